@@ -1,0 +1,150 @@
+import type { Decision } from "./decision.js"
+
+/**
+ * The base of every error that sluice throws on purpose. `code` is stable across versions; messages are for
+ * people and follow one grammar: what could not be done, then why, with the field, the value and what is
+ * allowed. Programming errors (a fractional cost, a key that is no string) are `RangeError` and `TypeError`.
+ */
+export abstract class SluiceError extends Error {
+  /** A stable identifier of the error's kind, such as `"POLICY_INVALID"`. */
+  abstract readonly code: string
+}
+
+/** A policy that cannot be: carries the field, the value and what is allowed. */
+export class PolicyError extends SluiceError {
+  override readonly name = "PolicyError"
+  readonly code = "POLICY_INVALID"
+  readonly field: string
+  readonly value: unknown
+  readonly allowed: string
+
+  constructor(field: string, value: unknown, allowed: string) {
+    super(`Cannot make a policy: ${field} is ${show(value)}, allowed is ${allowed}.`)
+    this.field = field
+    this.value = value
+    this.allowed = allowed
+  }
+}
+
+/** A cost that this key could never pay, however long it waits. Neither a denial nor counted as one. */
+export class CostError extends SluiceError {
+  override readonly name = "CostError"
+  readonly code = "COST_ABOVE_CAPACITY"
+  readonly key: string
+  readonly cost: number
+  /** The largest cost that the policy can ever admit. */
+  readonly maximum: number
+
+  constructor(key: string, cost: number, maximum: number) {
+    super(`Cannot check key ${show(key)}: cost ${cost} exceeds the capacity ${maximum}.`)
+    this.key = key
+    this.cost = cost
+    this.maximum = maximum
+  }
+}
+
+/** A key that is empty, longer than 512 bytes of UTF-8, or holds a lone surrogate. */
+export class KeyError extends SluiceError {
+  override readonly name = "KeyError"
+  readonly code = "KEY_INVALID"
+
+  constructor(key: unknown, reason: string) {
+    super(`Cannot use key ${show(key)}: ${reason}.`)
+  }
+}
+
+/** Thrown by wrappers and decorators, and where asked for; everywhere else a denial is a value. */
+export class RateLimitExceeded extends SluiceError {
+  override readonly name = "RateLimitExceeded"
+  readonly code = "RATE_LIMIT_EXCEEDED"
+  readonly decision: Decision
+
+  constructor(decision: Decision) {
+    super(
+      `Rate limit exceeded for key ${show(decision.key)}: policy ${show(decision.policy)} admits cost ${decision.cost} in ${decision.retryAfterMs} ms.`,
+    )
+    this.decision = decision
+  }
+
+  /** Whole milliseconds until this check would pass. */
+  get retryAfterMs(): number {
+    return this.decision.retryAfterMs
+  }
+
+  /** Whole seconds until this check would pass, rounded up. */
+  get retryAfter(): number {
+    return Math.ceil(this.decision.retryAfterMs / 1000)
+  }
+}
+
+/** Another process holds the store. */
+export class StoreLocked extends SluiceError {
+  override readonly name = "StoreLocked"
+  readonly code = "STORE_LOCKED"
+  readonly path: string
+
+  constructor(path: string) {
+    super(`Cannot open the store ${show(path)}: another process holds its lock.`)
+    this.path = path
+  }
+}
+
+/** Committed data that cannot be what was written. Nothing was changed and nothing was skipped. */
+export class StoreCorrupt extends SluiceError {
+  override readonly name = "StoreCorrupt"
+  readonly code = "STORE_CORRUPT"
+  /** The row that failed, such as `"segment 17"`. */
+  readonly row: string
+  /** What failed, such as `"its SHA-256 differs"`. */
+  readonly failure: string
+
+  constructor(row: string, failure: string) {
+    super(`Cannot recover the store: ${row} is corrupt: ${failure}.`)
+    this.row = row
+    this.failure = failure
+  }
+}
+
+/** A store that a newer sluice wrote. Nothing was changed. */
+export class StoreVersion extends SluiceError {
+  override readonly name = "StoreVersion"
+  readonly code = "STORE_VERSION"
+  readonly found: number
+  readonly supported: number
+
+  constructor(found: number, supported: number) {
+    super(`Cannot open the store: its format is ${found}, this version reads up to ${supported}.`)
+    this.found = found
+    this.supported = supported
+  }
+}
+
+/** The store did not answer, or not in time. */
+export class StoreUnavailable extends SluiceError {
+  override readonly name = "StoreUnavailable"
+  readonly code = "STORE_UNAVAILABLE"
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`Cannot reach the store: ${reason}.`, options)
+  }
+}
+
+const LONGEST_SHOWN = 80
+
+/** The value as a message shows it: quoted, escaped and cut, so that hostile input stays harmless in logs. */
+export function show(value: unknown): string {
+  if (typeof value === "string") {
+    const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
+    return JSON.stringify(cut)
+  }
+  if (typeof value === "bigint") return `${value}n`
+  if (typeof value === "number" || typeof value === "boolean" || value === undefined || value === null) {
+    return Object.is(value, -0) ? "-0" : String(value)
+  }
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
+  try {
+    return show(JSON.stringify(value)).slice(1, -1).replaceAll('\\"', '"')
+  } catch {
+    return "an object"
+  }
+}

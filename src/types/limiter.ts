@@ -1,0 +1,44 @@
+import type { Decision, RuleDecision } from "./decision.js"
+import type { Receipt } from "./receipt.js"
+
+/** What a check may say beside the key. */
+export interface CheckOptions {
+  /** Units to charge, 0 … 2^31; default 1. 0 asks and charges nothing. */
+  readonly cost?: number
+}
+
+/** A value now, or a promise of it: the in-memory limiter answers at once, the others do not. */
+export type Awaitable<T> = T | Promise<T>
+
+/** What a limiter can be asked by middleware: the smallest interface that every limiter has. */
+export interface Checker {
+  /** Asks and charges. @throws {CostError} where the cost can never pass, {KeyError}, {RangeError} */
+  check(key: string, options?: CheckOptions): Awaitable<Decision>
+  /** Gives back what a check charged. */
+  refund(receipt: Receipt, units?: number): Awaitable<void>
+}
+
+/** What is known of a key. Counts are of checks, costs in units, times in ms since the epoch or `null`. */
+export interface KeyStats {
+  readonly totalAllowed: number
+  readonly totalDenied: number
+  readonly totalAllowedCost: number
+  readonly totalDeniedCost: number
+  readonly lastAllowedAt: number | null
+  readonly lastDeniedAt: number | null
+  readonly lastResetAt: number | null
+}
+
+/** The state of a key without a check. */
+export interface KeyStatus {
+  readonly key: string
+  readonly policy: string
+  /** Units left in the rule that binds most. */
+  readonly remaining: number
+  /** Time until the quota is full. */
+  readonly resetAfterMs: number
+  /** Time until a block ends; 0 where there is none. */
+  readonly blockedForMs: number
+  /** Each rule's own readout, in the policy's order. */
+  readonly rules: readonly RuleDecision[]
+}
