@@ -1,0 +1,228 @@
+/*
+ * The registry: what a limit asks of an algorithm, and which file answers. Every algorithm has the same functions,
+ * over a rule, a 16-byte state and a time that is not before the state's `sinceMs`:
+ *
+ *   fullMs     ms from empty to full
+ *   wait       ms until `cost` would be admitted, 0 where it is
+ *   charge     takes units, into debt if need be
+ *   remaining  units left, rounded down
+ *   reset      ms until the quota is full
+ *   used       units used, rounded up
+ *   refund     gives units of an earlier charge back
+ *   heal       moves a state that lies too far ahead to an earlier time, with its usage
+ *
+ * The numbers are part of the ABI and of stored snapshots: a new algorithm takes the next one.
+ */
+import { Rule } from "../rule"
+import { clear } from "../state"
+import * as gcra from "./gcra"
+import * as tokenBucket from "./token-bucket"
+import * as leakyBucket from "./leaky-bucket"
+import * as fixedWindow from "./fixed-window"
+import * as slidingWindow from "./sliding-window"
+import * as slidingWindowLog from "./sliding-window-log"
+import * as tokenBucketSteps from "./token-bucket-steps"
+
+export const GCRA: i32 = 0
+export const TOKEN_BUCKET: i32 = 1
+export const LEAKY_BUCKET: i32 = 2
+export const FIXED_WINDOW: i32 = 3
+export const SLIDING_WINDOW: i32 = 4
+export const SLIDING_WINDOW_LOG: i32 = 5
+export const TOKEN_BUCKET_STEPS: i32 = 6
+export const ALGORITHM_COUNT: i32 = 7
+
+export function fullMs(rule: Rule): i64 {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      return tokenBucket.fullMs(rule)
+    case LEAKY_BUCKET:
+      return leakyBucket.fullMs(rule)
+    case FIXED_WINDOW:
+      return fixedWindow.fullMs(rule)
+    case SLIDING_WINDOW:
+      return slidingWindow.fullMs(rule)
+    case SLIDING_WINDOW_LOG:
+      return slidingWindowLog.fullMs(rule)
+    case TOKEN_BUCKET_STEPS:
+      return tokenBucketSteps.fullMs(rule)
+    default:
+      return gcra.fullMs(rule)
+  }
+}
+
+export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      return tokenBucket.wait(rule, state, nowMs, cost)
+    case LEAKY_BUCKET:
+      return leakyBucket.wait(rule, state, nowMs, cost)
+    case FIXED_WINDOW:
+      return fixedWindow.wait(rule, state, nowMs, cost)
+    case SLIDING_WINDOW:
+      return slidingWindow.wait(rule, state, nowMs, cost)
+    case SLIDING_WINDOW_LOG:
+      return slidingWindowLog.wait(rule, state, nowMs, cost)
+    case TOKEN_BUCKET_STEPS:
+      return tokenBucketSteps.wait(rule, state, nowMs, cost)
+    default:
+      return gcra.wait(rule, state, nowMs, cost)
+  }
+}
+
+export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      tokenBucket.charge(rule, state, nowMs, units)
+      return
+    case LEAKY_BUCKET:
+      leakyBucket.charge(rule, state, nowMs, units)
+      return
+    case FIXED_WINDOW:
+      fixedWindow.charge(rule, state, nowMs, units)
+      return
+    case SLIDING_WINDOW:
+      slidingWindow.charge(rule, state, nowMs, units)
+      return
+    case SLIDING_WINDOW_LOG:
+      slidingWindowLog.charge(rule, state, nowMs, units)
+      return
+    case TOKEN_BUCKET_STEPS:
+      tokenBucketSteps.charge(rule, state, nowMs, units)
+      return
+    default:
+      gcra.charge(rule, state, nowMs, units)
+  }
+}
+
+export function remaining(rule: Rule, state: usize, nowMs: i64): i64 {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      return tokenBucket.remaining(rule, state, nowMs)
+    case LEAKY_BUCKET:
+      return leakyBucket.remaining(rule, state, nowMs)
+    case FIXED_WINDOW:
+      return fixedWindow.remaining(rule, state, nowMs)
+    case SLIDING_WINDOW:
+      return slidingWindow.remaining(rule, state, nowMs)
+    case SLIDING_WINDOW_LOG:
+      return slidingWindowLog.remaining(rule, state, nowMs)
+    case TOKEN_BUCKET_STEPS:
+      return tokenBucketSteps.remaining(rule, state, nowMs)
+    default:
+      return gcra.remaining(rule, state, nowMs)
+  }
+}
+
+export function reset(rule: Rule, state: usize, nowMs: i64): i64 {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      return tokenBucket.reset(rule, state, nowMs)
+    case LEAKY_BUCKET:
+      return leakyBucket.reset(rule, state, nowMs)
+    case FIXED_WINDOW:
+      return fixedWindow.reset(rule, state, nowMs)
+    case SLIDING_WINDOW:
+      return slidingWindow.reset(rule, state, nowMs)
+    case SLIDING_WINDOW_LOG:
+      return slidingWindowLog.reset(rule, state, nowMs)
+    case TOKEN_BUCKET_STEPS:
+      return tokenBucketSteps.reset(rule, state, nowMs)
+    default:
+      return gcra.reset(rule, state, nowMs)
+  }
+}
+
+export function used(rule: Rule, state: usize, nowMs: i64): i64 {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      return tokenBucket.used(rule, state, nowMs)
+    case LEAKY_BUCKET:
+      return leakyBucket.used(rule, state, nowMs)
+    case FIXED_WINDOW:
+      return fixedWindow.used(rule, state, nowMs)
+    case SLIDING_WINDOW:
+      return slidingWindow.used(rule, state, nowMs)
+    case SLIDING_WINDOW_LOG:
+      return slidingWindowLog.used(rule, state, nowMs)
+    case TOKEN_BUCKET_STEPS:
+      return tokenBucketSteps.used(rule, state, nowMs)
+    default:
+      return gcra.used(rule, state, nowMs)
+  }
+}
+
+export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, units: i64): void {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      tokenBucket.refund(rule, state, nowMs, chargedAtMs, units)
+      return
+    case LEAKY_BUCKET:
+      leakyBucket.refund(rule, state, nowMs, chargedAtMs, units)
+      return
+    case FIXED_WINDOW:
+      fixedWindow.refund(rule, state, nowMs, chargedAtMs, units)
+      return
+    case SLIDING_WINDOW:
+      slidingWindow.refund(rule, state, nowMs, chargedAtMs, units)
+      return
+    case SLIDING_WINDOW_LOG:
+      slidingWindowLog.refund(rule, state, nowMs, chargedAtMs, units)
+      return
+    case TOKEN_BUCKET_STEPS:
+      tokenBucketSteps.refund(rule, state, nowMs, chargedAtMs, units)
+      return
+    default:
+      gcra.refund(rule, state, nowMs, chargedAtMs, units)
+  }
+}
+
+export function heal(rule: Rule, state: usize, nowMs: i64): void {
+  switch (rule.algorithm) {
+    case TOKEN_BUCKET:
+      tokenBucket.heal(rule, state, nowMs)
+      return
+    case LEAKY_BUCKET:
+      leakyBucket.heal(rule, state, nowMs)
+      return
+    case FIXED_WINDOW:
+      fixedWindow.heal(rule, state, nowMs)
+      return
+    case SLIDING_WINDOW:
+      slidingWindow.heal(rule, state, nowMs)
+      return
+    case SLIDING_WINDOW_LOG:
+      slidingWindowLog.heal(rule, state, nowMs)
+      return
+    case TOKEN_BUCKET_STEPS:
+      tokenBucketSteps.heal(rule, state, nowMs)
+      return
+    default:
+      gcra.heal(rule, state, nowMs)
+  }
+}
+
+/** How long an admitted call should be held; only a leaky bucket shapes. */
+export function delay(rule: Rule, state: usize, nowMs: i64): i64 {
+  return rule.algorithm == LEAKY_BUCKET ? leakyBucket.delay(rule, state, nowMs) : 0
+}
+
+/** Clears a state and frees what it holds outside its 16 bytes. */
+export function release(rule: Rule, state: usize): void {
+  if (rule.algorithm == SLIDING_WINDOW_LOG) slidingWindowLog.release(state)
+  else clear(state)
+}
+
+/** Bytes that a state holds outside its 16. */
+export function outsideBytes(rule: Rule, state: usize): usize {
+  return rule.algorithm == SLIDING_WINDOW_LOG ? slidingWindowLog.outsideBytes(state) : 0
+}
+
+export function saveOutside(rule: Rule, state: usize, output: usize): void {
+  if (rule.algorithm == SLIDING_WINDOW_LOG) slidingWindowLog.saveOutside(state, output)
+}
+
+/** False where the bytes cannot be what `saveOutside` wrote. */
+export function loadOutside(rule: Rule, state: usize, input: usize, bytes: usize): bool {
+  return rule.algorithm == SLIDING_WINDOW_LOG ? slidingWindowLog.loadOutside(state, input, bytes) : bytes == 0
+}

@@ -1,0 +1,46 @@
+import * as algorithms from "./algorithms"
+import { SCHEDULE_BYTES } from "./hash"
+import { Limit, ruleAt, seen, stateAt, timeOf } from "./limit"
+import { CELL_HEAD, insertCell, nextCell, startWalk } from "./table"
+import { Rule } from "./rule"
+
+/** Both refills of a token bucket are one algorithm. */
+function kindOf(rule: Rule): i32 {
+  return rule.algorithm == algorithms.TOKEN_BUCKET_STEPS ? algorithms.TOKEN_BUCKET : rule.algorithm
+}
+
+/** Whose usage a new rule takes over: the old rule of the same kind and period, else of its place, else the last. */
+function ancestor(from: Limit, rule: Rule, index: i32): i32 {
+  for (let old = 0; old < from.ruleCount; old++) {
+    const other = ruleAt(from, old)
+    if (kindOf(other) == kindOf(rule) && other.periodMs == rule.periodMs) return old
+  }
+  return min(index, from.ruleCount - 1)
+}
+
+/**
+ * Carries every key from one limit to another, which replaces it: used units stay used, capped at the new capacity,
+ * as a charge made now; blocks and statistics move as they are. False without memory, with `to` only partly filled.
+ */
+export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
+  startWalk(0, 0)
+  for (let cell = nextCell(from.cells, u32.MAX_VALUE); cell; cell = nextCell(from.cells, u32.MAX_VALUE)) {
+    const states = insertCell(to.cells, load<u64>(cell))
+    if (states == 0) return false
+    for (let index = 0; index < to.ruleCount; index++) {
+      const rule = ruleAt(to, index)
+      const old = ancestor(from, rule, index)
+      const timeMs = timeOf(ruleAt(from, old), stateAt(cell + CELL_HEAD, old), nowMs, false)
+      const used = min(algorithms.used(ruleAt(from, old), seen, timeMs), rule.capacity)
+      if (used > 0) algorithms.charge(rule, stateAt(states + CELL_HEAD, index), nowMs, used)
+    }
+  }
+  const blocks = from.blocks
+  from.blocks = to.blocks
+  to.blocks = blocks
+  const stats = from.stats
+  from.stats = to.stats
+  to.stats = stats
+  memory.copy(to.schedule, from.schedule, SCHEDULE_BYTES)
+  return true
+}

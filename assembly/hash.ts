@@ -1,0 +1,69 @@
+/*
+ * A keyed 64-bit hash of a key's bytes, its identity in a table.
+ *
+ * Two passes of NH (Black, Halevi, Krawczyk, Krovetz, Rogaway: UMAC, 1999) over 16-byte blocks, the second with the
+ * keys shifted by four words (the Toeplitz construction), so that for every pair of keys that was chosen without
+ * knowing the seed each pass collides with probability 2⁻³². Both are folded into one word and finalised with the
+ * avalanche of MurmurHash3. The key words are derived from a random seed; nobody outside can aim at a bucket or
+ * at another key's cell.
+ *
+ *   schedule   512 bytes of key + 16 for the second pass, then two 64-bit odd multipliers
+ */
+export const KEY_BYTES_MAX: usize = 512
+const BLOCK: usize = 16
+const MULTIPLIERS: usize = KEY_BYTES_MAX + BLOCK
+export const SCHEDULE_BYTES: usize = MULTIPLIERS + 16
+
+/** 16 bytes of ones before 16 of zeros: loaded at 16 − n it masks the last n bytes of a block. */
+const tailMask = memory.data<u8>(
+  [255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+  16,
+)
+
+/** SplitMix64 (Steele, Lea, Flood 2014): one step of the generator that fills the schedule. */
+function splitMix(state: u64): u64 {
+  let z = state
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb
+  return z ^ (z >> 31)
+}
+
+/** Fills a schedule from a 128-bit seed. */
+export function expandSeed(schedule: usize, seedLow: u64, seedHigh: u64): void {
+  let counter = seedLow
+  const step = seedHigh | 1
+  for (let offset: usize = 0; offset < SCHEDULE_BYTES; offset += 8) {
+    counter += step
+    store<u64>(schedule + offset, splitMix(splitMix(counter) ^ seedHigh))
+  }
+  store<u64>(schedule + MULTIPLIERS, load<u64>(schedule + MULTIPLIERS) | 1)
+  store<u64>(schedule + MULTIPLIERS, load<u64>(schedule + MULTIPLIERS, 8) | 1, 8)
+}
+
+/** The hash of `length` bytes at `bytes`, 1 … 512; never 0. Reads up to 15 bytes past the end, and ignores them. */
+export function hashKey(schedule: usize, bytes: usize, length: usize): u64 {
+  let first = i64x2.splat(0)
+  let second = i64x2.splat(0)
+  let offset: usize = 0
+  while (offset < length) {
+    let block = v128.load(bytes + offset)
+    const left = length - offset
+    if (left < BLOCK) block = v128.and(block, v128.load(tailMask + BLOCK - left))
+    const a = i32x4.add(block, v128.load(schedule + offset))
+    const b = i32x4.add(block, v128.load(schedule + offset + BLOCK))
+    first = i64x2.add(first, i64x2.extmul_low_i32x4_u(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)))
+    second = i64x2.add(second, i64x2.extmul_low_i32x4_u(b, i8x16.shuffle(b, b, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)))
+    offset += BLOCK
+  }
+  const sumFirst = <u64>i64x2.extract_lane(first, 0) + <u64>i64x2.extract_lane(first, 1)
+  const sumSecond = <u64>i64x2.extract_lane(second, 0) + <u64>i64x2.extract_lane(second, 1)
+  let h = (sumFirst + <u64>length) * load<u64>(schedule + MULTIPLIERS)
+  h = (h ^ (h >> 32)) + sumSecond * load<u64>(schedule + MULTIPLIERS, 8)
+  h ^= h >> 33
+  h *= 0xff51afd7ed558ccd
+  h ^= h >> 33
+  h *= 0xc4ceb9fe1a85ec53
+  h ^= h >> 33
+  return h == 0 ? 1 : h
+}

@@ -1,0 +1,70 @@
+/*
+ * The allocator: exact-size free lists over a bump pointer.
+ *
+ * The core asks for few distinct sizes (segments of a table, rings of a log, directories), so a block that was
+ * freed waits for the next request of its own size: no headers, no search, no fragmentation within a size.
+ *
+ *   small, up to 64 KiB    rounded up to 64 bytes, one list per size
+ *   large                  rounded up to a power of two, one list per power
+ */
+const GRAIN: usize = 64
+const GRAIN_SHIFT: usize = 6
+const SMALL_MAX: usize = 65536
+const PAGE: usize = 65536
+/** Memory grows by at least this much at a time, so that growing is rare. */
+const GROW_PAGES: usize = 16
+
+const smallLists = memory.data(<i32>((SMALL_MAX >> GRAIN_SHIFT) + 1) * 4, 16)
+const largeLists = memory.data(33 * 4, 16)
+
+let top: usize = (__heap_base + GRAIN - 1) & ~(GRAIN - 1)
+let bytesInUse: usize = 0
+
+function listOf(size: usize): usize {
+  if (size <= SMALL_MAX) return smallLists + ((size >> GRAIN_SHIFT) << 2)
+  return largeLists + ((32 - clz(<u32>(size - 1))) << 2)
+}
+
+function rounded(size: usize): usize {
+  if (size <= SMALL_MAX) return (size + GRAIN - 1) & ~(GRAIN - 1)
+  return <usize>1 << (32 - clz(<u32>(size - 1)))
+}
+
+/** A block of at least `size` bytes, zeroed and aligned to 64; 0 when memory cannot grow. */
+export function allocate(size: usize): usize {
+  size = rounded(size)
+  const list = listOf(size)
+  const free = load<u32>(list)
+  bytesInUse += size
+  if (free) {
+    store<u32>(list, load<u32>(free))
+    memory.fill(free, 0, size)
+    return free
+  }
+  const block = top
+  const end = block + size
+  const have = <usize>memory.size() * PAGE
+  if (end > have || end < block) {
+    const needPages = (end - have + PAGE - 1) / PAGE
+    if (end < block || (memory.grow(<i32>max(needPages, GROW_PAGES)) < 0 && memory.grow(<i32>needPages) < 0)) {
+      bytesInUse -= size
+      return 0
+    }
+  }
+  top = end
+  return block
+}
+
+/** Takes back a block that `allocate(size)` gave. */
+export function free(block: usize, size: usize): void {
+  size = rounded(size)
+  bytesInUse -= size
+  const list = listOf(size)
+  store<u32>(block, load<u32>(list))
+  store<u32>(list, <u32>block)
+}
+
+/** Bytes that are allocated and not freed. */
+export function allocatedBytes(): usize {
+  return bytesInUse
+}

@@ -1,0 +1,236 @@
+/*
+ * The ABI. Integers in, integers out: no clock, no strings, no I/O, no imports. Times are whole milliseconds in
+ * [0, 2⁴⁷) and amounts whole units in [0, 2³¹], all passed as f64; keys are bytes in the key buffer; pointers are
+ * offsets into `memory`. A call with an argument outside its range does nothing and returns `BAD_ARGUMENT` or 0.
+ */
+import { ALGORITHM_COUNT, TOKEN_BUCKET_STEPS } from "./algorithms"
+import { carryOver } from "./carry"
+import { allocate, allocatedBytes as heapBytes, free } from "./heap"
+import { KEY_BYTES_MAX, hashKey } from "./hash"
+import * as limits from "./limit"
+import { ADMITTED, DENY_NEW, Limit, RULES_MAX, freeLimit, newLimit } from "./limit"
+import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
+import * as snapshot from "./snapshot"
+import { CELL_HEAD, findCell, startWalk } from "./table"
+
+/** Changes with every incompatible change of this file. */
+export const ABI_VERSION: i32 = 1
+export const BAD_ARGUMENT: i32 = -1
+
+export { ADMITTED, BLOCKED, COST_ABOVE_CAPACITY, DENIED, DENY_NEW, EVICT_NEAREST_FULL, NO_ROOM, RULES_MAX } from "./limit"
+export { KEY_BYTES_MAX } from "./hash"
+export { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
+export { GCRA, TOKEN_BUCKET, LEAKY_BUCKET, FIXED_WINDOW, SLIDING_WINDOW, SLIDING_WINDOW_LOG, TOKEN_BUCKET_STEPS } from "./algorithms"
+export { BLOCKS, CELLS, STATS } from "./snapshot"
+
+const MOST_UNITS_A_CALL: f64 = 2147483648
+const LATEST_MS: f64 = 140737488355327
+const LONGEST_PERIOD_MS: f64 = 315360000000
+const LONGEST_FULL_MS: f64 = 35184372088832
+
+/** A key's bytes, at most `KEY_BYTES_MAX`; a hash may read 16 bytes further. */
+const keys = memory.data(512 + 16, 16)
+const rules = memory.data(8 * 8 * 8, 16)
+
+export function keyBuffer(): usize {
+  return keys
+}
+
+/** Where `limitNew` reads rules: `RULE_FIELDS` f64 each. */
+export function ruleBuffer(): usize {
+  return rules
+}
+
+/** Where `check` and `peek` write: f64 retryAfterMs, delayMs, binding rule, chargedAtMs; then three a rule. */
+export function verdictBuffer(): usize {
+  return limits.verdict
+}
+
+// @ts-ignore: decorator
+@inline
+function isUnits(units: f64): bool {
+  return units >= 0 && units <= MOST_UNITS_A_CALL && floor(units) == units
+}
+
+// @ts-ignore: decorator
+@inline
+function isTime(ms: f64): bool {
+  return ms >= 0 && ms <= LATEST_MS && floor(ms) == ms
+}
+
+// @ts-ignore: decorator
+@inline
+function isKeyLength(length: i32): bool {
+  return <u32>(length - 1) < <u32>KEY_BYTES_MAX
+}
+
+// @ts-ignore: decorator
+@inline
+function hashOf(limit: Limit, keyLength: i32): u64 {
+  return hashKey(limit.schedule, keys, <usize>keyLength)
+}
+
+function isWhole(value: f64, least: f64, most: f64): bool {
+  return value >= least && value <= most && floor(value) == value
+}
+
+/** Whether the host wrote a rule that can be computed with. */
+function isRule(input: usize): bool {
+  const algorithm = load<f64>(input)
+  const capacity = load<f64>(input, 8)
+  const unitsN = load<f64>(input, 16)
+  const periodP = load<f64>(input, 24)
+  const periodMs = load<f64>(input, 32)
+  const offsetMs = load<f64>(input, 40)
+  if (!isWhole(algorithm, 0, <f64>(ALGORITHM_COUNT - 1)) || !isWhole(capacity, 1, MOST_UNITS_A_CALL)) return false
+  if (!isWhole(unitsN, 1, MOST_UNITS_A_CALL) || !isWhole(periodP, 1, LONGEST_PERIOD_MS)) return false
+  if (!isWhole(periodMs, 1, LONGEST_PERIOD_MS) || !isWhole(offsetMs, <f64>ANCHOR_FIRST, periodMs - 1)) return false
+  if ((capacity * periodP) / unitsN > LONGEST_FULL_MS) return false
+  if (algorithm != <f64>TOKEN_BUCKET_STEPS) return true
+  const amount = load<f64>(input, 48)
+  const everyMs = load<f64>(input, 56)
+  return isWhole(amount, 1, capacity) && isWhole(everyMs, 1, LONGEST_PERIOD_MS) && (capacity / amount) * everyMs <= LONGEST_FULL_MS
+}
+
+/**
+ * A limit over `ruleCount` rules from the rule buffer, with a 128-bit seed for the hash of its keys.
+ * `keepsStats` is 0 or 1. Returns its pointer, or 0.
+ */
+export function limitNew(
+  ruleCount: i32, blockMs: f64, maxKeys: f64, onFull: i32, keepsStats: i32, seed0: u32, seed1: u32, seed2: u32, seed3: u32,
+): usize {
+  if (ruleCount < 1 || ruleCount > RULES_MAX || !isWhole(blockMs, 0, LONGEST_PERIOD_MS)) return 0
+  if (!isWhole(maxKeys, 1, 4294967295) || onFull < 0 || onFull > DENY_NEW || keepsStats < 0 || keepsStats > 1) return 0
+  for (let index = 0; index < ruleCount; index++) {
+    if (!isRule(rules + <usize>(index * RULE_FIELDS * 8))) return 0
+  }
+  const limit = newLimit(rules, ruleCount, (<u64>seed1 << 32) | <u64>seed0, (<u64>seed3 << 32) | <u64>seed2)
+  if (limit === null) return 0
+  limit.blockMs = <i64>blockMs
+  limit.maxKeys = <u32>maxKeys
+  limit.onFull = onFull
+  limit.keepsStats = keepsStats == 1
+  return changetype<usize>(limit)
+}
+
+/** Frees a limit and all that it holds. */
+export function limitFree(limit: usize): void {
+  freeLimit(changetype<Limit>(limit))
+}
+
+/** How many keys a limit has cells for, idle ones that were not swept yet included. */
+export function limitKeys(limit: usize): f64 {
+  return <f64>changetype<Limit>(limit).cells.count
+}
+
+/** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory. */
+export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
+  if (!isTime(nowMs)) return 0
+  return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
+}
+
+/** Asks and charges. Returns an outcome: `DENIED` … `NO_ROOM`. */
+export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
+}
+
+/** Asks and stores nothing. */
+export function peek(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, false)
+}
+
+/** Takes units, into debt if need be. `ADMITTED` or `NO_ROOM`. */
+export function charge(limit: usize, keyLength: i32, units: f64, nowMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isUnits(units) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  return limits.charge(self, hashOf(self, keyLength), <i64>units, <i64>nowMs) ? ADMITTED : limits.NO_ROOM
+}
+
+/** Gives back units of a charge made at `chargedAtMs`. `ADMITTED`, also where nothing was left to give. */
+export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f64, nowMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isUnits(units) || !isTime(chargedAtMs) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  if (units > 0) limits.refund(self, hashOf(self, keyLength), <i64>units, <i64>chargedAtMs, <i64>nowMs)
+  return ADMITTED
+}
+
+/** Denies a key until `untilMs`, in place of an earlier block. `ADMITTED` or `NO_ROOM`. */
+export function block(limit: usize, keyLength: i32, untilMs: f64, nowMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isTime(untilMs) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  return limits.setBlock(self, hashOf(self, keyLength), <i64>untilMs, <i64>nowMs) ? ADMITTED : limits.NO_ROOM
+}
+
+/** Ends a block. 1 where there was one, else 0. */
+export function unblock(limit: usize, keyLength: i32): i32 {
+  if (!isKeyLength(keyLength)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  return i32(limits.clearBlock(self, hashOf(self, keyLength)))
+}
+
+/** The time until which a key is blocked, which may be past; 0 where there is none. */
+export function blockedUntil(limit: usize, keyLength: i32): f64 {
+  if (!isKeyLength(keyLength)) return 0
+  const self = changetype<Limit>(limit)
+  return <f64>limits.blockedUntil(self, hashOf(self, keyLength))
+}
+
+/** Makes a key's quota full and ends its block. 1 where there was anything to forget, else 0. */
+export function reset(limit: usize, keyLength: i32, nowMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  return i32(limits.resetKey(self, hashOf(self, keyLength), <i64>nowMs))
+}
+
+/** Where a key's statistics lie, 7 × f64; 0 where there are none. Valid until the next call. */
+export function stats(limit: usize, keyLength: i32): usize {
+  if (!isKeyLength(keyLength)) return 0
+  const self = changetype<Limit>(limit)
+  const cell = findCell(self.stats, hashOf(self, keyLength))
+  return cell == 0 ? 0 : cell + CELL_HEAD
+}
+
+/** Looks at up to `budget` slots for idle cells and ended blocks, from where the last sweep stopped. How many went. */
+export function sweep(limit: usize, nowMs: f64, budget: u32): u32 {
+  if (!isTime(nowMs)) return 0
+  return limits.sweep(changetype<Limit>(limit), <i64>nowMs, budget)
+}
+
+/** Starts saving cells: `saveNext` then gives one after the other. Nothing else may be called between. */
+export function saveStart(): void {
+  startWalk(0, 0)
+}
+
+/** The next cell of kind `CELLS`, `BLOCKS` or `STATS` that says something at `nowMs`; 0 at the end. */
+export function saveNext(limit: usize, kind: i32, nowMs: f64): usize {
+  return snapshot.nextSaved(changetype<Limit>(limit), kind, <i64>nowMs)
+}
+
+/** Writes a cell to `output`. Returns its bytes; where they are more than `room`, nothing was written. */
+export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, room: usize): usize {
+  return snapshot.saveCell(changetype<Limit>(limit), kind, cell, output, room)
+}
+
+/** Puts a saved cell back. 1, or 0 where the bytes cannot be a cell's or its key is there already. */
+export function loadCell(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
+  return i32(snapshot.loadCell(changetype<Limit>(limit), kind, input, bytes))
+}
+
+/** A zeroed block of memory for the host, or 0. */
+export function memoryTake(bytes: usize): usize {
+  return allocate(bytes)
+}
+
+/** Takes back a block that `memoryTake(bytes)` gave. */
+export function memoryGive(block: usize, bytes: usize): void {
+  free(block, bytes)
+}
+
+/** Bytes that all limits of this instance hold. */
+export function allocatedBytes(): f64 {
+  return <f64>heapBytes()
+}

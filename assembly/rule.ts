@@ -1,0 +1,56 @@
+import { fullMs } from "./algorithms"
+import { mulDiv, remainder } from "./math"
+
+/** How many numbers the host writes per rule, each an f64: the fields of `RULE` in order. */
+export const RULE_FIELDS: i32 = 8
+/** What the host writes as `offsetMs` for windows that start with a key's first charge. */
+export const ANCHOR_FIRST: i64 = -1
+
+/**
+ * A rule as the algorithms see it: whole numbers that were derived once. Rates are N/P units per millisecond in
+ * lowest terms, so one unit weighs P/N ms, told as whole milliseconds and a rest in 1/N ms.
+ */
+@unmanaged
+export class Rule {
+  algorithm: i32
+  /** The most units at once, 1 … 2³¹. */
+  capacity: i64
+  /** N, 1 … 2³¹. */
+  unitsN: i64
+  /** P, 1 … 315,360,000,000. */
+  periodP: i64
+  periodMs: i64
+  /** Shift of aligned windows, or `ANCHOR_FIRST`. */
+  offsetMs: i64
+  /** Step refill: units per step. */
+  amount: i64
+  /** Step refill: milliseconds per step. */
+  everyMs: i64
+  /** One unit: ⌊P/N⌋ ms and the rest in 1/N ms. */
+  unitMs: i64
+  unitRest: i64
+  /** The capacity: ⌊B·P/N⌋ ms and the rest in 1/N ms. */
+  capacityMs: i64
+  capacityRest: i64
+  /** From empty to full, rounded up. */
+  fullMs: i64
+}
+
+export const RULE_BYTES: usize = offsetof<Rule>()
+
+/** Reads the rule that the host wrote at `input` and derives the rest. */
+export function readRule(rule: Rule, input: usize): void {
+  rule.algorithm = <i32>load<f64>(input)
+  rule.capacity = <i64>load<f64>(input, 8)
+  rule.unitsN = <i64>load<f64>(input, 16)
+  rule.periodP = <i64>load<f64>(input, 24)
+  rule.periodMs = <i64>load<f64>(input, 32)
+  rule.offsetMs = <i64>load<f64>(input, 40)
+  rule.amount = <i64>load<f64>(input, 48)
+  rule.everyMs = <i64>load<f64>(input, 56)
+  rule.unitMs = mulDiv(1, rule.periodP, rule.unitsN)
+  rule.unitRest = remainder
+  rule.capacityMs = mulDiv(rule.capacity, rule.periodP, rule.unitsN)
+  rule.capacityRest = remainder
+  rule.fullMs = fullMs(rule)
+}

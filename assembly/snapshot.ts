@@ -1,0 +1,99 @@
+import * as algorithms from "./algorithms"
+import { Limit, isIdle, ruleAt, stateAt } from "./limit"
+import { STATE_BYTES } from "./state"
+import { CELL_HEAD, Table, findCell, insertCell, nextCell, removeCell } from "./table"
+
+/*
+ * Cells as bytes, without a pointer in them, so that equal states are equal bytes.
+ *
+ *   cells   │ hash u64 │ state 16 × rules │ per sliding_window_log rule: length u32, ring │
+ *   blocks  │ hash u64 │ until f64 │
+ *   stats   │ hash u64 │ 7 × f64 │
+ */
+export const CELLS: i32 = 0
+export const BLOCKS: i32 = 1
+export const STATS: i32 = 2
+const RING_POINTER: usize = 8
+
+function tableOf(limit: Limit, kind: i32): Table {
+  return kind == CELLS ? limit.cells : kind == BLOCKS ? limit.blocks : limit.stats
+}
+
+function isLog(limit: Limit, index: i32): bool {
+  return ruleAt(limit, index).algorithm == algorithms.SLIDING_WINDOW_LOG
+}
+
+function bytesOf(limit: Limit, kind: i32, cell: usize): usize {
+  let bytes = tableOf(limit, kind).cellBytes
+  if (kind != CELLS) return bytes
+  for (let index = 0; index < limit.ruleCount; index++) {
+    if (isLog(limit, index)) bytes += 4 + algorithms.outsideBytes(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
+  }
+  return bytes
+}
+
+/** The next cell of the walk that says something at `now`; 0 at the end. */
+export function nextSaved(limit: Limit, kind: i32, nowMs: i64): usize {
+  const table = tableOf(limit, kind)
+  while (true) {
+    const cell = nextCell(table, u32.MAX_VALUE)
+    if (cell == 0) return 0
+    if (kind == CELLS && isIdle(limit, cell + CELL_HEAD, nowMs)) continue
+    if (kind == BLOCKS && <i64>load<f64>(cell + CELL_HEAD) <= nowMs) continue
+    return cell
+  }
+}
+
+/** Writes a cell to `output`. Returns its bytes; where they are more than `room`, nothing was written. */
+export function saveCell(limit: Limit, kind: i32, cell: usize, output: usize, room: usize): usize {
+  const bytes = bytesOf(limit, kind, cell)
+  if (bytes > room) return bytes
+  const fixed = tableOf(limit, kind).cellBytes
+  memory.copy(output, cell, fixed)
+  if (kind != CELLS) return bytes
+  let outside = output + fixed
+  for (let index = 0; index < limit.ruleCount; index++) {
+    if (!isLog(limit, index)) continue
+    const state = stateAt(cell + CELL_HEAD, index)
+    const rule = ruleAt(limit, index)
+    const length = algorithms.outsideBytes(rule, state)
+    store<u32>(stateAt(output + CELL_HEAD, index), 0, RING_POINTER)
+    store<u32>(outside, <u32>length)
+    algorithms.saveOutside(rule, state, outside + 4)
+    outside += 4 + length
+  }
+  return bytes
+}
+
+/** Puts a saved cell into its table, where its hash must not be yet. False where the bytes cannot be a cell's. */
+export function loadCell(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
+  const table = tableOf(limit, kind)
+  const fixed = table.cellBytes
+  if (bytes < fixed || (kind != CELLS && bytes != fixed)) return false
+  const hash = load<u64>(input)
+  if (hash == 0 || findCell(table, hash)) return false
+  const cell = insertCell(table, hash)
+  if (cell == 0) return false
+  memory.copy(cell + CELL_HEAD, input + CELL_HEAD, fixed - CELL_HEAD)
+  if (kind != CELLS) return true
+  let outside = input + fixed
+  const end = input + bytes
+  let good = true
+  for (let index = 0; index < limit.ruleCount; index++) {
+    if (!isLog(limit, index)) continue
+    const state = stateAt(cell + CELL_HEAD, index)
+    store<u32>(state, 0, RING_POINTER)
+    if (!good || end - outside < 4) {
+      good = false
+      continue
+    }
+    const length = <usize>load<u32>(outside)
+    outside += 4
+    good = length <= end - outside && algorithms.loadOutside(ruleAt(limit, index), state, outside, length)
+    outside += length
+  }
+  if (good && outside == end) return true
+  for (let index = 0; index < limit.ruleCount; index++) algorithms.release(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
+  removeCell(table, hash)
+  return false
+}

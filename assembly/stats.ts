@@ -1,0 +1,34 @@
+import { Table, findCell, insertCell, CELL_HEAD } from "./table"
+
+/*
+ * Statistics of a key, in a table of their own, only where a limit was made with them. One cell is a cache line.
+ *
+ *   value  │ allowed │ denied │ allowed cost │ denied cost │ last allowed │ last denied │ last reset │   7 × f64
+ */
+export const STATS_BYTES: usize = 56
+const ALLOWED: usize = 0
+const DENIED: usize = 8
+const ALLOWED_COST: usize = 16
+const LAST_ALLOWED: usize = 32
+const LAST_RESET: usize = 48
+
+function statsOf(table: Table, hash: u64): usize {
+  let cell = findCell(table, hash)
+  if (cell == 0) cell = insertCell(table, hash)
+  return cell == 0 ? 0 : cell + CELL_HEAD
+}
+
+/** Counts a decision. Statistics never fail a check: without memory the count is lost. */
+export function countDecision(table: Table, hash: u64, allowed: bool, cost: i64, nowMs: i64): void {
+  const stats = statsOf(table, hash)
+  if (stats == 0) return
+  const column = allowed ? ALLOWED : DENIED
+  store<f64>(stats + column, load<f64>(stats + column) + 1)
+  store<f64>(stats + ALLOWED_COST + column, load<f64>(stats + ALLOWED_COST + column) + <f64>cost)
+  store<f64>(stats + LAST_ALLOWED + column, <f64>nowMs)
+}
+
+export function noteReset(table: Table, hash: u64, nowMs: i64): void {
+  const stats = statsOf(table, hash)
+  if (stats) store<f64>(stats, <f64>nowMs, LAST_RESET)
+}

@@ -1,0 +1,343 @@
+import { allocate, free } from "./heap"
+
+/*
+ * A hash table from 64-bit hashes to fixed-size values, in segments that grow by themselves: an insert moves at most
+ * one segment's cells, whatever the table's size.
+ *
+ *   directory   2^depth pointers; the low bits of a hash choose its segment (extendible hashing: Fagin, Nievergelt,
+ *               Pippenger, Strong 1979)
+ *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.86, then splits into two of 5
+ *   chunk       16 groups (a table's first chunk starts with 1 and doubles)
+ *   group       14 cells and a 16-byte header; the high bits of a hash choose its home group
+ *
+ *   segment  │ chunks 8 × u32 │ groups u32 │ count u32 │ depth u32 │ … 64 bytes
+ *   chunk    │ 16 headers × 16 bytes │ 16 × 14 cells │
+ *   header   │ 14 tags u8 (0: empty) │ overflow u8 │ 0 │
+ *   cell     │ hash u64 │ value │
+ *
+ * One SIMD comparison looks at a group's 14 tags. `overflow` counts the keys that found this group full and went on
+ * to the next (as in F14, Bronson and Shi 2019): a search stops where it is 0, and a removal counts it down again,
+ * so that removals leave no tombstones.
+ */
+const GROUP_CELLS: u32 = 14
+const GROUP_MASK: i32 = (1 << 14) - 1
+const GROUP_ROOM: u32 = 12
+const HEADER_BYTES: usize = 16
+const OVERFLOW: usize = 14
+const OVERFLOW_STUCK: u8 = 255
+const CHUNK_GROUPS: u32 = 16
+const SEGMENT_CHUNKS: u32 = 8
+const SPLIT_CHUNKS: u32 = 5
+const SEGMENT_BYTES: usize = 64
+const GROUPS: usize = 32
+const COUNT: usize = 36
+const DEPTH: usize = 40
+/** A hash's place in a cell; the value follows. */
+export const CELL_HEAD: usize = 8
+
+@unmanaged
+export class Table {
+  directory: usize
+  depth: u32
+  count: u32
+  cellBytes: usize
+  /** Groups per chunk: 16, less only in a small table's one chunk. */
+  chunkGroups: u32
+  /** Where the next sweep goes on. */
+  sweepSegment: u32
+  sweepSlot: u32
+}
+
+/** Where a walk over a table's cells stands. */
+export let walkSegment: u32 = 0
+export let walkSlot: u32 = 0
+
+export function initTable(table: Table, valueBytes: usize): void {
+  table.cellBytes = CELL_HEAD + valueBytes
+}
+
+function chunkBytes(table: Table, groups: u32): usize {
+  return <usize>groups * (HEADER_BYTES + <usize>GROUP_CELLS * table.cellBytes)
+}
+
+function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u32): usize {
+  const segment = allocate(SEGMENT_BYTES)
+  if (segment == 0) return 0
+  for (let index: u32 = 0; index < chunks; index++) {
+    const chunk = allocate(chunkBytes(table, chunkGroups))
+    if (chunk == 0) return 0
+    store<u32>(segment + (<usize>index << 2), <u32>chunk)
+  }
+  store<u32>(segment, chunks * chunkGroups, GROUPS)
+  store<u32>(segment, depth, DEPTH)
+  return segment
+}
+
+function freeSegment(table: Table, segment: usize): void {
+  const chunks = load<u32>(segment, GROUPS) / table.chunkGroups
+  for (let index: u32 = 0; index < chunks; index++) {
+    free(load<u32>(segment + (<usize>index << 2)), chunkBytes(table, table.chunkGroups))
+  }
+  free(segment, SEGMENT_BYTES)
+}
+
+// @ts-ignore: decorator
+@inline
+function segmentOf(table: Table, hash: u64): usize {
+  const index = <usize>hash & ((<usize>1 << table.depth) - 1)
+  return load<u32>(table.directory + (index << 2))
+}
+
+// @ts-ignore: decorator
+@inline
+function homeGroup(hash: u64, groups: u32): u32 {
+  return <u32>(((hash >> 32) * <u64>groups) >> 32)
+}
+
+// @ts-ignore: decorator
+@inline
+function tagOf(hash: u64): u8 {
+  const tag = <u8>(hash >> 24)
+  return tag == 0 ? 1 : tag
+}
+
+// @ts-ignore: decorator
+@inline
+function headerOf(segment: usize, group: u32): usize {
+  return <usize>load<u32>(segment + (<usize>(group / CHUNK_GROUPS) << 2)) + <usize>(group % CHUNK_GROUPS) * HEADER_BYTES
+}
+
+// @ts-ignore: decorator
+@inline
+function cellOf(table: Table, segment: usize, group: u32, slot: u32): usize {
+  const chunk = <usize>load<u32>(segment + (<usize>(group / CHUNK_GROUPS) << 2))
+  const index = <usize>((group % CHUNK_GROUPS) * GROUP_CELLS + slot)
+  return chunk + <usize>table.chunkGroups * HEADER_BYTES + index * table.cellBytes
+}
+
+// @ts-ignore: decorator
+@inline
+function tagsEqual(header: usize, tag: u8): i32 {
+  return i8x16.bitmask(i8x16.eq(v128.load(header), i8x16.splat(tag))) & GROUP_MASK
+}
+
+/** The cell of a hash, or 0. */
+export function findCell(table: Table, hash: u64): usize {
+  if (table.count == 0) return 0
+  const segment = segmentOf(table, hash)
+  const groups = load<u32>(segment, GROUPS)
+  const tag = tagOf(hash)
+  let group = homeGroup(hash, groups)
+  for (let tried: u32 = 0; tried < groups; tried++) {
+    const header = headerOf(segment, group)
+    let matches = tagsEqual(header, tag)
+    while (matches) {
+      const cell = cellOf(table, segment, group, ctz(matches))
+      if (load<u64>(cell) == hash) return cell
+      matches &= matches - 1
+    }
+    if (load<u8>(header, OVERFLOW) == 0) return 0
+    if (++group == groups) group = 0
+  }
+  return 0
+}
+
+/** Puts a hash that is not there into a segment that has room; its value is whatever the cell held. */
+function place(table: Table, segment: usize, hash: u64): usize {
+  const groups = load<u32>(segment, GROUPS)
+  let group = homeGroup(hash, groups)
+  while (true) {
+    const header = headerOf(segment, group)
+    const empty = tagsEqual(header, 0)
+    if (empty) {
+      const slot = ctz(empty)
+      store<u8>(header + slot, tagOf(hash))
+      store<u32>(segment, load<u32>(segment, COUNT) + 1, COUNT)
+      const cell = cellOf(table, segment, group, slot)
+      store<u64>(cell, hash)
+      return cell
+    }
+    const overflow = load<u8>(header, OVERFLOW)
+    if (overflow != OVERFLOW_STUCK) store<u8>(header, overflow + 1, OVERFLOW)
+    if (++group == groups) group = 0
+  }
+}
+
+/** Moves every cell of `from` to its place in `low` or, where its hash has the bit `splitBit`, in `high`. */
+function moveCells(table: Table, from: usize, low: usize, high: usize, splitBit: u64): void {
+  const groups = load<u32>(from, GROUPS)
+  for (let group: u32 = 0; group < groups; group++) {
+    const header = headerOf(from, group)
+    for (let live = ~tagsEqual(header, 0) & GROUP_MASK; live; live &= live - 1) {
+      const cell = cellOf(table, from, group, ctz(live))
+      const hash = load<u64>(cell)
+      const to = place(table, hash & splitBit ? high : low, hash)
+      memory.copy(to + CELL_HEAD, cell + CELL_HEAD, table.cellBytes - CELL_HEAD)
+    }
+  }
+}
+
+/** Makes every directory entry that showed a segment of this prefix show `segment`. */
+function point(table: Table, prefix: u64, depth: u32, segment: usize): void {
+  const step: u32 = 1 << depth
+  const end: u32 = 1 << table.depth
+  for (let index = <u32>prefix & (step - 1); index < end; index += step) {
+    store<u32>(table.directory + (<usize>index << 2), <u32>segment)
+  }
+}
+
+function doubleDirectory(table: Table): bool {
+  const bytes = <usize>4 << table.depth
+  const directory = allocate(bytes * 2)
+  if (directory == 0) return false
+  memory.copy(directory, table.directory, bytes)
+  memory.copy(directory + bytes, table.directory, bytes)
+  free(table.directory, bytes)
+  table.directory = directory
+  table.depth += 1
+  return true
+}
+
+/** Gives the segment of `hash` more room: a larger first chunk, one more chunk, or a split. False without memory. */
+function grow(table: Table, hash: u64): bool {
+  const segment = segmentOf(table, hash)
+  const groups = load<u32>(segment, GROUPS)
+  const depth = load<u32>(segment, DEPTH)
+  if (groups < CHUNK_GROUPS) {
+    const larger = newSegment(table, depth, 1, groups * 2)
+    if (larger == 0) return false
+    const smaller = changetype<Table>(memory.data(offsetof<Table>(), 16))
+    memory.copy(changetype<usize>(smaller), changetype<usize>(table), offsetof<Table>())
+    table.chunkGroups = groups * 2
+    const count = groups * GROUP_CELLS
+    for (let slot: u32 = 0; slot < count; slot++) {
+      const group = slot / GROUP_CELLS
+      if (load<u8>(headerOf(segment, group) + (slot % GROUP_CELLS)) == 0) continue
+      const cell = cellOf(smaller, segment, group, slot % GROUP_CELLS)
+      const to = place(table, larger, load<u64>(cell))
+      memory.copy(to + CELL_HEAD, cell + CELL_HEAD, table.cellBytes - CELL_HEAD)
+    }
+    freeSegment(smaller, segment)
+    store<u32>(table.directory, <u32>larger)
+    return true
+  }
+  const chunks = groups / CHUNK_GROUPS
+  if (chunks < SEGMENT_CHUNKS) {
+    const larger = newSegment(table, depth, chunks + 1, CHUNK_GROUPS)
+    if (larger == 0) return false
+    moveCells(table, segment, larger, larger, 0)
+    point(table, hash, depth, larger)
+  } else {
+    if (depth == table.depth && !doubleDirectory(table)) return false
+    const low = newSegment(table, depth + 1, SPLIT_CHUNKS, CHUNK_GROUPS)
+    const high = newSegment(table, depth + 1, SPLIT_CHUNKS, CHUNK_GROUPS)
+    if (low == 0 || high == 0) return false
+    const splitBit = <u64>1 << depth
+    moveCells(table, segment, low, high, splitBit)
+    point(table, hash & ~splitBit, depth + 1, low)
+    point(table, hash | splitBit, depth + 1, high)
+  }
+  freeSegment(table, segment)
+  return true
+}
+
+/** Whether the next cell for this hash needs its segment to grow. */
+export function isCrowded(table: Table, hash: u64): bool {
+  if (table.directory == 0) return false
+  const segment = segmentOf(table, hash)
+  return load<u32>(segment, COUNT) >= load<u32>(segment, GROUPS) * GROUP_ROOM
+}
+
+/** A new cell with a zeroed value for a hash that is not there; 0 when memory cannot grow. */
+export function insertCell(table: Table, hash: u64): usize {
+  if (table.directory == 0) {
+    table.directory = allocate(4)
+    table.chunkGroups = 1
+    const segment = newSegment(table, 0, 1, 1)
+    if (table.directory == 0 || segment == 0) return 0
+    store<u32>(table.directory, <u32>segment)
+  }
+  while (isCrowded(table, hash)) if (!grow(table, hash)) return 0
+  const cell = place(table, segmentOf(table, hash), hash)
+  memory.fill(cell + CELL_HEAD, 0, table.cellBytes - CELL_HEAD)
+  table.count += 1
+  return cell
+}
+
+/** Removes a cell that is there. */
+export function removeCell(table: Table, hash: u64): void {
+  const segment = segmentOf(table, hash)
+  const groups = load<u32>(segment, GROUPS)
+  const tag = tagOf(hash)
+  let group = homeGroup(hash, groups)
+  while (true) {
+    const header = headerOf(segment, group)
+    for (let matches = tagsEqual(header, tag); matches; matches &= matches - 1) {
+      const slot = ctz(matches)
+      if (load<u64>(cellOf(table, segment, group, slot)) != hash) continue
+      store<u8>(header + slot, 0)
+      store<u32>(segment, load<u32>(segment, COUNT) - 1, COUNT)
+      table.count -= 1
+      return
+    }
+    const overflow = load<u8>(header, OVERFLOW)
+    if (overflow != OVERFLOW_STUCK) store<u8>(header, overflow - 1, OVERFLOW)
+    if (++group == groups) group = 0
+  }
+}
+
+/** Starts a walk: `nextCell` then goes on from here. */
+export function startWalk(segment: u32, slot: u32): void {
+  walkSegment = segment
+  walkSlot = slot
+}
+
+/** The next cell of a walk that looks at up to `budget` slots; 0 when they are used up or the walk is at its end. */
+export function nextCell(table: Table, budget: u32): usize {
+  if (table.directory == 0) return 0
+  const segments: u32 = 1 << table.depth
+  while (walkSegment < segments) {
+    const segment = <usize>load<u32>(table.directory + (<usize>walkSegment << 2))
+    // A segment that several entries show belongs to the first of them.
+    if (walkSegment < <u32>1 << load<u32>(segment, DEPTH)) {
+      const slots = load<u32>(segment, GROUPS) * GROUP_CELLS
+      while (walkSlot < slots) {
+        if (budget-- == 0) return 0
+        const slot = walkSlot++
+        const group = slot / GROUP_CELLS
+        if (load<u8>(headerOf(segment, group) + (slot % GROUP_CELLS))) return cellOf(table, segment, group, slot % GROUP_CELLS)
+      }
+    }
+    walkSegment += 1
+    walkSlot = 0
+  }
+  return 0
+}
+
+/** Whether a walk has seen every segment. */
+export function walkEnded(table: Table): bool {
+  return table.directory == 0 || walkSegment >= <u32>1 << table.depth
+}
+
+/** The directory's index of the segment that a hash lies in, as a walk counts. */
+export function segmentIndex(table: Table, hash: u64): u32 {
+  return <u32>hash & ((<u32>1 << load<u32>(segmentOf(table, hash), DEPTH)) - 1)
+}
+
+/** The slot where the home group of a hash starts, as a walk counts. */
+export function homeSlot(table: Table, hash: u64): u32 {
+  return homeGroup(hash, load<u32>(segmentOf(table, hash), GROUPS)) * GROUP_CELLS
+}
+
+export function freeTable(table: Table): void {
+  if (table.directory == 0) return
+  const segments: u32 = 1 << table.depth
+  for (let index: u32 = 0; index < segments; index++) {
+    const segment = <usize>load<u32>(table.directory + (<usize>index << 2))
+    if (index < <u32>1 << load<u32>(segment, DEPTH)) freeSegment(table, segment)
+  }
+  free(table.directory, <usize>4 << table.depth)
+  table.directory = 0
+  table.count = 0
+  table.depth = 0
+}

@@ -1,0 +1,59 @@
+/** What `core.wasm` exports, as `assembly/index.ts` documents it: pointers and lengths in bytes, the rest whole f64. */
+export interface CoreExports {
+  readonly memory: WebAssembly.Memory
+  readonly ABI_VERSION: WebAssembly.Global
+  keyBuffer(): number
+  ruleBuffer(): number
+  verdictBuffer(): number
+  limitNew(
+    ruleCount: number,
+    blockMs: number,
+    maxKeys: number,
+    onFull: number,
+    keepsStats: number,
+    seed0: number,
+    seed1: number,
+    seed2: number,
+    seed3: number,
+  ): number
+  limitFree(limit: number): void
+  limitKeys(limit: number): number
+  limitCarry(from: number, to: number, nowMs: number): number
+  check(limit: number, keyLength: number, cost: number, nowMs: number): number
+  peek(limit: number, keyLength: number, cost: number, nowMs: number): number
+  charge(limit: number, keyLength: number, units: number, nowMs: number): number
+  refund(limit: number, keyLength: number, units: number, chargedAtMs: number, nowMs: number): number
+  block(limit: number, keyLength: number, untilMs: number, nowMs: number): number
+  unblock(limit: number, keyLength: number): number
+  blockedUntil(limit: number, keyLength: number): number
+  reset(limit: number, keyLength: number, nowMs: number): number
+  stats(limit: number, keyLength: number): number
+  sweep(limit: number, nowMs: number, budget: number): number
+  saveStart(): void
+  saveNext(limit: number, kind: number, nowMs: number): number
+  saveCell(limit: number, kind: number, cell: number, output: number, room: number): number
+  loadCell(limit: number, kind: number, input: number, bytes: number): number
+  memoryTake(bytes: number): number
+  memoryGive(block: number, bytes: number): void
+  allocatedBytes(): number
+}
+
+/** The ABI that this host speaks. */
+export const ABI_VERSION = 1
+
+/** Outcomes of `check`, `peek` and the other verbs. */
+export const OUTCOME = {
+  badArgument: -1,
+  denied: 0,
+  admitted: 1,
+  blocked: 2,
+  costAboveCapacity: 3,
+  noRoom: 4,
+} as const
+
+/** The most bytes of a key. */
+export const KEY_BYTES_MAX = 512
+/** The most units that one call may charge. */
+export const UNITS_MAX = 2 ** 31
+/** The latest time that the core computes with, in ms since the epoch: the year 6429. */
+export const LATEST_MS = 2 ** 47 - 1

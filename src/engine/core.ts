@@ -1,0 +1,85 @@
+import module from "#core"
+import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX } from "./core-exports.js"
+import { writeKey } from "./key-bytes.js"
+
+/** Numbers of a verdict before its rules, and per rule. */
+export const VERDICT_HEAD = 4
+export const VERDICT_RULE = 3
+const RULES_MAX = 8
+const RULE_FIELDS = 8
+
+/**
+ * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
+ * views are made anew here and nobody else keeps one across a call.
+ */
+export class Core {
+  readonly exports: CoreExports
+  readonly #keyAt: number
+  readonly #verdictAt: number
+  readonly #ruleAt: number
+  #bytes: Uint8Array
+  #keyView: Uint8Array
+  #verdict: Float64Array
+
+  constructor() {
+    // The module imports nothing, and its exports are what assembly/index.ts says.
+    this.exports = new WebAssembly.Instance(module).exports as unknown as CoreExports
+    if (this.exports.ABI_VERSION.value !== ABI_VERSION) {
+      throw new Error(`core.wasm speaks ABI ${this.exports.ABI_VERSION.value}, this host ${ABI_VERSION}`)
+    }
+    this.#keyAt = this.exports.keyBuffer()
+    this.#verdictAt = this.exports.verdictBuffer()
+    this.#ruleAt = this.exports.ruleBuffer()
+    this.#bytes = new Uint8Array(0)
+    this.#keyView = this.#bytes
+    this.#verdict = new Float64Array(0)
+    this.#renewViews()
+  }
+
+  #renewViews(): void {
+    const { buffer } = this.exports.memory
+    this.#bytes = new Uint8Array(buffer)
+    this.#keyView = new Uint8Array(buffer, this.#keyAt, KEY_BYTES_MAX)
+    this.#verdict = new Float64Array(buffer, this.#verdictAt, VERDICT_HEAD + RULES_MAX * VERDICT_RULE)
+  }
+
+  /** All of the memory, valid until the next call into the core. */
+  get bytes(): Uint8Array {
+    if (this.#bytes.length === 0) this.#renewViews()
+    return this.#bytes
+  }
+
+  /** What the last decision said, valid until the next call into the core. */
+  get verdict(): Float64Array {
+    if (this.#verdict.length === 0) this.#renewViews()
+    return this.#verdict
+  }
+
+  /** The buffer for the rules of a new limit: 8 numbers each. */
+  get ruleFields(): Float64Array {
+    return new Float64Array(this.exports.memory.buffer, this.#ruleAt, RULES_MAX * RULE_FIELDS)
+  }
+
+  /**
+   * Puts a key's UTF-8 into the key buffer.
+   *
+   * @returns its length in bytes, 1 … 512
+   * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
+   */
+  stageKey(key: string): number {
+    if (this.#keyView.length === 0) this.#renewViews()
+    return writeKey(key, this.#keyView)
+  }
+
+  /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
+  withBlock<T>(size: number, use: (pointer: number) => T): T {
+    const pointer = this.exports.memoryTake(size)
+    if (pointer === 0) throw new RangeError(`Cannot take ${size} bytes: the core's memory is full.`)
+    try {
+      return use(pointer)
+    } finally {
+      this.exports.memoryGive(pointer, size)
+    }
+  }
+}
+

@@ -1,0 +1,83 @@
+import type { Algorithm } from "../types/algorithm.js"
+import type { Decision, Reason, RuleDecision } from "../types/decision.js"
+import type { Receipt } from "../types/receipt.js"
+
+/** Who gives receipts: their ids start with the issuer's, and tell its policy. */
+export interface Issuer {
+  readonly id: string
+  readonly policyName: string
+}
+
+/**
+ * A decision as the engine gives it: one small object. The receipt is made when it is first asked for, since most
+ * are not; `JSON.stringify` shows it like the rest.
+ */
+export class LimitDecision implements Decision {
+  readonly allowed: boolean
+  readonly key: string
+  readonly policy: string
+  readonly algorithm: Algorithm
+  readonly limit: number
+  readonly remaining: number
+  readonly cost: number
+  readonly retryAfterMs: number
+  readonly resetAfterMs: number
+  readonly delayMs: number
+  readonly reason: Reason
+  declare readonly rules?: readonly RuleDecision[]
+  readonly #issuer: Issuer
+  /** The charge's number with its issuer; 0 where nothing was charged. */
+  readonly #charge: number
+  readonly #chargedAtMs: number
+  #receipt: Receipt | undefined
+
+  constructor(
+    reason: Reason,
+    key: string,
+    policy: string,
+    algorithm: Algorithm,
+    limit: number,
+    remaining: number,
+    cost: number,
+    retryAfterMs: number,
+    resetAfterMs: number,
+    delayMs: number,
+    issuer: Issuer,
+    charge: number,
+    chargedAtMs: number,
+  ) {
+    this.allowed = reason === "ok"
+    this.key = key
+    this.policy = policy
+    this.algorithm = algorithm
+    this.limit = limit
+    this.remaining = remaining
+    this.cost = cost
+    this.retryAfterMs = retryAfterMs
+    this.resetAfterMs = resetAfterMs
+    this.delayMs = delayMs
+    this.reason = reason
+    this.#issuer = issuer
+    this.#charge = charge
+    this.#chargedAtMs = chargedAtMs
+  }
+
+  get receipt(): Receipt {
+    // The type says "absent or a receipt"; a getter can only be absent by value.
+    if (this.#charge === 0) return undefined as unknown as Receipt
+    this.#receipt ??= {
+      id: `${this.#issuer.id}-${this.#charge.toString(36)}`,
+      key: this.key,
+      policy: this.#issuer.policyName,
+      cost: this.cost,
+      chargedAtMs: this.#chargedAtMs,
+    }
+    return this.#receipt
+  }
+
+  /** Plain data, the receipt included. */
+  toJSON(): Decision {
+    const { receipt } = this
+    return receipt === undefined ? { ...this } : { ...this, receipt }
+  }
+}

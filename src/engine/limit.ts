@@ -1,0 +1,304 @@
+import type { Policy } from "../policy/policy.js"
+import { CostError } from "../types/errors.js"
+import type { RuleDecision } from "../types/decision.js"
+import type { KeyStats, KeyStatus } from "../types/limiter.js"
+import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
+import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
+import { type Issuer, LimitDecision } from "./limit-decision.js"
+import { ruleFields } from "./rule-fields.js"
+import type { Seed } from "./seed.js"
+
+/** What happens to a new key when `maxKeys` are held: the neighbour nearest to full makes room, or it is refused. */
+export type OnFull = "evict-nearest-full" | "deny-new"
+
+export interface LimitOptions {
+  /** The most keys held at once, 1 … 2^32 − 1. */
+  readonly maxKeys: number
+  readonly onFull: OnFull
+  /** Whether to count decisions per key: 64 bytes more per key. */
+  readonly stats: boolean
+  readonly seed: Seed
+  /** What the ids of this limit's receipts start with. */
+  readonly issuerId: string
+}
+
+/** What a saved cell belongs to. */
+export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
+export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
+
+const FIRST_SAVE_ROOM = 4096
+
+/** Frees what a dropped limit held in a core that others still use. */
+const dropped = new FinalizationRegistry<{ core: Core; pointer: number }>(({ core, pointer }) => {
+  core.exports.limitFree(pointer)
+})
+
+/**
+ * The keys of one policy, in the core's memory. Every verb takes the time; nothing here reads a clock.
+ * Times are whole ms since the epoch below 2^47, amounts whole units up to 2^31, keys as `Core.stageKey` takes them.
+ */
+export class Limit {
+  readonly #core: Core
+  readonly #options: LimitOptions
+  #policy: Policy
+  #pointer: number
+  #issuer: Issuer
+  #charges = 0
+
+  constructor(core: Core, policy: Policy, options: LimitOptions) {
+    this.#core = core
+    this.#options = options
+    this.#policy = policy
+    this.#issuer = { id: options.issuerId, policyName: policy.name }
+    this.#pointer = this.#make(policy)
+  }
+
+  #make(policy: Policy): number {
+    const { maxKeys, onFull, stats, seed } = this.#options
+    this.#core.ruleFields.set(policy.rules.flatMap(ruleFields))
+    const pointer = this.#core.exports.limitNew(
+      policy.rules.length,
+      policy.blockMs,
+      maxKeys,
+      onFull === "deny-new" ? 1 : 0,
+      stats ? 1 : 0,
+      ...seed,
+    )
+    if (pointer === 0) throw new RangeError(`Cannot make a limit for ${policy.canonical}: the core refused it.`)
+    dropped.register(this, { core: this.#core, pointer }, this)
+    return pointer
+  }
+
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  /** Keys with a cell, idle ones that were not swept yet included. */
+  get size(): number {
+    return this.#core.exports.limitKeys(this.#pointer)
+  }
+
+  /** Frees the memory at once instead of when this object is collected. Nothing may be asked afterwards. */
+  free(): void {
+    dropped.unregister(this)
+    this.#core.exports.limitFree(this.#pointer)
+    this.#pointer = 0
+  }
+
+  /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
+  check(key: string, cost: number, nowMs: number): LimitDecision {
+    const length = this.#core.stageKey(key)
+    const outcome = this.#core.exports.check(this.#pointer, length, cost, nowMs)
+    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
+    return this.#decision(outcome, key, cost, nowMs, cost > 0)
+  }
+
+  /** As `check`, without a decision: the fastest question. */
+  allow(key: string, cost: number, nowMs: number): boolean {
+    const length = this.#core.stageKey(key)
+    const outcome = this.#core.exports.check(this.#pointer, length, cost, nowMs)
+    if (outcome === OUTCOME.admitted) return true
+    if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked || outcome === OUTCOME.noRoom) return false
+    throw this.#error(outcome, key, cost, nowMs)
+  }
+
+  /** Asks and stores nothing. */
+  peek(key: string, cost: number, nowMs: number): LimitDecision {
+    const length = this.#core.stageKey(key)
+    const outcome = this.#core.exports.peek(this.#pointer, length, cost, nowMs)
+    return this.#decision(outcome, key, cost, nowMs, false)
+  }
+
+  /** Takes units whatever is left, into debt if need be. */
+  charge(key: string, units: number, nowMs: number): void {
+    const length = this.#core.stageKey(key)
+    this.#settle(this.#core.exports.charge(this.#pointer, length, units, nowMs), key, units, nowMs)
+  }
+
+  /** Gives back units of a charge made at `chargedAtMs`, as far as the state still holds them. */
+  refund(key: string, units: number, chargedAtMs: number, nowMs: number): void {
+    const length = this.#core.stageKey(key)
+    this.#settle(this.#core.exports.refund(this.#pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
+  }
+
+  /** Denies a key until a time, in place of an earlier block. */
+  block(key: string, untilMs: number, nowMs: number): void {
+    const length = this.#core.stageKey(key)
+    this.#settle(this.#core.exports.block(this.#pointer, length, untilMs, nowMs), key, 0, nowMs)
+  }
+
+  /** Ends a block. Whether there was one. */
+  unblock(key: string): boolean {
+    return this.#core.exports.unblock(this.#pointer, this.#core.stageKey(key)) === 1
+  }
+
+  /** The time until which a key is blocked; it may be past, and is 0 where there is none. */
+  blockedUntilMs(key: string): number {
+    return this.#core.exports.blockedUntil(this.#pointer, this.#core.stageKey(key))
+  }
+
+  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  reset(key: string, nowMs: number): boolean {
+    const length = this.#core.stageKey(key)
+    const outcome = this.#core.exports.reset(this.#pointer, length, nowMs)
+    if (outcome === OUTCOME.badArgument) throw this.#error(outcome, key, 0, nowMs)
+    return outcome === 1
+  }
+
+  /** A key's statistics; all zero where nothing was counted. */
+  stats(key: string): KeyStats {
+    const length = this.#core.stageKey(key)
+    const pointer = this.#core.exports.stats(this.#pointer, length)
+    const numbers = pointer === 0 ? new Float64Array(7) : new Float64Array(this.#core.bytes.buffer, pointer, 7)
+    const timeAt = (index: number) => (numbers[index] === 0 ? null : numbers[index]!)
+    return {
+      totalAllowed: numbers[0]!,
+      totalDenied: numbers[1]!,
+      totalAllowedCost: numbers[2]!,
+      totalDeniedCost: numbers[3]!,
+      lastAllowedAt: timeAt(4),
+      lastDeniedAt: timeAt(5),
+      lastResetAt: timeAt(6),
+    }
+  }
+
+  /** What is left of a key's quota, without a check. */
+  status(key: string, nowMs: number): KeyStatus {
+    const length = this.#core.stageKey(key)
+    const outcome = this.#core.exports.peek(this.#pointer, length, 0, nowMs)
+    if (outcome < OUTCOME.denied || outcome > OUTCOME.blocked) throw this.#error(outcome, key, 0, nowMs)
+    const rules = this.#ruleDecisions(this.#core.verdict)
+    const least = this.#policy.rules.reduce(
+      (least, rule, index, all) =>
+        rules[index]!.remaining * all[least]!.capacity < rules[least]!.remaining * rule.capacity ? index : least,
+      0,
+    )
+    return {
+      key,
+      policy: rules[least]!.policy,
+      remaining: rules[least]!.remaining,
+      resetAfterMs: Math.max(...rules.map((rule) => rule.resetAfterMs)),
+      blockedForMs: Math.max(0, this.#core.exports.blockedUntil(this.#pointer, length) - nowMs),
+      rules,
+    }
+  }
+
+  /** Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped. How many went. */
+  sweep(nowMs: number, budget: number): number {
+    return this.#core.exports.sweep(this.#pointer, nowMs, budget)
+  }
+
+  /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
+  change(policy: Policy, nowMs: number): void {
+    const old = this.#pointer
+    dropped.unregister(this)
+    const pointer = this.#make(policy)
+    if (this.#core.exports.limitCarry(old, pointer, nowMs) !== 1) {
+      dropped.unregister(this)
+      this.#core.exports.limitFree(pointer)
+      dropped.register(this, { core: this.#core, pointer: old }, this)
+      throw new RangeError("Cannot change a policy: the core's memory is full or the time is out of range.")
+    }
+    this.#core.exports.limitFree(old)
+    this.#pointer = pointer
+    this.#policy = policy
+    this.#issuer = { id: this.#issuer.id, policyName: policy.name }
+  }
+
+  /** Every cell that says something at `nowMs`, as bytes without a pointer in them. Run it to its end before another call. */
+  *save(kind: SavedKind, nowMs: number): Generator<Uint8Array> {
+    const { exports } = this.#core
+    const cells: Uint8Array[] = []
+    let room = FIRST_SAVE_ROOM
+    let output = exports.memoryTake(room)
+    exports.saveStart()
+    for (let cell = exports.saveNext(this.#pointer, kind, nowMs); cell !== 0; ) {
+      const bytes = exports.saveCell(this.#pointer, kind, cell, output, room)
+      if (bytes > room) {
+        exports.memoryGive(output, room)
+        room = bytes
+        output = exports.memoryTake(room)
+        continue
+      }
+      cells.push(this.#core.bytes.slice(output, output + bytes))
+      cell = exports.saveNext(this.#pointer, kind, nowMs)
+    }
+    exports.memoryGive(output, room)
+    yield* cells
+  }
+
+  /** Puts a saved cell back. False where the bytes cannot be a cell's, or its key is there already. */
+  load(kind: SavedKind, bytes: Uint8Array): boolean {
+    return this.#core.withBlock(bytes.length, (pointer) => {
+      this.#core.bytes.set(bytes, pointer)
+      return this.#core.exports.loadCell(this.#pointer, kind, pointer, bytes.length) === 1
+    })
+  }
+
+  #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
+    if (outcome < OUTCOME.denied || outcome > OUTCOME.blocked) throw this.#error(outcome, key, cost, nowMs)
+    const { verdict } = this.#core
+    const { rules } = this.#policy
+    const binding = verdict[2]!
+    const rule = rules[binding]!
+    const at = VERDICT_HEAD + binding * VERDICT_RULE
+    const decision = new LimitDecision(
+      outcome === OUTCOME.admitted ? "ok" : outcome === OUTCOME.denied ? "limit" : "blocked",
+      key,
+      rule.name,
+      rule.algorithm,
+      rule.limit,
+      verdict[at]!,
+      cost,
+      verdict[0]!,
+      verdict[at + 2]!,
+      verdict[1]!,
+      this.#issuer,
+      outcome === OUTCOME.admitted && charging ? ++this.#charges : 0,
+      verdict[3]!,
+    )
+    if (rules.length > 1) Object.assign(decision, { rules: this.#ruleDecisions(verdict) })
+    return decision
+  }
+
+  #ruleDecisions(verdict: Float64Array): RuleDecision[] {
+    return this.#policy.rules.map((rule, index) => {
+      const at = VERDICT_HEAD + index * VERDICT_RULE
+      return {
+        policy: rule.name,
+        algorithm: rule.algorithm,
+        limit: rule.limit,
+        periodMs: rule.periodMs,
+        remaining: verdict[at]!,
+        retryAfterMs: verdict[at + 1]!,
+        resetAfterMs: verdict[at + 2]!,
+      }
+    })
+  }
+
+  /** The denial of a key for which there is no room: it may come back when a held key could have become idle. */
+  #refuseNewKey(key: string, cost: number): LimitDecision {
+    const [rule] = this.#policy.rules
+    return new LimitDecision(
+      "limit", key, rule.name, rule.algorithm, rule.limit, 0, cost, rule.periodMs, rule.periodMs, 0, this.#issuer, 0, 0,
+    )
+  }
+
+  #settle(outcome: number, key: string, units: number, nowMs: number): void {
+    if (outcome === OUTCOME.admitted) return
+    if (outcome === OUTCOME.noRoom) {
+      throw new RangeError(`Cannot hold another key: ${this.#options.maxKeys} are held (maxKeys).`)
+    }
+    throw this.#error(outcome, key, units, nowMs)
+  }
+
+  #error(outcome: number, key: string, units: number, nowMs: number): Error {
+    if (outcome === OUTCOME.costAboveCapacity) {
+      return new CostError(key, units, Math.min(...this.#policy.rules.map((rule) => rule.capacity)))
+    }
+    if (!(Number.isInteger(nowMs) && nowMs >= 0 && nowMs <= LATEST_MS)) {
+      return new RangeError(`Cannot decide at time ${nowMs}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`)
+    }
+    return new RangeError(`Cannot take ${String(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+  }
+}

@@ -1,0 +1,40 @@
+import type { Decision } from "../types/decision.js"
+import type { RateLimitOptions } from "./rate-limit-options.js"
+
+/** Tells the user's hooks what happened to one request. Whatever a hook does, the request goes on. */
+export class Hooks<Rest extends unknown[]> {
+  readonly #options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">
+  readonly #request: Request
+  readonly #rest: Rest
+
+  constructor(options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">, request: Request, rest: Rest) {
+    this.#options = options
+    this.#request = request
+    this.#rest = rest
+  }
+
+  decision(decision: Decision): void {
+    const { onDecision } = this.#options
+    if (onDecision) this.inBackground(async () => onDecision(decision, this.#request, ...this.#rest))
+  }
+
+  error(error: unknown): void {
+    const { onError } = this.#options
+    if (!onError) return
+    // An error of the error hook has nowhere to go.
+    this.#keepAlive((async () => onError(error, this.#request, ...this.#rest))().catch(() => {}))
+  }
+
+  /** Starts work that the response need not wait for. */
+  inBackground(work: () => Promise<void>): void {
+    this.#keepAlive(work().catch((error: unknown) => this.error(error)))
+  }
+
+  /** Workers and their kin end a request's work with its response, unless `ctx.waitUntil` was told of it. */
+  #keepAlive(work: Promise<void>): void {
+    for (const argument of this.#rest) {
+      const context = argument as { waitUntil?: (work: Promise<void>) => void } | null | undefined
+      if (typeof context?.waitUntil === "function") return context.waitUntil(work)
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import type { KeyExtractor } from "./key-extractor.js"
+import { sha256Hex } from "./sha256-hex.js"
+
+/** Where an API key is found. */
+export interface ApiKeyOptions {
+  /** The header that carries it; default `X-API-Key`. */
+  readonly header?: string
+}
+
+/**
+ * Limits by API key: the key is `apikey:` and the SHA-256 of it in hexadecimal, so that the secret itself reaches no
+ * store, log or metric. The API key is not verified here. Refuse unknown ones before the limit, or limit by address as
+ * well: an invented API key is a fresh key.
+ *
+ * @throws {TypeError} at construction, where `header` is no header name
+ */
+export function apiKey({ header = "x-api-key" }: ApiKeyOptions = {}): KeyExtractor {
+  new Headers().has(header)
+  return async function apiKeyKey({ headers }) {
+    const secret = headers.get(header)
+    return secret ? `apikey:${await sha256Hex(secret)}` : undefined
+  }
+}

@@ -1,0 +1,27 @@
+import type { Awaitable } from "../../types/limiter.js"
+import type { KeyExtractor } from "./key-extractor.js"
+
+/**
+ * Limits by a claim that the application has verified already, such as the subject of a JWT: the key is `claim:` and the
+ * value. Never read the claim from a token that nobody verified; a client would choose its key.
+ *
+ * @param read gives the claim's value, or nothing where the request has none
+ * @example
+ * ```ts
+ * import { claim, rateLimit } from "sluice/http"
+ *
+ * const sessions = new WeakMap<Request, { sub: string }>() // filled by what verifies the token
+ * rateLimit(() => new Response("ok"), {
+ *   policy: "100/minute",
+ *   key: claim((request) => sessions.get(request)?.sub),
+ * })
+ * ```
+ */
+export function claim<Rest extends unknown[]>(
+  read: (request: Request, ...rest: Rest) => Awaitable<string | number | null | undefined>,
+): KeyExtractor<Rest> {
+  return async function claimKey(request, ...rest) {
+    const value = await read(request, ...rest)
+    return value === undefined || value === null || value === "" ? undefined : `claim:${value}`
+  }
+}

@@ -1,0 +1,77 @@
+import { show } from "../../types/errors.js"
+import { networkText, parseIpAddress } from "./ip-address.js"
+import type { KeyExtractor } from "./key-extractor.js"
+import { socketAddress } from "./socket-address.js"
+
+/** Where the client's address is to be believed from. */
+export interface ClientAddressOptions {
+  /**
+   * A header that holds the address, because the platform sets it on every request whatever the client sent, such as
+   * `CF-Connecting-IP` behind Cloudflare. With `trustedHops`, the header that the proxies append to, default
+   * `X-Forwarded-For`. Without either, headers are not believed.
+   */
+  readonly header?: string
+  /**
+   * How many proxies of your own a request passes, each of which appends the address it saw; a whole number 1 … 32. The
+   * client is the entry that the outermost of them appended: the one at this place from the end. What stands before it
+   * was sent by the client and may be anything.
+   */
+  readonly trustedHops?: number
+  /**
+   * Bits of an IPv6 address that make one client, 1 … 128; default 56, what a household or a site is usually given. With
+   * more, a client has as many keys as it cares to number its machines.
+   */
+  readonly ipv6Prefix?: number
+}
+
+const DEFAULT_IPV6_PREFIX = 56
+const MAX_TRUSTED_HOPS = 32
+const FORWARDED_FOR = "x-forwarded-for"
+
+/**
+ * Limits by the client's address. The key is `ip:` and the IPv4 address, or the IPv6 network in canonical form:
+ * `ip:192.0.2.1`, `ip:2001:db8:0:1200::/56`. An IPv4 address mapped into IPv6 is the IPv4 address.
+ *
+ * A header that is absent, or does not hold a valid address where it should, is passed over for the address of the
+ * connection, which nobody can make up. Where that is unknown as well, the request has no key of its own and shares
+ * `UNIDENTIFIED_KEY`.
+ *
+ * @throws {RangeError} at construction, where an option is out of its range
+ * @example
+ * ```ts
+ * import { clientAddress, rateLimit } from "sluice/http"
+ *
+ * const handler = () => new Response("ok")
+ * // One load balancer in front, which appends to X-Forwarded-For.
+ * rateLimit(handler, { policy: "100/minute", key: clientAddress({ trustedHops: 1 }) })
+ * ```
+ */
+export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor {
+  const { header, trustedHops, ipv6Prefix = DEFAULT_IPV6_PREFIX } = options
+  checkWhole("ipv6Prefix", ipv6Prefix, 128)
+  if (trustedHops !== undefined) checkWhole("trustedHops", trustedHops, MAX_TRUSTED_HOPS)
+  if (header?.toLowerCase() === FORWARDED_FOR && trustedHops === undefined) {
+    throw new RangeError("Cannot use clientAddress: header X-Forwarded-For needs trustedHops, its client may forge it.")
+  }
+
+  function claimed(headers: Headers): string | undefined {
+    if (trustedHops !== undefined) return headers.get(header ?? FORWARDED_FOR)?.split(",").at(-trustedHops)
+    return header === undefined ? undefined : (headers.get(header) ?? undefined)
+  }
+
+  return function clientAddressKey(request, ...rest) {
+    const address = parse(claimed(request.headers)) ?? parse(socketAddress(request, rest))
+    return address && `ip:${networkText(address, ipv6Prefix)}`
+  }
+}
+
+function parse(text: string | undefined) {
+  return text === undefined ? undefined : parseIpAddress(text)
+}
+
+function checkWhole(field: string, value: number, maximum: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= maximum) return
+  throw new RangeError(
+    `Cannot use clientAddress: ${field} is ${show(value)}, allowed is a whole number 1 to ${maximum}.`,
+  )
+}

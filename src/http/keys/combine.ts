@@ -1,0 +1,24 @@
+import type { KeyExtractor } from "./key-extractor.js"
+
+/** Stands for a part that found nothing. No part can look like it: in a part, `\` is always followed by `\` or `|`. */
+const NOTHING = "\\-"
+
+/**
+ * Limits by several things together: the key is their keys joined by `|`, with `|` and `\` in them escaped by `\`, so
+ * that different parts never make the same key. A part that finds nothing is told apart from every other; where all find
+ * nothing, so does this.
+ *
+ * @example
+ * ```ts
+ * import { clientAddress, combine, pathPattern } from "sluice/http"
+ *
+ * combine(clientAddress(), pathPattern("/login")) // "ip:192.0.2.1|path:/login"
+ * ```
+ */
+export function combine<Rest extends unknown[]>(...extractors: KeyExtractor<Rest>[]): KeyExtractor<Rest> {
+  return async function combinedKey(request, ...rest) {
+    const parts = await Promise.all(extractors.map((extract) => extract(request, ...rest)))
+    if (parts.every((part) => !part)) return undefined
+    return parts.map((part) => (part ? part.replace(/[\\|]/g, "\\$&") : NOTHING)).join("|")
+  }
+}

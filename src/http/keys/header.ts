@@ -1,0 +1,22 @@
+import type { KeyExtractor } from "./key-extractor.js"
+
+/**
+ * Limits by the value of a header: the key is `header:`, the header's name in lower case, `=` and the value. The value
+ * is whatever the client sent, so let something in front of this set or verify it; an invented value is a fresh key.
+ *
+ * @throws {TypeError} at construction, where `name` is no header name
+ * @example
+ * ```ts
+ * import { header, rateLimit } from "sluice/http"
+ *
+ * rateLimit(() => new Response("ok"), { policy: "100/minute", key: header("X-Tenant") })
+ * ```
+ */
+export function header(name: string): KeyExtractor {
+  const lowerName = name.toLowerCase()
+  new Headers().has(lowerName)
+  return function headerKey({ headers }) {
+    const value = headers.get(lowerName)
+    return value ? `header:${lowerName}=${value}` : undefined
+  }
+}

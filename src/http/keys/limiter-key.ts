@@ -1,0 +1,26 @@
+import { show } from "../../types/errors.js"
+import { sha256Hex } from "./sha256-hex.js"
+
+/** The one key of all requests that show no other. */
+export const UNIDENTIFIED_KEY = "unidentified"
+
+/** Stands before the hash of a key that was too long. */
+export const HASHED_KEY_PREFIX = "sha256:"
+
+const MAX_KEY_BYTES = 512
+
+/**
+ * Makes of what an extractor found a key that every limiter takes: nothing becomes `UNIDENTIFIED_KEY`, lone surrogates
+ * become U+FFFD, and what has more than 512 bytes of UTF-8 becomes `"sha256:"` and its SHA-256 in hexadecimal.
+ *
+ * @throws {TypeError} where `found` is neither a text nor nothing
+ */
+export async function limiterKey(found: unknown): Promise<string> {
+  if (found === undefined || found === null || found === "") return UNIDENTIFIED_KEY
+  if (typeof found !== "string") {
+    throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
+  }
+  const key = found.toWellFormed()
+  if (new TextEncoder().encode(key).length <= MAX_KEY_BYTES) return key
+  return `${HASHED_KEY_PREFIX}${await sha256Hex(key)}`
+}

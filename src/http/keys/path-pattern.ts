@@ -1,0 +1,61 @@
+import { show } from "../../types/errors.js"
+import type { KeyExtractor } from "./key-extractor.js"
+
+/**
+ * Limits by route: the key is `path:` and the first of the patterns that fits the request's path, so that `/users/1` and
+ * `/users/2` count together. In a pattern `:name` stands for one segment, and `*` at the end for any number of them. A
+ * method may stand before the path.
+ *
+ * Paths are compared by segment, percent-decoded, case-sensitive; empty segments and a slash at the end do not count.
+ * A path that no pattern fits has no key of its own.
+ *
+ * @throws {TypeError} at construction, where there is no pattern, or one does not start with `/` or has `*` elsewhere
+ * @example
+ * ```ts
+ * import { clientAddress, combine, pathPattern, rateLimit } from "sluice/http"
+ *
+ * rateLimit(() => new Response("ok"), {
+ *   policy: "10/minute",
+ *   key: combine(clientAddress(), pathPattern("POST /login", "/users/:id", "/files/*")),
+ * })
+ * ```
+ */
+export function pathPattern(...patterns: [string, ...string[]]): KeyExtractor {
+  if (patterns.length === 0) throw new TypeError("Cannot use pathPattern: there is no pattern.")
+  const compiled = patterns.map(compile)
+  return function pathPatternKey({ method, url }) {
+    const segments = segmentsOf(new URL(url).pathname)
+    const match = compiled.find((pattern) => pattern.fits(method, segments))
+    return match && `path:${match.text}`
+  }
+}
+
+function compile(text: string) {
+  const [, method, path] = /^(?:([A-Z]+) +)?(\/\S*)$/.exec(text) ?? []
+  const parts = path?.split("/").filter((part) => part !== "") ?? []
+  if (path === undefined || parts.slice(0, -1).includes("*")) {
+    throw new TypeError(`Cannot use pathPattern: the pattern is ${show(text)}, allowed is such as "GET /a/:id/*".`)
+  }
+  const isOpen = parts.at(-1) === "*"
+  if (isOpen) parts.pop()
+  const fits = (requestMethod: string, segments: readonly string[]): boolean =>
+    (method === undefined || method === requestMethod) &&
+    (isOpen ? segments.length >= parts.length : segments.length === parts.length) &&
+    parts.every((part, index) => part.startsWith(":") || part === segments[index])
+  return { text, fits }
+}
+
+function segmentsOf(path: string): string[] {
+  return path
+    .split("/")
+    .filter((segment) => segment !== "")
+    .map(decoded)
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}

@@ -1,0 +1,71 @@
+import type { Decision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+
+/** The problem type of a request that exceeds its quota (draft-ietf-httpapi-ratelimit-headers-11, section 5.1). */
+export const QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+/** Problem details (RFC 9457): what went wrong, for people in `detail`, for machines in the rest. */
+export interface Problem {
+  /** A URI that names the kind of problem; `"about:blank"` where the status says all. */
+  readonly type: string
+  /** The kind of problem in words. */
+  readonly title: string
+  /** The status of the response. */
+  readonly status: number
+  /** What happened this time. */
+  readonly detail: string
+  readonly [extension: string]: unknown
+}
+
+/** The problem of a denied request. `violated-policies` names the rules that denied it. The key stays unsaid. */
+export function quotaExceeded(decision: Decision, status = 429): Problem {
+  const { policy, limit, remaining, cost, reason, retryAfterMs, resetAfterMs, rules = [] } = decision
+  const violated = rules.filter((rule) => rule.retryAfterMs > 0).map((rule) => rule.policy)
+  return {
+    type: QUOTA_EXCEEDED,
+    title: "Too Many Requests",
+    status,
+    detail: `The policy ${show(policy)} admits this request in ${retryAfterMs} ms.`,
+    "violated-policies": violated.length > 0 ? violated : [policy],
+    reason,
+    limit,
+    remaining,
+    cost,
+    retry_after_ms: retryAfterMs,
+    reset_after_ms: resetAfterMs,
+  }
+}
+
+/** The problem of a request that was refused because the limiter could not be asked. */
+export function limiterUnavailable({ reason, retryAfterMs }: Decision, status: 429 | 503 = 503): Problem {
+  return {
+    type: "about:blank",
+    title: status === 503 ? "Service Unavailable" : "Too Many Requests",
+    status,
+    detail: "The rate limiter cannot be reached.",
+    reason,
+    retry_after_ms: retryAfterMs,
+  }
+}
+
+/** The problem of a request whose cost no wait makes admissible, or that is no cost at all. */
+export function badCost({ code, cost, maximum }: { code: string; cost: number; maximum: number }): Problem {
+  return {
+    type: "about:blank",
+    title: "Bad Request",
+    status: 400,
+    detail: `The cost of this request is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`,
+    code,
+    // JSON has no NaN and no Infinity.
+    cost: Number.isFinite(cost) ? cost : String(cost),
+    maximum,
+  }
+}
+
+/** The response that carries a problem: `application/problem+json`, never stored by a cache. */
+export function problemResponse(problem: Problem): Response {
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { "Content-Type": "application/problem+json", "Cache-Control": "no-store" },
+  })
+}

@@ -1,0 +1,173 @@
+import type { Policy } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+import { sfBytes, sfInteger, sfString } from "./structured-field.js"
+
+/**
+ * A way to tell clients about their limit. `draft-…` are versions of draft-ietf-httpapi-ratelimit-headers, of which 11
+ * is the newest; `legacy` is the `X-RateLimit-*` fields.
+ */
+export type HeaderStyle = "draft-11" | "draft-7" | "draft-6" | "legacy"
+
+/** What the RateLimit fields of a response say, and in which style. */
+export interface RateLimitFieldsOptions {
+  /**
+   * One style, several, or none with `false`; default `"draft-11"`. `draft-11` and `draft-7` exclude each other: both
+   * write the field `RateLimit`. With `draft-6` beside a newer one, `RateLimit-Policy` is the newer one's.
+   */
+  readonly headers?: HeaderStyle | readonly HeaderStyle[] | false
+  /** What `X-RateLimit-Reset` holds: the second since the Unix epoch (`"epoch"`, the default) or the seconds until. */
+  readonly legacyReset?: "epoch" | "delta"
+  /** `draft-11`: the parameter `qu`, for a cost that is not a count of requests, such as `"content-bytes"`. */
+  readonly quotaUnit?: string
+}
+
+/** The options of one response. */
+export interface FieldContext extends RateLimitFieldsOptions {
+  /** `draft-11`: the parameter `pk`. */
+  readonly partitionKey?: Uint8Array
+}
+
+type Fields = Record<string, string>
+type Style = (policy: Policy, decision: Decision, nowMs: number, context: FieldContext) => Fields
+
+/** Oldest first: where two styles write the same field, the newer one stands. */
+const STYLES: Readonly<Record<HeaderStyle, Style>> = {
+  legacy: (_policy, decision, nowMs, { legacyReset = "epoch" }) => {
+    if (isGuess(decision)) return {}
+    const resetSeconds = windowSeconds(decision, decision)
+    const epochSeconds = Math.ceil((nowMs + effectiveWindowMs(decision, decision)) / 1_000)
+    return {
+      "X-RateLimit-Limit": sfInteger(decision.limit),
+      "X-RateLimit-Remaining": sfInteger(available(decision, decision)),
+      "X-RateLimit-Reset": sfInteger(legacyReset === "epoch" ? epochSeconds : resetSeconds),
+    }
+  },
+  "draft-6": (policy, decision) => ({
+    ...numberedPolicy(policy),
+    ...(!isGuess(decision) && {
+      "RateLimit-Limit": sfInteger(decision.limit),
+      "RateLimit-Remaining": sfInteger(available(decision, decision)),
+      "RateLimit-Reset": sfInteger(windowSeconds(decision, decision)),
+    }),
+  }),
+  "draft-7": (policy, decision) => ({
+    ...numberedPolicy(policy),
+    ...(!isGuess(decision) && {
+      RateLimit: [
+        `limit=${sfInteger(decision.limit)}`,
+        `remaining=${sfInteger(available(decision, decision))}`,
+        `reset=${sfInteger(windowSeconds(decision, decision))}`,
+      ].join(", "),
+    }),
+  }),
+  "draft-11": (policy, decision, _nowMs, { quotaUnit, partitionKey }) => {
+    const pk = partitionKey === undefined ? "" : `;pk=${sfBytes(partitionKey)}`
+    const qu = quotaUnit === undefined ? "" : `;qu=${sfString(quotaUnit)}`
+    const quotas = policy.rules.map(({ name, limit, periodMs }) => {
+      const w = isWholeSeconds(periodMs) ? `;w=${sfInteger(periodMs / 1_000)}` : ""
+      return `${sfString(name)};q=${sfInteger(limit)}${qu}${w}${pk}`
+    })
+    const limits = (decision.rules ?? [decision]).map((rule) => {
+      const r = sfInteger(available(rule, decision))
+      return `${sfString(rule.policy)};r=${r};t=${sfInteger(windowSeconds(rule, decision))}${pk}`
+    })
+    return { "RateLimit-Policy": quotas.join(", "), ...(!isGuess(decision) && { RateLimit: limits.join(", ") }) }
+  },
+}
+
+const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
+
+/**
+ * The fields that tell a client about its limit, by name, on allowed and denied responses alike. `draft-11` has one
+ * item per rule, in the policy's order; the older styles have room for one rule and tell of the one that binds most.
+ *
+ * - `w` is the period in whole seconds. The draft knows no fraction of a second, so a period that has one goes without
+ *   `w`: a rounded window would be another policy. The drafts 6 and 7 require `w`, so there such a rule is left out of
+ *   `RateLimit-Policy`; and of rules with the same limit, which they forbid, the one with the longest period stays.
+ * - `t` (`reset` in the older ones) is rounded up to whole seconds and at least 1: when allowed, the time to full; when
+ *   denied, the wait until this cost would pass. A rule that would have admitted says its time to full there, but no
+ *   more than that wait, since `Retry-After` should not end before `t` does.
+ * - `r` is what is left; 0 while the key is blocked.
+ * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
+ *
+ * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`
+ * @throws {RangeError} where a name or unit is not printable ASCII, or `headers` cannot be (see there)
+ * @see draft-ietf-httpapi-ratelimit-headers-11
+ * @example
+ * ```ts
+ * import { rateLimitFields } from "sluice/http"
+ * import { parsePolicy, RateLimiter } from "sluice"
+ *
+ * const policy = parsePolicy("100/minute")
+ * const decision = new RateLimiter(policy).check("a")
+ * rateLimitFields(policy, decision, Date.now())
+ * // { "RateLimit-Policy": '"default";q=100;w=60', RateLimit: '"default";r=99;t=1' }
+ * ```
+ */
+export function rateLimitFields(
+  policy: Policy,
+  decision: Decision,
+  nowMs: number,
+  context: FieldContext = {},
+): Record<string, string> {
+  const fields = headerStyles(context.headers).map((style) => STYLES[style](policy, decision, nowMs, context))
+  return Object.assign({}, ...fields)
+}
+
+/**
+ * The styles asked for, oldest first.
+ *
+ * @throws {RangeError} where a style is unknown, or two exclude each other
+ */
+export function headerStyles(headers: RateLimitFieldsOptions["headers"] = "draft-11"): HeaderStyle[] {
+  const asked = headers === false ? [] : typeof headers === "string" ? [headers] : headers
+  for (const style of asked) {
+    if (!STYLE_NAMES.includes(style)) {
+      throw new RangeError(`Cannot rate limit: headers is ${show(style)}, allowed is ${STYLE_NAMES.join(", ")}, false.`)
+    }
+  }
+  if (asked.includes("draft-11") && asked.includes("draft-7")) {
+    throw new RangeError("Cannot rate limit: headers is draft-11 and draft-7, allowed is one of the two.")
+  }
+  return STYLE_NAMES.filter((style) => asked.includes(style))
+}
+
+/** What of a decision, or of one rule's part in it, the fields tell. */
+type Readout = Pick<Decision, "policy" | "remaining" | "retryAfterMs" | "resetAfterMs">
+
+/** Whether the numbers of a decision are made up, because the limiter could not be asked. */
+function isGuess({ reason }: Decision): boolean {
+  return reason === "fail-open" || reason === "fail-closed"
+}
+
+function available({ remaining }: Readout, { reason }: Decision): number {
+  return reason === "blocked" ? 0 : remaining
+}
+
+function effectiveWindowMs(rule: Readout, decision: Decision): number {
+  if (decision.allowed) return rule.resetAfterMs
+  // A block and a charge that lies outside the rules can make the whole wait longer than its own rule knows.
+  if (decision.reason === "blocked" || rule.policy === decision.policy) return decision.retryAfterMs
+  return rule.retryAfterMs > 0 ? rule.retryAfterMs : Math.min(rule.resetAfterMs, decision.retryAfterMs)
+}
+
+function windowSeconds(rule: Readout, decision: Decision): number {
+  return Math.max(1, Math.ceil(effectiveWindowMs(rule, decision) / 1_000))
+}
+
+function isWholeSeconds(periodMs: number): boolean {
+  return periodMs % 1_000 === 0
+}
+
+/** `RateLimit-Policy` of the drafts 6 and 7, such as `10;w=1, 1000;w=3600`; absent where no rule can be told. */
+function numberedPolicy({ rules }: Policy): Fields {
+  const secondsByLimit = new Map<number, number>()
+  for (const { limit, periodMs } of rules) {
+    if (!isWholeSeconds(periodMs)) continue
+    secondsByLimit.set(limit, Math.max(secondsByLimit.get(limit) ?? 0, periodMs / 1_000))
+  }
+  if (secondsByLimit.size === 0) return {}
+  const items = Array.from(secondsByLimit, ([limit, seconds]) => `${sfInteger(limit)};w=${sfInteger(seconds)}`)
+  return { "RateLimit-Policy": items.join(", ") }
+}

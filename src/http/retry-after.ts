@@ -1,0 +1,41 @@
+import { show } from "../types/errors.js"
+
+/** How much `Retry-After` is lengthened at random, so that the clients denied together do not come back together. */
+export interface Jitter {
+  /** The most seconds added, a whole number 1 … 86,400. Every number of seconds from 0 to this is equally likely. */
+  readonly maxSeconds: number
+  /** A source of numbers in [0, 1); default `Math.random`. */
+  readonly random?: () => number
+}
+
+const MAX_JITTER_SECONDS = 86_400
+
+/**
+ * The seconds that `Retry-After` says: the wait rounded up, at least 1, plus the jitter where there is one. Who waits
+ * that long is never early.
+ *
+ * @param retryAfterMs the exact wait in milliseconds
+ * @example
+ * ```ts
+ * import { retryAfterSeconds } from "sluice/http"
+ *
+ * retryAfterSeconds(4_001) // 5
+ * retryAfterSeconds(4_001, { maxSeconds: 10, random: () => 0.5 }) // 10
+ * ```
+ */
+export function retryAfterSeconds(retryAfterMs: number, jitter?: Jitter): number {
+  const wait = Math.max(1, Math.ceil(retryAfterMs / 1_000))
+  if (jitter === undefined) return wait
+  const { maxSeconds, random = Math.random } = jitter
+  const extra = Math.floor(random() * (maxSeconds + 1))
+  return wait + Math.min(Math.max(extra, 0), maxSeconds)
+}
+
+/** @throws {RangeError} where `maxSeconds` is not a whole number 1 … 86,400 */
+export function checkJitter({ maxSeconds }: Jitter): void {
+  if (!Number.isInteger(maxSeconds) || maxSeconds < 1 || maxSeconds > MAX_JITTER_SECONDS) {
+    throw new RangeError(
+      `Cannot rate limit: jitter.maxSeconds is ${show(maxSeconds)}, allowed is a whole number 1 to ${MAX_JITTER_SECONDS}.`,
+    )
+  }
+}

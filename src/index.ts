@@ -1,0 +1,25 @@
+/**
+ * sluice: exact rate limiting, in memory. The other homes of the same limits are `sluice/worker` for Cloudflare
+ * Durable Objects and `sluice/http` for middleware.
+ *
+ * @module sluice
+ */
+export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
+export { parsePolicy } from "./policy/parse-policy.js"
+export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
+export { ALGORITHMS, type Algorithm } from "./types/algorithm.js"
+export { type Clock, ManualClock, systemClock } from "./types/clock.js"
+export type { Decision, Reason, RuleDecision } from "./types/decision.js"
+export {
+  CostError,
+  KeyError,
+  PolicyError,
+  RateLimitExceeded,
+  SluiceError,
+  StoreCorrupt,
+  StoreLocked,
+  StoreUnavailable,
+  StoreVersion,
+} from "./types/errors.js"
+export type { Awaitable, Checker, CheckOptions, KeyStats, KeyStatus } from "./types/limiter.js"
+export type { Receipt } from "./types/receipt.js"

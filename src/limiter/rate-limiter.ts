@@ -1,0 +1,244 @@
+import { Core } from "../engine/core.js"
+import { Limit, type OnFull } from "../engine/limit.js"
+import type { LimitDecision } from "../engine/limit-decision.js"
+import { randomId, randomSeed } from "../engine/seed.js"
+import { LATEST_MS } from "../engine/core-exports.js"
+import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
+import { type Clock, systemClock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+import type { Checker, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import { SettledReceipts, settleWithinMs } from "./settled-receipts.js"
+
+export interface RateLimiterOptions {
+  /** Where the time comes from; default the machine's wall clock. */
+  readonly clock?: Clock
+  /**
+   * The most keys held at once, 1 … 2^32 − 1. A key is held only while some of its quota is used, or it is blocked.
+   * The default takes about 40 MB when full: 1,048,576 keys of a policy with one rule, fewer with more rules.
+   */
+  readonly maxKeys?: number
+  /**
+   * What a new key meets when `maxKeys` are held and none of its 28 neighbours is idle: `"evict-nearest-full"` (the
+   * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key.
+   */
+  readonly onFull?: OnFull
+  /** Whether to keep statistics per key, for `stats`: 72 bytes more per key, never forgotten. Default `false`. */
+  readonly stats?: boolean
+}
+
+const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
+const DEFAULT_KEY_BYTES = 24 * 2 ** 20
+
+/**
+ * A rate limiter in memory: exact, synchronous, a few dozen bytes per key, nothing to close.
+ *
+ * Times are taken from the clock once per call. Every verb costs O(1), beside `sliding_window_log`, whose checks cost
+ * the logarithm of the charges in the window.
+ *
+ * @example
+ * ```ts
+ * import { RateLimiter } from "sluice"
+ *
+ * const limiter = new RateLimiter("100/minute burst 20")
+ * const decision = limiter.check("user:42")
+ * if (!decision.allowed) console.log(`try again in ${decision.retryAfterMs} ms`)
+ * ```
+ */
+export class RateLimiter implements Checker {
+  #policy: Policy
+  readonly #clock: Clock
+  readonly #maxKeys: number
+  readonly #onFull: OnFull
+  readonly #keepsStats: boolean
+  #limit: Limit | null = null
+  readonly #settled = new SettledReceipts()
+  readonly #issuerId = { value: "" }
+
+  /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
+  constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
+    const { clock = systemClock, onFull = "evict-nearest-full", stats = false } = options
+    this.#policy = parsePolicy(policy)
+    const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
+    const { maxKeys = Math.floor(DEFAULT_KEY_BYTES / cellBytes) } = options
+    if (!Number.isInteger(maxKeys) || maxKeys < 1 || maxKeys > 2 ** 32 - 1) {
+      throw new RangeError(`Cannot make a limiter: maxKeys is ${show(maxKeys)}, allowed is 1 to ${2 ** 32 - 1}.`)
+    }
+    if (onFull !== "evict-nearest-full" && onFull !== "deny-new") {
+      throw new RangeError(
+        `Cannot make a limiter: onFull is ${show(onFull)}, allowed is "evict-nearest-full" or "deny-new".`,
+      )
+    }
+    if (typeof stats !== "boolean") {
+      throw new RangeError(`Cannot make a limiter: stats is ${show(stats)}, allowed is true or false.`)
+    }
+    this.#clock = clock
+    this.#maxKeys = maxKeys
+    this.#onFull = onFull
+    this.#keepsStats = stats
+  }
+
+  /** Made at the first question: a Worker has no randomness while its modules load. */
+  #start(): Limit {
+    this.#issuerId.value = randomId()
+    this.#limit = new Limit(new Core(), this.#policy, {
+      maxKeys: this.#maxKeys,
+      onFull: this.#onFull,
+      stats: this.#keepsStats,
+      seed: randomSeed(),
+      issuerId: this.#issuerId.value,
+    })
+    return this.#limit
+  }
+
+  get policy(): Policy {
+    return this.#policy
+  }
+
+  /** How many keys are held, idle ones that were not swept yet included. */
+  get size(): number {
+    return this.#limit?.size ?? 0
+  }
+
+  /**
+   * Asks and charges. A denial consumes nothing; cost 0 asks only.
+   *
+   * @throws {CostError} where the cost exceeds the capacity, {KeyError}, {RangeError}; then nothing has changed
+   */
+  check(key: string, options?: CheckOptions): LimitDecision {
+    const limit = this.#limit ?? this.#start()
+    return limit.check(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+  }
+
+  /** As `check`, but only whether: nothing is allocated. */
+  allow(key: string, options?: CheckOptions): boolean {
+    const limit = this.#limit ?? this.#start()
+    return limit.allow(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+  }
+
+  /** What `check` would say, charging nothing. */
+  peek(key: string, options?: CheckOptions): Decision {
+    const limit = this.#limit ?? this.#start()
+    return limit.peek(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+  }
+
+  /**
+   * Gives back units that a check charged, all of them if not told otherwise, at most what cannot have leaked away
+   * since. A receipt settles once, and within an hour after its charge could have leaked away; refunding
+   * it again or later does nothing.
+   *
+   * @param units whole, 0 … the receipt's cost
+   * @throws {RangeError} where the receipt is another limiter's or the units are out of range
+   */
+  refund(receipt: Receipt, units: number = receipt.cost): void {
+    const nowMs = this.#clock.now()
+    if (!Number.isInteger(units) || units < 0 || units > receipt.cost) {
+      throw new RangeError(`Cannot refund ${show(units)} units: allowed are 0 to the receipt's cost ${receipt.cost}.`)
+    }
+    if (this.#settle(receipt, nowMs)) this.#limit!.refund(receipt.key, units, receipt.chargedAtMs, nowMs)
+  }
+
+  /**
+   * Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once.
+   *
+   * @param actualCost whole units, 0 … 2^31
+   * @throws {RangeError} where the receipt is another limiter's or the cost is out of range
+   */
+  settle(receipt: Receipt, actualCost: number): void {
+    const nowMs = this.#clock.now()
+    if (!Number.isInteger(actualCost) || actualCost < 0 || actualCost > 2 ** 31) {
+      throw new RangeError(`Cannot settle at cost ${show(actualCost)}: allowed are whole units from 0 to ${2 ** 31}.`)
+    }
+    if (!this.#settle(receipt, nowMs)) return
+    const unused = receipt.cost - actualCost
+    if (unused > 0) this.#limit!.refund(receipt.key, unused, receipt.chargedAtMs, nowMs)
+    else if (unused < 0) this.#limit!.charge(receipt.key, -unused, nowMs)
+  }
+
+  /** Whether a receipt is this limiter's and was open; it is closed then. */
+  #settle(receipt: Receipt, nowMs: number): boolean {
+    if (this.#limit === null || !receipt.id.startsWith(`${this.#issuerId.value}-`)) {
+      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
+    }
+    return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
+  }
+
+  /**
+   * Takes units whatever is left: a penalty, which may put the key into debt.
+   *
+   * @param units whole, 0 … 2^31
+   */
+  charge(key: string, units: number): void {
+    const limit = this.#limit ?? this.#start()
+    limit.charge(key, requireNumber(units), this.#clock.now())
+  }
+
+  /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
+  block(key: string, duration: Duration): void {
+    const limit = this.#limit ?? this.#start()
+    const nowMs = this.#clock.now()
+    limit.block(key, Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS), nowMs)
+  }
+
+  /** Ends a block. Whether there was one. */
+  unblock(key: string): boolean {
+    return (this.#limit ?? this.#start()).unblock(key)
+  }
+
+  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  reset(key: string): boolean {
+    return (this.#limit ?? this.#start()).reset(key, this.#clock.now())
+  }
+
+  /** A key's state without a check. */
+  status(key: string): KeyStatus {
+    const limit = this.#limit ?? this.#start()
+    const nowMs = this.#clock.now()
+    return limit.status(key, nowMs)
+  }
+
+  /**
+   * A key's statistics.
+   *
+   * @throws {TypeError} where the limiter was made without `stats: true`
+   */
+  stats(key: string): KeyStats {
+    if (!this.#keepsStats) {
+      throw new TypeError("Cannot tell statistics: this limiter keeps none, make it with { stats: true }.")
+    }
+    return (this.#limit ?? this.#start()).stats(key)
+  }
+
+  /** Puts another policy in place. What was used stays used, capped at the new capacity. Costs the number of keys. */
+  setPolicy(policy: PolicyInput): void {
+    const next = parsePolicy(policy)
+    this.#limit?.change(next, this.#clock.now())
+    this.#policy = next
+  }
+
+  /**
+   * Looks for idle keys and ended blocks in up to `budget` places, from where the last sweep stopped; for idle times,
+   * since checks clean up as they go.
+   *
+   * @returns how many were removed
+   */
+  sweep(budget: number): number {
+    if (!Number.isInteger(budget) || budget < 0 || budget > 2 ** 31) {
+      throw new RangeError(`Cannot sweep ${show(budget)} places: allowed are 0 to ${2 ** 31}.`)
+    }
+    return this.#limit?.sweep(this.#clock.now(), budget) ?? 0
+  }
+}
+
+/** The cost that options name. The core refuses what is no whole number in range; a text would be taken as one. */
+function costOf(options: CheckOptions): number {
+  return options.cost === undefined ? 1 : requireNumber(options.cost)
+}
+
+function requireNumber(units: number): number {
+  if (typeof units === "number") return units
+  throw new RangeError(`Cannot take ${show(units)} units: allowed are whole units from 0 to ${2 ** 31}.`)
+}

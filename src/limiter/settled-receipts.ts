@@ -1,0 +1,40 @@
+import type { Policy } from "../policy/policy.js"
+import type { Receipt } from "../types/receipt.js"
+
+const FIRST_PRUNE = 1_024
+const HOUR_MS = 3_600_000
+
+/**
+ * How long a receipt of a policy can be settled: as long as any of its rules could still hold the charge, and one hour
+ * more for costs that are known late. In ms.
+ */
+export function settleWithinMs(policy: Policy): number {
+  // Twice the time to fill covers a sliding window's two windows; rounding in f64 is far below the hour.
+  return 2 * Math.max(...policy.rules.map((rule) => (rule.capacity / rule.limit) * rule.periodMs)) + HOUR_MS
+}
+
+/** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
+export class SettledReceipts {
+  readonly #chargedAtMs = new Map<string, number>()
+  #pruneAt = FIRST_PRUNE
+
+  /**
+   * Notes a receipt.
+   *
+   * @param keepMs `settleWithinMs` of the policy
+   * @returns false where it was settled before, or is too old
+   */
+  add(receipt: Receipt, nowMs: number, keepMs: number): boolean {
+    if (this.#chargedAtMs.has(receipt.id) || receipt.chargedAtMs + keepMs < nowMs) return false
+    this.#chargedAtMs.set(receipt.id, receipt.chargedAtMs)
+    if (this.#chargedAtMs.size >= this.#pruneAt) this.#prune(nowMs, keepMs)
+    return true
+  }
+
+  #prune(nowMs: number, keepMs: number): void {
+    for (const [id, chargedAtMs] of this.#chargedAtMs) {
+      if (chargedAtMs + keepMs < nowMs) this.#chargedAtMs.delete(id)
+    }
+    this.#pruneAt = Math.max(FIRST_PRUNE, this.#chargedAtMs.size * 2)
+  }
+}

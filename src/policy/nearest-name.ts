@@ -1,0 +1,57 @@
+/** More edits than this are another word, not a slip. */
+const MOST_EDITS = 3
+
+/**
+ * The known name that `name` was most likely meant to be, or `null` when none is near.
+ *
+ * Near is at most a third of the known name's length in edits (rounded down, at least 1, at most 3), where an edit
+ * inserts, deletes or replaces a character or swaps two neighbours; case does not count. Of equally near names the
+ * first known one wins.
+ *
+ * @example
+ * ```ts
+ * nearestName("brust", ["limit", "period", "burst"]) // "burst"
+ * nearestName("rate", ["limit", "period", "burst"]) // null
+ * ```
+ */
+export function nearestName(name: string, known: Iterable<string>): string | null {
+  let nearest: string | null = null
+  let fewestEdits = MOST_EDITS + 1
+  for (const candidate of known) {
+    const mostEdits = Math.min(MOST_EDITS, Math.max(1, Math.floor(candidate.length / 3)))
+    // The distance is never less than the difference in length, so a hostile long name costs nothing here.
+    if (Math.abs(candidate.length - name.length) > mostEdits) continue
+    const edits = countEdits(name.toLowerCase(), candidate.toLowerCase())
+    if (edits <= mostEdits && edits < fewestEdits) {
+      nearest = candidate
+      fewestEdits = edits
+    }
+  }
+  return nearest
+}
+
+/** `nearestName` as the end of an error's text: ` (did you mean "burst"?)`, or nothing. */
+export function nearestNameHint(name: string, known: Iterable<string>): string {
+  const nearest = nearestName(name, known)
+  return nearest === null ? "" : ` (did you mean ${JSON.stringify(nearest)}?)`
+}
+
+/** Edit distance with swaps of neighbours (optimal string alignment), keeping the last three rows of its table. */
+function countEdits(from: string, to: string): number {
+  let beforePrevious: number[] = []
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= to.length; column++) {
+      const replaces = from[row - 1] === to[column - 1] ? 0 : 1
+      let edits = Math.min(previous[column]! + 1, current[column - 1]! + 1, previous[column - 1]! + replaces)
+      if (row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]) {
+        edits = Math.min(edits, beforePrevious[column - 2]! + 1)
+      }
+      current.push(edits)
+    }
+    beforePrevious = previous
+    previous = current
+  }
+  return previous[to.length]!
+}

@@ -1,0 +1,85 @@
+import { PolicyError } from "../types/errors.js"
+import { nearestNameHint } from "./nearest-name.js"
+import { MAX_PERIOD_MS } from "./policy-range.js"
+
+/** The durations that a field allows, both ends included. Whole milliseconds, 0 ≤ minMs ≤ maxMs < 2^53. */
+export interface DurationRange {
+  readonly minMs: number
+  readonly maxMs: number
+}
+
+/** 1 ms … 10 years: the range of periods, refill steps and blocks. */
+export const PERIOD_RANGE: DurationRange = { minMs: 1, maxMs: MAX_PERIOD_MS }
+
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ...["ms", "millisecond", "milliseconds"].map((unit) => [unit, 1] as const),
+  ...["s", "sec", "second", "seconds"].map((unit) => [unit, 1_000] as const),
+  ...["m", "min", "minute", "minutes"].map((unit) => [unit, 60_000] as const),
+  ...["h", "hour", "hours"].map((unit) => [unit, 3_600_000] as const),
+  ...["d", "day", "days"].map((unit) => [unit, 86_400_000] as const),
+  ...["w", "week", "weeks"].map((unit) => [unit, 604_800_000] as const),
+])
+
+const DURATION = /^(\d+)(\.\d*)?\s*([A-Za-z]*)$/
+
+/**
+ * Reads a duration: a number of milliseconds, or a text of a whole number and a unit, with or without space between.
+ *
+ * Units are `ms`, `s`, `m`, `h`, `d`, `w`, or in words `millisecond(s)`, `sec`, `second(s)`, `min`, `minute(s)`,
+ * `hour(s)`, `day(s)`, `week(s)`; a day has 24 hours. Nothing is rounded: `1.5` and `"1.5s"` are errors. So is a text
+ * without a unit, for whoever writes `"30"` may mean seconds.
+ *
+ * @param field what an error calls the value, such as `"period"`
+ * @param range what is allowed; 1 ms … 10 years if not given
+ * @returns whole milliseconds within the range
+ * @throws {PolicyError} where it is no duration or out of range
+ * @example
+ * ```ts
+ * parseDuration("period", "15m") // 900_000
+ * parseDuration("offset", 0, { minMs: 0, maxMs: 59_999 }) // 0
+ * ```
+ */
+export function parseDuration(field: string, input: unknown, range: DurationRange = PERIOD_RANGE): number {
+  const durationMs = typeof input === "string" ? readText(field, input, range) : input
+  if (
+    typeof durationMs !== "number" ||
+    !Number.isSafeInteger(durationMs) ||
+    Object.is(durationMs, -0) ||
+    durationMs < range.minMs ||
+    durationMs > range.maxMs
+  ) {
+    throw new PolicyError(field, input, describe(range))
+  }
+  return durationMs
+}
+
+/**
+ * The milliseconds of one unit, for short forms that leave the count out as in `"100/minute"`.
+ *
+ * @param value what an error shows as the value
+ * @throws {PolicyError} where there is no such unit
+ */
+export function parseDurationUnit(field: string, value: string, unit: string): number {
+  const unitMs = UNIT_MS.get(unit)
+  if (unitMs !== undefined) return unitMs
+  const known = [...UNIT_MS.keys()]
+  throw new PolicyError(field, value, `a duration in one of ${known.join(", ")}${nearestNameHint(unit, known)}`)
+}
+
+function readText(field: string, input: string, range: DurationRange): number {
+  const match = DURATION.exec(input.trim())
+  if (match === null) throw new PolicyError(field, input, describe(range))
+  const [, count, fraction, unit] = match
+  if (fraction !== undefined) {
+    throw new PolicyError(field, input, 'a whole number and a unit, as in "1500ms" for "1.5s"')
+  }
+  if (unit === "") {
+    throw new PolicyError(field, input, 'a text with a unit such as "10s", or a number of ms that is no text')
+  }
+  // A count beyond 2^53 loses digits here, but then the product is beyond every range and the caller refuses it.
+  return Number(count) * parseDurationUnit(field, input, unit!)
+}
+
+function describe({ minMs, maxMs }: DurationRange): string {
+  return `a whole number of ms, or a text such as "10s" or "15m", from ${minMs} ms to ${maxMs} ms`
+}

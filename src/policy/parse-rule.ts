@@ -1,0 +1,135 @@
+import type { Algorithm } from "../types/algorithm.js"
+import { PolicyError } from "../types/errors.js"
+import { parseAlgorithmName } from "./algorithm-name.js"
+import { fieldPath } from "./field-path.js"
+import { nearestNameHint } from "./nearest-name.js"
+import { parseDuration } from "./parse-duration.js"
+import { readFields } from "./plain-data.js"
+import type { Rule } from "./policy.js"
+import { MAX_LIMIT, MAX_NAME_LENGTH, MAX_REFILL_TIME_MS } from "./policy-range.js"
+
+/** A rule that is valid by itself; its policy gives it a name and takes its block. */
+export interface ParsedRule extends Omit<Rule, "name"> {
+  /** `null` where the user gave none. */
+  readonly name: string | null
+  /** 0 where the user gave none. */
+  readonly blockMs: number
+}
+
+type Fields = ReadonlyMap<string, unknown>
+
+const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block", "name"]
+const REFILL_FIELDS = ["amount", "every"]
+
+const BURST_ALGORITHMS: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
+
+/** Printable ASCII that neither starts nor ends with a space. */
+const NAME = /^[!-~](?:[ -~]*[!-~])?$/
+
+/**
+ * Validates the fields of one rule. A field that is `undefined` counts as not given.
+ *
+ * @param at the rule's place in the policy, for errors
+ * @throws {PolicyError} where a field is unknown, missing, out of range, or not for this algorithm
+ */
+export function parseRule(at: string, fields: Fields): ParsedRule {
+  refuseUnknownFields(fieldPath(at, "field"), fields, RULE_FIELDS)
+  const limit = parseUnits(fieldPath(at, "limit"), fields.get("limit"), MAX_LIMIT)
+  const periodMs = parseDuration(fieldPath(at, "period"), fields.get("period"))
+  const algorithm = parseAlgorithmName(fieldPath(at, "algorithm"), fields.get("algorithm") ?? defaultAlgorithm(fields))
+  const capacity = parseBurst(fieldPath(at, "burst"), fields.get("burst"), algorithm, limit, periodMs)
+  const anchor = parseAnchor(fieldPath(at, "anchor"), fields.get("anchor"), algorithm)
+  return {
+    name: parseName(fieldPath(at, "name"), fields.get("name")),
+    algorithm,
+    limit,
+    periodMs,
+    capacity,
+    refill: parseRefill(fieldPath(at, "refill"), fields.get("refill"), { algorithm, limit, periodMs, capacity }),
+    anchor,
+    offsetMs: parseOffset(fieldPath(at, "offset"), fields.get("offset"), anchor, periodMs),
+    blockMs: fields.get("block") === undefined ? 0 : parseDuration(fieldPath(at, "block"), fields.get("block")),
+  }
+}
+
+/** @throws {PolicyError} naming the first field that is not among `known`, and the known one nearest to it */
+export function refuseUnknownFields(path: string, fields: Fields, known: readonly string[]): void {
+  for (const name of fields.keys()) {
+    if (!known.includes(name)) {
+      throw new PolicyError(path, name, `one of ${known.join(", ")}${nearestNameHint(name, known)}`)
+    }
+  }
+}
+
+/** `??` alone would take a `null` for the default too. */
+function defaultAlgorithm(fields: Fields): Algorithm | null {
+  return fields.get("algorithm") === undefined ? "gcra" : null
+}
+
+function parseUnits(path: string, input: unknown, most: number): number {
+  if (typeof input === "number" && Number.isInteger(input) && input >= 1 && input <= most) return input
+  throw new PolicyError(path, input, `a whole number from 1 to ${most}`)
+}
+
+function parseBurst(path: string, input: unknown, algorithm: Algorithm, limit: number, periodMs: number): number {
+  if (input === undefined) return limit
+  if (!BURST_ALGORITHMS.includes(algorithm)) {
+    throw new PolicyError(path, input, `none with ${algorithm}: only ${BURST_ALGORITHMS.join(", ")} have a burst`)
+  }
+  const burst = parseUnits(path, input, MAX_LIMIT)
+  // ⌈burst·period / limit⌉ ≤ most  ⇔  burst ≤ ⌊most·limit / period⌋, since most is a whole number.
+  const mostBurst = (BigInt(MAX_REFILL_TIME_MS) * BigInt(limit)) / BigInt(periodMs)
+  if (BigInt(burst) > mostBurst) {
+    throw new PolicyError(path, burst, `at most ${mostBurst} at this rate, so that it refills within 2^45 ms`)
+  }
+  return burst
+}
+
+function parseRefill(
+  path: string,
+  input: unknown,
+  rule: Pick<Rule, "algorithm" | "limit" | "periodMs" | "capacity">,
+): Rule["refill"] {
+  if (input === undefined) return null
+  const { algorithm, limit, periodMs, capacity } = rule
+  if (algorithm !== "token_bucket") {
+    throw new PolicyError(path, input, `none with ${algorithm}: only token_bucket has a refill`)
+  }
+  if (input === "continuous") return null
+  const fields = readFields(path, input, '"continuous" or { amount, every }')
+  refuseUnknownFields(`${path}.field`, fields, REFILL_FIELDS)
+  const amount = parseUnits(`${path}.amount`, fields.get("amount"), capacity)
+  const everyMs = parseDuration(`${path}.every`, fields.get("every"))
+  if (BigInt(amount) * BigInt(periodMs) !== BigInt(limit) * BigInt(everyMs)) {
+    throw new PolicyError(path, input, `a refill at the policy's rate, which is ${limit} per ${periodMs} ms`)
+  }
+  return { amount, everyMs }
+}
+
+function parseAnchor(path: string, input: unknown, algorithm: Algorithm): Rule["anchor"] {
+  if (algorithm !== "fixed_window") {
+    if (input === undefined) return null
+    throw new PolicyError(path, input, `none with ${algorithm}: only fixed_window has an anchor`)
+  }
+  if (input === undefined || input === "epoch") return "epoch"
+  if (input === "first") return "first"
+  throw new PolicyError(path, input, 'one of "epoch", "first"')
+}
+
+function parseOffset(path: string, input: unknown, anchor: Rule["anchor"], periodMs: number): number {
+  if (input === undefined) return 0
+  if (anchor !== "epoch") {
+    throw new PolicyError(path, input, 'none here: only fixed_window with anchor "epoch" has an offset')
+  }
+  return parseDuration(path, input, { minMs: 0, maxMs: periodMs - 1 })
+}
+
+function parseName(path: string, input: unknown): string | null {
+  if (input === undefined) return null
+  if (typeof input === "string" && input.length <= MAX_NAME_LENGTH && NAME.test(input)) return input
+  throw new PolicyError(
+    path,
+    input,
+    `1 to ${MAX_NAME_LENGTH} printable ASCII characters that neither start nor end with a space`,
+  )
+}

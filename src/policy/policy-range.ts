@@ -1,0 +1,17 @@
+/** The largest limit, burst and refill amount: 2^31 units. */
+export const MAX_LIMIT = 2 ** 31
+
+/** The longest period, refill step and block: 10 years of 365 days, in milliseconds. */
+export const MAX_PERIOD_MS = 315_360_000_000
+
+/** The longest time in which an empty quota may become full: 2^45 ms, some 1,115 years. */
+export const MAX_REFILL_TIME_MS = 2 ** 45
+
+/** The most rules that one policy can have. */
+export const MAX_RULES = 8
+
+/** The longest name of a rule, in characters. */
+export const MAX_NAME_LENGTH = 64
+
+/** The longest text that `parsePolicy` reads, in UTF-16 code units; eight full rules with long names fit. */
+export const MAX_TEXT_LENGTH = 16_384
