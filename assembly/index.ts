@@ -11,6 +11,7 @@ import * as limits from "./limit"
 import { ADMITTED, DENY_NEW, Limit, RULES_MAX, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
 import * as snapshot from "./snapshot"
+import { countDenials } from "./stats"
 import { CELL_HEAD, findCell, startWalk } from "./table"
 
 /** Changes with every incompatible change of this file. */
@@ -192,6 +193,14 @@ export function stats(limit: usize, keyLength: i32): usize {
   const self = changetype<Limit>(limit)
   const cell = findCell(self.stats, hashOf(self, keyLength))
   return cell == 0 ? 0 : cell + CELL_HEAD
+}
+
+/** Adds `count` denials of `cost` each, the last at `lastMs`, to a key's statistics. */
+export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64, lastMs: f64): i32 {
+  if (!isKeyLength(keyLength) || !isWhole(count, 0, 9007199254740991) || !isUnits(cost) || !isTime(lastMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  if (count > 0) countDenials(self.stats, hashOf(self, keyLength), count, cost, lastMs)
+  return ADMITTED
 }
 
 /** Looks at up to `budget` slots for idle cells and ended blocks, from where the last sweep stopped. How many went. */

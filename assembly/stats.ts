@@ -9,7 +9,9 @@ export const STATS_BYTES: usize = 56
 const ALLOWED: usize = 0
 const DENIED: usize = 8
 const ALLOWED_COST: usize = 16
+const DENIED_COST: usize = 24
 const LAST_ALLOWED: usize = 32
+const LAST_DENIED: usize = 40
 const LAST_RESET: usize = 48
 
 function statsOf(table: Table, hash: u64): usize {
@@ -26,6 +28,15 @@ export function countDecision(table: Table, hash: u64, allowed: bool, cost: i64,
   store<f64>(stats + column, load<f64>(stats + column) + 1)
   store<f64>(stats + ALLOWED_COST + column, load<f64>(stats + ALLOWED_COST + column) + <f64>cost)
   store<f64>(stats + LAST_ALLOWED + column, <f64>nowMs)
+}
+
+/** Counts denials that were not decided one by one. */
+export function countDenials(table: Table, hash: u64, count: f64, cost: f64, lastMs: f64): void {
+  const stats = statsOf(table, hash)
+  if (stats == 0) return
+  store<f64>(stats + DENIED, load<f64>(stats + DENIED) + count)
+  store<f64>(stats + DENIED_COST, load<f64>(stats + DENIED_COST) + count * cost)
+  store<f64>(stats + LAST_DENIED, lastMs)
 }
 
 export function noteReset(table: Table, hash: u64, nowMs: i64): void {

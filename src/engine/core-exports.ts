@@ -28,6 +28,7 @@ export interface CoreExports {
   blockedUntil(limit: number, keyLength: number): number
   reset(limit: number, keyLength: number, nowMs: number): number
   stats(limit: number, keyLength: number): number
+  noteDenials(limit: number, keyLength: number, count: number, cost: number, lastMs: number): number
   sweep(limit: number, nowMs: number, budget: number): number
   saveStart(): void
   saveNext(limit: number, kind: number, nowMs: number): number

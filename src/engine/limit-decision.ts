@@ -8,6 +8,11 @@ export interface Issuer {
   readonly policyName: string
 }
 
+/** The id of an issuer's receipt. */
+export function receiptId(issuer: Issuer, charge: number): string {
+  return `${issuer.id}-${charge.toString(36)}`
+}
+
 /**
  * A decision as the engine gives it: one small object. The receipt is made when it is first asked for, since most
  * are not; `JSON.stringify` shows it like the rest.
@@ -66,7 +71,7 @@ export class LimitDecision implements Decision {
     // The type says "absent or a receipt"; a getter can only be absent by value.
     if (this.#charge === 0) return undefined as unknown as Receipt
     this.#receipt ??= {
-      id: `${this.#issuer.id}-${this.#charge.toString(36)}`,
+      id: receiptId(this.#issuer, this.#charge),
       key: this.key,
       policy: this.#issuer.policyName,
       cost: this.cost,

@@ -4,7 +4,7 @@ import type { RuleDecision } from "../types/decision.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
-import { type Issuer, LimitDecision } from "./limit-decision.js"
+import { type Issuer, LimitDecision, receiptId } from "./limit-decision.js"
 import { ruleFields } from "./rule-fields.js"
 import type { Seed } from "./seed.js"
 
@@ -43,7 +43,8 @@ export class Limit {
   #policy: Policy
   #pointer: number
   #issuer: Issuer
-  #charges = 0
+  /** How many checks were charged: numbers their receipts. */
+  charges = 0
 
   constructor(core: Core, policy: Policy, options: LimitOptions) {
     this.#core = core
@@ -205,8 +206,25 @@ export class Limit {
     this.#issuer = { id: this.#issuer.id, policyName: policy.name }
   }
 
-  /** Every cell that says something at `nowMs`, as bytes without a pointer in them. Run it to its end before another call. */
-  *save(kind: SavedKind, nowMs: number): Generator<Uint8Array> {
+  /** The id of the receipt of a charge. */
+  receiptId(charge: number): string {
+    return receiptId(this.#issuer, charge)
+  }
+
+  /** The number of a charge by its receipt's id, or `null` where the id is not of this limit. */
+  chargeOf(id: string): number | null {
+    const head = `${this.#issuer.id}-`
+    const charge = id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
+    return charge >= 1 && charge <= this.charges && this.receiptId(charge) === id ? charge : null
+  }
+
+  /** Counts denials in a key's statistics that were not asked one by one. */
+  noteDenials(key: string, count: number, cost: number, lastMs: number): void {
+    this.#core.exports.noteDenials(this.#pointer, this.#core.stageKey(key), count, cost, lastMs)
+  }
+
+  /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
+  save(kind: SavedKind, nowMs: number): Uint8Array[] {
     const { exports } = this.#core
     const cells: Uint8Array[] = []
     let room = FIRST_SAVE_ROOM
@@ -218,13 +236,14 @@ export class Limit {
         exports.memoryGive(output, room)
         room = bytes
         output = exports.memoryTake(room)
+        if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
         continue
       }
       cells.push(this.#core.bytes.slice(output, output + bytes))
       cell = exports.saveNext(this.#pointer, kind, nowMs)
     }
     exports.memoryGive(output, room)
-    yield* cells
+    return cells
   }
 
   /** Puts a saved cell back. False where the bytes cannot be a cell's, or its key is there already. */
@@ -254,7 +273,7 @@ export class Limit {
       verdict[at + 2]!,
       verdict[1]!,
       this.#issuer,
-      outcome === OUTCOME.admitted && charging ? ++this.#charges : 0,
+      outcome === OUTCOME.admitted && charging ? ++this.charges : 0,
       verdict[3]!,
     )
     if (rules.length > 1) Object.assign(decision, { rules: this.#ruleDecisions(verdict) })

@@ -1,45 +1,51 @@
 /** Statuses whose responses have no body, and cannot be made with one. */
 const NULL_BODY_STATUSES = [204, 205, 304]
 
+/** What to write to a response, by field name. */
+export interface FieldsToAdd {
+  /** Replace what is there; lists of items, which another limiter may have written, are added to. */
+  readonly fields: Readonly<Record<string, string>>
+  /** Written where the response does not have them. */
+  readonly defaults: Readonly<Record<string, string>>
+}
+
 /**
  * Writes fields to a response: in place where its headers can be changed, which keeps the fast paths that runtimes have
- * for the bodies they know, else to a copy that streams the same body. Another limiter's item lists are added to, all
- * else is replaced.
+ * for the bodies they know, else to a copy that streams the same body.
  *
  * Left alone are an upgrade to WebSocket (status 101), which no copy survives, `Response.error()`, which has no
  * headers, and the nothing that a Bun handler returns after an upgrade.
  *
- * @param written the responses that these fields' owner wrote to in place: a handler may return the same body-less
- * response again and again, and nothing of one client's answer may reach the next
+ * @param originals the headers that responses had before they were written to in place. A handler may return the same
+ * body-less response again and again, and nothing of one client's answer may reach the next.
  */
-export function addFields(
-  response: Response,
-  fields: Readonly<Record<string, string>>,
-  written: WeakSet<Response>,
-): Response {
+export function addFields(response: Response, add: FieldsToAdd, originals: WeakMap<Response, Headers>): Response {
   if (!(response?.status >= 200)) return response
-  const isReused = written.has(response)
-  if (!isReused) {
+  if (Object.keys(add.fields).length + Object.keys(add.defaults).length === 0) return response
+  const original = originals.get(response)
+  const headers = new Headers(original ?? response.headers)
+  if (original === undefined) {
     try {
-      write(response.headers, fields)
-      written.add(response)
+      write(response.headers, add)
+      originals.set(response, headers)
       return response
     } catch {
       // The headers of responses from `fetch` and `Response.redirect` are immutable; nothing was written.
     }
   }
+  write(headers, add)
   const { status, statusText } = response
-  const headers = new Headers(response.headers)
-  if (isReused) for (const name of Object.keys(fields)) headers.delete(name)
-  write(headers, fields)
   const body = NULL_BODY_STATUSES.includes(status) ? null : response.body
   return new Response(body, { status, statusText, headers })
 }
 
-function write(headers: Headers, fields: Readonly<Record<string, string>>): void {
+function write(headers: Headers, { fields, defaults }: FieldsToAdd): void {
   for (const [name, value] of Object.entries(fields)) {
     if (isItemList(value) && isItemList(headers.get(name))) headers.append(name, value)
     else headers.set(name, value)
+  }
+  for (const [name, value] of Object.entries(defaults)) {
+    if (!headers.has(name)) headers.set(name, value)
   }
 }
 

@@ -22,7 +22,7 @@ export class Hooks<Rest extends unknown[]> {
     const { onError } = this.#options
     if (!onError) return
     // An error of the error hook has nowhere to go.
-    this.#keepAlive((async () => onError(error, this.#request, ...this.#rest))().catch(() => {}))
+    this.#keepAlive((async () => onError(error, this.#request, ...this.#rest))())
   }
 
   /** Starts work that the response need not wait for. */
@@ -34,7 +34,10 @@ export class Hooks<Rest extends unknown[]> {
   #keepAlive(work: Promise<void>): void {
     for (const argument of this.#rest) {
       const context = argument as { waitUntil?: (work: Promise<void>) => void } | null | undefined
-      if (typeof context?.waitUntil === "function") return context.waitUntil(work)
+      if (typeof context?.waitUntil === "function") {
+        context.waitUntil(work)
+        return
+      }
     }
   }
 }

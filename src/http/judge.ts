@@ -1,19 +1,13 @@
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision, Reason } from "../types/decision.js"
-import { CostError } from "../types/errors.js"
+import { CostError, show } from "../types/errors.js"
 import type { Awaitable, Checker } from "../types/limiter.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
-import type { FailMode, LimiterSource, RateLimitOptions } from "./rate-limit-options.js"
+import type { FailMode, LimiterSource, PolicySource, RateLimitOptions } from "./rate-limit-options.js"
 import { withDeadline } from "./with-deadline.js"
-
-/** A check on its way, or done. */
-interface Charge {
-  readonly checker: Checker
-  readonly answer: Awaitable<Decision>
-}
 
 /** What came of a request's check. */
 export type Verdict =
@@ -24,11 +18,25 @@ export type Verdict =
       /** What was charged for this request, or still may be by an answer that comes too late. */
       readonly charges: readonly Charge[]
     }
-  | { readonly costError: CostError }
+  | { readonly badCost: BadCost }
 
-/** What a judge needs of the options, complete. */
+/** A cost that no wait makes admissible, or that is no cost at all. */
+export interface BadCost {
+  readonly cost: number
+  /** The largest cost that the policy can admit. */
+  readonly maximum: number
+  readonly error: CostError | RangeError
+}
+
+/** A check on its way, or done. */
+interface Charge {
+  readonly checker: Checker
+  readonly answer: Awaitable<Decision>
+}
+
+/** The options that bear on a decision, all of them present. */
 export interface JudgeOptions<Rest extends unknown[]> {
-  readonly policy: Policy | Extract<RateLimitOptions<Rest>["policy"], (...args: never) => unknown>
+  readonly policy: Policy | PolicySource<Rest>
   readonly key: KeyExtractor<Rest>
   readonly cost: NonNullable<RateLimitOptions<Rest>["cost"]>
   readonly limiter: LimiterSource<Rest>
@@ -42,8 +50,7 @@ const FAIL_CLOSED_RETRY_MS = 1_000
 
 /**
  * Decides on a request: finds its policy, key and cost, asks the limiter, and where that fails does as the fail mode
- * says. A cost that no wait can make admissible is a verdict of its own, whatever the fail mode: no request may choose
- * not to be limited.
+ * says. A bad cost is a verdict of its own, whatever the fail mode: else a request could choose not to be limited.
  */
 export async function judge<Rest extends unknown[]>(
   options: JudgeOptions<Rest>,
@@ -54,28 +61,33 @@ export async function judge<Rest extends unknown[]>(
   let policy: Policy | undefined
   let key = UNIDENTIFIED_KEY
   let cost = 1
-  let charge: Charge | undefined
+  const charges: Charge[] = []
+
+  async function ask(checker: Checker): Promise<Decision> {
+    const answer = checker.check(key, { cost })
+    charges.push({ checker, answer })
+    // The in-memory limiter answers at once, and then no timer is needed. A thenable may be of RPC, so no instanceof.
+    return "then" in answer ? withDeadline(Promise.resolve(answer), options.timeoutMs) : answer
+  }
+
   try {
-    policy =
-      typeof options.policy === "function" ? parsePolicy(await options.policy(request, ...rest)) : options.policy
+    policy = typeof options.policy === "function" ? parsePolicy(await options.policy(request, ...rest)) : options.policy
     key = await limiterKey(await options.key(request, ...rest))
     cost = typeof options.cost === "number" ? options.cost : await options.cost(request, ...rest)
-    checkCost(key, cost, policy)
-    charge = ask(options.limiter(policy, ...rest), key, cost)
-    const decision = await answerOf(charge, options.timeoutMs)
-    return { policy, decision, charges: decision.receipt ? [charge] : [] }
+    const badCost = findBadCost(policy, key, cost)
+    if (badCost) return { badCost }
+    const decision = await ask(options.limiter(policy, ...rest))
+    return { policy, decision, charges: decision.allowed ? charges : [] }
   } catch (error) {
-    if (isCostError(error)) return { costError: error }
+    if (isCostError(error)) return { badCost: { cost, maximum: error.maximum, error } }
     hooks.error(error)
   }
 
-  const charges = charge ? [charge] : []
   if (options.failMode === "open") return { policy, decision: guess("fail-open", policy, key, cost), charges }
-  if (options.failMode === "local" && policy !== undefined) {
+  if (options.failMode === "local" && policy) {
     try {
-      const local = ask(options.localLimiter(policy), key, cost)
-      const decision = await answerOf(local, options.timeoutMs)
-      return { policy, decision: { ...decision, reason: "fail-local" }, charges: [...charges, local] }
+      const decision = await ask(options.localLimiter(policy))
+      return { policy, decision: asLocal(decision), charges }
     } catch (error) {
       hooks.error(error)
     }
@@ -89,29 +101,30 @@ export async function giveBack({ checker, answer }: Charge): Promise<void> {
   try {
     decision = await answer
   } catch {
-    return // Nothing was charged, and the failure is reported already.
+    return // The check failed, which is reported already, and so told of no charge.
   }
   if (decision.receipt) await checker.refund(decision.receipt)
 }
 
-function ask(checker: Checker, key: string, cost: number): Charge {
-  return { checker, answer: checker.check(key, { cost }) }
-}
-
-/** The in-memory limiter answers at once, and then no timer is set. */
-function answerOf({ answer }: Charge, timeoutMs: number): Awaitable<Decision> {
-  return answer instanceof Promise ? withDeadline(answer, timeoutMs) : answer
-}
-
-/** @throws {CostError} where no limiter of the policy could ever admit the cost, or it is no cost at all */
-export function checkCost(key: string, cost: number, { rules }: Policy): void {
+/** What is wrong with a cost under a policy, if anything is. */
+export function findBadCost({ rules }: Policy, key: string, cost: number): BadCost | undefined {
   const maximum = Math.min(...rules.map((rule) => rule.capacity))
-  if (!Number.isInteger(cost) || cost < 0 || cost > maximum) throw new CostError(key, cost, maximum)
+  if (cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
+  if (Number.isInteger(cost) && cost >= 0) return undefined
+  const message = `Cannot check key ${show(key)}: cost is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`
+  return { cost, maximum, error: new RangeError(message) }
 }
 
 /** By its code: an error that came over RPC has lost its class. */
 function isCostError(error: unknown): error is CostError {
-  return (error as Partial<CostError> | undefined)?.code === "COST_ABOVE_CAPACITY"
+  const { code, maximum } = (error ?? {}) as Partial<CostError>
+  return code === "COST_ABOVE_CAPACITY" && typeof maximum === "number"
+}
+
+/** Spelled out since a receipt may be a getter of the prototype, which a spread does not see. */
+function asLocal(decision: Decision): Decision {
+  const { receipt } = decision
+  return { ...decision, ...(receipt && { receipt }), reason: "fail-local" }
 }
 
 /** The decision of a fail mode that did not count. The numbers of the quota are not known. */

@@ -18,10 +18,11 @@ export function partitionKeyHasher(secret: string | Uint8Array<ArrayBuffer>): Pa
       `Cannot rate limit: partitionSecret has ${bytes.length} bytes, allowed are ${LEAST_SECRET_BYTES} or more.`,
     )
   }
-  let imported: Promise<CryptoKey> | undefined
+  let imported: CryptoKey | undefined
   return async (key) => {
-    // Not at construction: Workers forbid asynchronous work in the global scope.
-    imported ??= crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"])
-    return new Uint8Array(await crypto.subtle.sign("HMAC", await imported, encoder.encode(key)))
+    // Not at construction, since Workers forbid asynchronous work in the global scope; and the key is kept, not its
+    // promise, since there no request may wait for another's.
+    imported ??= await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"])
+    return new Uint8Array(await crypto.subtle.sign("HMAC", imported, encoder.encode(key)))
   }
 }

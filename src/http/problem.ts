@@ -48,15 +48,15 @@ export function limiterUnavailable({ reason, retryAfterMs }: Decision, status: 4
   }
 }
 
-/** The problem of a request whose cost no wait makes admissible, or that is no cost at all. */
-export function badCost({ code, cost, maximum }: { code: string; cost: number; maximum: number }): Problem {
+/** The problem of a request whose cost no wait makes admissible, or that is no cost at all. Says the largest allowed. */
+export function badCost(cost: number, maximum: number): Problem {
   return {
     type: "about:blank",
     title: "Bad Request",
     status: 400,
     detail: `The cost of this request is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`,
-    code,
-    // JSON has no NaN and no Infinity.
+    code: cost > maximum ? "COST_ABOVE_CAPACITY" : "COST_INVALID",
+    // JSON has neither NaN nor Infinity.
     cost: Number.isFinite(cost) ? cost : String(cost),
     maximum,
   }

@@ -15,13 +15,19 @@ export type Handler<Rest extends unknown[] = unknown[]> = (
 /** Finds the limiter that keeps the counts of a policy. */
 export type LimiterSource<Rest extends unknown[] = unknown[]> = (policy: Policy, ...rest: Rest) => Checker
 
+/** Finds the policy of a request. */
+export type PolicySource<Rest extends unknown[] = unknown[]> = (
+  request: Request,
+  ...rest: Rest
+) => Awaitable<PolicyInput>
+
 /** What happens to a request while the limiter cannot be asked: it passes, is refused, or this process limits alone. */
 export type FailMode = "open" | "closed" | "local"
 
 /** What `rateLimit` can be told. Only `policy` is required. */
 export interface RateLimitOptions<Rest extends unknown[] = unknown[]> extends RateLimitFieldsOptions {
   /** The limit, or a function that gives each request its own, such as that of the client's tier. */
-  readonly policy: PolicyInput | ((request: Request, ...rest: Rest) => Awaitable<PolicyInput>)
+  readonly policy: PolicyInput | PolicySource<Rest>
   /**
    * What a request counts against; default `clientAddress()`. Where it finds nothing, the request counts against
    * `UNIDENTIFIED_KEY`, which all such requests share. Keys over 512 bytes are hashed.

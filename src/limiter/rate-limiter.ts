@@ -11,7 +11,7 @@ import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { Checker, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { SettledReceipts, settleWithinMs } from "./settled-receipts.js"
+import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 
 export interface RateLimiterOptions {
   /** Where the time comes from; default the machine's wall clock. */

@@ -55,7 +55,11 @@ export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor 
   }
 
   function claimed(headers: Headers): string | undefined {
-    if (trustedHops !== undefined) return headers.get(header ?? FORWARDED_FOR)?.split(",").at(-trustedHops)
+    if (trustedHops !== undefined)
+      return headers
+        .get(header ?? FORWARDED_FOR)
+        ?.split(",")
+        .at(-trustedHops)
     return header === undefined ? undefined : (headers.get(header) ?? undefined)
   }
 

@@ -17,6 +17,6 @@ export function cookie(name: string): KeyExtractor {
     const pairs = headers.get("cookie")?.split(";") ?? []
     const pair = pairs.map((each) => each.trim()).find((each) => each.startsWith(`${name}=`))
     const value = pair?.slice(name.length + 1)
-    return value && `cookie:${name}=${await sha256Hex(value)}`
+    return value ? `cookie:${name}=${await sha256Hex(value)}` : undefined
   }
 }

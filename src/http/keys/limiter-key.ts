@@ -8,6 +8,7 @@ export const UNIDENTIFIED_KEY = "unidentified"
 export const HASHED_KEY_PREFIX = "sha256:"
 
 const MAX_KEY_BYTES = 512
+const encoder = new TextEncoder()
 
 /**
  * Makes of what an extractor found a key that every limiter takes: nothing becomes `UNIDENTIFIED_KEY`, lone surrogates
@@ -21,6 +22,6 @@ export async function limiterKey(found: unknown): Promise<string> {
     throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
   }
   const key = found.toWellFormed()
-  if (new TextEncoder().encode(key).length <= MAX_KEY_BYTES) return key
+  if (encoder.encode(key).length <= MAX_KEY_BYTES) return key
   return `${HASHED_KEY_PREFIX}${await sha256Hex(key)}`
 }

@@ -1,5 +1,4 @@
 import type { Policy } from "../policy/policy.js"
-import type { Receipt } from "../types/receipt.js"
 
 const FIRST_PRUNE = 1_024
 const HOUR_MS = 3_600_000
@@ -24,11 +23,21 @@ export class SettledReceipts {
    * @param keepMs `settleWithinMs` of the policy
    * @returns false where it was settled before, or is too old
    */
-  add(receipt: Receipt, nowMs: number, keepMs: number): boolean {
+  add(receipt: { readonly id: string; readonly chargedAtMs: number }, nowMs: number, keepMs: number): boolean {
     if (this.#chargedAtMs.has(receipt.id) || receipt.chargedAtMs + keepMs < nowMs) return false
     this.#chargedAtMs.set(receipt.id, receipt.chargedAtMs)
     if (this.#chargedAtMs.size >= this.#pruneAt) this.#prune(nowMs, keepMs)
     return true
+  }
+
+  /** Every receipt that could not be settled again at `nowMs`, with the time of its charge. */
+  entries(nowMs: number, keepMs: number): [id: string, chargedAtMs: number][] {
+    return [...this.#chargedAtMs].filter(([, chargedAtMs]) => chargedAtMs + keepMs >= nowMs)
+  }
+
+  /** Puts a receipt back that `entries` told. */
+  restore(id: string, chargedAtMs: number): void {
+    this.#chargedAtMs.set(id, chargedAtMs)
   }
 
   #prune(nowMs: number, keepMs: number): void {

@@ -1,0 +1,76 @@
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** Thrown where bytes end too soon or cannot be what they should. The caller says which row. */
+export class MalformedBytes extends Error {}
+
+/** Reads what `ByteWriter` wrote, and nothing else. */
+export class ByteReader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  get atEnd(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  #take(count: number): number {
+    const at = this.#at
+    if (count > this.#bytes.length - at) throw new MalformedBytes("it ends too soon")
+    this.#at = at + count
+    return at
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1))
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4), true)
+  }
+
+  f64(): number {
+    const value = this.#view.getFloat64(this.#take(8), true)
+    if (!Number.isSafeInteger(value) || value < 0) throw new MalformedBytes("a number is out of range")
+    return value
+  }
+
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (;;) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (!Number.isSafeInteger(value)) throw new MalformedBytes("a number is out of range")
+      if (byte < 0x80) return value
+      scale *= 0x80
+    }
+  }
+
+  signedVarint(): number {
+    const value = this.varint()
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2
+  }
+
+  bytes(count: number): Uint8Array {
+    const at = this.#take(count)
+    return this.#bytes.subarray(at, at + count)
+  }
+
+  block(): Uint8Array {
+    return this.bytes(this.varint())
+  }
+
+  text(): string {
+    const bytes = this.block()
+    try {
+      return decoder.decode(bytes)
+    } catch {
+      throw new MalformedBytes("a text is no UTF-8")
+    }
+  }
+}

@@ -1,0 +1,79 @@
+const encoder = new TextEncoder()
+const FIRST_BYTES = 256
+
+/** Appends numbers and texts to a buffer that grows. Integers are little-endian; `varint` is LEB128 up to 2^53. */
+export class ByteWriter {
+  #bytes = new Uint8Array(FIRST_BYTES)
+  #view = new DataView(this.#bytes.buffer)
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  #need(count: number): number {
+    const at = this.#length
+    const length = at + count
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2))
+      larger.set(this.#bytes)
+      this.#bytes = larger
+      this.#view = new DataView(larger.buffer)
+    }
+    this.#length = length
+    return at
+  }
+
+  u8(value: number): void {
+    const at = this.#need(1)
+    this.#view.setUint8(at, value)
+  }
+
+  u32(value: number): void {
+    const at = this.#need(4)
+    this.#view.setUint32(at, value, true)
+  }
+
+  /** A whole number up to 2^53, as an f64. */
+  f64(value: number): void {
+    const at = this.#need(8)
+    this.#view.setFloat64(at, value, true)
+  }
+
+  /** A whole number from 0 to 2^53 − 1 in one to eight bytes. */
+  varint(value: number): void {
+    while (value >= 0x80) {
+      this.u8((value % 0x80) | 0x80)
+      value = Math.floor(value / 0x80)
+    }
+    this.u8(value)
+  }
+
+  /** A whole number of either sign, small magnitudes in few bytes. */
+  signedVarint(value: number): void {
+    this.varint(value < 0 ? -2 * value - 1 : 2 * value)
+  }
+
+  bytes(value: Uint8Array): void {
+    const at = this.#need(value.length)
+    this.#bytes.set(value, at)
+  }
+
+  /** A length and as many bytes. */
+  block(value: Uint8Array): void {
+    this.varint(value.length)
+    this.bytes(value)
+  }
+
+  /** A text as a block of UTF-8. */
+  text(value: string): void {
+    this.block(encoder.encode(value))
+  }
+
+  /** A copy of what was written, with `room` zero bytes after it. */
+  copy(room = 0): Uint8Array {
+    const copy = new Uint8Array(this.#length + room)
+    copy.set(this.#bytes.subarray(0, this.#length))
+    return copy
+  }
+}

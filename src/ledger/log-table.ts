@@ -1,0 +1,57 @@
+import type { LogRow, SqlPort } from "./sql-port.js"
+
+/*
+ * The log's one table. An integer primary key is the row's own number in the file, so a row costs no index.
+ *
+ *   id 0          the meta row
+ *   id −1, −2 …   the parts of the snapshot
+ *   id 1, 2 …     the segments, by sequence
+ */
+const CREATE = "CREATE TABLE IF NOT EXISTS sluice_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)"
+const EXISTS = "SELECT 1 AS id, x'00' AS body FROM sqlite_master WHERE type = 'table' AND name = 'sluice_log'"
+const READ = "SELECT id, body FROM sluice_log ORDER BY id"
+const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+const DROP_SNAPSHOT = "DELETE FROM sluice_log WHERE id < 0"
+const DROP_SEGMENTS = "DELETE FROM sluice_log WHERE id > 0 AND id <= ?"
+
+/** The rows of a log in SQLite. */
+export class LogTable {
+  readonly #sql: SqlPort
+
+  constructor(sql: SqlPort) {
+    this.#sql = sql
+  }
+
+  exists(): boolean {
+    for (const _ of this.#sql.rows(EXISTS)) return true
+    return false
+  }
+
+  create(): void {
+    this.#sql.run(CREATE)
+  }
+
+  /** All rows: the snapshot's parts last first, the meta row, the segments. */
+  read(): Iterable<LogRow> {
+    return this.#sql.rows(READ)
+  }
+
+  writeMeta(body: Uint8Array): void {
+    this.#sql.run(WRITE, 0, body)
+  }
+
+  writeSegment(sequence: number, body: Uint8Array): void {
+    this.#sql.run(WRITE, sequence, body)
+  }
+
+  /** Puts a snapshot in place of the one before, and drops the segments up to `sequence`. */
+  replaceSnapshot(rows: readonly Uint8Array[], sequence: number): void {
+    this.#sql.run(DROP_SNAPSHOT)
+    for (const [part, body] of rows.entries()) this.#sql.run(WRITE, -1 - part, body)
+    this.#sql.run(DROP_SEGMENTS, sequence)
+  }
+
+  transaction<T>(work: () => T): T {
+    return this.#sql.transaction(work)
+  }
+}

@@ -1,0 +1,97 @@
+import { ByteReader } from "./byte-reader.js"
+import { ByteWriter } from "./byte-writer.js"
+import { HASH_BYTES, KIND, type Sealed, beginRow, openRow, sealRow } from "./envelope.js"
+import { type LogRecord, RecordDecoder, RecordEncoder } from "./record.js"
+import type { LedgerPort } from "./sql-port.js"
+
+/*
+ * A segment is one row of the log:
+ *
+ *   │ kind │ format │ flags u8 │ sequence f64 │ hash of the segment before (32) │ records u32 │ bytes u32 │ records … │ hash (32) │
+ *
+ * The last segment is open: commits append to it in place, so a commit is one row, and several small ones share a
+ * page of the file. A full one is sealed, and the next, empty one is written in the same transaction; so the log
+ * always ends with an open segment, and a missing end is seen as well as a missing middle.
+ */
+const SEALED_FLAG = 1
+
+/** A segment that is read. */
+export interface Segment {
+  readonly sequence: number
+  readonly isSealed: boolean
+  readonly previousHash: Uint8Array
+  readonly hash: Uint8Array
+  readonly records: readonly LogRecord[]
+}
+
+/** A segment that is being written. */
+export class SegmentWriter {
+  readonly sequence: number
+  /** The hash of the segment before; known when that one is sealed. */
+  previousHash: Uint8Array
+  readonly #records = new ByteWriter()
+  readonly #encoder = new RecordEncoder(this.#records)
+  #count = 0
+
+  constructor(sequence: number, previousHash: Uint8Array = new Uint8Array(HASH_BYTES)) {
+    this.sequence = sequence
+    this.previousHash = previousHash
+  }
+
+  /** Goes on with a segment that is read. */
+  static resume(segment: Segment): SegmentWriter {
+    const writer = new SegmentWriter(segment.sequence, segment.previousHash)
+    for (const record of segment.records) writer.append(record)
+    return writer
+  }
+
+  /** Bytes of its records. */
+  get length(): number {
+    return this.#records.length
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  append(record: LogRecord): void {
+    this.#encoder.write(record)
+    this.#count += 1
+  }
+
+  /** The row as it is now. What is appended from here on is not in it. */
+  seal(port: LedgerPort, isSealed: { readonly isSealed: boolean }): Promise<Sealed> {
+    const row = beginRow(KIND.segment)
+    row.u8(isSealed.isSealed ? SEALED_FLAG : 0)
+    row.f64(this.sequence)
+    row.bytes(this.previousHash)
+    row.u32(this.#count)
+    row.u32(this.#records.length)
+    row.bytes(this.#records.copy())
+    return sealRow(port, row)
+  }
+}
+
+/** Reads a segment. @throws {StoreCorrupt} {StoreVersion} */
+export async function readSegment(port: LedgerPort, sequence: number, body: Uint8Array): Promise<Segment> {
+  const { content, hash } = await openRow(port, segmentRow(sequence), KIND.segment, body, (reader) => {
+    const isSealed = (reader.u8() & SEALED_FLAG) !== 0
+    const told = reader.f64()
+    const previousHash = reader.bytes(HASH_BYTES).slice()
+    const count = reader.u32()
+    const records = readRecords(reader.bytes(reader.u32()), count)
+    return { isSealed, sequence: told, previousHash, records }
+  })
+  return { ...content, hash }
+}
+
+function readRecords(bytes: Uint8Array, count: number): LogRecord[] {
+  const reader = new ByteReader(bytes)
+  const decoder = new RecordDecoder(reader)
+  return Array.from({ length: count }, () => decoder.read())
+}
+
+/** What errors call a segment. */
+export function segmentRow(sequence: number): string {
+  return `segment ${sequence}`
+}

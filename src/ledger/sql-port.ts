@@ -1,0 +1,29 @@
+import type { Awaitable } from "../types/limiter.js"
+
+/** What can be bound to a statement. */
+export type SqlValue = number | Uint8Array
+
+/** A row of the log. */
+export interface LogRow {
+  readonly id: number
+  readonly body: Uint8Array
+}
+
+/** The few calls that a ledger needs of SQLite: Durable Objects and `node:sqlite` both fit. */
+export interface SqlPort {
+  /** Runs a statement that returns nothing. */
+  run(statement: string, ...values: SqlValue[]): void
+  /** Rows of a statement that selects `id` and `body`, in its order. */
+  rows(statement: string, ...values: SqlValue[]): Iterable<LogRow>
+  /** Runs `work` in one transaction: all of its writes, or none where it throws. */
+  transaction<T>(work: () => T): T
+}
+
+/** What a ledger needs of its platform. */
+export interface LedgerPort {
+  readonly sql: SqlPort
+  /** SHA-256 of the bytes, 32 bytes. */
+  sha256(bytes: Uint8Array): Awaitable<Uint8Array>
+  /** Runs `work` once the callers that are ready now have been heard: the next turn of the event loop. */
+  defer(work: () => void): void
+}

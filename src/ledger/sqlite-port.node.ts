@@ -1,0 +1,51 @@
+import { hash } from "node:crypto"
+import type { DatabaseSync } from "node:sqlite"
+import type { LedgerPort, LogRow, SqlPort, SqlValue } from "./sql-port.js"
+
+/** `node:sqlite` as a ledger's SQL: Node, Deno and Bun. */
+class SqlitePort implements SqlPort {
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>()
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+  }
+
+  #prepare(statement: string) {
+    let prepared = this.#statements.get(statement)
+    if (prepared === undefined) {
+      prepared = this.#database.prepare(statement)
+      this.#statements.set(statement, prepared)
+    }
+    return prepared
+  }
+
+  run(statement: string, ...values: SqlValue[]): void {
+    this.#prepare(statement).run(...values)
+  }
+
+  rows(statement: string, ...values: SqlValue[]): Iterable<LogRow> {
+    return this.#prepare(statement).all(...values) as unknown as LogRow[]
+  }
+
+  transaction<T>(work: () => T): T {
+    this.#database.exec("BEGIN IMMEDIATE")
+    try {
+      const result = work()
+      this.#database.exec("COMMIT")
+      return result
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
+      throw error
+    }
+  }
+}
+
+/** The platform of a ledger over an open database. */
+export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
+  return {
+    sql: new SqlitePort(database),
+    sha256: (bytes) => hash("sha256", bytes, "buffer"),
+    defer: (work) => setImmediate(work),
+  }
+}
