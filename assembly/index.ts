@@ -61,8 +61,8 @@ function isTime(ms: f64): bool {
 
 // @ts-ignore: decorator
 @inline
-function isKeyLength(length: i32): bool {
-  return <u32>(length - 1) < <u32>KEY_BYTES_MAX
+function isCall(limit: usize, keyLength: i32): bool {
+  return limit != 0 && <u32>(keyLength - 1) < <u32>KEY_BYTES_MAX
 }
 
 // @ts-ignore: decorator
@@ -132,28 +132,28 @@ export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
 
 /** Asks and charges. Returns an outcome: `DENIED` … `NO_ROOM`. */
 export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
 }
 
 /** Asks and stores nothing. */
 export function peek(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, false)
 }
 
 /** Takes units, into debt if need be. `ADMITTED` or `NO_ROOM`. */
 export function charge(limit: usize, keyLength: i32, units: f64, nowMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isUnits(units) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isUnits(units) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return limits.charge(self, hashOf(self, keyLength), <i64>units, <i64>nowMs) ? ADMITTED : limits.NO_ROOM
 }
 
 /** Gives back units of a charge made at `chargedAtMs`. `ADMITTED`, also where nothing was left to give. */
 export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f64, nowMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isUnits(units) || !isTime(chargedAtMs) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isUnits(units) || !isTime(chargedAtMs) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   if (units > 0) limits.refund(self, hashOf(self, keyLength), <i64>units, <i64>chargedAtMs, <i64>nowMs)
   return ADMITTED
@@ -161,35 +161,35 @@ export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f6
 
 /** Denies a key until `untilMs`, in place of an earlier block. `ADMITTED` or `NO_ROOM`. */
 export function block(limit: usize, keyLength: i32, untilMs: f64, nowMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isTime(untilMs) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isTime(untilMs) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return limits.setBlock(self, hashOf(self, keyLength), <i64>untilMs, <i64>nowMs) ? ADMITTED : limits.NO_ROOM
 }
 
 /** Ends a block. 1 where there was one, else 0. */
 export function unblock(limit: usize, keyLength: i32): i32 {
-  if (!isKeyLength(keyLength)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return i32(limits.clearBlock(self, hashOf(self, keyLength)))
 }
 
 /** The time until which a key is blocked, which may be past; 0 where there is none. */
 export function blockedUntil(limit: usize, keyLength: i32): f64 {
-  if (!isKeyLength(keyLength)) return 0
+  if (!isCall(limit, keyLength)) return 0
   const self = changetype<Limit>(limit)
   return <f64>limits.blockedUntil(self, hashOf(self, keyLength))
 }
 
 /** Makes a key's quota full and ends its block. 1 where there was anything to forget, else 0. */
 export function reset(limit: usize, keyLength: i32, nowMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return i32(limits.resetKey(self, hashOf(self, keyLength), <i64>nowMs))
 }
 
 /** Where a key's statistics lie, 7 × f64; 0 where there are none. Valid until the next call. */
 export function stats(limit: usize, keyLength: i32): usize {
-  if (!isKeyLength(keyLength)) return 0
+  if (!isCall(limit, keyLength)) return 0
   const self = changetype<Limit>(limit)
   const cell = findCell(self.stats, hashOf(self, keyLength))
   return cell == 0 ? 0 : cell + CELL_HEAD
@@ -197,7 +197,7 @@ export function stats(limit: usize, keyLength: i32): usize {
 
 /** Adds `count` denials of `cost` each, the last at `lastMs`, to a key's statistics. */
 export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64, lastMs: f64): i32 {
-  if (!isKeyLength(keyLength) || !isWhole(count, 0, 9007199254740991) || !isUnits(cost) || !isTime(lastMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isWhole(count, 0, 9007199254740991) || !isUnits(cost) || !isTime(lastMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   if (count > 0) countDenials(self.stats, hashOf(self, keyLength), count, cost, lastMs)
   return ADMITTED
@@ -207,6 +207,11 @@ export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64,
 export function sweep(limit: usize, nowMs: f64, budget: u32): u32 {
   if (!isTime(nowMs)) return 0
   return limits.sweep(changetype<Limit>(limit), <i64>nowMs, budget)
+}
+
+/** Time until nothing is used of any key and no block lasts; looks at every cell. */
+export function fullAfter(limit: usize, nowMs: f64): f64 {
+  return isTime(nowMs) ? <f64>limits.fullAfter(changetype<Limit>(limit), <i64>nowMs) : 0
 }
 
 /** Starts saving cells: `saveNext` then gives one after the other. Nothing else may be called between. */

@@ -172,6 +172,18 @@ function sweepCells(limit: Limit, nowMs: i64, budget: u32): u32 {
   return before - limit.cells.count
 }
 
+/** Time until all rules of a key are full. */
+function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
+  let resetMs: i64 = 0
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, false)
+    const ruleMs = algorithms.reset(rule, seen, timeMs)
+    if (ruleMs > 0) resetMs = max(resetMs, ruleMs + skewMs)
+  }
+  return resetMs
+}
+
 /** How near the bound a new key looks for room: its home group and the next. */
 const NEIGHBOURS: u32 = 28
 
@@ -194,13 +206,7 @@ function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
       startWalk(0, 0)
       continue
     }
-    let resetMs: i64 = 0
-    for (let index = 0; index < limit.ruleCount; index++) {
-      const state = stateAt(cell + CELL_HEAD, index)
-      const rule = ruleAt(limit, index)
-      const timeMs = timeOf(rule, state, nowMs, false)
-      resetMs = max(resetMs, algorithms.reset(rule, seen, timeMs) + skewMs)
-    }
+    const resetMs = fullAfterOf(limit, cell + CELL_HEAD, nowMs)
     if (resetMs < nearestMs) {
       nearestMs = resetMs
       nearest = cell
@@ -399,4 +405,18 @@ export function sweep(limit: Limit, nowMs: i64, budget: u32): u32 {
   blocks.sweepSegment = walkSegment
   blocks.sweepSlot = walkSlot
   return before - cells.count - blocks.count
+}
+
+/** Time until nothing is used of any key and no block lasts. Looks at every cell. */
+export function fullAfter(limit: Limit, nowMs: i64): i64 {
+  let latestMs: i64 = 0
+  startWalk(0, 0)
+  for (let cell = nextCell(limit.cells, u32.MAX_VALUE); cell; cell = nextCell(limit.cells, u32.MAX_VALUE)) {
+    latestMs = max(latestMs, fullAfterOf(limit, cell + CELL_HEAD, nowMs))
+  }
+  startWalk(0, 0)
+  for (let cell = nextCell(limit.blocks, u32.MAX_VALUE); cell; cell = nextCell(limit.blocks, u32.MAX_VALUE)) {
+    latestMs = max(latestMs, <i64>load<f64>(cell + CELL_HEAD) - nowMs)
+  }
+  return latestMs
 }

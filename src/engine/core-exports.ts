@@ -29,6 +29,7 @@ export interface CoreExports {
   reset(limit: number, keyLength: number, nowMs: number): number
   stats(limit: number, keyLength: number): number
   noteDenials(limit: number, keyLength: number, count: number, cost: number, lastMs: number): number
+  fullAfter(limit: number, nowMs: number): number
   sweep(limit: number, nowMs: number, budget: number): number
   saveStart(): void
   saveNext(limit: number, kind: number, nowMs: number): number

@@ -28,6 +28,13 @@ export function writeKey(key: string, view: Uint8Array): number {
   return encodeKey(key, view)
 }
 
+const scratch = new Uint8Array(KEY_BYTES_MAX)
+
+/** Refuses what no limiter takes as a key. @throws {KeyError} as `writeKey` */
+export function requireKey(key: string): void {
+  writeKey(key, scratch)
+}
+
 /** Up to this length the loop is the faster way. */
 const LOOP_MAX = 24
 

@@ -81,6 +81,7 @@ export class Limit {
 
   /** Frees the memory at once instead of when this object is collected. Nothing may be asked afterwards. */
   free(): void {
+    if (this.#pointer === 0) return
     dropped.unregister(this)
     this.#core.exports.limitFree(this.#pointer)
     this.#pointer = 0
@@ -182,6 +183,11 @@ export class Limit {
       blockedForMs: Math.max(0, this.#core.exports.blockedUntil(this.#pointer, length) - nowMs),
       rules,
     }
+  }
+
+  /** Time until nothing is used of any key and no block lasts. Costs the number of keys. */
+  fullAfterMs(nowMs: number): number {
+    return this.#core.exports.fullAfter(this.#pointer, nowMs)
   }
 
   /** Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped. How many went. */

@@ -1,6 +1,3 @@
-/** Statuses whose responses have no body, and cannot be made with one. */
-const NULL_BODY_STATUSES = [204, 205, 304]
-
 /** What to write to a response, by field name. */
 export interface FieldsToAdd {
   /** Replace what is there; lists of items, which another limiter may have written, are added to. */
@@ -35,8 +32,7 @@ export function addFields(response: Response, add: FieldsToAdd, originals: WeakM
   }
   write(headers, add)
   const { status, statusText } = response
-  const body = NULL_BODY_STATUSES.includes(status) ? null : response.body
-  return new Response(body, { status, statusText, headers })
+  return new Response(response.body, { status, statusText, headers })
 }
 
 function write(headers: Headers, { fields, defaults }: FieldsToAdd): void {

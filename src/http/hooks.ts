@@ -22,7 +22,7 @@ export class Hooks<Rest extends unknown[]> {
     const { onError } = this.#options
     if (!onError) return
     // An error of the error hook has nowhere to go.
-    this.#keepAlive((async () => onError(error, this.#request, ...this.#rest))())
+    this.#keepAlive((async () => onError(error, this.#request, ...this.#rest))().catch(() => {}))
   }
 
   /** Starts work that the response need not wait for. */

@@ -236,9 +236,20 @@ export class Ledger {
     return done
   }
 
+  /** Whether it can still be asked: not closed, and no commit has failed. */
+  get isOpen(): boolean {
+    return this.#failure === null
+  }
+
   /** Commits what is left, and frees the memory. Nothing may be asked afterwards. */
   async close(): Promise<void> {
     if (this.#failure === null) await this.commit()
+    await this.#running
+    this.abandon()
+  }
+
+  /** Frees the memory without a commit: what was not committed is lost. Nothing may be asked afterwards. */
+  abandon(): void {
     this.#fail(new StoreUnavailable("the ledger is closed"))
     this.#state.free()
   }

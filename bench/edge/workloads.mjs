@@ -1,0 +1,47 @@
+/**
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {string} label
+ * @property {number} keys how many different keys are asked about; each is one live object
+ */
+
+/** What is asked for. workerd on disk holds three files open per live object, so far fewer than 5,000 keys. */
+export const WORKLOADS = /** @type {const} */ ([
+  { name: "hot", label: "1 hot key", keys: 1 },
+  { name: "keys", label: "1,000 keys", keys: 1_000 },
+])
+
+/** How many callers ask at once. */
+export const CONNECTIONS = /** @type {const} */ ([1, 32])
+
+/** The paths of a workload's requests. */
+export const pathsOf = ({ keys }) => Array.from({ length: keys }, (_, index) => `/check?client-${index}`)
+
+/**
+ * The figures to reach: the ratio of two contenders' requests/s in one cell of the table.
+ * `connections: null` is every number of them.
+ */
+export const RATIO_GOALS = /** @type {const} */ ([
+  { of: "sluice", to: "insert", workload: "hot", connections: 32, atLeast: 2.5 },
+  { of: "sluice", to: "insert", workload: "keys", connections: null, atLeast: 1 },
+  { of: "sluice-denied", to: "plain", workload: "hot", connections: null, atLeast: 0.8 },
+])
+
+/** Storage rows per check that must not be exceeded. */
+export const ROW_GOALS = /** @type {const} */ ([
+  { of: "sluice", workload: "hot", connections: 32, atMost: 0.2 },
+  { of: "sluice", workload: "hot", connections: 1, atMost: 1.05 },
+  { of: "sluice", workload: "keys", connections: null, atMost: 1.05 },
+  { of: "sluice-denied", workload: null, connections: null, atMost: 0 },
+])
+
+/** The goal for a cell, or `undefined`. */
+export function goalOf(goals, cell) {
+  return goals.find(
+    (goal) =>
+      goal.of === cell.of &&
+      (goal.to === undefined || goal.to === cell.to) &&
+      (goal.workload === null || goal.workload === cell.workload) &&
+      (goal.connections === null || goal.connections === cell.connections),
+  )
+}

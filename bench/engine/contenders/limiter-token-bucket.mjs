@@ -1,0 +1,27 @@
+// The package knows no keys: a bucket each, in a Map, is how it is used for many.
+import { TokenBucket } from "limiter"
+import { kept } from "../keep.mjs"
+import { keyAt } from "../key-source.mjs"
+
+export function make({ limit, periodMs }) {
+  const buckets = new Map()
+  const add = (key) => {
+    const bucket = new TokenBucket({ bucketSize: limit, tokensPerInterval: limit, interval: periodMs })
+    bucket.content = limit // a new one is empty
+    buckets.set(key, bucket)
+    return bucket
+  }
+  return {
+    run(from, count) {
+      let admitted = 0
+      for (let position = from; position < from + count; position++) {
+        const key = keyAt(position)
+        const bucket = buckets.get(key) ?? add(key)
+        kept.answer = bucket
+        if (bucket.tryRemoveTokens(1)) admitted++
+      }
+      return admitted
+    },
+    size: () => buckets.size,
+  }
+}

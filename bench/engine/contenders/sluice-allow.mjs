@@ -1,0 +1,14 @@
+import { RateLimiter } from "../../../dist/src/index.js"
+import { keyAt } from "../key-source.mjs"
+
+export function make({ limit, periodMs }) {
+  const limiter = new RateLimiter({ limit, period: periodMs })
+  return {
+    run(from, count) {
+      let admitted = 0
+      for (let position = from; position < from + count; position++) if (limiter.allow(keyAt(position))) admitted++
+      return admitted
+    },
+    size: () => limiter.size,
+  }
+}

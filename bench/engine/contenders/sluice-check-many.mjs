@@ -1,0 +1,25 @@
+import { RateLimiter } from "../../../dist/src/index.js"
+import { kept } from "../keep.mjs"
+import { keyAt } from "../key-source.mjs"
+
+const BATCH = 256
+
+export function make({ limit, periodMs }) {
+  const limiter = new RateLimiter({ limit, period: periodMs })
+  return {
+    run(from, count) {
+      let admitted = 0
+      for (let start = from; start < from + count; start += BATCH) {
+        const size = Math.min(BATCH, from + count - start)
+        const keys = new Array(size)
+        for (let index = 0; index < size; index++) keys[index] = keyAt(start + index)
+        const decisions = limiter.checkMany(keys)
+        kept.answer = decisions
+        const { allowed } = decisions
+        for (let index = 0; index < size; index++) admitted += allowed[index]
+      }
+      return admitted
+    },
+    size: () => limiter.size,
+  }
+}

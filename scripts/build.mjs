@@ -1,0 +1,67 @@
+// Builds what is stale into dist/: the WebAssembly core with asc, then the TypeScript with tsc -b.
+import { spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join, relative } from "node:path"
+import { parseArgs } from "node:util"
+
+const root = join(import.meta.dirname, "..")
+const dist = join(root, "dist")
+const wasm = join(dist, "core.wasm")
+const stamp = join(dist, "core.wasm.sha256")
+const compiler = join(root, "node_modules", "assemblyscript", "package.json")
+const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", "worker"]
+
+const { values: options } = parseArgs({ options: { clean: { type: "boolean", default: false } } })
+
+function run(command, args) {
+  const { status, error } = spawnSync(join(root, "node_modules", ".bin", command), args, { cwd: root, stdio: "inherit" })
+  if (error) throw error
+  return status === 0
+}
+
+function filesIn(folder) {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** A digest of core.wasm and all that it is made of; times of files would miss a source that was put back. */
+function wasmDigest() {
+  const hash = createHash("sha256")
+  for (const file of [wasm, ...filesIn(join(root, "assembly")).sort(), join(root, "asconfig.json"), compiler]) {
+    hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update("\0")
+  }
+  return hash.digest("hex")
+}
+
+function buildWasm() {
+  if (existsSync(wasm) && existsSync(stamp) && readFileSync(stamp, "utf8") === wasmDigest()) return true
+  rmSync(stamp, { force: true })
+  if (!run("asc", ["--target", "release"])) return false
+  writeFileSync(stamp, wasmDigest())
+  return true
+}
+
+/** tsc -b never removes what it once emitted, and a leftover of a renamed file would be packed. */
+function removeOrphans() {
+  for (const room of ["src", "worker"]) {
+    for (const output of filesIn(join(dist, room))) {
+      const source = join(root, relative(dist, output)).replace(/\.(js|d\.ts)(\.map)?$/, ".ts")
+      if (existsSync(source)) continue
+      rmSync(output)
+      // Without its build info a project is built anew, so nothing that is still wanted can be missing.
+      for (const file of readdirSync(dist)) if (file.endsWith(".tsbuildinfo")) rmSync(join(dist, file))
+    }
+  }
+}
+
+if (options.clean) rmSync(dist, { recursive: true, force: true })
+const wasmBuilt = buildWasm()
+mkdirSync(dist, { recursive: true })
+copyFileSync(join(root, "assembly", "core.wasm.d.ts"), join(dist, "core.wasm.d.ts"))
+removeOrphans()
+// tsc runs even where asc failed: both reports are worth having.
+const typesBuilt = run("tsc", ["--build", ...projects])
+process.exit(wasmBuilt && typesBuilt ? 0 : 1)

@@ -1,0 +1,251 @@
+import { createHash } from "node:crypto"
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import {
+  apiKey,
+  bearerToken,
+  claim,
+  combine,
+  cookie,
+  firstOf,
+  HASHED_KEY_PREFIX,
+  header,
+  type KeyExtractor,
+  pathPattern,
+  UNIDENTIFIED_KEY,
+} from "../../../src/http/keys/index.js"
+import { limiterKey } from "../../../src/http/keys/limiter-key.js"
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex")
+}
+
+function requestWith(headers: Record<string, string>): Request {
+  return new Request("http://localhost/", { headers })
+}
+
+describe("limiterKey()", () => {
+  test.each([undefined, null, ""])("is the shared key for %j", async (found) => {
+    expect(await limiterKey(found)).toBe(UNIDENTIFIED_KEY)
+  })
+
+  test.each(["a", "__proto__", "constructor", "a:b|c\\d", "🔑", "a\0b", "x".repeat(512), "é".repeat(256)])(
+    "leaves %j as it is",
+    async (key) => {
+      expect(await limiterKey(key)).toBe(key)
+    },
+  )
+
+  test.each(["x".repeat(513), "é".repeat(257), "🔑".repeat(129), "x".repeat(100_000)])(
+    "hashes what has more than 512 bytes of UTF-8",
+    async (key) => {
+      expect(await limiterKey(key)).toBe(`${HASHED_KEY_PREFIX}${sha256(key)}`)
+    },
+  )
+
+  test("replaces lone surrogates, which no limiter takes", async () => {
+    expect(await limiterKey("a\ud800b")).toBe("a\ufffdb")
+  })
+
+  test.each([42, {}, true, Symbol("s")])("refuses what is no text", async (found) => {
+    await expect(limiterKey(found)).rejects.toThrow(TypeError)
+  })
+})
+
+describe("header()", () => {
+  test("is the header's name and value", async () => {
+    expect(await header("X-Tenant")(requestWith({ "x-TENANT": " acme:1 " }))).toBe("header:x-tenant=acme:1")
+  })
+
+  test("finds nothing where it is absent or empty", async () => {
+    expect(await header("x-tenant")(requestWith({}))).toBeUndefined()
+    expect(await header("x-tenant")(requestWith({ "x-tenant": "" }))).toBeUndefined()
+  })
+
+  test("refuses what is no header name", () => {
+    expect(() => header("no header")).toThrow(TypeError)
+  })
+})
+
+describe("apiKey()", () => {
+  test("is a hash that does not hold the secret", async () => {
+    expect(await apiKey()(requestWith({ "X-API-Key": "s3cret" }))).toBe(`apikey:${sha256("s3cret")}`)
+    expect(await apiKey({ header: "X-Token" })(requestWith({ "x-token": "t" }))).toBe(`apikey:${sha256("t")}`)
+  })
+
+  test("finds nothing where it is absent", async () => {
+    expect(await apiKey({ header: "X-Token" })(requestWith({ "x-api-key": "s3cret" }))).toBeUndefined()
+  })
+})
+
+describe("bearerToken()", () => {
+  test.each(["Bearer abc.def", "bearer abc.def", "BEARER   abc.def"])("hashes the token of %j", async (value) => {
+    expect(await bearerToken()(requestWith({ authorization: value }))).toBe(`bearer:${sha256("abc.def")}`)
+  })
+
+  test.each(["", "Bearer", "Bearer ", "Basic abc", "Bearer a b", "xBearer abc"])(
+    "finds nothing in %j",
+    async (value) => {
+      expect(await bearerToken()(requestWith({ authorization: value }))).toBeUndefined()
+    },
+  )
+})
+
+describe("cookie()", () => {
+  test.each([
+    ["sid=v1", "v1"],
+    ["a=1; sid=v1; b=2", "v1"],
+    ["sid=v1; sid=v2", "v1"],
+    ["xsid=0; sid=v=1=", "v=1="],
+    ["a=1;sid=v1", "v1"],
+  ])("hashes the value in %j", async (value, expected) => {
+    expect(await cookie("sid")(requestWith({ cookie: value }))).toBe(`cookie:sid=${sha256(expected)}`)
+  })
+
+  test.each(["", "sid", "sid=", "SID=v1", "a=sid=v1", ";;=;"])("finds nothing in %j", async (value) => {
+    expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
+  })
+
+  test.each(["", "a b", "a=b", "a;b"])("refuses the name %j", (name) => {
+    expect(() => cookie(name)).toThrow(TypeError)
+  })
+})
+
+describe("pathPattern()", () => {
+  const byRoute = pathPattern("POST /login", "/users/:id", "/users/me", "/files/*", "/caf\u00e9")
+
+  test.each([
+    ["GET", "/users/1", "path:/users/:id"],
+    ["GET", "/users/2/", "path:/users/:id"],
+    ["GET", "//users//3", "path:/users/:id"],
+    ["GET", "/users/me", "path:/users/:id"],
+    ["GET", "/%75sers/1?x=/y", "path:/users/:id"],
+    ["POST", "/login", "path:POST /login"],
+    ["GET", "/files", "path:/files/*"],
+    ["GET", "/files/a/b/c", "path:/files/*"],
+    ["GET", "/caf%C3%A9", "path:/caf\u00e9"],
+    ["GET", "/login", undefined],
+    ["GET", "/users", undefined],
+    ["GET", "/users/1/posts", undefined],
+    ["GET", "/Users/1", undefined],
+    ["GET", "/", undefined],
+    ["GET", "/%zz", undefined],
+  ])("%s %s is %s", async (method, path, key) => {
+    expect(await byRoute(new Request(`http://localhost${path}`, { method }))).toBe(key)
+  })
+
+  test("takes the root, and everything", async () => {
+    expect(await pathPattern("/")(requestWith({}))).toBe("path:/")
+    expect(await pathPattern("/*")(new Request("http://localhost/a/b"))).toBe("path:/*")
+  })
+
+  test.each(["", "users", "/a/*/b", "get /a", "GET", "/a b"])("refuses the pattern %j", (pattern) => {
+    expect(() => pathPattern(pattern)).toThrow(TypeError)
+  })
+})
+
+describe("claim()", () => {
+  test("is what the application reads, from all that it is given", async () => {
+    const bySubject = claim((_request, env: { user: { sub: string } }) => env.user.sub)
+    expect(await bySubject(requestWith({}), { user: { sub: "u1" } })).toBe("claim:u1")
+  })
+
+  test.each([
+    [0, "claim:0"],
+    [undefined, undefined],
+    [null, undefined],
+    ["", undefined],
+  ])("of %j is %j", async (value, key) => {
+    expect(await claim(async () => value)(requestWith({}))).toBe(key)
+  })
+})
+
+describe("combine()", () => {
+  const request = requestWith({})
+  const parts = (...found: (string | null | undefined)[]) =>
+    found.map(
+      (part): KeyExtractor =>
+        () =>
+          part,
+    )
+
+  test("joins its parts in order", async () => {
+    expect(await combine(...parts("ip:192.0.2.1", "path:/a"))(request)).toBe("ip:192.0.2.1|path:/a")
+  })
+
+  test("waits for parts that take time", async () => {
+    expect(await combine(apiKey(), header("x-t"))(requestWith({ "x-api-key": "s", "x-t": "t" }))).toBe(
+      `apikey:${sha256("s")}|header:x-t=t`,
+    )
+  })
+
+  test("finds nothing where no part does", async () => {
+    expect(await combine(...parts(undefined, null, ""))(request)).toBeUndefined()
+    expect(await combine()(request)).toBeUndefined()
+  })
+
+  test.each([
+    [
+      ["a", "b:c"],
+      ["a:b", "c"],
+    ],
+    [
+      ["a", "b|c"],
+      ["a|b", "c"],
+    ],
+    [
+      ["a\\", "b"],
+      ["a", "\\b"],
+    ],
+    [
+      ["a\\|b", "c"],
+      ["a\\", "b|c"],
+    ],
+    [
+      ["a", undefined],
+      ["a", "\\-"],
+    ],
+    [
+      ["a", undefined],
+      ["a", "-"],
+    ],
+    [
+      ["a", undefined],
+      [undefined, "a"],
+    ],
+  ])("tells %j from %j", async (one, other) => {
+    expect(await combine(...parts(...one))(request)).not.toBe(await combine(...parts(...other))(request))
+  })
+
+  test("never makes the same key of different parts", async () => {
+    const part = fc.option(fc.string({ unit: fc.constantFrom("a", "|", "\\", "-"), minLength: 1, maxLength: 4 }))
+    const several = fc.array(part, { minLength: 2, maxLength: 3 }).filter((found) => found.some(Boolean))
+    await fc.assert(
+      fc.asyncProperty(several, several, async (one, other) => {
+        const isSame = JSON.stringify(one) === JSON.stringify(other)
+        const isSameKey = (await combine(...parts(...one))(request)) === (await combine(...parts(...other))(request))
+        expect(isSameKey).toBe(isSame)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
+describe("firstOf()", () => {
+  test("is the first that finds something, and asks no further", async () => {
+    const never: KeyExtractor = () => {
+      throw new Error("asked")
+    }
+    const key = firstOf(
+      () => undefined,
+      () => "",
+      async () => "second",
+      never,
+    )
+    expect(await key(requestWith({}))).toBe("second")
+  })
+
+  test("finds nothing where none does", async () => {
+    expect(await firstOf(header("x-a"), bearerToken())(requestWith({}))).toBeUndefined()
+  })
+})

@@ -1,0 +1,174 @@
+import { describe, expect, test, vi } from "vitest"
+import { header, type RateLimitOptions, rateLimit, retryAfterSeconds } from "../../src/http/index.js"
+import { ManualClock } from "../../src/types/clock.js"
+import type { Decision } from "../../src/types/decision.js"
+import { CostError } from "../../src/types/errors.js"
+import { decisionOf, denialOf, FakeLimiter } from "./fake-limiter.js"
+import { ok, requestOf } from "./requests.js"
+
+describe("rateLimit() with options for its answers", () => {
+  const policy = "10/minute"
+  const limiter = () => new FakeLimiter(() => denialOf())
+
+  test("skips: no check, no fields", async () => {
+    const fake = new FakeLimiter(() => denialOf())
+    const skip = async (request: Request) => request.headers.has("x-internal")
+    const limited = rateLimit(ok, { policy, skip, limiter: () => fake })
+    const skipped = await limited(requestOf({ "x-internal": "1" }))
+    expect(skipped.status).toBe(200)
+    expect(skipped.headers.has("ratelimit-policy")).toBe(false)
+    expect(fake.checks).toEqual([])
+    expect((await limited(requestOf())).status).toBe(429)
+  })
+
+  test("limits where skip throws", async () => {
+    const onError = vi.fn()
+    const skip = () => {
+      throw new Error("skip")
+    }
+    const limited = rateLimit(ok, { policy, skip, limiter, onError })
+    expect((await limited(requestOf())).status).toBe(429)
+    expect(onError).toHaveBeenCalledOnce()
+  })
+
+  test("uses the status", async () => {
+    const response = await rateLimit(ok, { policy, limiter, status: 403 })(requestOf())
+    expect(response.status).toBe(403)
+    expect(await response.json()).toMatchObject({ status: 403 })
+  })
+
+  test("gives the own response its fields, and leaves what it says itself", async () => {
+    const onLimited = (_request: Request, { retryAfterMs }: Decision) =>
+      new Response(`wait ${retryAfterMs}`, { status: 418, headers: { "Retry-After": "99" } })
+    const response = await rateLimit(ok, { policy, limiter, onLimited })(requestOf())
+    expect(response.status).toBe(418)
+    expect(await response.text()).toBe("wait 4001")
+    expect(response.headers.get("retry-after")).toBe("99")
+    expect(response.headers.get("cache-control")).toBe("no-store")
+    expect(response.headers.get("ratelimit")).toBe('"default";r=0;t=5')
+  })
+
+  test("tells each client its own wait, where the own response is always the same", async () => {
+    const waits = [4_001, 9_000]
+    const shared = new Response(null, { status: 429 })
+    const limited = rateLimit(ok, {
+      policy,
+      limiter: () => new FakeLimiter(() => denialOf({ retryAfterMs: waits.shift()! })),
+      onLimited: () => shared,
+    })
+    expect((await limited(requestOf())).headers.get("retry-after")).toBe("5")
+    const second = await limited(requestOf())
+    expect(second.headers.get("retry-after")).toBe("9")
+    expect(second.headers.get("ratelimit")).toBe('"default";r=0;t=9')
+  })
+
+  test("falls back to problem details where the own response throws", async () => {
+    const onError = vi.fn()
+    const onLimited = async () => {
+      throw new Error("own")
+    }
+    const response = await rateLimit(ok, { policy, limiter, onLimited, onError })(requestOf())
+    expect(response.status).toBe(429)
+    expect(response.headers.get("content-type")).toBe("application/problem+json")
+    expect(onError).toHaveBeenCalledOnce()
+  })
+
+  test("lengthens Retry-After by the jitter, and nothing else", async () => {
+    const jitter = { maxSeconds: 9, random: () => 0.999 }
+    const response = await rateLimit(ok, { policy, limiter, jitter })(requestOf())
+    expect(response.headers.get("retry-after")).toBe(String(retryAfterSeconds(4_001) + 9))
+    expect(response.headers.get("ratelimit")).toBe('"default";r=0;t=5')
+    expect(await response.json()).toMatchObject({ retry_after_ms: 4_001 })
+  })
+
+  test("writes the styles asked for", async () => {
+    const options: RateLimitOptions<[]> = {
+      policy,
+      headers: ["legacy", "draft-7"],
+      legacyReset: "delta",
+      limiter: () => new FakeLimiter(() => decisionOf()),
+    }
+    const { headers } = await rateLimit(ok, options)(requestOf())
+    expect(headers.get("x-ratelimit-reset")).toBe("6")
+    expect(headers.get("ratelimit")).toBe("limit=10, remaining=9, reset=6")
+    const none = await rateLimit(ok, { policy, limiter, headers: false })(requestOf())
+    expect([...none.headers.keys()].sort()).toEqual(["cache-control", "content-type", "retry-after"])
+  })
+
+  test("shows the key only as a keyed hash, the same for the same key", async () => {
+    const limited = rateLimit(ok, { policy, partitionSecret: "a secret of 23 bytes...", key: header("x-user") })
+    const pkOf = async (user: string) => {
+      const field = (await limited(requestOf({ "x-user": user }))).headers.get("ratelimit-policy")
+      return /;pk=(:[\w+/=]{44}:)$/.exec(field ?? "")?.[1]
+    }
+    const first = await pkOf("alice")
+    expect(first).toBeDefined()
+    expect(await pkOf("alice")).toBe(first)
+    expect(await pkOf("bob")).not.toBe(first)
+  })
+
+  test("goes on without fields where a limiter's answer cannot be written", async () => {
+    const onError = vi.fn()
+    const odd = () => new FakeLimiter(() => decisionOf({ policy: "é" }))
+    const response = await rateLimit(ok, { policy, limiter: odd, onError })(requestOf())
+    expect(response.status).toBe(200)
+    expect(response.headers.has("ratelimit")).toBe(false)
+    expect(onError).toHaveBeenCalledOnce()
+  })
+})
+
+describe("rateLimit() with a cost", () => {
+  test("charges it", async () => {
+    const limited = rateLimit(ok, {
+      policy: "10/minute",
+      cost: async (request) => Number(request.headers.get("x-cost")),
+      clock: new ManualClock(0),
+    })
+    expect((await limited(requestOf({ "x-cost": "7" }))).headers.get("ratelimit")).toBe('"default";r=3;t=42')
+    expect((await limited(requestOf({ "x-cost": "0" }))).headers.get("ratelimit")).toBe('"default";r=3;t=42')
+    expect((await limited(requestOf({ "x-cost": "4" }))).status).toBe(429)
+    expect((await limited(requestOf({ "x-cost": "3" }))).status).toBe(200)
+  })
+
+  test.each(["open", "closed", "local"] as const)(
+    "answers 400 with the maximum to a cost that can never pass, and asks no limiter, with failMode %s",
+    async (failMode) => {
+      const limiter = new FakeLimiter(() => decisionOf())
+      const onError = vi.fn()
+      for (const cost of [11, 2 ** 40, Number.POSITIVE_INFINITY, Number.NaN, -1, 0.5]) {
+        const limited = rateLimit(ok, {
+          policy: "10/second; 1000/hour",
+          cost: () => cost,
+          failMode,
+          limiter: () => limiter,
+          onError,
+        })
+        const response = await limited(requestOf())
+        expect(response.status).toBe(400)
+        expect(response.headers.get("content-type")).toBe("application/problem+json")
+        expect(response.headers.get("cache-control")).toBe("no-store")
+        expect(response.headers.has("retry-after")).toBe(false)
+        expect(await response.json()).toMatchObject({ status: 400, maximum: 10 })
+      }
+      expect(limiter.checks).toEqual([])
+      expect(onError.mock.calls.map(([error]) => (error as Error).constructor)).toEqual([
+        CostError,
+        CostError,
+        CostError,
+        RangeError,
+        RangeError,
+        RangeError,
+      ])
+    },
+  )
+
+  test("answers 400 where the limiter knows of a smaller maximum, over RPC too", async () => {
+    const overRpc = Object.assign(new Error("cost"), { code: "COST_ABOVE_CAPACITY", maximum: 4 })
+    for (const error of [new CostError("k", 5, 4), overRpc]) {
+      const limiter = () => new FakeLimiter(() => Promise.reject(error))
+      const response = await rateLimit(ok, { policy: "10/minute", cost: 5, limiter })(requestOf())
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ cost: 5, maximum: 4 })
+    }
+  })
+})

@@ -1,0 +1,254 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { type RateLimitOptions, rateLimit, UNIDENTIFIED_KEY } from "../../src/http/index.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { ManualClock } from "../../src/types/clock.js"
+import type { Decision } from "../../src/types/decision.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
+import { decisionOf, denialOf, FakeLimiter, RECEIPT } from "./fake-limiter.js"
+import { deferred, ok, requestOf, settled } from "./requests.js"
+
+describe("rateLimit() without an answer of the limiter", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  const policy = "10/minute"
+  const hang = () => new FakeLimiter(() => new Promise<Decision>(() => {}))
+
+  async function within<T>(ms: number, work: Promise<T>): Promise<T | "pending"> {
+    await vi.advanceTimersByTimeAsync(ms)
+    return Promise.race([work, settled().then(() => "pending" as const)])
+  }
+
+  test("waits for timeoutMs and no longer, by default 1,000 ms and open", async () => {
+    const decisions: Decision[] = []
+    const errors: unknown[] = []
+    const limited = rateLimit(ok, {
+      policy,
+      limiter: hang,
+      onDecision: (decision) => void decisions.push(decision),
+      onError: (error) => void errors.push(error),
+    })
+    const work = limited(requestOf())
+    expect(await within(999, work)).toBe("pending")
+    const response = await within(1, work)
+    expect(response).toBeInstanceOf(Response)
+    expect((response as Response).status).toBe(200)
+    expect((response as Response).headers.get("ratelimit-policy")).toBe('"default";q=10;w=60')
+    expect((response as Response).headers.has("ratelimit")).toBe(false)
+    expect(decisions).toMatchObject([{ allowed: true, reason: "fail-open", policy: "default", cost: 1 }])
+    expect(errors).toHaveLength(1)
+    expect(errors[0]).toBeInstanceOf(StoreUnavailable)
+  })
+
+  test("refuses with a 503 of its own when closed", async () => {
+    const decisions: Decision[] = []
+    const onLimited = vi.fn(ok)
+    const limited = rateLimit(ok, {
+      policy,
+      limiter: hang,
+      failMode: "closed",
+      timeoutMs: 50,
+      onLimited,
+      onDecision: (decision) => void decisions.push(decision),
+    })
+    const response = (await within(50, limited(requestOf()))) as Response
+    expect(response.status).toBe(503)
+    expect(response.headers.get("retry-after")).toBe("1")
+    expect(response.headers.get("cache-control")).toBe("no-store")
+    expect(response.headers.has("ratelimit")).toBe(false)
+    expect(await response.json()).toMatchObject({ type: "about:blank", status: 503, reason: "fail-closed" })
+    expect(decisions).toMatchObject([{ allowed: false, reason: "fail-closed" }])
+    expect(onLimited).not.toHaveBeenCalled()
+  })
+
+  test("refuses with a 429 when closed and told so", async () => {
+    const limited = rateLimit(ok, { policy, limiter: hang, failMode: "closed", failClosedStatus: 429, timeoutMs: 1 })
+    const response = (await within(1, limited(requestOf()))) as Response
+    expect(response.status).toBe(429)
+    expect(await response.json()).toMatchObject({ type: "about:blank", title: "Too Many Requests", status: 429 })
+  })
+
+  test("limits in this process when local", async () => {
+    const reasons: string[] = []
+    const limited = rateLimit(ok, {
+      policy: "2/minute",
+      limiter: hang,
+      failMode: "local",
+      timeoutMs: 10,
+      clock: new ManualClock(0),
+      onDecision: ({ allowed, reason, receipt }) => void reasons.push(`${allowed} ${reason} ${receipt?.cost ?? 0}`),
+    })
+    const responses: Response[] = []
+    for (let call = 0; call < 3; call++) responses.push((await within(10, limited(requestOf()))) as Response)
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(responses.map(({ headers }) => headers.get("ratelimit"))).toEqual([
+      '"default";r=1;t=30',
+      '"default";r=0;t=60',
+      '"default";r=0;t=30',
+    ])
+    expect(reasons).toEqual(["true fail-local 1", "true fail-local 1", "false fail-local 0"])
+  })
+
+  test("makes the local limiter once per policy, by the factory given", async () => {
+    const local = new FakeLimiter(() => decisionOf({ remaining: 5 }))
+    const localLimiter = vi.fn(() => local)
+    const limited = rateLimit(ok, {
+      policy,
+      limiter: hang,
+      failMode: "local",
+      timeoutMs: 1,
+      localLimiter,
+      key: () => "k",
+    })
+    await within(1, limited(requestOf()))
+    const response = (await within(1, limited(requestOf()))) as Response
+    expect(response.headers.get("ratelimit")).toBe('"default";r=5;t=6')
+    expect(localLimiter).toHaveBeenCalledExactlyOnceWith(parsePolicy(policy))
+    expect(local.checks).toEqual([
+      { key: "k", cost: 1 },
+      { key: "k", cost: 1 },
+    ])
+  })
+
+  test("refuses where the local limiter fails too", async () => {
+    const onError = vi.fn()
+    const localLimiter = () => {
+      throw new Error("local")
+    }
+    const limited = rateLimit(ok, { policy, limiter: hang, failMode: "local", timeoutMs: 1, localLimiter, onError })
+    expect(((await within(1, limited(requestOf()))) as Response).status).toBe(503)
+    expect(onError).toHaveBeenCalledTimes(2)
+  })
+
+  test("sets no timer for a limiter that answers at once, and clears the others'", async () => {
+    await rateLimit(ok, { policy })(requestOf())
+    expect(vi.getTimerCount()).toBe(0)
+    await rateLimit(ok, { policy, limiter: () => new FakeLimiter(async () => decisionOf()) })(requestOf())
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("takes an answer that is no Promise but a thenable, as those of RPC are, and waits no longer for it", async () => {
+    const answers = [(resolve: (decision: Decision) => void) => resolve(denialOf()), () => {}]
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this is about
+    const limiter = () => new FakeLimiter(() => ({ then: answers.shift() }) as unknown as Promise<Decision>)
+    const limited = rateLimit(ok, { policy, limiter, timeoutMs: 5 })
+    expect((await limited(requestOf())).status).toBe(429)
+    expect(((await within(5, limited(requestOf()))) as Response).status).toBe(200)
+  })
+
+  test.each([
+    ["open", false],
+    ["closed", true],
+  ] as const)("when %s, gives back what a late answer charged: %s", async (failMode, isGivenBack) => {
+    const late = deferred<Decision>()
+    const limiter = new FakeLimiter(() => late.promise)
+    const limited = rateLimit(ok, { policy, limiter: () => limiter, failMode, timeoutMs: 1 })
+    await within(1, limited(requestOf()))
+    expect(limiter.refunds).toEqual([])
+    late.resolve(decisionOf({ receipt: RECEIPT }))
+    await settled()
+    expect(limiter.refunds).toEqual(isGivenBack ? [RECEIPT] : [])
+  })
+
+  test.each([
+    [decisionOf(), false],
+    [denialOf(), true],
+  ])("when local, gives it back where the local limiter denied", async (localDecision, isGivenBack) => {
+    const late = deferred<Decision>()
+    const limiter = new FakeLimiter(() => late.promise)
+    const localLimiter = () => new FakeLimiter(() => localDecision)
+    const limited = rateLimit(ok, { policy, limiter: () => limiter, failMode: "local", timeoutMs: 1, localLimiter })
+    await within(1, limited(requestOf()))
+    late.resolve(decisionOf({ receipt: RECEIPT }))
+    await settled()
+    expect(limiter.refunds).toEqual(isGivenBack ? [RECEIPT] : [])
+  })
+
+  test("leaves no rejection unhandled when the late answer is an error", async () => {
+    const unhandled = vi.fn()
+    process.on("unhandledRejection", unhandled)
+    const onError = vi.fn()
+    for (const failMode of ["open", "closed", "local"] as const) {
+      const late = deferred<Decision>()
+      const limiter = () => new FakeLimiter(() => late.promise)
+      const limited = rateLimit(ok, { policy, limiter, failMode, timeoutMs: 1, skipSuccessfulRequests: true, onError })
+      await within(1, limited(requestOf()))
+      late.reject(new Error("late"))
+      await settled()
+      await settled()
+    }
+    process.off("unhandledRejection", unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+    // Only the three timeouts: the late error is the same failure.
+    expect(onError).toHaveBeenCalledTimes(3)
+  })
+})
+
+describe("rateLimit() with something that throws", () => {
+  const failing = () => {
+    throw new Error("broken")
+  }
+  const broken: Record<string, Partial<RateLimitOptions<[]>>> = {
+    "the limiter source": { limiter: failing },
+    "the limiter, at once": { limiter: () => new FakeLimiter(failing) },
+    "the limiter, later": { limiter: () => new FakeLimiter(() => Promise.reject(new Error("broken"))) },
+    "the key": { key: failing },
+    "a key that is no text": { key: () => 42 as unknown as string },
+    "the cost": { cost: failing },
+    "the policy": { policy: failing },
+    "a policy that cannot be": { policy: () => "10/fortnight" },
+  }
+
+  test.each(Object.keys(broken))("does as the fail mode says: %s", async (name) => {
+    const statuses: Record<string, number> = {}
+    for (const failMode of ["open", "closed"] as const) {
+      const onError = vi.fn()
+      const onDecision = vi.fn()
+      const limited = rateLimit(ok, { policy: "10/minute", ...broken[name], failMode, onError, onDecision })
+      statuses[failMode] = (await limited(requestOf())).status
+      expect(onError).toHaveBeenCalledOnce()
+      expect(onDecision.mock.calls[0]?.[0]).toMatchObject({ reason: `fail-${failMode}` })
+    }
+    expect(statuses).toEqual({ open: 200, closed: 503 })
+  })
+
+  test("limits all together when local and the key is what failed", async () => {
+    const keys: string[] = []
+    const limited = rateLimit(ok, {
+      policy: "1/minute",
+      key: failing,
+      failMode: "local",
+      clock: new ManualClock(0),
+      onDecision: ({ key }) => void keys.push(key),
+    })
+    expect((await limited(requestOf())).status).toBe(200)
+    expect((await limited(requestOf())).status).toBe(429)
+    expect(keys).toEqual([UNIDENTIFIED_KEY, UNIDENTIFIED_KEY])
+  })
+
+  test("refuses when local and the policy is what failed", async () => {
+    const onError = vi.fn()
+    const response = await rateLimit(ok, { policy: failing, failMode: "local", onError })(requestOf())
+    expect(response.status).toBe(503)
+    expect(onError).toHaveBeenCalledOnce()
+    expect(response.headers.has("ratelimit-policy")).toBe(false)
+  })
+
+  test("goes on whatever the hooks do", async () => {
+    const onError = vi.fn(() => Promise.reject(new Error("again")))
+    const onDecision = async () => {
+      throw new Error("hook")
+    }
+    const response = await rateLimit(ok, { policy: "10/minute", onDecision, onError })(requestOf())
+    expect(response.status).toBe(200)
+    await settled()
+    expect(onError).toHaveBeenCalledOnce()
+    const sync = await rateLimit(ok, { policy: "10/minute", onDecision: failing, onError: failing })(requestOf())
+    expect(sync.status).toBe(200)
+  })
+})

@@ -1,0 +1,219 @@
+import { parseDictionary, parseList } from "structured-headers"
+import { describe, expect, test } from "vitest"
+import { type FieldContext, headerStyles, rateLimitFields } from "../../src/http/rate-limit-fields.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { RuleDecision } from "../../src/types/decision.js"
+import { decisionOf, denialOf } from "./fake-limiter.js"
+
+const policy = parsePolicy("10/minute")
+const twoRules = parsePolicy([
+  { name: "burst", limit: 10, period: "1s" },
+  { name: "daily", limit: 1_000, period: "1d" },
+])
+
+function ruleOf(told: Partial<RuleDecision>): RuleDecision {
+  return {
+    policy: "burst",
+    algorithm: "gcra",
+    limit: 10,
+    periodMs: 1_000,
+    remaining: 0,
+    retryAfterMs: 0,
+    resetAfterMs: 0,
+    ...told,
+  }
+}
+
+/** The items of a list field as a strict parser reads them. */
+function items(fields: Record<string, string>, name: string): [unknown, Record<string, unknown>][] {
+  return parseList(fields[name]!).map(([value, parameters]) => [value, Object.fromEntries(parameters)])
+}
+
+describe("rateLimitFields() in draft-11", () => {
+  test("tells quota and window, and what is left until full, of an allowed request", () => {
+    const fields = rateLimitFields(policy, decisionOf({ remaining: 9, resetAfterMs: 5_001 }), 0)
+    expect(Object.keys(fields).sort()).toEqual(["RateLimit", "RateLimit-Policy"])
+    expect(items(fields, "RateLimit-Policy")).toEqual([["default", { q: 10, w: 60 }]])
+    expect(items(fields, "RateLimit")).toEqual([["default", { r: 9, t: 6 }]])
+  })
+
+  test("writes the field as the draft shows it", () => {
+    const fields = rateLimitFields(policy, decisionOf(), 0)
+    expect(fields).toEqual({ "RateLimit-Policy": '"default";q=10;w=60', RateLimit: '"default";r=9;t=6' })
+  })
+
+  test("has t of at least 1 when the quota is full", () => {
+    const fields = rateLimitFields(policy, decisionOf({ remaining: 10, resetAfterMs: 0, cost: 0 }), 0)
+    expect(items(fields, "RateLimit")).toEqual([["default", { r: 10, t: 1 }]])
+  })
+
+  test("has t of the wait, rounded up, on a denial", () => {
+    const fields = rateLimitFields(policy, denialOf({ retryAfterMs: 4_001, resetAfterMs: 60_000, remaining: 2 }), 0)
+    expect(items(fields, "RateLimit")).toEqual([["default", { r: 2, t: 5 }]])
+  })
+
+  test("has one item per rule in the policy's order", () => {
+    const decision = decisionOf({
+      policy: "daily",
+      rules: [
+        ruleOf({ remaining: 9, resetAfterMs: 100 }),
+        ruleOf({ policy: "daily", limit: 1_000, periodMs: 86_400_000, remaining: 3, resetAfterMs: 86_000_001 }),
+      ],
+    })
+    const fields = rateLimitFields(twoRules, decision, 0)
+    expect(items(fields, "RateLimit-Policy")).toEqual([
+      ["burst", { q: 10, w: 1 }],
+      ["daily", { q: 1_000, w: 86_400 }],
+    ])
+    expect(items(fields, "RateLimit")).toEqual([
+      ["burst", { r: 9, t: 1 }],
+      ["daily", { r: 3, t: 86_001 }],
+    ])
+  })
+
+  test("has no t beyond Retry-After on a denial, for the rules that would have admitted too", () => {
+    const rules = [
+      ruleOf({ retryAfterMs: 1_500, resetAfterMs: 3_000 }),
+      ruleOf({ policy: "daily", remaining: 900, resetAfterMs: 8_000_000 }),
+    ]
+    const fields = rateLimitFields(twoRules, denialOf({ policy: "burst", retryAfterMs: 1_500, rules }), 0)
+    expect(items(fields, "RateLimit")).toEqual([
+      ["burst", { r: 0, t: 2 }],
+      ["daily", { r: 900, t: 2 }],
+    ])
+  })
+
+  test("has nothing left and t of the block while the key is blocked", () => {
+    const rules = [
+      ruleOf({ remaining: 4, resetAfterMs: 500 }),
+      ruleOf({ policy: "daily", remaining: 900, resetAfterMs: 8_000 }),
+    ]
+    const decision = denialOf({ policy: "burst", reason: "blocked", retryAfterMs: 60_000, remaining: 4, rules })
+    expect(items(rateLimitFields(twoRules, decision, 0), "RateLimit")).toEqual([
+      ["burst", { r: 0, t: 60 }],
+      ["daily", { r: 0, t: 60 }],
+    ])
+  })
+
+  test("leaves out w where the period is no whole number of seconds", () => {
+    const fields = rateLimitFields(parsePolicy("10/1500ms; 5/250ms"), decisionOf(), 0)
+    expect(items(fields, "RateLimit-Policy").map(([, parameters]) => parameters)).toEqual([{ q: 10 }, { q: 5 }])
+  })
+
+  test("carries qu and pk on the items they belong to", () => {
+    const partitionKey = Uint8Array.of(1, 2, 255)
+    const fields = rateLimitFields(policy, decisionOf(), 0, { quotaUnit: "content-bytes", partitionKey })
+    const [[, quota]] = items(fields, "RateLimit-Policy") as [[unknown, Record<string, unknown>]]
+    const [[, limit]] = items(fields, "RateLimit") as [[unknown, Record<string, unknown>]]
+    expect(quota).toMatchObject({ q: 10, qu: "content-bytes", w: 60 })
+    for (const { pk } of [quota, limit] as { pk?: unknown }[]) {
+      expect(new Uint8Array(pk as ArrayBuffer)).toEqual(partitionKey)
+    }
+  })
+
+  test("carries the largest policy there can be, and an endless wait", () => {
+    const largest = parsePolicy({ limit: 2 ** 31, period: 315_360_000_000, name: "~" })
+    const decision = denialOf({ policy: "~", retryAfterMs: Number.POSITIVE_INFINITY, remaining: 2 ** 31 })
+    const fields = rateLimitFields(largest, decision, 0)
+    expect(items(fields, "RateLimit-Policy")).toEqual([["~", { q: 2 ** 31, w: 315_360_000 }]])
+    expect(items(fields, "RateLimit")).toEqual([["~", { r: 2 ** 31, t: 999_999_999_999_999 }]])
+  })
+
+  test("refuses a rule's name that no header can carry", () => {
+    expect(() => rateLimitFields(policy, decisionOf({ policy: "a\r\nb" }), 0)).toThrow(RangeError)
+  })
+
+  test.each(["fail-open", "fail-closed"] as const)("tells only the policy where the reason is %s", (reason) => {
+    const context: FieldContext = { headers: ["draft-11", "legacy"] }
+    const fields = rateLimitFields(policy, decisionOf({ reason, allowed: reason === "fail-open" }), 0, context)
+    expect(fields).toEqual({ "RateLimit-Policy": '"default";q=10;w=60' })
+  })
+
+  test("tells the local limiter's numbers where the reason is fail-local", () => {
+    const fields = rateLimitFields(policy, decisionOf({ reason: "fail-local" }), 0)
+    expect(fields).toMatchObject({ RateLimit: '"default";r=9;t=6' })
+  })
+})
+
+describe("rateLimitFields() in the older styles", () => {
+  test("draft-7 is a dictionary of the rule that binds, with the policy by number", () => {
+    const decision = decisionOf({ policy: "daily", limit: 1_000, remaining: 3, resetAfterMs: 7_200 })
+    const fields = rateLimitFields(twoRules, decision, 0, { headers: "draft-7" })
+    const field = new Headers(fields).get("RateLimit")!
+    const dictionary = Array.from(parseDictionary(field), ([key, [value]]) => [key, value])
+    expect(Object.fromEntries(dictionary)).toEqual({ limit: 1_000, remaining: 3, reset: 8 })
+    expect(items(fields, "RateLimit-Policy")).toEqual([
+      [10, { w: 1 }],
+      [1_000, { w: 86_400 }],
+    ])
+    expect(field).toBe("limit=1000, remaining=3, reset=8")
+  })
+
+  test("draft-6 has a field each", () => {
+    const fields = rateLimitFields(policy, denialOf(), 0, { headers: "draft-6" })
+    expect(fields).toEqual({
+      "RateLimit-Limit": "10",
+      "RateLimit-Remaining": "0",
+      "RateLimit-Reset": "5",
+      "RateLimit-Policy": "10;w=60",
+    })
+  })
+
+  test("drafts 6 and 7 tell no rule without whole seconds, and of equal limits the longest period", () => {
+    const mixed = parsePolicy("10/second; 5/250ms; 10/hour; 10/minute; 20/day")
+    for (const headers of ["draft-6", "draft-7"] as const) {
+      const fields = rateLimitFields(mixed, decisionOf(), 0, { headers })
+      expect(fields["RateLimit-Policy"]).toBe("10;w=3600, 20;w=86400")
+    }
+    const fields = rateLimitFields(parsePolicy("5/250ms"), decisionOf(), 0, { headers: "draft-6" })
+    expect(fields).not.toHaveProperty("RateLimit-Policy")
+  })
+
+  test("legacy tells the epoch second of the reset, rounded up, or the seconds until", () => {
+    const decision = decisionOf({ resetAfterMs: 5_500 })
+    const epoch = rateLimitFields(policy, decision, 1_700_000_000_700, { headers: "legacy" })
+    expect(epoch).toEqual({
+      "X-RateLimit-Limit": "10",
+      "X-RateLimit-Remaining": "9",
+      "X-RateLimit-Reset": "1700000007",
+    })
+    const delta = rateLimitFields(policy, decision, 1_700_000_000_700, { headers: "legacy", legacyReset: "delta" })
+    expect(delta["X-RateLimit-Reset"]).toBe("6")
+  })
+
+  test("legacy tells the time of the retry on a denial", () => {
+    const fields = rateLimitFields(policy, denialOf({ retryAfterMs: 1_500 }), 10_000, { headers: "legacy" })
+    expect(fields["X-RateLimit-Reset"]).toBe("12")
+  })
+})
+
+describe("rateLimitFields() in several styles", () => {
+  test("writes them all, RateLimit-Policy as the newest has it", () => {
+    const fields = rateLimitFields(policy, decisionOf(), 0, { headers: ["draft-11", "draft-6", "legacy"] })
+    expect(Object.keys(fields).sort()).toEqual([
+      "RateLimit",
+      "RateLimit-Limit",
+      "RateLimit-Policy",
+      "RateLimit-Remaining",
+      "RateLimit-Reset",
+      "X-RateLimit-Limit",
+      "X-RateLimit-Remaining",
+      "X-RateLimit-Reset",
+    ])
+    expect(fields["RateLimit-Policy"]).toBe('"default";q=10;w=60')
+  })
+
+  test("writes none with false", () => {
+    expect(rateLimitFields(policy, decisionOf(), 0, { headers: false })).toEqual({})
+  })
+})
+
+describe("headerStyles()", () => {
+  test("refuses two styles that write the same field", () => {
+    expect(() => headerStyles(["draft-7", "draft-11"])).toThrow(/one of the two/)
+  })
+
+  test.each(["draft-8", "toString", ""])("refuses the unknown style %j", (style) => {
+    expect(() => headerStyles(style as "legacy")).toThrow(RangeError)
+  })
+})

@@ -1,0 +1,182 @@
+import { describe, expect, test } from "vitest"
+import { clientAddress, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { ManualClock } from "../../src/types/clock.js"
+import { PolicyError } from "../../src/types/errors.js"
+import { denialOf, FakeLimiter } from "./fake-limiter.js"
+import { ok, requestOf } from "./requests.js"
+
+describe("rateLimit() in memory", () => {
+  test("admits the limit, then denies with Retry-After, and waiting exactly that long admits again", async () => {
+    const clock = new ManualClock(1_000_000)
+    const limited = rateLimit(ok, { policy: "3/minute", clock })
+    const remaining: (string | null)[] = []
+    for (let call = 0; call < 3; call++) {
+      const response = await limited(requestOf())
+      expect(response.status).toBe(200)
+      expect(await response.text()).toBe("ok")
+      expect(response.headers.has("retry-after")).toBe(false)
+      remaining.push(response.headers.get("ratelimit"))
+    }
+    expect(remaining).toEqual(['"default";r=2;t=20', '"default";r=1;t=40', '"default";r=0;t=60'])
+
+    const denied = await limited(requestOf())
+    expect(denied.status).toBe(429)
+    expect(Object.fromEntries(denied.headers)).toEqual({
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      "retry-after": "20",
+      "ratelimit-policy": '"default";q=3;w=60',
+      ratelimit: '"default";r=0;t=20',
+    })
+    expect(await denied.json()).toMatchObject({
+      type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+      status: 429,
+      "violated-policies": ["default"],
+      retry_after_ms: 20_000,
+    })
+
+    clock.advance(19_999)
+    expect((await limited(requestOf())).status).toBe(429)
+    clock.advance(1)
+    expect((await limited(requestOf())).status).toBe(200)
+  })
+
+  test("has an item for each rule of a policy with several", async () => {
+    const clock = new ManualClock(0)
+    const limited = rateLimit(ok, { policy: "2/second as burst; 100/hour as hourly", clock })
+    const first = await limited(requestOf())
+    expect(first.headers.get("ratelimit-policy")).toBe('"burst";q=2;w=1, "hourly";q=100;w=3600')
+    expect(first.headers.get("ratelimit")).toBe('"burst";r=1;t=1, "hourly";r=99;t=36')
+    await limited(requestOf())
+    const denied = await limited(requestOf())
+    expect(denied.status).toBe(429)
+    expect(await denied.json()).toMatchObject({ "violated-policies": ["burst"] })
+    expect(denied.headers.get("ratelimit")).toBe('"burst";r=0;t=1, "hourly";r=98;t=1')
+  })
+
+  test("counts apart for each rateLimit, and for each policy that a function gives", async () => {
+    const clock = new ManualClock(0)
+    const options = { policy: "1/minute", clock }
+    const [one, other] = [rateLimit(ok, options), rateLimit(ok, options)]
+    expect((await one(requestOf())).status).toBe(200)
+    expect((await other(requestOf())).status).toBe(200)
+    expect((await one(requestOf())).status).toBe(429)
+
+    const tiers = rateLimit(ok, {
+      policy: (request) =>
+        request.headers.has("x-paid") ? { limit: 2, period: "1m", name: "paid" } : "1/minute as free",
+      clock,
+    })
+    const statuses: number[] = []
+    for (const headers of [{}, {}, { "x-paid": "1" }, { "x-paid": "1" }, { "x-paid": "1" }]) {
+      statuses.push((await tiers(requestOf(headers as Record<string, string>))).status)
+    }
+    expect(statuses).toEqual([200, 429, 200, 200, 429])
+  })
+
+  test("limits by client address by default, and all without one together", async () => {
+    const limited = rateLimit((_request: Request, _info: { remoteAddress?: string }) => ok(), {
+      policy: "1/minute",
+      clock: new ManualClock(0),
+    })
+    const from = async (remoteAddress?: string) =>
+      (await limited(requestOf(), remoteAddress ? { remoteAddress } : {})).status
+    expect(await from("192.0.2.1")).toBe(200)
+    expect(await from("::ffff:192.0.2.1")).toBe(429)
+    expect(await from("192.0.2.2")).toBe(200)
+    expect(await from()).toBe(200)
+    expect(await from("garbage")).toBe(429)
+  })
+
+  test.each(["__proto__", "constructor", "🔑", "x".repeat(10_000), "a\ud800"])("takes the key %j", async (key) => {
+    const limited = rateLimit(ok, { policy: "1/minute", key: () => key, clock: new ManualClock(0) })
+    expect((await limited(requestOf())).status).toBe(200)
+    expect((await limited(requestOf())).status).toBe(429)
+  })
+})
+
+describe("rateLimit() hands on", () => {
+  test("the request and all that the runtime gives, to the handler and every function", async () => {
+    const env = { name: "env" }
+    const context = { name: "ctx" }
+    const seen: unknown[][] = []
+    const see =
+      <T>(result: T) =>
+      (...given: unknown[]): T => {
+        seen.push(given.filter((value) => value === env || value === context))
+        return result
+      }
+    const limiter = new FakeLimiter(() => denialOf())
+    const limited = rateLimit((_request: Request, _env: typeof env, _ctx: typeof context) => ok(), {
+      policy: see("10/minute"),
+      key: see("k"),
+      cost: see(2),
+      skip: see(false),
+      limiter: see(limiter),
+      onLimited: see(new Response("own", { status: 429 })),
+      onDecision: see(undefined),
+    })
+    await limited(requestOf(), env, context)
+    expect(seen).toHaveLength(7)
+    for (const given of seen) expect(given).toEqual([env, context])
+    expect(limiter.checks).toEqual([{ key: "k", cost: 2 }])
+  })
+
+  test("what the handler throws", async () => {
+    const limited = rateLimit(
+      () => {
+        throw new Error("own")
+      },
+      { policy: "1/minute" },
+    )
+    await expect(limited(requestOf())).rejects.toThrow("own")
+  })
+
+  test("an immutable response, copied", async () => {
+    const limited = rateLimit(() => fetch("data:text/plain,far"), { policy: "10/minute" })
+    const response = await limited(requestOf())
+    expect(response.headers.get("ratelimit-policy")).toBe('"default";q=10;w=60')
+    expect(await response.text()).toBe("far")
+  })
+
+  test("the items of a limit within a limit", async () => {
+    const inner = rateLimit(ok, { policy: "10/minute as inner", clock: new ManualClock(0) })
+    const outer = rateLimit(inner, { policy: "100/minute as outer", clock: new ManualClock(0) })
+    const response = await outer(requestOf())
+    expect(response.headers.get("ratelimit")).toBe('"inner";r=9;t=6, "outer";r=99;t=1')
+    expect(response.headers.get("ratelimit-policy")).toBe('"inner";q=10;w=60, "outer";q=100;w=60')
+  })
+})
+
+describe("rateLimit() refuses at construction", () => {
+  test.each<[string, Partial<RateLimitOptions<[]>>]>([
+    ["failMode", { failMode: "ajar" as "open" }],
+    ["failClosedStatus", { failClosedStatus: 500 as 503 }],
+    ["legacyReset", { legacyReset: "seconds" as "delta" }],
+    ["timeoutMs", { timeoutMs: 0 }],
+    ["timeoutMs", { timeoutMs: 2 ** 31 }],
+    ["timeoutMs", { timeoutMs: Number.NaN }],
+    ["status", { status: 200 }],
+    ["status", { status: 600 }],
+    ["jitter.maxSeconds", { jitter: { maxSeconds: 0.5 } }],
+    ["headers", { headers: "draft-12" as "draft-11" }],
+    ["headers", { headers: ["draft-11", "draft-7"] }],
+    ["field", { quotaUnit: "é" }],
+    ["partitionSecret", { partitionSecret: "short" }],
+    ["skipFailedRequests", { skipFailedRequests: true, skipSuccessfulRequests: true }],
+    ["cost", { cost: 11 }],
+    ["cost", { cost: -1 }],
+    ["cost", { cost: Number.NaN }],
+  ])("a bad %s: %j", (field, options) => {
+    expect(() => rateLimit(ok, { policy: "10/minute", ...options })).toThrow(RangeError)
+    expect(() => rateLimit(ok, { policy: "10/minute", ...options })).toThrow(field)
+  })
+
+  test("a policy that cannot be", () => {
+    expect(() => rateLimit(ok, { policy: "10/fortnight" })).toThrow(PolicyError)
+  })
+
+  test("nothing when all is left out but the policy", () => {
+    expect(() => rateLimit(ok, { policy: "10/minute", key: clientAddress() })).not.toThrow()
+  })
+})

@@ -1,0 +1,38 @@
+import { describe, expect, test } from "vitest"
+import { checkJitter, retryAfterSeconds } from "../../src/http/retry-after.js"
+
+describe("retryAfterSeconds()", () => {
+  test.each([
+    [0, 1],
+    [1, 1],
+    [1_000, 1],
+    [1_001, 2],
+    [4_001, 5],
+    [59_999, 60],
+  ])("rounds %s ms up to %s s", (ms, seconds) => {
+    expect(retryAfterSeconds(ms)).toBe(seconds)
+  })
+
+  test.each([
+    [0, 5],
+    [0.0999, 5],
+    [0.1, 6],
+    [0.999999, 14],
+  ])("adds whole seconds of 0 to maxSeconds, each equally likely, at random %s", (random, seconds) => {
+    expect(retryAfterSeconds(4_001, { maxSeconds: 9, random: () => random })).toBe(seconds)
+  })
+
+  test.each([-3, 1, 7])("never shortens nor exceeds, even where the random source says %s", (random) => {
+    const seconds = retryAfterSeconds(4_001, { maxSeconds: 9, random: () => random })
+    expect(seconds).toBe(random < 0 ? 5 : 14)
+  })
+
+  test("uses Math.random where no source is given, and stays in range", () => {
+    const seen = new Set(Array.from({ length: 500 }, () => retryAfterSeconds(1_000, { maxSeconds: 2 })))
+    expect([...seen].sort()).toEqual([1, 2, 3])
+  })
+})
+
+test.each([0, 1.5, Number.NaN, -1, 86_401])("checkJitter() refuses maxSeconds %s", (maxSeconds) => {
+  expect(() => checkJitter({ maxSeconds })).toThrow(/jitter\.maxSeconds/)
+})

@@ -1,0 +1,263 @@
+import type { Policy, Rule } from "../../src/policy/policy.js"
+import type { Decision, Reason, RuleDecision } from "../../src/types/decision.js"
+import { CostError } from "../../src/types/errors.js"
+import type { Receipt } from "../../src/types/receipt.js"
+import { max, min } from "./exact-math.js"
+import { ruleOracle } from "./registry.js"
+import type { RuleOracle } from "./rule-oracle.js"
+
+const HOUR_MS = 3_600_000n
+
+interface BoundRule {
+  readonly rule: Rule
+  readonly oracle: RuleOracle<object>
+}
+
+/** What is known of a key: one state for each rule, in the policy's order. */
+interface KeyState {
+  states: (object | null)[]
+  blockedUntilMs: number
+}
+
+/** A rule's state as a call sees it: healed where the clock jumped, and the time at which it is evaluated. */
+interface View {
+  readonly state: object | null
+  readonly at: bigint
+}
+
+/** Which rule's usage a new rule takes over: the same algorithm and period, else the same place, else the last. */
+function heir(rule: Rule, index: number, old: readonly BoundRule[]): number {
+  const same = old.findIndex(
+    (bound) => bound.rule.algorithm === rule.algorithm && bound.rule.periodMs === rule.periodMs,
+  )
+  return same >= 0 ? same : Math.min(index, old.length - 1)
+}
+
+/**
+ * The meaning of a limiter, without any cleverness: a `Map` of keys, BigInt arithmetic, and waits that are
+ * proven against their definition. Times are whole milliseconds, 0 ≤ nowMs < 2^47.
+ */
+export class OracleLimiter {
+  #policy: Policy
+  #rules: readonly BoundRule[]
+  readonly #keys = new Map<string, KeyState>()
+  readonly #settled = new Set<string>()
+  #receipts = 0
+
+  constructor(policy: Policy) {
+    this.#policy = policy
+    this.#rules = policy.rules.map((rule) => ({ rule, oracle: ruleOracle(rule) }))
+  }
+
+  /** The largest cost that can pass. */
+  get maximumCost(): number {
+    return Math.min(...this.#rules.map(({ rule }) => rule.capacity))
+  }
+
+  /** Asks and charges. @throws {CostError} */
+  check(key: string, cost: number, nowMs: number): Decision {
+    this.#assertCost(key, cost)
+    if (cost === 0) return this.peek(key, 0, nowMs)
+    const entry = this.#entry(key)
+    const before = this.#views(entry.states, nowMs)
+    entry.states = before.map((view) => view.state)
+
+    const units = BigInt(cost)
+    const blocked = nowMs < entry.blockedUntilMs
+    const admitted = this.#rules.every(({ oracle }, i) => oracle.admits(before[i]!.state, units, before[i]!.at))
+    if (blocked || !admitted) {
+      const decision = this.#decision(key, cost, nowMs, before, before, entry.blockedUntilMs)
+      if (blocked || this.#policy.blockMs === 0) return decision
+      entry.blockedUntilMs = nowMs + this.#policy.blockMs
+      return { ...decision, retryAfterMs: Math.max(decision.retryAfterMs, this.#policy.blockMs) }
+    }
+
+    const charged = this.#rules.map(({ oracle }, i) => oracle.charge(before[i]!.state, units, before[i]!.at))
+    const after = this.#views(charged, nowMs)
+    entry.states = after.map((view) => view.state)
+    const receipt: Receipt = {
+      id: `oracle-${this.#receipts++}`,
+      key,
+      policy: this.#policy.name,
+      cost,
+      chargedAtMs: Number(before.reduce((latest, view) => max(latest, view.at), 0n)),
+    }
+    return { ...this.#decision(key, cost, nowMs, before, after, entry.blockedUntilMs), receipt }
+  }
+
+  /** What a check of this cost would be told, with the amounts as they are; changes nothing. @throws {CostError} */
+  peek(key: string, cost: number, nowMs: number): Decision {
+    this.#assertCost(key, cost)
+    const entry = this.#keys.get(key) ?? this.#fresh()
+    const views = this.#views(entry.states, nowMs)
+    return this.#decision(key, cost, nowMs, views, views, entry.blockedUntilMs)
+  }
+
+  /** Gives back at most `units` of a charge, once for each receipt, and not long after it has leaked away. */
+  refund(receipt: Receipt, units: number, nowMs: number): void {
+    if (this.#settled.has(receipt.id) || this.#isTooLate(receipt, nowMs)) return
+    this.#settled.add(receipt.id)
+    const entry = this.#keys.get(receipt.key)
+    if (entry === undefined || units === 0) return
+    const refunded = this.#views(entry.states, nowMs).map(({ state, at }, i) =>
+      state === null ? null : this.#rules[i]!.oracle.refund(state, BigInt(units), BigInt(receipt.chargedAtMs), at),
+    )
+    entry.states = this.#views(refunded, nowMs).map((view) => view.state)
+  }
+
+  /** Charges in any case, into debt where the quota does not suffice. */
+  charge(key: string, units: number, nowMs: number): void {
+    if (units === 0) return
+    const entry = this.#entry(key)
+    const charged = this.#views(entry.states, nowMs).map(({ state, at }, i) =>
+      this.#rules[i]!.oracle.charge(state, BigInt(units), at),
+    )
+    entry.states = this.#views(charged, nowMs).map((view) => view.state)
+  }
+
+  /** Denies the key for `durationMs` from now on, whatever was said before. */
+  block(key: string, durationMs: number, nowMs: number): void {
+    this.#entry(key).blockedUntilMs = nowMs + durationMs
+  }
+
+  unblock(key: string): void {
+    this.#entry(key).blockedUntilMs = 0
+  }
+
+  /** Forgets the key, its block included. */
+  reset(key: string): void {
+    this.#keys.delete(key)
+  }
+
+  /** Puts another policy in place: what was used at `nowMs` becomes one charge under the new rules. */
+  setPolicy(policy: Policy, nowMs: number): void {
+    const old = this.#rules
+    const rules = policy.rules.map((rule) => ({ rule, oracle: ruleOracle(rule) }))
+    const heirs = policy.rules.map((rule, index) => heir(rule, index, old))
+    for (const entry of this.#keys.values()) {
+      const views = this.#views(entry.states, nowMs)
+      entry.states = rules.map(({ rule, oracle }, i) => {
+        const { state, at } = views[heirs[i]!]!
+        const used = min(old[heirs[i]!]!.oracle.used(state, at), BigInt(rule.capacity))
+        return used === 0n ? null : oracle.charge(null, used, BigInt(nowMs))
+      })
+    }
+    this.#policy = policy
+    this.#rules = rules
+  }
+
+  /**
+   * Whether something that counts at `nowMs` counted for nothing at `seenMs`, when the clock was further on. A full
+   * quota and an ended block are the same as none, so a limiter may have forgotten them by then, or not.
+   */
+  mayForget(key: string, seenMs: number, nowMs: number): boolean {
+    const entry = this.#keys.get(key)
+    if (entry === undefined || seenMs <= nowMs) return false
+    if (nowMs < entry.blockedUntilMs && entry.blockedUntilMs <= seenMs) return true
+    const now = this.#views(entry.states, nowMs)
+    const seen = this.#views(entry.states, seenMs)
+    return this.#rules.some(
+      ({ oracle }, i) => oracle.used(now[i]!.state, now[i]!.at) > 0n && oracle.used(seen[i]!.state, seen[i]!.at) === 0n,
+    )
+  }
+
+  /** Whether one hour and twice the time to fill have passed, by every rule: now − t₀ > 1 h + 2·capacity·P/N. */
+  #isTooLate(receipt: Receipt, nowMs: number): boolean {
+    const beyond = BigInt(nowMs) - BigInt(receipt.chargedAtMs) - HOUR_MS
+    return this.#rules.every(
+      ({ rule }) => beyond * BigInt(rule.limit) > 2n * BigInt(rule.capacity) * BigInt(rule.periodMs),
+    )
+  }
+
+  #assertCost(key: string, cost: number): void {
+    const maximum = this.maximumCost
+    if (cost > maximum) throw new CostError(key, cost, maximum)
+  }
+
+  #fresh(): KeyState {
+    return { states: this.#rules.map(() => null), blockedUntilMs: 0 }
+  }
+
+  #entry(key: string): KeyState {
+    const known = this.#keys.get(key)
+    if (known !== undefined) return known
+    const entry = this.#fresh()
+    this.#keys.set(key, entry)
+    return entry
+  }
+
+  /**
+   * Time stands still for a rule whose last change lies ahead, unless its state lies further ahead than it can:
+   * then it is healed. What a charge or a refund made is seen by the same rule as what it found.
+   */
+  #views(states: readonly (object | null)[], nowMs: number): View[] {
+    const now = BigInt(nowMs)
+    return this.#rules.map(({ oracle }, i) => {
+      const state = states[i] ?? null
+      if (state === null) return { state, at: now }
+      const last = oracle.lastMs(state)
+      if (now >= last) return { state, at: now }
+      const ahead = oracle.resetAfter(state, last)
+      const jumped = last - now + ahead > max(oracle.fullRefillMs, ahead)
+      return jumped ? { state: oracle.healed(state, now), at: now } : { state, at: last }
+    })
+  }
+
+  /** The answer to a check seen `before`, with the amounts `after` it. */
+  #decision(
+    key: string,
+    cost: number,
+    nowMs: number,
+    before: readonly View[],
+    after: readonly View[],
+    blockedUntilMs: number,
+  ): Decision {
+    const units = BigInt(cost)
+    const rules = this.#rules.map(({ rule, oracle }, i): RuleDecision => {
+      const asked = before[i]!
+      const left = after[i]!
+      const fromNow = (wait: bigint, at: bigint) => (wait === 0n ? 0 : Number(wait + at) - nowMs)
+      return {
+        policy: rule.name,
+        algorithm: rule.algorithm,
+        limit: rule.limit,
+        periodMs: rule.periodMs,
+        remaining: Number(max(0n, BigInt(rule.capacity) - oracle.used(left.state, left.at))),
+        retryAfterMs: fromNow(oracle.retryAfter(asked.state, units, asked.at), asked.at),
+        resetAfterMs: fromNow(oracle.resetAfter(left.state, left.at), left.at),
+      }
+    })
+
+    const blockedForMs = Math.max(0, blockedUntilMs - nowMs)
+    const longest = Math.max(...rules.map((rule) => rule.retryAfterMs))
+    const reason: Reason = blockedForMs > 0 ? "blocked" : longest > 0 ? "limit" : "ok"
+    const allowed = reason === "ok"
+    const bindingIndex = allowed ? this.#leastShare(rules) : rules.findIndex((rule) => rule.retryAfterMs === longest)
+    const binding = rules[bindingIndex]!
+    const delays = this.#rules.map(({ oracle }, i) => oracle.delay(before[i]!.state, before[i]!.at))
+    return {
+      allowed,
+      key,
+      policy: binding.policy,
+      algorithm: binding.algorithm,
+      limit: binding.limit,
+      remaining: binding.remaining,
+      cost,
+      retryAfterMs: Math.max(blockedForMs, longest),
+      resetAfterMs: binding.resetAfterMs,
+      delayMs: allowed ? Number(delays.reduce(max, 0n)) : 0,
+      reason,
+      ...(rules.length > 1 ? { rules } : {}),
+    }
+  }
+
+  /** The first rule with the smallest remaining / capacity, compared as exact fractions. */
+  #leastShare(rules: readonly RuleDecision[]): number {
+    let least = 0
+    for (let i = 1; i < rules.length; i++) {
+      const share = BigInt(rules[i]!.remaining) * BigInt(this.#rules[least]!.rule.capacity)
+      if (share < BigInt(rules[least]!.remaining) * BigInt(this.#rules[i]!.rule.capacity)) least = i
+    }
+    return least
+  }
+}

@@ -1,0 +1,63 @@
+import type { Rule } from "../../src/policy/policy.js"
+import { MAXIMUM_USED, max, min } from "./exact-math.js"
+import type { RuleOracle } from "./rule-oracle.js"
+import { searchWait } from "./smallest-wait.js"
+
+/** Units charged in the window of this index and in the one before it, and the time of the last change. */
+export interface SlidingState {
+  readonly window: bigint
+  readonly current: bigint
+  readonly previous: bigint
+  readonly last: bigint
+}
+
+/** `sliding_window`: the previous window counts by the share of it that still lies within one length. */
+export function slidingWindow(rule: Rule): RuleOracle<SlidingState> {
+  const length = BigInt(rule.periodMs)
+  const limit = BigInt(rule.capacity)
+
+  /** The state with the windows of `at` as its current and previous ones. */
+  function rolled(state: SlidingState | null, at: bigint): SlidingState {
+    const window = at / length
+    if (state === null || window > state.window + 1n) return { window, current: 0n, previous: 0n, last: at }
+    if (window === state.window + 1n) return { window, current: 0n, previous: state.current, last: at }
+    return { ...state, last: at }
+  }
+  function used(state: SlidingState | null, at: bigint): bigint {
+    if (state === null) return 0n
+    const { window, current, previous } = rolled(state, at)
+    return current + (previous * (length - (at - window * length))) / length
+  }
+  const admits = (state: SlidingState | null, units: bigint, at: bigint) => used(state, at) + units <= limit
+
+  return {
+    fullRefillMs: 2n * length,
+    lastMs: (state) => state.last,
+    used,
+    admits,
+    charge(state, units, at) {
+      const now = rolled(state, at)
+      return { ...now, current: min(now.current + units, MAXIMUM_USED) }
+    },
+    refund(state, units, chargedAt, at) {
+      const now = rolled(state, at)
+      const charged = chargedAt / length
+      if (charged === now.window && min(now.current, units) > 0n) {
+        return kept({ ...now, current: max(0n, now.current - units) })
+      }
+      if (charged === now.window - 1n && min(now.previous, units) > 0n) {
+        return kept({ ...now, previous: max(0n, now.previous - units) })
+      }
+      return state
+    },
+    retryAfter: (state, units, at) => searchWait(2n * length, (wait) => admits(state, units, at + wait)),
+    resetAfter: (state, at) => searchWait(2n * length, (wait) => used(state, at + wait) === 0n),
+    healed: (state, nowMs) => ({ ...state, window: nowMs / length, last: nowMs }),
+    delay: () => 0n,
+  }
+
+  /** A state that still counts for something, else `null`. */
+  function kept(state: SlidingState): SlidingState | null {
+    return used(state, state.last) === 0n ? null : state
+  }
+}

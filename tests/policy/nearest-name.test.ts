@@ -1,0 +1,50 @@
+import { describe, expect, test } from "vitest"
+import { nearestName, nearestNameHint } from "../../src/policy/nearest-name.js"
+
+const FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block", "name"]
+
+describe("nearestName()", () => {
+  test.each([
+    ["bursts", "burst"],
+    ["brust", "burst"],
+    ["urst", "burst"],
+    ["birst", "burst"],
+    ["LIMIT", "limit"],
+    ["algoritm", "algorithm"],
+    ["algo-rithms", "algorithm"],
+    ["preiod", "period"],
+    ["nam", "name"],
+    ["offsett", "offset"],
+  ])("takes %j for %j", (name, known) => {
+    expect(nearestName(name, FIELDS)).toBe(known)
+  })
+
+  test.each(["", "rate", "per", "window", "constructor", "__proto__", "al", "Name it", "🙂"])(
+    "finds nothing near %j",
+    (name) => {
+      expect(nearestName(name, FIELDS)).toBeNull()
+    },
+  )
+
+  test("prefers fewer edits, then the first known", () => {
+    expect(nearestName("abcdef", ["abcxyf", "abcdxf"])).toBe("abcdxf")
+    expect(nearestName("abcdef", ["abcdxf", "abcxef"])).toBe("abcdxf")
+  })
+
+  test("allows at most a third of the known name and at most three edits", () => {
+    expect(nearestName("abcdefghixxx", ["abcdefghijkl"])).toBe("abcdefghijkl")
+    expect(nearestName("abcdefghxxxx", ["abcdefghijkl"])).toBeNull()
+    expect(nearestName("abcxx", ["abcde"])).toBeNull()
+  })
+
+  test("knows nothing where nothing is known", () => {
+    expect(nearestName("limit", [])).toBeNull()
+  })
+})
+
+describe("nearestNameHint()", () => {
+  test("asks for the nearest name, or says nothing", () => {
+    expect(nearestNameHint("bursts", FIELDS)).toBe(' (did you mean "burst"?)')
+    expect(nearestNameHint("window", FIELDS)).toBe("")
+  })
+})

@@ -1,0 +1,222 @@
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { Policy, PolicyInput } from "../../src/policy/policy.js"
+import type { Clock } from "../../src/types/clock.js"
+import type { Decision, RuleDecision } from "../../src/types/decision.js"
+import { CostError, show } from "../../src/types/errors.js"
+import type { Receipt } from "../../src/types/receipt.js"
+import type { Act, Call, Scenario } from "../oracle/arbitraries.js"
+import type { SyncLimiter } from "../oracle/clocked-oracle.js"
+import { OracleLimiter } from "../oracle/limiter.js"
+import { CallContext, keyOf } from "./call-context.js"
+
+/** Makes the limiter under test. */
+export type MakeLimiter = (policy: PolicyInput, options: { readonly clock: Clock }) => SyncLimiter
+
+/** A charge as both sides know it. */
+interface ChargePair {
+  readonly actual: Receipt
+  readonly expected: Receipt
+}
+
+const DECISION_FIELDS = [
+  "allowed",
+  "key",
+  "policy",
+  "algorithm",
+  "limit",
+  "remaining",
+  "cost",
+  "retryAfterMs",
+  "resetAfterMs",
+  "delayMs",
+  "reason",
+] as const
+const RECEIPT_FIELDS = ["key", "policy", "cost", "chargedAtMs"] as const
+const RULE_FIELDS = [
+  "policy",
+  "algorithm",
+  "limit",
+  "periodMs",
+  "remaining",
+  "retryAfterMs",
+  "resetAfterMs",
+] as const satisfies readonly (keyof RuleDecision)[]
+
+/** Receipts that a scenario can still refer to; older ones are forgotten by the driver, not by the limiters. */
+const KEPT_RECEIPTS = 8
+
+/**
+ * Runs a scenario on a limiter and on the oracle side by side, and throws at the first difference: of a decision
+ * in any field, of an error, or of the state that a `peek` shows after a verb that answers nothing.
+ */
+export class Lockstep {
+  /** Calls driven so far, the peeks that only compare not counted. */
+  calls = 0
+  readonly #context: CallContext
+  readonly #policies: readonly Policy[]
+  readonly #scenario: Scenario
+  readonly #actual: SyncLimiter
+  readonly #expected: OracleLimiter
+  readonly #receipts: ChargePair[] = []
+  readonly #trace: string[] = []
+  /** The time of each call so far, and the latest of them. */
+  readonly #times: number[] = []
+  #latestMs = 0
+  /** Each key's last call that surely changed its state, by its place in `#times`. */
+  readonly #changed = new Map<string, number>()
+
+  constructor(make: MakeLimiter, scenario: Scenario) {
+    this.#policies = scenario.policies.map((policy) => parsePolicy(policy))
+    this.#scenario = scenario
+    this.#context = new CallContext(this.#policies[0]!, scenario)
+    this.#actual = make(scenario.policies[0]!, { clock: this.#context.clock })
+    this.#expected = new OracleLimiter(this.#context.policy)
+  }
+
+  /** Runs all calls. @throws {Error} with the calls that led to the first difference */
+  run(): void {
+    for (const call of this.#scenario.calls) {
+      this.#context.take(call.step)
+      this.#times.push(this.#context.clock.now())
+      for (const key of this.#concerned(call)) this.#forgetWhatMayBe(key)
+      this.#drive(keyOf(call.key), call.act)
+      this.calls++
+    }
+  }
+
+  /** The keys whose state the call will read. */
+  #concerned({ key, act }: Call): Iterable<string> {
+    if (act.verb === "setPolicy") return this.#changed.keys()
+    return [act.verb === "refund" ? (this.#receipt(act.receipt)?.expected.key ?? keyOf(key)) : keyOf(key)]
+  }
+
+  /**
+   * A full quota and an ended block are the same as none, and a limiter may forget them. Where the clock was since
+   * set back to before that, it cannot be told what the limiter remembers: the key is reset on both sides.
+   */
+  #forgetWhatMayBe(key: string): void {
+    const nowMs = this.#times.at(-1)!
+    if (nowMs >= this.#latestMs) {
+      this.#latestMs = nowMs
+      return
+    }
+    let seenMs = nowMs
+    for (let i = this.#changed.get(key) ?? 0; i < this.#times.length; i++) seenMs = Math.max(seenMs, this.#times[i]!)
+    if (!this.#expected.mayForget(key, seenMs, nowMs)) return
+    this.#tell(key, { verb: "reset" })
+  }
+
+  #receipt(number: number): ChargePair | undefined {
+    return this.#receipts[number % this.#receipts.length]
+  }
+
+  #drive(key: string, act: Act): void {
+    if (act.verb === "check" || act.verb === "peek") {
+      this.#ask(act.verb, key, this.#context.units(act.units))
+    } else {
+      this.#ask("peek", this.#tell(key, act), 0)
+    }
+  }
+
+  /** Calls a verb that answers nothing. Returns the key whose state it may have changed. */
+  #tell(key: string, act: Exclude<Act, { readonly verb: "check" } | { readonly verb: "peek" }>): string {
+    const nowMs = this.#context.clock.now()
+    switch (act.verb) {
+      case "charge": {
+        const units = this.#context.units(act.units)
+        this.#note(`charge(${JSON.stringify(key)}, ${units})`)
+        this.#actual.charge(key, units)
+        this.#expected.charge(key, units, nowMs)
+        if (units > 0) this.#changed.set(key, this.calls)
+        return key
+      }
+      case "refund": {
+        const charge = this.#receipt(act.receipt)
+        if (charge === undefined) return key
+        const { actual, expected } = charge
+        const units = Math.floor((expected.cost * act.thousandths) / 1_000)
+        this.#note(`refund(${JSON.stringify(expected)}, ${units})`)
+        this.#actual.refund(actual, units)
+        this.#expected.refund(expected, units, nowMs)
+        return expected.key
+      }
+      case "block":
+        this.#note(`block(${JSON.stringify(key)}, ${act.durationMs})`)
+        this.#actual.block(key, act.durationMs)
+        this.#expected.block(key, act.durationMs, nowMs)
+        return key
+      case "unblock":
+      case "reset":
+        this.#note(`${act.verb}(${JSON.stringify(key)})`)
+        this.#actual[act.verb](key)
+        this.#expected[act.verb](key)
+        return key
+      case "setPolicy": {
+        const index = act.policy % this.#policies.length
+        this.#context.policy = this.#policies[index]!
+        this.#note(`setPolicy(${this.#context.policy.canonical})`)
+        this.#actual.setPolicy(this.#scenario.policies[index]!)
+        this.#expected.setPolicy(this.#context.policy, nowMs)
+        for (const known of this.#changed.keys()) this.#changed.set(known, this.calls)
+        return key
+      }
+    }
+  }
+
+  #ask(verb: "check" | "peek", key: string, cost: number): void {
+    this.#note(`${verb}(${JSON.stringify(key)}, { cost: ${cost} })`)
+    const expected = attempt(() => this.#expected[verb](key, cost, this.#context.clock.now()))
+    const actual = attempt(() => this.#actual[verb](key, { cost }))
+    if (expected instanceof CostError || actual instanceof CostError) {
+      this.#same("error", String(actual), String(expected))
+      this.#same("maximum", (actual as CostError).maximum, (expected as CostError).maximum)
+      return
+    }
+    this.#compare(actual, expected)
+    this.#context.answered(expected)
+    if (expected.receipt === undefined) return
+    this.#changed.set(key, this.calls)
+    this.#receipts.push({ actual: actual.receipt!, expected: expected.receipt })
+    if (this.#receipts.length > KEPT_RECEIPTS) this.#receipts.shift()
+  }
+
+  #compare(actual: Decision, expected: Decision): void {
+    for (const field of DECISION_FIELDS) this.#same(field, actual[field], expected[field])
+
+    this.#same("receipt is there", actual.receipt !== undefined, expected.receipt !== undefined)
+    if (expected.receipt !== undefined) {
+      for (const field of RECEIPT_FIELDS)
+        this.#same(`receipt.${field}`, actual.receipt![field], expected.receipt[field])
+      this.#same("receipt.id is text", typeof actual.receipt!.id, "string")
+    }
+
+    this.#same("rules.length", actual.rules?.length, expected.rules?.length)
+    expected.rules?.forEach((rule, i) => {
+      for (const field of RULE_FIELDS) this.#same(`rules[${i}].${field}`, actual.rules![i]![field], rule[field])
+    })
+  }
+
+  #same(what: string, actual: unknown, expected: unknown): void {
+    if (Object.is(actual, expected)) return
+    throw new Error(
+      [
+        `${what} is ${show(actual)}, the oracle says ${show(expected)}, after`,
+        `policy ${this.#policies[0]!.canonical}`,
+        ...this.#trace,
+      ].join("\n"),
+    )
+  }
+
+  #note(call: string): void {
+    this.#trace.push(`at ${this.#context.clock.now()}: ${call}`)
+  }
+}
+
+function attempt(ask: () => Decision): Decision | CostError {
+  try {
+    return ask()
+  } catch (error) {
+    if (error instanceof CostError) return error
+    throw error
+  }
+}

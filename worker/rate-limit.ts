@@ -1,0 +1,60 @@
+import { clientAddress } from "../src/http/keys/client-address.js"
+import { perPolicy } from "../src/http/per-policy.js"
+import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
+import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
+import { EdgeLimiter, type EdgeLimiterOptions } from "./edge-limiter.js"
+import type { LimiterObject } from "./limiter-object.js"
+
+/** The handler's arguments beside the request, as Workers give them. */
+type WorkerRest<Env> = [env: Env, context: ExecutionContext]
+
+export interface EdgeRateLimitOptions<Env>
+  extends Omit<RateLimitOptions<WorkerRest<Env>>, "limiter">,
+    Pick<EdgeLimiterOptions, "name" | "locationHint"> {
+  /** The namespace of `LimiterObject`; default `env.LIMITER`. */
+  readonly binding?: (env: Env) => DurableObjectNamespace<LimiterObject>
+}
+
+/**
+ * Puts a limit around a Worker's `fetch`: over the limit, the answer is a 429 at the edge.
+ *
+ * The counts live in Durable Objects, one for each key. The default key is the client's address by `CF-Connecting-IP`,
+ * which Cloudflare sets on every request. The rest is as `rateLimit` of `sluice/http`.
+ *
+ * @throws {PolicyError} where `policy` is not a function and cannot be; {RangeError} where another option cannot be
+ * @example
+ * ```ts
+ * import { LimiterObject, rateLimit } from "sluice/worker"
+ *
+ * export { LimiterObject }
+ * export default { fetch: rateLimit(() => new Response("hello"), { policy: "100/minute" }) }
+ * ```
+ */
+export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
+  handler: Handler<WorkerRest<Env>>,
+  options: EdgeRateLimitOptions<Env>,
+): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
+  const { binding = defaultBinding, name, locationHint, ...rest } = options
+  const edgeOptions = { ...(name !== undefined && { name }), ...(locationHint !== undefined && { locationHint }) }
+  // An isolate may serve several environments; the limiters of each are its own.
+  const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof perPolicy>>()
+  return limitHandler<WorkerRest<Env>>(handler, {
+    key: clientAddress({ header: "CF-Connecting-IP" }),
+    ...rest,
+    limiter(policy, env) {
+      const namespace = binding(env)
+      let source = sources.get(namespace)
+      if (source === undefined) {
+        source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edgeOptions))
+        sources.set(namespace, source)
+      }
+      return source(policy)
+    },
+  })
+}
+
+function defaultBinding<Env>(env: Env): DurableObjectNamespace<LimiterObject> {
+  const { LIMITER } = env as { LIMITER?: DurableObjectNamespace<LimiterObject> }
+  if (LIMITER === undefined) throw new TypeError("Cannot limit: env has no LIMITER, bind LimiterObject or name a binding.")
+  return LIMITER
+}
