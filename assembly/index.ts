@@ -4,6 +4,7 @@
  * offsets into `memory`. A call with an argument outside its range does nothing and returns `BAD_ARGUMENT` or 0.
  */
 import { ALGORITHM_COUNT, TOKEN_BUCKET_STEPS } from "./algorithms"
+import { answerBytes, decideMany } from "./batch"
 import { carryOver } from "./carry"
 import { allocate, allocatedBytes as heapBytes, free } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
@@ -50,13 +51,13 @@ export function verdictBuffer(): usize {
 // @ts-ignore: decorator
 @inline
 function isUnits(units: f64): bool {
-  return units >= 0 && units <= MOST_UNITS_A_CALL && floor(units) == units
+  return units >= 0 && units <= MOST_UNITS_A_CALL && <f64><i64>units == units
 }
 
 // @ts-ignore: decorator
 @inline
 function isTime(ms: f64): bool {
-  return ms >= 0 && ms <= LATEST_MS && floor(ms) == ms
+  return ms >= 0 && ms <= LATEST_MS && <f64><i64>ms == ms
 }
 
 // @ts-ignore: decorator
@@ -111,6 +112,7 @@ export function limitNew(
   limit.maxKeys = <u32>maxKeys
   limit.onFull = onFull
   limit.keepsStats = keepsStats == 1
+  limit.isPlain = limits.isArrivalTimeAlone(limit) && blockMs == 0 && keepsStats == 0
   return changetype<usize>(limit)
 }
 
@@ -142,6 +144,31 @@ export function peek(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, false)
+}
+
+/** Bytes that `checkMany` writes for `count` checks. */
+export function manyBytes(count: u32): usize {
+  return answerBytes(count)
+}
+
+/**
+ * `check` for many keys at one time. Key i is the bytes from the end of the one before to `ends[i]` (u32) after `keys`,
+ * with 16 readable bytes behind the last; its cost is `costs[i]` (u32), or 1 where `costs` is 0. Writes, in columns of
+ * `count`: retryAfterMs f64, resetAfterMs f64, remaining u32, allowed u8. `ADMITTED`, or `BAD_ARGUMENT` with nothing
+ * changed where a key or a cost is out of range; a cost above the capacity is.
+ */
+export function checkMany(limit: usize, keys: usize, ends: usize, costs: usize, count: i32, nowMs: f64, answers: usize): i32 {
+  if (limit == 0 || count < 0 || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  let start: u32 = 0
+  for (let index = 0; index < count; index++) {
+    const end = load<u32>(ends + (<usize>index << 2))
+    if (end <= start || end - start > <u32>KEY_BYTES_MAX) return BAD_ARGUMENT
+    if (costs != 0 && <i64>load<u32>(costs + (<usize>index << 2)) > self.maximumCost) return BAD_ARGUMENT
+    start = end
+  }
+  decideMany(self, keys, ends, costs, count, <i64>nowMs, answers)
+  return ADMITTED
 }
 
 /** Takes units, into debt if need be. `ADMITTED` or `NO_ROOM`. */

@@ -1,4 +1,7 @@
 import * as algorithms from "./algorithms"
+import {
+  aloneDelayMs, aloneRemaining, aloneResetMs, aloneRetryMs, decideAlone,
+} from "./algorithms/arrival-time"
 import { allocate, free } from "./heap"
 import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
@@ -40,6 +43,8 @@ export class Limit {
   maximumCost: i64
   maxKeys: u32
   keepsStats: bool
+  /** One rule that is an arrival time, no statistics: decided in one pass while nobody is blocked. */
+  isPlain: bool
   schedule: usize
   cells: Table
   blocks: Table
@@ -95,6 +100,11 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   initTable(limit.blocks, 8)
   initTable(limit.stats, STATS_BYTES)
   return limit
+}
+
+/** Whether a limit's only rule is an arrival time. */
+export function isArrivalTimeAlone(limit: Limit): bool {
+  return limit.ruleCount == 1 && ruleAt(limit, 0).algorithm <= algorithms.LEAKY_BUCKET
 }
 
 function releaseStates(limit: Limit, states: usize): void {
@@ -268,8 +278,45 @@ export function clearBlock(limit: Limit, hash: u64): bool {
 export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  const ruleCount = limit.ruleCount
   const cell = findCell(limit.cells, hash)
+  if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
+  const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
+  store<f64>(verdict, <f64>aloneRetryMs)
+  store<f64>(verdict, <f64>aloneDelayMs, 8)
+  store<f64>(verdict, 0, 16)
+  store<f64>(verdict, <f64>nowMs, 24)
+  store<f64>(verdict, <f64>aloneRemaining, 32)
+  store<f64>(verdict, <f64>aloneRetryMs, 40)
+  store<f64>(verdict, <f64>aloneResetMs, 48)
+  return outcome
+}
+
+/** Whether `decidePlain` may decide: one rule that is an arrival time, nobody blocked, and the clock not behind. */
+// @ts-ignore: decorator
+@inline
+export function isPlainFor(limit: Limit, cell: usize, nowMs: i64): bool {
+  return limit.isPlain && limit.blocks.count == 0 && (cell == 0 || nowMs >= sinceMs(cell + CELL_HEAD))
+}
+
+/** The short way: decides in one pass and leaves the answer in the `alone…` globals. `cell` is the key's, or 0. */
+// @ts-ignore: decorator
+@inline
+export function decidePlain(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
+  let state = emptyStates
+  if (cell != 0) {
+    state = cell + CELL_HEAD
+  } else if (charging) {
+    // A key without a state is admitted: no cost above the capacity comes here.
+    const made = newCell(limit, hash, nowMs)
+    if (made == 0) return NO_ROOM
+    state = made + CELL_HEAD
+  }
+  return i32(decideAlone(ruleAt(limit, 0), state, nowMs, cost, charging))
+}
+
+/** The general way: any rules, blocks, statistics, and a clock that is behind what a state has seen. */
+function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
+  const ruleCount = limit.ruleCount
   let states = cell == 0 ? emptyStates : cell + CELL_HEAD
 
   let binding = 0

@@ -1,4 +1,4 @@
-import { fullMs } from "./algorithms"
+import { LEAKY_BUCKET, fullMs } from "./algorithms"
 import { mulDiv, remainder } from "./math"
 
 /** How many numbers the host writes per rule, each an f64: the fields of `RULE` in order. */
@@ -13,12 +13,16 @@ export const ANCHOR_FIRST: i64 = -1
 @unmanaged
 export class Rule {
   algorithm: i32
+  /** Whether an admission tells how long to hold it. */
+  delays: bool
   /** The most units at once, 1 … 2³¹. */
   capacity: i64
   /** N, 1 … 2³¹. */
   unitsN: i64
   /** P, 1 … 315,360,000,000. */
   periodP: i64
+  /** 1/P, rounded. */
+  inverseP: f64
   periodMs: i64
   /** Shift of aligned windows, or `ANCHOR_FIRST`. */
   offsetMs: i64
@@ -41,9 +45,11 @@ export const RULE_BYTES: usize = offsetof<Rule>()
 /** Reads the rule that the host wrote at `input` and derives the rest. */
 export function readRule(rule: Rule, input: usize): void {
   rule.algorithm = <i32>load<f64>(input)
+  rule.delays = rule.algorithm == LEAKY_BUCKET
   rule.capacity = <i64>load<f64>(input, 8)
   rule.unitsN = <i64>load<f64>(input, 16)
   rule.periodP = <i64>load<f64>(input, 24)
+  rule.inverseP = 1 / load<f64>(input, 24)
   rule.periodMs = <i64>load<f64>(input, 32)
   rule.offsetMs = <i64>load<f64>(input, 40)
   rule.amount = <i64>load<f64>(input, 48)

@@ -8,11 +8,11 @@ import { allocate, free } from "./heap"
  *               Pippenger, Strong 1979)
  *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.86, then splits into two of 5
  *   chunk       16 groups (a table's first chunk starts with 1 and doubles)
- *   group       14 cells and a 16-byte header; the high bits of a hash choose its home group
+ *   group       a 16-byte header and its 14 cells side by side, so that both are mostly on one page of the machine's
+ *               memory; the high bits of a hash choose its home group
  *
  *   segment  │ chunks 8 × u32 │ groups u32 │ count u32 │ depth u32 │ … 64 bytes
- *   chunk    │ 16 headers × 16 bytes │ 16 × 14 cells │
- *   header   │ 14 tags u8 (0: empty) │ overflow u8 │ 0 │
+ *   group    │ 14 tags u8 (0: empty) │ overflow u8 │ 0 │ 14 cells │
  *   cell     │ hash u64 │ value │
  *
  * One SIMD comparison looks at a group's 14 tags. `overflow` counts the keys that found this group full and went on
@@ -41,8 +41,11 @@ export class Table {
   depth: u32
   count: u32
   cellBytes: usize
+  groupBytes: usize
   /** Groups per chunk: 16, less only in a small table's one chunk. */
   chunkGroups: u32
+  /** Counts what may have moved a cell: inserts and removals. */
+  changes: u32
   /** Where the next sweep goes on. */
   sweepSegment: u32
   sweepSlot: u32
@@ -54,10 +57,11 @@ export let walkSlot: u32 = 0
 
 export function initTable(table: Table, valueBytes: usize): void {
   table.cellBytes = CELL_HEAD + valueBytes
+  table.groupBytes = HEADER_BYTES + <usize>GROUP_CELLS * table.cellBytes
 }
 
 function chunkBytes(table: Table, groups: u32): usize {
-  return <usize>groups * (HEADER_BYTES + <usize>GROUP_CELLS * table.cellBytes)
+  return <usize>groups * table.groupBytes
 }
 
 function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u32): usize {
@@ -103,16 +107,15 @@ function tagOf(hash: u64): u8 {
 
 // @ts-ignore: decorator
 @inline
-function headerOf(segment: usize, group: u32): usize {
-  return <usize>load<u32>(segment + (<usize>(group / CHUNK_GROUPS) << 2)) + <usize>(group % CHUNK_GROUPS) * HEADER_BYTES
+function headerOf(table: Table, segment: usize, group: u32): usize {
+  const chunk = <usize>load<u32>(segment + (<usize>(group / CHUNK_GROUPS) << 2))
+  return chunk + <usize>(group % CHUNK_GROUPS) * table.groupBytes
 }
 
 // @ts-ignore: decorator
 @inline
-function cellOf(table: Table, segment: usize, group: u32, slot: u32): usize {
-  const chunk = <usize>load<u32>(segment + (<usize>(group / CHUNK_GROUPS) << 2))
-  const index = <usize>((group % CHUNK_GROUPS) * GROUP_CELLS + slot)
-  return chunk + <usize>table.chunkGroups * HEADER_BYTES + index * table.cellBytes
+function cellOf(table: Table, header: usize, slot: u32): usize {
+  return header + HEADER_BYTES + <usize>slot * table.cellBytes
 }
 
 // @ts-ignore: decorator
@@ -121,25 +124,47 @@ function tagsEqual(header: usize, tag: u8): i32 {
   return i8x16.bitmask(i8x16.eq(v128.load(header), i8x16.splat(tag))) & GROUP_MASK
 }
 
-/** The cell of a hash, or 0. */
+/** The slot of its home group that a hash takes where it is free. */
+// @ts-ignore: decorator
+@inline
+function firstSlot(hash: u64): u32 {
+  return ((<u32>(hash >> 8) & 0xffff) * GROUP_CELLS) >> 16
+}
+
+/**
+ * The cell of a hash, or 0.
+ *
+ * Most cells are in their first slot. Header and guess are asked for before either is looked at, so that of a key that
+ * is in neither cache the waits overlap.
+ */
 export function findCell(table: Table, hash: u64): usize {
   if (table.count == 0) return 0
   const segment = segmentOf(table, hash)
   const groups = load<u32>(segment, GROUPS)
   const tag = tagOf(hash)
   let group = homeGroup(hash, groups)
+  let header = headerOf(table, segment, group)
+  let matches = tagsEqual(header, tag)
+  const guess = cellOf(table, header, firstSlot(hash))
+  if (load<u64>(guess) == hash) return guess
   for (let tried: u32 = 0; tried < groups; tried++) {
-    const header = headerOf(segment, group)
-    let matches = tagsEqual(header, tag)
-    while (matches) {
-      const cell = cellOf(table, segment, group, ctz(matches))
+    for (; matches; matches &= matches - 1) {
+      const cell = cellOf(table, header, ctz(matches))
       if (load<u64>(cell) == hash) return cell
-      matches &= matches - 1
     }
     if (load<u8>(header, OVERFLOW) == 0) return 0
     if (++group == groups) group = 0
+    header = headerOf(table, segment, group)
+    matches = tagsEqual(header, tag)
   }
   return 0
+}
+
+/** Asks the machine for the header of a hash's home group. What it returns only keeps the load alive. */
+export function touchHeader(table: Table, hash: u64): u32 {
+  if (table.count == 0) return 0
+  const segment = segmentOf(table, hash)
+  return load<u8>(headerOf(table, segment, homeGroup(hash, load<u32>(segment, GROUPS))))
 }
 
 /** Puts a hash that is not there into a segment that has room; its value is whatever the cell held. */
@@ -147,13 +172,14 @@ function place(table: Table, segment: usize, hash: u64): usize {
   const groups = load<u32>(segment, GROUPS)
   let group = homeGroup(hash, groups)
   while (true) {
-    const header = headerOf(segment, group)
+    const header = headerOf(table, segment, group)
     const empty = tagsEqual(header, 0)
     if (empty) {
-      const slot = ctz(empty)
+      const first = firstSlot(hash)
+      const slot = empty & (1 << first) ? first : <u32>ctz(empty)
       store<u8>(header + slot, tagOf(hash))
       store<u32>(segment, load<u32>(segment, COUNT) + 1, COUNT)
-      const cell = cellOf(table, segment, group, slot)
+      const cell = cellOf(table, header, slot)
       store<u64>(cell, hash)
       return cell
     }
@@ -167,9 +193,9 @@ function place(table: Table, segment: usize, hash: u64): usize {
 function moveCells(table: Table, from: usize, low: usize, high: usize, splitBit: u64): void {
   const groups = load<u32>(from, GROUPS)
   for (let group: u32 = 0; group < groups; group++) {
-    const header = headerOf(from, group)
+    const header = headerOf(table, from, group)
     for (let live = ~tagsEqual(header, 0) & GROUP_MASK; live; live &= live - 1) {
-      const cell = cellOf(table, from, group, ctz(live))
+      const cell = cellOf(table, header, ctz(live))
       const hash = load<u64>(cell)
       const to = place(table, hash & splitBit ? high : low, hash)
       memory.copy(to + CELL_HEAD, cell + CELL_HEAD, table.cellBytes - CELL_HEAD)
@@ -206,18 +232,9 @@ function grow(table: Table, hash: u64): bool {
   if (groups < CHUNK_GROUPS) {
     const larger = newSegment(table, depth, 1, groups * 2)
     if (larger == 0) return false
-    const smaller = changetype<Table>(memory.data(offsetof<Table>(), 16))
-    memory.copy(changetype<usize>(smaller), changetype<usize>(table), offsetof<Table>())
+    moveCells(table, segment, larger, larger, 0)
+    freeSegment(table, segment)
     table.chunkGroups = groups * 2
-    const count = groups * GROUP_CELLS
-    for (let slot: u32 = 0; slot < count; slot++) {
-      const group = slot / GROUP_CELLS
-      if (load<u8>(headerOf(segment, group) + (slot % GROUP_CELLS)) == 0) continue
-      const cell = cellOf(smaller, segment, group, slot % GROUP_CELLS)
-      const to = place(table, larger, load<u64>(cell))
-      memory.copy(to + CELL_HEAD, cell + CELL_HEAD, table.cellBytes - CELL_HEAD)
-    }
-    freeSegment(smaller, segment)
     store<u32>(table.directory, <u32>larger)
     return true
   }
@@ -261,6 +278,7 @@ export function insertCell(table: Table, hash: u64): usize {
   const cell = place(table, segmentOf(table, hash), hash)
   memory.fill(cell + CELL_HEAD, 0, table.cellBytes - CELL_HEAD)
   table.count += 1
+  table.changes += 1
   return cell
 }
 
@@ -271,13 +289,16 @@ export function removeCell(table: Table, hash: u64): void {
   const tag = tagOf(hash)
   let group = homeGroup(hash, groups)
   while (true) {
-    const header = headerOf(segment, group)
+    const header = headerOf(table, segment, group)
     for (let matches = tagsEqual(header, tag); matches; matches &= matches - 1) {
-      const slot = ctz(matches)
-      if (load<u64>(cellOf(table, segment, group, slot)) != hash) continue
-      store<u8>(header + slot, 0)
+      const cell = cellOf(table, header, ctz(matches))
+      if (load<u64>(cell) != hash) continue
+      store<u8>(header + ctz(matches), 0)
+      // A search may look at a cell without its tag.
+      store<u64>(cell, 0)
       store<u32>(segment, load<u32>(segment, COUNT) - 1, COUNT)
       table.count -= 1
+      table.changes += 1
       return
     }
     const overflow = load<u8>(header, OVERFLOW)
@@ -304,8 +325,9 @@ export function nextCell(table: Table, budget: u32): usize {
       while (walkSlot < slots) {
         if (budget-- == 0) return 0
         const slot = walkSlot++
-        const group = slot / GROUP_CELLS
-        if (load<u8>(headerOf(segment, group) + (slot % GROUP_CELLS))) return cellOf(table, segment, group, slot % GROUP_CELLS)
+        const header = headerOf(table, segment, slot / GROUP_CELLS)
+        const place = slot % GROUP_CELLS
+        if (load<u8>(header + place)) return cellOf(table, header, place)
       }
     }
     walkSegment += 1

@@ -4,6 +4,7 @@
  *
  * @module sluice
  */
+export type { Decisions } from "./engine/decisions.js"
 export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"

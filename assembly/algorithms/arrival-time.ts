@@ -59,10 +59,15 @@ function loadWeight(rule: Rule, units: i64): void {
   }
 }
 
-/** ⌊(ms·N + rest)/P⌋: how many units the time is worth, by the way of `mulDiv`. */
+/**
+ * ⌊(ms·N + rest)/P⌋: how many units the time is worth, below 2³³. By the way of `mulDiv`, with a multiplication by the
+ * rounded 1/P in place of the division: still off by at most one.
+ */
+// @ts-ignore: decorator
+@inline
 function unitsIn(rule: Rule, ms: i64, rest: i64): i64 {
   const periodP = rule.periodP
-  let units = <i64>((<f64>ms * <f64>rule.unitsN + <f64>rest) / <f64>periodP)
+  let units = <i64>((<f64>ms * <f64>rule.unitsN + <f64>rest) * rule.inverseP)
   const left = ms * rule.unitsN + rest - units * periodP
   if (left < 0) units -= 1
   else if (left >= periodP) units += 1
@@ -160,4 +165,46 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
   loadAhead(state, sinceMs(state))
   storeAhead(state, nowMs, pairMs, pairRest)
+}
+
+/** What `decideAlone` found: as a verdict with one rule says. */
+export let aloneRetryMs: i64 = 0
+export let aloneDelayMs: i64 = 0
+export let aloneRemaining: i64 = 0
+export let aloneResetMs: i64 = 0
+
+/**
+ * `wait`, `delay`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule. Says whether
+ * `cost` is admitted, and charges `state` then where `charging`.
+ */
+// @ts-ignore: decorator
+@inline
+export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): bool {
+  loadAhead(state, nowMs)
+  let aheadMs = pairMs
+  let aheadRest = pairRest
+  const unitsN = rule.unitsN
+  loadWeight(rule, cost)
+  let nextMs = aheadMs + pairMs
+  let nextRest = aheadRest + pairRest
+  if (nextRest >= unitsN) {
+    nextMs += 1
+    nextRest -= unitsN
+  }
+  const overMs = nextMs - rule.capacityMs
+  const overRest = nextRest - rule.capacityRest
+  const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
+  // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
+  aloneRetryMs = admitted ? 0 : overMs + i64(overRest > 0)
+  aloneDelayMs = admitted && rule.delays ? aheadMs + i64(aheadRest > 0) : 0
+  if (admitted && charging) {
+    storeAhead(state, nowMs, nextMs, nextRest)
+    aheadMs = nextMs
+    aheadRest = nextRest
+  }
+  const leftMs = rule.capacityMs - aheadMs
+  const leftRest = rule.capacityRest - aheadRest
+  aloneRemaining = leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : unitsIn(rule, leftMs, leftRest)
+  aloneResetMs = aheadMs + i64(aheadRest > 0)
+  return admitted
 }

@@ -20,6 +20,16 @@ export interface CoreExports {
   limitKeys(limit: number): number
   limitCarry(from: number, to: number, nowMs: number): number
   check(limit: number, keyLength: number, cost: number, nowMs: number): number
+  manyBytes(count: number): number
+  checkMany(
+    limit: number,
+    keys: number,
+    ends: number,
+    costs: number,
+    count: number,
+    nowMs: number,
+    answers: number,
+  ): number
   peek(limit: number, keyLength: number, cost: number, nowMs: number): number
   charge(limit: number, keyLength: number, units: number, nowMs: number): number
   refund(limit: number, keyLength: number, units: number, chargedAtMs: number, nowMs: number): number

@@ -14,8 +14,8 @@ export function receiptId(issuer: Issuer, charge: number): string {
 }
 
 /**
- * A decision as the engine gives it: one small object. The receipt is made when it is first asked for, since most
- * are not; `JSON.stringify` shows it like the rest.
+ * A decision as the engine gives it: one small object. The receipt is made when it is asked for, since most are
+ * not; `JSON.stringify` shows it like the rest.
  */
 export class LimitDecision implements Decision {
   readonly allowed: boolean
@@ -34,7 +34,6 @@ export class LimitDecision implements Decision {
   /** The charge's number with its issuer; 0 where nothing was charged. */
   readonly #charge: number
   readonly #chargedAtMs: number
-  #receipt: Receipt | undefined
 
   constructor(
     reason: Reason,
@@ -70,14 +69,13 @@ export class LimitDecision implements Decision {
   get receipt(): Receipt {
     // The type says "absent or a receipt"; a getter can only be absent by value.
     if (this.#charge === 0) return undefined as unknown as Receipt
-    this.#receipt ??= {
+    return {
       id: receiptId(this.#issuer, this.#charge),
       key: this.key,
       policy: this.#issuer.policyName,
       cost: this.cost,
       chargedAtMs: this.#chargedAtMs,
     }
-    return this.#receipt
   }
 
   /** Plain data, the receipt included. */

@@ -1,10 +1,12 @@
 import type { Policy } from "../policy/policy.js"
-import { CostError } from "../types/errors.js"
+import { CostError, show } from "../types/errors.js"
 import type { RuleDecision } from "../types/decision.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
 import { type Issuer, LimitDecision, receiptId } from "./limit-decision.js"
+import { type Decisions, readDecisions } from "./decisions.js"
+import { packKeys, packedRoom } from "./packed-keys.js"
 import { ruleFields } from "./rule-fields.js"
 import type { Seed } from "./seed.js"
 
@@ -74,6 +76,11 @@ export class Limit {
     return this.#policy
   }
 
+  /** The smallest capacity of the rules. */
+  get #maximumCost(): number {
+    return Math.min(...this.#policy.rules.map((rule) => rule.capacity))
+  }
+
   /** Keys with a cell, idle ones that were not swept yet included. */
   get size(): number {
     return this.#core.exports.limitKeys(this.#pointer)
@@ -102,6 +109,69 @@ export class Limit {
     if (outcome === OUTCOME.admitted) return true
     if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked || outcome === OUTCOME.noRoom) return false
     throw this.#error(outcome, key, cost, nowMs)
+  }
+
+  /**
+   * Asks and charges for many keys at one time, in their order.
+   *
+   * @param costs one for each key; 1 where not given
+   * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
+   */
+  checkMany(keys: readonly string[], costs: ArrayLike<number> | undefined, nowMs: number): Decisions {
+    const count = keys.length
+    requireCosts(keys, costs, this.#maximumCost)
+    return this.#many(packedRoom(keys), count, costs, nowMs, (bytes, ends) => packKeys(keys, bytes, ends))
+  }
+
+  /**
+   * `checkMany` for keys that are bytes already: key i is `bytes` from the end of the one before to `ends[i]`.
+   *
+   * @throws {CostError} {RangeError} where a key is empty or longer than 512 bytes, or a cost cannot be; then nothing
+   * has changed
+   */
+  checkPacked(
+    bytes: Uint8Array,
+    ends: Uint32Array,
+    costs: ArrayLike<number> | undefined,
+    nowMs: number,
+  ): Decisions {
+    if (ends.length > 0 && ends[ends.length - 1]! > bytes.length) {
+      throw new RangeError(`Cannot check packed keys: the last ends at ${ends.at(-1)}, there are ${bytes.length} bytes.`)
+    }
+    requireCosts(ends, costs, this.#maximumCost)
+    return this.#many(bytes.length + 16, ends.length, costs, nowMs, (room, roomEnds) => {
+      room.set(bytes)
+      roomEnds.set(ends)
+    })
+  }
+
+  #many(
+    keyRoom: number,
+    count: number,
+    costs: ArrayLike<number> | undefined,
+    nowMs: number,
+    pack: (bytes: Uint8Array, ends: Uint32Array) => void,
+  ): Decisions {
+    const { exports } = this.#core
+    const wordBytes = count * 4
+    const endsAt = (keyRoom + 7) & ~7
+    const costsAt = endsAt + ((wordBytes + 7) & ~7)
+    const answersAt = costsAt + ((wordBytes + 7) & ~7)
+    return this.#core.withBlock(answersAt + exports.manyBytes(count) + 8, (block) => {
+      const { buffer } = this.#core.bytes
+      pack(new Uint8Array(buffer, block, keyRoom), new Uint32Array(buffer, block + endsAt, count))
+      if (costs !== undefined) new Uint32Array(buffer, block + costsAt, count).set(costs)
+      const costsPointer = costs === undefined ? 0 : block + costsAt
+      const answers = block + answersAt
+      const outcome = exports.checkMany(this.#pointer, block, block + endsAt, costsPointer, count, nowMs, answers)
+      if (outcome !== OUTCOME.admitted) throw this.#manyError(nowMs)
+      return readDecisions(this.#core.bytes.buffer, answers, count)
+    })
+  }
+
+  #manyError(nowMs: number): Error {
+    const error = this.#error(OUTCOME.badArgument, "", 0, nowMs)
+    return isTime(nowMs) ? new RangeError("Cannot check packed keys: allowed are ends that rise by 1 to 512 bytes.") : error
   }
 
   /** Asks and stores nothing. */
@@ -319,11 +389,30 @@ export class Limit {
 
   #error(outcome: number, key: string, units: number, nowMs: number): Error {
     if (outcome === OUTCOME.costAboveCapacity) {
-      return new CostError(key, units, Math.min(...this.#policy.rules.map((rule) => rule.capacity)))
+      return new CostError(key, units, this.#maximumCost)
     }
-    if (!(Number.isInteger(nowMs) && nowMs >= 0 && nowMs <= LATEST_MS)) {
+    if (!isTime(nowMs)) {
       return new RangeError(`Cannot decide at time ${nowMs}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`)
     }
     return new RangeError(`Cannot take ${String(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+  }
+}
+
+function isTime(nowMs: number): boolean {
+  return Number.isInteger(nowMs) && nowMs >= 0 && nowMs <= LATEST_MS
+}
+
+/** Refuses costs that cannot be, before anything is charged. */
+function requireCosts(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, maximum: number): void {
+  if (costs === undefined) return
+  if (costs.length !== keys.length) {
+    throw new RangeError(`Cannot check ${keys.length} keys: there are ${costs.length} costs, allowed is one for each.`)
+  }
+  for (let index = 0; index < costs.length; index++) {
+    const cost: unknown = costs[index]
+    if (typeof cost !== "number" || !Number.isInteger(cost) || cost < 0 || cost > UNITS_MAX) {
+      throw new RangeError(`Cannot take ${show(cost)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+    }
+    if (cost > maximum) throw new CostError(String(keys[index]), cost, maximum)
   }
 }

@@ -1,11 +1,13 @@
 import type { Core } from "../engine/core.js"
+import { UNITS_MAX } from "../engine/core-exports.js"
 import { Limit, SAVED } from "../engine/limit.js"
 import type { Seed } from "../engine/seed.js"
+import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
-import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
-import { type ByteReader, MalformedBytes } from "./byte-reader.js"
-import type { ByteWriter } from "./byte-writer.js"
+import { show } from "../types/errors.js"
+import { ByteReader, MalformedBytes } from "./byte-reader.js"
+import { ByteWriter } from "./byte-writer.js"
 import type { LogRecord } from "./record.js"
 
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
@@ -15,8 +17,17 @@ const MAX_KEYS = 2 ** 32 - 1
 export interface LedgerLimit {
   readonly name: string
   readonly number: number
+  /** Another object after a compaction: ask the limit for it each time. */
   readonly keys: Limit
   readonly settled: SettledReceipts
+}
+
+/** A limit as its ledger sees it. */
+interface OwnLimit {
+  readonly name: string
+  readonly number: number
+  keys: Limit
+  settled: SettledReceipts
 }
 
 /**
@@ -27,10 +38,10 @@ export class LedgerState {
   readonly #core: Core
   readonly #seed: Seed
   readonly #issuerId: string
-  readonly #limits: LedgerLimit[] = []
-  readonly #byName = new Map<string, LedgerLimit>()
-  /** The latest time that a record told. */
-  #latestMs = 0
+  readonly #limits: OwnLimit[] = []
+  readonly #byName = new Map<string, OwnLimit>()
+  /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
+  #nowMs = 0
 
   constructor(core: Core, seed: Seed, issuerId: string) {
     this.#core = core
@@ -40,10 +51,6 @@ export class LedgerState {
 
   get limits(): readonly LedgerLimit[] {
     return this.#limits
-  }
-
-  get latestMs(): number {
-    return this.#latestMs
   }
 
   limit(name: string): LedgerLimit | undefined {
@@ -57,30 +64,53 @@ export class LedgerState {
       known.keys.change(policy, nowMs)
       return known
     }
+    return this.#add(name, policy)
+  }
+
+  #add(name: string, policy: Policy): OwnLimit {
     const number = this.#limits.length
-    const keys = new Limit(this.#core, policy, {
+    const limit = { name, number, keys: this.#keysOf(number, policy), settled: new SettledReceipts() }
+    this.#limits.push(limit)
+    this.#byName.set(name, limit)
+    return limit
+  }
+
+  #keysOf(number: number, policy: Policy): Limit {
+    return new Limit(this.#core, policy, {
       maxKeys: MAX_KEYS,
       onFull: "deny-new",
       stats: true,
       seed: this.#seed,
       issuerId: `${this.#issuerId}.${number}`,
     })
-    const limit = { name, number, keys, settled: new SettledReceipts() }
-    this.#limits.push(limit)
-    this.#byName.set(name, limit)
-    return limit
   }
 
-  /** Settles a receipt once: gives units back or, where they are negative, charges more. False where it was settled. */
-  settle(limit: LedgerLimit, receipt: { id: string; key: string; chargedAtMs: number }, units: number, nowMs: number): boolean {
+  /**
+   * Settles a receipt once: gives units back or, where they are negative, charges more.
+   *
+   * @returns false where it was settled before or is too old
+   * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
+   */
+  settle(
+    limit: LedgerLimit,
+    receipt: { readonly id: string; readonly key: string; readonly chargedAtMs: number },
+    units: number,
+    nowMs: number,
+  ): boolean {
+    const { key, chargedAtMs } = receipt
+    if (!Number.isInteger(units) || Math.abs(units) > UNITS_MAX) {
+      throw new RangeError(`Cannot settle ${show(units)} units: allowed are whole units from -2^31 to 2^31.`)
+    }
+    // Giving nothing back changes nothing and asks the core about the key and both times.
+    limit.keys.refund(key, 0, chargedAtMs, nowMs)
     if (!limit.settled.add(receipt, nowMs, settleWithinMs(limit.keys.policy))) return false
-    if (units > 0) limit.keys.refund(receipt.key, units, receipt.chargedAtMs, nowMs)
-    else if (units < 0) limit.keys.charge(receipt.key, -units, nowMs)
+    if (units > 0) limit.keys.refund(key, units, chargedAtMs, nowMs)
+    else if (units < 0) limit.keys.charge(key, -units, nowMs)
     return true
   }
 
   noteTime(timeMs: number): void {
-    if (timeMs > this.#latestMs) this.#latestMs = timeMs
+    this.#nowMs = timeMs
   }
 
   /**
@@ -90,7 +120,7 @@ export class LedgerState {
    */
   replay(record: LogRecord): void {
     const { timeMs } = record
-    this.noteTime(record.op === "deny" ? Math.max(timeMs, record.lastMs) : timeMs)
+    this.noteTime(record.op === "deny" ? record.lastMs : timeMs)
     if (record.op === "define") {
       const limit = this.define(record.name, parsePolicy(record.policy), timeMs)
       if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
@@ -124,34 +154,51 @@ export class LedgerState {
     }
   }
 
-  /** Writes everything to a snapshot: equal states write equal bytes. */
-  save(writer: ByteWriter): void {
-    writer.f64(this.#latestMs)
+  /**
+   * Everything as a snapshot holds it: equal states give equal bytes.
+   *
+   * @param idle whether what says nothing at the time of the last record is kept: full quotas, ended blocks, receipts
+   *   that are too old to be settled
+   */
+  save({ idle }: { readonly idle: "kept" | "dropped" }): Uint8Array {
+    const nowMs = idle === "kept" ? 0 : this.#nowMs
+    const writer = new ByteWriter()
+    writer.f64(this.#nowMs)
     writer.varint(this.#limits.length)
     for (const { name, keys, settled } of this.#limits) {
       writer.text(name)
       writer.text(keys.policy.canonical)
       writer.varint(keys.charges)
-      const receipts = settled.entries(this.#latestMs, settleWithinMs(keys.policy))
+      const receipts = settled.entries(nowMs, settleWithinMs(keys.policy))
       writer.varint(receipts.length)
       for (const [id, chargedAtMs] of receipts) {
         writer.text(id)
         writer.f64(chargedAtMs)
       }
       for (const kind of Object.values(SAVED)) {
-        const cells = keys.save(kind, this.#latestMs).sort(compareBytes)
+        const cells = keys.save(kind, nowMs).sort(compareBytes)
         writer.varint(cells.length)
         for (const cell of cells) writer.block(cell)
       }
     }
+    return writer.copy()
   }
 
-  /** Reads what `save` wrote into a state that is empty. */
-  load(reader: ByteReader): void {
-    this.#latestMs = reader.f64()
-    for (let left = reader.varint(); left > 0; left--) {
-      const name = reader.text()
-      const limit = this.define(name, parsePolicy(reader.text()), this.#latestMs)
+  /**
+   * Becomes what `save` wrote, whatever it was.
+   *
+   * The live state does this as well when a snapshot is made, so that it and the one that a recovery reads are the
+   * same in all that decides, down to when a growing table forgets its idle keys. What the snapshot drops could
+   * else still speak where the clock is set back, and the log could not be repeated.
+   *
+   * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
+   */
+  load(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes)
+    this.#nowMs = reader.f64()
+    const count = reader.varint()
+    for (let number = 0; number < count; number++) {
+      const limit = this.#emptied(number, reader.text(), reader.text())
       limit.keys.charges = reader.varint()
       for (let receipts = reader.varint(); receipts > 0; receipts--) limit.settled.restore(reader.text(), reader.f64())
       for (const kind of Object.values(SAVED)) {
@@ -160,6 +207,18 @@ export class LedgerState {
         }
       }
     }
+    if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
+  }
+
+  /** The limit of that number without its keys, or a new one. */
+  #emptied(number: number, name: string, canonical: string): OwnLimit {
+    const limit = this.#limits[number]
+    if (limit === undefined) return this.#add(name, parsePolicy(canonical))
+    const { policy } = limit.keys
+    limit.keys.free()
+    limit.keys = this.#keysOf(number, policy)
+    limit.settled = new SettledReceipts()
+    return limit
   }
 
   /** Frees the memory at once. */

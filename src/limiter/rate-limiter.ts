@@ -1,4 +1,5 @@
 import { Core } from "../engine/core.js"
+import type { Decisions } from "../engine/decisions.js"
 import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed } from "../engine/seed.js"
@@ -117,6 +118,32 @@ export class RateLimiter implements Checker {
   allow(key: string, options?: CheckOptions): boolean {
     const limit = this.#limit ?? this.#start()
     return limit.allow(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+  }
+
+  /**
+   * `check` for many keys at one time, in their order: one call, at a fraction of the cost per key.
+   *
+   * @param costs one for each key; 1 where not given
+   * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
+   * @example
+   * ```ts
+   * const { allowed } = new RateLimiter("1/minute").checkMany(["a", "b", "a"])
+   * allowed // Uint8Array [1, 1, 0]
+   * ```
+   */
+  checkMany(keys: readonly string[], costs?: ArrayLike<number>): Decisions {
+    return (this.#limit ?? this.#start()).checkMany(keys, costs, this.#clock.now())
+  }
+
+  /**
+   * `checkMany` for keys that are UTF-8 already: key i is `bytes` from the end of the one before (0 for the first) to
+   * `ends[i]`.
+   *
+   * @throws {CostError} {RangeError} where a key is empty or longer than 512 bytes, or a cost cannot be; then nothing
+   * has changed
+   */
+  checkPacked(bytes: Uint8Array, ends: Uint32Array, costs?: ArrayLike<number>): Decisions {
+    return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now())
   }
 
   /** What `check` would say, charging nothing. */

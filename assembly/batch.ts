@@ -1,0 +1,82 @@
+import { hashKey } from "./hash"
+import { aloneRemaining, aloneResetMs, aloneRetryMs } from "./algorithms/arrival-time"
+import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decide, decidePlain, isPlainFor, ruleAt, verdict } from "./limit"
+import { findCell, touchHeader } from "./table"
+
+/*
+ * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
+ * its cell. Here the waits overlap: of up to 256 keys all hashes are computed, then all headers are asked for, then all
+ * cells, and only then is one after the other decided, from the cache.
+ *
+ * The answers lie in columns of `count` each, in this order:
+ *
+ *   │ retryAfterMs f64 │ resetAfterMs f64 │ remaining u32 │ allowed u8 │
+ */
+const RUN: i32 = 256
+const hashes = memory.data(256 * 8, 16)
+const cells = memory.data(256 * 4, 16)
+
+/** Keeps the touched bytes alive in the eyes of the compiler. */
+let touched: u32 = 0
+
+/** Bytes of the answers to `count` checks. */
+export function answerBytes(count: usize): usize {
+  return count * 21
+}
+
+/**
+ * Decides `count` checks at one time. Key i is `keys[ends[i − 1] … ends[i])`, its cost `costs[i]` (u32), or 1 for each
+ * where `costs` is 0. Keys and costs must be in range. Reads up to 15 bytes past the last key.
+ */
+export function decideMany(limit: Limit, keys: usize, ends: usize, costs: usize, count: i32, nowMs: i64, answers: usize): void {
+  const resets = answers + <usize>count * 8
+  const remainings = resets + <usize>count * 8
+  const alloweds = remainings + <usize>count * 4
+  const table = limit.cells
+  let start: usize = 0
+  for (let first = 0; first < count; first += RUN) {
+    const length = min(RUN, count - first)
+    for (let index = 0; index < length; index++) {
+      const end = <usize>load<u32>(ends + (<usize>(first + index) << 2))
+      store<u64>(hashes + (<usize>index << 3), hashKey(limit.schedule, keys + start, end - start))
+      start = end
+    }
+    let sum: u32 = 0
+    for (let index = 0; index < length; index++) sum += touchHeader(table, load<u64>(hashes + (<usize>index << 3)))
+    touched = sum
+    for (let index = 0; index < length; index++) {
+      store<u32>(cells + (<usize>index << 2), <u32>findCell(table, load<u64>(hashes + (<usize>index << 3))))
+    }
+    let changes = table.changes
+    for (let index = 0; index < length; index++) {
+      const item = <usize>(first + index)
+      const hash = load<u64>(hashes + (<usize>index << 3))
+      const cost: i64 = costs == 0 ? 1 : <i64>load<u32>(costs + (item << 2))
+      // What was found is where it was as long as no key came or went.
+      const cell = table.changes == changes ? <usize>load<u32>(cells + (<usize>index << 2)) : findCell(table, hash)
+      let outcome: i32
+      if (isPlainFor(limit, cell, nowMs)) {
+        outcome = decidePlain(limit, hash, cell, cost, nowMs, cost > 0)
+        store<f64>(answers + (item << 3), <f64>aloneRetryMs)
+        store<f64>(resets + (item << 3), <f64>aloneResetMs)
+        store<u32>(remainings + (item << 2), <u32>aloneRemaining)
+      } else {
+        outcome = decide(limit, hash, cost, nowMs, true)
+        const rule = verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * 24
+        store<f64>(answers + (item << 3), load<f64>(verdict))
+        store<f64>(resets + (item << 3), load<f64>(rule, 16))
+        store<u32>(remainings + (item << 2), <u32>load<f64>(rule))
+      }
+      store<u8>(alloweds + item, u8(outcome == ADMITTED))
+      if (outcome == NO_ROOM) refuseNew(limit, answers, resets, remainings, item)
+    }
+  }
+}
+
+/** No room for a new key: it may come back when a held one has become idle, a period at most. */
+function refuseNew(limit: Limit, answers: usize, resets: usize, remainings: usize, item: usize): void {
+  const periodMs = <f64>ruleAt(limit, 0).periodMs
+  store<f64>(answers + (item << 3), periodMs)
+  store<f64>(resets + (item << 3), periodMs)
+  store<u32>(remainings + (item << 2), 0)
+}
