@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config"
 
 export default defineConfig({
   test: {
+    // Kept on disk, a module that was transformed while dist/ was being built would fail until its text changes.
+    fsModuleCache: false,
     projects: [
       {
         test: {
@@ -12,7 +14,7 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        plugins: [cloudflareTest({ wrangler: { configPath: "./tests/workerd/wrangler.toml" } })],
         test: {
           name: "workerd",
           include: ["tests/workerd/**/*.test.ts"],

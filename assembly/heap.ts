@@ -10,6 +10,7 @@
 const GRAIN: usize = 64
 const GRAIN_SHIFT: usize = 6
 const SMALL_MAX: usize = 65536
+const LARGEST: usize = 1 << 31
 const PAGE: usize = 65536
 /** Memory grows by at least this much at a time, so that growing is rare. */
 const GROW_PAGES: usize = 16
@@ -32,7 +33,8 @@ function rounded(size: usize): usize {
 
 /** A block of at least `size` bytes, zeroed and aligned to 64; 0 when memory cannot grow. */
 export function allocate(size: usize): usize {
-  size = rounded(size)
+  if (size > LARGEST) return 0
+  size = rounded(max(size, 1))
   const list = listOf(size)
   const free = load<u32>(list)
   bytesInUse += size
@@ -57,7 +59,7 @@ export function allocate(size: usize): usize {
 
 /** Takes back a block that `allocate(size)` gave. */
 export function free(block: usize, size: usize): void {
-  size = rounded(size)
+  size = rounded(max(size, 1))
   bytesInUse -= size
   const list = listOf(size)
   store<u32>(block, load<u32>(list))

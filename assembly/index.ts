@@ -72,6 +72,10 @@ function hashOf(limit: Limit, keyLength: i32): u64 {
   return hashKey(limit.schedule, keys, <usize>keyLength)
 }
 
+function isKind(kind: i32): bool {
+  return kind >= snapshot.CELLS && kind <= snapshot.STATS
+}
+
 function isWhole(value: f64, least: f64, most: f64): bool {
   return value >= least && value <= most && floor(value) == value
 }
@@ -118,17 +122,17 @@ export function limitNew(
 
 /** Frees a limit and all that it holds. */
 export function limitFree(limit: usize): void {
-  freeLimit(changetype<Limit>(limit))
+  if (limit != 0) freeLimit(changetype<Limit>(limit))
 }
 
 /** How many keys a limit has cells for, idle ones that were not swept yet included. */
 export function limitKeys(limit: usize): f64 {
-  return <f64>changetype<Limit>(limit).cells.count
+  return limit == 0 ? 0 : <f64>changetype<Limit>(limit).cells.count
 }
 
 /** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory. */
 export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
-  if (!isTime(nowMs)) return 0
+  if (from == 0 || to == 0 || !isTime(nowMs)) return 0
   return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
 }
 
@@ -232,13 +236,13 @@ export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64,
 
 /** Looks at up to `budget` slots for idle cells and ended blocks, from where the last sweep stopped. How many went. */
 export function sweep(limit: usize, nowMs: f64, budget: u32): u32 {
-  if (!isTime(nowMs)) return 0
+  if (limit == 0 || !isTime(nowMs)) return 0
   return limits.sweep(changetype<Limit>(limit), <i64>nowMs, budget)
 }
 
 /** Time until nothing is used of any key and no block lasts; looks at every cell. */
 export function fullAfter(limit: usize, nowMs: f64): f64 {
-  return isTime(nowMs) ? <f64>limits.fullAfter(changetype<Limit>(limit), <i64>nowMs) : 0
+  return limit != 0 && isTime(nowMs) ? <f64>limits.fullAfter(changetype<Limit>(limit), <i64>nowMs) : 0
 }
 
 /** Starts saving cells: `saveNext` then gives one after the other. Nothing else may be called between. */
@@ -248,16 +252,19 @@ export function saveStart(): void {
 
 /** The next cell of kind `CELLS`, `BLOCKS` or `STATS` that says something at `nowMs`; 0 at the end. */
 export function saveNext(limit: usize, kind: i32, nowMs: f64): usize {
+  if (limit == 0 || !isKind(kind) || !isTime(nowMs)) return 0
   return snapshot.nextSaved(changetype<Limit>(limit), kind, <i64>nowMs)
 }
 
 /** Writes a cell to `output`. Returns its bytes; where they are more than `room`, nothing was written. */
 export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, room: usize): usize {
+  if (limit == 0 || !isKind(kind) || cell == 0) return 0
   return snapshot.saveCell(changetype<Limit>(limit), kind, cell, output, room)
 }
 
 /** Puts a saved cell back. 1, or 0 where the bytes cannot be a cell's or its key is there already. */
 export function loadCell(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
+  if (limit == 0 || !isKind(kind) || input == 0) return 0
   return i32(snapshot.loadCell(changetype<Limit>(limit), kind, input, bytes))
 }
 
@@ -268,7 +275,7 @@ export function memoryTake(bytes: usize): usize {
 
 /** Takes back a block that `memoryTake(bytes)` gave. */
 export function memoryGive(block: usize, bytes: usize): void {
-  free(block, bytes)
+  if (block != 0) free(block, bytes)
 }
 
 /** Bytes that all limits of this instance hold. */

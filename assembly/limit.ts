@@ -9,7 +9,7 @@ import { STATS_BYTES, countDecision, noteReset } from "./stats"
 import { STATE_BYTES, sinceMs } from "./state"
 import {
   CELL_HEAD, Table, findCell, freeTable, homeSlot, initTable, insertCell, isCrowded, nextCell, removeCell,
-  segmentIndex, startWalk, walkEnded, walkSegment, walkSlot,
+  growSegment, segmentIndex, segmentRoom, startWalk, walkEnded, walkSegment, walkSlot,
 } from "./table"
 
 /*
@@ -231,9 +231,11 @@ function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
 function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
   if (isCrowded(limit.cells, hash)) {
-    // Expiry as part of growth: a segment about to grow first gives up its idle cells.
+    // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows
+    // all the same, or the next insert would look again.
     startWalk(segmentIndex(limit.cells, hash), 0)
-    sweepCells(limit, nowMs, i32.MAX_VALUE)
+    const swept = sweepCells(limit, nowMs, i32.MAX_VALUE)
+    if (swept * 4 < segmentRoom(limit.cells, hash) && !growSegment(limit.cells, hash)) return 0
   }
   return insertCell(limit.cells, hash)
 }
@@ -279,6 +281,10 @@ export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging:
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
   const cell = findCell(limit.cells, hash)
+  if (cell == 0 && !charging && cost > 0 && limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys) {
+    // A peek says what a check would; the idle neighbours that it drops say nothing.
+    if (!makeRoom(limit, hash, nowMs)) return NO_ROOM
+  }
   if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
   const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
   store<f64>(verdict, <f64>aloneRetryMs)
@@ -343,8 +349,8 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
       retryMs = max(retryMs, until - nowMs)
     }
   }
-  if (outcome == DENIED && limit.blockMs > 0) {
-    if (charging) setBlock(limit, hash, nowMs + limit.blockMs, nowMs)
+  if (outcome == DENIED && charging && limit.blockMs > 0) {
+    setBlock(limit, hash, nowMs + limit.blockMs, nowMs)
     retryMs = max(retryMs, limit.blockMs)
   }
 
@@ -400,6 +406,8 @@ export function charge(limit: Limit, hash: u64, units: i64, nowMs: i64): bool {
     const rule = ruleAt(limit, index)
     const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
     algorithms.charge(rule, seen, timeMs, units)
+    // What was charged while the clock was behind may now lie too far ahead of it.
+    timeOf(rule, seen, nowMs, true)
   }
   return true
 }
@@ -412,6 +420,9 @@ export function refund(limit: Limit, hash: u64, units: i64, chargedAtMs: i64, no
     const rule = ruleAt(limit, index)
     const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
     algorithms.refund(rule, seen, timeMs, chargedAtMs, units)
+    // A full quota has seen nothing, whatever the clock says.
+    if (algorithms.reset(rule, seen, timeMs) == 0) algorithms.release(rule, seen)
+    else timeOf(rule, seen, nowMs, true)
   }
   if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
 }
@@ -428,30 +439,38 @@ export function resetKey(limit: Limit, hash: u64, nowMs: i64): bool {
   return had
 }
 
-/** Removes idle cells and ended blocks among the next `budget` slots, from where the last sweep stopped. */
+/**
+ * Removes idle cells and ended blocks among the next `budget` slots of each table, from where the last sweep stopped and
+ * at most once around.
+ */
 export function sweep(limit: Limit, nowMs: i64, budget: u32): u32 {
-  const cells = limit.cells
-  const before = cells.count + limit.blocks.count
-  startWalk(cells.sweepSegment, cells.sweepSlot)
-  let left = budget
-  while (left > 0 && !walkEnded(cells)) {
-    const cell = nextCell(cells, 1)
-    if (cell && isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
-    left -= 1
+  return sweepTable(limit, limit.cells, nowMs, budget) + sweepTable(limit, limit.blocks, nowMs, budget)
+}
+
+function sweepTable(limit: Limit, table: Table, nowMs: i64, budget: u32): u32 {
+  const before = table.count
+  const startSegment = table.sweepSegment
+  let isAround = false
+  startWalk(startSegment, table.sweepSlot)
+  for (let left = budget; left > 0 && table.count > 0; left--) {
+    const cell = nextCell(table, 1)
+    if (cell) {
+      if (table == limit.blocks) {
+        if (<i64>load<f64>(cell + CELL_HEAD) <= nowMs) removeCell(table, load<u64>(cell))
+      } else if (isIdle(limit, cell + CELL_HEAD, nowMs)) {
+        dropCell(limit, cell)
+      }
+    }
+    if (walkEnded(table)) {
+      startWalk(0, 0)
+      if (isAround) break
+      isAround = true
+    }
+    if (isAround && walkSegment > startSegment) break
   }
-  if (walkEnded(cells)) startWalk(0, 0)
-  cells.sweepSegment = walkSegment
-  cells.sweepSlot = walkSlot
-  const blocks = limit.blocks
-  startWalk(blocks.sweepSegment, blocks.sweepSlot)
-  for (left = budget; left > 0 && !walkEnded(blocks); left--) {
-    const cell = nextCell(blocks, 1)
-    if (cell && <i64>load<f64>(cell + CELL_HEAD) <= nowMs) removeCell(blocks, load<u64>(cell))
-  }
-  if (walkEnded(blocks)) startWalk(0, 0)
-  blocks.sweepSegment = walkSegment
-  blocks.sweepSlot = walkSlot
-  return before - cells.count - blocks.count
+  table.sweepSegment = walkSegment
+  table.sweepSlot = walkSlot
+  return before - table.count
 }
 
 /** Time until nothing is used of any key and no block lasts. Looks at every cell. */

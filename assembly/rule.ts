@@ -4,7 +4,7 @@ import { mulDiv, remainder } from "./math"
 /** How many numbers the host writes per rule, each an f64: the fields of `RULE` in order. */
 export const RULE_FIELDS: i32 = 8
 /** What the host writes as `offsetMs` for windows that start with a key's first charge. */
-export const ANCHOR_FIRST: i64 = -1
+export const ANCHOR_FIRST: i32 = -1
 
 /**
  * A rule as the algorithms see it: whole numbers that were derived once. Rates are N/P units per millisecond in

@@ -3,7 +3,8 @@ import { Table, findCell, insertCell, CELL_HEAD } from "./table"
 /*
  * Statistics of a key, in a table of their own, only where a limit was made with them. One cell is a cache line.
  *
- *   value  │ allowed │ denied │ allowed cost │ denied cost │ last allowed │ last denied │ last reset │   7 × f64
+ *   value  │ allowed │ denied │ allowed cost │ denied cost │ last allowed │ last denied │ last reset │   7 × f64,
+ *          a time of −1 is never
  */
 export const STATS_BYTES: usize = 56
 const ALLOWED: usize = 0
@@ -13,11 +14,19 @@ const DENIED_COST: usize = 24
 const LAST_ALLOWED: usize = 32
 const LAST_DENIED: usize = 40
 const LAST_RESET: usize = 48
+/** The time of what has not happened. */
+const NEVER: f64 = -1
 
 function statsOf(table: Table, hash: u64): usize {
   let cell = findCell(table, hash)
-  if (cell == 0) cell = insertCell(table, hash)
-  return cell == 0 ? 0 : cell + CELL_HEAD
+  if (cell) return cell + CELL_HEAD
+  cell = insertCell(table, hash)
+  if (cell == 0) return 0
+  const stats = cell + CELL_HEAD
+  store<f64>(stats, NEVER, LAST_ALLOWED)
+  store<f64>(stats, NEVER, LAST_DENIED)
+  store<f64>(stats, NEVER, LAST_RESET)
+  return stats
 }
 
 /** Counts a decision. Statistics never fail a check: without memory the count is lost. */

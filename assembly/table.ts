@@ -6,7 +6,7 @@ import { allocate, free } from "./heap"
  *
  *   directory   2^depth pointers; the low bits of a hash choose its segment (extendible hashing: Fagin, Nievergelt,
  *               Pippenger, Strong 1979)
- *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.86, then splits into two of 5
+ *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.86, then splits into two of 4 or 5
  *   chunk       16 groups (a table's first chunk starts with 1 and doubles)
  *   group       a 16-byte header and its 14 cells side by side, so that both are mostly on one page of the machine's
  *               memory; the high bits of a hash choose its home group
@@ -27,7 +27,6 @@ const OVERFLOW: usize = 14
 const OVERFLOW_STUCK: u8 = 255
 const CHUNK_GROUPS: u32 = 16
 const SEGMENT_CHUNKS: u32 = 8
-const SPLIT_CHUNKS: u32 = 5
 const SEGMENT_BYTES: usize = 64
 const GROUPS: usize = 32
 const COUNT: usize = 36
@@ -203,6 +202,24 @@ function moveCells(table: Table, from: usize, low: usize, high: usize, splitBit:
   }
 }
 
+function countWithBit(table: Table, segment: usize, bit: u64): u32 {
+  const groups = load<u32>(segment, GROUPS)
+  let count: u32 = 0
+  for (let group: u32 = 0; group < groups; group++) {
+    const header = headerOf(table, segment, group)
+    for (let live = ~tagsEqual(header, 0) & GROUP_MASK; live; live &= live - 1) {
+      count += u32((load<u64>(cellOf(table, header, ctz(live))) & bit) != 0)
+    }
+  }
+  return count
+}
+
+/** The chunks of a segment that has room for `count` cells: 5 of 8 where a full segment splits evenly. */
+function chunksFor(count: u32): u32 {
+  const room = CHUNK_GROUPS * GROUP_ROOM
+  return max(1, (count + room - 1) / room)
+}
+
 /** Makes every directory entry that showed a segment of this prefix show `segment`. */
 function point(table: Table, prefix: u64, depth: u32, segment: usize): void {
   const step: u32 = 1 << depth
@@ -225,7 +242,7 @@ function doubleDirectory(table: Table): bool {
 }
 
 /** Gives the segment of `hash` more room: a larger first chunk, one more chunk, or a split. False without memory. */
-function grow(table: Table, hash: u64): bool {
+export function growSegment(table: Table, hash: u64): bool {
   const segment = segmentOf(table, hash)
   const groups = load<u32>(segment, GROUPS)
   const depth = load<u32>(segment, DEPTH)
@@ -246,16 +263,24 @@ function grow(table: Table, hash: u64): bool {
     point(table, hash, depth, larger)
   } else {
     if (depth == table.depth && !doubleDirectory(table)) return false
-    const low = newSegment(table, depth + 1, SPLIT_CHUNKS, CHUNK_GROUPS)
-    const high = newSegment(table, depth + 1, SPLIT_CHUNKS, CHUNK_GROUPS)
-    if (low == 0 || high == 0) return false
+    // Hashes that come in their own order may all go to one side, which is then as large as this one.
     const splitBit = <u64>1 << depth
+    const count = load<u32>(segment, COUNT)
+    const highCount = countWithBit(table, segment, splitBit)
+    const low = newSegment(table, depth + 1, chunksFor(count - highCount), CHUNK_GROUPS)
+    const high = newSegment(table, depth + 1, chunksFor(highCount), CHUNK_GROUPS)
+    if (low == 0 || high == 0) return false
     moveCells(table, segment, low, high, splitBit)
     point(table, hash & ~splitBit, depth + 1, low)
     point(table, hash | splitBit, depth + 1, high)
   }
   freeSegment(table, segment)
   return true
+}
+
+/** How many cells the segment of a hash holds before it grows. */
+export function segmentRoom(table: Table, hash: u64): u32 {
+  return load<u32>(segmentOf(table, hash), GROUPS) * GROUP_ROOM
 }
 
 /** Whether the next cell for this hash needs its segment to grow. */
@@ -274,7 +299,7 @@ export function insertCell(table: Table, hash: u64): usize {
     if (table.directory == 0 || segment == 0) return 0
     store<u32>(table.directory, <u32>segment)
   }
-  while (isCrowded(table, hash)) if (!grow(table, hash)) return 0
+  while (isCrowded(table, hash)) if (!growSegment(table, hash)) return 0
   const cell = place(table, segmentOf(table, hash), hash)
   memory.fill(cell + CELL_HEAD, 0, table.cellBytes - CELL_HEAD)
   table.count += 1

@@ -1,7 +1,16 @@
 // Builds what is stale into dist/: the WebAssembly core with asc, then the TypeScript with tsc -b.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
 import { join, relative } from "node:path"
 import { parseArgs } from "node:util"
 
@@ -15,7 +24,10 @@ const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", 
 const { values: options } = parseArgs({ options: { clean: { type: "boolean", default: false } } })
 
 function run(command, args) {
-  const { status, error } = spawnSync(join(root, "node_modules", ".bin", command), args, { cwd: root, stdio: "inherit" })
+  const { status, error } = spawnSync(join(root, "node_modules", ".bin", command), args, {
+    cwd: root,
+    stdio: "inherit",
+  })
   if (error) throw error
   return status === 0
 }
@@ -31,7 +43,10 @@ function filesIn(folder) {
 function wasmDigest() {
   const hash = createHash("sha256")
   for (const file of [wasm, ...filesIn(join(root, "assembly")).sort(), join(root, "asconfig.json"), compiler]) {
-    hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update("\0")
+    hash
+      .update(`${relative(root, file)}\0`)
+      .update(readFileSync(file))
+      .update("\0")
   }
   return hash.digest("hex")
 }
@@ -39,7 +54,9 @@ function wasmDigest() {
 function buildWasm() {
   if (existsSync(wasm) && existsSync(stamp) && readFileSync(stamp, "utf8") === wasmDigest()) return true
   rmSync(stamp, { force: true })
-  if (!run("asc", ["--target", "release"])) return false
+  // Renamed when it is whole, so that whoever runs beside this never sees a half of it, or none.
+  if (!run("asc", ["--target", "release", "--outFile", join("dist", "core.next.wasm")])) return false
+  renameSync(join(dist, "core.next.wasm"), wasm)
   writeFileSync(stamp, wasmDigest())
   return true
 }

@@ -1,4 +1,4 @@
-// Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .wrangler/state and outlive any kill.
+// Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .sluice and outlive any kill.
 //
 //   npm start ── this file ── guard ── wrangler ── workerd
 //                               └──── one process group ─┘
@@ -7,6 +7,7 @@
 // input closes (this file died) or wrangler ends; this file ends when the guard does, when the npm above it is gone or
 // when the port falls silent. So no workerd is left behind holding the port.
 import { spawn, spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -75,7 +76,7 @@ function guard(wranglerOptions) {
     [
       join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
       ...["dev", "--ip", HOST, "--port", String(PORT), "--inspector-port", "0"],
-      ...["--persist-to", ".wrangler/state", "--show-interactive-dev-session", "false", ...wranglerOptions],
+      ...["--persist-to", ".sluice", "--show-interactive-dev-session", "false", ...wranglerOptions],
     ],
     {
       cwd: root,
@@ -102,10 +103,11 @@ function killGroup(leader) {
   }
 }
 
+/** Whether a process runs. One that was killed and that nobody waits for still has its number, as a zombie. */
 function isAlive(pid) {
   try {
     process.kill(pid, 0)
-    return true
+    return process.platform !== "linux" || !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, "utf8"))
   } catch {
     return false
   }
@@ -145,6 +147,6 @@ function announce() {
 sluice serves on ${url}
 
   try it:  for i in $(seq 12); do curl -si ${url}/api/hello | grep -iE '^(HTTP|RateLimit|Retry)'; echo; done
-  stop:    Ctrl-C; what was counted stays in .wrangler/state
+  stop:    Ctrl-C; what was counted stays in .sluice
 `)
 }

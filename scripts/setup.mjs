@@ -42,6 +42,10 @@ const reason = difference()
 if (reason !== null) {
   // On an old Node npm would warn of engines, but what follows runs on the one that it installs.
   console.log(`Installing: ${reason}.`)
-  const { status } = spawnSync("npm", ["ci", "--loglevel=error"], { cwd: root, stdio: "inherit", shell: process.platform === "win32" })
+  const { status } = spawnSync("npm", ["ci", "--loglevel=error"], {
+    cwd: root,
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  })
   if (status !== 0) process.exit(status ?? 1)
 }

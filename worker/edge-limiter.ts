@@ -1,10 +1,10 @@
-import { requireKey } from "../src/engine/key-bytes.js"
 import { UNITS_MAX } from "../src/engine/core-exports.js"
+import { requireKey } from "../src/engine/key-bytes.js"
 import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import { CostError, show, StoreUnavailable } from "../src/types/errors.js"
+import { CostError, StoreUnavailable, show } from "../src/types/errors.js"
 import type { Checker, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import type { LimiterObject, Subject } from "./limiter-object.js"
@@ -129,7 +129,7 @@ export class EdgeLimiter implements Checker {
   }
 
   #costOf(key: string, options: CheckOptions | undefined): number {
-    const cost = options?.cost ?? 1
+    const { cost = 1 } = options ?? {}
     requireUnits(cost)
     if (cost > this.#maximumCost) throw new CostError(key, cost, this.#maximumCost)
     return cost

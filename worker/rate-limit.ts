@@ -12,7 +12,7 @@ export interface EdgeRateLimitOptions<Env>
   extends Omit<RateLimitOptions<WorkerRest<Env>>, "limiter">,
     Pick<EdgeLimiterOptions, "name" | "locationHint"> {
   /** The namespace of `LimiterObject`; default `env.LIMITER`. */
-  readonly binding?: (env: Env) => DurableObjectNamespace<LimiterObject>
+  readonly binding?: (env: Env) => DurableObjectNamespace<LimiterObject> | undefined
 }
 
 /**
@@ -21,6 +21,7 @@ export interface EdgeRateLimitOptions<Env>
  * The counts live in Durable Objects, one for each key. The default key is the client's address by `CF-Connecting-IP`,
  * which Cloudflare sets on every request. The rest is as `rateLimit` of `sluice/http`.
  *
+ * @returns a `fetch` handler; it throws a `TypeError` where the environment has no such binding
  * @throws {PolicyError} where `policy` is not a function and cannot be; {RangeError} where another option cannot be
  * @example
  * ```ts
@@ -38,11 +39,11 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
   const edgeOptions = { ...(name !== undefined && { name }), ...(locationHint !== undefined && { locationHint }) }
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof perPolicy>>()
-  return limitHandler<WorkerRest<Env>>(handler, {
+  const limited = limitHandler<WorkerRest<Env>>(handler, {
     key: clientAddress({ header: "CF-Connecting-IP" }),
     ...rest,
     limiter(policy, env) {
-      const namespace = binding(env)
+      const namespace = binding(env)!
       let source = sources.get(namespace)
       if (source === undefined) {
         source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edgeOptions))
@@ -51,10 +52,14 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
       return source(policy)
     },
   })
+  return async function limitedAtTheEdge(request, env, context) {
+    // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
+    if (binding(env) === undefined)
+      throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
+    return limited(request, env, context)
+  }
 }
 
-function defaultBinding<Env>(env: Env): DurableObjectNamespace<LimiterObject> {
-  const { LIMITER } = env as { LIMITER?: DurableObjectNamespace<LimiterObject> }
-  if (LIMITER === undefined) throw new TypeError("Cannot limit: env has no LIMITER, bind LimiterObject or name a binding.")
-  return LIMITER
+function defaultBinding<Env>(env: Env): DurableObjectNamespace<LimiterObject> | undefined {
+  return (env as { LIMITER?: DurableObjectNamespace<LimiterObject> }).LIMITER
 }

@@ -147,7 +147,7 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
   const aheadRest = pairRest
   loadWeight(rule, units)
   const giveMs = pairMs - max<i64>(0, nowMs - chargedAtMs)
-  if (giveMs < 0) return
+  if (giveMs < 0 || (giveMs == 0 && pairRest == 0)) return
   let ms = aheadMs - giveMs
   let rest = aheadRest - pairRest
   if (rest < 0) {

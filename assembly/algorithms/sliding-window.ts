@@ -62,6 +62,8 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
 
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   advance(rule, state, nowMs)
+  // A full quota is no state: what rounds to nothing now must not count again when a clock goes back.
+  if (usedNow(rule) == 0) previous = 0
   current = min(current + units, MOST_UNITS)
   write(state, nowMs)
 }
@@ -88,9 +90,13 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
   advance(rule, state, nowMs)
   const startMs = nowMs + leftMs - rule.periodMs
   if (chargedAtMs >= startMs + rule.periodMs) return
-  if (chargedAtMs >= startMs) current = max<i64>(0, current - units)
-  else if (chargedAtMs >= startMs - rule.periodMs) previous = max<i64>(0, previous - units)
-  else return
+  if (chargedAtMs >= startMs) {
+    if (current == 0) return
+    current = max<i64>(0, current - units)
+  } else {
+    if (chargedAtMs < startMs - rule.periodMs || previous == 0) return
+    previous = max<i64>(0, previous - units)
+  }
   write(state, nowMs)
 }
 

@@ -1,8 +1,5 @@
-import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-
-const SLUICE = join(import.meta.dirname, "..", "..", "dist", "src", "index.js")
 
 /**
  * @typedef {object} Contender
@@ -17,7 +14,7 @@ const SLUICE = join(import.meta.dirname, "..", "..", "dist", "src", "index.js")
 const canAll = () => null
 
 function pThrottleCannot(group) {
-  if (group.limit === 1) return "it queues a call over the limit instead of denying it"
+  if (!group.admits) return "it queues a call over the limit instead of denying it"
   return group.keys > 100_000 ? "a key is a closure of 1.5 KB that takes 10 to 20 µs to make" : null
 }
 
@@ -36,7 +33,14 @@ export const CONTENDERS = [
   ["map-gcra", "hand-written GCRA, Map<string, number>", "peer", null, true],
   ["typed-array-gcra", "hand-written GCRA, typed-array table", "reference", null, true],
   ["build", "(building the string only)", "baseline", null, false],
-].map(([name, label, kind, npm, remembers, cannot = canAll]) => ({ name, label, kind, package: npm, remembers, cannot }))
+].map(([name, label, kind, npm, remembers, cannot = canAll]) => ({
+  name,
+  label,
+  kind,
+  package: npm,
+  remembers,
+  cannot,
+}))
 
 /** The contender that a verb's goals are about. */
 export const CONTENDER_OF_VERB = /** @type {const} */ ({ check: "sluice-check", checkMany: "sluice-check-many" })
@@ -48,19 +52,20 @@ export const moduleOf = (name) => pathToFileURL(join(import.meta.dirname, "conte
  * Why contenders cannot run at all, by name.
  *
  * @param {readonly Contender[]} contenders
+ * @param {{ index: string } | null} build
+ * @param {string} dist where the build was looked for
  * @returns {Promise<Map<string, string>>}
  */
-export async function findMissing(contenders) {
+export async function findMissing(contenders, build, dist) {
   const missing = new Map()
   const own = contenders.filter(({ kind }) => kind === "sluice")
-  if (own.length === 0) return missing
-  if (!existsSync(SLUICE)) {
-    for (const { name } of own) missing.set(name, "skipped: dist/ is not built, run npm run build")
-    return missing
-  }
-  const { RateLimiter } = await import(pathToFileURL(SLUICE).href)
-  if (typeof RateLimiter.prototype.checkMany !== "function") {
-    missing.set("sluice-check-many", "skipped: this RateLimiter has no checkMany")
+  if (build === null) {
+    for (const { name } of own) missing.set(name, `skipped: ${dist} holds no build, run npm run build`)
+  } else if (own.length > 0) {
+    const { RateLimiter } = await import(build.index)
+    if (typeof RateLimiter.prototype.checkMany !== "function") {
+      missing.set("sluice-check-many", "skipped: this RateLimiter has no checkMany")
+    }
   }
   return missing
 }

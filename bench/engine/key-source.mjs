@@ -30,9 +30,9 @@ let firstHalves = [""]
 let secondHalves = [""]
 let held = [""]
 
-/** Reads the text of the keys 0 … `keys` − 1 from `path`. */
+/** Reads the text of the keys 0 … `keys` − 1 from `path`; at least a chunk, since a cut of all of a text is no new string. */
 export function readKeys(path, keys) {
-  text = readFileSync(path).subarray(0, keys * KEY_LENGTH)
+  text = readFileSync(path).subarray(0, Math.max(keys, 2 ** CHUNK_BITS) * KEY_LENGTH)
   const chunkBytes = KEY_LENGTH << CHUNK_BITS
   chunks = Array.from({ length: Math.ceil(text.length / chunkBytes) }, (_, index) =>
     text.latin1Slice(index * chunkBytes, Math.min(text.length, (index + 1) * chunkBytes)),

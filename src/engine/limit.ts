@@ -22,6 +22,11 @@ export interface LimitOptions {
   readonly seed: Seed
   /** What the ids of this limit's receipts start with. */
   readonly issuerId: string
+  /**
+   * Whether other limits use the core too: then it outlives this one, and what this one holds is freed when it is
+   * collected. A core of its own is collected with it.
+   */
+  readonly sharesCore: boolean
 }
 
 /** What a saved cell belongs to. */
@@ -29,6 +34,9 @@ export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
 export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
 
 const FIRST_SAVE_ROOM = 4096
+
+/** Statistics of a key that has none: four counts of 0, three times of −1, which is never. */
+const NO_STATS = Float64Array.of(0, 0, 0, 0, -1, -1, -1)
 
 /** Frees what a dropped limit held in a core that others still use. */
 const dropped = new FinalizationRegistry<{ core: Core; pointer: number }>(({ core, pointer }) => {
@@ -68,8 +76,12 @@ export class Limit {
       ...seed,
     )
     if (pointer === 0) throw new RangeError(`Cannot make a limit for ${policy.canonical}: the core refused it.`)
-    dropped.register(this, { core: this.#core, pointer }, this)
+    this.#freeWhenDropped(pointer)
     return pointer
+  }
+
+  #freeWhenDropped(pointer: number): void {
+    if (this.#options.sharesCore) dropped.register(this, { core: this.#core, pointer }, this)
   }
 
   get policy(): Policy {
@@ -178,6 +190,7 @@ export class Limit {
   peek(key: string, cost: number, nowMs: number): LimitDecision {
     const length = this.#core.stageKey(key)
     const outcome = this.#core.exports.peek(this.#pointer, length, cost, nowMs)
+    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
     return this.#decision(outcome, key, cost, nowMs, false)
   }
 
@@ -221,8 +234,8 @@ export class Limit {
   stats(key: string): KeyStats {
     const length = this.#core.stageKey(key)
     const pointer = this.#core.exports.stats(this.#pointer, length)
-    const numbers = pointer === 0 ? new Float64Array(7) : new Float64Array(this.#core.bytes.buffer, pointer, 7)
-    const timeAt = (index: number) => (numbers[index] === 0 ? null : numbers[index]!)
+    const numbers = pointer === 0 ? NO_STATS : new Float64Array(this.#core.bytes.buffer, pointer, 7)
+    const timeAt = (index: number) => (numbers[index]! < 0 ? null : numbers[index]!)
     return {
       totalAllowed: numbers[0]!,
       totalDenied: numbers[1]!,
@@ -273,7 +286,7 @@ export class Limit {
     if (this.#core.exports.limitCarry(old, pointer, nowMs) !== 1) {
       dropped.unregister(this)
       this.#core.exports.limitFree(pointer)
-      dropped.register(this, { core: this.#core, pointer: old }, this)
+      this.#freeWhenDropped(old)
       throw new RangeError("Cannot change a policy: the core's memory is full or the time is out of range.")
     }
     this.#core.exports.limitFree(old)
@@ -373,10 +386,35 @@ export class Limit {
 
   /** The denial of a key for which there is no room: it may come back when a held key could have become idle. */
   #refuseNewKey(key: string, cost: number): LimitDecision {
-    const [rule] = this.#policy.rules
-    return new LimitDecision(
-      "limit", key, rule.name, rule.algorithm, rule.limit, 0, cost, rule.periodMs, rule.periodMs, 0, this.#issuer, 0, 0,
+    const { rules } = this.#policy
+    const closed = rules.map((rule) => ({
+      policy: rule.name,
+      algorithm: rule.algorithm,
+      limit: rule.limit,
+      periodMs: rule.periodMs,
+      remaining: 0,
+      retryAfterMs: rule.periodMs,
+      resetAfterMs: rule.periodMs,
+    }))
+    const first = closed[0]!
+    const { policy, algorithm, limit, periodMs } = first
+    const decision = new LimitDecision(
+      "limit",
+      key,
+      policy,
+      algorithm,
+      limit,
+      0,
+      cost,
+      periodMs,
+      periodMs,
+      0,
+      this.#issuer,
+      0,
+      0,
     )
+    if (closed.length > 1) Object.assign(decision, { rules: closed })
+    return decision
   }
 
   #settle(outcome: number, key: string, units: number, nowMs: number): void {

@@ -1,3 +1,5 @@
+/** Up to this length ASCII is read without the decoder, which is slow to start. */
+const LOOP_MAX = 32
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Thrown where bytes end too soon or cannot be what they should. The caller says which row. */
@@ -26,7 +28,10 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1))
+    const byte = this.#bytes[this.#at]
+    if (byte === undefined) throw new MalformedBytes("it ends too soon")
+    this.#at += 1
+    return byte
   }
 
   u32(): number {
@@ -40,8 +45,13 @@ export class ByteReader {
   }
 
   varint(): number {
-    let value = 0
-    let scale = 1
+    const first = this.u8()
+    return first < 0x80 ? first : this.#varintAfter(first - 0x80)
+  }
+
+  #varintAfter(low: number): number {
+    let value = low
+    let scale = 0x80
     for (;;) {
       const byte = this.u8()
       value += (byte & 0x7f) * scale
@@ -67,10 +77,25 @@ export class ByteReader {
 
   text(): string {
     const bytes = this.block()
+    if (bytes.length <= LOOP_MAX) {
+      const text = ascii(bytes)
+      if (text !== null) return text
+    }
     try {
       return decoder.decode(bytes)
     } catch {
       throw new MalformedBytes("a text is no UTF-8")
     }
   }
+}
+
+/** The text of ASCII bytes; `null` where they are not. */
+function ascii(bytes: Uint8Array): string | null {
+  const codes = new Array<number>(bytes.length)
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index]!
+    if (byte > 0x7f) return null
+    codes[index] = byte
+  }
+  return String.fromCharCode(...codes)
 }

@@ -1,5 +1,7 @@
 const encoder = new TextEncoder()
 const FIRST_BYTES = 256
+/** Up to this length a loop is the fastest way for ASCII; one byte tells it. */
+const LOOP_MAX = 64
 
 /** Appends numbers and texts to a buffer that grows. Integers are little-endian; `varint` is LEB128 up to 2^53. */
 export class ByteWriter {
@@ -26,7 +28,7 @@ export class ByteWriter {
 
   u8(value: number): void {
     const at = this.#need(1)
-    this.#view.setUint8(at, value)
+    this.#bytes[at] = value
   }
 
   u32(value: number): void {
@@ -42,9 +44,14 @@ export class ByteWriter {
 
   /** A whole number from 0 to 2^53 − 1 in one to eight bytes. */
   varint(value: number): void {
-    while (value >= 0x80) {
+    // Bits are quick, and there are 31 of them; what is above goes by division.
+    while (value > 0x7fff_ffff) {
       this.u8((value % 0x80) | 0x80)
       value = Math.floor(value / 0x80)
+    }
+    while (value >= 0x80) {
+      this.u8((value & 0x7f) | 0x80)
+      value >>>= 7
     }
     this.u8(value)
   }
@@ -67,7 +74,24 @@ export class ByteWriter {
 
   /** A text as a block of UTF-8. */
   text(value: string): void {
-    this.block(encoder.encode(value))
+    if (value.length > LOOP_MAX || !this.#ascii(value)) this.block(encoder.encode(value))
+  }
+
+  /** Writes a short text if it is ASCII, the commonest of keys; else nothing. */
+  #ascii(value: string): boolean {
+    const { length } = value
+    const at = this.#need(1 + length)
+    const bytes = this.#bytes
+    bytes[at] = length
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index)
+      if (code > 0x7f) {
+        this.#length = at
+        return false
+      }
+      bytes[at + 1 + index] = code
+    }
+    return true
   }
 
   /** A copy of what was written, with `room` zero bytes after it. */

@@ -13,13 +13,12 @@ import type { LogRecord } from "./record.js"
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
 const MAX_KEYS = 2 ** 32 - 1
 
-/** A limit of a ledger: its name, its number in the order of definition, its keys, its settled receipts. */
+/** A limit of a ledger: its name, its number in the order of definition, its keys. */
 export interface LedgerLimit {
   readonly name: string
   readonly number: number
   /** Another object after a compaction: ask the limit for it each time. */
   readonly keys: Limit
-  readonly settled: SettledReceipts
 }
 
 /** A limit as its ledger sees it. */
@@ -28,6 +27,8 @@ interface OwnLimit {
   readonly number: number
   keys: Limit
   settled: SettledReceipts
+  /** Receipts that were charged before cannot be settled any more: those that were may be forgotten. */
+  tooOldBeforeMs: number
 }
 
 /**
@@ -61,7 +62,12 @@ export class LedgerState {
   define(name: string, policy: Policy, nowMs: number): LedgerLimit {
     const known = this.#byName.get(name)
     if (known !== undefined) {
+      const keepMs = settleWithinMs(known.keys.policy)
       known.keys.change(policy, nowMs)
+      // What was too old stays so, also where the new policy keeps receipts longer.
+      if (settleWithinMs(policy) > keepMs) {
+        known.tooOldBeforeMs = Math.max(known.tooOldBeforeMs, Math.ceil(nowMs - keepMs))
+      }
       return known
     }
     return this.#add(name, policy)
@@ -69,7 +75,8 @@ export class LedgerState {
 
   #add(name: string, policy: Policy): OwnLimit {
     const number = this.#limits.length
-    const limit = { name, number, keys: this.#keysOf(number, policy), settled: new SettledReceipts() }
+    const keys = this.#keysOf(number, policy)
+    const limit = { name, number, keys, settled: new SettledReceipts(), tooOldBeforeMs: 0 }
     this.#limits.push(limit)
     this.#byName.set(name, limit)
     return limit
@@ -82,6 +89,7 @@ export class LedgerState {
       stats: true,
       seed: this.#seed,
       issuerId: `${this.#issuerId}.${number}`,
+      sharesCore: true,
     })
   }
 
@@ -92,7 +100,7 @@ export class LedgerState {
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
    */
   settle(
-    limit: LedgerLimit,
+    { number, keys }: LedgerLimit,
     receipt: { readonly id: string; readonly key: string; readonly chargedAtMs: number },
     units: number,
     nowMs: number,
@@ -102,10 +110,11 @@ export class LedgerState {
       throw new RangeError(`Cannot settle ${show(units)} units: allowed are whole units from -2^31 to 2^31.`)
     }
     // Giving nothing back changes nothing and asks the core about the key and both times.
-    limit.keys.refund(key, 0, chargedAtMs, nowMs)
-    if (!limit.settled.add(receipt, nowMs, settleWithinMs(limit.keys.policy))) return false
-    if (units > 0) limit.keys.refund(key, units, chargedAtMs, nowMs)
-    else if (units < 0) limit.keys.charge(key, -units, nowMs)
+    keys.refund(key, 0, chargedAtMs, nowMs)
+    const { settled, tooOldBeforeMs } = this.#limits[number]!
+    if (chargedAtMs < tooOldBeforeMs || !settled.add(receipt, nowMs, settleWithinMs(keys.policy))) return false
+    if (units > 0) keys.refund(key, units, chargedAtMs, nowMs)
+    else if (units < 0) keys.charge(key, -units, nowMs)
     return true
   }
 
@@ -131,21 +140,25 @@ export class LedgerState {
     const { keys } = limit
     switch (record.op) {
       case "admit":
-        if (!keys.check(record.key, record.cost, timeMs).allowed) throw new MalformedBytes("replay denies what was admitted")
+        if (!keys.allow(record.key, record.cost, timeMs)) throw new MalformedBytes("replay denies what was admitted")
+        // The number of the receipt that `check` gave.
+        keys.charges += 1
         return
       case "deny":
-        if (keys.check(record.key, record.cost, timeMs).allowed) throw new MalformedBytes("replay admits what was denied")
+        if (keys.allow(record.key, record.cost, timeMs)) throw new MalformedBytes("replay admits what was denied")
         keys.noteDenials(record.key, record.count - 1, record.cost, record.lastMs)
         return
       case "charge":
-        return keys.charge(record.key, record.cost, timeMs)
+        keys.charge(record.key, record.cost, timeMs)
+        return
       case "settle": {
         const receipt = { id: keys.receiptId(record.charge), key: record.key, chargedAtMs: record.chargedAtMs }
         if (!this.settle(limit, receipt, record.units, timeMs)) throw new MalformedBytes("a receipt is settled twice")
         return
       }
       case "block":
-        return keys.block(record.key, record.untilMs, timeMs)
+        keys.block(record.key, record.untilMs, timeMs)
+        return
       case "unblock":
         keys.unblock(record.key)
         return
@@ -155,7 +168,8 @@ export class LedgerState {
   }
 
   /**
-   * Everything as a snapshot holds it: equal states give equal bytes.
+   * Everything as a snapshot holds it. Cells stand in the order of their table, which the same records after the same
+   * snapshot make the same: so do equal histories give equal bytes.
    *
    * @param idle whether what says nothing at the time of the last record is kept: full quotas, ended blocks, receipts
    *   that are too old to be settled
@@ -165,18 +179,20 @@ export class LedgerState {
     const writer = new ByteWriter()
     writer.f64(this.#nowMs)
     writer.varint(this.#limits.length)
-    for (const { name, keys, settled } of this.#limits) {
+    for (const limit of this.#limits) {
+      const { name, keys } = limit
+      const { receipts, tooOldBeforeMs } = receiptsAt(limit, nowMs)
       writer.text(name)
       writer.text(keys.policy.canonical)
       writer.varint(keys.charges)
-      const receipts = settled.entries(nowMs, settleWithinMs(keys.policy))
+      writer.varint(tooOldBeforeMs)
       writer.varint(receipts.length)
       for (const [id, chargedAtMs] of receipts) {
         writer.text(id)
         writer.f64(chargedAtMs)
       }
       for (const kind of Object.values(SAVED)) {
-        const cells = keys.save(kind, nowMs).sort(compareBytes)
+        const cells = keys.save(kind, nowMs)
         writer.varint(cells.length)
         for (const cell of cells) writer.block(cell)
       }
@@ -200,6 +216,7 @@ export class LedgerState {
     for (let number = 0; number < count; number++) {
       const limit = this.#emptied(number, reader.text(), reader.text())
       limit.keys.charges = reader.varint()
+      limit.tooOldBeforeMs = reader.varint()
       for (let receipts = reader.varint(); receipts > 0; receipts--) limit.settled.restore(reader.text(), reader.f64())
       for (const kind of Object.values(SAVED)) {
         for (let cells = reader.varint(); cells > 0; cells--) {
@@ -227,12 +244,15 @@ export class LedgerState {
   }
 }
 
-/** Orders cells by their bytes, so that their order in memory does not matter. */
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length)
-  for (let index = 0; index < length; index++) {
-    const difference = a[index]! - b[index]!
-    if (difference !== 0) return difference
+/** The settled receipts that are not too old at a time, and from when on receipts can be settled without the others. */
+function receiptsAt(
+  { keys, settled, tooOldBeforeMs }: OwnLimit,
+  nowMs: number,
+): { readonly receipts: readonly [id: string, chargedAtMs: number][]; readonly tooOldBeforeMs: number } {
+  const keepMs = settleWithinMs(keys.policy)
+  const receipts = settled.entries(nowMs, keepMs)
+  for (const [, chargedAtMs] of settled.entries(0, keepMs)) {
+    if (chargedAtMs + keepMs < nowMs) tooOldBeforeMs = Math.max(tooOldBeforeMs, chargedAtMs + 1)
   }
-  return a.length - b.length
+  return { receipts, tooOldBeforeMs }
 }

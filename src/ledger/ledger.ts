@@ -1,15 +1,15 @@
 import { Core } from "../engine/core.js"
+import { LATEST_MS } from "../engine/core-exports.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { Policy } from "../policy/policy.js"
-import { SluiceError, StoreUnavailable } from "../types/errors.js"
+import { SluiceError, StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
-import { ByteWriter } from "./byte-writer.js"
 import { sameBytes } from "./envelope.js"
 import { type LedgerLimit, LedgerState } from "./ledger-state.js"
 import { LogTable } from "./log-table.js"
 import { newMeta, writeMeta } from "./meta.js"
 import type { DenyRecord, LogRecord } from "./record.js"
-import { recover } from "./recovery.js"
+import { type Recovered, recover } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
 import { writeSnapshot } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
@@ -21,6 +21,8 @@ export interface LedgerOptions {
   readonly compactBytes?: number
   /** How many covered segments a compaction keeps as history. */
   readonly historySegments?: number
+  /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
+  readonly partBytes?: number
 }
 
 /** What `verify` found. */
@@ -41,6 +43,8 @@ const PAGE_BYTES = 3_500
 /** A segment that one commit fills may be larger, still far below the 2 MB of a row. */
 const COMMIT_BYTES = 500_000
 const DEFAULT_COMPACT_BYTES = 64 * 1024
+const DEFAULT_PART_BYTES = 1_000_000
+const NAME_LENGTH_MAX = 512
 
 /**
  * Decisions made durable: the core, and an append log in SQLite.
@@ -59,12 +63,18 @@ export class Ledger {
   readonly #state: LedgerState
   readonly #compactBytes: number
   readonly #historySegments: number
+  readonly #partBytes: number
+  readonly #metaHash: Uint8Array
   /** Segments with records that are not in the file yet, in order; the last one is open. */
   readonly #writers: SegmentWriter[]
+  /** Records of the open segment that are in the file. */
+  #committed: number
   #heldDenial: DenyRecord | null = null
   /** Bytes of sealed segments that no snapshot covers. */
   #logBytes: number
   #snapshotBytes: number
+  /** The first segment in the file. */
+  #oldestSequence: number
   #group: CommitGroup | null = null
   #running: Promise<void> = Promise.resolve()
   #failure: SluiceError | null = null
@@ -76,18 +86,22 @@ export class Ledger {
     core: Core,
     state: LedgerState,
     open: SegmentWriter,
-    log: { readonly logBytes: number; readonly snapshotBytes: number },
-    { compactBytes = DEFAULT_COMPACT_BYTES, historySegments = 0 }: LedgerOptions,
+    log: Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes" | "oldestSequence">,
+    { compactBytes = DEFAULT_COMPACT_BYTES, historySegments = 0, partBytes = DEFAULT_PART_BYTES }: LedgerOptions,
   ) {
     this.#port = port
     this.#table = table
     this.#core = core
     this.#state = state
     this.#writers = [open]
+    this.#committed = open.count
+    this.#metaHash = log.metaHash
     this.#logBytes = log.logBytes
     this.#snapshotBytes = log.snapshotBytes
+    this.#oldestSequence = log.oldestSequence
     this.#compactBytes = compactBytes
     this.#historySegments = historySegments
+    this.#partBytes = partBytes
   }
 
   /**
@@ -112,7 +126,8 @@ export class Ledger {
       table.writeSegment(1, segment.body)
     })
     const state = new LedgerState(core, meta.seed, meta.id)
-    return new Ledger(port, table, core, state, open, { logBytes: 0, snapshotBytes: 0 }, options)
+    const empty = { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1 }
+    return new Ledger(port, table, core, state, open, empty, options)
   }
 
   /** Commits made since the ledger was opened. */
@@ -128,9 +143,16 @@ export class Ledger {
     return this.#state.limit(name)
   }
 
-  /** Defines a limit, or puts another policy in its place: what was used stays used. */
+  /**
+   * Defines a limit, or puts another policy in its place: what was used stays used.
+   *
+   * @param name 1 … 512 characters, well-formed
+   * @throws {RangeError} where the name or the time cannot be; then nothing has changed
+   */
   define(name: string, policy: Policy, nowMs: number): LedgerLimit {
     this.#requireOpen()
+    requireName(name)
+    requireTime(nowMs)
     const known = this.#state.limit(name)
     if (known !== undefined && known.keys.policy.canonical === policy.canonical) return known
     const limit = this.#state.define(name, policy, nowMs)
@@ -143,7 +165,12 @@ export class Ledger {
    *
    * @throws {CostError} {KeyError} {RangeError}; then nothing has changed
    */
-  check(limit: LedgerLimit, key: string, cost: number, nowMs: number): { decision: LimitDecision; needsCommit: boolean } {
+  check(
+    limit: LedgerLimit,
+    key: string,
+    cost: number,
+    nowMs: number,
+  ): { decision: LimitDecision; needsCommit: boolean } {
     this.#requireOpen()
     const decision = limit.keys.check(key, cost, nowMs)
     if (cost === 0) return { decision, needsCommit: false }
@@ -153,7 +180,10 @@ export class Ledger {
     }
     // A denial that starts a block changes what comes after, so it is told like an admission.
     const startsBlock = decision.reason === "limit" && limit.keys.policy.blockMs > 0
-    this.#appendDenial({ op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs }, startsBlock)
+    this.#appendDenial(
+      { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs },
+      startsBlock,
+    )
     return { decision, needsCommit: startsBlock }
   }
 
@@ -167,12 +197,12 @@ export class Ledger {
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
    * @returns false where it was settled before or is too old; then nothing has changed
-   * @throws {RangeError} where the receipt is not of this limit
+   * @throws {KeyError} {RangeError} where the receipt is not of this limit or cannot be; then nothing has changed
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     this.#requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
-    if (charge === null) throw new RangeError(`Cannot settle receipt "${receipt.id}": it is not of this limit.`)
+    if (charge === null) throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
     if (!this.#state.settle(limit, receipt, units, nowMs)) return false
     const { key, chargedAtMs } = receipt
     this.#append({ op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
@@ -187,6 +217,7 @@ export class Ledger {
 
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#requireOpen()
+    requireTime(nowMs)
     const had = limit.keys.unblock(key)
     if (had) this.#append({ op: "unblock", timeMs: nowMs, limit: limit.number, key })
     return had
@@ -269,6 +300,8 @@ export class Ledger {
     if (open.length >= COMMIT_BYTES) {
       open = new SegmentWriter(open.sequence + 1)
       this.#writers.push(open)
+      // Denials that nobody commits must not fill the memory.
+      void this.commit()
     }
     open.append(record)
   }
@@ -277,8 +310,7 @@ export class Ledger {
   #appendDenial(record: DenyRecord, startsBlock: boolean): void {
     this.#state.noteTime(record.timeMs)
     const held = this.#heldDenial
-    const same =
-      held !== null && held.limit === record.limit && held.key === record.key && held.cost === record.cost
+    const same = held !== null && held.limit === record.limit && held.key === record.key && held.cost === record.cost
     // Only in the order of time, so that repeating the first of them leaves the state as all of them did.
     if (same && !startsBlock && record.timeMs >= held.lastMs) {
       this.#heldDenial = { ...held, count: held.count + 1, lastMs: record.timeMs }
@@ -314,28 +346,44 @@ export class Ledger {
     return sealed
   }
 
-  /** Writes closed segments and the open one in one transaction, with `also` in it. */
-  async #writeLog(closed: readonly SegmentWriter[], also?: (sealed: readonly SealedSegment[]) => void): Promise<void> {
-    const sealed = await this.#seal(closed)
+  /** The open segment as it is now. What is appended from here on is not in it. */
+  async #sealOpen(): Promise<{ readonly sequence: number; readonly count: number; readonly body: Uint8Array }> {
     const open = this.#writers[0]!
+    const { sequence, count } = open
     const { body } = await open.seal(this.#port, { isSealed: false })
+    return { sequence, count, body }
+  }
+
+  /** Writes closed segments and the open one in one transaction, with `also` in it. */
+  async #writeLog(closed: readonly SegmentWriter[], also?: () => void): Promise<void> {
+    const sealed = await this.#seal(closed)
+    const open = await this.#sealOpen()
+    // Who abandoned the ledger while the hashes were made may have opened another on the same rows.
+    this.#requireOpen()
     if (sealed.length === 0 && also === undefined) {
-      this.#table.writeSegment(open.sequence, body)
+      this.#table.writeSegment(open.sequence, open.body)
     } else {
       this.#table.transaction(() => {
         for (const segment of sealed) this.#table.writeSegment(segment.sequence, segment.body)
-        this.#table.writeSegment(open.sequence, body)
-        also?.(sealed)
+        this.#table.writeSegment(open.sequence, open.body)
+        also?.()
       })
     }
+    this.#committed = open.count
     for (const segment of sealed) this.#logBytes += segment.body.length
     this.#commits += 1
+  }
+
+  /** Whether anything was appended that is not in the file. */
+  #hasNews(): boolean {
+    return this.#heldDenial !== null || this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
   }
 
   async #write(group: CommitGroup): Promise<void> {
     // Who comes from here on is in the next group.
     this.#group = null
     if (this.#failure !== null) return group.reject(this.#failure)
+    if (!this.#hasNews()) return group.resolve()
     try {
       await this.#writeLog(this.#closeSegments({ rolling: false }))
       group.resolve()
@@ -347,49 +395,52 @@ export class Ledger {
 
   async #compact(): Promise<void> {
     this.#requireOpen()
-    const closed = this.#closeSegments({ rolling: true })
-    const writer = new ByteWriter()
-    this.#state.save(writer)
-    const state = writer.copy()
-    const sequence = closed.at(-1)!.sequence
     try {
-      const sealed = await this.#seal(closed)
-      const chainHash = sealed.at(-1)!.hash
-      const rows = await writeSnapshot(this.#port, { sequence, chainHash, state })
-      const open = this.#writers[0]!
-      const { body } = await open.seal(this.#port, { isSealed: false })
+      const closed = this.#closeSegments({ rolling: true })
+      this.#writers[0]!.isAfterSnapshot = true
+      const state = this.#state.save({ idle: "dropped" })
+      this.#state.load(state)
+      const sequence = closed.at(-1)!.sequence
       const dropped = sequence - this.#historySegments
+      const oldestSequence = Math.max(this.#oldestSequence, dropped + 1)
+      const sealed = await this.#seal(closed)
+      const snapshot = { sequence, oldestSequence, chainHash: sealed.at(-1)!.hash, state }
+      const rows = await writeSnapshot(this.#port, snapshot, { metaHash: this.#metaHash, partBytes: this.#partBytes })
+      const open = await this.#sealOpen()
+      this.#requireOpen()
       this.#table.transaction(() => {
         for (const segment of sealed) {
           if (segment.sequence > dropped) this.#table.writeSegment(segment.sequence, segment.body)
         }
-        this.#table.writeSegment(open.sequence, body)
+        this.#table.writeSegment(open.sequence, open.body)
         this.#table.replaceSnapshot(rows, dropped)
       })
+      this.#committed = open.count
+      this.#snapshotBytes = state.length
+      this.#oldestSequence = oldestSequence
+      this.#logBytes = 0
     } catch (error) {
       throw this.#fail(error)
     }
-    this.#snapshotBytes = state.length
-    this.#logBytes = 0
   }
 
   async #verify(): Promise<Verification> {
     this.#requireOpen()
-    const closed = this.#closeSegments({ rolling: true })
-    const sequence = closed.at(-1)!.sequence
-    const live = new ByteWriter()
-    this.#state.save(live)
-    let rows: LogRow[] = []
+    let rows: readonly LogRow[] = []
+    let sequence: number
+    let live: Uint8Array
     try {
+      const closed = this.#closeSegments({ rolling: true })
+      sequence = closed.at(-1)!.sequence
+      live = this.#state.save({ idle: "kept" })
       await this.#writeLog(closed, () => {
-        rows = [...this.#table.read()]
+        rows = this.#table.read()
       })
     } catch (error) {
       throw this.#fail(error)
     }
     const recovered = await recover(this.#port, this.#core, rows, { throughSequence: sequence })
-    const replayed = new ByteWriter()
-    recovered.state.save(replayed)
+    const replayed = recovered.state.save({ idle: "kept" })
     recovered.state.free()
     return {
       rows: recovered.rows,
@@ -397,7 +448,7 @@ export class Ledger {
       records: recovered.records,
       sequence,
       coveredSequence: recovered.coveredSequence,
-      replayEqualsLive: sameBytes(live.copy(), replayed.copy()),
+      replayEqualsLive: sameBytes(live, replayed),
     }
   }
 
@@ -406,6 +457,18 @@ export class Ledger {
     this.#failure ??= cause instanceof SluiceError ? cause : new StoreUnavailable("a commit failed", { cause })
     return this.#failure
   }
+}
+
+function requireTime(nowMs: number): void {
+  if (Number.isInteger(nowMs) && nowMs >= 0 && nowMs <= LATEST_MS) return
+  throw new RangeError(`Cannot note time ${show(nowMs)}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`)
+}
+
+function requireName(name: string): void {
+  if (typeof name === "string" && name.length > 0 && name.length <= NAME_LENGTH_MAX && name.isWellFormed()) return
+  throw new RangeError(
+    `Cannot define limit ${show(name)}: its name is a well-formed text of 1 to ${NAME_LENGTH_MAX} characters.`,
+  )
 }
 
 interface SealedSegment {

@@ -23,17 +23,19 @@ export class LogTable {
   }
 
   exists(): boolean {
-    for (const _ of this.#sql.rows(EXISTS)) return true
-    return false
+    return Array.from(this.#sql.rows(EXISTS)).length > 0
   }
 
   create(): void {
     this.#sql.run(CREATE)
   }
 
-  /** All rows: the snapshot's parts last first, the meta row, the segments. */
-  read(): Iterable<LogRow> {
-    return this.#sql.rows(READ)
+  /**
+   * All rows: the snapshot's parts last first, the meta row, the segments. Read to the end at once, since a cursor that
+   * is left open in between would hold the table.
+   */
+  read(): readonly LogRow[] {
+    return Array.from(this.#sql.rows(READ))
   }
 
   writeMeta(body: Uint8Array): void {

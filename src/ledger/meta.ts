@@ -1,5 +1,5 @@
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { KIND, type Sealed, beginRow, openRow, sealRow } from "./envelope.js"
+import { beginRow, KIND, openRow, type Sealed, sealRow } from "./envelope.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** What a ledger is from its first day on: its identity, and the seed under which its cells are kept. */

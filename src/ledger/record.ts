@@ -6,12 +6,36 @@ import type { ByteWriter } from "./byte-writer.js"
  * the epoch, amounts whole units. What a record says is enough to repeat the change.
  */
 export type LogRecord =
-  | { readonly op: "define"; readonly timeMs: number; readonly limit: number; readonly name: string; readonly policy: string }
-  | { readonly op: "admit"; readonly timeMs: number; readonly limit: number; readonly key: string; readonly cost: number }
+  | {
+      readonly op: "define"
+      readonly timeMs: number
+      readonly limit: number
+      readonly name: string
+      readonly policy: string
+    }
+  | {
+      readonly op: "admit"
+      readonly timeMs: number
+      readonly limit: number
+      readonly key: string
+      readonly cost: number
+    }
   | DenyRecord
-  | { readonly op: "charge"; readonly timeMs: number; readonly limit: number; readonly key: string; readonly cost: number }
+  | {
+      readonly op: "charge"
+      readonly timeMs: number
+      readonly limit: number
+      readonly key: string
+      readonly cost: number
+    }
   | RefundRecord
-  | { readonly op: "block"; readonly timeMs: number; readonly limit: number; readonly key: string; readonly untilMs: number }
+  | {
+      readonly op: "block"
+      readonly timeMs: number
+      readonly limit: number
+      readonly key: string
+      readonly untilMs: number
+    }
   | { readonly op: "unblock"; readonly timeMs: number; readonly limit: number; readonly key: string }
   | { readonly op: "reset"; readonly timeMs: number; readonly limit: number; readonly key: string }
 
@@ -110,7 +134,8 @@ export class RecordDecoder {
     const reader = this.#reader
     const first = reader.u8()
     const op = OPS[first & OP_BITS]
-    if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT)) throw new MalformedBytes("a record has no known kind")
+    if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT))
+      throw new MalformedBytes("a record has no known kind")
     this.#timeMs += reader.signedVarint()
     const timeMs = requireTime(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()

@@ -1,16 +1,17 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt } from "../types/errors.js"
-import { MalformedBytes } from "./byte-reader.js"
 import { sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
-import { type Segment, readSegment, segmentRow } from "./segment.js"
-import { readSnapshot, stateReader } from "./snapshot.js"
+import { eachRecord, readSegment, type Segment, segmentRow } from "./segment.js"
+import { readSnapshot, snapshotRow } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
 /** What a log holds when every row of it is what was written. */
 export interface Recovered {
   readonly state: LedgerState
+  /** Binds the snapshot to the store. */
+  readonly metaHash: Uint8Array
   /** The open segment, which the log ends with. */
   readonly open: Segment
   /** Sum of the rows' bytes. */
@@ -20,6 +21,8 @@ export interface Recovered {
   readonly records: number
   /** The last segment that the snapshot covers; 0 where there is none. */
   readonly coveredSequence: number
+  /** The first segment that the log has. */
+  readonly oldestSequence: number
   /** Bytes of the snapshot's state. */
   readonly snapshotBytes: number
   /** Bytes of sealed segments that the snapshot does not cover. */
@@ -37,7 +40,7 @@ export interface Recovered {
 export async function recover(
   port: LedgerPort,
   core: Core,
-  log: Iterable<LogRow>,
+  log: readonly LogRow[],
   { throughSequence = Number.POSITIVE_INFINITY } = {},
 ): Promise<Recovered> {
   const { meta, snapshotRows, segments, bytes, rows } = sortRows(log)
@@ -45,31 +48,35 @@ export async function recover(
   const { content, hash: metaHash } = await readMeta(port, meta)
   const state = new LedgerState(core, content.seed, content.id)
   try {
-    let chainHash = metaHash
-    let coveredSequence = 0
+    let covered: Covered = { coveredSequence: 0, oldestSequence: 1, chainHash: metaHash, metaHash }
     let snapshotBytes = 0
     if (snapshotRows.length > 0) {
-      const snapshot = await readSnapshot(port, snapshotRows)
-      inRow("the snapshot", () => {
-        const reader = stateReader(snapshot)
-        state.load(reader)
-        if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
-      })
-      chainHash = snapshot.chainHash
-      coveredSequence = snapshot.sequence
+      const snapshot = await readSnapshot(port, snapshotRows, metaHash)
+      inRow("the snapshot", () => state.load(snapshot.state))
+      const { sequence, oldestSequence, chainHash } = snapshot
+      covered = { coveredSequence: sequence, oldestSequence, chainHash, metaHash }
       snapshotBytes = snapshot.state.length
     }
-    const replayed = await replaySegments(port, state, segments, { coveredSequence, chainHash, throughSequence })
-    return { state, bytes, rows, coveredSequence, snapshotBytes, ...replayed }
+    const replayed = await replaySegments(port, state, segments, { ...covered, throughSequence })
+    return { state, bytes, rows, snapshotBytes, ...covered, ...replayed }
   } catch (error) {
     state.free()
     throw error
   }
 }
 
-function sortRows(log: Iterable<LogRow>) {
+/** What is known of the segments before the first of them is read. */
+interface Covered {
+  readonly coveredSequence: number
+  readonly oldestSequence: number
+  /** The hash of the last covered segment, or of the meta row where there is none. */
+  readonly chainHash: Uint8Array
+  readonly metaHash: Uint8Array
+}
+
+function sortRows(log: readonly LogRow[]) {
   let meta: Uint8Array | undefined
-  const snapshotRows: Uint8Array[] = []
+  const snapshotRows: LogRow[] = []
   const segments: LogRow[] = []
   let bytes = 0
   let rows = 0
@@ -79,9 +86,12 @@ function sortRows(log: Iterable<LogRow>) {
     rows += 1
     if (row.id === 0) meta = row.body
     else if (row.id > 0) segments.push(row)
-    else snapshotRows.unshift(row.body)
+    else snapshotRows.unshift(row)
   }
-  return { meta, snapshotRows, segments, bytes, rows }
+  for (const [part, row] of snapshotRows.entries()) {
+    if (row.id !== -1 - part) throw new StoreCorrupt(snapshotRow(part), "it is missing")
+  }
+  return { meta, snapshotRows: snapshotRows.map(({ body }) => body), segments, bytes, rows }
 }
 
 async function replaySegments(
@@ -90,15 +100,15 @@ async function replaySegments(
   rows: readonly LogRow[],
   {
     coveredSequence,
+    oldestSequence,
     chainHash,
+    metaHash,
     throughSequence,
-  }: { readonly coveredSequence: number; readonly chainHash: Uint8Array; readonly throughSequence: number },
+  }: Covered & { readonly throughSequence: number },
 ): Promise<{ open: Segment; records: number; logBytes: number }> {
-  const first = rows[0]
-  if (first === undefined) throw new StoreCorrupt(segmentRow(coveredSequence + 1), "it is missing")
   // Covered segments are history: checked, not applied. Their chain must lead to the snapshot's.
-  let expected = Math.min(first.id, coveredSequence + 1)
-  let previousHash = expected === coveredSequence + 1 ? chainHash : null
+  let expected = oldestSequence
+  let previousHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
   let last: Segment | null = null
   let records = 0
   let logBytes = 0
@@ -111,14 +121,17 @@ async function replaySegments(
     if (previousHash !== null && !sameBytes(segment.previousHash, previousHash)) {
       throw new StoreCorrupt(row, "it does not follow the segment before")
     }
+    if (segment.isAfterSnapshot && id > coveredSequence + 1) {
+      throw new StoreCorrupt("the snapshot", `it is missing or older than segment ${id}`)
+    }
     if (id === coveredSequence && !sameBytes(segment.hash, chainHash)) {
       throw new StoreCorrupt(row, "it is not the segment that the snapshot covers")
     }
     if (id > coveredSequence && id <= throughSequence) {
-      for (const record of segment.records) inRow(row, () => state.replay(record))
+      inRow(row, () => eachRecord(segment, (record) => state.replay(record)))
     }
     if (id > coveredSequence && segment.isSealed) logBytes += body.length
-    records += segment.records.length
+    records += segment.count
     previousHash = segment.hash
     last = segment
     expected = id + 1

@@ -1,6 +1,6 @@
-import { ByteReader } from "./byte-reader.js"
+import { ByteReader, MalformedBytes } from "./byte-reader.js"
 import { ByteWriter } from "./byte-writer.js"
-import { HASH_BYTES, KIND, type Sealed, beginRow, openRow, sealRow } from "./envelope.js"
+import { beginRow, HASH_BYTES, KIND, openRow, type Sealed, sealRow } from "./envelope.js"
 import { type LogRecord, RecordDecoder, RecordEncoder } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
 
@@ -14,14 +14,20 @@ import type { LedgerPort } from "./sql-port.js"
  * always ends with an open segment, and a missing end is seen as well as a missing middle.
  */
 const SEALED_FLAG = 1
+/** A snapshot covers the segment before: without one, or with an older one, the log is not whole. */
+const AFTER_SNAPSHOT_FLAG = 2
 
 /** A segment that is read. */
 export interface Segment {
   readonly sequence: number
   readonly isSealed: boolean
+  readonly isAfterSnapshot: boolean
   readonly previousHash: Uint8Array
   readonly hash: Uint8Array
-  readonly records: readonly LogRecord[]
+  /** How many records it has. */
+  readonly count: number
+  /** Their bytes, which `eachRecord` reads. */
+  readonly records: Uint8Array
 }
 
 /** A segment that is being written. */
@@ -29,6 +35,7 @@ export class SegmentWriter {
   readonly sequence: number
   /** The hash of the segment before; known when that one is sealed. */
   previousHash: Uint8Array
+  isAfterSnapshot = false
   readonly #records = new ByteWriter()
   readonly #encoder = new RecordEncoder(this.#records)
   #count = 0
@@ -38,10 +45,11 @@ export class SegmentWriter {
     this.previousHash = previousHash
   }
 
-  /** Goes on with a segment that is read. */
+  /** Goes on with a segment that is read. @throws {MalformedBytes} */
   static resume(segment: Segment): SegmentWriter {
     const writer = new SegmentWriter(segment.sequence, segment.previousHash)
-    for (const record of segment.records) writer.append(record)
+    writer.isAfterSnapshot = segment.isAfterSnapshot
+    eachRecord(segment, (record) => writer.append(record))
     return writer
   }
 
@@ -60,9 +68,9 @@ export class SegmentWriter {
   }
 
   /** The row as it is now. What is appended from here on is not in it. */
-  seal(port: LedgerPort, isSealed: { readonly isSealed: boolean }): Promise<Sealed> {
+  seal(port: LedgerPort, { isSealed }: { readonly isSealed: boolean }): Promise<Sealed> {
     const row = beginRow(KIND.segment)
-    row.u8(isSealed.isSealed ? SEALED_FLAG : 0)
+    row.u8((isSealed ? SEALED_FLAG : 0) | (this.isAfterSnapshot ? AFTER_SNAPSHOT_FLAG : 0))
     row.f64(this.sequence)
     row.bytes(this.previousHash)
     row.u32(this.#count)
@@ -75,20 +83,25 @@ export class SegmentWriter {
 /** Reads a segment. @throws {StoreCorrupt} {StoreVersion} */
 export async function readSegment(port: LedgerPort, sequence: number, body: Uint8Array): Promise<Segment> {
   const { content, hash } = await openRow(port, segmentRow(sequence), KIND.segment, body, (reader) => {
-    const isSealed = (reader.u8() & SEALED_FLAG) !== 0
+    const flags = reader.u8()
+    if (flags > (SEALED_FLAG | AFTER_SNAPSHOT_FLAG)) throw new MalformedBytes("its flags are unknown")
+    const isSealed = (flags & SEALED_FLAG) !== 0
+    const isAfterSnapshot = (flags & AFTER_SNAPSHOT_FLAG) !== 0
     const told = reader.f64()
     const previousHash = reader.bytes(HASH_BYTES).slice()
     const count = reader.u32()
-    const records = readRecords(reader.bytes(reader.u32()), count)
-    return { isSealed, sequence: told, previousHash, records }
+    const records = reader.bytes(reader.u32())
+    return { isSealed, isAfterSnapshot, sequence: told, previousHash, count, records }
   })
   return { ...content, hash }
 }
 
-function readRecords(bytes: Uint8Array, count: number): LogRecord[] {
-  const reader = new ByteReader(bytes)
+/** Reads a segment's records, one after the other. @throws {MalformedBytes} */
+export function eachRecord({ count, records }: Segment, use: (record: LogRecord) => void): void {
+  const reader = new ByteReader(records)
   const decoder = new RecordDecoder(reader)
-  return Array.from({ length: count }, () => decoder.read())
+  for (let left = count; left > 0; left--) use(decoder.read())
+  if (!reader.atEnd) throw new MalformedBytes("it has more bytes than records")
 }
 
 /** What errors call a segment. */

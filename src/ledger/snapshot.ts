@@ -1,40 +1,49 @@
 import { StoreCorrupt } from "../types/errors.js"
-import { ByteReader } from "./byte-reader.js"
-import { HASH_BYTES, KIND, beginRow, openRow, sameBytes, sealRow } from "./envelope.js"
+import { beginRow, HASH_BYTES, KIND, openRow, sameBytes, sealRow } from "./envelope.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /*
  * A snapshot is the state after a segment, in as many rows as it needs:
  *
- *   │ kind │ format │ part u32 │ parts u32 │ sequence f64 │ hash of that segment (32) │ hash of the part before (32) │ bytes … │ hash (32) │
+ *   │ kind │ format │ part u32 │ parts u32 │ sequence f64 │ oldest f64 │ hash of that segment (32) │
+ *   │ hash of the part before, or of the meta row (32) │ bytes … │ hash (32) │
  *
- * The parts' bytes, one after the other, are what `LedgerState.save` wrote.
+ * The parts' bytes, one after the other, are what `LedgerState.save` wrote. `oldest` is the first segment that the
+ * log still has, so that history cannot go missing unseen.
  */
-
-/** Rows stay well below the 2 MB that a Durable Object allows. */
-const PART_BYTES = 1_000_000
 
 /** The state after the segment `sequence`. */
 export interface Snapshot {
   readonly sequence: number
-  /** The hash of that segment, where the chain goes on. */
+  /** The first segment in the log: covered ones from here on are history. */
+  readonly oldestSequence: number
+  /** The hash of the segment `sequence`, where the chain goes on. */
   readonly chainHash: Uint8Array
   readonly state: Uint8Array
 }
 
-/** The rows of a snapshot, in order. */
-export async function writeSnapshot(port: LedgerPort, { sequence, chainHash, state }: Snapshot): Promise<Uint8Array[]> {
-  const parts = Math.max(1, Math.ceil(state.length / PART_BYTES))
+/**
+ * The rows of a snapshot, in order.
+ *
+ * @param log the hash of the meta row, and how many bytes of state a row has at most
+ */
+export async function writeSnapshot(
+  port: LedgerPort,
+  { sequence, oldestSequence, chainHash, state }: Snapshot,
+  { metaHash, partBytes }: { readonly metaHash: Uint8Array; readonly partBytes: number },
+): Promise<Uint8Array[]> {
+  const parts = Math.max(1, Math.ceil(state.length / partBytes))
   const rows: Uint8Array[] = []
-  let partHash: Uint8Array = new Uint8Array(HASH_BYTES)
+  let partHash = metaHash
   for (let part = 0; part < parts; part++) {
     const row = beginRow(KIND.snapshot)
     row.u32(part)
     row.u32(parts)
     row.f64(sequence)
+    row.f64(oldestSequence)
     row.bytes(chainHash)
     row.bytes(partHash)
-    row.block(state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES))
+    row.block(state.subarray(part * partBytes, (part + 1) * partBytes))
     const { body, hash } = await sealRow(port, row)
     rows.push(body)
     partHash = hash
@@ -42,40 +51,48 @@ export async function writeSnapshot(port: LedgerPort, { sequence, chainHash, sta
   return rows
 }
 
-/** Reads the rows of a snapshot. @throws {StoreCorrupt} {StoreVersion} */
-export async function readSnapshot(port: LedgerPort, rows: readonly Uint8Array[]): Promise<Snapshot> {
+/** Reads the rows of a snapshot, at least one. @throws {StoreCorrupt} {StoreVersion} */
+export async function readSnapshot(
+  port: LedgerPort,
+  rows: readonly Uint8Array[],
+  metaHash: Uint8Array,
+): Promise<Snapshot> {
   const pieces: Uint8Array[] = []
-  let first: { sequence: number; chainHash: Uint8Array; parts: number } | null = null
-  let partHash: Uint8Array = new Uint8Array(HASH_BYTES)
+  let first: { sequence: number; oldestSequence: number; chainHash: Uint8Array } | null = null
+  let partHash = metaHash
   for (const [index, body] of rows.entries()) {
     const row = snapshotRow(index)
     const { content, hash } = await openRow(port, row, KIND.snapshot, body, (reader) => ({
       part: reader.u32(),
       parts: reader.u32(),
       sequence: reader.f64(),
+      oldestSequence: reader.f64(),
       chainHash: reader.bytes(HASH_BYTES),
       partHash: reader.bytes(HASH_BYTES),
       bytes: reader.block(),
     }))
     first ??= content
-    const fits = content.part === index && content.parts === rows.length && content.sequence === first.sequence
-    if (!fits || !sameBytes(content.partHash, partHash)) throw new StoreCorrupt(row, "it does not follow the part before")
+    const isNext = content.part === index && sameBytes(content.partHash, partHash)
+    if (!isNext) {
+      throw new StoreCorrupt(row, `it does not follow ${index === 0 ? "the meta row" : "the part before"}`)
+    }
+    if (content.parts < rows.length) throw new StoreCorrupt(snapshotRow(content.parts), "it is one too many")
+    if (content.parts > rows.length) throw new StoreCorrupt(snapshotRow(rows.length), "it is missing")
     pieces.push(content.bytes)
     partHash = hash
   }
-  if (first === null) throw new StoreCorrupt("the snapshot", "it has no row")
-  const state = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    state.set(piece, at)
-    at += piece.length
-  }
-  return { sequence: first.sequence, chainHash: first.chainHash.slice(), state }
+  const { sequence, oldestSequence, chainHash } = first!
+  return { sequence, oldestSequence, chainHash: chainHash.slice(), state: joined(pieces) }
 }
 
-/** A reader of a snapshot's state. */
-export function stateReader(snapshot: Snapshot): ByteReader {
-  return new ByteReader(snapshot.state)
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    bytes.set(piece, at)
+    at += piece.length
+  }
+  return bytes
 }
 
 /** What errors call a part of a snapshot. */

@@ -91,6 +91,7 @@ export class RateLimiter implements Checker {
       stats: this.#keepsStats,
       seed: randomSeed(),
       issuerId: this.#issuerId.value,
+      sharesCore: false,
     })
     return this.#limit
   }
@@ -242,6 +243,7 @@ export class RateLimiter implements Checker {
   /** Puts another policy in place. What was used stays used, capped at the new capacity. Costs the number of keys. */
   setPolicy(policy: PolicyInput): void {
     const next = parsePolicy(policy)
+    if (next.canonical === this.#policy.canonical) return
     this.#limit?.change(next, this.#clock.now())
     this.#policy = next
   }

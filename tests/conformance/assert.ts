@@ -19,12 +19,18 @@ export function has(actual: object, expected: Readonly<Record<string, unknown>>,
   }
 }
 
+/** What an error must be: the name of its class, and any of its fields. */
+export interface ErrorFields {
+  readonly name: string
+  readonly [field: string]: unknown
+}
+
 /**
  * Calls, and expects an error with these fields; `name` tells its class, since a runtime may hold several copies of it.
  *
  * @param call may throw at once or return a promise that rejects
  */
-export async function throws(call: () => unknown, expected: Readonly<Record<string, unknown>>): Promise<void> {
+export async function throws(call: () => unknown, expected: ErrorFields): Promise<void> {
   let result: unknown
   try {
     result = await call()
@@ -33,7 +39,7 @@ export async function throws(call: () => unknown, expected: Readonly<Record<stri
     has(error, expected, `the error ${text(String(error))}`)
     return
   }
-  throw new Error(`Expected ${text(expected["name"])}, ${text(result)} was returned.`)
+  throw new Error(`Expected ${text(expected.name)}, ${text(result)} was returned.`)
 }
 
 function isSame(actual: unknown, expected: unknown): boolean {
@@ -53,6 +59,7 @@ function isSame(actual: unknown, expected: unknown): boolean {
 
 function text(value: unknown): string {
   if (Object.is(value, -0)) return "-0"
+  if (typeof value === "bigint") return `${value}n`
   if (typeof value === "object" && value !== null) return JSON.stringify(value)
   return typeof value === "string" ? JSON.stringify(value) : String(value)
 }

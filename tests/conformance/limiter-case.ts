@@ -1,3 +1,4 @@
+import type { Decisions } from "../../src/engine/decisions.js"
 import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Clock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -8,6 +9,7 @@ import type { Receipt } from "../../src/types/receipt.js"
 export const CAPABILITIES = {
   stats: "keeps statistics per key when made with `stats: true`",
   maxKeys: "bounds its keys by `maxKeys`, with both rules of `onFull`",
+  many: "decides many checks in one call, with `checkMany`",
   size: "tells how many keys it holds, and sweeps when told to",
 } as const
 export type Capability = keyof typeof CAPABILITIES
@@ -29,6 +31,8 @@ export interface ConformingLimiter {
   status(key: string): Awaitable<KeyStatus>
   stats(key: string): Awaitable<KeyStats>
   setPolicy(policy: PolicyInput): Awaitable<void>
+  /** With the capability `many`. */
+  checkMany?(keys: readonly string[], costs?: ArrayLike<number>): Awaitable<Decisions>
   /** With the capability `size`. */
   readonly size?: Awaitable<number>
   /** With the capability `size`. */

@@ -8,6 +8,7 @@ import { fixedWindowCases } from "./cases/fixed-window.js"
 import { gcraCases } from "./cases/gcra.js"
 import { keyCases } from "./cases/keys.js"
 import { leakyBucketCases } from "./cases/leaky-bucket.js"
+import { manyCases } from "./cases/many.js"
 import { refundCases } from "./cases/refund.js"
 import { roomCases } from "./cases/room.js"
 import { setPolicyCases } from "./cases/set-policy.js"
@@ -32,6 +33,7 @@ export const limiterCases: readonly LimiterCase[] = [
   ...severalRulesCases,
   ...costCases,
   ...keyCases,
+  ...manyCases,
   ...refundCases,
   ...chargeCases,
   ...blockCases,

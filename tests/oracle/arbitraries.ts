@@ -122,7 +122,7 @@ export function policies(
       fc.array(rule, { minLength: minRules, maxLength: maxRules, size: "max" }),
       fc.oneof(
         { weight: 5, arbitrary: fc.constant(null) },
-        { weight: 0, arbitrary: fc.constantFrom(1, 10, 1_000, LONGEST_PERIOD_MS) },
+        { weight: 1, arbitrary: fc.constantFrom(1, 10, 1_000, LONGEST_PERIOD_MS) },
       ),
     )
     .map(([parts, block]) => parts.map((part, i) => (i === 0 && block !== null ? { ...part, block } : part)))

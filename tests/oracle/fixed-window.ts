@@ -32,7 +32,7 @@ export function fixedWindow(rule: Rule): RuleOracle<WindowState> {
       count: min(used(state, at) + units, MAXIMUM_USED),
     }),
     refund(state, units, chargedAt, at) {
-      if (units === 0n || !covers(state, at) || !covers(state, chargedAt)) return state
+      if (!covers(state, at) || !covers(state, chargedAt)) return state
       const count = max(0n, state.count - units)
       return count === 0n ? null : { start: state.start, count }
     },

@@ -32,9 +32,9 @@ export function gcra(rule: Rule): RuleOracle<ArrivalState> {
     }),
     refund(state, units, chargedAt, at) {
       const elapsed = max(0n, at - chargedAt)
-      const back = min(max(0n, units * p - n * elapsed), ahead(state, at))
-      if (back === 0n) return state
-      const left = ahead(state, at) - back
+      const back = units * p - n * elapsed
+      if (back <= 0n) return state
+      const left = max(0n, ahead(state, at) - back)
       return left === 0n ? null : { tat: n * at + left, last: at }
     },
     retryAfter(state, units, at) {

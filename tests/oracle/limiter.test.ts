@@ -69,6 +69,65 @@ describe("OracleLimiter", () => {
     expect(limiter.check("a", 4, 950).receipt?.chargedAtMs).toBe(1_000)
   })
 
+  test("refund() of nothing, again, or an hour after all has leaked, changes nothing", () => {
+    const limiter = new OracleLimiter(parsePolicy("1/second burst 3"))
+    const receipt = limiter.check("a", 3, 10_000).receipt!
+    limiter.refund(receipt, 1, 11_000)
+    limiter.refund(receipt, 3, 11_000)
+    expect(limiter.peek("a", 0, 10_000).remaining).toBe(0)
+
+    const late = limiter.check("b", 3, 10_000).receipt!
+    limiter.charge("b", 3, 10_000)
+    limiter.refund(late, 3, 10_000 + 3_600_000 + 6_001)
+    limiter.refund(late, 3, 10_000)
+    expect(limiter.peek("b", 0, 10_000)).toMatchObject({ allowed: true, remaining: 0 })
+    limiter.refund(limiter.check("c", 3, 0).receipt!, 3, 0)
+    expect(limiter.peek("c", 0, 0).resetAfterMs).toBe(0)
+  })
+
+  test("check(), charge() and refund() heal what they made, as they heal what they found", () => {
+    const checked = new OracleLimiter(parsePolicy("2/2ms"))
+    checked.check("a", 1, 1_001)
+    expect(checked.check("a", 1, 1_000)).toMatchObject({ resetAfterMs: 2, receipt: { chargedAtMs: 1_001 } })
+    expect(checked.peek("a", 0, 1_001).resetAfterMs).toBe(1)
+    const charged = new OracleLimiter(parsePolicy("2/2ms"))
+    charged.check("a", 1, 1_001)
+    charged.charge("a", 1, 1_000)
+    expect(charged.peek("a", 0, 1_001).resetAfterMs).toBe(1)
+  })
+
+  test("peek() and a check of cost 0 see a healed state and leave it as it is, a denied check stores it", () => {
+    const limiter = new OracleLimiter(parsePolicy("1/second"))
+    limiter.check("a", 1, 5_000)
+    for (const decision of [limiter.peek("a", 1, 2_000), limiter.check("a", 0, 2_000)]) {
+      expect(decision.resetAfterMs).toBe(1_000)
+    }
+    expect(limiter.peek("a", 1, 5_000).resetAfterMs).toBe(1_000)
+    expect(limiter.check("a", 1, 2_000).allowed).toBe(false)
+    expect(limiter.peek("a", 1, 5_000).resetAfterMs).toBe(0)
+  })
+
+  test("check() tells waits of up to 2^46 ms", () => {
+    const limiter = new OracleLimiter(
+      parsePolicy({ limit: 1, period: "3650d", algorithm: "token_bucket", refill: { amount: 1, every: "3650d" } }),
+    )
+    limiter.charge("a", 223, 0)
+    expect(limiter.peek("a", 1, 0).retryAfterMs).toBe(223 * 315_360_000_000)
+    limiter.charge("a", 1, 0)
+    expect(limiter.peek("a", 1, 0).retryAfterMs).toBe(2 ** 46)
+  })
+
+  test("mayForget() knows a full quota and an ended block that the clock went back before", () => {
+    const limiter = new OracleLimiter(parsePolicy("1/second"))
+    limiter.check("a", 1, 0)
+    expect(limiter.mayForget("a", 999, 500)).toBe(false)
+    expect(limiter.mayForget("a", 1_000, 500)).toBe(true)
+    expect(limiter.mayForget("a", 2_000, 1_000)).toBe(false)
+    limiter.block("a", 5_000, 1_000)
+    expect(limiter.mayForget("a", 5_999, 1_000)).toBe(false)
+    expect(limiter.mayForget("a", 6_000, 5_999)).toBe(true)
+  })
+
   test("reset() forgets usage and block", () => {
     const limiter = new OracleLimiter(parsePolicy("2/second"))
     limiter.check("a", 2, 0)

@@ -8,6 +8,9 @@ import type { RuleOracle } from "./rule-oracle.js"
 
 const HOUR_MS = 3_600_000n
 
+/** Longer waits, some 2,230 years, are told as this one. */
+const LONGEST_WAIT_MS = 2n ** 46n
+
 interface BoundRule {
   readonly rule: Rule
   readonly oracle: RuleOracle<object>
@@ -131,6 +134,7 @@ export class OracleLimiter {
 
   /** Puts another policy in place: what was used at `nowMs` becomes one charge under the new rules. */
   setPolicy(policy: Policy, nowMs: number): void {
+    if (policy.canonical === this.#policy.canonical) return
     const old = this.#rules
     const rules = policy.rules.map((rule) => ({ rule, oracle: ruleOracle(rule) }))
     const heirs = policy.rules.map((rule, index) => heir(rule, index, old))
@@ -216,7 +220,8 @@ export class OracleLimiter {
     const rules = this.#rules.map(({ rule, oracle }, i): RuleDecision => {
       const asked = before[i]!
       const left = after[i]!
-      const fromNow = (wait: bigint, at: bigint) => (wait === 0n ? 0 : Number(wait + at) - nowMs)
+      const fromNow = (wait: bigint, at: bigint) =>
+        wait === 0n ? 0 : Number(min(wait + at - BigInt(nowMs), LONGEST_WAIT_MS))
       return {
         policy: rule.name,
         algorithm: rule.algorithm,

@@ -1,9 +1,9 @@
 import type { Rule } from "../../src/policy/policy.js"
-import { MAXIMUM_USED, min } from "./exact-math.js"
+import { MAXIMUM_USED, max, min } from "./exact-math.js"
 import type { RuleOracle } from "./rule-oracle.js"
 import { provenWait } from "./smallest-wait.js"
 
-/** Units charged in one millisecond. */
+/** Units charged in one millisecond; 0 where all of them were given back. */
 interface Entry {
   readonly at: bigint
   readonly units: bigint
@@ -32,7 +32,7 @@ export function slidingWindowLog(rule: Rule): RuleOracle<LogState> {
     for (const entry of within(state, at)) {
       if (left <= allowed) break
       left -= entry.units
-      wait = entry.at + length - at
+      if (entry.units > 0n) wait = entry.at + length - at
     }
     return wait
   }
@@ -50,12 +50,11 @@ export function slidingWindowLog(rule: Rule): RuleOracle<LogState> {
       return added === 0n ? entries : [...entries, { at, units: added }]
     },
     refund(state, units, chargedAt, at) {
-      const entries = within(state, at)
-      const index = entries.findIndex((entry) => entry.at === chargedAt)
-      const entry = entries[index]
-      if (entry === undefined || units === 0n) return state
-      if (entry.units > units) return entries.with(index, { at: chargedAt, units: entry.units - units })
-      return entries.length === 1 ? null : entries.toSpliced(index, 1)
+      if (chargedAt <= at - length) return state
+      const entries = state.map((entry) =>
+        entry.at === chargedAt ? { at: entry.at, units: max(0n, entry.units - units) } : entry,
+      )
+      return used(entries, at) === 0n ? null : entries
     },
     retryAfter: (state, units, at) =>
       provenWait(waitUntilUsed(limit - units, state, at), (wait) => admits(state, units, at + wait)),

@@ -36,28 +36,22 @@ export function slidingWindow(rule: Rule): RuleOracle<SlidingState> {
     used,
     admits,
     charge(state, units, at) {
-      const now = rolled(state, at)
+      // What is used up to less than a unit is a full quota, and a full quota is no state.
+      const now = rolled(used(state, at) === 0n ? null : state, at)
       return { ...now, current: min(now.current + units, MAXIMUM_USED) }
     },
     refund(state, units, chargedAt, at) {
       const now = rolled(state, at)
-      const charged = chargedAt / length
-      if (charged === now.window && min(now.current, units) > 0n) {
-        return kept({ ...now, current: max(0n, now.current - units) })
-      }
-      if (charged === now.window - 1n && min(now.previous, units) > 0n) {
-        return kept({ ...now, previous: max(0n, now.previous - units) })
-      }
-      return state
+      const age = now.window - chargedAt / length
+      const current = age === 0n ? max(0n, now.current - units) : now.current
+      const previous = age === 1n ? max(0n, now.previous - units) : now.previous
+      if (current === now.current && previous === now.previous) return state
+      const refunded = { ...now, current, previous }
+      return used(refunded, at) === 0n ? null : refunded
     },
     retryAfter: (state, units, at) => searchWait(2n * length, (wait) => admits(state, units, at + wait)),
     resetAfter: (state, at) => searchWait(2n * length, (wait) => used(state, at + wait) === 0n),
     healed: (state, nowMs) => ({ ...state, window: nowMs / length, last: nowMs }),
     delay: () => 0n,
-  }
-
-  /** A state that still counts for something, else `null`. */
-  function kept(state: SlidingState): SlidingState | null {
-    return used(state, state.last) === 0n ? null : state
   }
 }

@@ -1,5 +1,5 @@
 import type { Rule } from "../../src/policy/policy.js"
-import { ceilDiv, MAXIMUM_USED, max, min } from "./exact-math.js"
+import { ceilDiv, MAXIMUM_USED, max } from "./exact-math.js"
 import type { RuleOracle } from "./rule-oracle.js"
 import { provenWait } from "./smallest-wait.js"
 
@@ -45,10 +45,10 @@ export function tokenBucketSteps(rule: Rule): RuleOracle<StepState> {
     refund(state, units, chargedAt, at) {
       const now = stepped(state, at)
       const steps = ceilDiv(max(0n, at - chargedAt), every)
-      const back = max(0n, units - amount * steps)
-      if (now === null || back === 0n) return state
-      const tokens = min(now.tokens + back, capacity)
-      return tokens === capacity ? null : { tokens, lastStep: now.lastStep }
+      const back = units - amount * steps
+      if (back <= 0n) return state
+      if (now === null || now.tokens + back >= capacity) return null
+      return { tokens: now.tokens + back, lastStep: now.lastStep }
     },
     retryAfter: (state, units, at) => provenWait(waitFor(units, state, at), (wait) => admits(state, units, at + wait)),
     resetAfter: (state, at) => provenWait(waitFor(capacity, state, at), (wait) => stepped(state, at + wait) === null),

@@ -1,56 +1,43 @@
 import type fc from "fast-check"
-import { afterAll, describe, expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { policies, RULE_KINDS, rules, rulesOf, type Scenario, scenarios } from "../oracle/arbitraries.js"
 import { assertProperty, propertyOf } from "./assert-property.js"
+import { PROPERTY_CALLS, PROPERTY_TIMEOUT_MS } from "./budget.js"
 import { Lockstep } from "./lockstep.js"
 
-const { SLUICE_PROPERTY_CALLS } = process.env
+/** Percent of all calls; each kind of rule has its own. */
+const SHARES = { eachKind: 8, severalRules: 20, forward: 14, manyKeys: 10 }
 
-/** Random calls over all tests of this file. */
-const CALLS = Number(SLUICE_PROPERTY_CALLS ?? 1_100_000)
-const TIMEOUT_MS = 600_000
-
-const SHARES = {
-  algorithm: 0.08,
-  severalRules: 0.2,
-  forward: 0.14,
-  manyKeys: 0.1,
-}
-
-let driven = 0
-
-/** Drives scenarios until they made `share` of the calls. */
-async function agree(arbitrary: fc.Arbitrary<Scenario>, share: number): Promise<void> {
-  const wanted = Math.ceil(CALLS * share)
-  let calls = 0
+/** Drives scenarios until they made `percent` of the calls. */
+async function agree(arbitrary: fc.Arbitrary<Scenario>, percent: number): Promise<void> {
+  let missing = Math.ceil((PROPERTY_CALLS * percent) / 100)
   const property = propertyOf(arbitrary, (scenario) => {
     const lockstep = new Lockstep((policy, options) => new RateLimiter(policy, options), scenario)
     lockstep.run()
-    calls += lockstep.calls
+    missing -= lockstep.calls
   })
-  for (let batch = 0; calls < wanted; batch++) await assertProperty(property, 50, batch)
-  driven += calls
+  for (let batch = 0; missing > 0; batch++) await assertProperty(property, 50, batch)
 }
 
 describe("RateLimiter agrees with the oracle", () => {
   test.each(RULE_KINDS)(
     "with one rule of %s",
-    (kind) => agree(scenarios({ policy: policies(rulesOf[kind], { minRules: 1, maxRules: 1 }) }), SHARES.algorithm),
-    TIMEOUT_MS,
+    (kind) => agree(scenarios({ policy: policies(rulesOf[kind], { minRules: 1, maxRules: 1 }) }), SHARES.eachKind),
+    PROPERTY_TIMEOUT_MS,
   )
 
   test(
     "with several rules on a key",
     () => agree(scenarios({ policy: policies(rules, { minRules: 2, maxRules: 4 }) }), SHARES.severalRules),
-    TIMEOUT_MS,
+    PROPERTY_TIMEOUT_MS,
   )
 
   test(
     "while the clock only moves on",
     () =>
       agree(scenarios({ policy: policies(rules, { minRules: 1, maxRules: 3 }), clockRuns: "forward" }), SHARES.forward),
-    TIMEOUT_MS,
+    PROPERTY_TIMEOUT_MS,
   )
 
   test(
@@ -60,10 +47,11 @@ describe("RateLimiter agrees with the oracle", () => {
         scenarios({ policy: policies(rules, { minRules: 1, maxRules: 2 }), maxKeys: 500, maxCalls: 5_000 }),
         SHARES.manyKeys,
       ),
-    TIMEOUT_MS,
+    PROPERTY_TIMEOUT_MS,
   )
 
-  afterAll(() => {
-    expect(driven).toBeGreaterThanOrEqual(CALLS)
+  test("with all calls of the budget", () => {
+    const { eachKind, ...others } = SHARES
+    expect(Object.values(others).reduce((sum, share) => sum + share, eachKind * RULE_KINDS.length)).toBe(100)
   })
 })

@@ -58,7 +58,7 @@ export class Lockstep {
   readonly #actual: SyncLimiter
   readonly #expected: OracleLimiter
   readonly #receipts: ChargePair[] = []
-  readonly #trace: string[] = []
+  readonly #trace: { readonly key: string | null; readonly told: string }[] = []
   /** The time of each call so far, and the latest of them. */
   readonly #times: number[] = []
   #latestMs = 0
@@ -124,7 +124,7 @@ export class Lockstep {
     switch (act.verb) {
       case "charge": {
         const units = this.#context.units(act.units)
-        this.#note(`charge(${JSON.stringify(key)}, ${units})`)
+        this.#note(key, `charge(${JSON.stringify(key)}, ${units})`)
         this.#actual.charge(key, units)
         this.#expected.charge(key, units, nowMs)
         if (units > 0) this.#changed.set(key, this.calls)
@@ -135,26 +135,26 @@ export class Lockstep {
         if (charge === undefined) return key
         const { actual, expected } = charge
         const units = Math.floor((expected.cost * act.thousandths) / 1_000)
-        this.#note(`refund(${JSON.stringify(expected)}, ${units})`)
+        this.#note(expected.key, `refund(${JSON.stringify(expected)}, ${units})`)
         this.#actual.refund(actual, units)
         this.#expected.refund(expected, units, nowMs)
         return expected.key
       }
       case "block":
-        this.#note(`block(${JSON.stringify(key)}, ${act.durationMs})`)
+        this.#note(key, `block(${JSON.stringify(key)}, ${act.durationMs})`)
         this.#actual.block(key, act.durationMs)
         this.#expected.block(key, act.durationMs, nowMs)
         return key
       case "unblock":
       case "reset":
-        this.#note(`${act.verb}(${JSON.stringify(key)})`)
+        this.#note(key, `${act.verb}(${JSON.stringify(key)})`)
         this.#actual[act.verb](key)
         this.#expected[act.verb](key)
         return key
       case "setPolicy": {
         const index = act.policy % this.#policies.length
         this.#context.policy = this.#policies[index]!
-        this.#note(`setPolicy(${this.#context.policy.canonical})`)
+        this.#note(null, `setPolicy(${this.#context.policy.canonical})`)
         this.#actual.setPolicy(this.#scenario.policies[index]!)
         this.#expected.setPolicy(this.#context.policy, nowMs)
         for (const known of this.#changed.keys()) this.#changed.set(known, this.calls)
@@ -164,7 +164,7 @@ export class Lockstep {
   }
 
   #ask(verb: "check" | "peek", key: string, cost: number): void {
-    this.#note(`${verb}(${JSON.stringify(key)}, { cost: ${cost} })`)
+    this.#note(key, `${verb}(${JSON.stringify(key)}, { cost: ${cost} })`)
     const expected = attempt(() => this.#expected[verb](key, cost, this.#context.clock.now()))
     const actual = attempt(() => this.#actual[verb](key, { cost }))
     if (expected instanceof CostError || actual instanceof CostError) {
@@ -198,17 +198,20 @@ export class Lockstep {
 
   #same(what: string, actual: unknown, expected: unknown): void {
     if (Object.is(actual, expected)) return
+    const key = this.#trace.at(-1)?.key
+    const concerned = this.#trace.filter((call) => call.key === key || call.key === null)
     throw new Error(
       [
         `${what} is ${show(actual)}, the oracle says ${show(expected)}, after`,
         `policy ${this.#policies[0]!.canonical}`,
-        ...this.#trace,
+        ...concerned.map(({ told }) => told),
       ].join("\n"),
     )
   }
 
-  #note(call: string): void {
-    this.#trace.push(`at ${this.#context.clock.now()}: ${call}`)
+  /** Notes a call for the message of a difference; `key` is `null` for all keys. */
+  #note(key: string | null, call: string): void {
+    this.#trace.push({ key, told: `at ${this.#context.clock.now()}: ${call}` })
   }
 }
 

@@ -1,10 +1,11 @@
-/** What wrangler.toml binds, for `cloudflare:workers` in these tests. */
+/** What this folder's wrangler.toml binds, for `cloudflare:workers`. */
 declare namespace Cloudflare {
   interface GlobalProps {
-    mainModule: typeof import("../../worker/index.js")
-    durableNamespaces: "LimiterObject"
+    mainModule: typeof import("./main.js")
+    durableNamespaces: "LimiterObject" | "ClockedLimiterObject"
   }
   interface Env {
-    LIMITER: DurableObjectNamespace<import("../../worker/index.js").LimiterObject>
+    LIMITER: DurableObjectNamespace<import("./main.js").LimiterObject>
+    CLOCKED_LIMITER: DurableObjectNamespace<import("./main.js").ClockedLimiterObject>
   }
 }

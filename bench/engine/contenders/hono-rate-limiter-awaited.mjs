@@ -3,7 +3,7 @@ import { MemoryStore } from "hono-rate-limiter"
 import { kept } from "../keep.mjs"
 import { keyAt } from "../key-source.mjs"
 
-export function make({ limit, periodMs }) {
+export function make({ burst, periodMs }) {
   const store = new MemoryStore()
   store.init({ windowMs: periodMs })
   return {
@@ -12,7 +12,7 @@ export function make({ limit, periodMs }) {
       for (let position = from; position < from + count; position++) {
         const client = await store.increment(keyAt(position))
         kept.answer = client
-        if (client.totalHits <= limit) admitted++
+        if (client.totalHits <= burst) admitted++
       }
       return admitted
     },

@@ -3,10 +3,10 @@ import { RateLimiter } from "limiter"
 import { kept } from "../keep.mjs"
 import { keyAt } from "../key-source.mjs"
 
-export function make({ limit, periodMs }) {
+export function make({ burst, periodMs }) {
   const limiters = new Map()
   const add = (key) => {
-    const limiter = new RateLimiter({ tokensPerInterval: limit, interval: periodMs, fireImmediately: true })
+    const limiter = new RateLimiter({ tokensPerInterval: burst, interval: periodMs, fireImmediately: true })
     limiters.set(key, limiter)
     return limiter
   }

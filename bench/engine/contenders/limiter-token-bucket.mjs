@@ -3,11 +3,11 @@ import { TokenBucket } from "limiter"
 import { kept } from "../keep.mjs"
 import { keyAt } from "../key-source.mjs"
 
-export function make({ limit, periodMs }) {
+export function make({ limit, burst, periodMs }) {
   const buckets = new Map()
   const add = (key) => {
-    const bucket = new TokenBucket({ bucketSize: limit, tokensPerInterval: limit, interval: periodMs })
-    bucket.content = limit // a new one is empty
+    const bucket = new TokenBucket({ bucketSize: burst, tokensPerInterval: limit, interval: periodMs })
+    bucket.content = burst // a new one is empty
     buckets.set(key, bucket)
     return bucket
   }

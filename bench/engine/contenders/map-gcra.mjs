@@ -2,18 +2,19 @@
 import { kept } from "../keep.mjs"
 import { keyAt } from "../key-source.mjs"
 
-export function make({ limit, periodMs }) {
+export function make({ limit, burst, periodMs }) {
   const arrivals = new Map()
   const intervalMs = periodMs / limit
+  const capacityMs = burst * intervalMs
 
   function check(key) {
     const nowMs = Date.now()
     const base = Math.max(arrivals.get(key) ?? 0, nowMs)
     const next = base + intervalMs
-    const overMs = next - nowMs - periodMs
+    const overMs = next - nowMs - capacityMs
     if (overMs > 0) return { allowed: false, remaining: 0, retryAfterMs: Math.ceil(overMs) }
     arrivals.set(key, next)
-    return { allowed: true, remaining: Math.floor((periodMs - (next - nowMs)) / intervalMs), retryAfterMs: 0 }
+    return { allowed: true, remaining: Math.floor((capacityMs - (next - nowMs)) / intervalMs), retryAfterMs: 0 }
   }
 
   return {

@@ -4,10 +4,10 @@ import { keyAt } from "../key-source.mjs"
 
 const admit = () => 1
 
-export function make({ limit, periodMs }) {
+export function make({ burst, periodMs }) {
   const throttled = new Map()
   const add = (key) => {
-    const call = pThrottle({ limit, interval: periodMs })(admit)
+    const call = pThrottle({ limit: burst, interval: periodMs })(admit)
     throttled.set(key, call)
     return call
   }

@@ -2,9 +2,9 @@ import flexible from "rate-limiter-flexible"
 import { kept } from "../keep.mjs"
 import { keyAt } from "../key-source.mjs"
 
-export function make({ limit, periodMs }) {
+export function make({ burst, periodMs }) {
   // Without a prefix it need not join two strings per call.
-  const limiter = new flexible.RateLimiterMemory({ points: limit, duration: periodMs / 1000, keyPrefix: "" })
+  const limiter = new flexible.RateLimiterMemory({ points: burst, duration: periodMs / 1000, keyPrefix: "" })
   return {
     async run(from, count) {
       let admitted = 0

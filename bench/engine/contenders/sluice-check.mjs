@@ -1,9 +1,9 @@
-import { RateLimiter } from "../../../dist/src/index.js"
 import { kept } from "../keep.mjs"
 import { keyAt } from "../key-source.mjs"
+import { RateLimiter } from "../sluice.mjs"
 
-export function make({ limit, periodMs }) {
-  const limiter = new RateLimiter({ limit, period: periodMs })
+export function make({ limit, burst, periodMs }) {
+  const limiter = new RateLimiter({ limit, burst, period: periodMs })
   return {
     run(from, count) {
       let admitted = 0

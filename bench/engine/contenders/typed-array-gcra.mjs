@@ -6,8 +6,9 @@ import { keyAt } from "../key-source.mjs"
 const FIRST_CELLS = 1024
 const MOST_FULL = 0.75
 
-export function make({ limit, periodMs }) {
+export function make({ limit, burst, periodMs }) {
   const intervalMs = periodMs / limit
+  const capacityMs = burst * intervalMs
   let mask = FIRST_CELLS - 1
   let hashes = new Int32Array(FIRST_CELLS * 2)
   let arrivals = new Float64Array(FIRST_CELLS)
@@ -33,7 +34,8 @@ export function make({ limit, periodMs }) {
   /** The cell of `low` and `high`, or the free one where it belongs. */
   function find() {
     let cell = (high ^ (high >>> 16)) & mask
-    while (hashes[cell * 2] !== 0 && (hashes[cell * 2] !== low || hashes[cell * 2 + 1] !== high)) cell = (cell + 1) & mask
+    while (hashes[cell * 2] !== 0 && (hashes[cell * 2] !== low || hashes[cell * 2 + 1] !== high))
+      cell = (cell + 1) & mask
     return cell
   }
 
@@ -60,7 +62,7 @@ export function make({ limit, periodMs }) {
     const isNew = hashes[cell * 2] === 0
     const base = isNew ? nowMs : Math.max(arrivals[cell], nowMs)
     const next = base + intervalMs
-    const overMs = next - nowMs - periodMs
+    const overMs = next - nowMs - capacityMs
     if (overMs > 0) return { allowed: false, remaining: 0, retryAfterMs: Math.ceil(overMs) }
     if (isNew) {
       if (size >= MOST_FULL * (mask + 1)) {
@@ -75,7 +77,7 @@ export function make({ limit, periodMs }) {
       size++
     }
     arrivals[cell] = next
-    return { allowed: true, remaining: Math.floor((periodMs - (next - nowMs)) / intervalMs), retryAfterMs: 0 }
+    return { allowed: true, remaining: Math.floor((capacityMs - (next - nowMs)) / intervalMs), retryAfterMs: 0 }
   }
 
   return {

@@ -1,5 +1,5 @@
 // What one dependent memory access costs: each load's address is what the load before it read.
-import { performance } from "node:perf_hooks"
+import { startStopwatch } from "../stopwatch.mjs"
 
 const BYTES = 64 * 2 ** 20
 const LINE_WORDS = 16 // 64 bytes: one node a cache line
@@ -30,7 +30,7 @@ function chase(words, from, steps) {
 
 const words = makeCycle()
 const warm = chase(words, 0, STEPS / 4)
-const start = performance.now()
+const read = startStopwatch()
 const end = chase(words, warm, STEPS)
-const elapsedMs = performance.now() - start
-console.log(JSON.stringify({ latencyNs: (elapsedMs * 1e6) / STEPS, end }))
+const { wallMs, cpuMs } = read()
+console.log(JSON.stringify({ wallNs: (wallMs * 1e6) / STEPS, cpuNs: (cpuMs * 1e6) / STEPS, end }))

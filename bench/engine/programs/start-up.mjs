@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import { gzipSync } from "node:zlib"
 
-const DIST = new URL("../../../dist/", import.meta.url)
-const bytes = readFileSync(new URL("core.wasm", DIST))
+const { SLUICE_BENCH_INDEX: index, SLUICE_BENCH_WASM: wasm } = process.env
+const bytes = readFileSync(new URL(wasm))
 
 function time(work) {
   const start = performance.now()
@@ -16,7 +16,7 @@ const compiled = time(() => new WebAssembly.Module(bytes))
 const instantiated = time(() => new WebAssembly.Instance(compiled.result))
 
 const importStart = performance.now()
-const { RateLimiter } = await import(new URL("src/index.js", DIST).href)
+const { RateLimiter } = await import(index)
 const importMs = performance.now() - importStart
 const made = time(() => new RateLimiter("100/minute"))
 const first = time(() => made.result.check("first"))

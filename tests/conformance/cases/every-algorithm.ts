@@ -108,7 +108,7 @@ export const everyAlgorithmCases: readonly LimiterCase[] = [
       "the check in the future",
     )
     clock.set(START_MS)
-    const { allowed, retryAfterMs } = await limiter.peek("a")
+    const { allowed, retryAfterMs } = await limiter.check("a")
     same(allowed, false, "whether the quota is there at once")
     isTrue(retryAfterMs <= subject.fullMs, `a wait of at most ${subject.fullMs} ms, not ${retryAfterMs}`)
     const { resetAfterMs } = await limiter.status("a")

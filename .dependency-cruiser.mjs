@@ -1,0 +1,101 @@
+/** Who may know whom: a room's modules import their own room and those named here, nothing else of the project. */
+const ROOMS = {
+  types: [],
+  policy: ["types"],
+  engine: ["policy", "types"],
+  ledger: ["engine", "policy", "types"],
+  limiter: ["ledger", "engine", "policy", "types"],
+  http: ["limiter", "policy", "types"],
+  metrics: ["types"],
+  api: ["limiter", "metrics", "http", "policy", "types"],
+  adapters: ["http", "types"],
+  client: ["types"],
+}
+
+/** The only files that may name a runtime's own modules. */
+const RUNTIME_ADAPTER = "^worker/|\\.(node|workerd|browser|deno|bun)\\.ts$"
+
+const roomRules = Object.entries(ROOMS).map(([room, known]) => ({
+  name: `${room}-knows-${known.length > 0 ? known.join("-and-") : "nobody"}`,
+  comment: `src/${room} may import ${known.length > 0 ? known.map((name) => `src/${name}`).join(", ") : "no other room"}.`,
+  severity: "error",
+  from: { path: `^src/${room}/` },
+  to: {
+    path: "^(src|worker|tests|bench|scripts|assembly|dist)/",
+    pathNot: [
+      `^src/(${[room, ...known].join("|")})/`,
+      "^dist/src/engine/module\\.[a-z]+\\.d\\.ts$",
+      "^dist/core\\.wasm$",
+    ],
+  },
+}))
+
+export default {
+  forbidden: [
+    ...roomRules,
+    {
+      name: "every-room-has-a-rule",
+      comment: "A folder of src/ that ROOMS does not name could import anything: give it a line.",
+      severity: "error",
+      from: { path: "^src/[^/]+/", pathNot: `^src/(${[...Object.keys(ROOMS), "cli"].join("|")})/` },
+      to: {},
+    },
+    {
+      name: "nothing-knows-the-worker",
+      comment: "The deployable stands on the library, never the other way round.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^worker/" },
+    },
+    {
+      name: "product-knows-no-tests",
+      severity: "error",
+      from: { path: "^(src|worker)/" },
+      to: { path: "^(tests|bench|scripts|examples)/" },
+    },
+    {
+      name: "runtime-modules-in-adapters",
+      comment: "node:, cloudflare: and bun: modules only in worker/ and in *.node.ts, *.workerd.ts and the like.",
+      severity: "error",
+      from: { path: "^src/", pathNot: RUNTIME_ADAPTER },
+      to: {
+        path: [
+          "^(node|cloudflare|bun|deno|jsr|npm):",
+          "^(fs|path|crypto|os|net|http|https|buffer|process|util|stream|events)(/|$)",
+        ],
+      },
+    },
+    {
+      name: "runtime-modules-are-the-runtimes-own",
+      comment: "No Node in the Worker, and no other Node module of its own accord anywhere.",
+      severity: "error",
+      from: { path: "^(src|worker)/", pathNot: "\\.(node|deno|bun)\\.ts$" },
+      to: { dependencyTypes: ["core"] },
+    },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: { path: "^(src|worker)/" },
+      to: { circular: true },
+    },
+    {
+      name: "no-runtime-dependencies",
+      comment: "What users import depends on nothing but its runtime.",
+      severity: "error",
+      from: { path: "^(src|worker)/" },
+      to: { path: "node_modules" },
+    },
+    {
+      name: "nothing-unresolvable",
+      severity: "error",
+      from: { path: "^(src|worker)/" },
+      to: { couldNotResolve: true, pathNot: ["^cloudflare:", "/core\\.wasm$"] },
+    },
+  ],
+  options: {
+    // TypeScript 7 has no JavaScript API for this tool to parse with; swc sees imports of types too.
+    parser: "swc",
+    doNotFollow: { path: ["node_modules", "^dist/"] },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["types", "import"] },
+  },
+}

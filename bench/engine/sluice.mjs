@@ -1,0 +1,2 @@
+// The build that this run measures; `runProgram` says where it is.
+export const { RateLimiter } = await import(process.env.SLUICE_BENCH_INDEX)

@@ -1,0 +1,75 @@
+// What `npm publish` would send: packs it, looks at each file, installs it in an empty project and imports every entry.
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const ALLOWED = [
+  /^package\.json$/,
+  /^(README|CHANGELOG)\.md$/,
+  /^LICENSE$/,
+  /^dist\/core\.wasm(\.d\.ts)?$/,
+  /^dist\/(src|worker)\/[\w./-]+\.(js|js\.map|d\.ts)$/,
+]
+const REQUIRED = ["LICENSE", "README.md", "CHANGELOG.md", "dist/core.wasm"]
+
+/** Entries that only the runtime named can import; the tests of that runtime do. */
+const NOT_IN_NODE = { "./worker": "workerd" }
+
+const root = join(import.meta.dirname, "..")
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const scratch = mkdtempSync(join(tmpdir(), "sluice-package-"))
+const problems = []
+
+function npm(args, cwd) {
+  return execFileSync("npm", [...args, "--loglevel=error"], { cwd, encoding: "utf8" })
+}
+
+/** Every file that exports or imports of package.json name. */
+function targets(value) {
+  return typeof value === "string" ? [value] : Object.values(value).flatMap(targets)
+}
+
+try {
+  // What is in dist/ was built just before; prepack would clean it under the feet of other checks.
+  const report = JSON.parse(npm(["pack", "--json", "--ignore-scripts", "--pack-destination", scratch], root))
+  const [packed] = Array.isArray(report) ? report : Object.values(report)
+  const files = packed.files.map(({ path }) => path)
+  console.log(`${packed.filename}: ${files.length} files, ${packed.size} bytes packed, ${packed.unpackedSize} unpacked`)
+
+  for (const path of files) {
+    if (!ALLOWED.some((pattern) => pattern.test(path))) problems.push(`${path} is packed`)
+  }
+  for (const path of [...REQUIRED, ...targets([manifest.exports, manifest.imports]).map((path) => path.slice(2))]) {
+    if (!files.includes(path)) problems.push(`${path} is not packed`)
+  }
+
+  const project = join(scratch, "project")
+  mkdirSync(project)
+  writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
+  npm(["install", "--no-audit", "--no-fund", join(scratch, packed.filename)], project)
+  for (const entry of Object.keys(manifest.exports)) {
+    if (!targets(manifest.exports[entry]).some((path) => path.endsWith(".js"))) continue
+    const specifier = `${manifest.name}${entry.slice(1)}`
+    if (NOT_IN_NODE[entry]) {
+      console.log(`${specifier}: for ${NOT_IN_NODE[entry]}`)
+      continue
+    }
+    const code = `console.log(Object.keys(await import(${JSON.stringify(specifier)})).sort().join(", "))`
+    try {
+      const names = execFileSync(process.execPath, ["--input-type=module", "--eval", code], {
+        cwd: project,
+        encoding: "utf8",
+      }).trim()
+      console.log(`${specifier}: ${names}`)
+      if (names === "") problems.push(`${specifier} exports nothing`)
+    } catch {
+      problems.push(`${specifier} cannot be imported in Node`)
+    }
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
+
+for (const problem of problems) console.error(problem)
+process.exit(problems.length === 0 ? 0 : 1)

@@ -1,0 +1,56 @@
+// What an application ships for each entry: bundled, minified, gzipped, with the core where the entry needs it.
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+import { build } from "esbuild"
+
+const KIB = 1024
+const root = join(import.meta.dirname, "..")
+
+/** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
+const ENTRIES = [
+  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 24 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 24 * KIB },
+  {
+    name: "sluice: parsePolicy",
+    code: 'export { parsePolicy } from "sluice"',
+    conditions: ["workerd"],
+    maxBytes: 24 * KIB,
+  },
+  { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 24 * KIB },
+  { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 40 * KIB },
+]
+
+const core = gzipSync(readFileSync(join(root, "dist", "core.wasm")), { level: 9 }).length
+
+async function measure({ name, code, conditions, maxBytes }) {
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: code, resolveDir: root },
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    target: "es2022",
+    conditions,
+    external: ["cloudflare:*", "*.wasm"],
+    logLevel: "warning",
+  })
+  const script = gzipSync(outputFiles[0].contents, { level: 9 }).length
+  const [output] = Object.values(metafile.outputs)
+  // The module that loads the core: dropped from the bundle where nothing that was imported needs it.
+  const withCore = Object.entries(output.inputs).some(([file, { bytesInOutput }]) => {
+    return /engine\/core\.js$/.test(file) && bytesInOutput > 0
+  })
+  return { name, script, core: withCore ? core : 0, total: script + (withCore ? core : 0), maxBytes }
+}
+
+const sizes = await Promise.all(ENTRIES.map(measure))
+console.log(
+  `${"gzipped bytes".padEnd(24)} ${"script".padStart(7)} ${"core".padStart(7)} ${"total".padStart(7)} ${"at most".padStart(8)}`,
+)
+for (const { name, script, core, total, maxBytes } of sizes) {
+  const cells = [script, core, total].map((bytes) => String(bytes).padStart(7)).join(" ")
+  console.log(`${name.padEnd(24)} ${cells} ${String(maxBytes).padStart(8)}${total > maxBytes ? "  TOO LARGE" : ""}`)
+}
+process.exit(sizes.every(({ total, maxBytes }) => total <= maxBytes) ? 0 : 1)

@@ -1,0 +1,69 @@
+import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { build, type Metafile } from "esbuild"
+import { beforeAll, describe, expect, test } from "vitest"
+import { declareReportedCases } from "./declare-reported-cases.js"
+import { ROOT } from "./run-in-runtime.js"
+
+const ORIGIN = "https://page.example/"
+const OUTFILE = `${ROOT}dist/.tests/conformance/assets/browser.mjs`
+
+/** What a page has in place of Node: `fetch`, which answers from `dist/`, and no `process`. */
+const PAGE = `
+  const { readFileSync } = process.getBuiltinModule("node:fs")
+  const fetched = []
+  globalThis.fetch = async (input) => {
+    fetched.push(new URL(input).pathname)
+    const body = readFileSync(${JSON.stringify(`${ROOT}dist/core.wasm`)})
+    return new Response(body, { headers: { "content-type": "application/wasm" } })
+  }
+  const write = process.stdout.write.bind(process.stdout)
+  delete globalThis.process
+  const { run } = await import(${JSON.stringify(OUTFILE)})
+  write(JSON.stringify({ report: await run(${JSON.stringify(`${ORIGIN}core.wasm`)}), fetched }))
+`
+
+describe("a browser's bundle", () => {
+  let metafile: Metafile
+  let fetched: string[]
+
+  beforeAll(async () => {
+    const bundle = await build({
+      absWorkingDir: ROOT,
+      entryPoints: ["tests/conformance/runners/browser.ts"],
+      outfile: OUTFILE,
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      metafile: true,
+      logLevel: "silent",
+    })
+    metafile = bundle.metafile
+  })
+
+  test("takes the browser's way to the core, and no other runtime's", () => {
+    const inputs = Object.keys(metafile.inputs).filter((path) => path.includes("engine/module."))
+    expect(inputs).toEqual(["dist/src/engine/module.browser.js"])
+  })
+
+  test("imports nothing: no node: module, no runtime's own", () => {
+    const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path))
+    expect(imports).toEqual([])
+    expect(readFileSync(OUTFILE, "utf8")).not.toMatch(/["'`](?:node|cloudflare|bun|jsr|npm):/)
+  })
+
+  declareReportedCases(/^a browser's bundle$/, async () => {
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "--eval", PAGE], {
+      encoding: "utf8",
+    })
+    if (stdout === "") throw new Error(stderr)
+    const page = JSON.parse(stdout) as { readonly report: string; readonly fetched: string[] }
+    fetched = page.fetched
+    return page.report
+  })
+
+  test("fetches the core from where the package's files lie", () => {
+    expect(fetched).toEqual([new URL("../../core.wasm", `file://${OUTFILE}`).pathname, "/core.wasm"])
+  })
+})

@@ -1,0 +1,17 @@
+import { Core } from "../../src/engine/core.js"
+import { Limit, type LimitOptions } from "../../src/engine/limit.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { PolicyInput } from "../../src/policy/policy.js"
+
+/** A limit in a core of its own, or in a given one. */
+export function makeLimit(policy: PolicyInput, options: Partial<LimitOptions> = {}, core = new Core()): Limit {
+  return new Limit(core, parsePolicy(policy), {
+    maxKeys: 2 ** 32 - 1,
+    onFull: "evict-nearest-full",
+    stats: false,
+    seed: [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a],
+    issuerId: "test",
+    sharesCore: true,
+    ...options,
+  })
+}

@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest"
+import { makeLimit } from "./make-limit.js"
+import { Random, SEED } from "./random.js"
+
+const START_MS = 1_700_000_000_000
+const BOUNDS = [1, 2, 13, 14, 15, 100, 1_000, 5_000]
+
+describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
+  test.each(BOUNDS)("is never exceeded under random keys: %d keys, evict-nearest-full", (maxKeys) => {
+    const random = new Random(SEED + maxKeys)
+    const limit = makeLimit("10/second burst 4", { maxKeys })
+    let nowMs = START_MS
+    for (let i = 0; i < 20_000; i++) {
+      if (random.below(50) === 0) nowMs += random.below(30)
+      const key = `key ${random.below(maxKeys * 3 + 5)}`
+      const before = limit.peek(key, 1, nowMs)
+      const after = limit.check(key, 1, nowMs)
+      // With eviction there is room for every key: the quota alone decides.
+      if (after.allowed !== before.allowed) throw new Error(`Call ${i}: the check differs from the peek before it.`)
+      if (after.allowed && limit.peek(key, 0, nowMs).remaining !== after.remaining) {
+        throw new Error(`Call ${i}: the key that was charged is not held.`)
+      }
+      if (limit.size > maxKeys) throw new Error(`Call ${i}: ${limit.size} keys are held.`)
+    }
+    expect(limit.size).toBeGreaterThan(0)
+  })
+
+  test.each(BOUNDS)("is never exceeded under random keys: %d keys, deny-new", (maxKeys) => {
+    const random = new Random(SEED + maxKeys)
+    // Keys take so long to become full that there are more of them than room.
+    const policy = { limit: 10, period: 1_000 + maxKeys * 10, burst: 4 }
+    const bounded = makeLimit(policy, { maxKeys, onFull: "deny-new" })
+    const unbounded = makeLimit(policy)
+    let nowMs = START_MS
+    let refused = 0
+    for (let i = 0; i < 20_000; i++) {
+      if (random.below(50) === 0) nowMs += random.below(30)
+      const key = `key ${random.below(maxKeys * 3 + 5)}`
+      const held = bounded.peek(key, 0, nowMs)
+      if (held.remaining !== unbounded.peek(key, 0, nowMs).remaining) {
+        throw new Error(`Call ${i}: the key is not as without a bound.`)
+      }
+      const decision = bounded.check(key, 1, nowMs)
+      if (decision.allowed) unbounded.check(key, 1, nowMs)
+      else if (held.remaining > 0) {
+        // Only a key that has used nothing may be refused.
+        if (held.resetAfterMs !== 0) throw new Error(`Call ${i}: a held key was refused.`)
+        refused++
+      }
+      if (bounded.size > maxKeys) throw new Error(`Call ${i}: ${bounded.size} keys are held.`)
+    }
+    expect(refused).toBeGreaterThan(0)
+  })
+
+  test("holds for blocks too: a key above it is not blocked, and says so", () => {
+    const limit = makeLimit("10/second", { maxKeys: 3 })
+    for (const key of ["a", "b", "c"]) limit.block(key, START_MS + 1_000, START_MS)
+    expect(() => limit.block("d", START_MS + 1_000, START_MS)).toThrow(RangeError)
+    expect(() => limit.block("d", START_MS + 1_000, START_MS)).toThrow("maxKeys")
+    expect(limit.check("d", 1, START_MS).allowed).toBe(true)
+    limit.block("a", START_MS + 5_000, START_MS)
+    // Blocks that have ended make room.
+    limit.block("d", START_MS + 2_000, START_MS + 1_000)
+    expect(limit.check("d", 1, START_MS + 1_000).reason).toBe("blocked")
+    expect(limit.check("a", 1, START_MS + 1_000).reason).toBe("blocked")
+    expect(limit.check("b", 1, START_MS + 1_000).allowed).toBe(true)
+  })
+
+  test("forgets the key that would be full soonest among its neighbours", () => {
+    const limit = makeLimit("100/hour", { maxKeys: 12 })
+    // In a table this small, all are neighbours.
+    for (let i = 1; i <= 12; i++) limit.check(`key ${i}`, 2 * i, START_MS)
+    for (let i = 1; i <= 12; i++) {
+      limit.check(`new ${i}`, 90, START_MS)
+      expect(limit.peek(`key ${i}`, 0, START_MS).remaining).toBe(100)
+      for (let j = i + 1; j <= 12; j++) expect(limit.peek(`key ${j}`, 0, START_MS).remaining).toBe(100 - 2 * j)
+    }
+  })
+})

@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest"
+import { Core } from "../../src/engine/core.js"
+import type { PolicyInput } from "../../src/policy/policy.js"
+import { makeLimit } from "./make-limit.js"
+
+const START_MS = 1_700_000_000_000
+
+/** Sends `keys` keys one after the other, `perMs` in each millisecond, and tells the memory on the way. */
+function stream(core: Core, policy: PolicyInput, keys: number, perMs: number): { atStart: number; atEnd: number } {
+  const limit = makeLimit(policy, {}, core)
+  let atStart = 0
+  for (let i = 0; i < keys; i++) {
+    limit.allow(`session:${i}`, 1, START_MS + Math.floor(i / perMs))
+    if (i === Math.floor(keys / 10)) atStart = core.exports.allocatedBytes()
+  }
+  return { atStart, atEnd: core.exports.allocatedBytes() }
+}
+
+describe("memory", () => {
+  test("stays flat while a million short-lived keys come and go", () => {
+    // Each key is full again after 10 ms, so some 1,000 are in use at a time.
+    const core = new Core()
+    const { atStart, atEnd } = stream(core, "100/second", 1_000_000, 100)
+    expect(atEnd).toBeLessThanOrEqual(atStart)
+    // 24 bytes a cell, tables at least half full of cells in use or not yet swept.
+    expect(atEnd).toBeLessThan(200_000)
+    expect(core.exports.memory.buffer.byteLength).toBeLessThan(4 * 2 ** 20)
+  })
+
+  test("stays flat with logs, whose rings go with their keys", () => {
+    const core = new Core()
+    const { atStart, atEnd } = stream(core, "3/10ms sliding_window_log", 200_000, 100)
+    expect(atEnd).toBeLessThanOrEqual(atStart * 1.2)
+    expect(atEnd).toBeLessThan(1_000_000)
+  })
+
+  test("stays flat while one key has charges for ever", () => {
+    const core = new Core()
+    const limit = makeLimit("1000/second sliding_window_log", {}, core)
+    let most = 0
+    for (let i = 0; i < 200_000; i++) {
+      limit.allow("a", 1, START_MS + i)
+      if (i === 5_000) most = core.exports.allocatedBytes()
+    }
+    expect(core.exports.allocatedBytes()).toBeLessThanOrEqual(most)
+    expect(limit.peek("a", 0, START_MS + 199_999).remaining).toBe(0)
+  })
+
+  test("a key costs at most 36 bytes in a table of 500,000, as its cell of 24 at a load of two thirds", () => {
+    const core = new Core()
+    const limit = makeLimit("10/hour", {}, core)
+    for (let i = 0; i < 500_000; i++) limit.allow(`session:${i}`, 1, START_MS)
+    expect(limit.size).toBe(500_000)
+    expect(core.exports.allocatedBytes() / 500_000).toBeLessThan(36)
+  })
+
+  test("a ring shrinks when the charges in its window become few", () => {
+    const core = new Core()
+    const limit = makeLimit("100000/second sliding_window_log", {}, core)
+    for (let i = 0; i < 10_000; i++) limit.check("a", 1, START_MS + (i % 1_000))
+    for (let i = 0; i < 900; i++) limit.check("a", 1, START_MS + 1_000 + i)
+    const full = core.exports.allocatedBytes()
+    for (let i = 0; i < 100; i++) limit.check("a", 1, START_MS + 10_000 + i * 900)
+    expect(core.exports.allocatedBytes()).toBeLessThan(full / 4)
+  })
+
+  test("a limit gives back what it held when it is freed, and when its policy changes", () => {
+    const core = new Core()
+    const before = core.exports.allocatedBytes()
+    const limit = makeLimit(["10/hour sliding_window_log", "20/hour"], { stats: true }, core)
+    for (let i = 0; i < 20_000; i++) limit.allow(`key ${i % 1_000}`, 1, START_MS + i)
+    limit.change(makeLimit("5/minute").policy, START_MS + 20_000)
+    expect(limit.size).toBe(1_000)
+    limit.free()
+    limit.free()
+    expect(core.exports.allocatedBytes()).toBe(before)
+  })
+})

@@ -1,0 +1,149 @@
+import { expect } from "vitest"
+import { Ledger } from "../../../src/ledger/ledger.js"
+import { parsePolicy } from "../../../src/policy/parse-policy.js"
+import type { Step } from "../acts.js"
+import { type LedgerCase, START_MS } from "../ledger-case.js"
+import { readRows } from "../rows.js"
+import { core, fromNowOn, ScriptRun } from "../script-run.js"
+import { WatchedPort } from "../watched-port.js"
+
+const POLICIES = [
+  ["3/second", { limit: 20, period: "1m", algorithm: "sliding_window_log" as const }],
+  { limit: 4, period: "5s", algorithm: "sliding_window" as const, block: "2s" },
+  { limit: 6, period: "6s", algorithm: "token_bucket" as const, refill: { amount: 2, every: "2s" } },
+  "2/minute",
+]
+
+/** One of everything, on two limits' keys. */
+const STEPS: readonly Step[] = Array.from({ length: 6 }, (_, round): Step[] => {
+  const limit = round % 3
+  return [
+    { byMs: 10, act: { verb: "check", limit, key: round, units: 1 } },
+    { byMs: 0, act: { verb: "check", limit, key: round, units: 2 } },
+    { byMs: 300, act: { verb: "flood", limit, key: round, times: 6, everyMs: 5 } },
+    { byMs: 1_000, act: { verb: "settle", receipt: round, units: 1 } },
+    { byMs: 1, act: { verb: "charge", limit, key: 1, units: 3 } },
+    { byMs: 1, act: { verb: "block", limit, key: 2, durationMs: 700 } },
+    { byMs: 0, act: { verb: "check", limit, key: 2, units: 1 } },
+    { byMs: 1, act: { verb: round % 2 === 0 ? "unblock" : "reset", limit, key: 2 } },
+    { byMs: 5, act: { verb: "define", limit, policy: round } },
+  ]
+}).flat()
+
+export const compactionCases: readonly LedgerCase[] = [
+  {
+    name: "compact() at any point changes no later answer, also after a crash",
+    async run(makePort) {
+      const script = { policies: POLICIES, steps: STEPS }
+      const plain = new ScriptRun(makePort(), script)
+      await plain.open()
+      await plain.run(STEPS)
+      const seen = fromNowOn(plain.seen(), plain.nowMs)
+      await plain.close()
+      for (let at = 0; at <= STEPS.length; at++) {
+        const run = new ScriptRun(makePort(), script, { historySegments: at % 3 })
+        await run.open()
+        await run.run(STEPS.slice(0, at))
+        await run.run([
+          { byMs: 0, act: { verb: "compact" } },
+          { byMs: 0, act: { verb: "crash" } },
+        ])
+        await run.run(STEPS.slice(at))
+        expect(run.answers, `compacted before step ${at}`).toEqual(plain.answers)
+        expect(fromNowOn(run.seen(), run.nowMs), `compacted before step ${at}`).toEqual(seen)
+        await run.run([{ byMs: 0, act: { verb: "verify" } }])
+        await run.close()
+      }
+    },
+  },
+  {
+    name: "the log is compacted by itself when it has `compactBytes`, and stays bounded",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core, compactBytes: 5_000 })
+      const limit = ledger.define("l", parsePolicy("1000000/second"), START_MS)
+      let mostBytes = 0
+      for (let round = 0; round < 60; round++) {
+        for (let check = 0; check < 100; check++) ledger.check(limit, `key ${check % 7}`, 1, START_MS + round)
+        await ledger.commit()
+        mostBytes = Math.max(
+          mostBytes,
+          readRows(port).reduce((sum, { body }) => sum + body.length, 0),
+        )
+      }
+      const { coveredSequence, sequence, replayEqualsLive } = await ledger.verify()
+      expect(coveredSequence).toBeGreaterThan(sequence / 2)
+      expect(replayEqualsLive).toBe(true)
+      expect(mostBytes).toBeLessThan(3 * 5_000)
+      expect(readRows(port).filter(({ id }) => id > 0 && id <= coveredSequence)).toEqual([])
+      expect(limit.keys.stats("key 0").totalAllowed).toBe(60 * 15)
+      await ledger.close()
+    },
+  },
+  {
+    name: "compact() keeps `historySegments` covered segments, and as many after the next one",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core, historySegments: 2 })
+      const limit = ledger.define("l", parsePolicy("1000/second"), START_MS)
+      const segments = () => readRows(port).flatMap(({ id }) => (id > 0 ? [id] : []))
+      const kept: number[][] = []
+      for (let round = 0; round < 4; round++) {
+        ledger.check(limit, "a", 1, START_MS + round)
+        await ledger.compact()
+        kept.push(segments())
+      }
+      // The last one is the open segment.
+      expect(kept).toEqual([
+        [1, 2],
+        [1, 2, 3],
+        [2, 3, 4],
+        [3, 4, 5],
+      ])
+      const { records, coveredSequence } = await ledger.verify()
+      expect([records, coveredSequence]).toEqual([2, 4])
+      await ledger.close()
+      const fewer = await Ledger.open(port, { core, historySegments: 0 })
+      await fewer.compact()
+      expect(segments()).toHaveLength(1)
+      await fewer.close()
+    },
+  },
+  {
+    name: "compact() writes a snapshot in as many parts as it needs, and takes the old ones away",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core, partBytes: 500 })
+      const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
+      for (let key = 0; key < 40; key++) ledger.check(limit, `key ${key}`, 2, START_MS)
+      await ledger.compact()
+      const parts = readRows(port).filter(({ id }) => id < 0)
+      expect(parts.length).toBeGreaterThan(5)
+      for (const { body } of parts) expect(body.length).toBeLessThan(700)
+      for (let key = 0; key < 40; key++) ledger.reset(limit, `key ${key}`, START_MS)
+      const whole = await Ledger.open(port, { core })
+      expect(whole.limit("l")!.keys.peek("key 39", 1, START_MS).remaining).toBe(3)
+      await whole.compact()
+      expect(readRows(port).filter(({ id }) => id < 0)).toHaveLength(1)
+      await whole.close()
+      const again = await Ledger.open(port, { core })
+      expect(again.limit("l")!.keys.peek("key 39", 1, START_MS).remaining).toBe(3)
+      await again.close()
+      ledger.abandon()
+    },
+  },
+  {
+    name: "compact() is one transaction",
+    async run(makePort) {
+      const port = new WatchedPort(makePort())
+      const ledger = await Ledger.open(port, { core, partBytes: 100 })
+      const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
+      for (let key = 0; key < 10; key++) ledger.check(limit, `key ${key}`, 2, START_MS)
+      await ledger.commit()
+      const { commits } = port
+      await ledger.compact()
+      expect(port.commits - commits).toBe(1)
+      await ledger.close()
+    },
+  },
+]

@@ -1,0 +1,134 @@
+import { expect } from "vitest"
+import { Ledger } from "../../../src/ledger/ledger.js"
+import { parsePolicy } from "../../../src/policy/parse-policy.js"
+import type { Receipt } from "../../../src/types/receipt.js"
+import { type LedgerCase, START_MS } from "../ledger-case.js"
+import { rowsText } from "../rows.js"
+import { core } from "../script-run.js"
+
+const HOUR_MS = 3_600_000
+
+export const receiptCases: readonly LedgerCase[] = [
+  {
+    name: "settle() settles a receipt once, across a crash and across a compaction",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      const receipts: Receipt[] = []
+      ledger.define("l", parsePolicy("10/hour"), START_MS)
+      for (const key of ["a", "b", "c"]) {
+        receipts.push(ledger.check(ledger.limit("l")!, key, 6, START_MS).decision.receipt)
+      }
+      const settle = (index: number, units: number) =>
+        ledger.settle(ledger.limit("l")!, receipts[index]!, units, START_MS + 1)
+      expect(settle(0, 6)).toBe(true)
+      expect(settle(0, 6)).toBe(false)
+      await ledger.commit()
+
+      ledger.abandon()
+      ledger = await Ledger.open(port, { core })
+      expect(settle(0, 6)).toBe(false)
+      expect(settle(1, -3)).toBe(true)
+      await ledger.compact()
+      expect(settle(0, 6)).toBe(false)
+      expect(settle(1, 6)).toBe(false)
+
+      ledger.abandon()
+      ledger = await Ledger.open(port, { core })
+      expect(settle(0, 6)).toBe(false)
+      expect(settle(1, 6)).toBe(false)
+      expect(settle(2, 0)).toBe(true)
+      expect(settle(2, 6)).toBe(false)
+      const remaining = ["a", "b", "c"].map((key) => ledger.limit("l")!.keys.peek(key, 1, START_MS + 1).remaining)
+      expect(remaining).toEqual([10, 1, 4])
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "settle() refuses a receipt that is too old, before and after a compaction dropped it",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      const { receipt: settled } = ledger.check(limit, "b", 6, START_MS).decision
+      expect(ledger.settle(limit, settled, 1, START_MS)).toBe(true)
+      const lateMs = START_MS + 3 * HOUR_MS + 1
+      expect(ledger.settle(limit, receipt, 6, lateMs)).toBe(false)
+      ledger.check(limit, "c", 1, lateMs)
+      await ledger.compact()
+      expect(ledger.settle(limit, settled, 6, lateMs)).toBe(false)
+      // The clock goes back: what was settled and is forgotten stays settled, so nothing as old can be.
+      expect(ledger.settle(limit, settled, 6, START_MS + 3 * HOUR_MS)).toBe(false)
+      expect(ledger.settle(limit, receipt, 6, START_MS + 3 * HOUR_MS)).toBe(false)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "settle() settles a receipt once where a longer policy comes after it was forgotten",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("10/minute"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      const { receipt: open } = ledger.check(limit, "b", 6, START_MS + HOUR_MS + 120_000).decision
+      expect(ledger.settle(limit, receipt, 1, START_MS)).toBe(true)
+      const laterMs = START_MS + HOUR_MS + 120_001
+      ledger.check(limit, "c", 1, laterMs)
+      await ledger.compact()
+      ledger.define("l", parsePolicy("10/day"), laterMs)
+      expect(ledger.settle(limit, receipt, 5, laterMs)).toBe(false)
+      expect(ledger.settle(limit, open, 6, laterMs)).toBe(true)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "settle() refuses what no receipt can be and changes nothing: the receipt can still be settled, the log opened",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+      const other = ledger.define("other", parsePolicy("10/hour"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      await ledger.commit()
+      const before = rowsText(port)
+      const bad: readonly (readonly [change: object, units: number, nowMs: number])[] = [
+        [{}, 0.5, START_MS],
+        [{}, Number.NaN, START_MS],
+        [{}, 2 ** 31 + 1, START_MS],
+        [{}, -(2 ** 31) - 1, START_MS],
+        [{}, Number.NEGATIVE_INFINITY, START_MS],
+        [{}, 1, -1],
+        [{}, 0, Number.NaN],
+        [{}, 0, START_MS + 0.5],
+        [{}, 0, 2 ** 47],
+        [{ chargedAtMs: -1 }, 0, START_MS],
+        [{ chargedAtMs: Number.NaN }, 0, START_MS],
+        [{ chargedAtMs: START_MS + 0.5 }, 1, START_MS],
+        [{ chargedAtMs: undefined }, -1, START_MS],
+        [{ chargedAtMs: 2 ** 60 }, 0, START_MS],
+        [{ key: "" }, 0, START_MS],
+        [{ key: "x".repeat(513) }, 0, START_MS],
+        [{ key: "\ud800" }, 1, START_MS],
+        [{ key: 7 }, 0, START_MS],
+        [{ id: `${receipt.id}0` }, 1, START_MS],
+        [{ id: "nobody's-1" }, 1, START_MS],
+      ]
+      for (const [change, units, nowMs] of bad) {
+        const label = JSON.stringify([change, units, nowMs])
+        expect(() => ledger.settle(limit, { ...receipt, ...change } as Receipt, units, nowMs), label).toThrow()
+      }
+      expect(() => ledger.settle(other, receipt, 1, START_MS)).toThrow(/is not of this limit/)
+      await ledger.commit()
+      expect(rowsText(port)).toBe(before)
+      expect(ledger.settle(limit, receipt, 6, START_MS)).toBe(true)
+      await ledger.close()
+      const again = await Ledger.open(port, { core })
+      expect(again.limit("l")!.keys.peek("a", 1, START_MS).remaining).toBe(10)
+      await again.close()
+    },
+  },
+]

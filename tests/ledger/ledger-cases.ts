@@ -1,0 +1,21 @@
+import { badInputCases } from "./cases/bad-input.js"
+import { compactionCases } from "./cases/compaction.js"
+import { corruptionCases } from "./cases/corruption.js"
+import { crashCases } from "./cases/crash.js"
+import { denialCases } from "./cases/denials.js"
+import { groupCommitCases } from "./cases/group-commit.js"
+import { receiptCases } from "./cases/receipts.js"
+import { recoveryCases } from "./cases/recovery.js"
+import type { LedgerCase } from "./ledger-case.js"
+
+/** What a ledger must do on every platform. */
+export const ledgerCases: readonly LedgerCase[] = [
+  ...groupCommitCases,
+  ...denialCases,
+  ...receiptCases,
+  ...badInputCases,
+  ...recoveryCases,
+  ...compactionCases,
+  ...crashCases,
+  ...corruptionCases,
+]

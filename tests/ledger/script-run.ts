@@ -1,0 +1,190 @@
+import { expect } from "vitest"
+import { Core } from "../../src/engine/core.js"
+import { Ledger, type LedgerOptions } from "../../src/ledger/ledger.js"
+import type { LedgerLimit } from "../../src/ledger/ledger-state.js"
+import type { LedgerPort } from "../../src/ledger/sql-port.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { Policy } from "../../src/policy/policy.js"
+import { CostError } from "../../src/types/errors.js"
+import type { Receipt } from "../../src/types/receipt.js"
+import type { Act, Script, Step } from "./acts.js"
+import { START_MS } from "./ledger-case.js"
+
+/** Hostile ones first, then enough that a table has to grow. */
+export const KEYS = [
+  "a",
+  "__proto__",
+  "🔑/constructor:é",
+  `${"x".repeat(511)}y`,
+  ...Array.from({ length: 16 }, (_, index) => `key-${index}`),
+]
+const LIMITS = ["first", "second\n;é", "__proto__"]
+const LATEST_MS = 2 ** 47 - 1
+
+/** The ledgers of the tests share one core, as those of an isolate do. */
+export const core = new Core()
+
+interface HeldReceipt {
+  readonly limit: string
+  readonly receipt: Receipt
+}
+
+/** Runs a script on a ledger, and keeps what it answered. */
+export class ScriptRun {
+  readonly answers: string[] = []
+  readonly #port: LedgerPort
+  readonly #options: LedgerOptions
+  readonly #policies: readonly Policy[]
+  #ledger!: Ledger
+  #nowMs = START_MS
+  #receipts: HeldReceipt[] = []
+  #durableReceipts = 0
+  #durable: readonly string[] = []
+  #durableAtMs = START_MS
+
+  constructor(port: LedgerPort, { policies }: Script, options: LedgerOptions = {}) {
+    this.#port = port
+    this.#options = { core, ...options }
+    this.#policies = policies.map((policy) => parsePolicy(policy))
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger
+  }
+
+  get nowMs(): number {
+    return this.#nowMs
+  }
+
+  /** Opens the store and defines the limits. */
+  async open(): Promise<void> {
+    this.#ledger = await Ledger.open(this.#port, this.#options)
+    for (const [index, name] of LIMITS.entries()) this.#ledger.define(name, this.#policies[index]!, this.#nowMs)
+    await this.#commit()
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    for (const { byMs, act } of steps) {
+      this.#nowMs = Math.min(Math.max(0, this.#nowMs + byMs), LATEST_MS)
+      await this.#act(act)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#ledger.close()
+  }
+
+  /** What every key would be told around now, and what is known of it. */
+  seen(aroundMs = this.#nowMs): readonly string[] {
+    return seenOf(this.#ledger, aroundMs)
+  }
+
+  async #commit(): Promise<void> {
+    await this.#ledger.commit()
+    this.#noteDurable()
+  }
+
+  #noteDurable(): void {
+    this.#durable = this.seen()
+    this.#durableAtMs = this.#nowMs
+    this.#durableReceipts = this.#receipts.length
+  }
+
+  async #act(act: Act): Promise<void> {
+    switch (act.verb) {
+      case "check":
+        return this.#check(this.#limit(act.limit), KEYS[act.key]!, act.units)
+      case "flood":
+        for (let time = 0; time < act.times; time++) {
+          this.#check(this.#limit(act.limit), KEYS[act.key]!, 1)
+          this.#nowMs = Math.max(0, this.#nowMs + act.everyMs)
+        }
+        return
+      case "charge":
+        return this.#ledger.charge(this.#limit(act.limit), KEYS[act.key]!, act.units, this.#nowMs)
+      case "settle": {
+        const held = this.#receipts[act.receipt % this.#receipts.length]
+        if (held === undefined) return
+        const units = Math.min(act.units, held.receipt.cost)
+        const isSettled = this.#ledger.settle(this.#ledger.limit(held.limit)!, held.receipt, units, this.#nowMs)
+        this.answers.push(`settled ${isSettled}`)
+        return
+      }
+      case "block":
+        this.#ledger.block(
+          this.#limit(act.limit),
+          KEYS[act.key]!,
+          Math.min(this.#nowMs + act.durationMs, LATEST_MS),
+          this.#nowMs,
+        )
+        return
+      case "unblock":
+      case "reset":
+        this.answers.push(`${act.verb} ${this.#ledger[act.verb](this.#limit(act.limit), KEYS[act.key]!, this.#nowMs)}`)
+        return
+      case "define":
+        this.#ledger.define(LIMITS[act.limit]!, this.#policies[act.policy % this.#policies.length]!, this.#nowMs)
+        return
+      case "commit":
+        return this.#commit()
+      case "verify":
+        expect((await this.#ledger.verify()).replayEqualsLive).toBe(true)
+        return this.#noteDurable()
+      case "compact":
+        await this.#ledger.compact()
+        return this.#noteDurable()
+      case "reopen": {
+        const before = fromNowOn(this.seen(), this.#nowMs)
+        await this.#ledger.close()
+        this.#ledger = await Ledger.open(this.#port, this.#options)
+        expect(fromNowOn(this.seen(), this.#nowMs)).toEqual(before)
+        return this.#noteDurable()
+      }
+      case "crash": {
+        const crashed = this.#ledger
+        this.#ledger = await Ledger.open(this.#port, this.#options)
+        crashed.abandon()
+        expect(this.seen(this.#durableAtMs)).toEqual(this.#durable)
+        this.#receipts.length = this.#durableReceipts
+      }
+    }
+  }
+
+  #limit(number: number): LedgerLimit {
+    return this.#ledger.limit(LIMITS[number]!)!
+  }
+
+  #check(limit: LedgerLimit, key: string, units: number): void {
+    try {
+      const { decision } = this.#ledger.check(limit, key, units, this.#nowMs)
+      const { receipt, key: _, ...rest } = decision.toJSON()
+      this.answers.push(JSON.stringify(rest))
+      if (receipt !== undefined) this.#receipts.push({ limit: limit.name, receipt })
+    } catch (error) {
+      if (!(error instanceof CostError)) throw error
+      this.answers.push(error.message)
+    }
+  }
+}
+
+/** What every key would be told around a time, and what is known of it: a line each. */
+export function seenOf(ledger: Ledger, aroundMs: number): readonly string[] {
+  const timesMs = [-4_000, 0, 1, 2_500].map((by) => Math.min(Math.max(0, aroundMs + by), LATEST_MS))
+  return ledger.limits.flatMap(({ number, keys }) => [
+    `${number} ${keys.policy.canonical} ${keys.charges} charges`,
+    ...KEYS.flatMap((key, index) => [
+      `${number} ${index} ${JSON.stringify(keys.stats(key))}`,
+      `${number} ${index} blocked until ${keys.blockedUntilMs(key)}`,
+      ...timesMs.map((timeMs) => {
+        const { reason, retryAfterMs, resetAfterMs, remaining, rules = [] } = keys.peek(key, 1, timeMs)
+        const told = rules.map((rule) => [rule.remaining, rule.retryAfterMs, rule.resetAfterMs])
+        return `${number} ${index} ${timeMs} ${reason} ${remaining} ${retryAfterMs} ${resetAfterMs} ${JSON.stringify(told)}`
+      }),
+    ]),
+  ])
+}
+
+/** Without what would be told of the time before now, which a compaction may forget, and ended blocks. */
+export function fromNowOn(seen: readonly string[], nowMs: number): readonly string[] {
+  return seen.filter((line) => !line.includes(` ${nowMs - 4_000} `) && !line.includes("blocked until"))
+}

@@ -1,0 +1,81 @@
+import type { LedgerPort, LogRow, SqlPort, SqlValue } from "../../src/ledger/sql-port.js"
+
+/** Where a write breaks off: before it is made, or when it is made but not yet answered. */
+export interface Break {
+  /** Counts from 1. */
+  readonly atWrite: number
+  readonly when: "before" | "after"
+}
+
+/** What a broken write throws. */
+export class BrokenWrite extends Error {}
+
+/** A store that counts its writes and can break off at one of them: from then on it refuses every write. */
+export class WatchedPort implements LedgerPort {
+  readonly sql: SqlPort
+  readonly #port: LedgerPort
+  readonly #break: Break | null
+  /** Statements that write, so far. */
+  writes = 0
+  /** Transactions so far; a write outside of one is its own. */
+  commits = 0
+
+  constructor(port: LedgerPort, breakOff: Break | null = null) {
+    this.#port = port
+    this.#break = breakOff
+    let inTransaction = false
+    this.sql = {
+      run: (statement: string, ...values: SqlValue[]): void => {
+        this.writes += 1
+        if (!inTransaction) this.commits += 1
+        this.#refuse("before")
+        port.sql.run(statement, ...values)
+        this.#refuse("after")
+      },
+      rows: (statement: string, ...values: SqlValue[]): Iterable<LogRow> => port.sql.rows(statement, ...values),
+      transaction: <T>(work: () => T): T => {
+        this.commits += 1
+        inTransaction = true
+        try {
+          return port.sql.transaction(work)
+        } finally {
+          inTransaction = false
+        }
+      },
+    }
+  }
+
+  #refuse(when: Break["when"]): void {
+    const at = this.#break
+    if (at === null || this.writes < at.atWrite || (this.writes === at.atWrite && when !== at.when)) return
+    throw new BrokenWrite(`write ${this.writes} breaks off`)
+  }
+
+  sha256(bytes: Uint8Array) {
+    return this.#port.sha256(bytes)
+  }
+
+  defer(work: () => void): void {
+    this.#port.defer(work)
+  }
+}
+
+/** A store whose hashes take turns of the event loop, so that callers come while a commit is being made. */
+export function slowPort(port: LedgerPort): LedgerPort {
+  return {
+    sql: port.sql,
+    sha256: async (bytes) => {
+      const hash = await port.sha256(bytes)
+      await turn()
+      return hash
+    },
+    defer: (work) => port.defer(work),
+  }
+}
+
+/** The next turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 0)
+  })
+}

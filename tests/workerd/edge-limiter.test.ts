@@ -1,0 +1,167 @@
+import { evictDurableObject } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { describe, expect, test } from "vitest"
+import { ManualClock } from "../../src/types/clock.js"
+import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
+import { setClock } from "./clocked-limiter-object.js"
+import { clockedLimiter, freshName, START_MS } from "./objects.js"
+
+describe("EdgeLimiter", () => {
+  test("check() tells the whole decision, as plain data with its receipt", async () => {
+    const { limiter } = clockedLimiter("10/minute burst 5 as api")
+    const decision = await limiter.check("a", { cost: 2 })
+    expect(decision).toEqual({
+      allowed: true,
+      key: "a",
+      policy: "api",
+      algorithm: "gcra",
+      limit: 10,
+      remaining: 3,
+      cost: 2,
+      retryAfterMs: 0,
+      resetAfterMs: 12_000,
+      delayMs: 0,
+      reason: "ok",
+      receipt: { id: expect.any(String), key: "a", policy: "api", cost: 2, chargedAtMs: START_MS },
+    })
+    expect(await limiter.check("a", { cost: 4 })).toEqual({
+      ...decision,
+      allowed: false,
+      cost: 4,
+      reason: "limit",
+      retryAfterMs: 6_000,
+      receipt: undefined,
+    })
+  })
+
+  test("keeps the keys and the names of limits apart, whatever is in them", async () => {
+    const clock = new ManualClock(START_MS)
+    const keys = ["a", "b", "a\n", "\na", "__proto__", "constructor", "ключ", "🔑", " ", "x".repeat(512)]
+    const names = [freshName(), `${freshName()} `, "__proto__"]
+    for (const name of names) setClock(name, clock)
+    for (const name of names) {
+      const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, "1/day", { name })
+      for (const key of keys) expect(await limiter.allow(key)).toBe(true)
+      for (const key of keys) expect(await limiter.allow(key)).toBe(false)
+    }
+  })
+
+  test("is named after its policy's only rule, else after the policy", async () => {
+    const names: string[] = []
+    const options: DurableObjectNamespaceGetDurableObjectOptions[] = []
+    const recording = {
+      getByName(name: string, option: DurableObjectNamespaceGetDurableObjectOptions) {
+        names.push(name)
+        options.push(option)
+        return { status: async () => ({}) }
+      },
+    } as unknown as typeof env.LIMITER
+    const made = (policy: string, option?: EdgeLimiterOptions) => new EdgeLimiter(recording, policy, option).status("a")
+    await made("10/minute as api")
+    await made("10/minute")
+    await made("10/minute; 100/hour")
+    await made("10/minute as api", { name: "other", locationHint: "weur" })
+    expect(names).toEqual([
+      "api\na",
+      `${new EdgeLimiter(recording, "10/minute").policy.canonical}\na`,
+      `${new EdgeLimiter(recording, "10/minute; 100/hour").policy.canonical}\na`,
+      "other\na",
+    ])
+    expect(options).toEqual([{}, {}, {}, { locationHint: "weur" }])
+  })
+
+  test("a wait of retryAfterMs is enough, one millisecond less is not", async () => {
+    const { clock, limiter } = clockedLimiter("3/minute")
+    await limiter.check("a", { cost: 3 })
+    const { retryAfterMs } = await limiter.check("a", { cost: 2 })
+    expect(retryAfterMs).toBe(40_000)
+    clock.advance(retryAfterMs - 1)
+    expect(await limiter.allow("a", { cost: 2 })).toBe(false)
+    clock.advance(1)
+    expect(await limiter.allow("a", { cost: 2 })).toBe(true)
+  })
+
+  test("refund() and settle() close a receipt once, before and after an eviction", async () => {
+    const { limiter, object } = clockedLimiter("100/day fixed_window")
+    const { receipt: first } = await limiter.check("a", { cost: 40 })
+    const { receipt: second } = await limiter.check("a", { cost: 10 })
+    const { receipt: third } = await limiter.check("a", { cost: 10 })
+    await limiter.refund(first!, 15)
+    await limiter.refund(first!)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 55 })
+    await evictDurableObject(object())
+    await limiter.refund(first!)
+    await limiter.settle(first!, 0)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 55 })
+    await limiter.settle(second!, 4)
+    await evictDurableObject(object())
+    await limiter.settle(second!, 0)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 61 })
+    await limiter.settle(third!, 30)
+    await evictDurableObject(object())
+    await limiter.settle(third!, 30)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 41 })
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+  })
+
+  test("refund() of many receipts at once gives each back once", async () => {
+    const { limiter } = clockedLimiter("100/day fixed_window")
+    const decisions = await Promise.all(Array.from({ length: 50 }, () => limiter.check("a", { cost: 2 })))
+    await Promise.all(decisions.flatMap(({ receipt }) => [limiter.refund(receipt!), limiter.refund(receipt!)]))
+    expect(await limiter.status("a")).toMatchObject({ remaining: 100 })
+  })
+
+  test("block(), unblock() and reset() last over an eviction", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/day")
+    await limiter.check("a", { cost: 10 })
+    await limiter.block("a", "2h")
+    await evictDurableObject(object())
+    clock.advance(3_600_000)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "blocked" })
+    expect(await limiter.status("a")).toMatchObject({ blockedForMs: 3_600_000 })
+    expect(await limiter.unblock("a")).toBe(true)
+    expect(await limiter.unblock("a")).toBe(false)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "limit" })
+    expect(await limiter.reset("a")).toBe(true)
+    await evictDurableObject(object())
+    expect(await limiter.check("a", { cost: 10 })).toMatchObject({ allowed: true })
+  })
+
+  test("charge() puts a key into debt that time pays back", async () => {
+    const { clock, limiter } = clockedLimiter("10/second")
+    await limiter.charge("a", 30)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: 2_100 })
+    clock.advance(2_100)
+    expect(await limiter.allow("a")).toBe(true)
+  })
+
+  test("stats() and status() tell what happened", async () => {
+    const { clock, limiter } = clockedLimiter("10/day; 5/hour as hourly")
+    await limiter.check("a", { cost: 5 })
+    clock.advance(1_000)
+    await limiter.check("a", { cost: 2 })
+    expect(await limiter.stats("a")).toEqual({
+      totalAllowed: 1,
+      totalDenied: 1,
+      totalAllowedCost: 5,
+      totalDeniedCost: 2,
+      lastAllowedAt: START_MS,
+      lastDeniedAt: START_MS + 1_000,
+      lastResetAt: null,
+    })
+    const status = await limiter.status("a")
+    expect(status).toMatchObject({ key: "a", policy: "hourly", remaining: 0, blockedForMs: 0 })
+    expect(status.rules.map(({ policy, remaining }) => ({ policy, remaining }))).toEqual([
+      { policy: "10-per-1d", remaining: 5 },
+      { policy: "hourly", remaining: 0 },
+    ])
+  })
+
+  test("peek() and cost 0 change nothing", async () => {
+    const { limiter } = clockedLimiter("2/day")
+    for (let asked = 0; asked < 5; asked++) {
+      expect(await limiter.peek("a", { cost: 2 })).toMatchObject({ allowed: true, remaining: 2 })
+      expect(await limiter.check("a", { cost: 0 })).toMatchObject({ allowed: true, remaining: 2 })
+    }
+  })
+})

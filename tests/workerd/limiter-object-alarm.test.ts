@@ -1,0 +1,175 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
+import { describe, expect, test } from "vitest"
+import type { LimiterObject } from "../../worker/sluice-worker.js"
+import { clockedLimiter, realLimiter, rowsOf } from "./objects.js"
+
+const HOUR_MS = 3_600_000
+
+/** What an object keeps on disk. */
+function stored(stub: DurableObjectStub<LimiterObject>) {
+  return runInDurableObject(stub, async (_object, { storage }) => ({
+    tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    alarm: await storage.getAlarm(),
+  }))
+}
+
+const NOTHING = { tables: [], alarm: null }
+
+describe("the alarm of LimiterObject", () => {
+  test("is set by the first check, for an hour after the key is full", async () => {
+    const { limiter, object } = realLimiter("10/minute")
+    const before = Date.now()
+    await limiter.check("a", { cost: 10 })
+    const { alarm } = await stored(object())
+    expect(alarm).toBeGreaterThanOrEqual(before + 60_000 + HOUR_MS)
+    expect(alarm).toBeLessThanOrEqual(Date.now() + 60_000 + HOUR_MS)
+  })
+
+  test("is set by a question too: what is stored for it goes as well", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/minute")
+    expect(await limiter.status("a")).toMatchObject({ remaining: 10 })
+    expect((await stored(object())).alarm).not.toBeNull()
+    clock.advance(HOUR_MS)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING)
+  })
+
+  test("is set once: later checks write no row for it", async () => {
+    const { limiter, object } = realLimiter("1000/day")
+    await limiter.check("a")
+    const { alarm } = await stored(object())
+    for (let check = 0; check < 10; check++) await limiter.check("a")
+    expect((await stored(object())).alarm).toBe(alarm)
+  })
+
+  test("leaves an object whose key is used, and comes again", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/day")
+    await limiter.check("a", { cost: 10 })
+    clock.advance(24 * HOUR_MS - 1)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect((await stored(object())).alarm).not.toBeNull()
+    expect(await limiter.check("a", { cost: 10 })).toMatchObject({ allowed: false, retryAfterMs: 1 })
+  })
+
+  test("leaves an object whose key is blocked", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/second")
+    await limiter.block("a", "1w")
+    clock.advance(7 * 24 * HOUR_MS - 1)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "blocked", retryAfterMs: 1 })
+  })
+
+  test("leaves an object that was asked within the hour, by whichever verb", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/second")
+    await limiter.check("a")
+    clock.advance(HOUR_MS)
+    await limiter.status("a")
+    clock.advance(HOUR_MS - 1)
+    const before = await rowsOf(object())
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await rowsOf(object())).toEqual(before)
+    expect((await stored(object())).alarm).not.toBeNull()
+    clock.advance(1)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING)
+  })
+
+  test("wipes an object whose key is full again: no table is left, and no alarm", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/minute")
+    await limiter.check("a", { cost: 10 })
+    clock.advance(60_000 + HOUR_MS)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING)
+    expect(await runDurableObjectAlarm(object())).toBe(false)
+  })
+
+  test("wipes an object that was evicted meanwhile", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/minute")
+    await limiter.check("a", { cost: 10 })
+    await evictDurableObject(object())
+    clock.advance(60_000 + HOUR_MS)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING)
+  })
+
+  test("wipes an hour after a clock that was ahead was set back", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/minute")
+    const startMs = clock.now()
+    clock.set(startMs + 1_000 * HOUR_MS)
+    await limiter.peek("a")
+    clock.set(startMs)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await rowsOf(object())).not.toBeNull()
+    clock.advance(HOUR_MS)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING)
+  })
+
+  test("leaves an object that works: in the same instance, and in the next", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/minute")
+    for (const _round of [1, 2, 3]) {
+      expect(await limiter.check("a", { cost: 4 })).toMatchObject({ allowed: true, remaining: 6 })
+      expect((await stored(object())).alarm).not.toBeNull()
+      clock.advance(60_000 + HOUR_MS)
+      expect(await runDurableObjectAlarm(object())).toBe(true)
+    }
+    await evictDurableObject(object())
+    expect(await limiter.check("a", { cost: 4 })).toMatchObject({ allowed: true, remaining: 6 })
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+    expect(await object().report()).toMatchObject({ admitted: 1 })
+  })
+
+  test("loses no check that comes at the same time", async () => {
+    for (let round = 0; round < 25; round++) {
+      const { clock, limiter, object } = clockedLimiter("10/day")
+      await limiter.check("a", { cost: 3 })
+      clock.advance(48 * HOUR_MS)
+      // The alarm and the checks wait together for an evicted object, or find it there.
+      if (round % 2 === 0) await evictDurableObject(object())
+      const checks = () => [limiter.check("a"), limiter.check("a")]
+      const early = round % 3 === 0 ? checks() : []
+      const alarm = runDurableObjectAlarm(object())
+      const decisions = await Promise.all([...early, ...checks()])
+      expect(await alarm).toBe(true)
+      expect(decisions.every(({ allowed }) => allowed)).toBe(true)
+      const { remaining } = await limiter.status("a")
+      expect(remaining).toBe(10 - decisions.length)
+      await evictDurableObject(object())
+      expect(await limiter.status("a")).toMatchObject({ remaining })
+      expect((await stored(object())).alarm).not.toBeNull()
+    }
+  }, 30_000)
+
+  test("loses no check that the same turn of the object brings", async () => {
+    const { clock, limiter, name, object } = clockedLimiter("10/day")
+    const subject = { key: "a", policy: limiter.policy.canonical }
+    await limiter.check("a", { cost: 3 })
+    clock.advance(48 * HOUR_MS)
+    await evictDurableObject(object())
+    expect(name).toBeTruthy()
+    const decisions = await runInDurableObject(object(), async (instance) => {
+      const alarm = instance.alarm()
+      const checks = Array.from({ length: 5 }, () => instance.check(subject, 1))
+      await alarm
+      return Promise.all([...checks, instance.check(subject, 1)])
+    })
+    expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, true, true, true, true])
+    await evictDurableObject(object())
+    expect(await limiter.status("a")).toMatchObject({ remaining: 4 })
+  })
+
+  test("of a corrupt object throws and wipes nothing", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/minute")
+    await limiter.check("a")
+    await runInDurableObject(object(), (_object, { storage }) => {
+      storage.sql.exec("UPDATE sluice_log SET body = zeroblob(length(body)) WHERE id = 1")
+    })
+    const before = await rowsOf(object())
+    await evictDurableObject(object())
+    clock.advance(48 * HOUR_MS)
+    await runInDurableObject(object(), async (instance) => {
+      await expect(instance.alarm()).rejects.toMatchObject({ name: "StoreCorrupt", row: "segment 1" })
+    })
+    expect(await rowsOf(object())).toEqual(before)
+  })
+})

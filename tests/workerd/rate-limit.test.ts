@@ -1,0 +1,175 @@
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
+import { env, exports } from "cloudflare:workers"
+import { afterEach, describe, expect, test, vi } from "vitest"
+import { StoreUnavailable } from "../../src/types/errors.js"
+import { EdgeLimiter, type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
+
+/** Asks the Worker of these tests, as a client would. */
+function ask(path: string, headers: Record<string, string> = {}): Promise<Response> {
+  return exports.default.fetch(`http://localhost${path}`, { headers })
+}
+
+async function statusesOf(count: number, path: string, headers: Record<string, string>): Promise<number[]> {
+  const statuses: number[] = []
+  for (let asked = 0; asked < count; asked++) statuses.push((await ask(path, headers)).status)
+  return statuses
+}
+
+describe("rateLimit() in a Worker", () => {
+  test("tells the limit of each answer, and denies with 429, Retry-After and problem details", async () => {
+    const client = { "CF-Connecting-IP": "192.0.2.1" }
+    for (const remaining of [2, 1, 0]) {
+      const response = await ask("/address", client)
+      expect(response.status).toBe(200)
+      expect(await response.json()).toEqual({ path: "/address" })
+      expect(response.headers.get("RateLimit-Policy")).toBe('"address";q=3;w=86400')
+      expect(response.headers.get("RateLimit")).toMatch(new RegExp(`^"address";r=${remaining};t=\\d+$`))
+      expect(response.headers.has("Retry-After")).toBe(false)
+    }
+    const denied = await ask("/address", client)
+    expect(denied.status).toBe(429)
+    expect(denied.headers.get("Content-Type")).toBe("application/problem+json")
+    expect(denied.headers.get("Cache-Control")).toBe("no-store")
+    const problem = await denied.json<{ retry_after_ms: number }>()
+    expect(problem).toMatchObject({ status: 429, "violated-policies": ["address"], limit: 3, remaining: 0, cost: 1 })
+    const seconds = Math.ceil(problem.retry_after_ms / 1_000)
+    expect(seconds).toBeGreaterThan(28_700)
+    expect(denied.headers.get("Retry-After")).toBe(String(seconds))
+    expect(denied.headers.get("RateLimit")).toBe(`"address";r=0;t=${seconds}`)
+  })
+
+  test("counts by CF-Connecting-IP: an IPv6 network together, other addresses apart, other headers not at all", async () => {
+    expect(await statusesOf(2, "/address", { "CF-Connecting-IP": "2001:db8:0:1201::1" })).toEqual([200, 200])
+    expect(await statusesOf(2, "/address", { "CF-Connecting-IP": "2001:db8:0:12ff::2" })).toEqual([200, 429])
+    expect(await statusesOf(1, "/address", { "CF-Connecting-IP": "2001:db8:0:1301::1" })).toEqual([200])
+    const forwarded = { "CF-Connecting-IP": "2001:db8:0:1201::1", "X-Forwarded-For": "192.0.2.77" }
+    expect(await statusesOf(1, "/address", forwarded)).toEqual([429])
+  })
+
+  test("gives every plan its own limit", async () => {
+    const client = { "CF-Connecting-IP": "192.0.2.2" }
+    expect(await statusesOf(3, "/plan", { ...client, plan: "free" })).toEqual([200, 200, 429])
+    expect(await statusesOf(5, "/plan", { ...client, plan: "pro" })).toEqual([200, 200, 200, 200, 429])
+    expect((await ask("/plan", { ...client, plan: "pro" })).headers.get("RateLimit-Policy")).toContain('"pro";q=4')
+  })
+
+  test("counts by a key of one's own, which may ask the environment", async () => {
+    expect(await statusesOf(3, "/key", { user: "ann" })).toEqual([200, 200, 429])
+    expect(await statusesOf(1, "/key", { user: "bob" })).toEqual([200])
+    expect(await new EdgeLimiter(env.LIMITER, "2/day as key").status("object:ann")).toMatchObject({ remaining: 0 })
+  })
+
+  test("charges a cost of one's own, and refuses one that can never pass with a 400", async () => {
+    const client = { "CF-Connecting-IP": "192.0.2.3" }
+    expect((await ask("/cost", { ...client, cost: "7" })).headers.get("RateLimit")).toMatch(/^"cost";r=3;/)
+    expect((await ask("/cost", { ...client, cost: "4" })).status).toBe(429)
+    const refused = await ask("/cost", { ...client, cost: "11" })
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({ code: "COST_ABOVE_CAPACITY", maximum: 10 })
+    expect((await ask("/cost", { ...client, cost: "3" })).status).toBe(200)
+  })
+
+  test("gives the charge of a failed request back", async () => {
+    const limited = rateLimit<Cloudflare.Env>(() => new Response(null, { status: 500 }), {
+      policy: "2/day as failed",
+      skipFailedRequests: true,
+      key: () => "the client",
+    })
+    for (let asked = 0; asked < 5; asked++) {
+      const context = createExecutionContext()
+      expect((await limited(new Request("http://localhost/"), env, context)).status).toBe(500)
+      await waitOnExecutionContext(context)
+    }
+    expect(await new EdgeLimiter(env.LIMITER, "2/day as failed").status("the client")).toMatchObject({ remaining: 2 })
+  })
+
+  test("admits exactly the limit of 60 requests that come at once", async () => {
+    const headers = { "CF-Connecting-IP": "192.0.2.4" }
+    const responses = await Promise.all(Array.from({ length: 60 }, () => ask("/address", headers)))
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(3)
+    expect(responses.filter(({ status }) => status === 429)).toHaveLength(57)
+  })
+
+  test("throws where the environment has no binding, rather than let every request pass", async () => {
+    const limited = rateLimit(() => new Response("hello"), { policy: "1/day", failMode: "open" })
+    const context = createExecutionContext()
+    const empty = {} as Cloudflare.Env
+    await expect(limited(new Request("http://localhost/"), empty, context)).rejects.toThrow("env has no LIMITER")
+  })
+
+  test("takes another binding, and refuses options that cannot be", async () => {
+    const limited = rateLimit<{ OTHER: Cloudflare.Env["LIMITER"] }>(() => new Response("hello"), {
+      policy: "1/day as other",
+      binding: ({ OTHER }) => OTHER,
+      key: () => "a",
+    })
+    const statuses: number[] = []
+    for (let asked = 0; asked < 2; asked++) {
+      const response = await limited(new Request("http://localhost/"), { OTHER: env.LIMITER }, createExecutionContext())
+      statuses.push(response.status)
+    }
+    expect(statuses).toEqual([200, 429])
+    expect(() => rateLimit(() => new Response("hello"), { policy: "10/fortnight" })).toThrow("period")
+    expect(() => rateLimit(() => new Response("hello"), { policy: "1/day", timeoutMs: 0 })).toThrow("timeoutMs")
+  })
+})
+
+describe("rateLimit() when the object does not answer", () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** A namespace whose objects do this when they are asked. */
+  function namespaceOf(check: () => Promise<unknown>): Cloudflare.Env {
+    return { LIMITER: { getByName: () => ({ check }) } } as unknown as Cloudflare.Env
+  }
+
+  async function answer(failing: Cloudflare.Env, options: Partial<EdgeRateLimitOptions<Cloudflare.Env>>) {
+    const errors: unknown[] = []
+    const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+      policy: "1/day as failing",
+      key: () => "a",
+      timeoutMs: 250,
+      onError: (error) => void errors.push(error),
+      ...options,
+    })
+    const statuses: number[] = []
+    for (let asked = 0; asked < 2; asked++) {
+      const work = limited(new Request("http://localhost/"), failing, createExecutionContext())
+      if (vi.isFakeTimers()) await vi.advanceTimersByTimeAsync(250)
+      statuses.push((await work).status)
+    }
+    return { statuses, errors }
+  }
+
+  const modes = [
+    { failMode: "open", statuses: [200, 200] },
+    { failMode: "closed", statuses: [503, 503] },
+    { failMode: "local", statuses: [200, 429] },
+  ] as const
+
+  test.each(modes)("and hangs, answers as failMode $failMode says after timeoutMs", async ({ failMode, statuses }) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    const hanging = namespaceOf(() => new Promise(() => {}))
+    const answered = await answer(hanging, { failMode })
+    expect(answered.statuses).toEqual(statuses)
+    expect(answered.errors).toHaveLength(2)
+    for (const error of answered.errors) expect((error as Error).message).toContain("within 250 ms")
+  })
+
+  test.each(modes)("but throws, answers as failMode $failMode says at once", async ({ failMode, statuses }) => {
+    const cause = new Error("Network connection lost.")
+    const throwing = namespaceOf(() => Promise.reject(cause))
+    const answered = await answer(throwing, { failMode })
+    expect(answered.statuses).toEqual(statuses)
+    for (const error of answered.errors) {
+      expect(error).toBeInstanceOf(StoreUnavailable)
+      expect((error as Error).cause).toBe(cause)
+    }
+  })
+
+  test("and answers in time, does not wait", async () => {
+    const { statuses, errors } = await answer(env, { key: () => "in time" })
+    expect({ statuses, errors }).toEqual({ statuses: [200, 429], errors: [] })
+  })
+})

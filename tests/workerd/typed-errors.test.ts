@@ -1,0 +1,116 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { describe, expect, test } from "vitest"
+import { CostError, KeyError, PolicyError, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
+import { EdgeLimiter } from "../../worker/sluice-worker.js"
+import { errorOf } from "./error-of.js"
+import { canonical, clockedLimiter, freshName } from "./objects.js"
+
+describe("errors of LimiterObject", () => {
+  const subject = { key: "a", policy: canonical("10/minute") }
+
+  test("cross RPC as CostError with the maximum", async () => {
+    const { object } = clockedLimiter("10/minute")
+    const error = await errorOf(object().check(subject, 11))
+    expect(error).toBeInstanceOf(CostError)
+    expect(error).toMatchObject({ code: "COST_ABOVE_CAPACITY", key: "a", cost: 11, maximum: 10 })
+    expect(error!.message).toBe('Cannot check key "a": cost 11 exceeds the capacity 10.')
+  })
+
+  test("cross RPC as KeyError", async () => {
+    const { object } = clockedLimiter("10/minute")
+    const error = await errorOf(object().check({ ...subject, key: "" }, 1))
+    expect(error).toBeInstanceOf(KeyError)
+    expect(error).toMatchObject({ code: "KEY_INVALID" })
+  })
+
+  test("cross RPC as PolicyError with the field, the value and what is allowed", async () => {
+    const { object } = clockedLimiter("10/minute")
+    const error = await errorOf(object().check({ ...subject, policy: "0/minute" }, 1))
+    expect(error).toBeInstanceOf(PolicyError)
+    expect(error).toMatchObject({ code: "POLICY_INVALID", field: "limit", value: 0 })
+    expect((error as PolicyError).allowed).toContain("2147483648")
+  })
+
+  test("cross RPC as RangeError", async () => {
+    const { object } = clockedLimiter("10/minute")
+    expect(await errorOf(object().check(subject, 0.5))).toBeInstanceOf(RangeError)
+    expect(await errorOf(object().charge(subject, -1))).toBeInstanceOf(RangeError)
+  })
+
+  test("cross RPC as StoreCorrupt with the row", async () => {
+    const { limiter, object } = clockedLimiter("10/minute")
+    await limiter.check("a")
+    await runInDurableObject(object(), (_object, { storage }) => {
+      storage.sql.exec("UPDATE sluice_log SET body = x'00' WHERE id = 0")
+    })
+    await evictDurableObject(object())
+    const error = await limiter.check("a").catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(StoreCorrupt)
+    expect(error).toMatchObject({ code: "STORE_CORRUPT", row: "the meta row", failure: "it has 1 bytes" })
+  })
+
+  test("that are nobody's are StoreUnavailable with their cause", async () => {
+    const { limiter, object } = clockedLimiter("10/minute")
+    await limiter.check("a")
+    const cut = runInDurableObject(object(), (_object, state) => {
+      setTimeout(() => state.abort("gone"), 0)
+    })
+    const error = await Promise.all(Array.from({ length: 50 }, () => limiter.check("a"))).catch(
+      (thrown: unknown) => thrown,
+    )
+    await cut.catch(() => undefined)
+    expect(error).toBeInstanceOf(StoreUnavailable)
+    expect((error as Error).cause).toBeInstanceOf(Error)
+    expect(((error as Error).cause as Error).message).toContain("gone")
+  })
+})
+
+describe("errors of EdgeLimiter", () => {
+  /** A namespace that counts the calls it gets and answers none. */
+  const unused = {
+    getByName() {
+      throw new Error("an object was called")
+    },
+  } as unknown as typeof env.LIMITER
+
+  test("come before any call where the input says it all", async () => {
+    const limiter = new EdgeLimiter(unused, "10/minute burst 3")
+    await expect(limiter.check("a", { cost: 4 })).rejects.toBeInstanceOf(CostError)
+    await expect(limiter.check("")).rejects.toBeInstanceOf(KeyError)
+    await expect(limiter.check("x".repeat(513))).rejects.toBeInstanceOf(KeyError)
+    await expect(limiter.check("\ud800")).rejects.toBeInstanceOf(KeyError)
+    for (const cost of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "1" as never, null as never]) {
+      await expect(limiter.check("a", { cost })).rejects.toBeInstanceOf(RangeError)
+      await expect(limiter.peek("a", { cost })).rejects.toBeInstanceOf(RangeError)
+      await expect(limiter.charge("a", cost)).rejects.toBeInstanceOf(RangeError)
+    }
+    await expect(limiter.block("a", "soon")).rejects.toBeInstanceOf(PolicyError)
+    const receipt = { id: "x-1", key: "a", policy: "default", cost: 2, chargedAtMs: 0 }
+    await expect(limiter.refund(receipt, 3)).rejects.toBeInstanceOf(RangeError)
+    await expect(limiter.settle(receipt, -1)).rejects.toBeInstanceOf(RangeError)
+  })
+
+  test("come at construction where the policy or the name cannot be", () => {
+    expect(() => new EdgeLimiter(unused, "10/fortnight")).toThrow(PolicyError)
+    for (const name of ["", "a\nb", "é", 1 as never]) {
+      expect(() => new EdgeLimiter(unused, "10/minute", { name })).toThrow(RangeError)
+    }
+  })
+
+  test("do not stick: the call after one that failed gets a new stub", async () => {
+    const name = freshName()
+    let calls = 0
+    const flaky = {
+      getByName: (objectName: string) => {
+        calls += 1
+        if (calls === 1) throw new Error("no network")
+        return env.LIMITER.getByName(objectName)
+      },
+    } as unknown as typeof env.LIMITER
+    const limiter = new EdgeLimiter(flaky, "10/day", { name })
+    await expect(limiter.check("a")).rejects.toBeInstanceOf(StoreUnavailable)
+    expect(calls).toBe(1)
+    expect(await limiter.check("a")).toMatchObject({ allowed: true, remaining: 9 })
+  })
+})

@@ -1,0 +1,53 @@
+/** A byte in percent-encoding. */
+const ENCODED_BYTE = /%[\da-f]{2}/gi
+
+/**
+ * The segments of a path, each as its bytes.
+ *
+ * Whatever a server behind may take for the same path is the same path here, so that no spelling of it escapes a limit:
+ * percent-encoded bytes are decoded once (slashes too), empty segments and a slash at the end do not count, dot segments
+ * are resolved. Upper and lower case differ.
+ *
+ * @param pathname as `URL` gives it, so that all but ASCII is percent-encoded
+ */
+export function pathSegments(pathname: string): string[] {
+  const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
+  const segments: string[] = []
+  for (const segment of bytes.split(/[/\\]/)) {
+    if (segment === "..") segments.pop()
+    else if (segment !== "" && segment !== ".") segments.push(segment)
+  }
+  return segments
+}
+
+/** Values by path prefix, of which the longest that fits counts. A prefix fits whole segments: `/api` not `/apis`. */
+export class PrefixMap<T> {
+  /** No segment has a slash in it, so a joined path is one path. */
+  readonly #values = new Map<string, T>()
+  #longest = 0
+
+  /**
+   * Gives a prefix its value. One that is taken keeps the value that it has.
+   *
+   * @param prefix begins with a slash
+   * @returns whether it was free
+   */
+  add(prefix: string, value: T): boolean {
+    const segments = pathSegments(new URL(`http://localhost${prefix}`).pathname)
+    const path = segments.join("/")
+    if (this.#values.has(path)) return false
+    this.#values.set(path, value)
+    this.#longest = Math.max(this.#longest, segments.length)
+    return true
+  }
+
+  /** The value of the longest prefix of a path, if any. */
+  find(pathname: string): T | undefined {
+    const segments = pathSegments(pathname).slice(0, this.#longest)
+    for (;;) {
+      const path = segments.join("/")
+      if (this.#values.has(path)) return this.#values.get(path)
+      if (segments.pop() === undefined) return undefined
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import type { Decision } from "../src/types/decision.js"
+import { echo } from "./echo.js"
+import type { LimitSetting } from "./limit-setting.js"
+import type { LimiterObject } from "./limiter-object.js"
+import { proxyTo } from "./proxy.js"
+import { rateLimit } from "./rate-limit.js"
+import type { Settings, SettingVariables } from "./settings.js"
+
+/** What `wrangler.toml` binds. */
+export interface ServiceEnv extends SettingVariables {
+  readonly LIMITER: DurableObjectNamespace<LimiterObject>
+}
+
+/** A `fetch` handler of a Worker. */
+export type Service = (request: Request, env: ServiceEnv, context: ExecutionContext) => Promise<Response>
+
+/**
+ * The deployed Worker under its settings: each path behind the limit that protects it, then the upstream or the echo. A
+ * path that none protects is not limited.
+ */
+export function makeService({ limits, limitByPath, upstream }: Settings): Service {
+  const decisions = new WeakMap<Request, Decision>()
+
+  function answerFor(limitName: string | null): (request: Request) => Response | Promise<Response> {
+    if (upstream !== null) return proxyTo(upstream)
+    return (request) => echo(request, limitName, decisions.get(request))
+  }
+
+  function protect({ name, policy, key, failMode, timeoutMs }: LimitSetting): Service {
+    return rateLimit<ServiceEnv>(answerFor(name), {
+      name,
+      policy,
+      key,
+      failMode,
+      timeoutMs,
+      onDecision: (decision, request) => void decisions.set(request, decision),
+      onError: (error) => console.error(`The limit "${name}" did not decide:`, error),
+    })
+  }
+
+  const services = new Map(limits.map((limit) => [limit, protect(limit)]))
+  const unlimited = answerFor(null)
+  return async function service(request, env, context) {
+    const limit = limitByPath.find(new URL(request.url).pathname)
+    return limit === undefined ? unlimited(request) : services.get(limit)!(request, env, context)
+  }
+}
