@@ -1,12 +1,12 @@
 import { hashKey } from "./hash"
 import { aloneRemaining, aloneResetMs, aloneRetryMs } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decide, decidePlain, isPlainFor, ruleAt, verdict } from "./limit"
-import { findCell, touchHeader } from "./table"
+import { findCell, touchGroup } from "./table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
- * its cell. Here the waits overlap: of up to 256 keys all hashes are computed, then all headers are asked for, then all
- * cells, and only then is one after the other decided, from the cache.
+ * its cell. Here the waits overlap: of up to 256 keys all hashes are computed, then all headers and first slots are asked
+ * for, then all cells are found, and only then is one after the other decided, from the cache.
  *
  * The answers lie in columns of `count` each, in this order:
  *
@@ -28,7 +28,15 @@ export function answerBytes(count: usize): usize {
  * Decides `count` checks at one time. Key i is `keys[ends[i − 1] … ends[i])`, its cost `costs[i]` (u32), or 1 for each
  * where `costs` is 0. Keys and costs must be in range. Reads up to 15 bytes past the last key.
  */
-export function decideMany(limit: Limit, keys: usize, ends: usize, costs: usize, count: i32, nowMs: i64, answers: usize): void {
+export function decideMany(
+  limit: Limit,
+  keys: usize,
+  ends: usize,
+  costs: usize,
+  count: i32,
+  nowMs: i64,
+  answers: usize,
+): void {
   const resets = answers + <usize>count * 8
   const remainings = resets + <usize>count * 8
   const alloweds = remainings + <usize>count * 4
@@ -37,23 +45,23 @@ export function decideMany(limit: Limit, keys: usize, ends: usize, costs: usize,
   for (let first = 0; first < count; first += RUN) {
     const length = min(RUN, count - first)
     for (let index = 0; index < length; index++) {
-      const end = <usize>load<u32>(ends + (<usize>(first + index) << 2))
-      store<u64>(hashes + (<usize>index << 3), hashKey(limit.schedule, keys + start, end - start))
+      const end = <usize>load<u32>(ends + ((<usize>(first + index)) << 2))
+      store<u64>(hashes + ((<usize>index) << 3), hashKey(limit.schedule, keys + start, end - start))
       start = end
     }
     let sum: u32 = 0
-    for (let index = 0; index < length; index++) sum += touchHeader(table, load<u64>(hashes + (<usize>index << 3)))
+    for (let index = 0; index < length; index++) sum += touchGroup(table, load<u64>(hashes + ((<usize>index) << 3)))
     touched = sum
     for (let index = 0; index < length; index++) {
-      store<u32>(cells + (<usize>index << 2), <u32>findCell(table, load<u64>(hashes + (<usize>index << 3))))
+      store<u32>(cells + ((<usize>index) << 2), <u32>findCell(table, load<u64>(hashes + ((<usize>index) << 3))))
     }
     let changes = table.changes
     for (let index = 0; index < length; index++) {
       const item = <usize>(first + index)
-      const hash = load<u64>(hashes + (<usize>index << 3))
+      const hash = load<u64>(hashes + ((<usize>index) << 3))
       const cost: i64 = costs == 0 ? 1 : <i64>load<u32>(costs + (item << 2))
       // What was found is where it was as long as no key came or went.
-      const cell = table.changes == changes ? <usize>load<u32>(cells + (<usize>index << 2)) : findCell(table, hash)
+      const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
       let outcome: i32
       if (isPlainFor(limit, cell, nowMs)) {
         outcome = decidePlain(limit, hash, cell, cost, nowMs, cost > 0)

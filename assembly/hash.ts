@@ -16,8 +16,10 @@ export const SCHEDULE_BYTES: usize = MULTIPLIERS + 16
 
 /** 16 bytes of ones before 16 of zeros: loaded at 16 − n it masks the last n bytes of a block. */
 const tailMask = memory.data<u8>(
-  [255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+  [
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0,
+  ],
   16,
 )
 
@@ -52,8 +54,14 @@ export function hashKey(schedule: usize, bytes: usize, length: usize): u64 {
     if (left < BLOCK) block = v128.and(block, v128.load(tailMask + BLOCK - left))
     const a = i32x4.add(block, v128.load(schedule + offset))
     const b = i32x4.add(block, v128.load(schedule + offset + BLOCK))
-    first = i64x2.add(first, i64x2.extmul_low_i32x4_u(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)))
-    second = i64x2.add(second, i64x2.extmul_low_i32x4_u(b, i8x16.shuffle(b, b, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)))
+    first = i64x2.add(
+      first,
+      i64x2.extmul_low_i32x4_u(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)),
+    )
+    second = i64x2.add(
+      second,
+      i64x2.extmul_low_i32x4_u(b, i8x16.shuffle(b, b, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)),
+    )
     offset += BLOCK
   }
   const sumFirst = <u64>i64x2.extract_lane(first, 0) + <u64>i64x2.extract_lane(first, 1)

@@ -19,10 +19,27 @@ import { CELL_HEAD, findCell, startWalk } from "./table"
 export const ABI_VERSION: i32 = 1
 export const BAD_ARGUMENT: i32 = -1
 
-export { ADMITTED, BLOCKED, COST_ABOVE_CAPACITY, DENIED, DENY_NEW, EVICT_NEAREST_FULL, NO_ROOM, RULES_MAX } from "./limit"
+export {
+  ADMITTED,
+  BLOCKED,
+  COST_ABOVE_CAPACITY,
+  DENIED,
+  DENY_NEW,
+  EVICT_NEAREST_FULL,
+  NO_ROOM,
+  RULES_MAX,
+} from "./limit"
 export { KEY_BYTES_MAX } from "./hash"
 export { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
-export { GCRA, TOKEN_BUCKET, LEAKY_BUCKET, FIXED_WINDOW, SLIDING_WINDOW, SLIDING_WINDOW_LOG, TOKEN_BUCKET_STEPS } from "./algorithms"
+export {
+  GCRA,
+  TOKEN_BUCKET,
+  LEAKY_BUCKET,
+  FIXED_WINDOW,
+  SLIDING_WINDOW,
+  SLIDING_WINDOW_LOG,
+  TOKEN_BUCKET_STEPS,
+} from "./algorithms"
 export { BLOCKS, CELLS, STATS } from "./snapshot"
 
 const MOST_UNITS_A_CALL: f64 = 2147483648
@@ -51,13 +68,13 @@ export function verdictBuffer(): usize {
 // @ts-ignore: decorator
 @inline
 function isUnits(units: f64): bool {
-  return units >= 0 && units <= MOST_UNITS_A_CALL && <f64><i64>units == units
+  return units >= 0 && units <= MOST_UNITS_A_CALL && <f64>(<i64>units) == units
 }
 
 // @ts-ignore: decorator
 @inline
 function isTime(ms: f64): bool {
-  return ms >= 0 && ms <= LATEST_MS && <f64><i64>ms == ms
+  return ms >= 0 && ms <= LATEST_MS && <f64>(<i64>ms) == ms
 }
 
 // @ts-ignore: decorator
@@ -95,7 +112,11 @@ function isRule(input: usize): bool {
   if (algorithm != <f64>TOKEN_BUCKET_STEPS) return true
   const amount = load<f64>(input, 48)
   const everyMs = load<f64>(input, 56)
-  return isWhole(amount, 1, capacity) && isWhole(everyMs, 1, LONGEST_PERIOD_MS) && (capacity / amount) * everyMs <= LONGEST_FULL_MS
+  return (
+    isWhole(amount, 1, capacity) &&
+    isWhole(everyMs, 1, LONGEST_PERIOD_MS) &&
+    (capacity / amount) * everyMs <= LONGEST_FULL_MS
+  )
 }
 
 /**
@@ -103,14 +124,22 @@ function isRule(input: usize): bool {
  * `keepsStats` is 0 or 1. Returns its pointer, or 0.
  */
 export function limitNew(
-  ruleCount: i32, blockMs: f64, maxKeys: f64, onFull: i32, keepsStats: i32, seed0: u32, seed1: u32, seed2: u32, seed3: u32,
+  ruleCount: i32,
+  blockMs: f64,
+  maxKeys: f64,
+  onFull: i32,
+  keepsStats: i32,
+  seed0: u32,
+  seed1: u32,
+  seed2: u32,
+  seed3: u32,
 ): usize {
   if (ruleCount < 1 || ruleCount > RULES_MAX || !isWhole(blockMs, 0, LONGEST_PERIOD_MS)) return 0
   if (!isWhole(maxKeys, 1, 4294967295) || onFull < 0 || onFull > DENY_NEW || keepsStats < 0 || keepsStats > 1) return 0
   for (let index = 0; index < ruleCount; index++) {
     if (!isRule(rules + <usize>(index * RULE_FIELDS * 8))) return 0
   }
-  const limit = newLimit(rules, ruleCount, (<u64>seed1 << 32) | <u64>seed0, (<u64>seed3 << 32) | <u64>seed2)
+  const limit = newLimit(rules, ruleCount, ((<u64>seed1) << 32) | <u64>seed0, ((<u64>seed3) << 32) | <u64>seed2)
   if (limit === null) return 0
   limit.blockMs = <i64>blockMs
   limit.maxKeys = <u32>maxKeys
@@ -161,14 +190,22 @@ export function manyBytes(count: u32): usize {
  * `count`: retryAfterMs f64, resetAfterMs f64, remaining u32, allowed u8. `ADMITTED`, or `BAD_ARGUMENT` with nothing
  * changed where a key or a cost is out of range; a cost above the capacity is.
  */
-export function checkMany(limit: usize, keys: usize, ends: usize, costs: usize, count: i32, nowMs: f64, answers: usize): i32 {
+export function checkMany(
+  limit: usize,
+  keys: usize,
+  ends: usize,
+  costs: usize,
+  count: i32,
+  nowMs: f64,
+  answers: usize,
+): i32 {
   if (limit == 0 || count < 0 || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   let start: u32 = 0
   for (let index = 0; index < count; index++) {
-    const end = load<u32>(ends + (<usize>index << 2))
+    const end = load<u32>(ends + ((<usize>index) << 2))
     if (end <= start || end - start > <u32>KEY_BYTES_MAX) return BAD_ARGUMENT
-    if (costs != 0 && <i64>load<u32>(costs + (<usize>index << 2)) > self.maximumCost) return BAD_ARGUMENT
+    if (costs != 0 && <i64>load<u32>(costs + ((<usize>index) << 2)) > self.maximumCost) return BAD_ARGUMENT
     start = end
   }
   decideMany(self, keys, ends, costs, count, <i64>nowMs, answers)
@@ -228,7 +265,8 @@ export function stats(limit: usize, keyLength: i32): usize {
 
 /** Adds `count` denials of `cost` each, the last at `lastMs`, to a key's statistics. */
 export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64, lastMs: f64): i32 {
-  if (!isCall(limit, keyLength) || !isWhole(count, 0, 9007199254740991) || !isUnits(cost) || !isTime(lastMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength) || !isWhole(count, 0, 9007199254740991) || !isUnits(cost) || !isTime(lastMs))
+    return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   if (count > 0) countDenials(self.stats, hashOf(self, keyLength), count, cost, lastMs)
   return ADMITTED

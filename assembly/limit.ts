@@ -1,15 +1,28 @@
 import * as algorithms from "./algorithms"
-import {
-  aloneDelayMs, aloneRemaining, aloneResetMs, aloneRetryMs, decideAlone,
-} from "./algorithms/arrival-time"
+import { aloneDelayMs, aloneRemaining, aloneResetMs, aloneRetryMs, decideAlone } from "./algorithms/arrival-time"
 import { allocate, free } from "./heap"
 import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
 import { STATS_BYTES, countDecision, noteReset } from "./stats"
 import { STATE_BYTES, sinceMs } from "./state"
 import {
-  CELL_HEAD, Table, findCell, freeTable, homeSlot, initTable, insertCell, isCrowded, nextCell, removeCell,
-  growSegment, segmentIndex, segmentRoom, startWalk, walkEnded, walkSegment, walkSlot,
+  CELL_HEAD,
+  Table,
+  findCell,
+  freeTable,
+  homeSlot,
+  initTable,
+  insertCell,
+  isCrowded,
+  nextCell,
+  removeCell,
+  growSegment,
+  segmentIndex,
+  segmentRoom,
+  startWalk,
+  walkEnded,
+  walkSegment,
+  walkSlot,
 } from "./table"
 
 /*
@@ -83,7 +96,8 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   const cells = allocate(offsetof<Table>())
   const blocks = allocate(offsetof<Table>())
   const stats = allocate(offsetof<Table>())
-  if (changetype<usize>(limit) == 0 || rules == 0 || schedule == 0 || cells == 0 || blocks == 0 || stats == 0) return null
+  if (changetype<usize>(limit) == 0 || rules == 0 || schedule == 0 || cells == 0 || blocks == 0 || stats == 0)
+    return null
   limit.rules = rules
   limit.ruleCount = ruleCount
   limit.schedule = schedule
@@ -262,7 +276,8 @@ export function setBlock(limit: Limit, hash: u64, untilMs: i64, nowMs: i64): boo
   const blocks = limit.blocks
   let cell = findCell(blocks, hash)
   if (cell == 0) {
-    if (blocks.count > 0 && (blocks.count >= limit.maxKeys || isCrowded(blocks, hash))) dropEndedBlocks(limit, hash, nowMs)
+    if (blocks.count > 0 && (blocks.count >= limit.maxKeys || isCrowded(blocks, hash)))
+      dropEndedBlocks(limit, hash, nowMs)
     if (blocks.count < limit.maxKeys) cell = insertCell(blocks, hash)
   }
   if (cell == 0) return false

@@ -27,7 +27,8 @@ function bytesOf(limit: Limit, kind: i32, cell: usize): usize {
   let bytes = tableOf(limit, kind).cellBytes
   if (kind != CELLS) return bytes
   for (let index = 0; index < limit.ruleCount; index++) {
-    if (isLog(limit, index)) bytes += 4 + algorithms.outsideBytes(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
+    if (isLog(limit, index))
+      bytes += 4 + algorithms.outsideBytes(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
   }
   return bytes
 }
@@ -93,7 +94,8 @@ export function loadCell(limit: Limit, kind: i32, input: usize, bytes: usize): b
     outside += length
   }
   if (good && outside == end) return true
-  for (let index = 0; index < limit.ruleCount; index++) algorithms.release(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
+  for (let index = 0; index < limit.ruleCount; index++)
+    algorithms.release(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
   removeCell(table, hash)
   return false
 }

@@ -69,7 +69,7 @@ function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u32): us
   for (let index: u32 = 0; index < chunks; index++) {
     const chunk = allocate(chunkBytes(table, chunkGroups))
     if (chunk == 0) return 0
-    store<u32>(segment + (<usize>index << 2), <u32>chunk)
+    store<u32>(segment + ((<usize>index) << 2), <u32>chunk)
   }
   store<u32>(segment, chunks * chunkGroups, GROUPS)
   store<u32>(segment, depth, DEPTH)
@@ -79,7 +79,7 @@ function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u32): us
 function freeSegment(table: Table, segment: usize): void {
   const chunks = load<u32>(segment, GROUPS) / table.chunkGroups
   for (let index: u32 = 0; index < chunks; index++) {
-    free(load<u32>(segment + (<usize>index << 2)), chunkBytes(table, table.chunkGroups))
+    free(load<u32>(segment + ((<usize>index) << 2)), chunkBytes(table, table.chunkGroups))
   }
   free(segment, SEGMENT_BYTES)
 }
@@ -87,7 +87,7 @@ function freeSegment(table: Table, segment: usize): void {
 // @ts-ignore: decorator
 @inline
 function segmentOf(table: Table, hash: u64): usize {
-  const index = <usize>hash & ((<usize>1 << table.depth) - 1)
+  const index = <usize>hash & (((<usize>1) << table.depth) - 1)
   return load<u32>(table.directory + (index << 2))
 }
 
@@ -107,7 +107,7 @@ function tagOf(hash: u64): u8 {
 // @ts-ignore: decorator
 @inline
 function headerOf(table: Table, segment: usize, group: u32): usize {
-  const chunk = <usize>load<u32>(segment + (<usize>(group / CHUNK_GROUPS) << 2))
+  const chunk = <usize>load<u32>(segment + ((<usize>(group / CHUNK_GROUPS)) << 2))
   return chunk + <usize>(group % CHUNK_GROUPS) * table.groupBytes
 }
 
@@ -159,11 +159,12 @@ export function findCell(table: Table, hash: u64): usize {
   return 0
 }
 
-/** Asks the machine for the header of a hash's home group. What it returns only keeps the load alive. */
-export function touchHeader(table: Table, hash: u64): u32 {
+/** Asks the machine for the header and the first slot of a hash's home group. The sum only keeps the loads alive. */
+export function touchGroup(table: Table, hash: u64): u32 {
   if (table.count == 0) return 0
   const segment = segmentOf(table, hash)
-  return load<u8>(headerOf(table, segment, homeGroup(hash, load<u32>(segment, GROUPS))))
+  const header = headerOf(table, segment, homeGroup(hash, load<u32>(segment, GROUPS)))
+  return load<u32>(header) + load<u32>(cellOf(table, header, firstSlot(hash)))
 }
 
 /** Puts a hash that is not there into a segment that has room; its value is whatever the cell held. */
@@ -225,12 +226,12 @@ function point(table: Table, prefix: u64, depth: u32, segment: usize): void {
   const step: u32 = 1 << depth
   const end: u32 = 1 << table.depth
   for (let index = <u32>prefix & (step - 1); index < end; index += step) {
-    store<u32>(table.directory + (<usize>index << 2), <u32>segment)
+    store<u32>(table.directory + ((<usize>index) << 2), <u32>segment)
   }
 }
 
 function doubleDirectory(table: Table): bool {
-  const bytes = <usize>4 << table.depth
+  const bytes = (<usize>4) << table.depth
   const directory = allocate(bytes * 2)
   if (directory == 0) return false
   memory.copy(directory, table.directory, bytes)
@@ -264,7 +265,7 @@ export function growSegment(table: Table, hash: u64): bool {
   } else {
     if (depth == table.depth && !doubleDirectory(table)) return false
     // Hashes that come in their own order may all go to one side, which is then as large as this one.
-    const splitBit = <u64>1 << depth
+    const splitBit = (<u64>1) << depth
     const count = load<u32>(segment, COUNT)
     const highCount = countWithBit(table, segment, splitBit)
     const low = newSegment(table, depth + 1, chunksFor(count - highCount), CHUNK_GROUPS)
@@ -343,9 +344,9 @@ export function nextCell(table: Table, budget: u32): usize {
   if (table.directory == 0) return 0
   const segments: u32 = 1 << table.depth
   while (walkSegment < segments) {
-    const segment = <usize>load<u32>(table.directory + (<usize>walkSegment << 2))
+    const segment = <usize>load<u32>(table.directory + ((<usize>walkSegment) << 2))
     // A segment that several entries show belongs to the first of them.
-    if (walkSegment < <u32>1 << load<u32>(segment, DEPTH)) {
+    if (walkSegment < (<u32>1) << load<u32>(segment, DEPTH)) {
       const slots = load<u32>(segment, GROUPS) * GROUP_CELLS
       while (walkSlot < slots) {
         if (budget-- == 0) return 0
@@ -363,12 +364,12 @@ export function nextCell(table: Table, budget: u32): usize {
 
 /** Whether a walk has seen every segment. */
 export function walkEnded(table: Table): bool {
-  return table.directory == 0 || walkSegment >= <u32>1 << table.depth
+  return table.directory == 0 || walkSegment >= (<u32>1) << table.depth
 }
 
 /** The directory's index of the segment that a hash lies in, as a walk counts. */
 export function segmentIndex(table: Table, hash: u64): u32 {
-  return <u32>hash & ((<u32>1 << load<u32>(segmentOf(table, hash), DEPTH)) - 1)
+  return <u32>hash & (((<u32>1) << load<u32>(segmentOf(table, hash), DEPTH)) - 1)
 }
 
 /** The slot where the home group of a hash starts, as a walk counts. */
@@ -380,10 +381,10 @@ export function freeTable(table: Table): void {
   if (table.directory == 0) return
   const segments: u32 = 1 << table.depth
   for (let index: u32 = 0; index < segments; index++) {
-    const segment = <usize>load<u32>(table.directory + (<usize>index << 2))
-    if (index < <u32>1 << load<u32>(segment, DEPTH)) freeSegment(table, segment)
+    const segment = <usize>load<u32>(table.directory + ((<usize>index) << 2))
+    if (index < (<u32>1) << load<u32>(segment, DEPTH)) freeSegment(table, segment)
   }
-  free(table.directory, <usize>4 << table.depth)
+  free(table.directory, (<usize>4) << table.depth)
   table.directory = 0
   table.count = 0
   table.depth = 0

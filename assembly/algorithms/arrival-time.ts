@@ -39,7 +39,7 @@ function loadAhead(state: usize, nowMs: i64): void {
 // @ts-ignore: decorator
 @inline
 function storeAhead(state: usize, nowMs: i64, ms: i64, rest: i64): void {
-  store<u64>(state, <u64>nowMs | (<u64>rest << TIME_BITS))
+  store<u64>(state, <u64>nowMs | ((<u64>rest) << TIME_BITS))
   store<u64>(state, <u64>ms | ((<u64>rest >> 16) << TIME_BITS), 8)
 }
 

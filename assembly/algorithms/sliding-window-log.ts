@@ -24,17 +24,17 @@ function ringOf(state: usize): usize {
 }
 
 function shiftOf(state: usize): i64 {
-  return <i64>((load<u64>(state) >> TIME_BITS << 32) | <u64>load<u32>(state, 12))
+  return <i64>(((load<u64>(state) >> TIME_BITS) << 32) | <u64>load<u32>(state, 12))
 }
 
 function write(state: usize, newestMs: i64, shiftMs: i64, ring: usize): void {
-  store<u64>(state, (<u64>newestMs & TIME_MASK) | (<u64>shiftMs >> 32 << TIME_BITS))
+  store<u64>(state, (<u64>newestMs & TIME_MASK) | ((<u64>shiftMs >> 32) << TIME_BITS))
   store<u32>(state, <u32>ring, 8)
   store<u32>(state, <u32>shiftMs, 12)
 }
 
 function ringBytes(capacity: u32): usize {
-  return HEADER + (<usize>capacity << ENTRY_SHIFT)
+  return HEADER + ((<usize>capacity) << ENTRY_SHIFT)
 }
 
 // @ts-ignore: decorator
@@ -62,7 +62,7 @@ function baseOf(ring: usize): i64 {
 // @ts-ignore: decorator
 @inline
 function entryAt(ring: usize, index: u32): usize {
-  return ring + HEADER + (<usize>((headOf(ring) + index) & (capacityOf(ring) - 1)) << ENTRY_SHIFT)
+  return ring + HEADER + ((<usize>((headOf(ring) + index) & (capacityOf(ring) - 1))) << ENTRY_SHIFT)
 }
 // @ts-ignore: decorator
 @inline
@@ -134,7 +134,7 @@ function resize(ring: usize, capacity: u32): usize {
   store<i64>(moved, baseOf(ring), 16)
   for (let index: u32 = 0; index < length; index++) {
     const from = entryAt(ring, index)
-    const to = moved + HEADER + (<usize>index << ENTRY_SHIFT)
+    const to = moved + HEADER + ((<usize>index) << ENTRY_SHIFT)
     store<i64>(to, load<i64>(from))
     store<i64>(to, load<i64>(from, 8), 8)
   }
@@ -154,8 +154,9 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
 }
 
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
-  if (units == 0) return
   look(rule, state, nowMs)
+  const added = min(units, MOST_UNITS - usedUnits)
+  if (added == 0) return
   let ring = ringOf(state)
   let shiftMs = shiftOf(state)
   if (ring != 0 && usedUnits == 0) {
@@ -184,7 +185,7 @@ export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
     }
   }
   const length = lengthOf(ring)
-  const total = totalBefore(ring, length) + min(units, MOST_UNITS - usedUnits)
+  const total = totalBefore(ring, length) + added
   if (length > 0 && timeAt(ring, length - 1) == nowMs + shiftMs) {
     store<i64>(entryAt(ring, length - 1), total, 8)
   } else {
@@ -243,7 +244,7 @@ export function release(state: usize): void {
 /** Bytes of a state outside its cell: the ring's entries and the total before them. */
 export function outsideBytes(state: usize): usize {
   const ring = ringOf(state)
-  return ring == 0 ? 0 : 8 + (<usize>lengthOf(ring) << ENTRY_SHIFT)
+  return ring == 0 ? 0 : 8 + ((<usize>lengthOf(ring)) << ENTRY_SHIFT)
 }
 
 /** Writes the ring's base and entries to `output`. */
@@ -253,7 +254,7 @@ export function saveOutside(state: usize, output: usize): void {
   store<i64>(output, baseOf(ring))
   for (let index: u32 = 0; index < lengthOf(ring); index++) {
     const entry = entryAt(ring, index)
-    const to = output + 8 + (<usize>index << ENTRY_SHIFT)
+    const to = output + 8 + ((<usize>index) << ENTRY_SHIFT)
     store<i64>(to, load<i64>(entry))
     store<i64>(to, load<i64>(entry, 8), 8)
   }
@@ -266,7 +267,7 @@ export function loadOutside(state: usize, input: usize, bytes: usize): bool {
     store<u32>(state, 0, 8)
     return bytes == 0
   }
-  if (bytes != 8 + (<usize>length << ENTRY_SHIFT)) return false
+  if (bytes != 8 + ((<usize>length) << ENTRY_SHIFT)) return false
   let capacity: u32 = FIRST_CAPACITY
   while (capacity < length) capacity <<= 1
   const ring = allocate(ringBytes(capacity))
@@ -274,7 +275,7 @@ export function loadOutside(state: usize, input: usize, bytes: usize): bool {
   store<u32>(ring, capacity)
   store<u32>(ring, length, 8)
   store<i64>(ring, load<i64>(input), 16)
-  memory.copy(ring + HEADER, input + 8, <usize>length << ENTRY_SHIFT)
+  memory.copy(ring + HEADER, input + 8, (<usize>length) << ENTRY_SHIFT)
   store<u32>(state, <u32>ring, 8)
   return true
 }

@@ -39,7 +39,7 @@ function usedNow(rule: Rule): i64 {
 
 function write(state: usize, nowMs: i64): void {
   store<i64>(state, nowMs)
-  store<u64>(state, (<u64>previous << 32) | <u64>current, 8)
+  store<u64>(state, ((<u64>previous) << 32) | <u64>current, 8)
 }
 
 /** The most that may be left of a window so that ⌊count·left/W⌋ ≤ allowed, for 0 ≤ allowed < count. */

@@ -1,12 +1,12 @@
 import type { Policy } from "../policy/policy.js"
-import { CostError, show } from "../types/errors.js"
 import type { RuleDecision } from "../types/decision.js"
+import { CostError, show } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
-import { type Issuer, LimitDecision, receiptId } from "./limit-decision.js"
 import { type Decisions, readDecisions } from "./decisions.js"
-import { packKeys, packedRoom } from "./packed-keys.js"
+import { type Issuer, LimitDecision, receiptId } from "./limit-decision.js"
+import { packedRoom, packKeys } from "./packed-keys.js"
 import { ruleFields } from "./rule-fields.js"
 import type { Seed } from "./seed.js"
 
@@ -141,14 +141,11 @@ export class Limit {
    * @throws {CostError} {RangeError} where a key is empty or longer than 512 bytes, or a cost cannot be; then nothing
    * has changed
    */
-  checkPacked(
-    bytes: Uint8Array,
-    ends: Uint32Array,
-    costs: ArrayLike<number> | undefined,
-    nowMs: number,
-  ): Decisions {
+  checkPacked(bytes: Uint8Array, ends: Uint32Array, costs: ArrayLike<number> | undefined, nowMs: number): Decisions {
     if (ends.length > 0 && ends[ends.length - 1]! > bytes.length) {
-      throw new RangeError(`Cannot check packed keys: the last ends at ${ends.at(-1)}, there are ${bytes.length} bytes.`)
+      throw new RangeError(
+        `Cannot check packed keys: the last ends at ${ends.at(-1)}, there are ${bytes.length} bytes.`,
+      )
     }
     requireCosts(ends, costs, this.#maximumCost)
     return this.#many(bytes.length + 16, ends.length, costs, nowMs, (room, roomEnds) => {
@@ -183,7 +180,9 @@ export class Limit {
 
   #manyError(nowMs: number): Error {
     const error = this.#error(OUTCOME.badArgument, "", 0, nowMs)
-    return isTime(nowMs) ? new RangeError("Cannot check packed keys: allowed are ends that rise by 1 to 512 bytes.") : error
+    return isTime(nowMs)
+      ? new RangeError("Cannot check packed keys: allowed are ends that rise by 1 to 512 bytes.")
+      : error
   }
 
   /** Asks and stores nothing. */

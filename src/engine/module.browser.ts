@@ -1,4 +1,6 @@
 /** The compiled core, for browsers: fetched from beside this file, which bundlers understand. */
-const module: WebAssembly.Module = await WebAssembly.compileStreaming(fetch(new URL("../../core.wasm", import.meta.url)))
+const module: WebAssembly.Module = await WebAssembly.compileStreaming(
+  fetch(new URL("../../core.wasm", import.meta.url)),
+)
 
 export default module

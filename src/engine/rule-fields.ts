@@ -1,5 +1,5 @@
-import type { Algorithm } from "../types/algorithm.js"
 import type { Rule } from "../policy/policy.js"
+import type { Algorithm } from "../types/algorithm.js"
 
 /** The core's number of each algorithm; part of the ABI and of stored snapshots. */
 const ALGORITHM_NUMBER: Record<Algorithm, number> = {

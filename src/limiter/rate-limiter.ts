@@ -1,9 +1,10 @@
 import { Core } from "../engine/core.js"
+import { LATEST_MS } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
 import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed } from "../engine/seed.js"
-import { LATEST_MS } from "../engine/core-exports.js"
+import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -12,7 +13,6 @@ import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { Checker, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 
 export interface RateLimiterOptions {
   /** Where the time comes from; default the machine's wall clock. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -17,6 +17,11 @@ const { default: executable, compatibilityDate } = createRequire(import.meta.url
 /** The descriptor on which workerd says which port it got. */
 const CONTROL = 3
 const READY_WITHIN_MS = 20_000
+/**
+ * Where the disks are. A kill loses nothing that the kernel was given, so memory does for a disk; it takes many times
+ * the commits, and so many more moments to be killed in.
+ */
+const PARENT = existsSync("/dev/shm") ? "/dev/shm" : tmpdir()
 
 /** workerd's configuration, in Cap'n Proto text. The disk is given on the command line. */
 function configOf(vars: Readonly<Record<string, string>>): string {
@@ -68,7 +73,7 @@ export class WorkerdProcess {
    * @param vars its text bindings
    */
   static async of(source: string, vars: Readonly<Record<string, string>>): Promise<WorkerdProcess> {
-    const folder = mkdtempSync(join(tmpdir(), "sluice-crash-"))
+    const folder = mkdtempSync(join(PARENT, "sluice-crash-"))
     mkdirSync(join(folder, "disk"))
     await build({
       entryPoints: [fileURLToPath(new URL(source, import.meta.url))],
@@ -146,11 +151,24 @@ export class WorkerdProcess {
     await this.kill()
   }
 
-  /** @throws {Error} where there is no whole answer, or one that is none */
-  async ask<T>(path: string): Promise<T> {
-    const response = await fetch(this.#url + path)
-    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`)
-    return (await response.json()) as T
+  /**
+   * Asks the Worker.
+   *
+   * @returns `null` where the process was killed before the whole answer had come
+   * @throws {Error} where the answer is a failure
+   */
+  async ask<T>(path: string): Promise<T | null> {
+    let status: number
+    let text: string
+    try {
+      const response = await fetch(this.#url + path)
+      status = response.status
+      text = await response.text()
+    } catch {
+      return null
+    }
+    if (status !== 200) throw new Error(`${path} answered ${status}: ${text}`)
+    return JSON.parse(text) as T
   }
 
   /** Ends the process and removes its disk. */

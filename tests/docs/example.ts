@@ -40,7 +40,8 @@ export function examplesOf(file: string, text: string): Example[] {
     if (block.notRun !== null) continue
     const last = drafts.at(-1)
     if (block.language === "http") {
-      if (last === undefined || !isWorker(last)) throw new Error(`${file}:${block.line}: no Worker before it could answer so`)
+      if (last === undefined || !isWorker(last))
+        throw new Error(`${file}:${block.line}: no Worker before it could answer so`)
       drafts[drafts.length - 1] = { ...last, answers: [...last.answers, answerOf(block)] }
     } else if (CODE.includes(block.language)) {
       if (last === undefined || hasImports(block.text)) {

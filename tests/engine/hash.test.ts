@@ -39,6 +39,28 @@ class HashReader {
   }
 }
 
+const MASK = (1n << 64n) - 1n
+
+/** One step of SplitMix64, which fills the hash's schedule from the seed. */
+function splitMix(state: bigint): bigint {
+  let z = state
+  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK
+  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK
+  return z ^ (z >> 31n)
+}
+
+/** The first words of 32 bits of a seed's schedule. */
+function scheduleWords(seed: Seed): number[] {
+  const low = (BigInt(seed[1]) << 32n) | BigInt(seed[0])
+  const high = (BigInt(seed[3]) << 32n) | BigInt(seed[2])
+  const words: number[] = []
+  for (let i = 1n; i <= 4n; i++) {
+    const value = splitMix(splitMix((low + i * (high | 1n)) & MASK) ^ high)
+    words.push(Number(value & 0xffffffffn), Number(value >> 32n))
+  }
+  return words
+}
+
 function bitCount(value: bigint): number {
   let count = 0
   for (let rest = value; rest > 0n; rest &= rest - 1n) count++
@@ -91,6 +113,23 @@ describe("the hash of keys", () => {
     for (let place = 0; place < 64; place++) expect(Math.abs(changes[place]! / flips - 0.5)).toBeLessThan(0.084)
     // 64 fair bits: fewer than 12 differ with probability 10^−7 a time.
     expect(least).toBeGreaterThanOrEqual(10)
+  })
+
+  test.each([
+    { collides: "first", word: 2 },
+    { collides: "second", word: 6 },
+  ])("keeps keys apart that were made to collide in the $collides of its two passes", ({ word }) => {
+    // Each pass multiplies (word 0 + its key) by (word 2 + its key): where that is 0, word 0 does not matter any more.
+    // The second pass has the first one's keys from four words later on.
+    const seed: Seed = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a]
+    const count = 10_000
+    const words = new Uint32Array(4 * count)
+    const annihilating = -scheduleWords(seed)[word]!
+    for (let i = 0; i < count; i++) words.set([i, 0, annihilating, 0], 4 * i)
+    const ends = Uint32Array.from({ length: count }, (_, i) => 16 * (i + 1))
+    const limit = makeLimit("1/hour", { seed })
+    limit.checkPacked(new Uint8Array(words.buffer), ends, undefined, START_MS)
+    expect(limit.size).toBe(count)
   })
 
   test("tells keys apart that differ in length only", () => {

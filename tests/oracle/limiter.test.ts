@@ -120,12 +120,12 @@ describe("OracleLimiter", () => {
   test("mayForget() knows a full quota and an ended block that the clock went back before", () => {
     const limiter = new OracleLimiter(parsePolicy("1/second"))
     limiter.check("a", 1, 0)
-    expect(limiter.mayForget("a", 999, 500)).toBe(false)
-    expect(limiter.mayForget("a", 1_000, 500)).toBe(true)
-    expect(limiter.mayForget("a", 2_000, 1_000)).toBe(false)
+    expect(limiter.mayForget("a", 999, 999, 500)).toBe(false)
+    expect(limiter.mayForget("a", 1_000, 1_000, 500)).toBe(true)
+    expect(limiter.mayForget("a", 2_000, 2_000, 1_000)).toBe(false)
     limiter.block("a", 5_000, 1_000)
-    expect(limiter.mayForget("a", 5_999, 1_000)).toBe(false)
-    expect(limiter.mayForget("a", 6_000, 5_999)).toBe(true)
+    expect(limiter.mayForget("a", 5_999, 5_999, 1_000)).toBe(false)
+    expect(limiter.mayForget("a", 6_000, 6_000, 5_999)).toBe(true)
   })
 
   test("reset() forgets usage and block", () => {

@@ -151,13 +151,15 @@ export class OracleLimiter {
   }
 
   /**
-   * Whether something that counts at `nowMs` counted for nothing at `seenMs`, when the clock was further on. A full
-   * quota and an ended block are the same as none, so a limiter may have forgotten them by then, or not.
+   * Whether something that counts at `nowMs` counted for nothing at `seenMs`, when the clock was further on, or a block
+   * that lasts at `nowMs` had ended at `blockSeenMs`. A full quota and an ended block are the same as none, so a limiter
+   * may have forgotten them by then, or not.
    */
-  mayForget(key: string, seenMs: number, nowMs: number): boolean {
+  mayForget(key: string, seenMs: number, blockSeenMs: number, nowMs: number): boolean {
     const entry = this.#keys.get(key)
-    if (entry === undefined || seenMs <= nowMs) return false
-    if (nowMs < entry.blockedUntilMs && entry.blockedUntilMs <= seenMs) return true
+    if (entry === undefined) return false
+    if (nowMs < entry.blockedUntilMs && entry.blockedUntilMs <= blockSeenMs) return true
+    if (seenMs <= nowMs) return false
     const now = this.#views(entry.states, nowMs)
     const seen = this.#views(entry.states, seenMs)
     return this.#rules.some(

@@ -64,6 +64,8 @@ export class Lockstep {
   #latestMs = 0
   /** Each key's last call that surely changed its state, by its place in `#times`. */
   readonly #changed = new Map<string, number>()
+  /** Each key's last block, by its place in `#times`: a change of policy leaves blocks as they are. */
+  readonly #blocked = new Map<string, number>()
 
   constructor(make: MakeLimiter, scenario: Scenario) {
     this.#policies = scenario.policies.map((policy) => parsePolicy(policy))
@@ -86,7 +88,7 @@ export class Lockstep {
 
   /** The keys whose state the call will read. */
   #concerned({ key, act }: Call): Iterable<string> {
-    if (act.verb === "setPolicy") return this.#changed.keys()
+    if (act.verb === "setPolicy") return new Set([...this.#changed.keys(), keyOf(key)])
     return [act.verb === "refund" ? (this.#receipt(act.receipt)?.expected.key ?? keyOf(key)) : keyOf(key)]
   }
 
@@ -100,10 +102,17 @@ export class Lockstep {
       this.#latestMs = nowMs
       return
     }
-    let seenMs = nowMs
-    for (let i = this.#changed.get(key) ?? 0; i < this.#times.length; i++) seenMs = Math.max(seenMs, this.#times[i]!)
-    if (!this.#expected.mayForget(key, seenMs, nowMs)) return
+    const seenMs = this.#latestSince(this.#changed.get(key) ?? 0)
+    const blockSeenMs = this.#latestSince(this.#blocked.get(key) ?? 0)
+    if (!this.#expected.mayForget(key, seenMs, blockSeenMs, nowMs)) return
     this.#tell(key, { verb: "reset" })
+  }
+
+  /** The latest time of the calls from a place on. */
+  #latestSince(place: number): number {
+    let latestMs = 0
+    for (let i = place; i < this.#times.length; i++) latestMs = Math.max(latestMs, this.#times[i]!)
+    return latestMs
   }
 
   #receipt(number: number): ChargePair | undefined {
@@ -144,6 +153,7 @@ export class Lockstep {
         this.#note(key, `block(${JSON.stringify(key)}, ${act.durationMs})`)
         this.#actual.block(key, act.durationMs)
         this.#expected.block(key, act.durationMs, nowMs)
+        this.#blocked.set(key, this.calls)
         return key
       case "unblock":
       case "reset":
@@ -153,11 +163,14 @@ export class Lockstep {
         return key
       case "setPolicy": {
         const index = act.policy % this.#policies.length
+        const before = this.#context.policy.canonical
         this.#context.policy = this.#policies[index]!
         this.#note(null, `setPolicy(${this.#context.policy.canonical})`)
         this.#actual.setPolicy(this.#scenario.policies[index]!)
         this.#expected.setPolicy(this.#context.policy, nowMs)
-        for (const known of this.#changed.keys()) this.#changed.set(known, this.calls)
+        if (this.#context.policy.canonical !== before) {
+          for (const known of this.#changed.keys()) this.#changed.set(known, this.calls)
+        }
         return key
       }
     }
@@ -173,6 +186,8 @@ export class Lockstep {
       return
     }
     this.#compare(actual, expected)
+    const startsBlock = verb === "check" && cost > 0 && expected.reason === "limit" && this.#context.policy.blockMs > 0
+    if (startsBlock) this.#blocked.set(key, this.calls)
     this.#context.answered(expected)
     if (expected.receipt === undefined) return
     this.#changed.set(key, this.calls)

@@ -9,6 +9,7 @@ import { ConformingEdgeLimiter } from "./conforming-edge-limiter.js"
 const TIMEOUT_MS = 60_000
 
 const LACKS = {
+  many: "a call to an object is about one key",
   maxKeys: "each key has an object of its own, so there is no bound to keep",
   size: "the objects are not counted anywhere",
 }

@@ -51,18 +51,34 @@ describe("errors of LimiterObject", () => {
   })
 
   test("that are nobody's are StoreUnavailable with their cause", async () => {
-    const { limiter, object } = clockedLimiter("10/minute")
+    const { limiter, object } = clockedLimiter("10/day")
     await limiter.check("a")
-    const cut = runInDurableObject(object(), (_object, state) => {
-      setTimeout(() => state.abort("gone"), 0)
+    await runInDurableObject(object(), (_object, state) => {
+      state.storage.sql.exec = () => state.abort("gone")
     })
-    const error = await Promise.all(Array.from({ length: 50 }, () => limiter.check("a"))).catch(
-      (thrown: unknown) => thrown,
-    )
-    await cut.catch(() => undefined)
+    const error = await limiter.check("a").catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(StoreUnavailable)
-    expect((error as Error).cause).toBeInstanceOf(Error)
-    expect(((error as Error).cause as Error).message).toContain("gone")
+    expect((error as Error).cause).toMatchObject({ message: expect.stringContaining("gone") })
+    expect(await limiter.check("a")).toMatchObject({ allowed: true, remaining: 8 })
+  })
+
+  test("of a commit that fails are StoreUnavailable to all who share it, and what is durable goes on", async () => {
+    const { limiter, object } = clockedLimiter("10/day")
+    await limiter.check("a")
+    await runInDurableObject(object(), (_object, { storage }) => {
+      const { exec } = storage.sql
+      storage.sql.exec = () => {
+        storage.sql.exec = exec
+        throw new Error("database or disk is full")
+      }
+    })
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => limiter.check("a")))
+    const failed = outcomes.filter(({ status }) => status === "rejected")
+    expect(failed.length).toBeGreaterThan(0)
+    for (const { reason } of failed as PromiseRejectedResult[]) expect(reason).toBeInstanceOf(StoreUnavailable)
+    const admitted = outcomes.length - failed.length
+    expect(await limiter.check("a")).toMatchObject({ allowed: true, remaining: 10 - 1 - admitted - 1 })
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
   })
 })
 
