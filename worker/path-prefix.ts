@@ -10,7 +10,7 @@ const ENCODED_BYTE = /%[\da-f]{2}/gi
  *
  * @param pathname as `URL` gives it, so that all but ASCII is percent-encoded
  */
-export function pathSegments(pathname: string): string[] {
+function pathSegments(pathname: string): string[] {
   const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
   const segments: string[] = []
   for (const segment of bytes.split(/[/\\]/)) {

@@ -15,7 +15,7 @@ export const COMPATIBILITY_DATE = workerd.compatibilityDate
 const quoted = (text) => JSON.stringify(text)
 
 /** workerd's configuration of one contender, in Cap'n Proto text. Port and disk are given on the command line. */
-export function configOf(contender, { worker, wasm }) {
+function configOf(contender, { worker, wasm }) {
   const modules = [
     `(name = ${quoted(worker)}, esModule = embed ${quoted(worker)})`,
     ...wasm.map((file) => `(name = ${quoted(file)}, wasm = embed ${quoted(file)})`),

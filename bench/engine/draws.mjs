@@ -1,7 +1,7 @@
 // Which key each check asks about: made once per run, so that every contender sees the same sequence.
 
 /** Draws in a sequence; a workload that needs more starts over. A power of two. */
-export const DRAW_COUNT = 2 ** 21
+const DRAW_COUNT = 2 ** 21
 /** YCSB's skew: of a million keys, the most popular one gets 6.5 % of all checks. */
 const ZIPF_EXPONENT = 0.99
 /** Prime to every number of keys here: spreads neighbouring ranks over the keys, as arrival order does not follow rank. */

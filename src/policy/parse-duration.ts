@@ -9,7 +9,7 @@ export interface DurationRange {
 }
 
 /** 1 ms … 10 years: the range of periods, refill steps and blocks. */
-export const PERIOD_RANGE: DurationRange = { minMs: 1, maxMs: MAX_PERIOD_MS }
+const PERIOD_RANGE: DurationRange = { minMs: 1, maxMs: MAX_PERIOD_MS }
 
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ...["ms", "millisecond", "milliseconds"].map((unit) => [unit, 1] as const),

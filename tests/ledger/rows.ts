@@ -1,7 +1,7 @@
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 
 /** A row of a log, which may be anything once somebody has tampered with it. */
-export interface RawRow {
+interface RawRow {
   readonly id: number
   readonly body: unknown
 }
@@ -39,6 +39,6 @@ export function rowsText(port: LedgerPort): string {
     .join("\n")
 }
 
-export function hex(bytes: Uint8Array): string {
+function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")
 }

@@ -11,7 +11,7 @@ import type { Act, Script, Step } from "./acts.js"
 import { START_MS } from "./ledger-case.js"
 
 /** Hostile ones first, then enough that a table has to grow. */
-export const KEYS = [
+const KEYS = [
   "a",
   "__proto__",
   "🔑/constructor:é",

@@ -13,7 +13,7 @@ interface Rate {
 }
 
 /** Rates that deny soon, rates of everyday use, coprime pairs, and the ends of both ranges. */
-export const rates: fc.Arbitrary<Rate> = fc.oneof(
+const rates: fc.Arbitrary<Rate> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({ limit: fc.integer({ min: 1, max: 10 }), period: fc.integer({ min: 1, max: 99 }) }),
@@ -242,7 +242,7 @@ export const acts: fc.Arbitrary<Act> = fc.oneof(
 )
 
 /** Times around the epoch, of today, and near the end of the range. */
-export const startTimes: fc.Arbitrary<number> = fc.oneof(
+const startTimes: fc.Arbitrary<number> = fc.oneof(
   fc.constantFrom(0, 1, 999),
   fc.integer({ min: 1_700_000_000_000, max: 1_800_000_000_000 }),
   fc.integer({ min: 2 ** 46, max: 2 ** 47 - 1 }),

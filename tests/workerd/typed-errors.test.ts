@@ -54,7 +54,10 @@ describe("errors of LimiterObject", () => {
     const { limiter, object } = clockedLimiter("10/day")
     await limiter.check("a")
     await runInDurableObject(object(), (_object, state) => {
-      state.storage.sql.exec = () => state.abort("gone")
+      state.storage.sql.exec = () => {
+        state.abort("gone")
+        throw new Error("abort() returned")
+      }
     })
     const error = await limiter.check("a").catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(StoreUnavailable)
