@@ -18,6 +18,8 @@ export interface Example {
   readonly file: string
   readonly line: number
   readonly runtime: "node" | "deno" | "bun" | "worker"
+  /** The language of its first block: `js` is run only, `ts` is type-checked as well. */
+  readonly language: string
   readonly source: string
   readonly answers: readonly Answer[]
 }
@@ -31,7 +33,7 @@ const LITERAL_COMMENT = /(\/\/) (?=["'\d{[-]|(?:true|false|null|undefined)\b)/g
 const hasImports = (text: string) => text.match(IMPORTS) !== null
 
 /** An example whose blocks are still being gathered. */
-type Draft = Pick<Example, "file" | "line" | "source" | "answers">
+type Draft = Pick<Example, "file" | "line" | "language" | "source" | "answers">
 
 /** The programs of a Markdown text: a block with imports starts one, a block without them goes on with it. */
 export function examplesOf(file: string, text: string): Example[] {
@@ -45,7 +47,7 @@ export function examplesOf(file: string, text: string): Example[] {
       drafts[drafts.length - 1] = { ...last, answers: [...last.answers, answerOf(block)] }
     } else if (CODE.includes(block.language)) {
       if (last === undefined || hasImports(block.text)) {
-        drafts.push({ file, line: block.line, source: padded("", block), answers: [] })
+        drafts.push({ file, line: block.line, language: block.language, source: padded("", block), answers: [] })
       } else {
         drafts[drafts.length - 1] = { ...last, source: padded(last.source, block) }
       }
@@ -66,6 +68,7 @@ export function docstringExamplesOf(file: string, text: string): Example[] {
       return finished({
         file,
         line: block.line,
+        language: block.language,
         source: hasImports(block.text) ? source : imports + source,
         answers: [],
       })

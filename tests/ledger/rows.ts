@@ -1,11 +1,5 @@
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 
-/** A row of a log, which may be anything once somebody has tampered with it. */
-interface RawRow {
-  readonly id: number
-  readonly body: unknown
-}
-
 /** All rows by id, copied. */
 export function readRows(port: LedgerPort): { id: number; body: Uint8Array }[] {
   return Array.from(port.sql.rows("SELECT id, body FROM sluice_log ORDER BY id"), ({ id, body }) => ({
