@@ -3,8 +3,9 @@ import { expect, test } from "vitest"
 import { Account, POLICIES } from "./account.js"
 import { WorkerdProcess } from "./workerd-process.js"
 
+const { SLUICE_CRASH_ROUNDS } = process.env
 /** Rounds of load, crash and recovery; more by the environment. */
-const ROUNDS = Number(process.env.SLUICE_CRASH_ROUNDS ?? 24)
+const ROUNDS = Number(SLUICE_CRASH_ROUNDS ?? 24)
 const ROUND_MS_MOST = 5_000
 const CLIENTS = 16
 /** A crash comes after at most so long a load, or on so many answers: then what was just told must be durable. */
