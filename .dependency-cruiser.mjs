@@ -6,8 +6,9 @@ const ROOMS = {
   ledger: ["engine", "policy", "types"],
   limiter: ["ledger", "engine", "policy", "types"],
   http: ["limiter", "policy", "types"],
+  config: ["limiter", "http", "policy", "types"],
   metrics: ["types"],
-  api: ["limiter", "metrics", "http", "policy", "types"],
+  api: ["limiter", "metrics", "http", "config", "policy", "types"],
   adapters: ["http", "types"],
   client: ["types"],
 }

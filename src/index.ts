@@ -5,6 +5,16 @@
  * @module sluice
  */
 export type { Decisions } from "./engine/decisions.js"
+export type { Limiter } from "./limiter/limiter.js"
+export type {
+  Explanation,
+  HistoryEntry,
+  LimitChoice,
+  NamedLimit,
+  NamedLimits,
+  Page,
+  TopEntry,
+} from "./limiter/named-limits.js"
 export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
@@ -14,6 +24,7 @@ export type { Decision, Reason, RuleDecision } from "./types/decision.js"
 export {
   CostError,
   KeyError,
+  LimitNotFound,
   PolicyError,
   RateLimitExceeded,
   SluiceError,
@@ -21,6 +32,7 @@ export {
   StoreLocked,
   StoreUnavailable,
   StoreVersion,
+  TimeoutExceeded,
 } from "./types/errors.js"
-export type { Awaitable, Checker, CheckOptions, KeyStats, KeyStatus } from "./types/limiter.js"
+export type { AllDecision, Awaitable, Checker, CheckItem, CheckOptions, KeyStats, KeyStatus } from "./types/limiter.js"
 export type { Receipt } from "./types/receipt.js"

@@ -77,6 +77,33 @@ export class RateLimitExceeded extends SluiceError {
   }
 }
 
+/** Nobody defined a limit of that name, and there is no default. */
+export class LimitNotFound extends SluiceError {
+  override readonly name = "LimitNotFound"
+  readonly code = "LIMIT_NOT_FOUND"
+  /** The limit's name, or the key that has none. */
+  readonly limit: string
+
+  constructor(limit: string) {
+    super(`Cannot find the limit ${show(limit)}: it is not configured.`)
+    this.limit = limit
+  }
+}
+
+/** A wait for admission that would last, or lasted, longer than its timeout. Nothing was charged. */
+export class TimeoutExceeded extends SluiceError {
+  override readonly name = "TimeoutExceeded"
+  readonly code = "TIMEOUT_EXCEEDED"
+  readonly key: string
+  readonly timeoutMs: number
+
+  constructor(key: string, timeoutMs: number) {
+    super(`Cannot admit key ${show(key)}: it is not its turn within ${timeoutMs} ms.`)
+    this.key = key
+    this.timeoutMs = timeoutMs
+  }
+}
+
 /** Another process holds the store. */
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"

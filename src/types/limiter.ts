@@ -7,6 +7,26 @@ export interface CheckOptions {
   readonly cost?: number
 }
 
+/** One of the checks that `checkAll` decides together. */
+export interface CheckItem {
+  readonly key: string
+  /** Units to charge, 0 … 2^31; default 1. */
+  readonly cost?: number
+  /** The named limit that is asked, where the limiter has several. */
+  readonly limit?: string
+}
+
+/** The answer to `checkAll`: all were admitted and charged, or nothing was charged. */
+export interface AllDecision {
+  readonly allowed: boolean
+  /** The key of the first item that was denied, or `null`. */
+  readonly deniedKey: string | null
+  /** The name of the policy that denied it, or `null`. */
+  readonly deniedPolicy: string | null
+  /** Each item's own decision, in the items' order. Receipts only where all were admitted. */
+  readonly decisions: readonly Decision[]
+}
+
 /** A value now, or a promise of it: the in-memory limiter answers at once, the others do not. */
 export type Awaitable<T> = T | Promise<T>
 

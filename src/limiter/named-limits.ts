@@ -1,0 +1,95 @@
+import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+
+/**
+ * Which limit a verb is about. Without `limit`, a key has the limit that was defined under the key's own name; where
+ * there is none, the default limit; where there is no default, the verb fails with `LimitNotFound`.
+ */
+export interface LimitChoice {
+  readonly limit?: string
+}
+
+/** A limit by its name: one that many keys share, or the own limit of the key of that name. */
+export interface NamedLimit {
+  readonly name: string
+  readonly policy: Policy
+}
+
+/** An event in the life of a key, as the log has it. */
+export interface HistoryEntry {
+  readonly atMs: number
+  readonly event: "admit" | "deny" | "charge" | "refund" | "block" | "unblock" | "reset" | "define"
+  readonly key: string
+  readonly limit: string
+  /** Units asked for, charged or given back; 0 where the event has none. */
+  readonly units: number
+  /** How often the same denial came in a row; 1 for everything else. */
+  readonly count: number
+}
+
+/** A key among those that were allowed or denied most. */
+export interface TopEntry {
+  readonly key: string
+  readonly limit: string
+  readonly stats: KeyStats
+}
+
+/** Why a check of a key would be answered as it would be now. */
+export interface Explanation {
+  readonly limit: string
+  readonly policy: Policy
+  /** What `check` would say, with every rule's own decision. */
+  readonly decision: Decision
+  readonly status: KeyStatus
+  /** When a check of this cost is admitted if nothing else comes, milliseconds since the epoch. */
+  readonly nextAdmissionAtMs: number
+  /** The rule that binds most, in words. */
+  readonly because: string
+  /** The key's last events, newest first. */
+  readonly recent: readonly HistoryEntry[]
+}
+
+/** A walk through a listing: `after` is the last one of the page before, `count` the most entries to tell. */
+export interface Page {
+  readonly after?: string
+  readonly count?: number
+}
+
+/**
+ * The verbs over several named limits, and over keys with limits of their own: the embedded limiter, a configuration in
+ * memory, and the Worker's limits all have them.
+ */
+export interface NamedLimits {
+  /** Defines a limit, or puts another policy in its place: what was used stays used. */
+  define(name: string, policy: PolicyInput): Awaitable<NamedLimit>
+  /** Forgets a limit and all its keys' counts. Whether there was one. */
+  remove(name: string): Awaitable<boolean>
+  limits(page?: Page): Awaitable<readonly NamedLimit[]>
+  limit(name: string): Awaitable<NamedLimit | null>
+
+  check(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
+  allow(key: string, options?: CheckOptions & LimitChoice): Awaitable<boolean>
+  peek(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
+  /** All or nothing. @throws {RangeError} where the items are none, or one key and limit come twice */
+  checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
+  refund(receipt: Receipt, units?: number): Awaitable<void>
+  settle(receipt: Receipt, actualCost: number): Awaitable<void>
+  charge(key: string, units: number, choice?: LimitChoice): Awaitable<void>
+  block(key: string, duration: Duration, choice?: LimitChoice): Awaitable<void>
+  unblock(key: string, choice?: LimitChoice): Awaitable<boolean>
+  reset(key: string, choice?: LimitChoice): Awaitable<boolean>
+  status(key: string, choice?: LimitChoice): Awaitable<KeyStatus>
+  stats(key: string, choice?: LimitChoice): Awaitable<KeyStats>
+
+  /** Keys that are known by name, in their order. */
+  list(choice?: LimitChoice & Page): Awaitable<readonly string[]>
+  /** The keys with the most checks allowed or denied, most first. */
+  top(
+    options: { readonly by: "allowed" | "denied"; readonly count?: number } & LimitChoice,
+  ): Awaitable<readonly TopEntry[]>
+  /** A key's last events, newest first. */
+  history(key: string, options?: { readonly count?: number } & LimitChoice): Awaitable<readonly HistoryEntry[]>
+  explain(key: string, options?: CheckOptions & LimitChoice): Awaitable<Explanation>
+}
