@@ -5,6 +5,11 @@ import type { Receipt } from "./receipt.js"
 export interface CheckOptions {
   /** Units to charge, 0 … 2^31; default 1. 0 asks and charges nothing. */
   readonly cost?: number
+  /**
+   * Names this call, so that repeating it after a lost answer charges once: an admission under the same id and key
+   * within the next 5 minutes is told again, not made again. 1 … 64 printable ASCII characters.
+   */
+  readonly id?: string
 }
 
 /** One of the checks that `checkAll` decides together. */
