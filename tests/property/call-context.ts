@@ -45,7 +45,7 @@ export class CallContext {
   /** Moves the clock, at most to the ends of the range of times, and back only if it may run so. */
   take(step: Step): void {
     const earliestMs = this.#clockRuns === "forward" ? this.clock.now() : 0
-    this.clock.set(Math.min(Math.max(earliestMs, this.#target(step)), LAST_MS))
+    this.clock.set(Math.max(earliestMs, Math.min(this.#target(step), LAST_MS)))
   }
 
   /** Whole units, 0 … 2^31. */
