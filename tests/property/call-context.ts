@@ -32,7 +32,7 @@ export class CallContext {
 
   constructor(policy: Policy, scenario: Pick<Scenario, "startMs" | "clockRuns">) {
     this.policy = policy
-    this.clock = new ManualClock(scenario.startMs)
+    this.clock = new ManualClock(Math.min(scenario.startMs, LAST_MS))
     this.#clockRuns = scenario.clockRuns
   }
 
