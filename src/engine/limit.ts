@@ -66,7 +66,7 @@ export class Limit {
 
   #make(policy: Policy): number {
     const { maxKeys, onFull, stats, seed } = this.#options
-    this.#core.ruleFields.set(policy.rules.flatMap(ruleFields))
+    this.#core.ruleFields.set(policy.rules.flatMap((rule) => ruleFields(rule, this.#core.exports)))
     // Pointers are unsigned, and cross as i32: above 2 GB they would be negative.
     const limit = this.#core.exports.limitNew(
       policy.rules.length,
