@@ -18,7 +18,7 @@ const ENTRIES = [
     maxBytes: 24 * KIB,
   },
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 24 * KIB },
-  { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 40 * KIB },
+  { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 46 * KIB },
 ]
 
 const core = gzipSync(readFileSync(join(root, "dist", "core.wasm")), { level: 9 }).length
