@@ -5,7 +5,11 @@
  * @module sluice
  */
 export type { Decisions } from "./engine/decisions.js"
+export { acquire } from "./limiter/acquire.js"
+export { type AllItem, checkAll, type SyncLimiter } from "./limiter/check-all.js"
+export { limited } from "./limiter/limited.js"
 export type { Limiter } from "./limiter/limiter.js"
+export { MemoryLimits, type MemoryLimitsOptions } from "./limiter/memory-limits.js"
 export type {
   Explanation,
   HistoryEntry,
@@ -15,7 +19,12 @@ export type {
   Page,
   TopEntry,
 } from "./limiter/named-limits.js"
+export { DEFAULT_LIMIT } from "./limiter/named-limits.js"
+export { type OneLimit, oneLimit } from "./limiter/one-limit.js"
+export { Permit, type SettlingChecker } from "./limiter/permit.js"
 export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
+export { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./limiter/waiting-line.js"
+export { type SyncChecker, type WrapOptions, wrap } from "./limiter/wrap.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
 export { ALGORITHMS, type Algorithm } from "./types/algorithm.js"
@@ -26,6 +35,7 @@ export {
   KeyError,
   LimitNotFound,
   PolicyError,
+  QueueFull,
   RateLimitExceeded,
   SluiceError,
   StoreCorrupt,
