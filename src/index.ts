@@ -6,6 +6,7 @@
  */
 export type { Decisions } from "./engine/decisions.js"
 export type { Limiter } from "./limiter/limiter.js"
+export { MemoryLimits, type MemoryLimitsOptions } from "./limiter/memory-limits.js"
 export type {
   Explanation,
   HistoryEntry,
@@ -15,6 +16,7 @@ export type {
   Page,
   TopEntry,
 } from "./limiter/named-limits.js"
+export { DEFAULT_LIMIT } from "./limiter/named-limits.js"
 export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
