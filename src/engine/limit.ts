@@ -319,6 +319,37 @@ export class Limit {
     return charge >= 1 && charge <= this.charges && this.receiptId(charge) === id ? charge : null
   }
 
+  /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
+  get decidedAtMs(): number {
+    return this.#core.verdict[3]!
+  }
+
+  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
+  again(
+    key: string,
+    { cost, charge, chargedAtMs }: { readonly cost: number; readonly charge: number; readonly chargedAtMs: number },
+    nowMs: number,
+  ): LimitDecision {
+    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const decision = new LimitDecision(
+      "ok",
+      key,
+      policy,
+      algorithm,
+      limit,
+      remaining,
+      cost,
+      0,
+      resetAfterMs,
+      0,
+      this.#issuer,
+      charge,
+      chargedAtMs,
+    )
+    if (rules !== undefined) Object.assign(decision, { rules })
+    return decision
+  }
+
   /** Counts denials in a key's statistics that were not asked one by one. */
   noteDenials(key: string, count: number, cost: number, lastMs: number): void {
     this.#core.exports.noteDenials(this.#pointer, this.#core.stageKey(key), count, cost, lastMs)

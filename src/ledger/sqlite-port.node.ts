@@ -47,5 +47,6 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
     sql: new SqlitePort(database),
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
     defer: (work) => setImmediate(work),
+    after: (ms, work) => setTimeout(work, ms),
   }
 }
