@@ -16,7 +16,8 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
  * @param name the limit; its checks fail with `LimitNotFound` while there is none
  * @example
  * ```ts
- * import { MemoryLimits, oneLimit, wrap } from "sluice"
+ * import { wrap } from "sluice"
+ * import { MemoryLimits, oneLimit } from "sluice/limits"
  *
  * const limits = new MemoryLimits({ limits: { mail: "10/minute" } })
  * const send = wrap(oneLimit(limits, "mail"), (to: string) => `sent to ${to}`, { key: (to) => to })

@@ -1,13 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
-import {
-  type AllDecision,
-  type Checker,
-  checkAll,
-  type Decision,
-  ManualClock,
-  MemoryLimits,
-  RateLimiter,
-} from "../../src/index.js"
+import { type AllDecision, type Checker, checkAll, type Decision, ManualClock, RateLimiter } from "../../src/index.js"
+import { MemoryLimits } from "../../src/limiter/index.js"
 
 const make = (policy: string) => new RateLimiter(policy, { clock: new ManualClock(0), stats: true })
 

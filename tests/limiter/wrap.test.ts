@@ -1,14 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
-import {
-  type Checker,
-  limited,
-  ManualClock,
-  MemoryLimits,
-  oneLimit,
-  RateLimitExceeded,
-  RateLimiter,
-  wrap,
-} from "../../src/index.js"
+import { type Checker, limited, ManualClock, RateLimitExceeded, RateLimiter, wrap } from "../../src/index.js"
+import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 
 function remote(limiter: RateLimiter): Checker {
   return {
@@ -110,7 +102,7 @@ describe("limited()", () => {
   >
 
   test("limits a method by a policy of its own, under the method's name", () => {
-    const send = limited("1/minute")((to: string) => `sent to ${to}`, context)
+    const send = limited<unknown, [string], string>("1/minute")((to) => `sent to ${to}`, context)
     expect(send.call(null, "ada")).toBe("sent to ada")
     expect(() => send.call(null, "bob")).toThrow('policy "default" admits cost 1 in 60000 ms')
   })
@@ -124,9 +116,9 @@ describe("limited()", () => {
   })
 
   test("is for methods alone", () => {
-    expect(() => limited("1/minute")((to: string) => to, { ...context, kind: "getter" } as never)).toThrow(
-      "it is a getter, allowed is a method",
-    )
+    expect(() =>
+      limited<unknown, [string], string>("1/minute")((to) => to, { ...context, kind: "getter" } as never),
+    ).toThrow("it is a getter, allowed is a method")
     expect(() => limited("1/fortnight")).toThrow('period is "fortnight"')
   })
 })
