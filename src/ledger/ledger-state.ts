@@ -74,6 +74,13 @@ export class LedgerState {
     return this.#limits[number]
   }
 
+  /** The number of the limit whose receipts have such an id, defined or removed. */
+  numberOf(receiptId: string): number | undefined {
+    // A receipt may come from outside, where types are not checked.
+    const [, issuer, number] = /^([^.]+)\.(0|[1-9]\d{0,9})-/.exec(String(receiptId)) ?? []
+    return issuer === this.#home.issuerId && Number(number) < this.#limits.length ? Number(number) : undefined
+  }
+
   /** Defines a limit, or gives an existing one another policy in place. */
   define(name: string, policy: Policy, nowMs: number): OwnLimit {
     const known = this.#byName.get(name)

@@ -1,13 +1,14 @@
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { Policy } from "../policy/policy.js"
-import { SluiceError, StoreUnavailable, show } from "../types/errors.js"
+import { SluiceError, StoreCorrupt, StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability, type DurabilityOptions } from "./durability.js"
 import { sameBytes } from "./envelope.js"
 import { GroupCommit } from "./group-commit.js"
 import { type LedgerCheck, requireCallId, requireGroup, requireName, requireTime } from "./ledger-input.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
+import { type LogEnd, requireEnd } from "./log-end.js"
 import { type LogPlace, LogReader, type PlacedRecord } from "./log-reader.js"
 import { LogTable } from "./log-table.js"
 import { type LogPosition, LogWriter } from "./log-writer.js"
@@ -28,6 +29,10 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions {
   readonly compactBytes?: number
   /** How many covered segments a compaction keeps as history. */
   readonly historySegments?: number
+  /** How far the log is known to reach: one that ends before is refused. */
+  readonly leastEnd?: LogEnd
+  /** Hears how far the log reaches, after each commit and before who waits for it is told. */
+  readonly onCommit?: (end: LogEnd) => void
   /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
   readonly partBytes?: number
 }
@@ -90,7 +95,14 @@ export class Ledger {
     this.#core = core
     this.#state = state
     this.#options = options
-    this.#writer = new LogWriter(port, table, open, log, () => this.#requireOpen())
+    this.#writer = new LogWriter(
+      port,
+      table,
+      open,
+      log,
+      () => this.#requireOpen(),
+      (end) => options.onCommit?.(end),
+    )
     this.#commits = new GroupCommit(
       port,
       () => this.#write(),
@@ -110,11 +122,21 @@ export class Ledger {
     const core = options.core ?? new Core()
     if (table.exists()) {
       const recovered = await recover(port, core, table.read(), stateOptions(options))
+      const { sequence, count } = recovered.open
+      if (options.leastEnd !== undefined) {
+        try {
+          requireEnd({ sequence, count, metaHash: recovered.metaHash }, options.leastEnd)
+        } catch (error) {
+          recovered.state.free()
+          throw error
+        }
+      }
       const open = SegmentWriter.resume(recovered.open)
       const ledger = new Ledger(port, table, core, recovered.state, open, recovered, options)
       await ledger.#begin()
       return ledger
     }
+    if (options.leastEnd !== undefined) throw new StoreCorrupt("the log", "it is missing")
     const meta = newMeta()
     const { body, hash } = await writeMeta(port, meta)
     const open = new SegmentWriter(1, hash)
@@ -125,6 +147,7 @@ export class Ledger {
       table.writeSegment(1, segment.body)
     })
     const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))
+    options.onCommit?.({ sequence: 1, count: 0, metaHash: hash })
     const empty = { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1 }
     const ledger = new Ledger(port, table, core, state, open, empty, options)
     await ledger.#begin()
@@ -169,11 +192,14 @@ export class Ledger {
     return this.#state.limit(name)
   }
 
-  /** The limit that gave a receipt, while it is defined. */
-  limitOf(receipt: Receipt): LedgerLimit | undefined {
-    const number = /^[^.]*\.(0|[1-9]\d{0,8})-/.exec(receipt.id)?.[1]
-    const limit = number === undefined ? undefined : this.#state.limitAt(Number(number))
-    return limit?.keys.chargeOf(receipt.id) == null ? undefined : limit
+  /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this ledger did. */
+  limitOf(receipt: Receipt): LedgerLimit | null | undefined {
+    const { id } = receipt
+    const number = this.#state.numberOf(id)
+    if (number === undefined) return undefined
+    const limit = this.#state.limitAt(number)
+    if (limit === undefined) return null
+    return limit.keys.chargeOf(id) === null ? undefined : limit
   }
 
   /** The name of a limit by its number, while it is defined. */
@@ -232,6 +258,12 @@ export class Ledger {
     if (!decision.allowed) return { decision, needsCommit: this.#denied(limit, decision, nowMs) }
     this.#append(this.#admission(limit, decision, nowMs, id))
     return { decision, needsCommit: this.#admissionWaits(limit, key, cost, nowMs) }
+  }
+
+  /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {RangeError} */
+  peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LimitDecision {
+    this.#requireOpen()
+    return (id === undefined ? null : this.#toldAgain(limit, key, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { LogEnd } from "./log-end.js"
 import type { LogTable } from "./log-table.js"
 import type { DenyRecord, LogRecord } from "./record.js"
 import type { Recovered } from "./recovery.js"
@@ -27,11 +28,21 @@ interface SealedSegment {
   readonly hash: Uint8Array
 }
 
+/** The open segment as a commit writes it. */
+interface OpenSegment {
+  readonly sequence: number
+  readonly count: number
+  /** Records that were appended until then. */
+  readonly appended: number
+  readonly body: Uint8Array
+}
+
 /** Appends records, and writes the segments that hold them. Who calls it makes one write at a time. */
 export class LogWriter {
   readonly #port: LedgerPort
   readonly #table: LogTable
   readonly #requireOpen: () => void
+  readonly #onWritten: (end: LogEnd) => void
   readonly #metaHash: Uint8Array
   /** Segments with records that are not in the file yet, in order; the last one is open. */
   readonly #writers: SegmentWriter[]
@@ -50,8 +61,19 @@ export class LogWriter {
   #logBytes: number
   #snapshotBytes: number
 
-  /** @param requireOpen throws where the ledger was closed meanwhile */
-  constructor(port: LedgerPort, table: LogTable, open: SegmentWriter, log: LogPosition, requireOpen: () => void) {
+  /**
+   * @param requireOpen throws where the ledger was closed meanwhile
+   * @param onWritten hears how far the log reaches after each write
+   */
+  constructor(
+    port: LedgerPort,
+    table: LogTable,
+    open: SegmentWriter,
+    log: LogPosition,
+    requireOpen: () => void,
+    onWritten: (end: LogEnd) => void,
+  ) {
+    this.#onWritten = onWritten
     this.#port = port
     this.#table = table
     this.#requireOpen = requireOpen
@@ -90,12 +112,6 @@ export class LogWriter {
   /** Records that are not in the file. */
   get unwritten(): number {
     return this.#appended - this.#durable
-  }
-
-  /** The open segment, and how many records it has. */
-  get end(): { readonly sequence: number; readonly count: number } {
-    const { sequence, count } = this.#writers.at(-1)!
-    return { sequence, count }
   }
 
   /** Whether anything was appended that is not in the file. */
@@ -216,8 +232,9 @@ export class LogWriter {
     this.#logBytes = 0
   }
 
-  #noteWritten({ count, appended }: { readonly count: number; readonly appended: number }): void {
+  #noteWritten({ sequence, count, appended }: Omit<OpenSegment, "body">): void {
     this.#committed = count
+    this.#onWritten({ sequence, count, metaHash: this.#metaHash })
     this.#durable = appended
     this.#made = this.#begun
   }
@@ -235,7 +252,7 @@ export class LogWriter {
   }
 
   /** The open segment as it is now. What is appended from here on is not in it. */
-  async #sealOpen() {
+  async #sealOpen(): Promise<OpenSegment> {
     const open = this.#writers[0]!
     const { sequence, count } = open
     // Segments that were opened meanwhile hold what came later.
