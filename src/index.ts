@@ -19,7 +19,7 @@ export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
 export { ALGORITHMS, type Algorithm } from "./types/algorithm.js"
-export { type Clock, ManualClock, systemClock } from "./types/clock.js"
+export { type Clock, ManualClock, systemClock, turnClock } from "./types/clock.js"
 export type { Decision, Reason, RuleDecision } from "./types/decision.js"
 export {
   CostError,
