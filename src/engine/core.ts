@@ -8,8 +8,6 @@ export const VERDICT_HEAD = 4
 export const VERDICT_RULE = 3
 const RULES_MAX = 8
 const RULE_FIELDS = 8
-/** Equal to no key: a lone surrogate is none. */
-const NO_KEY = "\ud800"
 
 /**
  * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
@@ -22,7 +20,7 @@ export class Core {
   readonly #ruleAt: number
   readonly #stager: KeyStager | null
   /** The key of the last `check`, as long as it is still in the key buffer. */
-  #checkedKey = NO_KEY
+  #checkedKey: string | null = null
   #checkedLength = 0
   #bytes: Uint8Array
   #keyView: Uint8Array
@@ -75,7 +73,7 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
-    this.#checkedKey = NO_KEY
+    this.#checkedKey = null
     if (this.#stager !== null && typeof key === "string") {
       const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
       if (length > 0) return length
