@@ -36,9 +36,7 @@ function add(units: Units, key: string, cost: number): void {
 }
 
 /** Loads a store in a process of its own, kills it at a random moment, and tells what it was asked and what it told. */
-async function crashUnderLoad(options: {
-  readonly path: string
-}): Promise<{ asked: Units; told: Units; admissions: number }> {
+async function crashUnderLoad(options: Options): Promise<{ asked: Units; told: Units; admissions: number }> {
   const toldFile = `${options.path}.told`
   const file = openSync(toldFile, "w")
   const child = spawn(process.execPath, ["tests/embedded/programs/load.mjs", JSON.stringify(options)], {
