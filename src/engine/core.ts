@@ -89,7 +89,8 @@ export class Core {
    * @throws {KeyError} as `stageKey`
    */
   check(limit: number, key: string, cost: number, nowMs: number): number {
-    if (key === this.#checkedKey) return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
+    if (key === this.#checkedKey && key !== null)
+      return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
     const length = this.stageKey(key)
     const outcome = this.exports.check(limit, length, cost, nowMs)
     if (outcome !== OUTCOME.badArgument) {
