@@ -18,6 +18,7 @@ const ENTRIES = [
     maxBytes: 24 * KIB,
   },
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 24 * KIB },
+  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 12 * KIB },
   { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 40 * KIB },
 ]
 

@@ -68,21 +68,28 @@ function bindingRule(status: KeyStatus): RuleDecision {
   return status.rules.reduce((a, b) => (b.remaining * a.limit < a.remaining * b.limit ? b : a))
 }
 
-export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit | null, nowMs: number) {
+export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit, nowMs: number) {
   const rule = bindingRule(status)
   return {
     key: status.key,
     rate: rule.limit,
     per_millis: rule.periodMs,
     algorithm: rule.algorithm,
-    remaining: status.remaining,
     reset_at: isoTime(nowMs + status.resetAfterMs),
     ...statsJson(stats),
-    limit: limit?.name ?? null,
-    policy: status.policy,
-    blocked_for_ms: status.blockedForMs,
-    rules: status.rules.map(ruleJson),
-    ...(limit !== null && { definition: limit.policy.canonical }),
+    limit: limit.name,
+    definition: limit.policy.canonical,
+    ...stateJson(status),
+  }
+}
+
+export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules }: KeyStatus) {
+  return {
+    policy,
+    remaining,
+    reset_after_ms: resetAfterMs,
+    blocked_for_ms: blockedForMs,
+    rules: rules.map(ruleJson),
   }
 }
 
