@@ -73,7 +73,7 @@ export class Core {
 
   /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
   withBlock<T>(size: number, use: (pointer: number) => T): T {
-    const pointer = this.exports.memoryTake(size)
+    const pointer = this.exports.memoryTake(size) >>> 0
     if (pointer === 0) throw new RangeError(`Cannot take ${size} bytes: the core's memory is full.`)
     try {
       return use(pointer)

@@ -10,6 +10,8 @@ import type { LogRow, SqlPort } from "./sql-port.js"
 const CREATE = "CREATE TABLE IF NOT EXISTS sluice_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 const EXISTS = "SELECT 1 AS id, x'00' AS body FROM sqlite_master WHERE type = 'table' AND name = 'sluice_log'"
 const READ = "SELECT id, body FROM sluice_log ORDER BY id"
+const SEGMENT_BEFORE = "SELECT id, body FROM sluice_log WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT 1"
+const SEGMENT_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
 const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
 const DROP_SNAPSHOT = "DELETE FROM sluice_log WHERE id < 0"
 const DROP_SEGMENTS = "DELETE FROM sluice_log WHERE id > 0 AND id <= ?"
@@ -36,6 +38,16 @@ export class LogTable {
    */
   read(): readonly LogRow[] {
     return Array.from(this.#sql.rows(READ))
+  }
+
+  /** The last segment before a sequence number. */
+  segmentBefore(sequence: number): LogRow | undefined {
+    return Array.from(this.#sql.rows(SEGMENT_BEFORE, sequence))[0]
+  }
+
+  /** The first segment from a sequence number on, which is at least 1. */
+  segmentFrom(sequence: number): LogRow | undefined {
+    return Array.from(this.#sql.rows(SEGMENT_FROM, sequence))[0]
   }
 
   writeMeta(body: Uint8Array): void {

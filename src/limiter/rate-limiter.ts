@@ -1,5 +1,5 @@
 import { Core } from "../engine/core.js"
-import { LATEST_MS } from "../engine/core-exports.js"
+import { LATEST_MS, UNITS_MAX } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
 import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
@@ -27,7 +27,11 @@ export interface RateLimiterOptions {
    * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key.
    */
   readonly onFull?: OnFull
-  /** Whether to keep statistics per key, for `stats`: 72 bytes more per key, never forgotten. Default `false`. */
+  /**
+   * Whether to keep statistics per key, for `stats`: 72 bytes more per key, a reset or denied one included.
+   * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.
+   * Default `false`.
+   */
   readonly stats?: boolean
 }
 
@@ -147,7 +151,10 @@ export class RateLimiter implements Checker {
     return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now())
   }
 
-  /** What `check` would say, charging nothing. */
+  /**
+   * What `check` would say, charging nothing. After a clock was set back by more than a full refill, the wait that it
+   * tells begins with the next check, which is what sets the key's time back; a peek changes nothing.
+   */
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
     return limit.peek(key, options === undefined ? 1 : costOf(options), this.#clock.now())
@@ -188,9 +195,16 @@ export class RateLimiter implements Checker {
 
   /** Whether a receipt is this limiter's and was open; it is closed then. */
   #settle(receipt: Receipt, nowMs: number): boolean {
-    if (this.#limit === null || !receipt.id.startsWith(`${this.#issuerId.value}-`)) {
+    if (this.#limit === null || this.#limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
+    if (!Number.isInteger(receipt.cost) || receipt.cost < 1 || receipt.cost > UNITS_MAX) {
+      throw new RangeError(
+        `Cannot settle a charge of ${show(receipt.cost)} units: allowed are whole units from 1 to ${UNITS_MAX}.`,
+      )
+    }
+    // Throws where the rest of the receipt cannot be, while the one that was given stays open.
+    this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
     return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
   }
 

@@ -1,7 +1,7 @@
 import { expect } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { Ledger, type LedgerOptions } from "../../src/ledger/ledger.js"
-import type { LedgerLimit } from "../../src/ledger/ledger-state.js"
+import type { LedgerLimit } from "../../src/ledger/own-limit.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
