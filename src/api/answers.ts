@@ -6,7 +6,11 @@ import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { ApiAnswer } from "./api-request.js"
 
-const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" }
+const JSON_HEADERS = {
+  "Content-Type": "application/json",
+  "Cache-Control": "no-store",
+  "X-Content-Type-Options": "nosniff",
+}
 
 export function jsonAnswer(value: unknown, headers?: Readonly<Record<string, string>>): ApiAnswer {
   return {
