@@ -27,6 +27,7 @@ const roomRules = Object.entries(ROOMS).map(([room, known]) => ({
       `^src/(${[room, ...known].join("|")})/`,
       "^dist/src/engine/module\\.[a-z]+\\.d\\.ts$",
       "^dist/core\\.wasm$",
+      "^dist/vendor/",
     ],
   },
 }))
