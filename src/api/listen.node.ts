@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
 import type { Api } from "./create-api.js"
 import { tooLarge } from "./fetch-request.js"
@@ -27,6 +27,8 @@ const MAX_HEADERS = 100
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
 const KEEP_ALIVE_MS = 65_000
+/** What a client gets to read its last answer before its connection is cut. */
+const LAST_BYTES_MS = 100
 
 /** Where the API answers what it does not know itself, such as a page; `null` where nobody does. */
 export type Fallback = (request: ApiRequest) => Promise<ApiAnswer | null>
@@ -40,6 +42,15 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   const { host, port, maxConnections = 4096, drainMs = 10_000 } = options
   const streams = new Set<AbortController>()
   let isClosing = false
+  let answering = 0
+  let tellAnswered = () => {}
+
+  function answered(): Promise<void> {
+    if (answering === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      tellAnswered = resolve
+    })
+  }
 
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = new NodeRequest(incoming, response, streams)
@@ -57,8 +68,22 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
   })
+  /** What is being answered on each connection that has sent more before it heard. */
+  const pending = new WeakMap<Socket, Promise<void>>()
+  // One after the other on each connection (RFC 9112, section 9.3.2): what is asked may change what is asked next.
   const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
-    serve(incoming, response).catch(() => response.destroy())
+    const { socket } = incoming
+    answering++
+    response.once("close", () => {
+      answering--
+      if (answering === 0) tellAnswered()
+    })
+    const before = pending.get(socket)
+    const run = () => serve(incoming, response).catch(() => void response.destroy())
+    const mine: Promise<void> = (before === undefined ? run() : before.then(run)).finally(() => {
+      if (pending.get(socket) === mine) pending.delete(socket)
+    })
+    pending.set(socket, mine)
   }
   server.on("request", onRequest)
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.
@@ -83,9 +108,13 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
       for (const stream of streams) stream.abort()
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
-      const timer = setTimeout(() => server.closeAllConnections(), drainMs)
+      const patience = setTimeout(() => server.closeAllConnections(), drainMs)
+      // A connection that has asked nothing yet is not idle to Node; once all are answered nobody is waited for.
+      await answered()
+      const last = setTimeout(() => server.closeAllConnections(), LAST_BYTES_MS)
       await closed
-      clearTimeout(timer)
+      clearTimeout(patience)
+      clearTimeout(last)
     },
   }
 }
@@ -184,7 +213,8 @@ async function send(
     response.end(incoming.method === "HEAD" ? undefined : body)
     return
   }
-  response.writeHead(status, headers)
+  // What may last for hours shares its connection with nothing after it.
+  response.writeHead(status, { ...headers, Connection: "close" })
   response.flushHeaders()
   const reader = body.getReader()
   response.once("close", () => void reader.cancel().catch(() => {}))

@@ -17,6 +17,8 @@ export interface CommandCall {
   readonly options: Readonly<Record<string, string | boolean | undefined>>
   readonly terminal: Terminal
   readonly style: Style
+  /** Of sluice. */
+  readonly version: string
   /** The limits that `--server` or `--data-dir` names, opened at the first call. */
   target(): Promise<Target>
 }

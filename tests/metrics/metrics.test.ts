@@ -104,7 +104,7 @@ describe("Metrics.render()", () => {
     const limits = ["a1", "a2"].map((limit) => gauge({ limit, isKey: true }))
     const text = metrics.render(limits)
     expect(
-      familyOf(text, "sluice_top_denied_checks")?.metrics.map(({ labels, value }) => [labels?..key, value]),
+      familyOf(text, "sluice_top_denied_checks")?.metrics.map(({ labels, value }) => [labels?.key, value]),
     ).toEqual([
       ["a", "2"],
       ["b", "1"],
@@ -117,6 +117,6 @@ describe("Metrics.render()", () => {
     for (let number = 0; number < 100; number++) metrics.decided(decided({}), `limit-${number}`, 0)
     const family = familyOf(metrics.render([]), "sluice_requests_allowed_total")
     expect(family?.metrics.length).toBe(4)
-    expect(family?.metrics.find(({ labels }) => labels?..limit === "other")?.value).toBe("97")
+    expect(family?.metrics.find(({ labels }) => labels?.limit === "other")?.value).toBe("97")
   })
 })

@@ -177,8 +177,8 @@ export const limitHistory: Command = {
   },
   examples: ["sluice limit history user:42 --limit api -n 5"],
   async run(call) {
-    const { limits } = await call.target()
     const count = wholeOption(call, "count", 1, 1_000) ?? 20
+    const { limits } = await call.target()
     const entries = await limits.history(call.positionals[0]!, { ...limitChoice(call), count })
     write(call, entries, () => {
       if (entries.length === 0) return "Nothing is known of it.\n"
@@ -221,9 +221,10 @@ export const limitTop: Command = {
   },
   examples: ["sluice limit top", "sluice limit top --by allowed -n 5 --limit api"],
   async run(call) {
-    const { limits } = await call.target()
     const by = choiceOption(call, "by", ["denied", "allowed"]) ?? "denied"
-    const entries = await limits.top({ by, count: wholeOption(call, "count", 1, 1_000) ?? 20, ...limitChoice(call) })
+    const count = wholeOption(call, "count", 1, 1_000) ?? 20
+    const { limits } = await call.target()
+    const entries = await limits.top({ by, count, ...limitChoice(call) })
     write(call, entries, () => {
       if (entries.length === 0) return `No key was ${by}.\n`
       return table(
