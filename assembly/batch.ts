@@ -1,7 +1,7 @@
 import { hashKey } from "./hash"
 import { aloneRemaining, aloneResetMs, aloneRetryMs } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decide, decidePlain, isPlainFor, ruleAt, verdict } from "./limit"
-import { findCell, touchGroup } from "./table"
+import { findCell, findTouchedCell, touchGroup } from "./table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
@@ -53,7 +53,7 @@ export function decideMany(
     for (let index = 0; index < length; index++) sum += touchGroup(table, load<u64>(hashes + ((<usize>index) << 3)))
     touched = sum
     for (let index = 0; index < length; index++) {
-      store<u32>(cells + ((<usize>index) << 2), <u32>findCell(table, load<u64>(hashes + ((<usize>index) << 3))))
+      store<u32>(cells + ((<usize>index) << 2), <u32>findTouchedCell(table, load<u64>(hashes + ((<usize>index) << 3))))
     }
     let changes = table.changes
     for (let index = 0; index < length; index++) {
