@@ -110,16 +110,14 @@ export class Limit {
 
   /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
   check(key: string, cost: number, nowMs: number): LimitDecision {
-    const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.check(this.#pointer, length, cost, nowMs)
+    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
     if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
     return this.#decision(outcome, key, cost, nowMs, cost > 0)
   }
 
   /** As `check`, without a decision: the fastest question. */
   allow(key: string, cost: number, nowMs: number): boolean {
-    const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.check(this.#pointer, length, cost, nowMs)
+    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
     if (outcome === OUTCOME.admitted) return true
     if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked || outcome === OUTCOME.noRoom) return false
     throw this.#error(outcome, key, cost, nowMs)
@@ -168,7 +166,8 @@ export class Limit {
     const endsAt = (keyRoom + 7) & ~7
     const costsAt = endsAt + ((wordBytes + 7) & ~7)
     const answersAt = costsAt + ((wordBytes + 7) & ~7)
-    return this.#core.withBlock(answersAt + (exports.manyBytes(count) >>> 0) + 8, (block) => {
+    const answerBytes = exports.manyBytes(count) >>> 0
+    return this.#core.withScratch(answersAt + answerBytes, (block) => {
       const { buffer } = this.#core.bytes
       pack(new Uint8Array(buffer, block, keyRoom), new Uint32Array(buffer, block + endsAt, count))
       if (costs !== undefined) new Uint32Array(buffer, block + costsAt, count).set(costs)
@@ -176,7 +175,7 @@ export class Limit {
       const answers = block + answersAt
       const outcome = exports.checkMany(this.#pointer, block, block + endsAt, costsPointer, count, nowMs, answers)
       if (outcome !== OUTCOME.admitted) throw this.#manyError(nowMs)
-      return readDecisions(this.#core.bytes.buffer, answers, count)
+      return readDecisions(exports.memory.buffer, answers, count, answerBytes)
     })
   }
 

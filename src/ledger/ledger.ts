@@ -165,8 +165,8 @@ export class Ledger {
     for (const limit of this.#state.limits) {
       for (const [key, units] of limit.ahead) {
         // No more than fits was admitted; one more, since what remains is told rounded down.
-        const lost = Math.min(units, limit.keys.peek(key, 0, timeMs).remaining + 1)
-        this.charge(limit, key, lost, timeMs)
+        const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
+        this.charge(limit, key, Math.min(units, fits), timeMs)
       }
     }
     this.#noteStore("open", timeMs, sync)

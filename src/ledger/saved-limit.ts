@@ -50,7 +50,9 @@ export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStat
     writer.varint(cells.length)
     for (const cell of cells) writer.block(cell)
   }
-  const names = [...limit.names].filter((name) => forgetBeforeMs <= 0 || lastTimeOfKey(limit, name) >= forgetBeforeMs)
+  const names = [...limit.names].filter(
+    (name) => forgetBeforeMs <= 0 || isWorthKeeping(limit, name, nowMs, forgetBeforeMs),
+  )
   writer.varint(names.length)
   for (const name of names) writer.text(name)
 }
@@ -99,7 +101,9 @@ function lastTimeOf(cell: Uint8Array): number {
   return Math.max(times.getFloat64(0, true), times.getFloat64(8, true), times.getFloat64(16, true))
 }
 
-function lastTimeOfKey({ keys }: OwnLimit, key: string): number {
+/** Whether something was decided about a key since, or something of it is still used. */
+function isWorthKeeping({ keys }: OwnLimit, key: string, nowMs: number, sinceMs: number): boolean {
   const { lastAllowedAt, lastDeniedAt, lastResetAt } = keys.stats(key)
-  return Math.max(lastAllowedAt ?? -1, lastDeniedAt ?? -1, lastResetAt ?? -1)
+  if (Math.max(lastAllowedAt ?? -1, lastDeniedAt ?? -1, lastResetAt ?? -1) >= sinceMs) return true
+  return keys.peek(key, 0, nowMs).resetAfterMs > 0 || keys.blockedUntilMs(key) > nowMs
 }

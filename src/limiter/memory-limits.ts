@@ -62,7 +62,7 @@ const DEFAULT_TOP = 10
  *
  * @example
  * ```ts
- * import { MemoryLimits } from "sluice"
+ * import { MemoryLimits } from "sluice/limits"
  *
  * const limits = new MemoryLimits({ limits: { default: "100/minute", login: "5/minute" } })
  * limits.check("user:42", { limit: "login" }).remaining // 4

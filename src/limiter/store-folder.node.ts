@@ -79,7 +79,7 @@ export class StoreFolder {
 }
 
 /** Creates a file that only its owner may read. One that is there is not opened: closing it would end SQLite's locks. */
-function createPrivate(file: string): void {
+export function createPrivate(file: string): void {
   try {
     closeSync(openSync(file, "wx", FILE_MODE))
   } catch (error) {
