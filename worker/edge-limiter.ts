@@ -3,13 +3,13 @@ import { requireKey } from "../src/engine/key-bytes.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
-import { type DrawRequest, LeasePool } from "../src/limiter/lease-pool.js"
+import { type DrawRequest, LeasePool, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import { CostError, LimitNotFound, show } from "../src/types/errors.js"
+import { CostError, LimitNotFound, StoreUnavailable, show } from "../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
@@ -26,7 +26,7 @@ const REPEATABLE: CallManner = { repeatable: true }
 const TENANT_MARK = "\t"
 
 /** How often a check waits for others' draws before it asks for itself. */
-const LEASE_TURNS = 3
+const LEASE_TURNS = 8
 
 /** The denials of each namespace that an isolate uses. */
 const sharedCaches = new WeakMap<object, DenialCache>()
@@ -196,15 +196,17 @@ export class EdgeLimiter implements Limiter {
   /** Spends units that are here, and draws new ones when they get low. */
   async #checkLeased(leases: LeasePool, key: string, cost: number): Promise<Decision> {
     requireKey(key)
-    let denial: Decision | null = null
+    let waited: Waited = "answered"
     for (let turn = 0; turn < LEASE_TURNS; turn++) {
       const askedAtMs = Date.now()
       const spent = leases.spend(key, cost, askedAtMs)
-      if (spent === null && denial !== null && denial.cost <= cost) return { ...denial, cost }
+      if (spent === null && typeof waited === "object" && waited.cost <= cost) return { ...waited, cost }
       const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
       if (request !== null) return this.#draw(leases, key, { request, spent, askedAtMs })
       if (spent !== null) return spent
-      denial = await waitForDraw(leases, key, cost)
+      waited = await waitForDraw(leases, key, cost)
+      // Were every check that waited to ask for itself, an object with too much to do would get all the more.
+      if (waited === "lost") throw new StoreUnavailable("the Durable Object did not answer a draw in time")
     }
     return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
   }

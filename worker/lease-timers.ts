@@ -1,8 +1,9 @@
-import { DRAW_LOST_MS, type LeasePool, type UnusedUnits } from "../src/limiter/lease-pool.js"
-import type { Decision } from "../src/types/decision.js"
+import type { LeasePool, UnusedUnits, Waited } from "../src/limiter/lease-pool.js"
 
 /** A little after the time from which a lease counts as idle, and well before it ends. */
 const WAIT_SHARE = 0.8
+/** How long a check waits for another's draw. */
+const WAIT_MS = 2_000
 
 /** Waits until what was just drawn would be idle, and gives back what then still is here. Never fails. */
 export async function giveBackIdle(
@@ -17,15 +18,15 @@ export async function giveBackIdle(
 }
 
 /**
- * Waits for the draw that another request is making, and tells what it found where nothing was left; else `null`. So too
- * where nothing is heard of it: that request may have been cancelled, and with it all that it waited for.
+ * Waits for the draw that another request is making: that request may have been cancelled, and with it all that it waited
+ * for, so not without end.
  */
-export function waitForDraw(leases: LeasePool, key: string, cost: number): Promise<Decision | null> {
+export function waitForDraw(leases: LeasePool, key: string, cost: number): Promise<Waited> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(null), DRAW_LOST_MS)
-    leases.wait(key, cost, (denial) => {
+    const timer = setTimeout(() => resolve("lost"), WAIT_MS)
+    leases.wait(key, cost, (waited) => {
       clearTimeout(timer)
-      resolve(denial)
+      resolve(waited)
     })
   })
 }

@@ -81,16 +81,17 @@ const cellsIn = (found) =>
 function speedTables(summaries, contenders, skipped) {
   const head = ["", "requests/s", "range", "p50 ms", "range", "p99 ms", "range", "generator busy"]
   return cellsIn(summaries).map((cell) => {
-    const rows = contenders.map((contender) => {
-      if (skipped.has(contender.name)) return [contender.label, skipped.get(contender.name)]
+    const rows = contenders.flatMap((contender) => {
+      if (skipped.has(contender.name)) return [[contender.label, skipped.get(contender.name)]]
       const found = summaries.find(
         (summary) =>
           summary.contender === contender.name &&
           summary.workload === cell.workload.name &&
           summary.connections === cell.connections,
       )
+      if (found === undefined) return []
       const busy = found.generatorBusy.median
-      return [
+      const row = [
         contender.label,
         whole(found.requestsPerSecond.median),
         span(found.requestsPerSecond, whole),
@@ -100,6 +101,7 @@ function speedTables(summaries, contenders, skipped) {
         span(found.p99Ms, digits),
         `${whole(busy * 100)} %${busy > BUSY ? " !" : ""}`,
       ]
+      return [row]
     })
     return `${title(cell)}\n\n${table(head, rows)}`
   })

@@ -43,7 +43,7 @@ export const ROW_GOALS = /** @type {const} */ ([
 
 /** Calls of objects per check that must not be exceeded. */
 export const CALL_GOALS = /** @type {const} */ ([
-  { of: "sluice-denied", workload: null, connections: null, atMost: 0.01 },
+  { of: "sluice-denied", workload: "hot", connections: null, atMost: 0.01 },
 ])
 
 /** The goal for a cell, or `undefined`. */

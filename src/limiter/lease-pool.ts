@@ -67,6 +67,8 @@ interface Pool {
   readonly leases: Lease[]
   /** The last decision of the owner: what is told of the quota beside the units here. */
   decision: Decision | null
+  /** How long a draw is waited for before another is made. */
+  lostAfterMs: number
   /** Units for which the last draw was waited for in vain. */
   missed: number
   /** How many units to ask for next. */
@@ -77,24 +79,31 @@ interface Pool {
   leasingUntilMs: number
 }
 
-/** Hears that a draw was answered: what is told to those for whom it brought nothing, or `null`. */
-type Resume = (denial: Decision | null) => void
+/** What came of a draw for those who waited: perhaps units, else a denial; or nothing was heard of it. */
+export type Waited = Decision | "answered" | "lost"
+type Resume = (waited: Waited) => void
 
 const FIRST_UNITS = 16
 const MAX_KEYS = 1_000
 /** Of its time to live, a lease that is still idle after this share is given back. */
 const IDLE_SHARE = 3 / 4
+const GROWTH_MOST = 8
 /** For so many times to live after a lease another one is expected. */
 const LEASING_TTLS = 2
-/** A draw of which nothing was heard for so long is not waited for: whoever asked may be gone. */
-export const DRAW_LOST_MS = 1_000
+/**
+ * A draw of which nothing was heard for so long is made again: whoever asked may be gone. Twice as long after each that
+ * was lost, so that an owner with too much to do is not asked ever more.
+ */
+const DRAW_LOST_MS = 1_000
+const DRAW_LOST_MOST_MS = 16_000
 /** Parts a lease's receipt from the number of what was spent of it. */
 const SPEND_MARK = "/"
 
 /**
  * Units of hot keys that were drawn ahead, to be spent without a call. Drawn units are charged already: whatever happens
  * to them here, the owner never admits more than its policy says. How many are drawn follows the use: a lease that was
- * spent in less than half its time is followed by one twice as large, one that was half spent by one half as large.
+ * spent in less than half its time is followed by one for half a time to live, two to eight times as large; one of which
+ * less than half was spent by one half as large.
  */
 export class LeasePool {
   readonly #options: LeasePoolOptions
@@ -133,12 +142,13 @@ export class LeasePool {
     const pool = this.#poolOf(key)
     const { units: most, ifBusy } = this.#options
     const { draw } = pool
-    const isDrawing = draw !== null && nowMs - draw.sinceMs < DRAW_LOST_MS && nowMs >= draw.sinceMs
+    const isDrawing = draw !== null && nowMs - draw.sinceMs < pool.lostAfterMs && nowMs >= draw.sinceMs
     if (isDrawing && (cost === 0 || nowMs < pool.leasingUntilMs)) return null
     if (cost === 0 && this.leftOf(key, nowMs) * 4 > pool.size) return null
     if (!isDrawing) {
-      pool.draw = { sinceMs: nowMs, waiting: [] }
-      for (const { resume } of draw?.waiting ?? []) resume(null)
+      if (draw !== null) pool.lostAfterMs = Math.min(pool.lostAfterMs * 2, DRAW_LOST_MOST_MS)
+      // Those who wait for a lost draw may still hear of it, or of this one.
+      pool.draw = { sinceMs: nowMs, waiting: draw?.waiting ?? [] }
     }
     // Those whom the last draw did not serve wait for this one, and as many come while it is under way.
     const demand = Math.max(0, pool.missed - cost)
@@ -153,7 +163,7 @@ export class LeasePool {
   wait(key: string, cost: number, resume: Resume): void {
     const draw = this.#pools.get(key)?.draw
     if (draw) draw.waiting.push({ cost, resume })
-    else resume(null)
+    else resume("answered")
   }
 
   /**
@@ -164,7 +174,9 @@ export class LeasePool {
   end(key: string, request: DrawRequest, { decision, denial }: Drawn, askedAtMs: number): Decision {
     const pool = this.#poolOf(key)
     const own = this.#take(key, pool, request, decision, askedAtMs)
-    this.#resume(pool, decision.allowed ? denial : decision, this.leftOf(key, askedAtMs))
+    pool.lostAfterMs = DRAW_LOST_MS
+    const waited = (decision.allowed ? denial : decision) ?? "answered"
+    this.#resume(pool, waited, this.leftOf(key, askedAtMs))
     return own
   }
 
@@ -176,7 +188,7 @@ export class LeasePool {
       if (cost > 0 && this.#options.ifBusy) pool.leasingUntilMs = 0
       return decision
     }
-    pool.leasingUntilMs = askedAtMs + this.#options.ttlMs * LEASING_TTLS
+    if (this.#options.ifBusy) pool.leasingUntilMs = askedAtMs + this.#options.ttlMs * LEASING_TTLS
     this.#resize(pool, askedAtMs)
     const units = decision.cost - cost
     const expiresAtMs = askedAtMs + Math.min(this.#options.ttlMs, windowEndMs(decision))
@@ -198,15 +210,15 @@ export class LeasePool {
   /** A draw failed: the next check may try again. */
   fail(key: string): void {
     const pool = this.#pools.get(key)
-    if (pool !== undefined) this.#resume(pool, null, 0)
+    if (pool !== undefined) this.#resume(pool, "lost", 0)
   }
 
-  #resume(pool: Pool, denial: Decision | null, left: number): void {
+  #resume(pool: Pool, waited: Waited, left: number): void {
     const waiting = pool.draw?.waiting ?? []
     pool.draw = null
     const wanted = waiting.reduce((sum, { cost }) => sum + cost, 0)
-    pool.missed = denial === null ? Math.max(0, wanted - left) : 0
-    for (const { resume } of waiting) resume(denial)
+    pool.missed = waited === "answered" ? Math.max(0, wanted - left) : 0
+    for (const { resume } of waiting) resume(waited)
   }
 
   /** Takes out what nobody spent for long, or all, to be given back. */
@@ -238,7 +250,7 @@ export class LeasePool {
       // Where leases are only for what is busy, it is not known yet whether to wait for one.
       const leasingUntilMs = this.#options.ifBusy ? 0 : Number.POSITIVE_INFINITY
       const size = Math.min(FIRST_UNITS, this.#options.units)
-      pool = { leases: [], decision: null, size, draw: null, leasingUntilMs, missed: 0 }
+      pool = { leases: [], decision: null, size, draw: null, leasingUntilMs, missed: 0, lostAfterMs: DRAW_LOST_MS }
       this.#pools.set(key, pool)
     }
     return pool
@@ -248,9 +260,12 @@ export class LeasePool {
     const last = pool.leases.at(-1)
     if (last !== undefined) {
       const spentShare = 1 - last.left / last.granted
-      const usedTtl = (nowMs - last.drawnAtMs) / this.#options.ttlMs
-      if (spentShare > 0.5 && usedTtl < 0.5) pool.size = Math.min(pool.size * 2, this.#options.units)
-      else if (spentShare < 0.5) pool.size = Math.max(1, Math.floor(pool.size / 2))
+      const usedTtl = Math.max(1, nowMs - last.drawnAtMs) / this.#options.ttlMs
+      const inHalfTtl = ((last.granted - last.left) / usedTtl) * 0.5
+      if (spentShare > 0.5 && usedTtl < 0.5) {
+        const grown = Math.ceil(Math.min(Math.max(inHalfTtl, pool.size * 2), pool.size * GROWTH_MOST))
+        pool.size = Math.min(grown, this.#options.units)
+      } else if (spentShare < 0.5) pool.size = Math.max(1, Math.floor(pool.size / 2))
     }
     for (let at = pool.leases.length - 1; at >= 0; at--) {
       if (pool.leases[at]!.left === 0) pool.leases.splice(at, 1)

@@ -1,7 +1,7 @@
 import { chargeTogether, type Party } from "../limiter/charge-together.js"
 import { allDecision } from "../limiter/decide-all.js"
 import { DenialCache } from "../limiter/denial-cache.js"
-import { type DrawRequest, LeasePool } from "../limiter/lease-pool.js"
+import { type DrawRequest, LeasePool, type Waited } from "../limiter/lease-pool.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { ManualClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -25,7 +25,7 @@ interface VirtualCheck {
 }
 
 /** As `EdgeLimiter` waits for others' draws. */
-const LEASE_TURNS = 3
+const LEASE_TURNS = 8
 
 /** An hour's first millisecond. */
 const START_MS = 1_699_999_200_000
@@ -117,7 +117,7 @@ class Simulation {
     { key, cost, group }: VirtualCheck,
     done: (decision: Decision) => void,
     turn = 0,
-    denial: Decision | null = null,
+    waited: Waited = "answered",
   ): void {
     const { cache, leases } = isolate
     const name = String(key)
@@ -132,9 +132,9 @@ class Simulation {
     if (spent !== null) {
       this.#tally.decided(spent, cost, group)
       done(spent)
-    } else if (denial !== null && denial.cost <= cost) {
-      this.#tally.decided(denial, cost, group)
-      done(denial)
+    } else if (typeof waited === "object" && waited.cost <= cost) {
+      this.#tally.decided(waited, cost, group)
+      done(waited)
       return
     }
     if (leases === null || turn === LEASE_TURNS) {

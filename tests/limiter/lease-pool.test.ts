@@ -129,6 +129,10 @@ describe("LeasePool", () => {
     expect(pool.begin("a", 1, world.clock.now())).toBeNull()
     world.clock.advance(1_000)
     expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
+    world.clock.advance(1_999)
+    expect(pool.begin("a", 1, world.clock.now())).toBeNull()
+    world.clock.advance(1)
+    expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
   })
 
   const step = fc.record({
