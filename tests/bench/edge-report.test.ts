@@ -38,7 +38,7 @@ function samplesOf(contender: string, rates: readonly number[], rowsPerCheck: nu
       connections,
       contender,
       load: { requestsPerSecond, p50Ms: 1, p99Ms: 2, generatorBusy: 0.95 },
-      rows: rowsPerCheck === null ? null : { rowsPerCheck },
+      rows: rowsPerCheck === null ? null : { rowsPerCheck, callsPerCheck: 0.25 },
     })),
   )
 }
@@ -73,7 +73,7 @@ describe("reportText()", () => {
         ["sluice-denied", reason],
       ]),
     )
-    expect(text.match(/\(d\) sluice, admitted +skipped: dist\/worker\/limiter-object\.js not built/g)).toHaveLength(4)
+    expect(text.match(/\(d\) sluice, always, admitted +skipped: dist\/worker\/limiter-object\.js not built/g)).toHaveLength(4)
     expect(text).toContain("Ratios: none")
   })
 
@@ -84,6 +84,7 @@ describe("reportText()", () => {
     expect(text).toContain("MISSES 0.8")
     expect(text).toContain("0.1000 (most 0.1000, within 0.2)")
     expect(text).toContain("0.5000 (most 0.5000, ABOVE 0)")
+    expect(text).toContain("0.2500 (most 0.2500, ABOVE 0.01)")
   })
 
   test("marks figures that the load generator may have set", () => {
