@@ -24,7 +24,13 @@ describe("wrap()", () => {
       }
     })()
     expect(error).toBeInstanceOf(RateLimitExceeded)
-    expect(error).toMatchObject({ code: "RATE_LIMIT_EXCEEDED", retryAfter: 30, retryAfterMs: 30_000 })
+    expect(error).toMatchObject({
+      code: "RATE_LIMIT_EXCEEDED",
+      retryAfter: 30,
+      retryAfterMs: 30_000,
+      limit: 2,
+      remaining: 0,
+    })
     expect(error?.decision).toMatchObject({ allowed: false, limit: 2, remaining: 0 })
     clock.advance(30_000)
     expect(add(5, 6)).toBe(11)
