@@ -66,6 +66,20 @@ export class RateLimitExceeded extends SluiceError {
     this.decision = decision
   }
 
+  get key(): string {
+    return this.decision.key
+  }
+
+  /** Units allowed per period by the rule that binds most. */
+  get limit(): number {
+    return this.decision.limit
+  }
+
+  /** Units that were left. */
+  get remaining(): number {
+    return this.decision.remaining
+  }
+
   /** Whole milliseconds until this check would pass. */
   get retryAfterMs(): number {
     return this.decision.retryAfterMs
