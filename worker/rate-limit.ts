@@ -1,7 +1,8 @@
-import { clientAddress } from "../src/http/keys/client-address.js"
 import { perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
+import { isUnnamed } from "../src/http/rename-policy.js"
+import type { Policy } from "../src/policy/policy.js"
 import { EdgeLimiter, type EdgeLimiterOptions } from "./edge-limiter.js"
 import type { LimiterObject } from "./limiter-object.js"
 
@@ -18,8 +19,9 @@ export interface EdgeRateLimitOptions<Env>
 /**
  * Puts a limit around a Worker's `fetch`: over the limit, the answer is a 429 at the edge.
  *
- * The counts live in Durable Objects, one for each key. The default key is the client's address by `CF-Connecting-IP`,
- * which Cloudflare sets on every request. The rest is as `rateLimit` of `sluice/http`.
+ * The counts live in Durable Objects, one for each key. The client's address is believed from `CF-Connecting-IP`, which
+ * Cloudflare sets on every request. Several limits are charged side by side; where one denies, the others' charges are
+ * given back. The rest is as `rateLimit` of `sluice/http`.
  *
  * @returns a `fetch` handler; it throws a `TypeError` where the environment has no such binding
  * @throws {PolicyError} where `policy` is not a function and cannot be; {RangeError} where another option cannot be
@@ -36,17 +38,22 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
   options: EdgeRateLimitOptions<Env>,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
   const { binding = defaultBinding, name, locationHint, ...rest } = options
-  const edgeOptions = { ...(name !== undefined && { name }), ...(locationHint !== undefined && { locationHint }) }
+
+  function edgeOptionsOf(policy: Policy): EdgeLimiterOptions {
+    const own = edgeName(policy, name, options.limits !== undefined)
+    return { ...(own !== undefined && { name: own }), ...(locationHint !== undefined && { locationHint }) }
+  }
+
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof perPolicy>>()
   const limited = limitHandler<WorkerRest<Env>>(handler, {
-    key: clientAddress({ header: "CF-Connecting-IP" }),
+    address: { header: "CF-Connecting-IP" },
     ...rest,
     limiter(policy, env) {
       const namespace = binding(env)!
       let source = sources.get(namespace)
       if (source === undefined) {
-        source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edgeOptions))
+        source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edgeOptionsOf(wanted)))
         sources.set(namespace, source)
       }
       return source(policy)
@@ -58,6 +65,16 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
       throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
     return limited(request, env, context)
   }
+}
+
+/**
+ * What sets the objects of a policy apart, `undefined` for the limiter's own choice. Several limits of one request may
+ * count by the same key, so each has its objects; and the name of a limit that nobody named tells it from no other
+ * `rateLimit`.
+ */
+function edgeName(policy: Policy, name: string | undefined, isOneOfSeveral: boolean): string | undefined {
+  if (name !== undefined) return isOneOfSeveral ? `${name}/${policy.name}` : name
+  return isUnnamed(policy) ? policy.canonical : undefined
 }
 
 function defaultBinding<Env>(env: Env): DurableObjectNamespace<LimiterObject> | undefined {

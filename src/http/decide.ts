@@ -87,7 +87,8 @@ export async function decide(
       for (const [index, charge] of charges.entries()) {
         if (decisions[index]!.allowed) reports.inBackground(() => giveBack(charge))
       }
-      return { decision, parts, charges: [], asked }
+      const uncharged = partsOf(decisions.map(withoutCharge))
+      return { decision: shaped(mergeDecisions(uncharged), maxDelayMs), parts: uncharged, charges: [], asked }
     } catch (error) {
       if (isCostError(error)) {
         const { cost = Math.max(...asks.map((ask) => ask.cost)), maximum } = error as Partial<CostError>
@@ -150,6 +151,15 @@ function shaped(decision: RequestDecision, maxDelayMs: number): RequestDecision 
   const { receipt: _, ...denied } = decision
   const reason = decision.reason === "ok" ? "limit" : decision.reason
   return { ...denied, allowed: false, reason, retryAfterMs: decision.delayMs - maxDelayMs }
+}
+
+/** What an admission was whose charge is given back: it tells what was there. */
+function withoutCharge(decision: Decision): Decision {
+  if (!decision.receipt) return decision
+  const { receipt: _, ...told } = decision
+  const { rules, remaining, cost } = told
+  const before = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + cost }))
+  return { ...told, remaining: remaining + cost, ...(before && { rules: before }) }
 }
 
 /** Spelled out since a receipt may be a getter of the prototype, which a spread does not see. */

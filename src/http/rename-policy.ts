@@ -2,7 +2,17 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 
 /** What an only rule is called that nobody named. */
-export const UNNAMED = "default"
+const UNNAMED = "default"
+
+/** What the limit at a place is called that nobody named. */
+export function unnamed(index: number): string {
+  return index === 0 ? UNNAMED : `${UNNAMED}-${index + 1}`
+}
+
+/** Whether a policy has the name of a limit that nobody named. */
+export function isUnnamed({ name }: Policy): boolean {
+  return /^default(-\d+)?$/.test(name)
+}
 
 /**
  * Makes a function that gives policies of one rule without a name this one, and leaves the others as they are. What was

@@ -142,6 +142,8 @@ describe("rateLimit() with several limits elsewhere", () => {
     ]
     const response = await rateLimit(ok, { limits: twoLimits, limiter: limitersOf(one, two) })(requestOf())
     expect(response.status).toBe(429)
+    // What the first limit tells is what there is once its charge is given back.
+    expect(response.headers.get("ratelimit")).toBe('"default";r=10;t=5, "default";r=0;t=5')
     await settled()
     expect([one.refunds, two.refunds]).toEqual([[RECEIPT], []])
   })

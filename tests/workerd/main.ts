@@ -21,6 +21,40 @@ const routes = {
   }),
 }
 
+const user = (request: Request) => `user:${request.headers.get("user")}`
+
+Object.assign(routes, {
+  "/several": rateLimit<Cloudflare.Env>(hello, {
+    limits: [
+      { policy: "2/day", key: user },
+      { policy: "3/day", key: (request) => `org:${request.headers.get("org")}` },
+    ],
+  }),
+  "/same-key": rateLimit<Cloudflare.Env>(hello, {
+    name: "same-key",
+    limits: [
+      { policy: "3/day", key: user },
+      { policy: "5/day", key: user },
+    ],
+  }),
+  "/lists": rateLimit<Cloudflare.Env>(hello, {
+    policy: "1/day as lists",
+    allow: { addresses: ["198.51.100.0/24"] },
+    deny: { addresses: ["203.0.113.0/24", "2001:db8:bad::/48"] },
+  }),
+  "/penalty": rateLimit<Cloudflare.Env>(() => new Response(null, { status: 401 }), {
+    policy: "10/day as penalty",
+    key: user,
+    penalty: ({ status }) => (status === 401 ? 8 : 0),
+  }),
+  "/throws": rateLimit<Cloudflare.Env>(hello, {
+    policy: "1/day as throws",
+    key: () => {
+      throw new Error("no key")
+    },
+  }),
+})
+
 export default {
   async fetch(request, env, context) {
     const route = routes[new URL(request.url).pathname as keyof typeof routes]
