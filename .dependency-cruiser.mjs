@@ -10,7 +10,7 @@ const ROOMS = {
   metrics: ["types"],
   api: ["limiter", "metrics", "http", "config", "policy", "types"],
   adapters: ["http", "limiter", "policy", "types"],
-  client: ["types"],
+  client: ["limiter", "policy", "types"],
 }
 
 /** The only files that may name a runtime's own modules. */
@@ -27,6 +27,7 @@ const roomRules = Object.entries(ROOMS).map(([room, known]) => ({
       `^src/(${[room, ...known].join("|")})/`,
       "^dist/src/engine/module\\.[a-z]+\\.d\\.ts$",
       "^dist/core\\.wasm$",
+      "^dist/vendor/",
     ],
   },
 }))

@@ -208,7 +208,7 @@ function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   return resetMs
 }
 
-/** How near the bound a new key looks for room: its home group and the next. */
+/** How near the bound a new key looks for room, from its home group on. */
 const NEIGHBOURS: u32 = 28
 
 /** Makes room for a key at `maxKeys`: idle neighbours go, else the neighbour nearest to full. */
@@ -221,21 +221,19 @@ function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
   startWalk(segment, slot)
   let nearest: usize = 0
   let nearestMs = i64.MAX_VALUE
-  let looked: u32 = 0
-  // Neighbours may all be empty slots: then the walk goes on to the first cell that there is.
-  while (looked < NEIGHBOURS || nearest == 0) {
-    const cell = nextCell(limit.cells, u32.MAX_VALUE)
+  const most = min(NEIGHBOURS, limit.cells.count)
+  for (let looked: u32 = 0; looked < most; looked++) {
+    let cell = nextCell(limit.cells, u32.MAX_VALUE)
     if (cell == 0) {
-      if (nearest) break
+      // Behind the last cell comes the first.
       startWalk(0, 0)
-      continue
+      cell = nextCell(limit.cells, u32.MAX_VALUE)
     }
     const resetMs = fullAfterOf(limit, cell + CELL_HEAD, nowMs)
     if (resetMs < nearestMs) {
       nearestMs = resetMs
       nearest = cell
     }
-    looked += 1
   }
   dropCell(limit, nearest)
   return true
@@ -243,6 +241,8 @@ function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
 
 /** A cell for a key that has none; 0 where there is no room. */
 function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
+  if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
+  // Saved cells are loaded past the bound: then each new key takes the room of two, until the bound holds again.
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
   if (isCrowded(limit.cells, hash)) {
     // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows
@@ -293,21 +293,26 @@ export function clearBlock(limit: Limit, hash: u64): bool {
 
 /** Decides, and charges where `charging` and admitted. The verdict says the rest. */
 export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging: bool): i32 {
+  return decideAt(limit, hash, findCell(limit.cells, hash), cost, nowMs, charging)
+}
+
+/** `decide` where the cell of the hash is known: it is `cell`, or there is none where that is 0. */
+export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  const cell = findCell(limit.cells, hash)
   if (cell == 0 && !charging && cost > 0 && limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys) {
     // A peek says what a check would; the idle neighbours that it drops say nothing.
     if (!makeRoom(limit, hash, nowMs)) return NO_ROOM
   }
   if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
   const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
-  store<f64>(verdict, <f64>aloneRetryMs)
+  const retryMs = <f64>aloneRetryMs
+  store<f64>(verdict, retryMs)
   store<f64>(verdict, <f64>aloneDelayMs, 8)
   store<f64>(verdict, 0, 16)
   store<f64>(verdict, <f64>nowMs, 24)
   store<f64>(verdict, <f64>aloneRemaining, 32)
-  store<f64>(verdict, <f64>aloneRetryMs, 40)
+  store<f64>(verdict, retryMs, 40)
   store<f64>(verdict, <f64>aloneResetMs, 48)
   return outcome
 }
@@ -407,7 +412,7 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   store<f64>(verdict, <f64>delayMs, 8)
   store<f64>(verdict, <f64>binding, 16)
   store<f64>(verdict, <f64>chargedAtMs, 24)
-  if (limit.keepsStats && charging) countDecision(limit.stats, hash, outcome == ADMITTED, cost, nowMs)
+  if (limit.keepsStats && charging) countDecision(limit.stats, limit.maxKeys, hash, outcome == ADMITTED, cost, nowMs)
   return outcome
 }
 
@@ -450,7 +455,7 @@ export function resetKey(limit: Limit, hash: u64, nowMs: i64): bool {
     dropCell(limit, cell)
     had = true
   }
-  if (limit.keepsStats) noteReset(limit.stats, hash, nowMs)
+  if (limit.keepsStats) noteReset(limit.stats, limit.maxKeys, hash, nowMs)
   return had
 }
 

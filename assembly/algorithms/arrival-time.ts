@@ -15,6 +15,12 @@ import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  * Amounts of time are pairs (ms, rest in 1/N ms), so nothing is rounded and no product has to fit 64 bits.
  */
 
+/**
+ * Weights end here: 2⁴⁸ ms, more than any state lies ahead and any time since a charge together, so that a refund of
+ * units that weigh more gives back all.
+ */
+const HEAVIEST_MS: i64 = 1 << 48
+
 /** The pair that the functions below compute with. */
 let pairMs: i64 = 0
 let pairRest: i64 = 0
@@ -43,15 +49,15 @@ function storeAhead(state: usize, nowMs: i64, ms: i64, rest: i64): void {
   store<u64>(state, <u64>ms | ((<u64>rest >> 16) << TIME_BITS), 8)
 }
 
-/** Puts the weight of `units` into the pair: units·P/N ms, saturating at the longest time. */
+/** Puts the weight of `units` into the pair: units·P/N ms, saturating at the heaviest. */
 // @ts-ignore: decorator
 @inline
 function loadWeight(rule: Rule, units: i64): void {
   if (units == 1) {
     pairMs = rule.unitMs
     pairRest = rule.unitRest
-  } else if (<f64>units * <f64>rule.periodP >= <f64>LONGEST_MS * <f64>rule.unitsN) {
-    pairMs = LONGEST_MS
+  } else if (<f64>units * <f64>rule.periodP >= <f64>HEAVIEST_MS * <f64>rule.unitsN) {
+    pairMs = HEAVIEST_MS
     pairRest = 0
   } else {
     pairMs = mulDiv(units, rule.periodP, rule.unitsN)
@@ -180,13 +186,26 @@ export let aloneResetMs: i64 = 0
 // @ts-ignore: decorator
 @inline
 export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): bool {
-  loadAhead(state, nowMs)
-  let aheadMs = pairMs
-  let aheadRest = pairRest
+  // As `loadAhead` does, but in locals: this is the path whose length counts.
+  const first = load<u64>(state)
+  const second = load<u64>(state, 8)
+  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
+  let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
+  if (aheadMs < 0) {
+    aheadMs = 0
+    aheadRest = 0
+  }
   const unitsN = rule.unitsN
-  loadWeight(rule, cost)
-  let nextMs = aheadMs + pairMs
-  let nextRest = aheadRest + pairRest
+  let nextMs = aheadMs
+  let nextRest = aheadRest
+  if (cost == 1) {
+    nextMs += rule.unitMs
+    nextRest += rule.unitRest
+  } else {
+    loadWeight(rule, cost)
+    nextMs += pairMs
+    nextRest += pairRest
+  }
   if (nextRest >= unitsN) {
     nextMs += 1
     nextRest -= unitsN
@@ -206,5 +225,44 @@ export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, cha
   const leftRest = rule.capacityRest - aheadRest
   aloneRemaining = leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : unitsIn(rule, leftMs, leftRest)
   aloneResetMs = aheadMs + i64(aheadRest > 0)
+  return admitted
+}
+
+/**
+ * `decideAlone` for a charge of one unit, for loops over many keys: the answer goes where it is wanted at once, retry and
+ * reset as f64 ms, remaining as u32.
+ */
+// @ts-ignore: decorator
+@inline
+export function decideUnit(rule: Rule, state: usize, nowMs: i64, retry: usize, reset: usize, remaining: usize): bool {
+  const first = load<u64>(state)
+  const second = load<u64>(state, 8)
+  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
+  let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
+  if (aheadMs < 0) {
+    aheadMs = 0
+    aheadRest = 0
+  }
+  let nextMs = aheadMs + rule.unitMs
+  let nextRest = aheadRest + rule.unitRest
+  if (nextRest >= rule.unitsN) {
+    nextMs += 1
+    nextRest -= rule.unitsN
+  }
+  const overMs = nextMs - rule.capacityMs
+  const overRest = nextRest - rule.capacityRest
+  const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
+  if (admitted) {
+    storeAhead(state, nowMs, nextMs, nextRest)
+    aheadMs = nextMs
+    aheadRest = nextRest
+    store<f64>(retry, 0)
+  } else {
+    store<f64>(retry, <f64>(overMs + i64(overRest > 0)))
+  }
+  const leftMs = rule.capacityMs - aheadMs
+  const leftRest = rule.capacityRest - aheadRest
+  store<u32>(remaining, leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : <u32>unitsIn(rule, leftMs, leftRest))
+  store<f64>(reset, <f64>(aheadMs + i64(aheadRest > 0)))
   return admitted
 }

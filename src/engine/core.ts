@@ -1,12 +1,16 @@
 import module from "#core"
-import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX } from "./core-exports.js"
+import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX, OUTCOME } from "./core-exports.js"
 import { writeKey } from "./key-bytes.js"
+import { type KeyStager, makeKeyStager } from "./key-stager.js"
 
 /** Numbers of a verdict before its rules, and per rule. */
 export const VERDICT_HEAD = 4
 export const VERDICT_RULE = 3
 const RULES_MAX = 8
 const RULE_FIELDS = 8
+const SCRATCH_MAX = 65_536
+/** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
+const UNCOMPARED = 15
 
 /**
  * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
@@ -17,6 +21,13 @@ export class Core {
   readonly #keyAt: number
   readonly #verdictAt: number
   readonly #ruleAt: number
+  readonly #stager: KeyStager | null
+  /** The key of the last `check`, as long as it is still in the key buffer. */
+  #checkedKey: string | null = null
+  #checkedLength = 0
+  #uncompared = 0
+  #scratchAt = 0
+  #scratchSize = 0
   #bytes: Uint8Array
   #keyView: Uint8Array
   #verdict: Float64Array
@@ -33,6 +44,7 @@ export class Core {
     this.#bytes = new Uint8Array(0)
     this.#keyView = this.#bytes
     this.#verdict = new Float64Array(0)
+    this.#stager = makeKeyStager(this.exports.memory)
     this.#renewViews()
   }
 
@@ -67,13 +79,55 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
+    this.#checkedKey = null
+    if (this.#stager !== null && typeof key === "string") {
+      const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
+      if (length > 0) return length
+    }
     if (this.#keyView.length === 0) this.#renewViews()
     return writeKey(key, this.#keyView)
   }
 
+  /**
+   * Asks and charges. A key that comes again right away is not written, hashed and looked for again.
+   *
+   * @returns an outcome
+   * @throws {KeyError} as `stageKey`
+   */
+  check(limit: number, key: string, cost: number, nowMs: number): number {
+    if (this.#uncompared > 0) this.#uncompared--
+    else if (key === this.#checkedKey && key !== null) {
+      return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
+    } else this.#uncompared = UNCOMPARED
+    const length = this.stageKey(key)
+    const outcome = this.exports.check(limit, length, cost, nowMs)
+    if (outcome !== OUTCOME.badArgument) {
+      this.#checkedKey = key
+      this.#checkedLength = length
+    }
+    return outcome
+  }
+
+  /**
+   * Runs `use` with a block of memory that holds anything. A small one is kept for the next time: most batches are about
+   * as large as the one before.
+   */
+  withScratch<T>(size: number, use: (pointer: number) => T): T {
+    if (size > SCRATCH_MAX) return this.withBlock(size, use)
+    if (size > this.#scratchSize) {
+      const grown = 2 ** Math.ceil(Math.log2(size))
+      const pointer = this.exports.memoryTake(grown) >>> 0
+      if (pointer === 0) return this.withBlock(size, use)
+      this.exports.memoryGive(this.#scratchAt, this.#scratchSize)
+      this.#scratchAt = pointer
+      this.#scratchSize = grown
+    }
+    return use(this.#scratchAt)
+  }
+
   /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
   withBlock<T>(size: number, use: (pointer: number) => T): T {
-    const pointer = this.exports.memoryTake(size)
+    const pointer = this.exports.memoryTake(size) >>> 0
     if (pointer === 0) throw new RangeError(`Cannot take ${size} bytes: the core's memory is full.`)
     try {
       return use(pointer)

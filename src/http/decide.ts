@@ -1,3 +1,4 @@
+import { withoutReceipt } from "../limiter/decide-all.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision, Reason } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
@@ -87,7 +88,7 @@ export async function decide(
       for (const [index, charge] of charges.entries()) {
         if (decisions[index]!.allowed) reports.inBackground(() => giveBack(charge))
       }
-      const uncharged = partsOf(decisions.map(withoutCharge))
+      const uncharged = partsOf(decisions.map(withoutReceipt))
       return { decision: shaped(mergeDecisions(uncharged), maxDelayMs), parts: uncharged, charges: [], asked }
     } catch (error) {
       if (isCostError(error)) {
@@ -151,15 +152,6 @@ function shaped(decision: RequestDecision, maxDelayMs: number): RequestDecision 
   const { receipt: _, ...denied } = decision
   const reason = decision.reason === "ok" ? "limit" : decision.reason
   return { ...denied, allowed: false, reason, retryAfterMs: decision.delayMs - maxDelayMs }
-}
-
-/** What an admission was whose charge is given back: it tells what was there. */
-function withoutCharge(decision: Decision): Decision {
-  if (!decision.receipt) return decision
-  const { receipt: _, ...told } = decision
-  const { rules, remaining, cost } = told
-  const before = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + cost }))
-  return { ...told, remaining: remaining + cost, ...(before && { rules: before }) }
 }
 
 /** Spelled out since a receipt may be a getter of the prototype, which a spread does not see. */

@@ -1,6 +1,22 @@
 import { hash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
+import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "./sql-port.js"
+
+/** What SQLite's result codes mean for a store; they carry more in their higher bits. */
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+/** An error of SQLite as one of a store; others as they are. */
+export function storeError(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error
+  const code = error.errcode & 0xff
+  if (code === SQLITE_BUSY) return new StoreLocked(path)
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB)
+    return new StoreCorrupt("the file", `SQLite says: ${error.message}`)
+  return new StoreUnavailable(`SQLite says: ${error.message}`, { cause: error })
+}
 
 /** `node:sqlite` as a ledger's SQL: Node, Deno and Bun. */
 class SqlitePort implements SqlPort {
@@ -47,5 +63,6 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
     sql: new SqlitePort(database),
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
     defer: (work) => setImmediate(work),
+    after: (ms, work) => setTimeout(work, ms),
   }
 }

@@ -104,6 +104,20 @@ export class TimeoutExceeded extends SluiceError {
   }
 }
 
+/** So many wait for admission already that one more may not. Nothing was charged. */
+export class QueueFull extends SluiceError {
+  override readonly name = "QueueFull"
+  readonly code = "QUEUE_FULL"
+  readonly key: string
+  readonly maxWaiting: number
+
+  constructor(key: string, maxWaiting: number) {
+    super(`Cannot wait for key ${show(key)}: ${maxWaiting} wait already (maxWaiting).`)
+    this.key = key
+    this.maxWaiting = maxWaiting
+  }
+}
+
 /** Another process holds the store. */
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"
