@@ -1,3 +1,4 @@
+import { limitMessages } from "../../src/http/limit-messages.js"
 import { rateLimit } from "../../worker/sluice-worker.js"
 
 export { LimiterObject } from "../../worker/sluice-worker.js"
@@ -54,6 +55,18 @@ Object.assign(routes, {
     },
   }),
 })
+
+const messages = limitMessages({ policy: "3/day", maxKeys: 100 })
+
+/** Echoes what comes in over a socket, within the limit. */
+function echoSocket(): Response {
+  const { 0: client, 1: server } = new WebSocketPair()
+  server.accept()
+  messages.listen(server, "user:1", (message) => server.send(`heard ${message}`))
+  return new Response(null, { status: 101, webSocket: client })
+}
+
+Object.assign(routes, { "/socket": rateLimit<Cloudflare.Env>(echoSocket, { policy: "1/day as socket" }) })
 
 export default {
   async fetch(request, env, context) {

@@ -133,6 +133,23 @@ describe("rateLimit() in a Worker", () => {
     expect(await statusesOf(2, "/throws", {})).toEqual([200, 429])
   })
 
+  test("limits the opening of a socket, and the messages that come over it", async () => {
+    const headers = { "CF-Connecting-IP": "192.0.2.60", Upgrade: "websocket" }
+    const { status, webSocket } = await ask("/socket", headers)
+    expect(status).toBe(101)
+    const heard: unknown[] = []
+    const closed = new Promise<[number, string]>((resolve) => {
+      webSocket!.addEventListener("message", ({ data }) => heard.push(data))
+      webSocket!.addEventListener("close", ({ code, reason }) => resolve([code, reason]))
+    })
+    webSocket!.accept()
+    for (const message of ["a", "b", "c", "d", "e"]) webSocket!.send(message)
+    const [code, reason] = await closed
+    expect([code, reason.startsWith("Too many messages")]).toEqual([1008, true])
+    expect(heard).toEqual(["heard a", "heard b", "heard c"])
+    expect((await ask("/socket", headers)).status).toBe(429)
+  })
+
   test("throws where the environment has no binding, rather than let every request pass", async () => {
     const limited = rateLimit(() => new Response("hello"), { policy: "1/day", failMode: "open" })
     const context = createExecutionContext()
