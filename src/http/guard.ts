@@ -149,9 +149,18 @@ export function guardRequests<Rest extends unknown[]>(
 }
 
 /** The outcome of a request that is not limited. */
-const PASSED: Outcome = { ...refused(undefined) }
+const PASSED: Outcome = unsettled(undefined, undefined, {})
 
-function refused(response: Response | undefined, decision?: RequestDecision, fields = {}): Outcome {
+function refused(response: Response, decision?: RequestDecision, fields = {}): Outcome {
+  return unsettled(response, decision, fields)
+}
+
+/** An outcome after which nothing is to be done. */
+function unsettled(
+  response: Response | undefined,
+  decision: RequestDecision | undefined,
+  fields: Outcome["fields"],
+): Outcome {
   return { response, decision, fields, apply: (own) => own, done: () => {} }
 }
 
