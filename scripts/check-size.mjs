@@ -18,6 +18,7 @@ const ENTRIES = [
     maxBytes: 24 * KIB,
   },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 24 * KIB },
+  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 48 * KIB },
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 28 * KIB },
   { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 40 * KIB },
 ]
@@ -34,7 +35,7 @@ async function measure({ name, code, conditions, maxBytes }) {
     format: "esm",
     target: "es2022",
     conditions,
-    external: ["cloudflare:*", "*.wasm"],
+    external: ["cloudflare:*", "node:*", "*.wasm"],
     logLevel: "warning",
   })
   const script = gzipSync(outputFiles[0].contents, { level: 9 }).length

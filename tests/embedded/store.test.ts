@@ -293,9 +293,9 @@ describe("a copy of the files at any statement", () => {
       exec.call(this, sql)
       take()
     }
-    StatementSync.prototype.run = function (this: InstanceType<typeof StatementSync>, ...values: never[]) {
+    StatementSync.prototype.run = function (this: object, ...values: never[]) {
       take()
-      const result = run.apply(this, values as unknown as Parameters<typeof run>)
+      const result = Reflect.apply(run, this, values) as ReturnType<typeof run>
       take()
       return result
     }
