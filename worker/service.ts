@@ -26,15 +26,21 @@ export function makeService({ limits, limitByPath, upstream }: Settings): Servic
     return (request) => echo(request, limitName, decisions.get(request))
   }
 
-  function protect({ name, policy, key, failMode, timeoutMs }: LimitSetting): Service {
+  function protect({ name, policy, key, failMode, timeoutMs, options = {} }: LimitSetting): Service {
+    const { onDecision, onError } = options
     return rateLimit<ServiceEnv>(answerFor(name), {
+      ...options,
       name,
       policy,
       key,
       failMode,
       timeoutMs,
-      onDecision: (decision, request) => void decisions.set(request, decision),
-      onError: (error) => console.error(`The limit "${name}" did not decide:`, error),
+      onDecision(decision, request) {
+        decisions.set(request, decision)
+        return onDecision?.(decision, request)
+      },
+      onError: (error, request) =>
+        onError ? onError(error, request) : console.error(`The limit "${name}" did not decide:`, error),
     })
   }
 

@@ -6,7 +6,11 @@ import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { ApiAnswer } from "./api-request.js"
 
-const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" }
+const JSON_HEADERS = {
+  "Content-Type": "application/json",
+  "Cache-Control": "no-store",
+  "X-Content-Type-Options": "nosniff",
+}
 
 export function jsonAnswer(value: unknown, headers?: Readonly<Record<string, string>>): ApiAnswer {
   return {
@@ -68,21 +72,28 @@ function bindingRule(status: KeyStatus): RuleDecision {
   return status.rules.reduce((a, b) => (b.remaining * a.limit < a.remaining * b.limit ? b : a))
 }
 
-export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit | null, nowMs: number) {
+export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit, nowMs: number) {
   const rule = bindingRule(status)
   return {
     key: status.key,
     rate: rule.limit,
     per_millis: rule.periodMs,
     algorithm: rule.algorithm,
-    remaining: status.remaining,
     reset_at: isoTime(nowMs + status.resetAfterMs),
     ...statsJson(stats),
-    limit: limit?.name ?? null,
-    policy: status.policy,
-    blocked_for_ms: status.blockedForMs,
-    rules: status.rules.map(ruleJson),
-    ...(limit !== null && { definition: limit.policy.canonical }),
+    limit: limit.name,
+    definition: limit.policy.canonical,
+    ...stateJson(status),
+  }
+}
+
+export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules }: KeyStatus) {
+  return {
+    policy,
+    remaining,
+    reset_after_ms: resetAfterMs,
+    blocked_for_ms: blockedForMs,
+    rules: rules.map(ruleJson),
   }
 }
 

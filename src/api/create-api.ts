@@ -37,6 +37,8 @@ export interface ApiOptions {
   readonly about?: ApiContext["about"]
   /** The SHA-256 of a text, where the runtime has a faster way than Web Crypto. */
   readonly digest?: Digest
+  /** Told of each request when it is answered: the endpoint's path without any key, `null` where there is none. */
+  readonly onAnswer?: (method: string, endpoint: string | null, status: number, seconds: number) => void
   /** Told of what failed inside. Default the console. */
   readonly onError?: (error: unknown) => void
 }
@@ -74,7 +76,18 @@ export function createApi(options: ApiOptions): Api {
     return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused(), digest })
   }
 
-  async function handle(request: ApiRequest): Promise<ApiAnswer> {
+  const { onAnswer } = options
+  const handle = onAnswer === undefined ? answer : answerAndTell
+
+  async function answerAndTell(request: ApiRequest): Promise<ApiAnswer> {
+    const startedMs = performance.now()
+    const answered = await answer(request)
+    const endpoint = router.endpointOf(request.path)
+    onAnswer!(request.method, endpoint, answered.status, (performance.now() - startedMs) / 1000)
+    return answered
+  }
+
+  async function answer(request: ApiRequest): Promise<ApiAnswer> {
     try {
       refuseOtherOrigins(request)
       await pass(request)

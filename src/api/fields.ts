@@ -1,13 +1,31 @@
 import { ALGORITHMS } from "../types/algorithm.js"
-import { anyOf, arrayOf, component, flag, nullable, object, oneOf, optional, text, whole } from "./schema.js"
+import {
+  anyOf,
+  arrayOf,
+  component,
+  flag,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  type Schema,
+  text,
+  whole,
+} from "./schema.js"
 
 /** The most units that a check may cost, and a limit may be. */
 const UNITS_MAX = 2 ** 31
 
 // What requests say.
 
-export const key = text({ description: "Any text, 1 to 512 bytes of UTF-8.", minLength: 1, maxLength: 512 })
-export const limitName = text({ description: "The name of a configured limit.", minLength: 1, maxLength: 512 })
+/** A text that the limiter itself judges as a key, so that a wrong one is a `KeyError` here as everywhere. */
+function keyText(description: string): Schema<string> {
+  const anyText = text()
+  return { json: text({ description, minLength: 1, maxLength: 512 }).json, read: anyText.read }
+}
+
+export const key = keyText("Any text, 1 to 512 bytes of UTF-8.")
+export const limitName = keyText("The name of a configured limit.")
 export const cost = whole({ description: "Units to charge.", minimum: 0, maximum: UNITS_MAX })
 export const units = whole({ description: "Units.", minimum: 0, maximum: UNITS_MAX })
 export const callId = text({
@@ -133,6 +151,14 @@ const stats = {
   last_reset_at: nullable(time),
 }
 
+const state = {
+  policy: text(),
+  remaining: count,
+  reset_after_ms: count,
+  blocked_for_ms: count,
+  rules: arrayOf(ruleState),
+}
+
 export const status = component(
   "Status",
   object({
@@ -140,14 +166,11 @@ export const status = component(
     rate: count,
     per_millis: count,
     algorithm: algorithmName,
-    remaining: count,
     reset_at: time,
     ...stats,
-    limit: nullable(text()),
-    policy: text(),
-    blocked_for_ms: count,
-    rules: arrayOf(ruleState),
-    definition: optional(text()),
+    limit: text({ description: "The limit that the key is under." }),
+    definition: text({ description: "That limit's policy, in canonical form." }),
+    ...state,
   }),
 )
 
@@ -172,10 +195,9 @@ export const explanation = component(
     limit: text(),
     definition: text(),
     decision,
-    blocked_for_ms: count,
+    state: object(state),
     next_admission_at: time,
     because: text(),
-    rules: arrayOf(ruleState),
     recent: arrayOf(historyEntry),
   }),
 )

@@ -25,6 +25,13 @@ export class Router {
     }
   }
 
+  /** The path of the endpoint that a path leads to, `{key}` in place of a key; `null` where it leads to none. */
+  endpointOf(path: string): string | null {
+    if (this.#exact.has(path)) return path
+    const prefix = path.slice(0, path.lastIndexOf("/") + 1)
+    return this.#withKey.has(prefix) ? prefix + KEY : null
+  }
+
   /** @throws {RequestError} 404 where the path is none, 405 where it has no such method, 400 where its key cannot be */
   find(method: string, path: string): Match {
     let methods = this.#exact.get(path)

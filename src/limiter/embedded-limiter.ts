@@ -61,6 +61,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return this.#store.path
   }
 
+  /** How many keys are held, idle ones that were not swept yet included; 0 once closed. */
+  get keyCount(): number {
+    return this.#ledger.isOpen ? this.#ledger.limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0
+  }
+
   /** The ledger, or the promise of another one where a commit has failed. */
   #open(): Ledger | Promise<Ledger> {
     if (this.#closing !== null) throw new StoreUnavailable("the limiter is closed")

@@ -12,6 +12,7 @@ import { DEFAULT_LIMIT } from "./named-limits.js"
 import { requireChoice, requireFields, requireWhole } from "./open-options.js"
 import { closeOnSignals, SHUTDOWN_SIGNALS, type ShutdownSignal } from "./shutdown.node.js"
 import { folderError, StoreFolder } from "./store-folder.node.js"
+import { timeCommits } from "./time-commits.js"
 
 export interface OpenLimiterOptions {
   /** The folder of the store. It is made where there is none, for its owner only. */
@@ -50,6 +51,8 @@ export interface OpenLimiterOptions {
    * signal, the process then ends by it as it would have; else the store is flushed and stays open.
    */
   readonly closeOn?: readonly ShutdownSignal[]
+  /** Told of each commit how many seconds it took. */
+  readonly onCommit?: (seconds: number) => void
 }
 
 const FIELDS: readonly (keyof OpenLimiterOptions)[] = [
@@ -66,6 +69,7 @@ const FIELDS: readonly (keyof OpenLimiterOptions)[] = [
   "historySegments",
   "compactBytes",
   "closeOn",
+  "onCommit",
 ]
 const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
 const DAY_MS = 86_400_000
@@ -91,12 +95,14 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
   const settings = readOptions(options)
   const { path, sync, clock, closeOn } = settings
   const folder = StoreFolder.open(path)
+  const { onCommit } = options
+  const port = onCommit === undefined ? folder.port : { ...folder.port, sql: timeCommits(folder.port.sql, onCommit) }
   let lastCommitAtMs: number | null = null
   let stopListening = () => {}
   const openLedger = async () => {
     try {
       const leastEnd = folder.witness.read()
-      return await Ledger.open(folder.port, {
+      return await Ledger.open(port, {
         ...settings.ledger,
         ...(leastEnd === undefined ? {} : { leastEnd }),
         openedAtMs: clock.now(),

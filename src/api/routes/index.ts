@@ -1,7 +1,7 @@
 import type { Route } from "../route.js"
 import { check, checkAll, peek } from "./checks.js"
 import { events } from "./events.js"
-import { explainKey, history, postExplain, postHistory, top } from "./insight.js"
+import { explainKey, history, keys, postExplain, postHistory, top } from "./insight.js"
 import { block, charge, reset, unblock } from "./keys.js"
 import { define, list, postRemove, postStatus, readStatus, removeLimit } from "./limits.js"
 import { compact, doctor, flush, health, metricsText, totals, verify } from "./operations.js"
@@ -25,6 +25,7 @@ export const ROUTES: readonly Route[] = [
   reset,
   block,
   unblock,
+  keys,
   history,
   postHistory,
   top,

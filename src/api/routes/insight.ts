@@ -1,9 +1,9 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import type { Clock } from "../../types/clock.js"
-import { decisionJson, historyJson, isoTime, jsonAnswer, ruleJson, topJson } from "../answers.js"
+import { decisionJson, historyJson, isoTime, jsonAnswer, stateJson, topJson } from "../answers.js"
 import { cost, explanation, historyEntry, key, limitName, topEntry } from "../fields.js"
 import { defineRoute, jsonOf } from "../route.js"
-import { arrayOf, digits, object, oneOf, optional, whole } from "../schema.js"
+import { arrayOf, digits, object, oneOf, optional, text, whole } from "../schema.js"
 
 const MOST_ENTRIES = 1_000
 
@@ -40,13 +40,27 @@ export const top = defineRoute({
   summary: "The keys with the most checks denied or allowed.",
   query: object({
     by: optional(oneOf(["denied", "allowed"])),
-    limit: optional(digits({ description: "The most keys to tell.", minimum: 1, maximum: MOST_ENTRIES })),
+    limit: optional(digits({ description: "The most keys to tell.", minimum: 0, maximum: MOST_ENTRIES })),
     name: optional(limitName),
   }),
   answer: jsonOf(arrayOf(topEntry), "Most first."),
   async handle({ limits }, { query: { by = "denied", limit: count = 20, name } }) {
     return jsonAnswer((await limits.top({ by, count, ...(name !== undefined && { limit: name }) })).map(topJson))
   },
+})
+
+export const keys = defineRoute({
+  method: "GET",
+  path: "/v1/keys",
+  id: "listKeys",
+  summary: "The keys that are known by name, in their order.",
+  query: object({
+    limit: optional(limitName),
+    after: optional(text({ description: "The last key of the page before.", maxLength: 512 })),
+    count: optional(digits({ minimum: 0, maximum: MOST_ENTRIES })),
+  }),
+  answer: jsonOf(arrayOf(text()), `At most ${MOST_ENTRIES}.`),
+  handle: async ({ limits }, { query }) => jsonAnswer(await limits.list({ count: MOST_ENTRIES, ...query })),
 })
 
 async function explain(limits: NamedLimits, clock: Clock, of: string, options: { cost?: number } & LimitChoice) {
@@ -56,10 +70,9 @@ async function explain(limits: NamedLimits, clock: Clock, of: string, options: {
     limit: found.limit,
     definition: found.policy.canonical,
     decision: decisionJson(found.decision, clock.now()),
-    blocked_for_ms: found.status.blockedForMs,
+    state: stateJson(found.status),
     next_admission_at: isoTime(found.nextAdmissionAtMs),
     because: found.because,
-    rules: found.status.rules.map(ruleJson),
     recent: found.recent.map(historyJson),
   })
 }

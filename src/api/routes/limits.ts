@@ -1,4 +1,4 @@
-import type { LimitChoice, NamedLimit, NamedLimits } from "../../limiter/named-limits.js"
+import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "../../limiter/named-limits.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, RuleInput } from "../../policy/policy.js"
 import { LimitNotFound } from "../../types/errors.js"
@@ -79,9 +79,14 @@ function readDefinition(body: Read<typeof definition>): { name: string; policy: 
   const input = isText
     ? ((whole ?? rate) as PolicyInput)
     : // A period that is not given is one that the policy's own reader refuses.
-      ({ ...rest, limit: rate ?? limit, period: per ?? period } as RuleInput)
+      ({ ...rest, limit: rate ?? limit, period: inUnits(per ?? period) } as RuleInput)
   const parsed = parsePolicy(input)
   return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: named(parsed, name) }
+}
+
+/** A unit alone, as in `per: "minute"`, is one of it. */
+function inUnits(period: string | number | undefined): string | number | undefined {
+  return typeof period === "string" && /^[A-Za-z]+$/.test(period) ? `1${period}` : period
 }
 
 /** A policy whose rules bear the limit's name where the user gave them none, so that headers and metrics tell it. */
@@ -96,7 +101,12 @@ async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
   const { limits, clock } = context
   try {
     const [state, stats] = await Promise.all([limits.status(of, choice), limits.stats(of, choice)])
-    const limit = await limits.limit(choice.limit ?? of)
+    const limit =
+      choice.limit === undefined
+        ? ((await limits.limit(of)) ?? (await limits.limit(DEFAULT_LIMIT)))
+        : await limits.limit(choice.limit)
+    // Removed meanwhile.
+    if (limit === null) return null
     return statusJson(state, stats, limit, clock.now())
   } catch (error) {
     if (error instanceof LimitNotFound) return null
@@ -111,7 +121,7 @@ export const list = defineRoute({
   summary: "The statuses of configured limits, in the order of their names.",
   query: object({
     after: optional(text({ description: "The last name of the page before.", maxLength: 512 })),
-    count: optional(digits({ minimum: 1, maximum: MOST_LISTED })),
+    count: optional(digits({ minimum: 0, maximum: MOST_LISTED })),
   }),
   answer: jsonOf(arrayOf(status), `At most ${MOST_LISTED}; a \`Link\` header leads to the next page.`),
   async handle(context, { query }) {
