@@ -9,8 +9,6 @@ export const VERDICT_RULE = 3
 const RULES_MAX = 8
 const RULE_FIELDS = 8
 const SCRATCH_MAX = 65_536
-/** Equal to no key: a lone surrogate is none. */
-const NO_KEY = "\ud800"
 /** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
 const UNCOMPARED = 15
 
@@ -24,8 +22,8 @@ export class Core {
   readonly #verdictAt: number
   readonly #ruleAt: number
   readonly #stager: KeyStager | null
-  /** The key of the last `check`, as long as it is still in the key buffer. */
-  #checkedKey = NO_KEY
+  /** The key of the last `check`; its length is 0 where the key buffer holds another one. */
+  #checkedKey = ""
   #checkedLength = 0
   #uncompared = 0
   #scratchAt = 0
@@ -81,7 +79,7 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
-    this.#checkedKey = NO_KEY
+    this.#checkedLength = 0
     if (this.#stager !== null && typeof key === "string") {
       const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
       if (length > 0) return length
@@ -98,8 +96,9 @@ export class Core {
    */
   check(limit: number, key: string, cost: number, nowMs: number): number {
     if (this.#uncompared > 0) this.#uncompared--
-    else if (key === this.#checkedKey) return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
-    else this.#uncompared = UNCOMPARED
+    else if (this.#checkedLength > 0 && key === this.#checkedKey) {
+      return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
+    } else this.#uncompared = UNCOMPARED
     const length = this.stageKey(key)
     const outcome = this.exports.check(limit, length, cost, nowMs)
     if (outcome !== OUTCOME.badArgument) {
