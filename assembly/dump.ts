@@ -87,7 +87,8 @@ export function restoreRecord(table: Table, kind: i32, record: usize, bytes: usi
   const chunk = load<u32>(record, 28)
   if (chunk == 0 && !placeSegment(table, depth, chunkGroups, index, segmentDepth, groups, count)) return false
   const segment = segmentAt(table, index)
-  if (segment === null || segment.depth != segmentDepth || segment.groups != groups || segment.count != count) return false
+  if (segment === null || segment.depth != segmentDepth || segment.groups != groups || segment.count != count)
+    return false
   if (chunk >= groups / table.chunkGroups || bytes != HEAD_BYTES + chunkBytesOf(table)) return false
   memory.copy(chunkOf(segment, chunk), record + HEAD_BYTES, bytes - HEAD_BYTES)
   store<u32>(cells, load<u32>(cells) + liveCells(table, chunkOf(segment, chunk)))
