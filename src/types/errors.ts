@@ -174,6 +174,19 @@ export class StoreVersion extends SluiceError {
   }
 }
 
+/** Bytes that are not a dump, or not one that this limiter can take. Nothing was changed. */
+export class DumpError extends SluiceError {
+  override readonly name = "DumpError"
+  readonly code = "DUMP_INVALID"
+  /** What does not fit, such as `"its checksum differs"`. */
+  readonly failure: string
+
+  constructor(failure: string) {
+    super(`Cannot restore a dump: ${failure}.`)
+    this.failure = failure
+  }
+}
+
 /** The store did not answer, or not in time. */
 export class StoreUnavailable extends SluiceError {
   override readonly name = "StoreUnavailable"
