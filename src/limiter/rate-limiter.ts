@@ -71,7 +71,7 @@ export class RateLimiter implements Limiter {
   readonly #keepsStats: boolean
   #limit: Limit | null = null
   #settled = new SettledReceipts()
-  readonly #admitted = new AdmittedIds<LimitDecision>()
+  #admitted = new AdmittedIds<LimitDecision>()
   readonly #line: WaitingLine
   readonly #issuerId = { value: "" }
 
@@ -396,6 +396,7 @@ export class RateLimiter implements Limiter {
     limit.restore(bytes, head)
     this.#limit = limit
     this.#issuerId.value = head.issuerId
+    this.#admitted = new AdmittedIds()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
   }
