@@ -18,7 +18,7 @@ import { BODY } from "./schema.js"
 import type { LimitStorage } from "./storage.js"
 
 /** The longest body that is read. */
-export const MAX_BODY_BYTES = 65_536
+const MAX_BODY_BYTES = 65_536
 
 export interface ApiOptions {
   /** The limits that it serves. */

@@ -42,7 +42,7 @@ export const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_
 
 const units1 = whole({ minimum: 1, maximum: UNITS_MAX })
 
-export const rule = component(
+const rule = component(
   "Rule",
   object(
     {

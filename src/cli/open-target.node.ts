@@ -10,7 +10,7 @@ import type { CommandCall, LogLine, Target } from "./command.js"
 import { textOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
-export const DEFAULT_DATA_DIR = "sluice-data"
+const DEFAULT_DATA_DIR = "sluice-data"
 
 /** The data folder that a command is about. */
 export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
