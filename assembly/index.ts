@@ -151,6 +151,7 @@ export function limitNew(
 
 /** Frees a limit and all that it holds. */
 export function limitFree(limit: usize): void {
+  if (limit == lastLimit) lastLimit = 0
   if (limit != 0) freeLimit(changetype<Limit>(limit))
 }
 
@@ -162,14 +163,43 @@ export function limitKeys(limit: usize): f64 {
 /** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory. */
 export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
   if (from == 0 || to == 0 || !isTime(nowMs)) return 0
+  lastLimit = 0
   return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
 }
+
+/** The key of the last `check`: its limit, its hash, and where its cell was when the table had seen so many changes. */
+let lastLimit: usize = 0
+let lastHash: u64 = 0
+let lastCell: usize = 0
+let lastChanges: u32 = 0
 
 /** Asks and charges. Returns an outcome: `DENIED` … `NO_ROOM`. */
 export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
+  const hash = hashOf(self, keyLength)
+  const cell = findCell(self.cells, hash)
+  lastLimit = limit
+  lastHash = hash
+  lastCell = cell
+  lastChanges = self.cells.changes
+  return limits.decideAt(self, hash, cell, <i64>cost, <i64>nowMs, true)
+}
+
+/**
+ * `check` where the key buffer holds what it held at the last `check`. Of the same limit it is neither hashed nor looked
+ * for again, unless a key came or went meanwhile.
+ */
+export function checkAgain(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
+  if (limit == 0 || limit != lastLimit) return check(limit, keyLength, cost, nowMs)
+  if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
+  const changes = self.cells.changes
+  if (changes != lastChanges) {
+    lastCell = findCell(self.cells, lastHash)
+    lastChanges = changes
+  }
+  return limits.decideAt(self, lastHash, lastCell, <i64>cost, <i64>nowMs, true)
 }
 
 /**

@@ -295,21 +295,26 @@ export function clearBlock(limit: Limit, hash: u64): bool {
 
 /** Decides, and charges where `charging` and admitted. The verdict says the rest. */
 export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging: bool): i32 {
+  return decideAt(limit, hash, findCell(limit.cells, hash), cost, nowMs, charging)
+}
+
+/** `decide` where the cell of the hash is known: it is `cell`, or there is none where that is 0. */
+export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  const cell = findCell(limit.cells, hash)
   if (cell == 0 && !charging && cost > 0 && limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys) {
     // A peek says what a check would; the idle neighbours that it drops say nothing.
     if (!makeRoom(limit, hash, nowMs)) return NO_ROOM
   }
   if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
   const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
-  store<f64>(verdict, <f64>aloneRetryMs)
+  const retryMs = <f64>aloneRetryMs
+  store<f64>(verdict, retryMs)
   store<f64>(verdict, <f64>aloneDelayMs, 8)
   store<f64>(verdict, 0, 16)
   store<f64>(verdict, <f64>nowMs, 24)
   store<f64>(verdict, <f64>aloneRemaining, 32)
-  store<f64>(verdict, <f64>aloneRetryMs, 40)
+  store<f64>(verdict, retryMs, 40)
   store<f64>(verdict, <f64>aloneResetMs, 48)
   return outcome
 }

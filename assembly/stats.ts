@@ -45,7 +45,10 @@ function dropOldest(table: Table, hash: u64): void {
       continue
     }
     const stats = cell + CELL_HEAD
-    const countedMs = max(load<f64>(stats, LAST_ALLOWED), max(load<f64>(stats, LAST_DENIED), load<f64>(stats, LAST_RESET)))
+    const countedMs = max(
+      load<f64>(stats, LAST_ALLOWED),
+      max(load<f64>(stats, LAST_DENIED), load<f64>(stats, LAST_RESET)),
+    )
     if (countedMs < oldestMs) {
       oldestMs = countedMs
       oldest = cell

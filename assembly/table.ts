@@ -43,7 +43,7 @@ export class Table {
   groupBytes: usize
   /** Groups per chunk: 16, less only in a small table's one chunk. */
   chunkGroups: u32
-  /** Counts what may have moved a cell: inserts and removals. */
+  /** Counts what may have moved a cell: inserts, removals and growth. */
   changes: u32
   /** Where the next sweep goes on. */
   sweepSegment: u32
@@ -244,6 +244,7 @@ function doubleDirectory(table: Table): bool {
 
 /** Gives the segment of `hash` more room: a larger first chunk, one more chunk, or a split. False without memory. */
 export function growSegment(table: Table, hash: u64): bool {
+  table.changes += 1
   const segment = segmentOf(table, hash)
   const groups = load<u32>(segment, GROUPS)
   const depth = load<u32>(segment, DEPTH)

@@ -20,7 +20,7 @@ const dist = join(root, "dist")
 const wasm = join(dist, "core.wasm")
 const stamp = join(dist, "core.wasm.sha256")
 const compiler = join(root, "node_modules", "assemblyscript", "package.json")
-const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", "worker"]
+const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", "src/adapters", "worker"]
 
 const { values: options } = parseArgs({ options: { clean: { type: "boolean", default: false } } })
 

@@ -34,7 +34,7 @@ export { type SyncChecker, type WrapOptions, wrap } from "./limiter/wrap.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
 export { ALGORITHMS, type Algorithm } from "./types/algorithm.js"
-export { type Clock, ManualClock, systemClock } from "./types/clock.js"
+export { type Clock, ManualClock, systemClock, turnClock } from "./types/clock.js"
 export type { Decision, Reason, RuleDecision } from "./types/decision.js"
 export {
   CostError,

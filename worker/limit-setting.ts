@@ -18,8 +18,8 @@ export interface LimitSetting {
   readonly key: KeyExtractor
   readonly failMode: FailMode
   readonly timeoutMs: number
-  /** What a `sluice.toml` says beside the above, of headers and jitter say; nothing where the limit is of a table. */
-  readonly options: Partial<ConfiguredRateLimit>
+  /** What a `sluice.toml` says beside the above, of headers and jitter say; absent where the limit is of a table. */
+  readonly options?: Partial<ConfiguredRateLimit>
 }
 
 const FIELDS = ["name", "paths", "policy", "key", "failMode", "timeoutMs"]
@@ -75,7 +75,6 @@ export function readLimit(field: string, table: unknown): LimitSetting {
     key: keyExtractor(`${field}.key`, key),
     failMode: failMode as FailMode,
     timeoutMs: timeoutMs as number,
-    options: {},
   }
 }
 

@@ -1,8 +1,10 @@
+import { waitUntil } from "cloudflare:workers"
 import { clientAddress } from "../src/http/keys/client-address.js"
 import { perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
-import { EdgeLimiter, type EdgeLimiterOptions } from "./edge-limiter.js"
+import { EdgeLimiter } from "./edge-limiter.js"
+import type { EdgeLimiterOptions } from "./edge-options.js"
 import type { LimiterObject } from "./limiter-object.js"
 
 /** The handler's arguments beside the request, as Workers give them. */
@@ -10,7 +12,7 @@ type WorkerRest<Env> = [env: Env, context: ExecutionContext]
 
 export interface EdgeRateLimitOptions<Env>
   extends Omit<RateLimitOptions<WorkerRest<Env>>, "limiter">,
-    Pick<EdgeLimiterOptions, "name" | "locationHint"> {
+    Omit<EdgeLimiterOptions, "timeoutMs" | "background"> {
   /** The namespace of `LimiterObject`; default `env.LIMITER`. */
   readonly binding?: (env: Env) => DurableObjectNamespace<LimiterObject> | undefined
 }
@@ -35,8 +37,8 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
   handler: Handler<WorkerRest<Env>>,
   options: EdgeRateLimitOptions<Env>,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
-  const { binding = defaultBinding, name, locationHint, ...rest } = options
-  const edgeOptions = { ...(name !== undefined && { name }), ...(locationHint !== undefined && { locationHint }) }
+  const { binding = defaultBinding, ...others } = options
+  const { edge, rest } = splitOptions(others)
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof perPolicy>>()
   const limited = limitHandler<WorkerRest<Env>>(handler, {
@@ -46,7 +48,7 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
       const namespace = binding(env)!
       let source = sources.get(namespace)
       if (source === undefined) {
-        source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edgeOptions))
+        source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edge))
         sources.set(namespace, source)
       }
       return source(policy)
@@ -58,6 +60,17 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
       throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
     return limited(request, env, context)
   }
+}
+
+/** What the limiter is told, and what the middleware is. */
+function splitOptions<Env>(options: Omit<EdgeRateLimitOptions<Env>, "binding">) {
+  const { name, tenant, shards, owner, sync, denialCache, lease, locationHint, jurisdiction, ...rest } = options
+  const given = { name, tenant, shards, owner, sync, denialCache, lease, locationHint, jurisdiction }
+  const edge: EdgeLimiterOptions = {
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    background: waitUntil,
+  }
+  return { edge, rest }
 }
 
 function defaultBinding<Env>(env: Env): DurableObjectNamespace<LimiterObject> | undefined {

@@ -26,7 +26,7 @@ export function makeService({ limits, limitByPath, upstream }: Settings): Servic
     return (request) => echo(request, limitName, decisions.get(request))
   }
 
-  function protect({ name, policy, key, failMode, timeoutMs, options }: LimitSetting): Service {
+  function protect({ name, policy, key, failMode, timeoutMs, options = {} }: LimitSetting): Service {
     const { onDecision, onError } = options
     return rateLimit<ServiceEnv>(answerFor(name), {
       ...options,

@@ -186,13 +186,26 @@ export let aloneResetMs: i64 = 0
 // @ts-ignore: decorator
 @inline
 export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): bool {
-  loadAhead(state, nowMs)
-  let aheadMs = pairMs
-  let aheadRest = pairRest
+  // As `loadAhead` does, but in locals: this is the path whose length counts.
+  const first = load<u64>(state)
+  const second = load<u64>(state, 8)
+  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
+  let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
+  if (aheadMs < 0) {
+    aheadMs = 0
+    aheadRest = 0
+  }
   const unitsN = rule.unitsN
-  loadWeight(rule, cost)
-  let nextMs = aheadMs + pairMs
-  let nextRest = aheadRest + pairRest
+  let nextMs = aheadMs
+  let nextRest = aheadRest
+  if (cost == 1) {
+    nextMs += rule.unitMs
+    nextRest += rule.unitRest
+  } else {
+    loadWeight(rule, cost)
+    nextMs += pairMs
+    nextRest += pairRest
+  }
   if (nextRest >= unitsN) {
     nextMs += 1
     nextRest -= unitsN

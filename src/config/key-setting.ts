@@ -31,7 +31,7 @@ const JOINS = { firstOf, combine } as const
 const DEEPEST = 8
 
 /** What an error says that a key may be. */
-export const KEY_ALLOWED = `${Object.values(KINDS)
+const KEY_ALLOWED = `${Object.values(KINDS)
   .map(({ form }) => form)
   .join(", ")}, { firstOf = [keys] } or { combine = [keys] }`
 

@@ -20,6 +20,7 @@ export interface CoreExports {
   limitKeys(limit: number): number
   limitCarry(from: number, to: number, nowMs: number): number
   check(limit: number, keyLength: number, cost: number, nowMs: number): number
+  checkAgain(limit: number, keyLength: number, cost: number, nowMs: number): number
   manyBytes(count: number): number
   checkMany(
     limit: number,

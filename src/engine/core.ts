@@ -1,6 +1,7 @@
 import module from "#core"
-import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX } from "./core-exports.js"
+import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX, OUTCOME } from "./core-exports.js"
 import { writeKey } from "./key-bytes.js"
+import { type KeyStager, makeKeyStager } from "./key-stager.js"
 
 /** Numbers of a verdict before its rules, and per rule. */
 export const VERDICT_HEAD = 4
@@ -17,6 +18,10 @@ export class Core {
   readonly #keyAt: number
   readonly #verdictAt: number
   readonly #ruleAt: number
+  readonly #stager: KeyStager | null
+  /** The key of the last `check`, as long as it is still in the key buffer. */
+  #checkedKey: string | null = null
+  #checkedLength = 0
   #bytes: Uint8Array
   #keyView: Uint8Array
   #verdict: Float64Array
@@ -33,6 +38,7 @@ export class Core {
     this.#bytes = new Uint8Array(0)
     this.#keyView = this.#bytes
     this.#verdict = new Float64Array(0)
+    this.#stager = makeKeyStager(this.exports.memory)
     this.#renewViews()
   }
 
@@ -67,8 +73,31 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
+    this.#checkedKey = null
+    if (this.#stager !== null && typeof key === "string") {
+      const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
+      if (length > 0) return length
+    }
     if (this.#keyView.length === 0) this.#renewViews()
     return writeKey(key, this.#keyView)
+  }
+
+  /**
+   * Asks and charges. A key that comes again right away is not written, hashed and looked for again.
+   *
+   * @returns an outcome
+   * @throws {KeyError} as `stageKey`
+   */
+  check(limit: number, key: string, cost: number, nowMs: number): number {
+    if (key === this.#checkedKey && key !== null)
+      return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
+    const length = this.stageKey(key)
+    const outcome = this.exports.check(limit, length, cost, nowMs)
+    if (outcome !== OUTCOME.badArgument) {
+      this.#checkedKey = key
+      this.#checkedLength = length
+    }
+    return outcome
   }
 
   /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */

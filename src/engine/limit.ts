@@ -110,16 +110,14 @@ export class Limit {
 
   /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
   check(key: string, cost: number, nowMs: number): LimitDecision {
-    const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.check(this.#pointer, length, cost, nowMs)
+    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
     if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
     return this.#decision(outcome, key, cost, nowMs, cost > 0)
   }
 
   /** As `check`, without a decision: the fastest question. */
   allow(key: string, cost: number, nowMs: number): boolean {
-    const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.check(this.#pointer, length, cost, nowMs)
+    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
     if (outcome === OUTCOME.admitted) return true
     if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked || outcome === OUTCOME.noRoom) return false
     throw this.#error(outcome, key, cost, nowMs)

@@ -59,7 +59,7 @@ function placeOf(id: string, subject: string): string {
 }
 
 /** @throws {RangeError} where a call cannot be named so */
-export function requireId(id: unknown): void {
+function requireId(id: unknown): void {
   if (typeof id === "string" && ID.test(id)) return
   throw new RangeError(`Cannot check under id ${show(id)}: allowed are 1 to 64 printable ASCII characters.`)
 }

@@ -7,6 +7,51 @@ export interface Clock {
 /** The machine's wall clock. */
 export const systemClock: Clock = { now: () => Date.now() }
 
+/** So many times a reading is given out at most. */
+const TURN_USES = 64
+let turnMs = 0
+let usesLeft = 0
+let isEnding = false
+
+function endTurn(): void {
+  usesLeft = 0
+  isEnding = false
+}
+
+/**
+ * The machine's wall clock, read once per turn: for callers that check many keys one after the other, since reading the
+ * clock takes about as long as a check.
+ *
+ * A reading serves the calls of the synchronous run in which it was made, up to 64 of them, and never one that comes
+ * after a promise has been waited for. So it is late by at most what 64 checks and the caller's own work between them
+ * take, and never early: a key may be found a little less full than it is. Where each turn has one check, `systemClock`
+ * costs less.
+ *
+ * @example
+ * ```ts
+ * import { RateLimiter, turnClock } from "sluice"
+ *
+ * const limiter = new RateLimiter("100/minute", { clock: turnClock })
+ * const lines = ["a", "b", "a"].filter((key) => limiter.allow(key))
+ * lines.length // 3
+ * ```
+ */
+export const turnClock: Clock = {
+  now: () => {
+    if (usesLeft > 0) {
+      usesLeft--
+      return turnMs
+    }
+    turnMs = Date.now()
+    usesLeft = TURN_USES - 1
+    if (!isEnding) {
+      isEnding = true
+      queueMicrotask(endTurn)
+    }
+    return turnMs
+  },
+}
+
 /**
  * A clock that moves only when told to, for tests and simulations.
  *

@@ -1,8 +1,8 @@
 import { keyAt } from "../key-source.mjs"
-import { RateLimiter } from "../sluice.mjs"
+import { RateLimiter, turnClock } from "../sluice.mjs"
 
 export function make({ limit, burst, periodMs }) {
-  const limiter = new RateLimiter({ limit, burst, period: periodMs })
+  const limiter = new RateLimiter({ limit, burst, period: periodMs }, { clock: turnClock })
   return {
     run(from, count) {
       let admitted = 0
