@@ -79,7 +79,7 @@ export const receipt = component(
   "Receipt",
   object(
     {
-      id: text({ minLength: 1, maxLength: 512 }),
+      id: text({ minLength: 1, maxLength: 4_096 }),
       key,
       policy: text({ maxLength: 1_024 }),
       cost: units,

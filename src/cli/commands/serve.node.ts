@@ -1,16 +1,15 @@
 import { createHash } from "node:crypto"
-import { readFileSync, statSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { isIPv6 } from "node:net"
-import { join } from "node:path"
 import { createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { listen } from "../../api/listen.node.js"
 import { type Config, parseConfig } from "../../config/index.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
-import { LOG_FILE } from "../../limiter/store-folder.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
 import { show } from "../../types/errors.js"
+import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
 import { LogFile } from "../log-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
@@ -156,7 +155,7 @@ export const serve: Command = {
       const log = logPath === undefined ? null : new LogFile(logPath)
       const api = createApi({
         limits: limiter,
-        storage: embeddedStorage(limiter, () => statSync(join(path, LOG_FILE)).size),
+        storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
         token,
         metrics,
         events,
