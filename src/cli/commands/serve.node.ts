@@ -15,6 +15,7 @@ import { LogFile } from "../log-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
 import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
+import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
 import { UsageError } from "../usage-error.js"
 
@@ -170,11 +171,15 @@ export const serve: Command = {
         }),
       })
       try {
-        const listening = await listen(api, { host, port, ...(maxConnections !== undefined && { maxConnections }) })
+        const listening = await listen(
+          api,
+          { host, port, ...(maxConnections !== undefined && { maxConnections }) },
+          dashboardPages(),
+        )
         if (!flagOption(call, "quiet")) {
           write(call, { url: listening.url, data_dir: path, sync, token: token !== null }, () => {
             const open = token === null ? "no token: this machine alone" : "with a token"
-            return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open})\n`
+            return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open}); dashboard: ${listening.url}/dashboard\n`
           })
         }
         await ended(terminal.signal)
