@@ -1,7 +1,7 @@
 import { hashKey } from "./hash"
-import { aloneRemaining, aloneResetMs, aloneRetryMs } from "./algorithms/arrival-time"
+import { aloneRemaining, aloneResetMs, aloneRetryMs, decideUnit } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decide, decidePlain, isPlainFor, ruleAt, verdict } from "./limit"
-import { findCell, touchGroup } from "./table"
+import { CELL_HEAD, findCell, findTouchedCell, touchGroup } from "./table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
@@ -41,6 +41,8 @@ export function decideMany(
   const remainings = resets + <usize>count * 8
   const alloweds = remainings + <usize>count * 4
   const table = limit.cells
+  const rule = ruleAt(limit, 0)
+  const areUnits = costs == 0
   let start: usize = 0
   for (let first = 0; first < count; first += RUN) {
     const length = min(RUN, count - first)
@@ -53,7 +55,7 @@ export function decideMany(
     for (let index = 0; index < length; index++) sum += touchGroup(table, load<u64>(hashes + ((<usize>index) << 3)))
     touched = sum
     for (let index = 0; index < length; index++) {
-      store<u32>(cells + ((<usize>index) << 2), <u32>findCell(table, load<u64>(hashes + ((<usize>index) << 3))))
+      store<u32>(cells + ((<usize>index) << 2), <u32>findTouchedCell(table, load<u64>(hashes + ((<usize>index) << 3))))
     }
     let changes = table.changes
     for (let index = 0; index < length; index++) {
@@ -63,6 +65,18 @@ export function decideMany(
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
       let outcome: i32
+      if (areUnits && cell != 0 && isPlainFor(limit, cell, nowMs)) {
+        const admitted = decideUnit(
+          rule,
+          cell + CELL_HEAD,
+          nowMs,
+          answers + (item << 3),
+          resets + (item << 3),
+          remainings + (item << 2),
+        )
+        store<u8>(alloweds + item, u8(admitted))
+        continue
+      }
       if (isPlainFor(limit, cell, nowMs)) {
         outcome = decidePlain(limit, hash, cell, cost, nowMs, cost > 0)
         store<f64>(answers + (item << 3), <f64>aloneRetryMs)

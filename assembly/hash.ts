@@ -56,11 +56,11 @@ export function hashKey(schedule: usize, bytes: usize, length: usize): u64 {
     const b = i32x4.add(block, v128.load(schedule + offset + BLOCK))
     first = i64x2.add(
       first,
-      i64x2.extmul_low_i32x4_u(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)),
+      i64x2.extmul_low_i32x4_u(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15)),
     )
     second = i64x2.add(
       second,
-      i64x2.extmul_low_i32x4_u(b, i8x16.shuffle(b, b, 8, 9, 10, 11, 12, 13, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0)),
+      i64x2.extmul_low_i32x4_u(b, i8x16.shuffle(b, b, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15)),
     )
     offset += BLOCK
   }

@@ -208,7 +208,7 @@ function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   return resetMs
 }
 
-/** How near the bound a new key looks for room: its home group and the next. */
+/** How near the bound a new key looks for room, from its home group on. */
 const NEIGHBOURS: u32 = 28
 
 /** Makes room for a key at `maxKeys`: idle neighbours go, else the neighbour nearest to full. */
@@ -221,21 +221,19 @@ function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
   startWalk(segment, slot)
   let nearest: usize = 0
   let nearestMs = i64.MAX_VALUE
-  let looked: u32 = 0
-  // Neighbours may all be empty slots: then the walk goes on to the first cell that there is.
-  while (looked < NEIGHBOURS || nearest == 0) {
-    const cell = nextCell(limit.cells, u32.MAX_VALUE)
+  const most = min(NEIGHBOURS, limit.cells.count)
+  for (let looked: u32 = 0; looked < most; looked++) {
+    let cell = nextCell(limit.cells, u32.MAX_VALUE)
     if (cell == 0) {
-      if (nearest) break
+      // Behind the last cell comes the first.
       startWalk(0, 0)
-      continue
+      cell = nextCell(limit.cells, u32.MAX_VALUE)
     }
     const resetMs = fullAfterOf(limit, cell + CELL_HEAD, nowMs)
     if (resetMs < nearestMs) {
       nearestMs = resetMs
       nearest = cell
     }
-    looked += 1
   }
   dropCell(limit, nearest)
   return true

@@ -6,26 +6,25 @@ import { allocate, free } from "./heap"
  *
  *   directory   2^depth pointers; the low bits of a hash choose its segment (extendible hashing: Fagin, Nievergelt,
  *               Pippenger, Strong 1979)
- *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.86, then splits into two of 4 or 5
- *   chunk       16 groups (a table's first chunk starts with 1 and doubles)
- *   group       a 16-byte header and its 14 cells side by side, so that both are mostly on one page of the machine's
- *               memory; the high bits of a hash choose its home group
+ *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.85, then splits into two of 4 or 5
+ *   chunk       32 groups (a table's first chunk starts with 1 and doubles)
+ *   group       5 cells; those of one rule and the group's head are 128 bytes, two cache lines that machines load together;
+ *               the high bits of a hash choose its home group
  *
  *   segment  │ chunks 8 × u32 │ groups u32 │ count u32 │ depth u32 │ … 64 bytes
- *   group    │ 14 tags u8 (0: empty) │ overflow u8 │ 0 │ 14 cells │
- *   cell     │ hash u64 │ value │
+ *   group    │ overflow u32 │ 0 u32 │ 5 cells │
+ *   cell     │ hash u64 (0: empty) │ value │
  *
- * One SIMD comparison looks at a group's 14 tags. `overflow` counts the keys that found this group full and went on
- * to the next (as in F14, Bronson and Shi 2019): a search stops where it is 0, and a removal counts it down again,
- * so that removals leave no tombstones.
+ * A search compares all hashes of a group without a branch between, so that what it has to wait for it waits for once.
+ * `overflow` counts the keys that found this group full and went on to the next (as in F14, Bronson and Shi 2019): a
+ * search stops where it is 0, and a removal counts it down again, so that removals leave no tombstones.
  */
-const GROUP_CELLS: u32 = 14
-const GROUP_MASK: i32 = (1 << 14) - 1
-const GROUP_ROOM: u32 = 12
-const HEADER_BYTES: usize = 16
-const OVERFLOW: usize = 14
-const OVERFLOW_STUCK: u8 = 255
-const CHUNK_GROUPS: u32 = 16
+const GROUP_CELLS: u32 = 5
+/** Cells per group, in quarters, that a segment holds before it grows. */
+const GROUP_ROOM_QUARTERS: u32 = 17
+const HEADER_BYTES: usize = 8
+const LINE_BYTES: usize = 64
+const CHUNK_GROUPS: u32 = 32
 const SEGMENT_CHUNKS: u32 = 8
 const SEGMENT_BYTES: usize = 64
 const GROUPS: usize = 32
@@ -41,7 +40,7 @@ export class Table {
   count: u32
   cellBytes: usize
   groupBytes: usize
-  /** Groups per chunk: 16, less only in a small table's one chunk. */
+  /** Groups per chunk: 32, less only in a small table's one chunk. */
   chunkGroups: u32
   /** Counts what may have moved a cell: inserts, removals and growth. */
   changes: u32
@@ -99,13 +98,6 @@ function homeGroup(hash: u64, groups: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function tagOf(hash: u64): u8 {
-  const tag = <u8>(hash >> 24)
-  return tag == 0 ? 1 : tag
-}
-
-// @ts-ignore: decorator
-@inline
 function headerOf(table: Table, segment: usize, group: u32): usize {
   const chunk = <usize>load<u32>(segment + ((<usize>(group / CHUNK_GROUPS)) << 2))
   return chunk + <usize>(group % CHUNK_GROUPS) * table.groupBytes
@@ -117,10 +109,28 @@ function cellOf(table: Table, header: usize, slot: u32): usize {
   return header + HEADER_BYTES + <usize>slot * table.cellBytes
 }
 
+/** How many cells so many groups hold before they become more. */
 // @ts-ignore: decorator
 @inline
-function tagsEqual(header: usize, tag: u8): i32 {
-  return i8x16.bitmask(i8x16.eq(v128.load(header), i8x16.splat(tag))) & GROUP_MASK
+function roomOf(groups: u32): u32 {
+  return (groups * GROUP_ROOM_QUARTERS) >> 2
+}
+
+/** The cell of a group that holds a hash, or 0. */
+// @ts-ignore: decorator
+@inline
+function cellIn(table: Table, header: usize, hash: u64): usize {
+  const bytes = table.cellBytes
+  const first = header + HEADER_BYTES
+  const second = first + bytes
+  const third = second + bytes
+  const fourth = third + bytes
+  const fifth = fourth + bytes
+  let cell = select<usize>(first, 0, load<u64>(first) == hash)
+  cell = select<usize>(second, cell, load<u64>(second) == hash)
+  cell = select<usize>(third, cell, load<u64>(third) == hash)
+  cell = select<usize>(fourth, cell, load<u64>(fourth) == hash)
+  return select<usize>(fifth, cell, load<u64>(fifth) == hash)
 }
 
 /** The slot of its home group that a hash takes where it is free. */
@@ -133,38 +143,48 @@ function firstSlot(hash: u64): u32 {
 /**
  * The cell of a hash, or 0.
  *
- * Most cells are in their first slot. Header and guess are asked for before either is looked at, so that of a key that
- * is in neither cache the waits overlap.
+ * Most cells are in their first slot. It is looked at first and by itself: a machine that expects the key there goes on
+ * with what follows the search while the memory answers.
  */
 export function findCell(table: Table, hash: u64): usize {
   if (table.count == 0) return 0
   const segment = segmentOf(table, hash)
   const groups = load<u32>(segment, GROUPS)
-  const tag = tagOf(hash)
-  let group = homeGroup(hash, groups)
-  let header = headerOf(table, segment, group)
-  let matches = tagsEqual(header, tag)
+  const group = homeGroup(hash, groups)
+  const header = headerOf(table, segment, group)
   const guess = cellOf(table, header, firstSlot(hash))
   if (load<u64>(guess) == hash) return guess
+  return searchFrom(table, segment, group, groups, hash)
+}
+
+/** `findCell` where what it reads is in the cache already: without the branch on the first slot. */
+export function findTouchedCell(table: Table, hash: u64): usize {
+  if (table.count == 0) return 0
+  const segment = segmentOf(table, hash)
+  const groups = load<u32>(segment, GROUPS)
+  return searchFrom(table, segment, homeGroup(hash, groups), groups, hash)
+}
+
+// @ts-ignore: decorator
+@inline
+function searchFrom(table: Table, segment: usize, home: u32, groups: u32, hash: u64): usize {
+  let group = home
   for (let tried: u32 = 0; tried < groups; tried++) {
-    for (; matches; matches &= matches - 1) {
-      const cell = cellOf(table, header, ctz(matches))
-      if (load<u64>(cell) == hash) return cell
-    }
-    if (load<u8>(header, OVERFLOW) == 0) return 0
+    const header = headerOf(table, segment, group)
+    const cell = cellIn(table, header, hash)
+    if (cell) return cell
+    if (load<u32>(header) == 0) return 0
     if (++group == groups) group = 0
-    header = headerOf(table, segment, group)
-    matches = tagsEqual(header, tag)
   }
   return 0
 }
 
-/** Asks the machine for the header and the first slot of a hash's home group. The sum only keeps the loads alive. */
+/** Asks the machine for the home group of a hash. The sum only keeps the loads alive. */
 export function touchGroup(table: Table, hash: u64): u32 {
   if (table.count == 0) return 0
   const segment = segmentOf(table, hash)
   const header = headerOf(table, segment, homeGroup(hash, load<u32>(segment, GROUPS)))
-  return load<u32>(header) + load<u32>(cellOf(table, header, firstSlot(hash)))
+  return load<u32>(header) + load<u32>(header + LINE_BYTES)
 }
 
 /** Puts a hash that is not there into a segment that has room; its value is whatever the cell held. */
@@ -173,18 +193,15 @@ function place(table: Table, segment: usize, hash: u64): usize {
   let group = homeGroup(hash, groups)
   while (true) {
     const header = headerOf(table, segment, group)
-    const empty = tagsEqual(header, 0)
-    if (empty) {
-      const first = firstSlot(hash)
-      const slot = empty & (1 << first) ? first : <u32>ctz(empty)
-      store<u8>(header + slot, tagOf(hash))
+    const first = cellOf(table, header, firstSlot(hash))
+    // No hash is 0: what is found is an empty cell.
+    const cell = load<u64>(first) ? cellIn(table, header, 0) : first
+    if (cell) {
       store<u32>(segment, load<u32>(segment, COUNT) + 1, COUNT)
-      const cell = cellOf(table, header, slot)
       store<u64>(cell, hash)
       return cell
     }
-    const overflow = load<u8>(header, OVERFLOW)
-    if (overflow != OVERFLOW_STUCK) store<u8>(header, overflow + 1, OVERFLOW)
+    store<u32>(header, load<u32>(header) + 1)
     if (++group == groups) group = 0
   }
 }
@@ -194,9 +211,10 @@ function moveCells(table: Table, from: usize, low: usize, high: usize, splitBit:
   const groups = load<u32>(from, GROUPS)
   for (let group: u32 = 0; group < groups; group++) {
     const header = headerOf(table, from, group)
-    for (let live = ~tagsEqual(header, 0) & GROUP_MASK; live; live &= live - 1) {
-      const cell = cellOf(table, header, ctz(live))
+    for (let slot: u32 = 0; slot < GROUP_CELLS; slot++) {
+      const cell = cellOf(table, header, slot)
       const hash = load<u64>(cell)
+      if (hash == 0) continue
       const to = place(table, hash & splitBit ? high : low, hash)
       memory.copy(to + CELL_HEAD, cell + CELL_HEAD, table.cellBytes - CELL_HEAD)
     }
@@ -208,8 +226,8 @@ function countWithBit(table: Table, segment: usize, bit: u64): u32 {
   let count: u32 = 0
   for (let group: u32 = 0; group < groups; group++) {
     const header = headerOf(table, segment, group)
-    for (let live = ~tagsEqual(header, 0) & GROUP_MASK; live; live &= live - 1) {
-      count += u32((load<u64>(cellOf(table, header, ctz(live))) & bit) != 0)
+    for (let slot: u32 = 0; slot < GROUP_CELLS; slot++) {
+      count += u32((load<u64>(cellOf(table, header, slot)) & bit) != 0)
     }
   }
   return count
@@ -217,7 +235,7 @@ function countWithBit(table: Table, segment: usize, bit: u64): u32 {
 
 /** The chunks of a segment that has room for `count` cells: 5 of 8 where a full segment splits evenly. */
 function chunksFor(count: u32): u32 {
-  const room = CHUNK_GROUPS * GROUP_ROOM
+  const room = roomOf(CHUNK_GROUPS)
   return max(1, (count + room - 1) / room)
 }
 
@@ -282,14 +300,14 @@ export function growSegment(table: Table, hash: u64): bool {
 
 /** How many cells the segment of a hash holds before it grows. */
 export function segmentRoom(table: Table, hash: u64): u32 {
-  return load<u32>(segmentOf(table, hash), GROUPS) * GROUP_ROOM
+  return roomOf(load<u32>(segmentOf(table, hash), GROUPS))
 }
 
 /** Whether the next cell for this hash needs its segment to grow. */
 export function isCrowded(table: Table, hash: u64): bool {
   if (table.directory == 0) return false
   const segment = segmentOf(table, hash)
-  return load<u32>(segment, COUNT) >= load<u32>(segment, GROUPS) * GROUP_ROOM
+  return load<u32>(segment, COUNT) >= roomOf(load<u32>(segment, GROUPS))
 }
 
 /** A new cell with a zeroed value for a hash that is not there; 0 when memory cannot grow. */
@@ -313,23 +331,18 @@ export function insertCell(table: Table, hash: u64): usize {
 export function removeCell(table: Table, hash: u64): void {
   const segment = segmentOf(table, hash)
   const groups = load<u32>(segment, GROUPS)
-  const tag = tagOf(hash)
   let group = homeGroup(hash, groups)
   while (true) {
     const header = headerOf(table, segment, group)
-    for (let matches = tagsEqual(header, tag); matches; matches &= matches - 1) {
-      const cell = cellOf(table, header, ctz(matches))
-      if (load<u64>(cell) != hash) continue
-      store<u8>(header + ctz(matches), 0)
-      // A search may look at a cell without its tag.
+    const cell = cellIn(table, header, hash)
+    if (cell) {
       store<u64>(cell, 0)
       store<u32>(segment, load<u32>(segment, COUNT) - 1, COUNT)
       table.count -= 1
       table.changes += 1
       return
     }
-    const overflow = load<u8>(header, OVERFLOW)
-    if (overflow != OVERFLOW_STUCK) store<u8>(header, overflow - 1, OVERFLOW)
+    store<u32>(header, load<u32>(header) - 1)
     if (++group == groups) group = 0
   }
 }
@@ -352,9 +365,8 @@ export function nextCell(table: Table, budget: u32): usize {
       while (walkSlot < slots) {
         if (budget-- == 0) return 0
         const slot = walkSlot++
-        const header = headerOf(table, segment, slot / GROUP_CELLS)
-        const place = slot % GROUP_CELLS
-        if (load<u8>(header + place)) return cellOf(table, header, place)
+        const cell = cellOf(table, headerOf(table, segment, slot / GROUP_CELLS), slot % GROUP_CELLS)
+        if (load<u64>(cell)) return cell
       }
     }
     walkSegment += 1

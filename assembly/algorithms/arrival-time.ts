@@ -227,3 +227,42 @@ export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, cha
   aloneResetMs = aheadMs + i64(aheadRest > 0)
   return admitted
 }
+
+/**
+ * `decideAlone` for a charge of one unit, for loops over many keys: the answer goes where it is wanted at once, retry and
+ * reset as f64 ms, remaining as u32.
+ */
+// @ts-ignore: decorator
+@inline
+export function decideUnit(rule: Rule, state: usize, nowMs: i64, retry: usize, reset: usize, remaining: usize): bool {
+  const first = load<u64>(state)
+  const second = load<u64>(state, 8)
+  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
+  let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
+  if (aheadMs < 0) {
+    aheadMs = 0
+    aheadRest = 0
+  }
+  let nextMs = aheadMs + rule.unitMs
+  let nextRest = aheadRest + rule.unitRest
+  if (nextRest >= rule.unitsN) {
+    nextMs += 1
+    nextRest -= rule.unitsN
+  }
+  const overMs = nextMs - rule.capacityMs
+  const overRest = nextRest - rule.capacityRest
+  const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
+  if (admitted) {
+    storeAhead(state, nowMs, nextMs, nextRest)
+    aheadMs = nextMs
+    aheadRest = nextRest
+    store<f64>(retry, 0)
+  } else {
+    store<f64>(retry, <f64>(overMs + i64(overRest > 0)))
+  }
+  const leftMs = rule.capacityMs - aheadMs
+  const leftRest = rule.capacityRest - aheadRest
+  store<u32>(remaining, leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : <u32>unitsIn(rule, leftMs, leftRest))
+  store<f64>(reset, <f64>(aheadMs + i64(aheadRest > 0)))
+  return admitted
+}

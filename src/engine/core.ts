@@ -8,6 +8,9 @@ export const VERDICT_HEAD = 4
 export const VERDICT_RULE = 3
 const RULES_MAX = 8
 const RULE_FIELDS = 8
+const SCRATCH_MAX = 65_536
+/** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
+const UNCOMPARED = 15
 
 /**
  * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
@@ -22,6 +25,9 @@ export class Core {
   /** The key of the last `check`, as long as it is still in the key buffer. */
   #checkedKey: string | null = null
   #checkedLength = 0
+  #uncompared = 0
+  #scratchAt = 0
+  #scratchSize = 0
   #bytes: Uint8Array
   #keyView: Uint8Array
   #verdict: Float64Array
@@ -89,8 +95,10 @@ export class Core {
    * @throws {KeyError} as `stageKey`
    */
   check(limit: number, key: string, cost: number, nowMs: number): number {
-    if (key === this.#checkedKey && key !== null)
+    if (this.#uncompared > 0) this.#uncompared--
+    else if (key === this.#checkedKey && key !== null) {
       return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
+    } else this.#uncompared = UNCOMPARED
     const length = this.stageKey(key)
     const outcome = this.exports.check(limit, length, cost, nowMs)
     if (outcome !== OUTCOME.badArgument) {
@@ -98,6 +106,23 @@ export class Core {
       this.#checkedLength = length
     }
     return outcome
+  }
+
+  /**
+   * Runs `use` with a block of memory that holds anything. A small one is kept for the next time: most batches are about
+   * as large as the one before.
+   */
+  withScratch<T>(size: number, use: (pointer: number) => T): T {
+    if (size > SCRATCH_MAX) return this.withBlock(size, use)
+    if (size > this.#scratchSize) {
+      const grown = 2 ** Math.ceil(Math.log2(size))
+      const pointer = this.exports.memoryTake(grown) >>> 0
+      if (pointer === 0) return this.withBlock(size, use)
+      this.exports.memoryGive(this.#scratchAt, this.#scratchSize)
+      this.#scratchAt = pointer
+      this.#scratchSize = grown
+    }
+    return use(this.#scratchAt)
   }
 
   /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */

@@ -10,15 +10,13 @@ export interface Decisions {
   readonly resetAfterMs: Float64Array
 }
 
-/** Copies the columns that `checkMany` of the core wrote at `pointer`. */
-export function readDecisions(buffer: ArrayBufferLike, pointer: number, count: number): Decisions {
-  const resets = pointer + count * 8
-  const remaining = resets + count * 8
-  const allowed = remaining + count * 4
+/** Copies the columns that `checkMany` of the core wrote at `pointer`, `bytes` in all: one copy, seen by columns. */
+export function readDecisions(buffer: ArrayBuffer, pointer: number, count: number, bytes: number): Decisions {
+  const own = buffer.slice(pointer, pointer + bytes)
   return {
-    allowed: new Uint8Array(buffer, allowed, count).slice(),
-    remaining: new Uint32Array(buffer, remaining, count).slice(),
-    retryAfterMs: new Float64Array(buffer, pointer, count).slice(),
-    resetAfterMs: new Float64Array(buffer, resets, count).slice(),
+    allowed: new Uint8Array(own, count * 20, count),
+    remaining: new Uint32Array(own, count * 16, count),
+    retryAfterMs: new Float64Array(own, 0, count),
+    resetAfterMs: new Float64Array(own, count * 8, count),
   }
 }

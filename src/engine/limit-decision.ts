@@ -18,17 +18,17 @@ export function receiptId(issuer: Issuer, charge: number): string {
  * not; `JSON.stringify` shows it like the rest.
  */
 export class LimitDecision implements Decision {
-  readonly allowed: boolean
-  readonly key: string
-  readonly policy: string
-  readonly algorithm: Algorithm
-  readonly limit: number
-  readonly remaining: number
-  readonly cost: number
-  readonly retryAfterMs: number
-  readonly resetAfterMs: number
-  readonly delayMs: number
-  readonly reason: Reason
+  declare readonly allowed: boolean
+  declare readonly key: string
+  declare readonly policy: string
+  declare readonly algorithm: Algorithm
+  declare readonly limit: number
+  declare readonly remaining: number
+  declare readonly cost: number
+  declare readonly retryAfterMs: number
+  declare readonly resetAfterMs: number
+  declare readonly delayMs: number
+  declare readonly reason: Reason
   declare readonly rules?: readonly RuleDecision[]
   readonly #issuer: Issuer
   /** The charge's number with its issuer; 0 where nothing was charged. */

@@ -166,7 +166,8 @@ export class Limit {
     const endsAt = (keyRoom + 7) & ~7
     const costsAt = endsAt + ((wordBytes + 7) & ~7)
     const answersAt = costsAt + ((wordBytes + 7) & ~7)
-    return this.#core.withBlock(answersAt + (exports.manyBytes(count) >>> 0) + 8, (block) => {
+    const answerBytes = exports.manyBytes(count) >>> 0
+    return this.#core.withScratch(answersAt + answerBytes, (block) => {
       const { buffer } = this.#core.bytes
       pack(new Uint8Array(buffer, block, keyRoom), new Uint32Array(buffer, block + endsAt, count))
       if (costs !== undefined) new Uint32Array(buffer, block + costsAt, count).set(costs)
@@ -174,7 +175,7 @@ export class Limit {
       const answers = block + answersAt
       const outcome = exports.checkMany(this.#pointer, block, block + endsAt, costsPointer, count, nowMs, answers)
       if (outcome !== OUTCOME.admitted) throw this.#manyError(nowMs)
-      return readDecisions(this.#core.bytes.buffer, answers, count)
+      return readDecisions(exports.memory.buffer, answers, count, answerBytes)
     })
   }
 

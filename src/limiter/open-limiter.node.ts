@@ -86,7 +86,7 @@ const KEEP_RANGE = { minMs: 1, maxMs: 315_360_000_000 }
  * ```ts
  * import { openLimiter } from "sluice/embedded"
  *
- * await using limiter = await openLimiter({ path: "data/limits", policy: "100/minute" })
+ * await using limiter = await openLimiter({ path: "data/example", policy: "100/minute" })
  * const decision = await limiter.check("user:42")
  * decision.remaining // 99
  * ```

@@ -3,7 +3,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
-import { StoreUnavailable } from "../types/errors.js"
+import { SluiceError, StoreUnavailable } from "../types/errors.js"
 import { Witness } from "./witness.node.js"
 
 /** The files of a folder. SQLite adds `-wal` to the first while it is open. */
@@ -89,7 +89,9 @@ export function createPrivate(file: string): void {
 
 /** What goes wrong with a folder, as an error of a store. */
 export function folderError(error: unknown, path: string): unknown {
+  if (error instanceof SluiceError) return error
   const told = storeError(error, path)
-  if (told !== error || !(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return told
+  // What the file system says has a code; what is a mistake of ours has none.
+  if (told !== error || !(error instanceof Error) || !("code" in error)) return told
   return new StoreUnavailable(`${error.message.replace(/\.$/, "")}`, { cause: error })
 }
