@@ -209,7 +209,7 @@ async function send(
 ): Promise<void> {
   if (!(body instanceof ReadableStream)) {
     const length = body === null ? 0 : Buffer.byteLength(body)
-    response.writeHead(status, { ...headers, "Content-Length": length })
+    response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
     response.end(incoming.method === "HEAD" ? undefined : body)
     return
   }
