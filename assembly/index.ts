@@ -208,7 +208,10 @@ export function checkAgain(limit: usize, keyLength: i32, cost: f64, nowMs: f64):
   return limits.decideAt(self, lastHash, lastCell, <i64>cost, <i64>nowMs, true)
 }
 
-/** Asks and stores nothing. */
+/**
+ * Asks and stores nothing: says what a check would. Where the clock was set back by more than a state can lie ahead, a
+ * check heals the state and a peek only a copy, so the wait that it tells begins with a check.
+ */
 export function peek(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
@@ -304,7 +307,7 @@ export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64,
   if (!isCall(limit, keyLength) || !isWhole(count, 0, 9007199254740991) || !isUnits(cost) || !isTime(lastMs))
     return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  if (count > 0) countDenials(self.stats, hashOf(self, keyLength), count, cost, lastMs)
+  if (count > 0) countDenials(self.stats, self.maxKeys, hashOf(self, keyLength), count, cost, lastMs)
   return ADMITTED
 }
 
@@ -336,7 +339,10 @@ export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, ro
   return snapshot.saveCell(changetype<Limit>(limit), kind, cell, output, room)
 }
 
-/** Puts a saved cell back. 1, or 0 where the bytes cannot be a cell's or its key is there already. */
+/**
+ * Puts a saved cell back. 1, or 0 where the bytes cannot be a cell's or its key is there already. It is put back past
+ * `maxKeys` too, since usage that was saved is not forgotten; new keys bring their number down again.
+ */
 export function loadCell(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
   return i32(snapshot.loadCell(changetype<Limit>(limit), kind, input, bytes))

@@ -242,6 +242,8 @@ function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
 /** A cell for a key that has none; 0 where there is no room. */
 function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
+  // Saved cells are loaded past the bound: then each new key takes the room of two, until the bound holds again.
+  if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
   if (isCrowded(limit.cells, hash)) {
     // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows
     // all the same, or the next insert would look again.
@@ -410,7 +412,7 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   store<f64>(verdict, <f64>delayMs, 8)
   store<f64>(verdict, <f64>binding, 16)
   store<f64>(verdict, <f64>chargedAtMs, 24)
-  if (limit.keepsStats && charging) countDecision(limit.stats, hash, outcome == ADMITTED, cost, nowMs)
+  if (limit.keepsStats && charging) countDecision(limit.stats, limit.maxKeys, hash, outcome == ADMITTED, cost, nowMs)
   return outcome
 }
 
@@ -453,7 +455,7 @@ export function resetKey(limit: Limit, hash: u64, nowMs: i64): bool {
     dropCell(limit, cell)
     had = true
   }
-  if (limit.keepsStats) noteReset(limit.stats, hash, nowMs)
+  if (limit.keepsStats) noteReset(limit.stats, limit.maxKeys, hash, nowMs)
   return had
 }
 

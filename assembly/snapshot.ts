@@ -19,14 +19,11 @@ export function tableOf(limit: Limit, kind: i32): Table {
   return kind == CELLS ? limit.cells : kind == BLOCKS ? limit.blocks : limit.stats
 }
 
-function isLog(limit: Limit, index: i32): bool {
-  return ruleAt(limit, index).algorithm == algorithms.SLIDING_WINDOW_LOG
-}
-
 /** Whether cells of this kind hold all that they say: no pointer to a ring. */
 export function isFlat(limit: Limit, kind: i32): bool {
   if (kind == CELLS) {
-    for (let index = 0; index < limit.ruleCount; index++) if (isLog(limit, index)) return false
+    for (let index = 0; index < limit.ruleCount; index++)
+      if (algorithms.reachesOutside(ruleAt(limit, index))) return false
   }
   return true
 }
@@ -35,7 +32,7 @@ function bytesOf(limit: Limit, kind: i32, cell: usize): usize {
   let bytes = tableOf(limit, kind).cellBytes
   if (kind != CELLS) return bytes
   for (let index = 0; index < limit.ruleCount; index++) {
-    if (isLog(limit, index))
+    if (algorithms.reachesOutside(ruleAt(limit, index)))
       bytes += 4 + algorithms.outsideBytes(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
   }
   return bytes
@@ -62,7 +59,7 @@ export function saveCell(limit: Limit, kind: i32, cell: usize, output: usize, ro
   if (kind != CELLS) return bytes
   let outside = output + fixed
   for (let index = 0; index < limit.ruleCount; index++) {
-    if (!isLog(limit, index)) continue
+    if (!algorithms.reachesOutside(ruleAt(limit, index))) continue
     const state = stateAt(cell + CELL_HEAD, index)
     const rule = ruleAt(limit, index)
     const length = algorithms.outsideBytes(rule, state)
@@ -89,7 +86,7 @@ export function loadCell(limit: Limit, kind: i32, input: usize, bytes: usize): b
   const end = input + bytes
   let good = true
   for (let index = 0; index < limit.ruleCount; index++) {
-    if (!isLog(limit, index)) continue
+    if (!algorithms.reachesOutside(ruleAt(limit, index))) continue
     const state = stateAt(cell + CELL_HEAD, index)
     store<u32>(state, 0, RING_POINTER)
     if (!good || end - outside < 4) {

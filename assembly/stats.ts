@@ -1,4 +1,14 @@
-import { Table, findCell, insertCell, CELL_HEAD } from "./table"
+import {
+  CELL_HEAD,
+  Table,
+  findCell,
+  homeSlot,
+  insertCell,
+  nextCell,
+  removeCell,
+  segmentIndex,
+  startWalk,
+} from "./table"
 
 /*
  * Statistics of a key, in a table of their own, only where a limit was made with them. One cell is a cache line.
@@ -17,9 +27,41 @@ const LAST_RESET: usize = 48
 /** The time of what has not happened. */
 const NEVER: f64 = -1
 
-function statsOf(table: Table, hash: u64): usize {
+/** How near the bound a new key looks for statistics to forget. */
+const NEIGHBOURS: u32 = 28
+
+/** Forgets the statistics among a new key's neighbours that were counted longest ago. There must be some. */
+function dropOldest(table: Table, hash: u64): void {
+  startWalk(segmentIndex(table, hash), homeSlot(table, hash))
+  let oldest: usize = 0
+  let oldestMs: f64 = f64.MAX_VALUE
+  let looked: u32 = 0
+  // Neighbours may all be empty slots: then the walk goes on to the first cell that there is.
+  while (looked < NEIGHBOURS || oldest == 0) {
+    const cell = nextCell(table, u32.MAX_VALUE)
+    if (cell == 0) {
+      if (oldest) break
+      startWalk(0, 0)
+      continue
+    }
+    const stats = cell + CELL_HEAD
+    const countedMs = max(
+      load<f64>(stats, LAST_ALLOWED),
+      max(load<f64>(stats, LAST_DENIED), load<f64>(stats, LAST_RESET)),
+    )
+    if (countedMs < oldestMs) {
+      oldestMs = countedMs
+      oldest = cell
+    }
+    looked += 1
+  }
+  removeCell(table, load<u64>(oldest))
+}
+
+function statsOf(table: Table, maxKeys: u32, hash: u64): usize {
   let cell = findCell(table, hash)
   if (cell) return cell + CELL_HEAD
+  if (table.count >= maxKeys) dropOldest(table, hash)
   cell = insertCell(table, hash)
   if (cell == 0) return 0
   const stats = cell + CELL_HEAD
@@ -30,8 +72,8 @@ function statsOf(table: Table, hash: u64): usize {
 }
 
 /** Counts a decision. Statistics never fail a check: without memory the count is lost. */
-export function countDecision(table: Table, hash: u64, allowed: bool, cost: i64, nowMs: i64): void {
-  const stats = statsOf(table, hash)
+export function countDecision(table: Table, maxKeys: u32, hash: u64, allowed: bool, cost: i64, nowMs: i64): void {
+  const stats = statsOf(table, maxKeys, hash)
   if (stats == 0) return
   const column = allowed ? ALLOWED : DENIED
   store<f64>(stats + column, load<f64>(stats + column) + 1)
@@ -40,15 +82,15 @@ export function countDecision(table: Table, hash: u64, allowed: bool, cost: i64,
 }
 
 /** Counts denials that were not decided one by one. */
-export function countDenials(table: Table, hash: u64, count: f64, cost: f64, lastMs: f64): void {
-  const stats = statsOf(table, hash)
+export function countDenials(table: Table, maxKeys: u32, hash: u64, count: f64, cost: f64, lastMs: f64): void {
+  const stats = statsOf(table, maxKeys, hash)
   if (stats == 0) return
   store<f64>(stats + DENIED, load<f64>(stats + DENIED) + count)
   store<f64>(stats + DENIED_COST, load<f64>(stats + DENIED_COST) + count * cost)
   store<f64>(stats + LAST_DENIED, lastMs)
 }
 
-export function noteReset(table: Table, hash: u64, nowMs: i64): void {
-  const stats = statsOf(table, hash)
+export function noteReset(table: Table, maxKeys: u32, hash: u64, nowMs: i64): void {
+  const stats = statsOf(table, maxKeys, hash)
   if (stats) store<f64>(stats, <f64>nowMs, LAST_RESET)
 }

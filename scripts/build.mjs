@@ -13,13 +13,14 @@ import {
 } from "node:fs"
 import { join, relative } from "node:path"
 import { parseArgs } from "node:util"
+import { buildSync, transformSync } from "esbuild"
 
 const root = join(import.meta.dirname, "..")
 const dist = join(root, "dist")
 const wasm = join(dist, "core.wasm")
 const stamp = join(dist, "core.wasm.sha256")
 const compiler = join(root, "node_modules", "assemblyscript", "package.json")
-const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", "worker"]
+const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", "src/adapters", "worker"]
 
 const { values: options } = parseArgs({ options: { clean: { type: "boolean", default: false } } })
 
@@ -61,6 +62,31 @@ function buildWasm() {
   return true
 }
 
+/** Bundles the TOML parser, its licence on top, so that the package needs no other. */
+function buildVendor() {
+  const license = readFileSync(join(root, "node_modules", "smol-toml", "LICENSE"), "utf8").trim()
+  const folder = join(dist, "vendor")
+  mkdirSync(folder, { recursive: true })
+  const { outputFiles } = buildSync({
+    entryPoints: [join(root, "scripts", "vendor", "toml.mjs")],
+    banner: { js: `/*! smol-toml\n${license}\n*/` },
+    legalComments: "none",
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  })
+  writeIfChanged(join(folder, "toml.js"), outputFiles[0].text)
+  writeIfChanged(join(folder, "toml.d.ts"), readFileSync(join(root, "scripts", "vendor", "toml.d.ts"), "utf8"))
+}
+
+/** Renamed when it is whole, and left alone where it is the same, for those who read it meanwhile. */
+function writeIfChanged(file, text) {
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return
+  writeFileSync(`${file}.next`, text)
+  renameSync(`${file}.next`, file)
+}
+
 /** tsc -b never removes what it once emitted, and a leftover of a renamed file would be packed. */
 function removeOrphans() {
   for (const room of ["src", "worker"]) {
@@ -74,11 +100,42 @@ function removeOrphans() {
   }
 }
 
+/** The dashboard as it is served: its own files as they are, the chart library beside them with its license. */
+function buildPages() {
+  const source = join(root, "worker", "dashboard")
+  const pages = join(dist, "pages")
+  const folder = join(pages, "dashboard")
+  const chart = join(root, "node_modules", "uplot")
+  mkdirSync(folder, { recursive: true })
+  const wanted = new Map(
+    readdirSync(source)
+      .filter((name) => name !== "_headers")
+      .map((name) => [name, readFileSync(join(source, name), "utf8")]),
+  )
+  const { code } = transformSync(readFileSync(join(chart, "dist", "uPlot.esm.js"), "utf8"), {
+    minify: true,
+    legalComments: "inline",
+    format: "esm",
+  })
+  wanted.set("uplot.js", code)
+  wanted.set("uplot.css", readFileSync(join(chart, "dist", "uPlot.min.css"), "utf8"))
+  wanted.set("uplot.LICENSE.txt", readFileSync(join(chart, "LICENSE"), "utf8"))
+  for (const name of readdirSync(folder)) if (!wanted.has(name)) rmSync(join(folder, name))
+  for (const [name, text] of wanted) writeIfChanged(join(folder, name), text)
+  writeIfChanged(join(pages, "_headers"), readFileSync(join(source, "_headers"), "utf8"))
+}
+
 if (options.clean) rmSync(dist, { recursive: true, force: true })
 const wasmBuilt = buildWasm()
 mkdirSync(dist, { recursive: true })
+buildPages()
 copyFileSync(join(root, "assembly", "core.wasm.d.ts"), join(dist, "core.wasm.d.ts"))
+buildVendor()
 removeOrphans()
 // tsc runs even where asc failed: both reports are worth having.
 const typesBuilt = run("tsc", ["--build", ...projects])
+if (typesBuilt) {
+  const { configSchema } = await import(join(dist, "src", "config", "schema.js"))
+  writeIfChanged(join(root, "sluice.schema.json"), `${JSON.stringify(configSchema(), null, 2)}\n`)
+}
 process.exit(wasmBuilt && typesBuilt ? 0 : 1)

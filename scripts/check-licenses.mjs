@@ -17,6 +17,11 @@ const ALLOWED = [
 
 /** Development tools under another license, each with the reason why it may be installed. */
 const EXCEPTIONS = [
+  {
+    package: /^caniuse-lite$/,
+    license: /^CC-BY-4\.0$/,
+    reason: "data that next reads, which only tests use; never shipped",
+  },
   { package: /^lightningcss/, license: /^MPL-2\.0$/, reason: "loaded by vite, which runs the tests; never shipped" },
   { package: /^@img\/sharp-/, license: /LGPL-3\.0-or-later/, reason: "libvips, loaded by miniflare, never shipped" },
 ]

@@ -9,6 +9,9 @@ const ALLOWED = [
   /^(README|CHANGELOG)\.md$/,
   /^LICENSE$/,
   /^dist\/core\.wasm(\.d\.ts)?$/,
+  /^dist\/pages\/(_headers|dashboard\/[\w.-]+)$/,
+  /^dist\/vendor\/[\w-]+\.(js|d\.ts)$/,
+  /^sluice\.schema\.json$/,
   /^dist\/(src|worker)\/[\w./-]+\.(js|js\.map|d\.ts)$/,
 ]
 const REQUIRED = ["LICENSE", "README.md", "CHANGELOG.md", "dist/core.wasm"]

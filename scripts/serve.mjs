@@ -1,11 +1,13 @@
 // Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .sluice and outlive any kill.
+// `npm start -- --port N`, or PORT in the environment, takes another port; other options go to wrangler.
 //
 //   npm start ── this file ── guard ── wrangler ── workerd
 //                               └──── one process group ─┘
 //
 // A SIGKILL runs no handler, so each part watches another instead: the guard ends its whole group when its standard
 // input closes (this file died) or wrangler ends; this file ends when the guard does, when the npm above it is gone or
-// when the port falls silent. So no workerd is left behind holding the port.
+// when the port falls silent. So no workerd is left behind holding the port. wrangler starts a workerd that was killed
+// again, but does not always find back to it: then all of it is started anew.
 import { spawn, spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { connect } from "node:net"
@@ -13,17 +15,41 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 
 const HOST = "127.0.0.1"
-const PORT = 8787
+const DEFAULT_PORT = 8787
 const POLL_MS = 200
 const PORT_FREE_WITHIN_MS = 5_000
 const SILENT_POLLS_MAX = 10
+/** How often a killed workerd is started again before something must be wrong. */
+const RESTARTS_MAX = 100
+/** The guard ends with this status when it wants to be started again. */
+const RESTART = 75
+const CRASHED = "runtime crashed unexpectedly"
 const root = join(import.meta.dirname, "..")
-const url = `http://${HOST}:${PORT}`
 
-if (process.argv[2] === "--guard") guard(process.argv.slice(3))
-else await serve(process.argv.slice(2))
+const isGuard = process.argv[2] === "--guard"
+const { port, wranglerOptions } = readArguments(process.argv.slice(isGuard ? 3 : 2))
+const url = `http://${HOST}:${port}`
 
-async function serve(wranglerOptions) {
+if (isGuard) guard()
+else await serve()
+
+function readArguments(args) {
+  const at = args.findIndex((arg) => arg === "--port" || arg.startsWith("--port="))
+  const rest = [...args]
+  let wanted = process.env.PORT ?? DEFAULT_PORT
+  if (at >= 0) {
+    const [option, value] = rest.splice(at, args[at] === "--port" ? 2 : 1)
+    wanted = option === "--port" ? value : option.slice("--port=".length)
+  }
+  const port = Number(wanted)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    console.error(`Cannot serve: the port is ${JSON.stringify(wanted)}, allowed is 1 to 65535.`)
+    process.exit(2)
+  }
+  return { port, wranglerOptions: rest }
+}
+
+async function serve() {
   // A server that was killed a moment ago may still be going down.
   for (let waitedMs = 0; await accepts(); waitedMs += POLL_MS) {
     if (waitedMs >= PORT_FREE_WITHIN_MS) {
@@ -32,18 +58,25 @@ async function serve(wranglerOptions) {
     }
     await sleep(POLL_MS)
   }
-  const guard = spawn(process.execPath, [import.meta.filename, "--guard", ...wranglerOptions], {
-    cwd: root,
-    stdio: ["pipe", "inherit", "inherit"],
-    detached: true,
-  })
-  const stop = () => guard.stdin.end()
+  let guard
   let exitCode = 1
-  guard.stdin.on("error", () => {})
-  guard.on("exit", () => {
-    killGroup(guard.pid)
-    process.exit(exitCode)
-  })
+  let restarts = 0
+  const startGuard = () => {
+    guard = spawn(process.execPath, [import.meta.filename, "--guard", "--port", String(port), ...wranglerOptions], {
+      cwd: root,
+      stdio: ["pipe", "inherit", "inherit"],
+      detached: true,
+    })
+    guard.stdin.on("error", () => {})
+    guard.on("exit", (code) => {
+      killGroup(guard.pid)
+      if (code !== RESTART || ++restarts > RESTARTS_MAX) process.exit(exitCode)
+      console.log("workerd ended; starting it again.")
+      startGuard()
+    })
+  }
+  startGuard()
+  const stop = () => guard.stdin.end()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       exitCode = 0
@@ -53,13 +86,16 @@ async function serve(wranglerOptions) {
 
   const ancestors = npmAncestors()
   let announced = false
+  let announcedRestarts = 0
   let silentPolls = 0
   for (;;) {
     await sleep(POLL_MS)
     if (!ancestors.every(isAlive)) return stop()
+    if (restarts > announcedRestarts) announced = false
     if (await accepts()) {
       if (!announced) announce()
       announced = true
+      announcedRestarts = restarts
       silentPolls = 0
     } else if (announced && ++silentPolls === SILENT_POLLS_MAX) {
       console.error(`Stopped: ${url} no longer answers.`)
@@ -69,20 +105,21 @@ async function serve(wranglerOptions) {
 }
 
 /** Leads the process group of wrangler and workerd, and takes it along when it ends. */
-function guard(wranglerOptions) {
+function guard() {
   const end = () => killGroup(process.pid)
   const wrangler = spawn(
     process.execPath,
     [
       join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
-      ...["dev", "--ip", HOST, "--port", String(PORT), "--inspector-port", "0"],
+      ...["dev", "--ip", HOST, "--port", String(port), "--inspector-port", "0"],
       ...["--persist-to", ".sluice", "--show-interactive-dev-session", "false", ...wranglerOptions],
     ],
     {
       cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "pipe", "inherit"],
       env: {
         ...process.env,
+        ...(process.stdout.isTTY && { FORCE_COLOR: "1" }),
         WRANGLER_SEND_METRICS: "false",
         WRANGLER_HIDE_BANNER: "true",
         CLOUDFLARE_CF_FETCH_ENABLED: "false",
@@ -90,6 +127,10 @@ function guard(wranglerOptions) {
     },
   )
   wrangler.on("exit", end)
+  wrangler.stdout.setEncoding("utf8").on("data", (text) => {
+    process.stdout.write(text)
+    if (text.includes(CRASHED)) process.exit(RESTART)
+  })
   // State is durable at every moment, so there is nothing to wait for.
   process.stdin.on("close", end).resume()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end)
@@ -132,7 +173,7 @@ function npmAncestors() {
 
 function accepts() {
   return new Promise((resolve) => {
-    const socket = connect({ host: HOST, port: PORT })
+    const socket = connect({ host: HOST, port })
     const answer = (accepted) => {
       socket.destroy()
       resolve(accepted)

@@ -5,6 +5,9 @@
  * @module sluice
  */
 export type { Decisions } from "./engine/decisions.js"
+export { acquire } from "./limiter/acquire.js"
+export { type AllItem, checkAll, type SyncLimiter } from "./limiter/check-all.js"
+export { limited } from "./limiter/limited.js"
 export type { Limiter } from "./limiter/limiter.js"
 export type {
   Explanation,
@@ -15,7 +18,19 @@ export type {
   Page,
   TopEntry,
 } from "./limiter/named-limits.js"
+export { Permit, type SettlingChecker } from "./limiter/permit.js"
 export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
+export { FixedWindow, type FixedWindowOptions } from "./limiter/single/fixed-window.js"
+export { Gcra, type GcraOptions } from "./limiter/single/gcra.js"
+export { LeakyBucket } from "./limiter/single/leaky-bucket.js"
+export type { Rate, RateAndCapacity } from "./limiter/single/rate.js"
+export type { SingleLimitOptions } from "./limiter/single/single-limit.js"
+export { SlidingWindow } from "./limiter/single/sliding-window.js"
+export { SlidingWindowLog } from "./limiter/single/sliding-window-log.js"
+export { TokenBucket, type TokenBucketOptions } from "./limiter/single/token-bucket.js"
+export type { WindowOptions } from "./limiter/single/window.js"
+export { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./limiter/waiting-line.js"
+export { type SyncChecker, type WrapOptions, wrap } from "./limiter/wrap.js"
 export { parsePolicy } from "./policy/parse-policy.js"
 export type { Duration, Policy, PolicyInput, Rule, RuleInput } from "./policy/policy.js"
 export { ALGORITHMS, type Algorithm } from "./types/algorithm.js"
@@ -27,6 +42,7 @@ export {
   KeyError,
   LimitNotFound,
   PolicyError,
+  QueueFull,
   RateLimitExceeded,
   SluiceError,
   StoreCorrupt,

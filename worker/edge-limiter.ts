@@ -1,37 +1,38 @@
 import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
+import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { requireRefund } from "../src/limiter/check-options.js"
+import { DenialCache } from "../src/limiter/denial-cache.js"
+import { LeasePool } from "../src/limiter/lease-pool.js"
+import type { Limiter } from "../src/limiter/limiter.js"
 import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import { CostError, StoreUnavailable, show } from "../src/types/errors.js"
-import type { Checker, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
+import { CostError, LimitNotFound, show } from "../src/types/errors.js"
+import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
+import { type CheckPart, checkAcross } from "./check-across.js"
+import { type EdgeLimiterOptions, readLease, requireEdgeOptions } from "./edge-options.js"
+import { giveBackIdle } from "./give-back-idle.js"
 import type { LimiterObject, Subject } from "./limiter-object.js"
-import { revive } from "./revive-error.js"
-
-export interface EdgeLimiterOptions {
-  /**
-   * What sets the keys of this limit apart from those of others in the same namespace, printable ASCII. Under one name
-   * the objects take a changed policy over with what was used; so give two limits two names. The default is the name of
-   * the policy's only rule where it has one, else the policy itself: then a changed policy starts with fresh keys.
-   */
-  readonly name?: string
-  /** Where new objects should live; they stay there. */
-  readonly locationHint?: DurableObjectLocationHint
-}
-
-type Stub = DurableObjectStub<LimiterObject>
+import { type CallManner, ObjectCalls, type ObjectStub } from "./object-calls.js"
+import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 
 const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
-/** No name of a policy has it, so a name and a key are one text in one way. */
-const SEPARATOR = "\n"
+const ONCE: CallManner = { repeatable: false }
+const REPEATABLE: CallManner = { repeatable: true }
+/** Parts a tenant from a limit's name, which has no tab. */
+const TENANT_MARK = "\t"
+
+/** The denials of each namespace that an isolate uses. */
+const sharedCaches = new WeakMap<object, DenialCache>()
 
 /**
  * A limiter whose counts live in Durable Objects, one for each key: exact and durable wherever the requests come in.
  *
- * Input is checked here, so what cannot be costs no call. A call is never retried: an answer that was lost may have been
- * charged.
+ * Input is checked here, so what cannot be costs no call. A denial is remembered until its retry time, so that repeating
+ * the question costs none either. A call that may have charged is never repeated, unless its `id` makes that harmless.
  *
  * @example
  * ```ts
@@ -41,40 +42,82 @@ const SEPARATOR = "\n"
  * const decision = await limiter.check("user:42")
  * ```
  */
-export class EdgeLimiter implements Checker {
+export class EdgeLimiter implements Limiter {
   readonly policy: Policy
-  readonly #binding: DurableObjectNamespace<LimiterObject>
+  /** Where denials are remembered; `null` where they are not. Its `hits` are denials that no object counted. */
+  readonly denialCache: DenialCache | null
+  readonly #binding: object
+  readonly #calls: ObjectCalls
   readonly #name: string
-  readonly #stubOptions: { locationHint?: DurableObjectLocationHint }
+  readonly #scope: string
+  readonly #shards: number | undefined
+  readonly #owner: EdgeLimiterOptions["owner"]
+  readonly #sync: SyncMode | undefined
+  readonly #leases: LeasePool | null
+  readonly #leaseTtlMs: number
+  readonly #timeout: { readonly timeoutMs?: number }
+  readonly #background: (work: Promise<unknown>) => void
   readonly #maximumCost: number
 
-  /** @throws {PolicyError} where the policy is not valid; {RangeError} where the name is not */
+  /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(binding: DurableObjectNamespace<LimiterObject>, policy: PolicyInput, options: EdgeLimiterOptions = {}) {
     this.policy = parsePolicy(policy)
-    const { name = defaultName(this.policy), locationHint } = options
-    if (typeof name !== "string" || !/^[ -~]+$/.test(name)) {
-      throw new RangeError(`Cannot make a limiter: name is ${show(name)}, allowed is printable ASCII, not empty.`)
-    }
+    const { name = defaultName(this.policy), tenant, shards, owner, sync, denialCache, timeoutMs } = options
+    requireEdgeOptions(name, options)
+    const lease = readLease(options.lease)
     this.#binding = binding
-    this.#name = name
-    this.#stubOptions = locationHint === undefined ? {} : { locationHint }
+    this.#calls = new ObjectCalls(binding, options)
+    this.#name = tenant === undefined ? name : `${encodeURIComponent(tenant)}${TENANT_MARK}${name}`
+    this.#scope = `${options.jurisdiction ?? ""}\n`
+    this.#shards = shards
+    this.#owner = owner
+    this.#sync = sync
+    this.#leases = lease && new LeasePool(lease)
+    this.#leaseTtlMs = lease?.ttlMs ?? 0
+    this.#timeout = timeoutMs === undefined ? {} : { timeoutMs }
+    this.#background = options.background ?? (() => undefined)
     this.#maximumCost = Math.min(...this.policy.rules.map((rule) => rule.capacity))
+    this.denialCache = denialCache === false ? null : (denialCache ?? sharedCacheOf(binding))
+  }
+
+  /** Calls to objects made so far. */
+  get calls(): number {
+    return this.#calls.made
   }
 
   /**
-   * Asks and charges. An admission is durable when it is told.
+   * Asks and charges. An admission is durable when it is told, as far as `sync` promises.
    *
    * @throws {CostError} {KeyError} {RangeError} before any call; {StoreUnavailable} {StoreCorrupt} {StoreVersion}
    */
   async check(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
-    return this.#call(key, (stub, subject) => stub.check(subject, cost))
+    const id = options?.id
+    // What was admitted under an id is told again whatever came since.
+    if (id !== undefined) return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost, id), REPEATABLE)
+    const known = this.denialCache?.find(this.#cacheName(key), this.policy, cost)
+    if (known) return known
+    if (this.#leases !== null && cost > 0) return this.#checkLeased(this.#leases, key, cost)
+    return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
+  }
+
+  /**
+   * All or nothing, in one round trip where all are admitted: the keys' objects are asked at the same time, and where one
+   * denies, what the others charged is given back. Keys of one object are one transaction.
+   *
+   * @throws {RangeError} where the items are none, or one key comes twice; as `check`, when all was given back
+   */
+  async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    for (const { limit } of items) {
+      if (limit !== undefined && limit !== this.policy.name) throw new LimitNotFound(limit)
+    }
+    return checkAcross(items.map(({ key, cost }) => ({ limiter: this, key, ...(cost !== undefined && { cost }) })))
   }
 
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
-    return this.#call(key, (stub, subject) => stub.peek(subject, cost))
+    return this.#call(key, (stub, subject) => stub.peek(subject, cost), REPEATABLE)
   }
 
   /** `check`, but only whether. */
@@ -84,48 +127,104 @@ export class EdgeLimiter implements Checker {
 
   /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
-    if (!Number.isInteger(units) || units < 0 || units > receipt.cost) {
-      throw new RangeError(`Cannot refund ${show(units)} units: allowed are 0 to the receipt's cost ${receipt.cost}.`)
-    }
-    await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, units))
+    requireRefund(receipt, units)
+    await this.#settle(receipt, units)
   }
 
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
     requireUnits(actualCost)
-    await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, receipt.cost - actualCost))
+    await this.#settle(receipt, receipt.cost - actualCost)
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
     requireUnits(units)
-    await this.#call(key, (stub, subject) => stub.charge(subject, units))
+    await this.#call(key, (stub, subject) => stub.charge(subject, units), ONCE)
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
     const durationMs = parseDuration("block", duration, BLOCK_RANGE)
-    await this.#call(key, (stub, subject) => stub.block(subject, durationMs))
+    this.#leases?.unused(key, Date.now(), "all")
+    await this.#change(key, (stub, subject) => stub.block(subject, durationMs), REPEATABLE)
   }
 
   /** Ends a block. Whether there was one. */
   async unblock(key: string): Promise<boolean> {
-    return this.#call(key, (stub, subject) => stub.unblock(subject))
+    return this.#change(key, (stub, subject) => stub.unblock(subject), ONCE)
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string): Promise<boolean> {
-    return this.#call(key, (stub, subject) => stub.reset(subject))
+    this.#leases?.unused(key, Date.now(), "all")
+    return this.#change(key, (stub, subject) => stub.reset(subject), ONCE)
   }
 
   /** A key's state without a check. */
   async status(key: string): Promise<KeyStatus> {
-    return this.#call(key, (stub, subject) => stub.status(subject))
+    return this.#call(key, (stub, subject) => stub.status(subject), REPEATABLE)
   }
 
   /** A key's statistics since its object was last wiped. */
   async stats(key: string): Promise<KeyStats> {
-    return this.#call(key, (stub, subject) => stub.stats(subject))
+    return this.#call(key, (stub, subject) => stub.stats(subject), REPEATABLE)
+  }
+
+  /**
+   * What `checkAcross` needs of a check.
+   *
+   * @throws {CostError} {KeyError} {RangeError}
+   * @internal
+   */
+  partOf({ key, cost }: Pick<CheckItem, "key" | "cost">): CheckPart {
+    const checked = this.#costOf(key, cost === undefined ? {} : { cost })
+    requireKey(key)
+    return {
+      binding: this.#binding,
+      calls: this.#calls,
+      object: this.#objectName(key),
+      scope: this.#scope,
+      check: { subject: this.#subject(key), cost: checked },
+      timeoutMs: this.#timeout.timeoutMs,
+    }
+  }
+
+  /** Spends units that are here, and draws new ones when they get low. */
+  async #checkLeased(leases: LeasePool, key: string, cost: number): Promise<Decision> {
+    requireKey(key)
+    const askedAtMs = Date.now()
+    const spent = leases.spend(key, cost, askedAtMs)
+    const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
+    if (request === null) {
+      return spent ?? this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
+    }
+    try {
+      const drawn = await this.#ask(key, cost, (stub, subject) => stub.draw(subject, request), REPEATABLE)
+      const decision = leases.end(key, request, drawn, askedAtMs)
+      if (leases.leftOf(key, askedAtMs) > 0) this.#giveBackLater(leases, key)
+      return spent ?? decision
+    } catch (error) {
+      leases.fail(key)
+      if (spent !== null) return spent
+      throw error
+    }
+  }
+
+  #giveBackLater(leases: LeasePool, key: string): void {
+    const work = giveBackIdle(leases, key, this.#leaseTtlMs, async ({ receipt, units }) => {
+      await this.#call(key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
+    })
+    this.#background(work)
+  }
+
+  async #settle(receipt: Receipt, units: number): Promise<void> {
+    if (this.#leases !== null && LeasePool.isOwnReceipt(receipt)) {
+      this.#leases.refund(receipt, Math.max(0, units), Date.now())
+      if (units < 0) await this.charge(receipt.key, -units)
+      return
+    }
+    await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
   }
 
   #costOf(key: string, options: CheckOptions | undefined): number {
@@ -135,16 +234,74 @@ export class EdgeLimiter implements Checker {
     return cost
   }
 
-  /** A new stub for each call: one that saw an error is dead. */
-  async #call<T>(key: string, ask: (stub: Stub, subject: Subject) => Promise<T> | T): Promise<T> {
-    requireKey(key)
-    try {
-      const stub = this.#binding.getByName(`${this.#name}${SEPARATOR}${key}`, this.#stubOptions)
-      return await ask(stub, { key, policy: this.policy.canonical })
-    } catch (error) {
-      throw revive(error) ?? new StoreUnavailable("the Durable Object failed", { cause: error })
+  #objectName(key: string): string {
+    if (this.#shards !== undefined) return shardObjectName(this.#name, shardOf(key, this.#shards), this.#shards)
+    if (this.#owner === undefined) return keyObjectName(this.#name, key)
+    return ownerObjectName(typeof this.#owner === "string" ? this.#owner : this.#owner(key))
+  }
+
+  #subject(key: string): Subject {
+    return {
+      key,
+      policy: this.policy.canonical,
+      ...(this.#owner !== undefined && { limit: this.#name }),
+      ...(this.#sync !== undefined && { sync: this.#sync }),
     }
   }
+
+  /** The same for the same key of the same limit in the same objects. */
+  #cacheName(key: string): string {
+    if (this.#shards === undefined && this.#owner === undefined) return `${this.#scope}${this.#name}\n${key}`
+    return `${this.#scope}${this.#objectName(key)}\n${this.#name}\n${key}`
+  }
+
+  /** A check by an object, whose denial is remembered. */
+  async #ask(
+    key: string,
+    cost: number,
+    ask: (stub: ObjectStub, subject: Subject) => Promise<Decision> | Decision,
+    manner: CallManner,
+  ): Promise<Decision> {
+    if (this.denialCache === null || cost === 0) return this.#call(key, ask, manner)
+    const name = this.#cacheName(key)
+    const ticket = this.denialCache.ticket(name)
+    const decision = await this.#call(key, ask, manner)
+    this.denialCache.note(name, this.policy, decision, ticket)
+    return decision
+  }
+
+  /** What changes when a key is admitted is not to be answered for by what was known before. */
+  async #change<T>(
+    key: string,
+    ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,
+    manner: CallManner,
+  ): Promise<T> {
+    this.denialCache?.forget(this.#cacheName(key))
+    try {
+      return await this.#call(key, ask, manner)
+    } finally {
+      this.denialCache?.forget(this.#cacheName(key))
+    }
+  }
+
+  async #call<T>(
+    key: string,
+    ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,
+    manner: CallManner,
+  ): Promise<T> {
+    requireKey(key)
+    const subject = this.#subject(key)
+    return this.#calls.call(this.#objectName(key), (stub) => ask(stub, subject), { ...manner, ...this.#timeout })
+  }
+}
+
+function sharedCacheOf(binding: object): DenialCache {
+  let cache = sharedCaches.get(binding)
+  if (cache === undefined) {
+    cache = new DenialCache()
+    sharedCaches.set(binding, cache)
+  }
+  return cache
 }
 
 function defaultName({ rules, canonical }: Policy): string {

@@ -1,3 +1,4 @@
+import type { ConfiguredRateLimit } from "../src/config/rate-limit-options.js"
 import type { KeyExtractor } from "../src/http/keys/key-extractor.js"
 import type { FailMode } from "../src/http/rate-limit-options.js"
 import { nearestNameHint } from "../src/policy/nearest-name.js"
@@ -17,6 +18,8 @@ export interface LimitSetting {
   readonly key: KeyExtractor
   readonly failMode: FailMode
   readonly timeoutMs: number
+  /** What a `sluice.toml` says beside the above, of headers and jitter say; absent where the limit is of a table. */
+  readonly options?: Partial<ConfiguredRateLimit>
 }
 
 const FIELDS = ["name", "paths", "policy", "key", "failMode", "timeoutMs"]

@@ -1,19 +1,33 @@
 import { DurableObject } from "cloudflare:workers"
-import { Core } from "../src/engine/core.js"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import { Ledger, type Verification } from "../src/ledger/ledger.js"
-import type { LedgerLimit } from "../src/ledger/ledger-state.js"
+import type { Ledger, LedgerAnswer, Verification } from "../src/ledger/ledger.js"
+import type { LedgerLimit } from "../src/ledger/own-limit.js"
+import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { CallRate } from "../src/limiter/call-rate.js"
+import { allDecision } from "../src/limiter/decide-all.js"
+import { type DrawRequest, unitsToCharge } from "../src/limiter/lease-pool.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import type { KeyStats, KeyStatus } from "../src/types/limiter.js"
+import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
+import { ObjectLedger } from "./object-ledger.js"
+import { isGroupName } from "./object-name.js"
 
 /** Whose quota a call is about: the key, and the policy by its canonical form. */
 export interface Subject {
   readonly key: string
   readonly policy: string
+  /** The limit's name where the object holds those of one owner; an object of one limit needs none. */
+  readonly limit?: string
+  /** When an admission may be told; default `"always"`: when it is on disk. */
+  readonly sync?: SyncMode
+}
+
+/** One of the checks that an object decides together. */
+export interface SubjectCheck {
+  readonly subject: Subject
+  readonly cost: number
 }
 
 /** What an object did since it was loaded. */
@@ -23,23 +37,8 @@ export interface ObjectReport {
   /** Storage rows billed as written. */
   readonly rowsWritten: number
   readonly commits: number
-}
-
-/** The one limit of an object's ledger. */
-const LIMIT_NAME = "limit"
-
-/**
- * How long an object stays after its key is full again and nobody asks. Receipts can be settled that long; and a client
- * that comes back meanwhile finds its object, which costs fewer rows than a new one.
- */
-const LINGER_MS = 3_600_000
-
-/** The objects of an isolate share one core: its memory is theirs together. */
-let sharedCore: Core | null = null
-
-interface Open {
-  readonly ledger: Ledger
-  readonly port: ObjectLedgerPort
+  /** Checks asked for, alone, together or as a lease: fewer than were admitted and denied where leases are drawn. */
+  readonly calls: number
 }
 
 /** What a verb works with. */
@@ -49,25 +48,29 @@ interface Asked {
   readonly nowMs: number
 }
 
+/** The name of a limit in an object that holds one. */
+const LIMIT_NAME = "limit"
+
 /**
- * The Durable Object that keeps one key of one limit: a ledger with one key, and the only writer of it.
+ * The Durable Object that keeps one key of one limit, or a shard's or owner's many: a ledger, and the only writer of it.
  *
- * An admission is answered when its charge is durable. Checks that arrive together share one row. A denial writes
- * nothing. When the key has been full again for an hour and nobody asked, an alarm wipes the storage, and nothing is
- * left to pay for; the next check starts anew.
+ * An admission is answered when its charge is durable, or as `Subject.sync` says. Checks that arrive together share one
+ * row. A denial writes nothing. When the keys have been full again for an hour and nobody asked, an alarm wipes the
+ * storage, and nothing is left to pay for; the next check starts anew.
  */
 export class LimiterObject extends DurableObject {
-  #open: Open | null = null
-  #opening: Promise<void> | null = null
-  #wiping: Promise<void> | null = null
+  readonly #home: ObjectLedger
+  readonly #rate = new CallRate()
   #policy: Policy | null = null
-  #hasAlarm = false
-  #lastAskedMs = 0
   #admitted = 0
   #denied = 0
-  #rowsOfAlarms = 0
-  #rowsOfClosed = 0
-  #commitsOfClosed = 0
+  #calls = 0
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env)
+    const holdsMany = isGroupName(ctx.id.name)
+    this.#home = new ObjectLedger(this.ctx.storage, () => this.now(), { holdsMany })
+  }
 
   /** The object's time; whole ms. */
   protected now(): number {
@@ -77,15 +80,62 @@ export class LimiterObject extends DurableObject {
   /**
    * Asks and charges.
    *
+   * @param id names the call: repeated within 5 minutes, it is told again what it was told, and charges once
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
-  async check(subject: Subject, cost: number): Promise<Decision> {
+  async check(subject: Subject, cost: number, id?: string): Promise<Decision> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
-      const { decision, needsCommit } = ledger.check(limit, subject.key, cost, nowMs)
-      if (decision.allowed) this.#admitted += 1
-      else this.#denied += 1
-      if (needsCommit) await ledger.commit()
-      return decision.toJSON()
+      const answer = ledger.check(limit, subject.key, cost, nowMs, id)
+      this.#count(nowMs, [answer])
+      if (answer.needsCommit) await ledger.commit()
+      return answer.decision.toJSON()
+    })
+  }
+
+  /**
+   * Asks and charges all or nothing, in one transaction. An item's id is `id` and its place.
+   *
+   * @param checks at least one, no limit and key twice
+   */
+  async checkAll(checks: readonly SubjectCheck[], id: string): Promise<AllDecision> {
+    const policies = checks.map(({ subject }) => this.#policyOf(subject))
+    const sync = checks.some((check) => (check.subject.sync ?? "always") === "always") ? "always" : "ahead"
+    return this.#home.ask(sync, async (ledger, nowMs) => {
+      const items = checks.map(({ subject, cost }, index) => ({
+        limit: ledger.define(subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
+        key: subject.key,
+        cost,
+        id: `${id}:${index}`,
+      }))
+      const asked = items.map(({ limit, key, cost, id }) => ledger.peek(limit, key, cost, nowMs, id))
+      const allowed = asked.every((decision) => decision.allowed)
+      // Nothing else is decided in between, so what was peeked comes true. A denial is asked for real, so that it counts.
+      const answers = items.map(({ limit, key, cost, id }, index) =>
+        allowed || !asked[index]!.allowed
+          ? ledger.check(limit, key, cost, nowMs, id)
+          : { decision: asked[index]!, needsCommit: false },
+      )
+      this.#count(nowMs, allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
+      if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+      return allDecision(answers.map(({ decision }) => decision.toJSON()))
+    })
+  }
+
+  /**
+   * Asks and charges, and grants more units to be spent elsewhere: at most half of what is left, and none where `ifBusy`
+   * and this object is not asked often. The decision's cost is all that was charged.
+   */
+  async draw(subject: Subject, request: DrawRequest): Promise<Decision> {
+    const { cost, giveBack, id } = request
+    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+      const { key } = subject
+      for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
+      const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
+      const units = unitsToCharge(request, left, this.#rate.isBusy(nowMs))
+      const answer = ledger.check(limit, key, units, nowMs, id)
+      this.#count(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
+      if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
+      return answer.decision.toJSON()
     })
   }
 
@@ -110,7 +160,8 @@ export class LimiterObject extends DurableObject {
   async settle(subject: Subject, receipt: Receipt, units: number): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const isSettled = ledger.settle(limit, receipt, units, nowMs)
-      if (isSettled) await ledger.commit()
+      // Also where it was settled before: perhaps by a call whose commit is still on its way.
+      await ledger.commit()
       return isSettled
     })
   }
@@ -151,56 +202,28 @@ export class LimiterObject extends DurableObject {
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
   async verify(): Promise<Verification> {
-    return this.#withOpen((open) => {
-      this.#armAlarm(open)
-      return open.ledger.verify()
-    })
+    return this.#home.look((ledger) => ledger.verify())
   }
 
   async report(): Promise<ObjectReport> {
-    return this.#withOpen((open) => {
-      this.#armAlarm(open)
-      return {
-        admitted: this.#admitted,
-        denied: this.#denied,
-        rowsWritten: this.#rowsOfClosed + this.#rowsOfAlarms + open.port.sql.rowsWritten,
-        commits: this.#commitsOfClosed + open.ledger.commits,
-      }
-    })
+    return this.#home.look(() => ({
+      admitted: this.#admitted,
+      denied: this.#denied,
+      rowsWritten: this.#home.rowsWritten,
+      commits: this.#home.commits,
+      calls: this.#calls,
+    }))
   }
 
-  /** Wipes the object when its key is full and nobody asks any more; else comes again later. */
   override async alarm(): Promise<void> {
-    this.#hasAlarm = false
-    await this.#withOpen((open) => {
-      const nowMs = this.now()
-      // A clock that was set back must not keep the object for as long as it was ahead.
-      this.#lastAskedMs = Math.min(this.#lastAskedMs, nowMs)
-      const fullAtMs = nowMs + fullAfterMs(open.ledger, nowMs)
-      if (fullAtMs > nowMs) return this.#setAlarm(fullAtMs)
-      if (nowMs - this.#lastAskedMs < LINGER_MS) return this.#setAlarm(this.#lastAskedMs)
-      this.#forget(open)
-      // A check that arrives meanwhile opens a new ledger, but not before the old one is gone.
-      this.#wiping = this.ctx.storage.deleteAll().finally(() => {
-        this.#wiping = null
-      })
-      return this.#wiping
-    })
+    await this.#home.alarm()
   }
 
   /** Runs a verb under the policy that the caller sent. One that is none is refused before anything is stored. */
   async #ask<T>(subject: Subject, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
-    return this.#withOpen((open) => {
-      const nowMs = this.now()
-      this.#lastAskedMs = nowMs
-      const { ledger } = open
-      try {
-        return verb({ ledger, limit: ledger.define(LIMIT_NAME, policy, nowMs), nowMs })
-      } finally {
-        this.#armAlarm(open)
-      }
-    })
+    const { limit = LIMIT_NAME, sync = "always" } = subject
+    return this.#home.ask(sync, (ledger, nowMs) => verb({ ledger, limit: ledger.define(limit, policy, nowMs), nowMs }))
   }
 
   /** @throws {PolicyError} */
@@ -209,59 +232,23 @@ export class LimiterObject extends DurableObject {
     return this.#policy
   }
 
-  /**
-   * Hands the open ledger to `use`. There is no `await` between the look at it and `use`, so that an alarm cannot wipe
-   * the ledger under a check.
-   */
-  async #withOpen<T>(use: (open: Open) => T): Promise<Awaited<T>> {
-    while (this.#open === null || !this.#open.ledger.isOpen) await this.#opened()
-    return await use(this.#open)
-  }
-
-  /** Opens the ledger, once for all who wait. What cannot be read is tried anew by the next call. */
-  #opened(): Promise<void> {
-    this.#opening ??= this.#openLedger().finally(() => {
-      this.#opening = null
-    })
-    return this.#opening
-  }
-
-  async #openLedger(): Promise<void> {
-    // One whose commit failed: what is durable takes its place.
-    if (this.#open !== null) this.#forget(this.#open)
-    // A wipe that failed has changed nothing, and its alarm comes again.
-    await this.#wiping?.catch(() => undefined)
-    sharedCore ??= new Core()
-    const port = objectLedgerPort(this.ctx.storage)
-    const ledger = await Ledger.open(port, { core: sharedCore })
-    this.#hasAlarm = (await this.ctx.storage.getAlarm()) !== null
-    this.#open = { ledger, port }
-  }
-
-  #forget({ ledger, port }: Open): void {
-    this.#rowsOfClosed += port.sql.rowsWritten
-    this.#commitsOfClosed += ledger.commits
-    this.#open = null
-    ledger.abandon()
-  }
-
-  /** Whatever is stored has an alarm, so that it goes some day. It looks again when it comes: no check need move it. */
-  #armAlarm({ ledger }: Open): void {
-    if (this.#hasAlarm) return
-    const nowMs = this.now()
-    this.#setAlarm(nowMs + fullAfterMs(ledger, nowMs))
-  }
-
-  /** Comes when the object has lingered after a time. */
-  #setAlarm(afterMs: number): void {
-    this.#hasAlarm = true
-    this.#rowsOfAlarms += 1
-    // The promise settles with the commit, which the output gate waits for.
-    void this.ctx.storage.setAlarm(afterMs + LINGER_MS)
+  #count(nowMs: number, answers: readonly LedgerAnswer[], checks = answers.length): void {
+    this.#calls += 1
+    this.#rate.note(nowMs, checks)
+    for (const { decision } of answers) {
+      if (decision.allowed) this.#admitted += 1
+      else this.#denied += 1
+    }
   }
 }
 
-/** Time until nothing is used of any key and no block lasts. */
-function fullAfterMs(ledger: Ledger, nowMs: number): number {
-  return Math.max(0, ...ledger.limits.map((limit) => limit.keys.fullAfterMs(nowMs)))
+/** The units that a check could take now, whichever rule it is that binds. */
+function remainingUnits({ allowed, remaining, rules }: Decision): number {
+  if (!allowed) return 0
+  return rules === undefined ? remaining : Math.min(...rules.map((rule) => rule.remaining))
+}
+
+/** Units that were granted before a wipe were full again anyway. */
+function settleIfOurs(ledger: Ledger, limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): void {
+  if (limit.keys.chargeOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
 }

@@ -52,5 +52,8 @@ export function objectLedgerPort(storage: DurableObjectStorage): ObjectLedgerPor
     // A lone check is written at once. Checks that come while a commit is on its way share the next row. An answer
     // still waits for the output gate, which opens when its row is durable.
     defer: (work) => sql.afterCommit(work),
+    after: (ms, work) => {
+      setTimeout(work, ms)
+    },
   }
 }

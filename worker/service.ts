@@ -1,15 +1,13 @@
 import type { Decision } from "../src/types/decision.js"
+import { isApiPath, type WorkerApi, type WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
 import type { LimitSetting } from "./limit-setting.js"
-import type { LimiterObject } from "./limiter-object.js"
 import { proxyTo } from "./proxy.js"
 import { rateLimit } from "./rate-limit.js"
 import type { Settings, SettingVariables } from "./settings.js"
 
 /** What `wrangler.toml` binds. */
-export interface ServiceEnv extends SettingVariables {
-  readonly LIMITER: DurableObjectNamespace<LimiterObject>
-}
+export interface ServiceEnv extends SettingVariables, WorkerApiEnv {}
 
 /** A `fetch` handler of a Worker. */
 export type Service = (request: Request, env: ServiceEnv, context: ExecutionContext) => Promise<Response>
@@ -17,8 +15,10 @@ export type Service = (request: Request, env: ServiceEnv, context: ExecutionCont
 /**
  * The deployed Worker under its settings: each path behind the limit that protects it, then the upstream or the echo. A
  * path that none protects is not limited.
+ *
+ * @param api answers its own paths, and is told of every decision
  */
-export function makeService({ limits, limitByPath, upstream }: Settings): Service {
+export function makeService({ limits, limitByPath, upstream }: Settings, api: WorkerApi | null = null): Service {
   const decisions = new WeakMap<Request, Decision>()
 
   function answerFor(limitName: string | null): (request: Request) => Response | Promise<Response> {
@@ -26,22 +26,31 @@ export function makeService({ limits, limitByPath, upstream }: Settings): Servic
     return (request) => echo(request, limitName, decisions.get(request))
   }
 
-  function protect({ name, policy, key, failMode, timeoutMs }: LimitSetting): Service {
+  function protect({ name, policy, key, failMode, timeoutMs, options = {} }: LimitSetting): Service {
+    const { onDecision, onError } = options
     return rateLimit<ServiceEnv>(answerFor(name), {
+      ...options,
       name,
       policy,
       key,
       failMode,
       timeoutMs,
-      onDecision: (decision, request) => void decisions.set(request, decision),
-      onError: (error) => console.error(`The limit "${name}" did not decide:`, error),
+      onDecision(decision, request) {
+        decisions.set(request, decision)
+        api?.tell(decision, name)
+        return onDecision?.(decision, request)
+      },
+      onError: (error, request) =>
+        onError ? onError(error, request) : console.error(`The limit "${name}" did not decide:`, error),
     })
   }
 
   const services = new Map(limits.map((limit) => [limit, protect(limit)]))
   const unlimited = answerFor(null)
   return async function service(request, env, context) {
-    const limit = limitByPath.find(new URL(request.url).pathname)
+    const { pathname } = new URL(request.url)
+    if (api !== null && isApiPath(pathname)) return api.fetch(request)
+    const limit = limitByPath.find(pathname)
     return limit === undefined ? unlimited(request) : services.get(limit)!(request, env, context)
   }
 }

@@ -1,3 +1,4 @@
+import { readConfiguredLimits } from "./configured-limits.js"
 import { type LimitSetting, readLimit } from "./limit-setting.js"
 import { PrefixMap } from "./path-prefix.js"
 import { SettingError } from "./setting-error.js"
@@ -6,6 +7,7 @@ import { SettingError } from "./setting-error.js"
 export interface SettingVariables {
   readonly LIMITS?: unknown
   readonly UPSTREAM?: unknown
+  readonly CONFIG?: unknown
 }
 
 /** What the deployed Worker does. */
@@ -21,27 +23,49 @@ export interface Settings {
  * Reads the settings of the deployed Worker:
  *
  * - `LIMITS`: at least one table, see `readLimit`. No two have the same name or protect the same prefix.
+ * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits that have `paths` are in force, and
+ *   variables such as `SLUICE_FAIL_MODE` override what it says.
  * - `UPSTREAM`: an `http` or `https` URL, its path put before that of each request. Absent or empty, an echo answers.
  *
  * @throws {SettingError} naming the field, its value and what is allowed
  */
-export function readSettings({ LIMITS, UPSTREAM }: SettingVariables): Settings {
+export function readSettings(variables: SettingVariables): Settings {
+  const { LIMITS, UPSTREAM, CONFIG } = variables
+  if (CONFIG !== undefined && CONFIG !== "") {
+    if (LIMITS !== undefined) throw new SettingError("LIMITS", LIMITS, "none beside CONFIG")
+    const { limits, upstream } = readConfiguredLimits(CONFIG, variables)
+    return {
+      limits,
+      limitByPath: byPath(limits, (name) => `CONFIG.limits.${name}`),
+      upstream: readUpstream(UPSTREAM ?? upstream),
+    }
+  }
   if (!Array.isArray(LIMITS) || LIMITS.length === 0) {
     throw new SettingError("LIMITS", LIMITS, "one or more tables [[vars.LIMITS]]")
   }
   const limits = LIMITS.map((table, index) => readLimit(`LIMITS[${index}]`, table))
   const names = new Set<string>()
-  const limitByPath = new PrefixMap<LimitSetting>()
-  for (const [index, limit] of limits.entries()) {
-    const { name, paths } = limit
+  for (const [index, { name }] of limits.entries()) {
     if (names.has(name)) throw new SettingError(`LIMITS[${index}].name`, name, "a name of no other limit")
     names.add(name)
-    for (const [place, path] of paths.entries()) {
+  }
+  const limitByPath = byPath(limits, (_name, index) => `LIMITS[${index}]`)
+  return { limits, limitByPath, upstream: readUpstream(UPSTREAM) }
+}
+
+function byPath(
+  limits: readonly LimitSetting[],
+  fieldOf: (name: string, index: number) => string,
+): PrefixMap<LimitSetting> {
+  const limitByPath = new PrefixMap<LimitSetting>()
+  for (const [index, limit] of limits.entries()) {
+    for (const [place, path] of limit.paths.entries()) {
       if (limitByPath.add(path, limit)) continue
-      throw new SettingError(`LIMITS[${index}].paths[${place}]`, path, "a prefix that is not protected already")
+      const field = `${fieldOf(limit.name, index)}.paths[${place}]`
+      throw new SettingError(field, path, "a prefix that is not protected already")
     }
   }
-  return { limits, limitByPath, upstream: readUpstream(UPSTREAM) }
+  return limitByPath
 }
 
 function readUpstream(upstream: unknown): URL | null {

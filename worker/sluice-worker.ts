@@ -4,6 +4,9 @@
  * @module sluice/worker
  */
 export * from "../src/http/keys/index.js"
-export { EdgeLimiter, type EdgeLimiterOptions } from "./edge-limiter.js"
-export { LimiterObject, type ObjectReport, type Subject } from "./limiter-object.js"
+export { DenialCache, type DenialCacheOptions } from "../src/limiter/denial-cache.js"
+export { type AcrossItem, checkAcross } from "./check-across.js"
+export { EdgeLimiter } from "./edge-limiter.js"
+export type { EdgeLimiterOptions, LeaseOptions } from "./edge-options.js"
+export { LimiterObject, type ObjectReport, type Subject, type SubjectCheck } from "./limiter-object.js"
 export { type EdgeRateLimitOptions, rateLimit } from "./rate-limit.js"

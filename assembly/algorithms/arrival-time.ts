@@ -15,6 +15,12 @@ import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  * Amounts of time are pairs (ms, rest in 1/N ms), so nothing is rounded and no product has to fit 64 bits.
  */
 
+/**
+ * Weights end here: 2⁴⁸ ms, more than any state lies ahead and any time since a charge together, so that a refund of
+ * units that weigh more gives back all.
+ */
+const HEAVIEST_MS: i64 = 1 << 48
+
 /** The pair that the functions below compute with. */
 let pairMs: i64 = 0
 let pairRest: i64 = 0
@@ -43,15 +49,15 @@ function storeAhead(state: usize, nowMs: i64, ms: i64, rest: i64): void {
   store<u64>(state, <u64>ms | ((<u64>rest >> 16) << TIME_BITS), 8)
 }
 
-/** Puts the weight of `units` into the pair: units·P/N ms, saturating at the longest time. */
+/** Puts the weight of `units` into the pair: units·P/N ms, saturating at the heaviest. */
 // @ts-ignore: decorator
 @inline
 function loadWeight(rule: Rule, units: i64): void {
   if (units == 1) {
     pairMs = rule.unitMs
     pairRest = rule.unitRest
-  } else if (<f64>units * <f64>rule.periodP >= <f64>LONGEST_MS * <f64>rule.unitsN) {
-    pairMs = LONGEST_MS
+  } else if (<f64>units * <f64>rule.periodP >= <f64>HEAVIEST_MS * <f64>rule.unitsN) {
+    pairMs = HEAVIEST_MS
     pairRest = 0
   } else {
     pairMs = mulDiv(units, rule.periodP, rule.unitsN)

@@ -213,6 +213,11 @@ export function release(rule: Rule, state: usize): void {
   else clear(state)
 }
 
+/** Whether states of a rule may hold bytes outside their 16; the second word's low half is then the pointer. */
+export function reachesOutside(rule: Rule): bool {
+  return rule.algorithm == SLIDING_WINDOW_LOG
+}
+
 /** Bytes that a state holds outside its 16. */
 export function outsideBytes(rule: Rule, state: usize): usize {
   return rule.algorithm == SLIDING_WINDOW_LOG ? slidingWindowLog.outsideBytes(state) : 0

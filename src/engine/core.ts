@@ -116,7 +116,7 @@ export class Core {
     if (size > SCRATCH_MAX) return this.withBlock(size, use)
     if (size > this.#scratchSize) {
       const grown = 2 ** Math.ceil(Math.log2(size))
-      const pointer = this.exports.memoryTake(grown)
+      const pointer = this.exports.memoryTake(grown) >>> 0
       if (pointer === 0) return this.withBlock(size, use)
       this.exports.memoryGive(this.#scratchAt, this.#scratchSize)
       this.#scratchAt = pointer
@@ -127,7 +127,7 @@ export class Core {
 
   /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
   withBlock<T>(size: number, use: (pointer: number) => T): T {
-    const pointer = this.exports.memoryTake(size)
+    const pointer = this.exports.memoryTake(size) >>> 0
     if (pointer === 0) throw new RangeError(`Cannot take ${size} bytes: the core's memory is full.`)
     try {
       return use(pointer)

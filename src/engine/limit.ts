@@ -67,8 +67,9 @@ export class Limit {
 
   #make(policy: Policy): number {
     const { maxKeys, onFull, stats, seed } = this.#options
-    this.#core.ruleFields.set(policy.rules.flatMap(ruleFields))
-    const pointer = this.#core.exports.limitNew(
+    this.#core.ruleFields.set(policy.rules.flatMap((rule) => ruleFields(rule, this.#core.exports)))
+    // Pointers are unsigned, and cross as i32: above 2 GB they would be negative.
+    const limit = this.#core.exports.limitNew(
       policy.rules.length,
       policy.blockMs,
       maxKeys,
@@ -76,6 +77,7 @@ export class Limit {
       stats ? 1 : 0,
       ...seed,
     )
+    const pointer = limit >>> 0
     if (pointer === 0) throw new RangeError(`Cannot make a limit for ${policy.canonical}: the core refused it.`)
     this.#freeWhenDropped(pointer)
     return pointer
@@ -165,7 +167,7 @@ export class Limit {
     const endsAt = (keyRoom + 7) & ~7
     const costsAt = endsAt + ((wordBytes + 7) & ~7)
     const answersAt = costsAt + ((wordBytes + 7) & ~7)
-    const answerBytes = exports.manyBytes(count)
+    const answerBytes = exports.manyBytes(count) >>> 0
     return this.#core.withScratch(answersAt + answerBytes, (block) => {
       const { buffer } = this.#core.bytes
       pack(new Uint8Array(buffer, block, keyRoom), new Uint32Array(buffer, block + endsAt, count))
@@ -185,7 +187,7 @@ export class Limit {
       : error
   }
 
-  /** Asks and stores nothing. */
+  /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
   peek(key: string, cost: number, nowMs: number): LimitDecision {
     const length = this.#core.stageKey(key)
     const outcome = this.#core.exports.peek(this.#pointer, length, cost, nowMs)
@@ -199,8 +201,17 @@ export class Limit {
     this.#settle(this.#core.exports.charge(this.#pointer, length, units, nowMs), key, units, nowMs)
   }
 
-  /** Gives back units of a charge made at `chargedAtMs`, as far as the state still holds them. */
+  /**
+   * Gives back units of a charge made at `chargedAtMs`, as far as the state still holds them.
+   *
+   * @throws {KeyError} {RangeError}, with 0 units too; then nothing has changed
+   */
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void {
+    if (!isTime(chargedAtMs)) {
+      throw new RangeError(
+        `Cannot refund a charge made at ${show(chargedAtMs)}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`,
+      )
+    }
     const length = this.#core.stageKey(key)
     this.#settle(this.#core.exports.refund(this.#pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
   }
@@ -232,7 +243,7 @@ export class Limit {
   /** A key's statistics; all zero where nothing was counted. */
   stats(key: string): KeyStats {
     const length = this.#core.stageKey(key)
-    const pointer = this.#core.exports.stats(this.#pointer, length)
+    const pointer = this.#core.exports.stats(this.#pointer, length) >>> 0
     const numbers = pointer === 0 ? NO_STATS : new Float64Array(this.#core.bytes.buffer, pointer, 7)
     const timeAt = (index: number) => (numbers[index]! < 0 ? null : numbers[index]!)
     return {
@@ -274,7 +285,7 @@ export class Limit {
 
   /** Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped. How many went. */
   sweep(nowMs: number, budget: number): number {
-    return this.#core.exports.sweep(this.#pointer, nowMs, budget)
+    return this.#core.exports.sweep(this.#pointer, nowMs, budget) >>> 0
   }
 
   /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
@@ -302,8 +313,41 @@ export class Limit {
   /** The number of a charge by its receipt's id, or `null` where the id is not of this limit. */
   chargeOf(id: string): number | null {
     const head = `${this.#issuer.id}-`
-    const charge = id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
+    // A receipt may come from outside, where types are not checked.
+    const charge =
+      typeof id === "string" && id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
     return charge >= 1 && charge <= this.charges && this.receiptId(charge) === id ? charge : null
+  }
+
+  /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
+  get decidedAtMs(): number {
+    return this.#core.verdict[3]!
+  }
+
+  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
+  again(
+    key: string,
+    { cost, charge, chargedAtMs }: { readonly cost: number; readonly charge: number; readonly chargedAtMs: number },
+    nowMs: number,
+  ): LimitDecision {
+    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const decision = new LimitDecision(
+      "ok",
+      key,
+      policy,
+      algorithm,
+      limit,
+      remaining,
+      cost,
+      0,
+      resetAfterMs,
+      0,
+      this.#issuer,
+      charge,
+      chargedAtMs,
+    )
+    if (rules !== undefined) Object.assign(decision, { rules })
+    return decision
   }
 
   /** Counts denials in a key's statistics that were not asked one by one. */
@@ -316,14 +360,14 @@ export class Limit {
     const { exports } = this.#core
     const cells: Uint8Array[] = []
     let room = FIRST_SAVE_ROOM
-    let output = exports.memoryTake(room)
+    let output = exports.memoryTake(room) >>> 0
     exports.saveStart()
     for (let cell = exports.saveNext(this.#pointer, kind, nowMs); cell !== 0; ) {
-      const bytes = exports.saveCell(this.#pointer, kind, cell, output, room)
+      const bytes = exports.saveCell(this.#pointer, kind, cell, output, room) >>> 0
       if (bytes > room) {
         exports.memoryGive(output, room)
         room = bytes
-        output = exports.memoryTake(room)
+        output = exports.memoryTake(room) >>> 0
         if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
         continue
       }
@@ -334,7 +378,7 @@ export class Limit {
     return cells
   }
 
-  /** Puts a saved cell back. False where the bytes cannot be a cell's, or its key is there already. */
+  /** Puts a saved cell back, past `maxKeys` too. False where the bytes cannot be a cell's, or its key is there already. */
   load(kind: SavedKind, bytes: Uint8Array): boolean {
     return this.#core.withBlock(bytes.length, (pointer) => {
       this.#core.bytes.set(bytes, pointer)

@@ -1,17 +1,18 @@
 import type { Rule } from "../policy/policy.js"
-import type { Algorithm } from "../types/algorithm.js"
+import type { CoreExports } from "./core-exports.js"
 
-/** The core's number of each algorithm; part of the ABI and of stored snapshots. */
-const ALGORITHM_NUMBER: Record<Algorithm, number> = {
-  gcra: 0,
-  token_bucket: 1,
-  leaky_bucket: 2,
-  fixed_window: 3,
-  sliding_window: 4,
-  sliding_window_log: 5,
-}
-const TOKEN_BUCKET_STEPS = 6
 const ANCHOR_FIRST = -1
+
+/**
+ * The core's number of a rule's algorithm: what it exports under the algorithm's name in capitals. Part of the ABI and
+ * of stored snapshots.
+ */
+function algorithmNumber(rule: Rule, core: CoreExports): number {
+  const name = rule.refill === null ? rule.algorithm : "token_bucket_steps"
+  const number: unknown = (core as unknown as Record<string, WebAssembly.Global | undefined>)[name.toUpperCase()]?.value
+  if (typeof number !== "number") throw new Error(`core.wasm does not know the algorithm ${name}`)
+  return number
+}
 
 /** The greatest common divisor of two whole numbers ≥ 1 (Euclid). */
 function greatestCommonDivisor(a: number, b: number): number {
@@ -23,10 +24,10 @@ function greatestCommonDivisor(a: number, b: number): number {
  * A rule as the eight numbers that the core reads: algorithm, capacity, N, P, period, offset, step amount, step time.
  * N/P is the rate in units per millisecond in lowest terms.
  */
-export function ruleFields(rule: Rule): readonly number[] {
+export function ruleFields(rule: Rule, core: CoreExports): readonly number[] {
   const divisor = greatestCommonDivisor(rule.limit, rule.periodMs)
   return [
-    rule.refill === null ? ALGORITHM_NUMBER[rule.algorithm] : TOKEN_BUCKET_STEPS,
+    algorithmNumber(rule, core),
     rule.capacity,
     rule.limit / divisor,
     rule.periodMs / divisor,

@@ -1,5 +1,5 @@
-import type { Decision } from "../types/decision.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
+import type { RequestDecision } from "./request-decision.js"
 
 /** Tells the user's hooks what happened to one request. Whatever a hook does, the request goes on. */
 export class Hooks<Rest extends unknown[]> {
@@ -13,7 +13,7 @@ export class Hooks<Rest extends unknown[]> {
     this.#rest = rest
   }
 
-  decision(decision: Decision): void {
+  decision(decision: RequestDecision): void {
     const { onDecision } = this.#options
     if (onDecision) this.inBackground(async () => onDecision(decision, this.#request, ...this.#rest))
   }

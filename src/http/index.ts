@@ -3,7 +3,11 @@
  *
  * @module
  */
+export type { AccessList } from "./access.js"
+export { guardRequests, type Outcome } from "./guard.js"
 export * from "./keys/index.js"
+export { limitMessages, type MessageGuard, type MessageLimitOptions, type MessageSocket } from "./limit-messages.js"
+export { type LimitsToAsk, namedLimiters } from "./named-limiters.js"
 export { partitionKeyHasher } from "./partition-key.js"
 export { limiterUnavailable, type Problem, problemResponse, QUOTA_EXCEEDED, quotaExceeded } from "./problem.js"
 export { rateLimit } from "./rate-limit.js"
@@ -13,5 +17,15 @@ export {
   type RateLimitFieldsOptions,
   rateLimitFields,
 } from "./rate-limit-fields.js"
-export type { FailMode, Handler, LimiterSource, PolicySource, RateLimitOptions } from "./rate-limit-options.js"
+export type {
+  FailMode,
+  Handler,
+  LimiterSource,
+  LimitOptions,
+  PolicySource,
+  RateLimitOptions,
+  ResponseHead,
+} from "./rate-limit-options.js"
+export type { RequestDecision } from "./request-decision.js"
+export type { Group, RequestLimiter } from "./request-limiter.js"
 export { type Jitter, retryAfterSeconds } from "./retry-after.js"

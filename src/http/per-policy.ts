@@ -1,22 +1,24 @@
 import type { Policy } from "../policy/policy.js"
-import type { Checker } from "../types/limiter.js"
-import type { LimiterSource } from "./rate-limit-options.js"
+import type { RequestLimiter } from "./request-limiter.js"
 
 /** Policies are few: tiers and routes. The bound is for a policy function that makes up ever new ones. */
 const MAX_POLICIES = 256
 
 /**
- * Keeps one limiter for each policy, made when the policy is first seen. Of more than 256 policies the one that was not
- * used for longest is forgotten with its counts.
+ * Keeps one limiter for each policy, made when the policy is first seen. Of more than `most` policies the one that was
+ * not used for longest is forgotten, with its counts where it has them itself.
  */
-export function perPolicy(make: (policy: Policy) => Checker): LimiterSource {
-  const limiters = new Map<string, Checker>()
+export function perPolicy<L extends RequestLimiter>(
+  make: (policy: Policy) => L,
+  most: number = MAX_POLICIES,
+): (policy: Policy, ...rest: unknown[]) => L {
+  const limiters = new Map<string, L>()
   return (policy) => {
     const limiter = limiters.get(policy.canonical) ?? make(policy)
     // A Map iterates in the order of insertion, so the first is always the one unused for longest.
     limiters.delete(policy.canonical)
     limiters.set(policy.canonical, limiter)
-    if (limiters.size > MAX_POLICIES) limiters.delete(limiters.keys().next().value!)
+    if (limiters.size > most) limiters.delete(limiters.keys().next().value!)
     return limiter
   }
 }

@@ -1,5 +1,6 @@
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
+import type { RequestDecision } from "./request-decision.js"
 
 /** The problem type of a request that exceeds its quota (draft-ietf-httpapi-ratelimit-headers-11, section 5.1). */
 export const QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
@@ -18,9 +19,9 @@ export interface Problem {
 }
 
 /** The problem of a denied request. `violated-policies` names the rules that denied it. The key stays unsaid. */
-export function quotaExceeded(decision: Decision, status = 429): Problem {
-  const { policy, limit, remaining, cost, reason, retryAfterMs, resetAfterMs, rules = [] } = decision
-  const violated = rules.filter((rule) => rule.retryAfterMs > 0).map((rule) => rule.policy)
+export function quotaExceeded(decision: RequestDecision, status = 429): Problem {
+  const { policy, limit, remaining, cost, reason, retryAfterMs, resetAfterMs } = decision
+  const violated = (decision.limits ?? [decision]).flatMap(violatedBy)
   return {
     type: QUOTA_EXCEEDED,
     title: "Too Many Requests",
@@ -34,6 +35,18 @@ export function quotaExceeded(decision: Decision, status = 429): Problem {
     retry_after_ms: retryAfterMs,
     reset_after_ms: resetAfterMs,
   }
+}
+
+/** The rules that denied a check; the one that binds most where none of them did, but a block. */
+function violatedBy({ allowed, policy, rules = [] }: Decision): string[] {
+  if (allowed) return []
+  const names = rules.filter((rule) => rule.retryAfterMs > 0).map((rule) => rule.policy)
+  return names.length > 0 ? names : [policy]
+}
+
+/** The problem of a client that is on the deny list. */
+export function accessDenied(): Problem {
+  return { type: "about:blank", title: "Forbidden", status: 403, detail: "This client is denied, whatever its quota." }
 }
 
 /** The problem of a request that was refused because the limiter could not be asked. */

@@ -1,10 +1,14 @@
-import type { Policy, PolicyInput } from "../policy/policy.js"
+import type { Policy } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
-import type { Decision } from "../types/decision.js"
 import type { Awaitable, Checker } from "../types/limiter.js"
-import type { KeyExtractor } from "./keys/key-extractor.js"
+import type { AccessList } from "./access.js"
+import type { ClientAddressOptions } from "./keys/client-address.js"
+import type { FailMode, LimiterSource, LimitOptions } from "./limit-options.js"
 import type { RateLimitFieldsOptions } from "./rate-limit-fields.js"
+import type { RequestDecision } from "./request-decision.js"
 import type { Jitter } from "./retry-after.js"
+
+export type { FailMode, LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
 
 /** A Web-standard handler. `Rest` is what the runtime gives beside the request: `env` and `ctx` on Workers, say. */
 export type Handler<Rest extends unknown[] = unknown[]> = (
@@ -12,36 +16,39 @@ export type Handler<Rest extends unknown[] = unknown[]> = (
   ...rest: Rest
 ) => Response | Promise<Response>
 
-/** Finds the limiter that keeps the counts of a policy. */
-export type LimiterSource<Rest extends unknown[] = unknown[]> = (policy: Policy, ...rest: Rest) => Checker
+/** What is known of a response when its handler is done: a `Response`, or what stands for one elsewhere. */
+export interface ResponseHead {
+  readonly status: number
+  readonly headers: Headers
+}
 
-/** Finds the policy of a request. */
-export type PolicySource<Rest extends unknown[] = unknown[]> = (
-  request: Request,
-  ...rest: Rest
-) => Awaitable<PolicyInput>
-
-/** What happens to a request while the limiter cannot be asked: it passes, is refused, or this process limits alone. */
-export type FailMode = "open" | "closed" | "local"
-
-/** What `rateLimit` can be told. Only `policy` is required. */
-export interface RateLimitOptions<Rest extends unknown[] = unknown[]> extends RateLimitFieldsOptions {
-  /** The limit, or a function that gives each request its own, such as that of the client's tier. */
-  readonly policy: PolicyInput | PolicySource<Rest>
+/** What `rateLimit` can be told. Only `policy` is required, or `limits` in its place. */
+export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
+  extends Partial<LimitOptions<Rest>>,
+    RateLimitFieldsOptions {
   /**
-   * What a request counts against; default `clientAddress()`. Where it finds nothing, the request counts against
-   * `UNIDENTIFIED_KEY`, which all such requests share. Keys over 512 bytes are hashed.
+   * Several limits in place of `policy`, `key`, `cost` and `name`, all of which must admit, such as one for the user and
+   * one for the organisation; 1 … 16. A request that one of them denies is charged by none.
    */
-  readonly key?: KeyExtractor<Rest>
-  /** Units that a request costs, a whole number; default 1. 0 asks and charges nothing. */
-  readonly cost?: number | ((request: Request, ...rest: Rest) => Awaitable<number>)
+  readonly limits?: readonly LimitOptions<Rest>[]
   /** Requests for which this says `true` are not limited, nor told of a limit. Where it throws, they are limited. */
   readonly skip?: (request: Request, ...rest: Rest) => Awaitable<boolean>
+  /** Clients that are not limited, nor told of a limit. */
+  readonly allow?: AccessList
+  /** Clients that are refused with a 403, whatever their quota; also those that `allow` names. */
+  readonly deny?: AccessList
   /**
-   * Who counts. The default counts in this process's memory, apart for every `rateLimit`, for at most 256 policies at a
-   * time.
+   * Where the client's address is to be believed from, for the default `key` and for `allow` and `deny`; default the
+   * address of the connection.
+   */
+  readonly address?: ClientAddressOptions
+  /**
+   * Who counts. The default counts in this process's memory, apart for every `rateLimit`. Policies of a function have
+   * room for 64 at a time and 16,384 keys each; those that are known share 1,048,576 keys.
    */
   readonly limiter?: LimiterSource<Rest>
+  /** The most keys that the default limiters hold for each policy, 1 … 2^32 − 1. */
+  readonly maxKeys?: number
   /** The status of a denial, 400 … 599; default 429. */
   readonly status?: number
   /** Lengthens `Retry-After` at random; default not at all. */
@@ -55,10 +62,10 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]> extends Ra
    * The answer to a denied request, in place of the problem details. It gets the RateLimit fields, and `Retry-After` and
    * `Cache-Control: no-store` where it does not set them. Where it throws, the client gets the problem details.
    */
-  readonly onLimited?: (request: Request, decision: Decision, ...rest: Rest) => Awaitable<Response>
+  readonly onLimited?: (request: Request, decision: RequestDecision, ...rest: Rest) => Awaitable<Response>
   /**
-   * What happens while the limiter throws or does not answer; default `"open"`. The same goes for a `policy`, `key` or
-   * `cost` function that throws: with `"open"` the request then passes, so none should throw at what a client can send.
+   * What happens while the limiter throws or does not answer; default `"open"`. The same goes for a `policy` or `cost`
+   * function that throws: with `"open"` the request then passes, so none should throw at what a client can send.
    * `"local"` needs a policy: where that is what failed, the request is refused as with `"closed"`.
    */
   readonly failMode?: FailMode
@@ -68,20 +75,33 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]> extends Ra
   readonly timeoutMs?: number
   /** Makes the limiter of a policy for `failMode: "local"`; default one in this process's memory. */
   readonly localLimiter?: (policy: Policy) => Checker
+  /**
+   * Holds an admitted request for the `delayMs` of `leaky_bucket`, so that requests reach the handler at a constant rate;
+   * default `false`. One that would be held for more than `maxMs` (1 … 2^31 − 1; `true` is 10,000) is denied instead.
+   */
+  readonly delay?: boolean | { readonly maxMs: number }
   /** Gives the charge back where the response has a status of 400 or more, or the handler throws; default `false`. */
   readonly skipFailedRequests?: boolean
   /** Gives the charge back where the response has a status below 400; default `false`. */
   readonly skipSuccessfulRequests?: boolean
   /**
+   * Units to charge on top once the response is known, into debt if need be; 0 for none. Such as 10 for a failed login.
+   * Every limit of the request is charged.
+   */
+  readonly penalty?: (response: ResponseHead, request: Request, ...rest: Rest) => Awaitable<number>
+  /**
    * Decides, charges and reports to `onDecision`, but lets every request pass and tells no client of a limit; default
    * `false`. For trying a limit on real traffic.
    */
   readonly shadow?: boolean
-  /** Hears of every decision, those of the fail mode too: `reason` tells. It cannot change one. */
-  readonly onDecision?: (decision: Decision, request: Request, ...rest: Rest) => Awaitable<void>
+  /**
+   * Hears of every decision, those of the fail mode and of the deny list too: `reason` tells, and the deny list's
+   * `policy` is `"deny"`. It cannot change one.
+   */
+  readonly onDecision?: (decision: RequestDecision, request: Request, ...rest: Rest) => Awaitable<void>
   /**
    * Hears of everything that went wrong and was dealt with: a limiter that failed, a function of these options that
-   * threw, a cost that cannot be, a refund that was lost.
+   * threw, a cost that cannot be, a refund or penalty that was lost.
    */
   readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
   /** Tells the time for `X-RateLimit-Reset` and the in-memory limiters; default the machine's clock. */

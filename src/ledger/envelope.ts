@@ -4,7 +4,7 @@ import { ByteWriter } from "./byte-writer.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** The storage format that this version writes and the newest that it reads. */
-const FORMAT = 1
+export const FORMAT = 2
 export const HASH_BYTES = 32
 
 /*
@@ -51,7 +51,7 @@ export async function openRow<T>(
   kind: Kind,
   body: Uint8Array,
   read: (reader: ByteReader) => T,
-): Promise<{ content: T; hash: Uint8Array }> {
+): Promise<{ content: T; hash: Uint8Array; format: number }> {
   if (body.length < HASH_BYTES + 2) throw new StoreCorrupt(row, `it has ${body.length} bytes`)
   const hashed = body.subarray(0, body.length - HASH_BYTES)
   const hash = await port.sha256(hashed)
@@ -64,7 +64,7 @@ export async function openRow<T>(
   try {
     const content = read(reader)
     if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
-    return { content, hash }
+    return { content, hash, format }
   } catch (error) {
     if (error instanceof MalformedBytes) throw new StoreCorrupt(row, error.message)
     throw error

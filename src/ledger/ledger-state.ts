@@ -1,34 +1,24 @@
 import type { Core } from "../engine/core.js"
 import { UNITS_MAX } from "../engine/core-exports.js"
-import { Limit, SAVED } from "../engine/limit.js"
 import type { Seed } from "../engine/seed.js"
-import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
+import { settleWithinMs } from "../engine/settled-receipts.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { show } from "../types/errors.js"
 import { ByteReader, MalformedBytes } from "./byte-reader.js"
 import { ByteWriter } from "./byte-writer.js"
-import type { LogRecord } from "./record.js"
+import { FORMAT } from "./envelope.js"
+import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
+import type { LogRecord, StoreRecord } from "./record.js"
+import { loadLimit, saveLimit } from "./saved-limit.js"
+import { SYNC_NUMBER } from "./sync-mode.js"
 
-/** As many keys as the core can count: a ledger never forgets one that is not full. */
-const MAX_KEYS = 2 ** 32 - 1
-
-/** A limit of a ledger: its name, its number in the order of definition, its keys. */
-export interface LedgerLimit {
-  readonly name: string
-  readonly number: number
-  /** Another object after a compaction: ask the limit for it each time. */
-  readonly keys: Limit
-}
-
-/** A limit as its ledger sees it. */
-interface OwnLimit {
-  readonly name: string
-  readonly number: number
-  keys: Limit
-  settled: SettledReceipts
-  /** Receipts that were charged before cannot be settled any more: those that were may be forgotten. */
-  tooOldBeforeMs: number
+/** What a state keeps beside the counts. */
+export interface StateOptions {
+  /** Whether the names of keys are kept, so that they can be listed. */
+  readonly names?: boolean
+  /** How long the statistics and the name of a key are kept after the last decision about it, ms. */
+  readonly keepStatsMs?: number
 }
 
 /**
@@ -36,61 +26,86 @@ interface OwnLimit {
  * same records in the same order give the same state, bit for bit.
  */
 export class LedgerState {
-  readonly #core: Core
-  readonly #seed: Seed
-  readonly #issuerId: string
-  readonly #limits: OwnLimit[] = []
+  readonly #home: LimitHome
+  readonly #keepsNames: boolean
+  readonly #keepStatsMs: number
+  /** By number; a hole where a limit was removed. */
+  readonly #limits: (OwnLimit | undefined)[] = []
   readonly #byName = new Map<string, OwnLimit>()
   /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
   #nowMs = 0
+  /** Under which way of syncing the log is being written; 0 where everything that was told is in it. */
+  #sync = SYNC_NUMBER.always
 
-  constructor(core: Core, seed: Seed, issuerId: string) {
-    this.#core = core
-    this.#seed = seed
-    this.#issuerId = issuerId
+  constructor(
+    core: Core,
+    seed: Seed,
+    issuerId: string,
+    { names = false, keepStatsMs = Number.POSITIVE_INFINITY }: StateOptions = {},
+  ) {
+    this.#home = { core, seed, issuerId }
+    this.#keepsNames = names
+    this.#keepStatsMs = keepStatsMs
   }
 
-  get limits(): readonly LedgerLimit[] {
-    return this.#limits
+  get limits(): readonly OwnLimit[] {
+    return [...this.#byName.values()]
   }
 
-  limit(name: string): LedgerLimit | undefined {
+  get keepsNames(): boolean {
+    return this.#keepsNames
+  }
+
+  /** The number of the way of syncing that the last one who opened the store and did not close it had. */
+  get sync(): number {
+    return this.#sync
+  }
+
+  /** The time of the last record, ms since the epoch. */
+  get timeMs(): number {
+    return this.#nowMs
+  }
+
+  limit(name: string): OwnLimit | undefined {
     return this.#byName.get(name)
   }
 
-  /** Defines a limit, or gives an existing one another policy in place. */
-  define(name: string, policy: Policy, nowMs: number): LedgerLimit {
-    const known = this.#byName.get(name)
-    if (known !== undefined) {
-      const keepMs = settleWithinMs(known.keys.policy)
-      known.keys.change(policy, nowMs)
-      // What was too old stays so, also where the new policy keeps receipts longer.
-      if (settleWithinMs(policy) > keepMs) {
-        known.tooOldBeforeMs = Math.max(known.tooOldBeforeMs, Math.ceil(nowMs - keepMs))
-      }
-      return known
-    }
-    return this.#add(name, policy)
+  limitAt(number: number): OwnLimit | undefined {
+    return this.#limits[number]
   }
 
-  #add(name: string, policy: Policy): OwnLimit {
-    const number = this.#limits.length
-    const keys = this.#keysOf(number, policy)
-    const limit = { name, number, keys, settled: new SettledReceipts(), tooOldBeforeMs: 0 }
-    this.#limits.push(limit)
+  /** The number of the limit whose receipts have such an id, defined or removed. */
+  numberOf(receiptId: string): number | undefined {
+    // A receipt may come from outside, where types are not checked.
+    const [, issuer, number] = /^([^.]+)\.(0|[1-9]\d{0,9})-/.exec(String(receiptId)) ?? []
+    return issuer === this.#home.issuerId && Number(number) < this.#limits.length ? Number(number) : undefined
+  }
+
+  /** Defines a limit, or gives an existing one another policy in place. */
+  define(name: string, policy: Policy, nowMs: number): OwnLimit {
+    const known = this.#byName.get(name)
+    if (known === undefined) return this.#add(this.#limits.length, name, policy)
+    known.change(policy, nowMs)
+    return known
+  }
+
+  #add(number: number, name: string, policy: Policy): OwnLimit {
+    const limit = new OwnLimit(this.#home, number, name, policy)
+    this.#limits[number] = limit
     this.#byName.set(name, limit)
     return limit
   }
 
-  #keysOf(number: number, policy: Policy): Limit {
-    return new Limit(this.#core, policy, {
-      maxKeys: MAX_KEYS,
-      onFull: "deny-new",
-      stats: true,
-      seed: this.#seed,
-      issuerId: `${this.#issuerId}.${number}`,
-      sharesCore: true,
-    })
+  /** Forgets a limit and its keys. Its number is not given again. */
+  remove({ number, name }: LedgerLimit): void {
+    this.#limits[number]?.keys.free()
+    this.#limits[number] = undefined
+    this.#byName.delete(name)
+  }
+
+  /** Keeps the name of a key that was decided about, where names are kept. */
+  noteName({ number }: LedgerLimit, key: string): void {
+    if (this.#keepsNames) this.#limits[number]!.names.add(key)
   }
 
   /**
@@ -118,6 +133,18 @@ export class LedgerState {
     return true
   }
 
+  /**
+   * Notes that the store is opened, or closed. One that was not closed may have told admissions that are not in the
+   * log: their receipts, and with them all of before, cannot be settled any more.
+   */
+  noteStore({ op, timeMs, sync }: StoreRecord): void {
+    for (const limit of this.#byName.values()) {
+      if (op === "open" && this.#sync !== SYNC_NUMBER.always) limit.closeReceipts(timeMs)
+      limit.ahead.clear()
+    }
+    this.#sync = sync
+  }
+
   noteTime(timeMs: number): void {
     this.#nowMs = timeMs
   }
@@ -135,36 +162,55 @@ export class LedgerState {
       if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
       return
     }
+    if (record.op === "open" || record.op === "close") {
+      this.noteStore(record)
+      return
+    }
     const limit = this.#limits[record.limit]
     if (limit === undefined) throw new MalformedBytes("a record names a limit that was not defined")
+    if (record.op === "remove") this.remove(limit)
+    else this.#replayKey(limit, record)
+  }
+
+  #replayKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key: string }>): void {
     const { keys } = limit
+    const { key, timeMs } = record
     switch (record.op) {
       case "admit":
-        if (!keys.allow(record.key, record.cost, timeMs)) throw new MalformedBytes("replay denies what was admitted")
+        if (!keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay denies what was admitted")
         // The number of the receipt that `check` gave.
         keys.charges += 1
-        return
+        if (record.id !== undefined) {
+          const chargedAtMs = keys.decidedAtMs
+          limit.told.add({ id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }, timeMs)
+        }
+        break
       case "deny":
-        if (keys.allow(record.key, record.cost, timeMs)) throw new MalformedBytes("replay admits what was denied")
-        keys.noteDenials(record.key, record.count - 1, record.cost, record.lastMs)
-        return
+        if (keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay admits what was denied")
+        keys.noteDenials(key, record.count - 1, record.cost, record.lastMs)
+        break
       case "charge":
-        keys.charge(record.key, record.cost, timeMs)
-        return
+        keys.charge(key, record.cost, timeMs)
+        break
       case "settle": {
-        const receipt = { id: keys.receiptId(record.charge), key: record.key, chargedAtMs: record.chargedAtMs }
+        const receipt = { id: keys.receiptId(record.charge), key, chargedAtMs: record.chargedAtMs }
         if (!this.settle(limit, receipt, record.units, timeMs)) throw new MalformedBytes("a receipt is settled twice")
-        return
+        break
       }
       case "block":
-        keys.block(record.key, record.untilMs, timeMs)
-        return
+        keys.block(key, record.untilMs, timeMs)
+        break
       case "unblock":
-        keys.unblock(record.key)
-        return
+        keys.unblock(key)
+        break
       case "reset":
-        keys.reset(record.key, timeMs)
+        keys.reset(key, timeMs)
+        break
+      case "ahead":
+        limit.ahead.set(key, record.units)
+        return
     }
+    if (this.#keepsNames) limit.names.add(key)
   }
 
   /**
@@ -172,30 +218,21 @@ export class LedgerState {
    * snapshot make the same: so do equal histories give equal bytes.
    *
    * @param idle whether what says nothing at the time of the last record is kept: full quotas, ended blocks, receipts
-   *   that are too old to be settled
+   *   that are too old to be settled; with it go statistics that are older than they are kept, and blocks of units
    */
   save({ idle }: { readonly idle: "kept" | "dropped" }): Uint8Array {
     const nowMs = idle === "kept" ? 0 : this.#nowMs
     const writer = new ByteWriter()
     writer.f64(this.#nowMs)
+    writer.varint(this.#sync)
     writer.varint(this.#limits.length)
+    writer.varint(this.#byName.size)
     for (const limit of this.#limits) {
-      const { name, keys } = limit
-      const { receipts, tooOldBeforeMs } = receiptsAt(limit, nowMs)
-      writer.text(name)
-      writer.text(keys.policy.canonical)
-      writer.varint(keys.charges)
-      writer.varint(tooOldBeforeMs)
-      writer.varint(receipts.length)
-      for (const [id, chargedAtMs] of receipts) {
-        writer.text(id)
-        writer.f64(chargedAtMs)
-      }
-      for (const kind of Object.values(SAVED)) {
-        const cells = keys.save(kind, nowMs)
-        writer.varint(cells.length)
-        for (const cell of cells) writer.block(cell)
-      }
+      if (limit === undefined) continue
+      writer.varint(limit.number)
+      writer.text(limit.name)
+      writer.text(limit.keys.policy.canonical)
+      saveLimit(writer, limit, { nowMs, keepStatsMs: this.#keepStatsMs })
     }
     return writer.copy()
   }
@@ -207,52 +244,35 @@ export class LedgerState {
    * same in all that decides, down to when a growing table forgets its idle keys. What the snapshot drops could
    * else still speak where the clock is set back, and the log could not be repeated.
    *
+   * @param format that of the snapshot
    * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
    */
-  load(bytes: Uint8Array): void {
+  load(bytes: Uint8Array, format = FORMAT): void {
     const reader = new ByteReader(bytes)
     this.#nowMs = reader.f64()
+    if (format > 1) this.#sync = reader.varint()
+    const numbers = format > 1 ? reader.varint() : 0
     const count = reader.varint()
-    for (let number = 0; number < count; number++) {
+    for (let index = 0; index < count; index++) {
+      const number = format > 1 ? reader.varint() : index
       const limit = this.#emptied(number, reader.text(), reader.text())
-      limit.keys.charges = reader.varint()
-      limit.tooOldBeforeMs = reader.varint()
-      for (let receipts = reader.varint(); receipts > 0; receipts--) limit.settled.restore(reader.text(), reader.f64())
-      for (const kind of Object.values(SAVED)) {
-        for (let cells = reader.varint(); cells > 0; cells--) {
-          if (!limit.keys.load(kind, reader.block())) throw new MalformedBytes("a cell is not one")
-        }
-      }
+      loadLimit(reader, limit, { format, keepsNames: this.#keepsNames })
     }
     if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
+    // Numbers of limits that were removed are not given again.
+    this.#limits.length = Math.max(this.#limits.length, numbers)
   }
 
   /** The limit of that number without its keys, or a new one. */
   #emptied(number: number, name: string, canonical: string): OwnLimit {
     const limit = this.#limits[number]
-    if (limit === undefined) return this.#add(name, parsePolicy(canonical))
-    const { policy } = limit.keys
-    limit.keys.free()
-    limit.keys = this.#keysOf(number, policy)
-    limit.settled = new SettledReceipts()
+    if (limit === undefined) return this.#add(number, name, parsePolicy(canonical))
+    limit.empty()
     return limit
   }
 
   /** Frees the memory at once. */
   free(): void {
-    for (const { keys } of this.#limits) keys.free()
+    for (const { keys } of this.#byName.values()) keys.free()
   }
-}
-
-/** The settled receipts that are not too old at a time, and from when on receipts can be settled without the others. */
-function receiptsAt(
-  { keys, settled, tooOldBeforeMs }: OwnLimit,
-  nowMs: number,
-): { readonly receipts: readonly [id: string, chargedAtMs: number][]; readonly tooOldBeforeMs: number } {
-  const keepMs = settleWithinMs(keys.policy)
-  const receipts = settled.entries(nowMs, keepMs)
-  for (const [, chargedAtMs] of settled.entries(0, keepMs)) {
-    if (chargedAtMs + keepMs < nowMs) tooOldBeforeMs = Math.max(tooOldBeforeMs, chargedAtMs + 1)
-  }
-  return { receipts, tooOldBeforeMs }
 }

@@ -1,26 +1,38 @@
 import { Core } from "../engine/core.js"
-import { LATEST_MS } from "../engine/core-exports.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { Policy } from "../policy/policy.js"
-import { SluiceError, StoreUnavailable, show } from "../types/errors.js"
+import { SluiceError, StoreCorrupt, StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
+import { Durability, type DurabilityOptions } from "./durability.js"
 import { sameBytes } from "./envelope.js"
-import { type LedgerLimit, LedgerState } from "./ledger-state.js"
+import { GroupCommit } from "./group-commit.js"
+import { type LedgerCheck, requireCallId, requireGroup, requireName, requireTime } from "./ledger-input.js"
+import { LedgerState, type StateOptions } from "./ledger-state.js"
+import { type LogEnd, requireEnd } from "./log-end.js"
+import { type LogPlace, LogReader, type PlacedRecord } from "./log-reader.js"
 import { LogTable } from "./log-table.js"
+import { type LogPosition, LogWriter } from "./log-writer.js"
 import { newMeta, writeMeta } from "./meta.js"
-import type { DenyRecord, LogRecord } from "./record.js"
-import { type Recovered, recover } from "./recovery.js"
+import type { LedgerLimit } from "./own-limit.js"
+import type { LogRecord, StoreRecord } from "./record.js"
+import { recover } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
-import { writeSnapshot } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
+import { SYNC_NUMBER } from "./sync-mode.js"
 
-export interface LedgerOptions {
+export interface LedgerOptions extends StateOptions, DurabilityOptions {
   /** The core that holds the state; one of its own if not given. Many small ledgers share one. */
   readonly core?: Core
+  /** The time at which the ledger is opened, ms since the epoch; that of the last record if not given. */
+  readonly openedAtMs?: number
   /** The log is compacted by itself when its segments that no snapshot covers have this many bytes. */
   readonly compactBytes?: number
   /** How many covered segments a compaction keeps as history. */
   readonly historySegments?: number
+  /** How far the log is known to reach: one that ends before is refused. */
+  readonly leastEnd?: LogEnd
+  /** Hears how far the log reaches, after each commit and before who waits for it is told. */
+  readonly onCommit?: (end: LogEnd) => void
   /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
   readonly partBytes?: number
 }
@@ -38,13 +50,14 @@ export interface Verification {
   readonly replayEqualsLive: boolean
 }
 
-/** A segment that grew over several commits is full when one more page of the file would be touched. */
-const PAGE_BYTES = 3_500
-/** A segment that one commit fills may be larger, still far below the 2 MB of a row. */
-const COMMIT_BYTES = 500_000
+/** A decision, and whether it must not be told before `commit()` has resolved. */
+export interface LedgerAnswer {
+  readonly decision: LimitDecision
+  readonly needsCommit: boolean
+}
+
 const DEFAULT_COMPACT_BYTES = 64 * 1024
 const DEFAULT_PART_BYTES = 1_000_000
-const NAME_LENGTH_MAX = 512
 
 /**
  * Decisions made durable: the core, and an append log in SQLite.
@@ -61,24 +74,12 @@ export class Ledger {
   readonly #table: LogTable
   readonly #core: Core
   readonly #state: LedgerState
-  readonly #compactBytes: number
-  readonly #historySegments: number
-  readonly #partBytes: number
-  readonly #metaHash: Uint8Array
-  /** Segments with records that are not in the file yet, in order; the last one is open. */
-  readonly #writers: SegmentWriter[]
-  /** Records of the open segment that are in the file. */
-  #committed: number
-  #heldDenial: DenyRecord | null = null
-  /** Bytes of sealed segments that no snapshot covers. */
-  #logBytes: number
-  #snapshotBytes: number
-  /** The first segment in the file. */
-  #oldestSequence: number
-  #group: CommitGroup | null = null
-  #running: Promise<void> = Promise.resolve()
+  readonly #options: LedgerOptions
+  readonly #writer: LogWriter
+  readonly #commits: GroupCommit
+  readonly #durability: Durability
+  readonly #reader: LogReader
   #failure: SluiceError | null = null
-  #commits = 0
 
   private constructor(
     port: LedgerPort,
@@ -86,22 +87,29 @@ export class Ledger {
     core: Core,
     state: LedgerState,
     open: SegmentWriter,
-    log: Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes" | "oldestSequence">,
-    { compactBytes = DEFAULT_COMPACT_BYTES, historySegments = 0, partBytes = DEFAULT_PART_BYTES }: LedgerOptions,
+    log: LogPosition,
+    options: LedgerOptions,
   ) {
     this.#port = port
     this.#table = table
     this.#core = core
     this.#state = state
-    this.#writers = [open]
-    this.#committed = open.count
-    this.#metaHash = log.metaHash
-    this.#logBytes = log.logBytes
-    this.#snapshotBytes = log.snapshotBytes
-    this.#oldestSequence = log.oldestSequence
-    this.#compactBytes = compactBytes
-    this.#historySegments = historySegments
-    this.#partBytes = partBytes
+    this.#options = options
+    this.#writer = new LogWriter(
+      port,
+      table,
+      open,
+      log,
+      () => this.#requireOpen(),
+      (end) => options.onCommit?.(end),
+    )
+    this.#commits = new GroupCommit(
+      port,
+      () => this.#write(),
+      () => this.#compactIfLong(),
+    )
+    this.#durability = new Durability(port, this.#writer, () => this.commit(), options)
+    this.#reader = new LogReader(port, table)
   }
 
   /**
@@ -113,9 +121,22 @@ export class Ledger {
     const table = new LogTable(port.sql)
     const core = options.core ?? new Core()
     if (table.exists()) {
-      const recovered = await recover(port, core, table.read())
-      return new Ledger(port, table, core, recovered.state, SegmentWriter.resume(recovered.open), recovered, options)
+      const recovered = await recover(port, core, table.read(), stateOptions(options))
+      const { sequence, count } = recovered.open
+      if (options.leastEnd !== undefined) {
+        try {
+          requireEnd({ sequence, count, metaHash: recovered.metaHash }, options.leastEnd)
+        } catch (error) {
+          recovered.state.free()
+          throw error
+        }
+      }
+      const open = SegmentWriter.resume(recovered.open)
+      const ledger = new Ledger(port, table, core, recovered.state, open, recovered, options)
+      await ledger.#begin()
+      return ledger
     }
+    if (options.leastEnd !== undefined) throw new StoreCorrupt("the log", "it is missing")
     const meta = newMeta()
     const { body, hash } = await writeMeta(port, meta)
     const open = new SegmentWriter(1, hash)
@@ -125,14 +146,42 @@ export class Ledger {
       table.writeMeta(body)
       table.writeSegment(1, segment.body)
     })
-    const state = new LedgerState(core, meta.seed, meta.id)
+    const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))
+    options.onCommit?.({ sequence: 1, count: 0, metaHash: hash })
     const empty = { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1 }
-    return new Ledger(port, table, core, state, open, empty, options)
+    const ledger = new Ledger(port, table, core, state, open, empty, options)
+    await ledger.#begin()
+    return ledger
+  }
+
+  /**
+   * Notes under which way of syncing the log is written from here on, where that leaves something untold or the last
+   * one did. What the last one had granted ahead and did not take back counts as used.
+   */
+  async #begin(): Promise<void> {
+    const sync = SYNC_NUMBER[this.#durability.sync]
+    if (sync === SYNC_NUMBER.always && this.#state.sync === SYNC_NUMBER.always) return
+    const timeMs = this.#options.openedAtMs ?? this.#state.timeMs
+    for (const limit of this.#state.limits) {
+      for (const [key, units] of limit.ahead) {
+        // No more than fits was admitted; one more, since what remains is told rounded down.
+        const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
+        this.charge(limit, key, Math.min(units, fits), timeMs)
+      }
+    }
+    this.#noteStore("open", timeMs, sync)
+    await this.commit()
+  }
+
+  #noteStore(op: "open" | "close", timeMs: number, sync: number): void {
+    const record: StoreRecord = { op, timeMs, limit: 0, sync }
+    this.#state.noteStore(record)
+    this.#append(record)
   }
 
   /** Commits made since the ledger was opened. */
   get commits(): number {
-    return this.#commits
+    return this.#writer.commits
   }
 
   get limits(): readonly LedgerLimit[] {
@@ -141,6 +190,31 @@ export class Ledger {
 
   limit(name: string): LedgerLimit | undefined {
     return this.#state.limit(name)
+  }
+
+  /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this ledger did. */
+  limitOf(receipt: Receipt): LedgerLimit | null | undefined {
+    const { id } = receipt
+    const number = this.#state.numberOf(id)
+    if (number === undefined) return undefined
+    const limit = this.#state.limitAt(number)
+    if (limit === undefined) return null
+    return limit.keys.chargeOf(id) === null ? undefined : limit
+  }
+
+  /** The name of a limit by its number, while it is defined. */
+  nameOf(number: number): string | undefined {
+    return this.#state.limitAt(number)?.name
+  }
+
+  /** Whether the names of keys are kept. */
+  get keepsNames(): boolean {
+    return this.#state.keepsNames
+  }
+
+  /** The keys of a limit that were decided about, where names are kept. */
+  namesOf({ number }: LedgerLimit): ReadonlySet<string> {
+    return this.#state.limitAt(number)?.names ?? new Set()
   }
 
   /**
@@ -160,37 +234,106 @@ export class Ledger {
     return limit
   }
 
+  /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. */
+  remove(limit: LedgerLimit, nowMs: number): void {
+    this.#requireOpen()
+    requireTime(nowMs)
+    this.#state.remove(limit)
+    this.#append({ op: "remove", timeMs: nowMs, limit: limit.number })
+  }
+
   /**
-   * Asks and charges in memory. An admission must not be told before `commit()` has resolved; a denial may be.
+   * Asks and charges in memory. An admission must not be told before `commit()` has resolved where `needsCommit` says
+   * so; a denial may be.
    *
+   * @param id names the call: an admission under the same id and key is told again for five minutes, not made again
    * @throws {CostError} {KeyError} {RangeError}; then nothing has changed
    */
-  check(
-    limit: LedgerLimit,
-    key: string,
-    cost: number,
-    nowMs: number,
-  ): { decision: LimitDecision; needsCommit: boolean } {
+  check(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LedgerAnswer {
     this.#requireOpen()
+    const again = id === undefined ? null : this.#toldAgain(limit, key, nowMs, id)
+    if (again !== null) return { decision: again, needsCommit: true }
     const decision = limit.keys.check(key, cost, nowMs)
     if (cost === 0) return { decision, needsCommit: false }
-    if (decision.allowed) {
-      this.#append({ op: "admit", timeMs: nowMs, limit: limit.number, key, cost })
-      return { decision, needsCommit: true }
+    if (!decision.allowed) return { decision, needsCommit: this.#denied(limit, decision, nowMs) }
+    this.#append(this.#admission(limit, decision, nowMs, id))
+    return { decision, needsCommit: this.#admissionWaits(limit, key, cost, nowMs) }
+  }
+
+  /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {RangeError} */
+  peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LimitDecision {
+    this.#requireOpen()
+    return (id === undefined ? null : this.#toldAgain(limit, key, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
+  }
+
+  /**
+   * Asks and charges all or nothing: where one is denied, nothing is charged. What is admitted is in the file together.
+   *
+   * @param checks at least one, no limit and key twice
+   * @returns an answer to each, in their order
+   * @throws {CostError} {KeyError} {RangeError}; then nothing has changed
+   */
+  checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
+    this.#requireOpen()
+    requireGroup(checks)
+    const asked = checks.map(({ limit, key, cost }) => limit.keys.peek(key, cost, nowMs))
+    if (asked.some(({ allowed }) => !allowed)) {
+      return checks.map(({ limit, key, cost }, index) =>
+        asked[index]!.allowed ? { decision: asked[index]!, needsCommit: false } : this.check(limit, key, cost, nowMs),
+      )
     }
-    // A denial that starts a block changes what comes after, so it is told like an admission.
-    const startsBlock = decision.reason === "limit" && limit.keys.policy.blockMs > 0
-    this.#appendDenial(
-      { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs },
-      startsBlock,
+    const decisions = checks.map(({ limit, key, cost }) => limit.keys.check(key, cost, nowMs))
+    const charged = checks.flatMap(({ limit, cost }, index) =>
+      cost === 0 ? [] : [this.#admission(limit, decisions[index]!, nowMs)],
     )
-    return { decision, needsCommit: startsBlock }
+    if (charged.length > 0) {
+      this.#state.noteTime(nowMs)
+      this.#commitIfLong(this.#writer.appendTogether(charged))
+    }
+    return checks.map(({ limit, key, cost }, index) => ({
+      decision: decisions[index]!,
+      needsCommit: cost > 0 && this.#admissionWaits(limit, key, cost, nowMs),
+    }))
+  }
+
+  #toldAgain(limit: LedgerLimit, key: string, nowMs: number, id: string): LimitDecision | null {
+    requireCallId(id)
+    const told = this.#state.limitAt(limit.number)?.told.find(id, key, nowMs)
+    return told === undefined ? null : limit.keys.again(key, told, nowMs)
+  }
+
+  /** The record of an admission, and what else is to be known of it. */
+  #admission(limit: LedgerLimit, decision: LimitDecision, nowMs: number, id?: string): LogRecord {
+    const { key, cost } = decision
+    this.#state.noteName(limit, key)
+    const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
+    if (id === undefined) return record
+    const told = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
+    this.#state.limitAt(limit.number)!.told.add(told, nowMs)
+    return { ...record, id }
+  }
+
+  #admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
+    return this.#durability.admissionWaits(limit, key, cost, (units) => {
+      this.#state.limitAt(limit.number)!.ahead.set(key, units)
+      this.#append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
+    })
+  }
+
+  #denied(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
+    // A denial that starts a block changes what comes after, so it is told like an admission.
+    const startsBlock = reason === "limit" && limit.keys.policy.blockMs > 0
+    this.#state.noteTime(nowMs)
+    this.#state.noteName(limit, key)
+    const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
+    this.#commitIfLong(this.#writer.appendDenial(record, { merge: !startsBlock }))
+    return startsBlock && this.#durability.changeWaits()
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
     this.#requireOpen()
     limit.keys.charge(key, units, nowMs)
-    this.#append({ op: "charge", timeMs: nowMs, limit: limit.number, key, cost: units })
+    this.#appendOf(limit, { op: "charge", timeMs: nowMs, limit: limit.number, key, cost: units })
   }
 
   /**
@@ -205,51 +348,59 @@ export class Ledger {
     if (charge === null) throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
     if (!this.#state.settle(limit, receipt, units, nowMs)) return false
     const { key, chargedAtMs } = receipt
-    this.#append({ op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
+    this.#appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
   }
 
   block(limit: LedgerLimit, key: string, untilMs: number, nowMs: number): void {
     this.#requireOpen()
     limit.keys.block(key, untilMs, nowMs)
-    this.#append({ op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
+    this.#appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#requireOpen()
     requireTime(nowMs)
     const had = limit.keys.unblock(key)
-    if (had) this.#append({ op: "unblock", timeMs: nowMs, limit: limit.number, key })
+    if (had) this.#appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
     return had
   }
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#requireOpen()
     const had = limit.keys.reset(key, nowMs)
-    this.#append({ op: "reset", timeMs: nowMs, limit: limit.number, key })
+    this.#appendOf(limit, { op: "reset", timeMs: nowMs, limit: limit.number, key })
     return had
+  }
+
+  /**
+   * Whether the answer to the change that was just made must wait for `commit()`. Under `batch` most need not.
+   */
+  changeWaits(): boolean {
+    return this.#durability.changeWaits()
   }
 
   /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
   commit(): Promise<void> {
-    if (this.#failure !== null) return Promise.reject(this.#failure)
-    if (this.#group === null) {
-      const group = new CommitGroup()
-      this.#group = group
-      // The next turn takes everybody who is ready now; a commit under way is waited for.
-      this.#port.defer(() => {
-        this.#running = this.#running.then(() => this.#write(group))
-      })
-    }
-    return this.#group.done
+    return this.#failure === null ? this.#commits.commit() : Promise.reject(this.#failure)
+  }
+
+  /** The last records that `wants` picks, the newest first. @throws {StoreCorrupt} {StoreUnavailable} */
+  async lastRecords(count: number, wants: (record: LogRecord) => boolean): Promise<readonly LogRecord[]> {
+    await this.commit()
+    return this.#reader.last(count, wants)
+  }
+
+  /** Every record that the log still has from a place on, in order. @throws {StoreCorrupt} {StoreUnavailable} */
+  async *records(place?: LogPlace): AsyncGenerator<PlacedRecord, void, undefined> {
+    await this.commit()
+    yield* this.#reader.from(place)
   }
 
   /** Writes a snapshot of the state and drops the segments that it covers, in one transaction. */
   async compact(): Promise<void> {
     await this.commit()
-    const done = this.#running.then(() => this.#compact())
-    this.#running = done.catch(() => undefined)
-    return done
+    return this.#commits.alone(() => this.#compact())
   }
 
   /**
@@ -259,12 +410,7 @@ export class Ledger {
    */
   async verify(): Promise<Verification> {
     await this.commit()
-    const done = this.#running.then(() => this.#verify())
-    this.#running = done.then(
-      () => undefined,
-      () => undefined,
-    )
-    return done
+    return this.#commits.alone(() => this.#verify())
   }
 
   /** Whether it can still be asked: not closed, and no commit has failed. */
@@ -274,8 +420,11 @@ export class Ledger {
 
   /** Commits what is left, and frees the memory. Nothing may be asked afterwards. */
   async close(): Promise<void> {
-    if (this.#failure === null) await this.commit()
-    await this.#running
+    if (this.#failure === null) {
+      if (this.#state.sync !== SYNC_NUMBER.always) this.#noteStore("close", this.#state.timeMs, SYNC_NUMBER.always)
+      await this.commit()
+    }
+    await this.#commits.idle()
     this.abandon()
   }
 
@@ -291,164 +440,77 @@ export class Ledger {
 
   #append(record: LogRecord): void {
     this.#state.noteTime(record.timeMs)
-    this.#tellDenial()
-    this.#appendTo(record)
+    this.#commitIfLong(this.#writer.append(record))
   }
 
-  #appendTo(record: LogRecord): void {
-    let open = this.#writers.at(-1)!
-    if (open.length >= COMMIT_BYTES) {
-      open = new SegmentWriter(open.sequence + 1)
-      this.#writers.push(open)
-      // Denials that nobody commits must not fill the memory.
-      void this.commit()
-    }
-    open.append(record)
+  #appendOf(limit: LedgerLimit, record: Extract<LogRecord, { readonly key: string }>): void {
+    this.#state.noteName(limit, record.key)
+    this.#append(record)
   }
 
-  /** Holds a denial back while more of the same kind come, so that a flood is one record. */
-  #appendDenial(record: DenyRecord, startsBlock: boolean): void {
-    this.#state.noteTime(record.timeMs)
-    const held = this.#heldDenial
-    const same = held !== null && held.limit === record.limit && held.key === record.key && held.cost === record.cost
-    // Only in the order of time, so that repeating the first of them leaves the state as all of them did.
-    if (same && !startsBlock && record.timeMs >= held.lastMs) {
-      this.#heldDenial = { ...held, count: held.count + 1, lastMs: record.timeMs }
-      return
-    }
-    this.#tellDenial()
-    this.#heldDenial = record
+  /** What nobody commits, such as denials, must not fill the memory. */
+  #commitIfLong(isLong: boolean): void {
+    if (isLong) void this.commit()
   }
 
-  #tellDenial(): void {
-    if (this.#heldDenial === null) return
-    this.#appendTo(this.#heldDenial)
-    this.#heldDenial = null
-  }
-
-  /** Closes the segments that are full, or all where `rolling`, and opens the next. What comes from here on goes there. */
-  #closeSegments({ rolling }: { readonly rolling: boolean }): SegmentWriter[] {
-    this.#tellDenial()
-    const open = this.#writers.at(-1)!
-    if (rolling || open.length >= PAGE_BYTES) this.#writers.push(new SegmentWriter(open.sequence + 1))
-    return this.#writers.splice(0, this.#writers.length - 1)
-  }
-
-  /** Seals closed segments in order, each with the hash of the one before, and gives the open one its own. */
-  async #seal(closed: readonly SegmentWriter[]): Promise<SealedSegment[]> {
-    const sealed: SealedSegment[] = []
-    for (const [index, writer] of closed.entries()) {
-      const { body, hash } = await writer.seal(this.#port, { isSealed: true })
-      sealed.push({ sequence: writer.sequence, body, hash })
-      const next = closed[index + 1] ?? this.#writers[0]!
-      next.previousHash = hash
-    }
-    return sealed
-  }
-
-  /** The open segment as it is now. What is appended from here on is not in it. */
-  async #sealOpen(): Promise<{ readonly sequence: number; readonly count: number; readonly body: Uint8Array }> {
-    const open = this.#writers[0]!
-    const { sequence, count } = open
-    const { body } = await open.seal(this.#port, { isSealed: false })
-    return { sequence, count, body }
-  }
-
-  /** Writes closed segments and the open one in one transaction, with `also` in it. */
-  async #writeLog(closed: readonly SegmentWriter[], also?: () => void): Promise<void> {
-    const sealed = await this.#seal(closed)
-    const open = await this.#sealOpen()
-    // Who abandoned the ledger while the hashes were made may have opened another on the same rows.
+  async #write(): Promise<void> {
     this.#requireOpen()
-    if (sealed.length === 0 && also === undefined) {
-      this.#table.writeSegment(open.sequence, open.body)
-    } else {
-      this.#table.transaction(() => {
-        for (const segment of sealed) this.#table.writeSegment(segment.sequence, segment.body)
-        this.#table.writeSegment(open.sequence, open.body)
-        also?.()
-      })
-    }
-    this.#committed = open.count
-    for (const segment of sealed) this.#logBytes += segment.body.length
-    this.#commits += 1
+    if (!this.#writer.hasNews) return
+    await this.#orFail(() => this.#writer.write(this.#writer.close({ rolling: false })))
   }
 
-  /** Whether anything was appended that is not in the file. */
-  #hasNews(): boolean {
-    return this.#heldDenial !== null || this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
-  }
-
-  async #write(group: CommitGroup): Promise<void> {
-    // Who comes from here on is in the next group.
-    this.#group = null
-    if (this.#failure !== null) return group.reject(this.#failure)
-    if (!this.#hasNews()) return group.resolve()
-    try {
-      await this.#writeLog(this.#closeSegments({ rolling: false }))
-      group.resolve()
-      if (this.#logBytes > Math.max(this.#compactBytes, this.#snapshotBytes * 2)) await this.#compact()
-    } catch (error) {
-      group.reject(this.#fail(error))
-    }
+  async #compactIfLong(): Promise<void> {
+    const { compactBytes = DEFAULT_COMPACT_BYTES } = this.#options
+    const { logBytes, snapshotBytes } = this.#writer
+    if (logBytes <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
+    // What fails closes the ledger, and everybody learns it.
+    await this.#compact().catch(() => undefined)
   }
 
   async #compact(): Promise<void> {
     this.#requireOpen()
-    try {
-      const closed = this.#closeSegments({ rolling: true })
-      this.#writers[0]!.isAfterSnapshot = true
+    const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = this.#options
+    await this.#orFail(async () => {
+      const closed = this.#writer.close({ rolling: true })
       const state = this.#state.save({ idle: "dropped" })
       this.#state.load(state)
-      const sequence = closed.at(-1)!.sequence
-      const dropped = sequence - this.#historySegments
-      const oldestSequence = Math.max(this.#oldestSequence, dropped + 1)
-      const sealed = await this.#seal(closed)
-      const snapshot = { sequence, oldestSequence, chainHash: sealed.at(-1)!.hash, state }
-      const rows = await writeSnapshot(this.#port, snapshot, { metaHash: this.#metaHash, partBytes: this.#partBytes })
-      const open = await this.#sealOpen()
-      this.#requireOpen()
-      this.#table.transaction(() => {
-        for (const segment of sealed) {
-          if (segment.sequence > dropped) this.#table.writeSegment(segment.sequence, segment.body)
-        }
-        this.#table.writeSegment(open.sequence, open.body)
-        this.#table.replaceSnapshot(rows, dropped)
-      })
-      this.#committed = open.count
-      this.#snapshotBytes = state.length
-      this.#oldestSequence = oldestSequence
-      this.#logBytes = 0
-    } catch (error) {
-      throw this.#fail(error)
-    }
+      this.#durability.restart()
+      await this.#writer.writeSnapshot(closed, state, { historySegments, partBytes })
+    })
   }
 
   async #verify(): Promise<Verification> {
     this.#requireOpen()
     let rows: readonly LogRow[] = []
-    let sequence: number
-    let live: Uint8Array
-    try {
-      const closed = this.#closeSegments({ rolling: true })
-      sequence = closed.at(-1)!.sequence
-      live = this.#state.save({ idle: "kept" })
-      await this.#writeLog(closed, () => {
+    const { sequence, live } = await this.#orFail(async () => {
+      const closed = this.#writer.close({ rolling: true })
+      const live = this.#state.save({ idle: "kept" })
+      await this.#writer.write(closed, () => {
         rows = this.#table.read()
       })
+      return { sequence: closed.at(-1)!.sequence, live }
+    })
+    const { state, ...found } = await recover(this.#port, this.#core, rows, {
+      throughSequence: sequence,
+      ...stateOptions(this.#options),
+    })
+    const replayed = state.save({ idle: "kept" })
+    state.free()
+    return {
+      rows: found.rows,
+      bytes: found.bytes,
+      records: found.records,
+      sequence,
+      coveredSequence: found.coveredSequence,
+      replayEqualsLive: sameBytes(live, replayed),
+    }
+  }
+
+  async #orFail<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
     } catch (error) {
       throw this.#fail(error)
-    }
-    const recovered = await recover(this.#port, this.#core, rows, { throughSequence: sequence })
-    const replayed = recovered.state.save({ idle: "kept" })
-    recovered.state.free()
-    return {
-      rows: recovered.rows,
-      bytes: recovered.bytes,
-      records: recovered.records,
-      sequence,
-      coveredSequence: recovered.coveredSequence,
-      replayEqualsLive: sameBytes(live, replayed),
     }
   }
 
@@ -459,36 +521,6 @@ export class Ledger {
   }
 }
 
-function requireTime(nowMs: number): void {
-  if (Number.isInteger(nowMs) && nowMs >= 0 && nowMs <= LATEST_MS) return
-  throw new RangeError(`Cannot note time ${show(nowMs)}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`)
-}
-
-function requireName(name: string): void {
-  if (typeof name === "string" && name.length > 0 && name.length <= NAME_LENGTH_MAX && name.isWellFormed()) return
-  throw new RangeError(
-    `Cannot define limit ${show(name)}: its name is a well-formed text of 1 to ${NAME_LENGTH_MAX} characters.`,
-  )
-}
-
-interface SealedSegment {
-  readonly sequence: number
-  readonly body: Uint8Array
-  readonly hash: Uint8Array
-}
-
-/** The callers that wait for one commit. */
-class CommitGroup {
-  readonly done: Promise<void>
-  resolve!: () => void
-  reject!: (error: Error) => void
-
-  constructor() {
-    this.done = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
-    // A caller that does not wait, such as an alarm, must not turn a failure into an unhandled rejection.
-    this.done.catch(() => undefined)
-  }
+function stateOptions({ names, keepStatsMs }: LedgerOptions): StateOptions {
+  return { ...(names === undefined ? {} : { names }), ...(keepStatsMs === undefined ? {} : { keepStatsMs }) }
 }

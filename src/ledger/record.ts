@@ -19,6 +19,8 @@ export type LogRecord =
       readonly limit: number
       readonly key: string
       readonly cost: number
+      /** Names the call, where the caller did. */
+      readonly id?: string
     }
   | DenyRecord
   | {
@@ -38,6 +40,29 @@ export type LogRecord =
     }
   | { readonly op: "unblock"; readonly timeMs: number; readonly limit: number; readonly key: string }
   | { readonly op: "reset"; readonly timeMs: number; readonly limit: number; readonly key: string }
+  | AheadRecord
+  | { readonly op: "remove"; readonly timeMs: number; readonly limit: number }
+  | StoreRecord
+
+/** From here on, up to `units` units of a key may have been admitted that the log does not tell. */
+export interface AheadRecord {
+  readonly op: "ahead"
+  readonly timeMs: number
+  readonly limit: number
+  readonly key: string
+  readonly units: number
+}
+
+/** About the store as a whole: it was opened under a way of syncing, or closed with everything told. */
+export type StoreRecord = (
+  | { readonly op: "open"; readonly timeMs: number }
+  | { readonly op: "close"; readonly timeMs: number }
+) & {
+  /** Stands for no limit. */
+  readonly limit: 0
+  /** The number of the way: see `SYNC_NUMBER`. */
+  readonly sync: number
+}
 
 /** Denials of the same key and cost that came one after the other: the first at `timeMs`, the last at `lastMs`. */
 export interface DenyRecord {
@@ -62,12 +87,28 @@ export interface RefundRecord {
   readonly charge: number
 }
 
-const OPS = ["define", "admit", "deny", "charge", "settle", "block", "unblock", "reset"] as const
+const OPS = [
+  "define",
+  "admit",
+  "deny",
+  "charge",
+  "settle",
+  "block",
+  "unblock",
+  "reset",
+  "ahead",
+  "remove",
+  "open",
+  "close",
+] as const
+const OP_NUMBER = Object.fromEntries(OPS.map((op, number) => [op, number])) as Record<(typeof OPS)[number], number>
 const OP_BITS = 0x0f
 /** Set in the first byte when cost 1 is left out. */
 const UNIT_COST = 0x10
 /** Set in the first byte when limit 0 is left out. */
 const FIRST_LIMIT = 0x20
+/** Set in the first byte of an admission that has an id. */
+const HAS_ID = 0x40
 
 /**
  * Writes records one after the other: the operation, the time since the record before, the limit, the key, the rest.
@@ -85,13 +126,13 @@ export class RecordEncoder {
   write(record: LogRecord): void {
     const writer = this.#writer
     const unit = "cost" in record && record.cost === 1 ? UNIT_COST : 0
-    writer.u8(OPS.indexOf(record.op) | unit | (record.limit === 0 ? FIRST_LIMIT : 0))
+    const named = record.op === "admit" && record.id !== undefined ? HAS_ID : 0
+    writer.u8(OP_NUMBER[record.op] | unit | named | (record.limit === 0 ? FIRST_LIMIT : 0))
     writer.signedVarint(record.timeMs - this.#timeMs)
     this.#timeMs = record.timeMs
     if (record.limit !== 0) writer.varint(record.limit)
-    if (record.op === "define") {
-      writer.text(record.name)
-      writer.text(record.policy)
+    if (!("key" in record)) {
+      this.#writeKeyless(record)
       return
     }
     this.#writeKey(record.key)
@@ -105,6 +146,20 @@ export class RecordEncoder {
       writer.varint(record.charge)
     } else if (record.op === "block") {
       writer.signedVarint(record.untilMs - record.timeMs)
+    } else if (record.op === "ahead") {
+      writer.varint(record.units)
+    } else if (named) {
+      writer.text(record.op === "admit" ? record.id! : "")
+    }
+  }
+
+  #writeKeyless(record: Exclude<LogRecord, { readonly key: string }>): void {
+    const writer = this.#writer
+    if (record.op === "define") {
+      writer.text(record.name)
+      writer.text(record.policy)
+    } else if (record.op !== "remove") {
+      writer.varint(record.sync)
     }
   }
 
@@ -134,15 +189,26 @@ export class RecordDecoder {
     const reader = this.#reader
     const first = reader.u8()
     const op = OPS[first & OP_BITS]
-    if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT))
+    if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT | HAS_ID)) {
       throw new MalformedBytes("a record has no known kind")
+    }
+    if (first & HAS_ID && op !== "admit") throw new MalformedBytes("a record has an id that is no admission")
     this.#timeMs += reader.signedVarint()
     const timeMs = requireTime(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
     if (op === "define") return { op, timeMs, limit, name: reader.text(), policy: reader.text() }
+    if (op === "remove") return { op, timeMs, limit }
+    if (op === "open" || op === "close") {
+      if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")
+      return { op, timeMs, limit, sync: reader.varint() }
+    }
     const key = this.#readKey()
     switch (op) {
-      case "admit":
+      case "admit": {
+        const cost = first & UNIT_COST ? 1 : reader.varint()
+        if (first & HAS_ID) return { op, timeMs, limit, key, cost, id: reader.text() }
+        return { op, timeMs, limit, key, cost }
+      }
       case "charge":
         return { op, timeMs, limit, key, cost: first & UNIT_COST ? 1 : reader.varint() }
       case "deny": {
@@ -158,6 +224,8 @@ export class RecordDecoder {
       }
       case "block":
         return { op, timeMs, limit, key, untilMs: requireTime(timeMs + reader.signedVarint()) }
+      case "ahead":
+        return { op, timeMs, limit, key, units: reader.varint() }
       default:
         return { op, timeMs, limit, key }
     }

@@ -1,7 +1,7 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt } from "../types/errors.js"
 import { sameBytes } from "./envelope.js"
-import { LedgerState } from "./ledger-state.js"
+import { LedgerState, type StateOptions } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { eachRecord, readSegment, type Segment, segmentRow } from "./segment.js"
 import { readSnapshot, snapshotRow } from "./snapshot.js"
@@ -41,18 +41,21 @@ export async function recover(
   port: LedgerPort,
   core: Core,
   log: readonly LogRow[],
-  { throughSequence = Number.POSITIVE_INFINITY } = {},
+  {
+    throughSequence = Number.POSITIVE_INFINITY,
+    ...stateOptions
+  }: StateOptions & { readonly throughSequence?: number } = {},
 ): Promise<Recovered> {
   const { meta, snapshotRows, segments, bytes, rows } = sortRows(log)
   if (meta === undefined) throw new StoreCorrupt(META_ROW, "it is missing")
   const { content, hash: metaHash } = await readMeta(port, meta)
-  const state = new LedgerState(core, content.seed, content.id)
+  const state = new LedgerState(core, content.seed, content.id, stateOptions)
   try {
     let covered: Covered = { coveredSequence: 0, oldestSequence: 1, chainHash: metaHash, metaHash }
     let snapshotBytes = 0
     if (snapshotRows.length > 0) {
       const snapshot = await readSnapshot(port, snapshotRows, metaHash)
-      inRow("the snapshot", () => state.load(snapshot.state))
+      inRow("the snapshot", () => state.load(snapshot.state, snapshot.format))
       const { sequence, oldestSequence, chainHash } = snapshot
       covered = { coveredSequence: sequence, oldestSequence, chainHash, metaHash }
       snapshotBytes = snapshot.state.length

@@ -22,6 +22,11 @@ export interface Snapshot {
   readonly state: Uint8Array
 }
 
+/** A snapshot that is read, and the format of its state. */
+export interface ReadSnapshot extends Snapshot {
+  readonly format: number
+}
+
 /**
  * The rows of a snapshot, in order.
  *
@@ -56,13 +61,18 @@ export async function readSnapshot(
   port: LedgerPort,
   rows: readonly Uint8Array[],
   metaHash: Uint8Array,
-): Promise<Snapshot> {
+): Promise<ReadSnapshot> {
   const pieces: Uint8Array[] = []
   let first: { sequence: number; oldestSequence: number; chainHash: Uint8Array } | null = null
   let partHash = metaHash
+  let format = 0
   for (const [index, body] of rows.entries()) {
     const row = snapshotRow(index)
-    const { content, hash } = await openRow(port, row, KIND.snapshot, body, (reader) => ({
+    const {
+      content,
+      hash,
+      format: partFormat,
+    } = await openRow(port, row, KIND.snapshot, body, (reader) => ({
       part: reader.u32(),
       parts: reader.u32(),
       sequence: reader.f64(),
@@ -78,11 +88,13 @@ export async function readSnapshot(
     }
     if (content.parts < rows.length) throw new StoreCorrupt(snapshotRow(content.parts), "it is one too many")
     if (content.parts > rows.length) throw new StoreCorrupt(snapshotRow(rows.length), "it is missing")
+    if (index > 0 && partFormat !== format) throw new StoreCorrupt(row, `its format is ${partFormat}, not ${format}`)
+    format = partFormat
     pieces.push(content.bytes)
     partHash = hash
   }
   const { sequence, oldestSequence, chainHash } = first!
-  return { sequence, oldestSequence, chainHash: chainHash.slice(), state: joined(pieces) }
+  return { sequence, oldestSequence, chainHash: chainHash.slice(), state: joined(pieces), format }
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

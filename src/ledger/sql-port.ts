@@ -26,4 +26,6 @@ export interface LedgerPort {
   sha256(bytes: Uint8Array): Awaitable<Uint8Array>
   /** Runs `work` once the callers that are ready now have been heard: the next turn of the event loop. */
   defer(work: () => void): void
+  /** Runs `work` after a time, ms. */
+  after(ms: number, work: () => void): void
 }

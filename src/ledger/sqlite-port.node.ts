@@ -1,6 +1,31 @@
 import { hash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
+import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "./sql-port.js"
+
+/** What SQLite's result codes mean for a store; they carry more in their higher bits. */
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+/** The result code of an error of SQLite, which not every runtime tells beside the words; `null` for other errors. */
+function resultCode(error: Error): number | null {
+  if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff
+  if (!("code" in error) || error.code !== "ERR_SQLITE_ERROR") return null
+  if (error.message.includes("database is locked")) return SQLITE_BUSY
+  if (error.message.includes("file is not a database")) return SQLITE_NOTADB
+  return error.message.includes("malformed") ? SQLITE_CORRUPT : 1
+}
+
+/** An error of SQLite as one of a store; others as they are. */
+export function storeError(error: unknown, path: string): unknown {
+  const code = error instanceof Error ? resultCode(error) : null
+  if (code === null) return error
+  const told = `SQLite says: ${(error as Error).message}`
+  if (code === SQLITE_BUSY) return new StoreLocked(path)
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return new StoreCorrupt("the file", told)
+  return new StoreUnavailable(told, { cause: error })
+}
 
 /** `node:sqlite` as a ledger's SQL: Node, Deno and Bun. */
 class SqlitePort implements SqlPort {
@@ -47,5 +72,6 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
     sql: new SqlitePort(database),
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
     defer: (work) => setImmediate(work),
+    after: (ms, work) => setTimeout(work, ms),
   }
 }

@@ -11,6 +11,9 @@ export interface LimitChoice {
   readonly limit?: string
 }
 
+/** The name of the default limit: the one under which keys count that have no limit of their own. */
+export const DEFAULT_LIMIT = "default"
+
 /** A limit by its name: one that many keys share, or the own limit of the key of that name. */
 export interface NamedLimit {
   readonly name: string

@@ -1,5 +1,5 @@
 import { Core } from "../engine/core.js"
-import { LATEST_MS } from "../engine/core-exports.js"
+import { LATEST_MS, UNITS_MAX } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
 import { Limit, type OnFull } from "../engine/limit.js"
@@ -11,11 +11,18 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { DumpError, show } from "../types/errors.js"
-import type { Checker, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import { DumpError, LimitNotFound, show } from "../types/errors.js"
+import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { AdmittedIds } from "./admitted-ids.js"
+import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { decideAll } from "./decide-all.js"
+import type { Limiter } from "./limiter.js"
+import type { Permit } from "./permit.js"
+import { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./waiting-line.js"
+import { type WrapOptions, wrap } from "./wrap.js"
 
-export interface RateLimiterOptions {
+export interface RateLimiterOptions extends WaitingLineOptions {
   /** Where the time comes from; default the machine's wall clock. */
   readonly clock?: Clock
   /**
@@ -28,7 +35,11 @@ export interface RateLimiterOptions {
    * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key.
    */
   readonly onFull?: OnFull
-  /** Whether to keep statistics per key, for `stats`: 72 bytes more per key, never forgotten. Default `false`. */
+  /**
+   * Whether to keep statistics per key, for `stats`: 72 bytes more per key, a reset or denied one included.
+   * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.
+   * Default `false`.
+   */
   readonly stats?: boolean
 }
 
@@ -50,7 +61,9 @@ const DEFAULT_KEY_BYTES = 24 * 2 ** 20
  * if (!decision.allowed) console.log(`try again in ${decision.retryAfterMs} ms`)
  * ```
  */
-export class RateLimiter implements Checker {
+export class RateLimiter implements Limiter {
+  /** Tells `checkAll` that every verb answers at once. */
+  readonly isSynchronous = true
   #policy: Policy
   readonly #clock: Clock
   readonly #maxKeys: number
@@ -58,6 +71,8 @@ export class RateLimiter implements Checker {
   readonly #keepsStats: boolean
   #limit: Limit | null = null
   #settled = new SettledReceipts()
+  #admitted = new AdmittedIds<LimitDecision>()
+  readonly #line: WaitingLine
   readonly #issuerId = { value: "" }
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
@@ -81,6 +96,18 @@ export class RateLimiter implements Checker {
     this.#maxKeys = maxKeys
     this.#onFull = onFull
     this.#keepsStats = stats
+    this.#line = new WaitingLine(
+      {
+        // Whoever waits was not denied: it does not count as one, and starts no block of the policy.
+        check: (key, asked) => {
+          const seen = this.peek(key, asked)
+          return seen.allowed ? this.check(key, asked) : seen
+        },
+        refund: (receipt, units) => this.refund(receipt, units),
+        settle: (receipt, actualCost) => this.settle(receipt, actualCost),
+      },
+      options,
+    )
   }
 
   /** Made at the first question: a Worker has no randomness while its modules load. */
@@ -117,11 +144,23 @@ export class RateLimiter implements Checker {
    */
   check(key: string, options?: CheckOptions): LimitDecision {
     const limit = this.#limit ?? this.#start()
+    if (options?.id !== undefined) return this.#checkOnce(limit, key, options.id, costOf(options))
     return limit.check(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+  }
+
+  /** `check` under an id: an admission of the last 5 minutes is told again. */
+  #checkOnce(limit: Limit, key: string, id: string, cost: number): LimitDecision {
+    const nowMs = this.#clock.now()
+    const known = this.#admitted.find(id, key, nowMs)
+    if (known !== undefined) return known
+    const decision = limit.check(key, cost, nowMs)
+    if (decision.allowed && cost > 0) this.#admitted.add(id, key, nowMs, decision)
+    return decision
   }
 
   /** As `check`, but only whether: nothing is allocated. */
   allow(key: string, options?: CheckOptions): boolean {
+    if (options?.id !== undefined) return this.check(key, options).allowed
     const limit = this.#limit ?? this.#start()
     return limit.allow(key, options === undefined ? 1 : costOf(options), this.#clock.now())
   }
@@ -152,10 +191,69 @@ export class RateLimiter implements Checker {
     return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now())
   }
 
-  /** What `check` would say, charging nothing. */
+  /**
+   * What `check` would say, charging nothing. After a clock was set back by more than a full refill, the wait that it
+   * tells begins with the next check, which is what sets the key's time back; a peek changes nothing.
+   */
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
-    return limit.peek(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    const nowMs = this.#clock.now()
+    const known = options?.id === undefined ? undefined : this.#admitted.find(options.id, key, nowMs)
+    return known ?? limit.peek(key, options === undefined ? 1 : costOf(options), nowMs)
+  }
+
+  /**
+   * Decides checks of several keys together: all are charged, or none is. For keys of several limiters there is the
+   * function `checkAll`.
+   *
+   * @throws {RangeError} where the items are none, or one key comes twice; {LimitNotFound} where an item names a limit;
+   * else as `check`; then nothing has changed
+   */
+  checkAll(items: readonly CheckItem[]): AllDecision {
+    for (const { limit } of items) if (limit !== undefined) throw new LimitNotFound(limit)
+    return decideAll(
+      items.map((item) => ({
+        subject: item.key,
+        key: item.key,
+        peek: () => this.peek(item.key, item),
+        check: () => this.check(item.key, item),
+        refund: ({ receipt }) => receipt && this.refund(receipt),
+      })),
+    )
+  }
+
+  /** `checkAll`, but only whether. */
+  allowAll(items: readonly CheckItem[]): boolean {
+    return this.checkAll(items).allowed
+  }
+
+  /**
+   * Waits until a key is admitted: first come, first served for each key. Waiting counts as no denial. Calls of `check`
+   * do not stand in the line.
+   *
+   * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout; {QueueFull}; the signal's reason;
+   * else as `check`
+   * @example
+   * ```ts
+   * import { RateLimiter } from "sluice"
+   *
+   * const limiter = new RateLimiter("100/second")
+   * using permit = await limiter.acquire("user:42", { timeout: "2s" })
+   * permit.decision.remaining // 99
+   * ```
+   */
+  async acquire(key: string, options?: AcquireOptions): Promise<Permit> {
+    // What cannot be asked is refused at once, not when its turn has come.
+    if (options?.cost !== undefined) this.peek(key, { cost: options.cost })
+    return this.#line.acquire(key, options)
+  }
+
+  /** A function that asks this limiter before each call: see the function `wrap`. */
+  wrap<This, Args extends unknown[], Result>(
+    fn: (this: This, ...args: Args) => Result,
+    options?: WrapOptions<This, Args>,
+  ): (this: This, ...args: Args) => Result {
+    return wrap(this, fn, options)
   }
 
   /**
@@ -168,9 +266,7 @@ export class RateLimiter implements Checker {
    */
   refund(receipt: Receipt, units: number = receipt.cost): void {
     const nowMs = this.#clock.now()
-    if (!Number.isInteger(units) || units < 0 || units > receipt.cost) {
-      throw new RangeError(`Cannot refund ${show(units)} units: allowed are 0 to the receipt's cost ${receipt.cost}.`)
-    }
+    requireRefund(receipt, units)
     if (this.#settle(receipt, nowMs)) this.#limit!.refund(receipt.key, units, receipt.chargedAtMs, nowMs)
   }
 
@@ -182,9 +278,7 @@ export class RateLimiter implements Checker {
    */
   settle(receipt: Receipt, actualCost: number): void {
     const nowMs = this.#clock.now()
-    if (!Number.isInteger(actualCost) || actualCost < 0 || actualCost > 2 ** 31) {
-      throw new RangeError(`Cannot settle at cost ${show(actualCost)}: allowed are whole units from 0 to ${2 ** 31}.`)
-    }
+    requireActualCost(actualCost)
     if (!this.#settle(receipt, nowMs)) return
     const unused = receipt.cost - actualCost
     if (unused > 0) this.#limit!.refund(receipt.key, unused, receipt.chargedAtMs, nowMs)
@@ -193,9 +287,16 @@ export class RateLimiter implements Checker {
 
   /** Whether a receipt is this limiter's and was open; it is closed then. */
   #settle(receipt: Receipt, nowMs: number): boolean {
-    if (this.#limit === null || !receipt.id.startsWith(`${this.#issuerId.value}-`)) {
+    if (this.#limit === null || this.#limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
+    if (!Number.isInteger(receipt.cost) || receipt.cost < 1 || receipt.cost > UNITS_MAX) {
+      throw new RangeError(
+        `Cannot settle a charge of ${show(receipt.cost)} units: allowed are whole units from 1 to ${UNITS_MAX}.`,
+      )
+    }
+    // Throws where the rest of the receipt cannot be, while the one that was given stays open.
+    this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
     return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
   }
 
@@ -295,6 +396,7 @@ export class RateLimiter implements Checker {
     limit.restore(bytes, head)
     this.#limit = limit
     this.#issuerId.value = head.issuerId
+    this.#admitted = new AdmittedIds()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
   }
@@ -311,14 +413,4 @@ export class RateLimiter implements Checker {
     }
     return this.#limit?.sweep(this.#clock.now(), budget) ?? 0
   }
-}
-
-/** The cost that options name. The core refuses what is no whole number in range; a text would be taken as one. */
-function costOf(options: CheckOptions): number {
-  return options.cost === undefined ? 1 : requireNumber(options.cost)
-}
-
-function requireNumber(units: number): number {
-  if (typeof units === "number") return units
-  throw new RangeError(`Cannot take ${show(units)} units: allowed are whole units from 0 to ${2 ** 31}.`)
 }

@@ -66,6 +66,20 @@ export class RateLimitExceeded extends SluiceError {
     this.decision = decision
   }
 
+  get key(): string {
+    return this.decision.key
+  }
+
+  /** Units allowed per period by the rule that binds most. */
+  get limit(): number {
+    return this.decision.limit
+  }
+
+  /** Units that were left. */
+  get remaining(): number {
+    return this.decision.remaining
+  }
+
   /** Whole milliseconds until this check would pass. */
   get retryAfterMs(): number {
     return this.decision.retryAfterMs
@@ -101,6 +115,20 @@ export class TimeoutExceeded extends SluiceError {
     super(`Cannot admit key ${show(key)}: it is not its turn within ${timeoutMs} ms.`)
     this.key = key
     this.timeoutMs = timeoutMs
+  }
+}
+
+/** So many wait for admission already that one more may not. Nothing was charged. */
+export class QueueFull extends SluiceError {
+  override readonly name = "QueueFull"
+  readonly code = "QUEUE_FULL"
+  readonly key: string
+  readonly maxWaiting: number
+
+  constructor(key: string, maxWaiting: number) {
+    super(`Cannot wait for key ${show(key)}: ${maxWaiting} wait already (maxWaiting).`)
+    this.key = key
+    this.maxWaiting = maxWaiting
   }
 }
 

@@ -28,7 +28,8 @@ export async function runCases(runtime: string, core: CoreUnderTest, make: MakeL
   return { runtime, core: coreResults, limiter: limiterResults }
 }
 
-async function outcomeOf(name: string, run: () => void | Promise<void>): Promise<CaseResult> {
+/** Runs one case, and tells how it ended. */
+export async function outcomeOf(name: string, run: () => void | Promise<void>): Promise<CaseResult> {
   try {
     await run()
     return { name, failure: null }

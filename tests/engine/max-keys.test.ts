@@ -66,6 +66,39 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     expect(limit.check("b", 1, START_MS + 1_000).allowed).toBe(true)
   })
 
+  test("holds for statistics: a new key takes the place of the one counted longest ago", () => {
+    const limit = makeLimit("100/hour", { maxKeys: 12, stats: true })
+    for (let i = 1; i <= 12; i++) limit.check(`key ${i}`, 1, START_MS + i)
+    limit.check("key 1", 1, START_MS + 13)
+    limit.reset("new", START_MS + 14)
+    expect(limit.save(2, START_MS)).toHaveLength(12)
+    expect(limit.stats("new").lastResetAt).toBe(START_MS + 14)
+    expect(limit.stats("key 2").totalAllowed).toBe(0)
+    expect(limit.stats("key 1").totalAllowed).toBe(2)
+    for (let i = 0; i < 5_000; i++) limit.check(`other ${i}`, 1, START_MS + 20 + i)
+    expect(limit.save(2, START_MS)).toHaveLength(12)
+    expect(limit.stats("other 4999").totalAllowed).toBe(1)
+  })
+
+  test("lets saved cells in past it, and comes down to it as new keys come", () => {
+    const from = makeLimit("100/hour")
+    for (let i = 0; i < 100; i++) from.check(`key ${i}`, 10, START_MS)
+    const cells = from.save(0, START_MS)
+    const to = makeLimit("100/hour", { maxKeys: 80 })
+    for (const cell of cells) expect(to.load(0, cell)).toBe(true)
+    expect(to.size).toBe(100)
+    for (let i = 0; i < 100; i++) expect(to.peek(`key ${i}`, 0, START_MS).remaining).toBe(90)
+    for (let i = 0; i < 20; i++) to.check(`new ${i}`, 90, START_MS)
+    expect(to.size).toBe(80)
+    to.check("one more", 1, START_MS)
+    expect(to.size).toBe(80)
+    const denying = makeLimit("100/hour", { maxKeys: 80, onFull: "deny-new" })
+    for (const cell of cells) denying.load(0, cell)
+    expect(denying.allow("new", 1, START_MS)).toBe(false)
+    expect(denying.allow("key 1", 1, START_MS)).toBe(true)
+    expect(denying.size).toBe(100)
+  })
+
   test("forgets the key that would be full soonest among its neighbours", () => {
     const limit = makeLimit("100/hour", { maxKeys: 12 })
     // In a table this small, all are neighbours.

@@ -54,6 +54,28 @@ describe("memory", () => {
     expect(core.exports.allocatedBytes() / 500_000).toBeLessThan(36)
   })
 
+  test("pointers above 2 GB are as good as others", () => {
+    const core = new Core()
+    // Not touched, so it takes addresses only.
+    expect(core.exports.memoryTake(2 ** 31) >>> 0).toBeGreaterThan(0)
+    const limit = makeLimit("100/hour sliding_window_log", { stats: true }, core)
+    expect(core.withBlock(64, (pointer) => pointer)).toBeGreaterThan(2 ** 31)
+    for (let i = 0; i < 1_000; i++) limit.check(`key ${i % 100}`, 1, START_MS + i)
+    expect(limit.peek("key 1", 0, START_MS + 1_000).remaining).toBe(90)
+    expect(limit.stats("key 1").totalAllowed).toBe(10)
+    const { allowed, remaining } = limit.checkMany(["key 1", "key 2", "new"], [90, 91, 1], START_MS + 1_000)
+    expect([...allowed]).toEqual([1, 0, 1])
+    expect([...remaining]).toEqual([0, 90, 99])
+    const copy = makeLimit("100/hour sliding_window_log", { stats: true }, core)
+    for (const kind of [0, 2] as const) {
+      const cells = limit.save(kind, START_MS + 1_000)
+      expect(cells).toHaveLength(101)
+      for (const cell of cells) expect(copy.load(kind, cell)).toBe(true)
+    }
+    expect(copy.peek("key 1", 0, START_MS + 1_000).remaining).toBe(0)
+    expect(copy.stats("key 1").totalAllowed).toBe(11)
+  })
+
   test("a ring shrinks when the charges in its window become few", () => {
     const core = new Core()
     const limit = makeLimit("100000/second sliding_window_log", {}, core)

@@ -197,8 +197,6 @@ describe("rateLimit() with something that throws", () => {
     "the limiter source": { limiter: failing },
     "the limiter, at once": { limiter: () => new FakeLimiter(failing) },
     "the limiter, later": { limiter: () => new FakeLimiter(() => Promise.reject(new Error("broken"))) },
-    "the key": { key: failing },
-    "a key that is no text": { key: () => 42 as unknown as string },
     "the cost": { cost: failing },
     "the policy": { policy: failing },
     "a policy that cannot be": { policy: () => "10/fortnight" },
@@ -217,18 +215,21 @@ describe("rateLimit() with something that throws", () => {
     expect(statuses).toEqual({ open: 200, closed: 503 })
   })
 
-  test("limits all together when local and the key is what failed", async () => {
-    const keys: string[] = []
-    const limited = rateLimit(ok, {
-      policy: "1/minute",
-      key: failing,
-      failMode: "local",
-      clock: new ManualClock(0),
-      onDecision: ({ key }) => void keys.push(key),
-    })
-    expect((await limited(requestOf())).status).toBe(200)
-    expect((await limited(requestOf())).status).toBe(429)
-    expect(keys).toEqual([UNIDENTIFIED_KEY, UNIDENTIFIED_KEY])
+  test.each([
+    ["throws", failing],
+    ["gives no text", () => 42 as unknown as string],
+  ])("limits all together whose key extractor %s, whatever the fail mode", async (_what, key) => {
+    for (const failMode of ["open", "closed", "local"] as const) {
+      const onError = vi.fn()
+      const keys: string[] = []
+      const onDecision = (decision: Decision) => void keys.push(`${decision.key} ${decision.reason}`)
+      const clock = new ManualClock(0)
+      const limited = rateLimit(ok, { policy: "1/minute", key, failMode, clock, onDecision, onError })
+      expect((await limited(requestOf())).status).toBe(200)
+      expect((await limited(requestOf())).status).toBe(429)
+      expect(keys).toEqual([`${UNIDENTIFIED_KEY} ok`, `${UNIDENTIFIED_KEY} limit`])
+      expect(onError).toHaveBeenCalledTimes(2)
+    }
   })
 
   test("refuses when local and the policy is what failed", async () => {

@@ -16,6 +16,9 @@ export type Act =
   | { readonly verb: "block"; readonly limit: number; readonly key: number; readonly durationMs: number }
   | { readonly verb: "unblock" | "reset"; readonly limit: number; readonly key: number }
   | { readonly verb: "define"; readonly limit: number; readonly policy: number }
+  | { readonly verb: "call"; readonly limit: number; readonly key: number; readonly units: number; readonly id: number }
+  | { readonly verb: "group"; readonly keys: readonly number[]; readonly units: number }
+  | { readonly verb: "replace"; readonly limit: number; readonly policy: number }
   | { readonly verb: "commit" | "verify" | "compact" | "reopen" | "crash" }
 
 /** An act, and by how much the clock moves before it. */
@@ -90,6 +93,19 @@ const verbs: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.record({ verb: fc.constantFrom("unblock" as const, "reset" as const), limit, key }),
   },
   { weight: 1, arbitrary: fc.record({ verb: fc.constant("define" as const), limit, policy: fc.nat({ max: 5 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ verb: fc.constant("call" as const), limit, key, units, id: fc.nat({ max: 2 }) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      verb: fc.constant("group" as const),
+      keys: fc.uniqueArray(fc.nat({ max: 5 }), { minLength: 1, maxLength: 4 }),
+      units,
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ verb: fc.constant("replace" as const), limit, policy: fc.nat({ max: 5 }) }) },
 )
 
 /** What must change no answer. */

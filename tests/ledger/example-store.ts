@@ -21,13 +21,19 @@ export const EXAMPLE_RECORDS: readonly LogRecord[] = [
   { op: "block", timeMs: T + 60, limit: 0, key: "b", untilMs: T + 1_060 },
   { op: "unblock", timeMs: T + 59, limit: 0, key: "b" },
   { op: "reset", timeMs: T + 70, limit: 0, key: "b" },
+  { op: "admit", timeMs: T + 70, limit: 0, key: "c", cost: 1, id: "call-7" },
+  { op: "define", timeMs: T + 70, limit: 1, name: "old", policy: parsePolicy("1/day").canonical },
+  { op: "remove", timeMs: T + 70, limit: 1 },
+  { op: "open", timeMs: T + 70, limit: 0, sync: 1 },
+  { op: "ahead", timeMs: T + 70, limit: 0, key: "c", units: 2 },
+  { op: "close", timeMs: T + 70, limit: 0, sync: 0 },
 ]
 
 /** A small store: the meta row, a sealed segment kept as history, the snapshot that covers it, the open segment. */
 export async function exampleRows(port: LedgerPort): Promise<{ id: number; body: Uint8Array }[]> {
   const meta = await writeMeta(port, META)
   const first = new SegmentWriter(1, meta.hash)
-  const state = new LedgerState(new Core(), META.seed, META.id)
+  const state = new LedgerState(new Core(), META.seed, META.id, { names: true })
   for (const record of EXAMPLE_RECORDS) {
     first.append(record)
     state.replay(record)

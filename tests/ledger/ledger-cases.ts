@@ -3,9 +3,11 @@ import { compactionCases } from "./cases/compaction.js"
 import { corruptionCases } from "./cases/corruption.js"
 import { crashCases } from "./cases/crash.js"
 import { denialCases } from "./cases/denials.js"
+import { durabilityCases } from "./cases/durability.js"
 import { groupCommitCases } from "./cases/group-commit.js"
 import { receiptCases } from "./cases/receipts.js"
 import { recoveryCases } from "./cases/recovery.js"
+import { repeatCases } from "./cases/repeats.js"
 import type { LedgerCase } from "./ledger-case.js"
 
 /** What a ledger must do on every platform. */
@@ -16,6 +18,8 @@ export const ledgerCases: readonly LedgerCase[] = [
   ...badInputCases,
   ...recoveryCases,
   ...compactionCases,
+  ...repeatCases,
+  ...durabilityCases,
   ...crashCases,
   ...corruptionCases,
 ]

@@ -4,7 +4,8 @@ import { expect, test } from "vitest"
 import { Ledger } from "../../src/ledger/ledger.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { EXAMPLE_RECORDS, exampleRows } from "./example-store.js"
-import { replaceRows } from "./rows.js"
+import { FORMAT_1_ROWS } from "./format-1-store.js"
+import { readRows, replaceRows } from "./rows.js"
 import { core } from "./script-run.js"
 
 const page = readFileSync(new URL("../../docs/log-format.md", import.meta.url), "utf8")
@@ -43,16 +44,44 @@ test("docs/log-format.md shows the table that the code makes", async () => {
 })
 
 test("the example of docs/log-format.md is a store that opens, with one record of each kind", async () => {
-  expect(new Set(EXAMPLE_RECORDS.map(({ op }) => op)).size).toBe(8)
+  expect(new Set(EXAMPLE_RECORDS.map(({ op }) => op)).size).toBe(12)
   const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
   replaceRows(
     port,
     Array.from(told, ([id, bytes]) => ({ id, body: Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16)) })),
   )
-  const ledger = await Ledger.open(port, { core, historySegments: 9 })
+  const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
   const { keys } = ledger.limit("api")!
   expect(keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
   expect(keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
-  expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 10, replayEqualsLive: true })
+  expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 16, replayEqualsLive: true })
   await ledger.close()
+})
+
+test("a store of format 1 is opened as it is, and rows that are rewritten become of format 2", async () => {
+  const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
+  replaceRows(
+    port,
+    FORMAT_1_ROWS.map(({ id, hex }) => ({ id, body: Uint8Array.from(Buffer.from(hex, "hex")) })),
+  )
+  const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
+  const limit = ledger.limit("api")!
+  expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
+  expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+  expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
+  await ledger.commit()
+  expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
+    [-1, 1],
+    [0, 1],
+    [1, 1],
+    [2, 2],
+  ])
+  await ledger.compact()
+  expect(await ledger.verify()).toMatchObject({ coveredSequence: 2, records: 11, replayEqualsLive: true })
+  await ledger.close()
+  const again = await Ledger.open(port, { core, names: true })
+  const { decision } = again.check(again.limit("api")!, "b", 1, 1_700_000_000_095, "call-1")
+  expect(decision.receipt.chargedAtMs).toBe(1_700_000_000_090)
+  expect(again.limit("api")!.keys.stats("b").totalAllowed).toBe(1)
+  await again.close()
 })

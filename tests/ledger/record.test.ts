@@ -20,7 +20,17 @@ const text = fc.oneof(
 
 const records: Record<LogRecord["op"], fc.Arbitrary<LogRecord>> = {
   define: fc.record({ op: fc.constant("define"), timeMs, limit, name: text, policy: text }),
-  admit: fc.record({ op: fc.constant("admit"), timeMs, limit, key: text, cost: units }),
+  admit: fc.record(
+    {
+      op: fc.constant("admit"),
+      timeMs,
+      limit,
+      key: text,
+      cost: units,
+      id: fc.constantFrom("1", "call 7", "~".repeat(64)),
+    },
+    { requiredKeys: ["op", "timeMs", "limit", "key", "cost"] },
+  ),
   deny: fc.record({ op: fc.constant("deny"), timeMs, limit, key: text, cost: units, count, lastMs: timeMs }),
   charge: fc.record({ op: fc.constant("charge"), timeMs, limit, key: text, cost: units }),
   settle: fc.record({
@@ -38,6 +48,10 @@ const records: Record<LogRecord["op"], fc.Arbitrary<LogRecord>> = {
   block: fc.record({ op: fc.constant("block"), timeMs, limit, key: text, untilMs: timeMs }),
   unblock: fc.record({ op: fc.constant("unblock"), timeMs, limit, key: text }),
   reset: fc.record({ op: fc.constant("reset"), timeMs, limit, key: text }),
+  ahead: fc.record({ op: fc.constant("ahead"), timeMs, limit, key: text, units }),
+  remove: fc.record({ op: fc.constant("remove"), timeMs, limit }),
+  open: fc.record({ op: fc.constant("open"), timeMs, limit: fc.constant(0 as const), sync: fc.constantFrom(0, 1, 2) }),
+  close: fc.record({ op: fc.constant("close"), timeMs, limit: fc.constant(0 as const), sync: fc.constant(0) }),
 }
 const anyRecord = fc.oneof(...Object.values(records))
 
@@ -108,8 +122,10 @@ describe("RecordEncoder and RecordDecoder", () => {
   })
 
   test.each([
-    ["an unknown kind", [0x38, 0x00]],
-    ["an unknown flag", [0x61, 0x00]],
+    ["an unknown kind", [0x3c, 0x00]],
+    ["an unknown flag", [0xa1, 0x00]],
+    ["an id of what is no admission", [0x72, 0x00, 0x00, 0x01, 0x61, 0x01, 0x00, 0x01, 0x61]],
+    ["a store that is opened under a limit", [0x0a, 0x00, 0x01, 0x00]],
     ["a time before 0", [0x31, 0x01, 0x00, 0x01, 0x61]],
     ["a key that was not told", [0x31, 0x00, 0x01]],
     ["a key that is no UTF-8", [0x31, 0x00, 0x00, 0x01, 0xff]],

@@ -1,7 +1,8 @@
 import { expect } from "vitest"
 import { Core } from "../../src/engine/core.js"
+import type { LimitDecision } from "../../src/engine/limit-decision.js"
 import { Ledger, type LedgerOptions } from "../../src/ledger/ledger.js"
-import type { LedgerLimit } from "../../src/ledger/ledger-state.js"
+import type { LedgerLimit } from "../../src/ledger/own-limit.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
@@ -44,7 +45,7 @@ export class ScriptRun {
 
   constructor(port: LedgerPort, { policies }: Script, options: LedgerOptions = {}) {
     this.#port = port
-    this.#options = { core, ...options }
+    this.#options = { core, names: true, ...options }
     this.#policies = policies.map((policy) => parsePolicy(policy))
   }
 
@@ -125,6 +126,19 @@ export class ScriptRun {
       case "define":
         this.#ledger.define(LIMITS[act.limit]!, this.#policies[act.policy % this.#policies.length]!, this.#nowMs)
         return
+      case "call":
+        return this.#check(this.#limit(act.limit), KEYS[act.key]!, act.units, `call ${act.id}`)
+      case "group":
+        return this.#group(act.keys, act.units)
+      case "replace": {
+        const limit = this.#limit(act.limit)
+        this.#ledger.remove(limit, this.#nowMs)
+        this.#receipts = this.#receipts.filter((held) => held.limit !== limit.name)
+        this.#durableReceipts = Math.min(this.#durableReceipts, this.#receipts.length)
+        this.#ledger.define(limit.name, this.#policies[act.policy % this.#policies.length]!, this.#nowMs)
+        // Receipts of a limit that is gone cannot be told from its successor's after a crash.
+        return this.#commit()
+      }
       case "commit":
         return this.#commit()
       case "verify":
@@ -154,12 +168,28 @@ export class ScriptRun {
     return this.#ledger.limit(LIMITS[number]!)!
   }
 
-  #check(limit: LedgerLimit, key: string, units: number): void {
+  #note(limit: LedgerLimit, decision: LimitDecision): void {
+    const { receipt, key: _, ...rest } = decision.toJSON()
+    this.answers.push(JSON.stringify(rest))
+    if (receipt !== undefined) this.#receipts.push({ limit: limit.name, receipt })
+  }
+
+  #group(keys: readonly number[], units: number): void {
+    const checks = keys.map((key) => ({ limit: this.#limit(key % 3), key: KEYS[key]!, cost: units }))
     try {
-      const { decision } = this.#ledger.check(limit, key, units, this.#nowMs)
-      const { receipt, key: _, ...rest } = decision.toJSON()
-      this.answers.push(JSON.stringify(rest))
-      if (receipt !== undefined) this.#receipts.push({ limit: limit.name, receipt })
+      const answers = this.#ledger.checkAll(checks, this.#nowMs)
+      const charged = answers.filter(({ decision }) => decision.receipt !== undefined).length
+      if (units > 0 && charged !== 0) expect(charged).toBe(checks.length)
+      for (const [index, { decision }] of answers.entries()) this.#note(checks[index]!.limit, decision)
+    } catch (error) {
+      if (!(error instanceof CostError)) throw error
+      this.answers.push(error.message)
+    }
+  }
+
+  #check(limit: LedgerLimit, key: string, units: number, id?: string): void {
+    try {
+      this.#note(limit, this.#ledger.check(limit, key, units, this.#nowMs, id).decision)
     } catch (error) {
       if (!(error instanceof CostError)) throw error
       this.answers.push(error.message)
@@ -172,6 +202,7 @@ export function seenOf(ledger: Ledger, aroundMs: number): readonly string[] {
   const timesMs = [-4_000, 0, 1, 2_500].map((by) => Math.min(Math.max(0, aroundMs + by), LATEST_MS))
   return ledger.limits.flatMap(({ number, keys }) => [
     `${number} ${keys.policy.canonical} ${keys.charges} charges`,
+    `${number} names ${JSON.stringify([...ledger.namesOf({ number, keys, name: "" })].sort())}`,
     ...KEYS.flatMap((key, index) => [
       `${number} ${index} ${JSON.stringify(keys.stats(key))}`,
       `${number} ${index} blocked until ${keys.blockedUntilMs(key)}`,

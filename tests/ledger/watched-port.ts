@@ -58,6 +58,10 @@ export class WatchedPort implements LedgerPort {
   defer(work: () => void): void {
     this.#port.defer(work)
   }
+
+  after(ms: number, work: () => void): void {
+    this.#port.after(ms, work)
+  }
 }
 
 /** A store whose hashes take turns of the event loop, so that callers come while a commit is being made. */
@@ -70,6 +74,7 @@ export function slowPort(port: LedgerPort): LedgerPort {
       return hash
     },
     defer: (work) => port.defer(work),
+    after: (ms, work) => port.after(ms, work),
   }
 }
 

@@ -99,16 +99,24 @@ const fixedWindowRules: fc.Arbitrary<RuleInput> = rates.chain((rate) => {
   )
 })
 
-/** Rules by what a test may want to drive alone: the algorithms, and the step bucket, which has its own state. */
-export const rulesOf: Readonly<Record<Algorithm | "token_bucket_steps", fc.Arbitrary<RuleInput>>> = {
+/** Rules of the algorithms that have fields of their own. */
+const rulesWithFields: Partial<Record<Algorithm, fc.Arbitrary<RuleInput>>> = {
   gcra: arrivalRules("gcra"),
   token_bucket: arrivalRules("token_bucket"),
-  token_bucket_steps: stepRules,
   leaky_bucket: arrivalRules("leaky_bucket"),
   fixed_window: fixedWindowRules,
-  sliding_window: rates.map((rate) => ({ ...rate, algorithm: "sliding_window" as const })),
-  sliding_window_log: rates.map((rate) => ({ ...rate, algorithm: "sliding_window_log" as const })),
 }
+
+/** Every kind of rule that a test may want to drive alone: the algorithms, and the step bucket with its own state. */
+export const RULE_KINDS = [...ALGORITHMS, "token_bucket_steps"] as const
+
+/** The rules of each kind; those of an algorithm without fields of its own are rates. */
+export const rulesOf = Object.fromEntries(
+  RULE_KINDS.map((kind) => {
+    if (kind === "token_bucket_steps") return [kind, stepRules]
+    return [kind, rulesWithFields[kind] ?? rates.map((rate): RuleInput => ({ ...rate, algorithm: kind }))]
+  }),
+) as Readonly<Record<(typeof RULE_KINDS)[number], fc.Arbitrary<RuleInput>>>
 
 export const rules: fc.Arbitrary<RuleInput> = fc.oneof(...Object.values(rulesOf))
 
@@ -274,6 +282,3 @@ export function scenarios(options: {
     calls: fc.array(fc.record({ key: fc.nat({ max: maxKeys - 1 }), step, act }), { maxLength: maxCalls, size: "max" }),
   })
 }
-
-/** Every kind of rule that has a name of its own in `rulesOf`. */
-export const RULE_KINDS = [...ALGORITHMS, "token_bucket_steps"] as const

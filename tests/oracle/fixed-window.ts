@@ -24,6 +24,7 @@ export function fixedWindow(rule: Rule): RuleOracle<WindowState> {
 
   return {
     fullRefillMs: length,
+    mostUnits: (spanMs) => limit * (spanMs / length + 2n),
     lastMs: (state) => state.start,
     used,
     admits,

@@ -23,6 +23,7 @@ export function gcra(rule: Rule): RuleOracle<ArrivalState> {
 
   return {
     fullRefillMs: ceilDiv(tolerance, n),
+    mostUnits: (spanMs) => BigInt(rule.capacity) + (spanMs * n) / p,
     lastMs: (state) => state.last,
     used: (state, at) => ceilDiv(ahead(state, at), p),
     admits,

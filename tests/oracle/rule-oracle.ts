@@ -8,6 +8,8 @@ import type { Rule } from "../../src/policy/policy.js"
 export interface RuleOracle<State> {
   /** The time that a full quota's worth of units takes to come back. */
   readonly fullRefillMs: bigint
+  /** The most units that may be admitted from one moment to another `spanMs` later, both included. */
+  mostUnits(spanMs: bigint): bigint
   /** The time of the last change that the state keeps. */
   lastMs(state: State): bigint
   /** Units used at `at`, rounded up; above the capacity where the key is in debt. */

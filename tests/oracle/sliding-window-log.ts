@@ -39,6 +39,7 @@ export function slidingWindowLog(rule: Rule): RuleOracle<LogState> {
 
   return {
     fullRefillMs: length,
+    mostUnits: (spanMs) => BigInt(rule.capacity) * (spanMs / length + 1n),
     lastMs: (state) => state.at(-1)!.at,
     used,
     admits,

@@ -32,6 +32,7 @@ export function slidingWindow(rule: Rule): RuleOracle<SlidingState> {
 
   return {
     fullRefillMs: 2n * length,
+    mostUnits: (spanMs) => limit * (spanMs / length + 2n),
     lastMs: (state) => state.last,
     used,
     admits,

@@ -35,6 +35,7 @@ export function tokenBucketSteps(rule: Rule): RuleOracle<StepState> {
 
   return {
     fullRefillMs: ceilDiv(capacity, amount) * every,
+    mostUnits: (spanMs) => capacity + amount * ceilDiv(spanMs, every),
     lastMs: (state) => state.lastStep,
     used: (state, at) => capacity - tokensAt(state, at),
     admits,

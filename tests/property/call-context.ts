@@ -2,6 +2,7 @@ import type { Policy, Rule } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import type { Scenario, Step, Units } from "../oracle/arbitraries.js"
+import { ruleOracle } from "../oracle/registry.js"
 
 /** The last time, 2^47 − 1, less the longest block. */
 const LAST_MS = 2 ** 47 - 1 - 315_360_000_000
@@ -11,15 +12,6 @@ const KEYS = ["a", "__proto__", "🔑/constructor:é"]
 /** The key of that number. */
 export function keyOf(number: number): string {
   return KEYS[number] ?? `key-${number}`
-}
-
-/** ⌈capacity·period / limit⌉: the time in which an empty quota of an arrival time refills. */
-function refillMs(rule: Rule): number {
-  if (rule.refill !== null) return Math.ceil(rule.capacity / rule.refill.amount) * rule.refill.everyMs
-  if (rule.algorithm === "sliding_window") return 2 * rule.periodMs
-  const product = BigInt(rule.capacity) * BigInt(rule.periodMs)
-  const limit = BigInt(rule.limit)
-  return Number((product + limit - 1n) / limit)
 }
 
 /** What a scenario's relative calls are relative to: the policy in place, the clock, and the last answer. */
@@ -32,7 +24,7 @@ export class CallContext {
 
   constructor(policy: Policy, scenario: Pick<Scenario, "startMs" | "clockRuns">) {
     this.policy = policy
-    this.clock = new ManualClock(scenario.startMs)
+    this.clock = new ManualClock(Math.min(scenario.startMs, LAST_MS))
     this.#clockRuns = scenario.clockRuns
   }
 
@@ -45,7 +37,7 @@ export class CallContext {
   /** Moves the clock, at most to the ends of the range of times, and back only if it may run so. */
   take(step: Step): void {
     const earliestMs = this.#clockRuns === "forward" ? this.clock.now() : 0
-    this.clock.set(Math.min(Math.max(earliestMs, this.#target(step)), LAST_MS))
+    this.clock.set(Math.max(earliestMs, Math.min(this.#target(step), LAST_MS)))
   }
 
   /** Whole units, 0 … 2^31. */
@@ -73,7 +65,7 @@ export class CallContext {
     const fullMs = this.#answeredMs + answer.resetAfterMs
     if (step.to === "reset") return fullMs + step.shift
     const binding = this.policy.rules.find((rule) => rule.name === answer.policy) ?? this.policy.rules[0]
-    return fullMs - refillMs(binding) + step.shift
+    return fullMs - Number(ruleOracle(binding).fullRefillMs) + step.shift
   }
 
   #rule(number: number): Rule {

@@ -1,27 +1,7 @@
 import type { Rule } from "../../src/policy/policy.js"
 import type { Receipt } from "../../src/types/receipt.js"
-
-/** The most units that a rule may admit from one moment to another `spanMs` later, both included. */
-function mostUnits(rule: Rule, spanMs: number): bigint {
-  const capacity = BigInt(rule.capacity)
-  const span = BigInt(spanMs)
-  const period = BigInt(rule.periodMs)
-  if (rule.refill !== null) {
-    const every = BigInt(rule.refill.everyMs)
-    return capacity + BigInt(rule.refill.amount) * ((span + every - 1n) / every)
-  }
-  switch (rule.algorithm) {
-    case "gcra":
-    case "token_bucket":
-    case "leaky_bucket":
-      return capacity + (span * BigInt(rule.limit)) / period
-    case "fixed_window":
-    case "sliding_window":
-      return capacity * (span / period + 2n)
-    case "sliding_window_log":
-      return capacity * (span / period + 1n)
-  }
-}
+import { ruleOracle } from "../oracle/registry.js"
+import type { RuleOracle } from "../oracle/rule-oracle.js"
 
 /** An admitted check, and what it counts for once part of it was given back. */
 interface Charge {
@@ -35,10 +15,12 @@ export class SpanBounds {
   /** How many spans of more than one moment held exactly as many units as their bound allows. */
   timesFilled = 0
   readonly #rule: Rule
+  readonly #oracle: RuleOracle<object>
   readonly #charges: Charge[] = []
 
   constructor(rule: Rule) {
     this.#rule = rule
+    this.#oracle = ruleOracle(rule)
   }
 
   /** Notes an admission. @throws {Error} where a span that ends with it holds more than its bound */
@@ -48,7 +30,7 @@ export class SpanBounds {
     for (const charge of this.#charges.toReversed()) {
       admitted += charge.netUnits
       const spanMs = receipt.chargedAtMs - charge.receipt.chargedAtMs
-      const most = mostUnits(this.#rule, spanMs)
+      const most = this.#oracle.mostUnits(BigInt(spanMs))
       if (admitted > most) {
         throw new Error(`${admitted} units were admitted within ${spanMs} ms, ${most} are allowed, by ${this.#told()}`)
       }

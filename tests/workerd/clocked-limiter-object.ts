@@ -24,7 +24,8 @@ export class ClockedLimiterObject extends LimiterObject {
   }
 
   protected override now(): number {
-    const limiterName = this.ctx.id.name!.split("\n")[0]!
-    return clocks.get(limiterName)!.now()
+    // A shard's name has the limiter's in third place, an owner's has its own there.
+    const parts = this.ctx.id.name!.split("\n")
+    return clocks.get(parts[0] || parts[2]!)!.now()
   }
 }

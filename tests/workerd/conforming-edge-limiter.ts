@@ -23,7 +23,7 @@ export class ConformingEdgeLimiter implements ConformingLimiter {
   }
 
   #under(policy: PolicyInput): EdgeLimiter {
-    return new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name: this.#name })
+    return new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name: this.#name, denialCache: false })
   }
 
   async setPolicy(policy: PolicyInput): Promise<void> {

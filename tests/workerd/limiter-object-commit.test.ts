@@ -68,7 +68,7 @@ describe("LimiterObject", () => {
     const flood = await Promise.all(times(300, () => limiter.check("a")))
     for (let check = 0; check < 100; check++) flood.push(await limiter.check("a"))
     expect(flood.filter(({ allowed }) => allowed)).toEqual([])
-    expect(await object().report()).toEqual({ ...before, denied: 400 })
+    expect(await object().report()).toEqual({ ...before, denied: 400, calls: 403 })
     expect(await rowsOf(object())).toEqual(stored)
     clock.advance(20_000)
     expect(await limiter.check("a")).toMatchObject({ allowed: true })

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
-import { EdgeLimiter } from "../../worker/sluice-worker.js"
+import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import type { ClockedLimiterObject, LimiterObject } from "./main.js"
 
@@ -17,8 +17,11 @@ export function freshName(): string {
   return `limiter ${++made}`
 }
 
-/** A limiter under a manual clock, with the object of its key `"a"`. */
-export function clockedLimiter(policy: PolicyInput): {
+/** A limiter under a manual clock, with the object of its key `"a"`. It asks that object each time, if not told else. */
+export function clockedLimiter(
+  policy: PolicyInput,
+  options: EdgeLimiterOptions = {},
+): {
   readonly clock: ManualClock
   readonly limiter: EdgeLimiter
   readonly name: string
@@ -28,17 +31,20 @@ export function clockedLimiter(policy: PolicyInput): {
   const name = freshName()
   const clock = new ManualClock(START_MS)
   setClock(name, clock)
-  const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name })
+  const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { denialCache: false, ...options, name })
   return { clock, limiter, name, object: () => env.CLOCKED_LIMITER.getByName(`${name}\na`) }
 }
 
 /** A limiter under the machine's clock, with the object of its key `"a"`. */
-export function realLimiter(policy: PolicyInput): {
+export function realLimiter(
+  policy: PolicyInput,
+  options: EdgeLimiterOptions = {},
+): {
   readonly limiter: EdgeLimiter
   object(): DurableObjectStub<LimiterObject>
 } {
   const name = freshName()
-  const limiter = new EdgeLimiter(env.LIMITER, policy, { name })
+  const limiter = new EdgeLimiter(env.LIMITER, policy, { denialCache: false, ...options, name })
   return { limiter, object: () => env.LIMITER.getByName(`${name}\na`) }
 }
 

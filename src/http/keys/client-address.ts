@@ -1,5 +1,5 @@
 import { show } from "../../types/errors.js"
-import { networkText, parseIpAddress } from "./ip-address.js"
+import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { socketAddress } from "./socket-address.js"
 
@@ -8,7 +8,8 @@ export interface ClientAddressOptions {
   /**
    * A header that holds the address, because the platform sets it on every request whatever the client sent, such as
    * `CF-Connecting-IP` behind Cloudflare. With `trustedHops`, the header that the proxies append to, default
-   * `X-Forwarded-For`. Without either, headers are not believed.
+   * `X-Forwarded-For`. Without either, headers are not believed, but for `CF-Connecting-IP` in a Worker of Cloudflare,
+   * which has no connection to look at.
    */
   readonly header?: string
   /**
@@ -27,6 +28,7 @@ export interface ClientAddressOptions {
 const DEFAULT_IPV6_PREFIX = 56
 const MAX_TRUSTED_HOPS = 32
 const FORWARDED_FOR = "x-forwarded-for"
+const CLOUDFLARE_ADDRESS = "cf-connecting-ip"
 
 /**
  * Limits by the client's address. The key is `ip:` and the IPv4 address, or the IPv6 network in canonical form:
@@ -47,30 +49,48 @@ const FORWARDED_FOR = "x-forwarded-for"
  * ```
  */
 export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor {
-  const { header, trustedHops, ipv6Prefix = DEFAULT_IPV6_PREFIX } = options
+  const { ipv6Prefix = DEFAULT_IPV6_PREFIX } = options
   checkWhole("ipv6Prefix", ipv6Prefix, 128)
+  const addressOf = findClientAddress(options)
+  return function clientAddressKey(request, ...rest) {
+    const address = addressOf(request, rest)
+    return address && `ip:${networkText(address, ipv6Prefix)}`
+  }
+}
+
+/**
+ * The client's address, wherever the options say that it is to be believed from.
+ *
+ * @throws {RangeError} at construction, where an option is out of its range
+ */
+export function findClientAddress({
+  header,
+  trustedHops,
+}: ClientAddressOptions): (request: Request, rest: readonly unknown[]) => IpAddress | undefined {
   if (trustedHops !== undefined) checkWhole("trustedHops", trustedHops, MAX_TRUSTED_HOPS)
   if (header?.toLowerCase() === FORWARDED_FOR && trustedHops === undefined) {
     throw new RangeError("Cannot use clientAddress: header X-Forwarded-For needs trustedHops, its client may forge it.")
   }
 
-  function claimed(headers: Headers): string | undefined {
-    if (trustedHops !== undefined)
-      return headers
-        .get(header ?? FORWARDED_FOR)
-        ?.split(",")
-        .at(-trustedHops)
-    return header === undefined ? undefined : (headers.get(header) ?? undefined)
+  function claimed(headers: Headers): string | null | undefined {
+    if (trustedHops !== undefined) {
+      const hops = headers.get(header ?? FORWARDED_FOR)
+      return hops?.split(",").at(-trustedHops)
+    }
+    const believed = header ?? (isCloudflare() ? CLOUDFLARE_ADDRESS : undefined)
+    return believed && headers.get(believed)
   }
 
-  return function clientAddressKey(request, ...rest) {
-    const address = parse(claimed(request.headers)) ?? parse(socketAddress(request, rest))
-    return address && `ip:${networkText(address, ipv6Prefix)}`
-  }
+  return (request, rest) => parse(claimed(request.headers)) ?? parse(socketAddress(request, rest))
 }
 
-function parse(text: string | undefined) {
-  return text === undefined ? undefined : parseIpAddress(text)
+/** Cloudflare sets its header on every request to a Worker, whatever the client sent. */
+function isCloudflare(): boolean {
+  return globalThis.navigator?.userAgent === "Cloudflare-Workers"
+}
+
+function parse(text: string | null | undefined): IpAddress | undefined {
+  return text ? parseIpAddress(text) : undefined
 }
 
 function checkWhole(field: string, value: number, maximum: number): void {

@@ -26,6 +26,9 @@ export const costCases: readonly LimiterCase[] = [
       await throws(() => limiter.peek("a", { cost: 4 }), error)
       await throws(() => limiter.allow("a", { cost: 4 }), error)
       await throws(() => limiter.check("a", { cost: 2 ** 31 }), { ...error, cost: 2 ** 31 })
+      await throws(() => limiter.check("a", { cost: 2 ** 31 + 1 }), { name: "RangeError" })
+      await throws(() => limiter.peek("a", { cost: 2 ** 31 + 1 }), { name: "RangeError" })
+      await throws(() => limiter.allow("a", { cost: 2 ** 31 + 1 }), { name: "RangeError" })
       has(await limiter.check("a", { cost: 2 }), { allowed: true, remaining: 0 }, "the check after the errors")
     },
   },

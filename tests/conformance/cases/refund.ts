@@ -1,4 +1,5 @@
 import { ManualClock } from "../../../src/types/clock.js"
+import type { Receipt } from "../../../src/types/receipt.js"
 import { has, throws } from "../assert.js"
 import { type LimiterCase, START_MS } from "../limiter-case.js"
 
@@ -65,6 +66,30 @@ export const refundCases: readonly LimiterCase[] = [
       await limiter.settle(second.receipt!, 0)
       await limiter.refund(second.receipt!)
       has(await limiter.peek("b"), { remaining: 6 }, "the key after one settlement")
+    },
+  },
+  {
+    name: "refund(): a receipt that cannot be is an error, and the true one stays open",
+    async run(make) {
+      const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
+      const { receipt } = await limiter.check("a", { cost: 5 })
+      const { chargedAtMs: _, ...timeless } = receipt!
+      const forged = [
+        timeless as unknown as Receipt,
+        { ...receipt!, chargedAtMs: Number.NaN },
+        { ...receipt!, chargedAtMs: -1 },
+        { ...receipt!, chargedAtMs: 0.5 },
+        { ...receipt!, chargedAtMs: 2 ** 47 },
+        { ...receipt!, chargedAtMs: String(START_MS) as unknown as number },
+      ]
+      for (const wrong of forged) {
+        await throws(() => limiter.refund(wrong, 5), { name: "RangeError" })
+        await throws(() => limiter.settle(wrong, 1), { name: "RangeError" })
+      }
+      await throws(() => limiter.refund({ ...receipt!, key: "" }, 5), { name: "KeyError" })
+      has(await limiter.peek("a"), { remaining: 5 }, "the key after the errors")
+      await limiter.refund(receipt!, 5)
+      has(await limiter.peek("a"), { remaining: 10 }, "the key after the refund")
     },
   },
   {

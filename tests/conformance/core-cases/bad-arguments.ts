@@ -1,3 +1,4 @@
+import { ALGORITHMS } from "../../../src/types/algorithm.js"
 import { same } from "../assert.js"
 import type { CoreCase } from "../core-case.js"
 import { CoreHost, type CoreLimitOptions, type CoreRule, TEN_A_SECOND } from "../core-host.js"
@@ -131,7 +132,8 @@ export const badArgumentCases: readonly CoreCase[] = [
       for (const onFull of [-1, 2]) refused([TEN_A_SECOND], { onFull }, `the rule ${onFull} when full`)
       for (const keepsStats of [-1, 2]) refused([TEN_A_SECOND], { keepsStats }, `statistics ${keepsStats}`)
       const wrongRules: readonly Partial<CoreRule>[] = [
-        ...[-1, 7, 0.5, Number.NaN].map((algorithm) => ({ algorithm })),
+        // Numbers go from 0 to the count of names: the step bucket has one too, and no name of its own.
+        ...[-1, ALGORITHMS.length + 1, 0.5, Number.NaN].map((algorithm) => ({ algorithm })),
         ...[0, -1, 0.5, Number.NaN, 2 ** 31 + 1].map((capacity) => ({ capacity })),
         ...[0, -1, 0.5, Number.NaN, 2 ** 31 + 1].map((unitsN) => ({ unitsN })),
         ...[0, -1, 0.5, Number.NaN, 315_360_000_001].map((periodP) => ({ periodP })),

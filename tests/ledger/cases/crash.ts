@@ -177,6 +177,7 @@ async function crash(
     },
     sha256: (bytes: Uint8Array) => port.sha256(bytes),
     defer: (work: () => void) => port.defer(work),
+    after: (ms: number, work: () => void) => port.after(ms, work),
   }
   try {
     ledger = await Ledger.open(watched, { core, partBytes: 300, historySegments: 1 })

@@ -14,7 +14,8 @@ export const recoveryCases: readonly LedgerCase[] = [
     run: (makePort) =>
       fc.assert(
         fc.asyncProperty(anyScripts, fc.constantFrom(0, 2), async (script, historySegments) => {
-          const run = new ScriptRun(makePort(), script, { historySegments })
+          const keepStatsMs = historySegments === 0 ? 5_000 : Number.POSITIVE_INFINITY
+          const run = new ScriptRun(makePort(), script, { historySegments, keepStatsMs })
           await run.open()
           await run.run(script.steps)
           await run.run([

@@ -1,0 +1,54 @@
+/**
+ * Rate limiting for Express and Connect: `import { rateLimit } from "sluice/express"`.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Request as ExpressRequest } from "express"
+import { guardRequests } from "../http/guard.js"
+import type { RateLimitOptions } from "../http/rate-limit-options.js"
+import type { Connection } from "./connection.js"
+import { admit, clientSignal, sendResponse, webRequest } from "./node-message.js"
+
+export type { Connection } from "./connection.js"
+
+/** What the frameworks add to Node's request. */
+type Framed = IncomingMessage & { readonly originalUrl?: string; readonly ip?: string | undefined }
+
+/**
+ * Middleware for `app.use` and for routes.
+ *
+ * Functions of the options get the request's head as a Web-standard `Request`, then Express' own, with all that
+ * middleware before put there. The default key is Express' `req.ip`, which heeds `trust proxy`; with Connect, the
+ * address of the connection. Refunds and penalties follow when the response has gone out.
+ *
+ * @throws as `rateLimit` of `sluice/http`
+ * @example
+ * ```ts
+ * import express from "express"
+ * import { rateLimit } from "sluice/express"
+ *
+ * const app = express()
+ * app.use(rateLimit({ policy: "100/minute" }))
+ * app.get("/", (_request, response) => void response.send("hello"))
+ * ```
+ */
+export function rateLimit<Incoming extends IncomingMessage = ExpressRequest>(
+  options: RateLimitOptions<[request: Incoming, connection: Connection]>,
+): (request: Incoming, response: ServerResponse, next: (error?: unknown) => void) => void {
+  const guard = guardRequests(options)
+
+  async function limit(message: Incoming, response: ServerResponse): Promise<boolean> {
+    const { originalUrl, url, ip, socket }: Framed = message
+    const signal = options.delay ? clientSignal(response) : undefined
+    const request = webRequest(message, originalUrl ?? url, signal)
+    const outcome = await guard(request, message, { remoteAddress: ip ?? socket.remoteAddress })
+    if (outcome.response) await sendResponse(outcome.response, response)
+    else admit(outcome, response)
+    return outcome.response === undefined
+  }
+
+  return function rateLimitMiddleware(request, response, next) {
+    limit(request, response).then((passes) => passes && next(), next)
+  }
+}

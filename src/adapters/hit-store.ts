@@ -1,0 +1,173 @@
+import { limiterKey } from "../http/keys/limiter-key.js"
+import { memoryLimiters } from "../http/memory-limiters.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Policy } from "../policy/policy.js"
+import type { Algorithm } from "../types/algorithm.js"
+import { type Clock, systemClock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
+import { ReceiptStash } from "./receipt-stash.js"
+
+/** What a store needs of a limiter; every limiter of sluice has it. */
+export interface StoreLimiter extends Checker {
+  peek(key: string, options?: CheckOptions): Awaitable<Decision>
+  reset(key: string): Awaitable<boolean>
+}
+
+/** What a store can be told. Nothing is required. */
+export interface HitStoreOptions {
+  /**
+   * Who counts: a limiter of your own, whose policy then decides, or a function that makes one for the policy that
+   * follows from the middleware's options. Default: this process's memory.
+   */
+  readonly limiter?: StoreLimiter | ((policy: Policy) => StoreLimiter)
+  /**
+   * The algorithm that decides, with the middleware's `limit` per `windowMs`. Without it hits are counted in a window
+   * that starts with a key's first hit, as the middleware's own store does.
+   */
+  readonly algorithm?: Algorithm
+  /** Stands before every key, to set stores over one limiter apart. */
+  readonly prefix?: string
+  /** The most keys held at once in memory, 1 … 2^32 − 1. */
+  readonly maxKeys?: number
+  /** Tells the time; default the machine's clock, to which the middleware compares. */
+  readonly clock?: Clock
+}
+
+/** What the middleware says of itself when it takes the store. */
+export interface MiddlewareOptions {
+  readonly windowMs: number
+  /** A function gives each request its own. */
+  readonly limit: unknown
+  readonly skipFailedRequests?: boolean
+}
+
+/** What the middleware hears of a key: it denies where there are more hits than its limit. */
+export interface Hits {
+  totalHits: number
+  resetTime: Date
+}
+
+/** More than any limit: who counts up to this only counts. */
+const COUNT_ONLY = 2 ** 31
+
+/**
+ * The store of a middleware that counts hits, over any limiter of sluice.
+ *
+ * Alone it counts, and the middleware compares. With an `algorithm`, or a limiter of your own, the limiter decides: a
+ * hit that it denies is told as one more than the middleware's limit, and takes nothing from the quota.
+ */
+export class HitStore {
+  /** Whether keys of this instance are its own. */
+  readonly localKeys: boolean
+  readonly prefix: string
+  /** Forgets all keys; in memory only. */
+  readonly resetAll?: () => void
+  readonly #options: HitStoreOptions
+  readonly #clock: Clock
+  readonly #stash = new ReceiptStash()
+  #limiter: StoreLimiter | undefined
+  /** The middleware's limit where the limiter decides; `undefined` where hits are counted. */
+  #decidesUpTo: number | undefined
+  #windowMs = 0
+  /** Whether the middleware takes back denied hits, of which there is nothing to take. */
+  #takesBackDenials = false
+
+  constructor(options: HitStoreOptions = {}) {
+    const { limiter, prefix = "", clock = systemClock, algorithm } = options
+    if (typeof limiter === "object" && algorithm !== undefined) {
+      throw new RangeError(`Cannot make a store: algorithm is ${show(algorithm)}, but the limiter has its own.`)
+    }
+    this.#options = options
+    this.#clock = clock
+    this.prefix = prefix
+    this.localKeys = limiter === undefined
+    if (limiter === undefined) {
+      this.resetAll = () => {
+        this.#stash.clear()
+        this.#start()
+      }
+    }
+  }
+
+  /** @throws {PolicyError} where no policy follows from the options; {RangeError} where `limit` must be a number */
+  init(options: MiddlewareOptions): void {
+    const { limiter, algorithm } = this.#options
+    this.#windowMs = options.windowMs
+    this.#takesBackDenials = options.skipFailedRequests ?? false
+    this.#decidesUpTo = undefined
+    if (typeof limiter === "object" || algorithm !== undefined) {
+      if (typeof options.limit !== "number") {
+        throw new RangeError("Cannot use the store: limit is a function, allowed is a number where a limiter decides.")
+      }
+      this.#decidesUpTo = options.limit
+    }
+    this.#start()
+  }
+
+  #start(): void {
+    const { limiter, algorithm, maxKeys } = this.#options
+    if (typeof limiter === "object") {
+      this.#limiter = limiter
+      return
+    }
+    const period = this.#windowMs
+    const policy = parsePolicy(
+      algorithm === undefined
+        ? { limit: COUNT_ONLY, period, algorithm: "fixed_window", anchor: "first" }
+        : { limit: this.#decidesUpTo!, period, algorithm },
+    )
+    const make = limiter ?? memoryLimiters(1, { clock: this.#clock, maxKeys })
+    this.#limiter = make(policy)
+  }
+
+  #ready(): StoreLimiter {
+    if (this.#limiter !== undefined) return this.#limiter
+    throw new TypeError("Cannot count hits: the store has no policy, since init() was not called or has failed.")
+  }
+
+  async #keyOf(key: string): Promise<string> {
+    return limiterKey(`${this.prefix}${key}`)
+  }
+
+  /** Counts a hit. */
+  async increment(key: string): Promise<Hits> {
+    const limiter = this.#ready()
+    const own = await this.#keyOf(key)
+    const decision = await limiter.check(own)
+    if (decision.receipt) this.#stash.push(own, decision.receipt)
+    else if (this.#takesBackDenials) this.#stash.push(own, null)
+    return this.#hitsOf(decision)
+  }
+
+  /** Takes the last hit back, as far as it still counts. */
+  async decrement(key: string): Promise<void> {
+    const limiter = this.#ready()
+    const receipt = this.#stash.pop(await this.#keyOf(key))
+    if (receipt) await limiter.refund(receipt)
+  }
+
+  /** Forgets a key's hits. */
+  async resetKey(key: string): Promise<void> {
+    const own = await this.#keyOf(key)
+    this.#stash.delete(own)
+    await this.#ready().reset(own)
+  }
+
+  /** A key's hits, counting none; `undefined` where there are none. */
+  async get(key: string): Promise<Hits | undefined> {
+    const decision = await this.#ready().peek(await this.#keyOf(key), { cost: 0 })
+    const hits = this.#hitsOf(decision)
+    return hits.totalHits === 0 ? undefined : hits
+  }
+
+  #hitsOf({ allowed, limit, remaining, cost, retryAfterMs, resetAfterMs }: Decision): Hits {
+    const resetTime = new Date(this.#clock.now() + (allowed ? resetAfterMs : retryAfterMs))
+    const most = this.#decidesUpTo
+    if (most === undefined) return { totalHits: limit - remaining, resetTime }
+    if (!allowed) return { totalHits: most + 1, resetTime }
+    // A burst or a limit of the limiter's own that differs must not make the middleware deny what was admitted.
+    return { totalHits: Math.min(Math.max(most - remaining, cost), most), resetTime }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Rate limiting for Hono: `import { rateLimit } from "sluice/hono"`.
+ *
+ * @module
+ */
+import type { Context, Env, MiddlewareHandler } from "hono"
+import { guardRequests } from "../http/guard.js"
+import { socketAddress } from "../http/keys/socket-address.js"
+import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
+import type { Connection } from "./connection.js"
+
+export type { Connection } from "./connection.js"
+
+/**
+ * Middleware for `app.use` and for routes, on every runtime that Hono runs on.
+ *
+ * Functions of the options get the request, then Hono's context with all that middleware before put there. The default
+ * key is the address of the connection, as `@hono/node-server`, Deno and Bun tell it, and on Cloudflare
+ * `CF-Connecting-IP`.
+ *
+ * @throws as `rateLimit` of `sluice/http`
+ * @example
+ * ```ts
+ * import { Hono } from "hono"
+ * import { rateLimit } from "sluice/hono"
+ *
+ * const app = new Hono()
+ * app.use(rateLimit({ policy: "100/minute", key: () => "everybody" }))
+ * app.get("/", (context) => context.text("hello"))
+ * const response = await app.request("/")
+ * response.headers.get("RateLimit") // '"default";r=99;t=1'
+ * ```
+ */
+// biome-ignore lint/suspicious/noExplicitAny: Hono's own default, so that the middleware fits apps of every Env
+export function rateLimit<E extends Env = any>(
+  options: RateLimitOptions<[context: Context<E>, connection: Connection]>,
+): MiddlewareHandler<E> {
+  const guard = guardRequests(options)
+  return async function rateLimitMiddleware(context, next) {
+    const outcome = await guard(context.req.raw, context, connectionOf(context))
+    if (outcome.response) return outcome.response
+    let head: ResponseHead | null = null
+    try {
+      await next()
+      head = context.res
+    } finally {
+      outcome.done(head)
+    }
+    const response = outcome.apply(context.res)
+    if (response !== context.res) {
+      // Hono merges the fields of a response that is replaced into the new one, which has them already.
+      context.res = undefined
+      context.res = response
+    }
+    return undefined
+  }
+}
+
+function connectionOf<E extends Env>(context: Context<E>): Connection {
+  // Runtimes put their connection into Hono's env; with Bun it may be Bun's server itself, or be called so.
+  const { env } = context as { env: { server?: unknown } | undefined }
+  const remoteAddress = socketAddress(context.req.raw, [env, env?.server])
+  return { remoteAddress, waitUntil: waitUntilOf(context) }
+}
+
+function waitUntilOf<E extends Env>(context: Context<E>): Connection["waitUntil"] {
+  try {
+    const { executionCtx } = context
+    return (work) => executionCtx.waitUntil(work)
+  } catch {
+    return undefined // Hono throws where the runtime has none.
+  }
+}

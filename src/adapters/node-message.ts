@@ -1,0 +1,116 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Outcome } from "../http/guard.js"
+import type { ResponseHead } from "../http/rate-limit-options.js"
+
+/** Methods that a `Request` refuses to have. */
+const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$/i
+
+/**
+ * The head of a Node request as a Web-standard one: method, URL, fields. Its body stays with Node's.
+ *
+ * Nothing that a client can send makes it fail: a host that is none becomes `localhost`.
+ *
+ * @param url path and query as the client sent them, where a framework has changed `message.url`
+ * @param signal tells when the client has gone
+ */
+export function webRequest(message: IncomingMessage, url: string = message.url ?? "/", signal?: AbortSignal): Request {
+  const { method = "GET", rawHeaders } = message
+  const headers = new Headers()
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    append(headers, rawHeaders[index]!, rawHeaders[index + 1])
+  }
+  const isConstructible = !UNCONSTRUCTIBLE.test(method)
+  const request = new Request(webUrl(message, url), {
+    method: isConstructible ? method : "GET",
+    headers,
+    ...(signal && { signal }),
+  })
+  if (!isConstructible) Object.defineProperty(request, "method", { value: method })
+  return request
+}
+
+function webUrl({ headers, socket }: IncomingMessage, url: string): string {
+  const scheme = "encrypted" in socket ? "https" : "http"
+  const host = headers.host ?? (headers[":authority"] as string | undefined)
+  // Set, not parsed: a path such as "//example.com" stays a path. Another form, such as "*", has no path.
+  const path = url.startsWith("/") ? url : (URL.parse(url)?.pathname ?? "/")
+  const full = `${scheme}://${host ?? "localhost"}${path}`
+  return URL.canParse(full) ? full : `${scheme}://localhost${path}`
+}
+
+/** Aborts when the client goes before it has its answer. */
+export function clientSignal(response: ServerResponse): AbortSignal {
+  const controller = new AbortController()
+  response.once("close", () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+/** Sets the RateLimit fields on a response to come. Items that another limiter set are added to. */
+export function setFields(
+  fields: Outcome["fields"],
+  current: (name: string) => unknown,
+  set: (name: string, value: string) => void,
+): void {
+  for (const [name, value] of Object.entries(fields)) {
+    const before = current(name)
+    set(name, isItemList(before) && isItemList(value) ? `${before}, ${value}` : value)
+  }
+}
+
+/** Whether a field is a list of String items, as those of draft-11, to which more can be added. */
+function isItemList(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith('"')
+}
+
+/** Lets a request pass: sets the fields, and settles when its response has gone out. */
+export function admit(outcome: Outcome, response: ServerResponse): void {
+  setFields(
+    outcome.fields,
+    (name) => response.getHeader(name),
+    (name, value) => response.setHeader(name, value),
+  )
+  let isDone = false
+  const settle = () => {
+    if (isDone) return
+    isDone = true
+    outcome.done(response.headersSent ? headOf(response.statusCode, response.getHeaders()) : null)
+  }
+  response.once("finish", settle)
+  response.once("close", settle)
+}
+
+/** What is known of a response that Node has sent. Its fields are read by whoever asks: most do not. */
+export function headOf(status: number, fields: Readonly<Record<string, unknown>>): ResponseHead {
+  return {
+    status,
+    get headers() {
+      const headers = new Headers()
+      for (const [name, value] of Object.entries(fields)) {
+        for (const each of Array.isArray(value) ? value : [value]) append(headers, name, each)
+      }
+      return headers
+    },
+  }
+}
+
+/** What is no field of HTTP is left out: the pseudo-fields of HTTP/2, such as ":path", and what a lenient parser lets by. */
+function append(headers: Headers, name: string, value: unknown): void {
+  if (name.startsWith(":") || value === undefined) return
+  try {
+    headers.append(name, String(value))
+  } catch {
+    // The framework sees it still.
+  }
+}
+
+/** Answers with a Web-standard response. */
+export async function sendResponse(from: Response, to: ServerResponse): Promise<void> {
+  to.statusCode = from.status
+  for (const [name, value] of from.headers) if (name !== "set-cookie") to.setHeader(name, value)
+  const cookies = from.headers.getSetCookie()
+  if (cookies.length > 0) to.setHeader("set-cookie", cookies)
+  for await (const chunk of from.body ?? []) to.write(chunk)
+  to.end()
+}

@@ -1,0 +1,51 @@
+/**
+ * Rate limiting for Node's own server: `import { rateLimit } from "sluice/node"`.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import { guardRequests } from "../http/guard.js"
+import type { RateLimitOptions } from "../http/rate-limit-options.js"
+import type { Connection } from "./connection.js"
+import { admit, clientSignal, sendResponse, webRequest } from "./node-message.js"
+
+export type { Connection } from "./connection.js"
+
+/** What functions of the options get after the request. */
+type Rest<Incoming> = [message: Incoming, connection: Connection]
+
+/**
+ * Puts a limit around a listener of `http.createServer`, and of `https` and HTTP/2 servers in compatibility mode.
+ *
+ * Functions of the options get the request's head as a Web-standard `Request` (its body stays with Node's), then Node's
+ * own. Refunds and penalties follow when the response has gone out.
+ *
+ * @throws as `rateLimit` of `sluice/http`
+ * @example
+ * ```ts
+ * import { createServer } from "node:http"
+ * import { rateLimit } from "sluice/node"
+ *
+ * const server = createServer(rateLimit((_request, response) => response.end("hello"), { policy: "100/minute" }))
+ * ```
+ */
+export function rateLimit<
+  Incoming extends IncomingMessage | Http2ServerRequest,
+  Outgoing extends ServerResponse | Http2ServerResponse,
+>(
+  listener: (request: Incoming, response: Outgoing) => unknown,
+  options: RateLimitOptions<Rest<Incoming>>,
+): (request: Incoming, response: Outgoing) => Promise<void> {
+  const guard = guardRequests(options)
+  return async function limited(message, outgoing) {
+    // Node gives HTTP/2 the same methods; only their types differ.
+    const [incoming, response] = [message as IncomingMessage, outgoing as ServerResponse]
+    const signal = options.delay ? clientSignal(response) : undefined
+    const { remoteAddress } = incoming.socket
+    const outcome = await guard(webRequest(incoming, incoming.url, signal), message, { remoteAddress })
+    if (outcome.response) return sendResponse(outcome.response, response)
+    admit(outcome, response)
+    await listener(message, outgoing)
+  }
+}

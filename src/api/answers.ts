@@ -1,0 +1,128 @@
+import type { HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits.js"
+import type { DecisionEvent } from "../metrics/event-stream.js"
+import type { Rule } from "../policy/policy.js"
+import type { Decision, RuleDecision } from "../types/decision.js"
+import type { KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import type { ApiAnswer } from "./api-request.js"
+
+const JSON_HEADERS = {
+  "Content-Type": "application/json",
+  "Cache-Control": "no-store",
+  "X-Content-Type-Options": "nosniff",
+}
+
+export function jsonAnswer(value: unknown, headers?: Readonly<Record<string, string>>): ApiAnswer {
+  return {
+    status: 200,
+    headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
+    body: JSON.stringify(value),
+  }
+}
+
+/** A time as ISO 8601 in UTC. */
+export function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+function isoTimeOrNull(ms: number | null): string | null {
+  return ms === null ? null : isoTime(ms)
+}
+
+export function decisionJson(decision: Decision, nowMs: number) {
+  const { key, allowed, cost, remaining, algorithm, limit, retryAfterMs, resetAfterMs, delayMs, policy, reason } =
+    decision
+  const { receipt, rules } = decision
+  return {
+    key,
+    allowed,
+    cost,
+    remaining,
+    reset_at: isoTime(nowMs + resetAfterMs),
+    algorithm,
+    limit,
+    retry_after_ms: retryAfterMs,
+    reset_after_ms: resetAfterMs,
+    delay_ms: delayMs,
+    policy,
+    reason,
+    receipt: receipt === undefined ? null : receiptJson(receipt),
+    ...(rules !== undefined && { rules: rules.map(ruleJson) }),
+  }
+}
+
+function receiptJson({ id, key, policy, cost, chargedAtMs }: Receipt) {
+  return { id, key, policy, cost, charged_at_ms: chargedAtMs }
+}
+
+function ruleJson({ policy, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }: RuleDecision) {
+  return {
+    policy,
+    algorithm,
+    limit,
+    per_millis: periodMs,
+    remaining,
+    retry_after_ms: retryAfterMs,
+    reset_after_ms: resetAfterMs,
+  }
+}
+
+/** The rule whose figures stand for the limit: the one that has the least left, by share of its limit. */
+function bindingRule(status: KeyStatus): RuleDecision {
+  return status.rules.reduce((a, b) => (b.remaining * a.limit < a.remaining * b.limit ? b : a))
+}
+
+export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit, nowMs: number) {
+  const rule = bindingRule(status)
+  return {
+    key: status.key,
+    rate: rule.limit,
+    per_millis: rule.periodMs,
+    algorithm: rule.algorithm,
+    reset_at: isoTime(nowMs + status.resetAfterMs),
+    ...statsJson(stats),
+    limit: limit.name,
+    definition: limit.policy.canonical,
+    ...stateJson(status),
+  }
+}
+
+export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules }: KeyStatus) {
+  return {
+    policy,
+    remaining,
+    reset_after_ms: resetAfterMs,
+    blocked_for_ms: blockedForMs,
+    rules: rules.map(ruleJson),
+  }
+}
+
+function statsJson(stats: KeyStats) {
+  return {
+    total_allowed: stats.totalAllowed,
+    total_denied: stats.totalDenied,
+    total_allowed_cost: stats.totalAllowedCost,
+    total_denied_cost: stats.totalDeniedCost,
+    last_allowed_at: isoTimeOrNull(stats.lastAllowedAt),
+    last_denied_at: isoTimeOrNull(stats.lastDeniedAt),
+    last_reset_at: isoTimeOrNull(stats.lastResetAt),
+  }
+}
+
+export function topJson({ key, limit, stats }: TopEntry) {
+  return { key, limit, ...statsJson(stats) }
+}
+
+export function historyJson({ atMs, event, key, limit, units, count }: HistoryEntry) {
+  return { at: isoTime(atMs), event, key, limit, units, count }
+}
+
+export function eventJson(event: DecisionEvent) {
+  const { id, atMs, key, limit, allowed, cost, remaining, retryAfterMs, reason } = event
+  return { id, at: isoTime(atMs), key, limit, allowed, cost, remaining, retry_after_ms: retryAfterMs, reason }
+}
+
+/** Whether a limit is a named one, whose rules bear its name, and not the own limit of a key. */
+export function isNamed({ name, policy }: NamedLimit): boolean {
+  return policy.rules.some((rule: Rule) => rule.name === name || rule.name.startsWith(`${name}-`))
+}

@@ -1,0 +1,106 @@
+import { RateLimiter } from "../limiter/rate-limiter.js"
+import type { Clock } from "../types/clock.js"
+import type { Awaitable } from "../types/limiter.js"
+import type { ApiRequest } from "./api-request.js"
+import { RequestError } from "./request-error.js"
+
+/** The most wrong tokens from one address. */
+const LOGIN_POLICY = "10/minute as login"
+/** How many addresses that have logged in are remembered, the longest unseen forgotten first. */
+const MOST_FRIENDS = 10_000
+const UNKNOWN_ADDRESS = "unknown"
+/** What a Host may be where anybody may ask: a name that only this machine resolves to itself. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
+
+export type Gate = (request: ApiRequest) => Promise<void>
+
+/** The SHA-256 of a text. */
+export type Digest = (text: string) => Awaitable<Uint8Array>
+
+interface TokenGateOptions {
+  readonly clock: Clock
+  /** Told of each wrong or missing token. */
+  readonly onRefusal: () => void
+  readonly digest: Digest
+}
+
+const encoder = new TextEncoder()
+
+/**
+ * Lets requests pass that carry the token.
+ *
+ * Digests are compared, over their whole length, so that the time tells nothing of the token. Ten wrong tokens in a
+ * minute from one address and its next ones are not looked at, right or wrong, until a minute's tenth has passed; an
+ * address from which the token was seen goes on being served, so that nobody locks out others behind the same address.
+ *
+ * @throws {RequestError} 401 without the token, 429 after too many wrong ones
+ */
+export function requireToken(token: string, { clock, onRefusal, digest }: TokenGateOptions): Gate {
+  const expected = digest(token)
+  const failures = new RateLimiter(LOGIN_POLICY, { clock, maxKeys: 10_000 })
+  const friends = new Map<string, true>()
+  return async function tokenGate(request) {
+    const address = request.address ?? UNKNOWN_ADDRESS
+    const isFriend = friends.has(address)
+    if (!isFriend) {
+      const { allowed, retryAfterMs } = failures.peek(address)
+      if (!allowed) throw tooMany(retryAfterMs)
+    }
+    const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.header("authorization") ?? "")?.[1]
+    if (given !== undefined && isEqual(await digest(given), await expected)) {
+      if (!isFriend) befriend(friends, address)
+      return
+    }
+    onRefusal()
+    const { allowed, retryAfterMs } = failures.check(address)
+    if (!allowed) throw tooMany(retryAfterMs)
+    throw new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
+      "WWW-Authenticate":
+        given === undefined ? 'Bearer realm="sluice"' : 'Bearer realm="sluice", error="invalid_token"',
+    })
+  }
+}
+
+/**
+ * Lets requests pass from this machine, where no token is set. A page in a browser of this machine must not: a name that
+ * an attacker's server resolves to the loopback address is refused by its Host.
+ */
+export const requireLoopback: Gate = async (request) => {
+  if (request.host !== null && LOOPBACK.test(request.host)) return
+  throw new RequestError(403, "Cannot serve the request: without a token, allowed is only this machine.")
+}
+
+/** Refuses requests that a page of another origin makes. */
+export function refuseOtherOrigins(request: ApiRequest): void {
+  const origin = request.header("origin")
+  const site = request.header("sec-fetch-site")
+  const isOther =
+    origin !== null ? origin === "null" || hostOf(origin) !== request.header("host") : site === "cross-site"
+  if (isOther) throw new RequestError(403, "Cannot serve the request: pages of another origin are not allowed.")
+}
+
+function hostOf(origin: string): string | null {
+  return /^https?:\/\/([^/]+)$/.exec(origin)?.[1] ?? null
+}
+
+function befriend(friends: Map<string, true>, address: string): void {
+  if (friends.size >= MOST_FRIENDS) friends.delete(friends.keys().next().value!)
+  friends.set(address, true)
+}
+
+function tooMany(retryAfterMs: number): RequestError {
+  return new RequestError(429, "Cannot serve the request: too many wrong tokens came from this address.", {
+    "Retry-After": String(Math.max(1, Math.ceil(retryAfterMs / 1000))),
+  })
+}
+
+/** The SHA-256 of a text, by Web Crypto. */
+export async function webDigest(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)))
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length
+  for (let index = 0; index < a.length; index++) difference |= a[index]! ^ (b[index] ?? 0)
+  return difference === 0
+}

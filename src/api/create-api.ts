@@ -1,0 +1,163 @@
+import type { NamedLimits } from "../limiter/named-limits.js"
+import { EventStream } from "../metrics/event-stream.js"
+import { Metrics } from "../metrics/metrics.js"
+import { RecentIds } from "../metrics/recent-ids.js"
+import { type Clock, systemClock } from "../types/clock.js"
+import { SluiceError } from "../types/errors.js"
+import { jsonAnswer } from "./answers.js"
+import type { ApiContext } from "./api-context.js"
+import type { ApiAnswer, ApiRequest } from "./api-request.js"
+import { type Digest, type Gate, refuseOtherOrigins, requireLoopback, requireToken, webDigest } from "./authorize.js"
+import { readRequest } from "./fetch-request.js"
+import { openApi } from "./open-api.js"
+import { problemAnswer } from "./problem-answer.js"
+import { RequestError } from "./request-error.js"
+import type { Route } from "./route.js"
+import { Router } from "./router.js"
+import { ROUTES } from "./routes/index.js"
+import { BODY } from "./schema.js"
+import type { LimitStorage } from "./storage.js"
+
+/** The longest body that is read. */
+const MAX_BODY_BYTES = 65_536
+
+export interface ApiOptions {
+  /** The limits that it serves. */
+  readonly limits: NamedLimits
+  /** What every request must bear, 16 or more printable ASCII characters without space; `null`: this machine alone. */
+  readonly token: string | null
+  /** The store behind the limits; default none. */
+  readonly storage?: LimitStorage | null
+  /** Default its own. */
+  readonly metrics?: Metrics
+  /** Default its own. */
+  readonly events?: EventStream
+  /** Where `reset_at` and the like are reckoned from; default the machine's clock. */
+  readonly clock?: Clock
+  /** What `/v1/health` tells: `version`, `storage`. */
+  readonly about?: ApiContext["about"]
+  /** The SHA-256 of a text, where the runtime has a faster way than Web Crypto. */
+  readonly digest?: Digest
+  /** Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. */
+  readonly onDecision?: ApiContext["onDecision"]
+  /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
+  readonly collect?: ApiContext["collect"]
+  /** Answers `/v1/events` where the stream is elsewhere. */
+  readonly eventSource?: (request: ApiRequest) => Promise<Response>
+  /** Told of each request when it is answered: the endpoint's path without any key, `null` where there is none. */
+  readonly onAnswer?: (method: string, endpoint: string | null, status: number, seconds: number) => void
+  /** Told of what failed inside. Default the console. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** The API: for servers that speak `Request` and `Response`, and for those that have the parts of a request at hand. */
+export interface Api {
+  /** @param address that of the connection, where it is known */
+  fetch(request: Request, address?: string | null): Promise<Response>
+  /** Never rejects. */
+  handle(request: ApiRequest): Promise<ApiAnswer>
+  readonly metrics: Metrics
+  readonly events: EventStream
+}
+
+/**
+ * The /v1 API over named limits, as one handler.
+ *
+ * @throws {RangeError} where the token is too short or has other characters
+ */
+export function createApi(options: ApiOptions): Api {
+  const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
+  const { metrics = new Metrics(), events = new EventStream() } = options
+  const { collect = () => metrics, eventSource = null, onDecision = count } = options
+  const startedAtMs = clock.now()
+  const context: ApiContext = {
+    ...{ limits, storage, metrics, events, clock, about, startedAtMs },
+    ...{ onDecision, collect, eventSource, recent: new RecentIds() },
+  }
+  const pass = token === null ? requireLoopback : tokenGate(token)
+  const router = new Router(ROUTES)
+  let document: ApiAnswer | null = null
+
+  function tokenGate(wanted: string): Gate {
+    if (!/^[\x21-\x7e]{16,}$/.test(wanted)) {
+      throw new RangeError(
+        `Cannot serve: the token has ${wanted.length} characters, allowed are 16 or more of printable ASCII without space.`,
+      )
+    }
+    const { digest = webDigest } = options
+    return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused(), digest })
+  }
+
+  function count(...[decision, limit, seconds, nowMs]: Parameters<ApiContext["onDecision"]>): void {
+    metrics.decided(decision, limit, seconds)
+    if (decision.cost > 0) events.push(decision, limit, nowMs)
+  }
+
+  const { onAnswer } = options
+  const handle = onAnswer === undefined ? answer : answerAndTell
+
+  async function answerAndTell(request: ApiRequest): Promise<ApiAnswer> {
+    const startedMs = performance.now()
+    const answered = await answer(request)
+    const endpoint = router.endpointOf(request.path)
+    onAnswer!(request.method, endpoint, answered.status, (performance.now() - startedMs) / 1000)
+    return answered
+  }
+
+  async function answer(request: ApiRequest): Promise<ApiAnswer> {
+    try {
+      refuseOtherOrigins(request)
+      await pass(request)
+      if (request.path === "/v1/openapi.json" && request.method === "GET") {
+        document ??= jsonAnswer(openApi(ROUTES, about.version ?? "0"))
+        return document
+      }
+      const { route, key } = router.find(request.method, request.path)
+      const query = readQuery(route, request.query)
+      const body = route.body === undefined ? undefined : route.body.read(await readJson(request), BODY)
+      return await route.handle(context, { body, query, key, request })
+    } catch (error) {
+      if (!(error instanceof SluiceError) && !(error instanceof RangeError)) onError(error)
+      return problemAnswer(error)
+    }
+  }
+
+  return {
+    handle,
+    metrics,
+    events,
+    async fetch(request, address = null) {
+      const { status, headers, body } = await handle(readRequest(request, address))
+      return new Response(body as BodyInit | null, { status, headers })
+    },
+  }
+}
+
+async function readJson(request: ApiRequest): Promise<unknown> {
+  const type = request.header("content-type")
+  if (type !== null && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
+    throw new RequestError(
+      415,
+      "Cannot read the request: its Content-Type is not allowed, allowed is application/json.",
+    )
+  }
+  const text = await request.body(MAX_BODY_BYTES)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new RequestError(400, "Cannot read the request: the body is no JSON.")
+  }
+}
+
+function readQuery(route: Route, text: string): unknown {
+  if (route.query === undefined) {
+    if (text === "") return {}
+    throw new RequestError(400, "Cannot read the request: no query is allowed here.")
+  }
+  const fields: Record<string, string> = Object.create(null)
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (name in fields) throw new RequestError(400, "Cannot read the request: a field of the query comes twice.")
+    fields[name] = value
+  }
+  return route.query.read(fields, "the query")
+}

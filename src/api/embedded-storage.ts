@@ -1,0 +1,45 @@
+import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
+import type { StoreGauges } from "../metrics/metrics.js"
+import type { LimitStorage } from "./storage.js"
+
+/**
+ * The store of an embedded limiter, as the API tells it.
+ *
+ * @param bytesOnDisk how large its files are
+ */
+export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => number): LimitStorage {
+  return {
+    flush: () => limiter.flush(),
+    async compact() {
+      const before = await limiter.verify()
+      await limiter.compact()
+      const after = await limiter.verify()
+      return { records: before.records - after.records, bytesBefore: before.bytes, bytesAfter: after.bytes }
+    },
+    async verify() {
+      // What it cannot read it throws: a 500 that names the row.
+      const { rows, records, replayEqualsLive } = await limiter.verify()
+      const problems = replayEqualsLive ? [] : ["Replaying the log does not give the live state."]
+      return { ok: replayEqualsLive, segments: rows, records, problems }
+    },
+    async doctor() {
+      const report = await limiter.doctor()
+      return [
+        {
+          name: "store",
+          ok: report.ok,
+          detail: report.problems.join(" ") || `${report.keys} keys, sync ${report.sync}`,
+        },
+        { name: "file", ok: report.fileIsSound, detail: report.fileIsSound ? "SQLite finds it sound" : "damaged" },
+        {
+          name: "log",
+          ok: report.replayEqualsLive,
+          detail: `${report.records} records, ${report.bytes} bytes, format ${report.format}; replay ${report.replayEqualsLive ? "equals" : "differs from"} the live state`,
+        },
+      ]
+    },
+    gauges(): StoreGauges {
+      return { logBytes: bytesOnDisk(), liveKeys: limiter.keyCount }
+    },
+  }
+}

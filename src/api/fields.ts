@@ -1,0 +1,223 @@
+import { ALGORITHMS } from "../types/algorithm.js"
+import {
+  anyOf,
+  arrayOf,
+  component,
+  flag,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  type Schema,
+  text,
+  whole,
+} from "./schema.js"
+
+/** The most units that a check may cost, and a limit may be. */
+const UNITS_MAX = 2 ** 31
+
+// What requests say.
+
+/** A text that the limiter itself judges as a key, so that a wrong one is a `KeyError` here as everywhere. */
+function keyText(description: string): Schema<string> {
+  const anyText = text()
+  return { json: text({ description, minLength: 1, maxLength: 512 }).json, read: anyText.read }
+}
+
+export const key = keyText("Any text, 1 to 512 bytes of UTF-8.")
+export const limitName = keyText("The name of a configured limit.")
+export const cost = whole({ description: "Units to charge.", minimum: 0, maximum: UNITS_MAX })
+export const units = whole({ description: "Units.", minimum: 0, maximum: UNITS_MAX })
+export const callId = text({
+  description: "Names this call: repeated within 5 minutes, an admission is told again and not made again.",
+  minLength: 1,
+  maxLength: 64,
+  pattern: "^[!-~]+$",
+})
+export const duration = anyOf(whole({ minimum: 0, maximum: 315_360_000_000 }), text({ minLength: 1, maxLength: 64 }), {
+  allowed: 'a whole number of ms, or a text such as "10s"',
+  description: 'Milliseconds, or a text such as "10s", "15m" or "minute".',
+})
+export const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"])
+
+const units1 = whole({ minimum: 1, maximum: UNITS_MAX })
+
+const rule = component(
+  "Rule",
+  object(
+    {
+      limit: units1,
+      period: duration,
+      algorithm: optional(algorithm),
+      burst: optional(units1),
+      refill: optional(
+        anyOf(oneOf(["continuous"]), object({ amount: units1, every: duration }), {
+          allowed: '"continuous" or { amount, every }',
+        }),
+      ),
+      anchor: optional(oneOf(["epoch", "first"])),
+      offset: optional(duration),
+      block: optional(duration),
+      name: optional(text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })),
+    },
+    { description: "One rule of a limit." },
+  ),
+)
+
+const shortForm = text({ description: 'Such as "100/minute burst 20".', minLength: 1, maxLength: 16_384 })
+
+export const policy = anyOf(
+  shortForm,
+  arrayOf(anyOf(shortForm, rule, { allowed: "a short form or a rule" }), { minItems: 1, maxItems: 8 }),
+  {
+    allowed: 'a short form such as "100/minute", or an array of 1 to 8 rules',
+    description: "One rule or several, all of which must admit.",
+  },
+)
+
+export const receipt = component(
+  "Receipt",
+  object(
+    {
+      id: text({ minLength: 1, maxLength: 4_096 }),
+      key,
+      policy: text({ maxLength: 1_024 }),
+      cost: units,
+      charged_at_ms: whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    },
+    { description: "Proof of a charge, to be given back as it came. It settles once." },
+  ),
+)
+
+// What answers say.
+
+const count = whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const time = text({ description: "ISO 8601, UTC.", format: "date-time" })
+const algorithmName = oneOf(ALGORITHMS)
+
+const ruleState = component(
+  "RuleState",
+  object({
+    policy: text(),
+    algorithm: algorithmName,
+    limit: count,
+    per_millis: count,
+    remaining: count,
+    retry_after_ms: count,
+    reset_after_ms: count,
+  }),
+)
+
+export const decision = component(
+  "Decision",
+  object(
+    {
+      key: text(),
+      allowed: flag(),
+      cost: count,
+      remaining: count,
+      reset_at: time,
+      algorithm: algorithmName,
+      limit: count,
+      retry_after_ms: count,
+      reset_after_ms: count,
+      delay_ms: count,
+      policy: text(),
+      reason: oneOf(["ok", "limit", "blocked", "cached", "fail-open", "fail-closed", "fail-local"]),
+      receipt: nullable(receipt),
+      rules: optional(arrayOf(ruleState)),
+    },
+    { description: "A denial is an answer, not an error." },
+  ),
+)
+
+export const allDecision = component(
+  "AllDecision",
+  object({
+    allowed: flag(),
+    denied_key: nullable(text()),
+    denied_policy: nullable(text()),
+    results: arrayOf(decision),
+  }),
+)
+
+const stats = {
+  total_allowed: count,
+  total_denied: count,
+  total_allowed_cost: count,
+  total_denied_cost: count,
+  last_allowed_at: nullable(time),
+  last_denied_at: nullable(time),
+  last_reset_at: nullable(time),
+}
+
+const state = {
+  policy: text(),
+  remaining: count,
+  reset_after_ms: count,
+  blocked_for_ms: count,
+  rules: arrayOf(ruleState),
+}
+
+export const status = component(
+  "Status",
+  object({
+    key: text(),
+    rate: count,
+    per_millis: count,
+    algorithm: algorithmName,
+    reset_at: time,
+    ...stats,
+    limit: text({ description: "The limit that the key is under." }),
+    definition: text({ description: "That limit's policy, in canonical form." }),
+    ...state,
+  }),
+)
+
+export const historyEntry = component(
+  "HistoryEntry",
+  object({
+    at: time,
+    event: oneOf(["admit", "deny", "charge", "refund", "block", "unblock", "reset", "define"]),
+    key: text(),
+    limit: text(),
+    units: count,
+    count,
+  }),
+)
+
+export const topEntry = component("TopEntry", object({ key: text(), limit: text(), ...stats }))
+
+export const explanation = component(
+  "Explanation",
+  object({
+    key: text(),
+    limit: text(),
+    definition: text(),
+    decision,
+    state: object(state),
+    next_admission_at: time,
+    because: text(),
+    recent: arrayOf(historyEntry),
+  }),
+)
+
+export const finding = component("Finding", object({ name: text(), ok: flag(), detail: text() }))
+
+/** Problem details have members beyond these, by their `code`. */
+export const problem = component("Problem", {
+  json: {
+    type: "object",
+    description: "RFC 9457, with the message as `error` too.",
+    properties: {
+      type: { type: "string" },
+      title: { type: "string" },
+      status: { type: "integer" },
+      detail: { type: "string" },
+      error: { type: "string" },
+      code: { type: "string" },
+    },
+    required: ["type", "title", "status", "detail", "error", "code"],
+  },
+  read: (value) => value,
+})

@@ -1,0 +1,100 @@
+import { problem } from "./fields.js"
+import type { Route } from "./route.js"
+import { type JsonSchema, Reference, reference, type Schema } from "./schema.js"
+
+/**
+ * The OpenAPI 3.1 document of the routes, from the schemas that validate them.
+ *
+ * @param version of sluice
+ */
+export function openApi(routes: readonly Route[], version: string): JsonSchema {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const route of routes) {
+    paths[route.path] ??= {}
+    paths[route.path]![route.method.toLowerCase()] = operation(route)
+  }
+  const document = {
+    openapi: "3.1.1",
+    info: {
+      title: "sluice",
+      version,
+      summary: "An exact, durable rate limiter: one for many.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "/" }],
+    security: [{ token: [] }],
+    paths,
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: collect(paths),
+    },
+  }
+  return JSON.parse(JSON.stringify(document)) as JsonSchema
+}
+
+function operation({ id, summary, path, body, query, answer, method }: Route): Record<string, unknown> {
+  const parameters = [
+    ...(path.endsWith("{key}")
+      ? [{ name: "key", in: "path", required: true, schema: { type: "string", minLength: 1 } }]
+      : []),
+    ...queryParameters(query),
+    ...(answer.contentType === "text/event-stream"
+      ? [{ name: "Last-Event-ID", in: "header", schema: { type: "string" } }]
+      : []),
+  ]
+  return {
+    operationId: id,
+    summary,
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && {
+      requestBody: { required: true, content: { "application/json": { schema: reference(body) } } },
+    }),
+    responses: {
+      200: {
+        description: answer.description,
+        content: { [answer.contentType]: { schema: reference(answer.schema) } },
+      },
+      ...(method === "POST" && { 415: problemResponse("The body is not said to be JSON.") }),
+      400: problemResponse("The request, or a value in it, cannot be. Nothing was changed."),
+      401: problemResponse("The token is missing or wrong."),
+      403: problemResponse("No token is set, and the request is not from this machine."),
+      413: problemResponse("The body is longer than 64 KiB."),
+      429: problemResponse("Too many wrong tokens came from this address."),
+      503: problemResponse("The store cannot be reached."),
+    },
+  }
+}
+
+function problemResponse(description: string) {
+  return { description, content: { "application/problem+json": { schema: reference(problem) } } }
+}
+
+interface ObjectSchema {
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly required?: readonly string[]
+}
+
+function queryParameters(query: Schema<unknown> | undefined) {
+  const { properties = {}, required = [] } = (query?.json ?? {}) as ObjectSchema
+  return Object.entries(properties).map(([name, schema]) => {
+    return { name, in: "query", ...(required.includes(name) && { required: true }), schema }
+  })
+}
+
+/** All schemas that are referred to, by their names. */
+function collect(root: unknown): Record<string, JsonSchema> {
+  const found: Record<string, JsonSchema> = {}
+  const walk = (value: unknown): void => {
+    if (typeof value !== "object" || value === null) return
+    if (value instanceof Reference) {
+      const name = Reference.nameOf(value)
+      if (Object.hasOwn(found, name)) return
+      found[name] = Reference.targetOf(value)
+      walk(found[name])
+      return
+    }
+    for (const part of Object.values(value)) walk(part)
+  }
+  walk(root)
+  return found
+}

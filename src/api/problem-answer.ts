@@ -1,0 +1,78 @@
+import type { Problem } from "../http/problem.js"
+import {
+  CostError,
+  LimitNotFound,
+  PolicyError,
+  SluiceError,
+  StoreCorrupt,
+  StoreLocked,
+  StoreUnavailable,
+  StoreVersion,
+} from "../types/errors.js"
+import type { ApiAnswer } from "./api-request.js"
+import { RequestError } from "./request-error.js"
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  408: "Request Timeout",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  429: "Too Many Requests",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+}
+
+/** The answer that tells an error: problem+json that also has the message as `error`. Secrets and stacks stay unsaid. */
+export function problemAnswer(error: unknown): ApiAnswer {
+  const status = statusOf(error)
+  const isKnown = error instanceof SluiceError || status !== 500
+  const detail = isKnown ? (error as Error).message : "The server failed; its log says why."
+  const problem: Problem = {
+    type: "about:blank",
+    title: TITLES[status] ?? "Error",
+    status,
+    detail,
+    error: error instanceof LimitNotFound ? "limit is not configured" : detail,
+    code: codeOf(error),
+    ...membersOf(error),
+  }
+  return {
+    status,
+    headers: {
+      "Content-Type": "application/problem+json",
+      "Cache-Control": "no-store",
+      ...(error instanceof RequestError && error.headers),
+    },
+    body: JSON.stringify(problem),
+  }
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof RequestError) return error.status
+  if (error instanceof StoreUnavailable || error instanceof StoreLocked) return 503
+  if (error instanceof StoreCorrupt || error instanceof StoreVersion) return 500
+  return error instanceof SluiceError || error instanceof RangeError ? 400 : 500
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof SluiceError) return error.code
+  return error instanceof RangeError ? "OUT_OF_RANGE" : "INTERNAL"
+}
+
+/** What a client needs to make the same error of it. Values are told only where they are short and plain. */
+function membersOf(error: unknown): Record<string, unknown> {
+  if (error instanceof CostError) return { key: error.key, cost: error.cost, maximum: error.maximum }
+  if (error instanceof LimitNotFound) return { limit: error.limit }
+  if (error instanceof PolicyError) return { field: error.field, value: plain(error.value), allowed: error.allowed }
+  if (error instanceof StoreCorrupt) return { row: error.row, failure: error.failure }
+  return {}
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === "number" || typeof value === "boolean" || value === null) return value
+  return typeof value === "string" && value.length <= 200 ? value : null
+}

@@ -1,0 +1,62 @@
+import { RequestError } from "./request-error.js"
+import type { Route } from "./route.js"
+
+/** Which route a request is for, and the key in its path. */
+export interface Match {
+  readonly route: Route
+  readonly key: string
+}
+
+const KEY = "{key}"
+
+/** Finds routes by their path: a table for whole paths, another for those that end in a key. */
+export class Router {
+  readonly #exact = new Map<string, Map<string, Route>>()
+  readonly #withKey = new Map<string, Map<string, Route>>()
+
+  constructor(routes: readonly Route[]) {
+    for (const route of routes) {
+      const hasKey = route.path.endsWith(KEY)
+      const table = hasKey ? this.#withKey : this.#exact
+      const path = hasKey ? route.path.slice(0, -KEY.length) : route.path
+      const methods = table.get(path) ?? new Map<string, Route>()
+      methods.set(route.method, route)
+      table.set(path, methods)
+    }
+  }
+
+  /** The path of the endpoint that a path leads to, `{key}` in place of a key; `null` where it leads to none. */
+  endpointOf(path: string): string | null {
+    if (this.#exact.has(path)) return path
+    const prefix = path.slice(0, path.lastIndexOf("/") + 1)
+    return this.#withKey.has(prefix) ? prefix + KEY : null
+  }
+
+  /** @throws {RequestError} 404 where the path is none, 405 where it has no such method, 400 where its key cannot be */
+  find(method: string, path: string): Match {
+    let methods = this.#exact.get(path)
+    let key = ""
+    if (methods === undefined) {
+      const end = path.lastIndexOf("/") + 1
+      methods = this.#withKey.get(path.slice(0, end))
+      if (methods === undefined || end === path.length) {
+        throw new RequestError(404, "Cannot serve the request: there is no such endpoint.")
+      }
+      key = decodeKey(path.slice(end))
+    }
+    const route = methods.get(method)
+    if (route === undefined) {
+      const allowed = [...methods.keys()].join(", ")
+      throw new RequestError(405, `Cannot serve the request: allowed here is ${allowed}.`, { Allow: allowed })
+    }
+    return { route, key }
+  }
+}
+
+function decodeKey(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    throw new RequestError(400, "Cannot read the request: the key in the path is no percent-encoded UTF-8.")
+  }
+}

@@ -1,0 +1,202 @@
+import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "../../limiter/named-limits.js"
+import { parsePolicy } from "../../policy/parse-policy.js"
+import type { Policy, PolicyInput, RuleInput } from "../../policy/policy.js"
+import { LimitNotFound } from "../../types/errors.js"
+import { jsonAnswer, statusJson } from "../answers.js"
+import type { ApiContext } from "../api-context.js"
+import { algorithm, duration, key, limitName, policy, status } from "../fields.js"
+import { RequestError } from "../request-error.js"
+import { defineRoute, jsonOf } from "../route.js"
+import {
+  anyOf,
+  arrayOf,
+  component,
+  digits,
+  flag,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  type Read,
+  text,
+  whole,
+} from "../schema.js"
+
+const MOST_LISTED = 1_000
+
+const unitsPerPeriod = whole({ minimum: 1, maximum: 2 ** 31 })
+
+const definition = object(
+  {
+    key: optional(key),
+    name: optional(text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })),
+    rate: optional(
+      anyOf(unitsPerPeriod, text({ minLength: 1, maxLength: 1_024 }), {
+        allowed: 'a whole number from 1 to 2147483648, or a short form such as "100/minute"',
+      }),
+    ),
+    per: optional(duration),
+    limit: optional(unitsPerPeriod),
+    period: optional(duration),
+    algorithm: optional(algorithm),
+    burst: optional(unitsPerPeriod),
+    refill: optional(
+      anyOf(oneOf(["continuous"]), object({ amount: unitsPerPeriod, every: duration }), {
+        allowed: '"continuous" or { amount, every }',
+      }),
+    ),
+    anchor: optional(oneOf(["epoch", "first"])),
+    offset: optional(duration),
+    block: optional(duration),
+    policy: optional(policy),
+  },
+  {
+    description:
+      "Either `key`, whose own limit it is, or `name`, a limit that many keys share; and either `rate` with `per`, `limit` with `period`, or `policy`.",
+  },
+)
+
+/** The key's or limit's name, and what its policy is to be. */
+function readDefinition(body: Read<typeof definition>): { name: string; policy: PolicyInput } {
+  const { key: ofKey, name, rate, per, limit, period, policy: whole, ...rest } = body
+  if ((ofKey === undefined) === (name === undefined)) {
+    throw new RequestError(400, "Cannot define a limit: allowed is either a key or a name.")
+  }
+  const sources = [rate, limit, whole].filter((source) => source !== undefined)
+  if (sources.length !== 1) {
+    throw new RequestError(400, "Cannot define a limit: allowed is one of rate, limit and policy.")
+  }
+  const isText = whole !== undefined || typeof rate === "string"
+  if (isText && (per ?? period ?? Object.values(rest)[0]) !== undefined) {
+    throw new RequestError(
+      400,
+      "Cannot define a limit: a policy in short form or of rules says all, allowed is no other field beside it.",
+    )
+  }
+  if ((rate === undefined && per !== undefined) || (limit === undefined && period !== undefined)) {
+    throw new RequestError(400, "Cannot define a limit: allowed is rate with per, or limit with period.")
+  }
+  const input = isText
+    ? ((whole ?? rate) as PolicyInput)
+    : // A period that is not given is one that the policy's own reader refuses.
+      ({ ...rest, limit: rate ?? limit, period: inUnits(per ?? period) } as RuleInput)
+  const parsed = parsePolicy(input)
+  return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: named(parsed, name) }
+}
+
+/** A unit alone, as in `per: "minute"`, is one of it. */
+function inUnits(period: string | number | undefined): string | number | undefined {
+  return typeof period === "string" && /^[A-Za-z]+$/.test(period) ? `1${period}` : period
+}
+
+/** A policy whose rules bear the limit's name where the user gave them none, so that headers and metrics tell it. */
+function named(unnamed: Policy, name: string): Policy {
+  const rules = JSON.parse(unnamed.canonical) as { name: string }[]
+  if (rules.length === 1 && rules[0]!.name === "default") return parsePolicy([{ ...rules[0], name } as RuleInput])
+  return unnamed
+}
+
+/** A key's status, or `null` where no limit is there for it. */
+async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
+  const { limits, clock } = context
+  try {
+    const [state, stats] = await Promise.all([limits.status(of, choice), limits.stats(of, choice)])
+    const limit =
+      choice.limit === undefined
+        ? ((await limits.limit(of)) ?? (await limits.limit(DEFAULT_LIMIT)))
+        : await limits.limit(choice.limit)
+    // Removed meanwhile.
+    if (limit === null) return null
+    return statusJson(state, stats, limit, clock.now())
+  } catch (error) {
+    if (error instanceof LimitNotFound) return null
+    throw error
+  }
+}
+
+export const list = defineRoute({
+  method: "GET",
+  path: "/v1/limits",
+  id: "listLimits",
+  summary: "The statuses of configured limits, in the order of their names.",
+  query: object({
+    after: optional(text({ description: "The last name of the page before.", maxLength: 512 })),
+    count: optional(digits({ minimum: 0, maximum: MOST_LISTED })),
+  }),
+  answer: jsonOf(arrayOf(status), `At most ${MOST_LISTED}; a \`Link\` header leads to the next page.`),
+  async handle(context, { query }) {
+    const { count = MOST_LISTED, after } = query
+    const found = await context.limits.limits({ count: count + 1, ...(after !== undefined && { after }) })
+    const shown = found.slice(0, count)
+    const statuses = await Promise.all(shown.map(({ name }) => statusOf(context, name, {})))
+    const next =
+      found.length > count
+        ? `</v1/limits?count=${count}&after=${encodeURIComponent(shown.at(-1)!.name)}>; rel="next"`
+        : null
+    // One that was removed meanwhile has no status.
+    return jsonAnswer(
+      statuses.filter((each) => each !== null),
+      next === null ? undefined : { Link: next },
+    )
+  },
+})
+
+export const define = defineRoute({
+  method: "POST",
+  path: "/v1/limits",
+  id: "defineLimit",
+  summary: "Configure a key, or a named limit. A changed policy keeps what was used.",
+  body: definition,
+  answer: jsonOf(status, "The status under the new policy."),
+  async handle(context, { body }) {
+    const { name, policy: input } = readDefinition(body)
+    await context.limits.define(name, input)
+    return jsonAnswer(await statusOf(context, name, {}))
+  },
+})
+
+const statusAnswer = jsonOf(nullable(status), "The status, or null where no limit is there for the key.")
+const removalAnswer = jsonOf(component("Removal", object({ ok: flag(), removed: flag() })), "Whether there was one.")
+
+export const readStatus = defineRoute({
+  method: "GET",
+  path: "/v1/limits/{key}",
+  id: "getStatus",
+  summary: "The status of a key.",
+  query: object({ limit: optional(limitName) }),
+  answer: statusAnswer,
+  handle: async (context, { key: of, query }) => jsonAnswer(await statusOf(context, of, query)),
+})
+
+export const postStatus = defineRoute({
+  method: "POST",
+  path: "/v1/status",
+  id: "postStatus",
+  summary: "The status of a key that is not to stand in a URL.",
+  body: object({ key, limit: optional(limitName) }),
+  answer: statusAnswer,
+  handle: async (context, { body: { key: of, ...choice } }) => jsonAnswer(await statusOf(context, of, choice)),
+})
+
+async function remove(limits: NamedLimits, name: NamedLimit["name"]) {
+  return jsonAnswer({ ok: true, removed: await limits.remove(name) })
+}
+
+export const removeLimit = defineRoute({
+  method: "DELETE",
+  path: "/v1/limits/{key}",
+  id: "removeLimit",
+  summary: "Forget a configured key or named limit, with its counts.",
+  answer: removalAnswer,
+  handle: ({ limits }, { key: name }) => remove(limits, name),
+})
+
+export const postRemove = defineRoute({
+  method: "POST",
+  path: "/v1/remove",
+  id: "postRemove",
+  summary: "Forget a configured key or named limit whose name is not to stand in a URL.",
+  body: object({ key }),
+  answer: removalAnswer,
+  handle: ({ limits }, { body }) => remove(limits, body.key),
+})

@@ -1,0 +1,180 @@
+import type { LimitGauge } from "../../metrics/metrics.js"
+import { PrometheusText } from "../../metrics/prometheus-text.js"
+import { isNamed, isoTime, jsonAnswer } from "../answers.js"
+import type { ApiContext } from "../api-context.js"
+import { finding } from "../fields.js"
+import { defineRoute, jsonOf } from "../route.js"
+import { arrayOf, component, flag, nullable, object, text, whole } from "../schema.js"
+import { done } from "./done.js"
+
+const count = whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+
+export const health = defineRoute({
+  method: "GET",
+  path: "/v1/health",
+  id: "getHealth",
+  summary: "Whether it serves.",
+  answer: jsonOf(
+    component(
+      "Health",
+      object({
+        ok: flag(),
+        service: text(),
+        version: text(),
+        storage: text(),
+        started_at: text({ format: "date-time" }),
+        now: text({ format: "date-time" }),
+      }),
+    ),
+    "It serves.",
+  ),
+  handle({ about, storage, startedAtMs, clock }) {
+    return jsonAnswer({
+      ok: true,
+      service: "sluice",
+      version: about.version ?? "unknown",
+      storage: about.storage ?? (storage === null ? "memory" : "durable"),
+      started_at: isoTime(startedAtMs),
+      now: isoTime(clock.now()),
+    })
+  },
+})
+
+export const flush = defineRoute({
+  method: "POST",
+  path: "/v1/log/flush",
+  id: "flushLog",
+  summary: "Make everything durable that was answered.",
+  answer: jsonOf(done, "It is durable, where there is a store."),
+  async handle({ storage }) {
+    await storage?.flush()
+    return jsonAnswer({ ok: true })
+  },
+})
+
+export const compact = defineRoute({
+  method: "POST",
+  path: "/v1/log/compact",
+  id: "compactLog",
+  summary: "Write a snapshot and drop the part of the log that it stands for.",
+  answer: jsonOf(
+    component(
+      "Compaction",
+      object({ ok: flag(), records: count, bytes_before: nullable(count), bytes_after: nullable(count) }),
+    ),
+    "What it did; no bytes where there is no store.",
+  ),
+  async handle({ storage }) {
+    if (storage === null) return jsonAnswer({ ok: true, records: 0, bytes_before: null, bytes_after: null })
+    const { records, bytesBefore, bytesAfter } = await storage.compact()
+    return jsonAnswer({ ok: true, records, bytes_before: bytesBefore, bytes_after: bytesAfter })
+  },
+})
+
+export const verify = defineRoute({
+  method: "POST",
+  path: "/v1/log/verify",
+  id: "verifyLog",
+  summary: "Read every record of the log and compare what it adds up to with the live state.",
+  answer: jsonOf(
+    component("Verification", object({ ok: flag(), segments: count, records: count, problems: arrayOf(text()) })),
+    "What it found.",
+  ),
+  async handle({ storage }) {
+    return jsonAnswer((await storage?.verify()) ?? { ok: true, segments: 0, records: 0, problems: [] })
+  },
+})
+
+export const doctor = defineRoute({
+  method: "GET",
+  path: "/v1/doctor",
+  id: "getDoctor",
+  summary: "Whether the store and the runtime are well.",
+  answer: jsonOf(component("Diagnosis", object({ ok: flag(), findings: arrayOf(finding) })), "What was looked at."),
+  async handle({ storage, limits, clock }) {
+    const ofStore = (await storage?.doctor()) ?? [{ name: "store", ok: true, detail: "in memory: nothing survives" }]
+    const nowMs = clock.now()
+    const known = await limits.limits({ count: 1 })
+    const findings = [
+      ...ofStore,
+      { name: "clock", ok: nowMs > 1_700_000_000_000, detail: isoTime(nowMs) },
+      { name: "limits", ok: true, detail: known.length > 0 ? "configured" : "none is configured" },
+    ]
+    return jsonAnswer({ ok: findings.every(({ ok }) => ok), findings })
+  },
+})
+
+export const totals = defineRoute({
+  method: "GET",
+  path: "/v1/totals",
+  id: "getTotals",
+  summary: "Sums over all limits since the start, and the keys seen most.",
+  answer: jsonOf(
+    component(
+      "Totals",
+      object({
+        at: text({ format: "date-time" }),
+        allowed: count,
+        denied: count,
+        allowed_cost: count,
+        denied_cost: count,
+        most_denied: arrayOf(component("KeyCount", object({ key: text(), count, error: count }))),
+        most_allowed: arrayOf(component("KeyCount", object({ key: text(), count, error: count }))),
+      }),
+    ),
+    "Counts of the keys are estimates, too high by at most `error`.",
+  ),
+  async handle({ collect, clock }) {
+    const metrics = await collect()
+    const { allowed, denied, allowedCost, deniedCost } = metrics.sums()
+    return jsonAnswer({
+      at: isoTime(clock.now()),
+      allowed,
+      denied,
+      allowed_cost: allowedCost,
+      denied_cost: deniedCost,
+      most_denied: metrics.mostDenied.top(20),
+      most_allowed: metrics.mostAllowed.top(20),
+    })
+  },
+})
+
+/** More limits than this are not told one by one: each is a time series. */
+const MOST_LIMITS = 1_000
+
+async function limitGauges({ limits, clock }: ApiContext): Promise<LimitGauge[]> {
+  const nowMs = clock.now()
+  const configured = await limits.limits({ count: MOST_LIMITS })
+  return Promise.all(
+    configured.map(async (limit) => {
+      const [rule] = limit.policy.rules
+      // Only a key's own limit has one state; asking for that of a shared one would tell of nobody.
+      const state = isNamed(limit) ? null : await limits.status(limit.name)
+      return {
+        limit: limit.name,
+        isKey: state !== null,
+        algorithm: rule.algorithm,
+        rate: rule.limit,
+        perMillis: rule.periodMs,
+        remaining: state?.remaining ?? 0,
+        resetAtMs: nowMs + (state?.resetAfterMs ?? 0),
+      }
+    }),
+  )
+}
+
+export const metricsText = defineRoute({
+  method: "GET",
+  path: "/metrics",
+  id: "getMetrics",
+  summary: "Everything that is counted, for Prometheus.",
+  answer: { contentType: "text/plain", schema: text(), description: "The Prometheus text format." },
+  async handle(context) {
+    const gauges = (await context.storage?.gauges()) ?? {}
+    return {
+      status: 200,
+      headers: { "Content-Type": PrometheusText.contentType, "Cache-Control": "no-store" },
+      body: (await context.collect()).render(await limitGauges(context), gauges),
+    }
+  },
+})

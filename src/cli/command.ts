@@ -1,0 +1,85 @@
+import type { NamedLimits } from "../limiter/named-limits.js"
+import type { Style } from "./style.js"
+import type { Terminal } from "./terminal.js"
+
+export interface CommandOption {
+  readonly type: "string" | "boolean"
+  readonly short?: string
+  /** What stands for the value in the help, such as `N`. */
+  readonly value?: string
+  readonly description: string
+  readonly choices?: readonly string[]
+}
+
+/** What a command was called with. */
+export interface CommandCall {
+  readonly positionals: readonly string[]
+  readonly options: Readonly<Record<string, string | boolean | undefined>>
+  readonly terminal: Terminal
+  readonly style: Style
+  /** Of sluice. */
+  readonly version: string
+  /** The limits that `--server` or `--data-dir` names, opened at the first call. */
+  target(): Promise<Target>
+}
+
+/** One command of the command line. */
+export interface Command {
+  /** As it is typed: `"limit add"`. */
+  readonly name: string
+  readonly summary: string
+  /** The arguments as the help shows them: `"KEY"`, `"NAME POLICY"`. */
+  readonly usage: string
+  readonly least: number
+  readonly most: number
+  /** Those of its own, beside `COMMON_OPTIONS`. */
+  readonly options: Readonly<Record<string, CommandOption>>
+  /** Whether it asks limits, and so takes `--data-dir`, `--server`, `--token`. */
+  readonly asksLimits: boolean
+  readonly examples: readonly string[]
+  /** @returns the exit code, 0 where it returns none */
+  run(call: CommandCall): Promise<number> | Promise<void>
+}
+
+/** A record of a log, or a decision of a server's event stream. */
+export interface LogLine {
+  readonly atMs: number
+  readonly event: string
+  readonly limit: string | null
+  readonly key: string | null
+  readonly units: number
+  readonly count: number
+}
+
+export interface CheckedLog {
+  readonly ok: boolean
+  readonly segments: number
+  readonly records: number
+  readonly problems: readonly string[]
+}
+
+/** What commands work on: a data folder or a server. */
+export interface Target {
+  /** `"data folder x"` or `"server y"`. */
+  readonly name: string
+  readonly limits: NamedLimits
+  flush(): Promise<void>
+  compact(): Promise<{ records: number; bytesBefore: number | null; bytesAfter: number | null }>
+  verify(): Promise<CheckedLog>
+  doctor(): Promise<{ ok: boolean; findings: readonly { name: string; ok: boolean; detail: string }[] }>
+  /** Every record that the log still has, in order; `null` where only the events to come can be told. */
+  readonly records: (() => AsyncIterable<LogLine>) | null
+  /** What happens from now on, the last `past` events first. */
+  follow(past: number, signal: AbortSignal): AsyncIterable<LogLine>
+  /** Sums over all limits; `null` where nobody adds them up. */
+  totals(): Promise<TargetTotals | null>
+  close(): Promise<void>
+}
+
+export interface TargetTotals {
+  readonly atMs: number
+  readonly allowed: number
+  readonly denied: number
+  readonly mostDenied: readonly { readonly key: string; readonly count: number }[]
+  readonly mostAllowed: readonly { readonly key: string; readonly count: number }[]
+}

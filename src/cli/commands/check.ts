@@ -1,0 +1,80 @@
+import type { Decision } from "../../types/decision.js"
+import type { Command, CommandCall } from "../command.js"
+import { LIMIT_OPTION } from "../common-options.js"
+import { EXIT } from "../exit-code.js"
+import { formatNumber, formatSpan } from "../format.js"
+import { limitChoice, textOption, wholeOption } from "../option-values.js"
+import { write } from "../output.js"
+import { plainText } from "../plain-text.js"
+
+const MOST_UNITS = 2 ** 31
+
+const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
+
+function sayDecision({ style }: CommandCall, decision: Decision): string {
+  const { allowed, key, policy, remaining, limit, retryAfterMs, resetAfterMs, delayMs } = decision
+  const verdict = allowed ? style.green("allowed") : style.red("denied")
+  const after = allowed
+    ? `full again in ${formatSpan(resetAfterMs)}${delayMs > 0 ? `, hold it for ${formatSpan(delayMs)}` : ""}`
+    : `try again in ${formatSpan(retryAfterMs)} (${formatNumber(retryAfterMs)} ms)`
+  return `${verdict}  ${plainText(key)}  ${formatNumber(remaining)} of ${formatNumber(limit)} left under ${plainText(policy)}, ${after}\n`
+}
+
+async function run(call: CommandCall): Promise<number> {
+  const { limits } = await call.target()
+  const cost = wholeOption(call, "cost", 0, MOST_UNITS)
+  const id = textOption(call, "id")
+  const decision = await limits.check(call.positionals[0]!, {
+    ...limitChoice(call),
+    ...(cost !== undefined && { cost }),
+    ...(id !== undefined && { id }),
+  })
+  write(call, decision, () => sayDecision(call, decision))
+  return decision.allowed ? EXIT.ok : EXIT.denied
+}
+
+function checkCommand(name: string): Command {
+  return {
+    name,
+    summary: "Ask for a key and charge it. Denied is exit code 3.",
+    usage: "KEY",
+    least: 1,
+    most: 1,
+    asksLimits: true,
+    options: {
+      cost: COST,
+      limit: LIMIT_OPTION,
+      id: { type: "string", value: "ID", description: "Names the call: repeated, it is charged once." },
+    },
+    examples: [`sluice ${name} user:42 --limit api`, `sluice ${name} user:42 --cost 5 --json || echo "later"`],
+    run,
+  }
+}
+
+export const check = checkCommand("check")
+export const limitCheck = checkCommand("limit check")
+
+/** `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. */
+const ITEM = /^(?<key>.+?)(?:=(?<cost>\d{1,10}))?(?:@(?<limit>[^@=]+))?$/s
+
+export const limitCheckAll: Command = {
+  name: "limit check-all",
+  summary: "Ask for several keys together: all are charged, or none. Denied is exit code 3.",
+  usage: "KEY[=COST][@LIMIT]…",
+  least: 1,
+  most: 1_000,
+  asksLimits: true,
+  options: { limit: LIMIT_OPTION },
+  examples: ["sluice limit check-all user:42@api tenant:7=5@tenants"],
+  async run(call) {
+    const { limits } = await call.target()
+    const items = call.positionals.map((text) => {
+      const { key = text, cost, limit } = ITEM.exec(text)?.groups ?? {}
+      const choice = limit === undefined ? limitChoice(call) : { limit }
+      return { key, ...(cost !== undefined && { cost: Number(cost) }), ...choice }
+    })
+    const all = await limits.checkAll(items)
+    write(call, all, () => all.decisions.map((decision) => sayDecision(call, decision)).join(""))
+    return all.allowed ? EXIT.ok : EXIT.denied
+  },
+}

@@ -1,0 +1,49 @@
+import type { Command } from "../command.js"
+import { LIMIT_OPTION } from "../common-options.js"
+import { formatNumber, formatSpan, formatTime } from "../format.js"
+import { limitChoice, wholeOption } from "../option-values.js"
+import { write } from "../output.js"
+import { plainText } from "../plain-text.js"
+
+export const explain: Command = {
+  name: "explain",
+  summary: "Tell why a check of a key would be answered as it would be now, charging nothing.",
+  usage: "KEY",
+  least: 1,
+  most: 1,
+  asksLimits: true,
+  options: {
+    cost: { type: "string", short: "c", value: "N", description: "Units that it would charge (default 1)." },
+    limit: LIMIT_OPTION,
+  },
+  examples: ["sluice explain user:42 --limit api", "sluice explain user:42 --cost 50"],
+  async run(call) {
+    const { limits } = await call.target()
+    const { style } = call
+    const cost = wholeOption(call, "cost", 0, 2 ** 31)
+    const found = await limits.explain(call.positionals[0]!, {
+      ...limitChoice(call),
+      ...(cost !== undefined && { cost }),
+    })
+    write(call, found, () => {
+      const { decision, status, nextAdmissionAtMs, because, recent } = found
+      const verdict = decision.allowed ? style.green("would be allowed") : style.red("would be denied")
+      const when = decision.allowed
+        ? "now"
+        : `${formatTime(nextAdmissionAtMs)} UTC, in ${formatSpan(decision.retryAfterMs)}`
+      const rules = status.rules.map((rule) => {
+        return `  ${plainText(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(rule.limit)} left, full in ${formatSpan(rule.resetAfterMs)}\n`
+      })
+      const events = recent.map(({ atMs, event, units, count }) => {
+        return `  ${formatTime(atMs)}  ${event.padEnd(7)} ${formatNumber(units)} units${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
+      })
+      return [
+        `${plainText(decision.key)} under ${plainText(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,
+        `${plainText(because)}\n`,
+        `${style.dim("admitted from")}  ${when}\n`,
+        `${style.dim("rules")}\n${rules.join("")}`,
+        events.length === 0 ? "" : `${style.dim("last events")}\n${events.join("")}`,
+      ].join("")
+    })
+  },
+}

@@ -1,0 +1,48 @@
+import type { Command } from "../command.js"
+import { check, limitCheck, limitCheckAll } from "./check.js"
+import { clear } from "./clear.js"
+import { completionCommand } from "./completion.js"
+import { doctor } from "./doctor.js"
+import { explain } from "./explain.js"
+import { init } from "./init.node.js"
+import { limitAdd } from "./limit-add.js"
+import {
+  limitBlock,
+  limitHistory,
+  limitList,
+  limitRemove,
+  limitReset,
+  limitStatus,
+  limitTop,
+  limitUnblock,
+} from "./limits.js"
+import { logCompact, logExport, logTail, logVerify } from "./log.js"
+import { monitor } from "./monitor.js"
+import { serve } from "./serve.node.js"
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  init,
+  serve,
+  check,
+  explain,
+  monitor,
+  limitAdd,
+  limitList,
+  limitStatus,
+  limitCheck,
+  limitCheckAll,
+  limitReset,
+  limitBlock,
+  limitUnblock,
+  limitRemove,
+  limitHistory,
+  limitTop,
+  logTail,
+  logVerify,
+  logCompact,
+  logExport,
+  doctor,
+  clear,
+  completionCommand(() => COMMANDS),
+]

@@ -1,0 +1,42 @@
+import { existsSync, writeFileSync } from "node:fs"
+import { openLimiter } from "../../limiter/open-limiter.node.js"
+import type { Command } from "../command.js"
+import { dataDirOf } from "../open-target.node.js"
+import { textOption } from "../option-values.js"
+import { write } from "../output.js"
+import { plainText } from "../plain-text.js"
+import { UsageError } from "../usage-error.js"
+
+const SAMPLE = `# Limits of sluice. Each is counted for every key on its own.
+
+[limits.default]
+policy = "100/minute"
+
+[limits.login]
+policy = "5/minute"
+`
+
+export const init: Command = {
+  name: "init",
+  summary: "Make a data folder, and a configuration to begin with.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: false,
+  options: {
+    "data-dir": { type: "string", short: "d", value: "FOLDER", description: "The folder (default sluice-data)." },
+    config: { type: "string", short: "c", value: "FILE", description: "The configuration (default sluice.toml)." },
+  },
+  examples: ["sluice init", "sluice init --data-dir /var/lib/sluice --config /etc/sluice.toml"],
+  async run(call) {
+    const path = dataDirOf(call)
+    const config = textOption(call, "config") ?? "sluice.toml"
+    if (existsSync(config)) throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
+    const limiter = await openLimiter({ path })
+    await limiter.close()
+    writeFileSync(config, SAMPLE, { flag: "wx" })
+    write(call, { data_dir: path, config }, () => {
+      return `Made ${plainText(path)} and ${plainText(config)}. Next: sluice serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
+    })
+  },
+}

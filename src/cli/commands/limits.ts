@@ -1,0 +1,244 @@
+import type { NamedLimit } from "../../limiter/named-limits.js"
+import { formatDuration } from "../../policy/format-duration.js"
+import type { Command, CommandCall } from "../command.js"
+import { LIMIT_OPTION } from "../common-options.js"
+import { EXIT } from "../exit-code.js"
+import { formatNumber, formatSpan, formatTime } from "../format.js"
+import { choiceOption, limitChoice, wholeOption } from "../option-values.js"
+import { write } from "../output.js"
+import { plainText } from "../plain-text.js"
+import { table } from "../table.js"
+
+const rateOf = ({ policy }: NamedLimit) => {
+  return policy.rules.map(({ limit, periodMs }) => `${formatNumber(limit)}/${formatDuration(periodMs)}`).join(" and ")
+}
+
+export const limitList: Command = {
+  name: "limit list",
+  summary: "Tell the limits that are defined.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {},
+  examples: ["sluice limit list", "sluice limit list --json | jq -r '.[].name'"],
+  async run(call) {
+    const limits = await (await call.target()).limits.limits()
+    write(call, limits, () => {
+      if (limits.length === 0) return "No limit is defined: sluice limit add NAME POLICY.\n"
+      return table(
+        limits,
+        [
+          { title: "LIMIT", shrinks: true, value: ({ name }) => name },
+          { title: "RATE", value: rateOf },
+          {
+            title: "ALGORITHM",
+            value: ({ policy }) => [...new Set(policy.rules.map((rule) => rule.algorithm))].join(", "),
+          },
+          {
+            title: "BURST",
+            align: "right",
+            value: ({ policy }) => formatNumber(Math.min(...policy.rules.map((rule) => rule.capacity))),
+          },
+          { title: "BLOCK", value: ({ policy }) => (policy.blockMs === 0 ? "-" : formatSpan(policy.blockMs)) },
+        ],
+        call.style,
+        call.terminal.columns,
+      )
+    })
+  },
+}
+
+export const limitStatus: Command = {
+  name: "limit status",
+  summary: "Tell a key's state and statistics, charging nothing.",
+  usage: "KEY",
+  least: 1,
+  most: 1,
+  asksLimits: true,
+  options: { limit: LIMIT_OPTION },
+  examples: ["sluice limit status user:42 --limit api"],
+  async run(call) {
+    const { limits } = await call.target()
+    const key = call.positionals[0]!
+    const [status, stats] = await Promise.all([
+      limits.status(key, limitChoice(call)),
+      limits.stats(key, limitChoice(call)),
+    ])
+    write(call, { ...status, stats }, () => {
+      const { style } = call
+      const lines = [
+        ["key", plainText(status.key)],
+        ["policy", plainText(status.policy)],
+        ["remaining", formatNumber(status.remaining)],
+        ["full again", status.resetAfterMs === 0 ? "now" : `in ${formatSpan(status.resetAfterMs)}`],
+        ["blocked", status.blockedForMs === 0 ? "no" : `for ${formatSpan(status.blockedForMs)}`],
+        [
+          "allowed",
+          `${formatNumber(stats.totalAllowed)} (${formatNumber(stats.totalAllowedCost)} units), last ${formatTime(stats.lastAllowedAt)}`,
+        ],
+        [
+          "denied",
+          `${formatNumber(stats.totalDenied)} (${formatNumber(stats.totalDeniedCost)} units), last ${formatTime(stats.lastDeniedAt)}`,
+        ],
+        ["reset", formatTime(stats.lastResetAt)],
+      ]
+      return lines.map(([name, value]) => `${style.dim(name!.padEnd(11))} ${value}\n`).join("")
+    })
+  },
+}
+
+async function changeKey(call: CommandCall, did: boolean, done: string, otherwise: string): Promise<void> {
+  const key = plainText(call.positionals[0]!)
+  write(call, { key: call.positionals[0], changed: did }, () => `${key} ${did ? done : otherwise}\n`)
+}
+
+export const limitReset: Command = {
+  name: "limit reset",
+  summary: "Make a key's quota full and end its block.",
+  usage: "KEY",
+  least: 1,
+  most: 1,
+  asksLimits: true,
+  options: { limit: LIMIT_OPTION },
+  examples: ["sluice limit reset user:42 --limit api"],
+  async run(call) {
+    const { limits } = await call.target()
+    await changeKey(call, await limits.reset(call.positionals[0]!, limitChoice(call)), "is full again", "was full")
+  },
+}
+
+export const limitBlock: Command = {
+  name: "limit block",
+  summary: "Deny a key for a time from now.",
+  usage: "KEY DURATION",
+  least: 2,
+  most: 2,
+  asksLimits: true,
+  options: { limit: LIMIT_OPTION },
+  examples: ["sluice limit block ip:192.0.2.1 1h --limit api"],
+  async run(call) {
+    const { limits } = await call.target()
+    const [key, duration] = call.positionals as [string, string]
+    await limits.block(key, duration, limitChoice(call))
+    write(call, { key, blocked: true, duration }, () => `${plainText(key)} is blocked for ${plainText(duration)}\n`)
+  },
+}
+
+export const limitUnblock: Command = {
+  name: "limit unblock",
+  summary: "End a key's block.",
+  usage: "KEY",
+  least: 1,
+  most: 1,
+  asksLimits: true,
+  options: { limit: LIMIT_OPTION },
+  examples: ["sluice limit unblock ip:192.0.2.1 --limit api"],
+  async run(call) {
+    const { limits } = await call.target()
+    await changeKey(
+      call,
+      await limits.unblock(call.positionals[0]!, limitChoice(call)),
+      "is not blocked any more",
+      "was not blocked",
+    )
+  },
+}
+
+export const limitRemove: Command = {
+  name: "limit remove",
+  summary: "Forget a limit and all its keys' counts. Fails where there is none.",
+  usage: "NAME",
+  least: 1,
+  most: 1,
+  asksLimits: true,
+  options: {},
+  examples: ["sluice limit remove api"],
+  async run(call) {
+    const { limits } = await call.target()
+    const removed = await limits.remove(call.positionals[0]!)
+    write(call, { name: call.positionals[0], removed }, () => {
+      return `${plainText(call.positionals[0]!)} ${removed ? "is removed" : "was not defined"}\n`
+    })
+    return removed ? EXIT.ok : EXIT.failed
+  },
+}
+
+export const limitHistory: Command = {
+  name: "limit history",
+  summary: "Tell what happened to a key, newest first.",
+  usage: "KEY",
+  least: 1,
+  most: 1,
+  asksLimits: true,
+  options: {
+    limit: LIMIT_OPTION,
+    count: { type: "string", short: "n", value: "N", description: "The most events (default 20)." },
+  },
+  examples: ["sluice limit history user:42 --limit api -n 5"],
+  async run(call) {
+    const count = wholeOption(call, "count", 1, 1_000) ?? 20
+    const { limits } = await call.target()
+    const entries = await limits.history(call.positionals[0]!, { ...limitChoice(call), count })
+    write(call, entries, () => {
+      if (entries.length === 0) return "Nothing is known of it.\n"
+      return table(
+        entries,
+        [
+          { title: "TIME (UTC)", value: ({ atMs }) => formatTime(atMs) },
+          {
+            title: "EVENT",
+            value: ({ event }) => event,
+            paint: (text, { event }) => (event === "deny" || event === "block" ? call.style.red(text) : text),
+          },
+          { title: "UNITS", align: "right", value: ({ units }) => formatNumber(units) },
+          { title: "TIMES", align: "right", value: ({ count: times }) => formatNumber(times) },
+          { title: "LIMIT", value: ({ limit }) => limit },
+        ],
+        call.style,
+        call.terminal.columns,
+      )
+    })
+  },
+}
+
+export const limitTop: Command = {
+  name: "limit top",
+  summary: "Tell the keys that were denied or allowed most.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {
+    by: {
+      type: "string",
+      value: "WHAT",
+      description: "What to count (default denied).",
+      choices: ["denied", "allowed"],
+    },
+    count: { type: "string", short: "n", value: "N", description: "The most keys (default 20)." },
+    limit: { ...LIMIT_OPTION, description: "Only keys of this limit." },
+  },
+  examples: ["sluice limit top", "sluice limit top --by allowed -n 5 --limit api"],
+  async run(call) {
+    const by = choiceOption(call, "by", ["denied", "allowed"]) ?? "denied"
+    const count = wholeOption(call, "count", 1, 1_000) ?? 20
+    const { limits } = await call.target()
+    const entries = await limits.top({ by, count, ...limitChoice(call) })
+    write(call, entries, () => {
+      if (entries.length === 0) return `No key was ${by}.\n`
+      return table(
+        entries,
+        [
+          { title: "KEY", shrinks: true, value: ({ key }) => key },
+          { title: "LIMIT", value: ({ limit }) => limit },
+          { title: "ALLOWED", align: "right", value: ({ stats }) => formatNumber(stats.totalAllowed) },
+          { title: "DENIED", align: "right", value: ({ stats }) => formatNumber(stats.totalDenied) },
+          { title: "LAST DENIED (UTC)", value: ({ stats }) => formatTime(stats.lastDeniedAt) },
+        ],
+        call.style,
+        call.terminal.columns,
+      )
+    })
+  },
+}

@@ -1,0 +1,130 @@
+import type { Command, LogLine } from "../command.js"
+import { EXIT } from "../exit-code.js"
+import { formatNumber, formatTime } from "../format.js"
+import { choiceOption, flagOption, wholeOption } from "../option-values.js"
+import { jsonText, write } from "../output.js"
+import { plainText } from "../plain-text.js"
+import { Progress } from "../progress.js"
+import { UsageError } from "../usage-error.js"
+
+export const logCompact: Command = {
+  name: "log compact",
+  summary: "Write a snapshot and drop the part of the log that it stands for.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {},
+  examples: ["sluice log compact", "sluice log compact --server http://127.0.0.1:8080"],
+  async run(call) {
+    const done = await (await call.target()).compact()
+    write(call, done, () => {
+      const { records, bytesBefore, bytesAfter } = done
+      if (bytesBefore === null || bytesAfter === null) return "There is no log.\n"
+      return `${formatNumber(records)} records folded: ${formatNumber(bytesBefore)} bytes before, ${formatNumber(bytesAfter)} after\n`
+    })
+  },
+}
+
+export const logVerify: Command = {
+  name: "log verify",
+  summary: "Read every record and compare what they add up to with the live state. A fault is exit code 1.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {},
+  examples: ["sluice log verify && echo sound"],
+  async run(call) {
+    const found = await (await call.target()).verify()
+    write(call, found, () => {
+      const { ok, segments, records, problems } = found
+      const verdict = ok ? call.style.green("sound") : call.style.red("not sound")
+      const lines = problems.map((problem) => `  ${plainText(problem)}\n`).join("")
+      return `The log is ${verdict}: ${formatNumber(segments)} segments, ${formatNumber(records)} records\n${lines}`
+    })
+    return found.ok ? EXIT.ok : EXIT.failed
+  },
+}
+
+function logLine({ atMs, event, limit, key, units, count }: LogLine): string {
+  const what = [event.padEnd(7), key === null ? "" : plainText(key), limit === null ? "" : `under ${plainText(limit)}`]
+  const much = units > 0 ? `${formatNumber(units)} units` : ""
+  return `${[formatTime(atMs), ...what, much, count > 1 ? `${formatNumber(count)} times` : ""].filter(Boolean).join("  ")}\n`
+}
+
+export const logTail: Command = {
+  name: "log tail",
+  summary: "Tell the last records; with --follow and a server, what happens from now on.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {
+    count: { type: "string", short: "n", value: "N", description: "How many past records (default 20)." },
+    follow: { type: "boolean", short: "f", description: "Go on until Ctrl-C." },
+  },
+  examples: ["sluice log tail -n 50", "sluice log tail --follow --server http://127.0.0.1:8080"],
+  async run(call) {
+    const target = await call.target()
+    const count = wholeOption(call, "count", 0, 10_000) ?? 20
+    const say = (line: LogLine) => call.terminal.out(flagOption(call, "json") ? `${jsonText(line)}\n` : logLine(line))
+    if (target.records === null || flagOption(call, "follow")) {
+      // Without --follow a server's past is told, and then nothing is waited for.
+      const ending = new AbortController()
+      const signal = AbortSignal.any([call.terminal.signal, ending.signal])
+      let told = 0
+      if (!flagOption(call, "follow")) setTimeout(() => ending.abort(), 1_000)
+      for await (const line of target.follow(count, signal)) {
+        say(line)
+        if (++told === count && !flagOption(call, "follow")) break
+      }
+      return
+    }
+    const last: LogLine[] = []
+    for await (const line of target.records()) {
+      last.push(line)
+      if (last.length > count) last.shift()
+    }
+    for (const line of last) say(line)
+  },
+}
+
+const FORMATS = ["jsonl", "csv"] as const
+const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count"] as const
+
+/** A cell of CSV (RFC 4180) that a spreadsheet takes for text: what could be a formula gets an apostrophe before it. */
+function csvCell(value: string): string {
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
+  return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
+
+export const logExport: Command = {
+  name: "log export",
+  summary: "Write every record that the log still has, for other programs.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {
+    format: { type: "string", short: "f", value: "FORMAT", description: "How (default jsonl).", choices: FORMATS },
+  },
+  examples: ["sluice log export > log.jsonl", "sluice log export --format csv > log.csv"],
+  async run(call) {
+    const { records, name } = await call.target()
+    if (records === null) throw new UsageError(`Cannot export the log of the ${name}: allowed is a data folder.`)
+    const format = choiceOption(call, "format", FORMATS) ?? "jsonl"
+    const progress = new Progress(call.terminal, "exporting records", null)
+    if (format === "csv") call.terminal.out(`${CSV_FIELDS.join(",")}\r\n`)
+    for await (const { atMs, event, limit, key, units, count } of records()) {
+      const at = new Date(atMs).toISOString()
+      call.terminal.out(
+        format === "jsonl"
+          ? `${jsonText({ at, event, limit, key, units, count })}\n`
+          : `${[at, event, limit ?? "", key ?? "", String(units), String(count)].map(csvCell).join(",")}\r\n`,
+      )
+      progress.add()
+    }
+    progress.end()
+  },
+}

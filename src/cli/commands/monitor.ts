@@ -1,0 +1,105 @@
+import type { Command, CommandCall, Target, TargetTotals } from "../command.js"
+import { formatNumber } from "../format.js"
+import { flagOption, wholeOption } from "../option-values.js"
+import { jsonText } from "../output.js"
+import { cutText, plainText } from "../plain-text.js"
+import { UsageError } from "../usage-error.js"
+
+const BARS = "▁▂▃▄▅▆▇█"
+const CLEAR = "\u001b[H\u001b[J"
+
+/** What was counted between two looks. */
+interface Rates {
+  readonly allowed: number
+  readonly denied: number
+}
+
+/** A line of bars, the newest at the right. */
+function sparkline(values: readonly number[]): string {
+  const most = Math.max(1, ...values)
+  return values.map((value) => BARS[Math.ceil((value / most) * (BARS.length - 1))]).join("")
+}
+
+function frame(call: CommandCall, name: string, totals: TargetTotals, history: readonly Rates[]): string {
+  const { style, terminal } = call
+  const width = Math.max(20, Math.min(terminal.columns - 24, 60))
+  const shown = history.slice(-width)
+  const last = shown.at(-1) ?? { allowed: 0, denied: 0 }
+  const line = (title: string, of: keyof Rates, paint: (text: string) => string) => {
+    return `${title}  ${formatNumber(Math.round(last[of])).padStart(9)}/s  ${paint(sparkline(shown.map((rates) => rates[of])))}\n`
+  }
+  const keys = (title: string, entries: TargetTotals["mostDenied"]) => {
+    const rows = entries.slice(0, Math.max(3, Math.floor((terminal.rows - 9) / 2)))
+    const body = rows.map(
+      ({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(key, terminal.columns - 16)}\n`,
+    )
+    return `\n${style.bold(title)}\n${body.length === 0 ? "  none yet\n" : body.join("")}`
+  }
+  return [
+    `${style.bold("sluice")}  ${plainText(name)}  ${new Date(totals.atMs).toISOString().slice(11, 19)} UTC   Ctrl-C ends\n\n`,
+    line("allowed", "allowed", style.green),
+    line("denied ", "denied", style.red),
+    `total    ${formatNumber(totals.allowed)} allowed, ${formatNumber(totals.denied)} denied\n`,
+    keys("Denied most", totals.mostDenied),
+    keys("Allowed most", totals.mostAllowed),
+  ].join("")
+}
+
+async function look(target: Target): Promise<TargetTotals> {
+  const totals = await target.totals()
+  if (totals !== null) return totals
+  throw new UsageError(`Cannot monitor the ${target.name}: allowed is a server, --server URL.`)
+}
+
+export const monitor: Command = {
+  name: "monitor",
+  summary: "A live view of rates, denials and the keys seen most.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: true,
+  options: {
+    interval: { type: "string", short: "i", value: "MS", description: "Time between looks (default 1000)." },
+    count: { type: "string", short: "n", value: "N", description: "End after so many looks." },
+  },
+  examples: [
+    "sluice monitor --server http://127.0.0.1:8080",
+    "sluice monitor --json -n 5 --server http://127.0.0.1:8080",
+  ],
+  async run(call) {
+    const { terminal } = call
+    const intervalMs = wholeOption(call, "interval", 50, 3_600_000) ?? 1_000
+    const most = wholeOption(call, "count", 1, 1_000_000) ?? Number.POSITIVE_INFINITY
+    const target = await call.target()
+    const history: Rates[] = []
+    let before = await look(target)
+    for (let looks = 0; looks < most && !terminal.signal.aborted; looks++) {
+      await pause(intervalMs, terminal.signal)
+      if (terminal.signal.aborted) return
+      const totals = await look(target)
+      const seconds = Math.max(0.001, (totals.atMs - before.atMs) / 1000)
+      // A server that was started anew counts from 0 again.
+      const rate = (of: keyof Rates) => Math.max(0, totals[of] - before[of]) / seconds
+      history.push({ allowed: rate("allowed"), denied: rate("denied") })
+      if (history.length > 1_000) history.shift()
+      before = totals
+      if (flagOption(call, "json")) terminal.out(`${jsonText({ ...totals, rates: history.at(-1) })}\n`)
+      else if (terminal.isTty) terminal.out(CLEAR + frame(call, target.name, totals, history))
+      else terminal.out(frame(call, target.name, totals, history))
+    }
+  },
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms)
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
+  })
+}

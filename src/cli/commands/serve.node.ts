@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { isIPv6 } from "node:net"
+import { createApi } from "../../api/create-api.js"
+import { embeddedStorage } from "../../api/embedded-storage.js"
+import { listen } from "../../api/listen.node.js"
+import { type Config, parseConfig } from "../../config/index.js"
+import { openLimiter } from "../../limiter/open-limiter.node.js"
+import { EventStream } from "../../metrics/event-stream.js"
+import { Metrics } from "../../metrics/metrics.js"
+import { show } from "../../types/errors.js"
+import { bytesOnDisk } from "../bytes-on-disk.node.js"
+import type { Command, CommandCall } from "../command.js"
+import { LogFile } from "../log-file.node.js"
+import { dataDirOf } from "../open-target.node.js"
+import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "../option-values.js"
+import { write } from "../output.js"
+import { dashboardPages } from "../pages.node.js"
+import { plainText } from "../plain-text.js"
+import { UsageError } from "../usage-error.js"
+
+const DEFAULT_BIND = "127.0.0.1"
+const DEFAULT_PORT = 8080
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+
+/** `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`. */
+function readBind(call: CommandCall): { host: string; port: number } {
+  const bind = textOption(call, "bind") ?? DEFAULT_BIND
+  const {
+    v6,
+    v4,
+    port: inBind,
+  } = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<v4>[^:[\]]+))(?::(?<port>\d+))?$/.exec(bind)?.groups ?? {}
+  const host = v6 ?? v4 ?? (isIPv6(bind) ? bind : undefined)
+  if (host === undefined || host === "") {
+    throw new UsageError(`Cannot serve: --bind is ${show(bind)}, allowed is an address, or one and a port.`)
+  }
+  const named = textOption(call, "port")
+  if (named !== undefined && inBind !== undefined) throw new UsageError("Cannot serve: the port is given twice.")
+  const port = named ?? inBind
+  return { host, port: port === undefined ? DEFAULT_PORT : readWhole("--port", port, 0, 65_535) }
+}
+
+function readToken(call: CommandCall, host: string): string | null {
+  const file = textOption(call, "token-file")
+  const token =
+    textOption(call, "token") ??
+    (file === undefined ? call.terminal.env["SLUICE_TOKEN"] : readFileSync(file, "utf8").trim())
+  if (token !== undefined && token !== "") return token
+  if (LOOPBACK.test(host)) return null
+  throw new UsageError(
+    `Cannot serve on ${show(host)} without a token: set --token-file or SLUICE_TOKEN, or bind to 127.0.0.1.`,
+  )
+}
+
+function readConfig(call: CommandCall): Config | null {
+  const path = textOption(call, "config")
+  return path === undefined ? null : parseConfig(readFileSync(path, "utf8"), { env: call.terminal.env })
+}
+
+/** What stands for a key in the metrics. */
+function keyLabel(mode: "off" | "plain" | "hash"): (key: string) => string | null {
+  if (mode === "off") return () => null
+  if (mode === "plain") return (key) => key
+  return (key) => createHash("sha256").update(key).digest("hex").slice(0, 16)
+}
+
+export const serve: Command = {
+  name: "serve",
+  summary: "Serve the limits of a data folder over HTTP: the /v1 API, /metrics and events.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: false,
+  options: {
+    bind: {
+      type: "string",
+      short: "b",
+      value: "ADDRESS",
+      description: "Address, or address:port (default 127.0.0.1).",
+    },
+    port: { type: "string", short: "p", value: "N", description: "Port, 0 for any (default 8080)." },
+    token: { type: "string", value: "TOKEN", description: "What requests must bear; others see it here, better:" },
+    "token-file": { type: "string", value: "FILE", description: "A file that holds it (default $SLUICE_TOKEN)." },
+    config: { type: "string", short: "c", value: "FILE", description: "Limits to define at the start, sluice.toml." },
+    "data-dir": { type: "string", short: "d", value: "FOLDER", description: "The folder (default sluice-data)." },
+    sync: {
+      type: "string",
+      value: "MODE",
+      description: "What an answer promises (default always).",
+      choices: ["always", "ahead", "batch"],
+    },
+    "flush-every-ms": {
+      type: "string",
+      value: "MS",
+      description: "With ahead and batch: time between flushes (default 100).",
+    },
+    "flush-every-records": {
+      type: "string",
+      value: "N",
+      description: "With batch: the most unflushed records (default 10000).",
+    },
+    "log-file": { type: "string", value: "FILE", description: "Append a JSON line for each request; no keys in it." },
+    "max-connections": { type: "string", value: "N", description: "The most connections (default 4096)." },
+    "metrics-keys": {
+      type: "string",
+      value: "HOW",
+      description: "Keys in /metrics (default off).",
+      choices: ["off", "plain", "hash"],
+    },
+    "event-sample": {
+      type: "string",
+      value: "PERCENT",
+      description: "Share of decisions in /v1/events (default 100).",
+    },
+    "event-retain": { type: "string", value: "N", description: "Decisions kept for replay (default 10000)." },
+    quiet: { type: "boolean", short: "q", description: "Say nothing once it serves." },
+  },
+  examples: [
+    "sluice serve --config sluice.toml",
+    "SLUICE_TOKEN=$(openssl rand -hex 32) sluice serve --bind 0.0.0.0:8080 --data-dir /var/lib/sluice",
+  ],
+  async run(call) {
+    const { terminal } = call
+    const { host, port } = readBind(call)
+    const token = readToken(call, host)
+    const sync = choiceOption(call, "sync", ["always", "ahead", "batch"]) ?? "always"
+    const flushEveryMs = wholeOption(call, "flush-every-ms", 1, 3_600_000)
+    const flushEveryRecords = wholeOption(call, "flush-every-records", 1, 1_000_000)
+    if (sync === "always" && (flushEveryMs ?? flushEveryRecords) !== undefined) {
+      throw new UsageError("Cannot serve: with --sync always every answer is flushed, allowed is no --flush-every.")
+    }
+    const maxConnections = wholeOption(call, "max-connections", 1, 1_000_000)
+    const label = keyLabel(choiceOption(call, "metrics-keys", ["off", "plain", "hash"]) ?? "off")
+    const config = readConfig(call)
+    const sample = wholeOption(call, "event-sample", 0, 100)
+    const retain = wholeOption(call, "event-retain", 1, 1_000_000)
+    const path = dataDirOf(call)
+
+    const metrics = new Metrics({ keyLabel: label })
+    const events = new EventStream({
+      sample: sample === undefined ? (config?.analytics.sampleRate ?? 1) : sample / 100,
+      ...(config !== null && { retainMs: config.analytics.retentionMs }),
+      ...(retain !== undefined && { retain }),
+    })
+    const limiter = await openLimiter({
+      path,
+      sync,
+      ...(flushEveryMs !== undefined && { flushEveryMs }),
+      ...(flushEveryRecords !== undefined && { flushEveryRecords }),
+      ...(config !== null && { limits: new Map([...config.limits].map(([name, { policy }]) => [name, policy])) }),
+      onCommit: (seconds) => metrics.commitSeconds.observe(seconds),
+    })
+    const logPath = textOption(call, "log-file")
+    try {
+      const log = logPath === undefined ? null : new LogFile(logPath)
+      const api = createApi({
+        limits: limiter,
+        storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
+        token,
+        metrics,
+        events,
+        about: { version: call.version, storage: `embedded, sync ${sync}` },
+        digest: (text) => createHash("sha256").update(text).digest(),
+        onError: (error) =>
+          terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`),
+        ...(log !== null && {
+          onAnswer: (method, endpoint, status, seconds) => {
+            log.add({ at: new Date().toISOString(), method, endpoint, status, ms: Math.round(seconds * 1e6) / 1e3 })
+          },
+        }),
+      })
+      try {
+        const listening = await listen(
+          api,
+          { host, port, ...(maxConnections !== undefined && { maxConnections }) },
+          dashboardPages(),
+        )
+        if (!flagOption(call, "quiet")) {
+          write(call, { url: listening.url, data_dir: path, sync, token: token !== null }, () => {
+            const open = token === null ? "no token: this machine alone" : "with a token"
+            return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open}); dashboard: ${listening.url}/dashboard\n`
+          })
+        }
+        await ended(terminal.signal)
+        await listening.close()
+      } finally {
+        log?.close()
+      }
+    } finally {
+      // Whatever was answered is in the file when this is done.
+      await limiter.close()
+    }
+  },
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }))
+}

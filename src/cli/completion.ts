@@ -1,0 +1,90 @@
+import type { Command } from "./command.js"
+import { optionsOf } from "./common-options.js"
+
+/** Shells that a completion can be written for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const
+export type Shell = (typeof SHELLS)[number]
+
+/** The script by which a shell completes commands and options. */
+export function completionScript(shell: Shell, commands: readonly Command[]): string {
+  return { bash, zsh, fish }[shell](commands)
+}
+
+function optionNames(command: Command): string[] {
+  return Object.keys(optionsOf(command)).map((name) => `--${name}`)
+}
+
+/** The words that may follow each beginning of a command: `""` → `check limit …`, `"limit"` → `add list …`. */
+function nextWords(commands: readonly Command[]): Map<string, Set<string>> {
+  const next = new Map<string, Set<string>>()
+  for (const { name } of commands) {
+    const words = name.split(" ")
+    for (const [index, word] of words.entries()) {
+      const before = words.slice(0, index).join(" ")
+      next.set(before, (next.get(before) ?? new Set()).add(word))
+    }
+  }
+  return next
+}
+
+function cases(commands: readonly Command[]): string {
+  const words = [...nextWords(commands)].map(
+    ([before, after]) => `    ${quote(before)}) words=${quote([...after].join(" "))} ;;`,
+  )
+  const options = commands.map(
+    (command) => `    ${quote(command.name)}) words=${quote(optionNames(command).join(" "))} ;;`,
+  )
+  return [...words, ...options].join("\n")
+}
+
+function quote(text: string): string {
+  return `"${text}"`
+}
+
+function bash(commands: readonly Command[]): string {
+  return `# bash completion of sluice: eval "$(sluice completion bash)"
+_sluice() {
+  local words="" command="" word index
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    word="\${COMP_WORDS[index]}"
+    [[ "$word" == -* ]] && break
+    case "\${command:+$command }$word" in
+      ${[...new Set(commands.flatMap(({ name }) => name.split(" ").map((_, index, all) => all.slice(0, index + 1).join(" "))))].map(quote).join("|")}) command="\${command:+$command }$word" ;;
+      *) break ;;
+    esac
+  done
+  case "$command" in
+${cases(commands)}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _sluice sluice
+`
+}
+
+function zsh(commands: readonly Command[]): string {
+  return `#compdef sluice
+# zsh completion of sluice: eval "$(sluice completion zsh)"
+autoload -U +X bashcompinit && bashcompinit
+${bash(commands)}`
+}
+
+function fish(commands: readonly Command[]): string {
+  const lines: string[] = ["# fish completion of sluice: sluice completion fish | source", "complete -c sluice -f"]
+  const groups = new Set(commands.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0]!))
+  for (const group of groups) lines.push(`complete -c sluice -n __fish_use_subcommand -a ${group}`)
+  for (const command of commands) {
+    const [first, second] = command.name.split(" ")
+    const summary = command.summary.replaceAll("'", "\\'")
+    if (second === undefined) lines.push(`complete -c sluice -n __fish_use_subcommand -a ${first} -d '${summary}'`)
+    else lines.push(`complete -c sluice -n '__fish_seen_subcommand_from ${first}' -a ${second} -d '${summary}'`)
+    for (const [name, option] of Object.entries(optionsOf(command))) {
+      const condition = `__fish_seen_subcommand_from ${second ?? first}`
+      const takes = option.type === "string" ? " -r" : ""
+      lines.push(
+        `complete -c sluice -n '${condition}' -l ${name}${takes} -d '${option.description.replaceAll("'", "\\'")}'`,
+      )
+    }
+  }
+  return `${lines.join("\n")}\n`
+}

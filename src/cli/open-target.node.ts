@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { embeddedStorage } from "../api/embedded-storage.js"
+import { SluiceClient } from "../client/index.js"
+import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
+import { openLimiter } from "../limiter/open-limiter.node.js"
+import { LOG_FILE } from "../limiter/store-folder.node.js"
+import { show } from "../types/errors.js"
+import { bytesOnDisk } from "./bytes-on-disk.node.js"
+import type { CommandCall, LogLine, Target } from "./command.js"
+import { textOption } from "./option-values.js"
+import { UsageError } from "./usage-error.js"
+
+const DEFAULT_DATA_DIR = "sluice-data"
+
+/** The data folder that a command is about. */
+export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
+  return textOption(call as CommandCall, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
+}
+
+/**
+ * Opens what a command is about: the server of `--server`, else the data folder.
+ *
+ * @throws {UsageError} where both are named, or there is no such folder; what opening throws
+ */
+export async function openTarget(call: Pick<CommandCall, "options" | "terminal">): Promise<Target> {
+  const named = textOption(call as CommandCall, "server")
+  if (named !== undefined && textOption(call as CommandCall, "data-dir") !== undefined) {
+    throw new UsageError("Cannot run: allowed is either --server or --data-dir.")
+  }
+  // A folder that was named goes before a server in the environment.
+  const isFolderNamed = textOption(call as CommandCall, "data-dir") !== undefined
+  const server = named ?? (isFolderNamed ? undefined : call.terminal.env["SLUICE_SERVER"])
+  if (server !== undefined) {
+    return serverTarget(server, textOption(call as CommandCall, "token") ?? call.terminal.env["SLUICE_TOKEN"])
+  }
+  const path = dataDirOf(call)
+  if (!existsSync(join(path, LOG_FILE))) {
+    throw new UsageError(`Cannot open ${show(path)}: it is no data folder. sluice init --data-dir makes one.`)
+  }
+  return folderTarget(await openLimiter({ path }))
+}
+
+function serverTarget(url: string, token: string | undefined): Target {
+  const client = new SluiceClient(url, token === undefined ? {} : { token })
+  return {
+    name: `server ${url}`,
+    limits: client,
+    flush: () => client.flush(),
+    async compact() {
+      const { records, bytes_before, bytes_after } = await client.compact()
+      return { records, bytesBefore: bytes_before, bytesAfter: bytes_after }
+    },
+    verify: () => client.verify(),
+    doctor: () => client.doctor(),
+    records: null,
+    async *follow(past, signal) {
+      for await (const { at, allowed, limit, key, cost } of client.events({ replay: past, signal })) {
+        yield { atMs: Date.parse(at), event: allowed ? "admit" : "deny", limit, key, units: cost, count: 1 }
+      }
+    },
+    async totals() {
+      const { at, allowed, denied, most_denied, most_allowed } = await client.totals()
+      return { atMs: Date.parse(at), allowed, denied, mostDenied: most_denied, mostAllowed: most_allowed }
+    },
+    close: async () => {},
+  }
+}
+
+function folderTarget(limiter: EmbeddedLimiter): Target {
+  const storage = embeddedStorage(limiter, () => bytesOnDisk(limiter.path))
+  return {
+    name: `data folder ${limiter.path}`,
+    limits: limiter,
+    flush: () => limiter.flush(),
+    compact: async () => storage.compact(),
+    verify: async () => storage.verify(),
+    async doctor() {
+      const findings = await storage.doctor()
+      return { ok: findings.every(({ ok }) => ok), findings }
+    },
+    records: () => limiter.records(),
+    // One process has the folder: while this one does, nobody writes to it.
+    follow: (past) => lastOf(limiter.records(), past),
+    totals: async () => null,
+    close: () => limiter.close(),
+  }
+}
+
+async function* lastOf(records: AsyncIterable<LogLine>, count: number): AsyncGenerator<LogLine> {
+  const last: LogLine[] = []
+  for await (const record of records) {
+    last.push(record)
+    if (last.length > count) last.shift()
+  }
+  yield* last
+}

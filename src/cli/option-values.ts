@@ -1,0 +1,43 @@
+import { show } from "../types/errors.js"
+import type { CommandCall } from "./command.js"
+import { UsageError } from "./usage-error.js"
+
+/** An option's text, `undefined` where it was not given. */
+export function textOption({ options }: CommandCall, name: string): string | undefined {
+  const value = options[name]
+  return typeof value === "string" ? value : undefined
+}
+
+export function flagOption({ options }: CommandCall, name: string): boolean {
+  return options[name] === true
+}
+
+/** @throws {UsageError} where it is no whole number in range, both ends included */
+export function wholeOption(call: CommandCall, name: string, least: number, most: number): number | undefined {
+  const value = textOption(call, name)
+  return value === undefined ? undefined : readWhole(`--${name}`, value, least, most)
+}
+
+/** @throws {UsageError} where it is no whole number in range, both ends included */
+export function readWhole(what: string, value: string, least: number, most: number): number {
+  const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
+  if (number >= least && number <= most) return number
+  throw new UsageError(`Cannot run: ${what} is ${show(value)}, allowed is a whole number from ${least} to ${most}.`)
+}
+
+/** @throws {UsageError} where it is none of the choices */
+export function choiceOption<const T extends string>(
+  call: CommandCall,
+  name: string,
+  choices: readonly T[],
+): T | undefined {
+  const value = textOption(call, name)
+  if (value === undefined || choices.includes(value as T)) return value as T | undefined
+  throw new UsageError(`Cannot run: --${name} is ${show(value)}, allowed is one of ${choices.join(", ")}.`)
+}
+
+/** `{ limit }` where one was named. */
+export function limitChoice(call: CommandCall): { limit?: string } {
+  const limit = textOption(call, "limit")
+  return limit === undefined ? {} : { limit }
+}

@@ -1,0 +1,15 @@
+import type { CommandCall } from "./command.js"
+import { flagOption } from "./option-values.js"
+
+/** Writes a value as JSON where machines read, else as `people` says it. */
+export function write(call: CommandCall, value: unknown, people: () => string): void {
+  call.terminal.out(flagOption(call, "json") ? `${jsonText(value)}\n` : people())
+}
+
+/** JSON in ASCII: what a terminal could obey is escaped. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  )
+}

@@ -1,0 +1,81 @@
+import type { QuotaFields } from "./quota-fields.js"
+
+/** A quota as it was last told. */
+interface Quota {
+  remaining: number
+  readonly limit: number | null
+  readonly resetAtMs: number
+}
+
+/** How long to wait after a refusal that says nothing of it. */
+const UNTOLD_RETRY_MS = 1_000
+
+/** Whether requests go as long as there is quota, or evenly over the time until it is full. */
+export type Pacing = "burst" | "even"
+
+/**
+ * What is known of the limits of one server, and when the next request may go. Times are ms since the epoch.
+ *
+ * Before anything is known, one request goes and the others wait for its answer. What is in flight counts as used, for
+ * an answer may have been written before or after it.
+ */
+export class Pace {
+  readonly #pacing: Pacing
+  readonly #quotas = new Map<string, Quota>()
+  #blockedUntilMs = 0
+  #nextAtMs = 0
+  #inFlight = 0
+  /** `null` until an answer came: then whether the server tells of limits. */
+  #tells: boolean | null = null
+
+  constructor(pacing: Pacing) {
+    this.#pacing = pacing
+  }
+
+  /** How long the next request must wait, 0 where it may go; infinite where an answer has to come first. */
+  waitMs(cost: number, nowMs: number): number {
+    let waitMs = Math.max(0, this.#blockedUntilMs - nowMs, this.#nextAtMs - nowMs)
+    if (this.#tells === null && this.#inFlight > 0) return Number.POSITIVE_INFINITY
+    for (const quota of this.#quotas.values()) {
+      if (quota.resetAtMs <= nowMs) {
+        // It is full again: of so many units as was told, or one request finds out.
+        const left = (quota.limit ?? cost) - this.#inFlight
+        if (left < cost && this.#inFlight > 0) return Number.POSITIVE_INFINITY
+        continue
+      }
+      if (quota.remaining - this.#inFlight < cost) waitMs = Math.max(waitMs, quota.resetAtMs - nowMs)
+    }
+    return waitMs
+  }
+
+  /** Notes that a request goes. */
+  send(cost: number, nowMs: number): void {
+    if (this.#pacing === "even") this.#nextAtMs = nowMs + this.#gapMs(nowMs)
+    this.#inFlight += cost
+  }
+
+  /** The time between requests at which what is left lasts until the quota is full; rounded up. */
+  #gapMs(nowMs: number): number {
+    const gaps = [...this.#quotas.values()]
+      .filter(({ resetAtMs }) => resetAtMs > nowMs)
+      .map(({ remaining, resetAtMs }) => (resetAtMs - nowMs) / Math.max(1, remaining - this.#inFlight))
+    return Math.ceil(Math.max(0, ...gaps))
+  }
+
+  /** Notes what an answer told; `isRefusal` where it is one for want of quota. */
+  hear(cost: number, { quotas, retryAfterMs }: QuotaFields, isRefusal: boolean, nowMs: number): void {
+    this.#inFlight -= cost
+    this.#tells = quotas.length > 0
+    for (const { name, remaining, resetAfterMs, limit } of quotas) {
+      this.#quotas.set(name, { remaining, limit, resetAtMs: nowMs + resetAfterMs })
+    }
+    const untold = isRefusal && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + (retryAfterMs ?? untold))
+  }
+
+  /** Notes that a request got no answer: it may have been counted, so what was in flight stays used. */
+  lose(cost: number): void {
+    this.#inFlight -= cost
+    for (const quota of this.#quotas.values()) quota.remaining -= cost
+  }
+}

@@ -1,0 +1,176 @@
+import { show, TimeoutExceeded } from "../types/errors.js"
+import { Pace, type Pacing } from "./pace.js"
+import { readQuotaFields } from "./quota-fields.js"
+
+export interface PacedFetchOptions {
+  /** Which requests share a quota; default those to the same origin. */
+  readonly key?: (request: Request) => string
+  /** Units that a request costs its quota; default 1. */
+  readonly cost?: (request: Request) => number
+  /**
+   * `"burst"` (default) sends as long as there is quota, and then waits; `"even"` spreads what is left over the time until
+   * the quota is full.
+   */
+  readonly pacing?: Pacing
+  /**
+   * How often a request that was refused is sent again, 0 … 100; default 2. A 429 was not served, so any may be; a 503
+   * with `Retry-After` only where its method is idempotent.
+   */
+  readonly retries?: number
+  /** The longest wait before a request, in ms; default 60,000. */
+  readonly maxWaitMs?: number
+}
+
+/** `fetch`, as far as it is paced. */
+export type PacedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
+
+const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+/** Servers of which something is remembered; the one used least recently is forgotten. */
+const MOST_LINES = 1_000
+
+/** The requests that share a quota: they go one after the other through its gate, not through the network. */
+interface Line {
+  readonly pace: Pace
+  /** Settled when the last one that came has gone, or has given up. */
+  last: Promise<unknown>
+  /** Called when an answer came. */
+  wake: () => void
+}
+
+/**
+ * A `fetch` that keeps below the limits that servers tell of: in `RateLimit` (drafts 11, 7 and 6), `X-RateLimit-*` and
+ * `Retry-After`. What would exceed them waits, first come first served; what is refused all the same is sent again when
+ * the server says so.
+ *
+ * @param fetch the one underneath; default the runtime's
+ * @returns a function like `fetch`. It rejects with `TimeoutExceeded` where a request would have to wait longer than
+ * `maxWaitMs`; the last refusal is returned as it is
+ * @throws {RangeError} where an option is out of range
+ * @example
+ * ```ts
+ * import { pacedFetch } from "sluice/client"
+ *
+ * let left = 2
+ * const server = async () => {
+ *   left -= 1
+ *   return new Response("ok", { headers: { RateLimit: `"default";r=${left};t=60` } })
+ * }
+ * const paced = pacedFetch(server, { maxWaitMs: 0 })
+ * await paced("https://api.example.com/a")
+ * await paced("https://api.example.com/b")
+ * await paced("https://api.example.com/c").catch((error) => error.code) // "TIMEOUT_EXCEEDED"
+ * ```
+ */
+export function pacedFetch(
+  fetch: (request: Request) => Promise<Response> = (request) => globalThis.fetch(request),
+  options: PacedFetchOptions = {},
+): PacedFetch {
+  const { key = originOf, cost = () => 1, pacing = "burst", retries = 2, maxWaitMs = 60_000 } = options
+  if (pacing !== "burst" && pacing !== "even") {
+    throw new RangeError(`Cannot pace: pacing is ${show(pacing)}, allowed is "burst" or "even".`)
+  }
+  requireWhole("retries", retries, 100)
+  requireWhole("maxWaitMs", maxWaitMs, Number.MAX_SAFE_INTEGER)
+  const lines = new Map<string, Line>()
+
+  function lineOf(name: string): Line {
+    const line = lines.get(name) ?? { pace: new Pace(pacing), last: Promise.resolve(), wake: () => {} }
+    lines.delete(name)
+    lines.set(name, line)
+    if (lines.size > MOST_LINES) lines.delete(lines.keys().next().value!)
+    return line
+  }
+
+  async function send(line: Line, request: Request, units: number, deadlineMs: number): Promise<Response> {
+    const turn = line.last.then(() => passGate(line, units, request, deadlineMs, maxWaitMs))
+    line.last = turn.catch(() => {})
+    await untilAborted(turn, request.signal)
+    let response: Response
+    try {
+      response = await fetch(request)
+    } catch (error) {
+      line.pace.lose(units)
+      line.wake()
+      throw error
+    }
+    const nowMs = Date.now()
+    line.pace.hear(units, readQuotaFields(response.headers, nowMs), response.status === 429, nowMs)
+    line.wake()
+    return response
+  }
+
+  return async function paced(input, init) {
+    const request = new Request(input, init)
+    const units = cost(request)
+    const line = lineOf(key(request))
+    for (let left = retries; ; left--) {
+      // A body can be read once, so what may be sent again is sent as a copy.
+      const response = await send(line, left > 0 ? request.clone() : request, units, Date.now() + maxWaitMs)
+      if (left === 0 || !isRefusal(response, request)) return response
+      if (line.pace.waitMs(units, Date.now()) > maxWaitMs) return response
+      await response.body?.cancel()
+    }
+  }
+}
+
+/** Waits until a request may go, and notes that it does. Those behind wait for this. */
+async function passGate(
+  line: Line,
+  units: number,
+  { signal, url }: Request,
+  deadlineMs: number,
+  maxWaitMs: number,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted()
+    const nowMs = Date.now()
+    const waitMs = line.pace.waitMs(units, nowMs)
+    if (waitMs === 0) {
+      line.pace.send(units, nowMs)
+      return
+    }
+    // Without an end in sight it waits for an answer, and knows more then.
+    const isKnown = waitMs !== Number.POSITIVE_INFINITY
+    if (nowMs > deadlineMs || (isKnown && nowMs + waitMs > deadlineMs)) throw new TimeoutExceeded(url, maxWaitMs)
+    await sleep(isKnown ? waitMs : deadlineMs - nowMs + 1, signal, line)
+  }
+}
+
+/** A promise, or the signal's reason where that comes first. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener("abort", onAbort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
+  })
+}
+
+/** Sleeps, until an answer comes or the signal says so. A longer time than timers know is slept in parts. */
+function sleep(ms: number, signal: AbortSignal, line: Line): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", end)
+      line.wake = () => {}
+      resolve()
+    }
+    const timer = setTimeout(end, Math.min(ms, LONGEST_DELAY_MS))
+    signal.addEventListener("abort", end, { once: true })
+    line.wake = end
+  })
+}
+
+function isRefusal({ status, headers }: Response, { method }: Request): boolean {
+  return status === 429 || (status === 503 && headers.has("Retry-After") && IDEMPOTENT.includes(method))
+}
+
+function originOf({ url }: Request): string {
+  return new URL(url).origin
+}
+
+function requireWhole(option: string, value: unknown, most: number): void {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= most) return
+  throw new RangeError(`Cannot pace: ${option} is ${show(value)}, allowed is a whole number from 0 to ${most}.`)
+}

@@ -1,0 +1,69 @@
+/** A decision, as the server tells it. */
+export interface ClientEvent {
+  readonly id: number
+  readonly at: string
+  readonly key: string
+  readonly limit: string
+  readonly allowed: boolean
+  readonly cost: number
+  readonly remaining: number
+  readonly retry_after_ms: number
+  readonly reason: string
+}
+
+export interface EventOptions {
+  readonly outcome?: "allowed" | "denied"
+  /** Only those of this limit. */
+  readonly limit?: string
+  /** How many past decisions to begin with, 0 … 10,000; default 0. */
+  readonly replay?: number
+  /** Ends the stream. */
+  readonly signal?: AbortSignal
+}
+
+type Open = (path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<Response>
+
+const RETRY_MS = 1_000
+
+/**
+ * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke.
+ *
+ * @throws what `open` throws at the first time; later ones are tried again
+ */
+export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<ClientEvent> {
+  const { outcome, limit, replay, signal } = options
+  const query = new URLSearchParams()
+  if (outcome !== undefined) query.set("outcome", outcome)
+  if (limit !== undefined) query.set("limit", limit)
+  if (replay !== undefined) query.set("replay", String(replay))
+  let lastId = ""
+  for (let attempt = 0; !signal?.aborted; attempt++) {
+    try {
+      const headers = { Accept: "text/event-stream", ...(lastId !== "" && { "Last-Event-ID": lastId }) }
+      const response = await open(`/v1/events?${query}`, headers, signal)
+      for await (const { id, data } of messages(response.body!)) {
+        lastId = id
+        yield JSON.parse(data) as ClientEvent
+      }
+    } catch (error) {
+      if (signal?.aborted) return
+      if (attempt === 0 && lastId === "") throw error
+    }
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+  }
+}
+
+async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id: string; data: string }> {
+  const decoder = new TextDecoder()
+  let text = ""
+  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true })
+    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+      const lines = text.slice(0, end).split("\n")
+      text = text.slice(end + 2)
+      const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+      const [id, data] = [field("id"), field("data")]
+      if (id !== undefined && data !== undefined) yield { id, data }
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import type {
+  Explanation,
+  HistoryEntry,
+  LimitChoice,
+  NamedLimit,
+  NamedLimits,
+  Page,
+  TopEntry,
+} from "../limiter/named-limits.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, PolicyInput } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import { LimitNotFound, show } from "../types/errors.js"
+import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import {
+  type AllDecisionJson,
+  type DecisionJson,
+  type ExplanationJson,
+  type HistoryJson,
+  readAllDecision,
+  readDecision,
+  readExplanation,
+  readHistory,
+  readLimit,
+  readStats,
+  readStatus,
+  readTop,
+  type StatusJson,
+  type TopJson,
+  writeReceipt,
+} from "./read-answers.js"
+import { type ClientEvent, type EventOptions, readEvents } from "./read-events.js"
+import { type Sending, Transport, type TransportOptions } from "./transport.js"
+
+export type SluiceClientOptions = TransportOptions
+
+/** What every call may say. */
+export interface CallOptions {
+  /** Gives the call up. What was sent may have been charged. */
+  readonly signal?: AbortSignal
+}
+
+/** What a server adds up over all its limits since it started. */
+export interface ServerTotals {
+  readonly at: string
+  readonly allowed: number
+  readonly denied: number
+  readonly allowed_cost: number
+  readonly denied_cost: number
+  readonly most_denied: readonly { readonly key: string; readonly count: number; readonly error: number }[]
+  readonly most_allowed: readonly { readonly key: string; readonly count: number; readonly error: number }[]
+}
+
+/** The most entries of a listing that the API tells at once. */
+const MOST_LISTED = 1_000
+
+/**
+ * The limits of a server, `sluice serve` or a deployed Worker, by the verbs that limits in this process have.
+ *
+ * A call that can be repeated harmlessly is tried again where the server does not answer: those that ask, those that
+ * settle or set something, and `check`, which carries an id of its own so that it is charged once. `charge` and
+ * `checkAll` are not repeated.
+ *
+ * Every verb fails with what the limiter behind the server throws: `LimitNotFound`, `CostError`, `KeyError`,
+ * `PolicyError`, `RangeError`; with `StoreUnavailable` where the server does not answer in time; with `ApiError` where it
+ * refuses the request, a wrong token say.
+ *
+ * @example
+ * ```ts
+ * import { SluiceClient } from "sluice/client"
+ *
+ * const limits = new SluiceClient("https://limits.example.com", { token: env.SLUICE_TOKEN })
+ * const { allowed, retryAfterMs } = await limits.check("user:42", { limit: "api" })
+ * ```
+ */
+export class SluiceClient implements NamedLimits {
+  readonly #transport: Transport
+
+  /** @throws {RangeError} where the URL is none, or an option is out of its range */
+  constructor(url: string | URL, options: SluiceClientOptions = {}) {
+    this.#transport = new Transport(url, options)
+  }
+
+  /** Defines a limit, or puts another policy in its place: what was used stays used. */
+  async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
+    const parsed = parsePolicy(policy)
+    await this.#post("/v1/limits", { key: name, policy: parsed.canonical }, { repeatable: true })
+    return { name, policy: parsed }
+  }
+
+  /** Forgets a limit and all its keys' counts. Whether there was one; `false` too after a lost answer. */
+  async remove(name: string): Promise<boolean> {
+    const { removed } = await this.#post<{ removed: boolean }>("/v1/remove", { key: name }, { repeatable: true })
+    return removed
+  }
+
+  /** The limits, in the order of their names. */
+  async limits(page: Page = {}): Promise<readonly NamedLimit[]> {
+    const statuses = await this.#pages<StatusJson>("/v1/limits", {}, page, ({ limit }) => limit)
+    return statuses.map(readLimit)
+  }
+
+  async limit(name: string): Promise<NamedLimit | null> {
+    const status = await this.#post<StatusJson | null>("/v1/status", { key: name }, { repeatable: true })
+    return status?.limit === name ? readLimit(status) : null
+  }
+
+  /** Asks and charges: once, however often the call has to be repeated. */
+  async check(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
+    const { signal, ...asked } = options
+    const body = { key, id: newId(), ...asked }
+    return readDecision(await this.#post<DecisionJson>("/v1/check", body, { repeatable: true, signal }))
+  }
+
+  async allow(key: string, options?: CheckOptions & LimitChoice & CallOptions): Promise<boolean> {
+    return (await this.check(key, options)).allowed
+  }
+
+  /** What `check` would say, charging nothing. */
+  async peek(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
+    const { signal, ...asked } = options
+    return readDecision(await this.#post<DecisionJson>("/v1/peek", { key, ...asked }, { repeatable: true, signal }))
+  }
+
+  /** All or nothing; not repeated where the answer is lost. */
+  async checkAll(items: readonly CheckItem[], { signal }: CallOptions = {}): Promise<AllDecision> {
+    const body = { items: items.map(({ key, cost, limit }) => ({ key, cost, limit })) }
+    return readAllDecision(await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable: false, signal }))
+  }
+
+  async allowAll(items: readonly CheckItem[], options?: CallOptions): Promise<boolean> {
+    return (await this.checkAll(items, options)).allowed
+  }
+
+  /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
+  async refund(receipt: Receipt, units?: number): Promise<void> {
+    await this.#post("/v1/refund", { receipt: writeReceipt(receipt), units }, { repeatable: true })
+  }
+
+  /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
+  async settle(receipt: Receipt, actualCost: number): Promise<void> {
+    await this.#post("/v1/settle", { receipt: writeReceipt(receipt), cost: actualCost }, { repeatable: true })
+  }
+
+  /** Takes units whatever is left; not repeated where the answer is lost. */
+  async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
+    await this.#post("/v1/charge", { key, units, ...choice }, { repeatable: false })
+  }
+
+  async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
+    await this.#post("/v1/block", { key, duration, ...choice }, { repeatable: true })
+  }
+
+  /** Ends a block. Whether there was one; `false` too after a lost answer. */
+  async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
+    const body = { key, ...choice }
+    return (await this.#post<{ unblocked: boolean }>("/v1/unblock", body, { repeatable: true })).unblocked
+  }
+
+  /** Makes a key's quota full. Whether there was anything to forget; `false` too after a lost answer. */
+  async reset(key: string, choice?: LimitChoice): Promise<boolean> {
+    return (await this.#post<{ reset: boolean }>("/v1/reset", { key, ...choice }, { repeatable: true })).reset
+  }
+
+  async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
+    return readStatus(key, await this.#status(key, choice))
+  }
+
+  async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
+    return readStats(await this.#status(key, choice))
+  }
+
+  async #status(key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
+    const status = await this.#post<StatusJson | null>("/v1/status", { key, ...choice }, { repeatable: true })
+    if (status === null) throw new LimitNotFound(choice?.limit ?? key)
+    return status
+  }
+
+  /** Keys that are known by name, in their order. */
+  async list({ limit, ...page }: LimitChoice & Page = {}): Promise<readonly string[]> {
+    return this.#pages<string>("/v1/keys", limit === undefined ? {} : { limit }, page, (key) => key)
+  }
+
+  async top({ by, count, limit }: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
+    const query = queryOf({ by, limit: count, name: limit })
+    return (await this.#get<readonly TopJson[]>(`/v1/top${query}`)).map(readTop)
+  }
+
+  async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<readonly HistoryEntry[]> {
+    const body = { key, ...options }
+    return (await this.#post<readonly HistoryJson[]>("/v1/history", body, { repeatable: true })).map(readHistory)
+  }
+
+  async explain(key: string, { cost, limit }: CheckOptions & LimitChoice = {}): Promise<Explanation> {
+    const body = { key, cost, limit }
+    return readExplanation(await this.#post<ExplanationJson>("/v1/explain", body, { repeatable: true }))
+  }
+
+  /** Makes everything durable that was answered. */
+  async flush(): Promise<void> {
+    await this.#post("/v1/log/flush", undefined, { repeatable: true })
+  }
+
+  /** Writes a snapshot and drops the log that it stands for. */
+  async compact(): Promise<{ records: number; bytes_before: number | null; bytes_after: number | null }> {
+    return this.#post("/v1/log/compact", undefined, { repeatable: true })
+  }
+
+  /** Reads every record of the log and compares what it adds up to with the live state. */
+  async verify(): Promise<{ ok: boolean; segments: number; records: number; problems: readonly string[] }> {
+    return this.#post("/v1/log/verify", undefined, { repeatable: true })
+  }
+
+  /** Whether the store and the runtime are well. */
+  async doctor(): Promise<{ ok: boolean; findings: readonly { name: string; ok: boolean; detail: string }[] }> {
+    return this.#get("/v1/doctor")
+  }
+
+  async health(): Promise<{ ok: boolean; version: string; storage: string; started_at: string; now: string }> {
+    return this.#get("/v1/health")
+  }
+
+  /** Sums over all limits since the server started, and estimates of the keys seen most. */
+  async totals(): Promise<ServerTotals> {
+    return this.#get("/v1/totals")
+  }
+
+  /** Decisions as they are made, until the signal is aborted; a broken connection is resumed where it was. */
+  events(options: EventOptions = {}): AsyncGenerator<ClientEvent> {
+    return readEvents((path, headers, signal) => this.#transport.open(path, headers, signal), options)
+  }
+
+  /** Page by page as far as the caller wants: all where no count is given. */
+  async #pages<T>(path: string, query: object, page: Page, nameOf: (item: T) => string): Promise<T[]> {
+    const { count = Number.POSITIVE_INFINITY } = page
+    if (count !== Number.POSITIVE_INFINITY && !(Number.isInteger(count) && count >= 0)) {
+      throw new RangeError(`Cannot tell ${show(count)} entries: count is allowed to be a whole number from 0.`)
+    }
+    const items: T[] = []
+    let { after } = page
+    while (items.length < count) {
+      const wanted = Math.min(count - items.length, MOST_LISTED)
+      const found = await this.#get<readonly T[]>(`${path}${queryOf({ ...query, after, count: wanted })}`)
+      items.push(...found)
+      if (found.length < wanted) break
+      after = nameOf(found.at(-1)!)
+    }
+    return items
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    return (await this.#transport.send({ method: "GET", path, repeatable: true })) as T
+  }
+
+  async #post<T>(path: string, body: unknown, options: Pick<Sending, "repeatable" | "signal">): Promise<T> {
+    return (await this.#transport.send({ method: "POST", path, body, ...options })) as T
+  }
+}
+
+function queryOf(fields: Readonly<Record<string, unknown>>): string {
+  const pairs = Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+  return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs)}`
+}
+
+/** 128 bits of chance, as text. */
+function newId(): string {
+  return crypto.randomUUID()
+}

@@ -1,0 +1,149 @@
+import { StoreUnavailable, show } from "../types/errors.js"
+import { reviveError } from "./revive-error.js"
+
+export interface TransportOptions {
+  /** What the server was given with `--token`; default none. */
+  readonly token?: string
+  /** How long a call may take with all its retries, in ms, 1 … 2^31 − 1; default 5000. */
+  readonly timeoutMs?: number
+  /** How often a call that can be repeated harmlessly is tried again after a failure, 0 … 10; default 2. */
+  readonly retries?: number
+  /** The wait before the first retry, in ms; it doubles with each and is spread by half. Default 50. */
+  readonly retryDelayMs?: number
+  /** What makes requests; default the runtime's `fetch`. */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+/** One request. */
+export interface Sending {
+  readonly method: "GET" | "POST" | "DELETE"
+  readonly path: string
+  readonly body?: unknown
+  /** Whether doing it twice is as good as doing it once. */
+  readonly repeatable: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Statuses of a server, or a proxy before it, that is not there for the moment. */
+const PASSING = [502, 503, 504]
+
+/** Sends requests to a server of the /v1 API, and makes values or errors of its answers. */
+export class Transport {
+  readonly #base: string
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #timeoutMs: number
+  readonly #retries: number
+  readonly #retryDelayMs: number
+  readonly #fetch: NonNullable<TransportOptions["fetch"]>
+
+  /** @throws {RangeError} where the URL is none, or an option is out of its range */
+  constructor(url: string | URL, options: TransportOptions) {
+    const { token, timeoutMs = 5_000, retries = 2, retryDelayMs = 50, fetch = globalThis.fetch } = options
+    const base = URL.parse(String(url))
+    if (base === null || !/^https?:$/.test(base.protocol) || base.username + base.password + base.search !== "") {
+      throw new RangeError(
+        `Cannot make a client: url is ${show(withoutSecrets(base))}, allowed is an http or https URL without credentials and query.`,
+      )
+    }
+    requireWhole("timeoutMs", timeoutMs, 1, 2 ** 31 - 1)
+    requireWhole("retries", retries, 0, 10)
+    requireWhole("retryDelayMs", retryDelayMs, 0, 60_000)
+    this.#base = base.href.replace(/\/+$/, "")
+    this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+    this.#timeoutMs = timeoutMs
+    this.#retries = retries
+    this.#retryDelayMs = retryDelayMs
+    // Called as a plain function: a runtime's own refuses to be called as a method of something else.
+    this.#fetch = (input, init) => fetch(input, init)
+  }
+
+  /**
+   * Sends a request and reads the answer.
+   *
+   * @throws the error that the server told; {StoreUnavailable} where it did not answer; the signal's reason where that
+   * was aborted
+   */
+  async send(sending: Sending): Promise<unknown> {
+    const { signal, repeatable } = sending
+    signal?.throwIfAborted()
+    const timeout = AbortSignal.timeout(this.#timeoutMs)
+    const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+    for (let attempt = 0; ; attempt++) {
+      const isLast = !repeatable || attempt >= this.#retries
+      try {
+        const response = await this.#request(sending, either)
+        if (isLast || !PASSING.includes(response.status)) return await read(response)
+        await response.body?.cancel()
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (timeout.aborted) {
+          throw new StoreUnavailable(`the server did not answer within ${this.#timeoutMs} ms`, { cause: error })
+        }
+        // What `read` made of an answer is the answer.
+        if (!(error instanceof TypeError)) throw error
+        if (isLast) throw new StoreUnavailable("the server did not answer", { cause: error })
+      }
+      await this.#pause(attempt, either).catch(() => {})
+    }
+  }
+
+  /** Opens a stream, whose end nobody knows: only the signal ends it. @throws as `send` */
+  async open(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response> {
+    const response = await this.#fetch(this.#base + path, {
+      headers: { ...this.#headers, ...headers },
+      ...(signal && { signal }),
+    })
+    if (!response.ok) await read(response)
+    return response
+  }
+
+  #request({ method, path, body }: Sending, signal: AbortSignal): Promise<Response> {
+    return this.#fetch(this.#base + path, {
+      method,
+      signal,
+      headers: body === undefined ? this.#headers : { ...this.#headers, "Content-Type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      // A redirect would take the token along.
+      redirect: "manual",
+    })
+  }
+
+  /** Half the delay for sure and half by chance, so that many callers do not come back together. */
+  #pause(attempt: number, signal: AbortSignal): Promise<void> {
+    const delayMs = this.#retryDelayMs * 2 ** attempt * (0.5 + Math.random() / 2)
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(done, delayMs)
+      function done() {
+        clearTimeout(timer)
+        signal.removeEventListener("abort", done)
+        if (signal.aborted) reject(signal.reason)
+        else resolve()
+      }
+      signal.addEventListener("abort", done)
+    })
+  }
+}
+
+async function read(response: Response): Promise<unknown> {
+  const text = await response.text()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  if (response.ok && value !== undefined) return value
+  const problem = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
+  throw reviveError(response.status, problem, response.headers.get("retry-after"))
+}
+
+function withoutSecrets(url: URL | null): string {
+  return url === null ? "no URL" : `${url.protocol}//${url.host}${url.pathname}`
+}
+
+function requireWhole(field: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return
+  throw new RangeError(
+    `Cannot make a client: ${field} is ${show(value)}, allowed is a whole number from ${least} to ${most}.`,
+  )
+}

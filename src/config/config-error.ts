@@ -1,0 +1,18 @@
+import { SluiceError, show } from "../types/errors.js"
+
+/** A configuration that cannot be: carries the field, the value and what is allowed. */
+export class ConfigError extends SluiceError {
+  override readonly name = "ConfigError"
+  readonly code = "CONFIG_INVALID"
+  /** Such as `"limits.api.period"`, or the environment variable that set it. */
+  readonly field: string
+  readonly value: unknown
+  readonly allowed: string
+
+  constructor(field: string, value: unknown, allowed: string, options?: ErrorOptions) {
+    super(`Cannot read the configuration: ${field} is ${show(value)}, allowed is ${allowed}.`, options)
+    this.field = field
+    this.value = value
+    this.allowed = allowed
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * What a value of a configuration may be. The validator and the JSON Schema for editors are both made of these, so they
+ * agree.
+ */
+export type Field = FieldKind & {
+  /** For people: editors show it. */
+  readonly about: string
+  /** The value where none is given, as it would be written. */
+  readonly fallback?: unknown
+  /** The environment variable that overrides it. */
+  readonly env?: string
+}
+
+/** The kinds of values, as TOML or JSON write them. */
+export type FieldKind =
+  | { readonly kind: "text"; readonly pattern: RegExp; readonly allowed: string }
+  | { readonly kind: "choice"; readonly of: readonly string[] }
+  | { readonly kind: "flag" }
+  | { readonly kind: "whole"; readonly least: number; readonly most: number }
+  | { readonly kind: "share" }
+  | { readonly kind: "duration"; readonly leastMs: number; readonly mostMs: number; readonly multipleMs?: number }
+  | { readonly kind: "policy" }
+  | { readonly kind: "key" }
+  | { readonly kind: "list"; readonly of: Field; readonly least: number }
+  | { readonly kind: "table"; readonly fields: Readonly<Record<string, Field>> }
+  | { readonly kind: "named"; readonly of: Field }
+
+/** What a limit, tier or tenant may be called: the name stands in header fields. */
+export const NAME = /^[!-~](?:[ -~]{0,62}[!-~])?$/
+export const NAME_ALLOWED = "1 to 64 printable ASCII characters without a space at either end"

@@ -1,0 +1,236 @@
+import { ALGORITHMS } from "../types/algorithm.js"
+import type { Field } from "./field.js"
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+const MAX_PERIOD_MS = 315_360_000_000
+const MAX_UNITS = 2 ** 31
+
+const failMode: Field = {
+  kind: "choice",
+  of: ["open", "closed", "local"],
+  about: "What happens to a request while the limiter does not answer: it passes, is refused, or memory limits alone.",
+}
+const timeout: Field = {
+  kind: "duration",
+  leastMs: 1,
+  mostMs: MAX_TIMEOUT_MS,
+  about: "How long the limiter may take to answer.",
+}
+const key: Field = {
+  kind: "key",
+  about:
+    'What requests are counted by: "address", "api-key", "bearer-token", "header:NAME", "cookie:NAME", or several.',
+}
+const duration = (about: string, leastMs = 1): Field => ({ kind: "duration", leastMs, mostMs: MAX_PERIOD_MS, about })
+const units = (about: string): Field => ({ kind: "whole", least: 1, most: MAX_UNITS, about })
+const policies: Field = {
+  kind: "named",
+  of: { kind: "policy", about: 'A short form such as "100/minute", a rule, or a list of either.' },
+  about: "Policies in place of those of the limits, by the limit's name.",
+}
+
+const limit: Field = {
+  kind: "table",
+  about: 'A limit: either "policy", or the fields of one rule.',
+  fields: {
+    policy: { kind: "policy", about: 'A short form such as "100/minute burst 20", a rule, or a list of either.' },
+    limit: units("Units allowed per period."),
+    period: duration('How long a period is, such as "1m".'),
+    algorithm: {
+      kind: "choice",
+      of: [...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"],
+      about: "How units are counted.",
+    },
+    burst: units("Most units at once, for gcra, token_bucket and leaky_bucket."),
+    refill: {
+      kind: "table",
+      about: "Refills a token_bucket in steps, at the same rate.",
+      fields: { amount: units("Units per step."), every: duration("The time between steps.") },
+    },
+    anchor: { kind: "choice", of: ["epoch", "first"], about: "Where a fixed_window starts." },
+    offset: duration("Shifts the starts of a fixed_window.", 0),
+    block: duration("How long a key stays denied once it was denied."),
+    paths: {
+      kind: "list",
+      least: 1,
+      of: {
+        kind: "text",
+        pattern: /^\/[^?#]*$/,
+        allowed: 'a path such as "/api", without a query',
+        about: "A prefix.",
+      },
+      about: "The path prefixes that it protects, in the deployable Worker.",
+    },
+    key,
+    cost: { kind: "whole", least: 0, most: MAX_UNITS, about: "Units that a request costs." },
+    fail_mode: failMode,
+    timeout,
+  },
+}
+
+/** All that `sluice.toml` may say. */
+export const CONFIG: Field & { readonly kind: "table" } = {
+  kind: "table",
+  about: "The configuration of sluice.",
+  fields: {
+    key_prefix: {
+      kind: "text",
+      pattern: /^[ -~]{0,64}$/,
+      allowed: "up to 64 printable ASCII characters",
+      fallback: "",
+      env: "SLUICE_KEY_PREFIX",
+      about: "Stands before every key, so that several deployments can share a store.",
+    },
+    defaults: {
+      kind: "table",
+      about: "What limits have that do not say otherwise.",
+      fields: {
+        algorithm: {
+          kind: "choice",
+          of: [...ALGORITHMS],
+          fallback: "gcra",
+          env: "SLUICE_ALGORITHM",
+          about: "The algorithm of rules that name none.",
+        },
+        key: { ...key, fallback: "address" },
+        cost: { kind: "whole", least: 0, most: MAX_UNITS, fallback: 1, about: "Units that a request costs." },
+      },
+    },
+    limits: {
+      kind: "named",
+      of: limit,
+      about: 'The limits, by name. "default" is for keys that have no limit of their own.',
+    },
+    tiers: {
+      kind: "named",
+      about: "Plans, by name.",
+      of: { kind: "table", about: "A plan.", fields: { limits: policies } },
+    },
+    tenants: {
+      kind: "named",
+      about: "Customers, by name.",
+      of: {
+        kind: "table",
+        about: "A customer: on a plan, with policies of its own before those of the plan.",
+        fields: {
+          tier: { kind: "text", pattern: /^[ -~]+$/, allowed: "the name of a tier", about: "The plan's name." },
+          limits: policies,
+        },
+      },
+    },
+    headers: {
+      kind: "table",
+      about: "The fields that tell clients about their limit.",
+      fields: {
+        styles: {
+          kind: "list",
+          least: 0,
+          of: {
+            kind: "choice",
+            of: ["draft-11", "draft-7", "draft-6", "legacy"],
+            about: "A version of the draft, or X-RateLimit-*.",
+          },
+          fallback: ["draft-11"],
+          about: "Which fields; an empty list is none.",
+        },
+        reset: {
+          kind: "choice",
+          of: ["epoch", "delta"],
+          fallback: "epoch",
+          about: "What X-RateLimit-Reset holds: the second since the Unix epoch, or the seconds until.",
+        },
+        quota_unit: {
+          kind: "text",
+          pattern: /^[ -~]{1,64}$/,
+          allowed: "1 to 64 printable ASCII characters",
+          about: 'What units are, where they are not requests, such as "content-bytes".',
+        },
+      },
+    },
+    failure: {
+      kind: "table",
+      about: "While the limiter does not answer.",
+      fields: {
+        mode: { ...failMode, fallback: "open", env: "SLUICE_FAIL_MODE" },
+        timeout: { ...timeout, fallback: "1s", env: "SLUICE_TIMEOUT" },
+        status: {
+          kind: "choice",
+          of: ["429", "503"],
+          fallback: "503",
+          env: "SLUICE_FAIL_STATUS",
+          about: 'The status of a request that the mode "closed" refuses.',
+        },
+      },
+    },
+    jitter: {
+      kind: "table",
+      about: "Lengthens Retry-After at random, so that clients denied together do not come back together.",
+      fields: {
+        enabled: { kind: "flag", fallback: false, env: "SLUICE_JITTER", about: "Whether it does." },
+        max: {
+          kind: "duration",
+          leastMs: 1_000,
+          mostMs: 86_400_000,
+          multipleMs: 1_000,
+          fallback: "5s",
+          env: "SLUICE_JITTER_MAX",
+          about: "The most that is added, in whole seconds.",
+        },
+      },
+    },
+    analytics: {
+      kind: "table",
+      about: "Which decisions are told to listeners, and how long they are kept for those who come late.",
+      fields: {
+        enabled: { kind: "flag", fallback: false, env: "SLUICE_ANALYTICS", about: "Whether any are." },
+        sample_rate: {
+          kind: "share",
+          fallback: 1,
+          env: "SLUICE_SAMPLE_RATE",
+          about: "The share of decisions that are, 0 to 1.",
+        },
+        retention: { ...duration("How long they are kept."), fallback: "1h", env: "SLUICE_RETENTION" },
+      },
+    },
+    logging: {
+      kind: "table",
+      about: "What is written to the log.",
+      fields: {
+        level: {
+          kind: "choice",
+          of: ["silent", "error", "info"],
+          fallback: "silent",
+          env: "SLUICE_LOG_LEVEL",
+          about: "Nothing, what went wrong, or decisions too.",
+        },
+        decisions: {
+          kind: "choice",
+          of: ["denied", "all"],
+          fallback: "denied",
+          env: "SLUICE_LOG_DECISIONS",
+          about: 'Which decisions, at the level "info".',
+        },
+        format: {
+          kind: "choice",
+          of: ["text", "json"],
+          fallback: "text",
+          env: "SLUICE_LOG_FORMAT",
+          about: "Lines for people, or for machines.",
+        },
+      },
+    },
+    worker: {
+      kind: "table",
+      about: "The deployable Worker.",
+      fields: {
+        upstream: {
+          kind: "text",
+          pattern: /^https?:\/\/[^\s?#@]+$/,
+          allowed: "an http or https URL without credentials, query and fragment",
+          env: "SLUICE_UPSTREAM",
+          about: "Where requests go that are within their limit.",
+        },
+      },
+    },
+  },
+}

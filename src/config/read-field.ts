@@ -1,0 +1,146 @@
+import { nearestNameHint } from "../policy/nearest-name.js"
+import { parseDuration } from "../policy/parse-duration.js"
+import { readFields, readItems } from "../policy/plain-data.js"
+import { PolicyError } from "../types/errors.js"
+import { ConfigError } from "./config-error.js"
+import { type Field, NAME, NAME_ALLOWED } from "./field.js"
+import { keyExtractorOf } from "./key-setting.js"
+
+/** The environment, by name; whoever reads the configuration hands it in. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+const MOST_ITEMS = 10_000
+
+/**
+ * Reads a value as its field says it may be. Durations become milliseconds, named tables become maps; policies and keys
+ * stay as they were written, to be read where they are used.
+ *
+ * @param path what an error calls the value
+ * @throws {ConfigError}
+ */
+export function readField(field: Field, path: string, value: unknown, env: Environment): unknown {
+  const set = field.env === undefined ? undefined : env[field.env]
+  // An empty variable counts as none: that is how shells and deployments unset one.
+  if (set !== undefined && set !== "") return readKind(field, field.env!, fromText(field, field.env!, set), env)
+  const given = value === undefined ? field.fallback : value
+  if (given === undefined && field.kind !== "table" && field.kind !== "named") return undefined
+  return readKind(field, path, given, env)
+}
+
+/** What the text of a variable says, for the kinds that are no text. */
+function fromText(field: Field, path: string, text: string): unknown {
+  if (field.kind === "flag") {
+    if (/^(true|1|yes|on)$/i.test(text)) return true
+    if (/^(false|0|no|off)$/i.test(text)) return false
+    throw new ConfigError(path, text, "true or false")
+  }
+  if (field.kind === "whole" || field.kind === "share") return text.trim() === "" ? text : Number(text)
+  return text
+}
+
+function readKind(field: Field, path: string, value: unknown, env: Environment): unknown {
+  switch (field.kind) {
+    case "text":
+      if (typeof value === "string" && field.pattern.test(value)) return value
+      throw new ConfigError(path, value, field.allowed)
+    case "choice": {
+      const chosen = typeof value === "number" ? String(value) : value
+      if (typeof chosen === "string" && field.of.includes(chosen)) return chosen
+      const hint = typeof value === "string" ? nearestNameHint(value, field.of) : ""
+      throw new ConfigError(path, value, `one of ${field.of.map((each) => JSON.stringify(each)).join(", ")}${hint}`)
+    }
+    case "flag":
+      if (typeof value === "boolean") return value
+      throw new ConfigError(path, value, "true or false")
+    case "whole":
+      if (Number.isInteger(value) && (value as number) >= field.least && (value as number) <= field.most) return value
+      throw new ConfigError(path, value, `a whole number from ${field.least} to ${field.most}`)
+    case "share":
+      if (typeof value === "number" && value >= 0 && value <= 1) return value
+      throw new ConfigError(path, value, "a number from 0 to 1")
+    case "duration":
+      return readDuration(field, path, value)
+    case "policy":
+      return value
+    case "key":
+      keyExtractorOf(path, value, (...refused) => new ConfigError(...refused))
+      return value
+    case "list":
+      return readList(field, path, value, env)
+    case "table":
+      return readTable(field, path, value, env)
+    case "named":
+      return readNamed(field, path, value, env)
+  }
+}
+
+function readDuration(field: Field & { readonly kind: "duration" }, path: string, value: unknown): number {
+  const { leastMs, mostMs, multipleMs = 1 } = field
+  const durationMs = asConfigError(() => parseDuration(path, value, { minMs: leastMs, maxMs: mostMs }))
+  if (durationMs % multipleMs === 0) return durationMs
+  throw new ConfigError(path, value, `a multiple of ${multipleMs} ms`)
+}
+
+function readList(field: Field & { readonly kind: "list" }, path: string, value: unknown, env: Environment): unknown[] {
+  const items = asConfigError(() => readItems(path, value, MOST_ITEMS))
+  if (items === null || items.length < field.least) {
+    throw new ConfigError(path, value, field.least === 0 ? "a list" : `a list of at least ${field.least}`)
+  }
+  return items.map((item, index) => readKind(field.of, `${path}[${index}]`, item, env))
+}
+
+function readTable(
+  field: Field & { readonly kind: "table" },
+  path: string,
+  value: unknown,
+  env: Environment,
+): Record<string, unknown> {
+  const known = Object.keys(field.fields)
+  const given = fieldsOf(path, value ?? {}, `a table of ${known.join(", ")}`)
+  for (const name of given.keys()) {
+    if (known.includes(name)) continue
+    const where = path === "" ? "a field" : `a field of ${path}`
+    throw new ConfigError(where, name, `one of ${known.join(", ")}${nearestNameHint(name, known)}`)
+  }
+  const read: Record<string, unknown> = {}
+  for (const name of known) {
+    const at = path === "" ? name : `${path}.${name}`
+    const item = readField(field.fields[name]!, at, given.get(name), env)
+    // A table that was not given is there with its defaults only where it has some.
+    const isEmpty = given.get(name) === undefined && isEmptyTable(item)
+    if (item !== undefined && !isEmpty) read[name] = item
+  }
+  return read
+}
+
+function isEmptyTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !(value instanceof Map) && Object.keys(value).length === 0
+}
+
+function readNamed(
+  field: Field & { readonly kind: "named" },
+  path: string,
+  value: unknown,
+  env: Environment,
+): Map<string, unknown> {
+  const read = new Map<string, unknown>()
+  for (const [name, item] of fieldsOf(path, value ?? {}, "a table of tables by name")) {
+    if (!NAME.test(name)) throw new ConfigError(`a name in ${path}`, name, NAME_ALLOWED)
+    read.set(name, readKind(field.of, `${path}.${name}`, item, env))
+  }
+  return read
+}
+
+function fieldsOf(path: string, value: unknown, allowed: string): Map<string, unknown> {
+  return asConfigError(() => readFields(path === "" ? "the configuration" : path, value, allowed))
+}
+
+/** What the room of policies refuses, this one refuses in its own name. */
+function asConfigError<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof PolicyError) throw new ConfigError(error.field, error.value, error.allowed)
+    throw error
+  }
+}

@@ -1,0 +1,57 @@
+import { show } from "../types/errors.js"
+import { addressList } from "./keys/address-list.js"
+import { type ClientAddressOptions, findClientAddress } from "./keys/client-address.js"
+
+/** Clients by their address and by their key: a request is on the list where either is. */
+export interface AccessList {
+  /** Addresses (`192.0.2.1`) and networks in CIDR notation (`192.0.2.0/24`, `2001:db8::/32`). */
+  readonly addresses?: readonly string[]
+  /** Keys as the extractors give them, such as `"header:x-tenant=acme"`. */
+  readonly keys?: readonly string[]
+}
+
+/** What the lists say of a request: it passes unlimited, is refused, or is not on them. */
+export type Access = "allow" | "deny" | "limit"
+
+/** The lists, ready to be asked. */
+export interface AccessLists {
+  /** What the lists say of a request by where it comes from. */
+  byAddress(request: Request, rest: readonly unknown[]): Access
+  /** What the lists say of a request by what it counts against. */
+  byKeys(keys: readonly string[]): Access
+}
+
+/**
+ * Reads an allow list and a deny list. Who is on both is refused.
+ *
+ * @throws {RangeError} naming the first entry that cannot be
+ */
+export function accessLists(
+  allow: AccessList | undefined,
+  deny: AccessList | undefined,
+  addressOptions: ClientAddressOptions,
+): AccessLists {
+  const addressOf = findClientAddress(addressOptions)
+  const lists = [
+    { access: "deny" as const, ...readList("deny", deny) },
+    { access: "allow" as const, ...readList("allow", allow) },
+  ]
+  const looksAtAddresses = [allow, deny].some((list) => (list?.addresses?.length ?? 0) > 0)
+  return {
+    byAddress(request, rest) {
+      const address = looksAtAddresses ? addressOf(request, rest) : undefined
+      return lists.find(({ hasAddress }) => address && hasAddress(address))?.access ?? "limit"
+    },
+    byKeys(keys) {
+      return lists.find((list) => keys.some((key) => list.keys.has(key)))?.access ?? "limit"
+    },
+  }
+}
+
+function readList(option: string, { addresses = [], keys = [] }: AccessList = {}) {
+  for (const [index, key] of keys.entries()) {
+    if (typeof key === "string" && key !== "") continue
+    throw new RangeError(`Cannot rate limit: ${option}.keys[${index}] is ${show(key)}, allowed is a text, not empty.`)
+  }
+  return { hasAddress: addressList(`${option}.addresses`, addresses), keys: new Set(keys) }
+}

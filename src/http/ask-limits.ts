@@ -1,0 +1,118 @@
+import type { SyncLimiter } from "../limiter/check-all.js"
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
+import type { Group, RequestLimiter } from "./request-limiter.js"
+import { withDeadline } from "./with-deadline.js"
+
+/** A check to be made: whom to ask, and for what. */
+export interface Question {
+  readonly limiter: RequestLimiter
+  readonly key: string
+  readonly cost: number
+}
+
+/** A check on its way, or done. */
+export interface Charge {
+  readonly limiter: RequestLimiter
+  readonly answer: Awaitable<Decision>
+}
+
+/**
+ * Asks one limiter, or several of which all must admit; a denial leaves nothing charged.
+ *
+ * Limiters in memory decide in one turn, so nothing comes between. Those of one group, or one limiter asked for several
+ * keys, decide with `checkAll`. Others are charged side by side, and what they charged in vain is given back by the
+ * caller: until then a concurrent request may be denied that could have passed, never the other way round.
+ *
+ * @param charges what was asked is added at once, so that it can be given back whatever comes of this call
+ * @returns each one's decision, in order
+ * @throws {StoreUnavailable} where the answers do not come in time
+ */
+export async function askLimits(
+  questions: readonly Question[],
+  timeoutMs: number,
+  charges: Charge[],
+): Promise<readonly Decision[]> {
+  if (questions.length > 1) {
+    if (areInMemory(questions)) return askMemory(questions, charges)
+    const together = askTogether(questions, charges)
+    if (together) return (await inTime(together, timeoutMs)).decisions
+  }
+  const answers = questions.map(({ limiter, key, cost }) => {
+    const answer = answerOf(() => limiter.check(key, { cost }))
+    charges.push({ limiter, answer })
+    return answer
+  })
+  // The in-memory limiter answers at once, and then no timer is needed.
+  const [only, ...others] = answers
+  return others.length === 0 ? [await inTime(only!, timeoutMs)] : inTime(Promise.all(answers), timeoutMs)
+}
+
+/** Gives back what was charged, be it now or when a late answer tells of it. */
+export async function giveBack({ limiter, answer }: Charge): Promise<void> {
+  let decision: Decision
+  try {
+    decision = await answer
+  } catch {
+    return // The check failed, which is reported already, and so told of no charge.
+  }
+  if (decision.receipt) await limiter.refund(decision.receipt)
+}
+
+/** A thenable may be of RPC, so no instanceof. */
+function inTime<T extends object>(answer: Awaitable<T>, timeoutMs: number): Awaitable<T> {
+  return "then" in answer ? withDeadline(Promise.resolve(answer), timeoutMs) : answer
+}
+
+/** What is thrown at once fails as what is thrown later, so that those asked beside it are not forgotten. */
+function answerOf<T>(ask: () => Awaitable<T>): Awaitable<T> {
+  try {
+    return ask()
+  } catch (error) {
+    const failed = Promise.reject(error)
+    failed.catch(() => {})
+    return failed
+  }
+}
+
+type MemoryQuestion = Omit<Question, "limiter"> & { readonly limiter: SyncLimiter }
+
+function areInMemory(questions: readonly { readonly limiter: unknown }[]): questions is readonly MemoryQuestion[] {
+  return questions.every(({ limiter }) => (limiter as Partial<SyncLimiter>).isSynchronous === true)
+}
+
+/** All in one turn: looks first, and charges where all would admit. Who would deny is asked, since a denial may block. */
+function askMemory(questions: readonly MemoryQuestion[], charges: Charge[]): Decision[] {
+  const looked = questions.map(({ limiter, key, cost }) => limiter.peek(key, { cost }))
+  const admitted = looked.every(({ allowed }) => allowed)
+  return questions.map(({ limiter, key, cost }, index) => {
+    const answer = admitted || !looked[index]!.allowed ? limiter.check(key, { cost }) : looked[index]!
+    charges.push({ limiter, answer })
+    return answer
+  })
+}
+
+async function askGroup(
+  group: Group,
+  questions: readonly Question[],
+  items: readonly CheckItem[],
+): Promise<AllDecision> {
+  for (const { limiter } of questions) await limiter.prepare?.()
+  return group.checkAll(items)
+}
+
+/** Asks the one who can decide on all; `undefined` where there is none. */
+function askTogether(questions: readonly Question[], charges: Charge[]): Promise<AllDecision> | undefined {
+  const [group, ...others] = new Set(questions.map(({ limiter }) => limiter.group ?? limiter))
+  if (others.length > 0 || group?.checkAll === undefined) return undefined
+  const items = questions.map(({ limiter: { limitName }, key, cost }) => {
+    return { key, cost, ...(limitName !== undefined && { limit: limitName }) }
+  })
+  const answer = askGroup(group as Group, questions, items)
+  for (const [index, { limiter }] of questions.entries()) {
+    const own = answer.then(({ decisions }) => decisions[index]!)
+    own.catch(() => {})
+    charges.push({ limiter, answer: own })
+  }
+  return answer
+}

@@ -1,0 +1,47 @@
+import { headerStyles, type RateLimitFieldsOptions, rateLimitFields } from "./rate-limit-fields.js"
+import { type LimitPart, type RequestDecision, rulesOf } from "./request-decision.js"
+
+/** The decision on a request, and each limit's part in it. */
+interface Decided {
+  readonly decision: RequestDecision
+  readonly parts: readonly LimitPart[]
+}
+
+/**
+ * The RateLimit fields of a response. `draft-11` has the items of every limit, each with its own partition key; the
+ * older styles have room for one rule and tell of the limit that binds most.
+ *
+ * @param partitionKeys one for each part, or none
+ */
+export function decisionFields(
+  { decision, parts }: Decided,
+  nowMs: number,
+  options: RateLimitFieldsOptions,
+  partitionKeys: readonly Uint8Array[],
+): Record<string, string> {
+  const styles = headerStyles(options.headers)
+  const binding = parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key)
+  const { policy } = binding ?? parts[0]!
+  const older = { ...options, headers: styles.filter((style) => style !== "draft-11") }
+  const fields = policy ? rateLimitFields(policy, decision, nowMs, older) : {}
+  if (!styles.includes("draft-11")) return fields
+
+  const lists: Record<string, string[]> = {}
+  for (const [index, part] of parts.entries()) {
+    if (part.policy === undefined) continue
+    const partitionKey = partitionKeys[index]
+    const context = { ...options, headers: "draft-11", ...(partitionKey && { partitionKey }) } as const
+    const own = parts.length === 1 ? decision : ownDecision(part, decision)
+    for (const [name, value] of Object.entries(rateLimitFields(part.policy, own, nowMs, context))) {
+      lists[name] = [...(lists[name] ?? []), value]
+    }
+  }
+  for (const [name, items] of Object.entries(lists)) fields[name] = items.join(", ")
+  return fields
+}
+
+/** A limit that would have admitted what another one denied says no longer wait than that. */
+function ownDecision(part: LimitPart, { allowed, retryAfterMs }: RequestDecision) {
+  if (allowed || !part.decision.allowed) return part.decision
+  return { ...part.decision, allowed, retryAfterMs, policy: "", rules: rulesOf(part) }
+}

@@ -1,0 +1,226 @@
+import { parsePolicy } from "../policy/parse-policy.js"
+import { systemClock } from "../types/clock.js"
+import { show } from "../types/errors.js"
+import { type AccessLists, accessLists } from "./access.js"
+import { addFields } from "./add-fields.js"
+import { type Charge, giveBack, type Question } from "./ask-limits.js"
+import { checkOptions, limitsOf, maxDelayMsOf } from "./check-options.js"
+import { type Decided, findBadCost } from "./decide.js"
+import { decisionFields } from "./decision-fields.js"
+import { hold } from "./hold.js"
+import { Hooks } from "./hooks.js"
+import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
+import { clientAddress } from "./keys/client-address.js"
+import { memoryLimiters } from "./memory-limiters.js"
+import { partitionKeyHasher } from "./partition-key.js"
+import { perPolicy } from "./per-policy.js"
+import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
+import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
+import { namer, unnamed } from "./rename-policy.js"
+import type { RequestDecision } from "./request-decision.js"
+import { retryAfterSeconds } from "./retry-after.js"
+
+/** What came of a request: a response in place of the handler's, or leave to go on. */
+export interface Outcome {
+  /** What to answer instead of asking the handler; it has all its fields. `undefined` where the request passes. */
+  readonly response: Response | undefined
+  /** The decision; `undefined` where none was made, as for a request that is skipped. */
+  readonly decision: RequestDecision | undefined
+  /** The RateLimit fields for the handler's response. */
+  readonly fields: Readonly<Record<string, string>>
+  /** The handler's response with the fields; the same object where its headers can be changed. */
+  apply(response: Response): Response
+  /**
+   * Tells what the handler answered, `null` where it failed without an answer. Refunds and penalties follow from it; call
+   * it once, also where no response is made of it.
+   */
+  done(head: ResponseHead | null): void
+}
+
+/**
+ * Decides on requests and leaves their responses to you: what `rateLimit` is made of, for adapters to frameworks that
+ * have no handler to put it around.
+ *
+ * @throws as `rateLimit`
+ * @example
+ * ```ts
+ * import { guardRequests } from "sluice/http"
+ *
+ * const guard = guardRequests({ policy: "1/minute" })
+ * const first = await guard(new Request("http://localhost/"))
+ * first.response // undefined
+ * first.fields["RateLimit"] // '"default";r=0;t=60'
+ * first.done({ status: 200, headers: new Headers() })
+ * const second = await guard(new Request("http://localhost/"))
+ * second.response?.status // 429
+ * ```
+ */
+export function guardRequests<Rest extends unknown[]>(
+  options: RateLimitOptions<Rest>,
+): (request: Request, ...rest: Rest) => Promise<Outcome> {
+  checkOptions(options)
+  const { clock = systemClock, shadow = false, skip, onLimited, jitter, partitionSecret } = options
+  const judgeOptions = completeOptions(options)
+  const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
+  const originals = new WeakMap<Response, Headers>()
+
+  async function isSkipped(hooks: Hooks<Rest>, request: Request, rest: Rest): Promise<boolean> {
+    try {
+      return (await skip?.(request, ...rest)) ?? false
+    } catch (error) {
+      hooks.error(error)
+      return false
+    }
+  }
+
+  async function fieldsOf(decided: Decided, hooks: Hooks<Rest>): Promise<Record<string, string>> {
+    try {
+      const keys = partitionKeyOf ? decided.parts.map(({ decision }) => partitionKeyOf(decision.key)) : []
+      return decisionFields(decided, clock.now(), options, await Promise.all(keys))
+    } catch (error) {
+      hooks.error(error)
+      return {}
+    }
+  }
+
+  /** The response instead of the handler's. */
+  async function refuse({ decision }: Decided, hooks: Hooks<Rest>, request: Request, rest: Rest): Promise<Response> {
+    if (decision.reason === "fail-closed") {
+      return problemResponse(limiterUnavailable(decision, options.failClosedStatus))
+    }
+    try {
+      if (onLimited) return await onLimited(request, decision, ...rest)
+    } catch (error) {
+      hooks.error(error)
+    }
+    return problemResponse(quotaExceeded(decision, options.status))
+  }
+
+  /** Where the response is one that is not to count, the charge is given back; where it asks for a penalty, charged. */
+  function settle(
+    { charges, asked }: Decided,
+    hooks: Hooks<Rest>,
+    head: ResponseHead | null,
+    args: [Request, ...Rest],
+  ) {
+    const { skipFailedRequests, skipSuccessfulRequests, penalty } = options
+    const hasFailed = head === null || head.status >= 400 || head.status === 0
+    if (hasFailed ? skipFailedRequests : skipSuccessfulRequests) refund(charges, hooks)
+    if (head !== null && penalty && asked.length > 0) {
+      hooks.inBackground(async () => punish(asked, await penalty(head, ...args)))
+    }
+  }
+
+  return async function guard(request, ...rest) {
+    const hooks = new Hooks(options, request, rest)
+    if (await isSkipped(hooks, request, rest)) return PASSED
+
+    const verdict = await judge(judgeOptions, hooks, request, rest)
+    if ("badCost" in verdict) {
+      hooks.error(verdict.badCost.error)
+      if (shadow) return PASSED
+      return refused(problemResponse(badCost(verdict.badCost.cost, verdict.badCost.maximum)))
+    }
+    if ("listed" in verdict) {
+      if (verdict.listed === "allow") return PASSED
+      hooks.decision(verdict.decision)
+      return shadow ? PASSED : refused(problemResponse(accessDenied()), verdict.decision)
+    }
+
+    const { decision, charges } = verdict
+    hooks.decision(decision)
+    const fields = shadow ? {} : await fieldsOf(verdict, hooks)
+    if (decision.allowed || shadow) {
+      if (judgeOptions.maxDelayMs > 0 && decision.delayMs > 0 && !shadow) await hold(decision.delayMs, request.signal)
+      return {
+        response: undefined,
+        decision,
+        fields,
+        apply: (response) => addFields(response, { fields, defaults: {} }, originals),
+        done: (head) => settle(verdict, hooks, head, [request, ...rest]),
+      }
+    }
+    refund(charges, hooks)
+    const retryAfter = String(retryAfterSeconds(decision.retryAfterMs, jitter))
+    const defaults = { "Retry-After": retryAfter, "Cache-Control": "no-store" }
+    const response = await refuse(verdict, hooks, request, rest)
+    return refused(addFields(response, { fields, defaults }, originals), decision, fields)
+  }
+}
+
+/** The outcome of a request that is not limited. */
+const PASSED: Outcome = unsettled(undefined, undefined, {})
+
+function refused(response: Response, decision?: RequestDecision, fields = {}): Outcome {
+  return unsettled(response, decision, fields)
+}
+
+/** An outcome after which nothing is to be done. */
+function unsettled(
+  response: Response | undefined,
+  decision: RequestDecision | undefined,
+  fields: Outcome["fields"],
+): Outcome {
+  return { response, decision, fields, apply: (own) => own, done: () => {} }
+}
+
+function refund<Rest extends unknown[]>(charges: readonly Charge[], hooks: Hooks<Rest>): void {
+  for (const charge of charges) hooks.inBackground(() => giveBack(charge))
+}
+
+/** @throws {RangeError} where the units are none, {TypeError} where a limiter cannot charge */
+async function punish(asked: readonly Question[], units: number): Promise<void> {
+  if (units === 0) return
+  await Promise.all(
+    asked.map(async ({ limiter, key }) => {
+      if (!limiter.charge) throw new TypeError("Cannot charge a penalty: the limiter has no charge().")
+      await limiter.charge(key, units)
+    }),
+  )
+}
+
+/** A client finds a limit's item in one field by its name in the other. @throws {RangeError} */
+function refuseSameNames<Rest extends unknown[]>(limits: readonly JudgedLimit<Rest>[]): void {
+  const taken = new Set<string>()
+  for (const [index, { policy }] of limits.entries()) {
+    if (typeof policy === "function") continue
+    for (const { name } of policy.rules) {
+      if (taken.has(name)) {
+        throw new RangeError(
+          `Cannot rate limit: limits[${index}].name is ${show(name)}, allowed is a name of no other limit.`,
+        )
+      }
+      taken.add(name)
+    }
+  }
+}
+
+/** What decisions need of the options, with the defaults; a policy and cost that are known are checked here. */
+function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): JudgeOptions<Rest> {
+  const { allow, deny, address = {}, failMode = "open", timeoutMs = 1_000, limiter, localLimiter } = options
+  const defaultKey = clientAddress(address)
+  const limits = limitsOf(options).map((limit, index): JudgedLimit<Rest> => {
+    const { key = defaultKey, cost = 1, name = unnamed(index) } = limit
+    const named = namer(name)
+    const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
+    if (typeof policy !== "function" && typeof cost === "number") {
+      const bad = findBadCost(policy, "", cost)
+      if (bad)
+        throw new RangeError(`Cannot rate limit: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
+    }
+    return { policy, key, cost, named }
+  })
+  refuseSameNames(limits)
+  const isKnown = limits.every(({ policy }) => typeof policy !== "function")
+  const memory = memoryLimiters(isKnown ? limits.length : undefined, options)
+  const access: AccessLists = accessLists(allow, deny, address)
+  return {
+    limits,
+    access,
+    limiter: limiter ?? memory,
+    localLimiter: localLimiter ? perPolicy(localLimiter) : memory,
+    failMode,
+    timeoutMs,
+    maxDelayMs: maxDelayMsOf(options),
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * Waits, but no longer than the client does.
+ *
+ * @param delayMs 0 … 2^31 − 1; timers of the platforms overflow beyond
+ */
+export function hold(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const release = () => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", release)
+      resolve()
+    }
+    const timer = setTimeout(release, delayMs)
+    signal.addEventListener("abort", release)
+  })
+}

@@ -1,0 +1,151 @@
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Policy, PolicyInput } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import type { Awaitable } from "../types/limiter.js"
+import { giveBack } from "./ask-limits.js"
+import { checkOptions } from "./check-options.js"
+import { decide, type Reports, unasked } from "./decide.js"
+import { limiterKey } from "./keys/limiter-key.js"
+import { memoryLimiters } from "./memory-limiters.js"
+import { perPolicy } from "./per-policy.js"
+import type { RateLimitOptions } from "./rate-limit-options.js"
+import type { RequestLimiter } from "./request-limiter.js"
+
+/** A WebSocket as all runtimes have it: that of browsers, of Workers, of Deno, and of the package `ws`. */
+export interface MessageSocket {
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void
+  close(code?: number, reason?: string): void
+}
+
+/** What `limitMessages` can be told. Only `policy` is required. */
+export interface MessageLimitOptions
+  extends Pick<RateLimitOptions, "failMode" | "timeoutMs" | "localLimiter" | "maxKeys" | "clock"> {
+  /** How many messages, or units of their costs, a key may send. */
+  readonly policy: PolicyInput
+  /** Units that a message costs, a whole number; default 1. A function that throws, or a bad cost, denies the message. */
+  readonly cost?: number | ((message: unknown) => Awaitable<number>)
+  /** Who counts; default this process's memory. */
+  readonly limiter?: (policy: Policy) => RequestLimiter
+  /**
+   * What happens to a socket whose message is denied: `"close"` (the default) closes it with the code 1008, `"drop"`
+   * leaves the message out, a function does as it likes.
+   */
+  readonly onLimited?: "close" | "drop" | ((socket: MessageSocket, decision: Decision, message: unknown) => void)
+  /** The most messages of a socket that wait for the limiter's answer, 1 … 65,536; default 256. More are denied. */
+  readonly maxPending?: number
+  /** Hears of every decision. It cannot change one. */
+  readonly onDecision?: (decision: Decision, message: unknown) => void
+  /** Hears of everything that went wrong and was dealt with. */
+  readonly onError?: (error: unknown, message: unknown) => void
+}
+
+/** Limits messages. */
+export interface MessageGuard {
+  /** Asks and charges for one message of a key, for sockets that have no listeners of their own, such as hibernating ones. */
+  check(key: string, message: unknown): Promise<Decision>
+  /**
+   * Hands the messages of a socket that are within the limit to `onMessage`, in the order in which they came.
+   *
+   * @param key what they count against: the user, or something of this socket alone
+   */
+  listen(socket: MessageSocket, key: string, onMessage: (message: unknown, socket: MessageSocket) => unknown): void
+}
+
+/** "Policy violation" (RFC 6455, section 7.4.1). */
+const POLICY_VIOLATION = 1008
+const DEFAULT_MAX_PENDING = 256
+
+/**
+ * Limits the messages that come in over WebSockets. The request that opens the socket is limited by `rateLimit`; this
+ * is for what follows.
+ *
+ * @throws {PolicyError} where the policy cannot be; {RangeError} where another option cannot be
+ * @example
+ * ```ts
+ * import { limitMessages } from "sluice/http"
+ *
+ * const messages = limitMessages({ policy: "2/second", onLimited: "drop" })
+ * const first = await messages.check("user:42", "hello")
+ * first.allowed // true
+ * ```
+ */
+export function limitMessages(options: MessageLimitOptions): MessageGuard {
+  const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
+  const { failMode = "open", timeoutMs = 1_000, localLimiter } = options
+  checkOptions({ policy: options.policy, failMode, timeoutMs, ...(options.maxKeys && { maxKeys: options.maxKeys }) })
+  if (!Number.isInteger(maxPending) || maxPending < 1 || maxPending > 65_536) {
+    throw new RangeError(`Cannot limit messages: maxPending is ${maxPending}, allowed is a whole number 1 to 65536.`)
+  }
+  const policy = parsePolicy(options.policy)
+  const memory = memoryLimiters(1, options)
+  const decideOptions = {
+    limiterOf: options.limiter ? perPolicy(options.limiter) : memory,
+    localLimiter: localLimiter ? perPolicy(localLimiter) : memory,
+    failMode,
+    timeoutMs,
+    maxDelayMs: 0,
+  }
+
+  function reportsOf(message: unknown): Reports {
+    const error = (error: unknown) => quietly(() => onError?.(error, message))
+    return { error, inBackground: (work) => void work().catch(error) }
+  }
+
+  async function check(key: string, message: unknown): Promise<Decision> {
+    const reports = reportsOf(message)
+    const ask = { policy, key: await limiterKey(key), cost: 1 }
+    let decision: Decision
+    try {
+      ask.cost = typeof cost === "number" ? cost : await cost(message)
+      const decided = await decide([ask], true, decideOptions, reports)
+      if ("badCost" in decided) throw decided.badCost.error
+      decision = decided.decision
+      if (!decision.allowed) {
+        for (const charge of decided.charges) reports.inBackground(() => giveBack(charge))
+      }
+    } catch (error) {
+      reports.error(error)
+      decision = unasked("limit", ask)
+    }
+    quietly(() => onDecision?.(decision, message))
+    return decision
+  }
+
+  function listen(socket: MessageSocket, key: string, onMessage: Parameters<MessageGuard["listen"]>[2]): void {
+    let pending = 0
+    let isClosed = false
+    let turn = Promise.resolve()
+    socket.addEventListener("message", ({ data }) => {
+      if (isClosed) return
+      const isCrowded = pending >= maxPending
+      const checked = isCrowded ? unasked("limit", { policy, key, cost: 1 }) : check(key, data)
+      pending += 1
+      turn = turn.then(async () => {
+        const decision = await checked
+        pending -= 1
+        if (isClosed) return
+        // Not awaited, and what it throws not caught: as if it were the socket's own listener.
+        if (decision.allowed) void Promise.resolve().then(() => onMessage(data, socket))
+        else deny(decision, data)
+      })
+    })
+
+    function deny(decision: Decision, data: unknown): void {
+      if (typeof onLimited === "function") quietly(() => onLimited(socket, decision, data))
+      if (onLimited !== "close") return
+      isClosed = true
+      socket.close(POLICY_VIOLATION, `Too many messages: try again in ${decision.retryAfterMs} ms.`)
+    }
+  }
+
+  return { check, listen }
+}
+
+/** Hooks cannot change what happens, by throwing neither. */
+function quietly(hook: () => void): void {
+  try {
+    hook()
+  } catch {
+    // It has nowhere to go.
+  }
+}

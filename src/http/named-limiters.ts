@@ -1,0 +1,85 @@
+import type { NamedLimits } from "../limiter/named-limits.js"
+import type { Policy } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import { perPolicy } from "./per-policy.js"
+import { isUnnamed } from "./rename-policy.js"
+import type { Group, RequestLimiter } from "./request-limiter.js"
+
+/** The verbs that middleware needs of named limits. */
+export type LimitsToAsk = Pick<NamedLimits, "define" | "check" | "checkAll" | "refund" | "charge">
+
+/**
+ * Lets middleware count in a limiter with named limits, such as the durable one on a local file: the `limiter` option of
+ * `rateLimit`. Several limits of one request are decided there in one transaction.
+ *
+ * A policy is defined there under its name when it is first seen, so one that changes under the same name keeps what was
+ * used. A policy without a name is defined under its canonical text.
+ */
+export function namedLimiters(limits: LimitsToAsk): (policy: Policy) => RequestLimiter {
+  const group = new DefinedGroup(limits)
+  return perPolicy((policy) => new NamedLimiter(limits, group, policy))
+}
+
+/** Defines limits before they are asked, each once. */
+class DefinedGroup implements Group {
+  readonly #limits: LimitsToAsk
+  readonly #defined = new Map<string, { readonly policy: Policy; readonly done: Promise<unknown> }>()
+
+  constructor(limits: LimitsToAsk) {
+    this.#limits = limits
+  }
+
+  /** What could not be defined is tried again by the next check. */
+  async define(name: string, policy: Policy): Promise<void> {
+    let known = this.#defined.get(name)
+    if (known?.policy.canonical !== policy.canonical) {
+      known = { policy, done: (async () => this.#limits.define(name, policy))() }
+      this.#defined.set(name, known)
+    }
+    try {
+      await known.done
+    } catch (error) {
+      if (this.#defined.get(name) === known) this.#defined.delete(name)
+      throw error
+    }
+  }
+
+  async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    return this.#limits.checkAll(items)
+  }
+}
+
+class NamedLimiter implements RequestLimiter {
+  readonly limitName: string
+  readonly group: Group
+  readonly #limits: LimitsToAsk
+  readonly #define: () => Promise<void>
+
+  constructor(limits: LimitsToAsk, group: DefinedGroup, policy: Policy) {
+    this.limitName = isUnnamed(policy) ? policy.canonical : policy.name
+    this.#limits = limits
+    this.#define = () => group.define(this.limitName, policy)
+    this.group = group
+  }
+
+  /** Called before the limit is asked as one of a group. */
+  prepare(): Promise<void> {
+    return this.#define()
+  }
+
+  async check(key: string, options?: CheckOptions): Promise<Decision> {
+    await this.#define()
+    return this.#limits.check(key, { ...options, limit: this.limitName })
+  }
+
+  async refund(receipt: Receipt, units?: number): Promise<void> {
+    await this.#limits.refund(receipt, units)
+  }
+
+  async charge(key: string, units: number): Promise<void> {
+    await this.#define()
+    await this.#limits.charge(key, units, { limit: this.limitName })
+  }
+}

@@ -1,0 +1,109 @@
+import type { LogWriter } from "./log-writer.js"
+import type { LedgerLimit } from "./own-limit.js"
+
+const FIRST_UNITS = 16
+/** The largest block is this share of what a key may use at once. */
+const LARGEST_SHARE = 10
+
+/** How many units of a key may be told beyond the file. */
+interface Block {
+  /** Counts once the write `levelWrite` is made; until then `levelBefore` does. */
+  level: number
+  levelBefore: number
+  levelWrite: number
+  /** The largest level so far, which a block starts with when it is needed again. */
+  size: number
+  /** Units that the write `write` will bring to the file, and those of the write before it. */
+  units: number
+  unitsBefore: number
+  write: number
+  wasDrawn: boolean
+}
+
+/** What a draw found. */
+export type Draw = "covered" | "low" | "uncovered"
+
+/**
+ * The blocks of units that the log grants ahead of their use. While the units of a key that were told but are not in
+ * the file stay within its block, an answer need not wait: after a crash the whole block counts as used.
+ */
+export class AheadBlocks {
+  readonly #writer: LogWriter
+  readonly #fixedUnits: number | null
+  readonly #blocks = new Map<LedgerLimit, Map<string, Block>>()
+
+  /** @param units of every block; `null` to let each grow with its key's use */
+  constructor(writer: LogWriter, units: number | null) {
+    this.#writer = writer
+    this.#fixedUnits = units
+  }
+
+  /**
+   * Draws the units of an admission whose record was just appended.
+   *
+   * @param grant asked to append a record of a larger block, where one is needed
+   */
+  draw(limit: LedgerLimit, key: string, cost: number, grant: (units: number) => void): Draw {
+    const block = this.#blockOf(limit, key)
+    const { made, writeOfNext } = this.#writer
+    if (block.write !== writeOfNext) {
+      block.unitsBefore = block.write === writeOfNext - 1 ? block.units : 0
+      block.units = 0
+      block.write = writeOfNext
+    }
+    block.units += cost
+    block.wasDrawn = true
+    const told = block.units + (made >= writeOfNext - 1 ? 0 : block.unitsBefore)
+    const isGranted = made >= block.levelWrite
+    const level = isGranted ? block.level : block.levelBefore
+    if (told <= level) return told * 2 > level ? "low" : "covered"
+    if (isGranted) this.#raise(block, limit, grant)
+    return "uncovered"
+  }
+
+  #blockOf(limit: LedgerLimit, key: string): Block {
+    let blocks = this.#blocks.get(limit)
+    if (blocks === undefined) {
+      blocks = new Map()
+      this.#blocks.set(limit, blocks)
+    }
+    let block = blocks.get(key)
+    if (block === undefined) {
+      const fresh = { size: 0, units: 0, unitsBefore: 0, write: 0, wasDrawn: false }
+      block = { level: 0, levelBefore: 0, levelWrite: 0, ...fresh }
+      blocks.set(key, block)
+    }
+    return block
+  }
+
+  #raise(block: Block, limit: LedgerLimit, grant: (units: number) => void): void {
+    const next = this.#nextLevel(block, limit)
+    if (next <= block.level) return
+    block.levelBefore = block.level
+    block.level = next
+    block.size = next
+    block.levelWrite = this.#writer.writeOfNext
+    grant(next)
+  }
+
+  #nextLevel({ level, size }: Block, { keys }: LedgerLimit): number {
+    if (this.#fixedUnits !== null) return this.#fixedUnits
+    const capacity = Math.min(...keys.policy.rules.map((rule) => rule.capacity))
+    const largest = Math.max(1, Math.floor(capacity / LARGEST_SHARE))
+    return Math.min(largest, level === 0 ? Math.max(size, FIRST_UNITS) : level * 2)
+  }
+
+  /** Every block was taken back. Those that nobody drew from since the last time are forgotten. */
+  restart(): void {
+    for (const [limit, blocks] of this.#blocks) {
+      for (const [key, block] of blocks) {
+        if (!block.wasDrawn) blocks.delete(key)
+        block.level = 0
+        block.levelBefore = 0
+        block.levelWrite = 0
+        block.wasDrawn = false
+      }
+      if (blocks.size === 0) this.#blocks.delete(limit)
+    }
+  }
+}

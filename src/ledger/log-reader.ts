@@ -1,0 +1,67 @@
+import type { LogTable } from "./log-table.js"
+import type { LogRecord } from "./record.js"
+import { eachRecord, readSegment } from "./segment.js"
+import type { LedgerPort } from "./sql-port.js"
+
+/** A record and its place in the log. */
+export interface PlacedRecord {
+  /** The segment's number, from 1. */
+  readonly sequence: number
+  /** The record's place in the segment, from 0. */
+  readonly index: number
+  readonly record: LogRecord
+}
+
+/** Where to read on. */
+export type LogPlace = Pick<PlacedRecord, "sequence" | "index">
+
+/** Reads what is in the file: the segments that no snapshot covers, and those that are kept as history. */
+export class LogReader {
+  readonly #port: LedgerPort
+  readonly #table: LogTable
+
+  constructor(port: LedgerPort, table: LogTable) {
+    this.#port = port
+    this.#table = table
+  }
+
+  /** The last records that `wants` picks, the newest first, at most `count`. @throws {StoreCorrupt} {StoreVersion} */
+  async last(count: number, wants: (record: LogRecord) => boolean): Promise<LogRecord[]> {
+    const found: LogRecord[] = []
+    let before = Number.MAX_SAFE_INTEGER
+    while (found.length < count) {
+      const row = this.#table.segmentBefore(before)
+      if (row === undefined) break
+      const wanted = (await this.#recordsOf(row)).filter(wants)
+      found.push(...wanted.reverse().slice(0, count - found.length))
+      before = row.id
+    }
+    return found
+  }
+
+  /**
+   * Every record from a place on, or from the first one that is left, in order. Segments that a compaction drops
+   * meanwhile are not read.
+   *
+   * @throws {StoreCorrupt} {StoreVersion}
+   */
+  async *from(place: LogPlace = { sequence: 1, index: 0 }): AsyncGenerator<PlacedRecord, void, undefined> {
+    let { sequence, index } = place
+    for (;;) {
+      const row = this.#table.segmentFrom(sequence)
+      if (row === undefined) return
+      if (row.id !== sequence) index = 0
+      sequence = row.id
+      const records = await this.#recordsOf(row)
+      for (; index < records.length; index++) yield { sequence, index, record: records[index]! }
+      sequence += 1
+      index = 0
+    }
+  }
+
+  async #recordsOf({ id, body }: { readonly id: number; readonly body: Uint8Array }): Promise<LogRecord[]> {
+    const records: LogRecord[] = []
+    eachRecord(await readSegment(this.#port, id, body), (record) => records.push(record))
+    return records
+  }
+}

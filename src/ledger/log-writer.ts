@@ -1,0 +1,264 @@
+import type { LogEnd } from "./log-end.js"
+import type { LogTable } from "./log-table.js"
+import type { DenyRecord, LogRecord } from "./record.js"
+import type { Recovered } from "./recovery.js"
+import { SegmentWriter } from "./segment.js"
+import { writeSnapshot } from "./snapshot.js"
+import type { LedgerPort } from "./sql-port.js"
+
+/** A segment that grew over several commits is full when one more page of the file would be touched. */
+const PAGE_BYTES = 3_500
+/** A segment that one commit fills may be larger, still far below the 2 MB of a row. */
+const COMMIT_BYTES = 500_000
+
+/** Where a log stands that is opened. */
+export type LogPosition = Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes" | "oldestSequence">
+
+/** What a snapshot is made of. */
+export interface SnapshotRules {
+  /** How many covered segments are kept as history. */
+  readonly historySegments: number
+  /** The most bytes of state in one row. */
+  readonly partBytes: number
+}
+
+interface SealedSegment {
+  readonly sequence: number
+  readonly body: Uint8Array
+  readonly hash: Uint8Array
+}
+
+/** The open segment as a commit writes it. */
+interface OpenSegment {
+  readonly sequence: number
+  readonly count: number
+  /** Records that were appended until then. */
+  readonly appended: number
+  readonly body: Uint8Array
+}
+
+/** Appends records, and writes the segments that hold them. Who calls it makes one write at a time. */
+export class LogWriter {
+  readonly #port: LedgerPort
+  readonly #table: LogTable
+  readonly #requireOpen: () => void
+  readonly #onWritten: (end: LogEnd) => void
+  readonly #metaHash: Uint8Array
+  /** Segments with records that are not in the file yet, in order; the last one is open. */
+  readonly #writers: SegmentWriter[]
+  /** Records of the open segment that are in the file. */
+  #committed: number
+  #heldDenial: DenyRecord | null = null
+  /** The first segment in the file. */
+  #oldestSequence: number
+  /** Records that were appended since the ledger was opened, and those of them that are in the file. */
+  #appended = 0
+  #durable = 0
+  /** Writes that were begun, and those that were made. */
+  #begun = 0
+  #made = 0
+  #commits = 0
+  #logBytes: number
+  #snapshotBytes: number
+
+  /**
+   * @param requireOpen throws where the ledger was closed meanwhile
+   * @param onWritten hears how far the log reaches after each write
+   */
+  constructor(
+    port: LedgerPort,
+    table: LogTable,
+    open: SegmentWriter,
+    log: LogPosition,
+    requireOpen: () => void,
+    onWritten: (end: LogEnd) => void,
+  ) {
+    this.#onWritten = onWritten
+    this.#port = port
+    this.#table = table
+    this.#requireOpen = requireOpen
+    this.#writers = [open]
+    this.#committed = open.count
+    this.#metaHash = log.metaHash
+    this.#logBytes = log.logBytes
+    this.#snapshotBytes = log.snapshotBytes
+    this.#oldestSequence = log.oldestSequence
+  }
+
+  /** Bytes of sealed segments that no snapshot covers. */
+  get logBytes(): number {
+    return this.#logBytes
+  }
+
+  get snapshotBytes(): number {
+    return this.#snapshotBytes
+  }
+
+  /** Commits of what was appended; compactions do not count. */
+  get commits(): number {
+    return this.#commits
+  }
+
+  /** Writes that were made. */
+  get made(): number {
+    return this.#made
+  }
+
+  /** What is appended now is in the file when this many writes were made. */
+  get writeOfNext(): number {
+    return this.#begun + 1
+  }
+
+  /** Records that are not in the file. */
+  get unwritten(): number {
+    return this.#appended - this.#durable
+  }
+
+  /** Whether anything was appended that is not in the file. */
+  get hasNews(): boolean {
+    return this.#heldDenial !== null || this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
+  }
+
+  /** Appends a record. Whether so many wait that somebody should write them. */
+  append(record: LogRecord): boolean {
+    if (this.#heldDenial !== null) this.#tellDenial()
+    const isLong = this.#roll()
+    this.#appendTo(record)
+    return isLong
+  }
+
+  /** Appends records to one segment, so that all or none of them are in the file. */
+  appendTogether(records: readonly LogRecord[]): boolean {
+    this.#tellDenial()
+    const isLong = this.#roll()
+    for (const record of records) this.#appendTo(record)
+    return isLong
+  }
+
+  /**
+   * Holds a denial back while more of the same kind come, so that a flood is one record.
+   *
+   * @param merge whether it may be told with others
+   */
+  appendDenial(record: DenyRecord, { merge }: { readonly merge: boolean }): boolean {
+    const held = this.#heldDenial
+    const same = held !== null && held.limit === record.limit && held.key === record.key && held.cost === record.cost
+    // Only in the order of time, so that repeating the first of them leaves the state as all of them did.
+    if (same && merge && record.timeMs >= held.lastMs) {
+      this.#heldDenial = { ...held, count: held.count + 1, lastMs: record.timeMs }
+      return false
+    }
+    const isLong = this.#tellDenial()
+    this.#heldDenial = record
+    return isLong
+  }
+
+  #tellDenial(): boolean {
+    const held = this.#heldDenial
+    if (held === null) return false
+    this.#heldDenial = null
+    const isLong = this.#roll()
+    this.#appendTo(held)
+    return isLong
+  }
+
+  #appendTo(record: LogRecord): void {
+    this.#writers.at(-1)!.append(record)
+    this.#appended += 1
+  }
+
+  /** Opens another segment where the last one is full. */
+  #roll(): boolean {
+    const open = this.#writers.at(-1)!
+    if (open.length < COMMIT_BYTES) return false
+    this.#writers.push(new SegmentWriter(open.sequence + 1))
+    return true
+  }
+
+  /** Closes the segments that are full, or all where `rolling`, and opens the next. What comes from here on goes there. */
+  close({ rolling }: { readonly rolling: boolean }): SegmentWriter[] {
+    this.#begun += 1
+    this.#tellDenial()
+    const open = this.#writers.at(-1)!
+    if (rolling || open.length >= PAGE_BYTES) this.#writers.push(new SegmentWriter(open.sequence + 1))
+    return this.#writers.splice(0, this.#writers.length - 1)
+  }
+
+  /** Writes closed segments and the open one in one transaction, with `also` in it. */
+  async write(closed: readonly SegmentWriter[], also?: () => void): Promise<void> {
+    const sealed = await this.#seal(closed)
+    const open = await this.#sealOpen()
+    // Who abandoned the ledger while the hashes were made may have opened another on the same rows.
+    this.#requireOpen()
+    if (sealed.length === 0 && also === undefined) {
+      this.#table.writeSegment(open.sequence, open.body)
+    } else {
+      this.#table.transaction(() => {
+        for (const segment of sealed) this.#table.writeSegment(segment.sequence, segment.body)
+        this.#table.writeSegment(open.sequence, open.body)
+        also?.()
+      })
+    }
+    this.#noteWritten(open)
+    this.#commits += 1
+    for (const segment of sealed) this.#logBytes += segment.body.length
+  }
+
+  /** Writes a snapshot of the state after closed segments, and drops what it covers, in one transaction. */
+  async writeSnapshot(
+    closed: readonly SegmentWriter[],
+    state: Uint8Array,
+    { historySegments, partBytes }: SnapshotRules,
+  ): Promise<void> {
+    this.#writers[0]!.isAfterSnapshot = true
+    const sequence = closed.at(-1)!.sequence
+    const dropped = sequence - historySegments
+    const oldestSequence = Math.max(this.#oldestSequence, dropped + 1)
+    const sealed = await this.#seal(closed)
+    const snapshot = { sequence, oldestSequence, chainHash: sealed.at(-1)!.hash, state }
+    const rows = await writeSnapshot(this.#port, snapshot, { metaHash: this.#metaHash, partBytes })
+    const open = await this.#sealOpen()
+    this.#requireOpen()
+    this.#table.transaction(() => {
+      for (const segment of sealed) {
+        if (segment.sequence > dropped) this.#table.writeSegment(segment.sequence, segment.body)
+      }
+      this.#table.writeSegment(open.sequence, open.body)
+      this.#table.replaceSnapshot(rows, dropped)
+    })
+    this.#noteWritten(open)
+    this.#snapshotBytes = state.length
+    this.#oldestSequence = oldestSequence
+    this.#logBytes = 0
+  }
+
+  #noteWritten({ sequence, count, appended }: Omit<OpenSegment, "body">): void {
+    this.#committed = count
+    this.#onWritten({ sequence, count, metaHash: this.#metaHash })
+    this.#durable = appended
+    this.#made = this.#begun
+  }
+
+  /** Seals closed segments in order, each with the hash of the one before, and gives the open one its own. */
+  async #seal(closed: readonly SegmentWriter[]): Promise<SealedSegment[]> {
+    const sealed: SealedSegment[] = []
+    for (const [index, writer] of closed.entries()) {
+      const { body, hash } = await writer.seal(this.#port, { isSealed: true })
+      sealed.push({ sequence: writer.sequence, body, hash })
+      const next = closed[index + 1] ?? this.#writers[0]!
+      next.previousHash = hash
+    }
+    return sealed
+  }
+
+  /** The open segment as it is now. What is appended from here on is not in it. */
+  async #sealOpen(): Promise<OpenSegment> {
+    const open = this.#writers[0]!
+    const { sequence, count } = open
+    // Segments that were opened meanwhile hold what came later.
+    const later = this.#writers.slice(1).reduce((sum, writer) => sum + writer.count, 0)
+    const appended = this.#appended - later
+    const { body } = await open.seal(this.#port, { isSealed: false })
+    return { sequence, count, appended, body }
+  }
+}

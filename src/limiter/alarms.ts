@@ -1,0 +1,102 @@
+/** The longest delay that timers know; a longer one would fire at once. */
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+
+/** Something that happens at a time, until it is cancelled. */
+export interface Alarm {
+  /** In ms of `performance.now()`. */
+  readonly atMs: number
+  /** `null` when it has rung or was cancelled. */
+  ring: (() => void) | null
+}
+
+/**
+ * Any number of alarms on one timer, which runs only while one is set. Times are of the monotonic clock, so that a wall
+ * clock that is put back holds nobody up.
+ */
+export class Alarms {
+  /** A binary heap: the parent of place i, at ⌊(i − 1) / 2⌋, is never later than it. */
+  readonly #heap: Alarm[] = []
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #timerAtMs = Number.POSITIVE_INFINITY
+  #cancelled = 0
+
+  /** Milliseconds of a clock that only goes forward. */
+  now(): number {
+    return performance.now()
+  }
+
+  set(atMs: number, ring: () => void): Alarm {
+    const alarm = { atMs, ring }
+    this.#push(alarm)
+    this.#arm()
+    return alarm
+  }
+
+  cancel(alarm: Alarm): void {
+    if (alarm.ring === null) return
+    alarm.ring = null
+    this.#cancelled += 1
+    // Those that were cancelled stay until they are first, or are the most.
+    if (this.#cancelled * 2 > this.#heap.length) {
+      const kept = this.#heap.filter(({ ring }) => ring !== null)
+      this.#heap.length = 0
+      this.#cancelled = 0
+      for (const each of kept) this.#push(each)
+    }
+    this.#arm()
+  }
+
+  /** Sets the timer for the first alarm, as far ahead as timers reach. */
+  #arm(): void {
+    const atMs = this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY
+    if (atMs === this.#timerAtMs) return
+    clearTimeout(this.#timer)
+    this.#timerAtMs = atMs
+    if (atMs === Number.POSITIVE_INFINITY) return
+    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.now())), LONGEST_DELAY_MS)
+    this.#timer = setTimeout(() => this.#ringDue(), delayMs)
+  }
+
+  #ringDue(): void {
+    this.#timerAtMs = Number.POSITIVE_INFINITY
+    const nowMs = this.now()
+    while (this.#heap.length > 0 && this.#heap[0]!.atMs <= nowMs) {
+      const alarm = this.#pop()
+      const { ring } = alarm
+      if (ring === null) this.#cancelled -= 1
+      alarm.ring = null
+      ring?.()
+    }
+    this.#arm()
+  }
+
+  #push(alarm: Alarm): void {
+    const heap = this.#heap
+    let place = heap.push(alarm) - 1
+    while (place > 0) {
+      const parent = (place - 1) >> 1
+      if (heap[parent]!.atMs <= alarm.atMs) break
+      heap[place] = heap[parent]!
+      place = parent
+    }
+    heap[place] = alarm
+  }
+
+  #pop(): Alarm {
+    const heap = this.#heap
+    const first = heap[0]!
+    const last = heap.pop()!
+    if (heap.length === 0) return first
+    let place = 0
+    for (;;) {
+      let child = 2 * place + 1
+      if (child >= heap.length) break
+      if (child + 1 < heap.length && heap[child + 1]!.atMs < heap[child]!.atMs) child += 1
+      if (heap[child]!.atMs >= last.atMs) break
+      heap[place] = heap[child]!
+      place = child
+    }
+    heap[place] = last
+    return first
+  }
+}

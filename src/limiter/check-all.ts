@@ -1,0 +1,117 @@
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, Awaitable, Checker, CheckOptions } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import { allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
+
+/** A limiter whose verbs answer at once, and that says so. */
+export interface SyncLimiter extends Checker {
+  readonly isSynchronous: true
+  check(key: string, options?: CheckOptions): Decision
+  peek(key: string, options?: CheckOptions): Decision
+  refund(receipt: Receipt, units?: number): void
+}
+
+/** One of the checks that are decided together, each by its own limiter. */
+export interface AllItem<L extends Checker = Checker> {
+  readonly limiter: L
+  readonly key: string
+  /** Units to charge, 0 … 2^31; default 1. */
+  readonly cost?: number
+}
+
+/**
+ * Decides checks of several limiters together: all are charged, or none is.
+ *
+ * Limiters that answer at once, as `RateLimiter` does, are exact: all are asked before any is charged. The others are
+ * charged in parallel, and where one denies, the rest is refunded: so for a moment they hold more than they should, and
+ * where a refund fails, its charge stands. That is stricter than it should be, never looser. Of both kinds together, the
+ * exact ones come first, and where they deny, the others are not charged: they tell what `peek` says where they have it.
+ *
+ * @throws {RangeError} where there is no item, or one key and limiter come twice; whatever a limiter throws, after the
+ * others' charges were given back
+ * @example
+ * ```ts
+ * import { checkAll, RateLimiter } from "sluice"
+ *
+ * const perUser = new RateLimiter("10/minute")
+ * const perOrg = new RateLimiter("100/minute")
+ * const { allowed } = checkAll([
+ *   { limiter: perUser, key: "user:42" },
+ *   { limiter: perOrg, key: "org:7", cost: 2 },
+ * ])
+ * allowed // true
+ * ```
+ */
+export function checkAll(items: readonly AllItem<SyncLimiter>[]): AllDecision
+export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision>
+export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
+  const numbers = new Map<Checker, number>()
+  const parts: Part[] = items.map(({ limiter, key, cost = 1 }) => {
+    const number = numbers.get(limiter) ?? numbers.size
+    numbers.set(limiter, number)
+    return { limiter, key, options: { cost }, subject: `${number} ${key}` }
+  })
+  refuseRepeats(parts)
+  const exact = parts.filter(isSynchronous)
+  if (exact.length === parts.length) return decideExactly(exact)
+  return decideInParallel(parts, exact)
+}
+
+interface Part<L extends Checker = Checker> {
+  readonly limiter: L
+  readonly key: string
+  readonly options: CheckOptions
+  readonly subject: string
+}
+
+function isSynchronous(part: Part): part is Part<SyncLimiter> {
+  return (part.limiter as Partial<SyncLimiter>).isSynchronous === true
+}
+
+function decideExactly(parts: readonly Part<SyncLimiter>[]): AllDecision {
+  return decideAll(
+    parts.map(({ limiter, key, options, subject }) => ({
+      subject,
+      key,
+      peek: () => limiter.peek(key, options),
+      check: () => limiter.check(key, options),
+      refund: ({ receipt }) => receipt && limiter.refund(receipt),
+    })),
+  )
+}
+
+async function decideInParallel(parts: readonly Part[], exact: readonly Part<SyncLimiter>[]): Promise<AllDecision> {
+  const decided = new Map<Part, Decision>()
+  let isOpen = true
+  if (exact.length > 0) {
+    const first = decideExactly(exact)
+    isOpen = first.allowed
+    for (const [index, part] of exact.entries()) decided.set(part, first.decisions[index]!)
+  }
+  const others = parts.filter((part) => !decided.has(part))
+  const answers = await Promise.allSettled(others.map((part) => (isOpen ? check(part) : ask(part))))
+  const errors: unknown[] = []
+  for (const [index, answer] of answers.entries()) {
+    if (answer.status === "fulfilled") decided.set(others[index]!, answer.value)
+    else errors.push(answer.reason)
+  }
+  const decisions = [...decided.values()]
+  if (errors.length === 0 && decisions.every(({ allowed }) => allowed)) {
+    return allDecision(parts.map((part) => decided.get(part)!))
+  }
+  await Promise.allSettled(
+    [...decided].map(async ([{ limiter }, { receipt }]) => receipt && (await limiter.refund(receipt))),
+  )
+  if (errors.length > 0) throw errors[0]
+  return allDecision(parts.map((part) => withoutReceipt(decided.get(part)!)))
+}
+
+async function check({ limiter, key, options }: Part): Promise<Decision> {
+  return limiter.check(key, options)
+}
+
+/** What a limiter would say; one without `peek` is charged for it, and refunded with the others. */
+async function ask(part: Part): Promise<Decision> {
+  const { peek } = part.limiter as Partial<SyncLimiter>
+  return peek === undefined ? check(part) : peek.call(part.limiter, part.key, part.options)
+}

@@ -1,0 +1,72 @@
+import type { Decision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+import type { AllDecision } from "../types/limiter.js"
+
+/** One of several checks that are decided together: what each verb does for it, at once. */
+export interface DecidableItem {
+  /** The same text for the same key of the same limit, another one for every other. */
+  readonly subject: string
+  readonly key: string
+  peek(): Decision
+  check(): Decision
+  refund(decision: Decision): void
+}
+
+/**
+ * Decides several checks together, at once: all are charged, or none is.
+ *
+ * Where one or more would be denied, these alone are asked for real, so that the denial counts in their statistics and
+ * starts the block of their policy; nothing is charged.
+ *
+ * @throws {RangeError} where there is no item, or two have the same subject; whatever `peek` throws, before any charge
+ */
+export function decideAll(items: readonly DecidableItem[]): AllDecision {
+  refuseRepeats(items)
+  const peeked = items.map((item) => item.peek())
+  if (peeked.some(({ allowed }) => !allowed)) {
+    return allDecision(items.map((item, index) => (peeked[index]!.allowed ? peeked[index]! : item.check())))
+  }
+  const charged: Decision[] = []
+  for (const item of items) {
+    const decision = item.check()
+    charged.push(decision)
+    if (decision.allowed) continue
+    // Only for want of room for another key: a charge of this same call took the last place.
+    for (const [index, earlier] of charged.slice(0, -1).entries()) items[index]!.refund(earlier)
+    return allDecision([...charged.map(withoutReceipt), ...peeked.slice(charged.length)])
+  }
+  return allDecision(charged)
+}
+
+/** @throws {RangeError} where there is no item, or two have the same subject */
+export function refuseRepeats(items: readonly Pick<DecidableItem, "subject" | "key">[]): void {
+  if (items.length === 0) throw new RangeError("Cannot check all of no items: allowed is at least one.")
+  const subjects = new Set<string>()
+  for (const { subject, key } of items) {
+    if (subjects.has(subject)) {
+      throw new RangeError(`Cannot check all: key ${show(key)} comes twice under the same limit, allowed is once.`)
+    }
+    subjects.add(subject)
+  }
+}
+
+/** The answer that several decisions make together. */
+export function allDecision(decisions: readonly Decision[]): AllDecision {
+  const denied = decisions.find(({ allowed }) => !allowed)
+  return {
+    allowed: denied === undefined,
+    deniedKey: denied?.key ?? null,
+    deniedPolicy: denied?.policy ?? null,
+    decisions,
+  }
+}
+
+/** An admission whose charge was given back, as data: without its receipt, and with what is there again. */
+export function withoutReceipt(decision: Decision): Decision {
+  // A getter is not copied.
+  const { receipt: _receipt, ...rest } = { ...decision }
+  if (decision.receipt === undefined) return rest
+  const { rules, remaining, cost } = rest
+  const before = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + cost }))
+  return { ...rest, remaining: remaining + cost, ...(before && { rules: before }) }
+}

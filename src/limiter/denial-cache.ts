@@ -1,0 +1,159 @@
+import type { Policy, Rule } from "../policy/policy.js"
+import { type Clock, systemClock } from "../types/clock.js"
+import type { Decision, RuleDecision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+
+export interface DenialCacheOptions {
+  /** The most keys remembered, 1 … 2^24; default 10,000. Beyond, the one that was denied first is forgotten. */
+  readonly maxKeys?: number
+  /**
+   * A denial is remembered at most so long, ms, 1 … 2^31; default 10,000. It bounds how long a key that somebody else
+   * reset, unblocked or refunded is still denied here.
+   */
+  readonly maxAgeMs?: number
+  /** Tells how much time passed, never which time it is; default the machine's. */
+  readonly clock?: Clock
+}
+
+interface Denial {
+  readonly policy: string
+  readonly decision: Decision
+  /** When the limiter was asked: its own clock was not earlier when it denied. */
+  readonly askedAtMs: number
+  readonly untilMs: number
+}
+
+/** What a question found out before it was asked: whether the key was changed since is told by it. */
+export interface Ticket {
+  readonly askedAtMs: number
+  readonly changes: number
+}
+
+const DEFAULT_KEYS = 10_000
+const DEFAULT_AGE_MS = 10_000
+/** Changes are counted for groups of keys: sharing one only means that a denial is not remembered. */
+const CHANGE_SLOTS = 1_024
+
+/**
+ * Denials that a limiter far away told, so that repeating the question until the time to retry costs no call.
+ *
+ * A denial of a cost answers that cost and greater ones, never smaller ones, until its retry time as counted from before
+ * the question: so it is never told too long, whatever the clocks say. A change of the key made through the same cache
+ * drops it at once; one made elsewhere is seen `maxAgeMs` later at most.
+ */
+export class DenialCache {
+  readonly #maxKeys: number
+  readonly #maxAgeMs: number
+  readonly #clock: Clock
+  readonly #denials = new Map<string, Denial>()
+  readonly #changes = new Uint32Array(CHANGE_SLOTS)
+  #hits = 0
+
+  /** @throws {RangeError} where an option is out of range */
+  constructor({ maxKeys = DEFAULT_KEYS, maxAgeMs = DEFAULT_AGE_MS, clock = systemClock }: DenialCacheOptions = {}) {
+    requireOption("maxKeys", maxKeys, 2 ** 24)
+    requireOption("maxAgeMs", maxAgeMs, 2 ** 31)
+    this.#maxKeys = maxKeys
+    this.#maxAgeMs = maxAgeMs
+    this.#clock = clock
+  }
+
+  /** How many keys are remembered, those whose time is over and that nobody asked about included. */
+  get size(): number {
+    return this.#denials.size
+  }
+
+  /** How many checks were answered from here. The limiter did not count them. */
+  get hits(): number {
+    return this.#hits
+  }
+
+  /** Taken before a question, for `note`. */
+  ticket(name: string): Ticket {
+    return { askedAtMs: this.#clock.now(), changes: this.#changes[slotOf(name)]! }
+  }
+
+  /**
+   * The answer to a check, if it is known. Its `retryAfterMs` is exact for the cost that was denied, and enough for a
+   * greater one.
+   *
+   * @param name of the key among all that share this cache
+   * @param policy a denial under another one says nothing
+   */
+  find(name: string, policy: Policy, cost: number): Decision | null {
+    const denial = this.#denials.get(name)
+    if (denial === undefined) return null
+    const nowMs = this.#clock.now()
+    if (nowMs >= denial.untilMs || nowMs < denial.askedAtMs || denial.policy !== policy.canonical) {
+      this.#denials.delete(name)
+      return null
+    }
+    if (cost < denial.decision.cost) return null
+    this.#hits += 1
+    return answer(denial.decision, policy, cost, nowMs - denial.askedAtMs)
+  }
+
+  /** Remembers what a question was told, unless it was no denial or the key was changed meanwhile. */
+  note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
+    const { allowed, cost, retryAfterMs } = decision
+    if (allowed || cost === 0 || ticket.changes !== this.#changes[slotOf(name)]) return
+    const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, this.#maxAgeMs)
+    const known = this.#denials.get(name)
+    // The least cost answers most.
+    if (known !== undefined && known.policy === policy && known.decision.cost < cost && known.untilMs >= untilMs) return
+    this.#denials.delete(name)
+    if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
+    this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, untilMs })
+  }
+
+  /** Forgets a key that is being changed, and what questions under way will be told of it. */
+  forget(name: string): void {
+    this.#changes[slotOf(name)]! += 1
+    this.#denials.delete(name)
+  }
+}
+
+/** The denial as it stands after a time, for its own cost or a greater one. */
+function answer(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
+  const { receipt: _receipt, rules: told, ...rest } = decision
+  const more = cost - decision.cost
+  const waitMs = (rule: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">, index: number) =>
+    Math.max(0, enoughMs(policy.rules[index]!, rule, more) - elapsedMs)
+  const later = { cost, reason: "cached", resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) } as const
+  const ownMs = Math.max(1, decision.retryAfterMs - elapsedMs)
+  if (told === undefined) return { ...rest, ...later, retryAfterMs: Math.max(ownMs, waitMs(decision, 0)) }
+  const rules = told.map((rule, index) => ({
+    ...rule,
+    retryAfterMs: waitMs(rule, index),
+    resetAfterMs: Math.max(0, rule.resetAfterMs - elapsedMs),
+  }))
+  return { ...rest, ...later, retryAfterMs: Math.max(ownMs, ...rules.map((rule) => rule.retryAfterMs)), rules }
+}
+
+/** A wait that is enough for so many units more than were denied: that for the same units is known exactly. */
+function enoughMs(
+  { algorithm, limit, periodMs, refill }: Rule,
+  { retryAfterMs, resetAfterMs }: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">,
+  more: number,
+): number {
+  if (more === 0) return retryAfterMs
+  // When the quota is full again every cost passes.
+  const whenFull = Math.max(retryAfterMs, resetAfterMs)
+  const flows = algorithm === "gcra" || algorithm === "token_bucket" || algorithm === "leaky_bucket"
+  if (!flows) return whenFull
+  const moreMs =
+    refill === null ? Math.ceil((more * periodMs) / limit) + 1 : Math.ceil(more / refill.amount) * refill.everyMs
+  return Math.min(whenFull, retryAfterMs + moreMs)
+}
+
+function slotOf(name: string): number {
+  let hash = name.length
+  for (let at = Math.max(0, name.length - 24); at < name.length; at++)
+    hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193)
+  return (hash ^ (hash >>> 15)) & (CHANGE_SLOTS - 1)
+}
+
+function requireOption(option: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return
+  throw new RangeError(`Cannot make a denial cache: ${option} is ${show(value)}, allowed is 1 to ${most}.`)
+}

@@ -1,0 +1,34 @@
+import { FORMAT } from "../ledger/envelope.js"
+import type { Ledger, Verification } from "../ledger/ledger.js"
+import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
+
+/** Looks at everything that can be wrong with a store. */
+export async function examine(ledger: Ledger, store: EmbeddedStore): Promise<DoctorReport> {
+  const faults = store.findFaults()
+  const problems = faults.map((fault) => `SQLite: ${fault}`)
+  let found: Verification | null = null
+  try {
+    found = await ledger.verify()
+    if (!found.replayEqualsLive) problems.push("Replaying the log does not give the live state.")
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error))
+  }
+  const { path, sync, lastCommitAtMs } = store
+  return {
+    ok: problems.length === 0,
+    problems,
+    path,
+    sync,
+    format: FORMAT,
+    rows: found?.rows ?? 0,
+    bytes: found?.bytes ?? 0,
+    records: found?.records ?? 0,
+    sequence: found?.sequence ?? 0,
+    snapshotSequence: found?.coveredSequence ?? 0,
+    replayEqualsLive: found?.replayEqualsLive ?? false,
+    fileIsSound: faults.length === 0,
+    lastFlushAtMs: lastCommitAtMs,
+    limits: ledger.isOpen ? ledger.limits.length : 0,
+    keys: ledger.isOpen ? ledger.limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0,
+  }
+}

@@ -1,0 +1,393 @@
+import { LATEST_MS } from "../engine/core-exports.js"
+import { requireKey } from "../engine/key-bytes.js"
+import type { Ledger, Verification } from "../ledger/ledger.js"
+import type { LogPlace } from "../ledger/log-reader.js"
+import type { LedgerLimit } from "../ledger/own-limit.js"
+import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, PolicyInput } from "../policy/policy.js"
+import type { Clock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import { LimitNotFound, StoreUnavailable, show } from "../types/errors.js"
+import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { allDecision } from "./decide-all.js"
+import { examine } from "./doctor.js"
+import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
+import { explain } from "./explain.js"
+import { LimitView } from "./limit-view.js"
+import type { Limiter } from "./limiter.js"
+import { historyEntry, type LogEvent, logEvent } from "./log-event.js"
+import {
+  DEFAULT_LIMIT,
+  type Explanation,
+  type HistoryEntry,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+  type Page,
+  type TopEntry,
+} from "./named-limits.js"
+import { pageOf, requireCount } from "./page.js"
+import { type TopOptions, topOf } from "./top-keys.js"
+
+const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
+const DEFAULT_HISTORY = 100
+const RECENT = 10
+
+/**
+ * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory and told when its
+ * record is as durable as the store's `sync` promises.
+ *
+ * A commit that fails, on a full disk say, rejects its callers with `StoreUnavailable`; the next call opens the store
+ * anew and goes on with what is durable.
+ */
+export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
+  readonly #clock: Clock
+  readonly #store: EmbeddedStore
+  #ledger: Ledger
+  #opening: Promise<Ledger> | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(ledger: Ledger, store: EmbeddedStore, clock: Clock) {
+    this.#ledger = ledger
+    this.#store = store
+    this.#clock = clock
+  }
+
+  /** The folder. */
+  get path(): string {
+    return this.#store.path
+  }
+
+  /** How many keys are held, idle ones that were not swept yet included; 0 once closed. */
+  get keyCount(): number {
+    return this.#ledger.isOpen ? this.#ledger.limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0
+  }
+
+  /** The ledger, or the promise of another one where a commit has failed. */
+  #open(): Ledger | Promise<Ledger> {
+    if (this.#closing !== null) throw new StoreUnavailable("the limiter is closed")
+    if (this.#ledger.isOpen) return this.#ledger
+    this.#opening ??= this.#reopen().finally(() => {
+      this.#opening = null
+    })
+    return this.#opening
+  }
+
+  async #reopen(): Promise<Ledger> {
+    this.#ledger.abandon()
+    this.#ledger = await this.#store.openLedger()
+    return this.#ledger
+  }
+
+  /**
+   * Defines a limit, or puts another policy in its place: what was used stays used, capped at the new capacity. The
+   * limit named `"default"` is the one for keys without a limit of their own.
+   *
+   * @throws {PolicyError} {KeyError}; then nothing has changed
+   */
+  async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
+    requireKey(name)
+    const parsed = parsePolicy(policy)
+    const ledger = await this.#open()
+    ledger.define(name, parsed, this.#clock.now())
+    await ledger.commit()
+    return { name, policy: parsed }
+  }
+
+  /** Forgets a limit and all its keys' counts. Whether there was one. */
+  async remove(name: string): Promise<boolean> {
+    const ledger = await this.#open()
+    const limit = ledger.limit(name)
+    if (limit === undefined) return false
+    ledger.remove(limit, this.#clock.now())
+    await ledger.commit()
+    return true
+  }
+
+  /** The limits, in the order of their names. */
+  async limits(page?: Page): Promise<NamedLimit[]> {
+    const ledger = await this.#open()
+    const names = ledger.limits.map(({ name }) => name)
+    return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.keys.policy }))
+  }
+
+  /** A limit by its name, or `null`. */
+  async limit(name: string): Promise<NamedLimit | null> {
+    const limit = (await this.#open()).limit(name)
+    return limit === undefined ? null : { name, policy: limit.keys.policy }
+  }
+
+  /** A limit as a limiter of its own, for whoever takes one. @throws {LimitNotFound} */
+  of(name: string): Limiter {
+    const view = new LimitView(this, name, () => {
+      const limit = this.#ledger.limit(name)
+      if (limit === undefined) throw new LimitNotFound(name)
+      return limit.keys.policy
+    })
+    void view.policy
+    return view
+  }
+
+  /**
+   * Asks and charges. A denial consumes nothing; cost 0 asks only. An admission is told when it is as durable as the
+   * store's `sync` promises.
+   *
+   * @throws {LimitNotFound} {CostError} {KeyError} {RangeError}; then nothing has changed. {StoreUnavailable} where it
+   * could not be made durable
+   */
+  async check(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
+    const opened = this.#open()
+    const ledger = opened instanceof Promise ? await opened : opened
+    const limit = limitFor(ledger, key, options)
+    const { decision, needsCommit } = ledger.check(limit, key, costOf(options), this.#clock.now(), options?.id)
+    if (needsCommit) await ledger.commit()
+    return decision
+  }
+
+  /** `check`, but only whether. */
+  async allow(key: string, options?: CheckOptions & LimitChoice): Promise<boolean> {
+    return (await this.check(key, options)).allowed
+  }
+
+  /** What `check` would say, charging nothing. */
+  async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
+    const ledger = await this.#open()
+    return ledger.peek(limitFor(ledger, key, options), key, costOf(options), this.#clock.now(), options?.id)
+  }
+
+  /**
+   * Decides several checks together, in one transaction: all are charged, or none is.
+   *
+   * @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice; else as `check`;
+   * then nothing has changed
+   */
+  async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    const ledger = await this.#open()
+    const checks = items.map((item) => ({ limit: limitFor(ledger, item.key, item), key: item.key, cost: costOf(item) }))
+    const answers = ledger.checkAll(checks, this.#clock.now())
+    if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+    return allDecision(answers.map(({ decision }) => decision))
+  }
+
+  /** `checkAll`, but only whether. */
+  async allowAll(items: readonly CheckItem[]): Promise<boolean> {
+    return (await this.checkAll(items)).allowed
+  }
+
+  /**
+   * Gives back units that a check charged, all of them if not told otherwise. A receipt settles once; that of a limit
+   * that was removed gives nothing back, and so does one of before a crash under `ahead` or `batch`.
+   *
+   * @throws {RangeError} where the receipt is not of this store or the units are out of range
+   */
+  async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
+    requireRefund(receipt, units)
+    await this.#settle(receipt, units)
+  }
+
+  /**
+   * Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once.
+   *
+   * @throws {RangeError} where the receipt is not of this store or the cost is out of range
+   */
+  async settle(receipt: Receipt, actualCost: number): Promise<void> {
+    requireActualCost(actualCost)
+    await this.#settle(receipt, receipt.cost - actualCost)
+  }
+
+  async #settle(receipt: Receipt, units: number): Promise<void> {
+    const ledger = await this.#open()
+    const limit = ledger.limitOf(receipt)
+    if (limit === undefined) {
+      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this store.`)
+    }
+    if (limit !== null && ledger.settle(limit, receipt, units, this.#clock.now())) await changed(ledger)
+  }
+
+  /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
+  async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
+    const ledger = await this.#open()
+    ledger.charge(limitFor(ledger, key, choice), key, requireNumber(units), this.#clock.now())
+    await changed(ledger)
+  }
+
+  /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
+  async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
+    const ledger = await this.#open()
+    const nowMs = this.#clock.now()
+    const untilMs = Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS)
+    ledger.block(limitFor(ledger, key, choice), key, untilMs, nowMs)
+    await changed(ledger)
+  }
+
+  /** Ends a block. Whether there was one. */
+  async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
+    const ledger = await this.#open()
+    const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
+    if (had) await changed(ledger)
+    return had
+  }
+
+  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  async reset(key: string, choice?: LimitChoice): Promise<boolean> {
+    const ledger = await this.#open()
+    const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
+    await changed(ledger)
+    return had
+  }
+
+  /** A key's state without a check. */
+  async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
+    const ledger = await this.#open()
+    return limitFor(ledger, key, choice).keys.status(key, this.#clock.now())
+  }
+
+  /** A key's statistics. They are kept for as long as the store was opened to keep them. */
+  async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
+    const ledger = await this.#open()
+    return limitFor(ledger, key, choice).keys.stats(key)
+  }
+
+  /**
+   * The keys that were decided about, in the order of their names: under a limit, or under any.
+   *
+   * @throws {TypeError} where the store keeps no names; {LimitNotFound}
+   */
+  async list(choice: LimitChoice & Page = {}): Promise<string[]> {
+    const ledger = await this.#open()
+    const keys = new Set<string>()
+    for (const limit of listed(ledger, choice.limit)) for (const key of ledger.namesOf(limit)) keys.add(key)
+    return pageOf([...keys], choice)
+  }
+
+  /**
+   * The keys with the most checks allowed or denied, most first: under a limit, or under any. Costs the number of keys.
+   *
+   * @throws {TypeError} where the store keeps no names; {LimitNotFound}
+   */
+  async top(options: TopOptions & LimitChoice): Promise<TopEntry[]> {
+    const ledger = await this.#open()
+    return topOf(ledger, listed(ledger, options.limit), options)
+  }
+
+  /** A key's last events, newest first: those that the log still has. */
+  async history(key: string, options: { readonly count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
+    const { count = DEFAULT_HISTORY } = options
+    requireCount(count)
+    const ledger = await this.#open()
+    const { name, number } = limitFor(ledger, key, options)
+    const entries: HistoryEntry[] = []
+    await ledger
+      .lastRecords(count, (record) => {
+        if (record.limit !== number || ("key" in record ? record.key !== key : record.op !== "define")) return false
+        return historyEntry(record, key, name) !== null
+      })
+      .then((records) => {
+        for (const record of records) entries.push(historyEntry(record, key, name)!)
+      })
+    return entries
+  }
+
+  /** Why a check would be answered as it would be now. @throws as `peek` */
+  async explain(key: string, options?: CheckOptions & LimitChoice): Promise<Explanation> {
+    const ledger = await this.#open()
+    const { name, keys } = limitFor(ledger, key, options)
+    const nowMs = this.#clock.now()
+    const decision = keys.peek(key, costOf(options), nowMs)
+    const status = keys.status(key, nowMs)
+    const { policy } = keys
+    const recent = await this.history(key, { limit: name, count: RECENT })
+    return explain({ limit: name, policy, decision, status, nowMs, recent })
+  }
+
+  /**
+   * Every record that the log still has, in order, from a place on: what is in the file when the reading comes there.
+   *
+   * @throws {StoreCorrupt} where a row is not what was written
+   */
+  async *records(from?: LogPlace): AsyncGenerator<LogEvent, void, undefined> {
+    const ledger = await this.#open()
+    const names = new Map<number, string>()
+    for await (const placed of ledger.records(from)) {
+      const { record } = placed
+      if (record.op === "define") names.set(record.limit, record.name)
+      const isOfStore = record.op === "open" || record.op === "close"
+      yield logEvent(placed, isOfStore ? null : (ledger.nameOf(record.limit) ?? names.get(record.limit) ?? null))
+    }
+  }
+
+  /** Resolves when everything that was decided so far is in the file. @throws {StoreUnavailable} */
+  async flush(): Promise<void> {
+    await (await this.#open()).commit()
+  }
+
+  /** Writes a snapshot of the state in place of the log that led to it. It does so by itself past `compactBytes`. */
+  async compact(): Promise<void> {
+    await (await this.#open()).compact()
+  }
+
+  /**
+   * Reads the whole log anew and compares what it replays to with the live state.
+   *
+   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
+   */
+  async verify(): Promise<Verification> {
+    return (await this.#open()).verify()
+  }
+
+  /** Looks at everything that can be wrong with the store, and tells it: a fault is told, not thrown. */
+  async doctor(): Promise<DoctorReport> {
+    return examine(await this.#open(), this.#store)
+  }
+
+  /** Commits what is left and lets the folder go. Nothing may be asked afterwards; closing again does nothing. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#opening?.catch(() => undefined)
+      await this.#ledger.close()
+    } finally {
+      this.#store.close()
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** The limit that a verb is about. @throws {LimitNotFound} {KeyError} */
+function limitFor(ledger: Ledger, key: string, choice: LimitChoice | undefined): LedgerLimit {
+  if (choice?.limit !== undefined) {
+    const named = ledger.limit(choice.limit)
+    if (named === undefined) throw new LimitNotFound(choice.limit)
+    return named
+  }
+  const limit = ledger.limit(key) ?? ledger.limit(DEFAULT_LIMIT)
+  if (limit !== undefined) return limit
+  requireKey(key)
+  throw new LimitNotFound(key)
+}
+
+/** The limits whose keys are listed. @throws {TypeError} {LimitNotFound} */
+function listed(ledger: Ledger, name: string | undefined): readonly LedgerLimit[] {
+  if (!ledger.keepsNames) {
+    throw new TypeError("Cannot list keys: this store keeps no names, open it with { names: true }.")
+  }
+  if (name === undefined) return ledger.limits
+  const limit = ledger.limit(name)
+  if (limit === undefined) throw new LimitNotFound(name)
+  return [limit]
+}
+
+/** Resolves when the change that was just made is as durable as it has to be. */
+async function changed(ledger: Ledger): Promise<void> {
+  if (ledger.changeWaits()) await ledger.commit()
+}

@@ -1,0 +1,47 @@
+import type { Ledger } from "../ledger/ledger.js"
+import type { SyncMode } from "../ledger/sync-mode.js"
+
+/** What an embedded limiter needs of the folder that it lies in. */
+export interface EmbeddedStore {
+  /** The folder. */
+  readonly path: string
+  readonly sync: SyncMode
+  /** When the last commit was made since the store was opened, ms since the epoch; `null` where there was none. */
+  readonly lastCommitAtMs: number | null
+  /** Opens the ledger, anew where a commit had failed. */
+  openLedger(): Promise<Ledger>
+  /** What SQLite finds wrong with its file, at most a few lines; none where it is right. */
+  findFaults(): readonly string[]
+  /** Lets the folder go. Nothing may be asked afterwards. */
+  close(): void
+}
+
+/** What `doctor()` tells. */
+export interface DoctorReport {
+  /** Whether nothing is wrong. */
+  readonly ok: boolean
+  /** What is wrong, in words; empty where nothing is. */
+  readonly problems: readonly string[]
+  readonly path: string
+  readonly sync: SyncMode
+  /** The storage format that is written. */
+  readonly format: number
+  /** Rows of the log, and their bytes. */
+  readonly rows: number
+  readonly bytes: number
+  /** Records in the segments that the log still has. */
+  readonly records: number
+  /** The open segment. */
+  readonly sequence: number
+  /** The last segment that the snapshot covers; 0 where there is no snapshot. */
+  readonly snapshotSequence: number
+  /** Whether replaying the log gives the live state, bit for bit. */
+  readonly replayEqualsLive: boolean
+  /** Whether SQLite finds its file right. */
+  readonly fileIsSound: boolean
+  /** When the last commit was made since the store was opened, ms since the epoch; `null` where there was none. */
+  readonly lastFlushAtMs: number | null
+  readonly limits: number
+  /** Keys that are held, idle ones that were not swept yet included. */
+  readonly keys: number
+}

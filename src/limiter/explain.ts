@@ -1,0 +1,42 @@
+import { formatDuration } from "../policy/format-duration.js"
+import type { Policy } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import { show } from "../types/errors.js"
+import type { KeyStatus } from "../types/limiter.js"
+import type { Explanation, HistoryEntry } from "./named-limits.js"
+
+/** What an explanation is made of. */
+export interface ExplainInput {
+  /** The limit's name. */
+  readonly limit: string
+  readonly policy: Policy
+  /** What `peek` says. */
+  readonly decision: Decision
+  readonly status: KeyStatus
+  /** The limiter's time, ms since the epoch. */
+  readonly nowMs: number
+  readonly recent: readonly HistoryEntry[]
+}
+
+/** Tells why a check would be answered as it would be now, and when it would be admitted if nothing else came. */
+export function explain({ limit, policy, decision, status, nowMs, recent }: ExplainInput): Explanation {
+  return {
+    limit,
+    policy,
+    decision,
+    status,
+    nextAdmissionAtMs: nowMs + decision.retryAfterMs,
+    because: because(policy, decision),
+    recent,
+  }
+}
+
+function because(policy: Policy, decision: Decision): string {
+  const { policy: name, remaining, cost, retryAfterMs, reason, allowed } = decision
+  if (reason === "blocked") return `The key is blocked for another ${retryAfterMs} ms.`
+  const rule = policy.rules.find((each) => each.name === name) ?? policy.rules[0]
+  const says = `The rule ${show(name)} (${rule.limit} per ${formatDuration(rule.periodMs)}, ${rule.algorithm})`
+  if (allowed) return `${says} binds most and admits cost ${cost}: ${remaining} are left then.`
+  if (cost === 0) return `${says} is in debt: it has units again in ${retryAfterMs} ms.`
+  return `${says} has ${remaining} left, which is less than cost ${cost}: it admits it in ${retryAfterMs} ms.`
+}

@@ -1,0 +1,17 @@
+/**
+ * Several named limits in memory: `import { MemoryLimits } from "sluice/limits"`.
+ *
+ * @module sluice/limits
+ */
+export { MemoryLimits, type MemoryLimitsOptions } from "./memory-limits.js"
+export {
+  DEFAULT_LIMIT,
+  type Explanation,
+  type HistoryEntry,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+  type Page,
+  type TopEntry,
+} from "./named-limits.js"
+export { type OneLimit, oneLimit } from "./one-limit.js"

@@ -1,0 +1,101 @@
+import type { HistoryEntry } from "./named-limits.js"
+
+/** What a journal keeps of a key. */
+interface Page {
+  readonly limit: string
+  readonly key: string
+  /** Oldest first. */
+  readonly events: Event[]
+}
+
+/** A history's entry with its number, since several may have the same time. */
+interface Event {
+  readonly number: number
+  readonly entry: HistoryEntry
+}
+
+export interface KeyJournalOptions {
+  /** The most keys known by name, 0 … 2^24. At the bound, the one that was used least recently is forgotten. */
+  readonly names: number
+  /** The most events kept for each of them, 0 … 65,536. */
+  readonly history: number
+}
+
+/**
+ * Which keys were used, by name, and what became of each: bounded in both. A limiter's cells hold hashes only, so that
+ * a key costs a few dozen bytes; what is to be listed or told later has to be written down here.
+ */
+export class KeyJournal {
+  readonly #names: number
+  readonly #history: number
+  /** Least recently used first, by limit and key. */
+  readonly #pages = new Map<string, Page>()
+  /** When each limit was defined, for the histories of its keys; oldest first. */
+  readonly #defined = new Map<string, Event[]>()
+  #number = 0
+
+  constructor({ names, history }: KeyJournalOptions) {
+    this.#names = names
+    this.#history = history
+  }
+
+  /** Whether anything is written down at all. */
+  get isOn(): boolean {
+    return this.#names > 0
+  }
+
+  /** Writes down an event of a key, and that the key was used. Equal denials in a row become one entry. */
+  note(entry: Omit<HistoryEntry, "count">): void {
+    if (this.#names === 0) return
+    const { limit, key } = entry
+    const place = placeOf(limit, key)
+    const page = this.#pages.get(place) ?? { limit, key, events: [] }
+    this.#pages.delete(place)
+    if (this.#pages.size >= this.#names) this.#pages.delete(this.#pages.keys().next().value!)
+    this.#pages.set(place, page)
+    if (this.#history === 0) return
+    const last = page.events.at(-1)?.entry
+    const repeats = entry.event === "deny" && last?.event === "deny" && last.units === entry.units
+    if (repeats) page.events.pop()
+    this.#append(page.events, { ...entry, count: repeats ? last.count + 1 : 1 })
+  }
+
+  /** Writes down that a limit was defined, or got another policy. */
+  noteDefinition(limit: string, atMs: number): void {
+    if (this.#names === 0 || this.#history === 0) return
+    const events = this.#defined.get(limit) ?? []
+    this.#defined.set(limit, events)
+    this.#append(events, { atMs, event: "define", key: limit, limit, units: 0, count: 1 })
+  }
+
+  #append(events: Event[], entry: HistoryEntry): void {
+    events.push({ number: this.#number++, entry })
+    if (events.length > this.#history) events.shift()
+  }
+
+  /** The keys known by name under a limit, or under any, each once for each limit; in no order. */
+  keys(limit?: string): { readonly limit: string; readonly key: string }[] {
+    return [...this.#pages.values()].filter((page) => limit === undefined || page.limit === limit)
+  }
+
+  /** The last events of a key, newest first, its limit's definitions among them. */
+  history(limit: string, key: string, count: number): HistoryEntry[] {
+    const own = this.#pages.get(placeOf(limit, key))?.events ?? []
+    const defined = this.#defined.get(limit) ?? []
+    return [...own, ...defined]
+      .sort((a, b) => b.number - a.number)
+      .slice(0, Math.min(count, this.#history))
+      .map(({ entry }) => ({ ...entry, key }))
+  }
+
+  /** Forgets all that was written down about a limit. */
+  forget(limit: string): void {
+    this.#defined.delete(limit)
+    for (const [place, page] of this.#pages) if (page.limit === limit) this.#pages.delete(place)
+  }
+}
+
+/** One text for each limit and key: the length says where the limit's name ends. */
+function placeOf(limit: string, key: string): string {
+  return `${limit.length}:${limit}${key}`
+}

@@ -1,0 +1,88 @@
+import type { Duration, Policy } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import type { Limiter } from "./limiter.js"
+import type { NamedLimits } from "./named-limits.js"
+
+/** One of several named limits as a limiter of its own, for whoever takes one: middleware, say. */
+export class LimitView implements Limiter {
+  readonly #limits: NamedLimits
+  readonly #name: string
+  readonly #policyNow: () => Policy
+
+  /** @param policyNow tells the policy in force */
+  constructor(limits: NamedLimits, name: string, policyNow: () => Policy) {
+    this.#limits = limits
+    this.#name = name
+    this.#policyNow = policyNow
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  /** @throws {LimitNotFound} where the limit was removed */
+  get policy(): Policy {
+    return this.#policyNow()
+  }
+
+  #under<T extends object>(options?: T): T & { readonly limit: string } {
+    return { ...(options as T), limit: this.#name }
+  }
+
+  check(key: string, options?: CheckOptions): Awaitable<Decision> {
+    return this.#limits.check(key, this.#under(options))
+  }
+
+  allow(key: string, options?: CheckOptions): Awaitable<boolean> {
+    return this.#limits.allow(key, this.#under(options))
+  }
+
+  peek(key: string, options?: CheckOptions): Awaitable<Decision> {
+    return this.#limits.peek(key, this.#under(options))
+  }
+
+  /** @throws {RangeError} where an item names another limit */
+  checkAll(items: readonly CheckItem[]): Awaitable<AllDecision> {
+    const other = items.find(({ limit }) => limit !== undefined && limit !== this.#name)
+    if (other !== undefined) {
+      throw new RangeError(
+        `Cannot check under limit ${JSON.stringify(other.limit)}: this is the limit ${JSON.stringify(this.#name)}.`,
+      )
+    }
+    return this.#limits.checkAll(items.map((item) => this.#under(item)))
+  }
+
+  refund(receipt: Receipt, units?: number): Awaitable<void> {
+    return this.#limits.refund(receipt, units)
+  }
+
+  settle(receipt: Receipt, actualCost: number): Awaitable<void> {
+    return this.#limits.settle(receipt, actualCost)
+  }
+
+  charge(key: string, units: number): Awaitable<void> {
+    return this.#limits.charge(key, units, this.#under())
+  }
+
+  block(key: string, duration: Duration): Awaitable<void> {
+    return this.#limits.block(key, duration, this.#under())
+  }
+
+  unblock(key: string): Awaitable<boolean> {
+    return this.#limits.unblock(key, this.#under())
+  }
+
+  reset(key: string): Awaitable<boolean> {
+    return this.#limits.reset(key, this.#under())
+  }
+
+  status(key: string): Awaitable<KeyStatus> {
+    return this.#limits.status(key, this.#under())
+  }
+
+  stats(key: string): Awaitable<KeyStats> {
+    return this.#limits.stats(key, this.#under())
+  }
+}

@@ -1,0 +1,53 @@
+import type { PolicyInput } from "../policy/policy.js"
+import type { Checker } from "../types/limiter.js"
+import { RateLimiter } from "./rate-limiter.js"
+import { type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
+
+/**
+ * A standard decorator that limits the calls of a method, as `wrap` limits those of a function. The default key is the
+ * method's name, so that all objects of the class share the limit.
+ *
+ * Given a policy, the method gets a limiter in memory of its own; given a limiter, it shares that. A limiter that
+ * answers by promise is for methods that return one.
+ *
+ * ```text
+ * class Mailer {
+ *   @limited("100/minute", { key: (to) => `mail:${to}` })
+ *   send(to: string): void { … }
+ * }
+ * ```
+ *
+ * @throws {PolicyError} where the policy is not valid; the method throws {RateLimitExceeded}
+ */
+export function limited<This, Args extends unknown[], Result>(
+  limit: PolicyInput | SyncChecker,
+  options?: WrapOptions<This, Args>,
+): (
+  method: (this: This, ...args: Args) => Result,
+  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Result>,
+) => (this: This, ...args: Args) => Result
+export function limited<This, Args extends unknown[], Result>(
+  limit: Checker,
+  options?: WrapOptions<This, Args>,
+): (
+  method: (this: This, ...args: Args) => Promise<Result>,
+  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<Result>>,
+) => (this: This, ...args: Args) => Promise<Result>
+export function limited<This, Args extends unknown[], Result>(
+  limit: PolicyInput | Checker,
+  options: WrapOptions<This, Args> = {},
+): (
+  method: (this: This, ...args: Args) => Result,
+  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Result>,
+) => (this: This, ...args: Args) => Result {
+  const limiter = isChecker(limit) ? limit : new RateLimiter(limit)
+  return (method, { kind, name }) => {
+    if (kind !== "method") throw new TypeError(`Cannot limit ${String(name)}: it is a ${kind}, allowed is a method.`)
+    // Where the limiter answers by promise, so does the method, by its type.
+    return wrap(limiter as SyncChecker, method, { key: String(name), ...options })
+  }
+}
+
+function isChecker(limit: PolicyInput | Checker): limit is Checker {
+  return typeof limit === "object" && "check" in limit && typeof limit.check === "function"
+}

@@ -1,0 +1,56 @@
+import type { PlacedRecord } from "../ledger/log-reader.js"
+import type { LogRecord } from "../ledger/record.js"
+import type { HistoryEntry } from "./named-limits.js"
+
+/** A record of the log, for people and for export. */
+export interface LogEvent {
+  /** The number of the log's segment, from 1, and the record's place in it, from 0: together they order all records. */
+  readonly sequence: number
+  readonly index: number
+  readonly atMs: number
+  readonly event: HistoryEntry["event"] | "settle" | "ahead" | "remove" | "open" | "close"
+  /** `null` where the record is about no limit, or about one that was removed and whose definition the log has no more. */
+  readonly limit: string | null
+  /** `null` where the record is about no key. */
+  readonly key: string | null
+  /** Units asked for, charged, given back or granted ahead; 0 where the event has none. */
+  readonly units: number
+  /** How many denials of the same kind came one after the other; 1 for everything else. */
+  readonly count: number
+  /** The id that the caller gave the call. */
+  readonly id?: string
+}
+
+/** A record as an event of the log. */
+export function logEvent({ sequence, index, record }: PlacedRecord, limit: string | null): LogEvent {
+  const { event, units, count } = eventOf(record)
+  const key = "key" in record ? record.key : null
+  const told = { sequence, index, atMs: record.timeMs, event, limit, key, units, count }
+  return record.op === "admit" && record.id !== undefined ? { ...told, id: record.id } : told
+}
+
+/** A record as an entry of a key's history; `null` where it is none. */
+export function historyEntry(record: LogRecord, key: string, limit: string): HistoryEntry | null {
+  const { event, units, count } = eventOf(record)
+  if (event === "settle" || event === "ahead" || event === "remove" || event === "open" || event === "close") {
+    return null
+  }
+  return { atMs: record.op === "deny" ? record.lastMs : record.timeMs, event, key, limit, units, count }
+}
+
+function eventOf(record: LogRecord): Pick<LogEvent, "event" | "units" | "count"> {
+  switch (record.op) {
+    case "settle":
+      if (record.units === 0) return { event: "settle", units: 0, count: 1 }
+      return { event: record.units > 0 ? "refund" : "charge", units: Math.abs(record.units), count: 1 }
+    case "admit":
+    case "charge":
+      return { event: record.op, units: record.cost, count: 1 }
+    case "deny":
+      return { event: record.op, units: record.cost, count: record.count }
+    case "ahead":
+      return { event: record.op, units: record.units, count: 1 }
+    default:
+      return { event: record.op, units: 0, count: 1 }
+  }
+}

@@ -1,0 +1,36 @@
+import type { CheckOptions } from "../types/limiter.js"
+import type { NamedLimits } from "./named-limits.js"
+import type { SettlingChecker } from "./permit.js"
+
+/** One of several named limits, as a limiter that `acquire`, `wrap`, `limited` and middleware can take. */
+export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
+  check(key: string, options?: CheckOptions): ReturnType<Limits["check"]>
+  peek(key: string, options?: CheckOptions): ReturnType<Limits["peek"]>
+  refund: Limits["refund"]
+  settle: Limits["settle"]
+}
+
+/**
+ * One of several named limits by itself. Keep what it returns: those who wait by `acquire` for the same object stand in
+ * one line.
+ *
+ * @param name the limit; its checks fail with `LimitNotFound` while there is none
+ * @example
+ * ```ts
+ * import { wrap } from "sluice"
+ * import { MemoryLimits, oneLimit } from "sluice/limits"
+ *
+ * const limits = new MemoryLimits({ limits: { mail: "10/minute" } })
+ * const send = wrap(oneLimit(limits, "mail"), (to: string) => `sent to ${to}`, { key: (to) => to })
+ * send("ada") // "sent to ada"
+ * limits.peek("ada", { limit: "mail" }).remaining // 9
+ * ```
+ */
+export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
+  return {
+    check: (key, options) => limits.check(key, { ...options, limit: name }) as ReturnType<Limits["check"]>,
+    peek: (key, options) => limits.peek(key, { ...options, limit: name }) as ReturnType<Limits["peek"]>,
+    refund: ((receipt, units) => limits.refund(receipt, units)) as Limits["refund"],
+    settle: ((receipt, actualCost) => limits.settle(receipt, actualCost)) as Limits["settle"],
+  }
+}

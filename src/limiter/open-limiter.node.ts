@@ -1,0 +1,183 @@
+import { Core } from "../engine/core.js"
+import { requireKey } from "../engine/key-bytes.js"
+import { Ledger, type LedgerOptions } from "../ledger/ledger.js"
+import type { SyncMode } from "../ledger/sync-mode.js"
+import { parseDuration } from "../policy/parse-duration.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, PolicyInput } from "../policy/policy.js"
+import { type Clock, systemClock } from "../types/clock.js"
+import { EmbeddedLimiter } from "./embedded-limiter.js"
+import type { EmbeddedStore } from "./embedded-store.js"
+import { DEFAULT_LIMIT } from "./named-limits.js"
+import { requireChoice, requireFields, requireWhole } from "./open-options.js"
+import { closeOnSignals, SHUTDOWN_SIGNALS, type ShutdownSignal } from "./shutdown.node.js"
+import { folderError, StoreFolder } from "./store-folder.node.js"
+import { timeCommits } from "./time-commits.js"
+
+export interface OpenLimiterOptions {
+  /** The folder of the store. It is made where there is none, for its owner only. */
+  readonly path: string
+  /**
+   * What an answer promises: `"always"` (the default) that the charge is in the file; `"ahead"` that a block of units
+   * is, so that after a crash a key has at most one block less than it should; `"batch"` nothing yet: a crash forgets
+   * at most what was not flushed.
+   */
+  readonly sync?: SyncMode
+  /** Under `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
+  readonly flushEveryMs?: number
+  /** Under `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
+  readonly flushEveryRecords?: number
+  /** Under `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
+  readonly block?: number
+  /** The policy of the default limit, for keys without a limit of their own. */
+  readonly policy?: PolicyInput
+  /** Limits to define, by name, where the store has not the same already. Others that it has stay. */
+  readonly limits?: Readonly<Record<string, PolicyInput>> | ReadonlyMap<string, PolicyInput>
+  /** Where the time comes from; default the machine's wall clock. */
+  readonly clock?: Clock
+  /** Whether the names of keys are kept, for `list` and `top`; default `true`. The log's records name keys either way. */
+  readonly names?: boolean
+  /**
+   * How long the statistics and the name of a key are kept after the last decision about it; 1 ms … 10 years, default
+   * 30 days. They go with the next compaction. Those of a key with a limit of its own stay as long as the limit.
+   */
+  readonly keepStats?: Duration
+  /** How many segments of the log a compaction keeps as history, 0 … 10,000; default 16. */
+  readonly historySegments?: number
+  /** Past so many bytes of log the store is compacted by itself, 4,096 … 2^31; default 4 MiB. */
+  readonly compactBytes?: number
+  /**
+   * Signals at which the store is closed in good order: `["SIGINT", "SIGTERM"]`, say. Where nobody else listens to the
+   * signal, the process then ends by it as it would have; else the store is flushed and stays open.
+   */
+  readonly closeOn?: readonly ShutdownSignal[]
+  /** Told of each commit how many seconds it took. */
+  readonly onCommit?: (seconds: number) => void
+}
+
+const FIELDS: readonly (keyof OpenLimiterOptions)[] = [
+  "path",
+  "sync",
+  "flushEveryMs",
+  "flushEveryRecords",
+  "block",
+  "policy",
+  "limits",
+  "clock",
+  "names",
+  "keepStats",
+  "historySegments",
+  "compactBytes",
+  "closeOn",
+  "onCommit",
+]
+const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
+const DAY_MS = 86_400_000
+const KEEP_RANGE = { minMs: 1, maxMs: 315_360_000_000 }
+
+/**
+ * Opens a durable limiter on a folder: its limits survive restarts and crashes, with no daemon. One process at a time
+ * has the folder.
+ *
+ * @throws {StoreLocked} at once where another has it; {StoreCorrupt} where what is in it is not what was written;
+ * {StoreVersion} where a newer version wrote it; {StoreUnavailable} where it cannot be read or written; {PolicyError}
+ * {KeyError} {RangeError} where an option cannot be
+ * @example
+ * ```ts
+ * import { openLimiter } from "sluice/embedded"
+ *
+ * await using limiter = await openLimiter({ path: "data/example", policy: "100/minute" })
+ * const decision = await limiter.check("user:42")
+ * decision.remaining // 99
+ * ```
+ */
+export async function openLimiter(options: OpenLimiterOptions): Promise<EmbeddedLimiter> {
+  const settings = readOptions(options)
+  const { path, sync, clock, closeOn } = settings
+  const folder = StoreFolder.open(path)
+  const { onCommit } = options
+  const port = onCommit === undefined ? folder.port : { ...folder.port, sql: timeCommits(folder.port.sql, onCommit) }
+  let lastCommitAtMs: number | null = null
+  let stopListening = () => {}
+  const openLedger = async () => {
+    try {
+      const leastEnd = folder.witness.read()
+      return await Ledger.open(port, {
+        ...settings.ledger,
+        ...(leastEnd === undefined ? {} : { leastEnd }),
+        openedAtMs: clock.now(),
+        onCommit: (end) => {
+          lastCommitAtMs = clock.now()
+          folder.witness.note(end)
+        },
+      })
+    } catch (error) {
+      throw folderError(error, path)
+    }
+  }
+  const store: EmbeddedStore = {
+    path,
+    sync,
+    get lastCommitAtMs() {
+      return lastCommitAtMs
+    },
+    openLedger,
+    findFaults: () => folder.findFaults(),
+    close: () => {
+      stopListening()
+      folder.close()
+    },
+  }
+  try {
+    const ledger = await openLedger()
+    const nowMs = clock.now()
+    for (const [name, policy] of settings.limits) ledger.define(name, policy, nowMs)
+    await ledger.commit()
+    const limiter = new EmbeddedLimiter(ledger, store, clock)
+    stopListening = closeOnSignals(limiter, closeOn)
+    return limiter
+  } catch (error) {
+    folder.close()
+    throw error
+  }
+}
+
+function readOptions(options: OpenLimiterOptions) {
+  requireFields(options, FIELDS)
+  const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
+  if (typeof path !== "string" || path === "") {
+    throw new RangeError(`Cannot open a limiter: path is ${JSON.stringify(path)}, allowed is the path of a folder.`)
+  }
+  requireChoice("sync", sync, SYNC_MODES)
+  requireChoice("names", names, [true, false])
+  for (const signal of closeOn) requireChoice("closeOn", signal, SHUTDOWN_SIGNALS)
+  const { flushEveryMs, flushEveryRecords, block, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
+  requireWhole("flushEveryMs", flushEveryMs, 1, 3_600_000)
+  requireWhole("flushEveryRecords", flushEveryRecords, 1, 1_000_000)
+  requireWhole("block", block, 1, 2 ** 31)
+  requireWhole("historySegments", historySegments, 0, 10_000)
+  requireWhole("compactBytes", compactBytes, 4_096, 2 ** 31)
+  const keepStatsMs = parseDuration("keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
+  const limits = new Map<string, ReturnType<typeof parsePolicy>>()
+  if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
+  const named = options.limits ?? {}
+  for (const [name, policy] of named instanceof Map ? named : Object.entries(named as Record<string, PolicyInput>)) {
+    requireKey(name)
+    if (name === DEFAULT_LIMIT && options.policy !== undefined) {
+      throw new RangeError(`Cannot open a limiter: limits has ${DEFAULT_LIMIT}, allowed is that or policy, not both.`)
+    }
+    limits.set(name, parsePolicy(policy))
+  }
+  const ledger: LedgerOptions = {
+    core: new Core(),
+    sync,
+    names,
+    keepStatsMs,
+    historySegments,
+    compactBytes,
+    ...(flushEveryMs === undefined ? {} : { flushEveryMs }),
+    ...(flushEveryRecords === undefined ? {} : { flushEveryRecords }),
+    ...(block === undefined ? {} : { block }),
+  }
+  return { path, sync, clock, closeOn, limits, ledger }
+}

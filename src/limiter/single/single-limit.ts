@@ -1,0 +1,103 @@
+import { Core } from "../../engine/core.js"
+import { Limit } from "../../engine/limit.js"
+import type { LimitDecision } from "../../engine/limit-decision.js"
+import { parsePolicy } from "../../policy/parse-policy.js"
+import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
+import { type Clock, systemClock } from "../../types/clock.js"
+import type { KeyStats } from "../../types/limiter.js"
+import { requireNumber } from "../check-options.js"
+
+export interface SingleLimitOptions {
+  /** Where the time comes from; default the machine's wall clock. */
+  readonly clock?: Clock
+}
+
+/** The one key. Nobody else can choose it, so its hash needs no secret, and a Worker can make these anywhere. */
+const KEY = "only"
+const NO_SEED = [0, 0, 0, 0] as const
+
+let sharedCore: Core | undefined
+
+/**
+ * One limit without a key: what all low-level classes have in common. They share one WebAssembly core, where each takes
+ * about 3 KB, freed when the object is collected.
+ */
+export abstract class SingleLimit {
+  readonly policy: Policy
+  readonly #clock: Clock
+  readonly #limit: Limit
+
+  /** @throws {PolicyError} where the policy is not valid */
+  protected constructor(policy: PolicyInput, { clock = systemClock }: SingleLimitOptions = {}) {
+    this.policy = parsePolicy(policy)
+    this.#clock = clock
+    sharedCore ??= new Core()
+    this.#limit = new Limit(sharedCore, this.policy, {
+      maxKeys: 1,
+      onFull: "deny-new",
+      stats: true,
+      seed: NO_SEED,
+      issuerId: KEY,
+      sharesCore: true,
+    })
+  }
+
+  protected get rule(): Rule {
+    return this.policy.rules[0]
+  }
+
+  /**
+   * Asks and charges.
+   *
+   * @param cost whole units, 0 … 2^31; default 1. 0 asks only
+   * @throws {CostError} where the cost exceeds the capacity; {RangeError}; then nothing has changed
+   */
+  check(cost = 1): LimitDecision {
+    return this.#limit.check(KEY, requireNumber(cost), this.#clock.now())
+  }
+
+  /** `check`, but only whether. */
+  allow(cost = 1): boolean {
+    return this.#limit.allow(KEY, requireNumber(cost), this.#clock.now())
+  }
+
+  /** What `check` would say, charging nothing. */
+  peek(cost = 1): LimitDecision {
+    return this.#limit.peek(KEY, requireNumber(cost), this.#clock.now())
+  }
+
+  /** Gives back units that were charged at a time, at most what cannot have leaked away since. */
+  refund(units: number, chargedAtMs: number = this.#clock.now()): void {
+    this.#limit.refund(KEY, requireNumber(units), chargedAtMs, this.#clock.now())
+  }
+
+  /** Takes units whatever is left: a penalty, which may go into debt. */
+  charge(units: number): void {
+    this.#limit.charge(KEY, requireNumber(units), this.#clock.now())
+  }
+
+  /** Makes the quota full. Whether there was anything to forget. */
+  reset(): boolean {
+    return this.#limit.reset(KEY, this.#clock.now())
+  }
+
+  /** Units that could be charged now; 0 in debt. Rounded down. */
+  get available(): number {
+    return this.#limit.status(KEY, this.#clock.now()).rules[0]!.remaining
+  }
+
+  /** The smallest wait after which a cost would pass if nothing else came, in ms; 0 where it passes now. */
+  retryAfterMs(cost = 1): number {
+    return this.peek(cost).retryAfterMs
+  }
+
+  /** Time until the quota is full, in ms. */
+  get resetAfterMs(): number {
+    return this.#limit.status(KEY, this.#clock.now()).resetAfterMs
+  }
+
+  /** What was counted: checks allowed and denied, their costs, and when the last ones were. */
+  get stats(): KeyStats {
+    return this.#limit.stats(KEY)
+  }
+}

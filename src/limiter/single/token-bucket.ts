@@ -1,0 +1,36 @@
+import type { RuleInput } from "../../policy/policy.js"
+import { type RateAndCapacity, ruleOfRate } from "./rate.js"
+import { SingleLimit, type SingleLimitOptions } from "./single-limit.js"
+
+export interface TokenBucketOptions extends RateAndCapacity, SingleLimitOptions {
+  /** `"continuous"` (default), or steps at the same rate: `{ amount: 10, every: "1s" }`. */
+  readonly refill?: NonNullable<RuleInput["refill"]>
+}
+
+/**
+ * A token bucket: full at first, refilled at a rate up to its capacity; each unit takes a token.
+ *
+ * @example
+ * ```ts
+ * import { ManualClock, TokenBucket } from "sluice"
+ *
+ * const clock = new ManualClock(0)
+ * const bucket = new TokenBucket({ rate: 10, capacity: 20, clock })
+ * bucket.allow(15) // true
+ * bucket.available // 5
+ * bucket.retryAfterMs(10) // 500
+ * clock.advance(500)
+ * bucket.available // 10
+ * ```
+ */
+export class TokenBucket extends SingleLimit {
+  /** @throws {PolicyError} where rate, capacity or refill cannot be */
+  constructor({ refill = "continuous", clock, ...options }: TokenBucketOptions) {
+    super({ ...ruleOfRate(options), algorithm: "token_bucket", refill }, clock && { clock })
+  }
+
+  /** The most tokens that it holds. */
+  get capacity(): number {
+    return this.rule.capacity
+  }
+}

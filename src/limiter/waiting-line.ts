@@ -1,0 +1,259 @@
+import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import type { Duration } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
+import { QueueFull, show, TimeoutExceeded } from "../types/errors.js"
+import type { Awaitable } from "../types/limiter.js"
+import { type Alarm, Alarms } from "./alarms.js"
+import { Permit, type SettlingChecker } from "./permit.js"
+
+/** How to wait for admission. */
+export interface AcquireOptions {
+  /** Units to charge, 0 … 2^31; default 1. */
+  readonly cost?: number
+  /** The longest wait, 0 ms … 10 years; default without end. 0 does not wait at all. */
+  readonly timeout?: Duration
+  /** Ends the wait: the promise is rejected with the signal's reason, and nothing stays charged. */
+  readonly signal?: AbortSignal
+}
+
+export interface WaitingLineOptions {
+  /** The most calls that wait at a time, over all keys, 0 … 2^32 − 1; default 10,000. */
+  readonly maxWaiting?: number
+}
+
+const TIMEOUT_RANGE: DurationRange = { minMs: 0, maxMs: 315_360_000_000 }
+const DEFAULT_MAX_WAITING = 10_000
+
+/** A call that waits. */
+interface Waiter {
+  readonly cost: number
+  /** Of the monotonic clock; infinite without a timeout. */
+  readonly deadlineMs: number
+  readonly timeoutMs: number
+  readonly resolve: (permit: Permit) => void
+  readonly reject: (reason: unknown) => void
+  /** Rings at the deadline, or at the end of a hold. */
+  alarm: Alarm | null
+  stopListening: () => void
+  /** The admission of one that may not leave yet: it goes back where the wait is ended. */
+  held: Decision | null
+  /** Whether its promise is settled, be it while the limiter is still being asked. */
+  isDone: boolean
+}
+
+/** The calls that wait for one key: the first asks, the others come after it. */
+interface Queue {
+  readonly key: string
+  /** In the order in which they came. */
+  readonly waiters: Set<Waiter>
+  /** Rings when the first may ask again; `null` while it asks. */
+  wake: Alarm | null
+}
+
+/**
+ * Calls that wait for a limiter to admit them: first come, first served for each key, all on one timer.
+ *
+ * Only the first of a key asks the limiter, at once and then whenever the wait that it was told is over; so the limiter
+ * may be any, and a key costs it one question for each admission and each wait. Calls of `check` beside the line do not
+ * stand in it.
+ */
+export class WaitingLine {
+  readonly #limiter: SettlingChecker
+  readonly #maxWaiting: number
+  readonly #queues = new Map<string, Queue>()
+  readonly #alarms = new Alarms()
+  #waiting = 0
+
+  /** @throws {RangeError} where `maxWaiting` is out of range */
+  constructor(limiter: SettlingChecker, { maxWaiting = DEFAULT_MAX_WAITING }: WaitingLineOptions = {}) {
+    if (!Number.isInteger(maxWaiting) || maxWaiting < 0 || maxWaiting > 2 ** 32 - 1) {
+      throw new RangeError(
+        `Cannot make a waiting line: maxWaiting is ${show(maxWaiting)}, allowed is 0 to ${2 ** 32 - 1}.`,
+      )
+    }
+    this.#limiter = limiter
+    this.#maxWaiting = maxWaiting
+  }
+
+  /** How many calls wait, over all keys. */
+  get size(): number {
+    return this.#waiting
+  }
+
+  /**
+   * Waits until a key is admitted. Of a `leaky_bucket` the permit comes when the request may leave, after `delayMs`.
+   *
+   * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
+   * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
+   * @throws {QueueFull} where `maxWaiting` calls wait; the signal's reason; and whatever the limiter's `check` throws
+   */
+  acquire(key: string, { cost = 1, timeout, signal }: AcquireOptions = {}): Promise<Permit> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted()
+      const timeoutMs =
+        timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration("timeout", timeout, TIMEOUT_RANGE)
+      const deadlineMs = this.#alarms.now() + timeoutMs
+      const queue = this.#queues.get(key) ?? { key, waiters: new Set<Waiter>(), wake: null }
+      const isFirst = queue.waiters.size === 0
+      if (!isFirst) {
+        if (this.#waiting >= this.#maxWaiting) throw new QueueFull(key, this.#maxWaiting)
+        // Nobody is admitted before the first is.
+        if (queue.wake !== null && queue.wake.atMs > deadlineMs) throw new TimeoutExceeded(key, timeoutMs)
+      }
+      const waiter: Waiter = {
+        cost,
+        deadlineMs,
+        timeoutMs,
+        resolve,
+        reject,
+        alarm: null,
+        stopListening: () => {},
+        held: null,
+        isDone: false,
+      }
+      if (signal !== undefined) {
+        const onAbort = () => this.#abandon(queue, waiter, signal.reason)
+        signal.addEventListener("abort", onAbort, { once: true })
+        waiter.stopListening = () => signal.removeEventListener("abort", onAbort)
+      }
+      this.#queues.set(key, queue)
+      queue.waiters.add(waiter)
+      this.#waiting += 1
+      if (isFirst) this.#ask(queue)
+      else this.#setDeadline(queue, waiter)
+    })
+  }
+
+  /** The first of a queue asks, and where it is done at once, those after it. */
+  #ask(queue: Queue): void {
+    for (;;) {
+      const [first] = queue.waiters
+      if (first === undefined) {
+        this.#queues.delete(queue.key)
+        return
+      }
+      // From now on the answer decides, not the deadline: it may be an admission.
+      this.#clearAlarm(first)
+      let answer: Awaitable<Decision>
+      try {
+        answer = this.#limiter.check(queue.key, { cost: first.cost })
+      } catch (error) {
+        this.#fail(queue, first, error)
+        continue
+      }
+      if ("then" in answer) {
+        Promise.resolve(answer).then(
+          (decision) => {
+            if (this.#hear(queue, first, decision)) this.#ask(queue)
+          },
+          (error: unknown) => {
+            this.#fail(queue, first, error)
+            this.#ask(queue)
+          },
+        )
+        return
+      }
+      if (!this.#hear(queue, first, answer)) return
+    }
+  }
+
+  /** Does as a decision says. Whether the first is done, so that the next may ask. */
+  #hear(queue: Queue, first: Waiter, decision: Decision): boolean {
+    if (decision.allowed) {
+      queue.waiters.delete(first)
+      if (first.isDone) this.#giveBack(decision)
+      else this.#admit(queue, first, decision)
+      return true
+    }
+    if (first.isDone) {
+      queue.waiters.delete(first)
+      return true
+    }
+    if (this.#waiting > this.#maxWaiting) {
+      this.#fail(queue, first, new QueueFull(queue.key, this.#maxWaiting))
+      return true
+    }
+    const wakeAtMs = this.#alarms.now() + Math.max(1, decision.retryAfterMs)
+    if (first.deadlineMs < wakeAtMs) {
+      this.#fail(queue, first, new TimeoutExceeded(queue.key, first.timeoutMs))
+      return true
+    }
+    for (const waiter of queue.waiters) {
+      if (waiter.deadlineMs < wakeAtMs) this.#fail(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
+    }
+    queue.wake = this.#alarms.set(wakeAtMs, () => {
+      queue.wake = null
+      this.#ask(queue)
+    })
+    return false
+  }
+
+  /** Hands the permit out, or holds it until a leaky bucket's request may leave. */
+  #admit(queue: Queue, waiter: Waiter, decision: Decision): void {
+    const hand = () => {
+      this.#close(waiter)
+      waiter.resolve(new Permit(this.#limiter, decision))
+    }
+    if (decision.delayMs === 0) {
+      hand()
+      return
+    }
+    const leavesAtMs = this.#alarms.now() + decision.delayMs
+    waiter.held = decision
+    if (leavesAtMs > waiter.deadlineMs) this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
+    else waiter.alarm = this.#alarms.set(leavesAtMs, hand)
+  }
+
+  #setDeadline(queue: Queue, waiter: Waiter): void {
+    if (waiter.deadlineMs === Number.POSITIVE_INFINITY) return
+    waiter.alarm = this.#alarms.set(waiter.deadlineMs, () => {
+      this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
+    })
+  }
+
+  /** Ends a wait before its turn. */
+  #abandon(queue: Queue, waiter: Waiter, reason: unknown): void {
+    const [first] = queue.waiters
+    const { held } = waiter
+    if (waiter === first && queue.wake === null) {
+      // It is being asked for: it keeps its place until the answer is there, which may have to be given back.
+      this.#close(waiter)
+      waiter.reject(reason)
+      return
+    }
+    this.#fail(queue, waiter, reason)
+    if (held !== null) this.#giveBack(held)
+    else if (waiter === first) {
+      // The next one may cost less, and so need not wait as long.
+      if (queue.wake !== null) this.#alarms.cancel(queue.wake)
+      queue.wake = null
+      this.#ask(queue)
+    }
+  }
+
+  #fail(queue: Queue, waiter: Waiter, reason: unknown): void {
+    queue.waiters.delete(waiter)
+    this.#close(waiter)
+    waiter.reject(reason)
+  }
+
+  #close(waiter: Waiter): void {
+    if (waiter.isDone) return
+    waiter.isDone = true
+    this.#waiting -= 1
+    this.#clearAlarm(waiter)
+    waiter.stopListening()
+  }
+
+  #clearAlarm(waiter: Waiter): void {
+    if (waiter.alarm !== null) this.#alarms.cancel(waiter.alarm)
+    waiter.alarm = null
+  }
+
+  /** Where giving back fails, the charge stands: that is stricter than it should be, never looser. */
+  #giveBack({ receipt }: Decision): void {
+    if (receipt === undefined) return
+    const refunded = this.#limiter.refund(receipt)
+    if (refunded !== undefined) refunded.catch(() => {})
+  }
+}

@@ -1,0 +1,76 @@
+import { hash } from "node:crypto"
+import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from "node:fs"
+import { HASH_BYTES } from "../ledger/envelope.js"
+import type { LogEnd } from "../ledger/log-end.js"
+
+/*
+ * The witness is a file of one sector beside the log:
+ *
+ *   │ magic u32 │ 0 u32 │ sequence f64 │ records f64 │ hash of the meta row (32) │ SHA-256 of all before, its first 8 │
+ *
+ * It is overwritten after each commit, without a sync of its own. So it never tells more than the log once reached, but
+ * after a power loss perhaps less; a damaged one tells nothing.
+ */
+const MAGIC = 0x45554c53
+const SEQUENCE_AT = 8
+const COUNT_AT = 16
+const META_AT = 24
+const CHECK_AT = META_AT + HASH_BYTES
+const WITNESS_BYTES = CHECK_AT + 8
+
+/**
+ * Notes how far the log reached, so that a log that lost its last commits is not taken for one that never had them.
+ * SQLite itself cannot tell: a write-ahead log that is missing or cut looks like one that was never written.
+ */
+export class Witness {
+  readonly #path: string
+  readonly #bytes = new Uint8Array(WITNESS_BYTES)
+  readonly #view = new DataView(this.#bytes.buffer)
+  #file: number | null = null
+
+  constructor(path: string) {
+    this.#path = path
+    this.#view.setUint32(0, MAGIC, true)
+  }
+
+  /** How far the log is known to reach; `undefined` where there is no witness, or a damaged one. */
+  read(): LogEnd | undefined {
+    let bytes: Uint8Array
+    try {
+      bytes = readFileSync(this.#path)
+    } catch (error) {
+      if ((error as { code?: unknown }).code === "ENOENT") return undefined
+      throw error
+    }
+    if (bytes.length !== WITNESS_BYTES) return undefined
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const check = checkOf(bytes)
+    if (view.getUint32(0, true) !== MAGIC || !check.every((byte, at) => byte === bytes[CHECK_AT + at])) return undefined
+    return {
+      sequence: view.getFloat64(SEQUENCE_AT, true),
+      count: view.getFloat64(COUNT_AT, true),
+      metaHash: bytes.slice(META_AT, CHECK_AT),
+    }
+  }
+
+  note({ sequence, count, metaHash }: LogEnd): void {
+    this.#view.setFloat64(SEQUENCE_AT, sequence, true)
+    this.#view.setFloat64(COUNT_AT, count, true)
+    this.#bytes.set(metaHash, META_AT)
+    this.#bytes.set(checkOf(this.#bytes), CHECK_AT)
+    this.#file ??= openSync(this.#path, constants.O_CREAT | constants.O_WRONLY, 0o600)
+    writeSync(this.#file, this.#bytes, 0, WITNESS_BYTES, 0)
+  }
+
+  /** Brings it to the disk, and lets the file go. */
+  close(): void {
+    if (this.#file === null) return
+    fsyncSync(this.#file)
+    closeSync(this.#file)
+    this.#file = null
+  }
+}
+
+function checkOf(bytes: Uint8Array): Uint8Array {
+  return hash("sha256", bytes.subarray(0, CHECK_AT), "buffer").subarray(0, WITNESS_BYTES - CHECK_AT)
+}

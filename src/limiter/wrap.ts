@@ -1,0 +1,65 @@
+import type { Decision } from "../types/decision.js"
+import { RateLimitExceeded } from "../types/errors.js"
+import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
+
+/** A limiter that answers at once: what it wraps stays synchronous. */
+export interface SyncChecker extends Checker {
+  check(key: string, options?: CheckOptions): Decision
+}
+
+/** What a call of a wrapped function counts as. */
+export interface WrapOptions<This, Args extends unknown[]> {
+  /** What calls count against: one key for all, or each call's own. Default the function's name. */
+  readonly key?: string | ((this: This, ...args: Args) => string)
+  /** Units that a call costs; default 1. */
+  readonly cost?: number | ((this: This, ...args: Args) => number)
+}
+
+/**
+ * A function that asks a limiter before each call, and throws `RateLimitExceeded` in place of the call where that is
+ * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise.
+ *
+ * The charge stands whatever becomes of the call.
+ *
+ * @throws {RateLimitExceeded} from the wrapped function: it carries the decision, `retryAfterMs` and `retryAfter`
+ * @example
+ * ```ts
+ * import { RateLimiter, wrap } from "sluice"
+ *
+ * const greet = wrap(new RateLimiter("1/minute"), (name: string) => `hello ${name}`, { key: (name) => name })
+ * greet("ada") // "hello ada"
+ * greet("bob") // "hello bob"
+ * ```
+ */
+export function wrap<This, Args extends unknown[], Result>(
+  limiter: SyncChecker,
+  fn: (this: This, ...args: Args) => Result,
+  options?: WrapOptions<This, Args>,
+): (this: This, ...args: Args) => Result
+export function wrap<This, Args extends unknown[], Result>(
+  limiter: Checker,
+  fn: (this: This, ...args: Args) => Result,
+  options?: WrapOptions<This, Args>,
+): (this: This, ...args: Args) => Promise<Awaited<Result>>
+export function wrap<This, Args extends unknown[], Result>(
+  limiter: Checker,
+  fn: (this: This, ...args: Args) => Result,
+  { key = fn.name || "anonymous", cost = 1 }: WrapOptions<This, Args> = {},
+): (this: This, ...args: Args) => Awaitable<Result> {
+  return function limited(...args) {
+    const options = { cost: typeof cost === "number" ? cost : cost.apply(this, args) }
+    const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)
+    if ("then" in answer) {
+      return Promise.resolve(answer).then((decision) => {
+        requireAdmission(decision)
+        return fn.apply(this, args)
+      })
+    }
+    requireAdmission(answer)
+    return fn.apply(this, args)
+  }
+}
+
+function requireAdmission(decision: Decision): void {
+  if (!decision.allowed) throw new RateLimitExceeded(decision)
+}

@@ -1,0 +1,103 @@
+import type { Decision } from "../types/decision.js"
+
+/** A decision as the event stream tells it. */
+export interface DecisionEvent {
+  /** Ascending by 1 within a stream. */
+  readonly id: number
+  /** Milliseconds since the Unix epoch. */
+  readonly atMs: number
+  readonly key: string
+  /** The limit that was asked by name, else the policy's name. */
+  readonly limit: string
+  readonly allowed: boolean
+  readonly cost: number
+  readonly remaining: number
+  readonly retryAfterMs: number
+  readonly reason: Decision["reason"]
+}
+
+export interface EventStreamOptions {
+  /** The share of decisions that is kept, 0 … 1; default 1. Denials and admissions are sampled alike. */
+  readonly sample?: number
+  /** How many events can be replayed, 1 … 1,000,000; default 10,000. */
+  readonly retain?: number
+  /** How long events can be replayed, in ms; default 1 hour. */
+  readonly retainMs?: number
+  /** Where chance comes from, 0 ≤ x < 1; for tests. */
+  readonly random?: () => number
+  /** What this run of the stream is called, so that ids of another run are not taken for its own. */
+  readonly epoch?: string
+}
+
+type Listener = (event: DecisionEvent) => void
+
+/**
+ * The last decisions, in bounded memory, and those to come for whoever listens. A ring: the newest event takes the place
+ * of the oldest.
+ */
+export class EventStream {
+  readonly epoch: string
+  readonly #sample: number
+  readonly #retain: number
+  readonly #retainMs: number
+  readonly #random: () => number
+  readonly #ring: DecisionEvent[] = []
+  readonly #listeners = new Set<Listener>()
+  #nextId = 1
+
+  /** @throws {RangeError} where an option is out of its range */
+  constructor(options: EventStreamOptions = {}) {
+    const { sample = 1, retain = 10_000, retainMs = 3_600_000, random = Math.random, epoch = randomEpoch() } = options
+    requireOption("sample", sample, sample >= 0 && sample <= 1, "a number from 0 to 1")
+    requireOption(
+      "retain",
+      retain,
+      Number.isInteger(retain) && retain >= 1 && retain <= 1e6,
+      "a whole number, 1 to 1000000",
+    )
+    requireOption("retainMs", retainMs, retainMs >= 0, "a number of ms from 0")
+    this.#sample = sample
+    this.#retain = retain
+    this.#retainMs = retainMs
+    this.#random = random
+    this.epoch = epoch
+  }
+
+  /** The id of the newest event, 0 where there was none yet. */
+  get lastId(): number {
+    return this.#nextId - 1
+  }
+
+  push(decision: Decision, limit: string, atMs: number): void {
+    if (this.#sample < 1 && this.#random() >= this.#sample) return
+    const { key, allowed, cost, remaining, retryAfterMs, reason } = decision
+    const event = { id: this.#nextId++, atMs, key, limit, allowed, cost, remaining, retryAfterMs, reason }
+    this.#ring[event.id % this.#retain] = event
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  /** The events after `id` that are still kept, oldest first, at most `count` of the newest. */
+  since(id: number, nowMs: number, count: number = this.#retain): DecisionEvent[] {
+    const events: DecisionEvent[] = []
+    const first = Math.max(id + 1, this.#nextId - Math.min(count, this.#retain), 1)
+    for (let each = first; each < this.#nextId; each++) {
+      const event = this.#ring[each % this.#retain]
+      if (event !== undefined && event.id === each && nowMs - event.atMs <= this.#retainMs) events.push(event)
+    }
+    return events
+  }
+
+  /** Calls the listener with every event to come, until the function that it returns is called. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+}
+
+function requireOption(field: string, value: number, isAllowed: boolean, allowed: string): void {
+  if (!isAllowed) throw new RangeError(`Cannot keep events: ${field} is ${value}, allowed is ${allowed}.`)
+}
+
+function randomEpoch(): string {
+  return Date.now().toString(36)
+}

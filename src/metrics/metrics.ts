@@ -1,0 +1,241 @@
+import type { Decision } from "../types/decision.js"
+import { HeavyHitters } from "./heavy-hitters.js"
+import { Histogram } from "./histogram.js"
+import { cleanLabel, type Labels, PrometheusText, type Sample } from "./prometheus-text.js"
+
+/** A configured limit as the gauges tell it. */
+export interface LimitGauge {
+  readonly limit: string
+  /** Whether the limit's name is a key: then it is told only as the key label allows. */
+  readonly isKey: boolean
+  readonly algorithm: string
+  readonly rate: number
+  readonly perMillis: number
+  readonly remaining: number
+  readonly resetAtMs: number
+}
+
+/** What is known of the store, where there is one. Absent fields are not told. */
+export interface StoreGauges {
+  readonly logBytes?: number
+  readonly logRecords?: number
+  readonly liveKeys?: number
+}
+
+export interface MetricsOptions {
+  /**
+   * What to tell in place of a key: `null` tells nothing of it. Default: every key is `null`, for keys are often
+   * addresses or names of people, and each one is a time series.
+   */
+  readonly keyLabel?: (key: string) => string | null
+  /** The most keys and limits told one by one; default 1000. */
+  readonly maxSeries?: number
+}
+
+/** Which mode decided when the limiter's store did not. */
+type FailMode = "open" | "closed" | "local"
+
+interface Totals {
+  allowed: number
+  denied: number
+  allowedCost: number
+  deniedCost: number
+}
+
+const TOTALS = ["allowed", "denied", "allowedCost", "deniedCost"] as const
+const OTHER = "other"
+const SKETCH_SIZE = 1_000
+
+/** Counts decisions for `/metrics`, in bounded memory whatever the keys. */
+export class Metrics {
+  readonly decisionSeconds = new Histogram()
+  readonly commitSeconds = new Histogram()
+  /** The keys that were admitted and denied most since the start. */
+  readonly mostAllowed = new HeavyHitters(SKETCH_SIZE)
+  readonly mostDenied = new HeavyHitters(SKETCH_SIZE)
+  readonly #keyLabel: (key: string) => string | null
+  readonly #maxSeries: number
+  readonly #totals = new Map<string, Totals>()
+  readonly #failures: Record<FailMode, number> = { open: 0, closed: 0, local: 0 }
+  #cacheHits = 0
+  #refusedLogins = 0
+
+  constructor(options: MetricsOptions = {}) {
+    const { keyLabel = () => null, maxSeries = 1_000 } = options
+    this.#keyLabel = (key) => {
+      const label = keyLabel(key)
+      return label === null ? null : cleanLabel(label)
+    }
+    this.#maxSeries = maxSeries
+  }
+
+  /**
+   * @param limit the limit that was asked by name, else the policy's name
+   * @param seconds how long the decision took
+   */
+  decided(decision: Decision, limit: string, seconds: number): void {
+    const { allowed, cost, key, reason } = decision
+    // Nothing was asked for, so nothing was allowed or denied.
+    if (cost === 0) return
+    this.decisionSeconds.observe(seconds)
+    const totals = this.#totalsOf(limit)
+    if (allowed) {
+      totals.allowed++
+      totals.allowedCost += cost
+      this.mostAllowed.add(key)
+    } else {
+      totals.denied++
+      totals.deniedCost += cost
+      this.mostDenied.add(key)
+    }
+    if (reason === "cached") this.#cacheHits++
+    else if (reason === "fail-open" || reason === "fail-closed" || reason === "fail-local") {
+      this.#failures[reason.slice(5) as FailMode]++
+    }
+  }
+
+  /** Adds what was counted elsewhere. */
+  add(limit: string, counts: Readonly<Totals>): void {
+    const totals = this.#totalsOf(limit)
+    for (const name of TOTALS) totals[name] += counts[name]
+  }
+
+  loginRefused(): void {
+    this.#refusedLogins++
+  }
+
+  /** Sums over all limits, for views that are not Prometheus. */
+  sums(): Readonly<Totals> {
+    const sums: Totals = { allowed: 0, denied: 0, allowedCost: 0, deniedCost: 0 }
+    for (const totals of this.#totals.values()) {
+      for (const name of TOTALS) sums[name] += totals[name]
+    }
+    return sums
+  }
+
+  /** The Prometheus text of everything. */
+  render(limits: readonly LimitGauge[], store: StoreGauges = {}): string {
+    const text = new PrometheusText()
+    this.#renderLimits(text, limits.slice(0, this.#maxSeries))
+    const totals = [...this.#totals].map(([limit, values]) => ({ labels: { limit }, values }))
+    const each = (name: keyof Totals): Sample[] => {
+      return totals.map(({ labels, values }) => ({ labels, value: values[name] }))
+    }
+    text
+      .add("sluice_requests_allowed_total", "counter", "Checks admitted.", each("allowed"))
+      .add("sluice_requests_denied_total", "counter", "Checks denied.", each("denied"))
+      .add("sluice_request_cost_allowed_total", "counter", "Units admitted.", each("allowedCost"))
+      .add("sluice_request_cost_denied_total", "counter", "Units of denied checks.", each("deniedCost"))
+      .addHistogram("sluice_decision_duration_seconds", "Time from a check to its decision.", this.decisionSeconds)
+    if (this.commitSeconds.count > 0) {
+      text.addHistogram("sluice_commit_duration_seconds", "Time of a commit to the store.", this.commitSeconds)
+    }
+    text
+      .add("sluice_denial_cache_hits_total", "counter", "Denials answered without asking.", [
+        { value: this.#cacheHits },
+      ])
+      .add(
+        "sluice_failures_total",
+        "counter",
+        "Checks that the fail mode decided.",
+        Object.entries(this.#failures).map(([mode, value]) => ({ labels: { mode }, value })),
+      )
+      .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
+        { value: this.#refusedLogins },
+      ])
+    const gauges = [
+      ["sluice_log_size_bytes", "Size of the log and its snapshots.", store.logBytes],
+      ["sluice_log_records", "Records in the log since its last snapshot.", store.logRecords],
+      ["sluice_live_keys", "Keys that are not idle.", store.liveKeys],
+    ] as const
+    for (const [name, help, value] of gauges) text.add(name, "gauge", help, value === undefined ? [] : [{ value }])
+    this.#renderKeys(text)
+    return text.toString()
+  }
+
+  #renderLimits(text: PrometheusText, limits: readonly LimitGauge[]): void {
+    const series = limits.flatMap((limit) => {
+      if (!limit.isKey) return [{ limit, labels: { limit: limit.limit } as Labels }]
+      const key = this.#keyLabel(limit.limit)
+      return key === null ? [] : [{ limit, labels: { key } as Labels }]
+    })
+    const unique = dropRepeats(series)
+    const each = (value: (limit: LimitGauge) => number, among = unique): Sample[] => {
+      return among.map(({ limit, labels }) => ({ labels, value: value(limit) }))
+    }
+    const ofKeys = unique.filter(({ limit }) => limit.isKey)
+    text
+      .add(
+        "sluice_limit_info",
+        "gauge",
+        "Configured limits.",
+        unique.map(({ limit, labels }) => ({ labels: { ...labels, algorithm: limit.algorithm }, value: 1 })),
+      )
+      .add(
+        "sluice_limit_rate",
+        "gauge",
+        "Units allowed per period.",
+        each((limit) => limit.rate),
+      )
+      .add(
+        "sluice_limit_per_millis",
+        "gauge",
+        "The period in milliseconds.",
+        each((limit) => limit.perMillis),
+      )
+      .add(
+        "sluice_limit_remaining",
+        "gauge",
+        "Units left.",
+        each((limit) => limit.remaining, ofKeys),
+      )
+      .add(
+        "sluice_limit_reset_at_seconds",
+        "gauge",
+        "When the quota is full again, seconds since the epoch.",
+        each((limit) => limit.resetAtMs / 1000, ofKeys),
+      )
+  }
+
+  /** Estimates of the sketch, which may fall when a key gives way to another: gauges, not counters. */
+  #renderKeys(text: PrometheusText): void {
+    const tops = [
+      ["sluice_top_denied_checks", "Checks denied of the keys denied most, estimated.", this.mostDenied],
+      ["sluice_top_allowed_checks", "Checks admitted of the keys admitted most, estimated.", this.mostAllowed],
+    ] as const
+    for (const [name, help, sketch] of tops) {
+      const sums = new Map<string, number>()
+      for (const { key, count } of sketch.top(Math.min(100, this.#maxSeries))) {
+        const label = this.#keyLabel(key)
+        // A mapping may make one label of several keys, a sample comes once.
+        if (label !== null) sums.set(label, (sums.get(label) ?? 0) + count)
+      }
+      text.add(
+        name,
+        "gauge",
+        help,
+        [...sums].map(([key, value]) => ({ labels: { key }, value })),
+      )
+    }
+  }
+
+  #totalsOf(limit: string): Totals {
+    const known = this.#totals.get(limit)
+    if (known !== undefined) return known
+    if (this.#totals.size >= this.#maxSeries && limit !== OTHER) return this.#totalsOf(OTHER)
+    const made = { allowed: 0, denied: 0, allowedCost: 0, deniedCost: 0 }
+    this.#totals.set(limit, made)
+    return made
+  }
+}
+
+/** A mapping of keys may make one label of several limits; the first stands for them. */
+function dropRepeats<T extends { readonly labels: Labels }>(series: readonly T[]): T[] {
+  const seen = new Set<string>()
+  return series.filter(({ labels }) => {
+    const text = JSON.stringify(labels)
+    if (seen.has(text)) return false
+    seen.add(text)
+    return true
+  })
+}

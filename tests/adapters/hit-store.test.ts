@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest"
+import { HitStore, type HitStoreOptions } from "../../src/adapters/hit-store.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
+import { ManualClock } from "../../src/types/clock.js"
+import { PolicyError } from "../../src/types/errors.js"
+
+const START_MS = 1_000_000
+
+function storeOf(options: HitStoreOptions = {}, limit: unknown = 2) {
+  const clock = new ManualClock(START_MS)
+  const store = new HitStore({ clock, ...options })
+  store.init({ windowMs: 1_000, limit })
+  return { store, clock }
+}
+
+describe("HitStore", () => {
+  test("counts beyond any limit, in a window that starts with the first hit", async () => {
+    const { store, clock } = storeOf()
+    const resetTime = new Date(START_MS + 1_000)
+    for (const totalHits of [1, 2, 3]) expect(await store.increment("a")).toEqual({ totalHits, resetTime })
+    clock.advance(999)
+    expect(await store.increment("a")).toEqual({ totalHits: 4, resetTime })
+    clock.advance(1)
+    expect(await store.increment("a")).toEqual({ totalHits: 1, resetTime: new Date(START_MS + 2_000) })
+  })
+
+  test("get() counts nothing, and knows nothing of a key without hits", async () => {
+    const { store } = storeOf()
+    expect(await store.get("a")).toBeUndefined()
+    await store.increment("a")
+    expect(await store.get("a")).toMatchObject({ totalHits: 1 })
+    expect(await store.get("a")).toMatchObject({ totalHits: 1 })
+  })
+
+  test("decrement() takes the last hit back once, and nothing of a window that is over", async () => {
+    const { store, clock } = storeOf()
+    await store.increment("a")
+    await store.increment("a")
+    await store.decrement("a")
+    expect(await store.get("a")).toMatchObject({ totalHits: 1 })
+    clock.advance(1_000)
+    await store.increment("a")
+    await store.decrement("a")
+    await store.decrement("a")
+    await store.decrement("a")
+    expect(await store.get("a")).toBeUndefined()
+    await store.increment("a")
+    expect(await store.get("a")).toMatchObject({ totalHits: 1 })
+  })
+
+  test("resetKey() forgets one key, resetAll() all in memory", async () => {
+    const { store } = storeOf()
+    for (const key of ["a", "b"]) await store.increment(key)
+    await store.resetKey("a")
+    expect([await store.get("a"), (await store.get("b"))?.totalHits]).toEqual([undefined, 1])
+    store.resetAll!()
+    expect(await store.get("b")).toBeUndefined()
+    // What was counted before is nobody's to take back.
+    await store.decrement("b")
+    expect(new HitStore({ limiter: new RateLimiter("1/second") }).resetAll).toBeUndefined()
+  })
+
+  test("keeps stores over one limiter apart by prefix, and takes any key", async () => {
+    const limiter = new RateLimiter("1/second", { clock: new ManualClock(START_MS) })
+    const one = storeOf({ limiter, prefix: "one:" }, 1).store
+    const two = storeOf({ limiter, prefix: "two:" }, 1).store
+    for (const key of ["a", "", "x".repeat(10_000), "__proto__"]) {
+      expect([(await one.increment(key)).totalHits, (await two.increment(key)).totalHits]).toEqual([1, 1])
+      expect((await one.increment(key)).totalHits).toBe(2)
+    }
+    expect([one.localKeys, storeOf().store.localKeys]).toEqual([false, true])
+  })
+
+  test("tells a denial as one hit more than the limit, whatever the limiter's own numbers are", async () => {
+    const limiter = new RateLimiter("5/minute burst 3", { clock: new ManualClock(START_MS) })
+    const { store } = storeOf({ limiter }, 4)
+    const hits: number[] = []
+    for (let hit = 0; hit < 5; hit++) hits.push((await store.increment("a")).totalHits)
+    expect(hits).toEqual([2, 3, 4, 5, 5])
+  })
+
+  test("remembers no more receipts of a key than it must", async () => {
+    const { store } = storeOf()
+    for (let hit = 0; hit < 2_000; hit++) await store.increment("a")
+    for (let hit = 0; hit < 2_000; hit++) await store.decrement("a")
+    const { totalHits } = (await store.get("a"))!
+    expect(totalHits).toBeGreaterThan(900)
+    expect(totalHits).toBeLessThan(1_600)
+  })
+
+  test("refuses what cannot be", async () => {
+    expect(() => new HitStore({ limiter: new RateLimiter("1/second"), algorithm: "gcra" })).toThrow("algorithm")
+    expect(() => storeOf({ algorithm: "gcra" }, () => 3)).toThrow("limit is a function")
+    expect(() => storeOf({ algorithm: "gcra" }, 0)).toThrow(PolicyError)
+    expect(() => new HitStore().init({ windowMs: 0, limit: 1 })).toThrow(PolicyError)
+    await expect(new HitStore().increment("a")).rejects.toThrow("init()")
+  })
+})

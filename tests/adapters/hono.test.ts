@@ -1,0 +1,96 @@
+import { serve } from "@hono/node-server"
+import { Hono } from "hono"
+import { HTTPException } from "hono/http-exception"
+import { describe, expect, test, vi } from "vitest"
+import { rateLimit } from "../../src/adapters/hono.js"
+import { answerTo, declareAdapterCases } from "./adapter-cases.js"
+import { serving } from "./serving.js"
+
+declareAdapterCases({
+  name: "sluice/hono",
+  start(options) {
+    const app = new Hono()
+    for (const each of options) app.use(rateLimit(each))
+    app.all("*", async (context) => {
+      const { status, body } = answerTo(context.req.path, await context.req.text())
+      return context.body(body, status as 200)
+    })
+    app.onError((_error, context) => context.body(null, 500))
+    return serving((listen) => serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, listen))
+  },
+})
+
+describe("rateLimit() of sluice/hono", () => {
+  test("sees what middleware before put into the context, and counts by route", async () => {
+    const app = new Hono<{ Variables: { tier: string } }>()
+    app.use(async (context, next) => {
+      context.set("tier", context.req.header("x-tier") ?? "free")
+      await next()
+    })
+    app.use(
+      "/api/*",
+      rateLimit<{ Variables: { tier: string } }>({
+        policy: (_request, context) => (context.get("tier") === "pro" ? "5/minute" : "1/minute"),
+        key: () => "all",
+      }),
+    )
+    app.get("/api/:id", (context) => context.text("hello"))
+    app.get("/", (context) => context.text("free"))
+    const statuses: number[] = []
+    for (const tier of ["free", "free", "pro"]) {
+      statuses.push((await app.request("/api/1", { headers: { "x-tier": tier } })).status)
+    }
+    statuses.push((await app.request("/")).status)
+    expect(statuses).toEqual([200, 429, 200, 200])
+  })
+
+  test("writes the fields onto responses that cannot be changed, keeping what is there", async () => {
+    const app = new Hono()
+    app.use(rateLimit({ policy: "9/minute", key: () => "all" }))
+    app.get("/", async (context) => {
+      context.header("x-own", "yes")
+      return fetch("data:text/plain,far")
+    })
+    const response = await app.request("/")
+    expect(await response.text()).toBe("far")
+    expect(response.headers.get("ratelimit-policy")).toBe('"default";q=9;w=60')
+    expect(response.headers.get("ratelimit")).toMatch(/^"default";r=8;t=\d+$/)
+  })
+
+  test("counts what HTTPException answers by its status", async () => {
+    const statuses: number[] = []
+    const penalty = ({ status }: { status: number }) => {
+      statuses.push(status)
+      return 0
+    }
+    const app = new Hono()
+    app.use(rateLimit({ policy: "9/minute", key: () => "all", penalty }))
+    app.get("/", () => {
+      throw new HTTPException(401)
+    })
+    expect((await app.request("/")).status).toBe(401)
+    expect(statuses).toEqual([401])
+  })
+
+  test("finds the address as Deno and Bun tell it, and gives refunds to waitUntil", async () => {
+    const keys: string[] = []
+    const app = new Hono()
+    const limiter = () => ({
+      check: async (key: string) => {
+        keys.push(key)
+        throw new Error("gone")
+      },
+      refund: () => {},
+    })
+    const onError = async () => {}
+    app.use(rateLimit({ policy: "9/minute", limiter, onError }))
+    app.get("/", (context) => context.text("hello"))
+    const request = () => new Request("http://localhost/")
+    const context = { waitUntil: vi.fn(), passThroughOnException: () => {}, props: {} }
+    await app.fetch(request(), { remoteAddr: { hostname: "192.0.2.1" } }, context)
+    await app.fetch(request(), { requestIP: () => ({ address: "192.0.2.2" }) })
+    await app.fetch(request(), { server: { requestIP: () => ({ address: "192.0.2.3" }) } })
+    expect(keys).toEqual(["ip:192.0.2.1", "ip:192.0.2.2", "ip:192.0.2.3"])
+    expect(context.waitUntil).toHaveBeenCalledOnce()
+  })
+})

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest"
+import { createApi } from "../../src/api/create-api.js"
+import { answerOf, serveApi, TOKEN } from "./serve-api.js"
+
+const health = (headers: Record<string, string>, host = "limits.test") => {
+  return new Request(`http://${host}/v1/health`, { headers })
+}
+
+describe("the token", () => {
+  test.each([
+    [undefined, 'Bearer realm="sluice"'],
+    ["Bearer", 'Bearer realm="sluice"'],
+    ["Basic dXNlcjpwYXNz", 'Bearer realm="sluice"'],
+    [`Bearer ${TOKEN}x`, 'Bearer realm="sluice", error="invalid_token"'],
+    [`Bearer ${TOKEN.slice(0, -1)}`, 'Bearer realm="sluice", error="invalid_token"'],
+    [`Bearer ${TOKEN.toUpperCase()}`, 'Bearer realm="sluice", error="invalid_token"'],
+  ])("is asked for on every request, health included: %j is a 401", async (authorization, challenge) => {
+    const { api } = serveApi()
+    const answer = await answerOf(await api.fetch(health(authorization === undefined ? {} : { authorization })))
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get("www-authenticate")).toBe(challenge)
+    expect(answer.text).not.toContain(TOKEN)
+  })
+
+  test.each([`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `Bearer   ${TOKEN}`])("%j passes", async (authorization) => {
+    const { api } = serveApi()
+    expect((await api.fetch(health({ authorization }))).status).toBe(200)
+  })
+
+  test("a wrong path is a 401 without the token, and a 404 with it", async () => {
+    const { api, ask } = serveApi()
+    expect((await api.fetch(new Request("http://limits.test/v1/nothing"))).status).toBe(401)
+    expect((await ask("GET", "/v1/nothing")).status).toBe(404)
+  })
+
+  test("ten wrong ones from an address, and its next are not looked at; other addresses are", async () => {
+    const { api, clock } = serveApi()
+    const wrong = () => api.fetch(health({ authorization: "Bearer wrong-wrong-wrong" }), "192.0.2.1")
+    for (let times = 0; times < 10; times++) expect((await wrong()).status).toBe(401)
+    const refused = await wrong()
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get("retry-after")).toBe("6")
+    const right = { authorization: `Bearer ${TOKEN}` }
+    expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(429)
+    expect((await api.fetch(health(right), "192.0.2.2")).status).toBe(200)
+    clock.advance(6_000)
+    expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
+  })
+
+  test("nobody locks out others behind an address that has logged in", async () => {
+    const { api } = serveApi()
+    const right = { authorization: `Bearer ${TOKEN}` }
+    expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
+    for (let times = 0; times < 20; times++) await api.fetch(health({}), "192.0.2.1")
+    expect((await api.fetch(health({}), "192.0.2.1")).status).toBe(429)
+    expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
+  })
+
+  test.each(["", "short", "with space in it, long", `${"x".repeat(15)}é`])("%j cannot be one", (token) => {
+    const { limits } = serveApi()
+    expect(() => createApi({ limits, token })).toThrow("allowed are 16 or more")
+  })
+})
+
+describe("without a token", () => {
+  test.each(["localhost", "127.0.0.1", "[::1]", "localhost:8787"])("this machine may ask: %s", async (host) => {
+    const { api } = serveApi({}, { token: null })
+    expect((await api.fetch(health({}, host))).status).toBe(200)
+  })
+
+  test.each(["limits.test", "127.0.0.1.evil.test", "localhost.evil.test", "192.0.2.1"])(
+    "a 403 for anybody else: %s",
+    async (host) => {
+      const { api } = serveApi({}, { token: null })
+      expect((await api.fetch(health({}, host))).status).toBe(403)
+    },
+  )
+})
+
+describe("pages of another origin", () => {
+  test.each([
+    [{ origin: "http://evil.test" }, 403],
+    [{ origin: "null" }, 403],
+    [{ origin: "http://localhost:8788" }, 403],
+    [{ "sec-fetch-site": "cross-site" }, 403],
+    [{ origin: "http://localhost:8787" }, 200],
+    [{ "sec-fetch-site": "same-origin" }, 200],
+  ])("%j is a %d", async (headers, status) => {
+    const { api } = serveApi({}, { token: null })
+    const response = await api.fetch(health(headers as Record<string, string>, "localhost:8787"))
+    expect(response.status).toBe(status)
+    expect(response.headers.get("access-control-allow-origin")).toBeNull()
+  })
+})

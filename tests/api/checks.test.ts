@@ -1,0 +1,123 @@
+import { describe, expect, test } from "vitest"
+import { serveApi } from "./serve-api.js"
+
+describe("POST /v1/check", () => {
+  test("answers with the names of the API, an allowed and a denied check", async () => {
+    const { ask, clock } = serveApi({ "user:1": "2/minute" })
+    expect((await ask("POST", "/v1/check", { key: "user:1" })).json).toEqual({
+      key: "user:1",
+      allowed: true,
+      cost: 1,
+      remaining: 1,
+      reset_at: "2026-11-21T12:00:30.000Z",
+      algorithm: "gcra",
+      limit: 2,
+      retry_after_ms: 0,
+      reset_after_ms: 30_000,
+      delay_ms: 0,
+      policy: "default",
+      reason: "ok",
+      receipt: { id: expect.any(String), key: "user:1", policy: "default", cost: 1, charged_at_ms: clock.now() },
+    })
+    const denied = await ask("POST", "/v1/check", { key: "user:1", cost: 2 })
+    expect(denied.status).toBe(200)
+    expect(denied.json).toMatchObject({ allowed: false, remaining: 1, retry_after_ms: 30_000, receipt: null })
+  })
+
+  test("charges once where the same id comes again", async () => {
+    const { ask } = serveApi({ a: "5/minute" })
+    for (let times = 0; times < 3; times++) {
+      expect((await ask("POST", "/v1/check", { key: "a", id: "call-1" })).json.remaining).toBe(4)
+    }
+    expect((await ask("POST", "/v1/check", { key: "a", id: "call-2" })).json.remaining).toBe(3)
+  })
+
+  test("says that a limit is not configured as clients know it", async () => {
+    const { ask } = serveApi()
+    const { status, json, headers } = await ask("POST", "/v1/check", { key: "nobody" })
+    expect(status).toBe(400)
+    expect(headers.get("content-type")).toBe("application/problem+json")
+    expect(json).toMatchObject({
+      status: 400,
+      code: "LIMIT_NOT_FOUND",
+      error: "limit is not configured",
+      limit: "nobody",
+    })
+  })
+
+  test("tells the largest cost that can pass", async () => {
+    const { ask } = serveApi({ a: "5/minute" })
+    const { status, json } = await ask("POST", "/v1/check", { key: "a", cost: 6 })
+    expect(status).toBe(400)
+    expect(json).toMatchObject({ code: "COST_ABOVE_CAPACITY", cost: 6, maximum: 5 })
+    expect((await ask("POST", "/v1/limits/a".replace("limits/a", "status"), { key: "a" })).json.total_denied).toBe(0)
+  })
+
+  test.each([
+    [{}, "key is undefined"],
+    [{ key: 5 }, "key is 5"],
+    [{ key: "" }, "a key is not empty"],
+    [{ key: "x".repeat(513) }, "longer than 512 bytes"],
+    [{ key: "\ud800" }, "lone surrogate"],
+    [{ key: "a", cost: -1 }, "cost is -1, allowed is a whole number from 0 to 2147483648"],
+    [{ key: "a", cost: 1.5 }, "cost is 1.5"],
+    [{ key: "a", cost: "1" }, 'cost is "1"'],
+    [{ key: "a", cost: null }, "cost is null"],
+    [{ key: "a", id: "" }, 'id is ""'],
+    [{ key: "a", id: "a b" }, 'id is "a b"'],
+    [{ key: "a", cots: 1 }, 'did you mean "cost"?'],
+    ['{"key":"a","__proto__":{"cost":0}}', 'field is "__proto__"'],
+    [[], "the body is"],
+    ["null", "the body is null"],
+    ["{", "the body is no JSON"],
+    ["", "the body is no JSON"],
+  ])("refuses %j and changes nothing", async (body, message) => {
+    const { ask, limits } = serveApi({ a: "5/minute" })
+    const { status, json } = await ask("POST", "/v1/check", body)
+    expect({ status, error: json.error }).toEqual({ status: 400, error: expect.stringContaining(message) })
+    expect(json.detail).toBe(json.error)
+    expect(limits.status("a").remaining).toBe(5)
+  })
+})
+
+describe("POST /v1/check-all", () => {
+  test("charges all, or nothing and names who was denied", async () => {
+    const { ask } = serveApi({ api: "3/minute", login: "1/minute as login" })
+    const items = [
+      { key: "a", limit: "api", cost: 2 },
+      { key: "a", limit: "login" },
+    ]
+    expect((await ask("POST", "/v1/check-all", { items })).json).toMatchObject({ allowed: true, denied_key: null })
+    const denied = (await ask("POST", "/v1/check-all", { items: items.map((item) => ({ ...item, cost: 1 })) })).json
+    expect(denied).toMatchObject({ allowed: false, denied_key: "a", denied_policy: "login" })
+    expect(denied.results).toHaveLength(2)
+    expect((await ask("POST", "/v1/peek", { key: "a", limit: "api" })).json.remaining).toBe(1)
+  })
+
+  test.each([[{ items: [] }], [{ items: [{ key: "a" }, { key: "a" }] }], [{ items: [{ key: "a", id: "x" }] }], [{}]])(
+    "refuses %j",
+    async (body) => {
+      const { ask } = serveApi({ a: "5/minute" })
+      expect((await ask("POST", "/v1/check-all", body)).status).toBe(400)
+    },
+  )
+})
+
+describe("POST /v1/refund and /v1/settle", () => {
+  test("settle a receipt once", async () => {
+    const { ask } = serveApi({ a: "10/minute" })
+    const { receipt } = (await ask("POST", "/v1/check", { key: "a", cost: 4 })).json
+    expect((await ask("POST", "/v1/refund", { receipt, units: 3 })).json).toEqual({ ok: true })
+    await ask("POST", "/v1/refund", { receipt })
+    expect((await ask("POST", "/v1/peek", { key: "a" })).json.remaining).toBe(9)
+    const second = (await ask("POST", "/v1/check", { key: "a", cost: 4 })).json.receipt
+    await ask("POST", "/v1/settle", { receipt: second, cost: 6 })
+    expect((await ask("POST", "/v1/peek", { key: "a" })).json.remaining).toBe(3)
+  })
+
+  test("refuse a receipt of nobody", async () => {
+    const { ask } = serveApi({ a: "10/minute" })
+    const receipt = { id: "made-up-1", key: "a", policy: "default", cost: 4, charged_at_ms: 0 }
+    expect((await ask("POST", "/v1/refund", { receipt })).json).toMatchObject({ status: 400, code: "OUT_OF_RANGE" })
+  })
+})

@@ -1,0 +1,87 @@
+import { Validator } from "@seriousme/openapi-schema-validator"
+import { Ajv2020 } from "ajv/dist/2020.js"
+import addFormats from "ajv-formats"
+import { beforeAll, describe, expect, test } from "vitest"
+import { ROUTES } from "../../src/api/routes/index.js"
+import { type Served, serveApi } from "./serve-api.js"
+
+describe("/v1/openapi.json", () => {
+  // biome-ignore lint/suspicious/noExplicitAny: the document is what is looked at
+  let document: any
+  let ajv: Ajv2020
+  let served: Served
+
+  beforeAll(async () => {
+    served = serveApi({ default: "2/minute", many: "5/second; 100/hour" })
+    document = (await served.ask("GET", "/v1/openapi.json")).json
+    ajv = new Ajv2020({ strict: false })
+    addFormats.default(ajv)
+    ajv.addSchema(document, "document")
+  })
+
+  test("is valid OpenAPI 3.1", async () => {
+    const result = await new Validator().validate(structuredClone(document))
+    expect(result).toEqual({ valid: true })
+    expect(document.openapi).toMatch(/^3\.1\./)
+  })
+
+  test("has every route, each with an id of its own", () => {
+    const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap(Object.values)
+    expect(operations).toHaveLength(ROUTES.length)
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(ROUTES.length)
+  })
+
+  test.each([
+    ["GET", "/v1/health", "/v1/health", undefined],
+    ["POST", "/v1/limits", "/v1/limits", { name: "api", limit: 5, period: "1s" }],
+    [
+      "POST",
+      "/v1/limits",
+      "/v1/limits",
+      { key: "a", rate: 5, per: 1000, refill: { amount: 5, every: 1000 }, algorithm: "token_bucket" },
+    ],
+    ["GET", "/v1/limits", "/v1/limits", undefined],
+    ["GET", "/v1/limits/{key}", "/v1/limits/x", undefined],
+    ["POST", "/v1/check", "/v1/check", { key: "x" }],
+    ["POST", "/v1/check", "/v1/check", { key: "x", limit: "many", cost: 5, id: "1" }],
+    ["POST", "/v1/check", "/v1/check", { key: "x", limit: "many", cost: 5 }],
+    ["POST", "/v1/peek", "/v1/peek", { key: "x" }],
+    ["POST", "/v1/check-all", "/v1/check-all", { items: [{ key: "y" }, { key: "y", limit: "many" }] }],
+    ["POST", "/v1/charge", "/v1/charge", { key: "y", units: 3 }],
+    ["POST", "/v1/block", "/v1/block", { key: "y", duration: "1s" }],
+    ["POST", "/v1/unblock", "/v1/unblock", { key: "y" }],
+    ["POST", "/v1/reset", "/v1/reset", { key: "y" }],
+    ["POST", "/v1/status", "/v1/status", { key: "y" }],
+    ["GET", "/v1/keys", "/v1/keys?count=1", undefined],
+    ["GET", "/v1/history/{key}", "/v1/history/x", undefined],
+    ["POST", "/v1/history", "/v1/history", { key: "x", count: 1 }],
+    ["GET", "/v1/top", "/v1/top?by=allowed", undefined],
+    ["GET", "/v1/explain/{key}", "/v1/explain/x?cost=1&limit=many", undefined],
+    ["POST", "/v1/explain", "/v1/explain", { key: "x" }],
+    ["GET", "/v1/totals", "/v1/totals", undefined],
+    ["POST", "/v1/log/flush", "/v1/log/flush", undefined],
+    ["POST", "/v1/log/compact", "/v1/log/compact", undefined],
+    ["POST", "/v1/log/verify", "/v1/log/verify", undefined],
+    ["GET", "/v1/doctor", "/v1/doctor", undefined],
+    ["DELETE", "/v1/limits/{key}", "/v1/limits/many", undefined],
+    ["POST", "/v1/remove", "/v1/remove", { key: "many" }],
+  ])("describes what %s %s takes and answers: %s %j", async (method, path, url, body) => {
+    const at = `document#/paths/${path.replaceAll("/", "~1").replace("{key}", "%7Bkey%7D")}/${method.toLowerCase()}`
+    const accepts = (pointer: string, value: unknown) => {
+      const validate = ajv.getSchema(`${at}${pointer}`)
+      if (validate === undefined) throw new Error(`no schema at ${at}${pointer}`)
+      expect({ valid: validate(value), errors: validate.errors }).toEqual({ valid: true, errors: null })
+    }
+    if (body !== undefined) accepts("/requestBody/content/application~1json/schema", body)
+    const { status, json } = await served.ask(method, url, body)
+    expect(status).toBe(200)
+    accepts("/responses/200/content/application~1json/schema", json)
+  })
+
+  test("describes the problems", async () => {
+    const validate = ajv.getSchema("document#/components/schemas/Problem")!
+    const { json } = await served.ask("POST", "/v1/check", { key: "x", cost: -1 })
+    expect(validate(json)).toBe(true)
+    expect(validate({ status: 400 })).toBe(false)
+  })
+})

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest"
+import { answerOf, serveApi, TOKEN } from "./serve-api.js"
+
+describe("a request", () => {
+  test.each([
+    ["PUT", "/v1/check", 405, "POST"],
+    ["GET", "/v1/check", 405, "POST"],
+    ["POST", "/v1/limits/a", 405, "GET, DELETE"],
+  ])("%s %s is a %d that tells what is allowed", async (method, path, status, allow) => {
+    const { ask } = serveApi()
+    const answer = await ask(method, path)
+    expect({ status: answer.status, allow: answer.headers.get("allow") }).toEqual({ status, allow })
+  })
+
+  test.each([
+    "/",
+    "/v1",
+    "/v1/",
+    "/v1/checks",
+    "/v1/check/",
+    "/v1/limits/",
+    "/v1/limits/a/b",
+    "/metrics/x",
+    "//v1/check",
+  ])("%s is a 404", async (path) => {
+    const { ask } = serveApi()
+    expect((await ask("GET", path)).status).toBe(404)
+  })
+
+  test.each(["/v1/limits/%", "/v1/limits/%ff", "/v1/limits/%c3%28", "/v1/history/%ed%a0%80"])(
+    "%s has no UTF-8 key: a 400",
+    async (path) => {
+      const { ask } = serveApi({ default: "1/s" })
+      expect((await ask("GET", path)).status).toBe(400)
+    },
+  )
+
+  test.each([
+    ["/v1/top?by=most", "by is"],
+    ["/v1/top?limit=x", "limit is"],
+    ["/v1/top?limit=1&limit=2", "twice"],
+    ["/v1/top?limt=1", "did you mean"],
+    ["/v1/top?__proto__=1", "field is"],
+    ["/v1/health?x=1", "no query"],
+    ["/v1/explain/a?cost=-1", "cost is"],
+    ["/v1/explain/a?cost=1e3", "cost is"],
+  ])("%s is a 400", async (path, message) => {
+    const { ask } = serveApi({ a: "5/minute" })
+    const { status, json } = await ask("GET", path)
+    expect({ status, error: json.error }).toEqual({ status: 400, error: expect.stringContaining(message) })
+  })
+
+  test("a body of 64 KiB is read, a longer one is refused, whether or not its length is said", async () => {
+    const { ask, api } = serveApi({ a: "5/minute" })
+    const padded = (bytes: number) => `{"key":"a"${" ".repeat(bytes - 11)}}`
+    expect((await ask("POST", "/v1/check", padded(65_536))).status).toBe(200)
+    expect((await ask("POST", "/v1/check", padded(65_537))).status).toBe(413)
+    let pulled = 0
+    const endless = new ReadableStream({
+      pull(controller) {
+        pulled++
+        controller.enqueue(new Uint8Array(1024).fill(0x20))
+      },
+    })
+    const response = await api.fetch(
+      new Request("http://sluice.test/v1/check", {
+        method: "POST",
+        headers: { Authorization: `Bearer ${TOKEN}` },
+        body: endless,
+        duplex: "half",
+      } as RequestInit),
+    )
+    expect((await answerOf(response)).status).toBe(413)
+    expect(pulled).toBeLessThan(100)
+  })
+
+  test.each(["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"])(
+    "a body of %s is a 415",
+    async (type) => {
+      const { ask } = serveApi({ a: "5/minute" })
+      expect((await ask("POST", "/v1/check", { key: "a" }, { "Content-Type": type })).status).toBe(415)
+    },
+  )
+
+  test("a body that is no UTF-8 is a 400", async () => {
+    const { api } = serveApi({ default: "5/minute" })
+    const request = new Request("http://sluice.test/v1/check", {
+      method: "POST",
+      headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
+      body: new Uint8Array([...new TextEncoder().encode('{"key":"'), 0xff, 0x22, 0x7d]),
+    })
+    expect((await answerOf(await api.fetch(request))).json.error).toContain("no UTF-8")
+  })
+
+  test("what fails inside is a 500 that tells nothing of it", async () => {
+    const errors: unknown[] = []
+    const { ask, limits } = serveApi({ a: "5/minute" }, { onError: (error) => errors.push(error) })
+    limits.check = () => {
+      throw new TypeError("the secret inside")
+    }
+    const { status, text } = await ask("POST", "/v1/check", { key: "a" })
+    expect(status).toBe(500)
+    expect(text).not.toContain("secret")
+    expect(errors).toHaveLength(1)
+  })
+})

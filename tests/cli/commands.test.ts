@@ -1,0 +1,173 @@
+import { existsSync, readFileSync } from "node:fs"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { COMMANDS } from "../../src/cli/commands/index.node.js"
+import { type Ran, run, Scratch } from "./run.js"
+
+let scratch: Scratch
+
+beforeEach(() => {
+  scratch = new Scratch()
+})
+afterEach(() => scratch[Symbol.dispose]())
+
+const sluice = (...args: string[]): Promise<Ran> => run(args, { env: { SLUICE_DATA_DIR: scratch.file("data") } })
+
+async function init(): Promise<void> {
+  expect((await sluice("init", "--config", scratch.file("sluice.toml"))).code).toBe(0)
+}
+
+describe("on a data folder", () => {
+  test("init makes the folder and a configuration that serve takes, and overwrites none", async () => {
+    await init()
+    expect(existsSync(scratch.file("data/sluice.db"))).toBe(true)
+    expect(readFileSync(scratch.file("sluice.toml"), "utf8")).toContain("[limits.default]")
+    expect(await sluice("init", "--config", scratch.file("sluice.toml"))).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("it is there already"),
+    })
+  })
+
+  test("check is 0 when allowed and 3 when denied", async () => {
+    await init()
+    expect((await sluice("limit", "add", "api", "1/day")).out).toContain('"name":"api"')
+    expect(await sluice("check", "a", "--limit", "api")).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^allowed/),
+    })
+    expect(await sluice("check", "a", "-l", "api")).toMatchObject({ code: 3, out: expect.stringMatching(/^denied/) })
+    const { code, out } = await sluice("limit", "check", "a", "-l", "api", "--json")
+    expect({ code, json: JSON.parse(out) }).toMatchObject({ code: 3, json: { allowed: false, policy: "api" } })
+  })
+
+  test("limit check-all charges all or none", async () => {
+    await init()
+    await sluice("limit", "add", "api", "3/day")
+    await sluice("limit", "add", "--key", "own", "1/day")
+    expect((await sluice("limit", "check-all", "a=2@api", "own")).code).toBe(0)
+    expect((await sluice("limit", "check-all", "a@api", "own")).code).toBe(3)
+    expect(JSON.parse((await sluice("limit", "status", "a", "-l", "api", "--json")).out).remaining).toBe(1)
+  })
+
+  test("status, list, history, top, explain, reset, block, unblock and remove", async () => {
+    await init()
+    await sluice("limit", "add", "api", "1/day")
+    for (let times = 0; times < 3; times++) await sluice("check", "a", "-l", "api")
+    expect((await sluice("limit", "status", "a", "-l", "api")).out).toMatch(/denied +2 \(2 units\)/)
+    expect((await sluice("limit", "list")).out).toMatch(/^LIMIT.*\napi +1\/1d +gcra/)
+    expect((await sluice("limit", "history", "a", "-l", "api")).out).toMatch(/deny +1 +\d/)
+    expect(JSON.parse((await sluice("limit", "top", "--json")).out)).toMatchObject([
+      { key: "a", stats: { totalDenied: 2 } },
+    ])
+    expect((await sluice("explain", "a", "-l", "api")).out).toContain("would be denied")
+    expect((await sluice("limit", "reset", "a", "-l", "api")).out).toBe("a is full again\n")
+    expect((await sluice("limit", "block", "a", "1h", "-l", "api")).code).toBe(0)
+    expect(JSON.parse((await sluice("check", "a", "-l", "api", "--json")).out).reason).toBe("blocked")
+    expect((await sluice("limit", "unblock", "a", "-l", "api")).out).toBe("a is not blocked any more\n")
+    expect((await sluice("limit", "remove", "api")).code).toBe(0)
+    expect((await sluice("limit", "remove", "api")).code).toBe(1)
+  })
+
+  test("log verify, compact, tail and export, and doctor", async () => {
+    await init()
+    await sluice("limit", "add", "api", "1/day")
+    await sluice("check", '=HYPERLINK("x")', "-l", "api")
+    expect(await sluice("log", "verify")).toMatchObject({ code: 0, out: expect.stringContaining("The log is sound") })
+    expect((await sluice("log", "tail", "-n", "2")).out).toContain("admit")
+    const lines = (await sluice("log", "export")).out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    expect(lines.map(({ event }) => event)).toEqual(expect.arrayContaining(["define", "admit"]))
+    // A spreadsheet must not take a key for a formula.
+    expect((await sluice("log", "export", "--format", "csv")).out).toContain(`,api,"'=HYPERLINK(""x"")",1,1`)
+    expect((await sluice("doctor")).out).toContain("All is well.")
+    expect((await sluice("log", "compact")).code).toBe(0)
+    expect((await sluice("log", "verify")).code).toBe(0)
+  })
+
+  test("clear makes every key full, when told to", async () => {
+    await init()
+    await sluice("limit", "add", "api", "1/day")
+    await sluice("check", "a", "-l", "api")
+    await sluice("check", "b", "-l", "api")
+    expect((await sluice("clear")).code).toBe(2)
+    expect((await sluice("clear", "--yes", "--json")).out).toBe('{"reset":2}\n')
+    expect((await sluice("check", "a", "-l", "api")).code).toBe(0)
+  })
+
+  test("a folder that is none is told, and not made", async () => {
+    expect(await sluice("check", "a")).toMatchObject({ code: 2, err: expect.stringContaining("is no data folder") })
+    expect(existsSync(scratch.file("data"))).toBe(false)
+  })
+
+  test("what could steer a terminal is spelled out", async () => {
+    await init()
+    await sluice("limit", "add", "default", "5/day")
+    const key = "a\u001b[2J\u0007\u202eb"
+    for (const args of [
+      ["check", key],
+      ["limit", "status", key],
+      ["limit", "top", "--by", "allowed"],
+      ["log", "tail"],
+    ]) {
+      const { out } = await sluice(...args)
+      expect(out).toContain("a\\u{1b}[2J\\u{7}\\u{202e}b")
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+      expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
+    }
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+    expect((await sluice("limit", "history", key, "--json")).out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
+  })
+})
+
+describe("the command line", () => {
+  test.each([
+    [["chek"], 'did you mean "check"?'],
+    [["limit"], "allowed are limit add"],
+    [["limit", "ad"], 'did you mean "limit add"?'],
+    [["check", "a", "--csot", "1"], 'did you mean "cost"?'],
+    [["check"], "it got 0 arguments, allowed is KEY"],
+    [["check", "a", "b"], "it got 2 arguments"],
+    [["limit", "top", "--by", "most"], "allowed is one of denied, allowed"],
+    [["completion", "csh"], "allowed is one of bash, zsh, fish"],
+    [["serve", "--bind", "0.0.0.0"], "without a token"],
+    [["serve", "--bind", "a:b:c"], "--bind is"],
+    [["serve", "--port", "65536"], "allowed is a whole number from 0 to 65535"],
+    [["serve", "--flush-every-ms", "5"], "with --sync always"],
+    [["check", "a", "--server", "http://127.0.0.1:1", "--data-dir", "x"], "either --server or --data-dir"],
+  ])("%j is refused with code 2", async (args, message) => {
+    const { code, err, out } = await run(args)
+    expect({ code, err, out }).toEqual({ code: 2, err: expect.stringContaining(message), out: "" })
+  })
+
+  test("tells its commands, and of each its options and examples", async () => {
+    const { out } = await run(["--help"])
+    for (const { name } of COMMANDS) {
+      expect(out).toContain(`  ${name} `)
+      const help = await run([...name.split(" "), "--help"])
+      expect(help.code).toBe(0)
+      expect(help.out).toMatch(/Examples\n {2}.*sluice /)
+    }
+  })
+
+  test("has colours on a terminal alone, and not under NO_COLOR", async () => {
+    const colour = "\u001b["
+    expect((await run(["--help"])).out).not.toContain(colour)
+    expect((await run(["--help"], { isTty: true })).out).toContain(colour)
+    expect((await run(["--help"], { isTty: true, env: { NO_COLOR: "1" } })).out).not.toContain(colour)
+    expect((await run(["check", "--help", "--no-color"], { isTty: true })).out).not.toContain(colour)
+  })
+
+  test("errors are JSON where machines read", async () => {
+    const { err } = await run(["check", "a", "--json", "--server", "ftp://x"])
+    expect(JSON.parse(err)).toEqual({
+      error: expect.stringContaining("allowed is an http or https URL"),
+      code: "FAILED",
+    })
+  })
+
+  test.each(["bash", "zsh", "fish"])("completes in %s", async (shell) => {
+    const { out } = await run(["completion", shell])
+    for (const word of ["check-all", "explain", "data-dir"]) expect(out).toContain(word)
+  })
+})

@@ -1,0 +1,220 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { readFileSync, writeFileSync } from "node:fs"
+import { connect } from "node:net"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { run, Scratch } from "./run.js"
+
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
+const TOKEN = "a-token-for-the-tests"
+
+let scratch: Scratch
+let children: ChildProcess[]
+
+beforeEach(() => {
+  scratch = new Scratch()
+  children = []
+})
+afterEach(() => {
+  for (const child of children) child.kill("SIGKILL")
+  scratch[Symbol.dispose]()
+})
+
+/** Starts `sluice serve` on a free port, and waits until it says that it serves. */
+async function serve(...args: string[]): Promise<{ url: string; port: number; child: ChildProcess }> {
+  const child = spawn(
+    process.execPath,
+    [MAIN, "serve", "--json", "--port", "0", "--data-dir", scratch.file("data"), ...args],
+    { env: { ...process.env, SLUICE_TOKEN: TOKEN }, stdio: ["ignore", "pipe", "pipe"] },
+  )
+  children.push(child)
+  const [first] = (await Promise.race([
+    once(child.stdout!, "data"),
+    once(child.stderr!, "data").then(([text]) => Promise.reject(new Error(String(text)))),
+  ])) as [Buffer]
+  const { url } = JSON.parse(String(first)) as { url: string }
+  return { url, port: Number(new URL(url).port), child }
+}
+
+/** Sends bytes and collects what comes back until the server closes, or has sent so many answers. */
+function raw(port: number, text: string, answers: number, endsAtOnce = false): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let received = ""
+    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () => {
+      if (endsAtOnce) socket.end(text)
+      else socket.write(text)
+    })
+    const done = () => {
+      socket.destroy()
+      resolve(received)
+    }
+    socket.on("data", (chunk) => {
+      received += chunk
+      if (!endsAtOnce && received.split("HTTP/1.1 ").length - 1 === answers && /(\}|\]|null|\n)$/.test(received)) done()
+    })
+    socket.on("end", done)
+    socket.on("error", reject)
+  })
+}
+
+const AUTH = `Authorization: Bearer ${TOKEN}\r\nHost: x\r\n`
+const post = (path: string, body: string, headers = "") => {
+  return `POST ${path} HTTP/1.1\r\n${AUTH}Content-Type: application/json\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`
+}
+
+describe("sluice serve", () => {
+  test("keeps what it answered when it is asked to end, and starts again from it", async () => {
+    writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n')
+    const first = await serve("--config", scratch.file("sluice.toml"), "--sync", "batch", "--flush-every-ms", "60000")
+    const client = new SluiceClient(first.url, { token: TOKEN })
+    await client.check("a", { limit: "api", cost: 3 })
+    first.child.kill("SIGTERM")
+    expect(await once(first.child, "exit")).toEqual([0, null])
+    const second = await serve()
+    const again = new SluiceClient(second.url, { token: TOKEN })
+    expect(await again.peek("a", { limit: "api" })).toMatchObject({ remaining: 2, policy: "api" })
+  })
+
+  test("refuses a folder that is in use, and an address beyond this machine without a token", async () => {
+    await serve()
+    const args = ["serve", "--port", "0", "--data-dir", scratch.file("data")]
+    expect(await run(args)).toMatchObject({ code: 1, err: expect.stringContaining("another process holds its lock") })
+    expect(await run([...args, "--bind", "0.0.0.0"])).toMatchObject({ code: 2 })
+    expect(await run([...args, "--token", "short"])).toMatchObject({ code: 1 })
+  })
+
+  test("answers what is asked one after the other on one connection, in order", async () => {
+    const { port } = await serve()
+    const asked = [
+      post("/v1/limits", '{"key":"a","rate":5,"per":"1d"}'),
+      post("/v1/check", '{"key":"a"}'),
+      post("/v1/check", '{"key":"a"}'),
+      `GET /v1/limits/none HTTP/1.1\r\n${AUTH}\r\n`,
+    ]
+    const received = await raw(port, asked.join(""), 4)
+    const bodies = received
+      .split(/HTTP\/1\.1 200 OK\r\n/)
+      .slice(1)
+      .map((answer) => JSON.parse(answer.split("\r\n\r\n")[1]!))
+    expect(bodies.map((body) => body?.remaining ?? null)).toEqual([5, 4, 3, null])
+  })
+
+  test("answers a client that closed its side once it had asked", async () => {
+    const { port } = await serve()
+    const received = await raw(port, `GET /v1/health HTTP/1.1\r\n${AUTH}\r\n`, 1, true)
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*"ok":true/)
+  })
+
+  test("tells a client that waits for it to go on, unless its body is too long", async () => {
+    const { port } = await serve()
+    const body = '{"key":"a"}'
+    const expecting = post("/v1/peek", body, "Expect: 100-continue\r\n")
+    expect(await raw(port, expecting, 2)).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 400/)
+    const tooLong = `POST /v1/peek HTTP/1.1\r\n${AUTH}Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n`
+    expect(await raw(port, tooLong, 1)).toMatch(/^HTTP\/1\.1 413 /)
+    const unknown = `GET /v1/health HTTP/1.1\r\n${AUTH}Expect: miracles\r\n\r\n`
+    expect(await raw(port, unknown, 1)).toMatch(/^HTTP\/1\.1 417 /)
+  })
+
+  test.each([
+    [
+      "both lengths",
+      `POST /v1/check HTTP/1.1\r\n${AUTH}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
+    ["two lengths", `POST /v1/check HTTP/1.1\r\n${AUTH}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde`],
+    ["a length that is none", `POST /v1/check HTTP/1.1\r\n${AUTH}Content-Length: +5\r\n\r\nabcde`],
+    ["an unknown encoding", `POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: xchunked\r\n\r\n`],
+    [
+      "a bare line feed in a chunk",
+      `POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\n5\nabcde\r\n0\r\n\r\n`,
+    ],
+    ["a folded header", `GET /v1/health HTTP/1.1\r\n${AUTH}X: a\r\n b\r\n\r\n`],
+    ["a space before a colon", `GET /v1/health HTTP/1.1\r\n${AUTH}X : a\r\n\r\n`],
+    ["no version", "GET /v1/health\r\n\r\n"],
+    ["no host", `GET /v1/health HTTP/1.1\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`],
+  ])("refuses a request with %s, and closes", async (_what, text) => {
+    const { port } = await serve()
+    expect(await raw(port, `${text}GET /v1/smuggled HTTP/1.1\r\n${AUTH}\r\n`, 1, true)).toMatch(
+      /^HTTP\/1\.1 400 (?![\s\S]*HTTP\/1\.1)/,
+    )
+  })
+
+  test("bounds headers and bodies", async () => {
+    const { port, url } = await serve()
+    expect(await raw(port, `GET /v1/health HTTP/1.1\r\n${AUTH}X: ${"x".repeat(20_000)}\r\n\r\n`, 1)).toMatch(/ 431 /)
+    const chunks = `1000\r\n${" ".repeat(4096)}\r\n`.repeat(17)
+    const endless = `POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\n${chunks}`
+    expect(await raw(port, endless, 1)).toMatch(/^HTTP\/1\.1 413 /)
+    expect((await new SluiceClient(url, { token: TOKEN }).health()).ok).toBe(true)
+  })
+
+  test("logs requests without keys and tokens", async () => {
+    const { url, child } = await serve("--log-file", scratch.file("requests.log"))
+    const secret = { Authorization: `Bearer ${TOKEN}` }
+    await fetch(`${url}/v1/limits/the-secret-key?limit=x`, { headers: secret })
+    await fetch(`${url}/v1/the-secret-path`, { headers: secret })
+    child.kill("SIGTERM")
+    await once(child, "exit")
+    const log = readFileSync(scratch.file("requests.log"), "utf8")
+    expect(log).toContain('"endpoint":"/v1/limits/{key}","status":200')
+    expect(log).toContain('"endpoint":null,"status":404')
+    expect(log).not.toMatch(/secret|token/i)
+  })
+
+  test("streams decisions, and resumes where a reader was", async () => {
+    const { url, child } = await serve()
+    const client = new SluiceClient(url, { token: TOKEN })
+    await client.define("default", "2/day")
+    await client.check("before")
+    const ending = new AbortController()
+    const heard: string[] = []
+    for await (const { key, allowed } of client.events({ replay: 10, signal: ending.signal })) {
+      heard.push(`${key} ${allowed}`)
+      if (heard.length === 1) for (const key of ["a", "a", "a"]) await client.check(key)
+      if (heard.length === 4) ending.abort()
+    }
+    expect(heard).toEqual(["before true", "a true", "a true", "a false"])
+    const read = async (id: string) => {
+      const response = await fetch(`${url}/v1/events`, {
+        headers: { Authorization: `Bearer ${TOKEN}`, "Last-Event-ID": id },
+      })
+      let text = ""
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+        text += chunk
+        if (text.includes('"allowed":false')) break
+      }
+      return text
+    }
+    const all = await read("unknown-0")
+    const ids = [...all.matchAll(/^id: (.*)$/gm)].map(([, id]) => id!)
+    expect(ids).toHaveLength(4)
+    expect([...(await read(ids[2]!)).matchAll(/^id: (.*)$/gm)].map(([, id]) => id)).toEqual([ids[3]])
+    // An open stream holds up no end.
+    const open = await fetch(`${url}/v1/events`, { headers: { Authorization: `Bearer ${TOKEN}` } })
+    child.kill("SIGTERM")
+    expect(await once(child, "exit")).toEqual([0, null])
+    await expect(open.text().then((text) => text.startsWith("retry: 1000"))).resolves.toBe(true)
+  })
+
+  test("the commands work on a server as on a folder", async () => {
+    const { url } = await serve()
+    const sluice = (...args: string[]) => run(args, { env: { SLUICE_SERVER: url, SLUICE_TOKEN: TOKEN } })
+    expect((await sluice("limit", "add", "api", "1/day")).code).toBe(0)
+    expect((await sluice("check", "a", "-l", "api")).code).toBe(0)
+    expect((await sluice("check", "a", "-l", "api")).code).toBe(3)
+    expect((await sluice("limit", "status", "a", "-l", "api")).out).toMatch(/denied +1 /)
+    expect((await sluice("limit", "list")).out).toContain("api")
+    expect((await sluice("limit", "top")).out).toContain("a ")
+    expect((await sluice("explain", "a", "-l", "api")).out).toContain("would be denied")
+    expect((await sluice("doctor")).out).toContain("All is well.")
+    expect((await sluice("log", "verify")).code).toBe(0)
+    expect((await sluice("log", "tail", "-n", "2")).out).toMatch(/admit[\s\S]*deny/)
+    expect((await sluice("monitor", "--json", "-n", "1", "-i", "50")).out).toContain('"denied":1')
+    expect((await sluice("monitor", "-n", "1", "-i", "50")).out).toContain("Denied most")
+    expect((await sluice("limit", "remove", "api")).code).toBe(0)
+    const refused = await run(["limit", "list"], { env: { SLUICE_SERVER: url, SLUICE_TOKEN: "wrong-wrong-wrong" } })
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("the token") })
+  })
+})

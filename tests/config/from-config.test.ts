@@ -1,0 +1,190 @@
+import { describe, expect, test } from "vitest"
+import { fromConfig, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
+import { rateLimit } from "../../src/http/index.js"
+import { type Decision, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
+import { readSettings } from "../../worker/settings.js"
+
+const TEXT = `
+key_prefix = "p:"
+[limits.default]
+policy = "3/minute"
+[limits.api]
+policy = "10/minute"
+cost = 2
+key = "header:X-User"
+paths = ["/api"]
+fail_mode = "closed"
+[tiers.pro.limits]
+api = "100/minute"
+[tenants.acme]
+tier = "pro"
+[tenants.big.limits]
+api = "1000/minute"
+`
+
+function sink() {
+  const lines: string[] = []
+  return { lines, info: (line: string) => lines.push(line), error: (line: string) => lines.push(`! ${line}`) }
+}
+
+describe("fromConfig()", () => {
+  const clock = new ManualClock(0)
+
+  test("check() takes limit, cost and prefix from the configuration", () => {
+    const limits = fromConfig(TEXT, { clock })
+    expect(limits.check("u")).toMatchObject({ key: "p:u", limit: 3, remaining: 2 })
+    expect(limits.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 8, cost: 2, policy: "api" })
+    expect(limits.check("u", { limit: "api", cost: 8 }).remaining).toBe(0)
+    expect(limits.allow("u", { limit: "api" })).toBe(false)
+    expect(limits.limits.peek("p:u", { limit: "api" }).remaining).toBe(0)
+    expect(() => limits.check("u", { limit: "apy" })).toThrow(LimitNotFound)
+    expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
+  })
+
+  test("check() takes the policy of the tenant, else of its tier, else of the tier given", () => {
+    const limits = fromConfig(TEXT, { clock })
+    const limitOf = (whose: object) => limits.check("u", { limit: "api", ...whose }).limit
+    expect(limitOf({ tenant: "acme" })).toBe(100)
+    expect(limitOf({ tenant: "big", tier: "pro" })).toBe(1_000)
+    expect(limitOf({ tenant: "unknown" })).toBe(10)
+    expect(limitOf({ tenant: "unknown", tier: "pro" })).toBe(100)
+    expect(limitOf({ tier: "unknown" })).toBe(10)
+    expect(policyFor(limits.config, "api", { tier: "pro" }).rules[0].limit).toBe(100)
+    expect(limits.check("u", { tier: "pro" }).limit).toBe(3)
+  })
+
+  test("analytics turn statistics and names on, and tell of their share", () => {
+    const random = [0.1, 0.9, 0.24].values()
+    const seen: Decision[] = []
+    const limits = fromConfig(`${TEXT}\n[analytics]\nenabled = true\nsample_rate = 0.25`, {
+      clock,
+      onSample: (decision) => seen.push(decision),
+      random: () => random.next().value!,
+    })
+    for (const key of ["a", "b", "c"]) limits.check(key)
+    expect(seen.map(({ key }) => key)).toEqual(["p:a", "p:c"])
+    expect(limits.limits.list()).toEqual(["p:a", "p:b", "p:c"])
+    expect(limits.limits.stats("p:a").totalAllowed).toBe(1)
+    expect(() => fromConfig(TEXT).limits.list()).toThrow(TypeError)
+  })
+
+  test("logging writes denials, or all decisions, as text or JSON, and is silent by default", () => {
+    const [silent, text, json] = [sink(), sink(), sink()]
+    const run = (logging: string, log: ReturnType<typeof sink>) => {
+      const limits = fromConfig(`limits.default = { policy = "1/minute" }\n${logging}`, { clock, log })
+      limits.check('a\n"')
+      limits.check('a\n"')
+    }
+    run("", silent)
+    run('logging = { level = "info" }', text)
+    run('logging = { level = "info", decisions = "all", format = "json" }', json)
+    expect(silent.lines).toEqual([])
+    expect(text.lines).toEqual([
+      'sluice deny key="a\\n\\"" policy="default" reason="limit" cost=1 limit=1 remaining=0 retry_after_ms=60000',
+    ])
+    expect(json.lines.map((line) => JSON.parse(line).event)).toEqual(["admit", "deny"])
+  })
+})
+
+describe("rateLimitOptions()", () => {
+  const request = (user: string) => new Request("http://localhost/api", { headers: { "X-User": user, Tenant: user } })
+  const tenant = (each: Request) => each.headers.get("Tenant")
+
+  test("gives rateLimit its policy by tenant, key, cost and headers", async () => {
+    const config = parseConfig(`${TEXT}\n[headers]\nstyles = ["legacy"]\nreset = "delta"`)
+    const keys: string[] = []
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(config, "api", { tenant }),
+      onDecision: ({ key }) => void keys.push(key),
+    })
+    const answers = await Promise.all(["free", "acme", "big"].map((user) => handler(request(user))))
+    expect(answers.map(({ headers }) => headers.get("X-RateLimit-Limit"))).toEqual(["10", "100", "1000"])
+    expect(answers.map(({ headers }) => headers.get("X-RateLimit-Remaining"))).toEqual(["8", "98", "998"])
+    expect(answers[0]?.headers.get("X-RateLimit-Reset")).toBe("12")
+    expect(answers[0]?.headers.has("RateLimit")).toBe(false)
+    expect(keys).toEqual(["p:header:x-user=free", "p:header:x-user=acme", "p:header:x-user=big"])
+  })
+
+  test("puts the prefix before the key of those who show none, too", async () => {
+    const keys: string[] = []
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(parseConfig(TEXT), "api"),
+      onDecision: ({ key }) => void keys.push(key),
+    })
+    await handler(new Request("http://localhost/"))
+    expect(keys).toEqual(["p:unidentified"])
+  })
+
+  test("gives rateLimit its failure mode, status, jitter, log and sample", async () => {
+    const log = sink()
+    const samples: Decision[] = []
+    const config = parseConfig(`
+      limits.api = { policy = "1/minute" }
+      failure = { mode = "closed", status = 429, timeout = "20ms" }
+      jitter = { enabled = true, max = "9s" }
+      analytics = { enabled = true, sample_rate = 0.5 }
+      logging = { level = "info" }`)
+    const options = rateLimitOptions(config, "api", { log, onSample: (each) => samples.push(each), random: () => 0.4 })
+    expect(options.jitter).toEqual({ maxSeconds: 9 })
+    const broken = rateLimit(() => new Response("ok"), {
+      ...options,
+      limiter: () => ({ check: () => Promise.reject(new Error("out of reach")), refund: () => {} }),
+    })
+    expect((await broken(new Request("http://localhost/"))).status).toBe(429)
+    expect(log.lines[0]).toContain('! sluice error name="Error" message="out of reach"')
+    const clock = new ManualClock(0)
+    const limiter = new RateLimiter("1/minute", { clock })
+    const handler = rateLimit(() => new Response("ok"), {
+      ...options,
+      ...(options.jitter && { jitter: { ...options.jitter, random: () => 0.99 } }),
+      limiter: () => limiter,
+    })
+    await handler(new Request("http://localhost/"))
+    const denied = await handler(new Request("http://localhost/"))
+    expect([denied.status, denied.headers.get("Retry-After")]).toEqual([429, "69"])
+    expect(samples.map(({ reason }) => reason)).toEqual(["fail-closed", "ok", "limit"])
+    expect(log.lines.at(-1)).toContain("sluice deny")
+  })
+
+  test("leaves hooks out where there is nothing to tell, and refuses a limit that there is not", () => {
+    const options = rateLimitOptions(parseConfig(TEXT), "api")
+    expect(options).not.toHaveProperty("onDecision")
+    expect(options).not.toHaveProperty("onError")
+    expect(() => rateLimitOptions(parseConfig(TEXT), "apy")).toThrow(LimitNotFound)
+  })
+})
+
+describe("readSettings() of the deployable Worker, with CONFIG", () => {
+  const text = `${TEXT}
+[failure]
+timeout = "2s"
+[jitter]
+enabled = true
+[worker]
+upstream = "https://example.com"`
+
+  test("takes the limits that have paths, with all that the configuration says of them", () => {
+    const settings = readSettings({ CONFIG: text, SLUICE_TIMEOUT: "3s" } as object)
+    expect(settings.upstream?.href).toBe("https://example.com/")
+    expect(settings.limits).toHaveLength(1)
+    expect(settings.limits[0]).toMatchObject({ name: "api", failMode: "closed", timeoutMs: 3_000, paths: ["/api"] })
+    expect(settings.limits[0]?.options).toMatchObject({ cost: 2, jitter: { maxSeconds: 5 }, headers: ["draft-11"] })
+    expect(settings.limitByPath.find("/api/users")?.name).toBe("api")
+  })
+
+  test("takes a table too, and UPSTREAM before what it says", () => {
+    const CONFIG = { limits: { api: { policy: "1/minute", paths: ["/"] } }, worker: { upstream: "http://a" } }
+    expect(readSettings({ CONFIG, UPSTREAM: "http://b" }).upstream?.href).toBe("http://b/")
+    expect(readSettings({ CONFIG }).upstream?.href).toBe("http://a/")
+  })
+
+  test("refuses a configuration that cannot be, LIMITS beside it, and one without paths", () => {
+    expect(() => readSettings({ CONFIG: "[limit.api]" })).toThrow('CONFIG: a field is "limit"')
+    expect(() => readSettings({ CONFIG: text, LIMITS: [] })).toThrow("none beside CONFIG")
+    expect(() => readSettings({ CONFIG: { limits: { a: { policy: "1/m" } } } })).toThrow(
+      "at least one limit with paths",
+    )
+    const twice = { a: { policy: "1/m", paths: ["/a"] }, b: { policy: "1/m", paths: ["/a/"] } }
+    expect(() => readSettings({ CONFIG: { limits: twice } })).toThrow("CONFIG.limits.b.paths[0]")
+  })
+})

@@ -1,0 +1,229 @@
+import { describe, expect, test } from "vitest"
+import { type ConfigError, parseConfig } from "../../src/config/index.js"
+
+function errorOf(input: string | object, env: Record<string, string> = {}): ConfigError {
+  try {
+    parseConfig(input, { env })
+  } catch (error) {
+    return error as ConfigError
+  }
+  throw new Error("The configuration was accepted.")
+}
+
+const FULL = `
+key_prefix = "prod:"
+
+[defaults]
+algorithm = "sliding_window"
+key = "api-key"
+cost = 2
+
+[limits.default]
+policy = "10/second; 1000/hour gcra"
+
+[limits.api_tier_1]
+limit = 100
+period = "1m"
+algorithm = "token_bucket"
+burst = 200
+refill = { amount = 50, every = "30s" }
+block = "10s"
+paths = ["/api"]
+key = { firstOf = ["api-key", "address"] }
+cost = 1
+fail_mode = "closed"
+timeout = "500ms"
+
+[limits.daily]
+limit = 1000
+period = "1d"
+algorithm = "fixed_window"
+offset = "6h"
+
+[tiers.pro.limits]
+api_tier_1 = "1000/minute"
+
+[tenants.acme]
+tier = "pro"
+
+[tenants.acme.limits]
+daily = ["5000/day", { limit = 100, period = "1h" }]
+
+[headers]
+styles = ["draft-7", "legacy"]
+reset = "delta"
+quota_unit = "tokens"
+
+[failure]
+mode = "local"
+timeout = "2s"
+status = 429
+
+[jitter]
+enabled = true
+max = "10s"
+
+[analytics]
+enabled = true
+sample_rate = 0.25
+retention = "7d"
+
+[logging]
+level = "info"
+decisions = "all"
+format = "json"
+
+[worker]
+upstream = "https://api.example.com/v2"
+`
+
+describe("parseConfig()", () => {
+  test("reads every field, and fills in what limits do not say", () => {
+    const config = parseConfig(FULL)
+    expect(config).toMatchObject({
+      keyPrefix: "prod:",
+      headers: { styles: ["draft-7", "legacy"], legacyReset: "delta", quotaUnit: "tokens" },
+      failure: { mode: "local", timeoutMs: 2_000, status: 429 },
+      jitter: { maxSeconds: 10 },
+      analytics: { enabled: true, sampleRate: 0.25, retentionMs: 604_800_000 },
+      logging: { level: "info", decisions: "all", format: "json" },
+      upstream: "https://api.example.com/v2",
+    })
+    expect([...config.limits.keys()]).toEqual(["default", "api_tier_1", "daily"])
+    expect(config.limits.get("api_tier_1")).toMatchObject({
+      paths: ["/api"],
+      key: { firstOf: ["api-key", "address"] },
+      cost: 1,
+      failMode: "closed",
+      timeoutMs: 500,
+    })
+    expect(config.limits.get("api_tier_1")?.policy.canonical).toBe(
+      '[{"name":"api_tier_1","algorithm":"token_bucket","limit":100,"period":60000,"burst":200,' +
+        '"refill":{"amount":50,"every":30000},"block":10000}]',
+    )
+    const daily = config.limits.get("daily")
+    expect(daily).toMatchObject({ key: "api-key", cost: 2, failMode: "local", timeoutMs: 2_000 })
+    expect(daily?.policy.rules[0]).toMatchObject({ algorithm: "fixed_window", offsetMs: 21_600_000 })
+    const rules = config.limits.get("default")?.policy.rules
+    expect(rules?.map(({ algorithm, periodMs }) => [algorithm, periodMs])).toEqual([
+      ["sliding_window", 1_000],
+      ["gcra", 3_600_000],
+    ])
+    expect(config.tiers.get("pro")?.get("api_tier_1")?.rules[0]).toMatchObject({ limit: 1_000, name: "api_tier_1" })
+    expect(config.tenants.get("acme")?.tier).toBe("pro")
+    expect(
+      config.tenants
+        .get("acme")
+        ?.limits.get("daily")
+        ?.rules.map(({ limit }) => limit),
+    ).toEqual([5_000, 100])
+  })
+
+  test("has a default for everything", () => {
+    expect(parseConfig("")).toEqual({
+      keyPrefix: "",
+      limits: new Map(),
+      tiers: new Map(),
+      tenants: new Map(),
+      headers: { styles: ["draft-11"], legacyReset: "epoch", quotaUnit: null },
+      failure: { mode: "open", timeoutMs: 1_000, status: 503 },
+      jitter: null,
+      analytics: { enabled: false, sampleRate: 1, retentionMs: 3_600_000 },
+      logging: { level: "silent", decisions: "denied", format: "text" },
+      upstream: null,
+    })
+    expect(parseConfig({ headers: { styles: [] } }).headers.styles).toBe(false)
+  })
+
+  test("takes an object of the same shape", () => {
+    const config = parseConfig({ limits: { api: { policy: "10/minute" } }, failure: { status: 429, timeout: 50 } })
+    expect(config.limits.get("api")?.policy.rules[0]).toMatchObject({ name: "api", limit: 10 })
+    expect(config.failure).toMatchObject({ status: 429, timeoutMs: 50 })
+  })
+
+  test.each([
+    ["SLUICE_KEY_PREFIX", "test:", "keyPrefix", "test:"],
+    ["SLUICE_FAIL_MODE", "closed", "failure.mode", "closed"],
+    ["SLUICE_TIMEOUT", "250ms", "failure.timeoutMs", 250],
+    ["SLUICE_FAIL_STATUS", "503", "failure.status", 503],
+    ["SLUICE_JITTER", "off", "jitter", null],
+    ["SLUICE_JITTER_MAX", "30s", "jitter.maxSeconds", 30],
+    ["SLUICE_ANALYTICS", "0", "analytics.enabled", false],
+    ["SLUICE_SAMPLE_RATE", "0.5", "analytics.sampleRate", 0.5],
+    ["SLUICE_RETENTION", "1d", "analytics.retentionMs", 86_400_000],
+    ["SLUICE_LOG_LEVEL", "error", "logging.level", "error"],
+    ["SLUICE_LOG_DECISIONS", "denied", "logging.decisions", "denied"],
+    ["SLUICE_LOG_FORMAT", "text", "logging.format", "text"],
+    ["SLUICE_UPSTREAM", "http://127.0.0.1:9", "upstream", "http://127.0.0.1:9"],
+  ])("%s=%s overrides what is written", (name, value, path, expected) => {
+    const config = parseConfig(FULL, { env: { [name]: value } })
+    expect(config).toHaveProperty(path, expected)
+    expect(parseConfig(FULL, { env: { [name]: "" } })).toEqual(parseConfig(FULL))
+    expect(parseConfig(FULL)).not.toHaveProperty(path, expected)
+  })
+
+  test("SLUICE_ALGORITHM overrides the algorithm of rules that name none", () => {
+    const config = parseConfig(FULL, { env: { SLUICE_ALGORITHM: "sliding_window_log" } })
+    expect(config.limits.get("default")?.policy.rules[0].algorithm).toBe("sliding_window_log")
+  })
+
+  test("names a variable that cannot be", () => {
+    expect(errorOf("", { SLUICE_SAMPLE_RATE: "often" })).toMatchObject({ field: "SLUICE_SAMPLE_RATE" })
+    expect(errorOf("", { SLUICE_JITTER: "maybe" })).toMatchObject({ field: "SLUICE_JITTER", allowed: "true or false" })
+    expect(errorOf("", { SLUICE_FAIL_MODE: "opn" }).message).toContain('(did you mean "open"?)')
+  })
+
+  test.each([
+    ["[limit.api]", "a field", 'did you mean "limits"?'],
+    ["limits.a = { limit = 1, perod = '1m' }", "a field of limits.a", 'did you mean "period"?'],
+    ["[limits.a]", "limits.a.policy", "a policy such as"],
+    ["limits.a = { limit = 1 }", "limits.a.period", "from 1 ms"],
+    ["limits.a = { limit = 0, period = '1m' }", "limits.a.limit", "a whole number from 1"],
+    ["limits.a = { limit = 1, period = '1m', algorithm = 'gcr' }", "limits.a.algorithm", 'did you mean "gcra"?'],
+    ["limits.a = { policy = '1/fortnight' }", "limits.a.policy.period", "minute"],
+    ["limits.a = { policy = '1/m', burst = 2 }", "limits.a.burst", "none beside policy"],
+    ["limits.a = { policy = '1/m', key = 'cooky:a' }", "limits.a.key", '"cookie:NAME"'],
+    ["limits.a = { policy = '1/m', cost = 2 }", "limits.a.cost", "at most 1"],
+    ["limits.a = { policy = '1/m', paths = [] }", "limits.a.paths", "a list of at least 1"],
+    ["limits.a = { policy = '1/m', paths = ['api'] }", "limits.a.paths[0]", "a path such as"],
+    ["limits.' a' = { policy = '1/m' }", "a name in limits", "printable ASCII"],
+    [
+      "limits.a = { policy = '1/m', paths = ['/'] }\nlimits.b = { policy = '1/m', paths = ['/'] }",
+      "limits.b.paths",
+      'as "a" does',
+    ],
+    [
+      "limits.api = { policy = '1/m' }\ntiers.pro.limits.apy = '2/m'",
+      "a name in tiers.pro.limits",
+      'did you mean "api"?',
+    ],
+    ["limits.api = { policy = '5/m', cost = 5 }\ntiers.low.limits.api = '2/m'", "tiers.low.limits", "at most 2"],
+    ["tiers.pro = {}\ntenants.acme.tier = 'prof'", "tenants.acme.tier", 'did you mean "pro"?'],
+    ["headers.styles = ['draft-11', 'draft-7']", "headers.styles", "draft-11"],
+    ["headers.styles = ['draft-12']", "headers.styles[0]", '"draft-11"'],
+    ["failure.timeout = '1x'", "failure.timeout", "ms"],
+    ["failure.status = 500", "failure.status", '"429", "503"'],
+    ["jitter.max = '1500ms'", "jitter.max", "a multiple of 1000 ms"],
+    ["jitter.enabled = 1", "jitter.enabled", "true or false"],
+    ["analytics.sample_rate = 1.5", "analytics.sample_rate", "a number from 0 to 1"],
+    ["worker.upstream = 'ftp://a'", "worker.upstream", "an http or https URL"],
+    ["limits = 3", "limits", "a table"],
+    ["limits.a = = 3", "line 1, column 12", "TOML"],
+  ])("refuses %s, naming the field", (text, field, allowed) => {
+    const error = errorOf(text)
+    expect(error).toMatchObject({ name: "ConfigError", code: "CONFIG_INVALID", field })
+    expect(error.message).toContain(allowed)
+  })
+
+  test("refuses what is no plain data", () => {
+    expect(errorOf([]).message).toContain("the configuration")
+    expect(
+      errorOf({
+        get limits() {
+          return {}
+        },
+      }).message,
+    ).toContain("without getters")
+    expect(errorOf(new Map())).toMatchObject({ code: "CONFIG_INVALID" })
+  })
+})

@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs"
+import { Ajv } from "ajv"
+import { describe, expect, test } from "vitest"
+import { configSchema, parseConfig } from "../../src/config/index.js"
+
+const accepts = new Ajv({ strict: true, allowUnionTypes: true }).compile(configSchema())
+
+function isValid(config: object): boolean {
+  try {
+    parseConfig(config)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const limit = (fields: object) => ({ limits: { a: fields } })
+const rule = { limit: 100, period: "1m" }
+
+describe("configSchema()", () => {
+  test("is what sluice.schema.json holds: the build writes it", () => {
+    expect(JSON.parse(readFileSync(new URL("../../sluice.schema.json", import.meta.url), "utf8"))).toEqual(
+      configSchema(),
+    )
+  })
+
+  test.each([
+    {},
+    limit(rule),
+    limit({ policy: "100/minute" }),
+    limit({ policy: ["100/minute", rule] }),
+    limit({ ...rule, period: 60_000, algorithm: "sliding_window_counter" }),
+    limit({ ...rule, algorithm: "token_bucket", refill: { amount: 50, every: "30s" }, burst: 50 }),
+    limit({ ...rule, algorithm: "fixed_window", anchor: "first" }),
+    limit({ ...rule, key: { combine: ["address", { firstOf: ["header:X", "cookie:y"] }] }, paths: ["/"], cost: 0 }),
+    limit({ ...rule, fail_mode: "local", timeout: "50 ms", block: "15 minutes" }),
+    { ...limit(rule), tiers: { pro: { limits: { a: rule } }, free: {} }, tenants: { acme: { tier: "pro" } } },
+    { failure: { status: 503 }, jitter: { max: "10s" }, analytics: { sample_rate: 0.1 }, headers: { styles: [] } },
+    { failure: { status: "429" }, logging: { level: "info", decisions: "all", format: "json" }, key_prefix: "p" },
+    { worker: { upstream: "https://example.com" }, defaults: { algorithm: "gcra", key: "api-key:X-Key" } },
+  ])("accepts, as the validator does, %j", (config) => {
+    expect([isValid(config), accepts(config)]).toEqual([true, true])
+  })
+
+  test.each([
+    { limit: {} },
+    limit({ ...rule, perod: "1m" }),
+    limit({ ...rule, limit: 0 }),
+    limit({ ...rule, limit: 1.5 }),
+    limit({ ...rule, period: "1" }),
+    limit({ ...rule, period: 0 }),
+    limit({ ...rule, algorithm: "gcr" }),
+    limit({ policy: [] }),
+    limit({ policy: { ...rule, perod: 1 } }),
+    limit({ policy: 5 }),
+    limit({ ...rule, key: "cooky:a" }),
+    limit({ ...rule, key: { firstOf: [] } }),
+    limit({ ...rule, paths: [] }),
+    limit({ ...rule, paths: ["api"] }),
+    limit({ ...rule, cost: -1 }),
+    { limits: { " a": rule } },
+    { tiers: { pro: { limit: {} } } },
+    { failure: { status: 500 } },
+    { failure: { mode: "opn" } },
+    { jitter: { enabled: "yes" } },
+    { jitter: { max: 1_500 } },
+    { analytics: { sample_rate: 2 } },
+    { headers: { styles: ["draft-12"] } },
+    { worker: { upstream: "ftp://a" } },
+    { key_prefix: "é" },
+  ])("refuses, as the validator does, %j", (config) => {
+    expect([isValid(config), accepts(config)]).toEqual([false, false])
+  })
+})

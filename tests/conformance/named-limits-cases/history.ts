@@ -1,0 +1,79 @@
+import { ManualClock } from "../../../src/types/clock.js"
+import { isTrue, same } from "../assert.js"
+import { START_MS } from "../limiter-case.js"
+import type { NamedLimitsCase } from "../named-limits-case.js"
+
+export const historyCases: readonly NamedLimitsCase[] = [
+  {
+    name: "history(): a key's events under one limit, newest first",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limits = await make({ clock, limits: { api: "5/minute", default: "5/minute" } })
+      const choice = { limit: "api" }
+      const { receipt } = await limits.check("a", { ...choice, cost: 5 })
+      await limits.check("b", choice)
+      await limits.check("a")
+      clock.advance(10)
+      for (let index = 0; index < 3; index++) await limits.check("a", { ...choice, cost: 2 })
+      clock.advance(10)
+      await limits.refund(receipt!, 4)
+      await limits.charge("a", 3, choice)
+      await limits.block("a", "1m", choice)
+      await limits.unblock("a", choice)
+      await limits.reset("a", choice)
+      const events = (await limits.history("a", choice)).filter(({ event }) => event !== "define")
+      same(
+        events.map(({ event, units, count, atMs }) => [event, units, count, atMs - START_MS]),
+        [
+          ["reset", 0, 1, 20],
+          ["unblock", 0, 1, 20],
+          ["block", 0, 1, 20],
+          ["charge", 3, 1, 20],
+          ["refund", 4, 1, 20],
+          ["deny", 2, 3, 10],
+          ["admit", 5, 1, 0],
+        ],
+      )
+      isTrue(
+        events.every(({ key, limit }) => key === "a" && limit === "api"),
+        "the key and limit of each",
+      )
+      same(
+        (await limits.history("a", { ...choice, count: 2 })).map(({ event }) => event),
+        ["reset", "unblock"],
+      )
+    },
+  },
+  {
+    name: "history(): peek(), cost 0 and status() leave no trace",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute" } })
+      await limits.peek("a", { limit: "api" })
+      await limits.check("a", { limit: "api", cost: 0 })
+      await limits.status("a", { limit: "api" })
+      const events = (await limits.history("a", { limit: "api" })).filter(({ event }) => event !== "define")
+      same(events, [])
+    },
+  },
+  {
+    name: "history(): settle() for more is a charge, for less a refund, for the same nothing",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "9/minute" } })
+      for (const actual of [4, 2, 3]) {
+        const { receipt } = await limits.check("a", { limit: "api", cost: 3 })
+        await limits.settle(receipt!, actual)
+      }
+      const events = (await limits.history("a", { limit: "api" })).filter(({ event }) => event !== "define")
+      same(
+        events.map(({ event, units }) => [event, units]),
+        [
+          ["admit", 3],
+          ["refund", 1],
+          ["admit", 3],
+          ["charge", 1],
+          ["admit", 3],
+        ],
+      )
+    },
+  },
+]

@@ -1,0 +1,42 @@
+import { ManualClock } from "../../../src/types/clock.js"
+import { has, same } from "../assert.js"
+import { START_MS } from "../limiter-case.js"
+import type { NamedLimitsCase } from "../named-limits-case.js"
+
+export const listingCases: readonly NamedLimitsCase[] = [
+  {
+    name: "list(): the keys that were used, in order, a page at a time",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute", default: "5/minute" } })
+      for (const key of ["c", "a", "b"]) await limits.check(key, { limit: "api" })
+      await limits.check("d")
+      await limits.check("a")
+      same(await limits.list({ limit: "api" }), ["a", "b", "c"])
+      same(await limits.list({ limit: "default" }), ["a", "d"])
+      same(await limits.list(), ["a", "b", "c", "d"], "the keys under any limit")
+      same(await limits.list({ limit: "api", after: "a", count: 1 }), ["b"], "a page")
+      same(await limits.list({ limit: "api", after: "c" }), [], "the page after the last")
+    },
+  },
+  {
+    name: "top(): the keys that were denied or allowed most",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "3/minute", default: "9/minute" } })
+      for (const [key, count] of [
+        ["a", 4],
+        ["b", 7],
+        ["c", 2],
+      ] as const) {
+        for (let index = 0; index < count; index++) await limits.check(key, { limit: "api" })
+      }
+      for (let index = 0; index < 6; index++) await limits.check("d")
+      const names = (entries: readonly { key: string }[]) => entries.map(({ key }) => key)
+      const denied = await limits.top({ by: "denied", limit: "api" })
+      same(names(denied), ["b", "a"], "who was denied")
+      has(denied[0]!, { key: "b", limit: "api" })
+      has(denied[0]!.stats, { totalDenied: 4, totalAllowed: 3 })
+      same(names(await limits.top({ by: "denied", limit: "api", count: 1 })), ["b"], "the first one")
+      same(names(await limits.top({ by: "allowed" })).at(0), "d", "who was allowed most under any limit")
+    },
+  },
+]

@@ -1,0 +1,414 @@
+import { spawnSync } from "node:child_process"
+import { chmodSync, readdirSync, rmSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { CostError, KeyError, LimitNotFound, StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
+import { openLimiter, repair } from "sluice/embedded"
+import { afterAll, describe, expect, test } from "vitest"
+import { ManualClock } from "../../src/types/clock.js"
+import { START_MS } from "../conformance/limiter-case.js"
+import { ROOT } from "../conformance/run-in-runtime.js"
+import { LOG_FILE, layOut, live, open, outcomeOf, readFiles, seen, WITNESS_FILE, withFile } from "./store-files.js"
+import { removeFolders, temporaryFolder } from "./temporary-folder.js"
+
+afterAll(removeFolders)
+
+const YEAR_MS = 31_536_000_000
+
+describe("openLimiter()", () => {
+  test("a second one on the folder is refused at once with StoreLocked, naming it, in this process and in others", async () => {
+    const path = temporaryFolder()
+    await using limiter = await open(path)
+    await limiter.define("default", "3/minute")
+    const refusal = open(path)
+    await expect(refusal).rejects.toBeInstanceOf(StoreLocked)
+    await expect(refusal).rejects.toMatchObject({ path, message: expect.stringContaining(path) })
+    const program = `
+      import { openLimiter } from "sluice/embedded"
+      await openLimiter({ path: ${JSON.stringify(path)} }).catch((error) => console.log(error.code))`
+    for (const [command, ...args] of [
+      ["node", "--input-type=module", "--eval", program],
+      ["deno", "eval", program],
+      ["bun", "--eval", program],
+    ] as const) {
+      const { stdout } = spawnSync(`${ROOT}node_modules/.bin/${command}`, args, {
+        cwd: ROOT,
+        encoding: "utf8",
+        timeout: 20_000,
+      })
+      expect(stdout, command).toBe("STORE_LOCKED\n")
+    }
+    expect((await limiter.check("a")).remaining).toBe(2)
+    await limiter.close()
+    await using next = await open(path)
+    expect((await next.check("a")).remaining).toBe(1)
+  })
+
+  test("makes its folder and files for their owner only", async () => {
+    const path = temporaryFolder()
+    await using limiter = await open(join(path, "deep"))
+    await limiter.define("default", "3/minute")
+    expect(statSync(join(path, "deep")).mode & 0o777).toBe(0o700)
+    const files = readdirSync(join(path, "deep"))
+    expect(files.sort()).toEqual(["sluice.db", "sluice.db-wal", "sluice.end"])
+    for (const file of files) expect(statSync(join(path, "deep", file)).mode & 0o777, file).toBe(0o600)
+  })
+
+  test("a folder that may not be written: StoreUnavailable", async () => {
+    const path = temporaryFolder()
+    await (await open(path)).close()
+    chmodSync(join(path, LOG_FILE), 0o400)
+    chmodSync(path, 0o500)
+    // The administrator may write anything: then there is nothing to refuse.
+    if (process.getuid?.() !== 0) await expect(open(path)).rejects.toBeInstanceOf(StoreUnavailable)
+    chmodSync(path, 0o700)
+    await expect(open(join(path, LOG_FILE, "in a file"))).rejects.toBeInstanceOf(StoreUnavailable)
+  })
+
+  test.each([
+    [{ sync: "sometimes" }, "sync"],
+    [{ flushEveryMs: 0 }, "flushEveryMs"],
+    [{ flushEveryRecords: 1.5 }, "flushEveryRecords"],
+    [{ block: -1 }, "block"],
+    [{ names: "yes" }, "names"],
+    [{ historySegments: Number.NaN }, "historySegments"],
+    [{ compactBytes: 1 }, "compactBytes"],
+    [{ keepStats: "never" }, "keepStats"],
+    [{ closeOn: ["SIGKILL"] }, "closeOn"],
+    [{ polices: "1/minute" }, "polices"],
+    [{ limits: { default: "1/minute" }, policy: "2/minute" }, "default"],
+    [{ limits: { "": "1/minute" } }, "key"],
+    [{ policy: "none" }, "policy"],
+    [{ path: "" }, "path"],
+  ])("refuses the option %o, naming it, and makes nothing", async (wrong, name) => {
+    const path = temporaryFolder()
+    await expect(openLimiter({ path, ...(wrong as object) })).rejects.toThrow(name)
+    expect(() => statSync(path)).toThrow("ENOENT")
+  })
+
+  test("limits given at opening are defined where the store has not the same, and others stay", async () => {
+    const path = temporaryFolder()
+    const first = await open(path, { policy: "9/hour", limits: { api: "5/hour", old: "1/hour" } })
+    await first.check("a", { limit: "api", cost: 3 })
+    await first.close()
+    await using again = await open(path, { limits: new Map([["api", "8/hour"]]) })
+    expect((await again.limits()).map(({ name, policy }) => [name, policy.rules[0].limit])).toEqual([
+      ["api", 8],
+      ["default", 9],
+      ["old", 1],
+    ])
+    expect((await again.peek("a", { limit: "api", cost: 0 })).remaining).toBe(5)
+  })
+
+  test("without names, listings are a TypeError, and everything else works", async () => {
+    await using limiter = await open(temporaryFolder(), { names: false, policy: "3/minute" })
+    await limiter.check("a")
+    await expect(limiter.list()).rejects.toBeInstanceOf(TypeError)
+    await expect(limiter.top({ by: "allowed" })).rejects.toBeInstanceOf(TypeError)
+    expect(await limiter.history("a")).toMatchObject([{ event: "admit" }, { event: "define" }])
+    expect((await limiter.stats("a")).totalAllowed).toBe(1)
+  })
+
+  test("a clock that stands, goes back an hour, or jumps a year ahead and back keeps the store whole and heals", async () => {
+    const path = temporaryFolder()
+    const clock = new ManualClock(START_MS)
+    let limiter = await open(path, { clock, policy: "2/minute" })
+    for (const byMs of [0, 0, 0, -3_600_000, 1, YEAR_MS, 0, -YEAR_MS, 30_000, 60_000]) {
+      clock.advance(byMs)
+      await limiter.check("a")
+      expect((await limiter.verify()).replayEqualsLive, `after ${byMs}`).toBe(true)
+      await limiter.close()
+      limiter = await open(path, { clock })
+    }
+    await limiter.compact()
+    clock.advance(60_000)
+    expect((await limiter.check("a")).allowed).toBe(true)
+    await limiter.close()
+  })
+
+  test("closes in good order on a signal where asked, and the process ends by it", async () => {
+    const path = temporaryFolder()
+    const program = `
+      import { openLimiter } from "sluice/embedded"
+      const limiter = await openLimiter({
+        path: ${JSON.stringify(path)}, sync: "batch", flushEveryMs: 3_600_000, policy: "9/day", closeOn: ["SIGTERM"],
+      })
+      await limiter.check("a", { cost: 4 })
+      setInterval(() => {}, 1_000)
+      process.kill(process.pid, "SIGTERM")`
+    const ended = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+      cwd: ROOT,
+      timeout: 20_000,
+    })
+    expect(ended.signal).toBe("SIGTERM")
+    await using again = await open(path, { clock: { now: () => Date.now() } })
+    expect((await again.peek("a", { cost: 0 })).remaining).toBe(5)
+  })
+
+  test("a full disk refuses what it cannot keep, loses nothing that was told, and goes on when there is room", async () => {
+    const path = temporaryFolder()
+    const full = await open(path, { policy: "1000/day" })
+    await full.check("a", { cost: 5 })
+    await full.close()
+    // SQLite keeps the bound in the connection, so the store is asked through a port of its own.
+    const { sqliteLedgerPort } = await import("../../src/ledger/sqlite-port.node.js")
+    const { Ledger } = await import("../../src/ledger/ledger.js")
+    const database = new DatabaseSync(join(path, LOG_FILE))
+    const pages = Number(Object.values(database.prepare("PRAGMA page_count").get()!)[0])
+    database.exec(`PRAGMA max_page_count = ${pages + 2}`)
+    const ledger = await Ledger.open(sqliteLedgerPort(database))
+    const limit = ledger.limit("default")!
+    let told = 0
+    const fill = async () => {
+      for (let turn = 0; ; turn++) {
+        ledger.check(limit, `${"x".repeat(400)}${turn}`, 1, START_MS + 2_000)
+        await ledger.commit()
+        told += 1
+      }
+    }
+    await expect(fill()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+    expect(told).toBeGreaterThan(5)
+    database.exec("PRAGMA max_page_count = 1000000")
+    const again = await Ledger.open(sqliteLedgerPort(database))
+    for (let turn = 0; turn < told; turn++) {
+      expect(again.limit("default")!.keys.stats(`${"x".repeat(400)}${turn}`).totalAllowed).toBe(1)
+    }
+    again.check(again.limit("default")!, "later", 1, START_MS + 3_000)
+    await again.close()
+    ledger.abandon()
+    database.close()
+  })
+})
+
+describe("EmbeddedLimiter", () => {
+  test("of() is a limiter of one limit, for middleware", async () => {
+    await using limiter = await open(temporaryFolder(), { limits: { api: "3/minute", other: "5/minute" } })
+    const api = limiter.of("api")
+    expect(api.policy.rules[0].limit).toBe(3)
+    const { receipt } = await api.check("api", { cost: 2 })
+    expect((await limiter.peek("api", { limit: "api", cost: 0 })).remaining).toBe(1)
+    await api.refund(receipt!)
+    expect((await api.checkAll([{ key: "x" }, { key: "y" }])).allowed).toBe(true)
+    expect(() => api.checkAll([{ key: "x", limit: "other" }])).toThrow(RangeError)
+    expect(await api.allow("z")).toBe(true)
+    await api.charge("z", 1)
+    await api.block("z", "1m")
+    expect(await api.unblock("z")).toBe(true)
+    expect((await api.status("z")).remaining).toBe(1)
+    expect((await api.stats("z")).totalAllowed).toBe(1)
+    expect(await api.reset("z")).toBe(true)
+    expect((await api.peek("z")).remaining).toBe(3)
+    await limiter.define("api", "7/minute")
+    expect(api.policy.rules[0].limit).toBe(7)
+    await limiter.remove("api")
+    expect(() => api.policy).toThrow(LimitNotFound)
+    expect(() => limiter.of("none")).toThrow(LimitNotFound)
+  })
+
+  test("records() tells everything that the log has, with limits by name", async () => {
+    await using limiter = await open(temporaryFolder(), { limits: { api: "3/minute" }, sync: "batch" })
+    await limiter.check("a", { limit: "api", id: "call-1" })
+    await limiter.define("gone", "1/minute")
+    await limiter.check("b", { limit: "gone" })
+    await limiter.remove("gone")
+    const events: unknown[] = []
+    for await (const { event, limit, key, id } of limiter.records()) events.push([event, limit, key, id])
+    expect(events).toEqual([
+      ["open", null, null, undefined],
+      ["define", "api", null, undefined],
+      ["admit", "api", "a", "call-1"],
+      ["define", "gone", null, undefined],
+      ["admit", "gone", "b", undefined],
+      ["remove", "gone", null, undefined],
+    ])
+  })
+
+  test("doctor() tells that all is well, and what is not", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path)
+    await live(limiter)
+    expect(await limiter.doctor()).toMatchObject({
+      ok: true,
+      problems: [],
+      path,
+      sync: "always",
+      format: 2,
+      replayEqualsLive: true,
+      fileIsSound: true,
+      lastFlushAtMs: START_MS + 1_000,
+      limits: 1,
+      keys: 3,
+    })
+    await limiter.close()
+    await expect(limiter.check("a")).rejects.toBeInstanceOf(StoreUnavailable)
+    await limiter.close()
+  })
+
+  test("errors leave everything as it was", async () => {
+    await using limiter = await open(temporaryFolder(), { limits: { api: "3/minute" } })
+    await expect(limiter.check("a", { limit: "api", cost: 4 })).rejects.toBeInstanceOf(CostError)
+    await expect(limiter.check("", { limit: "api" })).rejects.toBeInstanceOf(KeyError)
+    await expect(limiter.check("a")).rejects.toBeInstanceOf(LimitNotFound)
+    const many = Array.from({ length: 1_001 }, (_, index) => ({ key: `${index}`, limit: "api" }))
+    await expect(limiter.checkAll(many)).rejects.toBeInstanceOf(RangeError)
+    const events: string[] = []
+    for await (const { event } of limiter.records()) events.push(event)
+    expect(events).toEqual(["define"])
+  })
+
+  test("compacts by itself past `compactBytes`, and keeps a tail of history", async () => {
+    await using limiter = await open(temporaryFolder(), {
+      policy: "1000000/day",
+      compactBytes: 4_096,
+      historySegments: 3,
+    })
+    for (let round = 0; round < 120; round++) {
+      await Promise.all(Array.from({ length: 40 }, (_, index) => limiter.check(`key ${index}`)))
+    }
+    const { snapshotSequence, sequence, bytes } = await limiter.doctor()
+    expect(snapshotSequence).toBeGreaterThan(0)
+    expect(sequence).toBeGreaterThan(snapshotSequence)
+    expect(bytes).toBeLessThan(40_000)
+    expect((await limiter.stats("key 7")).totalAllowed).toBe(120)
+    expect((await limiter.history("key 7")).length).toBeGreaterThan(3)
+  })
+})
+
+describe("a copy of the files at any statement", () => {
+  test("opens in a state that was acknowledged, or the one that was being written", async () => {
+    const path = temporaryFolder()
+    const copies: { files: ReturnType<typeof readFiles>; acknowledged: string; next: string | null }[] = []
+    let acknowledged = ""
+    const limiter = await open(path)
+    acknowledged = await seen(limiter)
+    // Every statement of every write goes through these: the files are copied before and after each.
+    const take = () => {
+      copies.push({ files: readFiles(path), acknowledged, next: null })
+    }
+    const { exec } = DatabaseSync.prototype
+    const { StatementSync } = await import("node:sqlite")
+    const { run } = StatementSync.prototype
+    DatabaseSync.prototype.exec = function (sql) {
+      take()
+      exec.call(this, sql)
+      take()
+    }
+    StatementSync.prototype.run = function (this: object, ...values: never[]) {
+      take()
+      const result = Reflect.apply(run, this, values) as ReturnType<typeof run>
+      take()
+      return result
+    }
+    try {
+      await live(limiter, (state) => {
+        acknowledged = state
+        for (const copy of copies) copy.next ??= state
+      })
+      await limiter.compact()
+      await limiter.close()
+    } finally {
+      DatabaseSync.prototype.exec = exec
+      StatementSync.prototype.run = run
+    }
+    expect(copies.length).toBeGreaterThan(40)
+    const found = { before: 0, after: 0 }
+    for (const [index, copy] of copies.entries()) {
+      const outcome = await outcomeOf(copy.files)
+      const next = copy.next ?? copy.acknowledged
+      expect([{ state: copy.acknowledged }, { state: next }], `copy ${index}`).toContainEqual(outcome)
+      const { state } = outcome as { state: string }
+      found[state === copy.acknowledged ? "before" : "after"] += 1
+    }
+    // Both happen, so the test can tell them apart.
+    expect(found.before).toBeGreaterThan(10)
+    expect(found.after).toBeGreaterThan(5)
+  })
+})
+
+describe("repair()", () => {
+  test("leaves a store that is right as it is", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path)
+    await live(limiter)
+    const state = await seen(limiter)
+    await expect(repair(path)).rejects.toBeInstanceOf(StoreLocked)
+    await limiter.close()
+    expect(await repair(path)).toMatchObject({ path, isRepaired: false, asidePath: null, gaveUp: [] })
+    expect(readdirSync(path).sort()).toEqual([LOG_FILE, WITNESS_FILE])
+    expect(await outcomeOf(readFiles(path))).toEqual({ state })
+    await expect(repair(temporaryFolder())).rejects.toBeInstanceOf(StoreUnavailable)
+  })
+
+  test("keeps the longest beginning that is right, puts the files aside, and says what it gave up", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { historySegments: 0 })
+    await limiter.define("default", "9/hour")
+    const states: string[] = []
+    for (const key of ["a", "b", "c"]) {
+      await limiter.check(key, { cost: 2 })
+      // Closes a segment.
+      await limiter.verify()
+      states.push(await seen(limiter))
+    }
+    await limiter.close()
+    const files = readFiles(path)
+    for (const [damaged, kept] of [
+      [3, 1],
+      [2, 0],
+    ] as const) {
+      const broken = layOut(files)
+      damage(broken, damaged)
+      await expect(open(broken)).rejects.toBeInstanceOf(StoreCorrupt)
+      const report = await repair(broken)
+      expect(report).toMatchObject({ isRepaired: true, keptRecords: kept + 2 })
+      expect(report.gaveUp[0]).toBe(`segment ${damaged}: its SHA-256 differs`)
+      expect(readFiles(report.asidePath!).get(LOG_FILE)).toBeDefined()
+      const again = await open(broken)
+      expect(await seen(again)).toBe(states[kept])
+      await again.check("a")
+      expect((await again.doctor()).ok).toBe(true)
+      await again.close()
+      // What was put aside is as it was.
+      rmSync(join(broken, LOG_FILE))
+      await expect(open(report.asidePath!)).rejects.toBeInstanceOf(StoreCorrupt)
+    }
+  })
+
+  test("opens a store whose end is lost, whose snapshot is damaged, and one that is no database", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path)
+    await live(limiter)
+    const crashed = readFiles(path)
+    await limiter.close()
+    const closed = readFiles(path)
+    const cases = [
+      { files: withFile(crashed, "sluice.db-wal", null), says: /^segment|^the log/ },
+      { files: withFile(closed, LOG_FILE, new Uint8Array(9_000).fill(7)), says: /^the file: SQLite says/ },
+    ]
+    for (const { files, says } of cases) {
+      const broken = layOut(files)
+      await expect(open(broken)).rejects.toBeInstanceOf(StoreCorrupt)
+      const { gaveUp } = await repair(broken)
+      expect(gaveUp[0]).toMatch(says)
+      const again = await open(broken, { policy: "9/hour" })
+      expect((await again.check("new")).allowed).toBe(true)
+      expect((await again.doctor()).ok).toBe(true)
+      await again.close()
+    }
+    const broken = layOut(closed)
+    damage(broken, -1)
+    const { gaveUp, keptRecords } = await repair(broken)
+    expect(gaveUp[0]).toBe("snapshot part 0: its SHA-256 differs")
+    expect(keptRecords).toBeGreaterThanOrEqual(0)
+    await (await open(broken)).close()
+  })
+})
+
+/** Breaks one byte of a row. */
+function damage(path: string, id: number): void {
+  const database = new DatabaseSync(join(path, LOG_FILE))
+  const row = database.prepare("SELECT body FROM sluice_log WHERE id = ?").get(id) as { body: Uint8Array }
+  row.body[10]! ^= 1
+  database.prepare("UPDATE sluice_log SET body = ? WHERE id = ?").run(row.body, id)
+  database.close()
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test, vi } from "vitest"
+import { clientAddress, header, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { ManualClock } from "../../src/types/clock.js"
+import { ok, requestOf } from "./requests.js"
+
+type Info = { remoteAddress?: string }
+
+describe("rateLimit() with allow and deny lists", () => {
+  const limitedBy = (options: Partial<RateLimitOptions<[Info]>>) =>
+    rateLimit((_request: Request, _info: Info) => ok(), { policy: "1/minute", clock: new ManualClock(0), ...options })
+
+  async function statusesOf(limited: ReturnType<typeof limitedBy>, info: Info, headers = {}) {
+    const statuses: number[] = []
+    for (let asked = 0; asked < 2; asked++) statuses.push((await limited(requestOf(headers), info)).status)
+    return statuses
+  }
+
+  test("lets allowed addresses pass unlimited and untold, and limits the others", async () => {
+    const limited = limitedBy({ allow: { addresses: ["10.0.0.0/8", "2001:db8::/32"] } })
+    expect(await statusesOf(limited, { remoteAddress: "10.1.2.3" })).toEqual([200, 200])
+    expect(await statusesOf(limited, { remoteAddress: "2001:db8:1::1" })).toEqual([200, 200])
+    expect((await limited(requestOf(), { remoteAddress: "10.1.2.3" })).headers.has("ratelimit")).toBe(false)
+    expect(await statusesOf(limited, { remoteAddress: "11.1.2.3" })).toEqual([200, 429])
+    expect(await statusesOf(limited, {})).toEqual([200, 429])
+  })
+
+  test("refuses denied addresses with a 403 and charges nothing", async () => {
+    const onDecision = vi.fn()
+    const limited = limitedBy({ deny: { addresses: ["192.0.2.0/24"] }, onDecision })
+    const refused = await limited(requestOf(), { remoteAddress: "192.0.2.9" })
+    expect(refused.status).toBe(403)
+    expect(refused.headers.get("content-type")).toBe("application/problem+json")
+    expect(refused.headers.get("cache-control")).toBe("no-store")
+    expect(refused.headers.has("retry-after")).toBe(false)
+    expect(await refused.json()).toMatchObject({ type: "about:blank", title: "Forbidden", status: 403 })
+    expect(onDecision.mock.calls[0]![0]).toMatchObject({ allowed: false, reason: "blocked", policy: "deny" })
+  })
+
+  test("lists keys as the extractors give them", async () => {
+    const limited = limitedBy({
+      key: header("X-Tenant"),
+      allow: { keys: ["header:x-tenant=good"] },
+      deny: { keys: ["header:x-tenant=bad"] },
+    })
+    expect(await statusesOf(limited, {}, { "X-Tenant": "good" })).toEqual([200, 200])
+    expect(await statusesOf(limited, {}, { "X-Tenant": "bad" })).toEqual([403, 403])
+    expect(await statusesOf(limited, {}, { "X-Tenant": "other" })).toEqual([200, 429])
+  })
+
+  test("refuses who is on both", async () => {
+    const limited = limitedBy({ allow: { addresses: ["10.0.0.0/8"] }, deny: { addresses: ["10.6.0.0/16"] } })
+    expect(await statusesOf(limited, { remoteAddress: "10.6.0.1" })).toEqual([403, 403])
+    expect(await statusesOf(limited, { remoteAddress: "10.7.0.1" })).toEqual([200, 200])
+  })
+
+  test("believes the address from where `address` says, as the default key does", async () => {
+    const limited = limitedBy({ deny: { addresses: ["192.0.2.1"] }, address: { trustedHops: 1 } })
+    const via = (address: string) => limited(requestOf({ "X-Forwarded-For": address }), { remoteAddress: "10.0.0.1" })
+    expect((await via("192.0.2.1")).status).toBe(403)
+    expect((await via("192.0.2.1, 192.0.2.2")).status).toBe(200)
+    expect((await via("192.0.2.2")).status).toBe(429)
+    // Not believed without `address`.
+    const direct = limitedBy({ deny: { addresses: ["192.0.2.1"] }, key: clientAddress({ trustedHops: 1 }) })
+    expect((await direct(requestOf({ "X-Forwarded-For": "192.0.2.1" }), {})).status).toBe(200)
+  })
+
+  test("denies by address although the policy cannot be had, and allows too", async () => {
+    const policy = () => {
+      throw new Error("broken")
+    }
+    const limited = limitedBy({
+      policy,
+      allow: { addresses: ["10.0.0.1"] },
+      deny: { addresses: ["10.0.0.2"] },
+      failMode: "closed",
+    })
+    expect((await limited(requestOf(), { remoteAddress: "10.0.0.1" })).status).toBe(200)
+    expect((await limited(requestOf(), { remoteAddress: "10.0.0.2" })).status).toBe(403)
+    expect((await limited(requestOf(), { remoteAddress: "10.0.0.3" })).status).toBe(503)
+  })
+
+  test("in shadow mode reports who is denied, and lets pass", async () => {
+    const onDecision = vi.fn()
+    const limited = limitedBy({ deny: { addresses: ["192.0.2.1"] }, shadow: true, onDecision })
+    expect((await limited(requestOf(), { remoteAddress: "192.0.2.1" })).status).toBe(200)
+    expect(onDecision.mock.calls[0]![0]).toMatchObject({ allowed: false, policy: "deny" })
+  })
+
+  test("refuses lists that cannot be at construction", () => {
+    expect(() => limitedBy({ allow: { addresses: ["10.0.0.0/33"] } })).toThrow("allow.addresses[0]")
+    expect(() => limitedBy({ deny: { keys: ["a", ""] } })).toThrow("deny.keys[1]")
+    expect(() => limitedBy({ address: { trustedHops: 0 } })).toThrow("trustedHops")
+  })
+})

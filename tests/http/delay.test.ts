@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { ManualClock } from "../../src/types/clock.js"
+import { ok, requestOf, settled } from "./requests.js"
+
+describe("rateLimit() with delay", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  const policy = { limit: 10, period: "10s", algorithm: "leaky_bucket" as const, burst: 5 }
+
+  function limitedBy(options: Partial<RateLimitOptions<[]>>) {
+    const served = vi.fn(ok)
+    return { served, limited: rateLimit(served, { policy, clock: new ManualClock(0), ...options }) }
+  }
+
+  test("holds each admitted request until its turn, so that they leave at a constant rate", async () => {
+    const { served, limited } = limitedBy({ delay: true })
+    const work = Array.from({ length: 4 }, () => limited(requestOf()))
+    const served_: number[] = []
+    for (let second = 0; second < 4; second++) {
+      await settled()
+      served_.push(served.mock.calls.length)
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+    expect(served_).toEqual([1, 2, 3, 4])
+    for (const response of await Promise.all(work)) expect(response.status).toBe(200)
+  })
+
+  test("denies what would be held for longer than maxMs, and charges nothing for it", async () => {
+    const { served, limited } = limitedBy({ delay: { maxMs: 1_500 } })
+    const work = [limited(requestOf()), limited(requestOf())]
+    const denied = await limited(requestOf())
+    expect(denied.status).toBe(429)
+    expect(denied.headers.get("retry-after")).toBe("1")
+    expect(denied.headers.get("ratelimit")).toBe('"default";r=3;t=1')
+    expect(await denied.json()).toMatchObject({ retry_after_ms: 500, "violated-policies": ["default"] })
+    const again = await limited(requestOf())
+    expect(again.status).toBe(429)
+    expect(again.headers.get("ratelimit")).toBe('"default";r=3;t=1')
+    await vi.advanceTimersByTimeAsync(1_000)
+    await Promise.all(work)
+    expect(served).toHaveBeenCalledTimes(2)
+  })
+
+  test("holds no other algorithm, and nothing in shadow mode or without being asked", async () => {
+    for (const options of [{ policy: "10/second", delay: true }, { shadow: true, delay: true }, { delay: false }, {}]) {
+      const { served, limited } = limitedBy(options)
+      await limited(requestOf())
+      await limited(requestOf())
+      expect(served).toHaveBeenCalledTimes(2)
+    }
+  })
+
+  test("lets go of a request whose client has gone", async () => {
+    const { served, limited } = limitedBy({ delay: true })
+    await limited(requestOf())
+    const controller = new AbortController()
+    const work = limited(new Request("http://localhost/", { signal: controller.signal }))
+    await settled()
+    expect(served).toHaveBeenCalledTimes(1)
+    controller.abort()
+    expect((await work).status).toBe(200)
+    const gone = new Request("http://localhost/", { signal: controller.signal })
+    expect((await limited(gone)).status).toBe(200)
+  })
+
+  test.each([0, -1, 1.5, 2 ** 31, Number.NaN])("refuses maxMs %s", (maxMs) => {
+    expect(() => limitedBy({ delay: { maxMs } })).toThrow("delay.maxMs")
+  })
+})

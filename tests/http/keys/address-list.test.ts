@@ -1,0 +1,64 @@
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { addressList } from "../../../src/http/keys/address-list.js"
+import { parseIpAddress } from "../../../src/http/keys/ip-address.js"
+
+const holds = (networks: string[], address: string) =>
+  addressList("allow.addresses", networks)(parseIpAddress(address)!)
+
+describe("addressList()", () => {
+  test.each([
+    ["192.0.2.0/24", "192.0.2.0", true],
+    ["192.0.2.0/24", "192.0.2.255", true],
+    ["192.0.2.0/24", "192.0.3.0", false],
+    ["192.0.2.4/30", "192.0.2.7", true],
+    ["192.0.2.4/30", "192.0.2.8", false],
+    ["192.0.2.1", "192.0.2.1", true],
+    ["192.0.2.1", "192.0.2.2", false],
+    ["0.0.0.0/0", "255.255.255.255", true],
+    ["0.0.0.0/0", "::1", false],
+    ["10.0.0.0/8", "::ffff:10.1.2.3", true],
+    ["2001:db8::/32", "2001:db8:ffff::1", true],
+    ["2001:db8::/32", "2001:db9::1", false],
+    ["2001:db8:0:8000::/49", "2001:db8:0:8001::1", true],
+    ["2001:db8:0:8000::/49", "2001:db8:0:7fff::1", false],
+    ["2001:DB8::1", "2001:db8:0:0::1", true],
+    ["::/0", "2001:db8::1", true],
+    ["::/0", "192.0.2.1", false],
+  ])("%s holds %s: %s", (network, address, isHeld) => {
+    expect(holds([network], address)).toBe(isHeld)
+  })
+
+  test("of several networks looks at each", () => {
+    const networks = ["192.0.2.0/24", "198.51.100.7", "2001:db8::/32"]
+    for (const address of ["192.0.2.9", "198.51.100.7", "2001:db8::9"]) expect(holds(networks, address)).toBe(true)
+    for (const address of ["198.51.100.8", "2001:db9::9"]) expect(holds(networks, address)).toBe(false)
+    expect(holds([], "192.0.2.9")).toBe(false)
+  })
+
+  test("agrees with arithmetic on 32 bits", () => {
+    fc.assert(
+      fc.property(fc.nat(0xffffffff), fc.nat(0xffffffff), fc.integer({ min: 0, max: 32 }), (one, other, prefix) => {
+        const text = (bits: bigint) => [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 255n).join(".")
+        const cut = (bits: number) => (BigInt(bits) >> BigInt(32 - prefix)) << BigInt(32 - prefix)
+        const expected = cut(one) === cut(other)
+        return holds([`${text(cut(one))}/${prefix}`], text(BigInt(other))) === expected
+      }),
+    )
+  })
+
+  test.each([
+    "192.0.2.1/24",
+    "192.0.2.0/33",
+    "2001:db8::1/32",
+    "::/129",
+    "192.0.2",
+    "",
+    "example.com",
+    "10.0.0.0/-1",
+    "10.0.0.0/",
+  ])("refuses %j by its place", (text) => {
+    expect(() => addressList("deny.addresses", ["192.0.2.1", text])).toThrow(RangeError)
+    expect(() => addressList("deny.addresses", ["192.0.2.1", text])).toThrow("deny.addresses[1]")
+  })
+})

@@ -1,0 +1,77 @@
+import { expect, test, vi } from "vitest"
+import { type LimitsToAsk, namedLimiters, rateLimit } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { PolicyInput } from "../../src/policy/policy.js"
+import { ManualClock } from "../../src/types/clock.js"
+import type { CheckItem } from "../../src/types/limiter.js"
+import { ok, requestOf } from "./requests.js"
+
+/** Named limits as small as the interface allows, over limiters in memory. */
+function limitsInMemory() {
+  const clock = new ManualClock(0)
+  const limiters = new Map<string, RateLimiter>()
+  const of = (name: string | undefined) => {
+    const limiter = limiters.get(name!)
+    if (!limiter) throw new Error(`no limit ${name}`)
+    return limiter
+  }
+  const limits = {
+    define: vi.fn(async (name: string, policy: PolicyInput) => {
+      const known = limiters.get(name)
+      if (known) known.setPolicy(policy)
+      else limiters.set(name, new RateLimiter(policy, { clock }))
+      return { name, policy: parsePolicy(policy) }
+    }),
+    check: (key, { cost = 1, limit } = {}) => of(limit).check(key, { cost }),
+    checkAll: vi.fn((items: readonly CheckItem[]) => {
+      const looked = items.map(({ key, cost = 1, limit }) => of(limit).peek(key, { cost }))
+      const denied = looked.find(({ allowed }) => !allowed)
+      const decisions = denied ? looked : items.map(({ key, cost = 1, limit }) => of(limit).check(key, { cost }))
+      const [deniedKey, deniedPolicy] = [denied?.key ?? null, denied?.policy ?? null]
+      return { allowed: !denied, deniedKey, deniedPolicy, decisions }
+    }),
+    refund: (receipt) => {
+      for (const limiter of limiters.values()) if (limiter.policy.name === receipt.policy) limiter.refund(receipt)
+    },
+    charge: (key, units, { limit } = {}) => of(limit).charge(key, units),
+  } satisfies LimitsToAsk
+  return { limits, of }
+}
+
+test("namedLimiters() define a policy once under its name, and count there", async () => {
+  const { limits, of } = limitsInMemory()
+  const limited = rateLimit(ok, { policy: "2/minute as api", limiter: namedLimiters(limits), penalty: () => 1 })
+  expect((await limited(requestOf())).status).toBe(200)
+  await vi.waitFor(() => expect(of("api").peek("unidentified").remaining).toBe(0))
+  expect((await limited(requestOf())).status).toBe(429)
+  expect(limits.define).toHaveBeenCalledOnce()
+})
+
+test("namedLimiters() decide on several limits in one call, and define an unnamed one under its text", async () => {
+  const { limits } = limitsInMemory()
+  const limited = rateLimit(ok, {
+    limits: [{ policy: "5/minute" }, { policy: "1/minute as other" }],
+    limiter: namedLimiters(limits),
+  })
+  const responses = await Promise.all(Array.from({ length: 9 }, () => limited(requestOf())))
+  expect(responses.filter(({ status }) => status === 200)).toHaveLength(1)
+  expect(limits.checkAll).toHaveBeenCalledTimes(9)
+  expect(limits.define.mock.calls.map(([name]) => name)).toEqual([parsePolicy("5/minute").canonical, "other"])
+})
+
+test("namedLimiters() try again to define what could not be defined", async () => {
+  const { limits } = limitsInMemory()
+  limits.define.mockRejectedValueOnce(new Error("locked"))
+  const onError = vi.fn()
+  const limited = rateLimit(ok, {
+    policy: "1/minute as api",
+    limiter: namedLimiters(limits),
+    failMode: "closed",
+    onError,
+  })
+  const statuses: number[] = []
+  for (let asked = 0; asked < 3; asked++) statuses.push((await limited(requestOf())).status)
+  expect(statuses).toEqual([503, 200, 429])
+  expect(onError).toHaveBeenCalledOnce()
+})

@@ -1,0 +1,268 @@
+import { describe, expect, test, vi } from "vitest"
+import { header, type LimitOptions, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
+import { ManualClock } from "../../src/types/clock.js"
+import type { AllDecision, CheckItem } from "../../src/types/limiter.js"
+import { decisionOf, denialOf, FakeLimiter, RECEIPT } from "./fake-limiter.js"
+import { deferred, ok, requestOf, settled } from "./requests.js"
+
+const limits: LimitOptions<[]>[] = [
+  { policy: "2/minute", key: header("X-User"), name: "user" },
+  { policy: "3/minute", key: header("X-Org"), name: "organisation" },
+]
+const by = (user: string, org = "acme") => requestOf({ "X-User": user, "X-Org": org })
+
+describe("rateLimit() with several limits in memory", () => {
+  test("admits what all admit, and charges none for what one denies", async () => {
+    const limited = rateLimit(ok, { limits, clock: new ManualClock(0) })
+    expect((await limited(by("ann"))).status).toBe(200)
+    expect((await limited(by("ann"))).status).toBe(200)
+    // Ann's own limit denies; the organisation keeps its third.
+    expect((await limited(by("ann"))).status).toBe(429)
+    expect((await limited(by("bob"))).status).toBe(200)
+    // The organisation denies; Bob keeps his second.
+    expect((await limited(by("bob"))).status).toBe(429)
+    expect((await limited(by("bob", "other"))).status).toBe(200)
+    expect((await limited(by("bob", "other"))).status).toBe(429)
+  })
+
+  test("tells of all limits in the fields and the problem", async () => {
+    const limited = rateLimit(ok, { limits, clock: new ManualClock(0), headers: ["draft-11", "legacy"] })
+    const first = await limited(by("ann"))
+    expect(first.headers.get("ratelimit-policy")).toBe('"user";q=2;w=60, "organisation";q=3;w=60')
+    expect(first.headers.get("ratelimit")).toBe('"user";r=1;t=30, "organisation";r=2;t=20')
+    expect(first.headers.get("x-ratelimit-limit")).toBe("2")
+    await limited(by("ann"))
+    const denied = await limited(by("ann"))
+    // The organisation would admit: it names no longer wait than Retry-After.
+    expect(denied.headers.get("ratelimit")).toBe('"user";r=0;t=30, "organisation";r=1;t=30')
+    expect(denied.headers.get("retry-after")).toBe("30")
+    expect(await denied.json()).toMatchObject({ "violated-policies": ["user"], limit: 2, retry_after_ms: 30_000 })
+  })
+
+  test("names all rules that deny, and waits for the last of them", async () => {
+    const limited = rateLimit(ok, {
+      limits: [{ policy: "1/minute" }, { policy: "1/hour" }, { policy: "9/second; 1/second as one" }],
+      clock: new ManualClock(0),
+    })
+    await limited(requestOf())
+    const denied = await limited(requestOf())
+    expect(await denied.json()).toMatchObject({ "violated-policies": ["default", "default-2", "one"] })
+    expect(denied.headers.get("retry-after")).toBe("3600")
+  })
+
+  test("tells rules apart that have the same rate", async () => {
+    const policy = "2/second; 5/minute"
+    const limited = rateLimit(ok, {
+      limits: [
+        { policy, key: header("X-User"), name: "user" },
+        { policy: () => policy, key: header("X-Org") },
+      ],
+      clock: new ManualClock(0),
+    })
+    const { headers } = await limited(by("ann"))
+    expect(headers.get("ratelimit")!.match(/"[^"]+"/g)).toEqual([
+      '"user-2-per-1s"',
+      '"user-5-per-1m"',
+      '"default-2-2-per-1s"',
+      '"default-2-5-per-1m"',
+    ])
+  })
+
+  test("hands the hooks one decision with those of all limits", async () => {
+    const onDecision = vi.fn()
+    const limited = rateLimit(ok, { limits, clock: new ManualClock(0), onDecision })
+    await limited(by("ann"))
+    const [decision] = onDecision.mock.calls[0]!
+    expect(decision).toMatchObject({ allowed: true, key: "header:x-user=ann", policy: "user", remaining: 1 })
+    expect(decision.limits.map(({ key }: { key: string }) => key)).toEqual(["header:x-user=ann", "header:x-org=acme"])
+    expect(decision.rules.map(({ policy }: { policy: string }) => policy)).toEqual(["user", "organisation"])
+  })
+
+  test("gives the charges of all back, and shows each key only as a hash of its own", async () => {
+    const statuses = [500, 500, 500, 200]
+    const limited = rateLimit(() => new Response(null, { status: statuses.shift()! }), {
+      limits,
+      skipFailedRequests: true,
+      partitionSecret: "sixteen bytes at least",
+      clock: new ManualClock(0),
+    })
+    for (const expected of [500, 500, 500, 200]) {
+      const response = await limited(by("ann"))
+      expect(response.status).toBe(expected)
+      const keys = [...response.headers.get("ratelimit")!.matchAll(/pk=(:[^:]+:)/g)].map(([, pk]) => pk)
+      expect(new Set(keys).size).toBe(2)
+    }
+  })
+
+  test("charges each its own cost, by tier too", async () => {
+    const limited = rateLimit(ok, {
+      limits: [
+        { policy: "10/minute", cost: 4, key: () => "a" },
+        { policy: (request) => (request.headers.has("x-paid") ? "100/minute" : "10/minute"), cost: () => 5 },
+      ],
+      clock: new ManualClock(0),
+    })
+    const response = await limited(requestOf({ "x-paid": "1" }))
+    expect(response.headers.get("ratelimit")).toBe('"default";r=6;t=24, "default-2";r=95;t=3')
+    const free = await limited(requestOf())
+    expect(free.headers.get("ratelimit")).toBe('"default";r=2;t=48, "default-2";r=5;t=30')
+    expect((await limited(requestOf())).status).toBe(429)
+  })
+
+  test("answers 400 where one of the costs can never pass, and charges none", async () => {
+    const cost = (request: Request) => Number(request.headers.get("x-cost"))
+    const limited = rateLimit(ok, {
+      limits: [{ policy: "10/minute" }, { policy: "3/minute", cost }],
+      clock: new ManualClock(0),
+    })
+    const refused = await limited(requestOf({ "x-cost": "4" }))
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({ cost: 4, maximum: 3 })
+    expect((await limited(requestOf({ "x-cost": "3" }))).headers.get("ratelimit")).toContain('"default";r=9')
+  })
+
+  test("starts the block of the limit that denies, and of no other", async () => {
+    const clock = new ManualClock(0)
+    const blocking = { limit: 1, period: "1s", block: "1m" }
+    const limited = rateLimit(ok, {
+      limits: [
+        { policy: { ...blocking, name: "user" }, key: header("X-User") },
+        { policy: { ...blocking, limit: 9, name: "organisation" }, key: header("X-Org") },
+      ],
+      clock,
+    })
+    await limited(by("ann"))
+    expect((await limited(by("ann"))).status).toBe(429)
+    clock.advance(30_000)
+    expect((await limited(by("ann"))).headers.get("retry-after")).toBe("30")
+    expect((await limited(by("bob"))).status).toBe(200)
+  })
+
+  test("admits exactly the smaller limit of requests that come at once", async () => {
+    const limited = rateLimit(ok, { limits, clock: new ManualClock(0) })
+    const responses = await Promise.all(Array.from({ length: 50 }, (_, index) => limited(by(`user${index}`))))
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(3)
+  })
+})
+
+describe("rateLimit() with several limits elsewhere", () => {
+  const twoLimits = [{ policy: "10/minute as one" }, { policy: "10/minute as two" }]
+  const limitersOf =
+    (...limiters: FakeLimiter[]): NonNullable<RateLimitOptions["limiter"]> =>
+    ({ name }) =>
+      limiters[name === "one" ? 0 : 1]!
+
+  test("charges side by side, and gives back what was charged in vain", async () => {
+    const [one, two] = [
+      new FakeLimiter(async () => decisionOf({ receipt: RECEIPT })),
+      new FakeLimiter(async () => denialOf()),
+    ]
+    const response = await rateLimit(ok, { limits: twoLimits, limiter: limitersOf(one, two) })(requestOf())
+    expect(response.status).toBe(429)
+    // What the first limit tells is what there is once its charge is given back.
+    expect(response.headers.get("ratelimit")).toBe('"default";r=10;t=5, "default";r=0;t=5')
+    await settled()
+    expect([one.refunds, two.refunds]).toEqual([[RECEIPT], []])
+  })
+
+  test("gives it back in shadow mode too", async () => {
+    const [one, two] = [
+      new FakeLimiter(async () => decisionOf({ receipt: RECEIPT })),
+      new FakeLimiter(async () => denialOf()),
+    ]
+    const limited = rateLimit(ok, { limits: twoLimits, limiter: limitersOf(one, two), shadow: true })
+    expect((await limited(requestOf())).status).toBe(200)
+    await settled()
+    expect(one.refunds).toEqual([RECEIPT])
+  })
+
+  test.each([
+    ["open", 200, []],
+    ["closed", 503, [RECEIPT]],
+  ] as const)(
+    "when one fails, does as failMode %s says with what the other charged",
+    async (failMode, status, back) => {
+      const late = deferred<ReturnType<typeof decisionOf>>()
+      const one = new FakeLimiter(() => late.promise)
+      const two = new FakeLimiter(() => {
+        throw new Error("gone")
+      })
+      const limited = rateLimit(ok, { limits: twoLimits, limiter: limitersOf(one, two), failMode })
+      const response = await limited(requestOf())
+      expect(response.status).toBe(status)
+      expect(response.headers.get("ratelimit-policy")).toBe('"one";q=10;w=60, "two";q=10;w=60')
+      late.resolve(decisionOf({ receipt: RECEIPT }))
+      await settled()
+      expect(one.refunds).toEqual(back)
+    },
+  )
+
+  test("limits in this process when local, by all of them", async () => {
+    const broken = new FakeLimiter(() => Promise.reject(new Error("gone")))
+    const limited = rateLimit(ok, {
+      limits: [{ policy: "1/minute as one", key: () => "a" }, { policy: "5/minute as two" }],
+      limiter: () => broken,
+      failMode: "local",
+      clock: new ManualClock(0),
+    })
+    expect((await limited(requestOf())).headers.get("ratelimit")).toBe('"one";r=0;t=60, "two";r=4;t=12')
+    expect((await limited(requestOf())).status).toBe(429)
+  })
+
+  test("asks a group once for all, and one limiter for several keys", async () => {
+    const asked: (readonly CheckItem[])[] = []
+    const group = {
+      async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+        asked.push(items)
+        const decisions = [denialOf({ policy: "one" }), decisionOf({ policy: "two" })]
+        return { allowed: false, deniedKey: "k", deniedPolicy: "one", decisions }
+      },
+    }
+    const check = vi.fn()
+    const limiter: RateLimitOptions["limiter"] = ({ name }) => ({ check, refund: () => {}, group, limitName: name })
+    const response = await rateLimit(ok, { limits: twoLimits, limiter })(requestOf())
+    expect(response.status).toBe(429)
+    expect(response.headers.get("ratelimit")).toBe('"one";r=0;t=5, "two";r=9;t=5')
+    expect(asked).toEqual([
+      [
+        { key: "unidentified", cost: 1, limit: "one" },
+        { key: "unidentified", cost: 1, limit: "two" },
+      ],
+    ])
+    expect(check).not.toHaveBeenCalled()
+
+    const single = { check, refund: () => {}, checkAll: group.checkAll }
+    await rateLimit(ok, { limits: twoLimits, limiter: () => single })(requestOf())
+    expect(asked[1]).toEqual([
+      { key: "unidentified", cost: 1 },
+      { key: "unidentified", cost: 1 },
+    ])
+  })
+
+  test("mixes limiters in memory with others", async () => {
+    const memory = new RateLimiter("1/minute as one", { clock: new ManualClock(0) })
+    const remote = new FakeLimiter(async () => denialOf())
+    const limiter: RateLimitOptions["limiter"] = ({ name }) => (name === "one" ? memory : remote)
+    expect((await rateLimit(ok, { limits: twoLimits, limiter })(requestOf())).status).toBe(429)
+    await settled()
+    expect(memory.peek("unidentified").remaining).toBe(1)
+  })
+})
+
+describe("rateLimit() refuses limits", () => {
+  test.each<[string, RateLimitOptions<[]>]>([
+    ["neither policy nor limits", {}],
+    ["policy and limits", { policy: "1/minute", limits }],
+    ["key and limits", { key: () => "a", limits }],
+    ["limits is", { limits: [] }],
+    ["limits is", { limits: Array.from({ length: 17 }, () => limits[0]!) }],
+    ["cost is 3", { limits: [{ policy: "2/minute", cost: 3 }] }],
+    ["limits[1].name", { limits: [{ policy: "2/minute" }, { policy: "1/minute", name: "x".repeat(33) }] }],
+    ["name is", { policy: "2/minute", name: "é" }],
+    ["limits[1].name", { limits: [{ policy: "2/minute as a" }, { policy: "1/minute as a" }] }],
+  ])("%s", (message, options) => {
+    expect(() => rateLimit(ok, options)).toThrow(RangeError)
+    expect(() => rateLimit(ok, options)).toThrow(message)
+  })
+})

@@ -1,0 +1,292 @@
+import fc from "fast-check"
+import { expect } from "vitest"
+import { Ledger, type LedgerOptions } from "../../../src/ledger/ledger.js"
+import type { LedgerPort } from "../../../src/ledger/sql-port.js"
+import { parsePolicy } from "../../../src/policy/parse-policy.js"
+import type { PolicyInput } from "../../../src/policy/policy.js"
+import { type LedgerCase, START_MS } from "../ledger-case.js"
+import { core } from "../script-run.js"
+import { turn, WatchedPort } from "../watched-port.js"
+
+const KEYS = ["a", "b", "c"]
+const POLICIES: readonly PolicyInput[] = [
+  "50/minute",
+  "40/10s",
+  { limit: 60, period: "1m", algorithm: "fixed_window" },
+  { limit: 60, period: "1m", algorithm: "sliding_window" },
+  { limit: 30, period: "20s", algorithm: "sliding_window_log" },
+  { limit: 40, period: "20s", algorithm: "token_bucket", refill: { amount: 10, every: "5s" } },
+  ["20/second", "90/minute"],
+]
+
+/** A step: a check, or time that passes, or a turn of the event loop, which a commit may use. */
+type Step =
+  | { readonly verb: "check"; readonly key: number; readonly cost: number }
+  | { readonly verb: "pass"; readonly ms: number }
+  | { readonly verb: "turn" }
+  | { readonly verb: "compact" }
+  | { readonly verb: "flush" }
+  | { readonly verb: "reopen" }
+
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 12,
+      arbitrary: fc.record({
+        verb: fc.constant("check" as const),
+        key: fc.nat({ max: 2 }),
+        cost: fc.constantFrom(1, 1, 1, 2, 5),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ verb: fc.constant("pass" as const), ms: fc.nat({ max: 3_000 }) }) },
+    { weight: 3, arbitrary: fc.constant<Step>({ verb: "turn" }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        verb: fc.constantFrom("compact" as const, "flush" as const, "reopen" as const),
+      }),
+    },
+  ) as fc.Arbitrary<Step>,
+  { maxLength: 80, size: "max" },
+)
+
+interface HandPort extends LedgerPort {
+  readonly due: (() => void)[]
+  /** From now on nothing is written: the process is dead. */
+  die(): void
+}
+
+/** A store whose timers run when it is told to, so that a test need not wait. */
+function handPort(port: LedgerPort): HandPort {
+  const due: (() => void)[] = []
+  let isDead = false
+  const requireAlive = () => {
+    if (isDead) throw new Error("the process is dead")
+  }
+  return {
+    sql: {
+      run: (statement, ...values) => {
+        requireAlive()
+        port.sql.run(statement, ...values)
+      },
+      rows: (statement, ...values) => port.sql.rows(statement, ...values),
+      transaction: (work) => {
+        requireAlive()
+        return port.sql.transaction(work)
+      },
+    },
+    due,
+    die: () => {
+      isDead = true
+    },
+    sha256: (bytes) => port.sha256(bytes),
+    defer: (work) => port.defer(work),
+    after: (_, work) => {
+      due.push(work)
+    },
+  }
+}
+
+/**
+ * Runs steps on a ledger of a mode and, beside it, on one in `always` that is told only what was told to callers. Then
+ * crashes the first.
+ */
+async function crashAfter(
+  { options, policy, steps: all }: { options: LedgerOptions; policy: PolicyInput; steps: readonly Step[] },
+  makePort: () => LedgerPort,
+  truth: Ledger,
+) {
+  const disk = makePort()
+  const port = handPort(disk)
+  let nowMs = START_MS
+  const open = () => Ledger.open(port, { core, ...options, openedAtMs: nowMs })
+  let ledger = await open()
+  ledger.define("l", parsePolicy(policy), START_MS)
+  truth.define("l", parsePolicy(policy), START_MS)
+  await ledger.commit()
+  const waiting: Promise<void>[] = []
+  const told = { records: 0 }
+  for (const step of all) {
+    if (step.verb === "pass") nowMs += step.ms
+    else if (step.verb === "turn") await turn()
+    else if (step.verb === "compact") await ledger.compact()
+    else if (step.verb === "flush") await ledger.commit()
+    else if (step.verb === "reopen") {
+      await ledger.close()
+      ledger = await open()
+    } else if (step.verb === "check") {
+      const key = KEYS[step.key]!
+      const atMs = nowMs
+      const { decision, needsCommit } = ledger.check(ledger.limit("l")!, key, step.cost, atMs)
+      if (!decision.allowed) continue
+      const tell = () => {
+        truth.charge(truth.limit("l")!, key, step.cost, atMs)
+        told.records += 1
+      }
+      if (needsCommit) waiting.push(ledger.commit().then(tell, () => undefined))
+      else tell()
+    }
+  }
+  port.die()
+  // What is not written by now is never told.
+  await Promise.all(waiting)
+  const again = await Ledger.open(disk, { core, ...options, openedAtMs: nowMs })
+  ledger.abandon()
+  return { again, nowMs, told }
+}
+
+export const durabilityCases: readonly LedgerCase[] = [
+  {
+    name: "sync ahead: after a crash a key has at most one block less than was told, and never more",
+    run: (makePort) =>
+      fc.assert(
+        fc.asyncProperty(steps, fc.constantFrom(...POLICIES), fc.constantFrom(1, 4, 9), async (all, policy, block) => {
+          const truth = await Ledger.open(memoryPort(), { core })
+          const run = { options: { sync: "ahead", block } as const, policy, steps: all }
+          const { again, nowMs } = await crashAfter(run, makePort, truth)
+          const granted = new Map<string, number>()
+          for await (const { record } of again.records()) {
+            if (record.op === "ahead") granted.set(record.key, record.units)
+          }
+          expect([...granted.values()].every((units) => units === block)).toBe(true)
+          for (const key of KEYS) {
+            const has = again.limit("l")!.keys.status(key, nowMs).rules
+            const should = truth.limit("l")!.keys.status(key, nowMs).rules
+            for (const [index, { remaining }] of should.entries()) {
+              expect(has[index]!.remaining, `what ${key} has`).toBeLessThanOrEqual(remaining)
+              // One more, since what remains is told rounded down.
+              expect(has[index]!.remaining, `what ${key} has`).toBeGreaterThanOrEqual(
+                Math.max(0, remaining - block - 1),
+              )
+            }
+          }
+          expect((await again.verify()).replayEqualsLive).toBe(true)
+          again.abandon()
+          truth.abandon()
+        }),
+        { numRuns: 150 },
+      ),
+  },
+  {
+    name: "sync ahead: a block is granted by one record, and checks within it wait for nothing",
+    async run(makePort) {
+      const disk = new WatchedPort(makePort())
+      const port = handPort(disk)
+      const ledger = await Ledger.open(port, { core, sync: "ahead", block: 10, openedAtMs: START_MS })
+      const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
+      const waits = () => ledger.check(limit, "a", 1, START_MS).needsCommit
+      expect(waits()).toBe(true)
+      await ledger.commit()
+      expect(Array.from({ length: 10 }, waits)).toEqual(new Array(10).fill(false))
+      // The block is used up, and nothing of it is in the file yet.
+      expect(waits()).toBe(true)
+      await ledger.commit()
+      expect(waits()).toBe(false)
+      port.die()
+      const again = await Ledger.open(disk, { core, sync: "ahead", block: 10, openedAtMs: START_MS })
+      ledger.abandon()
+      // 12 were in the file; the block of 10 is lost with the 13th.
+      expect(again.limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(100 - 12 - 10)
+      await again.close()
+      const closed = await Ledger.open(disk, { core, openedAtMs: START_MS })
+      expect(closed.limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(100 - 12 - 10)
+      await closed.close()
+    },
+  },
+  {
+    name: "sync ahead: close() takes the blocks back, so that the next one finds what was told",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
+      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      for (let check = 0; check < 200; check++) {
+        if (ledger.check(limit, "a", 1, START_MS).needsCommit) await ledger.commit()
+      }
+      await ledger.close()
+      for (const sync of ["ahead", "batch", "always"] as const) {
+        const again = await Ledger.open(port, { core, sync, openedAtMs: START_MS })
+        expect(again.limit("l")!.keys.peek("a", 0, START_MS).remaining, sync).toBe(800)
+        expect((await again.verify()).replayEqualsLive).toBe(true)
+        await again.close()
+      }
+    },
+  },
+  {
+    name: "sync batch: a crash forgets at most `flushEveryRecords`, and nothing that was flushed",
+    run: (makePort) =>
+      fc.assert(
+        fc.asyncProperty(steps, fc.constantFrom(1, 3, 10), async (all, flushEveryRecords) => {
+          const truth = await Ledger.open(memoryPort(), { core })
+          const options = { sync: "batch", flushEveryRecords } as const
+          const { again, told } = await crashAfter({ options, policy: "1000/hour", steps: all }, makePort, truth)
+          const kept = KEYS.reduce((sum, key) => sum + again.limit("l")!.keys.stats(key).totalAllowed, 0)
+          expect(told.records - kept).toBeLessThanOrEqual(flushEveryRecords)
+          expect((await again.verify()).replayEqualsLive).toBe(true)
+          again.abandon()
+          truth.abandon()
+        }),
+        { numRuns: 100 },
+      ),
+  },
+  {
+    name: "sync batch: what was told is committed when its time is up",
+    async run(makePort) {
+      const port = handPort(makePort())
+      const ledger = await Ledger.open(port, { core, sync: "batch", openedAtMs: START_MS })
+      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      await ledger.commit()
+      expect(port.due).toHaveLength(0)
+      for (let check = 0; check < 5; check++) {
+        expect(ledger.check(limit, "a", 1, START_MS).needsCommit).toBe(false)
+      }
+      expect(port.due).toHaveLength(1)
+      const { commits } = ledger
+      port.due.pop()!()
+      await ledger.commit()
+      expect(ledger.commits).toBe(commits + 1)
+      ledger.check(limit, "a", 1, START_MS)
+      expect(port.due).toHaveLength(1)
+      await ledger.close()
+      // A timer that comes after the end does nothing.
+      port.due.pop()!()
+    },
+  },
+  {
+    name: "a receipt of before a crash under batch gives nothing back, since its charge may be forgotten",
+    async run(makePort) {
+      const disk = makePort()
+      const port = handPort(disk)
+      const ledger = await Ledger.open(port, { core, sync: "batch", openedAtMs: START_MS })
+      const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+      await ledger.commit()
+      const lost = ledger.check(limit, "a", 6, START_MS).decision.receipt
+      port.die()
+      const again = await Ledger.open(disk, { core, sync: "batch", openedAtMs: START_MS + 5 })
+      ledger.abandon()
+      const charged = again.check(again.limit("l")!, "a", 6, START_MS + 5).decision.receipt
+      // The same number was given to another charge.
+      expect(charged.id).toBe(lost.id)
+      expect(again.settle(again.limit("l")!, lost, 6, START_MS + 6)).toBe(false)
+      expect(again.limit("l")!.keys.peek("a", 0, START_MS + 6).remaining).toBe(4)
+      expect(again.settle(again.limit("l")!, charged, 6, START_MS + 6)).toBe(true)
+      expect(again.limit("l")!.keys.peek("a", 0, START_MS + 6).remaining).toBe(10)
+      await again.close()
+    },
+  },
+]
+
+/** A store for the truth: rows in memory, since a platform may have one database only. */
+function memoryPort(): LedgerPort {
+  return {
+    sql: {
+      run: () => {},
+      rows: () => [],
+      transaction: (work) => work(),
+    },
+    sha256: () => new Uint8Array(32),
+    defer: (work) => {
+      setTimeout(work, 0)
+    },
+    after: () => {},
+  }
+}

@@ -1,0 +1,155 @@
+import { expect } from "vitest"
+import { Ledger } from "../../../src/ledger/ledger.js"
+import { parsePolicy } from "../../../src/policy/parse-policy.js"
+import { type LedgerCase, START_MS } from "../ledger-case.js"
+import { core } from "../script-run.js"
+
+const FIVE_MINUTES_MS = 300_000
+
+export const repeatCases: readonly LedgerCase[] = [
+  {
+    name: "check() with an id: an admission is told again with its receipt, after a crash and a compaction too",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      ledger.define("l", parsePolicy("100/hour"), START_MS)
+      const ask = (key: string, id: string, nowMs: number) =>
+        ledger.check(ledger.limit("l")!, key, 7, nowMs, id).decision
+      const { receipt } = ask("a", "call-1", START_MS)
+      await ledger.commit()
+      for (const after of ["a crash", "a compaction"]) {
+        const crashed = ledger
+        if (after === "a compaction") await ledger.compact()
+        ledger = await Ledger.open(port, { core })
+        crashed.abandon()
+        expect(ask("a", "call-1", START_MS + FIVE_MINUTES_MS).receipt, after).toEqual(receipt)
+        expect(ledger.limit("l")!.keys.stats("a").totalAllowed, after).toBe(1)
+      }
+      expect(ask("b", "call-1", START_MS).receipt.id).not.toBe(receipt.id)
+      expect(ask("a", "call-2", START_MS).receipt.id).not.toBe(receipt.id)
+      expect(ask("a", "call-1", START_MS + FIVE_MINUTES_MS + 1).receipt.id).not.toBe(receipt.id)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "check() with an id: a repeated call waits for the first one's commit",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core })
+      const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
+      ledger.check(limit, "a", 1, START_MS, "x")
+      expect(ledger.check(limit, "a", 1, START_MS, "x").needsCommit).toBe(true)
+      await ledger.commit()
+      expect(limit.keys.stats("a").totalAllowed).toBe(1)
+      await ledger.close()
+    },
+  },
+  {
+    name: "checkAll(): a group is in one segment, also where one segment is full and another is being written",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core, compactBytes: Number.POSITIVE_INFINITY })
+      const limit = ledger.define("l", parsePolicy("1000000000/hour"), START_MS)
+      const long = (name: string) => `${name}${"x".repeat(500)}`
+      const groups = 40
+      for (let group = 0; group < groups; group++) {
+        const checks = Array.from({ length: 30 }, (_, item) => ({ limit, key: long(`${group}/${item}/`), cost: 1 }))
+        const answers = ledger.checkAll(checks, START_MS)
+        expect(answers.every(({ decision, needsCommit }) => decision.allowed && needsCommit)).toBe(true)
+        if (group % 7 === 0) void ledger.commit()
+        if (group % 13 === 0) await ledger.commit()
+      }
+      const segmentsOf = new Map<string, Set<number>>()
+      for await (const { sequence, record } of ledger.records()) {
+        if (record.op !== "admit") continue
+        const group = record.key.split("/")[0]!
+        segmentsOf.set(group, (segmentsOf.get(group) ?? new Set()).add(sequence))
+      }
+      expect(segmentsOf.size).toBe(groups)
+      for (const [group, segments] of segmentsOf) expect(segments.size, `group ${group}`).toBe(1)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "remove(): the limit's number is not given again, also after a compaction and a crash",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      const first = ledger.define("a", parsePolicy("5/hour"), START_MS)
+      ledger.define("b", parsePolicy("5/hour"), START_MS)
+      const { receipt } = ledger.check(first, "k", 2, START_MS).decision
+      ledger.remove(first, START_MS + 1)
+      for (const after of ["now", "a compaction", "a crash"]) {
+        if (after === "a compaction") await ledger.compact()
+        else await ledger.commit()
+        if (after === "a crash") {
+          const crashed = ledger
+          ledger = await Ledger.open(port, { core })
+          crashed.abandon()
+        }
+        expect(ledger.limit("a"), after).toBeUndefined()
+        expect(
+          ledger.limits.map(({ name, number }) => [name, number]),
+          after,
+        ).toEqual([["b", 1]])
+        expect(ledger.limitOf(receipt), after).toBeNull()
+      }
+      const next = ledger.define("a", parsePolicy("5/hour"), START_MS + 2)
+      expect(next.number).toBe(2)
+      expect(next.keys.peek("k", 1, START_MS + 2).remaining).toBe(5)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "records() and lastRecords() tell what the log still has, from a place on and from its end",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core, historySegments: 3 })
+      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      for (let check = 0; check < 12; check++) {
+        ledger.check(limit, check % 2 === 0 ? "even" : "odd", check + 1, START_MS + check)
+        if (check % 2 === 1) await ledger.compact()
+      }
+      const all: { sequence: number; index: number; cost: number }[] = []
+      for await (const { sequence, index, record } of ledger.records()) {
+        if (record.op === "admit") all.push({ sequence, index, cost: record.cost })
+      }
+      expect(all.map(({ cost }) => cost)).toEqual([7, 8, 9, 10, 11, 12])
+      const { sequence, index } = all[3]!
+      const rest: number[] = []
+      for await (const { record } of ledger.records({ sequence, index })) {
+        if (record.op === "admit") rest.push(record.cost)
+      }
+      expect(rest).toEqual([10, 11, 12])
+      const last = await ledger.lastRecords(2, (record) => record.op === "admit" && record.key === "even")
+      expect(last.map((record) => record.op === "admit" && record.cost)).toEqual([11, 9])
+      await ledger.close()
+    },
+  },
+  {
+    name: "names and statistics go with a compaction when nothing was decided about a key for long enough",
+    async run(makePort) {
+      const port = makePort()
+      const options = { core, names: true, keepStatsMs: 10_000 }
+      const ledger = await Ledger.open(port, options)
+      const limit = ledger.define("l", parsePolicy("5/second"), START_MS)
+      const own = ledger.define("own", parsePolicy("5/second"), START_MS)
+      const long = ledger.define("long", parsePolicy("5/day"), START_MS)
+      ledger.check(limit, "old", 1, START_MS)
+      ledger.check(own, "own", 1, START_MS)
+      ledger.charge(long, "used", 1, START_MS)
+      ledger.check(limit, "young", 1, START_MS + 15_000)
+      await ledger.compact()
+      for (const opened of [ledger, await Ledger.open(port, options)]) {
+        expect([...opened.namesOf(opened.limit("l")!)]).toEqual(["young"])
+        expect([...opened.namesOf(opened.limit("own")!)]).toEqual(["own"])
+        expect([...opened.namesOf(opened.limit("long")!)]).toEqual(["used"])
+        expect(opened.limit("l")!.keys.stats("old").totalAllowed).toBe(0)
+        expect(opened.limit("l")!.keys.stats("young").totalAllowed).toBe(1)
+        expect(opened.limit("own")!.keys.stats("own").totalAllowed).toBe(1)
+      }
+      ledger.abandon()
+    },
+  },
+]

@@ -1,0 +1,135 @@
+import { describe, expect, expectTypeOf, test } from "vitest"
+import { type AllDecision, type Checker, checkAll, type Decision, ManualClock, RateLimiter } from "../../src/index.js"
+import { MemoryLimits } from "../../src/limiter/index.js"
+
+const make = (policy: string) => new RateLimiter(policy, { clock: new ManualClock(0), stats: true })
+
+/** The same limiter by promise, which notes what it was asked. */
+function remote(limiter: RateLimiter, calls: string[] = []): Checker {
+  const call = async <T>(name: string, run: () => T) => {
+    calls.push(name)
+    return run()
+  }
+  return {
+    check: (key, options) => call("check", () => limiter.check(key, options)),
+    refund: (receipt, units) => call("refund", () => limiter.refund(receipt, units)),
+  }
+}
+
+describe("RateLimiter.checkAll()", () => {
+  test("charges all keys or none, and tells the first that denied", () => {
+    const limiter = make("2/minute as p")
+    limiter.check("b", { cost: 2 })
+    const denied = limiter.checkAll([{ key: "a", cost: 2 }, { key: "b" }])
+    expect(denied).toMatchObject({ allowed: false, deniedKey: "b", deniedPolicy: "p" })
+    expect(denied.decisions.map(({ allowed, receipt }) => [allowed, receipt])).toEqual([
+      [true, undefined],
+      [false, undefined],
+    ])
+    expect(limiter.peek("a").remaining).toBe(2)
+    const admitted = limiter.checkAll([{ key: "a", cost: 2 }, { key: "c" }])
+    expect(admitted).toMatchObject({ allowed: true, deniedKey: null, deniedPolicy: null })
+    expect(admitted.decisions.every(({ receipt }) => receipt)).toBe(true)
+    expect(limiter.allowAll([{ key: "a" }, { key: "d" }])).toBe(false)
+    expect(limiter.allowAll([{ key: "d" }])).toBe(true)
+  })
+
+  test("refuses no items, a key twice, a named limit and bad costs, and changes nothing", () => {
+    const limiter = make("2/minute")
+    expect(() => limiter.checkAll([])).toThrow(RangeError)
+    expect(() => limiter.checkAll([{ key: "a" }, { key: "a" }])).toThrow('key "a" comes twice')
+    expect(() => limiter.checkAll([{ key: "a", limit: "api" }])).toThrow('Cannot find the limit "api"')
+    expect(() => limiter.checkAll([{ key: "a" }, { key: "b", cost: 3 }])).toThrow("exceeds the capacity 2")
+    expect(limiter.peek("a").remaining).toBe(2)
+  })
+
+  test("gives back what it charged where there is no room for a later key", () => {
+    const limiter = new RateLimiter("2/minute", { clock: new ManualClock(0), maxKeys: 1, onFull: "deny-new" })
+    const all = limiter.checkAll([{ key: "a" }, { key: "b" }, { key: "c" }])
+    expect(all).toMatchObject({ allowed: false, deniedKey: "b" })
+    expect(all.decisions).toHaveLength(3)
+    expect(all.decisions.every(({ receipt }) => receipt === undefined)).toBe(true)
+    expect(limiter.peek("a").remaining).toBe(2)
+  })
+})
+
+describe("checkAll() over several limiters", () => {
+  test("of memory, asks all before it charges any", () => {
+    const [user, org] = [make("5/minute as user"), make("1/minute as org")]
+    const limits = new MemoryLimits({ limits: { default: "3/minute" }, clock: new ManualClock(0) })
+    const items = [
+      { limiter: user, key: "u" },
+      { limiter: org, key: "o" },
+      { limiter: limits, key: "u" },
+    ]
+    const first = checkAll(items)
+    expectTypeOf(first).toEqualTypeOf<AllDecision>()
+    expect(first).toMatchObject({ allowed: true })
+    expect(first.decisions.map(({ remaining }) => remaining)).toEqual([4, 0, 2])
+    expect(checkAll(items)).toMatchObject({ allowed: false, deniedKey: "o", deniedPolicy: "org" })
+    expect([user.peek("u").remaining, limits.peek("u").remaining]).toEqual([4, 2])
+    expect([user.stats("u").totalDenied, org.stats("o").totalDenied]).toEqual([0, 1])
+  })
+
+  test("by promise, charges all and refunds where one denies", async () => {
+    const counts = [make("5/minute"), make("1/minute as org")] as const
+    const calls: string[] = []
+    const items = counts.map((limiter, index) => ({ limiter: remote(limiter, calls), key: `k${index}`, cost: 1 }))
+    await expect(checkAll(items)).resolves.toMatchObject({ allowed: true })
+    expect(calls).toEqual(["check", "check"])
+    const denied = await checkAll(items)
+    expect(denied).toMatchObject({ allowed: false, deniedKey: "k1", deniedPolicy: "org" })
+    expect(denied.decisions.map(({ allowed, receipt }) => [allowed, receipt])).toEqual([
+      [true, undefined],
+      [false, undefined],
+    ])
+    expect(calls).toEqual(["check", "check", "check", "check", "refund"])
+    expect(counts[0].peek("k0").remaining).toBe(4)
+  })
+
+  test("by promise, gives all back where one fails, and fails with its error", async () => {
+    const counts = make("5/minute")
+    const broken: Checker = {
+      check: async (): Promise<Decision> => Promise.reject(new Error("out of reach")),
+      refund: async () => {},
+    }
+    const items = [
+      { limiter: remote(counts), key: "a" },
+      { limiter: broken, key: "b" },
+      { limiter: counts, key: "c" },
+    ]
+    await expect(checkAll(items)).rejects.toThrow("out of reach")
+    expect([counts.peek("a").remaining, counts.peek("c").remaining]).toEqual([5, 5])
+  })
+
+  test("of both kinds, does not charge the others where those in memory deny", async () => {
+    const [near, far] = [make("1/minute as near"), make("5/minute")]
+    const calls: string[] = []
+    const distant = { ...remote(far, calls), peek: async (key: string) => far.peek(key) }
+    const items = [
+      { limiter: distant, key: "f" },
+      { limiter: near, key: "n" },
+    ]
+    await expect(checkAll(items)).resolves.toMatchObject({ allowed: true, decisions: [{ key: "f" }, { key: "n" }] })
+    await expect(checkAll(items)).resolves.toMatchObject({ allowed: false, deniedPolicy: "near" })
+    expect(calls).toEqual(["check"])
+    expect(far.peek("f").remaining).toBe(4)
+  })
+
+  test("refuses the same key of the same limiter twice, and no items", () => {
+    const [one, two] = [make("5/minute"), make("5/minute")]
+    expect(() => checkAll([])).toThrow(RangeError)
+    const twice = [
+      { limiter: one, key: "a" },
+      { limiter: one, key: "a" },
+    ]
+    expect(() => checkAll(twice)).toThrow(RangeError)
+    expect(() => checkAll(twice.map((item) => ({ ...item, limiter: remote(one) })))).not.toThrow()
+    expect(
+      checkAll([
+        { limiter: one, key: "a" },
+        { limiter: two, key: "a" },
+      ]).allowed,
+    ).toBe(true)
+  })
+})

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest"
+import { ManualClock, parsePolicy, RateLimiter } from "../../src/index.js"
+import { DenialCache, type DenialCacheOptions } from "../../src/limiter/denial-cache.js"
+import type { Decision } from "../../src/types/decision.js"
+
+/** A limiter far away, in front of which a cache stands, both under one clock. */
+function cached(policyText: string, options: DenialCacheOptions = {}) {
+  const policy = parsePolicy(policyText)
+  const clock = new ManualClock(1_000_000_000)
+  const limiter = new RateLimiter(policy, { clock })
+  const cache = new DenialCache({ clock, ...options })
+  let calls = 0
+  function check(key: string, cost = 1): Decision {
+    const known = cache.find(key, policy, cost)
+    if (known) return known
+    const ticket = cache.ticket(key)
+    calls += 1
+    const decision = limiter.check(key, { cost }).toJSON()
+    cache.note(key, policy, decision, ticket)
+    return decision
+  }
+  return { policy, clock, limiter, cache, check, calls: () => calls }
+}
+
+describe("DenialCache", () => {
+  test("answers a denial until its retry time, and not a millisecond longer", () => {
+    const { clock, check, cache, calls } = cached("1/second")
+    check("a")
+    const first = check("a")
+    expect(first).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 1_000 })
+    clock.advance(999)
+    expect(check("a")).toEqual({ ...first, reason: "cached", retryAfterMs: 1, resetAfterMs: 1 })
+    expect({ calls: calls(), hits: cache.hits }).toEqual({ calls: 2, hits: 1 })
+    clock.advance(1)
+    expect(check("a")).toMatchObject({ allowed: true, reason: "ok" })
+  })
+
+  test("answers a cost that is as great or greater, never a smaller one", () => {
+    const { check, calls } = cached("10/minute")
+    check("a", 7)
+    expect(check("a", 5)).toMatchObject({ allowed: false, reason: "limit" })
+    expect(check("a", 6)).toMatchObject({ allowed: false, reason: "cached", cost: 6 })
+    expect(check("a", 3)).toMatchObject({ allowed: true, reason: "ok" })
+    expect(calls()).toBe(3)
+  })
+
+  test("a denial of a greater cost does not take the place of that of a smaller one", () => {
+    const { check, cache, calls, policy } = cached("10/minute")
+    check("a", 10)
+    const smaller = check("a", 2)
+    cache.note("a", policy, { ...smaller, cost: 9, retryAfterMs: 6_000 }, cache.ticket("a"))
+    expect(check("a", 2)).toMatchObject({ reason: "cached" })
+    expect(calls()).toBe(2)
+  })
+
+  test.each([
+    "10/minute",
+    "10/minute burst 30",
+    "7/second leaky_bucket",
+    "10/minute fixed_window",
+    "10/minute sliding_window",
+    "10/minute sliding_window_log",
+    "10/minute; 100/hour fixed_window",
+  ])("tells a greater cost of %s a wait that is enough", (policyText) => {
+    const { clock, limiter, check } = cached(policyText)
+    const most = limiter.policy.rules[0].capacity
+    clock.advance(1_234)
+    limiter.check("a", { cost: most })
+    clock.advance(89)
+    check("a", 2)
+    for (let cost = 3; cost <= most; cost++) {
+      const { reason, retryAfterMs, rules = [] } = check("a", cost)
+      expect(reason).toBe("cached")
+      const exact = limiter.peek("a", { cost }).retryAfterMs
+      expect(retryAfterMs).toBeGreaterThanOrEqual(exact)
+      if (limiter.policy.rules[0].algorithm === "gcra" && rules.length === 0) {
+        expect(retryAfterMs).toBeLessThanOrEqual(exact + 2)
+      }
+    }
+  })
+
+  test("keeps keys and policies apart", () => {
+    const { check, cache } = cached("1/day")
+    check("a")
+    check("a")
+    expect(check("b")).toMatchObject({ allowed: true })
+    expect(cache.find("a", parsePolicy("2/day"), 1)).toBeNull()
+  })
+
+  test("forget() drops a key, and what a question under way is told of it", () => {
+    const { check, cache, limiter, policy } = cached("1/day")
+    check("a")
+    const ticket = cache.ticket("a")
+    const denial = limiter.check("a").toJSON()
+    limiter.reset("a")
+    cache.forget("a")
+    cache.note("a", policy, denial, ticket)
+    expect(check("a")).toMatchObject({ allowed: true })
+  })
+
+  test("remembers no longer than maxAgeMs, so that a change made elsewhere is seen", () => {
+    const { check, clock, limiter } = cached("1/day", { maxAgeMs: 500 })
+    check("a")
+    check("a")
+    limiter.reset("a")
+    clock.advance(499)
+    expect(check("a")).toMatchObject({ allowed: false, reason: "cached" })
+    clock.advance(1)
+    expect(check("a")).toMatchObject({ allowed: true })
+  })
+
+  test("trusts no clock that was set back", () => {
+    const { check, clock } = cached("1/day")
+    check("a")
+    check("a")
+    clock.advance(-1)
+    expect(check("a")).toMatchObject({ allowed: false, reason: "limit" })
+  })
+
+  test("holds at most maxKeys, and forgets what was denied first", () => {
+    const { check, cache, calls } = cached("1/day", { maxKeys: 3 })
+    for (const key of ["a", "b", "c", "d"]) {
+      check(key)
+      check(key)
+    }
+    expect(cache.size).toBe(3)
+    const before = calls()
+    for (const key of ["b", "c", "d"]) expect(check(key)).toMatchObject({ reason: "cached" })
+    expect(calls()).toBe(before)
+    expect(check("a")).toMatchObject({ reason: "limit" })
+  })
+
+  test("refuses options out of range, naming them", () => {
+    for (const maxKeys of [0, 1.5, Number.NaN, 2 ** 24 + 1]) {
+      expect(() => new DenialCache({ maxKeys })).toThrow(/maxKeys .* allowed is 1 to 16777216/)
+    }
+    expect(() => new DenialCache({ maxAgeMs: 0 })).toThrow(RangeError)
+  })
+})

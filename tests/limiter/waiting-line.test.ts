@@ -1,0 +1,333 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import {
+  acquire,
+  type Decision,
+  Permit,
+  QueueFull,
+  RateLimiter,
+  type SettlingChecker,
+  TimeoutExceeded,
+  WaitingLine,
+} from "../../src/index.js"
+
+beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
+afterEach(() => vi.useRealTimers())
+
+/** Notes at which ms a promise was settled, and how. */
+function watch(promise: Promise<unknown>) {
+  const startMs = Date.now()
+  const seen: { atMs: number | null; error: unknown; value: unknown } = { atMs: null, error: null, value: null }
+  promise.then(
+    (value) => Object.assign(seen, { atMs: Date.now() - startMs, value }),
+    (error) => Object.assign(seen, { atMs: Date.now() - startMs, error }),
+  )
+  return seen
+}
+
+const settled = () => vi.advanceTimersByTimeAsync(0)
+
+/** The same limiter, by promise: as a Durable Object or a server would answer. */
+function remote(limiter: RateLimiter, latencyMs = 10): SettlingChecker & { readonly calls: number } {
+  let calls = 0
+  const later = () => new Promise((resolve) => setTimeout(resolve, latencyMs))
+  return {
+    get calls() {
+      return calls
+    },
+    async check(key, options) {
+      calls += 1
+      await later()
+      return limiter.check(key, options)
+    },
+    async refund(receipt, units) {
+      await later()
+      limiter.refund(receipt, units)
+    },
+    async settle(receipt, cost) {
+      await later()
+      limiter.settle(receipt, cost)
+    },
+  }
+}
+
+describe("RateLimiter.acquire()", () => {
+  test("gives a permit at once where there is quota", async () => {
+    const limiter = new RateLimiter("2/second")
+    const permit = await limiter.acquire("a", { cost: 2 })
+    expect(permit).toBeInstanceOf(Permit)
+    expect(permit.decision).toMatchObject({ allowed: true, key: "a", cost: 2, remaining: 0 })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("waits exactly as long as it must, first come first served", async () => {
+    const limiter = new RateLimiter("10/second burst 1")
+    const order: string[] = []
+    const waits = ["a", "b", "c", "d"].map((name) => {
+      const wait = limiter.acquire("key")
+      wait.then(() => order.push(name))
+      return watch(wait)
+    })
+    await vi.advanceTimersByTimeAsync(299)
+    expect(order).toEqual(["a", "b", "c"])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(order).toEqual(["a", "b", "c", "d"])
+    expect(waits.map(({ atMs }) => atMs)).toEqual([0, 100, 200, 300])
+  })
+
+  test("lets no small cost overtake a large one of the same key", async () => {
+    const limiter = new RateLimiter("10/second")
+    await limiter.acquire("key", { cost: 10 })
+    const large = watch(limiter.acquire("key", { cost: 5 }))
+    const small = watch(limiter.acquire("key", { cost: 1 }))
+    const other = watch(limiter.acquire("other"))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect([large.atMs, small.atMs, other.atMs]).toEqual([500, 600, 0])
+  })
+
+  test("keeps one timer however many wait, and none when nobody does", async () => {
+    const limiter = new RateLimiter("1/second")
+    const waits: Promise<Permit>[] = []
+    for (let index = 0; index < 50; index++) {
+      waits.push(limiter.acquire(`key:${index % 5}`, { timeout: 60_000 }))
+    }
+    await settled()
+    expect(vi.getTimerCount()).toBe(1)
+    await vi.advanceTimersByTimeAsync(9_000)
+    await Promise.all(waits)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("is no denial: nothing is counted, and no block of the policy starts", async () => {
+    const limiter = new RateLimiter({ limit: 1, period: "1s", block: "1h" }, { stats: true })
+    await limiter.acquire("a")
+    const wait = watch(limiter.acquire("a"))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(wait.atMs).toBe(1_000)
+    expect(limiter.stats("a")).toMatchObject({ totalAllowed: 2, totalDenied: 0 })
+  })
+
+  test("refuses at once what would take longer than the timeout, and charges nothing", async () => {
+    const limiter = new RateLimiter("1/second")
+    await limiter.acquire("a")
+    const late = watch(limiter.acquire("a", { timeout: 999 }))
+    await settled()
+    expect(late).toMatchObject({ atMs: 0, error: expect.any(TimeoutExceeded) })
+    expect(late.error).toMatchObject({ code: "TIMEOUT_EXCEEDED", key: "a", timeoutMs: 999 })
+    const inTime = watch(limiter.acquire("a", { timeout: "1s" }))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(inTime).toMatchObject({ atMs: 1_000, error: null })
+  })
+
+  test("with timeout 0 does not wait at all", async () => {
+    const limiter = new RateLimiter("1/second")
+    await expect(limiter.acquire("a", { timeout: 0 })).resolves.toBeInstanceOf(Permit)
+    await expect(limiter.acquire("a", { timeout: 0 })).rejects.toThrow(TimeoutExceeded)
+  })
+
+  test("refuses behind others at once where the first of them must wait longer, else when the time is over", async () => {
+    const limiter = new RateLimiter("1/second")
+    await limiter.acquire("a")
+    const first = watch(limiter.acquire("a"))
+    const short = watch(limiter.acquire("a", { timeout: 500 }))
+    const middle = watch(limiter.acquire("a", { timeout: 1_500 }))
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(short).toMatchObject({ atMs: 0, error: expect.any(TimeoutExceeded) })
+    expect(first.atMs).toBe(1_000)
+    // When the first was admitted, the wait of the second was known: 1 s more.
+    expect(middle).toMatchObject({ atMs: 1_000, error: expect.any(TimeoutExceeded) })
+    expect(limiter.peek("a").remaining).toBe(1)
+  })
+
+  test("refuses those behind as soon as the wait of the first is known to be too long for them", async () => {
+    const limiter = new RateLimiter("1/second")
+    await limiter.acquire("a")
+    const waits = [undefined, undefined, 1_500].map((timeout) =>
+      watch(limiter.acquire("a", timeout === undefined ? {} : { timeout })),
+    )
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([1_000, 2_000, 1_000])
+    expect(waits[2]?.error).toBeInstanceOf(TimeoutExceeded)
+  })
+
+  test("refuses those behind when their time is over, while the first is being asked for", async () => {
+    const limiter = remote(new RateLimiter("9/second"), 50)
+    const waits = [watch(acquire(limiter, "a")), watch(acquire(limiter, "a", { timeout: 30 }))]
+    await vi.advanceTimersByTimeAsync(200)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([50, 30])
+    expect(waits[1]?.error).toBeInstanceOf(TimeoutExceeded)
+  })
+
+  test("ends by the signal's reason, and those behind move up", async () => {
+    const limiter = new RateLimiter("10/second")
+    await limiter.acquire("a", { cost: 10 })
+    const controller = new AbortController()
+    const first = watch(limiter.acquire("a", { cost: 10, signal: controller.signal }))
+    const second = watch(limiter.acquire("a"))
+    await vi.advanceTimersByTimeAsync(200)
+    expect(second.atMs).toBeNull()
+    const reason = new Error("gone")
+    controller.abort(reason)
+    await settled()
+    expect(first.error).toBe(reason)
+    expect(second.atMs).toBe(200)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("does not start under a signal that was aborted", async () => {
+    const limiter = new RateLimiter("1/second")
+    await expect(limiter.acquire("a", { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" })
+    expect(limiter.peek("a").remaining).toBe(1)
+  })
+
+  test("takes no more than maxWaiting into the line", async () => {
+    const limiter = new RateLimiter("1/second", { maxWaiting: 2 })
+    await limiter.acquire("a")
+    const waits = [limiter.acquire("a"), limiter.acquire("a")].map(watch)
+    await expect(limiter.acquire("a")).rejects.toMatchObject({ name: "QueueFull", code: "QUEUE_FULL", maxWaiting: 2 })
+    await expect(limiter.acquire("b")).resolves.toBeInstanceOf(Permit)
+    await expect(limiter.acquire("b")).rejects.toThrow(QueueFull)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([1_000, 2_000])
+    await expect(new RateLimiter("1/second", { maxWaiting: 0 }).acquire("a")).resolves.toBeInstanceOf(Permit)
+    expect(() => new RateLimiter("1/second", { maxWaiting: -1 })).toThrow("maxWaiting is -1")
+  })
+
+  test("waits longer than a timer can, and does not fire at once", async () => {
+    const limiter = new RateLimiter("1/4w")
+    await limiter.acquire("a")
+    const wait = watch(limiter.acquire("a", { timeout: "9w" }))
+    const fourWeeksMs = 4 * 7 * 24 * 3_600_000
+    expect(fourWeeksMs).toBeGreaterThan(2 ** 31)
+    await vi.advanceTimersByTimeAsync(fourWeeksMs - 1)
+    expect(wait.atMs).toBeNull()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(wait.atMs).toBe(fourWeeksMs)
+  })
+
+  test("asks again after the wait it was told, though the wall clock was put back meanwhile", async () => {
+    const limiter = new RateLimiter("1/second")
+    await limiter.acquire("a")
+    const wait = watch(limiter.acquire("a", { timeout: "1m" }))
+    vi.setSystemTime(Date.now() - 3_600_000)
+    await vi.advanceTimersByTimeAsync(1_000)
+    // The key's time stands still where the clock runs behind it: so the limiter says to wait on, and is asked again.
+    expect(wait.atMs).toBeNull()
+    vi.setSystemTime(1_700_000_000_000 + 1_000)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(wait.value).toBeInstanceOf(Permit)
+  })
+
+  test("refuses at once what can never be admitted, however many wait", async () => {
+    const limiter = new RateLimiter("1/second")
+    await limiter.acquire("a")
+    const wait = watch(limiter.acquire("a"))
+    await expect(limiter.acquire("a", { cost: 2 })).rejects.toMatchObject({ name: "CostError", maximum: 1 })
+    await expect(limiter.acquire("a", { cost: 0.5 })).rejects.toThrow(RangeError)
+    await expect(limiter.acquire("", {})).rejects.toMatchObject({ name: "KeyError" })
+    await expect(limiter.acquire("a", { timeout: "soon" })).rejects.toMatchObject({
+      name: "PolicyError",
+      field: "timeout",
+    })
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(wait.atMs).toBe(1_000)
+  })
+
+  test("holds the permit of a leaky bucket until the request may leave", async () => {
+    const limiter = new RateLimiter("10/second leaky_bucket")
+    const waits = [0, 1, 2].map(() => watch(limiter.acquire("a")))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([0, 100, 200])
+  })
+
+  test("gives the charge of a held request back where its wait ends", async () => {
+    const limiter = new RateLimiter("10/second leaky_bucket")
+    await limiter.acquire("a", { cost: 5 })
+    const controller = new AbortController()
+    const aborted = watch(limiter.acquire("a", { signal: controller.signal }))
+    await expect(limiter.acquire("a", { timeout: 100 })).rejects.toThrow(TimeoutExceeded)
+    expect(limiter.peek("a").remaining).toBe(4)
+    controller.abort()
+    await settled()
+    expect(aborted.error).toMatchObject({ name: "AbortError" })
+    expect(limiter.peek("a").remaining).toBe(5)
+  })
+})
+
+describe("acquire() over a limiter that answers by promise", () => {
+  test("asks for the first of a key only, and again when its wait is over", async () => {
+    const limiter = remote(new RateLimiter("10/second burst 1"))
+    const waits = [0, 1, 2].map(() => watch(acquire(limiter, "a")))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([10, 120, 230])
+    expect(limiter.calls).toBe(5)
+  })
+
+  test("gives back what was charged for a call that was aborted meanwhile", async () => {
+    const counts = new RateLimiter("3/hour")
+    const controller = new AbortController()
+    const limiter = remote(counts)
+    const aborted = watch(acquire(limiter, "a", { signal: controller.signal }))
+    const next = watch(acquire(limiter, "a"))
+    await vi.advanceTimersByTimeAsync(5)
+    controller.abort()
+    await settled()
+    expect(aborted).toMatchObject({ atMs: 5, error: { name: "AbortError" } })
+    await vi.advanceTimersByTimeAsync(100)
+    expect(next).toMatchObject({ error: null, atMs: 20 })
+    expect(counts.peek("a").remaining).toBe(2)
+  })
+
+  test("fails with the limiter's error, and those behind go on", async () => {
+    let fails = true
+    const counts = new RateLimiter("3/hour")
+    const limiter: SettlingChecker = {
+      async check(key, options): Promise<Decision> {
+        if (!fails) return counts.check(key, options)
+        fails = false
+        throw new Error("out of reach")
+      },
+      refund: (receipt) => counts.refund(receipt),
+    }
+    const [first, second] = [watch(acquire(limiter, "a")), watch(acquire(limiter, "a"))]
+    await settled()
+    expect(first.error).toMatchObject({ message: "out of reach" })
+    expect(second.value).toBeInstanceOf(Permit)
+  })
+
+  test("lets the answer decide, not the deadline that passes meanwhile", async () => {
+    const permit = acquire(remote(new RateLimiter("1/hour"), 50), "a", { timeout: 0 })
+    const seen = watch(permit)
+    await vi.advanceTimersByTimeAsync(50)
+    expect(seen.value).toBeInstanceOf(Permit)
+  })
+})
+
+describe("WaitingLine", () => {
+  test("size tells how many wait", async () => {
+    const line = new WaitingLine(new RateLimiter("1/second"))
+    await line.acquire("a")
+    const wait = line.acquire("a")
+    expect(line.size).toBe(1)
+    await vi.advanceTimersByTimeAsync(1_000)
+    await wait
+    expect(line.size).toBe(0)
+  })
+
+  test("admits exactly what the policy allows among many waiting keys and costs", async () => {
+    const limiter = new RateLimiter("50/second burst 10")
+    const admitted: { atMs: number; cost: number }[] = []
+    for (let index = 0; index < 200; index++) {
+      const cost = 1 + (index % 3)
+      limiter.acquire("a", { cost }).then(() => admitted.push({ atMs: Date.now() - 1_700_000_000_000, cost }))
+    }
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(admitted.length).toBe(200)
+    let units = 0
+    for (const { atMs, cost } of admitted) {
+      units += cost
+      expect(units).toBeLessThanOrEqual(10 + Math.floor((atMs * 50) / 1_000))
+    }
+    // 399 units at 50 a second after a burst of 10: the last is there after 7,780 ms, and not later.
+    expect(admitted.at(-1)!.atMs).toBe(7_780)
+  })
+})

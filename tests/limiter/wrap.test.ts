@@ -1,0 +1,130 @@
+import { describe, expect, expectTypeOf, test } from "vitest"
+import { type Checker, limited, ManualClock, RateLimitExceeded, RateLimiter, wrap } from "../../src/index.js"
+import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
+
+function remote(limiter: RateLimiter): Checker {
+  return {
+    check: async (key, options) => limiter.check(key, options),
+    refund: async (receipt, units) => limiter.refund(receipt, units),
+  }
+}
+
+describe("wrap()", () => {
+  test("calls through while there is quota, then throws with the decision", () => {
+    const clock = new ManualClock(0)
+    const limiter = new RateLimiter("2/minute", { clock })
+    const add = wrap(limiter, (a: number, b: number) => a + b)
+    expectTypeOf(add).returns.toEqualTypeOf<number>()
+    expect([add(1, 2), add(3, 4)]).toEqual([3, 7])
+    const error = (() => {
+      try {
+        add(5, 6)
+      } catch (error) {
+        return error as RateLimitExceeded
+      }
+    })()
+    expect(error).toBeInstanceOf(RateLimitExceeded)
+    expect(error).toMatchObject({
+      code: "RATE_LIMIT_EXCEEDED",
+      retryAfter: 30,
+      retryAfterMs: 30_000,
+      limit: 2,
+      remaining: 0,
+    })
+    expect(error?.decision).toMatchObject({ allowed: false, limit: 2, remaining: 0 })
+    clock.advance(30_000)
+    expect(add(5, 6)).toBe(11)
+  })
+
+  test("counts by the function's name, a key for all, or each call's own", () => {
+    const limiter = new RateLimiter("1/minute")
+    function ping() {
+      return "pong"
+    }
+    wrap(limiter, ping)()
+    expect(limiter.peek("ping").allowed).toBe(false)
+    wrap(limiter, ping, { key: "all" })()
+    expect(limiter.peek("all").allowed).toBe(false)
+    const greet = limiter.wrap((name: string) => `hello ${name}`, { key: (name) => `user:${name}` })
+    expect([greet("ada"), greet("bob")]).toEqual(["hello ada", "hello bob"])
+    expect(() => greet("ada")).toThrow(RateLimitExceeded)
+  })
+
+  test("charges what the call costs, and keeps `this`", () => {
+    const limiter = new RateLimiter("10/minute")
+    const store = {
+      name: "disk",
+      write: wrap(
+        limiter,
+        function (this: { name: string }, text: string) {
+          return `${this.name}: ${text}`
+        },
+        {
+          key() {
+            return this.name
+          },
+          cost: (text) => text.length,
+        },
+      ),
+    }
+    expect(store.write("hello")).toBe("disk: hello")
+    expect(limiter.peek("disk").remaining).toBe(5)
+    expect(() => store.write("hello world")).toThrow("exceeds the capacity 10")
+    expect(limiter.peek("disk").remaining).toBe(5)
+  })
+
+  test("does not call the function when denied, and what it throws is thrown", async () => {
+    let calls = 0
+    const fails = wrap(new RateLimiter("1/minute"), () => {
+      calls += 1
+      throw new Error("own")
+    })
+    expect(fails).toThrow("own")
+    expect(fails).toThrow(RateLimitExceeded)
+    expect(calls).toBe(1)
+  })
+
+  test("behind a limiter that answers by promise returns one", async () => {
+    const add = wrap(remote(new RateLimiter("1/minute")), (a: number) => a + 1, { key: "k" })
+    expectTypeOf(add).returns.toEqualTypeOf<Promise<number>>()
+    await expect(add(1)).resolves.toBe(2)
+    await expect(add(1)).rejects.toThrow(RateLimitExceeded)
+  })
+
+  test("takes one of several named limits", () => {
+    const limits = new MemoryLimits({ limits: { mail: "1/minute" } })
+    const send = wrap(oneLimit(limits, "mail"), () => "sent", { key: "ada" })
+    expectTypeOf(send).returns.toEqualTypeOf<string>()
+    expect(send()).toBe("sent")
+    expect(send).toThrow(RateLimitExceeded)
+  })
+})
+
+describe("limited()", () => {
+  // Applied by hand, as the decorator's standard has it: the runner of these tests does not lower decorators.
+  const context = { kind: "method", name: "send" } as ClassMethodDecoratorContext<
+    unknown,
+    (this: unknown, to: string) => string
+  >
+
+  test("limits a method by a policy of its own, under the method's name", () => {
+    const send = limited<unknown, [string], string>("1/minute")((to) => `sent to ${to}`, context)
+    expect(send.call(null, "ada")).toBe("sent to ada")
+    expect(() => send.call(null, "bob")).toThrow('key "send": policy "default" admits cost 1 in')
+  })
+
+  test("shares the limiter that it is given, and takes key and cost", () => {
+    const limiter = new RateLimiter("10/minute")
+    const options = { key: (to: string) => to, cost: 4 }
+    const send = limited<unknown, [string], string>(limiter, options)((to) => to, context)
+    send.call(null, "ada")
+    expect(limiter.peek("ada").remaining).toBe(6)
+  })
+
+  test("is for methods alone", () => {
+    expect(() =>
+      limited<unknown, [string], string>("1/minute")((to) => to, { ...context, kind: "getter" } as never),
+    ).toThrow("it is a getter, allowed is a method")
+    expect(() => limited("1/fortnight")).toThrow('period is "fortnight"')
+  })
+})

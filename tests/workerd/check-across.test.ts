@@ -1,0 +1,138 @@
+import { evictDurableObject } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { describe, expect, test } from "vitest"
+import { ManualClock } from "../../src/types/clock.js"
+import { CostError, LimitNotFound, StoreUnavailable } from "../../src/types/errors.js"
+import { checkAcross, EdgeLimiter } from "../../worker/sluice-worker.js"
+import { setClock } from "./clocked-limiter-object.js"
+import { errorOf } from "./error-of.js"
+import { faultyBinding } from "./faulty-binding.js"
+import { clockedLimiter, freshName, START_MS } from "./objects.js"
+
+/** Limits whose keys live in one object, under a clock that stands. */
+function owned(...policies: string[]) {
+  const owner = freshName()
+  setClock(owner, new ManualClock(START_MS))
+  const network = faultyBinding(env.CLOCKED_LIMITER, () => "none")
+  const limiters = policies.map(
+    (policy, index) => new EdgeLimiter(network.binding, policy, { name: `limit ${index}`, owner, denialCache: false }),
+  )
+  return { limiters, network, object: () => env.CLOCKED_LIMITER.getByName(`\nowner\n${owner}`) }
+}
+
+describe("EdgeLimiter.checkAll()", () => {
+  test("charges all where all are admitted, and gives each its receipt", async () => {
+    const { limiter } = clockedLimiter("5/day")
+    const { allowed, deniedKey, deniedPolicy, decisions } = await limiter.checkAll([
+      { key: "a", cost: 2 },
+      { key: "b" },
+    ])
+    expect({ allowed, deniedKey, deniedPolicy }).toEqual({ allowed: true, deniedKey: null, deniedPolicy: null })
+    expect(decisions.map(({ key, remaining }) => [key, remaining])).toEqual([
+      ["a", 3],
+      ["b", 4],
+    ])
+    await limiter.refund(decisions[0]!.receipt!)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 5 })
+  })
+
+  test("charges nothing where one is denied, whichever it is", async () => {
+    const { limiter } = clockedLimiter("5/day fixed_window")
+    for (const order of [
+      ["a", "b"],
+      ["b", "a"],
+    ]) {
+      await limiter.reset("a")
+      await limiter.reset("b")
+      await limiter.check("b", { cost: 4 })
+      const { allowed, deniedKey, decisions } = await limiter.checkAll(order.map((key) => ({ key, cost: 2 })))
+      expect({ allowed, deniedKey }).toEqual({ allowed: false, deniedKey: "b" })
+      expect(decisions.map(({ key }) => key)).toEqual(order)
+      expect(decisions.some(({ receipt }) => receipt)).toBe(false)
+      expect(await limiter.status("a")).toMatchObject({ remaining: 5 })
+      expect(await limiter.status("b")).toMatchObject({ remaining: 1 })
+    }
+  })
+
+  test("refuses no items, one key twice, a foreign limit and a cost that can never pass, before any call", async () => {
+    const { limiter } = clockedLimiter("5/day as five")
+    expect(await errorOf(limiter.checkAll([]))).toBeInstanceOf(RangeError)
+    expect(await errorOf(limiter.checkAll([{ key: "a" }, { key: "a" }]))).toBeInstanceOf(RangeError)
+    expect(await errorOf(limiter.checkAll([{ key: "a" }, { key: "b", cost: 6 }]))).toBeInstanceOf(CostError)
+    await expect(limiter.checkAll([{ key: "a", limit: "six" }])).rejects.toBeInstanceOf(LimitNotFound)
+    expect(limiter.calls).toBe(0)
+    expect(await limiter.checkAll([{ key: "a", limit: "five" }])).toMatchObject({ allowed: true })
+  })
+})
+
+describe("checkAcross()", () => {
+  test("takes one round trip where all are admitted: every object is asked once", async () => {
+    const made = ["5/day as one", "5/day as two", "5/day as three"].map((policy) => clockedLimiter(policy))
+    const items = made.map(({ limiter }) => ({ limiter, key: "a" }))
+    expect(await checkAcross(items)).toMatchObject({ allowed: true })
+    expect(made.map(({ limiter }) => limiter.calls)).toEqual([1, 1, 1])
+  })
+
+  test("decides limits of one owner in one call and one commit, several limits of one key among them", async () => {
+    const { limiters, network, object } = owned("5/day as one", "3/day as two")
+    const [one, two] = limiters as [EdgeLimiter, EdgeLimiter]
+    const items = [
+      { limiter: one, key: "a" },
+      { limiter: two, key: "a", cost: 2 },
+      { limiter: one, key: "b" },
+    ]
+    const { allowed, decisions } = await checkAcross(items)
+    expect(allowed).toBe(true)
+    expect(decisions.map(({ policy, key, remaining }) => [policy, key, remaining])).toEqual([
+      ["one", "a", 4],
+      ["two", "a", 1],
+      ["one", "b", 4],
+    ])
+    expect(network.calls).toBe(1)
+    expect(await object().report()).toMatchObject({ admitted: 3, commits: 1, calls: 1 })
+    expect(await checkAcross(items)).toMatchObject({ allowed: false, deniedPolicy: "two", deniedKey: "a" })
+    expect(network.calls).toBe(2)
+    await evictDurableObject(object())
+    expect(await one.status("a")).toMatchObject({ remaining: 4 })
+    expect(await two.status("a")).toMatchObject({ remaining: 1 })
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+  })
+
+  test("gives the right limit of an owner back where another object denies", async () => {
+    const { limiters } = owned("5/day as one", "3/day as two")
+    const { limiter: full } = clockedLimiter("1/day as full")
+    await full.check("a")
+    const items = [...limiters, full].map((limiter) => ({ limiter, key: "a" }))
+    expect(await checkAcross(items)).toMatchObject({ allowed: false, deniedPolicy: "full" })
+    expect(await limiters[0]!.status("a")).toMatchObject({ remaining: 5 })
+    expect(await limiters[1]!.status("a")).toMatchObject({ remaining: 3 })
+  })
+
+  test.each(["lost-answer", "duplicate", "late", "evicted", "lost-call"] as const)(
+    "charges once where every first call meets: %s",
+    async (fault) => {
+      const owner = freshName()
+      setClock(owner, new ManualClock(START_MS))
+      const network = faultyBinding(env.CLOCKED_LIMITER, (_verb, call) => (call === 1 ? fault : "none"))
+      const one = new EdgeLimiter(network.binding, "5/day as one", { owner, name: "one" })
+      const two = new EdgeLimiter(network.binding, "5/day as two", { owner, name: "two" })
+      const items = [one, two].map((limiter) => ({ limiter, key: "a", cost: 3 }))
+      expect(await checkAcross(items)).toMatchObject({ allowed: true })
+      await network.settled()
+      expect(await one.status("a")).toMatchObject({ remaining: 2 })
+      expect(await two.status("a")).toMatchObject({ remaining: 2 })
+    },
+  )
+
+  test("gives back what was charged where an object does not answer, and throws", async () => {
+    const { limiter } = clockedLimiter("5/day as sound")
+    const { binding } = faultyBinding(env.LIMITER, () => "lost-call")
+    const cut = new EdgeLimiter(binding, "5/day as cut", { name: freshName() })
+    const call = checkAcross([
+      { limiter, key: "a" },
+      { limiter: cut, key: "a" },
+    ])
+    expect(await errorOf(call)).toBeInstanceOf(StoreUnavailable)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 5 })
+  })
+})

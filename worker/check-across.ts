@@ -1,0 +1,110 @@
+import { chargeTogether, type Party } from "../src/limiter/charge-together.js"
+import { allDecision, refuseRepeats } from "../src/limiter/decide-all.js"
+import type { Decision } from "../src/types/decision.js"
+import type { AllDecision } from "../src/types/limiter.js"
+import type { SubjectCheck } from "./limiter-object.js"
+import type { ObjectCalls } from "./object-calls.js"
+
+/** One of the checks that `checkAcross` decides together. */
+export interface AcrossItem {
+  /** An `EdgeLimiter`. */
+  readonly limiter: PartSource
+  readonly key: string
+  /** Units to charge, 0 … 2^31; default 1. */
+  readonly cost?: number
+}
+
+/** One check, as its limiter would send it. */
+export interface CheckPart {
+  readonly binding: object
+  readonly calls: ObjectCalls
+  readonly object: string
+  readonly scope: string
+  readonly check: SubjectCheck
+  readonly timeoutMs: number | undefined
+}
+
+/** A limiter that leaves the sending of a check to others. */
+export interface PartSource {
+  /** @throws {CostError} {KeyError} {RangeError} */
+  partOf(item: { readonly key: string; readonly cost?: number }): CheckPart
+}
+
+/** Checks of one object. */
+interface Group {
+  readonly object: string
+  readonly calls: ObjectCalls
+  readonly timeoutMs: number
+  readonly places: number[]
+  readonly checks: SubjectCheck[]
+}
+
+const DEFAULT_TIMEOUT_MS = 5_000
+
+/**
+ * Checks of several limits, all or nothing: charged at the same time, in one round trip where all are admitted. Where
+ * one is denied, or an object does not answer, what the others charged is given back before this returns. Checks of the
+ * same object, such as those of one `owner`, are one transaction.
+ *
+ * Each call has an id and is made again once where it fails, so that a lost answer does not charge twice. Whatever
+ * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
+ *
+ * @throws {RangeError} where there is no item, or one key of one limit comes twice; {CostError} {KeyError} before any
+ * call; {StoreUnavailable} {StoreCorrupt} {StoreVersion} where an object did not decide
+ * @example
+ * ```ts
+ * import { checkAcross, EdgeLimiter } from "sluice/worker"
+ *
+ * const perUser = new EdgeLimiter(env.LIMITER, "10/minute as user")
+ * const perTeam = new EdgeLimiter(env.LIMITER, "100/minute as team")
+ * const { allowed } = await checkAcross([
+ *   { limiter: perUser, key: "ann" },
+ *   { limiter: perTeam, key: "red" },
+ * ])
+ * ```
+ */
+export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDecision> {
+  const groups = groupsOf(items)
+  const id = crypto.randomUUID()
+  const answers = await chargeTogether(groups.map((group, index) => partyOf(group, `${id}.${index}`)))
+  const decisions: Decision[] = []
+  for (const [index, { places }] of groups.entries()) {
+    for (const [at, place] of places.entries()) decisions[place] = answers[index]!.decisions[at]!
+  }
+  return allDecision(decisions)
+}
+
+function groupsOf(items: readonly AcrossItem[]): Group[] {
+  const bindings = new Map<object, number>()
+  const numberOf = (binding: object) => {
+    if (!bindings.has(binding)) bindings.set(binding, bindings.size)
+    return bindings.get(binding)
+  }
+  const parts = items.map(({ limiter, ...item }) => limiter.partOf(item))
+  const names = parts.map(({ binding, scope, object }) => `${numberOf(binding)} ${scope}${object}`)
+  refuseRepeats(
+    parts.map(({ check }, index) => ({
+      subject: `${names[index]}\n${check.subject.limit ?? ""}\n${check.subject.key}`,
+      key: check.subject.key,
+    })),
+  )
+  const groups = new Map<string, Group>()
+  for (const [place, { object, calls, check, timeoutMs = DEFAULT_TIMEOUT_MS }] of parts.entries()) {
+    const group = groups.get(names[place]!) ?? { object, calls, timeoutMs, places: [], checks: [] }
+    groups.set(names[place]!, group)
+    group.places.push(place)
+    group.checks.push(check)
+  }
+  return [...groups.values()]
+}
+
+function partyOf({ object, calls, checks, timeoutMs }: Group, id: string): Party {
+  const manner = { repeatable: true, timeoutMs }
+  return {
+    charge: () => calls.call(object, (stub) => stub.checkAll(checks, id) as Promise<AllDecision>, manner),
+    async refund(receipt, item) {
+      const { subject } = checks[item]!
+      await calls.call(object, (stub) => stub.settle(subject, receipt, receipt.cost), manner)
+    },
+  }
+}

@@ -1,0 +1,168 @@
+import { Core } from "../src/engine/core.js"
+import { Ledger } from "../src/ledger/ledger.js"
+import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
+
+/**
+ * How long an object stays after its keys are full again and nobody asks. Receipts can be settled that long; and a
+ * client that comes back meanwhile finds its object, which costs fewer rows than a new one.
+ */
+const LINGER_MS = 3_600_000
+
+const STRICTNESS: Readonly<Record<SyncMode, number>> = { batch: 0, ahead: 1, always: 2 }
+
+/** The objects of an isolate share one core: its memory is theirs together. */
+let sharedCore: Core | null = null
+
+interface Open {
+  readonly ledger: Ledger
+  readonly port: ObjectLedgerPort
+  readonly sync: SyncMode
+}
+
+/** The ledger of a Durable Object: opened when it is needed, wiped by an alarm when it says nothing any more. */
+export class ObjectLedger {
+  readonly #storage: DurableObjectStorage
+  readonly #now: () => number
+  readonly #holdsMany: boolean
+  #open: Open | null = null
+  #opening: Promise<void> | null = null
+  #wiping: Promise<void> | null = null
+  /** The strictest way of syncing that was asked for since the object was loaded. */
+  #sync: SyncMode | null = null
+  #hasAlarm = false
+  #lastAskedMs = 0
+  #rowsOfAlarms = 0
+  #rowsOfClosed = 0
+  #commitsOfClosed = 0
+
+  /**
+   * @param now the object's time, whole ms
+   * @param holdsMany whether it holds keys without end, such as a shard's: it may never rest, so the statistics of a key
+   *   go when nobody asked for so long
+   */
+  constructor(storage: DurableObjectStorage, now: () => number, { holdsMany }: { readonly holdsMany: boolean }) {
+    this.#storage = storage
+    this.#now = now
+    this.#holdsMany = holdsMany
+  }
+
+  /** Storage rows billed as written since the object was loaded. */
+  get rowsWritten(): number {
+    return this.#rowsOfClosed + this.#rowsOfAlarms + (this.#open?.port.sql.rowsWritten ?? 0)
+  }
+
+  get commits(): number {
+    return this.#commitsOfClosed + (this.#open?.ledger.commits ?? 0)
+  }
+
+  /**
+   * Hands the open ledger to a verb. There is no `await` between the look at it and the verb, so that an alarm cannot
+   * wipe the ledger under a check.
+   *
+   * @param sync when an answer may be given; where callers differ, as the strictest of them says
+   */
+  async ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): Promise<Awaited<T>> {
+    if (this.#sync === null || STRICTNESS[sync] > STRICTNESS[this.#sync]) this.#sync = sync
+    return this.#withOpen((open) => {
+      const nowMs = this.#now()
+      this.#lastAskedMs = nowMs
+      try {
+        return verb(open.ledger, nowMs)
+      } finally {
+        this.#armAlarm(open)
+      }
+    })
+  }
+
+  /** Hands the open ledger to whoever only looks at it. */
+  async look<T>(use: (ledger: Ledger) => T): Promise<Awaited<T>> {
+    return this.#withOpen((open) => {
+      this.#armAlarm(open)
+      return use(open.ledger)
+    })
+  }
+
+  /** Wipes the storage when every key is full and nobody asks any more; else comes again later. */
+  async alarm(): Promise<void> {
+    this.#hasAlarm = false
+    await this.#withOpen((open) => {
+      const nowMs = this.#now()
+      // A clock that was set back must not keep the object for as long as it was ahead.
+      this.#lastAskedMs = Math.min(this.#lastAskedMs, nowMs)
+      const fullAtMs = nowMs + fullAfterMs(open.ledger, nowMs)
+      if (fullAtMs > nowMs) return this.#setAlarm(fullAtMs)
+      if (nowMs - this.#lastAskedMs < LINGER_MS) return this.#setAlarm(this.#lastAskedMs)
+      this.#forget(open)
+      // A check that arrives meanwhile opens a new ledger, but not before the old one is gone.
+      this.#wiping = this.#storage.deleteAll().finally(() => {
+        this.#wiping = null
+      })
+      return this.#wiping
+    })
+  }
+
+  async #withOpen<T>(use: (open: Open) => T): Promise<Awaited<T>> {
+    while (this.#open === null || !this.#open.ledger.isOpen || this.#open.sync !== (this.#sync ?? this.#open.sync)) {
+      await this.#opened()
+    }
+    return await use(this.#open)
+  }
+
+  /** Opens the ledger, once for all who wait. What cannot be read is tried anew by the next call. */
+  #opened(): Promise<void> {
+    this.#opening ??= this.#openLedger().finally(() => {
+      this.#opening = null
+    })
+    return this.#opening
+  }
+
+  async #openLedger(): Promise<void> {
+    const old = this.#open
+    if (old !== null) {
+      // Under another way of syncing it closes in order. One whose commit failed gives way to what is durable.
+      if (old.ledger.isOpen) await old.ledger.close().catch(() => undefined)
+      this.#forget(old)
+    }
+    // A wipe that failed has changed nothing, and its alarm comes again.
+    await this.#wiping?.catch(() => undefined)
+    sharedCore ??= new Core()
+    const port = objectLedgerPort(this.#storage)
+    const sync = this.#sync ?? "always"
+    const ledger = await Ledger.open(port, {
+      core: sharedCore,
+      sync,
+      openedAtMs: this.#now(),
+      ...(this.#holdsMany && { keepStatsMs: LINGER_MS }),
+    })
+    this.#hasAlarm = (await this.#storage.getAlarm()) !== null
+    this.#open = { ledger, port, sync }
+  }
+
+  #forget({ ledger, port }: Open): void {
+    this.#rowsOfClosed += port.sql.rowsWritten
+    this.#commitsOfClosed += ledger.commits
+    this.#open = null
+    ledger.abandon()
+  }
+
+  /** Whatever is stored has an alarm, so that it goes some day. It looks again when it comes: no check need move it. */
+  #armAlarm({ ledger }: Open): void {
+    if (this.#hasAlarm) return
+    const nowMs = this.#now()
+    this.#setAlarm(nowMs + fullAfterMs(ledger, nowMs))
+  }
+
+  /** Comes when the object has lingered after a time. */
+  #setAlarm(afterMs: number): void {
+    this.#hasAlarm = true
+    this.#rowsOfAlarms += 1
+    // The promise settles with the commit, which the output gate waits for.
+    void this.#storage.setAlarm(afterMs + LINGER_MS)
+  }
+}
+
+/** Time until nothing is used of any key and no block lasts. */
+function fullAfterMs(ledger: Ledger, nowMs: number): number {
+  return Math.max(0, ...ledger.limits.map((limit) => limit.keys.fullAfterMs(nowMs)))
+}
