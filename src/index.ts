@@ -38,6 +38,7 @@ export { type Clock, ManualClock, systemClock, turnClock } from "./types/clock.j
 export type { Decision, Reason, RuleDecision } from "./types/decision.js"
 export {
   CostError,
+  DumpError,
   KeyError,
   LimitNotFound,
   PolicyError,

@@ -5,7 +5,7 @@ import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { CallRate } from "../src/limiter/call-rate.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import type { DrawRequest } from "../src/limiter/lease-pool.js"
+import { type DrawRequest, unitsToCharge } from "../src/limiter/lease-pool.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
@@ -126,14 +126,13 @@ export class LimiterObject extends DurableObject {
    * and this object is not asked often. The decision's cost is all that was charged.
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Decision> {
-    const { cost, units, giveBack, ifBusy, id } = request
+    const { cost, giveBack, id } = request
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
       const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
-      const isWanted = !ifBusy || this.#rate.isBusy(nowMs)
-      const granted = isWanted ? Math.max(cost, Math.min(cost + units, Math.ceil(left / 2))) : cost
-      const answer = ledger.check(limit, key, granted <= left ? granted : cost, nowMs, id)
+      const units = unitsToCharge(request, left, this.#rate.isBusy(nowMs))
+      const answer = ledger.check(limit, key, units, nowMs, id)
       this.#count(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
       if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
       return answer.decision.toJSON()

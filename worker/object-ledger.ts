@@ -9,9 +9,6 @@ import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
  */
 const LINGER_MS = 3_600_000
 
-/** An object of many keys never rests, so what is known of a key beside its quota goes when it was not asked for. */
-const KEEP_STATS_MS = 24 * 3_600_000
-
 const STRICTNESS: Readonly<Record<SyncMode, number>> = { batch: 0, ahead: 1, always: 2 }
 
 /** The objects of an isolate share one core: its memory is theirs together. */
@@ -41,7 +38,8 @@ export class ObjectLedger {
 
   /**
    * @param now the object's time, whole ms
-   * @param holdsMany whether it holds keys without end, such as a shard's
+   * @param holdsMany whether it holds keys without end, such as a shard's: it may never rest, so the statistics of a key
+   *   go when nobody asked for so long
    */
   constructor(storage: DurableObjectStorage, now: () => number, { holdsMany }: { readonly holdsMany: boolean }) {
     this.#storage = storage
@@ -135,7 +133,7 @@ export class ObjectLedger {
       core: sharedCore,
       sync,
       openedAtMs: this.#now(),
-      ...(this.#holdsMany && { keepStatsMs: KEEP_STATS_MS }),
+      ...(this.#holdsMany && { keepStatsMs: LINGER_MS }),
     })
     this.#hasAlarm = (await this.#storage.getAlarm()) !== null
     this.#open = { ledger, port, sync }

@@ -17,8 +17,26 @@ const SLUICE_MODULES = [
  * @property {Record<string, string>} vars its text bindings
  * @property {number} expectedStatus of every measured answer
  * @property {boolean} answersRows whether it answers `/rows`
+ * @property {boolean} needsPeers whether the packages of bench/package.json must be installed
  * @property {readonly string[]} requires built files without which it cannot run
  */
+
+const varsOf = (policy, options) => ({ POLICY: policy, OPTIONS: JSON.stringify(options) })
+
+/** sluice under some options of its limiter. @returns {Contender} */
+function sluice(name, label, options) {
+  return {
+    name,
+    label,
+    source: join(SOURCES, "sluice.ts"),
+    object: { binding: "LIMITER", className: "BenchmarkedLimiterObject" },
+    vars: varsOf("1000000/second", options),
+    expectedStatus: 200,
+    answersRows: true,
+    requires: SLUICE_MODULES,
+    needsPeers: false,
+  }
+}
 
 /** All contenders, in the order in which each round runs them. @type {readonly Contender[]} */
 export const CONTENDERS = [
@@ -31,6 +49,7 @@ export const CONTENDERS = [
     expectedStatus: 200,
     answersRows: false,
     requires: [],
+    needsPeers: false,
   },
   {
     name: "memory",
@@ -41,6 +60,7 @@ export const CONTENDERS = [
     expectedStatus: 200,
     answersRows: false,
     requires: [],
+    needsPeers: false,
   },
   {
     name: "insert",
@@ -51,27 +71,26 @@ export const CONTENDERS = [
     expectedStatus: 200,
     answersRows: false,
     requires: [],
+    needsPeers: false,
   },
   {
-    name: "sluice",
-    label: "(d) sluice, admitted",
-    source: join(SOURCES, "sluice.ts"),
-    object: { binding: "LIMITER", className: "BenchmarkedLimiterObject" },
-    vars: { POLICY: "1000000/second" },
+    name: "hono-store",
+    label: "(p) hono-rate-limiter, its object",
+    source: join(SOURCES, "hono-store.ts"),
+    object: { binding: "COUNTER", className: "DurableObjectRateLimiter" },
+    vars: {},
     expectedStatus: 200,
-    answersRows: true,
-    requires: SLUICE_MODULES,
+    answersRows: false,
+    requires: [],
+    needsPeers: true,
   },
-  {
-    name: "sluice-denied",
-    label: "(d) sluice, denied",
-    source: join(SOURCES, "sluice.ts"),
-    object: { binding: "LIMITER", className: "BenchmarkedLimiterObject" },
-    vars: { POLICY: "1/day" },
-    expectedStatus: 429,
-    answersRows: true,
-    requires: SLUICE_MODULES,
-  },
+  sluice("sluice", "(d) sluice, always, admitted", {}),
+  sluice("sluice-ahead", "(e) sluice, ahead", { sync: "ahead" }),
+  sluice("sluice-batch", "(f) sluice, batch", { sync: "batch" }),
+  sluice("sluice-leased", "(g) sluice, leases", { lease: {} }),
+  sluice("sluice-sharded", "(h) sluice, 64 shards", { shards: 64 }),
+  sluice("sluice-sharded-ahead", "(i) sluice, 64 shards, ahead", { shards: 64, sync: "ahead" }),
+  { ...sluice("sluice-denied", "(j) sluice, denied", {}), vars: varsOf("1/day", {}), expectedStatus: 429 },
 ]
 
 /** Why a contender cannot run, or `null` where it can. */

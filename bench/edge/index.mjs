@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { loadavg, tmpdir } from "node:os"
 import { join } from "node:path"
+import { installPeers } from "../engine/install-peers.mjs"
 import { dropFolder, makeFolder } from "../lib/children.mjs"
 import { splitCores } from "../lib/cores.mjs"
 import { describeMachine, measureSyncMs } from "../lib/machine.mjs"
@@ -25,6 +26,7 @@ const USAGE = `Usage: npm run bench -- edge [options]
   --seconds S     measured per contender, workload and number of connections (default 3)
   --warm-up S     asked before that, not measured (default 1)
   --only A,B      contenders: ${CONTENDERS.map(({ name }) => name).join(", ")} (default all)
+  --workloads A,B what is asked for: ${WORKLOADS.map(({ name }) => name).join(", ")} (default all)
   --folder PATH   where the objects' folders are made, and removed (default the system's temporary folder);
                   it should be on a disk, since commits are what durable contenders wait for
   --json PATH     writes every sample, medians and ratios there
@@ -35,6 +37,7 @@ const OPTIONS = {
   seconds: { type: "string", default: "3" },
   "warm-up": { type: "string", default: "1" },
   only: { type: "string" },
+  workloads: { type: "string" },
   folder: { type: "string", default: tmpdir() },
   json: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
@@ -43,6 +46,8 @@ const OPTIONS = {
 function parse(args) {
   const values = readOptions(args, OPTIONS)
   const names = CONTENDERS.map(({ name }) => name)
+  const known = WORKLOADS.map(({ name }) => name)
+  const workloads = values.workloads === undefined ? known : readList("--workloads", values.workloads, known)
   const only = values.only === undefined ? names : readList("--only", values.only, names)
   return {
     help: values.help,
@@ -50,6 +55,7 @@ function parse(args) {
     measureMs: 1000 * readNumber("--seconds", values.seconds, { minimum: 0.1, maximum: 600, whole: false }),
     warmUpMs: 1000 * readNumber("--warm-up", values["warm-up"], { minimum: 0, maximum: 60, whole: false }),
     contenders: CONTENDERS.filter(({ name }) => only.includes(name)),
+    workloads: WORKLOADS.filter(({ name }) => workloads.includes(name)),
     folder: values.folder,
     json: values.json ?? null,
   }
@@ -75,7 +81,7 @@ async function prepare(contenders, folder) {
 async function runRounds(options, ready, cores, parent) {
   const samples = []
   for (let round = 1; round <= options.rounds; round++) {
-    for (const workload of WORKLOADS) {
+    for (const workload of options.workloads) {
       // Contenders that are compared stand next to each other in time: A B C D on one workload, then on the next.
       for (const { contender, config } of ready) {
         const { measureMs, warmUpMs } = options
@@ -131,6 +137,7 @@ export async function run(args) {
   } catch (error) {
     throw new UsageError(`Cannot use --folder: ${error.message}`)
   }
+  if (options.contenders.some(({ needsPeers }) => needsPeers)) installPeers()
   const cores = splitCores()
   const { ready, skipped } = await prepare(options.contenders, parent)
   const syncMs = measureSyncMs(parent)

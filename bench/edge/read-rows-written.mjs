@@ -6,9 +6,10 @@
  * @property {number} denied checks that reached an object
  * @property {number} rowsWritten storage rows, as billed
  * @property {number} commits
+ * @property {number} calls of objects that ask for a check
  */
 
-const FIELDS = /** @type {const} */ (["admitted", "denied", "rowsWritten", "commits"])
+const FIELDS = /** @type {const} */ (["admitted", "denied", "rowsWritten", "commits", "calls"])
 
 /**
  * Asks the contender Worker at `/rows`.
@@ -38,5 +39,10 @@ export async function readRowsWritten(port) {
  */
 export function rowsBetween(before, after, answered) {
   const difference = Object.fromEntries(FIELDS.map((field) => [field, after[field] - before[field]]))
-  return { ...difference, answered, rowsPerCheck: difference.rowsWritten / answered }
+  return {
+    ...difference,
+    answered,
+    rowsPerCheck: difference.rowsWritten / answered,
+    callsPerCheck: difference.calls / answered,
+  }
 }

@@ -1,10 +1,15 @@
 import { ratioByRound, summarize } from "../lib/statistics.mjs"
 import { digits, table, whole } from "../lib/table.mjs"
-import { CONNECTIONS, goalOf, RATIO_GOALS, ROW_GOALS, WORKLOADS } from "./workloads.mjs"
+import { CALL_GOALS, CONNECTIONS, goalOf, RATIO_GOALS, ROW_GOALS, WORKLOADS } from "./workloads.mjs"
 
 /** What each of sluice's contenders is compared with, most telling first. */
 const COMPARED = /** @type {const} */ ([
-  ["sluice", ["insert", "memory", "plain"]],
+  ["sluice", ["insert", "memory", "plain", "hono-store"]],
+  ["sluice-ahead", ["insert", "hono-store"]],
+  ["sluice-batch", ["insert", "hono-store"]],
+  ["sluice-leased", ["insert", "sluice", "hono-store", "plain"]],
+  ["sluice-sharded", ["insert", "hono-store"]],
+  ["sluice-sharded-ahead", ["insert", "hono-store"]],
   ["sluice-denied", ["plain"]],
 ])
 // Above this share of one core the load generator, not the server, may have set the figure.
@@ -40,6 +45,7 @@ export function summarizeSamples(samples, contenders) {
         p99Ms: over(({ load }) => load.p99Ms),
         generatorBusy: over(({ load }) => load.generatorBusy),
         rowsPerCheck: own.every(({ rows }) => rows !== null) ? over(({ rows }) => rows.rowsPerCheck) : null,
+        callsPerCheck: own.every(({ rows }) => rows !== null) ? over(({ rows }) => rows.callsPerCheck) : null,
       }
     }),
   )
@@ -64,9 +70,17 @@ const span = ({ minimum, maximum }, show) => `${show(minimum)}–${show(maximum)
 const title = ({ workload, connections }) =>
   `${workload.label}, ${connections} ${connections === 1 ? "connection" : "connections"}`
 
+/** The cells that were measured; a run may be about one workload. */
+const cellsIn = (found) =>
+  found.length === 0
+    ? cells
+    : cells.filter(({ workload, connections }) =>
+        found.some((each) => each.workload === workload.name && each.connections === connections),
+      )
+
 function speedTables(summaries, contenders, skipped) {
   const head = ["", "requests/s", "range", "p50 ms", "range", "p99 ms", "range", "generator busy"]
-  return cells.map((cell) => {
+  return cellsIn(summaries).map((cell) => {
     const rows = contenders.map((contender) => {
       if (skipped.has(contender.name)) return [contender.label, skipped.get(contender.name)]
       const found = summaries.find(
@@ -92,13 +106,14 @@ function speedTables(summaries, contenders, skipped) {
 }
 
 function ratioTable(found, labels) {
-  const head = ["requests/s, ratio by round", ...cells.map((cell) => `${cell.workload.label} × ${cell.connections}`)]
+  const own = cellsIn(found)
+  const head = ["requests/s, ratio by round", ...own.map((cell) => `${cell.workload.label} × ${cell.connections}`)]
   const rows = COMPARED.flatMap(([of, others]) =>
     others.flatMap((to) => {
-      const own = found.filter((ratio) => ratio.of === of && ratio.to === to)
-      if (own.length === 0) return []
-      const shown = cells.map((cell) => {
-        const { median, goal, ...range } = own.find(
+      const ratios = found.filter((ratio) => ratio.of === of && ratio.to === to)
+      if (ratios.length === 0) return []
+      const shown = own.map((cell) => {
+        const { median, goal, ...range } = ratios.find(
           (ratio) => ratio.workload === cell.workload.name && ratio.connections === cell.connections,
         )
         const verdict = goal === null ? "" : `, ${median >= goal ? "reaches" : "MISSES"} ${goal}`
@@ -110,24 +125,24 @@ function ratioTable(found, labels) {
   return rows.length === 0 ? "Ratios: none, sluice did not run beside another contender." : table(head, rows)
 }
 
-function rowsTable(summaries, labels) {
-  const told = summaries.filter(({ rowsPerCheck }) => rowsPerCheck !== null)
-  if (told.length === 0) return "Rows written: none reported."
+/** What a check costs in storage rows or in calls of objects. */
+function perCheckTable(summaries, labels, { field, title, goals }) {
+  const told = summaries.filter((summary) => summary[field] !== null)
+  if (told.length === 0) return `${title}: none reported.`
   const rows = [...new Set(told.map(({ contender }) => contender))].map((of) => [
     labels.get(of),
-    ...cells.map(({ workload, connections }) => {
+    ...cellsIn(told).map(({ workload, connections }) => {
       const place = { of, workload: workload.name, connections }
-      const { rowsPerCheck } = told.find(
+      const found = told.find(
         (summary) =>
           summary.contender === of && summary.workload === place.workload && summary.connections === connections,
-      )
-      const goal = goalOf(ROW_GOALS, place)
-      const verdict =
-        goal === undefined ? "" : `, ${rowsPerCheck.maximum <= goal.atMost ? "within" : "ABOVE"} ${goal.atMost}`
-      return `${rowsPerCheck.median.toFixed(4)} (most ${rowsPerCheck.maximum.toFixed(4)}${verdict})`
+      )[field]
+      const goal = goalOf(goals, place)
+      const verdict = goal === undefined ? "" : `, ${found.maximum <= goal.atMost ? "within" : "ABOVE"} ${goal.atMost}`
+      return `${found.median.toFixed(4)} (most ${found.maximum.toFixed(4)}${verdict})`
     }),
   ])
-  return table(["rows written per check", ...cells.map((cell) => `${cell.workload.label} × ${cell.connections}`)], rows)
+  return table([title, ...cellsIn(told).map((cell) => `${cell.workload.label} × ${cell.connections}`)], rows)
 }
 
 /** The whole report as text. */
@@ -137,6 +152,11 @@ export function reportText({ summaries, found, contenders, skipped, facts }) {
     facts.join("\n"),
     ...speedTables(summaries, contenders, skipped),
     ratioTable(found, labels),
-    rowsTable(summaries, labels),
+    perCheckTable(summaries, labels, { field: "rowsPerCheck", title: "rows written per check", goals: ROW_GOALS }),
+    perCheckTable(summaries, labels, {
+      field: "callsPerCheck",
+      title: "calls of objects per check",
+      goals: CALL_GOALS,
+    }),
   ].join("\n\n")
 }

@@ -24,6 +24,12 @@ export const pathsOf = ({ keys }) => Array.from({ length: keys }, (_, index) => 
 export const RATIO_GOALS = /** @type {const} */ ([
   { of: "sluice", to: "insert", workload: "hot", connections: 32, atLeast: 2.5 },
   { of: "sluice", to: "insert", workload: "keys", connections: null, atLeast: 1 },
+  { of: "sluice", to: "hono-store", workload: "hot", connections: null, atLeast: 3 },
+  { of: "sluice", to: "hono-store", workload: "keys", connections: null, atLeast: 1 },
+  { of: "sluice-ahead", to: "insert", workload: "keys", connections: null, atLeast: 3 },
+  { of: "sluice-ahead", to: "hono-store", workload: null, connections: null, atLeast: 1 },
+  { of: "sluice-batch", to: "hono-store", workload: null, connections: null, atLeast: 1 },
+  { of: "sluice-leased", to: "insert", workload: "hot", connections: 32, atLeast: 5 },
   { of: "sluice-denied", to: "plain", workload: "hot", connections: null, atLeast: 0.8 },
 ])
 
@@ -33,6 +39,11 @@ export const ROW_GOALS = /** @type {const} */ ([
   { of: "sluice", workload: "hot", connections: 1, atMost: 1.05 },
   { of: "sluice", workload: "keys", connections: null, atMost: 1.05 },
   { of: "sluice-denied", workload: null, connections: null, atMost: 0 },
+])
+
+/** Calls of objects per check that must not be exceeded. */
+export const CALL_GOALS = /** @type {const} */ ([
+  { of: "sluice-denied", workload: null, connections: null, atMost: 0.01 },
 ])
 
 /** The goal for a cell, or `undefined`. */

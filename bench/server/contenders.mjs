@@ -6,7 +6,7 @@ export const TOKEN = "a-token-for-the-benchmark"
 const CLI = join(import.meta.dirname, "..", "..", "dist", "src", "cli", "main.node.js")
 const here = (name) => join(import.meta.dirname, name)
 /** So many that none is denied while it is measured. */
-export const UNITS = 2_000_000_000
+const UNITS = 2_000_000_000
 
 const serve = (...args) => {
   return (folder) => [

@@ -21,6 +21,18 @@ export interface UnusedUnits {
   readonly units: number
 }
 
+/**
+ * What the owner of a key charges for a draw: the check's cost, and at most half of what is left for the rest, so that
+ * others find something too.
+ *
+ * @param left units that could be charged now
+ */
+export function unitsToCharge({ cost, units, ifBusy }: DrawRequest, left: number, isBusy: boolean): number {
+  if (ifBusy && !isBusy) return cost
+  const wanted = Math.min(cost + units, Math.ceil(left / 2))
+  return wanted > cost && wanted <= left ? wanted : cost
+}
+
 export interface LeasePoolOptions {
   /** The most units drawn at once. */
   readonly units: number

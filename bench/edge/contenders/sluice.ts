@@ -1,10 +1,14 @@
+import { waitUntil } from "cloudflare:workers"
 import { EdgeLimiter } from "../../../dist/worker/edge-limiter.js"
+import type { EdgeLimiterOptions } from "../../../dist/worker/edge-options.js"
 import { LimiterObject } from "../../../dist/worker/limiter-object.js"
 import { keyOf } from "./key-of.js"
 
 interface Env {
   LIMITER: DurableObjectNamespace<LimiterObject>
   POLICY: string
+  /** Options of the limiter, as JSON. */
+  OPTIONS: string
 }
 
 // A Worker and its objects share one isolate in a local workerd, so the objects can leave their ids where the
@@ -23,7 +27,7 @@ const REPORTS_AT_ONCE = 64
 
 async function rows(env: Env): Promise<Response> {
   const ids = [...objectIds]
-  const total = { objects: ids.length, admitted: 0, denied: 0, rowsWritten: 0, commits: 0 }
+  const total = { objects: ids.length, admitted: 0, denied: 0, rowsWritten: 0, commits: 0, calls: 0 }
   for (let first = 0; first < ids.length; first += REPORTS_AT_ONCE) {
     const some = ids.slice(first, first + REPORTS_AT_ONCE)
     const reports = await Promise.all(some.map((id) => env.LIMITER.get(env.LIMITER.idFromString(id)).report()))
@@ -32,6 +36,7 @@ async function rows(env: Env): Promise<Response> {
       total.denied += report.denied
       total.rowsWritten += report.rowsWritten
       total.commits += report.commits
+      total.calls += report.calls
     }
   }
   return Response.json(total)
@@ -42,7 +47,10 @@ let limiter: EdgeLimiter | undefined
 export default {
   async fetch(request, env): Promise<Response> {
     if (request.url.endsWith("/rows")) return rows(env)
-    limiter ??= new EdgeLimiter(env.LIMITER, env.POLICY)
+    limiter ??= new EdgeLimiter(env.LIMITER, env.POLICY, {
+      ...(JSON.parse(env.OPTIONS) as EdgeLimiterOptions),
+      background: waitUntil,
+    })
     const decision = await limiter.check(keyOf(request))
     return decision.allowed ? new Response("ok") : new Response("denied", { status: 429 })
   },

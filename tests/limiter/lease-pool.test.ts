@@ -1,0 +1,176 @@
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { ManualClock, RateLimiter } from "../../src/index.js"
+import { type DrawRequest, LeasePool, unitsToCharge } from "../../src/limiter/lease-pool.js"
+import type { Decision } from "../../src/types/decision.js"
+import { assertProperty } from "../property/assert-property.js"
+import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../property/budget.js"
+
+const TTL_MS = 2_000
+
+/** An owner of keys that is asked by isolates, each with a pool of its own, all under one clock. */
+class World {
+  readonly clock = new ManualClock(1_000_000_000)
+  readonly owner: RateLimiter
+  readonly pools: LeasePool[]
+  calls = 0
+
+  constructor(policy: string, isolates: number, { units = 100, ifBusy = false } = {}) {
+    this.owner = new RateLimiter(policy, { clock: this.clock })
+    this.pools = Array.from({ length: isolates }, () => new LeasePool({ units, ttlMs: TTL_MS, ifBusy }))
+  }
+
+  check(isolate: number, cost = 1, { isLost = false, isBusy = true } = {}): Decision | null {
+    const pool = this.pools[isolate]!
+    const nowMs = this.clock.now()
+    const spent = pool.spend("a", cost, nowMs)
+    const request = pool.begin("a", spent === null ? cost : 0, nowMs)
+    if (request === null) return spent ?? this.owner.check("a", { cost })
+    this.calls += 1
+    const answer = this.answer(request, isBusy)
+    if (isLost) {
+      pool.fail("a")
+      return spent
+    }
+    const decision = pool.end("a", request, answer, nowMs)
+    return spent ?? decision
+  }
+
+  answer(request: DrawRequest, isBusy: boolean): Decision {
+    for (const { receipt, units } of request.giveBack) this.owner.refund(receipt, units)
+    const { remaining } = this.owner.peek("a", { cost: 0 })
+    return this.owner.check("a", { cost: unitsToCharge(request, remaining, isBusy) }).toJSON()
+  }
+}
+
+describe("LeasePool", () => {
+  test("answers most checks of a hot key without a call, and draws more as more are spent", () => {
+    const world = new World("1000000/second", 1, { units: 1_000 })
+    for (let check = 0; check < 10_000; check++) expect(world.check(0)).toMatchObject({ allowed: true, reason: "ok" })
+    expect(world.calls).toBeLessThan(40)
+  })
+
+  test("admits exactly the limit from one isolate, and then tells the owner's denial", () => {
+    const world = new World("500/day", 1)
+    let admitted = 0
+    while (world.check(0)!.allowed) admitted += 1
+    expect(admitted).toBe(500)
+    expect(world.check(0)).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 172_800 })
+  })
+
+  test("spends nothing that is older than its time to live, and gives it back with the next draw", () => {
+    const world = new World("100/day fixed_window", 1)
+    world.check(0)
+    const { remaining } = world.owner.status("a")
+    expect(remaining).toBe(100 - 17)
+    world.clock.advance(TTL_MS - 1)
+    expect(world.pools[0]!.leftOf("a", world.clock.now())).toBe(16)
+    world.clock.advance(1)
+    expect(world.pools[0]!.leftOf("a", world.clock.now())).toBe(0)
+    expect(world.pools[0]!.begin("a", 1, world.clock.now())).toMatchObject({ giveBack: [{ units: 16 }] })
+  })
+
+  test("an idle lease is given back before it ends, once", () => {
+    const world = new World("100/day fixed_window", 1)
+    world.check(0)
+    world.clock.advance(TTL_MS * 0.74)
+    expect(world.pools[0]!.unused("a", world.clock.now(), "idle")).toEqual([])
+    world.clock.advance(TTL_MS * 0.01)
+    const [unused] = world.pools[0]!.unused("a", world.clock.now(), "idle")
+    expect(unused).toMatchObject({ units: 16 })
+    world.owner.refund(unused!.receipt, unused!.units)
+    expect(world.owner.status("a")).toMatchObject({ remaining: 99 })
+    expect(world.pools[0]!.unused("a", world.clock.now(), "all")).toEqual([])
+  })
+
+  test("does not take units of a fixed window into the next", () => {
+    const world = new World("100/second fixed_window", 1)
+    world.clock.set(1_000_000_900)
+    world.check(0)
+    world.clock.advance(99)
+    expect(world.pools[0]!.leftOf("a", world.clock.now())).toBe(16)
+    world.clock.advance(1)
+    expect(world.pools[0]!.leftOf("a", world.clock.now())).toBe(0)
+  })
+
+  test("refund() puts spent units back while the lease lasts, each receipt once", () => {
+    const world = new World("100/day fixed_window", 1)
+    world.check(0)
+    const { receipt } = world.check(0, 3)!
+    const pool = world.pools[0]!
+    expect(pool.leftOf("a", world.clock.now())).toBe(13)
+    expect(LeasePool.isOwnReceipt(receipt!)).toBe(true)
+    expect(pool.refund(receipt!, 3, world.clock.now())).toBe(true)
+    expect(pool.refund(receipt!, 3, world.clock.now())).toBe(false)
+    expect(pool.refund({ ...receipt!, id: `${receipt!.id}9` }, 3, world.clock.now())).toBe(false)
+    expect(pool.leftOf("a", world.clock.now())).toBe(16)
+  })
+
+  test("draws nothing ahead of a key that is not busy, where so told", () => {
+    const world = new World("100/day fixed_window", 1, { ifBusy: true })
+    for (let check = 1; check <= 10; check++) {
+      world.check(0, 1, { isBusy: false })
+      expect(world.owner.status("a").remaining).toBe(100 - check)
+    }
+    expect(world.calls).toBe(10)
+    world.check(0)
+    expect(world.owner.status("a").remaining).toBeLessThan(89)
+  })
+
+  test("asks again where a draw was lost, and not while one is under way", () => {
+    const world = new World("100/day", 1)
+    world.check(0)
+    const pool = world.pools[0]!
+    world.clock.advance(TTL_MS)
+    expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
+    expect(pool.begin("a", 1, world.clock.now())).toBeNull()
+    world.clock.advance(5_000)
+    expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
+  })
+
+  const step = fc.record({
+    isolate: fc.nat(2),
+    cost: fc.integer({ min: 1, max: 4 }),
+    advanceMs: fc.oneof(fc.constant(0), fc.nat(300), fc.nat(5_000)),
+    isLost: fc.boolean(),
+    refunds: fc.boolean(),
+  })
+
+  test.each([
+    { policy: "20/second burst 60", limit: 20, burst: 60 },
+    { policy: "30/second token_bucket", limit: 30, burst: 30 },
+    { policy: "30/second leaky_bucket", limit: 30, burst: 30 },
+  ])(
+    "$policy: never admits more in all than the policy, nor in any span more than it does in the span and a lease before",
+    async ({ policy, limit, burst }) => {
+      const property = fc.asyncProperty(fc.array(step, { maxLength: 200 }), async (steps) => {
+        const world = new World(policy, 3, { units: 40 })
+        const startMs = world.clock.now()
+        const admitted: { readonly atMs: number; readonly cost: number }[] = []
+        for (const { isolate, cost, advanceMs, isLost, refunds } of steps) {
+          world.clock.advance(advanceMs)
+          const decision = world.check(isolate, cost, { isLost: isLost && cost === 4 })
+          if (!decision?.allowed) continue
+          const isOwn = LeasePool.isOwnReceipt(decision.receipt!)
+          if (refunds && isOwn && world.pools[isolate]!.refund(decision.receipt!, cost, world.clock.now())) continue
+          admitted.push({ atMs: world.clock.now(), cost })
+        }
+        const unitsIn = (spanMs: number) => burst + Math.floor((spanMs * limit) / 1_000)
+        let total = 0
+        for (const { atMs, cost } of admitted) {
+          total += cost
+          expect(total).toBeLessThanOrEqual(unitsIn(atMs - startMs))
+        }
+        for (let first = 0; first < admitted.length; first++) {
+          let sum = 0
+          for (let last = first; last < admitted.length; last++) {
+            sum += admitted[last]!.cost
+            expect(sum).toBeLessThanOrEqual(unitsIn(admitted[last]!.atMs - admitted[first]!.atMs + TTL_MS))
+          }
+        }
+      })
+      await assertProperty(property, PROPERTY_RUNS)
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+})

@@ -1,0 +1,100 @@
+import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { describe, expect, test } from "vitest"
+import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
+import { faultyBinding } from "./faulty-binding.js"
+import { freshName, realLimiter } from "./objects.js"
+
+const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
+
+describe("EdgeLimiter with leases", () => {
+  test("answers a hot key with a small share of the calls, each admission charged", async () => {
+    const { limiter, object } = realLimiter("100000/day fixed_window", { lease: { units: 500, ttl: "20s" } })
+    let admitted = 0
+    for (let round = 0; round < 100; round++) {
+      const decisions = await Promise.all(times(50, () => limiter.check("a")))
+      admitted += decisions.filter(({ allowed }) => allowed).length
+    }
+    expect(admitted).toBe(5_000)
+    expect(limiter.calls).toBeLessThan(500)
+    const { remaining } = await limiter.status("a")
+    expect(100_000 - remaining).toBeGreaterThanOrEqual(5_000)
+    expect(100_000 - remaining).toBeLessThanOrEqual(5_000 + 1_000)
+    expect((await object().report()).calls).toBe(limiter.calls - 1)
+  })
+
+  test("several isolates never admit more together than the limit, and leave little unused", async () => {
+    const name = freshName()
+    const isolates = times(
+      4,
+      () => new EdgeLimiter(env.LIMITER, "1000/day", { name, denialCache: false, lease: { units: 64, ttl: "20s" } }),
+    )
+    let admitted = 0
+    for (let round = 0; round < 60; round++) {
+      const checks = isolates.flatMap((isolate) => times(10, () => isolate.check("a")))
+      admitted += (await Promise.all(checks)).filter(({ allowed }) => allowed).length
+    }
+    expect(admitted).toBeLessThanOrEqual(1_000)
+    expect(admitted).toBeGreaterThanOrEqual(1_000 - 4 * 2 * 64)
+  })
+
+  test("every admission has a receipt of its own, and refund() gives it back", async () => {
+    const { limiter } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    const decisions = []
+    for (let check = 0; check < 30; check++) decisions.push(await limiter.check("a"))
+    expect(new Set(decisions.map(({ receipt }) => receipt!.id)).size).toBe(30)
+    const { calls } = limiter
+    await limiter.refund(decisions.at(-1)!.receipt!)
+    expect(limiter.calls).toBe(calls)
+  })
+
+  test("a draw whose answer was lost is told again, and charges once", async () => {
+    const name = freshName()
+    const network = faultyBinding(env.LIMITER, (_verb, call) => (call === 1 ? "lost-answer" : "none"))
+    const options = { name, lease: { units: 100, ttl: "20s" } } as const
+    const limiter = new EdgeLimiter(network.binding, "1000/day fixed_window", options)
+    expect(await limiter.check("a")).toMatchObject({ allowed: true })
+    expect(await new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name }).status("a")).toMatchObject({
+      remaining: 1_000 - 17,
+    })
+  })
+
+  test("gives back what an idle key left, in the background", async () => {
+    const name = freshName()
+    const work: Promise<unknown>[] = []
+    const background = (promise: Promise<unknown>) => void work.push(promise)
+    const options = { name, background, lease: { units: 100, ttl: 50 } }
+    const limiter = new EdgeLimiter(env.LIMITER, "1000/day fixed_window", options)
+    await limiter.check("a")
+    expect(await limiter.status("a")).toMatchObject({ remaining: 1_000 - 17 })
+    expect(work).toHaveLength(1)
+    await Promise.all(work)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+  })
+
+  test("the middleware leases too, and lets the rest go back after the answer", async () => {
+    const policy = "1000/day fixed_window as leased"
+    const limited = rateLimit<Cloudflare.Env>(() => new Response("ok"), {
+      policy,
+      key: () => "the client",
+      lease: { units: 100, ttl: 50 },
+    })
+    for (let asked = 0; asked < 3; asked++) {
+      const context = createExecutionContext()
+      const response = await limited(new Request("http://localhost/"), env, context)
+      expect(response.headers.get("RateLimit")).toMatch(/^"leased";r=99[789];/)
+      await waitOnExecutionContext(context)
+    }
+  })
+
+  test('"auto" leases only what is busy', async () => {
+    const { limiter } = realLimiter("100000/day fixed_window", { lease: "auto" })
+    for (let check = 0; check < 20; check++) await limiter.check("a")
+    expect(limiter.calls).toBe(20)
+    const decisions = await Promise.all(times(400, () => limiter.check("a")))
+    expect(decisions.every(({ allowed }) => allowed)).toBe(true)
+    const { calls } = limiter
+    for (let check = 0; check < 200; check++) await limiter.check("a")
+    expect(limiter.calls - calls).toBeLessThan(60)
+  })
+})

@@ -1,0 +1,99 @@
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { describe, expect, test } from "vitest"
+import { ManualClock } from "../../src/types/clock.js"
+import { shardObjectName, shardOf } from "../../worker/object-name.js"
+import { EdgeLimiter } from "../../worker/sluice-worker.js"
+import { setClock } from "./clocked-limiter-object.js"
+import { freshName, rowsOf, START_MS } from "./objects.js"
+
+const SHARDS = 8
+const HOUR_MS = 3_600_000
+
+function sharded(policy: string, shards = SHARDS) {
+  const name = freshName()
+  const clock = new ManualClock(START_MS)
+  setClock(name, clock)
+  const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name, shards, denialCache: false })
+  const objects = Array.from({ length: shards }, (_, shard) => shardObjectName(name, shard, shards))
+  return { clock, limiter, objects: () => objects.map((object) => env.CLOCKED_LIMITER.getByName(object)) }
+}
+
+const keys = (count: number) => Array.from({ length: count }, (_, index) => `user:${index}`)
+
+describe("shardOf()", () => {
+  test("spreads keys evenly, and always in the same way", () => {
+    const counts = Array.from({ length: SHARDS }, () => 0)
+    for (const key of keys(80_000)) counts[shardOf(key, SHARDS)]! += 1
+    expect(Math.min(...counts)).toBeGreaterThan(9_600)
+    expect(Math.max(...counts)).toBeLessThan(10_400)
+    expect(keys(8).map((key) => shardOf(key, SHARDS))).toMatchInlineSnapshot(`
+      [
+        3,
+        7,
+        6,
+        3,
+        2,
+        4,
+        2,
+        4,
+      ]
+    `)
+  })
+})
+
+describe("EdgeLimiter with shards", () => {
+  test("keeps each key's own exact count, in few objects, through evictions", async () => {
+    const { limiter, objects } = sharded("3/day")
+    const all = keys(200)
+    for (let round = 0; round < 4; round++) {
+      const decisions = await Promise.all(all.map((key) => limiter.check(key)))
+      expect(decisions.every(({ allowed }) => allowed === round < 3)).toBe(true)
+      for (const object of objects()) await evictDurableObject(object)
+    }
+    for (const object of objects()) expect(await object.verify()).toMatchObject({ replayEqualsLive: true })
+  })
+
+  test("shares a commit between keys that are asked together", async () => {
+    const { limiter, objects } = sharded("1000/day", 1)
+    await limiter.check("first")
+    const before = await objects()[0]!.report()
+    for (let round = 0; round < 3; round++) await Promise.all(keys(200).map((key) => limiter.check(key)))
+    const after = await objects()[0]!.report()
+    expect(after.admitted - before.admitted).toBe(600)
+    expect(after.rowsWritten - before.rowsWritten).toBeLessThan(120)
+  })
+
+  test("has every verb, each about its own key", async () => {
+    const { limiter } = sharded("5/day fixed_window")
+    const { receipt } = await limiter.check("a", { cost: 4 })
+    await limiter.check("b", { cost: 5 })
+    await limiter.refund(receipt!, 2)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 3 })
+    await limiter.block("a", "1h")
+    expect(await limiter.check("a")).toMatchObject({ reason: "blocked" })
+    expect(await limiter.unblock("a")).toBe(true)
+    await limiter.charge("a", 1)
+    expect(await limiter.stats("a")).toMatchObject({ totalAllowed: 1, totalDenied: 1 })
+    expect(await limiter.peek("b")).toMatchObject({ allowed: false })
+    expect(await limiter.reset("b")).toBe(true)
+    expect(await limiter.checkAll([{ key: "a", cost: 2 }, { key: "b" }, { key: "c" }])).toMatchObject({ allowed: true })
+  })
+
+  test("forgets keys that are full again when its log is compacted, and is wiped when all are", async () => {
+    const { clock, limiter, objects } = sharded("10/minute", 1)
+    const object = () => objects()[0]!
+    for (let hour = 0; hour < 12; hour++) {
+      const round = keys(300).map((key) => `${key}, whose name is rather long, of hour ${hour}`)
+      await Promise.all(round.map((key) => limiter.check(key)))
+      clock.advance(2 * HOUR_MS)
+    }
+    const { coveredSequence, replayEqualsLive } = await object().verify()
+    expect(replayEqualsLive).toBe(true)
+    expect(coveredSequence).toBeGreaterThan(0)
+    const bytes = (await rowsOf(object()))!.reduce((sum, { body }) => sum + body.length, 0)
+    expect(bytes).toBeLessThan(120_000)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await rowsOf(object())).toBeNull()
+  }, 30_000)
+})

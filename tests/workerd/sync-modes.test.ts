@@ -1,0 +1,72 @@
+import { abortAllDurableObjects, evictDurableObject } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { describe, expect, test } from "vitest"
+import { EdgeLimiter, type ObjectReport } from "../../worker/sluice-worker.js"
+import { freshName, realLimiter } from "./objects.js"
+
+const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
+const CHECKS = 300
+
+/** Rows per check of checks that come one after the other, the first of the object not counted. */
+async function rowsPerLoneCheck(sync: "always" | "ahead" | "batch"): Promise<number> {
+  const { limiter, object } = realLimiter("1000000/day", { sync })
+  for (let check = 0; check < 50; check++) await limiter.check("a")
+  const before = await object().report()
+  for (let check = 0; check < CHECKS; check++) await limiter.check("a")
+  const after: ObjectReport = await object().report()
+  return (after.rowsWritten - before.rowsWritten) / CHECKS
+}
+
+describe("LimiterObject under each way of syncing", () => {
+  test("writes one row per lone check under always, far fewer under ahead and batch", async () => {
+    const [always, ahead, batch] = [
+      await rowsPerLoneCheck("always"),
+      await rowsPerLoneCheck("ahead"),
+      await rowsPerLoneCheck("batch"),
+    ]
+    expect(always).toBeGreaterThanOrEqual(1)
+    expect(always).toBeLessThanOrEqual(1.05)
+    expect(ahead).toBeLessThanOrEqual(0.2)
+    expect(batch).toBeLessThanOrEqual(0.2)
+  })
+
+  test("always keeps every admission through an eviction", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window")
+    await Promise.all(times(200, () => limiter.check("a")))
+    await evictDurableObject(object())
+    expect(await limiter.status("a")).toMatchObject({ remaining: 800 })
+  })
+
+  test("ahead counts at least what was told after an abort, and at most a block of a tenth more", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window", { sync: "ahead" })
+    for (let round = 0; round < 5; round++) await Promise.all(times(50, () => limiter.check("a")))
+    await abortAllDurableObjects()
+    const { remaining } = await limiter.status("a")
+    expect(remaining).toBeLessThanOrEqual(750)
+    expect(remaining).toBeGreaterThanOrEqual(750 - 100 - 1)
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+  })
+
+  test("batch forgets at most what was not flushed, and admits no more than the limit while it lives", async () => {
+    const { limiter, object } = realLimiter("100/day fixed_window", { sync: "batch" })
+    const decisions = await Promise.all(times(300, () => limiter.check("a")))
+    expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(100)
+    // A look commits what is left.
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+    await evictDurableObject(object())
+    expect(await limiter.status("a")).toMatchObject({ remaining: 0 })
+  })
+
+  test("changes with the caller: the strictest that asked counts, and nothing is lost", async () => {
+    const name = freshName()
+    const under = (sync: "always" | "ahead" | "batch") =>
+      new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, sync, denialCache: false })
+    for (let check = 0; check < 10; check++) await under("batch").check("a")
+    for (let check = 0; check < 10; check++) await under("ahead").check("a")
+    const decisions = await Promise.all(times(10, () => under("always").check("a")))
+    expect(Math.min(...decisions.map(({ remaining }) => remaining))).toBe(970)
+    await under("batch").check("a")
+    await evictDurableObject(env.LIMITER.getByName(`${name}\na`))
+    expect(await under("always").status("a")).toMatchObject({ remaining: 969 })
+  })
+})
