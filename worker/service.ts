@@ -1,5 +1,5 @@
 import type { Decision } from "../src/types/decision.js"
-import { isApiPath, type WorkerApi, type WorkerApiEnv } from "./api/worker-api.js"
+import type { WorkerApi, WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
 import type { LimitSetting } from "./limit-setting.js"
 import { proxyTo } from "./proxy.js"
@@ -48,9 +48,10 @@ export function makeService({ limits, limitByPath, upstream }: Settings, api: Wo
   const services = new Map(limits.map((limit) => [limit, protect(limit)]))
   const unlimited = answerFor(null)
   return async function service(request, env, context) {
-    const { pathname } = new URL(request.url)
-    if (api !== null && isApiPath(pathname)) return api.fetch(request)
-    const limit = limitByPath.find(pathname)
+    const url = new URL(request.url)
+    const answer = api?.answer(request, url)
+    if (answer) return answer
+    const limit = limitByPath.find(url.pathname)
     return limit === undefined ? unlimited(request) : services.get(limit)!(request, env, context)
   }
 }

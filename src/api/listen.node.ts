@@ -197,7 +197,10 @@ class NodeRequest implements ApiRequest {
         else reject(new RequestError(400, "Cannot read the request: the body is no UTF-8."))
       })
       incoming.once("error", reject)
-      incoming.once("close", () => reject(new RequestError(400, "Cannot read the request: its body ended early.")))
+      // Not made where nobody hears it: an error costs a stack trace.
+      incoming.once("close", () => {
+        if (!incoming.complete) reject(new RequestError(400, "Cannot read the request: its body ended early."))
+      })
     })
   }
 }

@@ -231,6 +231,41 @@ describe("sluice serve and the Worker", () => {
     }
   }, 30_000)
 
+  test("the Worker takes no path from an upstream, unless it is asked under the API's own host", async () => {
+    const folder = scratch.file("beside-upstream")
+    mkdirSync(folder)
+    const beside = await runWorker(folder, {
+      SLUICE_TOKEN: TOKEN,
+      UPSTREAM: "http://127.0.0.1:1",
+      API_HOST: "limits.test",
+      LIMITS: [{ name: "demo", paths: ["/demo"], policy: "2/day" }],
+    })
+    try {
+      const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
+      const statusOf = async (url: string) => (await beside.ask(url, init)).status
+      // Nobody listens at the upstream.
+      expect(await statusOf("http://shop.test/v1/health")).toBe(502)
+      expect(await statusOf("http://shop.test/metrics")).toBe(502)
+      expect(await statusOf("http://limits.test/v1/health")).toBe(200)
+      expect(await statusOf("http://limits.test/other")).toBe(502)
+    } finally {
+      await beside.dispose()
+    }
+  }, 30_000)
+
+  test("the Worker without a token answers local development alone", async () => {
+    const folder = scratch.file("without-token")
+    mkdirSync(folder)
+    const open = await runWorker(folder, { LIMITS: [{ name: "demo", paths: ["/demo"], policy: "2/day" }] })
+    try {
+      const statusOf = async (url: string) => (await open.ask(url, { method: "GET", headers: {} })).status
+      expect(await statusOf("http://localhost:8787/v1/health")).toBe(200)
+      expect(await statusOf("http://sluice.someone.workers.dev/v1/health")).toBe(403)
+    } finally {
+      await open.dispose()
+    }
+  }, 30_000)
+
   test("the Worker tells of what its own limits decided", async () => {
     for (let times = 0; times < 3; times++) {
       await worker.ask("/demo", { method: "GET", headers: { "CF-Connecting-IP": "192.0.2.7" } })

@@ -7,6 +7,7 @@ type Bundle = (source: string, folder: string) => Promise<{ worker: string; wasm
 const COMPATIBILITY_DATE = "2026-11-02"
 
 export interface RunningWorker {
+  /** @param path or a whole URL, where the host matters */
   ask(path: string, init: { method: string; headers: Record<string, string>; body?: string }): Promise<Response>
   dispose(): Promise<void>
 }
@@ -45,7 +46,9 @@ export async function runWorker(folder: string, variables: Record<string, unknow
   })
   await miniflare.ready
   return {
-    ask: async (path, init) => (await miniflare.dispatchFetch(`http://localhost${path}`, init)) as unknown as Response,
+    ask: async (path, init) => {
+      return (await miniflare.dispatchFetch(new URL(path, "http://localhost"), init)) as unknown as Response
+    },
     dispose: () => miniflare.dispose(),
   }
 }

@@ -16,21 +16,21 @@ export interface WorkerApiEnv extends Partial<RegistryEnv> {
   readonly LIMITER: DurableObjectNamespace<LimiterObject>
   /** A secret: what requests to the API must bear. */
   readonly SLUICE_TOKEN?: string
+  /** The dashboard's files. */
+  readonly ASSETS?: Fetcher
 }
 
 /** The API of the deployed Worker. */
 export interface WorkerApi {
-  fetch(request: Request): Promise<Response>
+  /** Answers what is the API's or the dashboard's, `null` to everything else. */
+  answer(request: Request, url: URL): Promise<Response> | null
   /** Tells of a check that a limit in front of a path decided. */
   tell(decision: Decision, limit: string): void
 }
 
 const PATHS = /^\/(v1\/|metrics$)/
+const PAGES = /^\/dashboard(\/|$)/
 const MOST_SERIES = 1_000
-
-export function isApiPath(path: string): boolean {
-  return PATHS.test(path)
-}
 
 /**
  * The /v1 API on Durable Objects, `null` where its objects are not bound. Without a token it answers this machine alone:
@@ -38,8 +38,9 @@ export function isApiPath(path: string): boolean {
  *
  * @throws {SettingError} where the token is too short
  */
-export function workerApi(env: WorkerApiEnv, settings: Pick<Settings, "limits">): WorkerApi | null {
-  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN } = env
+export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | null {
+  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN, ASSETS } = env
+  const { apiHost, upstream } = settings
   if (REGISTRY === undefined || EVENT_HUB === undefined) return null
   const registry = new Registry({ REGISTRY, EVENT_HUB })
   const directory = new LimitDirectory(registry)
@@ -63,7 +64,11 @@ export function workerApi(env: WorkerApiEnv, settings: Pick<Settings, "limits">)
     },
   })
   return {
-    fetch: (request) => api.fetch(request, request.headers.get("cf-connecting-ip")),
+    answer(request, { hostname, pathname }) {
+      if (apiHost === null ? upstream !== null : hostname !== apiHost) return null
+      if (PATHS.test(pathname)) return api.fetch(request, request.headers.get("cf-connecting-ip"))
+      return ASSETS !== undefined && PAGES.test(pathname) ? ASSETS.fetch(request) : null
+    },
     tell: (decision, limit) => reporter.decided(decision, limit, settledScope(limit)),
   }
 }
