@@ -1,6 +1,6 @@
 import { hashKey } from "./hash"
-import { aloneRemaining, aloneResetMs, aloneRetryMs, decideUnit } from "./algorithms/arrival-time"
-import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decide, decidePlain, isPlainFor, ruleAt, verdict } from "./limit"
+import { decideUnit } from "./algorithms/arrival-time"
+import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, isPlainFor, ruleAt, verdict } from "./limit"
 import { CELL_HEAD, findCell, findTouchedCell, touchGroup } from "./table"
 
 /*
@@ -64,7 +64,6 @@ export function decideMany(
       const cost: i64 = costs == 0 ? 1 : <i64>load<u32>(costs + (item << 2))
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
-      let outcome: i32
       if (areUnits && cell != 0 && isPlainFor(limit, cell, nowMs)) {
         const admitted = decideUnit(
           rule,
@@ -77,18 +76,11 @@ export function decideMany(
         store<u8>(alloweds + item, u8(admitted))
         continue
       }
-      if (isPlainFor(limit, cell, nowMs)) {
-        outcome = decidePlain(limit, hash, cell, cost, nowMs, cost > 0)
-        store<f64>(answers + (item << 3), <f64>aloneRetryMs)
-        store<f64>(resets + (item << 3), <f64>aloneResetMs)
-        store<u32>(remainings + (item << 2), <u32>aloneRemaining)
-      } else {
-        outcome = decide(limit, hash, cost, nowMs, true)
-        const rule = verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * 24
-        store<f64>(answers + (item << 3), load<f64>(verdict))
-        store<f64>(resets + (item << 3), load<f64>(rule, 16))
-        store<u32>(remainings + (item << 2), <u32>load<f64>(rule))
-      }
+      const outcome = decideAt(limit, hash, cell, cost, nowMs, true)
+      const binding = verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * 24
+      store<f64>(answers + (item << 3), load<f64>(verdict))
+      store<f64>(resets + (item << 3), load<f64>(binding, 16))
+      store<u32>(remainings + (item << 2), <u32>load<f64>(binding))
       store<u8>(alloweds + item, u8(outcome == ADMITTED))
       if (outcome == NO_ROOM) refuseNew(limit, answers, resets, remainings, item)
     }

@@ -8,6 +8,7 @@ import { answerBytes, decideMany } from "./batch"
 import { carryOver } from "./carry"
 import { allocate, allocatedBytes as heapBytes, free } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
+import * as dump from "./dump"
 import * as limits from "./limit"
 import { ADMITTED, DENY_NEW, Limit, RULES_MAX, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
@@ -91,6 +92,11 @@ function hashOf(limit: Limit, keyLength: i32): u64 {
 
 function isKind(kind: i32): bool {
   return kind >= snapshot.CELLS && kind <= snapshot.STATS
+}
+
+/** Whether a limit's table of this kind can be dumped as it lies in memory. */
+function isDumped(limit: usize, kind: i32): bool {
+  return limit != 0 && isKind(kind) && snapshot.isFlat(changetype<Limit>(limit), kind)
 }
 
 function isWhole(value: f64, least: f64, most: f64): bool {
@@ -340,6 +346,42 @@ export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, ro
 export function loadCell(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
   return i32(snapshot.loadCell(changetype<Limit>(limit), kind, input, bytes))
+}
+
+/** Starts the dump of a table: `dumpNext` then gives its records. Nothing else may be called between. */
+export function dumpStart(): void {
+  dump.startDump()
+}
+
+/**
+ * Bytes of all records of kind `CELLS`, `BLOCKS` or `STATS`. 0 also for the cells of a limit with a `SLIDING_WINDOW_LOG`,
+ * which are saved one by one.
+ */
+export function dumpBytes(limit: usize, kind: i32): f64 {
+  return isDumped(limit, kind) ? dump.dumpBytes(snapshot.tableOf(changetype<Limit>(limit), kind)) : 0
+}
+
+/** Writes the next records of a kind that fit into `room` bytes. Returns their bytes; 0 at the end. */
+export function dumpNext(limit: usize, kind: i32, output: usize, room: usize): usize {
+  if (!isDumped(limit, kind)) return 0
+  return dump.dumpNext(snapshot.tableOf(changetype<Limit>(limit), kind), kind, output, room)
+}
+
+/** Puts a record back into a limit that had nothing of its kind. 1, or 0 where it does not fit: then free the limit. */
+export function restoreRecord(limit: usize, kind: i32, record: usize, bytes: usize): i32 {
+  if (!isDumped(limit, kind) || record == 0) return 0
+  return i32(dump.restoreRecord(snapshot.tableOf(changetype<Limit>(limit), kind), kind, record, bytes))
+}
+
+/** Ends the records of a kind. 1, or 0 where they were not all, or cells are missing: then free the limit. */
+export function restoreEnd(limit: usize, kind: i32): i32 {
+  if (!isDumped(limit, kind)) return 0
+  return i32(dump.endRestore(snapshot.tableOf(changetype<Limit>(limit), kind), kind))
+}
+
+/** Carries a checksum, 32 bytes at `state`, on over `bytes` at `input`, a multiple of 32. */
+export function checksum(state: usize, input: usize, bytes: usize): void {
+  dump.checksum(state, input, bytes & ~31)
 }
 
 /** A zeroed block of memory for the host, or 0. */

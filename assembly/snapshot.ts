@@ -15,8 +15,17 @@ export const BLOCKS: i32 = 1
 export const STATS: i32 = 2
 const RING_POINTER: usize = 8
 
-function tableOf(limit: Limit, kind: i32): Table {
+export function tableOf(limit: Limit, kind: i32): Table {
   return kind == CELLS ? limit.cells : kind == BLOCKS ? limit.blocks : limit.stats
+}
+
+/** Whether cells of this kind hold all that they say: no pointer to a ring. */
+export function isFlat(limit: Limit, kind: i32): bool {
+  if (kind == CELLS) {
+    for (let index = 0; index < limit.ruleCount; index++)
+      if (algorithms.reachesOutside(ruleAt(limit, index))) return false
+  }
+  return true
 }
 
 function bytesOf(limit: Limit, kind: i32, cell: usize): usize {

@@ -332,7 +332,7 @@ export function removeCell(table: Table, hash: u64): void {
   const segment = segmentOf(table, hash)
   const groups = load<u32>(segment, GROUPS)
   let group = homeGroup(hash, groups)
-  while (true) {
+  for (let tried: u32 = 0; tried < groups; tried++) {
     const header = headerOf(table, segment, group)
     const cell = cellIn(table, header, hash)
     if (cell) {
@@ -395,10 +395,106 @@ export function freeTable(table: Table): void {
   const segments: u32 = 1 << table.depth
   for (let index: u32 = 0; index < segments; index++) {
     const segment = <usize>load<u32>(table.directory + ((<usize>index) << 2))
-    if (index < (<u32>1) << load<u32>(segment, DEPTH)) freeSegment(table, segment)
+    // A table that was restored in part has entries without a segment.
+    if (segment != 0 && index < (<u32>1) << load<u32>(segment, DEPTH)) freeSegment(table, segment)
   }
   free(table.directory, (<usize>4) << table.depth)
   table.directory = 0
   table.count = 0
   table.depth = 0
+}
+
+/** A segment as others see it. */
+@unmanaged
+export class Segment {
+  private chunk0: u32
+  private chunk1: u32
+  private chunk2: u32
+  private chunk3: u32
+  private chunk4: u32
+  private chunk5: u32
+  private chunk6: u32
+  private chunk7: u32
+  groups: u32
+  count: u32
+  depth: u32
+}
+
+/** The segment that an entry of the directory shows. */
+export function segmentAt(table: Table, index: u32): Segment | null {
+  if (table.directory == 0 || index >= (<u32>1) << table.depth) return null
+  return changetype<Segment | null>(<usize>load<u32>(table.directory + ((<usize>index) << 2)))
+}
+
+/** The segment that an entry shows, where it is the first to show it. */
+export function firstSegmentAt(table: Table, index: u32): Segment | null {
+  const segment = segmentAt(table, index)
+  return segment !== null && index < (<u32>1) << segment.depth ? segment : null
+}
+
+export function chunkOf(segment: Segment, chunk: u32): usize {
+  return load<u32>(changetype<usize>(segment) + ((<usize>chunk) << 2))
+}
+
+/** Bytes of each of a table's chunks. */
+export function chunkBytesOf(table: Table): usize {
+  return chunkBytes(table, table.chunkGroups)
+}
+
+/** How many cells of a chunk are taken. */
+export function liveCells(table: Table, chunk: usize): u32 {
+  let count: u32 = 0
+  for (let group: u32 = 0; group < table.chunkGroups; group++) {
+    const header = chunk + <usize>group * table.groupBytes
+    for (let slot: u32 = 0; slot < GROUP_CELLS; slot++) count += u32(load<u64>(cellOf(table, header, slot)) != 0)
+  }
+  return count
+}
+
+/** The deepest directory that could be filled: 2^26 segments. */
+const DEPTH_MAX: u32 = 26
+
+/**
+ * Places an empty segment where the directory of a table, made at the first one, shows none yet. `count` cells are to be
+ * copied into its chunks. False where it does not fit, or without memory.
+ */
+export function placeSegment(
+  table: Table,
+  tableDepth: u32,
+  chunkGroups: u32,
+  index: u32,
+  depth: u32,
+  groups: u32,
+  count: u32,
+): bool {
+  if (tableDepth > DEPTH_MAX || depth > tableDepth || index >= (<u32>1) << depth) return false
+  if (chunkGroups == 0 || chunkGroups > CHUNK_GROUPS || popcnt(chunkGroups) != 1) return false
+  if (groups == 0 || groups % chunkGroups != 0 || groups > CHUNK_GROUPS * SEGMENT_CHUNKS) return false
+  if (chunkGroups < CHUNK_GROUPS && (tableDepth > 0 || groups != chunkGroups)) return false
+  if (count > roomOf(groups)) return false
+  if (table.directory == 0) {
+    table.directory = allocate((<usize>4) << tableDepth)
+    if (table.directory == 0) return false
+    table.depth = tableDepth
+    table.chunkGroups = chunkGroups
+  } else if (table.depth != tableDepth || table.chunkGroups != chunkGroups) {
+    return false
+  }
+  for (let other = index; other < (<u32>1) << tableDepth; other += (<u32>1) << depth) {
+    if (segmentAt(table, other) !== null) return false
+  }
+  const segment = newSegment(table, depth, groups / chunkGroups, chunkGroups)
+  if (segment == 0) return false
+  store<u32>(segment, count, COUNT)
+  point(table, index, depth, segment)
+  table.count += count
+  table.changes += 1
+  return true
+}
+
+/** Whether every entry of the directory shows a segment and the table holds so many cells. */
+export function isWhole(table: Table, cells: u32): bool {
+  if (table.directory == 0) return true
+  for (let index: u32 = 0; index < (<u32>1) << table.depth; index++) if (segmentAt(table, index) === null) return false
+  return table.count == cells
 }

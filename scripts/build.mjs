@@ -13,7 +13,7 @@ import {
 } from "node:fs"
 import { join, relative } from "node:path"
 import { parseArgs } from "node:util"
-import { buildSync } from "esbuild"
+import { buildSync, transformSync } from "esbuild"
 
 const root = join(import.meta.dirname, "..")
 const dist = join(root, "dist")
@@ -100,9 +100,35 @@ function removeOrphans() {
   }
 }
 
+/** The dashboard as it is served: its own files as they are, the chart library beside them with its license. */
+function buildPages() {
+  const source = join(root, "worker", "dashboard")
+  const pages = join(dist, "pages")
+  const folder = join(pages, "dashboard")
+  const chart = join(root, "node_modules", "uplot")
+  mkdirSync(folder, { recursive: true })
+  const wanted = new Map(
+    readdirSync(source)
+      .filter((name) => name !== "_headers")
+      .map((name) => [name, readFileSync(join(source, name), "utf8")]),
+  )
+  const { code } = transformSync(readFileSync(join(chart, "dist", "uPlot.esm.js"), "utf8"), {
+    minify: true,
+    legalComments: "inline",
+    format: "esm",
+  })
+  wanted.set("uplot.js", code)
+  wanted.set("uplot.css", readFileSync(join(chart, "dist", "uPlot.min.css"), "utf8"))
+  wanted.set("uplot.LICENSE.txt", readFileSync(join(chart, "LICENSE"), "utf8"))
+  for (const name of readdirSync(folder)) if (!wanted.has(name)) rmSync(join(folder, name))
+  for (const [name, text] of wanted) writeIfChanged(join(folder, name), text)
+  writeIfChanged(join(pages, "_headers"), readFileSync(join(source, "_headers"), "utf8"))
+}
+
 if (options.clean) rmSync(dist, { recursive: true, force: true })
 const wasmBuilt = buildWasm()
 mkdirSync(dist, { recursive: true })
+buildPages()
 copyFileSync(join(root, "assembly", "core.wasm.d.ts"), join(dist, "core.wasm.d.ts"))
 buildVendor()
 removeOrphans()

@@ -9,6 +9,7 @@ const ALLOWED = [
   /^(README|CHANGELOG)\.md$/,
   /^LICENSE$/,
   /^dist\/core\.wasm(\.d\.ts)?$/,
+  /^dist\/pages\/(_headers|dashboard\/[\w.-]+)$/,
   /^dist\/vendor\/[\w-]+\.(js|d\.ts)$/,
   /^sluice\.schema\.json$/,
   /^dist\/(src|worker)\/[\w./-]+\.(js|js\.map|d\.ts)$/,

@@ -17,7 +17,9 @@ const ENTRIES = [
     conditions: ["workerd"],
     maxBytes: 24 * KIB,
   },
+  { name: "sluice/algorithms", code: 'export * from "sluice/algorithms"', conditions: ["workerd"], maxBytes: 24 * KIB },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 24 * KIB },
+  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 48 * KIB },
   { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 40 * KIB },
   // Lists, several limits, penalties, delays, messages and the limiter in memory: more than the core entry's 24 KiB.
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 32 * KIB },
@@ -66,7 +68,7 @@ async function measure({ name, code, conditions, maxBytes, isOnTop = false }) {
     format: "esm",
     target: "es2022",
     conditions,
-    external: ["cloudflare:*", "*.wasm"],
+    external: ["cloudflare:*", "node:*", "*.wasm"],
     plugins: isOnTop ? [onTop] : [],
     logLevel: "warning",
   })

@@ -187,7 +187,13 @@ function announce() {
   console.log(`
 sluice serves on ${url}
 
-  try it:  for i in $(seq 12); do curl -si ${url}/api/hello | grep -iE '^(HTTP|RateLimit|Retry)'; echo; done
-  stop:    Ctrl-C; what was counted stays in .sluice
+  the protected demo   for i in $(seq 12); do curl -si ${url}/api/hello | grep -iE '^(HTTP|RateLimit|Retry)'; echo; done
+  the API              curl -s ${url}/v1/limits   (its document: ${url}/v1/openapi.json)
+  the dashboard        ${url}/dashboard
+  metrics and events   curl -s ${url}/metrics     curl -sN ${url}/v1/events
+  the command line     npx sluice limit list --server ${url}     npx sluice monitor --server ${url}
+  one machine, no Worker: npx sluice init && npx sluice serve --config sluice.toml
+
+Ctrl-C stops it; what was counted stays in .sluice
 `)
 }

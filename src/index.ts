@@ -20,15 +20,6 @@ export type {
 } from "./limiter/named-limits.js"
 export { Permit, type SettlingChecker } from "./limiter/permit.js"
 export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
-export { FixedWindow, type FixedWindowOptions } from "./limiter/single/fixed-window.js"
-export { Gcra, type GcraOptions } from "./limiter/single/gcra.js"
-export { LeakyBucket } from "./limiter/single/leaky-bucket.js"
-export type { Rate, RateAndCapacity } from "./limiter/single/rate.js"
-export type { SingleLimitOptions } from "./limiter/single/single-limit.js"
-export { SlidingWindow } from "./limiter/single/sliding-window.js"
-export { SlidingWindowLog } from "./limiter/single/sliding-window-log.js"
-export { TokenBucket, type TokenBucketOptions } from "./limiter/single/token-bucket.js"
-export type { WindowOptions } from "./limiter/single/window.js"
 export { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./limiter/waiting-line.js"
 export { type SyncChecker, type WrapOptions, wrap } from "./limiter/wrap.js"
 export { parsePolicy } from "./policy/parse-policy.js"
@@ -38,6 +29,7 @@ export { type Clock, ManualClock, systemClock, turnClock } from "./types/clock.j
 export type { Decision, Reason, RuleDecision } from "./types/decision.js"
 export {
   CostError,
+  DumpError,
   KeyError,
   LimitNotFound,
   PolicyError,

@@ -5,10 +5,13 @@
  * @module
  */
 import { problemResponse } from "../src/http/problem.js"
+import { workerApi } from "./api/worker-api.js"
 import { makeService, type Service, type ServiceEnv } from "./service.js"
 import { SettingError } from "./setting-error.js"
 import { readSettings } from "./settings.js"
 
+export { EventHubObject } from "./api/event-hub-object.js"
+export { RegistryObject } from "./api/registry-object.js"
 export { LimiterObject } from "./limiter-object.js"
 
 /** Settings are read once for each environment that the isolate serves. */
@@ -28,7 +31,8 @@ export default {
 /** Where the settings cannot be, every request is refused: it is not known which ones would have to be limited. */
 function serviceOf(env: ServiceEnv): Service {
   try {
-    return makeService(readSettings(env))
+    const settings = readSettings(env)
+    return makeService(settings, workerApi(env, settings))
   } catch (error) {
     if (!(error instanceof SettingError)) throw error
     console.error(error.message)

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import type { Ledger, LedgerAnswer, Verification } from "../src/ledger/ledger.js"
+import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
+import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { CallRate } from "../src/limiter/call-rate.js"

@@ -1,8 +1,11 @@
 import { waitUntil } from "cloudflare:workers"
-import { clientAddress } from "../src/http/keys/client-address.js"
 import { perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
+import { isUnnamed } from "../src/http/rename-policy.js"
+import type { RequestLimiter } from "../src/http/request-limiter.js"
+import type { Policy } from "../src/policy/policy.js"
+import { EdgeGroup } from "./edge-group.js"
 import { EdgeLimiter } from "./edge-limiter.js"
 import type { EdgeLimiterOptions } from "./edge-options.js"
 import type { LimiterObject } from "./limiter-object.js"
@@ -20,8 +23,9 @@ export interface EdgeRateLimitOptions<Env>
 /**
  * Puts a limit around a Worker's `fetch`: over the limit, the answer is a 429 at the edge.
  *
- * The counts live in Durable Objects, one for each key. The default key is the client's address by `CF-Connecting-IP`,
- * which Cloudflare sets on every request. The rest is as `rateLimit` of `sluice/http`.
+ * The counts live in Durable Objects, one for each key. The client's address is believed from `CF-Connecting-IP`, which
+ * Cloudflare sets on every request. Several limits are charged at the same time; where one denies, the others' charges
+ * are given back before the answer. The rest is as `rateLimit` of `sluice/http`.
  *
  * @returns a `fetch` handler; it throws a `TypeError` where the environment has no such binding
  * @throws {PolicyError} where `policy` is not a function and cannot be; {RangeError} where another option cannot be
@@ -39,16 +43,18 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
+  const isOneOfSeveral = options.limits !== undefined
+
   // An isolate may serve several environments; the limiters of each are its own.
-  const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof perPolicy>>()
+  const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof sourceOf>>()
   const limited = limitHandler<WorkerRest<Env>>(handler, {
-    key: clientAddress({ header: "CF-Connecting-IP" }),
+    address: { header: "CF-Connecting-IP" },
     ...rest,
     limiter(policy, env) {
       const namespace = binding(env)!
       let source = sources.get(namespace)
       if (source === undefined) {
-        source = perPolicy((wanted) => new EdgeLimiter(namespace, wanted, edge))
+        source = sourceOf((wanted) => new EdgeLimiter(namespace, wanted, namedOptions(edge, wanted, isOneOfSeveral)))
         sources.set(namespace, source)
       }
       return source(policy)
@@ -60,6 +66,21 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
       throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
     return limited(request, env, context)
   }
+}
+
+/** The limiters of a namespace. Those of several limits are asked as a group, in one round trip. */
+function sourceOf(make: (policy: Policy) => EdgeLimiter): (policy: Policy) => RequestLimiter {
+  const group = new EdgeGroup()
+  return perPolicy((policy) => group.member(policy.canonical, make(policy)))
+}
+
+/**
+ * What sets the objects of a policy apart. Several limits of one request may count by the same key, so each has its
+ * objects; and the name of a limit that nobody named tells it from no other `rateLimit`.
+ */
+function namedOptions(edge: EdgeLimiterOptions, policy: Policy, isOneOfSeveral: boolean): EdgeLimiterOptions {
+  if (edge.name === undefined) return isUnnamed(policy) ? { ...edge, name: policy.canonical } : edge
+  return isOneOfSeveral ? { ...edge, name: `${edge.name}/${policy.name}` } : edge
 }
 
 /** What the limiter is told, and what the middleware is. */

@@ -1,15 +1,13 @@
 import type { Decision } from "../src/types/decision.js"
+import type { WorkerApi, WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
 import type { LimitSetting } from "./limit-setting.js"
-import type { LimiterObject } from "./limiter-object.js"
 import { proxyTo } from "./proxy.js"
 import { rateLimit } from "./rate-limit.js"
 import type { Settings, SettingVariables } from "./settings.js"
 
 /** What `wrangler.toml` binds. */
-export interface ServiceEnv extends SettingVariables {
-  readonly LIMITER: DurableObjectNamespace<LimiterObject>
-}
+export interface ServiceEnv extends SettingVariables, WorkerApiEnv {}
 
 /** A `fetch` handler of a Worker. */
 export type Service = (request: Request, env: ServiceEnv, context: ExecutionContext) => Promise<Response>
@@ -17,8 +15,10 @@ export type Service = (request: Request, env: ServiceEnv, context: ExecutionCont
 /**
  * The deployed Worker under its settings: each path behind the limit that protects it, then the upstream or the echo. A
  * path that none protects is not limited.
+ *
+ * @param api answers its own paths, and is told of every decision
  */
-export function makeService({ limits, limitByPath, upstream }: Settings): Service {
+export function makeService({ limits, limitByPath, upstream }: Settings, api: WorkerApi | null = null): Service {
   const decisions = new WeakMap<Request, Decision>()
 
   function answerFor(limitName: string | null): (request: Request) => Response | Promise<Response> {
@@ -37,6 +37,7 @@ export function makeService({ limits, limitByPath, upstream }: Settings): Servic
       timeoutMs,
       onDecision(decision, request) {
         decisions.set(request, decision)
+        api?.tell(decision, name)
         return onDecision?.(decision, request)
       },
       onError: (error, request) =>
@@ -47,7 +48,10 @@ export function makeService({ limits, limitByPath, upstream }: Settings): Servic
   const services = new Map(limits.map((limit) => [limit, protect(limit)]))
   const unlimited = answerFor(null)
   return async function service(request, env, context) {
-    const limit = limitByPath.find(new URL(request.url).pathname)
+    const url = new URL(request.url)
+    const answer = api?.answer(request, url)
+    if (answer) return answer
+    const limit = limitByPath.find(url.pathname)
     return limit === undefined ? unlimited(request) : services.get(limit)!(request, env, context)
   }
 }

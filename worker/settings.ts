@@ -8,6 +8,7 @@ export interface SettingVariables {
   readonly LIMITS?: unknown
   readonly UPSTREAM?: unknown
   readonly CONFIG?: unknown
+  readonly API_HOST?: unknown
 }
 
 /** What the deployed Worker does. */
@@ -17,6 +18,8 @@ export interface Settings {
   readonly limitByPath: PrefixMap<LimitSetting>
   /** Where requests go that are within their limit; `null` for the built-in echo. */
   readonly upstream: URL | null
+  /** The host whose paths are the API's and the dashboard's; `null` where every host's are, as long as an echo answers. */
+  readonly apiHost: string | null
 }
 
 /**
@@ -26,11 +29,14 @@ export interface Settings {
  * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits that have `paths` are in force, and
  *   variables such as `SLUICE_FAIL_MODE` override what it says.
  * - `UPSTREAM`: an `http` or `https` URL, its path put before that of each request. Absent or empty, an echo answers.
+ * - `API_HOST`: a host name, such as `limits.example.com`, under which the API and the dashboard answer. Without it they
+ *   do so under every name, but only where an echo answers: an upstream's own paths are not taken from it.
  *
  * @throws {SettingError} naming the field, its value and what is allowed
  */
 export function readSettings(variables: SettingVariables): Settings {
   const { LIMITS, UPSTREAM, CONFIG } = variables
+  const apiHost = readHost(variables.API_HOST)
   if (CONFIG !== undefined && CONFIG !== "") {
     if (LIMITS !== undefined) throw new SettingError("LIMITS", LIMITS, "none beside CONFIG")
     const { limits, upstream } = readConfiguredLimits(CONFIG, variables)
@@ -38,6 +44,7 @@ export function readSettings(variables: SettingVariables): Settings {
       limits,
       limitByPath: byPath(limits, (name) => `CONFIG.limits.${name}`),
       upstream: readUpstream(UPSTREAM ?? upstream),
+      apiHost,
     }
   }
   if (!Array.isArray(LIMITS) || LIMITS.length === 0) {
@@ -50,7 +57,7 @@ export function readSettings(variables: SettingVariables): Settings {
     names.add(name)
   }
   const limitByPath = byPath(limits, (_name, index) => `LIMITS[${index}]`)
-  return { limits, limitByPath, upstream: readUpstream(UPSTREAM) }
+  return { limits, limitByPath, upstream: readUpstream(UPSTREAM), apiHost }
 }
 
 function byPath(
@@ -66,6 +73,12 @@ function byPath(
     }
   }
   return limitByPath
+}
+
+function readHost(host: unknown): string | null {
+  if (host === undefined || host === "") return null
+  if (typeof host === "string" && /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(host)) return host
+  throw new SettingError("API_HOST", host, "a host name in lower case, without a port")
 }
 
 function readUpstream(upstream: unknown): URL | null {

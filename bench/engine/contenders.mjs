@@ -20,8 +20,9 @@ function pThrottleCannot(group) {
 
 /** All contenders, in the order in which each round runs them. @type {readonly Contender[]} */
 export const CONTENDERS = [
-  ["sluice-check", "sluice check", "sluice", null, true],
-  ["sluice-allow", "sluice allow", "sluice", null, false],
+  ["sluice-check", "sluice check, turnClock", "sluice", null, true],
+  ["sluice-check-system-clock", "sluice check, default clock", "sluice", null, false],
+  ["sluice-allow", "sluice allow, turnClock", "sluice", null, false],
   ["sluice-check-many", "sluice checkMany, 256 keys a call", "sluice", null, false],
   ["rate-limiter-flexible", "rate-limiter-flexible, memory, consume", "peer", "rate-limiter-flexible", true],
   ["express-rate-limit", "express-rate-limit, MemoryStore", "peer", "express-rate-limit", true],

@@ -4,7 +4,10 @@ import { backs, FRONT_BITS, fronts, KEY_LENGTH } from "./key-text.mjs"
 
 /** How a key's string comes to be. */
 export const STRINGS = /** @type {const} */ ({
-  /** Cut from a longer text, as a header's value is from a request: a new string each time, no hash known yet. */
+  /**
+   * Cut from a longer text, as a part of a header is: a new string each time, no hash known yet. With many keys the text is
+   * larger than the caches, so a figure has the wait for it too, which a text that was just received would not cause.
+   */
   cut: 0,
   /** Joined from two halves, as a template literal does: a new string each time, which its first reader flattens. */
   joined: 1,

@@ -1,2 +1,2 @@
 // The build that this run measures; `runProgram` says where it is.
-export const { RateLimiter, systemClock, turnClock = systemClock } = await import(process.env.SLUICE_BENCH_INDEX)
+export const { RateLimiter, turnClock } = await import(process.env.SLUICE_BENCH_INDEX)

@@ -11,6 +11,7 @@ import { percentile } from "./statistics.mjs"
  * @typedef {object} LoadPlan
  * @property {number} port on 127.0.0.1
  * @property {string[]} paths what to ask for
+ * @property {{ path: string, headers: Record<string, string>, bodies: string[] }} [post] in place of `paths`
  * @property {number} connections
  * @property {number} expectedStatus any other answer is counted as unexpected
  * @property {"once" | "timed"} mode `once` asks each path once, in order; `timed` draws paths at random
@@ -34,7 +35,15 @@ const plan = JSON.parse(process.argv[2])
 const STALL_MS = 30_000
 const RECEIVE_BYTES = 16_384
 
-const requests = plan.paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`))
+function postOf({ path, headers }, body) {
+  const fields = { Host: "127.0.0.1", "Content-Length": Buffer.byteLength(body), ...headers }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join("")}\r\n${body}`)
+}
+
+const requests =
+  plan.post?.bodies.map((body) => postOf(plan.post, body)) ??
+  plan.paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`))
 
 // xorshift32: the same sequence of paths for every contender.
 let seed = 0x9e3779b9

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Outcome } from "../http/guard.js"
+import type { ResponseHead } from "../http/rate-limit-options.js"
 
 /** Methods that a `Request` refuses to have. */
 const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$/i
@@ -16,9 +17,7 @@ export function webRequest(message: IncomingMessage, url: string = message.url ?
   const { method = "GET", rawHeaders } = message
   const headers = new Headers()
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const [name, value] = [rawHeaders[index]!, rawHeaders[index + 1]!]
-    // HTTP/2 has its method and path among the fields.
-    if (!name.startsWith(":")) headers.append(name, value)
+    append(headers, rawHeaders[index]!, rawHeaders[index + 1])
   }
   const isConstructible = !UNCONSTRUCTIBLE.test(method)
   const request = new Request(webUrl(message, url), {
@@ -82,14 +81,28 @@ export function admit(outcome: Outcome, response: ServerResponse): void {
   response.once("close", settle)
 }
 
-/** What is known of a response that Node has sent. */
-export function headOf(status: number, fields: Readonly<Record<string, unknown>>) {
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(fields)) {
-    for (const each of Array.isArray(value) ? value : [value])
-      if (each !== undefined) headers.append(name, String(each))
+/** What is known of a response that Node has sent. Its fields are read by whoever asks: most do not. */
+export function headOf(status: number, fields: Readonly<Record<string, unknown>>): ResponseHead {
+  return {
+    status,
+    get headers() {
+      const headers = new Headers()
+      for (const [name, value] of Object.entries(fields)) {
+        for (const each of Array.isArray(value) ? value : [value]) append(headers, name, each)
+      }
+      return headers
+    },
   }
-  return { status, headers }
+}
+
+/** What is no field of HTTP is left out: the pseudo-fields of HTTP/2, such as ":path", and what a lenient parser lets by. */
+function append(headers: Headers, name: string, value: unknown): void {
+  if (name.startsWith(":") || value === undefined) return
+  try {
+    headers.append(name, String(value))
+  } catch {
+    // The framework sees it still.
+  }
 }
 
 /** Answers with a Web-standard response. */

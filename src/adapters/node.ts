@@ -4,6 +4,7 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
@@ -12,7 +13,7 @@ import { admit, clientSignal, sendResponse, webRequest } from "./node-message.js
 export type { Connection } from "./connection.js"
 
 /** What functions of the options get after the request. */
-type Rest = [message: IncomingMessage, connection: Connection]
+type Rest<Incoming> = [message: Incoming, connection: Connection]
 
 /**
  * Puts a limit around a listener of `http.createServer`, and of `https` and HTTP/2 servers in compatibility mode.
@@ -29,17 +30,22 @@ type Rest = [message: IncomingMessage, connection: Connection]
  * const server = createServer(rateLimit((_request, response) => response.end("hello"), { policy: "100/minute" }))
  * ```
  */
-export function rateLimit<Incoming extends IncomingMessage, Outgoing extends ServerResponse>(
+export function rateLimit<
+  Incoming extends IncomingMessage | Http2ServerRequest,
+  Outgoing extends ServerResponse | Http2ServerResponse,
+>(
   listener: (request: Incoming, response: Outgoing) => unknown,
-  options: RateLimitOptions<Rest>,
+  options: RateLimitOptions<Rest<Incoming>>,
 ): (request: Incoming, response: Outgoing) => Promise<void> {
   const guard = guardRequests(options)
-  return async function limited(message, response) {
+  return async function limited(message, outgoing) {
+    // Node gives HTTP/2 the same methods; only their types differ.
+    const [incoming, response] = [message as IncomingMessage, outgoing as ServerResponse]
     const signal = options.delay ? clientSignal(response) : undefined
-    const { remoteAddress } = message.socket
-    const outcome = await guard(webRequest(message, message.url, signal), message, { remoteAddress })
+    const { remoteAddress } = incoming.socket
+    const outcome = await guard(webRequest(incoming, incoming.url, signal), message, { remoteAddress })
     if (outcome.response) return sendResponse(outcome.response, response)
     admit(outcome, response)
-    await listener(message, response)
+    await listener(message, outgoing)
   }
 }

@@ -11,7 +11,7 @@ import type { Connection } from "./connection.js"
 export type { Connection } from "./connection.js"
 
 /** What SvelteKit hands to `handle`. */
-interface HandleInput {
+export interface HandleInput {
   readonly event: RequestEvent
   readonly resolve: (event: RequestEvent) => Response | Promise<Response>
 }

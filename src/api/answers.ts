@@ -51,11 +51,11 @@ export function decisionJson(decision: Decision, nowMs: number) {
   }
 }
 
-export function receiptJson({ id, key, policy, cost, chargedAtMs }: Receipt) {
+function receiptJson({ id, key, policy, cost, chargedAtMs }: Receipt) {
   return { id, key, policy, cost, charged_at_ms: chargedAtMs }
 }
 
-export function ruleJson({ policy, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }: RuleDecision) {
+function ruleJson({ policy, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }: RuleDecision) {
   return {
     policy,
     algorithm,
@@ -97,7 +97,7 @@ export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules
   }
 }
 
-export function statsJson(stats: KeyStats) {
+function statsJson(stats: KeyStats) {
   return {
     total_allowed: stats.totalAllowed,
     total_denied: stats.totalDenied,

@@ -1,7 +1,11 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { EventStream } from "../metrics/event-stream.js"
 import type { Metrics } from "../metrics/metrics.js"
+import type { RecentIds } from "../metrics/recent-ids.js"
 import type { Clock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import type { Awaitable } from "../types/limiter.js"
+import type { ApiRequest } from "./api-request.js"
 import type { LimitStorage } from "./storage.js"
 
 /** What every route works on. */
@@ -14,4 +18,12 @@ export interface ApiContext {
   /** What `/v1/health` tells beside `ok`. */
   readonly about: { readonly version?: string; readonly storage?: string }
   readonly startedAtMs: number
+  /** The receipts told lately to calls that had an id. */
+  readonly recent: RecentIds
+  /** Told of each decision, with how many seconds it took. */
+  onDecision(decision: Decision, limit: string, seconds: number, nowMs: number): void
+  /** The counts to be told; more than this process's own where several serve the same limits. */
+  collect(): Awaitable<Metrics>
+  /** Answers `/v1/events` where the stream is elsewhere. */
+  readonly eventSource: ((request: ApiRequest) => Promise<Response>) | null
 }

@@ -1,6 +1,7 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
 import { EventStream } from "../metrics/event-stream.js"
 import { Metrics } from "../metrics/metrics.js"
+import { RecentIds } from "../metrics/recent-ids.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { SluiceError } from "../types/errors.js"
 import { jsonAnswer } from "./answers.js"
@@ -18,7 +19,7 @@ import { BODY } from "./schema.js"
 import type { LimitStorage } from "./storage.js"
 
 /** The longest body that is read. */
-export const MAX_BODY_BYTES = 65_536
+const MAX_BODY_BYTES = 65_536
 
 export interface ApiOptions {
   /** The limits that it serves. */
@@ -37,6 +38,12 @@ export interface ApiOptions {
   readonly about?: ApiContext["about"]
   /** The SHA-256 of a text, where the runtime has a faster way than Web Crypto. */
   readonly digest?: Digest
+  /** Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. */
+  readonly onDecision?: ApiContext["onDecision"]
+  /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
+  readonly collect?: ApiContext["collect"]
+  /** Answers `/v1/events` where the stream is elsewhere. */
+  readonly eventSource?: (request: ApiRequest) => Promise<Response>
   /** Told of each request when it is answered: the endpoint's path without any key, `null` where there is none. */
   readonly onAnswer?: (method: string, endpoint: string | null, status: number, seconds: number) => void
   /** Told of what failed inside. Default the console. */
@@ -61,7 +68,12 @@ export interface Api {
 export function createApi(options: ApiOptions): Api {
   const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
   const { metrics = new Metrics(), events = new EventStream() } = options
-  const context: ApiContext = { limits, storage, metrics, events, clock, about, startedAtMs: clock.now() }
+  const { collect = () => metrics, eventSource = null, onDecision = count } = options
+  const startedAtMs = clock.now()
+  const context: ApiContext = {
+    ...{ limits, storage, metrics, events, clock, about, startedAtMs },
+    ...{ onDecision, collect, eventSource, recent: new RecentIds() },
+  }
   const pass = token === null ? requireLoopback : tokenGate(token)
   const router = new Router(ROUTES)
   let document: ApiAnswer | null = null
@@ -74,6 +86,11 @@ export function createApi(options: ApiOptions): Api {
     }
     const { digest = webDigest } = options
     return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused(), digest })
+  }
+
+  function count(...[decision, limit, seconds, nowMs]: Parameters<ApiContext["onDecision"]>): void {
+    metrics.decided(decision, limit, seconds)
+    if (decision.cost > 0) events.push(decision, limit, nowMs)
   }
 
   const { onAnswer } = options

@@ -42,7 +42,7 @@ export const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_
 
 const units1 = whole({ minimum: 1, maximum: UNITS_MAX })
 
-export const rule = component(
+const rule = component(
   "Rule",
   object(
     {
@@ -79,7 +79,7 @@ export const receipt = component(
   "Receipt",
   object(
     {
-      id: text({ minLength: 1, maxLength: 512 }),
+      id: text({ minLength: 1, maxLength: 4_096 }),
       key,
       policy: text({ maxLength: 1_024 }),
       cost: units,

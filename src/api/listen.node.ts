@@ -197,7 +197,10 @@ class NodeRequest implements ApiRequest {
         else reject(new RequestError(400, "Cannot read the request: the body is no UTF-8."))
       })
       incoming.once("error", reject)
-      incoming.once("close", () => reject(new RequestError(400, "Cannot read the request: its body ended early.")))
+      // Not made where nobody hears it: an error costs a stack trace.
+      incoming.once("close", () => {
+        if (!incoming.complete) reject(new RequestError(400, "Cannot read the request: its body ended early."))
+      })
     })
   }
 }
@@ -209,7 +212,7 @@ async function send(
 ): Promise<void> {
   if (!(body instanceof ReadableStream)) {
     const length = body === null ? 0 : Buffer.byteLength(body)
-    response.writeHead(status, { ...headers, "Content-Length": length })
+    response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
     response.end(incoming.method === "HEAD" ? undefined : body)
     return
   }

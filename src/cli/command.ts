@@ -38,7 +38,7 @@ export interface Command {
   readonly asksLimits: boolean
   readonly examples: readonly string[]
   /** @returns the exit code, 0 where it returns none */
-  run(call: CommandCall): Promise<number | void>
+  run(call: CommandCall): Promise<number> | Promise<void>
 }
 
 /** A record of a log, or a decision of a server's event stream. */

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { embeddedStorage } from "../api/embedded-storage.js"
 import { SluiceClient } from "../client/index.js"
@@ -6,11 +6,12 @@ import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
 import { openLimiter } from "../limiter/open-limiter.node.js"
 import { LOG_FILE } from "../limiter/store-folder.node.js"
 import { show } from "../types/errors.js"
+import { bytesOnDisk } from "./bytes-on-disk.node.js"
 import type { CommandCall, LogLine, Target } from "./command.js"
 import { textOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
-export const DEFAULT_DATA_DIR = "sluice-data"
+const DEFAULT_DATA_DIR = "sluice-data"
 
 /** The data folder that a command is about. */
 export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
@@ -67,7 +68,7 @@ function serverTarget(url: string, token: string | undefined): Target {
 }
 
 function folderTarget(limiter: EmbeddedLimiter): Target {
-  const storage = embeddedStorage(limiter, () => statSync(join(limiter.path, LOG_FILE)).size)
+  const storage = embeddedStorage(limiter, () => bytesOnDisk(limiter.path))
   return {
     name: `data folder ${limiter.path}`,
     limits: limiter,

@@ -70,8 +70,11 @@ const MOST_LISTED = 1_000
  * ```ts
  * import { SluiceClient } from "sluice/client"
  *
- * const limits = new SluiceClient("https://limits.example.com", { token: env.SLUICE_TOKEN })
- * const { allowed, retryAfterMs } = await limits.check("user:42", { limit: "api" })
+ * const limits = new SluiceClient("https://limits.example.com", { token: "what the server was given" })
+ *
+ * export async function mayPost(user: string): Promise<boolean> {
+ *   return (await limits.check(`user:${user}`, { limit: "posts" })).allowed
+ * }
  * ```
  */
 export class SluiceClient implements NamedLimits {

@@ -1,12 +1,12 @@
 import { MemoryLimits, type MemoryLimitsOptions } from "../limiter/memory-limits.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
-import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Config } from "./config.js"
+import { configPolicies, limitNameFor } from "./config-policies.js"
 import { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
-import { findPolicy, limitOf, type Whose } from "./policy-for.js"
+import { limitOf, type Whose } from "./policy-for.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
   /** Where the log goes; default the console. */
@@ -45,7 +45,7 @@ export class ConfiguredLimits {
     this.limits = new MemoryLimits({
       ...(enabled && { stats: true, names: ANALYTICS_NAMES }),
       ...memory,
-      limits: policiesOf(config),
+      limits: configPolicies(config),
     })
   }
 
@@ -55,7 +55,7 @@ export class ConfiguredLimits {
    * @throws {LimitNotFound}
    */
   limitName(limit: string, whose: Whose = {}): string {
-    return nameOf(limit, findPolicy(this.config, limit, whose).from)
+    return limitNameFor(this.config, limit, whose)
   }
 
   /** A key as it is counted, the prefix before it. */
@@ -109,20 +109,4 @@ export class ConfiguredLimits {
  */
 export function fromConfig(input: ConfigInput, options: FromConfigOptions = {}): ConfiguredLimits {
   return new ConfiguredLimits(parseConfig(input, options), options)
-}
-
-function policiesOf({ limits, tiers, tenants }: Config): Map<string, Policy> {
-  const policies = new Map([...limits.values()].map(({ name, policy }) => [name, policy]))
-  for (const [name, own] of tiers) {
-    for (const [limit, policy] of own) policies.set(nameOf(limit, { kind: "tier", name }), policy)
-  }
-  for (const [name, { limits: own }] of tenants) {
-    for (const [limit, policy] of own) policies.set(nameOf(limit, { kind: "tenant", name }), policy)
-  }
-  return policies
-}
-
-/** A line feed is in no name of a configuration, so these names are nobody else's. */
-function nameOf(limit: string, from: { readonly kind: string; readonly name: string } | null): string {
-  return from === null ? limit : `${limit}\n${from.kind}:${from.name}`
 }

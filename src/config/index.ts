@@ -5,6 +5,7 @@
  */
 export type { AnalyticsConfig, Config, LimitConfig, LoggingConfig, TenantConfig } from "./config.js"
 export { ConfigError } from "./config-error.js"
+export { configPolicies, limitNameFor } from "./config-policies.js"
 export { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
 export { type ConfiguredCheck, ConfiguredLimits, type FromConfigOptions, fromConfig } from "./from-config.js"
 export type { KeySetting } from "./key-setting.js"

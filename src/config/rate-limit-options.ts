@@ -44,6 +44,16 @@ export type ConfiguredRateLimit<Rest extends unknown[] = unknown[]> = Omit<RateL
  * response.headers.get("RateLimit-Policy") // '"api";q=100;w=60'
  * ```
  */
+export function rateLimitOptions(
+  config: Config,
+  limitName: string,
+  options?: Omit<ConfiguredOptions, "tenant" | "tier">,
+): ConfiguredRateLimit
+export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
+  config: Config,
+  limitName: string,
+  options: ConfiguredOptions<Rest>,
+): ConfiguredRateLimit<Rest>
 export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   config: Config,
   limitName: string,

@@ -46,6 +46,12 @@ export interface CoreExports {
   saveNext(limit: number, kind: number, nowMs: number): number
   saveCell(limit: number, kind: number, cell: number, output: number, room: number): number
   loadCell(limit: number, kind: number, input: number, bytes: number): number
+  dumpStart(): void
+  dumpBytes(limit: number, kind: number): number
+  dumpNext(limit: number, kind: number, output: number, room: number): number
+  restoreRecord(limit: number, kind: number, record: number, bytes: number): number
+  restoreEnd(limit: number, kind: number): number
+  checksum(state: number, input: number, bytes: number): void
   memoryTake(bytes: number): number
   memoryGive(block: number, bytes: number): void
   allocatedBytes(): number

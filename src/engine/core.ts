@@ -22,8 +22,8 @@ export class Core {
   readonly #verdictAt: number
   readonly #ruleAt: number
   readonly #stager: KeyStager | null
-  /** The key of the last `check`, as long as it is still in the key buffer. */
-  #checkedKey: string | null = null
+  /** The key of the last `check`; its length is 0 where the key buffer holds another one. */
+  #checkedKey = ""
   #checkedLength = 0
   #uncompared = 0
   #scratchAt = 0
@@ -79,7 +79,7 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
-    this.#checkedKey = null
+    this.#checkedLength = 0
     if (this.#stager !== null && typeof key === "string") {
       const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
       if (length > 0) return length
@@ -96,7 +96,7 @@ export class Core {
    */
   check(limit: number, key: string, cost: number, nowMs: number): number {
     if (this.#uncompared > 0) this.#uncompared--
-    else if (key === this.#checkedKey && key !== null) {
+    else if (this.#checkedLength > 0 && key === this.#checkedKey) {
       return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
     } else this.#uncompared = UNCOMPARED
     const length = this.stageKey(key)

@@ -32,5 +32,6 @@ function compile(): WebAssembly.Module | null {
 export function makeKeyStager(memory: WebAssembly.Memory): KeyStager | null {
   compiled ??= compile()
   if (compiled === null) return null
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports["stage"] as KeyStager
+  const { exports } = new WebAssembly.Instance(compiled, { env: { memory } })
+  return (exports as { readonly stage: KeyStager }).stage
 }

@@ -1,10 +1,11 @@
 import type { Policy } from "../policy/policy.js"
 import type { RuleDecision } from "../types/decision.js"
-import { CostError, show } from "../types/errors.js"
+import { CostError, DumpError, show } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
 import { type Decisions, readDecisions } from "./decisions.js"
+import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
 import { type Issuer, LimitDecision, receiptId } from "./limit-decision.js"
 import { packedRoom, packKeys } from "./packed-keys.js"
 import { ruleFields } from "./rule-fields.js"
@@ -383,6 +384,31 @@ export class Limit {
       this.#core.bytes.set(bytes, pointer)
       return this.#core.exports.loadCell(this.#pointer, kind, pointer, bytes.length) === 1
     })
+  }
+
+  /**
+   * All that is held, as bytes for `restore`.
+   *
+   * @param settled receipts that were settled and could be tried again
+   */
+  dump(nowMs: number, settled: DumpHead["settled"]): Uint8Array {
+    const { canonical, rules } = this.#policy
+    const { stats, seed, issuerId } = this.#options
+    const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
+    const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled }
+    return writeDump(this.#core, this.#pointer, head, hasLog ? this.save(SAVED.cells, nowMs) : [])
+  }
+
+  /**
+   * Puts what a dump holds into this limit, which must hold nothing and have the dump's seed.
+   *
+   * @throws {DumpError} where it does not fit; this limit then holds a part of it
+   */
+  restore(bytes: Uint8Array, { charges }: DumpHead): void {
+    readDumpTables(this.#core, this.#pointer, bytes, (cell) => this.load(SAVED.cells, cell))
+    const { maxKeys } = this.#options
+    if (this.size > maxKeys) throw new DumpError(`it holds ${this.size} keys, allowed are ${maxKeys} (maxKeys)`)
+    this.charges = charges
   }
 
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {

@@ -1,4 +1,4 @@
-import { RateLimiter } from "../limiter/rate-limiter.js"
+import type { SyncLimiter } from "../limiter/check-all.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"
@@ -34,7 +34,7 @@ export async function askLimits(
   charges: Charge[],
 ): Promise<readonly Decision[]> {
   if (questions.length > 1) {
-    if (questions.every(({ limiter }) => limiter instanceof RateLimiter)) return askMemory(questions, charges)
+    if (areInMemory(questions)) return askMemory(questions, charges)
     const together = askTogether(questions, charges)
     if (together) return (await inTime(together, timeoutMs)).decisions
   }
@@ -75,14 +75,17 @@ function answerOf<T>(ask: () => Awaitable<T>): Awaitable<T> {
   }
 }
 
-type MemoryQuestion = Omit<Question, "limiter"> & { readonly limiter: RateLimiter }
+type MemoryQuestion = Omit<Question, "limiter"> & { readonly limiter: SyncLimiter }
+
+function areInMemory(questions: readonly { readonly limiter: unknown }[]): questions is readonly MemoryQuestion[] {
+  return questions.every(({ limiter }) => (limiter as Partial<SyncLimiter>).isSynchronous === true)
+}
 
 /** All in one turn: looks first, and charges where all would admit. Who would deny is asked, since a denial may block. */
-function askMemory(questions: readonly Question[], charges: Charge[]): Decision[] {
-  const memory = questions as readonly MemoryQuestion[]
-  const looked = memory.map(({ limiter, key, cost }) => limiter.peek(key, { cost }))
+function askMemory(questions: readonly MemoryQuestion[], charges: Charge[]): Decision[] {
+  const looked = questions.map(({ limiter, key, cost }) => limiter.peek(key, { cost }))
   const admitted = looked.every(({ allowed }) => allowed)
-  return memory.map(({ limiter, key, cost }, index) => {
+  return questions.map(({ limiter, key, cost }, index) => {
     const answer = admitted || !looked[index]!.allowed ? limiter.check(key, { cost }) : looked[index]!
     charges.push({ limiter, answer })
     return answer

@@ -42,6 +42,7 @@ export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   const { limits, policy } = options
   if (limits === undefined) {
     if (policy === undefined) throw new RangeError("Cannot rate limit: there is neither policy nor limits.")
+    checkName("name", options.name)
     return [options as LimitOptions<Rest>]
   }
   for (const field of ["policy", "key", "cost", "name"] as const) {
@@ -51,7 +52,16 @@ export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   if (!Array.isArray(limits) || limits.length < 1 || limits.length > MAX_LIMITS) {
     throw new RangeError(`Cannot rate limit: limits is ${show(limits)}, allowed are 1 to ${MAX_LIMITS} of them.`)
   }
+  for (const [index, { name }] of limits.entries()) checkName(`limits[${index}].name`, name)
   return limits
+}
+
+/** Room is left for what comes after the name of a limit in those of its rules. */
+function checkName(field: string, name: string | undefined): void {
+  if (name === undefined || /^[!-~](?:[ -~]{0,30}[!-~])?$/.test(name)) return
+  throw new RangeError(
+    `Cannot rate limit: ${field} is ${show(name)}, allowed are 1 to 32 printable ASCII characters without a space at either end.`,
+  )
 }
 
 /** The longest time that a request is held, in ms; 0 where none is. */

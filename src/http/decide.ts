@@ -1,3 +1,4 @@
+import { withoutReceipt } from "../limiter/decide-all.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision, Reason } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
@@ -87,7 +88,8 @@ export async function decide(
       for (const [index, charge] of charges.entries()) {
         if (decisions[index]!.allowed) reports.inBackground(() => giveBack(charge))
       }
-      return { decision, parts, charges: [], asked }
+      const uncharged = partsOf(decisions.map(withoutReceipt))
+      return { decision: shaped(mergeDecisions(uncharged), maxDelayMs), parts: uncharged, charges: [], asked }
     } catch (error) {
       if (isCostError(error)) {
         const { cost = Math.max(...asks.map((ask) => ask.cost)), maximum } = error as Partial<CostError>

@@ -16,7 +16,7 @@ import { partitionKeyHasher } from "./partition-key.js"
 import { perPolicy } from "./per-policy.js"
 import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
 import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
-import { namer, UNNAMED } from "./rename-policy.js"
+import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
 import { retryAfterSeconds } from "./retry-after.js"
 
@@ -149,9 +149,18 @@ export function guardRequests<Rest extends unknown[]>(
 }
 
 /** The outcome of a request that is not limited. */
-const PASSED: Outcome = { ...refused(undefined) }
+const PASSED: Outcome = unsettled(undefined, undefined, {})
 
-function refused(response: Response | undefined, decision?: RequestDecision, fields = {}): Outcome {
+function refused(response: Response, decision?: RequestDecision, fields = {}): Outcome {
+  return unsettled(response, decision, fields)
+}
+
+/** An outcome after which nothing is to be done. */
+function unsettled(
+  response: Response | undefined,
+  decision: RequestDecision | undefined,
+  fields: Outcome["fields"],
+): Outcome {
   return { response, decision, fields, apply: (own) => own, done: () => {} }
 }
 
@@ -191,7 +200,7 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   const { allow, deny, address = {}, failMode = "open", timeoutMs = 1_000, limiter, localLimiter } = options
   const defaultKey = clientAddress(address)
   const limits = limitsOf(options).map((limit, index): JudgedLimit<Rest> => {
-    const { key = defaultKey, cost = 1, name = index === 0 ? UNNAMED : `${UNNAMED}-${index + 1}` } = limit
+    const { key = defaultKey, cost = 1, name = unnamed(index) } = limit
     const named = namer(name)
     const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
     if (typeof policy !== "function" && typeof cost === "number") {

@@ -27,8 +27,9 @@ export interface LimitOptions<Rest extends unknown[] = unknown[]> {
   /** Units that a request costs, a whole number; default 1. 0 asks and charges nothing. */
   readonly cost?: number | ((request: Request, ...rest: Rest) => Awaitable<number>)
   /**
-   * What the limit is called in the fields where its policy has only one rule and no name; default `"default"`, and
-   * `"default-2"`, `"default-3"` … for those after the first.
+   * What the limit is called in the fields where its policy has no name of its own, 1 to 32 printable ASCII characters;
+   * default `"default"`, and `"default-2"`, `"default-3"` … for those after the first. Unnamed rules of a policy with
+   * several have it before their own name, such as `"user-10-per-1s"`.
    */
   readonly name?: string
 }

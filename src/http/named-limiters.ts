@@ -4,7 +4,7 @@ import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { perPolicy } from "./per-policy.js"
-import { UNNAMED } from "./rename-policy.js"
+import { isUnnamed } from "./rename-policy.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"
 
 /** The verbs that middleware needs of named limits. */
@@ -58,7 +58,7 @@ class NamedLimiter implements RequestLimiter {
   readonly #define: () => Promise<void>
 
   constructor(limits: LimitsToAsk, group: DefinedGroup, policy: Policy) {
-    this.limitName = policy.name === UNNAMED ? policy.canonical : policy.name
+    this.limitName = isUnnamed(policy) ? policy.canonical : policy.name
     this.#limits = limits
     this.#define = () => group.define(this.limitName, policy)
     this.group = group

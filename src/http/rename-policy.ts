@@ -1,22 +1,47 @@
+import { formatDuration } from "../policy/format-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
-import type { Policy } from "../policy/policy.js"
+import type { Policy, Rule, RuleInput } from "../policy/policy.js"
 
 /** What an only rule is called that nobody named. */
-export const UNNAMED = "default"
+const UNNAMED = "default"
+
+/** What the limit at a place is called that nobody named. */
+export function unnamed(index: number): string {
+  return index === 0 ? UNNAMED : `${UNNAMED}-${index + 1}`
+}
+
+/** Whether a policy has the name of a limit that nobody named. */
+export function isUnnamed({ name }: Policy): boolean {
+  return /^default(-\d+)?$/.test(name)
+}
 
 /**
- * Makes a function that gives policies of one rule without a name this one, and leaves the others as they are. What was
- * renamed is remembered for as long as the policy lives.
+ * Makes a function that gives the rules of policies this name where nobody named them: an only rule the name itself, one
+ * of several the name before its own, such as `user-10-per-1s`. What was renamed is remembered for as long as the policy
+ * lives.
  */
 export function namer(name: string): (policy: Policy) => Policy {
   const renamed = new WeakMap<Policy, Policy>()
   return (policy) => {
-    if (policy.name !== UNNAMED || name === UNNAMED) return policy
+    if (name === UNNAMED) return policy
     const known = renamed.get(policy)
     if (known) return known
-    const [rule] = JSON.parse(policy.canonical)
-    const made = parsePolicy({ ...rule, name })
+    const rules = (JSON.parse(policy.canonical) as RuleInput[]).map((rule, index) => {
+      return isDerived(policy.rules[index]!) ? { ...rule, name: nameOf(rule.name!) } : rule
+    })
+    const made = rules.every((rule, index) => rule.name === policy.rules[index]!.name) ? policy : parsePolicy(rules)
     renamed.set(policy, made)
     return made
   }
+
+  function nameOf(derived: string): string {
+    return derived === UNNAMED ? name : `${name}-${derived}`
+  }
+}
+
+/** Whether a rule has the name that `parsePolicy` gives where nobody did. */
+function isDerived({ name, limit, periodMs }: Rule): boolean {
+  if (name === UNNAMED) return true
+  const derived = `${limit}-per-${formatDuration(periodMs)}`
+  return name === derived || (name.startsWith(`${derived}-`) && /^\d+$/.test(name.slice(derived.length + 1)))
 }

@@ -8,14 +8,23 @@ const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
 
+/** The result code of an error of SQLite, which not every runtime tells beside the words; `null` for other errors. */
+function resultCode(error: Error): number | null {
+  if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff
+  if (!("code" in error) || error.code !== "ERR_SQLITE_ERROR") return null
+  if (error.message.includes("database is locked")) return SQLITE_BUSY
+  if (error.message.includes("file is not a database")) return SQLITE_NOTADB
+  return error.message.includes("malformed") ? SQLITE_CORRUPT : 1
+}
+
 /** An error of SQLite as one of a store; others as they are. */
 export function storeError(error: unknown, path: string): unknown {
-  if (!(error instanceof Error) || !("errcode" in error) || typeof error.errcode !== "number") return error
-  const code = error.errcode & 0xff
+  const code = error instanceof Error ? resultCode(error) : null
+  if (code === null) return error
+  const told = `SQLite says: ${(error as Error).message}`
   if (code === SQLITE_BUSY) return new StoreLocked(path)
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB)
-    return new StoreCorrupt("the file", `SQLite says: ${error.message}`)
-  return new StoreUnavailable(`SQLite says: ${error.message}`, { cause: error })
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return new StoreCorrupt("the file", told)
+  return new StoreUnavailable(told, { cause: error })
 }
 
 /** `node:sqlite` as a ledger's SQL: Node, Deno and Bun. */

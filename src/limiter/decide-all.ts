@@ -61,8 +61,12 @@ export function allDecision(decisions: readonly Decision[]): AllDecision {
   }
 }
 
-/** A decision as data, its receipt left out: it was given back, and a getter is not copied. */
+/** An admission whose charge was given back, as data: without its receipt, and with what is there again. */
 export function withoutReceipt(decision: Decision): Decision {
+  // A getter is not copied.
   const { receipt: _receipt, ...rest } = { ...decision }
-  return rest
+  if (decision.receipt === undefined) return rest
+  const { rules, remaining, cost } = rest
+  const before = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + cost }))
+  return { ...rest, remaining: remaining + cost, ...(before && { rules: before }) }
 }

@@ -11,7 +11,8 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
 }
 
 /**
- * One of several named limits by itself.
+ * One of several named limits by itself. Keep what it returns: those who wait by `acquire` for the same object stand in
+ * one line.
  *
  * @param name the limit; its checks fail with `LimitNotFound` while there is none
  * @example

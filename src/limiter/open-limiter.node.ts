@@ -1,6 +1,7 @@
 import { Core } from "../engine/core.js"
 import { requireKey } from "../engine/key-bytes.js"
-import { Ledger, type LedgerOptions } from "../ledger/ledger.js"
+import { Ledger } from "../ledger/ledger.js"
+import type { LedgerOptions } from "../ledger/ledger-options.js"
 import type { SyncMode } from "../ledger/sync-mode.js"
 import { parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -86,7 +87,7 @@ const KEEP_RANGE = { minMs: 1, maxMs: 315_360_000_000 }
  * ```ts
  * import { openLimiter } from "sluice/embedded"
  *
- * await using limiter = await openLimiter({ path: "data/limits", policy: "100/minute" })
+ * await using limiter = await openLimiter({ path: "data/example", policy: "100/minute" })
  * const decision = await limiter.check("user:42")
  * decision.remaining // 99
  * ```

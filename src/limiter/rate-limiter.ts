@@ -1,16 +1,17 @@
 import { Core } from "../engine/core.js"
 import { LATEST_MS, UNITS_MAX } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
+import { readDumpHead } from "../engine/dump.js"
 import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
-import { randomId, randomSeed } from "../engine/seed.js"
+import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { LimitNotFound, show } from "../types/errors.js"
+import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
@@ -69,8 +70,8 @@ export class RateLimiter implements Limiter {
   readonly #onFull: OnFull
   readonly #keepsStats: boolean
   #limit: Limit | null = null
-  readonly #settled = new SettledReceipts()
-  readonly #admitted = new AdmittedIds<LimitDecision>()
+  #settled = new SettledReceipts()
+  #admitted = new AdmittedIds<LimitDecision>()
   readonly #line: WaitingLine
   readonly #issuerId = { value: "" }
 
@@ -112,15 +113,19 @@ export class RateLimiter implements Limiter {
   /** Made at the first question: a Worker has no randomness while its modules load. */
   #start(): Limit {
     this.#issuerId.value = randomId()
-    this.#limit = new Limit(new Core(), this.#policy, {
+    this.#limit = this.#makeLimit(new Core(), randomSeed(), this.#issuerId.value)
+    return this.#limit
+  }
+
+  #makeLimit(core: Core, seed: Seed, issuerId: string): Limit {
+    return new Limit(core, this.#policy, {
       maxKeys: this.#maxKeys,
       onFull: this.#onFull,
       stats: this.#keepsStats,
-      seed: randomSeed(),
-      issuerId: this.#issuerId.value,
+      seed,
+      issuerId,
       sharesCore: false,
     })
-    return this.#limit
   }
 
   get policy(): Policy {
@@ -347,6 +352,53 @@ export class RateLimiter implements Limiter {
     if (next.canonical === this.#policy.canonical) return
     this.#limit?.change(next, this.#clock.now())
     this.#policy = next
+  }
+
+  /**
+   * All that this limiter knows as bytes, for a `restore` after a restart: counts, blocks, statistics, and which receipts
+   * are open. Costs about as much as copying it; keys under a `sliding_window_log` are gone through one by one.
+   *
+   * Keys themselves are not in it, but the secret that they are hashed with is: keep it as you keep the process's memory.
+   *
+   * @example
+   * ```ts
+   * import { ManualClock, RateLimiter } from "sluice"
+   *
+   * const clock = new ManualClock(0)
+   * const before = new RateLimiter("1/minute", { clock })
+   * before.allow("a") // true
+   * const after = new RateLimiter("1/minute", { clock })
+   * after.restore(before.dump())
+   * after.allow("a") // false
+   * ```
+   */
+  dump(): Uint8Array {
+    const limit = this.#limit ?? this.#start()
+    const nowMs = this.#clock.now()
+    return limit.dump(nowMs, this.#settled.entries(nowMs, settleWithinMs(this.#policy)))
+  }
+
+  /**
+   * Puts what `dump` told in place of all that this limiter knows. Time has gone on since: what leaked away meanwhile is
+   * gone, and receipts from before the dump can be settled here.
+   *
+   * @throws {DumpError} where the bytes are no dump, of another format, cut or changed, of another policy, made with
+   * `stats` and restored without or the other way round, or hold more keys than `maxKeys`; then nothing has changed
+   */
+  restore(bytes: Uint8Array): void {
+    const core = new Core()
+    const head = readDumpHead(core, bytes)
+    if (head.policy !== this.#policy.canonical) {
+      throw new DumpError(`its policy is ${show(head.policy)}, this limiter's ${show(this.#policy.canonical)}`)
+    }
+    if (head.stats !== this.#keepsStats) throw new DumpError(`its stats are ${head.stats}, this limiter's are not`)
+    const limit = this.#makeLimit(core, head.seed, head.issuerId)
+    limit.restore(bytes, head)
+    this.#limit = limit
+    this.#issuerId.value = head.issuerId
+    this.#admitted = new AdmittedIds()
+    this.#settled = new SettledReceipts()
+    for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
   }
 
   /**

@@ -79,6 +79,7 @@ async function examine(path: string): Promise<{ readonly prefix: Prefix; readonl
   try {
     const lost = [...folder.findFaults()].map((fault) => `the file: ${fault}`)
     const rows = readRows(folder, lost)
+    if (rows.length === 0) return { prefix: { rows, records: 0, gaveUp: [] }, lost }
     const prefix = await longestPrefix(folder.port, new Core(), rows)
     if (prefix.gaveUp.length > 0 || lost.length > 0) return { prefix, lost }
     const leastEnd = folder.witness.read()

@@ -1,5 +1,5 @@
 /** Upper bounds in seconds, from 10 µs, what a check in memory takes, to 10 s, where every caller has given up. */
-export const LATENCY_BOUNDS_SECONDS: readonly number[] = [
+const LATENCY_BOUNDS_SECONDS: readonly number[] = [
   0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
   10,
 ]

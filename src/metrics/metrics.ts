@@ -42,6 +42,7 @@ interface Totals {
   deniedCost: number
 }
 
+const TOTALS = ["allowed", "denied", "allowedCost", "deniedCost"] as const
 const OTHER = "other"
 const SKETCH_SIZE = 1_000
 
@@ -93,6 +94,12 @@ export class Metrics {
     }
   }
 
+  /** Adds what was counted elsewhere. */
+  add(limit: string, counts: Readonly<Totals>): void {
+    const totals = this.#totalsOf(limit)
+    for (const name of TOTALS) totals[name] += counts[name]
+  }
+
   loginRefused(): void {
     this.#refusedLogins++
   }
@@ -101,7 +108,7 @@ export class Metrics {
   sums(): Readonly<Totals> {
     const sums: Totals = { allowed: 0, denied: 0, allowedCost: 0, deniedCost: 0 }
     for (const totals of this.#totals.values()) {
-      for (const name of ["allowed", "denied", "allowedCost", "deniedCost"] as const) sums[name] += totals[name]
+      for (const name of TOTALS) sums[name] += totals[name]
     }
     return sums
   }

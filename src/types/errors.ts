@@ -66,6 +66,20 @@ export class RateLimitExceeded extends SluiceError {
     this.decision = decision
   }
 
+  get key(): string {
+    return this.decision.key
+  }
+
+  /** Units allowed per period by the rule that binds most. */
+  get limit(): number {
+    return this.decision.limit
+  }
+
+  /** Units that were left. */
+  get remaining(): number {
+    return this.decision.remaining
+  }
+
   /** Whole milliseconds until this check would pass. */
   get retryAfterMs(): number {
     return this.decision.retryAfterMs
@@ -157,6 +171,19 @@ export class StoreVersion extends SluiceError {
     super(`Cannot open the store: its format is ${found}, this version reads up to ${supported}.`)
     this.found = found
     this.supported = supported
+  }
+}
+
+/** Bytes that are not a dump, or not one that this limiter can take. Nothing was changed. */
+export class DumpError extends SluiceError {
+  override readonly name = "DumpError"
+  readonly code = "DUMP_INVALID"
+  /** What does not fit, such as `"its checksum differs"`. */
+  readonly failure: string
+
+  constructor(failure: string) {
+    super(`Cannot restore a dump: ${failure}.`)
+    this.failure = failure
   }
 }
 

@@ -1,4 +1,6 @@
 import { createServer, type RequestListener } from "node:http"
+import { connect, createServer as createHttp2Server } from "node:http2"
+import { expect, test } from "vitest"
 import { rateLimit } from "../../src/adapters/node.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
 import { bodyOf } from "./node-body.js"
@@ -17,4 +19,46 @@ declareAdapterCases({
     const limited = options.reduceRight<RequestListener>((listener, each) => rateLimit(listener, each), answer)
     return listening(createServer(limited))
   },
+})
+
+test("rateLimit() of sluice/node goes around the listener of an HTTP/2 server", async () => {
+  const seen: string[] = []
+  const settled: unknown[] = []
+  const key = (request: Request) => {
+    seen.push(`${request.method} ${request.url}`)
+    return "all"
+  }
+  const server = createHttp2Server(
+    rateLimit((_request, response) => response.end("hello"), {
+      policy: "1/minute",
+      key,
+      penalty: ({ status, headers }) => {
+        settled.push([status, headers.get("ratelimit")])
+        return 0
+      },
+    }),
+  )
+  const { url, close } = await listening(server)
+  const client = connect(url)
+  const ask = () =>
+    new Promise<{ status: number; body: string }>((resolve, reject) => {
+      const stream = client.request({ ":path": "/a?b=1" })
+      let status = 0
+      let body = ""
+      stream.setEncoding("utf8")
+      stream.on("response", (fields) => {
+        status = fields[":status"]!
+      })
+      stream.on("data", (chunk) => {
+        body += chunk
+      })
+      stream.on("end", () => resolve({ status, body }))
+      stream.on("error", reject)
+    })
+  expect(await ask()).toMatchObject({ status: 200, body: "hello" })
+  expect(await ask()).toMatchObject({ status: 429, body: expect.stringContaining("quota-exceeded") })
+  expect(seen).toEqual([`GET ${url}/a?b=1`, `GET ${url}/a?b=1`])
+  expect(settled).toEqual([[200, '"default";r=0;t=60']])
+  client.close()
+  await close()
 })

@@ -4,7 +4,7 @@ import type { PolicyInput } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 
 export const TOKEN = "a-token-for-the-tests"
-export const START_MS = Date.parse("2026-11-21T12:00:00Z")
+const START_MS = Date.parse("2026-11-21T12:00:00Z")
 
 export interface Served {
   readonly api: Api

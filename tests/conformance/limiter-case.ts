@@ -2,7 +2,7 @@ import type { Decisions } from "../../src/engine/decisions.js"
 import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Clock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
-import type { Awaitable, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
+import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 
 /** What not every limiter can do. A runner that lacks one says why, and its cases are skipped with that reason. */
@@ -10,6 +10,8 @@ export const CAPABILITIES = {
   stats: "keeps statistics per key when made with `stats: true`",
   maxKeys: "bounds its keys by `maxKeys`, with both rules of `onFull`",
   many: "decides many checks in one call, with `checkMany`",
+  together: "decides checks of several keys together, with `checkAll`",
+  ids: "tells an admission again that is repeated under its id",
   size: "tells how many keys it holds, and sweeps when told to",
 } as const
 export type Capability = keyof typeof CAPABILITIES
@@ -31,6 +33,8 @@ export interface ConformingLimiter {
   status(key: string): Awaitable<KeyStatus>
   stats(key: string): Awaitable<KeyStats>
   setPolicy(policy: PolicyInput): Awaitable<void>
+  /** With the capability `together`. */
+  checkAll?(items: readonly CheckItem[]): Awaitable<AllDecision>
   /** With the capability `many`. */
   checkMany?(keys: readonly string[], costs?: ArrayLike<number>): Awaitable<Decisions>
   /** With the capability `size`. */

@@ -1,3 +1,4 @@
+import { acquireCases } from "./cases/acquire.js"
 import { blockCases } from "./cases/block.js"
 import { chargeCases } from "./cases/charge.js"
 import { clockCases } from "./cases/clock.js"
@@ -6,6 +7,7 @@ import { decisionCases } from "./cases/decision.js"
 import { everyAlgorithmCases } from "./cases/every-algorithm.js"
 import { fixedWindowCases } from "./cases/fixed-window.js"
 import { gcraCases } from "./cases/gcra.js"
+import { idCases } from "./cases/ids.js"
 import { keyCases } from "./cases/keys.js"
 import { leakyBucketCases } from "./cases/leaky-bucket.js"
 import { manyCases } from "./cases/many.js"
@@ -17,6 +19,7 @@ import { slidingWindowCases } from "./cases/sliding-window.js"
 import { slidingWindowLogCases } from "./cases/sliding-window-log.js"
 import { statsCases } from "./cases/stats.js"
 import { statusCases } from "./cases/status.js"
+import { togetherCases } from "./cases/together.js"
 import { tokenBucketCases } from "./cases/token-bucket.js"
 import type { LimiterCase } from "./limiter-case.js"
 
@@ -34,6 +37,9 @@ export const limiterCases: readonly LimiterCase[] = [
   ...costCases,
   ...keyCases,
   ...manyCases,
+  ...togetherCases,
+  ...idCases,
+  ...acquireCases,
   ...refundCases,
   ...chargeCases,
   ...blockCases,

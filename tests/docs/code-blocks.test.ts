@@ -4,6 +4,7 @@ import { dirname, join, normalize } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, describe, expect, test } from "vitest"
 import { unstable_readConfig } from "wrangler"
+import { parseConfig } from "../../src/config/index.js"
 import { ALGORITHMS } from "../../src/types/algorithm.js"
 import { readSettings } from "../../worker/settings.js"
 import { docstringExamplesOf, examplesOf } from "./example.js"
@@ -82,12 +83,16 @@ describe("other blocks", () => {
   const of = (language: string) => blocks.filter((block) => block.language === language && block.notRun === null)
 
   test.each(of("toml").map((block) => [`${block.file}:${block.line}`, block.text] as const))(
-    "%s is a configuration that wrangler reads",
+    "%s is a configuration that wrangler reads, or sluice",
     (_place, text) => {
+      if (/^# sluice\.toml\b/.test(text)) {
+        expect(() => parseConfig(text)).not.toThrow()
+        return
+      }
       const file = join(folder, "wrangler.toml")
       writeFileSync(file, text)
       const { vars } = unstable_readConfig({ config: file })
-      if ("LIMITS" in vars) expect(() => readSettings(vars)).not.toThrow()
+      if ("LIMITS" in vars || "CONFIG" in vars) expect(() => readSettings(vars)).not.toThrow()
     },
   )
 

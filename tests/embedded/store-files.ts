@@ -8,7 +8,7 @@ import { temporaryFolder } from "./temporary-folder.js"
 export const LOG_FILE = "sluice.db"
 export const WAL_FILE = "sluice.db-wal"
 export const WITNESS_FILE = "sluice.end"
-export const KEYS = ["a", "b", "c"]
+const KEYS = ["a", "b", "c"]
 
 type Limiter = Awaited<ReturnType<typeof openLimiter>>
 

@@ -51,6 +51,24 @@ describe("rateLimit() with several limits in memory", () => {
     expect(denied.headers.get("retry-after")).toBe("3600")
   })
 
+  test("tells rules apart that have the same rate", async () => {
+    const policy = "2/second; 5/minute"
+    const limited = rateLimit(ok, {
+      limits: [
+        { policy, key: header("X-User"), name: "user" },
+        { policy: () => policy, key: header("X-Org") },
+      ],
+      clock: new ManualClock(0),
+    })
+    const { headers } = await limited(by("ann"))
+    expect(headers.get("ratelimit")!.match(/"[^"]+"/g)).toEqual([
+      '"user-2-per-1s"',
+      '"user-5-per-1m"',
+      '"default-2-2-per-1s"',
+      '"default-2-5-per-1m"',
+    ])
+  })
+
   test("hands the hooks one decision with those of all limits", async () => {
     const onDecision = vi.fn()
     const limited = rateLimit(ok, { limits, clock: new ManualClock(0), onDecision })
@@ -142,6 +160,8 @@ describe("rateLimit() with several limits elsewhere", () => {
     ]
     const response = await rateLimit(ok, { limits: twoLimits, limiter: limitersOf(one, two) })(requestOf())
     expect(response.status).toBe(429)
+    // What the first limit tells is what there is once its charge is given back.
+    expect(response.headers.get("ratelimit")).toBe('"default";r=10;t=5, "default";r=0;t=5')
     await settled()
     expect([one.refunds, two.refunds]).toEqual([[RECEIPT], []])
   })
@@ -238,6 +258,8 @@ describe("rateLimit() refuses limits", () => {
     ["limits is", { limits: [] }],
     ["limits is", { limits: Array.from({ length: 17 }, () => limits[0]!) }],
     ["cost is 3", { limits: [{ policy: "2/minute", cost: 3 }] }],
+    ["limits[1].name", { limits: [{ policy: "2/minute" }, { policy: "1/minute", name: "x".repeat(33) }] }],
+    ["name is", { policy: "2/minute", name: "é" }],
     ["limits[1].name", { limits: [{ policy: "2/minute as a" }, { policy: "1/minute as a" }] }],
   ])("%s", (message, options) => {
     expect(() => rateLimit(ok, options)).toThrow(RangeError)

@@ -1,16 +1,13 @@
 import { describe, expect, test } from "vitest"
+import { CostError, ManualClock, PolicyError, RateLimiter } from "../../src/index.js"
 import {
-  CostError,
   FixedWindow,
   Gcra,
   LeakyBucket,
-  ManualClock,
-  PolicyError,
-  RateLimiter,
   SlidingWindow,
   SlidingWindowLog,
   TokenBucket,
-} from "../../src/index.js"
+} from "../../src/limiter/single/index.js"
 
 const START_MS = 1_699_999_200_000
 

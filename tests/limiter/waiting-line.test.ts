@@ -138,6 +138,25 @@ describe("RateLimiter.acquire()", () => {
     expect(limiter.peek("a").remaining).toBe(1)
   })
 
+  test("refuses those behind as soon as the wait of the first is known to be too long for them", async () => {
+    const limiter = new RateLimiter("1/second")
+    await limiter.acquire("a")
+    const waits = [undefined, undefined, 1_500].map((timeout) =>
+      watch(limiter.acquire("a", timeout === undefined ? {} : { timeout })),
+    )
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([1_000, 2_000, 1_000])
+    expect(waits[2]?.error).toBeInstanceOf(TimeoutExceeded)
+  })
+
+  test("refuses those behind when their time is over, while the first is being asked for", async () => {
+    const limiter = remote(new RateLimiter("9/second"), 50)
+    const waits = [watch(acquire(limiter, "a")), watch(acquire(limiter, "a", { timeout: 30 }))]
+    await vi.advanceTimersByTimeAsync(200)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([50, 30])
+    expect(waits[1]?.error).toBeInstanceOf(TimeoutExceeded)
+  })
+
   test("ends by the signal's reason, and those behind move up", async () => {
     const limiter = new RateLimiter("10/second")
     await limiter.acquire("a", { cost: 10 })

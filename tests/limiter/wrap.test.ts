@@ -24,7 +24,13 @@ describe("wrap()", () => {
       }
     })()
     expect(error).toBeInstanceOf(RateLimitExceeded)
-    expect(error).toMatchObject({ code: "RATE_LIMIT_EXCEEDED", retryAfter: 30, retryAfterMs: 30_000 })
+    expect(error).toMatchObject({
+      code: "RATE_LIMIT_EXCEEDED",
+      retryAfter: 30,
+      retryAfterMs: 30_000,
+      limit: 2,
+      remaining: 0,
+    })
     expect(error?.decision).toMatchObject({ allowed: false, limit: 2, remaining: 0 })
     clock.advance(30_000)
     expect(add(5, 6)).toBe(11)
@@ -104,7 +110,7 @@ describe("limited()", () => {
   test("limits a method by a policy of its own, under the method's name", () => {
     const send = limited<unknown, [string], string>("1/minute")((to) => `sent to ${to}`, context)
     expect(send.call(null, "ada")).toBe("sent to ada")
-    expect(() => send.call(null, "bob")).toThrow('policy "default" admits cost 1 in 60000 ms')
+    expect(() => send.call(null, "bob")).toThrow('key "send": policy "default" admits cost 1 in')
   })
 
   test("shares the limiter that it is given, and takes key and cost", () => {

@@ -9,7 +9,7 @@ import { freshName } from "./objects.js"
 const CLIENT = { "CF-Connecting-IP": "192.0.2.1" }
 
 /** The deployed Worker under these variables. */
-function deployed(variables: { LIMITS?: unknown; UPSTREAM?: unknown }, LIMITER = env.LIMITER) {
+function deployed(variables: { LIMITS?: unknown; UPSTREAM?: unknown; CONFIG?: unknown }, LIMITER = env.LIMITER) {
   const workerEnv: ServiceEnv = { LIMITER, ...variables }
   return async (path: string, init: RequestInit = {}): Promise<Response> => {
     const context = createExecutionContext()
@@ -48,6 +48,30 @@ describe("the deployed Worker without an upstream", () => {
     expect(denied.status).toBe(429)
     expect(Number(denied.headers.get("Retry-After"))).toBeGreaterThan(43_000)
     expect(await denied.json()).toMatchObject({ "violated-policies": [name] })
+  })
+
+  test("takes a whole sluice.toml in CONFIG: cost, headers and jitter take effect", async () => {
+    const name = freshName()
+    const CONFIG = `
+      [limits."${name}"]
+      policy = "4/day"
+      cost = 2
+      paths = ["/api"]
+      [headers]
+      styles = ["legacy"]
+      reset = "delta"
+      [jitter]
+      enabled = true
+      max = "1s"`
+    const ask = deployed({ CONFIG })
+    const first = await ask("/api")
+    expect(first.headers.get("X-RateLimit-Remaining")).toBe("2")
+    expect(first.headers.has("RateLimit")).toBe(false)
+    expect(await first.json()).toMatchObject({ limit: name, key: "ip:192.0.2.1", remaining: 2 })
+    expect((await ask("/api")).status).toBe(200)
+    const denied = await ask("/api")
+    expect(denied.status).toBe(429)
+    expect([43_200, 43_201]).toContain(Number(denied.headers.get("Retry-After")))
   })
 
   test("leaves paths alone that no limit protects", async () => {

@@ -1,3 +1,4 @@
+import { limitMessages } from "../../src/http/limit-messages.js"
 import { rateLimit } from "../../worker/sluice-worker.js"
 
 export { LimiterObject } from "../../worker/sluice-worker.js"
@@ -20,6 +21,52 @@ const routes = {
     cost: (request) => Number(request.headers.get("cost")),
   }),
 }
+
+const user = (request: Request) => `user:${request.headers.get("user")}`
+
+Object.assign(routes, {
+  "/several": rateLimit<Cloudflare.Env>(hello, {
+    limits: [
+      { policy: "2/day", key: user },
+      { policy: "3/day", key: (request) => `org:${request.headers.get("org")}` },
+    ],
+  }),
+  "/same-key": rateLimit<Cloudflare.Env>(hello, {
+    name: "same-key",
+    limits: [
+      { policy: "3/day", key: user },
+      { policy: "5/day", key: user },
+    ],
+  }),
+  "/lists": rateLimit<Cloudflare.Env>(hello, {
+    policy: "1/day as lists",
+    allow: { addresses: ["198.51.100.0/24"] },
+    deny: { addresses: ["203.0.113.0/24", "2001:db8:bad::/48"] },
+  }),
+  "/penalty": rateLimit<Cloudflare.Env>(() => new Response(null, { status: 401 }), {
+    policy: "10/day as penalty",
+    key: user,
+    penalty: ({ status }) => (status === 401 ? 8 : 0),
+  }),
+  "/throws": rateLimit<Cloudflare.Env>(hello, {
+    policy: "1/day as throws",
+    key: () => {
+      throw new Error("no key")
+    },
+  }),
+})
+
+const messages = limitMessages({ policy: "3/day", maxKeys: 100 })
+
+/** Echoes what comes in over a socket, within the limit. */
+function echoSocket(): Response {
+  const { 0: client, 1: server } = new WebSocketPair()
+  server.accept()
+  messages.listen(server, "user:1", (message) => server.send(`heard ${message}`))
+  return new Response(null, { status: 101, webSocket: client })
+}
+
+Object.assign(routes, { "/socket": rateLimit<Cloudflare.Env>(echoSocket, { policy: "1/day as socket" }) })
 
 export default {
   async fetch(request, env, context) {

@@ -90,6 +90,66 @@ describe("rateLimit() in a Worker", () => {
     expect(responses.filter(({ status }) => status === 429)).toHaveLength(57)
   })
 
+  test("decides on several limits, and gives back what one charged for what another denied", async () => {
+    const ann = { user: "ann-of-several", org: "acme" }
+    const bob = { user: "bob-of-several", org: "acme" }
+    expect(await statusesOf(3, "/several", ann)).toEqual([200, 200, 429])
+    expect(await statusesOf(2, "/several", bob)).toEqual([200, 429])
+    // Bob's second unit came back, if not before the answer then soon after.
+    await vi.waitFor(async () => {
+      const response = await ask("/several", { ...bob, org: "other" })
+      expect(response.status).toBe(200)
+      expect(response.headers.get("RateLimit-Policy")).toBe('"default";q=2;w=86400, "default-2";q=3;w=86400')
+    })
+  })
+
+  test("admits exactly the smaller of several limits of requests that come at once, and no more ever", async () => {
+    const headers = { user: "all", org: "crowd" }
+    const responses = await Promise.all(Array.from({ length: 30 }, () => ask("/several", headers)))
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(2)
+  })
+
+  test("counts several limits on one key apart", async () => {
+    expect(await statusesOf(4, "/same-key", { user: "ann" })).toEqual([200, 200, 200, 429])
+    const { headers } = await ask("/same-key", { user: "ann" })
+    expect(headers.get("RateLimit")).toMatch(/^"default";r=0;t=\d+, "default-2";r=2;t=\d+$/)
+  })
+
+  test("allows and denies by the address in CF-Connecting-IP", async () => {
+    expect(await statusesOf(2, "/lists", { "CF-Connecting-IP": "198.51.100.7" })).toEqual([200, 200])
+    expect(await statusesOf(1, "/lists", { "CF-Connecting-IP": "203.0.113.9" })).toEqual([403])
+    expect(await statusesOf(1, "/lists", { "CF-Connecting-IP": "2001:db8:bad::1" })).toEqual([403])
+    expect(await statusesOf(2, "/lists", { "CF-Connecting-IP": "192.0.2.50" })).toEqual([200, 429])
+  })
+
+  test("charges a penalty after the response", async () => {
+    expect(await statusesOf(1, "/penalty", { user: "ann" })).toEqual([401])
+    const limiter = new EdgeLimiter(env.LIMITER, "10/day as penalty")
+    await vi.waitFor(async () => expect(await limiter.status("user:ann")).toMatchObject({ remaining: 1 }))
+    expect(await statusesOf(2, "/penalty", { user: "ann" })).toEqual([401, 429])
+  })
+
+  test("limits all together whose key cannot be had", async () => {
+    expect(await statusesOf(2, "/throws", {})).toEqual([200, 429])
+  })
+
+  test("limits the opening of a socket, and the messages that come over it", async () => {
+    const headers = { "CF-Connecting-IP": "192.0.2.60", Upgrade: "websocket" }
+    const { status, webSocket } = await ask("/socket", headers)
+    expect(status).toBe(101)
+    const heard: unknown[] = []
+    const closed = new Promise<[number, string]>((resolve) => {
+      webSocket!.addEventListener("message", ({ data }) => heard.push(data))
+      webSocket!.addEventListener("close", ({ code, reason }) => resolve([code, reason]))
+    })
+    webSocket!.accept()
+    for (const message of ["a", "b", "c", "d", "e"]) webSocket!.send(message)
+    const [code, reason] = await closed
+    expect([code, reason.startsWith("Too many messages")]).toEqual([1008, true])
+    expect(heard).toEqual(["heard a", "heard b", "heard c"])
+    expect((await ask("/socket", headers)).status).toBe(429)
+  })
+
   test("throws where the environment has no binding, rather than let every request pass", async () => {
     const limited = rateLimit(() => new Response("hello"), { policy: "1/day", failMode: "open" })
     const context = createExecutionContext()

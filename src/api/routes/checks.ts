@@ -1,3 +1,4 @@
+import { refuseRepeats } from "../../limiter/decide-all.js"
 import type { Decision } from "../../types/decision.js"
 import { decisionJson, jsonAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
@@ -9,9 +10,7 @@ const checkFields = { key, cost: optional(cost), limit: optional(limitName) }
 
 /** Tells the metrics and the event stream of a decision that was made since `startedMs`. */
 function tell(context: ApiContext, made: Decision, limit: string | undefined, startedMs: number, nowMs: number): void {
-  const name = limit ?? made.policy
-  context.metrics.decided(made, name, (performance.now() - startedMs) / 1000)
-  if (made.cost > 0) context.events.push(made, name, nowMs)
+  context.onDecision(made, limit ?? made.policy, (performance.now() - startedMs) / 1000, nowMs)
 }
 
 export const check = defineRoute({
@@ -25,7 +24,9 @@ export const check = defineRoute({
     const startedMs = performance.now()
     const made = await context.limits.check(of, options)
     const nowMs = context.clock.now()
-    tell(context, made, options.limit, startedMs, nowMs)
+    if (options.id === undefined || !context.recent.isRepeated(made.receipt?.id)) {
+      tell(context, made, options.limit, startedMs, nowMs)
+    }
     return jsonAnswer(decisionJson(made, nowMs))
   },
 })
@@ -53,6 +54,7 @@ export const checkAll = defineRoute({
   body: object({ items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_ITEMS }) }),
   answer: jsonOf(allDecision, "Each one's own decision."),
   async handle(context, { body: { items } }) {
+    refuseRepeats(items.map(({ key: of, limit }) => ({ subject: `${limit ?? ""}\n${of}`, key: of })))
     const startedMs = performance.now()
     const all = await context.limits.checkAll(items)
     const nowMs = context.clock.now()

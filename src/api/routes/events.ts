@@ -1,9 +1,9 @@
 import type { DecisionEvent, EventStream } from "../../metrics/event-stream.js"
 import { eventJson } from "../answers.js"
-import type { ApiContext } from "../api-context.js"
+import type { ApiAnswer } from "../api-request.js"
 import { limitName } from "../fields.js"
 import { defineRoute } from "../route.js"
-import { digits, object, oneOf, optional, text } from "../schema.js"
+import { digits, object, oneOf, optional, type Read, text } from "../schema.js"
 
 /** A line of comment this often keeps proxies from closing a silent stream. */
 const HEARTBEAT_MS = 15_000
@@ -17,33 +17,56 @@ interface Filter {
   readonly limit?: string
 }
 
+const query = object({
+  outcome: optional(oneOf(["allowed", "denied"])),
+  limit: optional(limitName),
+  replay: optional(digits({ description: "How many past decisions to begin with.", minimum: 0, maximum: 10_000 })),
+})
+
+type EventQuery = Read<typeof query>
+
+/** @throws {RequestError} where a field cannot be */
+export function readEventQuery(fields: Readonly<Record<string, string>>): EventQuery {
+  return query.read(fields, "the query")
+}
+
 export const events = defineRoute({
   method: "GET",
   path: "/v1/events",
   id: "getEvents",
   summary: "Decisions as server-sent events, as they are made. `Last-Event-ID` resumes after a break.",
-  query: object({
-    outcome: optional(oneOf(["allowed", "denied"])),
-    limit: optional(limitName),
-    replay: optional(digits({ description: "How many past decisions to begin with.", minimum: 0, maximum: 10_000 })),
-  }),
+  query,
   answer: { contentType: "text/event-stream", schema: text(), description: "Events named `decision`, JSON in `data`." },
-  handle(context, { query: { replay = 0, ...filter }, request }) {
-    const past = pastEvents(context, request.header("last-event-id"), replay)
-    return {
-      status: 200,
-      headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" },
-      body: stream(context.events, past, filter, request.signal),
+  async handle({ events: kept, clock, eventSource }, { query: asked, request }) {
+    if (eventSource !== null) {
+      const { status, headers, body } = await eventSource(request)
+      return { status, headers: Object.fromEntries(headers), body }
     }
+    return eventsAnswer(kept, asked, request.header("last-event-id"), clock.now(), request.signal)
   },
 })
 
+/** The stream to one reader. */
+export function eventsAnswer(
+  kept: EventStream,
+  { replay = 0, ...filter }: EventQuery,
+  lastEventId: string | null,
+  nowMs: number,
+  signal: AbortSignal | undefined,
+): ApiAnswer {
+  return {
+    status: 200,
+    headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" },
+    body: stream(kept, pastEvents(kept, nowMs, lastEventId, replay), filter, signal),
+  }
+}
+
 /** What a reader begins with: what it missed, or as many of the last as it asks for. */
-function pastEvents({ events: kept, clock }: ApiContext, lastEventId: string | null, replay: number): DecisionEvent[] {
-  if (lastEventId === null || lastEventId === "") return replay === 0 ? [] : kept.since(0, clock.now(), replay)
+function pastEvents(kept: EventStream, nowMs: number, lastEventId: string | null, replay: number): DecisionEvent[] {
+  if (lastEventId === null || lastEventId === "") return replay === 0 ? [] : kept.since(0, nowMs, replay)
   const [, epoch, id] = /^([a-z0-9]+)-(\d{1,15})$/.exec(lastEventId) ?? []
   // An id of an earlier run, or of none: all that is kept came after it.
-  return kept.since(epoch === kept.epoch ? Number(id) : 0, clock.now())
+  return kept.since(epoch === kept.epoch ? Number(id) : 0, nowMs)
 }
 
 function stream(kept: EventStream, past: readonly DecisionEvent[], filter: Filter, signal: AbortSignal | undefined) {

@@ -124,7 +124,8 @@ export const totals = defineRoute({
     ),
     "Counts of the keys are estimates, too high by at most `error`.",
   ),
-  handle({ metrics, clock }) {
+  async handle({ collect, clock }) {
+    const metrics = await collect()
     const { allowed, denied, allowedCost, deniedCost } = metrics.sums()
     return jsonAnswer({
       at: isoTime(clock.now()),
@@ -173,7 +174,7 @@ export const metricsText = defineRoute({
     return {
       status: 200,
       headers: { "Content-Type": PrometheusText.contentType, "Cache-Control": "no-store" },
-      body: context.metrics.render(await limitGauges(context), gauges),
+      body: (await context.collect()).render(await limitGauges(context), gauges),
     }
   },
 })

@@ -11,7 +11,7 @@ const MOST_UNITS = 2 ** 31
 
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
-export function sayDecision({ style }: CommandCall, decision: Decision): string {
+function sayDecision({ style }: CommandCall, decision: Decision): string {
   const { allowed, key, policy, remaining, limit, retryAfterMs, resetAfterMs, delayMs } = decision
   const verdict = allowed ? style.green("allowed") : style.red("denied")
   const after = allowed

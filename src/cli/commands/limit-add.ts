@@ -6,7 +6,7 @@ import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
 
 /** The rules bear the name of a limit that many keys share, where they have none of their own. */
-export function namedPolicy(policy: Policy, name: string): Policy {
+function namedPolicy(policy: Policy, name: string): Policy {
   const isName = name.length <= 64 && /^[!-~](?:[ -~]*[!-~])?$/.test(name)
   if (policy.rules.length !== 1 || policy.rules[0].name !== "default" || !isName) return policy
   const [rule] = JSON.parse(policy.canonical) as [RuleInput]

@@ -94,7 +94,7 @@ const FORMATS = ["jsonl", "csv"] as const
 const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count"] as const
 
 /** A cell of CSV (RFC 4180) that a spreadsheet takes for text: what could be a formula gets an apostrophe before it. */
-export function csvCell(value: string): string {
+function csvCell(value: string): string {
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
   return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

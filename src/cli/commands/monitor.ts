@@ -15,7 +15,7 @@ interface Rates {
 }
 
 /** A line of bars, the newest at the right. */
-export function sparkline(values: readonly number[]): string {
+function sparkline(values: readonly number[]): string {
   const most = Math.max(1, ...values)
   return values.map((value) => BARS[Math.ceil((value / most) * (BARS.length - 1))]).join("")
 }

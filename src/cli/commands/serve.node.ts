@@ -1,21 +1,21 @@
 import { createHash } from "node:crypto"
-import { readFileSync, statSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { isIPv6 } from "node:net"
-import { join } from "node:path"
 import { createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { listen } from "../../api/listen.node.js"
 import { type Config, parseConfig } from "../../config/index.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
-import { LOG_FILE } from "../../limiter/store-folder.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
 import { show } from "../../types/errors.js"
+import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
 import { LogFile } from "../log-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
 import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
+import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
 import { UsageError } from "../usage-error.js"
 
@@ -156,7 +156,7 @@ export const serve: Command = {
       const log = logPath === undefined ? null : new LogFile(logPath)
       const api = createApi({
         limits: limiter,
-        storage: embeddedStorage(limiter, () => statSync(join(path, LOG_FILE)).size),
+        storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
         token,
         metrics,
         events,
@@ -171,11 +171,15 @@ export const serve: Command = {
         }),
       })
       try {
-        const listening = await listen(api, { host, port, ...(maxConnections !== undefined && { maxConnections }) })
+        const listening = await listen(
+          api,
+          { host, port, ...(maxConnections !== undefined && { maxConnections }) },
+          dashboardPages(),
+        )
         if (!flagOption(call, "quiet")) {
           write(call, { url: listening.url, data_dir: path, sync, token: token !== null }, () => {
             const open = token === null ? "no token: this machine alone" : "with a token"
-            return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open})\n`
+            return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open}); dashboard: ${listening.url}/dashboard\n`
           })
         }
         await ended(terminal.signal)

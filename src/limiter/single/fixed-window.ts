@@ -13,7 +13,8 @@ export interface FixedWindowOptions extends WindowOptions {
  *
  * @example
  * ```ts
- * import { FixedWindow, ManualClock } from "sluice"
+ * import { ManualClock } from "sluice"
+ * import { FixedWindow } from "sluice/algorithms"
  *
  * const clock = new ManualClock(0)
  * const window = new FixedWindow({ limit: 3, window: "1m", clock })

@@ -11,7 +11,8 @@ export interface GcraOptions extends Pick<RateAndCapacity, "rate">, SingleLimitO
  *
  * @example
  * ```ts
- * import { Gcra, ManualClock } from "sluice"
+ * import { ManualClock } from "sluice"
+ * import { Gcra } from "sluice/algorithms"
  *
  * const clock = new ManualClock(0)
  * const gcra = new Gcra({ rate: "60/minute", burst: 2, clock })

@@ -7,7 +7,8 @@ import { SingleLimit, type SingleLimitOptions } from "./single-limit.js"
  *
  * @example
  * ```ts
- * import { LeakyBucket, ManualClock } from "sluice"
+ * import { ManualClock } from "sluice"
+ * import { LeakyBucket } from "sluice/algorithms"
  *
  * const clock = new ManualClock(0)
  * const bucket = new LeakyBucket({ rate: 2, capacity: 4, clock })

@@ -5,7 +5,8 @@ import { Window, type WindowOptions } from "./window.js"
  *
  * @example
  * ```ts
- * import { ManualClock, SlidingWindowLog } from "sluice"
+ * import { ManualClock } from "sluice"
+ * import { SlidingWindowLog } from "sluice/algorithms"
  *
  * const clock = new ManualClock(0)
  * const log = new SlidingWindowLog({ limit: 10, window: "1m", clock })

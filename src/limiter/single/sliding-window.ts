@@ -5,7 +5,8 @@ import { Window, type WindowOptions } from "./window.js"
  *
  * @example
  * ```ts
- * import { ManualClock, SlidingWindow } from "sluice"
+ * import { ManualClock } from "sluice"
+ * import { SlidingWindow } from "sluice/algorithms"
  *
  * const clock = new ManualClock(0)
  * const window = new SlidingWindow({ limit: 10, window: "1m", clock })

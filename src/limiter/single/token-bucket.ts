@@ -12,7 +12,8 @@ export interface TokenBucketOptions extends RateAndCapacity, SingleLimitOptions 
  *
  * @example
  * ```ts
- * import { ManualClock, TokenBucket } from "sluice"
+ * import { ManualClock } from "sluice"
+ * import { TokenBucket } from "sluice/algorithms"
  *
  * const clock = new ManualClock(0)
  * const bucket = new TokenBucket({ rate: 10, capacity: 20, clock })

@@ -33,6 +33,7 @@ export const badArgumentCases: readonly CoreCase[] = [
       }
       for (const wrong of BAD_LENGTHS) {
         bad(exports.check(limit, wrong, 1, NOW_MS), `check with a key of ${wrong} bytes`)
+        bad(exports.checkAgain(limit, wrong, 1, NOW_MS), `checkAgain with a key of ${wrong} bytes`)
         bad(exports.peek(limit, wrong, 1, NOW_MS), `peek with a key of ${wrong} bytes`)
         bad(exports.charge(limit, wrong, 1, NOW_MS), `charge with a key of ${wrong} bytes`)
         bad(exports.refund(limit, wrong, 1, NOW_MS, NOW_MS), `refund with a key of ${wrong} bytes`)
@@ -45,6 +46,7 @@ export const badArgumentCases: readonly CoreCase[] = [
       }
       for (const wrong of BAD_UNITS) {
         bad(exports.check(limit, length, wrong, NOW_MS), `check of cost ${wrong}`)
+        bad(exports.checkAgain(limit, length, wrong, NOW_MS), `checkAgain of cost ${wrong}`)
         bad(exports.peek(limit, length, wrong, NOW_MS), `peek of cost ${wrong}`)
         bad(exports.charge(limit, length, wrong, NOW_MS), `charge of ${wrong} units`)
         bad(exports.refund(limit, length, wrong, NOW_MS, NOW_MS), `refund of ${wrong} units`)
@@ -52,6 +54,7 @@ export const badArgumentCases: readonly CoreCase[] = [
       }
       for (const wrong of BAD_TIMES) {
         bad(exports.check(limit, length, 1, wrong), `check at ${wrong}`)
+        bad(exports.checkAgain(limit, length, 1, wrong), `checkAgain at ${wrong}`)
         bad(exports.peek(limit, length, 1, wrong), `peek at ${wrong}`)
         bad(exports.charge(limit, length, 1, wrong), `charge at ${wrong}`)
         bad(exports.refund(limit, length, 1, NOW_MS, wrong), `refund at ${wrong}`)

@@ -32,6 +32,62 @@ function use(host: CoreHost, limit: number): void {
 
 export const saveCases: readonly CoreCase[] = [
   {
+    name: "dump and restore: a table's records make the same table, in pieces of any size",
+    run(core) {
+      const host = new CoreHost(core)
+      const { exports } = host
+      for (const rules of [[HOUR], [HOUR, STEPS]]) {
+        for (const room of [30_000, 65_536]) {
+          const limit = host.limit(rules, { keepsStats: 1 })
+          use(host, limit)
+          const copy = host.limit(rules, { keepsStats: 1 })
+          const block = exports.memoryTake(room)
+          for (const kind of [CELLS, BLOCKS, STATS]) {
+            let left = exports.dumpBytes(limit, kind)
+            isTrue(left > 0, `bytes of kind ${kind}`)
+            const records: Uint8Array[] = []
+            exports.dumpStart()
+            for (let bytes = -1; bytes !== 0; left -= bytes) {
+              bytes = exports.dumpNext(limit, kind, block, room)
+              for (let at = 0; at < bytes; ) {
+                const [length] = new Uint32Array(host.bytes(block + at, 8).slice().buffer, 4)
+                records.push(host.bytes(block + at, length!).slice())
+                at += length!
+              }
+            }
+            same(left, 0, `bytes of kind ${kind} that did not come`)
+            const restore = (record: Uint8Array, wrongKind = kind) => {
+              host.bytes(block, record.length).set(record)
+              return exports.restoreRecord(copy, wrongKind, block, record.length)
+            }
+            same(restore(records[0]!.subarray(0, -1)), 0, "a record that is cut")
+            same(restore(records[0]!, (kind + 1) % 3), 0, "a record of another kind")
+          }
+          exports.limitFree(copy)
+          const whole = host.limit(rules, { keepsStats: 1 })
+          for (const kind of [CELLS, BLOCKS, STATS]) {
+            exports.dumpStart()
+            for (;;) {
+              const bytes = exports.dumpNext(limit, kind, block, room)
+              if (bytes === 0) break
+              for (let at = 0; at < bytes; ) {
+                const [length] = new Uint32Array(host.bytes(block + at, 8).slice().buffer, 4)
+                same(exports.restoreRecord(whole, kind, block + at, length!), 1, "restoreRecord")
+                at += length!
+              }
+            }
+            same(exports.restoreEnd(whole, kind), 1, "restoreEnd")
+            const cells = host.save(limit, kind, NOW_MS).sort(isBefore)
+            same(host.save(whole, kind, NOW_MS).sort(isBefore), cells, `the cells of kind ${kind}`)
+          }
+          exports.memoryGive(block, room)
+          exports.limitFree(limit)
+          exports.limitFree(whole)
+        }
+      }
+    },
+  },
+  {
     name: "save and load: cells, blocks and statistics come back, byte for byte and in every decision",
     run(core) {
       const host = new CoreHost(core)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { afterEach, describe, expect, test, vi } from "vitest"
 import { type ClientAddressOptions, clientAddress } from "../../../src/http/keys/client-address.js"
 
 function requestWith(headers: Record<string, string> = {}): Request {
@@ -15,6 +15,7 @@ describe("clientAddress() by the connection", () => {
   test.each([
     ["a ClientInfo", { remoteAddress: "192.0.2.1" }],
     ["Deno", { remoteAddr: { transport: "tcp", hostname: "192.0.2.1", port: 1234 } }],
+    ["@hono/node-server", { incoming: { socket: { remoteAddress: "192.0.2.1" } } }],
     ["Bun", { requestIP: () => ({ address: "::ffff:192.0.2.1", family: "IPv6", port: 1234 }) }],
   ])("knows what %s gives", (_name, info) => {
     expect(keyOf({}, {}, info)).toBe("ip:192.0.2.1")
@@ -109,6 +110,21 @@ describe("clientAddress() with IPv6", () => {
 
   test("cuts where told", () => {
     expect(keyOf({ ipv6Prefix: 64 }, {}, { remoteAddress: "2001:db8:0:12ab::1" })).toBe("ip:2001:db8:0:12ab::/64")
+  })
+})
+
+describe("clientAddress() in a Worker of Cloudflare", () => {
+  afterEach(() => {
+    vi.unstubAllGlobals()
+  })
+  const headers = { "CF-Connecting-IP": "192.0.2.9", "X-Own": "192.0.2.8" }
+
+  test("believes CF-Connecting-IP unless told otherwise, and nowhere else", () => {
+    expect(keyOf({}, headers, SOCKET)).toBe("ip:198.51.100.7")
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" })
+    expect(keyOf({}, headers)).toBe("ip:192.0.2.9")
+    expect(keyOf({ header: "X-Own" }, headers)).toBe("ip:192.0.2.8")
+    expect(keyOf({}, {})).toBeUndefined()
   })
 })
 

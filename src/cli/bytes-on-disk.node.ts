@@ -1,0 +1,10 @@
+import { readdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { LOG_FILE } from "../limiter/store-folder.node.js"
+
+/** The bytes of a data folder's log, what SQLite keeps beside it included. */
+export function bytesOnDisk(folder: string): number {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(LOG_FILE))
+    .reduce((sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0), 0)
+}

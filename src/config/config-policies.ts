@@ -1,0 +1,45 @@
+import type { Policy } from "../policy/policy.js"
+import type { Config } from "./config.js"
+import { type FoundPolicy, findPolicy, type Whose } from "./policy-for.js"
+
+/**
+ * Every policy of a configuration, those of tiers and tenants included, by the name under which a class of named limits
+ * counts it: what `MemoryLimits` and `openLimiter` take as `limits`, or `define` one by one.
+ *
+ * @example
+ * ```ts
+ * import { configPolicies, limitNameFor, parseConfig } from "sluice/config"
+ *
+ * const config = parseConfig({
+ *   limits: { api: { policy: "10/minute" } },
+ *   tiers: { pro: { limits: { api: "100/minute" } } },
+ * })
+ * const policies = configPolicies(config)
+ * policies.size // 2
+ * policies.get(limitNameFor(config, "api", { tier: "pro" }))?.rules[0].limit // 100
+ * ```
+ */
+export function configPolicies({ limits, tiers, tenants }: Config): Map<string, Policy> {
+  const policies = new Map([...limits.values()].map(({ name, policy }) => [name, policy]))
+  for (const [name, own] of tiers) {
+    for (const [limit, policy] of own) policies.set(nameOf(limit, { kind: "tier", name }), policy)
+  }
+  for (const [name, { limits: own }] of tenants) {
+    for (const [limit, policy] of own) policies.set(nameOf(limit, { kind: "tenant", name }), policy)
+  }
+  return policies
+}
+
+/**
+ * The name in `configPolicies` of a limit as a tenant or a tier has it. Keys under different names are counted apart.
+ *
+ * @throws {LimitNotFound} where there is no such limit
+ */
+export function limitNameFor(config: Config, limit: string, whose: Whose = {}): string {
+  return nameOf(limit, findPolicy(config, limit, whose).from)
+}
+
+/** A line feed is in no name of a configuration, so these names are nobody else's. */
+function nameOf(limit: string, from: FoundPolicy["from"]): string {
+  return from === null ? limit : `${limit}\n${from.kind}:${from.name}`
+}

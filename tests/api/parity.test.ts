@@ -1,0 +1,277 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { Scratch } from "../cli/run.js"
+import { type RunningWorker, runWorker } from "./run-worker.js"
+import { TOKEN } from "./serve-api.js"
+
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
+const DAY_MS = 86_400_000
+
+interface Step {
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  readonly headers?: Record<string, string>
+}
+
+interface Told {
+  readonly status: number
+  readonly type: string | null
+  readonly body: unknown
+}
+
+let scratch: Scratch
+let child: ChildProcess
+let url: string
+let worker: RunningWorker
+
+beforeAll(async () => {
+  scratch = new Scratch()
+  const folder = scratch.file("bundle")
+  mkdirSync(folder)
+  child = spawn(process.execPath, [MAIN, "serve", "--json", "--port", "0", "--data-dir", scratch.file("data")], {
+    env: { ...process.env, SLUICE_TOKEN: TOKEN },
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  const [first] = (await once(child.stdout!, "data")) as [Buffer]
+  url = (JSON.parse(String(first)) as { url: string }).url
+  worker = await runWorker(folder, {
+    SLUICE_TOKEN: TOKEN,
+    LIMITS: [{ name: "zz-demo", paths: ["/demo"], policy: "2/day" }],
+  })
+}, 60_000)
+
+afterAll(async () => {
+  child.kill("SIGKILL")
+  await worker.dispose()
+  scratch[Symbol.dispose]()
+})
+
+/** What depends on the moment and on chance, and not on what was asked: told in whole days, or not at all. */
+function normal(value: unknown, name = ""): unknown {
+  if (Array.isArray(value)) return value.map((item) => normal(item))
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([field, each]) => [field, normal(each, field)]))
+  }
+  if (typeof value === "string") {
+    if (name === "id") return "an id"
+    if (name === "detail" || name === "error")
+      return value.replace(/it is not of (this store|these limits)/, "it is another's")
+    if (name === "because") return value.replace(/\d+ ms/g, "some ms")
+    // A denial that was remembered is a denial.
+    if (name === "reason" && value === "cached") return "limit"
+    return /^\d{4}-\d\d-\d\dT/.test(value) ? "a time" : value
+  }
+  if (typeof value === "number" && /_ms$/.test(name))
+    return name === "charged_at_ms" ? "a time" : Math.ceil(value / DAY_MS)
+  return value
+}
+
+const receipts = new Map<string, unknown>()
+
+async function tell(where: "serve" | "worker", { method, path, body, headers = {} }: Step): Promise<Told> {
+  const init = {
+    method,
+    headers: {
+      Authorization: `Bearer ${TOKEN}`,
+      ...(body !== undefined && { "Content-Type": "application/json" }),
+      ...headers,
+    },
+    ...(body !== undefined && {
+      body: (typeof body === "string" ? body : JSON.stringify(body)).replace(
+        '"RECEIPT"',
+        JSON.stringify(receipts.get(where)) ?? "null",
+      ),
+    }),
+  }
+  const response = where === "serve" ? await fetch(url + path, init) : await worker.ask(path, init)
+  const text = await response.text()
+  const json = text === "" ? null : (JSON.parse(text) as { receipt?: unknown })
+  if (json?.receipt) receipts.set(where, json.receipt)
+  return { status: response.status, type: response.headers.get("content-type"), body: normal(json) }
+}
+
+const get = (path: string, headers?: Record<string, string>): Step => ({
+  method: "GET",
+  path,
+  ...(headers && { headers }),
+})
+const post = (path: string, body?: unknown): Step => ({ method: "POST", path, ...(body !== undefined && { body }) })
+const drop = (path: string): Step => ({ method: "DELETE", path })
+
+const ALGORITHMS = ["gcra", "token_bucket", "leaky_bucket", "fixed_window", "sliding_window", "sliding_window_log"]
+
+/** A story: each step goes to both, in this order. */
+const STEPS: readonly Step[] = [
+  get("/v1/limits/nobody"),
+  post("/v1/check", { key: "nobody" }),
+  ...ALGORITHMS.flatMap((algorithm) => [
+    post("/v1/limits", { key: algorithm, rate: 3, per: "30d", algorithm }),
+    post("/v1/check", { key: algorithm, cost: 2 }),
+    post("/v1/peek", { key: algorithm }),
+    post("/v1/check", { key: algorithm, cost: 2 }),
+    post("/v1/check", { key: algorithm, cost: 2 }),
+    post("/v1/check", { key: algorithm, cost: 1 }),
+    post("/v1/check", { key: algorithm, cost: 4 }),
+    get(`/v1/limits/${algorithm}`),
+    get(`/v1/explain/${algorithm}?cost=1`),
+    get(`/v1/history/${algorithm}?count=3`),
+    post("/v1/reset", { key: algorithm }),
+    post("/v1/check", { key: algorithm, cost: 0 }),
+  ]),
+  post("/v1/limits", { name: "api", limit: 10, period: "30d" }),
+  post("/v1/limits", { name: "two", policy: "5/day; 50/30d" }),
+  post("/v1/limits", { key: "ключ/🔑 ?#%", rate: 5, per: "30d" }),
+  post("/v1/check", { key: "ключ/🔑 ?#%", cost: 2 }),
+  get(`/v1/limits/${encodeURIComponent("ключ/🔑 ?#%")}`),
+  get("/v1/limits"),
+  get("/v1/limits?count=2"),
+  get("/v1/limits?count=2&after=api"),
+  post("/v1/check", { key: "u", limit: "api", cost: 4, id: "one" }),
+  post("/v1/check", { key: "u", limit: "api", cost: 4, id: "one" }),
+  post("/v1/peek", { key: "u", limit: "api" }),
+  post("/v1/refund", '{"receipt":"RECEIPT","units":3}'),
+  post("/v1/refund", '{"receipt":"RECEIPT"}'),
+  post("/v1/peek", { key: "u", limit: "api" }),
+  post("/v1/check", { key: "u", limit: "api", cost: 4 }),
+  post("/v1/settle", '{"receipt":"RECEIPT","cost":6}'),
+  post("/v1/peek", { key: "u", limit: "api" }),
+  post("/v1/refund", { receipt: { id: "x-1", key: "u", policy: "api", cost: 1, charged_at_ms: 0 } }),
+  post("/v1/check", { key: "v", limit: "two", cost: 4 }),
+  post("/v1/check", { key: "v", limit: "two", cost: 4 }),
+  post("/v1/check-all", {
+    items: [
+      { key: "w", limit: "api", cost: 2 },
+      { key: "w", limit: "two" },
+    ],
+  }),
+  post("/v1/check-all", {
+    items: [
+      { key: "w", limit: "api", cost: 2 },
+      { key: "w", limit: "two", cost: 5 },
+    ],
+  }),
+  post("/v1/check-all", {
+    items: [
+      { key: "w", limit: "api" },
+      { key: "w", limit: "api" },
+    ],
+  }),
+  post("/v1/check-all", { items: [] }),
+  post("/v1/charge", { key: "w", limit: "api", units: 20 }),
+  post("/v1/peek", { key: "w", limit: "api" }),
+  post("/v1/reset", { key: "w", limit: "api" }),
+  post("/v1/block", { key: "w", limit: "api", duration: "30d" }),
+  post("/v1/check", { key: "w", limit: "api" }),
+  post("/v1/unblock", { key: "w", limit: "api" }),
+  post("/v1/unblock", { key: "w", limit: "api" }),
+  post("/v1/block", { key: "w", limit: "api", duration: "0s" }),
+  get("/v1/keys?limit=api"),
+  get("/v1/keys"),
+  get("/v1/top?by=denied&limit=3"),
+  get("/v1/top?by=allowed&name=api"),
+  post("/v1/limits", { name: "api", limit: 5, period: "30d" }),
+  post("/v1/peek", { key: "u", limit: "api" }),
+  drop("/v1/limits/api"),
+  drop("/v1/limits/api"),
+  post("/v1/check", { key: "u", limit: "api" }),
+  post("/v1/limits", { name: "api", limit: 5, period: "30d" }),
+  post("/v1/check", { key: "u", limit: "api" }),
+  post("/v1/limits", { key: "default", rate: 2, per: "30d" }),
+  post("/v1/check", { key: "anybody" }),
+  post("/v1/status", { key: "anybody" }),
+  // What cannot be.
+  post("/v1/check", { key: "" }),
+  post("/v1/check", { key: "x".repeat(513) }),
+  post("/v1/check", '{"key":"\\ud800"}'),
+  post("/v1/check", { key: "a", cost: -1 }),
+  post("/v1/check", { key: "a", cost: 2 ** 40 }),
+  post("/v1/check", { key: "a", unknown: 1 }),
+  post("/v1/check", "{"),
+  post("/v1/check", `{"key":"a"${" ".repeat(66_000)}}`),
+  post("/v1/limits", { key: "a", rate: 0, per: "1s" }),
+  post("/v1/limits", { key: "a", rate: 5, per: "1s", algorithm: "none" }),
+  get("/v1/limits/%ff"),
+  get("/v1/top?by=most"),
+  get("/v1/nothing"),
+  { method: "PUT", path: "/v1/check" },
+  get("/v1/limits", { Authorization: "Bearer wrong-wrong-wrong" }),
+  get("/v1/limits", { Origin: "http://evil.test" }),
+  { ...post("/v1/check", { key: "a" }), headers: { "Content-Type": "text/plain" } },
+]
+
+describe("sluice serve and the Worker", () => {
+  test("answer the same to the same requests", async () => {
+    for (const step of STEPS) {
+      const [serve, edge] = [await tell("serve", step), await tell("worker", step)]
+      const isWorkerOnly = (entry: unknown) => (entry as { key?: string }).key === "zz-demo"
+      // The limits of the Worker's settings are its own.
+      const body = Array.isArray(edge.body) ? edge.body.filter((entry) => !isWorkerOnly(entry)) : edge.body
+      expect.soft({ step, ...edge, body }).toEqual({ step, ...serve })
+    }
+  }, 120_000)
+
+  test("both count, and both stream", async () => {
+    for (const where of ["serve", "worker"] as const) {
+      const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
+      const ask = (path: string) => (where === "serve" ? fetch(url + path, init) : worker.ask(path, init))
+      expect(await (await ask("/metrics")).text()).toMatch(/sluice_requests_denied_total\{limit="two"\} 2\n/)
+      expect((await ((await ask("/v1/totals")).json() as Promise<{ allowed: number }>)).allowed).toBeGreaterThan(10)
+      const response = await ask("/v1/events?replay=1000&outcome=denied")
+      expect(response.headers.get("content-type")).toBe("text/event-stream")
+      let text = ""
+      for await (const chunk of response.body!) {
+        text += new TextDecoder().decode(chunk as Uint8Array)
+        if (text.includes("data: ")) break
+      }
+      expect(text).toContain("event: decision\ndata: {")
+    }
+  }, 30_000)
+
+  test("the Worker takes no path from an upstream, unless it is asked under the API's own host", async () => {
+    const folder = scratch.file("beside-upstream")
+    mkdirSync(folder)
+    const beside = await runWorker(folder, {
+      SLUICE_TOKEN: TOKEN,
+      UPSTREAM: "http://127.0.0.1:1",
+      API_HOST: "limits.test",
+      LIMITS: [{ name: "demo", paths: ["/demo"], policy: "2/day" }],
+    })
+    try {
+      const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
+      const statusOf = async (url: string) => (await beside.ask(url, init)).status
+      // Nobody listens at the upstream.
+      expect(await statusOf("http://shop.test/v1/health")).toBe(502)
+      expect(await statusOf("http://shop.test/metrics")).toBe(502)
+      expect(await statusOf("http://limits.test/v1/health")).toBe(200)
+      expect(await statusOf("http://limits.test/other")).toBe(502)
+    } finally {
+      await beside.dispose()
+    }
+  }, 30_000)
+
+  test("the Worker without a token answers local development alone", async () => {
+    const folder = scratch.file("without-token")
+    mkdirSync(folder)
+    const open = await runWorker(folder, { LIMITS: [{ name: "demo", paths: ["/demo"], policy: "2/day" }] })
+    try {
+      const statusOf = async (url: string) => (await open.ask(url, { method: "GET", headers: {} })).status
+      expect(await statusOf("http://localhost:8787/v1/health")).toBe(200)
+      expect(await statusOf("http://sluice.someone.workers.dev/v1/health")).toBe(403)
+    } finally {
+      await open.dispose()
+    }
+  }, 30_000)
+
+  test("the Worker tells of what its own limits decided", async () => {
+    for (let times = 0; times < 3; times++) {
+      await worker.ask("/demo", { method: "GET", headers: { "CF-Connecting-IP": "192.0.2.7" } })
+    }
+    const told = await tell("worker", post("/v1/status", { key: "ip:192.0.2.7", limit: "zz-demo" }))
+    expect(told.body).toMatchObject({ total_allowed: 2, total_denied: 1, limit: "zz-demo" })
+    expect((await tell("worker", drop("/v1/limits/zz-demo"))).status).toBe(400)
+  })
+})

@@ -1,0 +1,45 @@
+import { acquire } from "../../../src/limiter/acquire.js"
+import { ManualClock } from "../../../src/types/clock.js"
+import { has, throws } from "../assert.js"
+import { type LimiterCase, START_MS } from "../limiter-case.js"
+
+/** Over any limiter. None of these waits: how long a wait takes is no matter of the limiter. */
+export const acquireCases: readonly LimiterCase[] = [
+  {
+    name: "acquire(): gives a permit, which settles what was used",
+    async run(make) {
+      const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
+      const permit = await acquire(limiter, "a", { cost: 6 })
+      has(permit, { key: "a", cost: 6, used: null }, "the permit")
+      permit.use(2)
+      await permit.settle()
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 8 }, "the key after the settlement")
+      await permit.refund()
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 8 }, "the key after a second one")
+    },
+  },
+  {
+    name: "acquire(): what cannot be in time is refused at once, and nothing is charged",
+    async run(make) {
+      const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
+      await limiter.check("a", { cost: 9 })
+      const expected = { name: "TimeoutExceeded", key: "a", timeoutMs: 1_000 }
+      await throws(() => acquire(limiter, "a", { cost: 2, timeout: "1s" }), expected)
+      await throws(() => acquire(limiter, "a", { cost: 11 }), { name: "CostError", maximum: 10 })
+      has(await acquire(limiter, "a", { timeout: 0 }), { cost: 1 }, "what is left")
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 0 }, "the key")
+    },
+  },
+  {
+    name: "acquire(): an aborted wait ends with the signal's reason, and nothing is charged",
+    async run(make) {
+      const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
+      await limiter.check("a", { cost: 9 })
+      const controller = new AbortController()
+      const waiting = acquire(limiter, "a", { cost: 2, signal: controller.signal })
+      controller.abort(new Error("gone"))
+      await throws(() => waiting, { name: "Error", message: "gone" })
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 1 }, "the key")
+    },
+  },
+]

@@ -1,0 +1,60 @@
+import { ManualClock } from "../../../src/types/clock.js"
+import { has, isTrue, same, throws } from "../assert.js"
+import { type LimiterCase, START_MS } from "../limiter-case.js"
+
+export const togetherCases: readonly LimiterCase[] = [
+  {
+    name: "checkAll(): charges every key where all admit, each with a receipt",
+    needs: ["together"],
+    async run(make) {
+      const limiter = await make("5/minute", { clock: new ManualClock(START_MS) })
+      const all = await limiter.checkAll!([{ key: "a", cost: 2 }, { key: "b" }])
+      has(all, { allowed: true, deniedKey: null, deniedPolicy: null }, "the answer")
+      same(
+        all.decisions.map(({ key, remaining }) => [key, remaining]),
+        [
+          ["a", 3],
+          ["b", 4],
+        ],
+        "the decisions",
+      )
+      await limiter.refund(all.decisions[0]!.receipt!)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 5 }, "the key that was refunded")
+    },
+  },
+  {
+    name: "checkAll(): charges none where one denies",
+    needs: ["together"],
+    async run(make) {
+      const limiter = await make("5/minute as p", { clock: new ManualClock(START_MS) })
+      await limiter.check("b", { cost: 5 })
+      for (const keys of [
+        ["a", "b", "c"],
+        ["b", "a", "c"],
+        ["a", "c", "b"],
+      ]) {
+        const all = await limiter.checkAll!(keys.map((key) => ({ key })))
+        has(all, { allowed: false, deniedKey: "b", deniedPolicy: "p" }, "the answer")
+        isTrue(
+          all.decisions.every(({ receipt }) => receipt === undefined),
+          "no receipt",
+        )
+      }
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 5, resetAfterMs: 0 }, "the key before it")
+      has(await limiter.peek("c", { cost: 0 }), { remaining: 5, resetAfterMs: 0 }, "the key after it")
+    },
+  },
+  {
+    name: "checkAll(): no item, a key twice and bad costs are errors, and nothing is charged",
+    needs: ["together"],
+    async run(make) {
+      const limiter = await make("5/minute", { clock: new ManualClock(START_MS) })
+      await throws(() => limiter.checkAll!([]), { name: "RangeError" })
+      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "a" }]), { name: "RangeError" })
+      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "b", cost: 6 }]), { name: "CostError", maximum: 5 })
+      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "b", cost: 0.5 }]), { name: "RangeError" })
+      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "" }]), { name: "KeyError" })
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 5 }, "the first key")
+    },
+  },
+]

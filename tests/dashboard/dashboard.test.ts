@@ -1,0 +1,193 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { type Browser, chromium, type Page } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { Scratch } from "../cli/run.js"
+
+const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium"
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
+const TOKEN = "a-token-for-the-tests"
+/** Where pictures of the views go; none are taken without it. */
+const PICTURES = process.env["SLUICE_PICTURES"]
+const HOSTILE = `<img src=x onerror="document.title='hacked'">\u202e\u0000"'&`
+
+describe.skipIf(!existsSync(CHROMIUM))("the dashboard in Chromium", () => {
+  let scratch: Scratch
+  let child: ChildProcess
+  let url: string
+  let client: SluiceClient
+  let browser: Browser
+  const pages: Page[] = []
+  const complaints: string[] = []
+
+  beforeAll(async () => {
+    scratch = new Scratch()
+    child = spawn(process.execPath, [MAIN, "serve", "--json", "--port", "0", "--data-dir", scratch.file("data")], {
+      env: { ...process.env, SLUICE_TOKEN: TOKEN },
+      stdio: ["ignore", "pipe", "inherit"],
+    })
+    const [first] = (await once(child.stdout!, "data")) as [Buffer]
+    url = (JSON.parse(String(first)) as { url: string }).url
+    client = new SluiceClient(url, { token: TOKEN })
+    await client.define("api", "20/minute as api")
+    await client.define("tenant:7", "10/second; 1000/hour")
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    })
+    if (PICTURES !== undefined) mkdirSync(PICTURES, { recursive: true })
+  }, 60_000)
+
+  afterAll(async () => {
+    await browser.close()
+    child.kill("SIGKILL")
+    scratch[Symbol.dispose]()
+  })
+
+  async function open(options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
+    const page = await browser.newPage({ viewport: { width: 1100, height: 800 }, ...options })
+    page.on("console", (message) => {
+      // What the API refuses is told by the browser too.
+      if (message.type() === "error" && !/status of 40[01]/.test(message.text())) complaints.push(message.text())
+    })
+    page.on("pageerror", (error) => complaints.push(String(error)))
+    page.on("request", (request) => {
+      if (!request.url().startsWith(url) && !request.url().startsWith("data:")) complaints.push(request.url())
+    })
+    pages.push(page)
+    await page.goto(`${url}/dashboard`)
+    return page
+  }
+
+  async function logIn(page: Page): Promise<void> {
+    await page.getByLabel("Token").fill(TOKEN)
+    await page.getByRole("button", { name: "Log in" }).click()
+    await page.getByRole("heading", { name: "Checks per second" }).waitFor()
+  }
+
+  async function picture(page: Page, name: string): Promise<void> {
+    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`) })
+  }
+
+  /** A burst that goes on while something is looked at. */
+  async function burst(rounds: number): Promise<void> {
+    for (let round = 0; round < rounds; round++) {
+      const keys = ["ip:192.0.2.1", "ip:192.0.2.1", "ip:192.0.2.1", `user:${round % 40}`, HOSTILE]
+      await Promise.all(keys.map((key) => client.check(key, { limit: "api" })))
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  test("cannot be framed, runs no foreign code, and holds no secret", async () => {
+    const response = await fetch(`${url}/dashboard/`)
+    expect(response.headers.get("content-security-policy")).toMatch(/default-src 'none'.*frame-ancestors 'none'/)
+    expect(response.headers.get("x-frame-options")).toBe("DENY")
+    expect(response.headers.get("content-type")).toContain("text/html")
+    for (const path of ["/dashboard/../sluice.db", "/dashboard/%2e%2e/_headers", "/dashboard/nothing.js"]) {
+      expect((await fetch(url + path)).status).toBeGreaterThanOrEqual(400)
+    }
+  })
+
+  test("a wrong token is told, and the right one lets in without a trace in the address", async () => {
+    const page = await open()
+    await page.getByLabel("Token").fill("wrong-wrong-wrong-wrong")
+    await page.getByRole("button", { name: "Log in" }).click()
+    await page.getByText("allowed is one with Authorization").first().waitFor()
+    await logIn(page)
+    expect(page.url()).not.toContain(TOKEN)
+    await page.close()
+  }, 30_000)
+
+  test("a live burst, a key, why it is denied, and its reset and block", async () => {
+    const page = await open()
+    await logIn(page)
+    const going = burst(PICTURES === undefined ? 120 : 600)
+    await page.getByRole("button", { name: "ip:192.0.2.1" }).waitFor()
+    await expect
+      .poll(() => page.getByRole("img").getAttribute("aria-label"), { timeout: 10_000 })
+      .toMatch(/Allowed [\d.]+ and denied [1-9]/)
+    await going
+    await picture(page, "dashboard-overview")
+    await page.getByRole("button", { name: "ip:192.0.2.1" }).click()
+    await page.getByText("would be denied").waitFor()
+    await page.getByText(/The rule "api"/).waitFor()
+    expect(page.url()).not.toContain("192.0.2.1")
+    await picture(page, "dashboard-key")
+    await page.getByRole("button", { name: "Reset" }).click()
+    await page.getByText("would be allowed").waitFor()
+    expect((await client.peek("ip:192.0.2.1", { limit: "api" })).remaining).toBe(20)
+    await page.getByLabel("For how long").selectOption("1h")
+    await page.getByRole("button", { name: "Block", exact: true }).click()
+    await page.getByText(/^for (1 h|59 m)/).waitFor()
+    expect((await client.peek("ip:192.0.2.1", { limit: "api" })).reason).toBe("blocked")
+    await page.getByRole("button", { name: "Unblock" }).click()
+    await page.getByText("would be allowed").waitFor()
+    await page.close()
+  }, 60_000)
+
+  test("a limit is edited, and what was used stays used", async () => {
+    const page = await open()
+    await logIn(page)
+    await client.define("editable", "10/hour as editable")
+    await client.check("editable", { cost: 8 })
+    await page.getByRole("button", { name: "Limits" }).click()
+    await page.getByRole("button", { name: "Edit editable" }).waitFor()
+    await picture(page, "dashboard-limits")
+    // By the keyboard alone.
+    await page.getByRole("button", { name: "Edit editable" }).focus()
+    await page.keyboard.press("Enter")
+    await page.getByLabel("Units", { exact: true }).fill("100")
+    await page.keyboard.press("Enter")
+    await page.getByText("8 of 100 used").waitFor()
+    expect(await client.limit("editable")).toMatchObject({ policy: { name: "editable", rules: [{ limit: 100 }] } })
+    await page.getByRole("button", { name: "New limit" }).click()
+    await page.getByLabel("Name", { exact: true }).fill("fresh")
+    await page.getByLabel("Per (such as").fill("5x")
+    await page.getByRole("button", { name: "Save" }).click()
+    await page.getByText("Cannot make a policy").waitFor()
+    await page.getByLabel("Per (such as").fill("5s")
+    await page.getByRole("button", { name: "Save" }).click()
+    await page.getByRole("button", { name: "Edit fresh" }).waitFor()
+    expect(await client.limit("fresh")).toMatchObject({ policy: { name: "fresh", rules: [{ periodMs: 5_000 }] } })
+    await page.close()
+  }, 60_000)
+
+  test("a hostile key is only shown", async () => {
+    const page = await open()
+    await logIn(page)
+    for (let times = 0; times < 60; times++) await client.check(HOSTILE, { limit: "api" })
+    const link = page.getByRole("button", { name: "<img src=x" })
+    await link.waitFor({ timeout: 15_000 })
+    await link.click()
+    await page.getByRole("heading", { name: "<img src=x" }).waitFor()
+    expect(await page.locator("main img").count()).toBe(0)
+    expect(await page.title()).toBe("sluice")
+    expect(await page.locator("h2", { hasText: "<img" }).textContent()).toContain("\\u{202e}\\u{0}")
+    await page.close()
+  }, 60_000)
+
+  test("is dark where the reader wants that, and fits a phone", async () => {
+    const page = await open({ colorScheme: "dark", viewport: { width: 390, height: 780 } })
+    await logIn(page)
+    const going = burst(60)
+    await page.getByRole("button", { name: "ip:192.0.2.1" }).waitFor({ timeout: 15_000 })
+    await going
+    const { background, overflow } = await page.evaluate(() => ({
+      background: getComputedStyle(document.body).backgroundColor,
+      overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    }))
+    expect({ background, overflow }).toEqual({ background: "rgb(17, 23, 28)", overflow: 0 })
+    await picture(page, "dashboard-phone-dark")
+    await page.getByRole("button", { name: "Log out" }).click()
+    await page.getByLabel("Token").waitFor()
+    expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage, ...localStorage }))).toBe("{}")
+    await page.close()
+  }, 60_000)
+
+  test("nothing was complained of, and nobody else was asked", () => {
+    expect(complaints).toEqual([])
+  })
+})

@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { Miniflare } from "miniflare"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+
+type Bundle = (source: string, folder: string) => Promise<{ worker: string; wasm: string[] }>
+
+const root = join(import.meta.dirname, "..", "..")
+const folder = mkdtempSync(join(root, "dist", ".example-worker-"))
+let miniflare: Miniflare
+
+beforeAll(async () => {
+  const { bundle } = (await import(new URL("../../bench/edge/bundle.mjs", import.meta.url).href)) as { bundle: Bundle }
+  const { worker, wasm } = await bundle(join(root, "examples", "worker", "index.ts"), folder)
+  const read = (name: string) => readFileSync(join(folder, name))
+  miniflare = new Miniflare({
+    workers: [
+      {
+        config: {
+          name: "example",
+          compatibilityDate: "2026-11-02",
+          manifest: {
+            mainModule: worker,
+            modulesRoot: folder,
+            modules: {
+              [worker]: { type: "esm", contents: read(worker).toString() },
+              ...Object.fromEntries(wasm.map((name) => [name, { type: "wasm" as const, contents: read(name) }])),
+            },
+          },
+          env: {
+            LIMITER: { type: "durable-object", worker: "example", exportName: "LimiterObject" },
+            ADMIN_TOKEN: { type: "text", value: "local" },
+          },
+          exports: { LimiterObject: { type: "durable-object", storage: "sqlite" } },
+        },
+      },
+    ],
+  })
+}, 60_000)
+
+afterAll(async () => {
+  await miniflare?.dispose()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function ask(path: string, headers: Record<string, string> = {}, method = "GET") {
+  const response = await miniflare.dispatchFetch(`http://localhost${path}`, { method, headers })
+  return { status: response.status, headers: response.headers, body: await response.text() }
+}
+
+const statusesOf = async (count: number, ...request: Parameters<typeof ask>) => {
+  const statuses: number[] = []
+  for (let asked = 0; asked < count; asked++) statuses.push((await ask(...request)).status)
+  return statuses
+}
+const ANN = { "X-API-Key": "key-ann" }
+const BOB = { "X-API-Key": "key-bob" }
+const ADMIN = { Authorization: "Bearer local" }
+
+describe("the example Worker", () => {
+  test("limits by address", async () => {
+    expect(await statusesOf(4, "/public", { "CF-Connecting-IP": "192.0.2.1" })).toEqual([200, 200, 200, 429])
+    expect(await statusesOf(1, "/public", { "CF-Connecting-IP": "192.0.2.2" })).toEqual([200])
+  })
+
+  test("limits by user and tenant together, by cost", async () => {
+    const first = await ask("/export", ANN)
+    expect([first.status, first.body]).toEqual([200, "hello, ann"])
+    expect(first.headers.get("RateLimit")).toMatch(/^"user";r=10;t=\d+, "tenant";r=20;t=\d+$/)
+    expect(await statusesOf(2, "/export", ANN)).toEqual([200, 429])
+    // Ann's denial cost the tenant nothing: Bob has its last ten, less what came back meanwhile.
+    expect(await statusesOf(2, "/export", BOB)).toEqual([200, 429])
+  })
+
+  test("limits the guessing of keys", async () => {
+    const headers = { "X-API-Key": "guess", "CF-Connecting-IP": "192.0.2.3" }
+    expect(await statusesOf(2, "/things", headers)).toEqual([401, 429])
+  })
+
+  test("tells, blocks and resets for whoever has the token", async () => {
+    expect((await ask("/admin/user/ann")).status).toBe(401)
+    expect((await ask("/admin/user/ann", { Authorization: "Bearer wrong" })).status).toBe(401)
+    expect((await ask("/admin/none/ann", ADMIN)).status).toBe(404)
+    const told = await ask("/admin/tenant/acme", ADMIN)
+    expect(JSON.parse(told.body)).toMatchObject({ policy: "tenant", key: "acme" })
+    for (const path of ["/admin/user/bob/reset", "/admin/tenant/acme/reset"]) await ask(path, ADMIN, "POST")
+    expect(await statusesOf(1, "/things", BOB)).toEqual([200])
+    const blocked = await ask("/admin/user/bob/block?for=10m", ADMIN, "POST")
+    expect(JSON.parse(blocked.body).blockedForMs).toBeGreaterThan(590_000)
+    expect(await statusesOf(1, "/things", BOB)).toEqual([429])
+    await ask("/admin/user/bob/unblock", ADMIN, "POST")
+    expect(await statusesOf(1, "/things", BOB)).toEqual([200])
+    expect((await ask("/admin/user/bob/block?for=soon", ADMIN, "POST")).status).toBe(400)
+  })
+})

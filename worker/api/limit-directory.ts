@@ -1,0 +1,80 @@
+import { waitUntil } from "cloudflare:workers"
+import { shardOf } from "../object-name.js"
+import { LIMIT_SHARDS, type Registry } from "./registry.js"
+import type { DirectoryEntry } from "./registry-object.js"
+
+interface Shard {
+  /** By name; `null` where the shard has too many to be told at once. */
+  readonly entries: Map<string, DirectoryEntry> | null
+  readonly readAtMs: number
+}
+
+/** How long a shard is believed before it is read anew, beside the checks that go on with what is known. */
+const FRESH_MS = 5_000
+const MOST_SINGLE = 10_000
+
+/**
+ * What an isolate knows of the configured limits. The first look at a shard waits for it; later ones are answered from
+ * memory, and what changed elsewhere is known here some seconds later.
+ */
+export class LimitDirectory {
+  readonly #registry: Registry
+  readonly #shards = new Map<number, Shard>()
+  readonly #startedAtMs = new Map<string, number>()
+  /** Of shards that are too large, what was asked for one by one. */
+  readonly #single = new Map<string, { readonly entry: DirectoryEntry | null; readonly readAtMs: number }>()
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  async find(name: string): Promise<DirectoryEntry | null> {
+    const number = shardOf(name, LIMIT_SHARDS)
+    const nowMs = Date.now()
+    let shard = this.#shards.get(number)
+    if (shard === undefined) shard = await this.#read(number, nowMs)
+    else if (this.#isDue(`shard ${number}`, shard.readAtMs, nowMs)) waitUntil(this.#read(number, nowMs))
+    if (shard.entries !== null) return shard.entries.get(name) ?? null
+    const known = this.#single.get(name)
+    if (known === undefined) return this.#readSingle(name, nowMs)
+    if (this.#isDue(`limit ${name}`, known.readAtMs, nowMs)) waitUntil(this.#readSingle(name, nowMs))
+    return known.entry
+  }
+
+  /** Takes what this isolate itself has changed. */
+  note(name: string, entry: DirectoryEntry | null): void {
+    const entries = this.#shards.get(shardOf(name, LIMIT_SHARDS))?.entries
+    if (entry === null) entries?.delete(name)
+    else entries?.set(name, entry)
+    this.#keep(name, entry, Date.now())
+  }
+
+  /**
+   * Whether something is to be read anew: by one request once in a while. Its promise is not shared with others, which
+   * would wait for ever where that request is cut off.
+   */
+  #isDue(what: string, readAtMs: number, nowMs: number): boolean {
+    if (nowMs - readAtMs <= FRESH_MS || nowMs - (this.#startedAtMs.get(what) ?? 0) <= FRESH_MS) return false
+    if (this.#startedAtMs.size >= MOST_SINGLE) this.#startedAtMs.clear()
+    this.#startedAtMs.set(what, nowMs)
+    return true
+  }
+
+  async #read(number: number, readAtMs: number): Promise<Shard> {
+    const told = await this.#registry.limitShard(number).directory()
+    const shard = { entries: told && new Map(told.map((entry) => [entry.name, entry])), readAtMs }
+    this.#shards.set(number, shard)
+    return shard
+  }
+
+  async #readSingle(name: string, nowMs: number): Promise<DirectoryEntry | null> {
+    const entry = await this.#registry.ofLimit(name).find(name)
+    this.#keep(name, entry, nowMs)
+    return entry
+  }
+
+  #keep(name: string, entry: DirectoryEntry | null, readAtMs: number): void {
+    if (this.#single.size >= MOST_SINGLE) this.#single.delete(this.#single.keys().next().value!)
+    this.#single.set(name, { entry, readAtMs })
+  }
+}

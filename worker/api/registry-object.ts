@@ -1,0 +1,259 @@
+import { DurableObject } from "cloudflare:workers"
+import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import type { KeyStats } from "../../src/types/limiter.js"
+
+/** A configured limit. */
+export interface DirectoryEntry {
+  readonly name: string
+  /** Canonical. */
+  readonly policy: string
+  /** Grows when a limit of this name is removed: another one of the name then has keys of its own. */
+  readonly generation: number
+}
+
+/** What happened to a key since the last report. */
+export interface KeyReport {
+  /** The limit's name and generation, as one text. */
+  readonly scope: string
+  readonly key: string
+  readonly allowed: number
+  readonly denied: number
+  readonly allowedCost: number
+  readonly deniedCost: number
+  readonly lastAllowedAt: number | null
+  readonly lastDeniedAt: number | null
+  readonly lastResetAt: number | null
+  /** Oldest first. */
+  readonly events: readonly Pick<HistoryEntry, "atMs" | "event" | "units" | "count">[]
+}
+
+/** What was counted of a limit since the last report. */
+export interface LimitReport {
+  readonly limit: string
+  readonly allowed: number
+  readonly denied: number
+  readonly allowedCost: number
+  readonly deniedCost: number
+}
+
+export interface TopRow {
+  readonly scope: string
+  readonly key: string
+  readonly stats: KeyStats
+}
+
+interface KeyRow extends Record<string, SqlStorageValue> {
+  readonly scope: string
+  readonly key: string
+  readonly allowed: number
+  readonly denied: number
+  readonly allowed_cost: number
+  readonly denied_cost: number
+  readonly last_allowed: number | null
+  readonly last_denied: number | null
+  readonly last_reset: number | null
+}
+
+/** A shard whose limits are fewer is told as a whole, so that isolates need not ask for each name. */
+const MOST_TOLD = 2_000
+const MOST_EVENTS_OF_KEY = 100
+const KEEP_MS = 30 * 86_400_000
+const SWEEP_EVERY_MS = 86_400_000
+
+const SCHEMA = `
+CREATE TABLE IF NOT EXISTS limits (name TEXT PRIMARY KEY, policy TEXT, generation INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+  scope TEXT NOT NULL, key TEXT NOT NULL, allowed INTEGER NOT NULL, denied INTEGER NOT NULL,
+  allowed_cost INTEGER NOT NULL, denied_cost INTEGER NOT NULL,
+  last_allowed INTEGER, last_denied INTEGER, last_reset INTEGER, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+  scope TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL,
+  units INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (scope, key, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS totals (
+  name TEXT PRIMARY KEY, allowed INTEGER NOT NULL, denied INTEGER NOT NULL, allowed_cost INTEGER NOT NULL,
+  denied_cost INTEGER NOT NULL
+) WITHOUT ROWID;`
+
+/**
+ * One shard of what an operator asks: which limits there are, which keys were seen, what happened to them, and sums.
+ * Nothing of it is asked while a check is decided.
+ */
+export class RegistryObject extends DurableObject {
+  readonly #sql: SqlStorage
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env)
+    this.#sql = ctx.storage.sql
+    this.#sql.exec(SCHEMA)
+  }
+
+  /** Defines a limit of this shard, or puts another policy in its place. */
+  define(name: string, policy: string): DirectoryEntry {
+    this.#sql.exec(
+      "INSERT INTO limits VALUES (?, ?, 1) ON CONFLICT (name) DO UPDATE SET policy = excluded.policy",
+      name,
+      policy,
+    )
+    return this.find(name)!
+  }
+
+  /** @returns what it was, `null` where there was none */
+  remove(name: string): DirectoryEntry | null {
+    const entry = this.find(name)
+    if (entry !== null) {
+      this.#sql.exec("UPDATE limits SET policy = NULL, generation = generation + 1 WHERE name = ?", name)
+    }
+    return entry
+  }
+
+  find(name: string): DirectoryEntry | null {
+    return this.#limits("AND name = ?", name)[0] ?? null
+  }
+
+  /** All limits of this shard, or `null` where they are too many to be told. */
+  directory(): DirectoryEntry[] | null {
+    const found = this.#limits("LIMIT ?", MOST_TOLD + 1)
+    return found.length > MOST_TOLD ? null : found
+  }
+
+  /** Limits in the order of their names. */
+  page(after: string | null, count: number): DirectoryEntry[] {
+    return this.#limits("AND (?1 IS NULL OR name > ?1) ORDER BY name LIMIT ?2", after, count)
+  }
+
+  #limits(rest: string, ...values: SqlStorageValue[]): DirectoryEntry[] {
+    const rows = this.#sql.exec(
+      `SELECT name, policy, generation FROM limits WHERE policy IS NOT NULL ${rest}`,
+      ...values,
+    )
+    return rows.toArray() as unknown as DirectoryEntry[]
+  }
+
+  /** Takes what happened to keys of this shard. */
+  async report(reports: readonly KeyReport[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      for (const report of reports) this.#add(report)
+    })
+    if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
+  }
+
+  #add({ scope, key, events, ...counts }: KeyReport): void {
+    const { allowed, denied, allowedCost, deniedCost, lastAllowedAt, lastDeniedAt, lastResetAt } = counts
+    this.#sql.exec(
+      `INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, key) DO UPDATE SET
+        allowed = allowed + excluded.allowed, denied = denied + excluded.denied,
+        allowed_cost = allowed_cost + excluded.allowed_cost, denied_cost = denied_cost + excluded.denied_cost,
+        last_allowed = coalesce(excluded.last_allowed, last_allowed),
+        last_denied = coalesce(excluded.last_denied, last_denied),
+        last_reset = coalesce(excluded.last_reset, last_reset), seen_at = excluded.seen_at`,
+      ...[scope, key, allowed, denied, allowedCost, deniedCost, lastAllowedAt, lastDeniedAt, lastResetAt, Date.now()],
+    )
+    if (events.length === 0) return
+    const [newest] = this.#sql
+      .exec<{ number: number; event: string; units: number }>(
+        "SELECT number, event, units FROM events WHERE scope = ? AND key = ? ORDER BY number DESC LIMIT 1",
+        ...[scope, key],
+      )
+      .toArray()
+    const last = newest?.number ?? 0
+    const [first] = events
+    // Denials of one kind that came one after the other are one, over the edge of a report too.
+    const goesOn = newest?.event === "deny" && first!.event === "deny" && newest.units === first!.units
+    if (goesOn) {
+      this.#sql.exec(
+        "UPDATE events SET count = count + ?, at = ? WHERE scope = ? AND key = ? AND number = ?",
+        ...[first!.count, first!.atMs, scope, key, last],
+      )
+    }
+    for (const [index, { atMs, event, units, count }] of (goesOn ? events.slice(1) : events).entries()) {
+      this.#sql.exec(
+        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
+        ...[scope, key, last + 1 + index, atMs, event, units, count],
+      )
+    }
+    const oldest = last + events.length - MOST_EVENTS_OF_KEY
+    if (oldest > 0) this.#sql.exec("DELETE FROM events WHERE scope = ? AND key = ? AND number <= ?", scope, key, oldest)
+  }
+
+  /** Keys in their order, of one limit or of any. */
+  keys(scope: string | null, after: string | null, count: number): string[] {
+    const rows = this.#sql.exec(
+      `SELECT DISTINCT key FROM keys WHERE (?1 IS NULL OR scope = ?1) AND (?2 IS NULL OR key > ?2)
+        AND (allowed > 0 OR denied > 0) ORDER BY key LIMIT ?3`,
+      ...[scope, after, count],
+    )
+    return rows.toArray().map(({ key }) => key as string)
+  }
+
+  top(by: "allowed" | "denied", scope: string | null, count: number): TopRow[] {
+    const column = by === "allowed" ? "allowed" : "denied"
+    const rows = this.#sql.exec<KeyRow>(
+      `SELECT * FROM keys WHERE (?1 IS NULL OR scope = ?1) AND ${column} > 0 ORDER BY ${column} DESC, key LIMIT ?2`,
+      ...[scope, count],
+    )
+    return rows.toArray().map((row) => ({ scope: row.scope, key: row.key, stats: statsOf(row) }))
+  }
+
+  stats(scope: string, key: string): KeyStats | null {
+    const [row] = this.#sql.exec<KeyRow>("SELECT * FROM keys WHERE scope = ? AND key = ?", scope, key).toArray()
+    return row === undefined ? null : statsOf(row)
+  }
+
+  /** Newest first; denials that came one after the other are one. */
+  history(scope: string, key: string, count: number): Pick<HistoryEntry, "atMs" | "event" | "units" | "count">[] {
+    const rows = this.#sql.exec(
+      `SELECT at AS atMs, event, units, count FROM events WHERE scope = ? AND key = ? ORDER BY number DESC LIMIT ?`,
+      ...[scope, key, count],
+    )
+    return rows.toArray() as unknown as Pick<HistoryEntry, "atMs" | "event" | "units" | "count">[]
+  }
+
+  /** Drops what is known of a limit that was removed. */
+  forget(scope: string): void {
+    this.#sql.exec("DELETE FROM keys WHERE scope = ?", scope)
+    this.#sql.exec("DELETE FROM events WHERE scope = ?", scope)
+  }
+
+  addTotals(reports: readonly LimitReport[]): void {
+    for (const { limit, allowed, denied, allowedCost, deniedCost } of reports) {
+      this.#sql.exec(
+        `INSERT INTO totals VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+          allowed = allowed + excluded.allowed, denied = denied + excluded.denied,
+          allowed_cost = allowed_cost + excluded.allowed_cost, denied_cost = denied_cost + excluded.denied_cost`,
+        ...[limit, allowed, denied, allowedCost, deniedCost],
+      )
+    }
+  }
+
+  totals(count: number): LimitReport[] {
+    const rows = this.#sql.exec(
+      `SELECT name AS "limit", allowed, denied, allowed_cost AS allowedCost, denied_cost AS deniedCost FROM totals
+        ORDER BY allowed + denied DESC LIMIT ?`,
+      count,
+    )
+    return rows.toArray() as unknown as LimitReport[]
+  }
+
+  /** Forgets keys that nobody asked about for long. */
+  override async alarm(): Promise<void> {
+    const before = Date.now() - KEEP_MS
+    this.#sql.exec("DELETE FROM events WHERE (scope, key) IN (SELECT scope, key FROM keys WHERE seen_at < ?)", before)
+    this.#sql.exec("DELETE FROM keys WHERE seen_at < ?", before)
+    const { left } = this.#sql.exec("SELECT count(*) AS left FROM keys").one() as { left: number }
+    if (left > 0) await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
+  }
+}
+
+function statsOf(row: KeyRow): KeyStats {
+  return {
+    totalAllowed: row.allowed,
+    totalDenied: row.denied,
+    totalAllowedCost: row.allowed_cost,
+    totalDeniedCost: row.denied_cost,
+    lastAllowedAt: row.last_allowed,
+    lastDeniedAt: row.last_denied,
+    lastResetAt: row.last_reset,
+  }
+}

@@ -1,0 +1,166 @@
+import { waitUntil } from "cloudflare:workers"
+import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import type { Decision } from "../../src/types/decision.js"
+import { shardOf } from "../object-name.js"
+import type { ToldDecision } from "./event-hub-object.js"
+import { KEY_SHARDS, type Registry } from "./registry.js"
+import type { KeyReport, LimitReport } from "./registry-object.js"
+
+/** How long reports wait for others to go with them. */
+const EVERY_MS = 250
+/** A report that is later than this is given up for lost. */
+const OVERDUE_MS = 5_000
+const PATIENCE_MS = 1_000
+/** Events of one key told in one report; its counts are whole however many came. */
+const MOST_EVENTS = 20
+/** Keys held for the next report, and decisions for the stream; beyond, what is new is not told. */
+const MOST_KEYS = 10_000
+const MOST_DECISIONS = 1_000
+
+type Told = KeyReport["events"][number]
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
+type KeyCounts = Mutable<Omit<KeyReport, "events">> & { events: Mutable<Told>[] }
+
+/**
+ * Collects what an isolate decides, and tells the registry now and then: after the answers, never before one.
+ */
+export class Reporter {
+  readonly #registry: Registry
+  #keys = new Map<string, KeyCounts>()
+  #limits = new Map<string, Mutable<LimitReport>>()
+  #decisions: ToldDecision[] = []
+  #sending: Promise<void> | null = null
+  #waitingSinceMs = Number.NEGATIVE_INFINITY
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  /** A check that was decided. */
+  decided(decision: Decision, limit: string, scope: string): void {
+    const { allowed, cost, key } = decision
+    if (cost === 0) return
+    const atMs = Date.now()
+    const totals = this.#totalsOf(limit)
+    const counts = this.#countsOf(scope, key)
+    if (allowed) {
+      totals.allowed++
+      totals.allowedCost += cost
+    } else {
+      totals.denied++
+      totals.deniedCost += cost
+    }
+    if (counts !== null) {
+      if (allowed) {
+        counts.allowed++
+        counts.allowedCost += cost
+        counts.lastAllowedAt = atMs
+      } else {
+        counts.denied++
+        counts.deniedCost += cost
+        counts.lastDeniedAt = atMs
+      }
+      addEvent(counts, { atMs, event: allowed ? "admit" : "deny", units: cost, count: 1 })
+    }
+    if (this.#decisions.length < MOST_DECISIONS) {
+      const { receipt: _, rules: __, ...plain } = decision
+      this.#decisions.push({ decision: plain, limit, atMs })
+    }
+    this.#later()
+  }
+
+  /** Another event of a key. */
+  noted(event: HistoryEntry["event"], scope: string, key: string, units: number): void {
+    const atMs = Date.now()
+    const counts = this.#countsOf(scope, key)
+    if (counts === null) return
+    if (event === "reset") counts.lastResetAt = atMs
+    addEvent(counts, { atMs, event, units, count: 1 })
+    this.#later()
+  }
+
+  /** Resolves when all that was collected so far is told, as far as this isolate can know. */
+  async flush(): Promise<void> {
+    // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason.
+    if (this.#sending !== null) await Promise.race([this.#sending, pause(PATIENCE_MS)])
+    if (this.#keys.size === 0 && this.#limits.size === 0 && this.#decisions.length === 0) return
+    const sending = this.#send()
+    this.#sending = sending
+    await sending.finally(() => {
+      if (this.#sending === sending) this.#sending = null
+    })
+  }
+
+  /** The first request with something to tell waits a moment and takes along what the others have meanwhile. */
+  #later(): void {
+    const nowMs = Date.now()
+    // Where that request was cut off before its time, another one takes over.
+    if (nowMs - this.#waitingSinceMs < OVERDUE_MS) return
+    this.#waitingSinceMs = nowMs
+    const wait = pause(EVERY_MS).then(() => {
+      this.#waitingSinceMs = Number.NEGATIVE_INFINITY
+      return this.flush()
+    })
+    waitUntil(wait.catch((error: unknown) => console.error("Reports were lost:", error)))
+  }
+
+  async #send(): Promise<void> {
+    const [keys, limits, decisions] = [this.#keys, this.#limits, this.#decisions]
+    this.#keys = new Map()
+    this.#limits = new Map()
+    this.#decisions = []
+    const byShard = Map.groupBy(keys.values(), ({ key }) => shardOf(key, KEY_SHARDS))
+    await Promise.all([
+      ...[...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports)),
+      ...[...limits.values()].map((report) => this.#registry.ofLimit(report.limit).addTotals([report])),
+      decisions.length > 0 ? this.#registry.hub.push(decisions) : undefined,
+    ])
+  }
+
+  #totalsOf(limit: string): Mutable<LimitReport> {
+    let totals = this.#limits.get(limit)
+    if (totals === undefined) {
+      totals = { limit, allowed: 0, denied: 0, allowedCost: 0, deniedCost: 0 }
+      this.#limits.set(limit, totals)
+    }
+    return totals
+  }
+
+  #countsOf(scope: string, key: string): KeyCounts | null {
+    const subject = `${scope}\n${key}`
+    let counts = this.#keys.get(subject)
+    if (counts === undefined) {
+      if (this.#keys.size >= MOST_KEYS) return null
+      counts = {
+        scope,
+        key,
+        allowed: 0,
+        denied: 0,
+        allowedCost: 0,
+        deniedCost: 0,
+        lastAllowedAt: null,
+        lastDeniedAt: null,
+        lastResetAt: null,
+        events: [],
+      }
+      this.#keys.set(subject, counts)
+    }
+    return counts
+  }
+}
+
+/** The same denial again counts with the one before. */
+function addEvent({ events }: KeyCounts, event: Told): void {
+  const last = events.at(-1)
+  if (last !== undefined && last.event === "deny" && event.event === "deny" && last.units === event.units) {
+    last.count++
+    last.atMs = event.atMs
+    return
+  }
+  events.push({ ...event })
+  if (events.length > MOST_EVENTS) events.shift()
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,107 @@
+import { createApi } from "../../src/api/create-api.js"
+import type { LimitStorage } from "../../src/api/storage.js"
+import { Metrics } from "../../src/metrics/metrics.js"
+import { RecentIds } from "../../src/metrics/recent-ids.js"
+import type { Decision } from "../../src/types/decision.js"
+import type { EdgeLimiter } from "../edge-limiter.js"
+import type { LimiterObject } from "../limiter-object.js"
+import { SettingError } from "../setting-error.js"
+import type { Settings } from "../settings.js"
+import { EdgeLimits, settledScope } from "./edge-limits.js"
+import { LimitDirectory } from "./limit-directory.js"
+import { Registry, type RegistryEnv } from "./registry.js"
+import { Reporter } from "./reporter.js"
+
+export interface WorkerApiEnv extends Partial<RegistryEnv> {
+  readonly LIMITER: DurableObjectNamespace<LimiterObject>
+  /** A secret: what requests to the API must bear. */
+  readonly SLUICE_TOKEN?: string
+  /** The dashboard's files. */
+  readonly ASSETS?: Fetcher
+}
+
+/** The API of the deployed Worker. */
+export interface WorkerApi {
+  /** Answers what is the API's or the dashboard's, `null` to everything else. */
+  answer(request: Request, url: URL): Promise<Response> | null
+  /** Tells of a check that a limit in front of a path decided. */
+  tell(decision: Decision, limit: string): void
+}
+
+const PATHS = /^\/(v1\/|metrics$)/
+const PAGES = /^\/dashboard(\/|$)/
+const MOST_SERIES = 1_000
+
+/**
+ * The /v1 API on Durable Objects, `null` where its objects are not bound. Without a token it answers this machine alone:
+ * local development.
+ *
+ * @throws {SettingError} where the token is too short
+ */
+export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | null {
+  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN, ASSETS } = env
+  const { apiHost, upstream } = settings
+  if (REGISTRY === undefined || EVENT_HUB === undefined) return null
+  const registry = new Registry({ REGISTRY, EVENT_HUB })
+  const directory = new LimitDirectory(registry)
+  const reporter = new Reporter(registry)
+  const recent = new RecentIds()
+  const limiters = new Map<string, EdgeLimiter>()
+  const settled = new Map(settings.limits.map(({ name, policy }) => [name, policy]))
+  const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled, limiters, recent })
+  const api = createApi({
+    limits,
+    token: readToken(SLUICE_TOKEN),
+    storage: storageOf(reporter),
+    about: { storage: "durable objects" },
+    // The limits tell of their decisions themselves.
+    onDecision: () => {},
+    collect: () => collect(registry, reporter),
+    eventSource(request) {
+      const lastEventId = request.header("last-event-id")
+      const headers = lastEventId === null ? {} : { "Last-Event-ID": lastEventId }
+      return registry.hub.fetch(`http://hub/v1/events?${request.query}`, { headers })
+    },
+  })
+  return {
+    answer(request, { hostname, pathname }) {
+      if (apiHost === null ? upstream !== null : hostname !== apiHost) return null
+      if (PATHS.test(pathname)) return api.fetch(request, request.headers.get("cf-connecting-ip"))
+      return ASSETS !== undefined && PAGES.test(pathname) ? ASSETS.fetch(request) : null
+    },
+    tell: (decision, limit) => reporter.decided(decision, limit, settledScope(limit)),
+  }
+}
+
+/** @throws {SettingError} that does not show it */
+function readToken(token: string | undefined): string | null {
+  if (token === undefined || token === "") return null
+  if (/^[\x21-\x7e]{16,}$/.test(token)) return token
+  throw new SettingError("SLUICE_TOKEN", "secret", "16 or more characters of printable ASCII without space")
+}
+
+/** Each key's object keeps its own log, compacts it and checks it when it wakes; here is what is left to do for all. */
+function storageOf(reporter: Reporter): LimitStorage {
+  return {
+    flush: () => reporter.flush(),
+    compact: () => ({ records: 0, bytesBefore: 0, bytesAfter: 0 }),
+    verify: () => ({ ok: true, segments: 0, records: 0, problems: [] }),
+    doctor: async () => [{ name: "store", ok: true, detail: "a Durable Object for each key" }],
+    gauges: () => ({}),
+  }
+}
+
+/** What all isolates counted. */
+async function collect(registry: Registry, reporter: Reporter): Promise<Metrics> {
+  await reporter.flush()
+  const [totals, denied, allowed] = await Promise.all([
+    registry.fromLimits((shard) => shard.totals(MOST_SERIES)),
+    registry.fromKeys((shard) => shard.top("denied", null, 20)),
+    registry.fromKeys((shard) => shard.top("allowed", null, 20)),
+  ])
+  const metrics = new Metrics()
+  for (const { limit, ...counts } of totals.flat()) metrics.add(limit, counts)
+  for (const { key, stats } of denied.flat()) metrics.mostDenied.add(key, stats.totalDenied)
+  for (const { key, stats } of allowed.flat()) metrics.mostAllowed.add(key, stats.totalAllowed)
+  return metrics
+}

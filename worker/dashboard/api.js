@@ -1,0 +1,40 @@
+const TOKEN = "sluice-token"
+
+/** The API said no. */
+export class ApiProblem extends Error {
+  constructor(status, message) {
+    super(message)
+    this.status = status
+  }
+}
+
+// Kept for this tab alone, and never in its address.
+export const session = {
+  get token() {
+    return sessionStorage.getItem(TOKEN)
+  },
+  set token(token) {
+    if (token === null) sessionStorage.removeItem(TOKEN)
+    else sessionStorage.setItem(TOKEN, token)
+  },
+}
+
+/** Asks the API. Keys go in bodies: addresses end up in logs and histories. */
+export async function ask(method, path, body) {
+  const headers = {}
+  if (session.token !== null) headers.Authorization = `Bearer ${session.token}`
+  if (body !== undefined) headers["Content-Type"] = "application/json"
+  const response = await fetch(path, {
+    method,
+    headers,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    cache: "no-store",
+    signal: AbortSignal.timeout(10_000),
+  })
+  const answer = await response.json().catch(() => null)
+  if (!response.ok) throw new ApiProblem(response.status, answer?.error ?? `status ${response.status}`)
+  return answer
+}
+
+export const get = (path) => ask("GET", path)
+export const post = (path, body) => ask("POST", path, body)

@@ -1,0 +1,72 @@
+/**
+ * Makes an element. Texts become text nodes: a key from outside is never read as HTML.
+ *
+ * @param {string} tag
+ * @param {Record<string, unknown>} [properties] attributes; functions under `onclick` and the like are listeners
+ * @param {(Node | string | null)[]} children
+ */
+export function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag)
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value)
+    else if (value === true) element.setAttribute(name, "")
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, String(value))
+  }
+  element.append(...children.filter((child) => child !== null))
+  return element
+}
+
+// Characters that could turn the direction of a line or hide in it; a page shows what they are.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be shown
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+
+/** A text from outside, with what cannot be seen spelled out, cut to a length. */
+export function shown(text, length = 200) {
+  const plain = text.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0).toString(16)}}`)
+  return plain.length > length ? `${plain.slice(0, length)}…` : plain
+}
+
+export function number(value) {
+  return value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 1 : 0 })
+}
+
+/** A time in the reader's own zone. */
+export function time(text) {
+  return text === null ? "–" : new Date(text).toLocaleString()
+}
+
+const UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+]
+
+/** A time span in its two largest units. */
+export function span(ms) {
+  const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs)
+  if (first < 0) return `${ms} ms`
+  const [unit, unitMs] = UNITS[first]
+  const rest = UNITS[first + 1]
+  const below = rest === undefined ? 0 : Math.floor((ms % unitMs) / rest[1])
+  return `${Math.floor(ms / unitMs)} ${unit}${below === 0 ? "" : ` ${below} ${rest[0]}`}`
+}
+
+/** @param {{ title: string, kind?: string }[]} columns @param {(Node | string)[][]} rows */
+export function table(caption, columns, rows, empty) {
+  const body =
+    rows.length > 0
+      ? rows.map((row) => h("tr", {}, ...row.map((cell, index) => h("td", { class: columns[index].kind }, cell))))
+      : [h("tr", {}, h("td", { colspan: columns.length, class: "faint" }, empty))]
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
+    h(
+      "table",
+      {},
+      h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, ...columns.map(({ title, kind }) => h("th", { scope: "col", class: kind }, title)))),
+      h("tbody", {}, ...body),
+    ),
+  )
+}

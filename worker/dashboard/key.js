@@ -1,0 +1,182 @@
+import { post } from "./api.js"
+import { h, number, shown, span, table, time } from "./dom.js"
+
+function rulesOf({ state }) {
+  return h(
+    "div",
+    {},
+    ...state.rules.map((rule) => {
+      const label = `${number(rule.remaining)} of ${number(rule.limit)} left`
+      return h(
+        "p",
+        {},
+        h("meter", {
+          min: 0,
+          max: rule.limit,
+          value: Math.min(rule.limit, rule.remaining),
+          low: rule.limit * 0.2,
+          high: rule.limit * 0.5,
+          optimum: rule.limit,
+          "aria-label": label,
+        }),
+        ` ${shown(rule.policy, 60)}: ${label}, full in ${span(rule.reset_after_ms)}`,
+      )
+    }),
+  )
+}
+
+function pairs(entries) {
+  return h("dl", {}, ...entries.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))
+}
+
+/** One key: its state, why it would be denied, what happened to it, and what can be done. */
+export function keyView({ main, place, go, act }) {
+  const fields = {
+    key: h("input", { name: "key", required: true, value: place.key ?? "", autocomplete: "off", spellcheck: "false" }),
+    limit: h("input", { name: "limit", value: place.limit ?? "", autocomplete: "off", spellcheck: "false" }),
+    cost: h("input", { name: "cost", type: "number", min: 0, max: 2 ** 31, value: 1 }),
+  }
+  const found = h("div", { "aria-live": "polite" })
+  main.append(
+    h(
+      "section",
+      {},
+      h("h2", {}, "Look at a key"),
+      h(
+        "form",
+        {
+          onsubmit(event) {
+            event.preventDefault()
+            const { value: key } = fields.key
+            const { value: limit } = fields.limit
+            if (key !== place.key || limit !== (place.limit ?? ""))
+              go({ view: "key", key, ...(limit !== "" && { limit }) })
+            else load()
+          },
+        },
+        h("label", {}, "Key", fields.key),
+        h("label", {}, "Limit (empty: its own, or the default)", fields.limit),
+        h("label", {}, "Cost", fields.cost),
+        h("button", { class: "primary" }, "Look"),
+      ),
+    ),
+    found,
+  )
+  let isOver = false
+  const choice = { key: place.key, ...(place.limit !== undefined && { limit: place.limit }) }
+
+  async function change(path, body, done) {
+    if ((await act(() => post(path, { ...choice, ...body }), done)) !== undefined) await load()
+  }
+
+  async function load() {
+    if (place.key === undefined) return
+    const asked = await act(() =>
+      Promise.all([
+        post("/v1/status", choice),
+        post("/v1/explain", { ...choice, cost: Number(fields.cost.value) }),
+        post("/v1/history", { ...choice, count: 50 }),
+      ]),
+    )
+    if (isOver || asked === undefined) return
+    const [status, explained, history] = asked
+    if (status === null) return found.replaceChildren(h("section", {}, "No limit is configured for this key."))
+    const { decision } = explained
+    const verdict = decision.allowed
+      ? h("strong", { class: "allowed" }, "would be allowed")
+      : h("strong", { class: "denied" }, "would be denied")
+    const duration = h(
+      "select",
+      { "aria-label": "For how long" },
+      ...["10m", "1h", "1d", "7d"].map((each) => h("option", {}, each)),
+    )
+    const blocked = explained.state.blocked_for_ms
+    found.replaceChildren(
+      h(
+        "section",
+        {},
+        h("h2", {}, shown(place.key, 512)),
+        h(
+          "p",
+          {},
+          `A check of cost ${number(decision.cost)} `,
+          verdict,
+          decision.allowed ? "." : `, until ${time(explained.next_admission_at)}: in ${span(decision.retry_after_ms)}.`,
+        ),
+        h("p", {}, shown(explained.because, 1_000)),
+        rulesOf(explained),
+        h(
+          "div",
+          { class: "actions" },
+          h("button", { type: "button", onclick: () => change("/v1/reset", {}, "The key is full again.") }, "Reset"),
+          duration,
+          h(
+            "button",
+            {
+              type: "button",
+              class: "danger",
+              onclick: () => change("/v1/block", { duration: duration.value }, "The key is blocked."),
+            },
+            "Block",
+          ),
+          h(
+            "button",
+            {
+              type: "button",
+              disabled: blocked === 0,
+              onclick: () => change("/v1/unblock", {}, "The key is not blocked any more."),
+            },
+            "Unblock",
+          ),
+        ),
+      ),
+      h(
+        "section",
+        {},
+        pairs([
+          ["Limit", shown(explained.limit)],
+          ["Policy", shown(explained.definition, 1_000)],
+          ["Blocked", blocked === 0 ? "no" : `for ${span(blocked)}`],
+          [
+            "Allowed",
+            `${number(status.total_allowed)} checks, ${number(status.total_allowed_cost)} units, last ${time(status.last_allowed_at)}`,
+          ],
+          [
+            "Denied",
+            `${number(status.total_denied)} checks, ${number(status.total_denied_cost)} units, last ${time(status.last_denied_at)}`,
+          ],
+          ["Reset", time(status.last_reset_at)],
+        ]),
+      ),
+      h(
+        "section",
+        {},
+        table(
+          "History, newest first",
+          [
+            { title: "Time" },
+            { title: "Event" },
+            { title: "Units", kind: "number" },
+            { title: "Times", kind: "number" },
+          ],
+          history.map(({ at, event, units, count }) => [
+            time(at),
+            h(
+              "span",
+              { class: event === "deny" || event === "block" ? "denied" : event === "admit" ? "allowed" : "" },
+              event,
+            ),
+            number(units),
+            number(count),
+          ]),
+          "Nothing is known of it.",
+        ),
+      ),
+    )
+  }
+
+  load()
+  return () => {
+    isOver = true
+  }
+}
