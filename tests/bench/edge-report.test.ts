@@ -73,7 +73,9 @@ describe("reportText()", () => {
         ["sluice-denied", reason],
       ]),
     )
-    expect(text.match(/\(d\) sluice, always, admitted +skipped: dist\/worker\/limiter-object\.js not built/g)).toHaveLength(4)
+    expect(
+      text.match(/\(d\) sluice, always, admitted +skipped: dist\/worker\/limiter-object\.js not built/g),
+    ).toHaveLength(4)
     expect(text).toContain("Ratios: none")
   })
 

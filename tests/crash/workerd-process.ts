@@ -92,6 +92,11 @@ export class WorkerdProcess {
     return new WorkerdProcess(folder, config)
   }
 
+  /** The process that runs. */
+  get pid(): number {
+    return this.#child!.pid!
+  }
+
   /** What workerd wrote to stderr so far. */
   get complaint(): string {
     return this.#complaint
