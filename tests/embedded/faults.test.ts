@@ -17,7 +17,7 @@ import {
 } from "./store-files.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
-const LONG_MS = 120_000
+const LONG_MS = 600_000
 
 afterAll(removeFolders)
 
