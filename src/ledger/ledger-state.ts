@@ -34,6 +34,8 @@ export class LedgerState {
   readonly #byName = new Map<string, OwnLimit>()
   /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
   #nowMs = 0
+  /** No statistics are of before: so long as they are to be kept since then, none need be looked at. */
+  #statsSinceMs = Number.POSITIVE_INFINITY
   /** Under which way of syncing the log is being written; 0 where everything that was told is in it. */
   #sync = SYNC_NUMBER.always
 
@@ -147,6 +149,7 @@ export class LedgerState {
 
   noteTime(timeMs: number): void {
     this.#nowMs = timeMs
+    if (timeMs < this.#statsSinceMs) this.#statsSinceMs = timeMs
   }
 
   /**
@@ -222,6 +225,9 @@ export class LedgerState {
    */
   save({ idle }: { readonly idle: "kept" | "dropped" }): Uint8Array {
     const nowMs = idle === "kept" ? 0 : this.#nowMs
+    const sinceMs = Math.max(0, nowMs - this.#keepStatsMs)
+    const keepStatsSinceMs = sinceMs > this.#statsSinceMs ? sinceMs : 0
+    let earliestMs = Number.POSITIVE_INFINITY
     const writer = new ByteWriter()
     writer.f64(this.#nowMs)
     writer.varint(this.#sync)
@@ -232,8 +238,9 @@ export class LedgerState {
       writer.varint(limit.number)
       writer.text(limit.name)
       writer.text(limit.keys.policy.canonical)
-      saveLimit(writer, limit, { nowMs, keepStatsMs: this.#keepStatsMs })
+      earliestMs = Math.min(earliestMs, saveLimit(writer, limit, { nowMs, keepStatsSinceMs }))
     }
+    if (keepStatsSinceMs > 0) this.#statsSinceMs = Math.min(earliestMs, this.#nowMs)
     return writer.copy()
   }
 
@@ -249,6 +256,8 @@ export class LedgerState {
    */
   load(bytes: Uint8Array, format = FORMAT): void {
     const reader = new ByteReader(bytes)
+    // Of what another one saved nobody knows how old it is, before it is looked at.
+    if (this.#byName.size === 0) this.#statsSinceMs = 0
     this.#nowMs = reader.f64()
     if (format > 1) this.#sync = reader.varint()
     const numbers = format > 1 ? reader.varint() : 0

@@ -11,12 +11,16 @@ const STATS_TIMES = 3
 export interface SaveRules {
   /** What says nothing at this time is left out: full quotas, ended blocks, receipts that are too old. 0 keeps all. */
   readonly nowMs: number
-  /** Statistics of keys about which nothing was decided for longer are left out, ms. */
-  readonly keepStatsMs: number
+  /** Statistics and names of keys about which nothing was decided since are left out. 0 keeps all. */
+  readonly keepStatsSinceMs: number
 }
 
-/** Writes what a limit has beside its name and policy, as `loadLimit` reads it. */
-export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStatsMs }: SaveRules): void {
+/**
+ * Writes what a limit has beside its name and policy, as `loadLimit` reads it.
+ *
+ * @returns the earliest time of a last decision among the statistics that stay; infinity where they were not looked at
+ */
+export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStatsSinceMs }: SaveRules): number {
   const { keys } = limit
   const { receipts, tooOldBeforeMs } = limit.receiptsAt(nowMs)
   writer.varint(keys.charges)
@@ -43,10 +47,18 @@ export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStat
     writer.varint(units)
   }
   // The only key of a limit of its own stays: it goes with its limit.
-  const forgetBeforeMs = limit.names.size === 1 && limit.names.has(limit.name) ? 0 : nowMs - keepStatsMs
+  const forgetBeforeMs = limit.names.size === 1 && limit.names.has(limit.name) ? 0 : keepStatsSinceMs
+  let earliestMs = Number.POSITIVE_INFINITY
   for (const kind of Object.values(SAVED)) {
     let cells = keys.save(kind, nowMs)
-    if (kind === SAVED.stats && forgetBeforeMs > 0) cells = cells.filter((cell) => lastTimeOf(cell) >= forgetBeforeMs)
+    if (kind === SAVED.stats && keepStatsSinceMs > 0) {
+      cells = cells.filter((cell) => {
+        const lastMs = lastTimeOf(cell)
+        if (lastMs < forgetBeforeMs) return false
+        earliestMs = Math.min(earliestMs, lastMs)
+        return true
+      })
+    }
     writer.varint(cells.length)
     for (const cell of cells) writer.block(cell)
   }
@@ -55,6 +67,7 @@ export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStat
   )
   writer.varint(names.length)
   for (const name of names) writer.text(name)
+  return earliestMs
 }
 
 /**

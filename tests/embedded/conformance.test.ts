@@ -6,10 +6,13 @@ import { removeFolders } from "./temporary-folder.js"
 
 afterAll(removeFolders)
 
-describe("one limit of openLimiter() in Node", () => {
+/** A busy disk may take milliseconds for each of the thousand commits that some cases wait for. */
+const TIMEOUT_MS = 60_000
+
+describe("one limit of openLimiter() in Node", { timeout: TIMEOUT_MS }, () => {
   declareLimiterCases(makeEmbeddedLimiter, EMBEDDED_LACKS)
 })
 
-describe("openLimiter() in Node", () => {
+describe("openLimiter() in Node", { timeout: TIMEOUT_MS }, () => {
   declareNamedLimitsCases(makeEmbeddedLimits)
 })

@@ -17,7 +17,7 @@ import {
 } from "./store-files.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
-const LONG_MS = 120_000
+const LONG_MS = 600_000
 
 afterAll(removeFolders)
 
@@ -38,7 +38,7 @@ beforeAll(async () => {
   expect(await outcomeOf(closed)).toEqual({ state })
   expect(crashed.has(WAL_FILE)).toBe(true)
   expect(closed.has(WAL_FILE)).toBe(false)
-})
+}, LONG_MS)
 
 /** Every damage ends in the exact state, or in a refusal that names a row. Tells how many were refused. */
 async function expectExactOrRefused(damaged: Iterable<readonly [label: string, files: Files]>): Promise<number> {

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { CostError, KeyError, LimitNotFound, StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
 import { openLimiter, repair } from "sluice/embedded"
-import { afterAll, describe, expect, test } from "vitest"
+import { afterAll, describe, expect, test, vi } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
 import { START_MS } from "../conformance/limiter-case.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
@@ -12,6 +12,8 @@ import { LOG_FILE, layOut, live, open, outcomeOf, readFiles, seen, WITNESS_FILE,
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
 afterAll(removeFolders)
+// A busy disk may take milliseconds for each commit.
+vi.setConfig({ testTimeout: 60_000 })
 
 const YEAR_MS = 31_536_000_000
 
