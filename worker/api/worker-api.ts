@@ -52,7 +52,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const api = createApi({
     limits,
     token: readToken(SLUICE_TOKEN),
-    storage: storageOf(reporter),
+    storage: storageOf(limits, reporter),
     about: { storage: "durable objects" },
     // The limits tell of their decisions themselves.
     onDecision: () => {},
@@ -80,13 +80,17 @@ function readToken(token: string | undefined): string | null {
   throw new SettingError("SLUICE_TOKEN", "secret", "16 or more characters of printable ASCII without space")
 }
 
-/** Each key's object keeps its own log, compacts it and checks it when it wakes; here is what is left to do for all. */
-function storageOf(reporter: Reporter): LimitStorage {
+/** Each key's object keeps its own log and compacts it by itself, so there is nothing to do for all together. */
+function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
   return {
     flush: () => reporter.flush(),
     compact: () => ({ records: 0, bytesBefore: 0, bytesAfter: 0 }),
-    verify: () => ({ ok: true, segments: 0, records: 0, problems: [] }),
-    doctor: async () => [{ name: "store", ok: true, detail: "a Durable Object for each key" }],
+    verify: () => limits.verify(),
+    async doctor() {
+      const { ok, records, problems } = await limits.verify()
+      const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
+      return [{ name: "store", ok, detail }]
+    },
     gauges: () => ({}),
   }
 }
