@@ -16,6 +16,8 @@ export interface WorkerApiEnv extends Partial<RegistryEnv> {
   readonly LIMITER: DurableObjectNamespace<LimiterObject>
   /** A secret: what requests to the API must bear. */
   readonly SLUICE_TOKEN?: string
+  /** Gets a data point of each decision: the limit, the outcome and the reason, the cost and what is left. */
+  readonly ANALYTICS?: AnalyticsEngineDataset
   /** The dashboard's files. */
   readonly ASSETS?: Fetcher
 }
@@ -39,12 +41,12 @@ const MOST_SERIES = 1_000
  * @throws {SettingError} where the token is too short
  */
 export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | null {
-  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN, ASSETS } = env
+  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN, ASSETS, ANALYTICS } = env
   const { apiHost, upstream } = settings
   if (REGISTRY === undefined || EVENT_HUB === undefined) return null
   const registry = new Registry({ REGISTRY, EVENT_HUB })
   const directory = new LimitDirectory(registry)
-  const reporter = new Reporter(registry)
+  const reporter = new Reporter(registry, ANALYTICS)
   const recent = new RecentIds()
   const limiters = new Map<string, EdgeLimiter>()
   const settled = new Map(settings.limits.map(({ name, policy }) => [name, policy]))
