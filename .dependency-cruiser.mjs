@@ -7,6 +7,7 @@ const ROOMS = {
   limiter: ["ledger", "engine", "policy", "types"],
   http: ["limiter", "policy", "types"],
   config: ["limiter", "http", "policy", "types"],
+  simulate: ["limiter", "policy", "types"],
   metrics: ["types"],
   api: ["limiter", "metrics", "http", "config", "policy", "types"],
   adapters: ["http", "limiter", "policy", "types"],

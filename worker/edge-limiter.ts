@@ -4,7 +4,7 @@ import type { Verification } from "../src/ledger/ledger.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
-import { LeasePool } from "../src/limiter/lease-pool.js"
+import { type DrawRequest, LeasePool } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
@@ -15,7 +15,7 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../src/types/receipt.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions } from "./edge-options.js"
-import { giveBackIdle } from "./give-back-idle.js"
+import { giveBackIdle, waitForDraw } from "./lease-timers.js"
 import type { LimiterObject, Subject } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub } from "./object-calls.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
@@ -25,6 +25,9 @@ const ONCE: CallManner = { repeatable: false }
 const REPEATABLE: CallManner = { repeatable: true }
 /** Parts a tenant from a limit's name, which has no tab. */
 const TENANT_MARK = "\t"
+
+/** How often a check waits for others' draws before it asks for itself. */
+const LEASE_TURNS = 3
 
 /** The denials of each namespace that an isolate uses. */
 const sharedCaches = new WeakMap<object, DenialCache>()
@@ -199,14 +202,34 @@ export class EdgeLimiter implements Limiter {
   /** Spends units that are here, and draws new ones when they get low. */
   async #checkLeased(leases: LeasePool, key: string, cost: number): Promise<Decision> {
     requireKey(key)
-    const askedAtMs = Date.now()
-    const spent = leases.spend(key, cost, askedAtMs)
-    const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
-    if (request === null) {
-      return spent ?? this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
+    let denial: Decision | null = null
+    for (let turn = 0; turn < LEASE_TURNS; turn++) {
+      const askedAtMs = Date.now()
+      const spent = leases.spend(key, cost, askedAtMs)
+      if (spent === null && denial !== null && denial.cost <= cost) return { ...denial, cost }
+      const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
+      if (request !== null) return this.#draw(leases, key, { request, spent, askedAtMs })
+      if (spent !== null) return spent
+      denial = await waitForDraw(leases, key, cost)
     }
+    return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
+  }
+
+  async #draw(
+    leases: LeasePool,
+    key: string,
+    {
+      request,
+      spent,
+      askedAtMs,
+    }: { readonly request: DrawRequest; readonly spent: Decision | null; readonly askedAtMs: number },
+  ): Promise<Decision> {
     try {
-      const drawn = await this.#ask(key, cost, (stub, subject) => stub.draw(subject, request), REPEATABLE)
+      const name = this.#cacheName(key)
+      const ticket = this.denialCache?.ticket(name)
+      const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), REPEATABLE)
+      const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
+      if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
       const decision = leases.end(key, request, drawn, askedAtMs)
       if (leases.leftOf(key, askedAtMs) > 0) this.#giveBackLater(leases, key)
       return spent ?? decision

@@ -1,11 +1,12 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import type { Ledger, LedgerAnswer, Verification } from "../src/ledger/ledger.js"
+import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
+import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { CallRate } from "../src/limiter/call-rate.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import { type DrawRequest, unitsToCharge } from "../src/limiter/lease-pool.js"
+import { type Drawn, type DrawRequest, unitsToCharge } from "../src/limiter/lease-pool.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
@@ -122,11 +123,11 @@ export class LimiterObject extends DurableObject {
   }
 
   /**
-   * Asks and charges, and grants more units to be spent elsewhere: at most half of what is left, and none where `ifBusy`
-   * and this object is not asked often. The decision's cost is all that was charged.
+   * Asks and charges, and grants more units to be spent elsewhere: those for whom others wait, at most half of what is
+   * left then, and none where `ifBusy` and this object is not asked often.
    */
-  async draw(subject: Subject, request: DrawRequest): Promise<Decision> {
-    const { cost, giveBack, id } = request
+  async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
+    const { cost, demand, giveBack, id } = request
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
@@ -134,8 +135,11 @@ export class LimiterObject extends DurableObject {
       const units = unitsToCharge(request, left, this.#rate.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
       this.#count(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
+      const decision = answer.decision.toJSON()
+      const lacks = decision.allowed && units < cost + demand
+      const next = lacks ? limit.keys.peek(key, Math.max(1, cost), nowMs).toJSON() : null
       if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
-      return answer.decision.toJSON()
+      return { decision, denial: next?.allowed === false ? next : null }
     })
   }
 

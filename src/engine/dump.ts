@@ -99,7 +99,11 @@ export function readDumpHead(core: Core, bytes: Uint8Array): DumpHead {
   const checksum = checksumOf(core, bytes.subarray(0, end))
   if (checksum.some((byte, index) => byte !== bytes[end + index])) throw new DumpError("its checksum differs")
   const headLength = view.getUint32(HEAD_LENGTH_AT, true)
-  return JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, HEAD_AT + headLength)))
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, HEAD_AT + headLength)))
+  } catch {
+    throw new DumpError("its head cannot be read")
+  }
 }
 
 /**
@@ -118,6 +122,7 @@ export function readDumpTables(
   let at = HEAD_AT + upTo(view.getUint32(HEAD_LENGTH_AT, true), 8)
   core.withScratch(BLOCK, (block) => {
     for (;;) {
+      if (at > bytes.length - CHECKSUM_BYTES - RECORD_HEAD) throw new DumpError("it has no end")
       const kind = view.getUint32(at, true)
       if (kind === END_KIND) break
       const length = view.getUint32(at + 4, true)

@@ -1,5 +1,6 @@
 import { FORMAT } from "../ledger/envelope.js"
-import type { Ledger, Verification } from "../ledger/ledger.js"
+import type { Ledger } from "../ledger/ledger.js"
+import type { Verification } from "../ledger/ledger-log.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 
 /** Looks at everything that can be wrong with a store. */

@@ -1,6 +1,7 @@
 import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
-import type { Ledger, Verification } from "../ledger/ledger.js"
+import type { Ledger } from "../ledger/ledger.js"
+import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
@@ -279,16 +280,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireCount(count)
     const ledger = await this.#open()
     const { name, number } = limitFor(ledger, key, options)
-    const entries: HistoryEntry[] = []
-    await ledger
-      .lastRecords(count, (record) => {
-        if (record.limit !== number || ("key" in record ? record.key !== key : record.op !== "define")) return false
-        return historyEntry(record, key, name) !== null
-      })
-      .then((records) => {
-        for (const record of records) entries.push(historyEntry(record, key, name)!)
-      })
-    return entries
+    const records = await ledger.lastRecords(count, (record) => {
+      if (record.limit !== number || ("key" in record ? record.key !== key : record.op !== "define")) return false
+      return historyEntry(record, key, name) !== null
+    })
+    return records.map((record) => historyEntry(record, key, name)!)
   }
 
   /** Why a check would be answered as it would be now. @throws as `peek` */

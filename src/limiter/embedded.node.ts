@@ -3,7 +3,7 @@
  *
  * @module sluice/embedded
  */
-export type { Verification } from "../ledger/ledger.js"
+export type { Verification } from "../ledger/ledger-log.js"
 export type { LogPlace } from "../ledger/log-reader.js"
 export type { SyncMode } from "../ledger/sync-mode.js"
 export type { EmbeddedLimiter } from "./embedded-limiter.js"

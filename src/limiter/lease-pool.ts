@@ -5,7 +5,9 @@ import type { Receipt } from "../types/receipt.js"
 export interface DrawRequest {
   /** Units for the check that asks; 0 where it was answered already. */
   readonly cost: number
-  /** Units beyond that, to be spent here: the most that are wanted. */
+  /** Units for checks that wait. */
+  readonly demand: number
+  /** Units beyond that, to be spent later: the most that are wanted. */
   readonly units: number
   /** Whether more than `cost` is wanted only where the key is asked about often. */
   readonly ifBusy: boolean
@@ -21,16 +23,24 @@ export interface UnusedUnits {
   readonly units: number
 }
 
+/** What the owner answers to a draw. */
+export interface Drawn {
+  /** Of the check that asks; its cost is all that was charged. */
+  readonly decision: Decision
+  /** Told to those who wait and for whom nothing was left; `null` where all were served. */
+  readonly denial: Decision | null
+}
+
 /**
- * What the owner of a key charges for a draw: the check's cost, and at most half of what is left for the rest, so that
- * others find something too.
+ * What the owner of a key charges for a draw: what is needed now, as far as it is there, and at most half of what is
+ * left then to be spent later, so that others find something too.
  *
  * @param left units that could be charged now
  */
-export function unitsToCharge({ cost, units, ifBusy }: DrawRequest, left: number, isBusy: boolean): number {
-  if (ifBusy && !isBusy) return cost
-  const wanted = Math.min(cost + units, Math.ceil(left / 2))
-  return wanted > cost && wanted <= left ? wanted : cost
+export function unitsToCharge({ cost, demand, units, ifBusy }: DrawRequest, left: number, isBusy: boolean): number {
+  if (left < cost || (ifBusy && !isBusy)) return cost
+  const needed = Math.min(cost + demand, left)
+  return needed + Math.min(units, Math.floor((left - needed) / 2))
 }
 
 export interface LeasePoolOptions {
@@ -56,19 +66,28 @@ interface Lease {
 interface Pool {
   readonly leases: Lease[]
   /** The last decision of the owner: what is told of the quota beside the units here. */
-  decision: Decision
+  decision: Decision | null
+  /** Units for which the last draw was waited for in vain. */
+  missed: number
   /** How many units to ask for next. */
   size: number
-  /** Since when a draw is under way; `null` where none is. */
-  drawingSinceMs: number | null
+  /** The draw that others wait for; `null` where none is under way. */
+  draw: { readonly sinceMs: number; readonly waiting: { readonly cost: number; readonly resume: Resume }[] } | null
+  /** Until when draws are expected to grant units, so that it is worth waiting for one. */
+  leasingUntilMs: number
 }
+
+/** Hears that a draw was answered: what is told to those for whom it brought nothing, or `null`. */
+type Resume = (denial: Decision | null) => void
 
 const FIRST_UNITS = 16
 const MAX_KEYS = 1_000
 /** Of its time to live, a lease that is still idle after this share is given back. */
 const IDLE_SHARE = 3 / 4
+/** For so many times to live after a lease another one is expected. */
+const LEASING_TTLS = 2
 /** A draw of which nothing was heard for so long is not waited for: whoever asked may be gone. */
-const DRAW_LOST_MS = 5_000
+export const DRAW_LOST_MS = 1_000
 /** Parts a lease's receipt from the number of what was spent of it. */
 const SPEND_MARK = "/"
 
@@ -108,41 +127,56 @@ export class LeasePool {
    * What to ask the owner, where something is to be asked now.
    *
    * @param cost 0 where the check was answered by `spend`: then only where the units get low
-   * @returns `null` where nothing is to be drawn: another draw is under way, or there is enough
+   * @returns `null` where nothing is to be drawn: a draw is under way that is worth waiting for, or there is enough
    */
   begin(key: string, cost: number, nowMs: number): DrawRequest | null {
-    const pool = this.#pools.get(key)
+    const pool = this.#poolOf(key)
     const { units: most, ifBusy } = this.#options
-    if (pool === undefined) return this.#request(cost, Math.min(FIRST_UNITS, most), ifBusy, [])
-    const since = pool.drawingSinceMs
-    if (since !== null && nowMs - since < DRAW_LOST_MS && nowMs >= since) return null
+    const { draw } = pool
+    const isDrawing = draw !== null && nowMs - draw.sinceMs < DRAW_LOST_MS && nowMs >= draw.sinceMs
+    if (isDrawing && (cost === 0 || nowMs < pool.leasingUntilMs)) return null
     if (cost === 0 && this.leftOf(key, nowMs) * 4 > pool.size) return null
-    pool.drawingSinceMs = nowMs
-    return this.#request(
-      cost,
-      Math.min(pool.size, most),
-      ifBusy,
-      takeUnused(pool, (lease) => isStale(lease, nowMs)),
-    )
+    if (!isDrawing) {
+      pool.draw = { sinceMs: nowMs, waiting: [] }
+      for (const { resume } of draw?.waiting ?? []) resume(null)
+    }
+    // Those whom the last draw did not serve wait for this one, and as many come while it is under way.
+    const demand = Math.max(0, pool.missed - cost)
+    const units = Math.min(Math.max(pool.size, pool.missed), most)
+    pool.missed = 0
+    this.#calls += 1
+    const id = `lease-${this.#calls.toString(36)}-${crypto.randomUUID()}`
+    return { cost, demand, units, ifBusy, giveBack: takeUnused(pool, (lease) => isStale(lease, nowMs)), id }
   }
 
-  #request(cost: number, units: number, ifBusy: boolean, giveBack: readonly UnusedUnits[]): DrawRequest {
-    this.#calls += 1
-    return { cost, units, ifBusy, giveBack, id: `lease-${this.#calls.toString(36)}-${crypto.randomUUID()}` }
+  /** Waits for the draw under way, where `begin` said that there is one. `resume` is called once. */
+  wait(key: string, cost: number, resume: Resume): void {
+    const draw = this.#pools.get(key)?.draw
+    if (draw) draw.waiting.push({ cost, resume })
+    else resume(null)
   }
 
   /**
    * Takes the owner's answer to a draw, and makes of it that to the check.
    *
-   * @param decision its cost is what was charged: that of the check and the units that may be spent here
    * @param askedAtMs before the draw was sent
    */
-  end(key: string, { cost }: DrawRequest, decision: Decision, askedAtMs: number): Decision {
-    const pool = this.#poolOf(key, decision)
-    pool.drawingSinceMs = null
+  end(key: string, request: DrawRequest, { decision, denial }: Drawn, askedAtMs: number): Decision {
+    const pool = this.#poolOf(key)
+    const own = this.#take(key, pool, request, decision, askedAtMs)
+    this.#resume(pool, decision.allowed ? denial : decision, this.leftOf(key, askedAtMs))
+    return own
+  }
+
+  #take(key: string, pool: Pool, { cost }: DrawRequest, decision: Decision, askedAtMs: number): Decision {
     pool.decision = decision
     const { receipt } = decision
-    if (!decision.allowed || receipt === undefined || decision.cost <= cost) return decision
+    if (!decision.allowed || receipt === undefined || decision.cost <= cost) {
+      // The key is not busy any more, so that nobody need wait for others to ask.
+      if (cost > 0 && this.#options.ifBusy) pool.leasingUntilMs = 0
+      return decision
+    }
+    pool.leasingUntilMs = askedAtMs + this.#options.ttlMs * LEASING_TTLS
     this.#resize(pool, askedAtMs)
     const units = decision.cost - cost
     const expiresAtMs = askedAtMs + Math.min(this.#options.ttlMs, windowEndMs(decision))
@@ -164,7 +198,15 @@ export class LeasePool {
   /** A draw failed: the next check may try again. */
   fail(key: string): void {
     const pool = this.#pools.get(key)
-    if (pool !== undefined) pool.drawingSinceMs = null
+    if (pool !== undefined) this.#resume(pool, null, 0)
+  }
+
+  #resume(pool: Pool, denial: Decision | null, left: number): void {
+    const waiting = pool.draw?.waiting ?? []
+    pool.draw = null
+    const wanted = waiting.reduce((sum, { cost }) => sum + cost, 0)
+    pool.missed = denial === null ? Math.max(0, wanted - left) : 0
+    for (const { resume } of waiting) resume(denial)
   }
 
   /** Takes out what nobody spent for long, or all, to be given back. */
@@ -189,11 +231,14 @@ export class LeasePool {
     return true
   }
 
-  #poolOf(key: string, decision: Decision): Pool {
+  #poolOf(key: string): Pool {
     let pool = this.#pools.get(key)
     if (pool === undefined) {
       if (this.#pools.size >= MAX_KEYS) this.#pools.delete(this.#pools.keys().next().value!)
-      pool = { leases: [], decision, size: Math.min(FIRST_UNITS, this.#options.units), drawingSinceMs: null }
+      // Where leases are only for what is busy, it is not known yet whether to wait for one.
+      const leasingUntilMs = this.#options.ifBusy ? 0 : Number.POSITIVE_INFINITY
+      const size = Math.min(FIRST_UNITS, this.#options.units)
+      pool = { leases: [], decision: null, size, draw: null, leasingUntilMs, missed: 0 }
       this.#pools.set(key, pool)
     }
     return pool
@@ -214,7 +259,7 @@ export class LeasePool {
 
   #told(key: string, pool: Pool, cost: number, receipt: Receipt, nowMs: number): Decision {
     const here = this.leftOf(key, nowMs)
-    const { rules, receipt: _receipt, ...decision } = pool.decision
+    const { rules, receipt: _receipt, ...decision } = pool.decision!
     const remaining = decision.remaining + here
     const ruled = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + here, retryAfterMs: 0 }))
     return {

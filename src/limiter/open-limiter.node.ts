@@ -1,6 +1,7 @@
 import { Core } from "../engine/core.js"
 import { requireKey } from "../engine/key-bytes.js"
-import { Ledger, type LedgerOptions } from "../ledger/ledger.js"
+import { Ledger } from "../ledger/ledger.js"
+import type { LedgerOptions } from "../ledger/ledger-options.js"
 import type { SyncMode } from "../ledger/sync-mode.js"
 import { parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"

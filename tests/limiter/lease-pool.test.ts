@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { ManualClock, RateLimiter } from "../../src/index.js"
-import { type DrawRequest, LeasePool, unitsToCharge } from "../../src/limiter/lease-pool.js"
+import { type Drawn, type DrawRequest, LeasePool, unitsToCharge } from "../../src/limiter/lease-pool.js"
 import type { Decision } from "../../src/types/decision.js"
 import { assertProperty } from "../property/assert-property.js"
 import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../property/budget.js"
@@ -36,10 +36,13 @@ class World {
     return spent ?? decision
   }
 
-  answer(request: DrawRequest, isBusy: boolean): Decision {
+  answer(request: DrawRequest, isBusy: boolean): Drawn {
     for (const { receipt, units } of request.giveBack) this.owner.refund(receipt, units)
     const { remaining } = this.owner.peek("a", { cost: 0 })
-    return this.owner.check("a", { cost: unitsToCharge(request, remaining, isBusy) }).toJSON()
+    return {
+      decision: this.owner.check("a", { cost: unitsToCharge(request, remaining, isBusy) }).toJSON(),
+      denial: null,
+    }
   }
 }
 
@@ -124,7 +127,7 @@ describe("LeasePool", () => {
     world.clock.advance(TTL_MS)
     expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
     expect(pool.begin("a", 1, world.clock.now())).toBeNull()
-    world.clock.advance(5_000)
+    world.clock.advance(1_000)
     expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
   })
 

@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { expect } from "vitest"
-import { Ledger, type LedgerOptions } from "../../../src/ledger/ledger.js"
+import { Ledger } from "../../../src/ledger/ledger.js"
+import type { LedgerOptions } from "../../../src/ledger/ledger-options.js"
 import type { LedgerPort } from "../../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../../src/policy/policy.js"

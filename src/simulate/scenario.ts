@@ -1,0 +1,124 @@
+import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
+import { show } from "../types/errors.js"
+
+/** Where requests come in. */
+export interface Location {
+  /** Isolates that serve it. */
+  readonly isolates: number
+  /** To a key's object, one way, ms. */
+  readonly latencyMs: number
+  /** Requests per second, over all of its isolates. */
+  readonly requestsPerSecond: number
+}
+
+/** What `simulate` plays. All but `policy` and `locations` have defaults. */
+export interface ScenarioInput {
+  readonly policy: PolicyInput
+  readonly locations: readonly Location[]
+  /** How long requests come in; default `"10s"`. */
+  readonly duration?: Duration
+  /** How many keys they are about; default 1. */
+  readonly keys?: number
+  /** How unevenly: the n-th key is asked about 1 / n^skew as often as the first; default 0. */
+  readonly skew?: number
+  /** Units per key of a request; default 1. */
+  readonly cost?: number
+  /** How many keys a request needs together (`checkAll`); default 1. */
+  readonly keysPerRequest?: number
+  /** `"steady"` (default), or `"bursts"`: all requests of each second within its first tenth. */
+  readonly traffic?: "steady" | "bursts"
+  /** How long an object works on a call, ms; default 1. */
+  readonly serviceMs?: number
+  /** How long a commit takes, ms; default 2. Admissions that wait together share one. */
+  readonly commitMs?: number
+  /** `false` asks for every denial; default `true`. */
+  readonly denialCache?: boolean
+  /** Units drawn ahead at most, and how long they may be spent. Default: none. */
+  readonly lease?: { readonly units: number; readonly ttl: Duration; readonly auto?: boolean }
+  /** Keys into so many objects; default one object for each key. */
+  readonly shards?: number
+  /** The same seed plays the same; default 1. */
+  readonly seed?: number
+}
+
+/** A scenario that can be played. */
+export interface Scenario {
+  readonly policy: Policy
+  readonly locations: readonly Location[]
+  readonly durationMs: number
+  readonly keys: number
+  readonly skew: number
+  readonly cost: number
+  readonly keysPerRequest: number
+  readonly traffic: "steady" | "bursts"
+  readonly serviceMs: number
+  readonly commitMs: number
+  readonly denialCache: boolean
+  readonly lease: { readonly units: number; readonly ttlMs: number; readonly ifBusy: boolean } | null
+  readonly shards: number | null
+  readonly seed: number
+}
+
+const DURATION_RANGE: DurationRange = { minMs: 1, maxMs: 86_400_000 }
+const TTL_RANGE: DurationRange = { minMs: 1, maxMs: 20_000 }
+const MOST_REQUESTS = 50_000_000
+
+/** @throws {PolicyError} {RangeError} naming the field, its value and what is allowed */
+export function readScenario(input: ScenarioInput): Scenario {
+  const { locations, keys = 1, skew = 0, cost = 1, keysPerRequest = 1, traffic = "steady", shards, lease } = input
+  const { serviceMs = 1, commitMs = 2, denialCache = true, seed = 1 } = input
+  const policy = parsePolicy(input.policy)
+  const durationMs = parseDuration("duration", input.duration ?? "10s", DURATION_RANGE)
+  if (locations.length === 0) throw new RangeError("Cannot simulate: locations are none, allowed is at least one.")
+  for (const [index, { isolates, latencyMs, requestsPerSecond }] of locations.entries()) {
+    requireRange(`locations[${index}].isolates`, isolates, { least: 1, most: 100_000, isWhole: true })
+    requireRange(`locations[${index}].latencyMs`, latencyMs, { least: 0, most: 60_000, isWhole: false })
+    requireRange(`locations[${index}].requestsPerSecond`, requestsPerSecond, { least: 0, most: 1e8, isWhole: false })
+  }
+  const requests = locations.reduce((sum, each) => sum + each.requestsPerSecond * (durationMs / 1_000), 0)
+  requireRange("requests in all", requests, { least: 0, most: MOST_REQUESTS, isWhole: false })
+  requireRange("keys", keys, { least: 1, most: 10_000_000, isWhole: true })
+  requireRange("skew", skew, { least: 0, most: 10, isWhole: false })
+  const capacity = Math.min(...policy.rules.map((rule) => rule.capacity))
+  requireRange("cost", cost, { least: 1, most: capacity, isWhole: true })
+  requireRange("keysPerRequest", keysPerRequest, { least: 1, most: Math.min(keys, 100), isWhole: true })
+  requireRange("serviceMs", serviceMs, { least: 0, most: 60_000, isWhole: false })
+  requireRange("commitMs", commitMs, { least: 0, most: 60_000, isWhole: false })
+  requireRange("seed", seed, { least: -(2 ** 31), most: 2 ** 31, isWhole: true })
+  if (shards !== undefined) requireRange("shards", shards, { least: 1, most: 10_000, isWhole: true })
+  if (traffic !== "steady" && traffic !== "bursts") {
+    throw new RangeError(`Cannot simulate: traffic is ${show(traffic)}, allowed is "steady" or "bursts".`)
+  }
+  if (lease !== undefined) requireRange("lease.units", lease.units, { least: 1, most: 2 ** 31, isWhole: true })
+  return {
+    ...{
+      policy,
+      locations,
+      durationMs,
+      keys,
+      skew,
+      cost,
+      keysPerRequest,
+      traffic,
+      serviceMs,
+      commitMs,
+      denialCache,
+      seed,
+    },
+    shards: shards ?? null,
+    lease: lease
+      ? { units: lease.units, ttlMs: parseDuration("lease.ttl", lease.ttl, TTL_RANGE), ifBusy: lease.auto ?? false }
+      : null,
+  }
+}
+
+function requireRange(
+  field: string,
+  value: number,
+  { least, most, isWhole }: { readonly least: number; readonly most: number; readonly isWhole: boolean },
+): void {
+  if (typeof value === "number" && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return
+  throw new RangeError(`Cannot simulate: ${field} is ${show(value)}, allowed is ${least} to ${most}.`)
+}

@@ -1,0 +1,230 @@
+import { chargeTogether, type Party } from "../limiter/charge-together.js"
+import { allDecision } from "../limiter/decide-all.js"
+import { DenialCache } from "../limiter/denial-cache.js"
+import { type DrawRequest, LeasePool } from "../limiter/lease-pool.js"
+import { RateLimiter } from "../limiter/rate-limiter.js"
+import { ManualClock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import { EventQueue } from "./event-queue.js"
+import { Random, zipf } from "./random.js"
+import { type Location, readScenario, type Scenario, type ScenarioInput } from "./scenario.js"
+import { maxKeysOf, type SimulationReport, Tally } from "./tally.js"
+import { VirtualObject } from "./virtual-object.js"
+
+interface Isolate {
+  readonly location: Location
+  readonly cache: DenialCache | null
+  readonly leases: LeasePool | null
+}
+
+/** A check of one key, for a request. */
+interface VirtualCheck {
+  readonly key: number
+  readonly cost: number
+  readonly group: number
+}
+
+/** As `EdgeLimiter` waits for others' draws. */
+const LEASE_TURNS = 3
+
+/** An hour's first millisecond. */
+const START_MS = 1_699_999_200_000
+/** Turns of the microtask queue that a promise's chain in `chargeTogether` needs at most. */
+const SETTLING_TURNS = 24
+
+/**
+ * Plays traffic of many locations against one limit: a discrete-event model whose decisions, denial caches, leases and
+ * checks of several keys are the real ones, and whose network, isolates and objects are virtual. The same scenario gives
+ * the same report on every machine.
+ *
+ * @throws {PolicyError} {RangeError} where the scenario cannot be
+ */
+export async function simulate(input: ScenarioInput): Promise<SimulationReport> {
+  const simulation = new Simulation(readScenario(input))
+  return simulation.run()
+}
+
+class Simulation {
+  readonly #scenario: Scenario
+  readonly #queue = new EventQueue()
+  readonly #clock = new ManualClock(START_MS)
+  /** Events happen at fractions of a ms; limiters are told the whole ones. */
+  #nowMs = START_MS
+  readonly #random: Random
+  readonly #drawKey: (random: Random) => number
+  readonly #limiter: RateLimiter
+  readonly #objects = new Map<number, VirtualObject>()
+  readonly #tally: Tally
+
+  constructor(scenario: Scenario) {
+    this.#scenario = scenario
+    this.#random = new Random(scenario.seed)
+    this.#drawKey = zipf(scenario.keys, scenario.skew)
+    this.#limiter = new RateLimiter(scenario.policy, { clock: this.#clock, maxKeys: maxKeysOf(scenario) })
+    this.#tally = new Tally(scenario, this.#clock)
+  }
+
+  async run(): Promise<SimulationReport> {
+    const { locations, lease, denialCache, keysPerRequest } = this.#scenario
+    for (const location of locations) {
+      const isolates = Array.from({ length: location.isolates }, () => ({
+        location,
+        cache: denialCache ? new DenialCache({ clock: this.#clock }) : null,
+        leases: lease && new LeasePool(lease),
+      }))
+      if (location.requestsPerSecond > 0) this.#arrive(location, isolates, START_MS)
+    }
+    for (let event = this.#queue.next(); event !== undefined; event = this.#queue.next()) {
+      this.#nowMs = event.atMs
+      this.#clock.set(Math.floor(event.atMs))
+      event.run()
+      // What several keys decide together goes on by promises.
+      if (keysPerRequest > 1) for (let turn = 0; turn < SETTLING_TURNS; turn++) await null
+    }
+    return this.#tally.report([...this.#objects.values()], this.#nowMs - START_MS)
+  }
+
+  /** Requests of a location, one after the other. */
+  #arrive(location: Location, isolates: readonly Isolate[], fromMs: number): void {
+    const { durationMs, traffic } = this.#scenario
+    const atMs = fromMs + this.#random.exponential(1_000 / location.requestsPerSecond)
+    if (atMs >= START_MS + durationMs) return
+    const shownMs = traffic === "steady" ? atMs : Math.floor(atMs / 1_000) * 1_000 + (atMs % 1_000) / 10
+    this.#queue.schedule(shownMs, () => this.#request(isolates[this.#random.below(isolates.length)]!))
+    // The next one is drawn when this one comes, so that the queue stays short.
+    this.#queue.schedule(shownMs, () => this.#arrive(location, isolates, atMs))
+  }
+
+  #request(isolate: Isolate): void {
+    const { keysPerRequest, cost } = this.#scenario
+    const startMs = this.#nowMs
+    const keys = new Set<number>()
+    while (keys.size < keysPerRequest) keys.add(this.#drawKey(this.#random))
+    const group = this.#tally.start()
+    const done = (allowed: boolean) => this.#tally.done(group, allowed, this.#nowMs - startMs)
+    const [key] = keys
+    if (keysPerRequest === 1) {
+      this.#check(isolate, { key: key!, cost, group }, ({ allowed }) => done(allowed))
+      return
+    }
+    const parties = [...keys].map((each) => this.#partyOf(isolate, { key: each, cost, group }))
+    void chargeTogether(parties).then((answers) => done(answers.every(({ allowed }) => allowed)))
+  }
+
+  /** What an isolate does with a check, as `EdgeLimiter` does it. */
+  #check(
+    isolate: Isolate,
+    { key, cost, group }: VirtualCheck,
+    done: (decision: Decision) => void,
+    turn = 0,
+    denial: Decision | null = null,
+  ): void {
+    const { cache, leases } = isolate
+    const name = String(key)
+    const known = cache?.find(name, this.#scenario.policy, cost)
+    if (known) {
+      this.#tally.decided(known, cost, group)
+      done(known)
+      return
+    }
+    const askedAtMs = this.#clock.now()
+    const spent = leases?.spend(name, cost, askedAtMs) ?? null
+    if (spent !== null) {
+      this.#tally.decided(spent, cost, group)
+      done(spent)
+    } else if (denial !== null && denial.cost <= cost) {
+      this.#tally.decided(denial, cost, group)
+      done(denial)
+      return
+    }
+    if (leases === null || turn === LEASE_TURNS) {
+      this.#ask(isolate, { key, cost, group }, done)
+      return
+    }
+    const request = leases.begin(name, spent === null ? cost : 0, askedAtMs)
+    if (request !== null) this.#draw(isolate, { key, cost, group }, request, spent === null ? done : null)
+    if (request !== null || spent !== null) return
+    leases.wait(name, cost, (found) => this.#check(isolate, { key, cost, group }, done, turn + 1, found))
+  }
+
+  #ask({ location, cache }: Isolate, { key, cost, group }: VirtualCheck, done: (decision: Decision) => void): void {
+    const name = String(key)
+    const ticket = cache?.ticket(name)
+    this.#call(location, key, (object, answer) => {
+      const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
+      object.check(name, cost, decided, (decision) =>
+        answer(() => {
+          if (ticket !== undefined) cache?.note(name, this.#scenario.policy, decision, ticket)
+          done(decision)
+        }),
+      )
+    })
+  }
+
+  /** @param done `null` where the check was answered already */
+  #draw(
+    { location, cache, leases }: Isolate,
+    { key, cost, group }: VirtualCheck,
+    request: DrawRequest,
+    done: ((decision: Decision) => void) | null,
+  ): void {
+    const name = String(key)
+    const askedAtMs = this.#clock.now()
+    const ticket = cache?.ticket(name)
+    this.#call(location, key, (object, answer) => {
+      const decided = (decision: Decision) => {
+        if (done !== null) this.#tally.decided(decision, cost, group)
+      }
+      object.draw(name, request, decided, (drawn) =>
+        answer(() => {
+          const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
+          if (ticket !== undefined && denied !== null) cache?.note(name, this.#scenario.policy, denied, ticket)
+          const own = leases!.end(name, request, drawn, askedAtMs)
+          done?.(own)
+          if (leases!.leftOf(name, this.#clock.now()) > 0) this.#giveBackLater(location, leases!, key)
+        }),
+      )
+    })
+  }
+
+  #giveBackLater(location: Location, leases: LeasePool, key: number): void {
+    this.#queue.schedule(this.#nowMs + this.#scenario.lease!.ttlMs * 0.8, () => {
+      for (const { receipt, units } of leases.unused(String(key), this.#clock.now(), "idle")) {
+        this.#call(location, key, (object, answer) => object.refund(receipt, units, () => answer(() => undefined)))
+      }
+    })
+  }
+
+  #partyOf({ location }: Isolate, { key, cost, group }: VirtualCheck): Party {
+    const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
+    return {
+      charge: () =>
+        new Promise((resolve) => {
+          this.#call(location, key, (object, answer) =>
+            object.check(String(key), cost, decided, (decision) => answer(() => resolve(allDecision([decision])))),
+          )
+        }),
+      refund: (receipt) =>
+        new Promise((resolve) => {
+          this.#call(location, key, (object, answer) => object.refund(receipt, receipt.cost, () => answer(resolve)))
+        }),
+    }
+  }
+
+  /** Sends a call to a key's object and its answer back. */
+  #call(
+    { latencyMs }: Location,
+    key: number,
+    ask: (object: VirtualObject, answer: (heard: () => void) => void) => void,
+  ): void {
+    const { shards, serviceMs, commitMs } = this.#scenario
+    const place = shards === null ? key : key % shards
+    const object =
+      this.#objects.get(place) ??
+      new VirtualObject(this.#limiter, this.#queue, () => this.#nowMs, { serviceMs, commitMs })
+    this.#objects.set(place, object)
+    this.#queue.schedule(this.#nowMs + latencyMs, () => {
+      ask(object, (heard) => this.#queue.schedule(this.#nowMs + latencyMs, heard))
+    })
+  }
+}

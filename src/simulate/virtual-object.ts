@@ -1,0 +1,102 @@
+import { CallRate } from "../limiter/call-rate.js"
+import { type Drawn, type DrawRequest, unitsToCharge } from "../limiter/lease-pool.js"
+import type { RateLimiter } from "../limiter/rate-limiter.js"
+import type { Decision } from "../types/decision.js"
+import type { Receipt } from "../types/receipt.js"
+import type { EventQueue } from "./event-queue.js"
+
+type Hear = (decision: Decision) => void
+
+/** How fast an object is. */
+interface Pace {
+  readonly serviceMs: number
+  readonly commitMs: number
+}
+
+/**
+ * An object of the model: it works on one call after the other, decides by the real core, and answers an admission when
+ * the commit that it shares with others is made.
+ */
+export class VirtualObject {
+  readonly #limiter: RateLimiter
+  readonly #queue: EventQueue
+  readonly #now: () => number
+  readonly #pace: Pace
+  readonly #rate = new CallRate()
+  #freeAtMs = 0
+  #commit: { readonly startMs: number; readonly doneMs: number } | null = null
+  calls = 0
+  commits = 0
+  busyMs = 0
+
+  /** @param limiter that of all objects: a key is one object's alone */
+  constructor(limiter: RateLimiter, queue: EventQueue, now: () => number, pace: Pace) {
+    this.#limiter = limiter
+    this.#queue = queue
+    this.#now = now
+    this.#pace = pace
+  }
+
+  /** Takes a call that arrives now. `decided` hears the decision at once, `answer` when it leaves. */
+  check(key: string, cost: number, decided: Hear, answer: Hear): void {
+    this.#work(() => {
+      const decision = this.#limiter.check(key, { cost }).toJSON()
+      this.#rate.note(this.#now(), 1)
+      decided(decision)
+      return decision
+    }, answer)
+  }
+
+  draw(key: string, request: DrawRequest, decided: Hear, answer: (drawn: Drawn) => void): void {
+    let denial: Decision | null = null
+
+    this.#work(
+      () => {
+        for (const { receipt, units } of request.giveBack) this.#limiter.refund(receipt, units)
+        const { remaining, rules } = this.#limiter.peek(key, { cost: 0 })
+        const left = rules === undefined ? remaining : Math.min(...rules.map((rule) => rule.remaining))
+        const units = unitsToCharge(request, left, this.#rate.isBusy(this.#now()))
+        const decision = this.#limiter.check(key, { cost: units }).toJSON()
+        this.#rate.note(this.#now(), Math.max(1, units / Math.max(1, request.cost)))
+        decided(decision)
+        if (decision.allowed && units < request.cost + request.demand) {
+          const next = this.#limiter.peek(key, { cost: Math.max(1, request.cost) })
+          if (!next.allowed) denial = { ...next }
+        }
+        return decision
+      },
+      (decision) => answer({ decision, denial }),
+    )
+  }
+
+  refund(receipt: Receipt, units: number, answer: () => void): void {
+    this.#work(() => {
+      this.#limiter.refund(receipt, units)
+      return null
+    }, answer)
+  }
+
+  #work<T extends Decision | null>(decide: () => T, answer: (decision: T) => void): void {
+    this.calls += 1
+    const startMs = Math.max(this.#now(), this.#freeAtMs)
+    this.#freeAtMs = startMs + this.#pace.serviceMs
+    this.busyMs += this.#pace.serviceMs
+    this.#queue.schedule(this.#freeAtMs, () => {
+      const decision = decide()
+      if (decision !== null && !decision.allowed) answer(decision)
+      else this.#queue.schedule(this.#committedAtMs(), () => answer(decision))
+    })
+  }
+
+  /** When what was decided now is durable: with the commit that is being gathered, after the one under way. */
+  #committedAtMs(): number {
+    const nowMs = this.#now()
+    const { commitMs } = this.#pace
+    if (this.#commit === null || this.#commit.startMs < nowMs) {
+      const startMs = Math.max(nowMs, this.#commit?.doneMs ?? 0)
+      this.#commit = { startMs, doneMs: startMs + commitMs }
+      this.commits += 1
+    }
+    return this.#commit.doneMs
+  }
+}
