@@ -1,6 +1,6 @@
 import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
-import type { Verification } from "../src/ledger/ledger.js"
+import type { Verification } from "../src/ledger/ledger-log.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
