@@ -191,8 +191,8 @@ sluice serves on ${url}
   the API              curl -s ${url}/v1/limits   (its document: ${url}/v1/openapi.json)
   the dashboard        ${url}/dashboard
   metrics and events   curl -s ${url}/metrics     curl -sN ${url}/v1/events
-  the command line     npx sluice limit list --server ${url}     npx sluice monitor --server ${url}
-  one machine, no Worker: npx sluice init && npx sluice serve --config sluice.toml
+  the command line     node dist/src/cli/main.node.js monitor --server ${url}
+  without a Worker     node dist/src/cli/main.node.js init, then serve --config sluice.toml
 
 Ctrl-C stops it; what was counted stays in .sluice
 `)

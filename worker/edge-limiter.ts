@@ -1,5 +1,6 @@
 import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
+import type { Verification } from "../src/ledger/ledger-log.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
@@ -172,6 +173,11 @@ export class EdgeLimiter implements Limiter {
   /** A key's statistics since its object was last wiped. */
   async stats(key: string): Promise<KeyStats> {
     return this.#call(key, (stub, subject) => stub.stats(subject), REPEATABLE)
+  }
+
+  /** Has a key's object read its whole log anew and compare it with its state. @throws {StoreCorrupt} {StoreVersion} */
+  async verify(key: string): Promise<Verification> {
+    return this.#call(key, (stub) => stub.verify(), REPEATABLE)
   }
 
   /**

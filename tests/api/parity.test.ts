@@ -231,6 +231,17 @@ describe("sluice serve and the Worker", () => {
     }
   }, 30_000)
 
+  test("both find their logs sound", async () => {
+    for (const where of ["serve", "worker"] as const) {
+      const { body } = await tell(where, post("/v1/log/verify"))
+      expect(body).toMatchObject({ ok: true, problems: [] })
+      expect((body as { records: number }).records).toBeGreaterThan(5)
+      expect((await tell(where, get("/v1/doctor"))).body).toMatchObject({ ok: true })
+      expect((await tell(where, post("/v1/log/flush"))).body).toEqual({ ok: true })
+      expect((await tell(where, post("/v1/log/compact"))).body).toMatchObject({ ok: true })
+    }
+  })
+
   test("the Worker takes no path from an upstream, unless it is asked under the API's own host", async () => {
     const folder = scratch.file("beside-upstream")
     mkdirSync(folder)

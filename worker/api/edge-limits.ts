@@ -53,6 +53,7 @@ const DEFAULT_COUNT = 100
 const DEFAULT_TOP = 10
 const MOST_TOLD = 1_000
 const RECENT = 10
+const VERIFIED_OF_SHARD = 2
 /** No name of an object has it, so a receipt's id and its scope are one text in one way. */
 const RECEIPT_MARK = "~"
 /** What the objects of limits that were configured from outside are called, apart from those of the settings. */
@@ -283,6 +284,32 @@ export class EdgeLimits implements NamedLimits {
       this.history(key, { limit: name, count: RECENT }),
     ])
     return explain({ limit: name, policy, decision, status, nowMs: Date.now(), recent })
+  }
+
+  /**
+   * Has the objects of the keys that were used last read their logs anew, at most two keys of each shard of the registry.
+   * A fault is told, not thrown.
+   */
+  async verify(): Promise<{ ok: boolean; segments: number; records: number; problems: string[] }> {
+    await this.#parts.reporter.flush()
+    const recent = (await this.#parts.registry.fromKeys((shard) => shard.recent(VERIFIED_OF_SHARD))).flat()
+    const problems: string[] = []
+    let [segments, records] = [0, 0]
+    await Promise.all(
+      recent.map(async ({ scope, key }) => {
+        const inForce = await this.#find(scope.slice(scope.indexOf(" ") + 1))
+        if (inForce?.scope !== scope) return
+        try {
+          const found = await inForce.limiter.verify(key)
+          segments += found.rows
+          records += found.records
+          if (!found.replayEqualsLive) problems.push(`Replaying the log of ${show(key)} does not give its state.`)
+        } catch (error) {
+          problems.push(`${show(key)}: ${error instanceof Error ? error.message : String(error)}`)
+        }
+      }),
+    )
+    return { ok: problems.length === 0, segments, records, problems }
   }
 
   /** The limit that a verb is about. @throws {LimitNotFound} {KeyError} */

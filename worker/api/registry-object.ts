@@ -196,6 +196,14 @@ export class RegistryObject extends DurableObject {
     return rows.toArray().map((row) => ({ scope: row.scope, key: row.key, stats: statsOf(row) }))
   }
 
+  /** The keys that were told of last. */
+  recent(count: number): { scope: string; key: string }[] {
+    return this.#sql.exec("SELECT scope, key FROM keys ORDER BY seen_at DESC LIMIT ?", count).toArray() as unknown as {
+      scope: string
+      key: string
+    }[]
+  }
+
   stats(scope: string, key: string): KeyStats | null {
     const [row] = this.#sql.exec<KeyRow>("SELECT * FROM keys WHERE scope = ? AND key = ?", scope, key).toArray()
     return row === undefined ? null : statsOf(row)

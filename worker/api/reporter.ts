@@ -26,20 +26,28 @@ type KeyCounts = Mutable<Omit<KeyReport, "events">> & { events: Mutable<Told>[] 
  */
 export class Reporter {
   readonly #registry: Registry
+  readonly #analytics: AnalyticsEngineDataset | null
   #keys = new Map<string, KeyCounts>()
   #limits = new Map<string, Mutable<LimitReport>>()
   #decisions: ToldDecision[] = []
   #sending: Promise<void> | null = null
   #waitingSinceMs = Number.NEGATIVE_INFINITY
 
-  constructor(registry: Registry) {
+  /** @param analytics gets a data point of each decision, where one is bound: never a key */
+  constructor(registry: Registry, analytics: AnalyticsEngineDataset | null = null) {
     this.#registry = registry
+    this.#analytics = analytics
   }
 
   /** A check that was decided. */
   decided(decision: Decision, limit: string, scope: string): void {
-    const { allowed, cost, key } = decision
+    const { allowed, cost, key, remaining, reason } = decision
     if (cost === 0) return
+    this.#analytics?.writeDataPoint({
+      indexes: [limit.slice(0, 96)],
+      blobs: [limit, allowed ? "allowed" : "denied", reason],
+      doubles: [cost, remaining],
+    })
     const atMs = Date.now()
     const totals = this.#totalsOf(limit)
     const counts = this.#countsOf(scope, key)

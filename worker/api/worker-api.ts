@@ -16,6 +16,8 @@ export interface WorkerApiEnv extends Partial<RegistryEnv> {
   readonly LIMITER: DurableObjectNamespace<LimiterObject>
   /** A secret: what requests to the API must bear. */
   readonly SLUICE_TOKEN?: string
+  /** Gets a data point of each decision: the limit, the outcome and the reason, the cost and what is left. */
+  readonly ANALYTICS?: AnalyticsEngineDataset
   /** The dashboard's files. */
   readonly ASSETS?: Fetcher
 }
@@ -39,12 +41,12 @@ const MOST_SERIES = 1_000
  * @throws {SettingError} where the token is too short
  */
 export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | null {
-  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN, ASSETS } = env
+  const { REGISTRY, EVENT_HUB, LIMITER, SLUICE_TOKEN, ASSETS, ANALYTICS } = env
   const { apiHost, upstream } = settings
   if (REGISTRY === undefined || EVENT_HUB === undefined) return null
   const registry = new Registry({ REGISTRY, EVENT_HUB })
   const directory = new LimitDirectory(registry)
-  const reporter = new Reporter(registry)
+  const reporter = new Reporter(registry, ANALYTICS)
   const recent = new RecentIds()
   const limiters = new Map<string, EdgeLimiter>()
   const settled = new Map(settings.limits.map(({ name, policy }) => [name, policy]))
@@ -52,7 +54,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const api = createApi({
     limits,
     token: readToken(SLUICE_TOKEN),
-    storage: storageOf(reporter),
+    storage: storageOf(limits, reporter),
     about: { storage: "durable objects" },
     // The limits tell of their decisions themselves.
     onDecision: () => {},
@@ -80,13 +82,17 @@ function readToken(token: string | undefined): string | null {
   throw new SettingError("SLUICE_TOKEN", "secret", "16 or more characters of printable ASCII without space")
 }
 
-/** Each key's object keeps its own log, compacts it and checks it when it wakes; here is what is left to do for all. */
-function storageOf(reporter: Reporter): LimitStorage {
+/** Each key's object keeps its own log and compacts it by itself, so there is nothing to do for all together. */
+function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
   return {
     flush: () => reporter.flush(),
     compact: () => ({ records: 0, bytesBefore: 0, bytesAfter: 0 }),
-    verify: () => ({ ok: true, segments: 0, records: 0, problems: [] }),
-    doctor: async () => [{ name: "store", ok: true, detail: "a Durable Object for each key" }],
+    verify: () => limits.verify(),
+    async doctor() {
+      const { ok, records, problems } = await limits.verify()
+      const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
+      return [{ name: "store", ok, detail }]
+    },
     gauges: () => ({}),
   }
 }

@@ -1,0 +1,190 @@
+import { describe, expect, test } from "vitest"
+import { ApiError, SluiceClient } from "../../src/client/index.js"
+import { CostError, LimitNotFound, PolicyError, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
+
+const DECISION = {
+  key: "a",
+  allowed: true,
+  cost: 1,
+  remaining: 4,
+  reset_at: "2026-11-21T12:00:00.000Z",
+  algorithm: "gcra",
+  limit: 5,
+  retry_after_ms: 0,
+  reset_after_ms: 12,
+  delay_ms: 0,
+  policy: "default",
+  reason: "ok",
+  receipt: { id: "r-1", key: "a", policy: "default", cost: 1, charged_at_ms: 7 },
+}
+
+type Reply = Response | Error | "silence"
+
+interface Asked {
+  readonly url: string
+  readonly method: string
+  readonly body: Record<string, unknown> | undefined
+  readonly headers: Record<string, string>
+}
+
+const ok = (value: unknown = DECISION) => Response.json(value)
+const problem = (status: number, members: object, headers: Record<string, string> = {}) => {
+  return Response.json({ status, detail: "what went wrong", ...members }, { status, headers })
+}
+const lost = () => new TypeError("fetch failed")
+
+/** A client whose requests get these replies, in order. */
+function clientOf(replies: Reply[], options: object = {}) {
+  const asked: Asked[] = []
+  const client = new SluiceClient("http://limits.test/base/", {
+    retryDelayMs: 0,
+    ...options,
+    fetch(url, { method, body, headers, signal }) {
+      asked.push({
+        url,
+        method: method!,
+        body: body === undefined ? undefined : JSON.parse(body as string),
+        headers: headers as Record<string, string>,
+      })
+      const reply = replies.shift()!
+      if (reply === "silence") {
+        return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)))
+      }
+      return reply instanceof Error ? Promise.reject(reply) : Promise.resolve(reply)
+    },
+  })
+  return { client, asked }
+}
+
+describe("SluiceClient", () => {
+  test("sends the token and the body, and reads the decision", async () => {
+    const { client, asked } = clientOf([ok()], { token: "the-token" })
+    expect(await client.check("a", { cost: 2, limit: "api" })).toEqual({
+      allowed: true,
+      key: "a",
+      policy: "default",
+      algorithm: "gcra",
+      limit: 5,
+      remaining: 4,
+      cost: 1,
+      retryAfterMs: 0,
+      resetAfterMs: 12,
+      delayMs: 0,
+      reason: "ok",
+      receipt: { id: "r-1", key: "a", policy: "default", cost: 1, chargedAtMs: 7 },
+    })
+    expect(asked).toEqual([
+      {
+        url: "http://limits.test/base/v1/check",
+        method: "POST",
+        body: { key: "a", cost: 2, limit: "api", id: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+        headers: { Authorization: "Bearer the-token", "Content-Type": "application/json" },
+      },
+    ])
+  })
+
+  test("check() is tried again under the same id, each call under its own", async () => {
+    const { client, asked } = clientOf([lost(), problem(503, {}), ok(), ok()])
+    expect((await client.check("a")).allowed).toBe(true)
+    await client.check("a")
+    const ids = asked.map(({ body }) => body!["id"])
+    expect(ids.slice(0, 3)).toEqual([ids[0], ids[0], ids[0]])
+    expect(ids[3]).not.toBe(ids[0])
+  })
+
+  test("an id of the caller's is kept", async () => {
+    const { client, asked } = clientOf([ok()])
+    await client.check("a", { id: "mine" })
+    expect(asked[0]!.body).toEqual({ key: "a", id: "mine" })
+  })
+
+  test.each([
+    ["charge()", (client: SluiceClient) => client.charge("a", 1)],
+    ["checkAll()", (client: SluiceClient) => client.checkAll([{ key: "a" }])],
+  ])("%s is not tried again: it may have charged", async (_name, call) => {
+    const { client, asked } = clientOf([lost(), ok()])
+    await expect(call(client)).rejects.toThrow(StoreUnavailable)
+    expect(asked).toHaveLength(1)
+  })
+
+  test("gives up after its retries", async () => {
+    const { client, asked } = clientOf([lost(), lost(), lost(), ok()])
+    await expect(client.peek("a")).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      cause: { message: "fetch failed" },
+    })
+    expect(asked).toHaveLength(3)
+    const never = clientOf([lost(), ok()], { retries: 0 })
+    await expect(never.client.peek("a")).rejects.toThrow(StoreUnavailable)
+  })
+
+  test("gives up after its time, with all its retries", async () => {
+    const { client } = clientOf(["silence"], { timeoutMs: 5 })
+    await expect(client.check("a")).rejects.toThrow("the server did not answer within 5 ms")
+  })
+
+  test("ends with the reason of the caller's signal", async () => {
+    const { client } = clientOf(["silence"])
+    const ending = new AbortController()
+    const call = client.check("a", { signal: ending.signal })
+    ending.abort(new Error("enough"))
+    await expect(call).rejects.toThrow("enough")
+    const { client: other, asked } = clientOf([ok()])
+    await expect(other.check("a", { signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before")
+    expect(asked).toHaveLength(0)
+  })
+
+  test.each([
+    [400, { code: "COST_ABOVE_CAPACITY", key: "a", cost: 9, maximum: 5 }, CostError, { maximum: 5, key: "a" }],
+    [400, { code: "LIMIT_NOT_FOUND", limit: "a" }, LimitNotFound, { limit: "a" }],
+    [
+      400,
+      { code: "POLICY_INVALID", field: "limit", value: 0, allowed: "1 to 5" },
+      PolicyError,
+      { field: "limit", value: 0 },
+    ],
+    [400, { code: "OUT_OF_RANGE" }, RangeError, {}],
+    [400, { code: "REQUEST_INVALID" }, RangeError, {}],
+    [500, { code: "STORE_CORRUPT", row: "segment 3", failure: "x" }, StoreCorrupt, { row: "segment 3" }],
+    [401, { code: "REQUEST_INVALID" }, ApiError, { status: 401, retryAfterMs: null }],
+    [404, { code: "REQUEST_INVALID" }, ApiError, { status: 404 }],
+    [418, {}, ApiError, { status: 418, code: "HTTP_ERROR" }],
+    [500, { code: "__proto__" }, ApiError, { status: 500 }],
+  ])("a %d %j is an error of its class", async (status, members, Class, fields) => {
+    const { client } = clientOf([problem(status, members)])
+    const error = await client.check("a").catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(Class)
+    expect(error).toMatchObject({ message: "what went wrong", ...fields })
+  })
+
+  test("tells how long to wait after too many wrong tokens, and does not try again", async () => {
+    const { client, asked } = clientOf([problem(429, {}, { "Retry-After": "6" })])
+    await expect(client.check("a")).rejects.toMatchObject({ status: 429, retryAfterMs: 6_000 })
+    expect(asked).toHaveLength(1)
+  })
+
+  test("an answer that is no JSON is an error, not a decision", async () => {
+    const { client } = clientOf([new Response("<html>"), new Response("<html>", { status: 500 })])
+    await expect(client.check("a")).rejects.toThrow(ApiError)
+    await expect(client.check("a")).rejects.toThrow("status 500")
+  })
+
+  test.each(["nothing", "ftp://x", "http://user:pass@x", "http://x/?q=1"])(
+    "refuses the URL %s, and shows no secret",
+    (url) => {
+      const make = () => new SluiceClient(url)
+      expect(make).toThrow("allowed is an http or https URL")
+      expect(make).not.toThrow("pass")
+    },
+  )
+
+  test.each([
+    { timeoutMs: 0 },
+    { timeoutMs: 2 ** 31 },
+    { retries: -1 },
+    { retries: 1.5 },
+    { retryDelayMs: Number.NaN },
+  ])("refuses %j", (options) => {
+    expect(() => new SluiceClient("http://x", options)).toThrow(RangeError)
+  })
+})
