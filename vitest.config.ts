@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config"
 
 const { SLUICE_FAULT_RUNS, SLUICE_FAULT_SEED } = process.env
 
+/** A test that takes longer hangs. It is far above what any needs, so that a busy machine fails none. */
+const HANGING_MS = 60_000
+
 export default defineConfig({
   test: {
     // Kept on disk, a module that was transformed while dist/ was being built would fail until its text changes.
@@ -13,6 +16,8 @@ export default defineConfig({
           name: "node",
           include: ["tests/**/*.test.ts"],
           exclude: ["tests/workerd/**"],
+          testTimeout: HANGING_MS,
+          hookTimeout: HANGING_MS,
         },
       },
       {
@@ -20,6 +25,8 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["tests/workerd/**/*.test.ts"],
+          testTimeout: HANGING_MS,
+          hookTimeout: HANGING_MS,
           // A Worker sees no environment variables.
           provide: {
             faultRuns: Number(SLUICE_FAULT_RUNS ?? 25),
