@@ -31,7 +31,7 @@ const KEEP_ALIVE_MS = 65_000
 const LAST_BYTES_MS = 100
 
 /** Where the API answers what it does not know itself, such as a page; `null` where nobody does. */
-export type Fallback = (request: ApiRequest) => Promise<ApiAnswer | null>
+export type Fallback = (request: ApiRequest) => ApiAnswer | null
 
 /**
  * Serves the API over HTTP/1.1 by Node's own server, whose parser refuses what two parsers could read in two ways.
@@ -54,7 +54,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
 
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = new NodeRequest(incoming, response, streams)
-    const answer = (await pages?.(request)) ?? (await api.handle(request))
+    const answer = pages?.(request) ?? (await api.handle(request))
     if (isClosing) response.setHeader("Connection", "close")
     // A body that was not read to its end stands before the next request.
     if (!incoming.complete && request.hasBody) response.setHeader("Connection", "close")

@@ -19,7 +19,7 @@ const TYPES: Readonly<Record<string, string>> = {
  * Answers requests for the dashboard, whose files hold no secrets and need no token. They are read once, so no path from
  * outside ever reaches the file system. The header fields are those that the Worker's assets have.
  */
-export function dashboardPages(): (request: ApiRequest) => Promise<ApiAnswer | null> {
+export function dashboardPages(): (request: ApiRequest) => ApiAnswer | null {
   const files = new Map<string, ApiAnswer>()
   if (existsSync(FOLDER)) {
     const fields = readFields(readFileSync(join(FOLDER, "_headers"), "utf8"))
@@ -33,7 +33,7 @@ export function dashboardPages(): (request: ApiRequest) => Promise<ApiAnswer | n
     if (index !== undefined) files.set(PATH, index)
     files.set(PATH.slice(0, -1), { status: 308, headers: { Location: PATH }, body: null })
   }
-  return async function pages(request) {
+  return function pages(request) {
     const file = files.get(request.path)
     if (file === undefined || (request.method !== "GET" && request.method !== "HEAD")) return null
     const isKnown = file.headers["ETag"] !== undefined && request.header("if-none-match") === file.headers["ETag"]

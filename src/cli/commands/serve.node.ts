@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto"
+import { createHash, hash } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { isIPv6 } from "node:net"
 import { createApi } from "../../api/create-api.js"
@@ -161,7 +161,7 @@ export const serve: Command = {
         metrics,
         events,
         about: { version: call.version, storage: `embedded, sync ${sync}` },
-        digest: (text) => createHash("sha256").update(text).digest(),
+        digest: (text) => hash("sha256", text, "buffer"),
         onError: (error) =>
           terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`),
         ...(log !== null && {
