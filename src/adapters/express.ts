@@ -43,9 +43,9 @@ export function rateLimit<Incoming extends IncomingMessage = ExpressRequest>(
     const signal = options.delay ? clientSignal(response) : undefined
     const request = webRequest(message, originalUrl ?? url, signal)
     const outcome = await guard(request, message, { remoteAddress: ip ?? socket.remoteAddress })
-    if (outcome.response) await sendResponse(outcome.response, response)
-    else admit(outcome, response)
-    return outcome.response === undefined
+    if (outcome.passes) admit(outcome, response)
+    else await sendResponse(outcome.response, response)
+    return outcome.passes
   }
 
   return function rateLimitMiddleware(request, response, next) {

@@ -70,7 +70,7 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
       const signal = options.delay ? clientSignal(reply.raw) : undefined
       const web = webRequest(request.raw, request.originalUrl, signal)
       const outcome = await guard(web, request, { remoteAddress: request.ip })
-      if (outcome.response) return reply.send(outcome.response)
+      if (!outcome.passes) return reply.send(outcome.response)
       setFields(
         outcome.fields,
         (name) => reply.getHeader(name),

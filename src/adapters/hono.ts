@@ -38,7 +38,7 @@ export function rateLimit<E extends Env = any>(
   const guard = guardRequests(options)
   return async function rateLimitMiddleware(context, next) {
     const outcome = await guard(context.req.raw, context, connectionOf(context))
-    if (outcome.response) return outcome.response
+    if (!outcome.passes) return outcome.response
     let head: ResponseHead | null = null
     try {
       await next()

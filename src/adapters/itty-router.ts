@@ -45,7 +45,7 @@ export function rateLimit<Args extends unknown[]>(options: RateLimitOptions<Args
     },
     finally(response: unknown, request: Marked) {
       const outcome = request[place]
-      if (outcome === undefined || outcome.response) return undefined
+      if (!outcome?.passes) return undefined
       const isAnswer = response instanceof Response
       outcome.done(isAnswer ? response : null)
       return isAnswer ? outcome.apply(response) : undefined

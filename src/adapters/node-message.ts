@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Outcome } from "../http/guard.js"
 import type { ResponseHead } from "../http/rate-limit-options.js"
 
-/** Methods that a `Request` refuses to have. */
-const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$/i
+/** Methods that a `Request` refuses to have: three by name, and what is no token of HTTP. */
+const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
+/** A name or an address with a port: nothing in it can end the host of a URL, so none of it becomes path or user. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
 
 /**
  * The head of a Node request as a Web-standard one: method, URL, fields. Its body stays with Node's.
@@ -31,11 +33,18 @@ export function webRequest(message: IncomingMessage, url: string = message.url ?
 
 function webUrl({ headers, socket }: IncomingMessage, url: string): string {
   const scheme = "encrypted" in socket ? "https" : "http"
-  const host = headers.host ?? (headers[":authority"] as string | undefined)
-  // Set, not parsed: a path such as "//example.com" stays a path. Another form, such as "*", has no path.
-  const path = url.startsWith("/") ? url : (URL.parse(url)?.pathname ?? "/")
-  const full = `${scheme}://${host ?? "localhost"}${path}`
-  return URL.canParse(full) ? full : `${scheme}://localhost${path}`
+  const host = headers.host ?? (headers[":authority"] as string | undefined) ?? ""
+  const path = pathOf(url)
+  const full = `${scheme}://${host}${path}`
+  return HOST.test(host) && URL.canParse(full) ? full : `${scheme}://localhost${path}`
+}
+
+/** Path and query. They are set, not parsed: a path such as "//example.com" stays a path. */
+function pathOf(url: string): string {
+  if (url.startsWith("/")) return url
+  const absolute = URL.parse(url)
+  // Another form, such as "*" or "example.com:443", has no path.
+  return absolute?.pathname.startsWith("/") ? `${absolute.pathname}${absolute.search}` : "/"
 }
 
 /** Aborts when the client goes before it has its answer. */
@@ -103,6 +112,17 @@ function append(headers: Headers, name: string, value: unknown): void {
   } catch {
     // The framework sees it still.
   }
+}
+
+/** Answers with a status alone, or ends the connection where an answer has begun. */
+export function sendStatus(status: number, to: ServerResponse): void {
+  if (to.headersSent) {
+    to.destroy()
+    return
+  }
+  for (const name of to.getHeaderNames()) to.removeHeader(name)
+  to.statusCode = status
+  to.end()
 }
 
 /** Answers with a Web-standard response. */

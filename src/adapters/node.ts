@@ -8,7 +8,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
-import { admit, clientSignal, sendResponse, webRequest } from "./node-message.js"
+import { admit, clientSignal, sendResponse, sendStatus, webRequest } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 
@@ -19,7 +19,8 @@ type Rest<Incoming> = [message: Incoming, connection: Connection]
  * Puts a limit around a listener of `http.createServer`, and of `https` and HTTP/2 servers in compatibility mode.
  *
  * Functions of the options get the request's head as a Web-standard `Request` (its body stays with Node's), then Node's
- * own. Refunds and penalties follow when the response has gone out.
+ * own. Refunds and penalties follow when the response has gone out. What the listener throws is answered with a 500 and
+ * told to `onError`, or else to the console: no request ends the process.
  *
  * @throws as `rateLimit` of `sluice/http`
  * @example
@@ -41,11 +42,36 @@ export function rateLimit<
   return async function limited(message, outgoing) {
     // Node gives HTTP/2 the same methods; only their types differ.
     const [incoming, response] = [message as IncomingMessage, outgoing as ServerResponse]
-    const signal = options.delay ? clientSignal(response) : undefined
-    const { remoteAddress } = incoming.socket
-    const outcome = await guard(webRequest(incoming, incoming.url, signal), message, { remoteAddress })
-    if (outcome.response) return sendResponse(outcome.response, response)
+    // Nobody waits for this promise: were it rejected, the process would end.
+    let request: Request
+    try {
+      request = webRequest(incoming, incoming.url, options.delay ? clientSignal(response) : undefined)
+    } catch {
+      return sendStatus(400, response)
+    }
+    try {
+      await answer(request, message, outgoing)
+    } catch (error) {
+      report(error, request, message)
+      sendStatus(500, response)
+    }
+  }
+
+  async function answer(request: Request, message: Incoming, outgoing: Outgoing): Promise<void> {
+    const response = outgoing as ServerResponse
+    const outcome = await guard(request, message, connectionOf(message))
+    if (!outcome.passes) return sendResponse(outcome.response, response)
     admit(outcome, response)
     await listener(message, outgoing)
   }
+
+  function report(error: unknown, request: Request, message: Incoming): void {
+    const { onError = console.error } = options
+    // An error of the error hook has nowhere to go.
+    void (async () => onError(error, request, message, connectionOf(message)))().catch(() => {})
+  }
+}
+
+function connectionOf({ socket }: { readonly socket: { readonly remoteAddress?: string | undefined } }): Connection {
+  return { remoteAddress: socket.remoteAddress }
 }

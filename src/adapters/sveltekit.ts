@@ -37,7 +37,7 @@ export function rateLimit(
   return async function handle({ event, resolve }) {
     if (event.isSubRequest) return resolve(event)
     const outcome = await guard(event.request, event, connectionOf(event))
-    if (outcome.response) return outcome.response
+    if (!outcome.passes) return outcome.response
     let head: ResponseHead | null = null
     try {
       const response = await resolve(event)

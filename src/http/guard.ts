@@ -20,10 +20,23 @@ import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
 import { retryAfterSeconds } from "./retry-after.js"
 
-/** What came of a request: a response in place of the handler's, or leave to go on. */
-export interface Outcome {
-  /** What to answer instead of asking the handler; it has all its fields. `undefined` where the request passes. */
-  readonly response: Response | undefined
+/** What came of a request: a response in place of the handler's, or leave to go on. `passes` says which. */
+export type Outcome = (Passage | Refusal) & OutcomeParts
+
+/** The handler is to be asked. */
+interface Passage {
+  readonly passes: true
+  readonly response: undefined
+}
+
+/** The handler is not to be asked. */
+interface Refusal {
+  readonly passes: false
+  /** What to answer; it has all its fields. */
+  readonly response: Response
+}
+
+interface OutcomeParts {
   /** The decision; `undefined` where none was made, as for a request that is skipped. */
   readonly decision: RequestDecision | undefined
   /** The RateLimit fields for the handler's response. */
@@ -48,7 +61,7 @@ export interface Outcome {
  *
  * const guard = guardRequests({ policy: "1/minute" })
  * const first = await guard(new Request("http://localhost/"))
- * first.response // undefined
+ * first.passes // true
  * first.fields["RateLimit"] // '"default";r=0;t=60'
  * first.done({ status: 200, headers: new Headers() })
  * const second = await guard(new Request("http://localhost/"))
@@ -89,7 +102,7 @@ export function guardRequests<Rest extends unknown[]>(
       return problemResponse(limiterUnavailable(decision, options.failClosedStatus))
     }
     try {
-      if (onLimited) return await onLimited(request, decision, ...rest)
+      if (onLimited) return requireResponse(await onLimited(request, decision, ...rest))
     } catch (error) {
       hooks.error(error)
     }
@@ -133,6 +146,7 @@ export function guardRequests<Rest extends unknown[]>(
     if (decision.allowed || shadow) {
       if (judgeOptions.maxDelayMs > 0 && decision.delayMs > 0 && !shadow) await hold(decision.delayMs, request.signal)
       return {
+        passes: true,
         response: undefined,
         decision,
         fields,
@@ -148,20 +162,20 @@ export function guardRequests<Rest extends unknown[]>(
   }
 }
 
-/** The outcome of a request that is not limited. */
-const PASSED: Outcome = unsettled(undefined, undefined, {})
+/** An outcome after which nothing is to be done. */
+const UNSETTLED = { apply: (own: Response) => own, done: () => {} }
 
-function refused(response: Response, decision?: RequestDecision, fields = {}): Outcome {
-  return unsettled(response, decision, fields)
+/** The outcome of a request that is not limited. */
+const PASSED: Outcome = { ...UNSETTLED, passes: true, response: undefined, decision: undefined, fields: {} }
+
+function refused(response: Response, decision?: RequestDecision, fields: Outcome["fields"] = {}): Outcome {
+  return { ...UNSETTLED, passes: false, response, decision, fields }
 }
 
-/** An outcome after which nothing is to be done. */
-function unsettled(
-  response: Response | undefined,
-  decision: RequestDecision | undefined,
-  fields: Outcome["fields"],
-): Outcome {
-  return { response, decision, fields, apply: (own) => own, done: () => {} }
+/** By its tag, since frameworks bring a `Response` of their own. @throws {TypeError} */
+function requireResponse(answer: Response): Response {
+  if (Object.prototype.toString.call(answer) === "[object Response]") return answer
+  throw new TypeError(`Cannot answer a denied request: onLimited gave ${show(answer)}, allowed is a Response.`)
 }
 
 function refund<Rest extends unknown[]>(charges: readonly Charge[], hooks: Hooks<Rest>): void {

@@ -60,7 +60,8 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly partitionSecret?: string | Uint8Array<ArrayBuffer>
   /**
    * The answer to a denied request, in place of the problem details. It gets the RateLimit fields, and `Retry-After` and
-   * `Cache-Control: no-store` where it does not set them. Where it throws, the client gets the problem details.
+   * `Cache-Control: no-store` where it does not set them. Where it throws, or gives no `Response`, the client gets the
+   * problem details.
    */
   readonly onLimited?: (request: Request, decision: RequestDecision, ...rest: Rest) => Awaitable<Response>
   /**

@@ -34,15 +34,15 @@ export function rateLimit<Rest extends unknown[]>(
 ): (request: Request, ...rest: Rest) => Promise<Response> {
   const guard = guardRequests(options)
   return async function limited(request, ...rest) {
-    const { response: refusal, apply, done } = await guard(request, ...rest)
-    if (refusal) return refusal
+    const outcome = await guard(request, ...rest)
+    if (!outcome.passes) return outcome.response
     let head: ResponseHead | null = null
     try {
       const response = await handler(request, ...rest)
       head = response ?? SWITCHING_PROTOCOLS
-      return apply(response)
+      return outcome.apply(response)
     } finally {
-      done(head)
+      outcome.done(head)
     }
   }
 }

@@ -73,6 +73,21 @@ describe("rateLimit() with options for its answers", () => {
     expect(onError).toHaveBeenCalledOnce()
   })
 
+  test.each([undefined, null, "no", 429, {}, { status: 429, headers: new Headers() }])(
+    "refuses with problem details where onLimited gives %j",
+    async (answer) => {
+      const onError = vi.fn()
+      const handler = vi.fn(ok)
+      const onLimited = async () => answer as Response
+      const response = await rateLimit(handler, { policy, limiter, onLimited, onError })(requestOf())
+      expect(response.status).toBe(429)
+      expect(response.headers.get("content-type")).toBe("application/problem+json")
+      expect(response.headers.get("retry-after")).toBe("5")
+      expect(handler).not.toHaveBeenCalled()
+      expect(onError.mock.calls.map(([error]) => String(error))).toEqual([expect.stringContaining("onLimited gave")])
+    },
+  )
+
   test("lengthens Retry-After by the jitter, and nothing else", async () => {
     const jitter = { maxSeconds: 9, random: () => 0.999 }
     const response = await rateLimit(ok, { policy, limiter, jitter })(requestOf())

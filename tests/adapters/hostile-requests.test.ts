@@ -1,0 +1,152 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { connect as connectTcp } from "node:net"
+import connect from "connect"
+import express from "express"
+import fastify from "fastify"
+import { afterEach, describe, expect, test, vi } from "vitest"
+import { rateLimit as expressLimit } from "../../src/adapters/express.js"
+import { rateLimit as fastifyLimit } from "../../src/adapters/fastify.js"
+import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
+import { listening, type RunningServer, type SuiteOptions } from "./adapter-cases.js"
+
+/** Servers that answer every path with 200, behind one limit. */
+const SERVERS: Record<string, (options: SuiteOptions) => Promise<RunningServer>> = {
+  "sluice/node": (options) => listening(createServer(nodeLimit((_request, response) => response.end(), options))),
+  "sluice/express in Express": (options) => {
+    const app = express()
+    app.use(expressLimit(options))
+    app.use((_request, response) => void response.send("hello"))
+    return listening(createServer(app))
+  },
+  "sluice/express in Connect": (options) => {
+    const app = connect()
+    app.use(expressLimit(options))
+    app.use((_request, response) => response.end())
+    return listening(createServer(app))
+  },
+  "sluice/fastify": async (options) => {
+    const app = fastify()
+    await app.register(fastifyLimit(options))
+    app.all("/*", async () => "hello")
+    return { url: await app.listen({ port: 0, host: "127.0.0.1" }), close: () => app.close() }
+  },
+}
+
+/** Sends a head as it stands, as no client library would, and tells the status of the answer. */
+function statusOf(url: string, target: string, host: string, method = "GET"): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp(Number(new URL(url).port), "127.0.0.1")
+    let answer = ""
+    socket.setEncoding("latin1")
+    socket.on("data", (chunk) => {
+      answer += chunk
+    })
+    socket.on("error", reject)
+    socket.on("close", () => resolve(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1])))
+    socket.write(`${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  })
+}
+
+let running: RunningServer | undefined
+afterEach(async () => {
+  await running?.close()
+  running = undefined
+})
+
+describe.each(Object.keys(SERVERS))("rateLimit() of %s", (name) => {
+  async function serve(options: SuiteOptions) {
+    running = await SERVERS[name]!({ key: () => "all", ...options })
+    return running.url
+  }
+
+  test.each([
+    "u@b",
+    "u:p@b",
+    "a/health?",
+    "a/health#",
+    "a/x/../health?",
+    "a?",
+    "a#",
+    "a\\",
+    "a/",
+    "[::1",
+    "[::1]x",
+    "a:99999",
+    "a:b",
+    "%",
+    "a b",
+    "",
+  ])("sees the path that was asked for, whatever the host: %j", async (host) => {
+    const seen: string[] = []
+    const skip = ({ url }: Request) => {
+      seen.push(url)
+      return new URL(url).pathname === "/health"
+    }
+    const url = await serve({ policy: "1/minute", skip })
+    const statuses = [await statusOf(url, "/login?a=b", host), await statusOf(url, "/login?a=b", host)]
+    expect(statuses).toEqual([200, 429])
+    expect(seen).toEqual(Array(2).fill("http://localhost/login?a=b"))
+  })
+
+  test.each([
+    ["example.com:8080", "http://example.com:8080/"],
+    ["[::1]:80", "http://[::1]/"],
+    ["192.0.2.1", "http://192.0.2.1/"],
+    ["my_service", "http://my_service/"],
+  ])("keeps the host that is one: %s", async (host, expected) => {
+    const seen: string[] = []
+    const url = await serve({ policy: "9/minute", onDecision: (_decision, request) => void seen.push(request.url) })
+    await statusOf(url, "/", host)
+    expect(seen).toEqual([expected])
+  })
+
+  test("keeps the query of a target in absolute form", async () => {
+    const seen: string[] = []
+    const url = await serve({ policy: "9/minute", onDecision: (_decision, request) => void seen.push(request.url) })
+    await statusOf(url, "http://other.example/a?b=c", "localhost")
+    expect(seen).toEqual(["http://localhost/a?b=c"])
+  })
+})
+
+describe("rateLimit() of sluice/node", () => {
+  test("answers 500 where the listener fails, tells onError, and goes on", async () => {
+    const own = new Error("own")
+    const onError = vi.fn()
+    const answers = [
+      () => Promise.reject(own),
+      () => {
+        throw own
+      },
+      () => undefined,
+    ]
+    const limited = nodeLimit(
+      async (_request, response) => {
+        response.setHeader("x-partial", "1")
+        await answers.shift()!()
+        response.end()
+      },
+      { policy: "9/minute", onError },
+    )
+    running = await listening(createServer(limited))
+    const statuses: number[] = []
+    for (let asked = 0; asked < 3; asked++) statuses.push(await statusOf(running.url, "/", "localhost"))
+    expect(statuses).toEqual([500, 500, 200])
+    expect(onError.mock.calls.map(([error]) => error)).toEqual([own, own])
+  })
+
+  test("ends the connection where the listener fails after its answer began", async () => {
+    const onError = vi.fn()
+    const limited = nodeLimit(
+      (_request: IncomingMessage, response: ServerResponse) => {
+        response.writeHead(200)
+        response.write("half")
+        throw new Error("own")
+      },
+      { policy: "9/minute", onError },
+    )
+    running = await listening(createServer(limited))
+    const { url } = running
+    await expect(fetch(url).then((response) => response.text())).rejects.toThrow()
+    expect(onError).toHaveBeenCalledOnce()
+  })
+})
