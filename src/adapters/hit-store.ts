@@ -1,5 +1,17 @@
+import {
+  CLOCK,
+  checkFields,
+  either,
+  FUNCTION,
+  having,
+  type Kinds,
+  READ_ELSEWHERE,
+  TEXT,
+  whole,
+} from "../http/check-fields.js"
 import { limiterKey } from "../http/keys/limiter-key.js"
 import { memoryLimiters } from "../http/memory-limiters.js"
+import { parseAlgorithmName } from "../policy/algorithm-name.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Algorithm } from "../types/algorithm.js"
@@ -49,6 +61,14 @@ export interface Hits {
   resetTime: Date
 }
 
+const OPTION_KINDS: Kinds<HitStoreOptions> = {
+  limiter: either(FUNCTION, having("check", "refund", "peek", "reset")),
+  algorithm: READ_ELSEWHERE,
+  prefix: TEXT,
+  maxKeys: whole(1, 2 ** 32 - 1),
+  clock: CLOCK,
+}
+
 /** More than any limit: who counts up to this only counts. */
 const COUNT_ONLY = 2 ** 31
 
@@ -74,8 +94,11 @@ export class HitStore {
   /** Whether the middleware takes back denied hits, of which there is nothing to take. */
   #takesBackDenials = false
 
+  /** @throws {RangeError} naming the option that cannot be; {PolicyError} where the algorithm is none */
   constructor(options: HitStoreOptions = {}) {
+    checkFields("make a store", options, OPTION_KINDS)
     const { limiter, prefix = "", clock = systemClock, algorithm } = options
+    if (algorithm !== undefined) parseAlgorithmName("algorithm", algorithm)
     if (typeof limiter === "object" && algorithm !== undefined) {
       throw new RangeError(`Cannot make a store: algorithm is ${show(algorithm)}, but the limiter has its own.`)
     }
@@ -99,7 +122,9 @@ export class HitStore {
     this.#decidesUpTo = undefined
     if (typeof limiter === "object" || algorithm !== undefined) {
       if (typeof options.limit !== "number") {
-        throw new RangeError("Cannot use the store: limit is a function, allowed is a number where a limiter decides.")
+        throw new RangeError(
+          `Cannot use the store: limit is ${show(options.limit)}, allowed is a number where a limiter decides.`,
+        )
       }
       this.#decidesUpTo = options.limit
     }

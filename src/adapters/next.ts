@@ -4,6 +4,7 @@
  * @module
  */
 import type { NextFetchEvent, NextRequest } from "next/server.js"
+import { checkHandler } from "../http/check-options.js"
 import { rateLimit as limitHandler } from "../http/rate-limit.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 
@@ -42,6 +43,7 @@ export function rateLimit(
   options: ProxyOptions,
   proxy?: Proxy,
 ): (request: NextRequest, event: NextFetchEvent) => Promise<Response> {
+  if (proxy !== undefined) checkHandler("proxy", proxy)
   requireKey(options)
   const limited = limitHandler<[event: NextFetchEvent]>(async (request, event) => {
     const answer = await proxy?.(request as NextRequest, event)
@@ -71,6 +73,7 @@ export function rateLimitRoute<Context>(
   handler: (request: NextRequest, context: Context) => Response | Promise<Response>,
   options: RateLimitOptions<[context: Context]>,
 ): (request: NextRequest, context: Context) => Promise<Response> {
+  checkHandler("handler", handler)
   requireKey(options)
   return limitHandler<[context: Context]>((request, context) => handler(request as NextRequest, context), options)
 }

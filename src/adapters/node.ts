@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
+import { checkHandler } from "../http/check-options.js"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
@@ -38,6 +39,7 @@ export function rateLimit<
   listener: (request: Incoming, response: Outgoing) => unknown,
   options: RateLimitOptions<Rest<Incoming>>,
 ): (request: Incoming, response: Outgoing) => Promise<void> {
+  checkHandler("listener", listener)
   const guard = guardRequests(options)
   return async function limited(message, outgoing) {
     // Node gives HTTP/2 the same methods; only their types differ.

@@ -1,4 +1,21 @@
 import { show } from "../types/errors.js"
+import type { AccessList } from "./access.js"
+import {
+  BOOLEAN,
+  CLOCK,
+  checkFields,
+  either,
+  FUNCTION,
+  type Kind,
+  type Kinds,
+  LIST,
+  oneOf,
+  READ_ELSEWHERE,
+  required,
+  TEXT,
+  whole,
+} from "./check-fields.js"
+import type { MessageLimitOptions } from "./limit-messages.js"
 import type { LimitOptions } from "./limit-options.js"
 import { headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
@@ -9,20 +26,80 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_LIMITS = 16
 const DEFAULT_MAX_DELAY_MS = 10_000
 
+const TIMER = whole(1, MAX_TIMER_MS)
+const MAX_KEYS = whole(1, 2 ** 32 - 1)
+/** The capacity of the policy, which may be less, is looked at where the policy is known. */
+const COST = either(whole(0, 2 ** 31), FUNCTION)
+const OBJECT: Kind = { allowed: "an object", fits: (value) => typeof value === "object" && value !== null }
+
+const LIMIT_KINDS: Kinds<LimitOptions<never>> = {
+  policy: READ_ELSEWHERE,
+  key: FUNCTION,
+  cost: COST,
+  name: {
+    allowed: "1 to 32 printable ASCII characters without a space at either end",
+    // Room is left for what comes after the name of a limit in those of its rules.
+    fits: (value) => typeof value === "string" && /^[!-~](?:[ -~]{0,30}[!-~])?$/.test(value),
+  },
+}
+
+/** What requests and messages have in common. */
+const FAILURE_KINDS = {
+  failMode: oneOf("open", "closed", "local"),
+  timeoutMs: TIMER,
+  localLimiter: FUNCTION,
+  limiter: FUNCTION,
+  maxKeys: MAX_KEYS,
+  clock: CLOCK,
+  onDecision: FUNCTION,
+  onError: FUNCTION,
+}
+
+const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
+  ...LIMIT_KINDS,
+  ...FAILURE_KINDS,
+  limits: READ_ELSEWHERE,
+  skip: FUNCTION,
+  allow: READ_ELSEWHERE,
+  deny: READ_ELSEWHERE,
+  address: OBJECT,
+  status: whole(400, 599),
+  jitter: READ_ELSEWHERE,
+  partitionSecret: either(TEXT, { allowed: "bytes", fits: (value) => value instanceof Uint8Array }),
+  onLimited: FUNCTION,
+  failClosedStatus: oneOf(429, 503),
+  delay: either(BOOLEAN, OBJECT),
+  skipFailedRequests: BOOLEAN,
+  skipSuccessfulRequests: BOOLEAN,
+  penalty: FUNCTION,
+  shadow: BOOLEAN,
+  headers: either(oneOf(false), either(TEXT, LIST)),
+  legacyReset: oneOf("epoch", "delta"),
+  quotaUnit: TEXT,
+}
+
+const MESSAGE_KINDS: Kinds<MessageLimitOptions> = {
+  ...FAILURE_KINDS,
+  policy: READ_ELSEWHERE,
+  cost: COST,
+  onLimited: either(oneOf("close", "drop"), FUNCTION),
+  maxPending: whole(1, 65_536),
+}
+
+const LIST_KINDS: Kinds<AccessList> = { addresses: LIST, keys: LIST }
+
 /**
  * Refuses what can be known to be wrong before the first request.
  *
  * @throws {RangeError} naming the option, its value and what is allowed
  */
 export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): void {
-  const { failMode, failClosedStatus, legacyReset, timeoutMs, status, jitter, quotaUnit, headers } = options
-  checkOneOf("failMode", failMode, ["open", "closed", "local"])
-  checkOneOf("failClosedStatus", failClosedStatus, [429, 503])
-  checkOneOf("legacyReset", legacyReset, ["epoch", "delta"])
-  checkWhole("timeoutMs", timeoutMs, 1, MAX_TIMER_MS)
-  checkWhole("status", status, 400, 599)
-  checkWhole("maxKeys", options.maxKeys, 1, 2 ** 32 - 1)
-  if (typeof options.delay === "object") checkWhole("delay.maxMs", options.delay.maxMs, 1, MAX_TIMER_MS)
+  checkFields<RateLimitOptions<never>>("rate limit", options as RateLimitOptions<never>, REQUEST_KINDS)
+  const { jitter, quotaUnit, headers, delay } = options
+  if (typeof delay === "object") checkFields("rate limit", delay, { maxMs: required(TIMER) }, "delay.")
+  for (const list of ["allow", "deny"] as const) {
+    if (options[list] !== undefined) checkFields("rate limit", options[list], LIST_KINDS, `${list}.`)
+  }
   if (jitter !== undefined) checkJitter(jitter)
   if (quotaUnit !== undefined) sfString(quotaUnit)
   headerStyles(headers)
@@ -31,6 +108,16 @@ export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<R
       "Cannot rate limit: skipFailedRequests and skipSuccessfulRequests are both set, allowed is one: nothing would count.",
     )
   }
+}
+
+/** As `checkOptions`, for messages. @throws {RangeError} */
+export function checkMessageOptions(options: MessageLimitOptions): void {
+  checkFields("limit messages", options, MESSAGE_KINDS)
+}
+
+/** Refuses what is to be called and cannot be. @throws {RangeError} */
+export function checkHandler(name: string, handler: unknown): void {
+  checkFields<Record<string, unknown>>("rate limit", { [name]: handler }, { [name]: required(FUNCTION) })
 }
 
 /**
@@ -42,7 +129,6 @@ export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   const { limits, policy } = options
   if (limits === undefined) {
     if (policy === undefined) throw new RangeError("Cannot rate limit: there is neither policy nor limits.")
-    checkName("name", options.name)
     return [options as LimitOptions<Rest>]
   }
   for (const field of ["policy", "key", "cost", "name"] as const) {
@@ -52,32 +138,14 @@ export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   if (!Array.isArray(limits) || limits.length < 1 || limits.length > MAX_LIMITS) {
     throw new RangeError(`Cannot rate limit: limits is ${show(limits)}, allowed are 1 to ${MAX_LIMITS} of them.`)
   }
-  for (const [index, { name }] of limits.entries()) checkName(`limits[${index}].name`, name)
+  for (const [index, limit] of limits.entries()) {
+    checkFields<LimitOptions<never>>("rate limit", limit, LIMIT_KINDS, `limits[${index}].`)
+  }
   return limits
-}
-
-/** Room is left for what comes after the name of a limit in those of its rules. */
-function checkName(field: string, name: string | undefined): void {
-  if (name === undefined || /^[!-~](?:[ -~]{0,30}[!-~])?$/.test(name)) return
-  throw new RangeError(
-    `Cannot rate limit: ${field} is ${show(name)}, allowed are 1 to 32 printable ASCII characters without a space at either end.`,
-  )
 }
 
 /** The longest time that a request is held, in ms; 0 where none is. */
 export function maxDelayMsOf<Rest extends unknown[]>({ delay }: RateLimitOptions<Rest>): number {
   if (typeof delay === "object") return delay.maxMs
   return delay ? DEFAULT_MAX_DELAY_MS : 0
-}
-
-function checkOneOf(field: string, value: unknown, allowed: readonly unknown[]): void {
-  if (value === undefined || allowed.includes(value)) return
-  throw new RangeError(`Cannot rate limit: ${field} is ${show(value)}, allowed is ${allowed.map(show).join(", ")}.`)
-}
-
-function checkWhole(field: string, value: number | undefined, minimum: number, maximum: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= minimum && value <= maximum)) return
-  throw new RangeError(
-    `Cannot rate limit: ${field} is ${show(value)}, allowed is a whole number ${minimum} to ${maximum}.`,
-  )
 }

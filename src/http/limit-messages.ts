@@ -3,9 +3,9 @@ import type { Policy, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
-import { checkOptions } from "./check-options.js"
-import { decide, type Reports, unasked } from "./decide.js"
-import { limiterKey } from "./keys/limiter-key.js"
+import { checkMessageOptions } from "./check-options.js"
+import { decide, findBadCost, type Reports, unasked } from "./decide.js"
+import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
@@ -46,7 +46,8 @@ export interface MessageGuard {
   /**
    * Hands the messages of a socket that are within the limit to `onMessage`, in the order in which they came.
    *
-   * @param key what they count against: the user, or something of this socket alone
+   * @param key what they count against: the user, or something of this socket alone; what is no text counts against
+   * `UNIDENTIFIED_KEY`
    */
   listen(socket: MessageSocket, key: string, onMessage: (message: unknown, socket: MessageSocket) => unknown): void
 }
@@ -70,13 +71,14 @@ const DEFAULT_MAX_PENDING = 256
  * ```
  */
 export function limitMessages(options: MessageLimitOptions): MessageGuard {
+  checkMessageOptions(options)
   const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
   const { failMode = "open", timeoutMs = 1_000, localLimiter } = options
-  checkOptions({ policy: options.policy, failMode, timeoutMs, ...(options.maxKeys && { maxKeys: options.maxKeys }) })
-  if (!Number.isInteger(maxPending) || maxPending < 1 || maxPending > 65_536) {
-    throw new RangeError(`Cannot limit messages: maxPending is ${maxPending}, allowed is a whole number 1 to 65536.`)
-  }
   const policy = parsePolicy(options.policy)
+  const bad = typeof cost === "number" && findBadCost(policy, "", cost)
+  if (bad) {
+    throw new RangeError(`Cannot limit messages: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
+  }
   const memory = memoryLimiters(1, options)
   const decideOptions = {
     limiterOf: options.limiter ? perPolicy(options.limiter) : memory,
@@ -93,7 +95,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
 
   async function check(key: string, message: unknown): Promise<Decision> {
     const reports = reportsOf(message)
-    const ask = { policy, key: await limiterKey(key), cost: 1 }
+    const ask = { policy, key: await keyOf(key, reports), cost: 1 }
     let decision: Decision
     try {
       ask.cost = typeof cost === "number" ? cost : await cost(message)
@@ -107,7 +109,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
       reports.error(error)
       decision = unasked("limit", ask)
     }
-    quietly(() => onDecision?.(decision, message))
+    quietly(() => onDecision?.(decision, message), reports.error)
     return decision
   }
 
@@ -120,18 +122,21 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
       const isCrowded = pending >= maxPending
       const checked = isCrowded ? unasked("limit", { policy, key, cost: 1 }) : check(key, data)
       pending += 1
-      turn = turn.then(async () => {
-        const decision = await checked
-        pending -= 1
-        if (isClosed) return
-        // Not awaited, and what it throws not caught: as if it were the socket's own listener.
-        if (decision.allowed) void Promise.resolve().then(() => onMessage(data, socket))
-        else deny(decision, data)
-      })
+      // Nobody waits for this promise: were it rejected, the process would end.
+      turn = turn
+        .then(async () => {
+          const decision = await checked
+          pending -= 1
+          if (isClosed) return
+          // Not awaited, and what it throws not caught: as if it were the socket's own listener.
+          if (decision.allowed) void Promise.resolve().then(() => onMessage(data, socket))
+          else deny(decision, data)
+        })
+        .catch(reportsOf(data).error)
     })
 
     function deny(decision: Decision, data: unknown): void {
-      if (typeof onLimited === "function") quietly(() => onLimited(socket, decision, data))
+      if (typeof onLimited === "function") quietly(() => onLimited(socket, decision, data), reportsOf(data).error)
       if (onLimited !== "close") return
       isClosed = true
       socket.close(POLICY_VIOLATION, `Too many messages: try again in ${decision.retryAfterMs} ms.`)
@@ -141,11 +146,17 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
   return { check, listen }
 }
 
-/** Hooks cannot change what happens, by throwing neither. */
-function quietly(hook: () => void): void {
+/** A key that cannot be is no way out of a limit. */
+async function keyOf(key: string, reports: Reports): Promise<string> {
   try {
-    hook()
-  } catch {
-    // It has nowhere to go.
+    return await limiterKey(key)
+  } catch (error) {
+    reports.error(error)
+    return UNIDENTIFIED_KEY
   }
+}
+
+/** Hooks cannot change what happens, by throwing at once or later. */
+function quietly(hook: () => unknown, onError: (error: unknown) => void = () => {}): void {
+  void (async () => hook())().catch(onError)
 }

@@ -1,3 +1,4 @@
+import { checkHandler } from "./check-options.js"
 import { guardRequests } from "./guard.js"
 import type { Handler, RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 
@@ -32,6 +33,7 @@ export function rateLimit<Rest extends unknown[]>(
   handler: Handler<Rest>,
   options: RateLimitOptions<Rest>,
 ): (request: Request, ...rest: Rest) => Promise<Response> {
+  checkHandler("handler", handler)
   const guard = guardRequests(options)
   return async function limited(request, ...rest) {
     const outcome = await guard(request, ...rest)

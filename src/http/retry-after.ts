@@ -1,4 +1,4 @@
-import { show } from "../types/errors.js"
+import { checkFields, FUNCTION, type Kinds, required, whole } from "./check-fields.js"
 
 /** How much `Retry-After` is lengthened at random, so that the clients denied together do not come back together. */
 export interface Jitter {
@@ -8,7 +8,7 @@ export interface Jitter {
   readonly random?: () => number
 }
 
-const MAX_JITTER_SECONDS = 86_400
+const JITTER_KINDS: Kinds<Jitter> = { maxSeconds: required(whole(1, 86_400)), random: FUNCTION }
 
 /**
  * The seconds that `Retry-After` says: the wait rounded up, at least 1, plus the jitter where there is one. Who waits
@@ -31,11 +31,7 @@ export function retryAfterSeconds(retryAfterMs: number, jitter?: Jitter): number
   return wait + Math.min(Math.max(extra, 0), maxSeconds)
 }
 
-/** @throws {RangeError} where `maxSeconds` is not a whole number 1 … 86,400 */
-export function checkJitter({ maxSeconds }: Jitter): void {
-  if (!Number.isInteger(maxSeconds) || maxSeconds < 1 || maxSeconds > MAX_JITTER_SECONDS) {
-    throw new RangeError(
-      `Cannot rate limit: jitter.maxSeconds is ${show(maxSeconds)}, allowed is a whole number 1 to ${MAX_JITTER_SECONDS}.`,
-    )
-  }
+/** @throws {RangeError} where `maxSeconds` is not a whole number 1 … 86,400, or `random` no function */
+export function checkJitter(jitter: Jitter): void {
+  checkFields("rate limit", jitter, JITTER_KINDS, "jitter.")
 }

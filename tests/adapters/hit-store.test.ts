@@ -88,6 +88,18 @@ describe("HitStore", () => {
     expect(totalHits).toBeLessThan(1_600)
   })
 
+  test.each<[string, unknown]>([
+    ["algorithm", { algorithm: "gcar" }],
+    ["limiter", { limiter: {} }],
+    ["limiter", { limiter: "memory" }],
+    ["prefix", { prefix: 5 }],
+    ["maxKeys", { maxKeys: 0 }],
+    ["clock", { clock: {} }],
+    ['did you mean "algorithm"', { algoritm: "gcra" }],
+  ])("refuses a bad %s at construction: %j", (field, options) => {
+    expect(() => new HitStore(options as HitStoreOptions)).toThrow(field)
+  })
+
   test("refuses what cannot be", async () => {
     expect(() => new HitStore({ limiter: new RateLimiter("1/second"), algorithm: "gcra" })).toThrow("algorithm")
     expect(() => storeOf({ algorithm: "gcra" }, () => 3)).toThrow("limit is a function")

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest"
-import { limitMessages, type MessageLimitOptions, type MessageSocket } from "../../src/http/index.js"
+import { limitMessages, type MessageLimitOptions, type MessageSocket, UNIDENTIFIED_KEY } from "../../src/http/index.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { decisionOf, denialOf, FakeLimiter } from "./fake-limiter.js"
@@ -127,6 +127,73 @@ describe("limitMessages()", () => {
     await receive("hello")
     expect(onDecision).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ allowed: false }), "hello")
     expect(socket.closed?.code).toBe(1008)
+  })
+
+  test("counts a key that is no text against the one of all such, and tells onError", async () => {
+    const onError = vi.fn()
+    const keys: string[] = []
+    const guard = limitMessages({
+      policy: "1/second",
+      clock: new ManualClock(0),
+      onLimited: "drop",
+      onDecision: ({ key }) => void keys.push(key),
+      onError,
+    })
+    const socket = new TestSocket()
+    const heard: unknown[] = []
+    guard.listen(socket, 42 as unknown as string, (message) => heard.push(message))
+    socket.receive("one")
+    socket.receive("two")
+    await settled()
+    expect(await guard.check(Symbol("key") as unknown as string, "three")).toMatchObject({ allowed: false })
+    expect(heard).toEqual(["one"])
+    expect(keys).toEqual([UNIDENTIFIED_KEY, UNIDENTIFIED_KEY, UNIDENTIFIED_KEY])
+    expect(onError.mock.calls.map(([error]) => String(error))).toEqual(Array(3).fill(expect.stringContaining("key")))
+  })
+
+  test.each(["onDecision", "onLimited", "onError", "close"] as const)(
+    "leaves no rejection unhandled where %s fails, and denies still",
+    async (failing) => {
+      const unhandled = vi.fn()
+      process.on("unhandledRejection", unhandled)
+      const broken = vi.fn(async () => Promise.reject(new Error("hook")))
+      const onError = vi.fn()
+      const { socket, heard, receive } = listening({
+        policy: "1/second",
+        onError,
+        ...(failing === "close" ? { onLimited: "close" } : { onLimited: "drop", [failing]: broken }),
+        ...(failing === "onError" && { cost: broken }),
+      })
+      socket.close = () => {
+        throw new Error("closed already")
+      }
+      await receive(1, 2)
+      await settled()
+      process.off("unhandledRejection", unhandled)
+      expect(unhandled).not.toHaveBeenCalled()
+      expect(heard).toEqual(failing === "onError" ? [] : [1])
+      if (failing === "close") expect(onError).toHaveBeenCalledOnce()
+      else expect(broken).toHaveBeenCalled()
+    },
+  )
+
+  test.each<[string, unknown]>([
+    ["cost", { cost: "1" }],
+    ["cost", { cost: 2 }],
+    ["cost", { cost: Number.NaN }],
+    ["maxKeys", { maxKeys: 0 }],
+    ["maxKeys", { maxKeys: Number.NaN }],
+    ["onLimited", { onLimited: "Drop" }],
+    ["limiter", { limiter: {} }],
+    ["localLimiter", { localLimiter: "memory" }],
+    ["clock", { clock: {} }],
+    ["onDecision", { onDecision: true }],
+    ["onError", { onError: "log" }],
+    ['did you mean "failMode"', { failmode: "closed" }],
+  ])("refuses a %s that no type would let by: %j", (field, options) => {
+    const all = { policy: "1/second", ...(options as object) }
+    expect(() => limitMessages(all)).toThrow(RangeError)
+    expect(() => limitMessages(all)).toThrow(field)
   })
 
   test.each<[string, Partial<MessageLimitOptions>]>([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { clientAddress, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { clientAddress, guardRequests, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { PolicyError } from "../../src/types/errors.js"
 import { denialOf, FakeLimiter } from "./fake-limiter.js"
@@ -170,6 +170,69 @@ describe("rateLimit() refuses at construction", () => {
   ])("a bad %s: %j", (field, options) => {
     expect(() => rateLimit(ok, { policy: "10/minute", ...options })).toThrow(RangeError)
     expect(() => rateLimit(ok, { policy: "10/minute", ...options })).toThrow(field)
+  })
+
+  test.each<[string, unknown]>([
+    ["cost", { cost: "1" }],
+    ["cost", { cost: "1", policy: () => "10/minute" }],
+    ["cost", { cost: 0.5, policy: () => "10/minute" }],
+    ["clock", { clock: {} }],
+    ["clock", { clock: null }],
+    ["limiter", { limiter: {} }],
+    ["localLimiter", { localLimiter: {} }],
+    ["shadow", { shadow: "false" }],
+    ["delay.maxMs", { delay: {} }],
+    ["delay.maxMs", { delay: { maxMs: "1" } }],
+    ["delay", { delay: "true" }],
+    ["delay", { delay: null }],
+    ['"failmode" (did you mean "failMode"?)', { failmode: "closed" }],
+    ['"delay.maxMS" (did you mean "maxMs"?)', { delay: { maxMS: 1 } }],
+    ['"nonsense"', { nonsense: undefined }],
+    ["key", { key: "x" }],
+    ["skip", { skip: true }],
+    ["penalty", { penalty: 10 }],
+    ["onLimited", { onLimited: 429 }],
+    ["onDecision", { onDecision: console }],
+    ["onError", { onError: null }],
+    ["skipFailedRequests", { skipFailedRequests: "yes" }],
+    ["allow.addresses", { allow: { addresses: "10.0.0.0/8" } }],
+    ["allow.keys", { allow: { keys: "a" } }],
+    ["deny", { deny: ["1.2.3.4"] }],
+    ["deny", { deny: "1.2.3.4" }],
+    ['"deny.adresses" (did you mean "addresses"?)', { deny: { adresses: ["1.2.3.4"] } }],
+    ["address is", { address: "X-Real-IP" }],
+    ["header", { address: { header: "X Real IP" } }],
+    ["header", { address: { header: "" } }],
+    ['"trustedHop" (did you mean "trustedHops"?)', { address: { trustedHop: 1 } }],
+    ["jitter", { jitter: true }],
+    ["jitter.random", { jitter: { maxSeconds: 1, random: 0.5 } }],
+    ["headers", { headers: true }],
+    ["headers", { headers: null }],
+    ["partitionSecret", { partitionSecret: Array(16) }],
+    ["quotaUnit", { quotaUnit: 5 }],
+    ["name", { name: 5 }],
+    ["limits[0].key", { policy: undefined, limits: [{ policy: "1/minute", key: "x" }] }],
+    ['"limits[0].kye" (did you mean "key"?)', { policy: undefined, limits: [{ policy: "1/minute", kye: () => "x" }] }],
+    ["limits[0]", { policy: undefined, limits: ["1/minute"] }],
+  ])("a %s that no type would let by: %o", (field, options) => {
+    const all = { policy: "10/minute", ...(options as object) }
+    expect(() => rateLimit(ok, all)).toThrow(RangeError)
+    expect(() => rateLimit(ok, all)).toThrow(field)
+    expect(() => guardRequests(all)).toThrow(field)
+  })
+
+  test("options that are none, and a handler that is none", () => {
+    for (const options of [undefined, null, "10/minute", ["10/minute"]]) {
+      expect(() => rateLimit(ok, options as never)).toThrow(RangeError)
+    }
+    for (const handler of [undefined, null, { fetch: ok }]) {
+      expect(() => rateLimit(handler as never, { policy: "10/minute" })).toThrow("handler")
+    }
+  })
+
+  test("an option that a prototype has, too", () => {
+    const options = Object.assign(Object.create({ skip: true }), { policy: "10/minute" })
+    expect(() => rateLimit(ok, options)).toThrow("skip")
   })
 
   test("a policy that cannot be", () => {

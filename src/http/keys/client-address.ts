@@ -1,4 +1,4 @@
-import { show } from "../../types/errors.js"
+import { checkFields, type Kinds, whole } from "../check-fields.js"
 import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { socketAddress } from "./socket-address.js"
@@ -26,7 +26,14 @@ export interface ClientAddressOptions {
 }
 
 const DEFAULT_IPV6_PREFIX = 56
-const MAX_TRUSTED_HOPS = 32
+const ADDRESS_KINDS: Kinds<ClientAddressOptions> = {
+  header: {
+    allowed: "the name of a header",
+    fits: (value) => typeof value === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
+  },
+  trustedHops: whole(1, 32),
+  ipv6Prefix: whole(1, 128),
+}
 const FORWARDED_FOR = "x-forwarded-for"
 const CLOUDFLARE_ADDRESS = "cf-connecting-ip"
 
@@ -49,9 +56,8 @@ const CLOUDFLARE_ADDRESS = "cf-connecting-ip"
  * ```
  */
 export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor {
-  const { ipv6Prefix = DEFAULT_IPV6_PREFIX } = options
-  checkWhole("ipv6Prefix", ipv6Prefix, 128)
   const addressOf = findClientAddress(options)
+  const { ipv6Prefix = DEFAULT_IPV6_PREFIX } = options
   return function clientAddressKey(request, ...rest) {
     const address = addressOf(request, rest)
     return address && `ip:${networkText(address, ipv6Prefix)}`
@@ -63,11 +69,11 @@ export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor 
  *
  * @throws {RangeError} at construction, where an option is out of its range
  */
-export function findClientAddress({
-  header,
-  trustedHops,
-}: ClientAddressOptions): (request: Request, rest: readonly unknown[]) => IpAddress | undefined {
-  if (trustedHops !== undefined) checkWhole("trustedHops", trustedHops, MAX_TRUSTED_HOPS)
+export function findClientAddress(
+  options: ClientAddressOptions,
+): (request: Request, rest: readonly unknown[]) => IpAddress | undefined {
+  checkFields("use clientAddress", options, ADDRESS_KINDS)
+  const { header, trustedHops } = options
   if (header?.toLowerCase() === FORWARDED_FOR && trustedHops === undefined) {
     throw new RangeError("Cannot use clientAddress: header X-Forwarded-For needs trustedHops, its client may forge it.")
   }
@@ -91,11 +97,4 @@ function isCloudflare(): boolean {
 
 function parse(text: string | null | undefined): IpAddress | undefined {
   return text ? parseIpAddress(text) : undefined
-}
-
-function checkWhole(field: string, value: number, maximum: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= maximum) return
-  throw new RangeError(
-    `Cannot use clientAddress: ${field} is ${show(value)}, allowed is a whole number 1 to ${maximum}.`,
-  )
 }
