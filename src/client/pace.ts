@@ -10,6 +10,9 @@ interface Quota {
 /** How long to wait after a refusal that says nothing of it. */
 const UNTOLD_RETRY_MS = 1_000
 
+/** Quotas of a server that are remembered; the one told of least recently is forgotten. Servers tell of a few. */
+const MOST_QUOTAS = 100
+
 /** Whether requests go as long as there is quota, or evenly over the time until it is full. */
 export type Pacing = "burst" | "even"
 
@@ -21,6 +24,7 @@ export type Pacing = "burst" | "even"
  */
 export class Pace {
   readonly #pacing: Pacing
+  /** By their names, those told of least recently first. */
   readonly #quotas = new Map<string, Quota>()
   #blockedUntilMs = 0
   #nextAtMs = 0
@@ -67,7 +71,9 @@ export class Pace {
     this.#inFlight -= cost
     this.#tells = quotas.length > 0
     for (const { name, remaining, resetAfterMs, limit } of quotas) {
+      this.#quotas.delete(name)
       this.#quotas.set(name, { remaining, limit, resetAtMs: nowMs + resetAfterMs })
+      if (this.#quotas.size > MOST_QUOTAS) this.#quotas.delete(this.#quotas.keys().next().value!)
     }
     const untold = isRefusal && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
     this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + (retryAfterMs ?? untold))
