@@ -1,3 +1,6 @@
+import { limiterKey } from "../http/keys/limiter-key.js"
+import { memoryLimiters } from "../http/memory-limiters.js"
+import { parseAlgorithmName } from "../policy/algorithm-name.js"
 import {
   CLOCK,
   checkFields,
@@ -8,10 +11,7 @@ import {
   READ_ELSEWHERE,
   TEXT,
   whole,
-} from "../http/check-fields.js"
-import { limiterKey } from "../http/keys/limiter-key.js"
-import { memoryLimiters } from "../http/memory-limiters.js"
-import { parseAlgorithmName } from "../policy/algorithm-name.js"
+} from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Algorithm } from "../types/algorithm.js"

@@ -1,4 +1,5 @@
-import { show, TimeoutExceeded } from "../types/errors.js"
+import { checkFields, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
+import { TimeoutExceeded } from "../types/errors.js"
 import { Pace, type Pacing } from "./pace.js"
 import { readQuotaFields } from "./quota-fields.js"
 
@@ -19,6 +20,14 @@ export interface PacedFetchOptions {
   readonly retries?: number
   /** The longest wait before a request, in ms; default 60,000. */
   readonly maxWaitMs?: number
+}
+
+const OPTION_KINDS: Kinds<PacedFetchOptions> = {
+  key: FUNCTION,
+  cost: FUNCTION,
+  pacing: oneOf("burst", "even"),
+  retries: whole(0, 100),
+  maxWaitMs: whole(0, Number.MAX_SAFE_INTEGER),
 }
 
 /** `fetch`, as far as it is paced. */
@@ -66,12 +75,9 @@ export function pacedFetch(
   fetch: (request: Request) => Promise<Response> = (request) => globalThis.fetch(request),
   options: PacedFetchOptions = {},
 ): PacedFetch {
+  checkFields("pace", { fetch }, { fetch: required(FUNCTION) })
+  checkFields("pace", options, OPTION_KINDS)
   const { key = originOf, cost = () => 1, pacing = "burst", retries = 2, maxWaitMs = 60_000 } = options
-  if (pacing !== "burst" && pacing !== "even") {
-    throw new RangeError(`Cannot pace: pacing is ${show(pacing)}, allowed is "burst" or "even".`)
-  }
-  requireWhole("retries", retries, 100)
-  requireWhole("maxWaitMs", maxWaitMs, Number.MAX_SAFE_INTEGER)
   const lines = new Map<string, Line>()
 
   function lineOf(name: string): Line {
@@ -168,9 +174,4 @@ function isRefusal({ status, headers }: Response, { method }: Request): boolean 
 
 function originOf({ url }: Request): string {
   return new URL(url).origin
-}
-
-function requireWhole(option: string, value: unknown, most: number): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= most) return
-  throw new RangeError(`Cannot pace: ${option} is ${show(value)}, allowed is a whole number from 0 to ${most}.`)
 }

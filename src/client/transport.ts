@@ -1,3 +1,4 @@
+import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { reviveError } from "./revive-error.js"
 
@@ -12,6 +13,14 @@ export interface TransportOptions {
   readonly retryDelayMs?: number
   /** What makes requests; default the runtime's `fetch`. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+}
+
+const OPTION_KINDS: Kinds<TransportOptions> = {
+  token: TEXT,
+  timeoutMs: whole(1, 2 ** 31 - 1),
+  retries: whole(0, 10),
+  retryDelayMs: whole(0, 60_000),
+  fetch: FUNCTION,
 }
 
 /** One request. */
@@ -38,6 +47,7 @@ export class Transport {
 
   /** @throws {RangeError} where the URL is none, or an option is out of its range */
   constructor(url: string | URL, options: TransportOptions) {
+    checkFields("make a client", options, OPTION_KINDS)
     const { token, timeoutMs = 5_000, retries = 2, retryDelayMs = 50, fetch = globalThis.fetch } = options
     const base = URL.parse(String(url))
     if (base === null || !/^https?:$/.test(base.protocol) || base.username + base.password + base.search !== "") {
@@ -45,9 +55,6 @@ export class Transport {
         `Cannot make a client: url is ${show(withoutSecrets(base))}, allowed is an http or https URL without credentials and query.`,
       )
     }
-    requireWhole("timeoutMs", timeoutMs, 1, 2 ** 31 - 1)
-    requireWhole("retries", retries, 0, 10)
-    requireWhole("retryDelayMs", retryDelayMs, 0, 60_000)
     this.#base = base.href.replace(/\/+$/, "")
     this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
     this.#timeoutMs = timeoutMs
@@ -139,11 +146,4 @@ async function read(response: Response): Promise<unknown> {
 
 function withoutSecrets(url: URL | null): string {
   return url === null ? "no URL" : `${url.protocol}//${url.host}${url.pathname}`
-}
-
-function requireWhole(field: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return
-  throw new RangeError(
-    `Cannot make a client: ${field} is ${show(value)}, allowed is a whole number from ${least} to ${most}.`,
-  )
 }

@@ -1,4 +1,5 @@
-import type { Policy } from "../policy/policy.js"
+import { checkWhole, isWhole } from "../policy/check-fields.js"
+import type { Policy, Rule } from "../policy/policy.js"
 import type { RuleDecision } from "../types/decision.js"
 import { CostError, DumpError, show } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
@@ -207,11 +208,7 @@ export class Limit {
    * @throws {KeyError} {RangeError}, with 0 units too; then nothing has changed
    */
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void {
-    if (!isTime(chargedAtMs)) {
-      throw new RangeError(
-        `Cannot refund a charge made at ${show(chargedAtMs)}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`,
-      )
-    }
+    checkWhole("refund", "chargedAtMs", chargedAtMs, 0, LATEST_MS)
     const length = this.#core.stageKey(key)
     this.#settle(this.#core.exports.refund(this.#pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
   }
@@ -440,36 +437,19 @@ export class Limit {
   #ruleDecisions(verdict: Float64Array): RuleDecision[] {
     return this.#policy.rules.map((rule, index) => {
       const at = VERDICT_HEAD + index * VERDICT_RULE
-      return {
-        policy: rule.name,
-        algorithm: rule.algorithm,
-        limit: rule.limit,
-        periodMs: rule.periodMs,
-        remaining: verdict[at]!,
-        retryAfterMs: verdict[at + 1]!,
-        resetAfterMs: verdict[at + 2]!,
-      }
+      return ruleDecision(rule, verdict[at]!, verdict[at + 1]!, verdict[at + 2]!)
     })
   }
 
   /** The denial of a key for which there is no room: it may come back when a held key could have become idle. */
   #refuseNewKey(key: string, cost: number): LimitDecision {
     const { rules } = this.#policy
-    const closed = rules.map((rule) => ({
-      policy: rule.name,
-      algorithm: rule.algorithm,
-      limit: rule.limit,
-      periodMs: rule.periodMs,
-      remaining: 0,
-      retryAfterMs: rule.periodMs,
-      resetAfterMs: rule.periodMs,
-    }))
-    const first = closed[0]!
-    const { policy, algorithm, limit, periodMs } = first
+    const closed = rules.map((rule) => ruleDecision(rule, 0, rule.periodMs, rule.periodMs))
+    const { name, algorithm, limit, periodMs } = rules[0]
     const decision = new LimitDecision(
       "limit",
       key,
-      policy,
+      name,
       algorithm,
       limit,
       0,
@@ -500,12 +480,27 @@ export class Limit {
     if (!isTime(nowMs)) {
       return new RangeError(`Cannot decide at time ${nowMs}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`)
     }
-    return new RangeError(`Cannot take ${String(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+    return unitsError(units)
   }
 }
 
+/** For units, or a cost, that are not whole or out of range. */
+export function unitsError(units: unknown): RangeError {
+  return new RangeError(`Cannot take ${show(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+}
+
+/** What is known of one rule. */
+function ruleDecision(
+  { name, algorithm, limit, periodMs }: Rule,
+  remaining: number,
+  retryAfterMs: number,
+  resetAfterMs: number,
+): RuleDecision {
+  return { policy: name, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }
+}
+
 function isTime(nowMs: number): boolean {
-  return Number.isInteger(nowMs) && nowMs >= 0 && nowMs <= LATEST_MS
+  return isWhole(nowMs, 0, LATEST_MS)
 }
 
 /** Refuses costs that cannot be, before anything is charged. */
@@ -516,8 +511,8 @@ function requireCosts(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undef
   }
   for (let index = 0; index < costs.length; index++) {
     const cost: unknown = costs[index]
-    if (typeof cost !== "number" || !Number.isInteger(cost) || cost < 0 || cost > UNITS_MAX) {
-      throw new RangeError(`Cannot take ${show(cost)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+    if (!isWhole(cost, 0, UNITS_MAX)) {
+      throw unitsError(cost)
     }
     if (cost > maximum) throw new CostError(String(keys[index]), cost, maximum)
   }

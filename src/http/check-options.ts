@@ -1,20 +1,20 @@
-import { show } from "../types/errors.js"
-import type { AccessList } from "./access.js"
 import {
-  BOOLEAN,
   CLOCK,
   checkFields,
   either,
   FUNCTION,
-  type Kind,
+  flag,
   type Kinds,
   LIST,
+  OBJECT,
   oneOf,
   READ_ELSEWHERE,
   required,
   TEXT,
   whole,
-} from "./check-fields.js"
+} from "../policy/check-fields.js"
+import { show } from "../types/errors.js"
+import type { AccessList } from "./access.js"
 import type { MessageLimitOptions } from "./limit-messages.js"
 import type { LimitOptions } from "./limit-options.js"
 import { headerStyles } from "./rate-limit-fields.js"
@@ -27,10 +27,8 @@ const MAX_LIMITS = 16
 const DEFAULT_MAX_DELAY_MS = 10_000
 
 const TIMER = whole(1, MAX_TIMER_MS)
-const MAX_KEYS = whole(1, 2 ** 32 - 1)
 /** The capacity of the policy, which may be less, is looked at where the policy is known. */
 const COST = either(whole(0, 2 ** 31), FUNCTION)
-const OBJECT: Kind = { allowed: "an object", fits: (value) => typeof value === "object" && value !== null }
 
 const LIMIT_KINDS: Kinds<LimitOptions<never>> = {
   policy: READ_ELSEWHERE,
@@ -49,7 +47,7 @@ const FAILURE_KINDS = {
   timeoutMs: TIMER,
   localLimiter: FUNCTION,
   limiter: FUNCTION,
-  maxKeys: MAX_KEYS,
+  maxKeys: whole(1, 2 ** 32 - 1),
   clock: CLOCK,
   onDecision: FUNCTION,
   onError: FUNCTION,
@@ -68,11 +66,11 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   partitionSecret: either(TEXT, { allowed: "bytes", fits: (value) => value instanceof Uint8Array }),
   onLimited: FUNCTION,
   failClosedStatus: oneOf(429, 503),
-  delay: either(BOOLEAN, OBJECT),
-  skipFailedRequests: BOOLEAN,
-  skipSuccessfulRequests: BOOLEAN,
+  delay: either(flag(), OBJECT),
+  skipFailedRequests: flag(),
+  skipSuccessfulRequests: flag(),
   penalty: FUNCTION,
-  shadow: BOOLEAN,
+  shadow: flag(),
   headers: either(oneOf(false), either(TEXT, LIST)),
   legacyReset: oneOf("epoch", "delta"),
   quotaUnit: TEXT,

@@ -6,7 +6,13 @@
 export type { AccessList } from "./access.js"
 export { guardRequests, type Outcome } from "./guard.js"
 export * from "./keys/index.js"
-export { limitMessages, type MessageGuard, type MessageLimitOptions, type MessageSocket } from "./limit-messages.js"
+export {
+  limitMessages,
+  type MessageGuard,
+  type MessageKey,
+  type MessageLimitOptions,
+  type MessageSocket,
+} from "./limit-messages.js"
 export { type LimitsToAsk, namedLimiters } from "./named-limiters.js"
 export { partitionKeyHasher } from "./partition-key.js"
 export { limiterUnavailable, type Problem, problemResponse, QUOTA_EXCEEDED, quotaExceeded } from "./problem.js"

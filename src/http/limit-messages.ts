@@ -39,17 +39,20 @@ export interface MessageLimitOptions
   readonly onError?: (error: unknown, message: unknown) => void
 }
 
+/** What the messages of a socket count against. */
+export type MessageKey = string | ((message: unknown) => Awaitable<string | null | undefined>)
+
 /** Limits messages. */
 export interface MessageGuard {
   /** Asks and charges for one message of a key, for sockets that have no listeners of their own, such as hibernating ones. */
-  check(key: string, message: unknown): Promise<Decision>
+  check(key: MessageKey, message: unknown): Promise<Decision>
   /**
    * Hands the messages of a socket that are within the limit to `onMessage`, in the order in which they came.
    *
-   * @param key what they count against: the user, or something of this socket alone; what is no text counts against
-   * `UNIDENTIFIED_KEY`
+   * @param key what they count against: the user, or something of this socket alone, or a function of the message. Where
+   * it fails, or gives neither a text nor nothing, `onError` is told and the message counts against `UNIDENTIFIED_KEY`
    */
-  listen(socket: MessageSocket, key: string, onMessage: (message: unknown, socket: MessageSocket) => unknown): void
+  listen(socket: MessageSocket, key: MessageKey, onMessage: (message: unknown, socket: MessageSocket) => unknown): void
 }
 
 /** "Policy violation" (RFC 6455, section 7.4.1). */
@@ -93,9 +96,9 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     return { error, inBackground: (work) => void work().catch(error) }
   }
 
-  async function check(key: string, message: unknown): Promise<Decision> {
+  async function check(key: MessageKey, message: unknown): Promise<Decision> {
     const reports = reportsOf(message)
-    const ask = { policy, key: await keyOf(key, reports), cost: 1 }
+    const ask = { policy, key: await keyOf(key, message, reports), cost: 1 }
     let decision: Decision
     try {
       ask.cost = typeof cost === "number" ? cost : await cost(message)
@@ -113,14 +116,16 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     return decision
   }
 
-  function listen(socket: MessageSocket, key: string, onMessage: Parameters<MessageGuard["listen"]>[2]): void {
+  function listen(socket: MessageSocket, key: MessageKey, onMessage: Parameters<MessageGuard["listen"]>[2]): void {
+    // What a function would give for a message that nobody looks at is not known.
+    const shownKey = typeof key === "string" ? key : UNIDENTIFIED_KEY
     let pending = 0
     let isClosed = false
     let turn = Promise.resolve()
     socket.addEventListener("message", ({ data }) => {
       if (isClosed) return
       const isCrowded = pending >= maxPending
-      const checked = isCrowded ? unasked("limit", { policy, key, cost: 1 }) : check(key, data)
+      const checked = isCrowded ? unasked("limit", { policy, key: shownKey, cost: 1 }) : check(key, data)
       pending += 1
       // Nobody waits for this promise: were it rejected, the process would end.
       turn = turn
@@ -147,9 +152,9 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
 }
 
 /** A key that cannot be is no way out of a limit. */
-async function keyOf(key: string, reports: Reports): Promise<string> {
+async function keyOf(key: MessageKey, message: unknown, reports: Reports): Promise<string> {
   try {
-    return await limiterKey(key)
+    return await limiterKey(typeof key === "function" ? await key(message) : key)
   } catch (error) {
     reports.error(error)
     return UNIDENTIFIED_KEY

@@ -1,4 +1,4 @@
-import { checkFields, FUNCTION, type Kinds, required, whole } from "./check-fields.js"
+import { checkFields, FUNCTION, type Kinds, required, whole } from "../policy/check-fields.js"
 
 /** How much `Retry-After` is lengthened at random, so that the clients denied together do not come back together. */
 export interface Jitter {

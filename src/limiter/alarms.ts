@@ -1,6 +1,9 @@
 /** The longest delay that timers know; a longer one would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
+/** The time of what never happens. */
+export const NEVER_MS = Number.POSITIVE_INFINITY
+
 /** Something that happens at a time, until it is cancelled. */
 export interface Alarm {
   /** In ms of `performance.now()`. */
@@ -17,7 +20,7 @@ export class Alarms {
   /** A binary heap: the parent of place i, at ⌊(i − 1) / 2⌋, is never later than it. */
   readonly #heap: Alarm[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
-  #timerAtMs = Number.POSITIVE_INFINITY
+  #timerAtMs = NEVER_MS
   #cancelled = 0
 
   /** Milliseconds of a clock that only goes forward. */
@@ -48,17 +51,17 @@ export class Alarms {
 
   /** Sets the timer for the first alarm, as far ahead as timers reach. */
   #arm(): void {
-    const atMs = this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY
+    const atMs = this.#heap[0]?.atMs ?? NEVER_MS
     if (atMs === this.#timerAtMs) return
     clearTimeout(this.#timer)
     this.#timerAtMs = atMs
-    if (atMs === Number.POSITIVE_INFINITY) return
+    if (atMs === NEVER_MS) return
     const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.now())), LONGEST_DELAY_MS)
     this.#timer = setTimeout(() => this.#ringDue(), delayMs)
   }
 
   #ringDue(): void {
-    this.#timerAtMs = Number.POSITIVE_INFINITY
+    this.#timerAtMs = NEVER_MS
     const nowMs = this.now()
     while (this.#heap.length > 0 && this.#heap[0]!.atMs <= nowMs) {
       const alarm = this.#pop()

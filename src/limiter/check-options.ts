@@ -1,5 +1,6 @@
 import { UNITS_MAX } from "../engine/core-exports.js"
-import { show } from "../types/errors.js"
+import { unitsError } from "../engine/limit.js"
+import { checkWhole } from "../policy/check-fields.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
@@ -11,17 +12,15 @@ export function costOf(options: CheckOptions | undefined): number {
 /** @throws {RangeError} where units are no number: WebAssembly would make one of them */
 export function requireNumber(units: number): number {
   if (typeof units === "number") return units
-  throw new RangeError(`Cannot take ${show(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+  throw unitsError(units)
 }
 
 /** @throws {RangeError} where so many units of a receipt cannot be given back */
 export function requireRefund(receipt: Receipt, units: number): void {
-  if (Number.isInteger(units) && units >= 0 && units <= receipt.cost) return
-  throw new RangeError(`Cannot refund ${show(units)} units: allowed are 0 to the receipt's cost ${receipt.cost}.`)
+  checkWhole("refund", "units", units, 0, receipt.cost)
 }
 
 /** @throws {RangeError} where a check cannot have cost that */
 export function requireActualCost(actualCost: number): void {
-  if (Number.isInteger(actualCost) && actualCost >= 0 && actualCost <= UNITS_MAX) return
-  throw new RangeError(`Cannot settle at cost ${show(actualCost)}: allowed are whole units from 0 to ${UNITS_MAX}.`)
+  checkWhole("settle", "cost", actualCost, 0, UNITS_MAX)
 }

@@ -2,7 +2,8 @@ import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
 import type { OnFull } from "../engine/limit.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { CLOCK, checkFields, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
+import { parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -48,12 +49,18 @@ export interface MemoryLimitsOptions {
   readonly history?: number
 }
 
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
-const MOST_KEYS = 2 ** 32 - 1
 const DEFAULT_MAX_KEYS = 524_288
-const MOST_NAMES = 2 ** 24
 const MOST_HISTORY = 65_536
 const DEFAULT_TOP = 10
+const OPTION_KINDS: Kinds<MemoryLimitsOptions> = {
+  limits: OBJECT,
+  clock: CLOCK,
+  maxKeys: whole(1, 2 ** 32 - 1),
+  onFull: oneOf("evict-nearest-full", "deny-new"),
+  stats: flag(),
+  names: whole(0, 2 ** 24),
+  history: whole(0, MOST_HISTORY),
+}
 
 /**
  * Several named limits in memory, and keys with limits of their own: exact, synchronous, all in one WebAssembly core.
@@ -88,18 +95,11 @@ export class MemoryLimits implements NamedLimits {
 
   /** @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is not */
   constructor(options: MemoryLimitsOptions = {}) {
+    checkFields("make limits", options, OPTION_KINDS)
     const { clock = systemClock, maxKeys = DEFAULT_MAX_KEYS, onFull = "evict-nearest-full" } = options
     const { stats = false, names = 0, history = 0 } = options
-    requireRange("maxKeys", maxKeys, 1, MOST_KEYS)
-    requireRange("names", names, 0, MOST_NAMES)
-    requireRange("history", history, 0, names === 0 ? 0 : MOST_HISTORY)
-    if (onFull !== "evict-nearest-full" && onFull !== "deny-new") {
-      throw new RangeError(
-        `Cannot make limits: onFull is ${show(onFull)}, allowed is "evict-nearest-full" or "deny-new".`,
-      )
-    }
-    if (typeof stats !== "boolean") {
-      throw new RangeError(`Cannot make limits: stats is ${show(stats)}, allowed is true or false.`)
+    if (history > 0 && names === 0) {
+      throw new RangeError(`Cannot make limits: history is ${history}, allowed is 0, since no names are kept.`)
     }
     this.#clock = clock
     this.#maxKeys = maxKeys
@@ -286,7 +286,7 @@ export class MemoryLimits implements NamedLimits {
   block(key: string, duration: Duration, choice?: LimitChoice): void {
     const entry = this.#entryOf(key, choice)
     const nowMs = this.#clock.now()
-    entry.limit.block(key, Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS), nowMs)
+    entry.limit.block(key, Math.min(nowMs + parseDuration("block", duration), LATEST_MS), nowMs)
     this.#note(entry, key, "block", 0, nowMs)
   }
 
@@ -404,10 +404,4 @@ export class MemoryLimits implements NamedLimits {
 
 function subjectOf({ ordinal }: LimitEntry, key: string): string {
   return `${ordinal} ${key}`
-}
-
-function requireRange(option: string, value: unknown, least: number, most: number): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return
-  const why = option === "history" && most === 0 ? ", since no names are kept" : ""
-  throw new RangeError(`Cannot make limits: ${option} is ${show(value)}, allowed is ${least} to ${most}${why}.`)
 }

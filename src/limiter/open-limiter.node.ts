@@ -3,14 +3,27 @@ import { requireKey } from "../engine/key-bytes.js"
 import { Ledger } from "../ledger/ledger.js"
 import type { LedgerOptions } from "../ledger/ledger-options.js"
 import type { SyncMode } from "../ledger/sync-mode.js"
+import {
+  CLOCK,
+  checkFields,
+  FUNCTION,
+  flag,
+  type Kinds,
+  LIST,
+  OBJECT,
+  oneOf,
+  READ_ELSEWHERE,
+  required,
+  whole,
+} from "../policy/check-fields.js"
 import { parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
+import { show } from "../types/errors.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
 import type { EmbeddedStore } from "./embedded-store.js"
 import { DEFAULT_LIMIT } from "./named-limits.js"
-import { requireChoice, requireFields, requireWhole } from "./open-options.js"
 import { closeOnSignals, SHUTDOWN_SIGNALS, type ShutdownSignal } from "./shutdown.node.js"
 import { folderError, StoreFolder } from "./store-folder.node.js"
 import { timeCommits } from "./time-commits.js"
@@ -56,23 +69,26 @@ export interface OpenLimiterOptions {
   readonly onCommit?: (seconds: number) => void
 }
 
-const FIELDS: readonly (keyof OpenLimiterOptions)[] = [
-  "path",
-  "sync",
-  "flushEveryMs",
-  "flushEveryRecords",
-  "block",
-  "policy",
-  "limits",
-  "clock",
-  "names",
-  "keepStats",
-  "historySegments",
-  "compactBytes",
-  "closeOn",
-  "onCommit",
-]
 const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
+const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
+  path: required({ allowed: "the path of a folder", fits: (value) => typeof value === "string" && value !== "" }),
+  sync: oneOf(...SYNC_MODES),
+  flushEveryMs: whole(1, 3_600_000),
+  flushEveryRecords: whole(1, 1_000_000),
+  block: whole(1, 2 ** 31),
+  policy: READ_ELSEWHERE,
+  limits: OBJECT,
+  clock: CLOCK,
+  names: flag(),
+  keepStats: READ_ELSEWHERE,
+  historySegments: whole(0, 10_000),
+  compactBytes: whole(4_096, 2 ** 31),
+  closeOn: {
+    allowed: `a list of ${SHUTDOWN_SIGNALS.map(show).join(" and ")}`,
+    fits: (value) => LIST.fits(value) && (value as unknown[]).every(oneOf(...SHUTDOWN_SIGNALS).fits),
+  },
+  onCommit: FUNCTION,
+}
 const DAY_MS = 86_400_000
 const KEEP_RANGE = { minMs: 1, maxMs: 315_360_000_000 }
 
@@ -144,20 +160,9 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
 }
 
 function readOptions(options: OpenLimiterOptions) {
-  requireFields(options, FIELDS)
+  checkFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
-  if (typeof path !== "string" || path === "") {
-    throw new RangeError(`Cannot open a limiter: path is ${JSON.stringify(path)}, allowed is the path of a folder.`)
-  }
-  requireChoice("sync", sync, SYNC_MODES)
-  requireChoice("names", names, [true, false])
-  for (const signal of closeOn) requireChoice("closeOn", signal, SHUTDOWN_SIGNALS)
   const { flushEveryMs, flushEveryRecords, block, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
-  requireWhole("flushEveryMs", flushEveryMs, 1, 3_600_000)
-  requireWhole("flushEveryRecords", flushEveryRecords, 1, 1_000_000)
-  requireWhole("block", block, 1, 2 ** 31)
-  requireWhole("historySegments", historySegments, 0, 10_000)
-  requireWhole("compactBytes", compactBytes, 4_096, 2 ** 31)
   const keepStatsMs = parseDuration("keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))

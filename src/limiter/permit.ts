@@ -1,5 +1,5 @@
+import { checkWhole } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
-import { show } from "../types/errors.js"
 import type { Awaitable, Checker } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
@@ -61,11 +61,9 @@ export class Permit implements Disposable, AsyncDisposable {
    * @param units whole, 0 … 2^31; the sum too
    */
   use(units: number): void {
-    const used = (this.#used ?? 0) + units
-    if (!Number.isInteger(units) || units < 0 || used > 2 ** 31) {
-      throw new RangeError(`Cannot use ${show(units)} units: allowed are whole units from 0, in all up to ${2 ** 31}.`)
-    }
-    this.#used = used
+    const used = this.#used ?? 0
+    checkWhole("use", "units", units, 0, 2 ** 31 - used)
+    this.#used = used + units
   }
 
   /**
@@ -78,15 +76,13 @@ export class Permit implements Disposable, AsyncDisposable {
     if (!this.#isOpen) return
     const receipt = this.decision.receipt!
     const limiter = this.#limiter
-    if (limiter.settle === undefined && actualCost > receipt.cost) {
+    const unused = receipt.cost - actualCost
+    if (!limiter.settle && unused < 0) {
       throw new TypeError(
         `Cannot settle at cost ${actualCost}: this limiter refunds only, allowed is up to ${receipt.cost}.`,
       )
     }
-    const settled =
-      limiter.settle === undefined
-        ? limiter.refund(receipt, receipt.cost - actualCost)
-        : limiter.settle(receipt, actualCost)
+    const settled = limiter.settle ? limiter.settle(receipt, actualCost) : limiter.refund(receipt, unused)
     this.#isOpen = false
     return settled
   }

@@ -6,7 +6,8 @@ import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { CLOCK, checkFields, checkWhole, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
+import { parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -19,7 +20,7 @@ import { costOf, requireActualCost, requireNumber, requireRefund } from "./check
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
-import { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./waiting-line.js"
+import { type AcquireOptions, MAX_WAITING, WaitingLine, type WaitingLineOptions } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
 
 export interface RateLimiterOptions extends WaitingLineOptions {
@@ -43,7 +44,13 @@ export interface RateLimiterOptions extends WaitingLineOptions {
   readonly stats?: boolean
 }
 
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
+const OPTION_KINDS: Kinds<RateLimiterOptions> = {
+  clock: CLOCK,
+  maxKeys: whole(1, 2 ** 32 - 1),
+  onFull: oneOf("evict-nearest-full", "deny-new"),
+  stats: flag(),
+  maxWaiting: MAX_WAITING,
+}
 const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 
 /**
@@ -77,21 +84,11 @@ export class RateLimiter implements Limiter {
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
-    const { clock = systemClock, onFull = "evict-nearest-full", stats = false } = options
+    checkFields("make a limiter", options, OPTION_KINDS)
+    const { clock = systemClock, onFull = "evict-nearest-full", stats = false, maxWaiting } = options
     this.#policy = parsePolicy(policy)
     const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
     const { maxKeys = Math.floor(DEFAULT_KEY_BYTES / cellBytes) } = options
-    if (!Number.isInteger(maxKeys) || maxKeys < 1 || maxKeys > 2 ** 32 - 1) {
-      throw new RangeError(`Cannot make a limiter: maxKeys is ${show(maxKeys)}, allowed is 1 to ${2 ** 32 - 1}.`)
-    }
-    if (onFull !== "evict-nearest-full" && onFull !== "deny-new") {
-      throw new RangeError(
-        `Cannot make a limiter: onFull is ${show(onFull)}, allowed is "evict-nearest-full" or "deny-new".`,
-      )
-    }
-    if (typeof stats !== "boolean") {
-      throw new RangeError(`Cannot make a limiter: stats is ${show(stats)}, allowed is true or false.`)
-    }
     this.#clock = clock
     this.#maxKeys = maxKeys
     this.#onFull = onFull
@@ -106,7 +103,7 @@ export class RateLimiter implements Limiter {
         refund: (receipt, units) => this.refund(receipt, units),
         settle: (receipt, actualCost) => this.settle(receipt, actualCost),
       },
-      options,
+      { maxWaiting },
     )
   }
 
@@ -145,7 +142,7 @@ export class RateLimiter implements Limiter {
   check(key: string, options?: CheckOptions): LimitDecision {
     const limit = this.#limit ?? this.#start()
     if (options?.id !== undefined) return this.#checkOnce(limit, key, options.id, costOf(options))
-    return limit.check(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    return limit.check(key, costOf(options), this.#clock.now())
   }
 
   /** `check` under an id: an admission of the last 5 minutes is told again. */
@@ -162,7 +159,7 @@ export class RateLimiter implements Limiter {
   allow(key: string, options?: CheckOptions): boolean {
     if (options?.id !== undefined) return this.check(key, options).allowed
     const limit = this.#limit ?? this.#start()
-    return limit.allow(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    return limit.allow(key, costOf(options), this.#clock.now())
   }
 
   /**
@@ -199,7 +196,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
     const known = options?.id === undefined ? undefined : this.#admitted.find(options.id, key, nowMs)
-    return known ?? limit.peek(key, options === undefined ? 1 : costOf(options), nowMs)
+    return known ?? limit.peek(key, costOf(options), nowMs)
   }
 
   /**
@@ -290,11 +287,7 @@ export class RateLimiter implements Limiter {
     if (this.#limit === null || this.#limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
-    if (!Number.isInteger(receipt.cost) || receipt.cost < 1 || receipt.cost > UNITS_MAX) {
-      throw new RangeError(
-        `Cannot settle a charge of ${show(receipt.cost)} units: allowed are whole units from 1 to ${UNITS_MAX}.`,
-      )
-    }
+    checkWhole("settle", "receipt.cost", receipt.cost, 1, UNITS_MAX)
     // Throws where the rest of the receipt cannot be, while the one that was given stays open.
     this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
     return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
@@ -314,7 +307,7 @@ export class RateLimiter implements Limiter {
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    limit.block(key, Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS), nowMs)
+    limit.block(key, Math.min(nowMs + parseDuration("block", duration), LATEST_MS), nowMs)
   }
 
   /** Ends a block. Whether there was one. */
@@ -408,9 +401,7 @@ export class RateLimiter implements Limiter {
    * @returns how many were removed
    */
   sweep(budget: number): number {
-    if (!Number.isInteger(budget) || budget < 0 || budget > 2 ** 31) {
-      throw new RangeError(`Cannot sweep ${show(budget)} places: allowed are 0 to ${2 ** 31}.`)
-    }
+    checkWhole("sweep", "budget", budget, 0, 2 ** 31)
     return this.#limit?.sweep(this.#clock.now(), budget) ?? 0
   }
 }

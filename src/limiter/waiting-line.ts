@@ -1,9 +1,11 @@
+import { checkFields, type Kind, whole } from "../policy/check-fields.js"
 import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
-import { QueueFull, show, TimeoutExceeded } from "../types/errors.js"
+import { QueueFull, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
-import { type Alarm, Alarms } from "./alarms.js"
+import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
+import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
 
 /** How to wait for admission. */
@@ -18,9 +20,10 @@ export interface AcquireOptions {
 
 export interface WaitingLineOptions {
   /** The most calls that wait at a time, over all keys, 0 … 2^32 − 1; default 10,000. */
-  readonly maxWaiting?: number
+  readonly maxWaiting?: number | undefined
 }
 
+export const MAX_WAITING: Kind = whole(0, 2 ** 32 - 1)
 const TIMEOUT_RANGE: DurationRange = { minMs: 0, maxMs: 315_360_000_000 }
 const DEFAULT_MAX_WAITING = 10_000
 
@@ -41,9 +44,13 @@ interface Waiter {
   isDone: boolean
 }
 
-/** The calls that wait for one key: the first asks, the others come after it. */
+/** The calls that wait for one key under one limit: the first asks, the others come after it. */
 interface Queue {
+  /** One for each key and limit. */
+  readonly id: string
   readonly key: string
+  /** The named limit that is asked, where one was named. */
+  readonly choice: LimitChoice
   /** In the order in which they came. */
   readonly waiters: Set<Waiter>
   /** Rings when the first may ask again; `null` while it asks. */
@@ -65,14 +72,10 @@ export class WaitingLine {
   #waiting = 0
 
   /** @throws {RangeError} where `maxWaiting` is out of range */
-  constructor(limiter: SettlingChecker, { maxWaiting = DEFAULT_MAX_WAITING }: WaitingLineOptions = {}) {
-    if (!Number.isInteger(maxWaiting) || maxWaiting < 0 || maxWaiting > 2 ** 32 - 1) {
-      throw new RangeError(
-        `Cannot make a waiting line: maxWaiting is ${show(maxWaiting)}, allowed is 0 to ${2 ** 32 - 1}.`,
-      )
-    }
+  constructor(limiter: SettlingChecker, options: WaitingLineOptions = {}) {
+    checkFields("make a waiting line", options, { maxWaiting: MAX_WAITING })
     this.#limiter = limiter
-    this.#maxWaiting = maxWaiting
+    this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING
   }
 
   /** How many calls wait, over all keys. */
@@ -81,19 +84,25 @@ export class WaitingLine {
   }
 
   /**
-   * Waits until a key is admitted. Of a `leaky_bucket` the permit comes when the request may leave, after `delayMs`.
+   * Waits until a key is admitted, under the named limit where the limiter has several. Of a `leaky_bucket` the permit comes when the request may leave, after `delayMs`.
    *
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
    * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
    * @throws {QueueFull} where `maxWaiting` calls wait; the signal's reason; and whatever the limiter's `check` throws
    */
-  acquire(key: string, { cost = 1, timeout, signal }: AcquireOptions = {}): Promise<Permit> {
+  acquire(key: string, { cost = 1, timeout, signal, limit }: AcquireOptions & LimitChoice = {}): Promise<Permit> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
-      const timeoutMs =
-        timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration("timeout", timeout, TIMEOUT_RANGE)
+      const timeoutMs = timeout === undefined ? NEVER_MS : parseDuration("timeout", timeout, TIMEOUT_RANGE)
       const deadlineMs = this.#alarms.now() + timeoutMs
-      const queue = this.#queues.get(key) ?? { key, waiters: new Set<Waiter>(), wake: null }
+      const id = JSON.stringify([key, limit])
+      const queue = this.#queues.get(id) ?? {
+        id,
+        key,
+        choice: limit === undefined ? {} : { limit },
+        waiters: new Set<Waiter>(),
+        wake: null,
+      }
       const isFirst = queue.waiters.size === 0
       if (!isFirst) {
         if (this.#waiting >= this.#maxWaiting) throw new QueueFull(key, this.#maxWaiting)
@@ -116,7 +125,7 @@ export class WaitingLine {
         signal.addEventListener("abort", onAbort, { once: true })
         waiter.stopListening = () => signal.removeEventListener("abort", onAbort)
       }
-      this.#queues.set(key, queue)
+      this.#queues.set(id, queue)
       queue.waiters.add(waiter)
       this.#waiting += 1
       if (isFirst) this.#ask(queue)
@@ -126,17 +135,18 @@ export class WaitingLine {
 
   /** The first of a queue asks, and where it is done at once, those after it. */
   #ask(queue: Queue): void {
+    const { id, key, choice } = queue
     for (;;) {
       const [first] = queue.waiters
       if (first === undefined) {
-        this.#queues.delete(queue.key)
+        this.#queues.delete(id)
         return
       }
       // From now on the answer decides, not the deadline: it may be an admission.
       this.#clearAlarm(first)
       let answer: Awaitable<Decision>
       try {
-        answer = this.#limiter.check(queue.key, { cost: first.cost })
+        answer = this.#limiter.check(key, { cost: first.cost, ...choice })
       } catch (error) {
         this.#fail(queue, first, error)
         continue
@@ -175,11 +185,11 @@ export class WaitingLine {
     }
     const wakeAtMs = this.#alarms.now() + Math.max(1, decision.retryAfterMs)
     if (first.deadlineMs < wakeAtMs) {
-      this.#fail(queue, first, new TimeoutExceeded(queue.key, first.timeoutMs))
+      this.#fail(queue, first, timeoutOf(queue, first))
       return true
     }
     for (const waiter of queue.waiters) {
-      if (waiter.deadlineMs < wakeAtMs) this.#fail(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
+      if (waiter.deadlineMs < wakeAtMs) this.#fail(queue, waiter, timeoutOf(queue, waiter))
     }
     queue.wake = this.#alarms.set(wakeAtMs, () => {
       queue.wake = null
@@ -204,14 +214,14 @@ export class WaitingLine {
       return
     }
     const leavesAtMs = this.#alarms.now() + decision.delayMs
-    if (leavesAtMs > waiter.deadlineMs) this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
+    if (leavesAtMs > waiter.deadlineMs) this.#abandon(queue, waiter, timeoutOf(queue, waiter))
     else waiter.alarm = this.#alarms.set(leavesAtMs, hand)
   }
 
   #setDeadline(queue: Queue, waiter: Waiter): void {
-    if (waiter.deadlineMs === Number.POSITIVE_INFINITY) return
+    if (waiter.deadlineMs === NEVER_MS) return
     waiter.alarm = this.#alarms.set(waiter.deadlineMs, () => {
-      this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
+      this.#abandon(queue, waiter, timeoutOf(queue, waiter))
     })
   }
 
@@ -264,4 +274,8 @@ export class WaitingLine {
       // As above. Nobody is left to hear of it.
     }
   }
+}
+
+function timeoutOf({ key }: Queue, { timeoutMs }: Waiter): TimeoutExceeded {
+  return new TimeoutExceeded(key, timeoutMs)
 }

@@ -1,5 +1,5 @@
-import { nearestNameHint } from "../policy/nearest-name.js"
 import { show } from "../types/errors.js"
+import { nearestNameHint } from "./nearest-name.js"
 
 /** What a field may be. */
 export interface Kind {
@@ -15,21 +15,39 @@ export type Kinds<T extends object> = { readonly [Name in keyof Required<T>]: Ki
 
 /** Checked elsewhere, by whoever reads it. */
 export const READ_ELSEWHERE: Kind = { allowed: "", fits: () => true }
-export const BOOLEAN: Kind = { allowed: "true or false", fits: (value) => typeof value === "boolean" }
+
 export const TEXT: Kind = { allowed: "a text", fits: (value) => typeof value === "string" }
 export const LIST: Kind = { allowed: "a list", fits: Array.isArray }
+export const OBJECT: Kind = {
+  allowed: "an object",
+  fits: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+}
 export const FUNCTION: Kind = { allowed: "a function", fits: (value) => typeof value === "function" }
-export const CLOCK = having("now")
+export const CLOCK: Kind = {
+  allowed: "an object with now()",
+  fits: (value) => typeof (value as { now?: unknown } | null)?.now === "function",
+}
 
 export function whole(minimum: number, maximum: number): Kind {
-  return {
-    allowed: `a whole number ${minimum} to ${maximum}`,
-    fits: (value) => Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum,
-  }
+  return { allowed: wholeText(minimum, maximum), fits: (value) => isWhole(value, minimum, maximum) }
+}
+
+function wholeText(minimum: number, maximum: number): string {
+  return `a whole number ${minimum} to ${maximum}`
+}
+
+/** Whether a value is a whole number in a range, both ends included. */
+export function isWhole(value: unknown, minimum: number, maximum: number): value is number {
+  return Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
 }
 
 export function oneOf(...values: readonly unknown[]): Kind {
-  return { allowed: values.map(show).join(", "), fits: (value) => values.includes(value) }
+  return { allowed: values.map(show).join(" or "), fits: (value) => values.includes(value) }
+}
+
+/** `true` or `false`. */
+export function flag(): Kind {
+  return oneOf(true, false)
 }
 
 /** An object with these methods. */
@@ -60,20 +78,25 @@ export function required(kind: Kind): Kind {
  * @throws {RangeError} naming the field, its value and what is allowed
  */
 export function checkFields<T extends object>(act: string, fields: T, kinds: Kinds<T>, path = ""): void {
-  if (typeof fields !== "object" || fields === null || Array.isArray(fields)) {
-    throw new RangeError(
-      `Cannot ${act}: ${path.slice(0, -1) || "options"} is ${show(fields)}, allowed is an object with ${Object.keys(kinds).join(", ")}.`,
-    )
+  const names = Object.keys(kinds)
+  const known = names.join(", ")
+  if (!OBJECT.fits(fields)) {
+    throw unfit(act, path.slice(0, -1) || "options", fields, `an object with ${known}`)
   }
   for (const name of Object.keys(fields)) {
-    if (Object.hasOwn(kinds, name)) continue
-    const hint = nearestNameHint(name, Object.keys(kinds))
-    throw new RangeError(`Cannot ${act}: there is no option ${show(`${path}${name}`)}${hint}.`)
+    if (!names.includes(name)) throw unfit(act, "option", path + name, `${known}${nearestNameHint(name, names)}`)
   }
-  for (const [name, { allowed, fits, isRequired = false }] of Object.entries<Kind>(kinds)) {
+  for (const [name, { allowed, fits, isRequired }] of Object.entries<Kind>(kinds)) {
     const value: unknown = fields[name as keyof T]
-    if (value === undefined ? isRequired : !fits(value)) {
-      throw new RangeError(`Cannot ${act}: ${path}${name} is ${show(value)}, allowed is ${allowed}.`)
-    }
+    if (value === undefined ? isRequired : !fits(value)) throw unfit(act, path + name, value, allowed)
   }
+}
+
+/** @throws {RangeError} naming the field, its value and what is allowed */
+export function checkWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): void {
+  if (!isWhole(value, minimum, maximum)) throw unfit(act, field, value, wholeText(minimum, maximum))
+}
+
+function unfit(act: string, field: string, value: unknown, allowed: string): RangeError {
+  return new RangeError(`Cannot ${act}: ${field} is ${show(value)}, allowed is ${allowed}.`)
 }

@@ -1,10 +1,7 @@
-const UNITS = [
-  ["w", 604_800_000],
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-] as const
+import { UNIT_MS } from "./parse-duration.js"
+
+/** Largest first. */
+const UNITS = ["w", "d", "h", "m", "s"]
 
 /**
  * A duration as `parseDuration` reads it back, exactly, in the largest unit that needs no fraction.
@@ -19,7 +16,8 @@ const UNITS = [
  */
 export function formatDuration(durationMs: number): string {
   if (durationMs > 0) {
-    for (const [unit, unitMs] of UNITS) {
+    for (const unit of UNITS) {
+      const unitMs = UNIT_MS.get(unit)!
       if (durationMs % unitMs === 0) return `${durationMs / unitMs}${unit}`
     }
   }

@@ -1,4 +1,5 @@
 import { PolicyError } from "../types/errors.js"
+import { isWhole } from "./check-fields.js"
 import { nearestNameHint } from "./nearest-name.js"
 import { MAX_PERIOD_MS } from "./policy-range.js"
 
@@ -11,14 +12,17 @@ export interface DurationRange {
 /** 1 ms … 10 years: the range of periods, refill steps and blocks. */
 const PERIOD_RANGE: DurationRange = { minMs: 1, maxMs: MAX_PERIOD_MS }
 
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ...["ms", "millisecond", "milliseconds"].map((unit) => [unit, 1] as const),
-  ...["s", "sec", "second", "seconds"].map((unit) => [unit, 1_000] as const),
-  ...["m", "min", "minute", "minutes"].map((unit) => [unit, 60_000] as const),
-  ...["h", "hour", "hours"].map((unit) => [unit, 3_600_000] as const),
-  ...["d", "day", "days"].map((unit) => [unit, 86_400_000] as const),
-  ...["w", "week", "weeks"].map((unit) => [unit, 604_800_000] as const),
-])
+/** The units that there are, in ms. */
+export const UNIT_MS: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    ...{ ms: 1, millisecond: 1, milliseconds: 1 },
+    ...{ s: 1_000, sec: 1_000, second: 1_000, seconds: 1_000 },
+    ...{ m: 60_000, min: 60_000, minute: 60_000, minutes: 60_000 },
+    ...{ h: 3_600_000, hour: 3_600_000, hours: 3_600_000 },
+    ...{ d: 86_400_000, day: 86_400_000, days: 86_400_000 },
+    ...{ w: 604_800_000, week: 604_800_000, weeks: 604_800_000 },
+  }),
+)
 
 const DURATION = /^(\d+)(\.\d*)?\s*([A-Za-z]*)$/
 
@@ -41,13 +45,7 @@ const DURATION = /^(\d+)(\.\d*)?\s*([A-Za-z]*)$/
  */
 export function parseDuration(field: string, input: unknown, range: DurationRange = PERIOD_RANGE): number {
   const durationMs = typeof input === "string" ? readText(field, input, range) : input
-  if (
-    typeof durationMs !== "number" ||
-    !Number.isSafeInteger(durationMs) ||
-    Object.is(durationMs, -0) ||
-    durationMs < range.minMs ||
-    durationMs > range.maxMs
-  ) {
+  if (!isWhole(durationMs, range.minMs, range.maxMs) || Object.is(durationMs, -0)) {
     throw new PolicyError(field, input, describe(range))
   }
   return durationMs

@@ -1,6 +1,7 @@
 import type { Algorithm } from "../types/algorithm.js"
 import { PolicyError } from "../types/errors.js"
 import { parseAlgorithmName } from "./algorithm-name.js"
+import { isWhole } from "./check-fields.js"
 import { fieldPath } from "./field-path.js"
 import { nearestNameHint } from "./nearest-name.js"
 import { parseDuration } from "./parse-duration.js"
@@ -67,7 +68,7 @@ function defaultAlgorithm(fields: Fields): Algorithm | null {
 }
 
 function parseUnits(path: string, input: unknown, most: number): number {
-  if (typeof input === "number" && Number.isInteger(input) && input >= 1 && input <= most) return input
+  if (isWhole(input, 1, most)) return input
   throw new PolicyError(path, input, `a whole number from 1 to ${most}`)
 }
 

@@ -190,7 +190,21 @@ describe("pacedFetch()", () => {
     expect(asked).toEqual(["u 0", "v 0", "u 4000"])
   })
 
-  test.each([{ pacing: "slow" }, { retries: -1 }, { retries: 101 }, { maxWaitMs: 0.5 }])("refuses %j", (options) => {
+  test.each<[string, unknown]>([
+    ["pacing", { pacing: "slow" }],
+    ["retries", { retries: -1 }],
+    ["retries", { retries: 101 }],
+    ["maxWaitMs", { maxWaitMs: 0.5 }],
+    ["key", { key: "origin" }],
+    ["cost", { cost: 2 }],
+    ['"maxWait", allowed is key, cost, pacing, retries, maxWaitMs (did you mean "maxWaitMs"?)', { maxWait: 5 }],
+    ["options", null],
+  ])("refuses a %s that cannot be: %j", (field, options) => {
     expect(() => pacedFetch(fetch, options as PacedFetchOptions)).toThrow(RangeError)
+    expect(() => pacedFetch(fetch, options as PacedFetchOptions)).toThrow(field)
+  })
+
+  test("refuses options in the place of a fetch", () => {
+    expect(() => pacedFetch({ retries: 1 } as unknown as typeof fetch)).toThrow("fetch is")
   })
 })

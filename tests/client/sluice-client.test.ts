@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { ApiError, SluiceClient } from "../../src/client/index.js"
+import { ApiError, SluiceClient, type SluiceClientOptions } from "../../src/client/index.js"
 import { CostError, LimitNotFound, PolicyError, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
 
 const DECISION = {
@@ -178,13 +178,20 @@ describe("SluiceClient", () => {
     },
   )
 
-  test.each([
-    { timeoutMs: 0 },
-    { timeoutMs: 2 ** 31 },
-    { retries: -1 },
-    { retries: 1.5 },
-    { retryDelayMs: Number.NaN },
-  ])("refuses %j", (options) => {
-    expect(() => new SluiceClient("http://x", options)).toThrow(RangeError)
+  test.each<[string, unknown]>([
+    ["timeoutMs", { timeoutMs: 0 }],
+    ["timeoutMs", { timeoutMs: 2 ** 31 }],
+    ["timeoutMs", { timeoutMs: "5000" }],
+    ["retries", { retries: -1 }],
+    ["retries", { retries: 1.5 }],
+    ["retryDelayMs", { retryDelayMs: Number.NaN }],
+    ["token", { token: 5 }],
+    ["fetch", { fetch: "fetch" }],
+    ['did you mean "timeoutMs"?', { timeoutMS: 5 }],
+    ['option is "tokens"', { tokens: "secret" }],
+    ["options is null", null],
+  ])("refuses a %s that cannot be: %j", (field, options) => {
+    expect(() => new SluiceClient("http://x", options as SluiceClientOptions)).toThrow(RangeError)
+    expect(() => new SluiceClient("http://x", options as SluiceClientOptions)).toThrow(field)
   })
 })

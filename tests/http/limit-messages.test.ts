@@ -1,5 +1,11 @@
 import { describe, expect, test, vi } from "vitest"
-import { limitMessages, type MessageLimitOptions, type MessageSocket, UNIDENTIFIED_KEY } from "../../src/http/index.js"
+import {
+  limitMessages,
+  type MessageKey,
+  type MessageLimitOptions,
+  type MessageSocket,
+  UNIDENTIFIED_KEY,
+} from "../../src/http/index.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { decisionOf, denialOf, FakeLimiter } from "./fake-limiter.js"
@@ -22,12 +28,12 @@ class TestSocket extends EventTarget implements MessageSocket {
   }
 }
 
-function listening(options: Partial<MessageLimitOptions> = {}) {
+function listening(options: Partial<MessageLimitOptions> = {}, key: MessageKey = "user:1") {
   const clock = new ManualClock(0)
   const socket = new TestSocket()
   const heard: unknown[] = []
   const guard = limitMessages({ policy: "3/second", clock, ...options })
-  guard.listen(socket, "user:1", (message) => heard.push(message))
+  guard.listen(socket, key, (message) => heard.push(message))
   const receive = async (...messages: unknown[]) => {
     for (const message of messages) socket.receive(message)
     await settled()
@@ -149,6 +155,33 @@ describe("limitMessages()", () => {
     expect(heard).toEqual(["one"])
     expect(keys).toEqual([UNIDENTIFIED_KEY, UNIDENTIFIED_KEY, UNIDENTIFIED_KEY])
     expect(onError.mock.calls.map(([error]) => String(error))).toEqual(Array(3).fill(expect.stringContaining("key")))
+  })
+
+  test.each<[string, unknown]>([
+    ["throws", () => void JSON.parse("no JSON")],
+    ["rejects", () => Promise.reject(new Error("own"))],
+    ["gives a number", () => 42],
+  ])("counts a message whose key function %s against the key of all such, and tells onError", async (_what, key) => {
+    const unhandled = vi.fn()
+    process.on("unhandledRejection", unhandled)
+    const [onError, onDecision] = [vi.fn(), vi.fn()]
+    const options = { policy: "1/second", onLimited: "drop", onError, onDecision } as const
+    const { heard, receive } = listening(options, key as MessageKey)
+    await receive("one", "two")
+    await new Promise(setImmediate)
+    process.off("unhandledRejection", unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+    expect(heard).toEqual(["one"])
+    expect(onError.mock.calls.map(([, message]) => message)).toEqual(["one", "two"])
+    expect(onDecision.mock.calls.map(([{ key }]) => key)).toEqual([UNIDENTIFIED_KEY, UNIDENTIFIED_KEY])
+  })
+
+  test("counts each message against the key that a function finds in it", async () => {
+    const key = async (message: unknown) => String(message)[0]
+    const { heard, receive } = listening({ policy: "1/second", onLimited: "drop" }, key)
+    await receive("a1", "b1", "a2", "b2")
+    await new Promise(setImmediate)
+    expect(heard).toEqual(["a1", "b1"])
   })
 
   test.each(["onDecision", "onLimited", "onError", "close"] as const)(

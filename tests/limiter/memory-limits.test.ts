@@ -47,16 +47,22 @@ describe("MemoryLimits", () => {
     expect(() => new MemoryLimits({ clock, names: 9 }).top({ by: "denied" })).toThrow("stats: true")
   })
 
-  test.each<MemoryLimitsOptions>([
-    { maxKeys: 0 },
-    { names: -1 },
-    { names: 2 ** 24 + 1 },
-    { history: 1 },
-    { names: 1, history: 65_537 },
-    { onFull: "drop" as never },
-    { stats: 1 as never },
-  ])("refuses %j", (options) => {
-    expect(() => new MemoryLimits(options)).toThrow(RangeError)
+  test.each<[string, unknown]>([
+    ["maxKeys", { maxKeys: 0 }],
+    ["names", { names: -1 }],
+    ["names", { names: 2 ** 24 + 1 }],
+    ["history", { history: 1 }],
+    ["history", { names: 1, history: 65_537 }],
+    ["onFull", { onFull: "drop" }],
+    ["stats", { stats: 1 }],
+    ["clock", { clock: {} }],
+    ["limits", { limits: "9/hour" }],
+    ["limits", { limits: ["9/hour"] }],
+    ['did you mean "limits"?', { limit: { default: "9/hour" } }],
+    ["options is null", null],
+  ])("refuses a %s that cannot be: %j", (field, options) => {
+    expect(() => new MemoryLimits(options as MemoryLimitsOptions)).toThrow(RangeError)
+    expect(() => new MemoryLimits(options as MemoryLimitsOptions)).toThrow(field)
   })
 
   test("refuses a policy or a name that cannot be, and answers that cannot be told", () => {

@@ -8,6 +8,7 @@ import {
   type SettlingChecker,
   TimeoutExceeded,
   WaitingLine,
+  type WaitingLineOptions,
 } from "../../src/index.js"
 
 beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
@@ -190,6 +191,9 @@ describe("RateLimiter.acquire()", () => {
     expect(waits.map(({ atMs }) => atMs)).toEqual([1_000, 2_000])
     await expect(new RateLimiter("1/second", { maxWaiting: 0 }).acquire("a")).resolves.toBeInstanceOf(Permit)
     expect(() => new RateLimiter("1/second", { maxWaiting: -1 })).toThrow("maxWaiting is -1")
+    expect(() => new WaitingLine(new RateLimiter("1/second"), { maxWaiting: 0.5 })).toThrow("maxWaiting is 0.5")
+    const misspelt = { maxWait: 5 } as WaitingLineOptions
+    expect(() => new WaitingLine(new RateLimiter("1/second"), misspelt)).toThrow('option is "maxWait"')
   })
 
   test("waits longer than a timer can, and does not fire at once", async () => {

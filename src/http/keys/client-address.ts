@@ -1,4 +1,4 @@
-import { checkFields, type Kinds, whole } from "../check-fields.js"
+import { checkFields, type Kinds, whole } from "../../policy/check-fields.js"
 import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { socketAddress } from "./socket-address.js"
