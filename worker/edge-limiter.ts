@@ -65,9 +65,9 @@ export class EdgeLimiter implements Limiter {
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(binding: DurableObjectNamespace<LimiterObject>, policy: PolicyInput, options: EdgeLimiterOptions = {}) {
+    requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
     const { name = defaultName(this.policy), tenant, shards, owner, sync, denialCache, timeoutMs } = options
-    requireEdgeOptions(name, options)
     const lease = readLease(options.lease)
     this.#binding = binding
     this.#calls = new ObjectCalls(binding, options)

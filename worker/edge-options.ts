@@ -1,5 +1,17 @@
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
+import {
+  checkFields,
+  either,
+  FUNCTION,
+  type Kind,
+  type Kinds,
+  OBJECT,
+  oneOf,
+  READ_ELSEWHERE,
+  TEXT,
+  whole,
+} from "../src/policy/check-fields.js"
 import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
 import type { Duration } from "../src/policy/policy.js"
 import { show } from "../src/types/errors.js"
@@ -53,22 +65,39 @@ export interface EdgeLimiterOptions extends Placement {
 const TTL_RANGE: DurationRange = { minMs: 1, maxMs: 20_000 }
 const DEFAULT_LEASE = { units: 1_000, ttl: "2s" } as const
 
+const WELL_FORMED: Kind = {
+  allowed: "a well-formed text, not empty",
+  fits: (value) => typeof value === "string" && value !== "" && value.isWellFormed(),
+}
+
+const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
+  name: {
+    allowed: "printable ASCII, not empty",
+    fits: (value) => typeof value === "string" && /^[ -~]+$/.test(value),
+  },
+  tenant: WELL_FORMED,
+  shards: whole(1, 10_000),
+  owner: either(WELL_FORMED, FUNCTION),
+  sync: oneOf("always", "ahead", "batch"),
+  denialCache: either(oneOf(false), OBJECT),
+  lease: either(oneOf("auto"), OBJECT),
+  timeoutMs: whole(1, 2 ** 31 - 1),
+  background: FUNCTION,
+  locationHint: TEXT,
+  jurisdiction: TEXT,
+}
+const LEASE_KINDS: Kinds<LeaseOptions> = { units: whole(1, 2 ** 31), ttl: READ_ELSEWHERE }
+
 /** @throws {RangeError} naming the option, its value and what is allowed */
-export function requireEdgeOptions(name: string, options: EdgeLimiterOptions): void {
-  const { tenant, shards, owner, sync, timeoutMs } = options
-  requireOption("name", name, typeof name === "string" && /^[ -~]+$/.test(name), "printable ASCII, not empty")
-  requireOption("tenant", tenant, isTextOrAbsent(tenant), "a well-formed text, not empty")
-  requireOption("shards", shards, isWholeOrAbsent(shards, 10_000), "1 to 10000")
-  requireOption(
-    "owner",
-    owner,
-    typeof owner === "function" || isTextOrAbsent(owner),
-    "a text, or a function of the key",
-  )
-  requireOption("owner", owner, owner === undefined || shards === undefined, "one of owner and shards")
-  const isMode = sync === undefined || sync === "always" || sync === "ahead" || sync === "batch"
-  requireOption("sync", sync, isMode, '"always", "ahead" or "batch"')
-  requireOption("timeoutMs", timeoutMs, isWholeOrAbsent(timeoutMs, 2 ** 31 - 1), `1 to ${2 ** 31 - 1}`)
+export function requireEdgeOptions(options: EdgeLimiterOptions): void {
+  checkFields("make a limiter", options, OPTION_KINDS)
+  const { owner, shards, lease } = options
+  if (typeof lease === "object") checkFields("make a limiter", lease, LEASE_KINDS, "lease.")
+  if (owner !== undefined && shards !== undefined) {
+    throw new RangeError(
+      `Cannot make a limiter: owner is ${show(owner)} and shards is ${shards}, allowed is one of owner and shards.`,
+    )
+  }
 }
 
 /** @throws {RangeError} {PolicyError} */
@@ -79,18 +108,5 @@ export function readLease(lease: LeaseOptions | "auto" | undefined): {
 } | null {
   if (lease === undefined) return null
   const { units = DEFAULT_LEASE.units, ttl = DEFAULT_LEASE.ttl } = lease === "auto" ? DEFAULT_LEASE : lease
-  requireOption("lease.units", units, isWholeOrAbsent(units, 2 ** 31), `1 to ${2 ** 31}`)
   return { units, ttlMs: parseDuration("lease.ttl", ttl, TTL_RANGE), ifBusy: lease === "auto" }
-}
-
-function requireOption(option: string, value: unknown, isAllowed: boolean, allowed: string): void {
-  if (!isAllowed) throw new RangeError(`Cannot make a limiter: ${option} is ${show(value)}, allowed is ${allowed}.`)
-}
-
-function isTextOrAbsent(value: unknown): boolean {
-  return value === undefined || (typeof value === "string" && value !== "" && value.isWellFormed())
-}
-
-function isWholeOrAbsent(value: unknown, most: number): boolean {
-  return value === undefined || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most)
 }

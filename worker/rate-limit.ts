@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
+import { checkHandler } from "../src/http/check-options.js"
 import { perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
@@ -7,7 +8,7 @@ import type { RequestLimiter } from "../src/http/request-limiter.js"
 import type { Policy } from "../src/policy/policy.js"
 import { EdgeGroup } from "./edge-group.js"
 import { EdgeLimiter } from "./edge-limiter.js"
-import type { EdgeLimiterOptions } from "./edge-options.js"
+import { type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
 import type { LimiterObject } from "./limiter-object.js"
 
 /** The handler's arguments beside the request, as Workers give them. */
@@ -43,6 +44,8 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
+  checkHandler("binding", binding)
+  requireEdgeOptions(edge)
   const isOneOfSeveral = options.limits !== undefined
 
   // An isolate may serve several environments; the limiters of each are its own.

@@ -2,7 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { CostError, KeyError, PolicyError, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
-import { EdgeLimiter } from "../../worker/sluice-worker.js"
+import { EdgeLimiter, type EdgeLimiterOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import { canonical, clockedLimiter, freshName } from "./objects.js"
 
@@ -115,6 +115,28 @@ describe("errors of EdgeLimiter", () => {
     for (const name of ["", "a\nb", "é", 1 as never]) {
       expect(() => new EdgeLimiter(unused, "10/minute", { name })).toThrow(RangeError)
     }
+  })
+
+  test.each<[string, unknown]>([
+    ["shards", { shards: 0 }],
+    ["shards", { shards: "4" }],
+    ["owner", { owner: "" }],
+    ["owner", { owner: "me", shards: 2 }],
+    ["tenant", { tenant: "\ud800" }],
+    ["sync", { sync: "never" }],
+    ["lease", { lease: "always" }],
+    ["lease.units", { lease: { units: 0 } }],
+    ['"lease.unit"', { lease: { unit: 5 } }],
+    ["denialCache", { denialCache: true }],
+    ["timeoutMs", { timeoutMs: 0 }],
+    ["background", { background: "waitUntil" }],
+    ['did you mean "shards"?', { shard: 4 }],
+  ])("come at construction where the option %s cannot be: %j", (field, options) => {
+    const make = () => new EdgeLimiter(unused, "10/minute", options as EdgeLimiterOptions)
+    expect(make).toThrow(RangeError)
+    expect(make).toThrow(field)
+    const wrap = () => rateLimit(() => new Response(), { policy: "10/minute", ...(options as object) })
+    expect(wrap).toThrow(RangeError)
   })
 
   test("do not stick: the call after one that failed gets a new stub", async () => {
