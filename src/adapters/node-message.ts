@@ -4,6 +4,8 @@ import type { ResponseHead } from "../http/rate-limit-options.js"
 
 /** Methods that a `Request` refuses to have: three by name, and what is no token of HTTP. */
 const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
+/** RFC 9113, section 7. */
+const HTTP2_INTERNAL_ERROR = 2
 /** A name or an address with a port: nothing in it can end the host of a URL, so none of it becomes path or user. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
 
@@ -114,10 +116,14 @@ function append(headers: Headers, name: string, value: unknown): void {
   }
 }
 
-/** Answers with a status alone, or ends the connection where an answer has begun. */
+/** Answers with a status alone, or breaks off an answer that has begun; one that is complete is left alone. */
 export function sendStatus(status: number, to: ServerResponse): void {
+  if (to.writableEnded) return
   if (to.headersSent) {
-    to.destroy()
+    const { stream } = to as { stream?: { close(code: number): void } }
+    // Destroyed without an error, a response of HTTP/2 would look complete.
+    if (stream) stream.close(HTTP2_INTERNAL_ERROR)
+    else to.destroy()
     return
   }
   for (const name of to.getHeaderNames()) to.removeHeader(name)

@@ -11,6 +11,7 @@ import {
   READ_ELSEWHERE,
   required,
   TEXT,
+  TEXTS,
   whole,
 } from "../policy/check-fields.js"
 import { show } from "../types/errors.js"
@@ -84,7 +85,7 @@ const MESSAGE_KINDS: Kinds<MessageLimitOptions> = {
   maxPending: whole(1, 65_536),
 }
 
-const LIST_KINDS: Kinds<AccessList> = { addresses: LIST, keys: LIST }
+const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }
 
 /**
  * Refuses what can be known to be wrong before the first request.

@@ -18,6 +18,10 @@ export const READ_ELSEWHERE: Kind = { allowed: "", fits: () => true }
 
 export const TEXT: Kind = { allowed: "a text", fits: (value) => typeof value === "string" }
 export const LIST: Kind = { allowed: "a list", fits: Array.isArray }
+export const TEXTS: Kind = {
+  allowed: "a list of texts",
+  fits: (value) => Array.isArray(value) && value.every(TEXT.fits),
+}
 export const OBJECT: Kind = {
   allowed: "an object",
   fits: (value) => typeof value === "object" && value !== null && !Array.isArray(value),

@@ -1,5 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { connect as connectTcp } from "node:net"
+import {
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from "node:http2"
+import { type AddressInfo, connect as connectTcp } from "node:net"
 import connect from "connect"
 import express from "express"
 import fastify from "fastify"
@@ -132,6 +138,44 @@ describe("rateLimit() of sluice/node", () => {
     for (let asked = 0; asked < 3; asked++) statuses.push(await statusOf(running.url, "/", "localhost"))
     expect(statuses).toEqual([500, 500, 200])
     expect(onError.mock.calls.map(([error]) => error)).toEqual([own, own])
+  })
+
+  test("leaves an answer alone that was complete before the listener failed", async () => {
+    const onError = vi.fn()
+    const limited = nodeLimit(
+      (_request: IncomingMessage, response: ServerResponse) => {
+        response.end("x".repeat(1_000_000))
+        throw new Error("own")
+      },
+      { policy: "9/minute", onError },
+    )
+    running = await listening(createServer(limited))
+    const answer = await fetch(running.url)
+    expect((await answer.text()).length).toBe(1_000_000)
+    expect(onError).toHaveBeenCalledOnce()
+  })
+
+  test("breaks off an answer of HTTP/2 that the listener began before it failed, so that it does not look complete", async () => {
+    const limited = nodeLimit(
+      (_request: Http2ServerRequest, response: Http2ServerResponse) => {
+        response.writeHead(200)
+        response.write("half")
+        throw new Error("own")
+      },
+      { policy: "9/minute", onError: () => {} },
+    )
+    const server = createHttp2Server(limited)
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+    const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const code = await new Promise((resolve) => {
+      const stream = session.request({ ":path": "/" })
+      stream.on("error", () => {})
+      stream.on("close", () => resolve(stream.rstCode))
+      stream.resume().end()
+    })
+    session.close()
+    server.close()
+    expect(code).toBe(2)
   })
 
   test("ends the connection where the listener fails after its answer began", async () => {

@@ -197,6 +197,8 @@ describe("rateLimit() refuses at construction", () => {
     ["skipFailedRequests", { skipFailedRequests: "yes" }],
     ["allow.addresses", { allow: { addresses: "10.0.0.0/8" } }],
     ["allow.keys", { allow: { keys: "a" } }],
+    ["deny.keys", { deny: { keys: ["a", 5] } }],
+    ["deny.addresses", { deny: { addresses: [5] } }],
     ["deny", { deny: ["1.2.3.4"] }],
     ["deny", { deny: "1.2.3.4" }],
     ['(did you mean "addresses"?)', { deny: { adresses: ["1.2.3.4"] } }],
