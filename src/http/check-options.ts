@@ -16,7 +16,6 @@ import {
 } from "../policy/check-fields.js"
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
-import type { MessageLimitOptions } from "./limit-messages.js"
 import type { LimitOptions } from "./limit-options.js"
 import { headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
@@ -29,7 +28,7 @@ const DEFAULT_MAX_DELAY_MS = 10_000
 
 const TIMER = whole(1, MAX_TIMER_MS)
 /** The capacity of the policy, which may be less, is looked at where the policy is known. */
-const COST = either(whole(0, 2 ** 31), FUNCTION)
+export const COST = either(whole(0, 2 ** 31), FUNCTION)
 
 const LIMIT_KINDS: Kinds<LimitOptions<never>> = {
   policy: READ_ELSEWHERE,
@@ -43,7 +42,7 @@ const LIMIT_KINDS: Kinds<LimitOptions<never>> = {
 }
 
 /** What requests and messages have in common. */
-const FAILURE_KINDS = {
+export const FAILURE_KINDS = {
   failMode: oneOf("open", "closed", "local"),
   timeoutMs: TIMER,
   localLimiter: FUNCTION,
@@ -77,14 +76,6 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   quotaUnit: TEXT,
 }
 
-const MESSAGE_KINDS: Kinds<MessageLimitOptions> = {
-  ...FAILURE_KINDS,
-  policy: READ_ELSEWHERE,
-  cost: COST,
-  onLimited: either(oneOf("close", "drop"), FUNCTION),
-  maxPending: whole(1, 65_536),
-}
-
 const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }
 
 /**
@@ -107,11 +98,6 @@ export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<R
       "Cannot rate limit: skipFailedRequests and skipSuccessfulRequests are both set, allowed is one: nothing would count.",
     )
   }
-}
-
-/** As `checkOptions`, for messages. @throws {RangeError} */
-export function checkMessageOptions(options: MessageLimitOptions): void {
-  checkFields("limit messages", options, MESSAGE_KINDS)
 }
 
 /** Refuses what is to be called and cannot be. @throws {RangeError} */

@@ -1,9 +1,10 @@
+import { checkFields, either, FUNCTION, type Kinds, oneOf, READ_ELSEWHERE, whole } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
-import { checkMessageOptions } from "./check-options.js"
+import { COST, FAILURE_KINDS } from "./check-options.js"
 import { decide, findBadCost, type Reports, unasked } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
@@ -58,6 +59,13 @@ export interface MessageGuard {
 /** "Policy violation" (RFC 6455, section 7.4.1). */
 const POLICY_VIOLATION = 1008
 const DEFAULT_MAX_PENDING = 256
+const OPTION_KINDS: Kinds<MessageLimitOptions> = {
+  ...FAILURE_KINDS,
+  policy: READ_ELSEWHERE,
+  cost: COST,
+  onLimited: either(oneOf("close", "drop"), FUNCTION),
+  maxPending: whole(1, 65_536),
+}
 
 /**
  * Limits the messages that come in over WebSockets. The request that opens the socket is limited by `rateLimit`; this
@@ -74,7 +82,7 @@ const DEFAULT_MAX_PENDING = 256
  * ```
  */
 export function limitMessages(options: MessageLimitOptions): MessageGuard {
-  checkMessageOptions(options)
+  checkFields("limit messages", options, OPTION_KINDS)
   const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
   const { failMode = "open", timeoutMs = 1_000, localLimiter } = options
   const policy = parsePolicy(options.policy)

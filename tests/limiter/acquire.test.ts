@@ -25,7 +25,7 @@ describe.each(Object.keys(LIMITS))("acquire() of %s", (name) => {
   test("waits for the limit that is named, and charges no other", async () => {
     const limits = LIMITS[name]!()
     await limits.check("a")
-    const first = await acquire(limits, "a", { limit: "mail" })
+    const first = await acquire(limits, "a", { limit: "mail", timeout: 0 })
     expect(first.decision).toMatchObject({ allowed: true, limit: 1, remaining: 0 })
     const second = acquire(limits, "a", { limit: "mail", timeout: "2s" })
     await vi.advanceTimersByTimeAsync(1_100)
