@@ -1,7 +1,7 @@
 import { chargeTogether, type Party } from "../limiter/charge-together.js"
 import { allDecision } from "../limiter/decide-all.js"
 import { DenialCache } from "../limiter/denial-cache.js"
-import { type DrawRequest, LeasePool, type Waited } from "../limiter/lease-pool.js"
+import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../limiter/lease-pool.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { ManualClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -119,7 +119,8 @@ class Simulation {
     turn = 0,
     waited: Waited = "answered",
   ): void {
-    const { cache, leases } = isolate
+    const { cache, location } = isolate
+    const leases = isolate.leases?.takes(cost) ? isolate.leases : null
     const name = String(key)
     const known = cache?.find(name, this.#scenario.policy, cost)
     if (known) {
@@ -142,6 +143,7 @@ class Simulation {
       return
     }
     const request = leases.begin(name, spent === null ? cost : 0, askedAtMs)
+    this.#giveBack(location, leases.takeEvicted())
     if (request !== null) this.#draw(isolate, { key, cost, group }, request, spent === null ? done : null)
     if (request !== null || spent !== null) return
     leases.wait(name, cost, (found) => this.#check(isolate, { key, cost, group }, done, turn + 1, found))
@@ -189,10 +191,16 @@ class Simulation {
 
   #giveBackLater(location: Location, leases: LeasePool, key: number): void {
     this.#queue.schedule(this.#nowMs + this.#scenario.lease!.ttlMs * 0.8, () => {
-      for (const { receipt, units } of leases.unused(String(key), this.#clock.now(), "idle")) {
-        this.#call(location, key, (object, answer) => object.refund(receipt, units, () => answer(() => undefined)))
-      }
+      this.#giveBack(location, leases.idle(String(key), this.#clock.now()))
     })
+  }
+
+  #giveBack(location: Location, unused: readonly UnusedUnits[]): void {
+    for (const { receipt, units } of unused) {
+      this.#call(location, Number(receipt.key), (object, answer) =>
+        object.refund(receipt, units, () => answer(() => undefined)),
+      )
+    }
   }
 
   #partyOf({ location }: Isolate, { key, cost, group }: VirtualCheck): Party {

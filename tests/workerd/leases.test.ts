@@ -59,6 +59,38 @@ describe("EdgeLimiter with leases", () => {
     })
   })
 
+  test.each(["block", "reset"] as const)("a draw that a %s overtakes leases nothing", async (verb) => {
+    const { limiter } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    const drawing = limiter.check("a")
+    const changing = verb === "block" ? limiter.block("a", "1h") : limiter.reset("a")
+    expect(await drawing).toMatchObject({ allowed: true })
+    await changing
+    const { calls } = limiter
+    const later = await limiter.check("a")
+    expect(limiter.calls).toBe(calls + 1)
+    expect(later).toMatchObject(verb === "block" ? { allowed: false, reason: "blocked" } : { allowed: true })
+  })
+
+  test("block() gives back the units that were here", async () => {
+    const work: Promise<unknown>[] = []
+    const background = (promise: Promise<unknown>) => void work.push(promise)
+    const { limiter } = realLimiter("1000/day fixed_window", { background, lease: { units: 100, ttl: 100 } })
+    await limiter.check("a")
+    await limiter.block("a", "1h")
+    await Promise.all(work)
+    await limiter.unblock("a")
+    expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+  })
+
+  test("asks the object itself about what costs more than a quarter of a lease, so that it can be settled late", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    const { receipt } = await limiter.check("a", { cost: 26 })
+    expect(await limiter.status("a")).toMatchObject({ remaining: 974 })
+    const late = new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name: (await object().name)!.split("\n")[0]! })
+    await late.refund(receipt!)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 1_000 })
+  })
+
   test("gives back what an idle key left, in the background", async () => {
     const name = freshName()
     const work: Promise<unknown>[] = []
