@@ -12,6 +12,7 @@ import {
   type TopEntry,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
+import { limitLabel } from "../../src/metrics/limit-label.js"
 import type { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
@@ -125,7 +126,9 @@ export class EdgeLimits implements NamedLimits {
     const inForce = await this.#limitFor(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
-    if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) this.#tell(decision, inForce)
+    if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) {
+      this.#tell(decision, inForce, options)
+    }
     return withReceipt(decision, inForce)
   }
 
@@ -148,7 +151,7 @@ export class EdgeLimits implements NamedLimits {
     )
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
-      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!)
+      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!, items[index]!)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withReceipt(decision, inForce[index]!)) }
@@ -161,8 +164,8 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
-  #tell(decision: Decision, { name, scope }: InForce): void {
-    this.#parts.reporter.decided(decision, name, scope)
+  #tell(decision: Decision, { scope }: InForce, { limit }: LimitChoice): void {
+    this.#parts.reporter.decided(decision, limitLabel(decision, limit), scope)
   }
 
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
