@@ -1,9 +1,11 @@
+import { withDeadline } from "../src/http/with-deadline.js"
 import { chargeTogether, type Party } from "../src/limiter/charge-together.js"
 import { allDecision, refuseRepeats } from "../src/limiter/decide-all.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
+import type { Receipt } from "../src/types/receipt.js"
 import type { SubjectCheck } from "./limiter-object.js"
-import type { ObjectCalls } from "./object-calls.js"
+import type { ObjectCalls, ObjectStub } from "./object-calls.js"
 
 /** One of the checks that `checkAcross` decides together. */
 export interface AcrossItem {
@@ -22,6 +24,8 @@ export interface CheckPart {
   readonly scope: string
   readonly check: SubjectCheck
   readonly timeoutMs: number | undefined
+  /** Lets work go on when this is answered. */
+  readonly background: (work: Promise<unknown>) => void
 }
 
 /** A limiter that leaves the sending of a check to others. */
@@ -35,6 +39,7 @@ interface Group {
   readonly object: string
   readonly calls: ObjectCalls
   readonly timeoutMs: number
+  readonly background: CheckPart["background"]
   readonly places: number[]
   readonly checks: SubjectCheck[]
 }
@@ -89,8 +94,8 @@ function groupsOf(items: readonly AcrossItem[]): Group[] {
     })),
   )
   const groups = new Map<string, Group>()
-  for (const [place, { object, calls, check, timeoutMs = DEFAULT_TIMEOUT_MS }] of parts.entries()) {
-    const group = groups.get(names[place]!) ?? { object, calls, timeoutMs, places: [], checks: [] }
+  for (const [place, { object, calls, check, background, timeoutMs = DEFAULT_TIMEOUT_MS }] of parts.entries()) {
+    const group = groups.get(names[place]!) ?? { object, calls, timeoutMs, background, places: [], checks: [] }
     groups.set(names[place]!, group)
     group.places.push(place)
     group.checks.push(check)
@@ -98,13 +103,30 @@ function groupsOf(items: readonly AcrossItem[]): Group[] {
   return [...groups.values()]
 }
 
-function partyOf({ object, calls, checks, timeoutMs }: Group, id: string): Party {
-  const manner = { repeatable: true, timeoutMs }
+function partyOf({ object, calls, checks, timeoutMs, background }: Group, id: string): Party {
+  async function refund(receipt: Receipt, item: number): Promise<void> {
+    const { subject } = checks[item]!
+    await calls.call(object, (stub) => stub.settle(subject, receipt, receipt.cost), { repeatable: true, timeoutMs })
+  }
+
+  /** What an object charged after its time, when nobody waited for it any more. */
+  async function giveBackLate(answer: Promise<AllDecision>): Promise<void> {
+    const { decisions } = await answer
+    await Promise.allSettled(decisions.map(async ({ receipt }, item) => receipt && (await refund(receipt, item))))
+  }
+
   return {
-    charge: () => calls.call(object, (stub) => stub.checkAll(checks, id) as Promise<AllDecision>, manner),
-    async refund(receipt, item) {
-      const { subject } = checks[item]!
-      await calls.call(object, (stub) => stub.settle(subject, receipt, receipt.cost), manner)
+    async charge() {
+      const ask = (stub: ObjectStub) => stub.checkAll(checks, id) as Promise<AllDecision>
+      const answer = calls.call(object, ask, { repeatable: true })
+      try {
+        return await withDeadline(answer, timeoutMs)
+      } catch (error) {
+        // Where the answer was an error it tells of no charge.
+        background(giveBackLate(answer).catch(() => undefined))
+        throw error
+      }
     },
+    refund,
   }
 }

@@ -208,6 +208,7 @@ export class EdgeLimiter implements Limiter {
       scope: this.#scope,
       check: { subject: this.#subject(key), cost: checked },
       timeoutMs: this.#timeout.timeoutMs,
+      background: this.#background,
     }
   }
 

@@ -108,6 +108,25 @@ describe("checkAcross()", () => {
     expect(await limiters[1]!.status("a")).toMatchObject({ remaining: 3 })
   })
 
+  test("gives back what an object charged when nobody waited for it any more", async () => {
+    const name = freshName()
+    setClock(name, new ManualClock(START_MS))
+    const work: Promise<unknown>[] = []
+    const network = faultyBinding(env.CLOCKED_LIMITER, (verb) => (verb === "checkAll" ? "late-answer" : "none"))
+    const limiter = new EdgeLimiter(network.binding, "5/day", {
+      name,
+      denialCache: false,
+      timeoutMs: 500,
+      background: (promise) => void work.push(promise),
+    })
+    expect(await errorOf(limiter.checkAll([{ key: "a", cost: 2 }]))).toBeInstanceOf(StoreUnavailable)
+    const sound = new EdgeLimiter(env.CLOCKED_LIMITER, "5/day", { name, denialCache: false })
+    expect(await sound.status("a")).toMatchObject({ remaining: 3 })
+    network.answer()
+    await Promise.all(work)
+    expect(await sound.status("a")).toMatchObject({ remaining: 5 })
+  })
+
   test.each(["lost-answer", "duplicate", "late", "evicted", "lost-call"] as const)(
     "charges once where every first call meets: %s",
     async (fault) => {
