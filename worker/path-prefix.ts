@@ -1,19 +1,24 @@
 /** A byte in percent-encoding. */
 const ENCODED_BYTE = /%[\da-f]{2}/gi
 
+/** What some servers cut off a segment: parameters (`/api;v=1`), and what follows a byte 0. */
+const CUT_OFF = /[;\0].*$/s
+
 /**
  * The segments of a path, each as its bytes.
  *
  * Whatever a server behind may take for the same path is the same path here, so that no spelling of it escapes a limit:
  * percent-encoded bytes are decoded once (slashes too), empty segments and a slash at the end do not count, dot segments
- * are resolved. Upper and lower case differ.
+ * are resolved; parameters of a segment (from a semicolon on) and what follows a byte 0 do not count. Upper and lower
+ * case differ. A byte that is encoded twice is another path, as it is for a server that decodes once.
  *
  * @param pathname as `URL` gives it, so that all but ASCII is percent-encoded
  */
 function pathSegments(pathname: string): string[] {
   const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
   const segments: string[] = []
-  for (const segment of bytes.split(/[/\\]/)) {
+  for (const whole of bytes.split(/[/\\]/)) {
+    const segment = whole.replace(CUT_OFF, "")
     if (segment === "..") segments.pop()
     else if (segment !== "" && segment !== ".") segments.push(segment)
   }

@@ -255,6 +255,34 @@ describe("forwardedHeaders()", () => {
     expect([...headers.keys()].sort()).toEqual(["authorization", "x-forwarded-for"])
   })
 
+  test.each([
+    "Authorization",
+    "Cookie",
+    "CF-Connecting-IP",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "Forwarded",
+    "X-Real-IP",
+    "True-Client-IP",
+    "X-Api-Key",
+    "X-CSRF-Token",
+    "X-User-Id",
+    "Origin",
+    "Host",
+    "Content-Type",
+    "Content-Encoding",
+    "Sec-Fetch-Site",
+    "Idempotency-Key",
+    "If-Match",
+  ])("keeps %s, whatever the client's Connection says", (name) => {
+    for (const spelling of [name, name.toLowerCase(), name.toUpperCase()]) {
+      const headers = forwardedHeaders(
+        new Headers({ Connection: `close,  ${spelling} , X-Hop`, "X-Hop": "1", [name]: "v" }),
+      )
+      expect(Object.fromEntries(headers)).toEqual({ [name.toLowerCase()]: "v" })
+    }
+  })
+
   test("keeps the wish for a WebSocket", () => {
     const headers = forwardedHeaders(
       new Headers({ Connection: "Upgrade", Upgrade: "WebSocket", "Sec-WebSocket-Key": "x" }),
