@@ -3,7 +3,7 @@ import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
-import { DenialCache } from "../src/limiter/denial-cache.js"
+import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
@@ -131,7 +131,7 @@ export class EdgeLimiter implements Limiter {
 
   /**
    * Gives back units of a check, all of them if not told otherwise. A receipt settles once. One of units from a lease
-   * does so while the lease lasts, in the limiter that told it; later it gives nothing back, and time does.
+   * gives them back while the lease lasts, in the limiter that told it; later it gives nothing back, and time does.
    */
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
     requireRefund(receipt, units)
@@ -219,7 +219,9 @@ export class EdgeLimiter implements Limiter {
     for (let turn = 0; turn < LEASE_TURNS; turn++) {
       const askedAtMs = Date.now()
       const spent = leases.spend(key, cost, askedAtMs)
-      if (spent === null && typeof waited === "object" && waited.cost <= cost) return { ...waited, cost }
+      if (spent === null && typeof waited === "object" && waited.cost <= cost) {
+        return laterDenial(waited, this.policy, cost, 0)
+      }
       const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
       this.#giveBack(leases.takeEvicted())
       if (request !== null) return this.#draw(leases, key, { request, spent, askedAtMs })
@@ -272,12 +274,14 @@ export class EdgeLimiter implements Limiter {
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    if (this.#leases !== null && LeasePool.isOwnReceipt(receipt)) {
-      this.#leases.refund(receipt, Math.max(0, units), Date.now())
-      if (units < 0) await this.charge(receipt.key, -units)
-      return
+    const leases = LeasePool.isOwnReceipt(receipt) ? this.#leases : null
+    if (leases?.settle(receipt, units, Date.now()) === "done") return
+    try {
+      await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
+    } catch (error) {
+      leases?.reopen(receipt)
+      throw error
     }
-    await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
   }
 
   #costOf(key: string, options: CheckOptions | undefined): number {

@@ -90,7 +90,7 @@ export class DenialCache {
     }
     if (cost < denial.decision.cost) return null
     this.#hits += 1
-    return answer(denial.decision, policy, cost, nowMs - denial.askedAtMs)
+    return { ...laterDenial(denial.decision, policy, cost, nowMs - denial.askedAtMs), reason: "cached" }
   }
 
   /** Remembers what a question was told, unless it was no denial or the key was changed meanwhile. */
@@ -113,13 +113,16 @@ export class DenialCache {
   }
 }
 
-/** The denial as it stands after a time, for its own cost or a greater one. */
-function answer(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
+/**
+ * A denial as it stands after a time, for its own cost or a greater one. Its `retryAfterMs` is exact for its own cost,
+ * and enough for a greater one.
+ */
+export function laterDenial(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
   const { receipt: _receipt, rules: told, ...rest } = decision
   const more = cost - decision.cost
   const waitMs = (rule: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">, index: number) =>
     Math.max(0, enoughMs(policy.rules[index]!, rule, more) - elapsedMs)
-  const later = { cost, reason: "cached", resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) } as const
+  const later = { cost, resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) }
   const ownMs = Math.max(1, decision.retryAfterMs - elapsedMs)
   if (told === undefined) return { ...rest, ...later, retryAfterMs: Math.max(ownMs, waitMs(decision, 0)) }
   const rules = told.map((rule, index) => ({

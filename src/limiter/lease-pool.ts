@@ -59,8 +59,6 @@ interface Lease {
   left: number
   /** Numbers the receipts of what is spent. */
   spends: number
-  /** Numbers of receipts that were given back. */
-  readonly refunded: Set<number>
 }
 
 interface Pool {
@@ -91,6 +89,13 @@ interface Begun {
 
 /** What came of a draw for those who waited: perhaps units, else a denial; or nothing was heard of it. */
 export type Waited = Decision | "answered" | "lost"
+
+/**
+ * What is to be done for a receipt of a lease: nothing more, or, where it cost more than was spent, to charge the rest,
+ * for which the owner is to be asked.
+ */
+export type Settlement = "done" | "charge"
+
 type Resume = (waited: Waited) => void
 
 const FIRST_UNITS = 16
@@ -102,6 +107,10 @@ const IDLE_SHARE = 3 / 4
 const GROWTH_MOST = 8
 /** For so many times to live after a lease another one is expected. */
 const LEASING_TTLS = 2
+/** Leases of a key of which nothing is left, kept so that what was spent from them can be given back. */
+const MOST_EMPTY = 16
+/** Settled receipts that are remembered. */
+const MOST_SETTLED = 10_000
 /**
  * A draw of which nothing was heard for so long is made again: whoever asked may be gone. Twice as long after each that
  * was lost, so that an owner with too much to do is not asked ever more.
@@ -123,6 +132,8 @@ export class LeasePool {
   readonly #pools = new Map<string, Pool>()
   readonly #begun = new WeakMap<DrawRequest, Begun>()
   readonly #evicted: UnusedUnits[] = []
+  /** Ids of receipts, the one that was settled first comes first. */
+  readonly #settled = new Set<string>()
   #calls = 0
 
   constructor(options: LeasePoolOptions) {
@@ -231,16 +242,7 @@ export class LeasePool {
     this.#resize(pool, askedAtMs)
     const expiresAtMs = askedAtMs + Math.min(this.#options.ttlMs, windowEndMs(decision))
     const spends = cost > 0 ? 1 : 0
-    const lease = {
-      receipt,
-      drawnAtMs: askedAtMs,
-      expiresAtMs,
-      granted: units,
-      left: units,
-      spends,
-      refunded: new Set<number>(),
-    }
-    pool.leases.push(lease)
+    pool.leases.push({ receipt, drawnAtMs: askedAtMs, expiresAtMs, granted: units, left: units, spends })
     return this.#told(key, pool, cost, first, askedAtMs)
   }
 
@@ -293,15 +295,37 @@ export class LeasePool {
     return id.includes(SPEND_MARK)
   }
 
-  /** Takes units back that were spent from a lease, while it lasts. A receipt gives back once. */
-  refund({ id, key, cost }: Receipt, units: number, nowMs: number): boolean {
-    const [lease, spend] = splitReceipt(id)
-    const found = this.#pools.get(key)?.leases.find((each) => each.receipt.id === lease)
-    if (found === undefined || !isLive(found, nowMs) || !(spend >= 1 && spend <= found.spends)) return false
-    if (found.refunded.has(spend) || units > cost || found.left + units > found.granted + cost) return false
-    found.refunded.add(spend)
-    found.left += units
-    return true
+  /** The receipt of the draw that units were spent from. */
+  static drawOf(receipt: Receipt): Receipt {
+    return { ...receipt, id: splitReceipt(receipt.id)[0] }
+  }
+
+  /**
+   * Settles a receipt of units that were spent from a lease, once. While the lease lasts, units that were given back
+   * can be spent again; later they come back with time.
+   *
+   * @param units given back, or, where negative, charged on top: that is for the caller to do
+   */
+  settle(receipt: Receipt, units: number, nowMs: number): Settlement {
+    if (this.#settled.has(receipt.id)) return "done"
+    if (this.#settled.size >= MOST_SETTLED) this.#settled.delete(this.#settled.values().next().value!)
+    this.#settled.add(receipt.id)
+    if (units < 0) return "charge"
+    this.#takeBack(receipt, units, nowMs)
+    return "done"
+  }
+
+  /** The charge that `settle` asked for failed: the receipt may be settled again. */
+  reopen({ id }: Receipt): void {
+    this.#settled.delete(id)
+  }
+
+  #takeBack({ id, key, cost }: Receipt, units: number, nowMs: number): void {
+    const [draw, spend] = splitReceipt(id)
+    const lease = this.#pools.get(key)?.leases.find((each) => each.receipt.id === draw)
+    if (lease === undefined || !isLive(lease, nowMs) || !(spend >= 1 && spend <= lease.spends)) return
+    if (units > cost || lease.left + units > lease.granted + cost) return
+    lease.left += units
   }
 
   #poolOf(key: string, nowMs: number): Pool {
@@ -349,8 +373,12 @@ export class LeasePool {
         pool.size = Math.min(grown, this.#options.units)
       } else if (spentShare < 0.5) pool.size = Math.max(1, Math.floor(pool.size / 2))
     }
+    let empty = 0
     for (let at = pool.leases.length - 1; at >= 0; at--) {
-      if (pool.leases[at]!.left === 0) pool.leases.splice(at, 1)
+      const lease = pool.leases[at]!
+      if (lease.left > 0) continue
+      empty += 1
+      if (empty > MOST_EMPTY || !isLive(lease, nowMs)) pool.leases.splice(at, 1)
     }
   }
 

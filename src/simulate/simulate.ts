@@ -1,6 +1,6 @@
 import { chargeTogether, type Party } from "../limiter/charge-together.js"
 import { allDecision } from "../limiter/decide-all.js"
-import { DenialCache } from "../limiter/denial-cache.js"
+import { DenialCache, laterDenial } from "../limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../limiter/lease-pool.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { ManualClock } from "../types/clock.js"
@@ -134,8 +134,9 @@ class Simulation {
       this.#tally.decided(spent, cost, group)
       done(spent)
     } else if (typeof waited === "object" && waited.cost <= cost) {
-      this.#tally.decided(waited, cost, group)
-      done(waited)
+      const denied = laterDenial(waited, this.#scenario.policy, cost, 0)
+      this.#tally.decided(denied, cost, group)
+      done(denied)
       return
     }
     if (leases === null || turn === LEASE_TURNS) {

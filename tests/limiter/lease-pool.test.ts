@@ -96,17 +96,46 @@ describe("LeasePool", () => {
     expect(world.pools[0]!.leftOf("a", world.clock.now())).toBe(0)
   })
 
-  test("refund() puts spent units back while the lease lasts, each receipt once", () => {
+  test("settle() puts spent units back while the lease lasts, each receipt once", () => {
     const world = new World("100/day fixed_window", 1)
     world.check(0)
     const { receipt } = world.check(0, 3)!
     const pool = world.pools[0]!
     expect(pool.leftOf("a", world.clock.now())).toBe(13)
     expect(LeasePool.isOwnReceipt(receipt!)).toBe(true)
-    expect(pool.refund(receipt!, 3, world.clock.now())).toBe(true)
-    expect(pool.refund(receipt!, 3, world.clock.now())).toBe(false)
-    expect(pool.refund({ ...receipt!, id: `${receipt!.id}9` }, 3, world.clock.now())).toBe(false)
-    expect(pool.leftOf("a", world.clock.now())).toBe(16)
+    pool.settle({ ...receipt!, id: `${receipt!.id}9` }, 3, world.clock.now())
+    expect(pool.leftOf("a", world.clock.now())).toBe(13)
+    for (let settled = 0; settled < 2; settled++) {
+      expect(pool.settle(receipt!, 3, world.clock.now())).toBe("done")
+      expect(pool.leftOf("a", world.clock.now())).toBe(16)
+    }
+    expect(pool.settle(receipt!, -3, world.clock.now())).toBe("done")
+  })
+
+  test("settle() asks for a charge once, unless that failed, and nothing is given back after it", () => {
+    const world = new World("100/day fixed_window", 1)
+    world.check(0)
+    const { receipt } = world.check(0, 3)!
+    const pool = world.pools[0]!
+    expect(pool.settle(receipt!, -2, world.clock.now())).toBe("charge")
+    expect(pool.settle(receipt!, -2, world.clock.now())).toBe("done")
+    pool.reopen(receipt!)
+    expect(pool.settle(receipt!, -2, world.clock.now())).toBe("charge")
+    expect(pool.settle(receipt!, 3, world.clock.now())).toBe("done")
+    expect(pool.leftOf("a", world.clock.now())).toBe(13)
+  })
+
+  test("settle() puts units back into a lease of which nothing was left, also after another was drawn", () => {
+    const world = new World("1000/day fixed_window", 1)
+    const pool = world.pools[0]!
+    const { receipt } = world.check(0)!
+    while (world.calls < 4) world.check(0)
+    const left = pool.leftOf("a", world.clock.now())
+    pool.settle({ ...receipt!, id: receipt!.id.replace(/1$/, "5") }, 1, world.clock.now())
+    expect(pool.leftOf("a", world.clock.now())).toBe(left + 1)
+    world.clock.advance(TTL_MS)
+    pool.settle({ ...receipt!, id: receipt!.id.replace(/1$/, "6") }, 1, world.clock.now())
+    expect(pool.leftOf("a", world.clock.now())).toBe(0)
   })
 
   test("draws nothing ahead of a key that is not busy, where so told", () => {
@@ -222,8 +251,10 @@ describe("LeasePool", () => {
           world.clock.advance(advanceMs)
           const decision = world.check(isolate, cost, { isLost: isLost && cost === 4 })
           if (!decision?.allowed) continue
-          const isOwn = LeasePool.isOwnReceipt(decision.receipt!)
-          if (refunds && isOwn && world.pools[isolate]!.refund(decision.receipt!, cost, world.clock.now())) continue
+          const [pool, nowMs] = [world.pools[isolate]!, world.clock.now()]
+          const left = pool.leftOf("a", nowMs)
+          if (refunds && LeasePool.isOwnReceipt(decision.receipt!)) pool.settle(decision.receipt!, cost, nowMs)
+          if (pool.leftOf("a", nowMs) > left) continue
           admitted.push({ atMs: world.clock.now(), cost })
         }
         const unitsIn = (spanMs: number) => burst + Math.floor((spanMs * limit) / 1_000)
