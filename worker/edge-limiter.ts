@@ -208,6 +208,9 @@ export class EdgeLimiter implements Limiter {
       scope: this.#scope,
       check: { subject: this.#subject(key), cost: checked },
       timeoutMs: this.#timeout.timeoutMs,
+      policy: this.policy,
+      denialCache: this.denialCache,
+      cacheName: this.#cacheName(key),
       background: this.#background,
     }
   }

@@ -156,6 +156,8 @@ export class EdgeLimits implements NamedLimits {
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withReceipt(decision, inForce[index]!)) }
     }
+    // A denial that was known is told without a call.
+    if (all.decisions.some(({ reason }) => reason === "cached")) return all
     // What was charged and given back is told as it is now.
     const decisions = all.decisions.map((decision, index) => {
       const { key, cost = 1 } = items[index]!
