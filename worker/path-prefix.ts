@@ -4,6 +4,22 @@ const ENCODED_BYTE = /%[\da-f]{2}/gi
 /** What some servers cut off a segment: parameters (`/api;v=1`), and what follows a byte 0. */
 const CUT_OFF = /[;\0].*$/s
 
+/** What a server takes for the segments of a path when it decodes it, each as its bytes. */
+function decodedSegments(pathname: string): string[] {
+  const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
+  return bytes.split(/[/\\]/).map((segment) => segment.replace(CUT_OFF, ""))
+}
+
+/**
+ * Whether a path leads up only when it is decoded (`/api/..%2Fopen`, `/api/..;/open`): some servers take it for `/open`,
+ * others for a path below `/api`, so no one limit is that of both.
+ *
+ * @param pathname as `URL` gives it, so that plain dot segments are resolved
+ */
+export function leadsUpHidden(pathname: string): boolean {
+  return decodedSegments(pathname).includes("..")
+}
+
 /**
  * The segments of a path, each as its bytes.
  *
@@ -15,10 +31,8 @@ const CUT_OFF = /[;\0].*$/s
  * @param pathname as `URL` gives it, so that all but ASCII is percent-encoded
  */
 function pathSegments(pathname: string): string[] {
-  const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
   const segments: string[] = []
-  for (const whole of bytes.split(/[/\\]/)) {
-    const segment = whole.replace(CUT_OFF, "")
+  for (const segment of decodedSegments(pathname)) {
     if (segment === "..") segments.pop()
     else if (segment !== "" && segment !== ".") segments.push(segment)
   }

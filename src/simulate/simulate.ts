@@ -107,6 +107,12 @@ class Simulation {
       this.#check(isolate, { key: key!, cost, group }, ({ allowed }) => done(allowed))
       return
     }
+    const known = [...keys].flatMap((each) => isolate.cache?.find(String(each), this.#scenario.policy, cost) ?? [])
+    if (known.length > 0) {
+      for (const denial of known) this.#tally.decided(denial, cost, group)
+      done(false)
+      return
+    }
     const parties = [...keys].map((each) => this.#partyOf(isolate, { key: each, cost, group }))
     void chargeTogether(parties).then((answers) => done(answers.every(({ allowed }) => allowed)))
   }
@@ -204,18 +210,33 @@ class Simulation {
     }
   }
 
-  #partyOf({ location }: Isolate, { key, cost, group }: VirtualCheck): Party {
+  #partyOf({ location, cache }: Isolate, { key, cost, group }: VirtualCheck): Party {
+    const name = String(key)
+    const ticket = cache?.ticket(name)
     const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
     return {
       charge: () =>
         new Promise((resolve) => {
           this.#call(location, key, (object, answer) =>
-            object.check(String(key), cost, decided, (decision) => answer(() => resolve(allDecision([decision])))),
+            object.check(name, cost, decided, (decision) =>
+              answer(() => {
+                if (ticket !== undefined) cache?.note(name, this.#scenario.policy, decision, ticket)
+                resolve(allDecision([decision]))
+              }),
+            ),
           )
         }),
       refund: (receipt) =>
         new Promise((resolve) => {
-          this.#call(location, key, (object, answer) => object.refund(receipt, receipt.cost, () => answer(resolve)))
+          cache?.forget(name)
+          this.#call(location, key, (object, answer) =>
+            object.refund(receipt, receipt.cost, () =>
+              answer(() => {
+                cache?.forget(name)
+                resolve()
+              }),
+            ),
+          )
         }),
     }
   }
