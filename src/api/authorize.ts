@@ -13,7 +13,7 @@ const UNKNOWN_ADDRESS = "unknown"
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 /** What a proxy adds to the requests of others. */
-const PROXY_FIELDS = ["X-Forwarded-For", "Forwarded"]
+const PROXY_FIELDS = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"]
 
 export type Gate = (request: ApiRequest) => Promise<void>
 

@@ -82,6 +82,8 @@ describe("without a token, behind a proxy", () => {
     ["X-Forwarded-For", "192.0.2.1"],
     ["X-Forwarded-For", "127.0.0.1"],
     ["Forwarded", "for=192.0.2.1"],
+    ["X-Real-IP", "192.0.2.1"],
+    ["Via", "1.1 proxy"],
   ])("a 403 that says so: %s: %s", async (field, value) => {
     const { api } = serveApi({}, { token: null })
     const { status, json } = await answerOf(await api.fetch(health({ [field]: value }, "localhost:8787")))
