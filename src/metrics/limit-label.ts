@@ -5,6 +5,6 @@ import type { Decision } from "../types/decision.js"
  * the policy that decided. Never the key: a limit of a key's own bears the key's name, and keys are told to nobody who
  * did not ask for them.
  */
-export function limitLabel({ policy }: Pick<Decision, "policy">, asked: string | undefined): string {
-  return asked ?? policy
+export function limitLabel({ key, policy }: Pick<Decision, "key" | "policy">, asked: string | undefined): string {
+  return asked === undefined || asked === key ? policy : asked
 }
