@@ -1,7 +1,7 @@
-import { checkWhole, isWhole } from "../policy/check-fields.js"
+import { checkWhole, isWhole, unfit, unfitWhole } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
-import type { RuleDecision } from "../types/decision.js"
-import { CostError, DumpError, show } from "../types/errors.js"
+import type { Reason, RuleDecision } from "../types/decision.js"
+import { CostError, DumpError } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
@@ -34,6 +34,9 @@ export interface LimitOptions {
 /** What a saved cell belongs to. */
 export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
 export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
+
+/** The reason of a decision, by its outcome. */
+const REASONS: readonly (Reason | undefined)[] = ["limit", "ok", "blocked"]
 
 const FIRST_SAVE_ROOM = 4096
 
@@ -112,9 +115,7 @@ export class Limit {
 
   /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
   check(key: string, cost: number, nowMs: number): LimitDecision {
-    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
-    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
-    return this.#decision(outcome, key, cost, nowMs, cost > 0)
+    return this.#decision(this.#core.check(this.#pointer, key, cost, nowMs), key, cost, nowMs, cost > 0)
   }
 
   /** As `check`, without a decision: the fastest question. */
@@ -145,9 +146,7 @@ export class Limit {
    */
   checkPacked(bytes: Uint8Array, ends: Uint32Array, costs: ArrayLike<number> | undefined, nowMs: number): Decisions {
     if (ends.length > 0 && ends[ends.length - 1]! > bytes.length) {
-      throw new RangeError(
-        `Cannot check packed keys: the last ends at ${ends.at(-1)}, there are ${bytes.length} bytes.`,
-      )
+      throw unfit("check keys", "the last of ends", ends.at(-1), `at most ${bytes.length}`)
     }
     requireCosts(ends, costs, this.#maximumCost)
     return this.#many(bytes.length + 16, ends.length, costs, nowMs, (room, roomEnds) => {
@@ -182,18 +181,14 @@ export class Limit {
   }
 
   #manyError(nowMs: number): Error {
-    const error = this.#error(OUTCOME.badArgument, "", 0, nowMs)
-    return isTime(nowMs)
-      ? new RangeError("Cannot check packed keys: allowed are ends that rise by 1 to 512 bytes.")
-      : error
+    if (!isTime(nowMs)) return this.#error(OUTCOME.badArgument, "", 0, nowMs)
+    return new RangeError("Cannot check keys: allowed are ends that rise by 1 to 512 bytes.")
   }
 
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
   peek(key: string, cost: number, nowMs: number): LimitDecision {
     const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.peek(this.#pointer, length, cost, nowMs)
-    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
-    return this.#decision(outcome, key, cost, nowMs, false)
+    return this.#decision(this.#core.exports.peek(this.#pointer, length, cost, nowMs), key, cost, nowMs, false)
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -328,23 +323,22 @@ export class Limit {
     nowMs: number,
   ): LimitDecision {
     const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const rule = { name: policy, algorithm, limit }
+    const issuer = this.#issuer
     const decision = new LimitDecision(
       "ok",
       key,
-      policy,
-      algorithm,
-      limit,
+      rule,
       remaining,
       cost,
       0,
       resetAfterMs,
       0,
-      this.#issuer,
+      issuer,
       charge,
       chargedAtMs,
     )
-    if (rules !== undefined) Object.assign(decision, { rules })
-    return decision
+    return rules === undefined ? decision : Object.assign(decision, { rules })
   }
 
   /** Counts denials in a key's statistics that were not asked one by one. */
@@ -409,29 +403,32 @@ export class Limit {
   }
 
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
-    if (outcome < OUTCOME.denied || outcome > OUTCOME.blocked) throw this.#error(outcome, key, cost, nowMs)
+    const reason = REASONS[outcome]
+    if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
     const { verdict } = this.#core
     const { rules } = this.#policy
     const binding = verdict[2]!
-    const rule = rules[binding]!
     const at = VERDICT_HEAD + binding * VERDICT_RULE
     const decision = new LimitDecision(
-      outcome === OUTCOME.admitted ? "ok" : outcome === OUTCOME.denied ? "limit" : "blocked",
+      reason,
       key,
-      rule.name,
-      rule.algorithm,
-      rule.limit,
-      verdict[at]!,
+      rules[binding]!,
+      small(verdict[at]!),
       cost,
-      verdict[0]!,
-      verdict[at + 2]!,
-      verdict[1]!,
+      small(verdict[0]!),
+      small(verdict[at + 2]!),
+      small(verdict[1]!),
       this.#issuer,
-      outcome === OUTCOME.admitted && charging ? ++this.charges : 0,
+      charging && reason === "ok" ? ++this.charges : 0,
       verdict[3]!,
     )
-    if (rules.length > 1) Object.assign(decision, { rules: this.#ruleDecisions(verdict) })
-    return decision
+    return rules.length === 1 ? decision : Object.assign(decision, { rules: this.#ruleDecisions(verdict) })
+  }
+
+  /** What is no decision of the core: a new key's denial where there is no room, else an error. */
+  #undecided(outcome: number, key: string, cost: number, nowMs: number): LimitDecision {
+    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
+    throw this.#error(outcome, key, cost, nowMs)
   }
 
   #ruleDecisions(verdict: Float64Array): RuleDecision[] {
@@ -445,24 +442,9 @@ export class Limit {
   #refuseNewKey(key: string, cost: number): LimitDecision {
     const { rules } = this.#policy
     const closed = rules.map((rule) => ruleDecision(rule, 0, rule.periodMs, rule.periodMs))
-    const { name, algorithm, limit, periodMs } = rules[0]
-    const decision = new LimitDecision(
-      "limit",
-      key,
-      name,
-      algorithm,
-      limit,
-      0,
-      cost,
-      periodMs,
-      periodMs,
-      0,
-      this.#issuer,
-      0,
-      0,
-    )
-    if (closed.length > 1) Object.assign(decision, { rules: closed })
-    return decision
+    const { periodMs } = rules[0]
+    const decision = new LimitDecision("limit", key, rules[0], 0, cost, periodMs, periodMs, 0, this.#issuer, 0, 0)
+    return rules.length === 1 ? decision : Object.assign(decision, { rules: closed })
   }
 
   #settle(outcome: number, key: string, units: number, nowMs: number): void {
@@ -478,7 +460,7 @@ export class Limit {
       return new CostError(key, units, this.#maximumCost)
     }
     if (!isTime(nowMs)) {
-      return new RangeError(`Cannot decide at time ${nowMs}: allowed are whole milliseconds from 0 to ${LATEST_MS}.`)
+      return unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS)
     }
     return unitsError(units)
   }
@@ -486,7 +468,7 @@ export class Limit {
 
 /** For units, or a cost, that are not whole or out of range. */
 export function unitsError(units: unknown): RangeError {
-  return new RangeError(`Cannot take ${show(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
+  return unfitWhole("count", "units", units, 0, UNITS_MAX)
 }
 
 /** What is known of one rule. */
@@ -499,6 +481,12 @@ function ruleDecision(
   return { policy: name, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }
 }
 
+/** The same number. An object holds one that is an int32 by itself, and needs a box for a float: most here are small. */
+function small(value: number): number {
+  const int = value | 0
+  return int === value ? int : value
+}
+
 function isTime(nowMs: number): boolean {
   return isWhole(nowMs, 0, LATEST_MS)
 }
@@ -507,7 +495,7 @@ function isTime(nowMs: number): boolean {
 function requireCosts(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, maximum: number): void {
   if (costs === undefined) return
   if (costs.length !== keys.length) {
-    throw new RangeError(`Cannot check ${keys.length} keys: there are ${costs.length} costs, allowed is one for each.`)
+    throw unfit("check keys", "costs.length", costs.length, `${keys.length}`)
   }
   for (let index = 0; index < costs.length; index++) {
     const cost: unknown = costs[index]

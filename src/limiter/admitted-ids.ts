@@ -1,4 +1,4 @@
-import { show } from "../types/errors.js"
+import { unfit } from "../policy/check-fields.js"
 
 /** How long an admission is remembered under its id, in ms: 5 minutes. */
 const REMEMBER_MS = 300_000
@@ -61,5 +61,5 @@ function placeOf(id: string, subject: string): string {
 /** @throws {RangeError} where a call cannot be named so */
 function requireId(id: unknown): void {
   if (typeof id === "string" && ID.test(id)) return
-  throw new RangeError(`Cannot check under id ${show(id)}: allowed are 1 to 64 printable ASCII characters.`)
+  throw unfit("check", "id", id, "1 to 64 printable ASCII characters")
 }

@@ -141,8 +141,14 @@ export class RateLimiter implements Limiter {
    */
   check(key: string, options?: CheckOptions): LimitDecision {
     const limit = this.#limit ?? this.#start()
-    if (options?.id !== undefined) return this.#checkOnce(limit, key, options.id, costOf(options))
-    return limit.check(key, costOf(options), this.#clock.now())
+    return options === undefined ? limit.check(key, 1, this.#clock.now()) : this.#checkAsAsked(limit, key, options)
+  }
+
+  #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
+    const cost = costOf(options)
+    return options.id === undefined
+      ? limit.check(key, cost, this.#clock.now())
+      : this.#checkOnce(limit, key, options.id, cost)
   }
 
   /** `check` under an id: an admission of the last 5 minutes is told again. */

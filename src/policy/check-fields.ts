@@ -85,7 +85,7 @@ export function checkFields<T extends object>(act: string, fields: T, kinds: Kin
   const names = Object.keys(kinds)
   const known = names.join(", ")
   if (!OBJECT.fits(fields)) {
-    throw unfit(act, path.slice(0, -1) || "options", fields, `an object with ${known}`)
+    throw unfit(act, path.slice(0, -1) || "options", fields, OBJECT.allowed)
   }
   for (const name of Object.keys(fields)) {
     if (!names.includes(name)) throw unfit(act, "option", path + name, `${known}${nearestNameHint(name, names)}`)
@@ -98,9 +98,15 @@ export function checkFields<T extends object>(act: string, fields: T, kinds: Kin
 
 /** @throws {RangeError} naming the field, its value and what is allowed */
 export function checkWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): void {
-  if (!isWhole(value, minimum, maximum)) throw unfit(act, field, value, wholeText(minimum, maximum))
+  if (!isWhole(value, minimum, maximum)) throw unfitWhole(act, field, value, minimum, maximum)
 }
 
-function unfit(act: string, field: string, value: unknown, allowed: string): RangeError {
+/** What `checkWhole` throws, for those who know already that the value is none. */
+export function unfitWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): RangeError {
+  return unfit(act, field, value, wholeText(minimum, maximum))
+}
+
+/** The error of a field that cannot be, by the one grammar. */
+export function unfit(act: string, field: string, value: unknown, allowed: string): RangeError {
   return new RangeError(`Cannot ${act}: ${field} is ${show(value)}, allowed is ${allowed}.`)
 }
