@@ -1,15 +1,25 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { Core } from "../engine/core.js"
 import { requireEnd } from "../ledger/log-end.js"
 import { LogTable } from "../ledger/log-table.js"
 import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
 import { recover } from "../ledger/recovery.js"
 import type { LogRow } from "../ledger/sql-port.js"
-import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
-import { StoreCorrupt, StoreUnavailable } from "../types/errors.js"
-import { createPrivate, folderError, LOG_FILE, StoreFolder, WITNESS_FILE } from "./store-folder.node.js"
+import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
+import { claimFolder } from "./open-folders.node.js"
+import { Replacement } from "./replacement.node.js"
+import { readBeside, SetAside } from "./set-aside.node.js"
+import {
+  fileIdentity,
+  folderError,
+  JOURNAL_FILE,
+  LOG_FILE,
+  REPAIRED_FILE,
+  StoreFolder,
+  WAL_FILE,
+  WITNESS_FILE,
+} from "./store-folder.node.js"
 
 /** What `repair` did. */
 export interface RepairReport {
@@ -24,12 +34,12 @@ export interface RepairReport {
   readonly gaveUp: readonly string[]
 }
 
-const FILES = [LOG_FILE, `${LOG_FILE}-wal`, `${LOG_FILE}-journal`, WITNESS_FILE]
-const NEW_FILE = `${LOG_FILE}.repaired`
+const FILES = [LOG_FILE, WAL_FILE, JOURNAL_FILE, WITNESS_FILE, REPAIRED_FILE]
 
 /**
  * Makes a damaged store open again: keeps the longest beginning of its log that is what was written, puts the files as
- * they were aside, in a folder in it, and says what it gave up. A store that is right stays as it is.
+ * they were aside, in a folder in it, and says what it gave up. A store that is right stays as it is. Where it is
+ * interrupted, the store stays as it was, or is refused until it is repaired again; the files aside stay.
  *
  * What is given up are charges, and limits that were defined: keys may be admitted what they had used.
  *
@@ -40,63 +50,90 @@ export async function repair(path: string): Promise<RepairReport> {
   if (!FILES.some((file) => existsSync(join(path, file)))) {
     throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)
   }
-  // Before SQLite opens them: it drops what it cannot use.
-  const asidePath = setAside(path)
+  let release = () => {}
   try {
-    const { prefix, lost } = await examine(path)
+    release = claimFolder(path)
+    return await repairClaimed(path)
+  } catch (error) {
+    throw folderError(error, path)
+  } finally {
+    release()
+  }
+}
+
+async function repairClaimed(path: string): Promise<RepairReport> {
+  const log = join(path, LOG_FILE)
+  const bytesBefore = statSync(log, { throwIfNoEntry: false })?.size ?? null
+  const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
+  const beside = readBeside(path)
+  const { folder, lost } = lockFolder(path)
+  let aside: SetAside | null = null
+  let isReplacing = false
+  try {
+    const identity = fileIdentity(log)
+    aside = new SetAside(path, beside, bytesBefore)
+    if (bytesBefore === null) lost.push("the file: it is missing")
+    if (wasInterrupted) lost.push(`${REPAIRED_FILE}: a repair was interrupted; it is put aside`)
+    const prefix = folder === null ? NOTHING : await examine(folder, lost)
     const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
     if (gaveUp.length === 0) {
-      rmSync(asidePath, { recursive: true })
+      aside.remove()
       return { path, isRepaired: false, asidePath: null, keptRecords: prefix.records, gaveUp }
     }
-    await replace(path, prefix.rows)
-    return { path, isRepaired: true, asidePath, keptRecords: prefix.records, gaveUp }
+    const replacement = Replacement.write(path, prefix.rows)
+    try {
+      // A file that is none of SQLite has no lock: another repair may have replaced it.
+      if (fileIdentity(log) !== identity) {
+        replacement.discard()
+        throw new StoreLocked(path)
+      }
+      isReplacing = true
+      folder?.close()
+      aside.close()
+      replacement.putInPlace()
+    } finally {
+      replacement.close()
+    }
+    return { path, isRepaired: true, asidePath: aside.path, keptRecords: prefix.records, gaveUp }
   } catch (error) {
-    rmSync(asidePath, { recursive: true })
-    throw folderError(error, path)
+    if (!isReplacing) aside?.remove()
+    throw error
+  } finally {
+    folder?.close()
+    aside?.close()
   }
 }
 
-function setAside(path: string): string {
-  for (let number = 1; ; number++) {
-    const aside = join(path, `aside-${number}`)
-    if (existsSync(aside)) continue
-    mkdirSync(aside, { mode: 0o700 })
-    for (const file of FILES) if (existsSync(join(path, file))) copyFileSync(join(path, file), join(aside, file))
-    return aside
-  }
-}
+const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [] }
 
-/** What can be kept, and what is lost beside rows. */
-async function examine(path: string): Promise<{ readonly prefix: Prefix; readonly lost: readonly string[] }> {
-  let folder: StoreFolder
+/** Locks a folder; where its file is none of SQLite, there is nothing to lock, and nothing to keep. */
+function lockFolder(path: string): { readonly folder: StoreFolder | null; readonly lost: string[] } {
   try {
-    folder = StoreFolder.open(path)
+    return { folder: StoreFolder.lock(path, () => {}), lost: [] }
   } catch (error) {
     if (!(error instanceof StoreCorrupt)) throw error
-    return { prefix: { rows: [], records: 0, gaveUp: [] }, lost: [`${error.row}: ${error.failure}`] }
+    return { folder: null, lost: [`${error.row}: ${error.failure}`] }
   }
+}
+
+/** What can be kept; adds what is lost beside rows. */
+async function examine(folder: StoreFolder, lost: string[]): Promise<Prefix> {
+  lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
+  const rows = readRows(folder, lost)
+  if (rows.length === 0) return NOTHING
+  const prefix = await longestPrefix(folder.port, new Core(), rows)
+  const leastEnd = folder.witness.read()
+  if (prefix.gaveUp.length > 0 || lost.length > 0 || leastEnd === undefined) return prefix
+  // Everything that is there is right: what may be missing is its end.
+  const { state, open, metaHash } = await recover(folder.port, new Core(), rows)
+  state.free()
   try {
-    const lost = [...folder.findFaults()].map((fault) => `the file: ${fault}`)
-    const rows = readRows(folder, lost)
-    if (rows.length === 0) return { prefix: { rows, records: 0, gaveUp: [] }, lost }
-    const prefix = await longestPrefix(folder.port, new Core(), rows)
-    if (prefix.gaveUp.length > 0 || lost.length > 0) return { prefix, lost }
-    const leastEnd = folder.witness.read()
-    if (leastEnd === undefined) return { prefix, lost }
-    // Everything that is there is right: what may be missing is its end.
-    const { state, open, metaHash } = await recover(folder.port, new Core(), rows)
-    state.free()
-    try {
-      requireEnd({ sequence: open.sequence, count: open.count, metaHash }, leastEnd)
-    } catch (error) {
-      if (!(error instanceof StoreCorrupt)) throw error
-      lost.push(`${error.row}: ${error.failure}`)
-    }
-    return { prefix, lost }
-  } finally {
-    folder.close()
+    requireEnd({ sequence: open.sequence, count: open.count, metaHash }, leastEnd)
+  } catch (error) {
+    if (!(error instanceof StoreCorrupt)) throw error
+    lost.push(`${error.row}: ${error.failure}`)
   }
+  return prefix
 }
 
 /** Every row that can be read. */
@@ -114,26 +151,4 @@ function readRows({ port }: StoreFolder, lost: string[]): LogRow[] {
     lost.push(`the file: ${error instanceof Error ? error.message : String(error)}`)
     return []
   }
-}
-
-/** Puts a new file with some rows in place of the store's. */
-async function replace(path: string, rows: readonly LogRow[]): Promise<void> {
-  const file = join(path, NEW_FILE)
-  for (const old of [file, `${file}-wal`]) rmSync(old, { force: true })
-  createPrivate(file)
-  const database = new DatabaseSync(file)
-  try {
-    database.exec("PRAGMA synchronous = FULL")
-    const table = new LogTable(sqliteLedgerPort(database).sql)
-    if (rows.length > 0) {
-      table.transaction(() => {
-        table.create()
-        for (const { id, body } of rows) table.writeRow(id, body)
-      })
-    }
-  } finally {
-    database.close()
-  }
-  for (const old of FILES) rmSync(join(path, old), { force: true })
-  renameSync(file, join(path, LOG_FILE))
 }
