@@ -1,32 +1,18 @@
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { Core } from "../engine/core.js"
-import { requireEnd } from "../ledger/log-end.js"
-import { LogTable } from "../ledger/log-table.js"
-import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
-import { recover } from "../ledger/recovery.js"
-import type { LogRow } from "../ledger/sql-port.js"
 import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
+import { DamagedLog } from "./damaged-log.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { Replacement } from "./replacement.node.js"
 import { readBeside, SetAside } from "./set-aside.node.js"
-import {
-  fileIdentity,
-  folderError,
-  JOURNAL_FILE,
-  LOG_FILE,
-  REPAIRED_FILE,
-  StoreFolder,
-  WAL_FILE,
-  WITNESS_FILE,
-} from "./store-folder.node.js"
+import { fileIdentity, folderError, holdsStore, LOG_FILE, REPAIRED_FILE } from "./store-folder.node.js"
 
 /** What `repair` did. */
 export interface RepairReport {
   readonly path: string
   /** Whether anything had to be done. */
   readonly isRepaired: boolean
-  /** Where the files lie as they were; `null` where nothing had to be done. */
+  /** Where the files lie as they were; `null` where nothing had to be done, or none was there. */
   readonly asidePath: string | null
   /** Records in the segments of the log that were kept. */
   readonly keptRecords: number
@@ -34,7 +20,18 @@ export interface RepairReport {
   readonly gaveUp: readonly string[]
 }
 
-const FILES = [LOG_FILE, WAL_FILE, JOURNAL_FILE, WITNESS_FILE, REPAIRED_FILE]
+/** What `repair` would do. */
+export interface RepairPlan {
+  readonly path: string
+  /** Whether anything has to be done. */
+  readonly isNeeded: boolean
+  /** Records in the segments of the log that would be kept; `null` where only the repair itself can tell. */
+  readonly keptRecords: number | null
+  /** What would be given up, and why: empty where nothing has to be done. */
+  readonly givesUp: readonly string[]
+}
+
+const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
 
 /**
  * Makes a damaged store open again: keeps the longest beginning of its log that is what was written, puts the files as
@@ -44,16 +41,44 @@ const FILES = [LOG_FILE, WAL_FILE, JOURNAL_FILE, WITNESS_FILE, REPAIRED_FILE]
  * What is given up are charges, and limits that were defined: keys may be admitted what they had used.
  *
  * @param path the folder; nobody may have it open
- * @throws {StoreLocked} {StoreUnavailable}; {StoreVersion} where a newer version wrote it; then nothing has changed
+ * @throws {StoreLocked} at once where a process has it open, this one or another; {StoreUnavailable}; {StoreVersion}
+ * where a newer version wrote it; then nothing has changed, save where {StoreUnavailable} says that the log could not be
+ * replaced: then the store is refused until it is repaired again
  */
-export async function repair(path: string): Promise<RepairReport> {
-  if (!FILES.some((file) => existsSync(join(path, file)))) {
-    throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)
-  }
+export function repair(path: string): Promise<RepairReport> {
+  return withClaimed(path, async () => {
+    return (await finishInterrupted(path)) ?? (await repairClaimed(path))
+  })
+}
+
+/**
+ * Tells what `repair` would do, and changes no more than opening the store does.
+ *
+ * @throws {StoreLocked} {StoreUnavailable} {StoreVersion}, as `repair` does
+ */
+export function planRepair(path: string): Promise<RepairPlan> {
+  return withClaimed(path, async () => {
+    const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
+    if (wasInterrupted && !existsSync(join(path, LOG_FILE))) {
+      return { path, isNeeded: true, keptRecords: null, givesUp: [`${INTERRUPTED}, which would be finished`] }
+    }
+    const log = DamagedLog.lock(path)
+    try {
+      const { records, gaveUp } = await log.salvage()
+      const givesUp = wasInterrupted ? [...gaveUp, `${INTERRUPTED}, and would be begun anew`] : gaveUp
+      return { path, isNeeded: givesUp.length > 0, keptRecords: records, givesUp }
+    } finally {
+      log.close()
+    }
+  })
+}
+
+async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> {
   let release = () => {}
   try {
+    if (!holdsStore(path)) throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)
     release = claimFolder(path)
-    return await repairClaimed(path)
+    return await work()
   } catch (error) {
     throw folderError(error, path)
   } finally {
@@ -62,93 +87,74 @@ export async function repair(path: string): Promise<RepairReport> {
 }
 
 async function repairClaimed(path: string): Promise<RepairReport> {
-  const log = join(path, LOG_FILE)
-  const bytesBefore = statSync(log, { throwIfNoEntry: false })?.size ?? null
+  const file = join(path, LOG_FILE)
+  const bytesBefore = statSync(file, { throwIfNoEntry: false })?.size ?? null
   const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
   const beside = readBeside(path)
-  const { folder, lost } = lockFolder(path)
+  const log = DamagedLog.lock(path)
   let aside: SetAside | null = null
   let isReplacing = false
   try {
-    const identity = fileIdentity(log)
+    const identity = fileIdentity(file)
     aside = new SetAside(path, beside, bytesBefore)
-    if (bytesBefore === null) lost.push("the file: it is missing")
-    if (wasInterrupted) lost.push(`${REPAIRED_FILE}: a repair was interrupted; it is put aside`)
-    const prefix = folder === null ? NOTHING : await examine(folder, lost)
-    const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
+    const { rows, records, gaveUp: damages } = await log.salvage()
+    const gaveUp = wasInterrupted ? [...damages, `${INTERRUPTED}, and was begun anew`] : damages
     if (gaveUp.length === 0) {
       aside.remove()
-      return { path, isRepaired: false, asidePath: null, keptRecords: prefix.records, gaveUp }
+      return { path, isRepaired: false, asidePath: null, keptRecords: records, gaveUp }
     }
-    const replacement = Replacement.write(path, prefix.rows)
+    const replacement = Replacement.write(path, rows)
     try {
       // A file that is none of SQLite has no lock: another repair may have replaced it.
-      if (fileIdentity(log) !== identity) {
+      if (fileIdentity(file) !== identity) {
         replacement.discard()
         throw new StoreLocked(path)
       }
       isReplacing = true
-      folder?.close()
+      log.close()
       aside.close()
       replacement.putInPlace()
     } finally {
       replacement.close()
     }
-    return { path, isRepaired: true, asidePath: aside.path, keptRecords: prefix.records, gaveUp }
+    return { path, isRepaired: true, asidePath: aside.keep(), keptRecords: records, gaveUp }
   } catch (error) {
     if (!isReplacing) aside?.remove()
     throw error
   } finally {
-    folder?.close()
+    log.close()
     aside?.close()
   }
 }
 
-const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [] }
-
-/** Locks a folder; where its file is none of SQLite, there is nothing to lock, and nothing to keep. */
-function lockFolder(path: string): { readonly folder: StoreFolder | null; readonly lost: string[] } {
+/**
+ * Goes on where a repair had taken the old log away, and not put its own in its place; `null` where none had, or its own
+ * is none.
+ */
+async function finishInterrupted(path: string): Promise<RepairReport | null> {
+  if (existsSync(join(path, LOG_FILE)) || !existsSync(join(path, REPAIRED_FILE))) return null
+  const aside = new SetAside(path, readBeside(path), null)
+  let isReplacing = false
   try {
-    return { folder: StoreFolder.lock(path, () => {}), lost: [] }
-  } catch (error) {
-    if (!(error instanceof StoreCorrupt)) throw error
-    return { folder: null, lost: [`${error.row}: ${error.failure}`] }
-  }
-}
-
-/** What can be kept; adds what is lost beside rows. */
-async function examine(folder: StoreFolder, lost: string[]): Promise<Prefix> {
-  lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
-  const rows = readRows(folder, lost)
-  if (rows.length === 0) return NOTHING
-  const prefix = await longestPrefix(folder.port, new Core(), rows)
-  const leastEnd = folder.witness.read()
-  if (prefix.gaveUp.length > 0 || lost.length > 0 || leastEnd === undefined) return prefix
-  // Everything that is there is right: what may be missing is its end.
-  const { state, open, metaHash } = await recover(folder.port, new Core(), rows)
-  state.free()
-  try {
-    requireEnd({ sequence: open.sequence, count: open.count, metaHash }, leastEnd)
-  } catch (error) {
-    if (!(error instanceof StoreCorrupt)) throw error
-    lost.push(`${error.row}: ${error.failure}`)
-  }
-  return prefix
-}
-
-/** Every row that can be read. */
-function readRows({ port }: StoreFolder, lost: string[]): LogRow[] {
-  try {
-    const table = new LogTable(port.sql)
-    if (!table.exists()) {
-      lost.push("the log: it is missing")
-      return []
+    const replacement = Replacement.resume(path)
+    try {
+      isReplacing = true
+      replacement.putInPlace()
+    } finally {
+      replacement.close()
     }
-    return table.readEach((id, error) => {
-      lost.push(`row ${id}: ${error instanceof Error ? error.message : String(error)}`)
-    })
   } catch (error) {
-    lost.push(`the file: ${error instanceof Error ? error.message : String(error)}`)
-    return []
+    if (!isReplacing) aside.remove()
+    if (error instanceof StoreCorrupt) return null
+    throw error
+  }
+  // What it left may be damaged by now.
+  const { keptRecords, gaveUp } = await repairClaimed(path)
+  return {
+    path,
+    isRepaired: true,
+    asidePath: aside.path,
+    keptRecords,
+    gaveUp: [`${INTERRUPTED}, and was finished`, ...gaveUp],
   }
 }

@@ -52,6 +52,13 @@ export class Replacement {
     }
   }
 
+  /** One that is there already, of a repair that was interrupted. @throws {StoreCorrupt} where it is none of SQLite */
+  static resume(path: string): Replacement {
+    const database = lock(path, join(path, REPAIRED_FILE))
+    database.exec("COMMIT")
+    return new Replacement(path, database)
+  }
+
   /**
    * Puts it in place of the old log, whose lock was let go: openers are refused as long as this lies beside it. What
    * belonged to the old log goes first, since SQLite would take it for the new one's.

@@ -5,6 +5,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   rmSync,
@@ -55,7 +56,8 @@ export class SetAside {
         const mayBeDropped = file === WAL_FILE ? (bytesBefore ?? 0) === 0 : file === JOURNAL_FILE
         const isThere = (now.get(file)?.length ?? 0) > 0
         const bytes = (isThere || !mayBeDropped ? now : before).get(file)
-        if (bytes !== undefined) write(join(this.path, file), bytes)
+        // An empty one that was not there before came with the lock.
+        if (bytes !== undefined && (isThere || before.has(file))) write(join(this.path, file), bytes)
       }
       syncFolder(this.path)
       syncFolder(path)
@@ -64,6 +66,13 @@ export class SetAside {
       this.close()
       throw error
     }
+  }
+
+  /** Its path; where nothing was there to be put aside, it goes, and that is `null`. */
+  keep(): string | null {
+    if (readdirSync(this.path).length > 0) return this.path
+    this.remove()
+    return null
   }
 
   remove(): void {

@@ -14,8 +14,11 @@ export const JOURNAL_FILE = `${LOG_FILE}-journal`
 export const WITNESS_FILE = "sluice.end"
 /** What a repair puts in place of the first. Where it lies there, a repair has begun to replace, and has not ended. */
 export const REPAIRED_FILE = `${LOG_FILE}.repaired`
-/** Folders of files that a repair put aside begin so. */
+/** Folders of files that a repair put aside begin so; a number follows. */
 export const ASIDE = "aside-"
+
+const ASIDE_PATTERN = new RegExp(`^${ASIDE}\\d+$`)
+const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
 
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
@@ -54,7 +57,7 @@ export class StoreFolder {
       // With the lock: who replaces the file has let it go by then, or holds it.
       if (existsSync(join(path, REPAIRED_FILE))) {
         folder.close()
-        throw new StoreCorrupt(REPAIRED_FILE, "a repair was interrupted; another one is needed")
+        throw new StoreCorrupt(REPAIRED_FILE, "a repair of the store was interrupted, and must be run again")
       }
       return folder
     } catch (error) {
@@ -121,12 +124,23 @@ export function fileIdentity(file: string): string | null {
   return found === undefined ? null : `${found.dev}:${found.ino}`
 }
 
+/** Whether a folder has a store, or what is left of one. @throws where it cannot be read */
+export function holdsStore(path: string): boolean {
+  return existsSync(join(path, LOG_FILE)) || findRemains(path) !== undefined
+}
+
+/** What lies beside a log, as only a store has it. */
+function findRemains(path: string): string | undefined {
+  if (!existsSync(path)) return undefined
+  return readdirSync(path).find((name) => BESIDE_LOG.includes(name) || ASIDE_PATTERN.test(name))
+}
+
 /** A folder where a store was is not taken for a new one. */
 function requireLogFile(path: string): void {
-  if (existsSync(join(path, LOG_FILE))) return
-  const rest = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
-  const found = readdirSync(path).find((file) => rest.includes(file) || file.startsWith(ASIDE))
-  if (found !== undefined) throw new StoreCorrupt(LOG_FILE, `it is missing, and ${found} is there`)
+  const found = findRemains(path)
+  // Looked for last: who makes a store now makes it first of all.
+  if (found === undefined || existsSync(join(path, LOG_FILE))) return
+  throw new StoreCorrupt(LOG_FILE, `it is missing, and ${found} is there: put it back, or repair the store`)
 }
 
 /** Creates a file that only its owner may read. One that is there is not opened: closing it would end SQLite's locks. */
