@@ -31,13 +31,15 @@ const FAULTS_MAX = 10
 export class StoreFolder {
   readonly #database: DatabaseSync
   readonly #release: () => void
+  /** What waits for its time. */
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   readonly port: LedgerPort
   readonly witness: Witness
 
   private constructor(path: string, database: DatabaseSync, release: () => void) {
     this.#database = database
     this.#release = release
-    this.port = sqliteLedgerPort(database)
+    this.port = { ...sqliteLedgerPort(database), after: (ms, work) => this.#after(ms, work) }
     this.witness = new Witness(join(path, WITNESS_FILE))
   }
 
@@ -104,8 +106,17 @@ export class StoreFolder {
     }
   }
 
-  /** Lets the folder go. */
+  #after(ms: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      work()
+    }, ms)
+    this.#timers.add(timer)
+  }
+
+  /** Lets the folder go, and keeps the process no longer. */
   close(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
     try {
       this.witness.close()
     } finally {
