@@ -135,14 +135,14 @@ export function fileIdentity(file: string): string | null {
   return found === undefined ? null : `${found.dev}:${found.ino}`
 }
 
-/** Whether a folder has a store, or what is left of one. @throws where it cannot be read */
+/** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read */
 export function holdsStore(path: string): boolean {
   return existsSync(join(path, LOG_FILE)) || findRemains(path) !== undefined
 }
 
 /** What lies beside a log, as only a store has it. */
 function findRemains(path: string): string | undefined {
-  if (!existsSync(path)) return undefined
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined
   return readdirSync(path).find((name) => BESIDE_LOG.includes(name) || ASIDE_PATTERN.test(name))
 }
 
