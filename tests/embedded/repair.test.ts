@@ -261,6 +261,10 @@ describe.each(Object.keys(DAMAGES))("a crash at any step of the repair of a stor
     const renamed = at(/^before renameSync/)
     const firstGone = steps.findIndex((step) => /^before rmSync/.test(step))
     const written = steps.findLastIndex((step) => /^after writeSync/.test(step))
+    // Each file that is written is synced before it is let go.
+    const ofFiles = steps.flatMap((step) => /^before ((?:write|fsync|close)Sync)/.exec(step)?.[1] ?? [])
+    expect(ofFiles).toContain("writeSync")
+    expect(ofFiles.join(" ")).not.toContain("writeSync closeSync")
     const between = (from: number, to: number) => steps.slice(from, to).filter((step) => /^after fsyncSync/.test(step))
     expect(renamed).toBeGreaterThan(firstGone)
     // The last file, the folder aside, its own folder, and that again for the new log.

@@ -39,6 +39,8 @@ function runProgram(path: string, rest: string) {
     cwd: ROOT,
     encoding: "utf8",
     timeout: 30_000,
+    // A program that hears its signals and hangs is ended all the same.
+    killSignal: "SIGKILL",
   })
 }
 
