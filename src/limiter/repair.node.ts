@@ -88,14 +88,16 @@ async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> 
 
 async function repairClaimed(path: string): Promise<RepairReport> {
   const file = join(path, LOG_FILE)
+  const identity = fileIdentity(file)
   const bytesBefore = statSync(file, { throwIfNoEntry: false })?.size ?? null
-  const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
   const beside = readBeside(path)
   const log = DamagedLog.lock(path)
   let aside: SetAside | null = null
   let isReplacing = false
   try {
-    const identity = fileIdentity(file)
+    // What was read belongs to a log that another repair has replaced meanwhile.
+    if (fileIdentity(file) !== identity) throw new StoreLocked(path)
+    const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
     aside = new SetAside(path, beside, bytesBefore)
     const { rows, records, gaveUp: damages } = await log.salvage()
     const gaveUp = wasInterrupted ? [...damages, `${INTERRUPTED}, and was begun anew`] : damages
@@ -105,8 +107,8 @@ async function repairClaimed(path: string): Promise<RepairReport> {
     }
     const replacement = Replacement.write(path, rows)
     try {
-      // A file that is none of SQLite has no lock: another repair may have replaced it.
-      if (fileIdentity(file) !== identity) {
+      // A file that is none of SQLite has no lock, nor has one that is missing: both may be replaced until here.
+      if (fileIdentity(file) !== identity || !replacement.isThere) {
         replacement.discard()
         throw new StoreLocked(path)
       }

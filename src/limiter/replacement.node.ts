@@ -25,10 +25,12 @@ import {
 export class Replacement {
   readonly #path: string
   readonly #database: DatabaseSync
+  readonly #identity: string | null
 
   private constructor(path: string, database: DatabaseSync) {
     this.#path = path
     this.#database = database
+    this.#identity = fileIdentity(join(path, REPAIRED_FILE))
   }
 
   /** Writes rows to a new log, and brings it to the disk. @throws {StoreLocked} where another replaces it now */
@@ -46,8 +48,7 @@ export class Replacement {
       syncFolder(path)
       return new Replacement(path, database)
     } catch (error) {
-      database.close()
-      rmSync(file, { force: true })
+      removeLocked(file, database)
       throw error
     }
   }
@@ -72,9 +73,14 @@ export class Replacement {
     syncFolder(this.#path)
   }
 
+  /** Whether it still lies where it was written. */
+  get isThere(): boolean {
+    return fileIdentity(join(this.#path, REPAIRED_FILE)) === this.#identity
+  }
+
   /** Takes it away again. */
   discard(): void {
-    rmSync(join(this.#path, REPAIRED_FILE), { force: true })
+    if (this.isThere) removeLocked(join(this.#path, REPAIRED_FILE), this.#database)
   }
 
   close(): void {
@@ -87,18 +93,28 @@ function openNew(path: string, file: string): DatabaseSync {
   if (existsSync(file)) {
     // Whoever replaces the log now has it locked.
     try {
-      lock(path, file).close()
+      removeLocked(file, lock(path, file))
     } catch (error) {
       if (!(error instanceof StoreCorrupt)) throw error
+      // What is none of SQLite nobody can lock.
+      rmSync(file, { force: true })
     }
-    rmSync(file, { force: true })
   }
   createPrivate(file)
   return lock(path, file)
 }
 
+/** Removes a file before its lock is let go: who waits for the lock then finds another file at the path, or none. */
+function removeLocked(file: string, database: DatabaseSync): void {
+  if (platform === "win32") database.close()
+  rmSync(file, { force: true })
+  if (database.isOpen) database.close()
+}
+
 function lock(path: string, file: string): DatabaseSync {
   const identity = fileIdentity(file)
+  // SQLite would make one.
+  if (identity === null) throw new StoreLocked(path)
   let database: DatabaseSync | null = null
   try {
     database = new DatabaseSync(file, { timeout: 0 })

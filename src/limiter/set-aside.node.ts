@@ -1,7 +1,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -25,7 +24,11 @@ type FileBytes = ReadonlyMap<string, Uint8Array>
 export function readBeside(path: string): FileBytes {
   const bytes = new Map<string, Uint8Array>()
   for (const file of BESIDE) {
-    if (existsSync(join(path, file))) bytes.set(file, readFileSync(join(path, file)))
+    try {
+      bytes.set(file, readFileSync(join(path, file)))
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "ENOENT") throw error
+    }
   }
   return bytes
 }

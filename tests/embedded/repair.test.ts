@@ -309,6 +309,8 @@ describe("repair() that is interrupted", () => {
     fs.rmSync(join(path, LOG_FILE))
     expect(await repair(path)).toMatchObject({ isRepaired: true, asidePath: null, keptRecords: 0 })
     expect(namesIn(path).filter((name) => !name.includes("/"))).toEqual(["aside-1", LOG_FILE])
+    // Nobody has written to it, and nothing is wrong with it.
+    expect(await repair(path)).toMatchObject({ isRepaired: false, keptRecords: 0, gaveUp: [] })
     await (await open(path)).close()
   })
 
