@@ -14,10 +14,15 @@ import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { ObjectLedger } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
+import { PoliciesInForce } from "./policies-in-force.js"
 
-/** Whose quota a call is about: the key, and the policy by its canonical form. */
+/** Whose quota a call is about, and under which policy. */
 export interface Subject {
   readonly key: string
+  /**
+   * The policy that the caller knows, by its canonical form. It decides where the object has none yet or never saw this
+   * one; see `LimiterObject`.
+   */
   readonly policy: string
   /** The limit's name where the object holds those of one owner; an object of one limit needs none. */
   readonly limit?: string
@@ -58,10 +63,16 @@ const LIMIT_NAME = "limit"
  * An admission is answered when its charge is durable, or as `Subject.sync` says. Checks that arrive together share one
  * row. A denial writes nothing. When the keys have been full again for an hour and nobody asked, an alarm wipes the
  * storage, and nothing is left to pay for; the next check starts anew.
+ *
+ * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
+ * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
+ * are decided under the one in force, which the decision names. `peek`, `status` and `stats` never change the policy.
+ * Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities once.
  */
 export class LimiterObject extends DurableObject {
   readonly #home: ObjectLedger
   readonly #rate = new CallRate()
+  readonly #policies = new PoliciesInForce()
   #policy: Policy | null = null
   #admitted = 0
   #denied = 0
@@ -103,7 +114,7 @@ export class LimiterObject extends DurableObject {
     const sync = checks.some((check) => (check.subject.sync ?? "always") === "always") ? "always" : "ahead"
     return this.#home.ask(sync, async (ledger, nowMs) => {
       const items = checks.map(({ subject, cost }, index) => ({
-        limit: ledger.define(subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
+        limit: this.#policies.forChange(ledger, subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
         key: subject.key,
         cost,
         id: `${id}:${index}`,
@@ -145,7 +156,7 @@ export class LimiterObject extends DurableObject {
 
   /** Asks and charges nothing. */
   async peek(subject: Subject, cost: number): Promise<Decision> {
-    return this.#ask(subject, ({ limit, nowMs }) => limit.keys.peek(subject.key, cost, nowMs).toJSON())
+    return this.#look(subject, ({ limit, nowMs }) => limit.keys.peek(subject.key, cost, nowMs).toJSON())
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -197,11 +208,11 @@ export class LimiterObject extends DurableObject {
   }
 
   async status(subject: Subject): Promise<KeyStatus> {
-    return this.#ask(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
+    return this.#look(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
   }
 
   async stats(subject: Subject): Promise<KeyStats> {
-    return this.#ask(subject, ({ limit }) => limit.keys.stats(subject.key))
+    return this.#look(subject, ({ limit }) => limit.keys.stats(subject.key))
   }
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
@@ -223,11 +234,25 @@ export class LimiterObject extends DurableObject {
     await this.#home.alarm()
   }
 
-  /** Runs a verb under the policy that the caller sent. One that is none is refused before anything is stored. */
+  /**
+   * Runs a verb under the policy that the caller sent, or the one in force. One that is none is refused before anything
+   * is stored.
+   */
   async #ask<T>(subject: Subject, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
     const { limit = LIMIT_NAME, sync = "always" } = subject
-    return this.#home.ask(sync, (ledger, nowMs) => verb({ ledger, limit: ledger.define(limit, policy, nowMs), nowMs }))
+    return this.#home.ask(sync, (ledger, nowMs) =>
+      verb({ ledger, limit: this.#policies.forChange(ledger, limit, policy, nowMs), nowMs }),
+    )
+  }
+
+  /** Answers a question under the policy in force. */
+  async #look<T>(subject: Subject, question: (asked: Asked) => T): Promise<Awaited<T>> {
+    const policy = this.#policyOf(subject)
+    const { limit = LIMIT_NAME, sync = "always" } = subject
+    return this.#home.ask(sync, (ledger, nowMs) =>
+      question({ ledger, limit: this.#policies.forQuestion(ledger, limit, policy, nowMs), nowMs }),
+    )
   }
 
   /** @throws {PolicyError} */

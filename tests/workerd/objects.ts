@@ -54,7 +54,7 @@ export function longPolicies() {
   let changes = 0
   const changePolicy = async () => {
     changes += 1
-    await new EdgeLimiter(env.CLOCKED_LIMITER, longPolicy(changes % 2), { name }).check("a")
+    await new EdgeLimiter(env.CLOCKED_LIMITER, longPolicy(changes), { name }).check("a")
   }
   return { changePolicy, limiter, object }
 }

@@ -1,0 +1,61 @@
+import type { Ledger } from "../src/ledger/ledger.js"
+import type { LedgerLimit } from "../src/ledger/own-limit.js"
+import type { Policy } from "../src/policy/policy.js"
+
+/** How long the policy in force is not sent before one that it superseded takes its place again, ms. */
+const ROLLBACK_AFTER_MS = 60_000
+/** The superseded policies of a limit that are remembered. One that was forgotten counts as never seen. */
+const MOST_SUPERSEDED = 8
+
+interface InForce {
+  /** When the policy in force was sent last with a call that may change it; `null` where it only came with questions. */
+  sentAtMs: number | null
+  /** Canonical forms, the latest first. */
+  superseded: readonly string[]
+}
+
+/**
+ * Which of the policies that callers send decides, for each limit of a ledger.
+ *
+ * While a deployment replaces isolates, some send the old policy and some the new one. Each change caps what was used at
+ * the new capacity, so changing with every call would leave the difference free again and again. A policy that was never
+ * seen is taken for the newer one and decides at once; one that was superseded decides again when the policy in force has
+ * not been sent for 60 s: a rollback. Kept in memory, so a ledger that is opened anew has seen its policy in force alone.
+ */
+export class PoliciesInForce {
+  readonly #byLimit = new Map<string, InForce>()
+
+  /** The limit under the policy in force, for a question: one that was sent is defined only where there is none. */
+  forQuestion(ledger: Ledger, name: string, sent: Policy, nowMs: number): LedgerLimit {
+    const limit = ledger.limit(name)
+    if (limit !== undefined) return limit
+    this.#byLimit.set(name, { sentAtMs: null, superseded: [] })
+    return ledger.define(name, sent, nowMs)
+  }
+
+  /** The limit under the policy that decides a call which may change it. */
+  forChange(ledger: Ledger, name: string, sent: Policy, nowMs: number): LedgerLimit {
+    const limit = ledger.limit(name)
+    const known = limit && this.#byLimit.get(name)
+    const inForce = limit?.keys.policy.canonical
+    if (limit !== undefined && sent.canonical === inForce) {
+      if (known === undefined) this.#byLimit.set(name, { sentAtMs: nowMs, superseded: [] })
+      else known.sentAtMs = nowMs
+      return limit
+    }
+    if (limit !== undefined && known !== undefined && isTooEarly(known, sent, nowMs)) return limit
+    const changed = ledger.define(name, sent, nowMs)
+    // What only came with questions decided nothing: it may well be the policy that comes next.
+    const before = inForce === undefined || known?.sentAtMs === null ? [] : [inForce]
+    const superseded = [...before, ...(known?.superseded ?? [])].filter((canonical) => canonical !== sent.canonical)
+    this.#byLimit.set(name, { sentAtMs: nowMs, superseded: superseded.slice(0, MOST_SUPERSEDED) })
+    return changed
+  }
+}
+
+function isTooEarly(known: InForce, sent: Policy, nowMs: number): boolean {
+  if (known.sentAtMs === null || !known.superseded.includes(sent.canonical)) return false
+  // A clock that was set back must not keep a policy in force for as long as it was ahead.
+  known.sentAtMs = Math.min(known.sentAtMs, nowMs)
+  return nowMs - known.sentAtMs < ROLLBACK_AFTER_MS
+}
