@@ -92,7 +92,8 @@ export class LimiterObject extends DurableObject {
   /**
    * Asks and charges.
    *
-   * @param id names the call: repeated within 5 minutes, it is told again what it was told, and charges once
+   * @param id names the call: repeated within 5 minutes with the same cost, it is told again what it was told, and
+   *   charges once
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   async check(subject: Subject, cost: number, id?: string): Promise<Decision> {
@@ -143,7 +144,8 @@ export class LimiterObject extends DurableObject {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
       const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
-      const units = unitsToCharge(request, left, this.#rate.isBusy(nowMs))
+      // A draw that is repeated finds less left than it did, and is told what it was granted.
+      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#rate.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
       this.#count(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
       const decision = answer.decision.toJSON()

@@ -1,5 +1,4 @@
-/** How long an admission under an id is told again, ms. */
-const REPEAT_WITHIN_MS = 300_000
+import { MOST_IDS, REPEAT_WITHIN_MS } from "../engine/call-id.js"
 
 /** An admission that a caller named. */
 export interface ToldAdmission {
@@ -13,10 +12,18 @@ export interface ToldAdmission {
 
 /**
  * The admissions of a limit that callers named, so that a call which is repeated after its answer got lost is charged
- * once. What is too old goes when another one is noted: never by the time of a question, which the log does not tell.
+ * once. What is too old goes when another one is noted: never by the time of a question, which the log does not tell. So
+ * does the oldest at the bound, after which its call is charged anew.
  */
 export class ToldAdmissions {
+  readonly #most: number
   readonly #byName = new Map<string, ToldAdmission>()
+  readonly #nameByCharge = new Map<number, string>()
+
+  /** @param most the most admissions remembered, at least 1 */
+  constructor(most = MOST_IDS) {
+    this.#most = most
+  }
 
   /** The admission under this id and key, while it may be told again. */
   find(id: string, key: string, nowMs: number): ToldAdmission | undefined {
@@ -25,9 +32,11 @@ export class ToldAdmissions {
   }
 
   add(told: ToldAdmission, nowMs: number): void {
+    // Taken out first, so that no other one goes for it.
+    this.#drop(nameOf(told.id, told.key))
     for (const [name, oldest] of this.#byName) {
-      if (!isTooOld(oldest, nowMs)) break
-      this.#byName.delete(name)
+      if (!isTooOld(oldest, nowMs) && this.#byName.size < this.#most) break
+      this.#drop(name)
     }
     this.restore(told)
   }
@@ -35,13 +44,27 @@ export class ToldAdmissions {
   /** Puts one back that `entries` told, as the newest. */
   restore(told: ToldAdmission): void {
     const name = nameOf(told.id, told.key)
-    this.#byName.delete(name)
+    this.#drop(name)
     this.#byName.set(name, told)
+    this.#nameByCharge.set(told.charge, name)
+  }
+
+  /** Forgets the admission of a receipt that was settled: the call may be made anew. */
+  forget(charge: number): void {
+    const name = this.#nameByCharge.get(charge)
+    if (name !== undefined) this.#drop(name)
   }
 
   /** All that may be told again at a time, the oldest first. */
   entries(nowMs: number): ToldAdmission[] {
     return [...this.#byName.values()].filter((told) => !isTooOld(told, nowMs))
+  }
+
+  #drop(name: string): void {
+    const told = this.#byName.get(name)
+    if (told === undefined) return
+    this.#nameByCharge.delete(told.charge)
+    this.#byName.delete(name)
   }
 }
 

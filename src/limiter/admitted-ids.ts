@@ -1,22 +1,25 @@
-import { show } from "../types/errors.js"
+import { MOST_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "../engine/call-id.js"
+import type { Receipt } from "../types/receipt.js"
 
-/** How long an admission is remembered under its id, in ms: 5 minutes. */
-const REMEMBER_MS = 300_000
-/** The most admissions remembered by default. */
-const MOST_IDS = 65_536
-
-const ID = /^[ -~]{1,64}$/
+/** What is known of an admission: its cost, and its receipt where it charged. */
+interface Admission {
+  readonly cost: number
+  readonly receipt?: Receipt
+}
 
 /**
  * The admissions that carried an id, so that a repeated call is told again what it was told, and is charged once.
  *
  * Held for 5 minutes and bounded: at the bound the oldest is forgotten, after which repeating its call charges anew. That
- * is stricter than it should be, never looser. Denials are not remembered, for they charged nothing.
+ * is stricter than it should be, never looser. Denials are not remembered, for they charged nothing; nor is an admission
+ * whose receipt was settled, for its charge may not stand any more.
  */
-export class AdmittedIds<T> {
+export class AdmittedIds<T extends Admission = Admission> {
   readonly #most: number
   /** Oldest first, by a text that is one for each id and subject. */
   readonly #admissions = new Map<string, { readonly atMs: number; readonly admission: T }>()
+  /** The places of those with receipts, by the receipts' ids. */
+  readonly #byReceipt = new Map<string, string>()
 
   /** @param most the most admissions remembered, at least 1 */
   constructor(most = MOST_IDS) {
@@ -32,34 +35,44 @@ export class AdmittedIds<T> {
    * What was admitted under an id within the last 5 minutes.
    *
    * @param subject whose id it is: the same id of another key, or under another limit, is another call
-   * @throws {RangeError} where the id cannot be one
+   * @param cost what the call asks for
+   * @throws {RangeError} where the id cannot be one, or was admitted with another cost
    */
-  find(id: string, subject: string, nowMs: number): T | undefined {
-    requireId(id)
+  find(id: string, subject: string, cost: number, nowMs: number): T | undefined {
+    requireCallId(id)
     const found = this.#admissions.get(placeOf(id, subject))
-    return found !== undefined && nowMs - found.atMs <= REMEMBER_MS ? found.admission : undefined
+    if (found === undefined || nowMs - found.atMs > REPEAT_WITHIN_MS) return undefined
+    requireSameCost(id, cost, found.admission.cost)
+    return found.admission
   }
 
   /** Remembers an admission. */
   add(id: string, subject: string, nowMs: number, admission: T): void {
     const place = placeOf(id, subject)
     // Taken out first, so that it goes to the end: the map's order is the order of time.
-    this.#admissions.delete(place)
+    this.#drop(place)
     for (const [oldest, { atMs }] of this.#admissions) {
-      if (nowMs - atMs <= REMEMBER_MS && this.#admissions.size < this.#most) break
-      this.#admissions.delete(oldest)
+      if (nowMs - atMs <= REPEAT_WITHIN_MS && this.#admissions.size < this.#most) break
+      this.#drop(oldest)
     }
     this.#admissions.set(place, { atMs: nowMs, admission })
+    if (admission.receipt !== undefined) this.#byReceipt.set(admission.receipt.id, place)
+  }
+
+  /** Forgets the admission of a receipt that was settled: the call may be made anew. */
+  forget({ id }: Receipt): void {
+    const place = this.#byReceipt.get(id)
+    if (place !== undefined) this.#drop(place)
+  }
+
+  #drop(place: string): void {
+    const receipt = this.#admissions.get(place)?.admission.receipt
+    if (receipt !== undefined) this.#byReceipt.delete(receipt.id)
+    this.#admissions.delete(place)
   }
 }
 
 /** An id is printable ASCII, so what stands before the first NUL is the id, whatever the subject holds. */
 function placeOf(id: string, subject: string): string {
   return `${id}\0${subject}`
-}
-
-/** @throws {RangeError} where a call cannot be named so */
-function requireId(id: unknown): void {
-  if (typeof id === "string" && ID.test(id)) return
-  throw new RangeError(`Cannot check under id ${show(id)}: allowed are 1 to 64 printable ASCII characters.`)
 }

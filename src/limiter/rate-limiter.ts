@@ -151,7 +151,7 @@ export class RateLimiter implements Limiter {
   /** `check` under an id: an admission of the last 5 minutes is told again. */
   #checkOnce(limit: Limit, key: string, id: string, cost: number): LimitDecision {
     const nowMs = this.#clock.now()
-    const known = this.#admitted.find(id, key, nowMs)
+    const known = this.#admitted.find(id, key, cost, nowMs)
     if (known !== undefined) return known
     const decision = limit.check(key, cost, nowMs)
     if (decision.allowed && cost > 0) this.#admitted.add(id, key, nowMs, decision)
@@ -198,8 +198,9 @@ export class RateLimiter implements Limiter {
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    const known = options?.id === undefined ? undefined : this.#admitted.find(options.id, key, nowMs)
-    return known ?? limit.peek(key, options === undefined ? 1 : costOf(options), nowMs)
+    const cost = options === undefined ? 1 : costOf(options)
+    const known = options?.id === undefined ? undefined : this.#admitted.find(options.id, key, cost, nowMs)
+    return known ?? limit.peek(key, cost, nowMs)
   }
 
   /**
@@ -297,7 +298,9 @@ export class RateLimiter implements Limiter {
     }
     // Throws where the rest of the receipt cannot be, while the one that was given stays open.
     this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
-    return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
+    if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return false
+    this.#admitted.forget(receipt)
+    return true
   }
 
   /**

@@ -33,6 +33,32 @@ export const repeatCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "check() with an id: one that was settled is not told again, after a crash and a compaction too",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 7, START_MS, "x").decision
+      ledger.check(limit, "a", 7, START_MS, "y")
+      expect(() => ledger.check(limit, "a", 8, START_MS, "x")).toThrow(
+        new RangeError('Cannot check under id "x" with cost 8: it was admitted with cost 7, allowed is the same.'),
+      )
+      ledger.settle(limit, receipt, 7, START_MS)
+      await ledger.commit()
+      for (const after of ["a crash", "a compaction"]) {
+        const crashed = ledger
+        if (after === "a compaction") await ledger.compact()
+        ledger = await Ledger.open(port, { core })
+        crashed.abandon()
+        expect(ledger.costUnder(ledger.limit("l")!, "a", START_MS, "x"), after).toBeUndefined()
+        expect(ledger.costUnder(ledger.limit("l")!, "a", START_MS, "y"), after).toBe(7)
+      }
+      expect(ledger.check(ledger.limit("l")!, "a", 8, START_MS, "x").decision.remaining).toBe(85)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
     name: "check() with an id: a repeated call waits for the first one's commit",
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core })
