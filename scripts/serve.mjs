@@ -1,4 +1,4 @@
-// Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .sluice and outlive any kill.
+// Serves the Worker on this machine with `wrangler dev`. Its objects are kept in .sluice, apart for each port, and outlive any kill.
 // `npm start -- --port N`, or PORT in the environment, takes another port; other options go to wrangler.
 //
 //   npm start ── this file ── guard ── wrangler ── workerd
@@ -112,7 +112,7 @@ function guard() {
     [
       join(root, "node_modules", "wrangler", "bin", "wrangler.js"),
       ...["dev", "--ip", HOST, "--port", String(port), "--inspector-port", "0"],
-      ...["--persist-to", ".sluice", "--show-interactive-dev-session", "false", ...wranglerOptions],
+      ...["--persist-to", `.sluice/${port}`, "--show-interactive-dev-session", "false", ...wranglerOptions],
     ],
     {
       cwd: root,
@@ -194,6 +194,6 @@ sluice serves on ${url}
   the command line     node dist/src/cli/main.node.js monitor --server ${url}
   without a Worker     node dist/src/cli/main.node.js init, then serve --config sluice.toml
 
-Ctrl-C stops it; what was counted stays in .sluice
+Ctrl-C stops it; what was counted stays in .sluice/${port}
 `)
 }

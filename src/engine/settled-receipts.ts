@@ -15,6 +15,8 @@ export function settleWithinMs(policy: Policy): number {
 /** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
 export class SettledReceipts {
   readonly #chargedAtMs = new Map<string, number>()
+  /** Receipts from before were dropped: they stay closed, even where a longer policy would take them. */
+  #closedBeforeMs = 0
   #pruneAt = FIRST_PRUNE
 
   /**
@@ -24,6 +26,7 @@ export class SettledReceipts {
    * @returns false where it was settled before, or is too old
    */
   add(receipt: { readonly id: string; readonly chargedAtMs: number }, nowMs: number, keepMs: number): boolean {
+    if (receipt.chargedAtMs < this.#closedBeforeMs) return false
     if (this.#chargedAtMs.has(receipt.id) || receipt.chargedAtMs + keepMs < nowMs) return false
     this.#chargedAtMs.set(receipt.id, receipt.chargedAtMs)
     if (this.#chargedAtMs.size >= this.#pruneAt) this.#prune(nowMs, keepMs)
@@ -42,7 +45,9 @@ export class SettledReceipts {
 
   #prune(nowMs: number, keepMs: number): void {
     for (const [id, chargedAtMs] of this.#chargedAtMs) {
-      if (chargedAtMs + keepMs < nowMs) this.#chargedAtMs.delete(id)
+      if (chargedAtMs + keepMs >= nowMs) continue
+      this.#chargedAtMs.delete(id)
+      this.#closedBeforeMs = Math.max(this.#closedBeforeMs, chargedAtMs + 1)
     }
     this.#pruneAt = Math.max(FIRST_PRUNE, this.#chargedAtMs.size * 2)
   }

@@ -37,7 +37,7 @@ export interface MemoryLimitsOptions {
   readonly maxKeys?: number
   /** What a new key meets when `maxKeys` are held: see `RateLimiterOptions.onFull`; default `"evict-nearest-full"`. */
   readonly onFull?: OnFull
-  /** Whether to keep statistics per key, for `stats` and `top`: 72 bytes more per key, never forgotten. Default `false`. */
+  /** Whether to keep statistics per key, for `stats` and `top`: 72 bytes more per key, at most `maxKeys`. Default `false`. */
   readonly stats?: boolean
   /**
    * The most keys whose names are kept, for `list` and `top`, 0 … 2^24; default 0. At the bound the name used least

@@ -198,8 +198,12 @@ export class WaitingLine {
       hand()
       return
     }
-    const leavesAtMs = this.#alarms.now() + decision.delayMs
     waiter.held = decision
+    if (this.#waiting > this.#maxWaiting) {
+      this.#abandon(queue, waiter, new QueueFull(queue.key, this.#maxWaiting))
+      return
+    }
+    const leavesAtMs = this.#alarms.now() + decision.delayMs
     if (leavesAtMs > waiter.deadlineMs) this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs))
     else waiter.alarm = this.#alarms.set(leavesAtMs, hand)
   }
@@ -253,7 +257,11 @@ export class WaitingLine {
   /** Where giving back fails, the charge stands: that is stricter than it should be, never looser. */
   #giveBack({ receipt }: Decision): void {
     if (receipt === undefined) return
-    const refunded = this.#limiter.refund(receipt)
-    if (refunded !== undefined) refunded.catch(() => {})
+    try {
+      const refunded = this.#limiter.refund(receipt)
+      if (refunded !== undefined) refunded.catch(() => {})
+    } catch {
+      // As above. Nobody is left to hear of it.
+    }
   }
 }

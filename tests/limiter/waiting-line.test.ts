@@ -239,6 +239,21 @@ describe("RateLimiter.acquire()", () => {
     expect(waits.map(({ atMs }) => atMs)).toEqual([0, 100, 200])
   })
 
+  test("holds no more requests of a leaky bucket than may wait, over all keys", async () => {
+    const limiter = new RateLimiter("10/second leaky_bucket", { maxWaiting: 2 })
+    const first = ["a", "b", "c", "d"].map((key) => watch(limiter.acquire(key)))
+    const held = ["a", "b", "c", "d"].map((key) => watch(limiter.acquire(key)))
+    await settled()
+    expect(first.map(({ atMs }) => atMs)).toEqual([0, 0, 0, 0])
+    expect(held.map(({ error }) => (error as Error | undefined)?.name)).toEqual([
+      undefined,
+      undefined,
+      "QueueFull",
+      "QueueFull",
+    ])
+    expect(limiter.peek("c").remaining).toBe(9)
+  })
+
   test("gives the charge of a held request back where its wait ends", async () => {
     const limiter = new RateLimiter("10/second leaky_bucket")
     await limiter.acquire("a", { cost: 5 })

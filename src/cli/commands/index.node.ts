@@ -19,6 +19,7 @@ import {
 import { logCompact, logExport, logTail, logVerify } from "./log.js"
 import { monitor } from "./monitor.js"
 import { serve } from "./serve.node.js"
+import { simulate } from "./simulate.js"
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -44,5 +45,6 @@ export const COMMANDS: readonly Command[] = [
   logExport,
   doctor,
   clear,
+  simulate,
   completionCommand(() => COMMANDS),
 ]

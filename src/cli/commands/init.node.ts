@@ -7,14 +7,15 @@ import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
 import { UsageError } from "../usage-error.js"
 
+const LIMITS = { default: "100/minute", login: "5/minute" }
+
+/** As the configuration names them. */
+const NAMED = Object.fromEntries(Object.entries(LIMITS).map(([name, policy]) => [name, `${policy} as ${name}`]))
+
 const SAMPLE = `# Limits of sluice. Each is counted for every key on its own.
-
-[limits.default]
-policy = "100/minute"
-
-[limits.login]
-policy = "5/minute"
-`
+${Object.entries(LIMITS)
+  .map(([name, policy]) => `\n[limits.${name}]\npolicy = "${policy}"\n`)
+  .join("")}`
 
 export const init: Command = {
   name: "init",
@@ -32,7 +33,7 @@ export const init: Command = {
     const path = dataDirOf(call)
     const config = textOption(call, "config") ?? "sluice.toml"
     if (existsSync(config)) throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
-    const limiter = await openLimiter({ path })
+    const limiter = await openLimiter({ path, limits: NAMED })
     await limiter.close()
     writeFileSync(config, SAMPLE, { flag: "wx" })
     write(call, { data_dir: path, config }, () => {
