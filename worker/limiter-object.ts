@@ -1,5 +1,7 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
+import { Limit, type LimitOptions } from "../src/engine/limit.js"
+import type { LimitDecision } from "../src/engine/limit-decision.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
@@ -12,7 +14,7 @@ import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { ObjectLedger } from "./object-ledger.js"
+import { ObjectLedger, sharedCore } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
 
@@ -54,6 +56,33 @@ interface Asked {
   readonly nowMs: number
 }
 
+/** What a question works with. */
+interface Looked {
+  /** `null` where nothing is stored of the limit. */
+  readonly known: { readonly ledger: Ledger; readonly limit: LedgerLimit } | null
+  readonly keys: Limit
+  readonly nowMs: number
+}
+
+/** A limit of which nothing is known, to be asked and dropped. */
+const NO_KEYS: LimitOptions = {
+  maxKeys: 1,
+  onFull: "deny-new",
+  stats: true,
+  seed: [0, 0, 0, 0],
+  issuerId: "",
+  sharesCore: true,
+}
+
+const NOTHING_TO_VERIFY: Verification = {
+  rows: 0,
+  bytes: 0,
+  records: 0,
+  sequence: 0,
+  coveredSequence: 0,
+  replayEqualsLive: true,
+}
+
 /** The name of a limit in an object that holds one. */
 const LIMIT_NAME = "limit"
 
@@ -62,7 +91,7 @@ const LIMIT_NAME = "limit"
  *
  * An admission is answered when its charge is durable, or as `Subject.sync` says. Checks that arrive together share one
  * row. A denial writes nothing. When the keys have been full again for an hour and nobody asked, an alarm wipes the
- * storage, and nothing is left to pay for; the next check starts anew.
+ * storage, and nothing is left to pay for; the next check starts anew. A question writes nothing, and holds no wipe up.
  *
  * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
  * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
@@ -97,6 +126,7 @@ export class LimiterObject extends DurableObject {
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   async check(subject: Subject, cost: number, id?: string): Promise<Decision> {
+    if (cost === 0) return this.#askForNothing(subject, id)
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const answer = ledger.check(limit, subject.key, cost, nowMs, id)
       this.#count(nowMs, [answer])
@@ -115,7 +145,7 @@ export class LimiterObject extends DurableObject {
     const sync = checks.some((check) => (check.subject.sync ?? "always") === "always") ? "always" : "ahead"
     return this.#home.ask(sync, async (ledger, nowMs) => {
       const items = checks.map(({ subject, cost }, index) => ({
-        limit: this.#policies.forChange(ledger, subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
+        limit: this.#policies.limitFor(ledger, subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
         key: subject.key,
         cost,
         id: `${id}:${index}`,
@@ -157,8 +187,21 @@ export class LimiterObject extends DurableObject {
   }
 
   /** Asks and charges nothing. */
-  async peek(subject: Subject, cost: number): Promise<Decision> {
-    return this.#look(subject, ({ limit, nowMs }) => limit.keys.peek(subject.key, cost, nowMs).toJSON())
+  async peek(subject: Subject, cost: number, id?: string): Promise<Decision> {
+    return this.#look(subject, (asked) => this.#peek(asked, subject.key, cost, id).toJSON())
+  }
+
+  /** A check of cost 0, which counts as one and is a question. */
+  async #askForNothing(subject: Subject, id: string | undefined): Promise<Decision> {
+    return this.#look(subject, (asked) => {
+      const decision = this.#peek(asked, subject.key, 0, id)
+      this.#count(asked.nowMs, [{ decision, needsCommit: false }])
+      return decision.toJSON()
+    })
+  }
+
+  #peek({ known, keys, nowMs }: Looked, key: string, cost: number, id: string | undefined): LimitDecision {
+    return known === null ? keys.peek(key, cost, nowMs) : known.ledger.peek(known.limit, key, cost, nowMs, id)
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -210,26 +253,26 @@ export class LimiterObject extends DurableObject {
   }
 
   async status(subject: Subject): Promise<KeyStatus> {
-    return this.#look(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
+    return this.#look(subject, ({ keys, nowMs }) => keys.status(subject.key, nowMs))
   }
 
   async stats(subject: Subject): Promise<KeyStats> {
-    return this.#look(subject, ({ limit }) => limit.keys.stats(subject.key))
+    return this.#look(subject, ({ keys }) => keys.stats(subject.key))
   }
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
   async verify(): Promise<Verification> {
-    return this.#home.look((ledger) => ledger.verify())
+    return this.#home.look("always", (ledger) => ledger?.verify() ?? NOTHING_TO_VERIFY)
   }
 
   async report(): Promise<ObjectReport> {
-    return this.#home.look(() => ({
+    return {
       admitted: this.#admitted,
       denied: this.#denied,
       rowsWritten: this.#home.rowsWritten,
       commits: this.#home.commits,
       calls: this.#calls,
-    }))
+    }
   }
 
   override async alarm(): Promise<void> {
@@ -244,17 +287,23 @@ export class LimiterObject extends DurableObject {
     const policy = this.#policyOf(subject)
     const { limit = LIMIT_NAME, sync = "always" } = subject
     return this.#home.ask(sync, (ledger, nowMs) =>
-      verb({ ledger, limit: this.#policies.forChange(ledger, limit, policy, nowMs), nowMs }),
+      verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), nowMs }),
     )
   }
 
-  /** Answers a question under the policy in force. */
-  async #look<T>(subject: Subject, question: (asked: Asked) => T): Promise<Awaited<T>> {
+  /** Answers a question: under the policy in force, or that of the caller where nothing is known of the limit. */
+  async #look<T>(subject: Subject, question: (looked: Looked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
-    const { limit = LIMIT_NAME, sync = "always" } = subject
-    return this.#home.ask(sync, (ledger, nowMs) =>
-      question({ ledger, limit: this.#policies.forQuestion(ledger, limit, policy, nowMs), nowMs }),
-    )
+    return this.#home.look(subject.sync ?? "always", (ledger, nowMs) => {
+      const limit = ledger?.limit(subject.limit ?? LIMIT_NAME)
+      if (ledger !== null && limit !== undefined) return question({ known: { ledger, limit }, keys: limit.keys, nowMs })
+      const keys = new Limit(sharedCore(), policy, NO_KEYS)
+      try {
+        return question({ known: null, keys, nowMs })
+      } finally {
+        keys.free()
+      }
+    })
   }
 
   /** @throws {PolicyError} */

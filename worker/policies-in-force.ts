@@ -8,8 +8,8 @@ const ROLLBACK_AFTER_MS = 60_000
 const MOST_SUPERSEDED = 8
 
 interface InForce {
-  /** When the policy in force was sent last with a call that may change it; `null` where it only came with questions. */
-  sentAtMs: number | null
+  /** When the policy in force was sent last with a call that may change it. */
+  sentAtMs: number
   /** Canonical forms, the latest first. */
   superseded: readonly string[]
 }
@@ -25,16 +25,8 @@ interface InForce {
 export class PoliciesInForce {
   readonly #byLimit = new Map<string, InForce>()
 
-  /** The limit under the policy in force, for a question: one that was sent is defined only where there is none. */
-  forQuestion(ledger: Ledger, name: string, sent: Policy, nowMs: number): LedgerLimit {
-    const limit = ledger.limit(name)
-    if (limit !== undefined) return limit
-    this.#byLimit.set(name, { sentAtMs: null, superseded: [] })
-    return ledger.define(name, sent, nowMs)
-  }
-
-  /** The limit under the policy that decides a call which may change it. */
-  forChange(ledger: Ledger, name: string, sent: Policy, nowMs: number): LedgerLimit {
+  /** The limit under the policy that decides a call which may change it. A question never does. */
+  limitFor(ledger: Ledger, name: string, sent: Policy, nowMs: number): LedgerLimit {
     const limit = ledger.limit(name)
     const known = limit && this.#byLimit.get(name)
     const inForce = limit?.keys.policy.canonical
@@ -45,8 +37,7 @@ export class PoliciesInForce {
     }
     if (limit !== undefined && known !== undefined && isTooEarly(known, sent, nowMs)) return limit
     const changed = ledger.define(name, sent, nowMs)
-    // What only came with questions decided nothing: it may well be the policy that comes next.
-    const before = inForce === undefined || known?.sentAtMs === null ? [] : [inForce]
+    const before = inForce === undefined ? [] : [inForce]
     const superseded = [...before, ...(known?.superseded ?? [])].filter((canonical) => canonical !== sent.canonical)
     this.#byLimit.set(name, { sentAtMs: nowMs, superseded: superseded.slice(0, MOST_SUPERSEDED) })
     return changed
@@ -54,7 +45,7 @@ export class PoliciesInForce {
 }
 
 function isTooEarly(known: InForce, sent: Policy, nowMs: number): boolean {
-  if (known.sentAtMs === null || !known.superseded.includes(sent.canonical)) return false
+  if (!known.superseded.includes(sent.canonical)) return false
   // A clock that was set back must not keep a policy in force for as long as it was ahead.
   known.sentAtMs = Math.min(known.sentAtMs, nowMs)
   return nowMs - known.sentAtMs < ROLLBACK_AFTER_MS
