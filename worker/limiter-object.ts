@@ -59,8 +59,8 @@ interface Asked {
 /** What a question works with. */
 interface Looked {
   /** `null` where nothing is stored of the limit. */
-  readonly known: { readonly ledger: Ledger; readonly limit: LedgerLimit } | null
-  readonly keys: Limit
+  readonly ledger: Ledger | null
+  readonly limit: LedgerLimit
   readonly nowMs: number
 }
 
@@ -83,6 +83,9 @@ const NOTHING_TO_VERIFY: Verification = {
   replayEqualsLive: true,
 }
 
+/** A limit with more keys is not copied for a question under a policy that no check has brought yet. */
+const MOST_COPIED = 1_000
+
 /** The name of a limit in an object that holds one. */
 const LIMIT_NAME = "limit"
 
@@ -95,7 +98,8 @@ const LIMIT_NAME = "limit"
  *
  * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
  * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
- * are decided under the one in force, which the decision names. `peek`, `status` and `stats` never change the policy.
+ * are decided under the one in force, which the decision names. A question is answered under the policy that would
+ * decide a check, and changes none.
  * Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities once.
  */
 export class LimiterObject extends DurableObject {
@@ -200,8 +204,8 @@ export class LimiterObject extends DurableObject {
     })
   }
 
-  #peek({ known, keys, nowMs }: Looked, key: string, cost: number, id: string | undefined): LimitDecision {
-    return known === null ? keys.peek(key, cost, nowMs) : known.ledger.peek(known.limit, key, cost, nowMs, id)
+  #peek({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LimitDecision {
+    return ledger === null ? limit.keys.peek(key, cost, nowMs) : ledger.peek(limit, key, cost, nowMs, id)
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -253,11 +257,11 @@ export class LimiterObject extends DurableObject {
   }
 
   async status(subject: Subject): Promise<KeyStatus> {
-    return this.#look(subject, ({ keys, nowMs }) => keys.status(subject.key, nowMs))
+    return this.#look(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
   }
 
   async stats(subject: Subject): Promise<KeyStats> {
-    return this.#look(subject, ({ keys }) => keys.stats(subject.key))
+    return this.#look(subject, ({ limit }) => limit.keys.stats(subject.key))
   }
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
@@ -291,18 +295,25 @@ export class LimiterObject extends DurableObject {
     )
   }
 
-  /** Answers a question: under the policy in force, or that of the caller where nothing is known of the limit. */
+  /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
   async #look<T>(subject: Subject, question: (looked: Looked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
-    return this.#home.look(subject.sync ?? "always", (ledger, nowMs) => {
-      const limit = ledger?.limit(subject.limit ?? LIMIT_NAME)
-      if (ledger !== null && limit !== undefined) return question({ known: { ledger, limit }, keys: limit.keys, nowMs })
-      const keys = new Limit(sharedCore(), policy, NO_KEYS)
-      try {
-        return question({ known: null, keys, nowMs })
-      } finally {
-        keys.free()
+    const { limit: name = LIMIT_NAME, sync = "always" } = subject
+    return this.#home.look(sync, (ledger, nowMs) => {
+      const limit = ledger?.limit(name)
+      if (limit === undefined) {
+        const keys = new Limit(sharedCore(), policy, NO_KEYS)
+        try {
+          return question({ ledger: null, limit: { name, number: 0, keys }, nowMs })
+        } finally {
+          keys.free()
+        }
       }
+      if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, policy, nowMs)) {
+        return question({ ledger, limit, nowMs })
+      }
+      const { number } = limit
+      return limit.keys.askUnder(policy, nowMs, (keys) => question({ ledger, limit: { name, number, keys }, nowMs }))
     })
   }
 

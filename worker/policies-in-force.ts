@@ -25,28 +25,33 @@ interface InForce {
 export class PoliciesInForce {
   readonly #byLimit = new Map<string, InForce>()
 
-  /** The limit under the policy that decides a call which may change it. A question never does. */
+  /** Whether a policy that is sent now would take the place of the limit's. Changes nothing. */
+  wouldTake(limit: LedgerLimit, sent: Policy, nowMs: number): boolean {
+    if (sent.canonical === limit.keys.policy.canonical) return false
+    const known = this.#byLimit.get(limit.name)
+    return known === undefined || !isTooEarly(known, sent, nowMs)
+  }
+
+  /** The limit under the policy that decides a call which may change it. */
   limitFor(ledger: Ledger, name: string, sent: Policy, nowMs: number): LedgerLimit {
     const limit = ledger.limit(name)
     const known = limit && this.#byLimit.get(name)
-    const inForce = limit?.keys.policy.canonical
-    if (limit !== undefined && sent.canonical === inForce) {
+    // A clock that was set back must not keep a policy in force for as long as it was ahead.
+    if (known !== undefined) known.sentAtMs = Math.min(known.sentAtMs, nowMs)
+    if (limit !== undefined && !this.wouldTake(limit, sent, nowMs)) {
+      if (sent.canonical !== limit.keys.policy.canonical) return limit
       if (known === undefined) this.#byLimit.set(name, { sentAtMs: nowMs, superseded: [] })
       else known.sentAtMs = nowMs
       return limit
     }
-    if (limit !== undefined && known !== undefined && isTooEarly(known, sent, nowMs)) return limit
+    const before = limit === undefined ? [] : [limit.keys.policy.canonical]
     const changed = ledger.define(name, sent, nowMs)
-    const before = inForce === undefined ? [] : [inForce]
     const superseded = [...before, ...(known?.superseded ?? [])].filter((canonical) => canonical !== sent.canonical)
     this.#byLimit.set(name, { sentAtMs: nowMs, superseded: superseded.slice(0, MOST_SUPERSEDED) })
     return changed
   }
 }
 
-function isTooEarly(known: InForce, sent: Policy, nowMs: number): boolean {
-  if (!known.superseded.includes(sent.canonical)) return false
-  // A clock that was set back must not keep a policy in force for as long as it was ahead.
-  known.sentAtMs = Math.min(known.sentAtMs, nowMs)
-  return nowMs - known.sentAtMs < ROLLBACK_AFTER_MS
+function isTooEarly({ sentAtMs, superseded }: InForce, sent: Policy, nowMs: number): boolean {
+  return superseded.includes(sent.canonical) && nowMs - sentAtMs < ROLLBACK_AFTER_MS
 }

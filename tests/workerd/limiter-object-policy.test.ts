@@ -43,15 +43,20 @@ describe("the policy of LimiterObject", () => {
     let admitted = 0
     for (let call = 0; call < 400; call++) {
       if (call % 50 === 49) {
-        expect(await other.status("a")).toMatchObject({ rules: [{ limit: 100 }] })
-        expect(await other.peek("a")).toMatchObject({ limit: 100 })
-        await other.stats("a")
+        // As a check would find it: what was used is capped at the smaller capacity, for this answer alone.
+        const remaining = Math.max(0, 10 - call)
+        expect(await other.status("a")).toMatchObject({ remaining, rules: [{ limit: 10 }] })
+        expect(await other.peek("a")).toMatchObject({ limit: 10, allowed: remaining > 0 })
+        expect(await other.check("a", { cost: 0 })).toMatchObject({ limit: 10 })
+        expect(await other.stats("a")).toMatchObject({ totalAllowed: Math.min(call, 100) })
+        expect(await limiter.status("a")).toMatchObject({ rules: [{ limit: 100 }] })
       }
       if ((await limiter.check("a")).allowed) admitted += 1
     }
     expect(admitted).toBe(100)
     expect(await other.check("a")).toMatchObject({ allowed: false, limit: 10 })
     expect(await limiter.check("a")).toMatchObject({ allowed: false, limit: 10 })
+    expect(await limiter.status("a")).toMatchObject({ rules: [{ limit: 10 }] })
   })
 
   test("that was superseded decides again when the one in force was not sent for 60 s", async () => {
