@@ -14,7 +14,6 @@ let made = 0
  */
 export class ConformingEdgeLimiter implements ConformingLimiter {
   readonly #name: string
-  readonly #keys = new Set<string>()
   #limiter: EdgeLimiter
 
   constructor(policy: PolicyInput, { clock }: MakeOptions) {
@@ -27,17 +26,11 @@ export class ConformingEdgeLimiter implements ConformingLimiter {
     return new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name: this.#name, denialCache: false })
   }
 
-  /** Questions do not change an object's policy, so each that was asked is told the new one: by a charge of nothing. */
   async setPolicy(policy: PolicyInput): Promise<void> {
     this.#limiter = this.#under(policy)
-    for (const key of this.#keys) await this.#limiter.charge(key, 0)
   }
 
-  check = async (key: string, options?: CheckOptions) => {
-    const decision = await this.#limiter.check(key, options)
-    this.#keys.add(key)
-    return decision
-  }
+  check = (key: string, options?: CheckOptions) => this.#limiter.check(key, options)
   peek = (key: string, options?: CheckOptions) => this.#limiter.peek(key, options)
   allow = (key: string, options?: CheckOptions) => this.#limiter.allow(key, options)
   refund = (receipt: Receipt, units?: number) => this.#limiter.refund(receipt, units)
