@@ -312,8 +312,7 @@ export class LimiterObject extends DurableObject {
       if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, policy, nowMs)) {
         return question({ ledger, limit, nowMs })
       }
-      const { number } = limit
-      return limit.keys.askUnder(policy, nowMs, (keys) => question({ ledger, limit: { name, number, keys }, nowMs }))
+      return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))
     })
   }
 

@@ -16,7 +16,5 @@ export function requireCallId(id: unknown): asserts id is string {
 /** @throws {RangeError} where a call is repeated with another cost: it is another call then, under an id that is taken */
 export function requireSameCost(id: string, asked: number, admitted: number): void {
   if (asked === admitted) return
-  throw new RangeError(
-    `Cannot check under id ${show(id)} with cost ${show(asked)}: it was admitted with cost ${admitted}, allowed is the same.`,
-  )
+  throw new RangeError(`Cannot check under id ${show(id)} at cost ${asked}: allowed is ${admitted}.`)
 }

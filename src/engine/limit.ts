@@ -305,20 +305,6 @@ export class Limit {
     this.#issuer = { id: this.#issuer.id, policyName: policy.name }
   }
 
-  /** Asks a copy as `change` would leave it; this limit stays as it is. Costs the number of keys. */
-  askUnder<T>(policy: Policy, nowMs: number, question: (copy: Limit) => T): T {
-    const copy = new Limit(this.#core, this.#policy, this.#options)
-    try {
-      for (const kind of Object.values(SAVED)) {
-        for (const cell of this.save(kind, 0)) copy.load(kind, cell)
-      }
-      copy.change(policy, nowMs)
-      return question(copy)
-    } finally {
-      copy.free()
-    }
-  }
-
   /** The id of the receipt of a charge. */
   receiptId(charge: number): string {
     return receiptId(this.#issuer, charge)

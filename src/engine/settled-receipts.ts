@@ -33,6 +33,10 @@ export class SettledReceipts {
     return true
   }
 
+  has(receiptId: string): boolean {
+    return this.#chargedAtMs.has(receiptId)
+  }
+
   /** Every receipt that could not be settled again at `nowMs`, with the time of its charge. */
   entries(nowMs: number, keepMs: number): [id: string, chargedAtMs: number][] {
     return [...this.#chargedAtMs].filter(([, chargedAtMs]) => chargedAtMs + keepMs >= nowMs)

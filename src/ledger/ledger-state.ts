@@ -133,9 +133,8 @@ export class LedgerState {
     }
     // Giving nothing back changes nothing and asks the core about the key and both times.
     keys.refund(key, 0, chargedAtMs, nowMs)
-    const { settled, told, tooOldBeforeMs } = this.#limits[number]!
+    const { settled, tooOldBeforeMs } = this.#limits[number]!
     if (chargedAtMs < tooOldBeforeMs || !settled.add(receipt, nowMs, settleWithinMs(keys.policy))) return false
-    told.forget(keys.chargeOf(receipt.id)!)
     if (units > 0) keys.refund(key, units, chargedAtMs, nowMs)
     else if (units < 0) keys.charge(key, -units, nowMs)
     return true

@@ -19,6 +19,7 @@ import { recover } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
 import type { LedgerPort } from "./sql-port.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
+import type { ToldAdmission } from "./told-admissions.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
 export interface LedgerAnswer {
@@ -172,6 +173,18 @@ export class Ledger {
     return limit
   }
 
+  /** Asks a limit as another policy would leave it, which stays as it is. Costs the number of keys. */
+  askUnder<T>(limit: LedgerLimit, policy: Policy, nowMs: number, question: (asked: LedgerLimit) => T): T {
+    this.#log.requireOpen()
+    const { name, number } = limit
+    const keys = this.#state.limitAt(number)!.keysUnder(policy, nowMs)
+    try {
+      return question({ name, number, keys })
+    } finally {
+      keys.free()
+    }
+  }
+
   /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. */
   remove(limit: LedgerLimit, nowMs: number): void {
     this.#log.requireOpen()
@@ -237,16 +250,22 @@ export class Ledger {
 
   /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
   costUnder(limit: LedgerLimit, key: string, nowMs: number, id: string): number | undefined {
-    requireCallId(id)
-    return this.#state.limitAt(limit.number)?.told.find(id, key, nowMs)?.cost
+    return this.#told(limit, key, nowMs, id)?.cost
   }
 
   #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: string): LimitDecision | null {
-    requireCallId(id)
-    const told = this.#state.limitAt(limit.number)?.told.find(id, key, nowMs)
+    const told = this.#told(limit, key, nowMs, id)
     if (told === undefined) return null
     requireSameCost(id, cost, told.cost)
     return limit.keys.again(key, told, nowMs)
+  }
+
+  /** The admission under an id that may be told again: not where it was settled. */
+  #told({ number, keys }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
+    requireCallId(id)
+    const limit = this.#state.limitAt(number)
+    const told = limit?.told.find(id, key, nowMs)
+    return told === undefined || limit!.settled.has(keys.receiptId(told.charge)) ? undefined : told
   }
 
   /** The record of an admission, and what else is to be known of it. */

@@ -18,7 +18,6 @@ export interface ToldAdmission {
 export class ToldAdmissions {
   readonly #most: number
   readonly #byName = new Map<string, ToldAdmission>()
-  readonly #nameByCharge = new Map<number, string>()
 
   /** @param most the most admissions remembered, at least 1 */
   constructor(most = MOST_IDS) {
@@ -33,10 +32,10 @@ export class ToldAdmissions {
 
   add(told: ToldAdmission, nowMs: number): void {
     // Taken out first, so that no other one goes for it.
-    this.#drop(nameOf(told.id, told.key))
+    this.#byName.delete(nameOf(told.id, told.key))
     for (const [name, oldest] of this.#byName) {
       if (!isTooOld(oldest, nowMs) && this.#byName.size < this.#most) break
-      this.#drop(name)
+      this.#byName.delete(name)
     }
     this.restore(told)
   }
@@ -44,27 +43,13 @@ export class ToldAdmissions {
   /** Puts one back that `entries` told, as the newest. */
   restore(told: ToldAdmission): void {
     const name = nameOf(told.id, told.key)
-    this.#drop(name)
+    this.#byName.delete(name)
     this.#byName.set(name, told)
-    this.#nameByCharge.set(told.charge, name)
-  }
-
-  /** Forgets the admission of a receipt that was settled: the call may be made anew. */
-  forget(charge: number): void {
-    const name = this.#nameByCharge.get(charge)
-    if (name !== undefined) this.#drop(name)
   }
 
   /** All that may be told again at a time, the oldest first. */
   entries(nowMs: number): ToldAdmission[] {
     return [...this.#byName.values()].filter((told) => !isTooOld(told, nowMs))
-  }
-
-  #drop(name: string): void {
-    const told = this.#byName.get(name)
-    if (told === undefined) return
-    this.#nameByCharge.delete(told.charge)
-    this.#byName.delete(name)
   }
 }
 

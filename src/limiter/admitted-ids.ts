@@ -1,9 +1,9 @@
 import { MOST_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "../engine/call-id.js"
+import type { SettledReceipts } from "../engine/settled-receipts.js"
 import type { Receipt } from "../types/receipt.js"
 
-/** What is known of an admission: its cost, and its receipt where it charged. */
+/** What is known of an admission that charged. */
 interface Admission {
-  readonly cost: number
   readonly receipt?: Receipt
 }
 
@@ -17,58 +17,42 @@ interface Admission {
 export class AdmittedIds<T extends Admission = Admission> {
   readonly #most: number
   /** Oldest first, by a text that is one for each id and subject. */
-  readonly #admissions = new Map<string, { readonly atMs: number; readonly admission: T }>()
-  /** The places of those with receipts, by the receipts' ids. */
-  readonly #byReceipt = new Map<string, string>()
+  readonly #admissions = new Map<string, T>()
 
   /** @param most the most admissions remembered, at least 1 */
   constructor(most = MOST_IDS) {
     this.#most = most
   }
 
-  /** How many are remembered, those included that are too old and not dropped yet. */
-  get size(): number {
-    return this.#admissions.size
-  }
-
   /**
-   * What was admitted under an id within the last 5 minutes.
+   * What was admitted under an id within the last 5 minutes, and not settled since.
    *
+   * @param id nothing is found where there is none
    * @param subject whose id it is: the same id of another key, or under another limit, is another call
    * @param cost what the call asks for
    * @throws {RangeError} where the id cannot be one, or was admitted with another cost
    */
-  find(id: string, subject: string, cost: number, nowMs: number): T | undefined {
+  find(id: string | undefined, subject: string, cost: number, nowMs: number, settled: SettledReceipts): T | undefined {
+    if (id === undefined) return undefined
     requireCallId(id)
     const found = this.#admissions.get(placeOf(id, subject))
-    if (found === undefined || nowMs - found.atMs > REPEAT_WITHIN_MS) return undefined
-    requireSameCost(id, cost, found.admission.cost)
-    return found.admission
+    const receipt = found?.receipt
+    // Settled receipts are remembered for an hour at least.
+    if (!receipt || receipt.chargedAtMs < nowMs - REPEAT_WITHIN_MS || settled.has(receipt.id)) return undefined
+    requireSameCost(id, cost, receipt.cost)
+    return found
   }
 
-  /** Remembers an admission. */
+  /** Remembers an admission, which has a receipt. */
   add(id: string, subject: string, nowMs: number, admission: T): void {
     const place = placeOf(id, subject)
     // Taken out first, so that it goes to the end: the map's order is the order of time.
-    this.#drop(place)
-    for (const [oldest, { atMs }] of this.#admissions) {
-      if (nowMs - atMs <= REPEAT_WITHIN_MS && this.#admissions.size < this.#most) break
-      this.#drop(oldest)
-    }
-    this.#admissions.set(place, { atMs: nowMs, admission })
-    if (admission.receipt !== undefined) this.#byReceipt.set(admission.receipt.id, place)
-  }
-
-  /** Forgets the admission of a receipt that was settled: the call may be made anew. */
-  forget({ id }: Receipt): void {
-    const place = this.#byReceipt.get(id)
-    if (place !== undefined) this.#drop(place)
-  }
-
-  #drop(place: string): void {
-    const receipt = this.#admissions.get(place)?.admission.receipt
-    if (receipt !== undefined) this.#byReceipt.delete(receipt.id)
     this.#admissions.delete(place)
+    for (const [oldest, { receipt }] of this.#admissions) {
+      if (this.#admissions.size < this.#most && receipt!.chargedAtMs >= nowMs - REPEAT_WITHIN_MS) break
+      this.#admissions.delete(oldest)
+    }
+    this.#admissions.set(place, admission)
   }
 }
 

@@ -200,8 +200,7 @@ export class MemoryLimits implements NamedLimits {
   }
 
   #remembered(entry: LimitEntry, key: string, options: CheckOptions | undefined, nowMs: number): Decision | undefined {
-    const id = options?.id
-    return id === undefined ? undefined : this.#admitted.find(id, subjectOf(entry, key), costOf(options), nowMs)
+    return this.#admitted.find(options?.id, subjectOf(entry, key), costOf(options), nowMs, entry.settled)
   }
 
   /**
@@ -275,9 +274,7 @@ export class MemoryLimits implements NamedLimits {
     if (entry === undefined) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of these limits.`)
     }
-    if (!entry?.settled.add(receipt, nowMs, settleWithinMs(entry.limit.policy))) return null
-    this.#admitted.forget(receipt)
-    return entry
+    return entry?.settled.add(receipt, nowMs, settleWithinMs(entry.limit.policy)) ? entry : null
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */

@@ -145,16 +145,16 @@ export class RateLimiter implements Limiter {
   check(key: string, options?: CheckOptions): LimitDecision {
     const limit = this.#limit ?? this.#start()
     if (options?.id !== undefined) return this.#checkOnce(limit, key, options.id, costOf(options))
-    return limit.check(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    return limit.check(key, costOf(options), this.#clock.now())
   }
 
   /** `check` under an id: an admission of the last 5 minutes is told again. */
   #checkOnce(limit: Limit, key: string, id: string, cost: number): LimitDecision {
     const nowMs = this.#clock.now()
-    const known = this.#admitted.find(id, key, cost, nowMs)
-    if (known !== undefined) return known
+    const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
+    if (known) return known
     const decision = limit.check(key, cost, nowMs)
-    if (decision.allowed && cost > 0) this.#admitted.add(id, key, nowMs, decision)
+    if (decision.receipt) this.#admitted.add(id, key, nowMs, decision)
     return decision
   }
 
@@ -162,7 +162,7 @@ export class RateLimiter implements Limiter {
   allow(key: string, options?: CheckOptions): boolean {
     if (options?.id !== undefined) return this.check(key, options).allowed
     const limit = this.#limit ?? this.#start()
-    return limit.allow(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    return limit.allow(key, costOf(options), this.#clock.now())
   }
 
   /**
@@ -198,9 +198,8 @@ export class RateLimiter implements Limiter {
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    const cost = options === undefined ? 1 : costOf(options)
-    const known = options?.id === undefined ? undefined : this.#admitted.find(options.id, key, cost, nowMs)
-    return known ?? limit.peek(key, cost, nowMs)
+    const cost = costOf(options)
+    return this.#admitted.find(options?.id, key, cost, nowMs, this.#settled) ?? limit.peek(key, cost, nowMs)
   }
 
   /**
@@ -298,9 +297,7 @@ export class RateLimiter implements Limiter {
     }
     // Throws where the rest of the receipt cannot be, while the one that was given stays open.
     this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
-    if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return false
-    this.#admitted.forget(receipt)
-    return true
+    return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
   }
 
   /**

@@ -22,14 +22,4 @@ describe("ToldAdmissions", () => {
     expect(admissions.entries(0)).toHaveLength(65_536)
     expect(admissions.find("call-0", "a", 0)).toBeUndefined()
   })
-
-  test("forget() drops the admission of a charge, and not a later one under the same id", () => {
-    const admissions = new ToldAdmissions()
-    admissions.add(told(1, 0, "x"), 0)
-    admissions.add(told(2, 0, "x"), 0)
-    admissions.forget(1)
-    expect(admissions.find("x", "a", 0)?.charge).toBe(2)
-    admissions.forget(2)
-    expect(admissions.find("x", "a", 0)).toBeUndefined()
-  })
 })

@@ -1,58 +1,66 @@
 import { describe, expect, test } from "vitest"
+import { SettledReceipts } from "../../src/engine/settled-receipts.js"
 import { ManualClock, RateLimiter } from "../../src/index.js"
 import { AdmittedIds } from "../../src/limiter/admitted-ids.js"
-import type { Receipt } from "../../src/types/receipt.js"
 
-const ONE = { cost: 1 }
+const NONE = new SettledReceipts()
+
+function admitted(chargedAtMs: number, cost = 1, id = "r") {
+  return { cost, receipt: { id, key: "a", policy: "default", cost, chargedAtMs } }
+}
 
 describe("AdmittedIds", () => {
   test("find() tells what was added under the same id and subject, for 5 minutes", () => {
     const ids = new AdmittedIds()
-    ids.add("x", "a", 1_000, ONE)
-    expect(ids.find("x", "a", 1, 301_000)).toBe(ONE)
-    expect(ids.find("x", "a", 1, 301_001)).toBeUndefined()
-    expect(ids.find("x", "b", 1, 1_000)).toBeUndefined()
-    expect(ids.find("y", "a", 1, 1_000)).toBeUndefined()
+    const one = admitted(1_000)
+    ids.add("x", "a", 1_000, one)
+    expect(ids.find("x", "a", 1, 301_000, NONE)).toBe(one)
+    expect(ids.find("x", "a", 1, 301_001, NONE)).toBeUndefined()
+    expect(ids.find("x", "b", 1, 1_000, NONE)).toBeUndefined()
+    expect(ids.find("y", "a", 1, 1_000, NONE)).toBeUndefined()
+    expect(ids.find(undefined, "a", 1, 1_000, NONE)).toBeUndefined()
   })
 
   test("find() refuses another cost and names both, while it is remembered", () => {
     const ids = new AdmittedIds()
-    ids.add("x", "a", 0, { cost: 4 })
-    expect(() => ids.find("x", "a", 5, 1)).toThrow(
-      new RangeError('Cannot check under id "x" with cost 5: it was admitted with cost 4, allowed is the same.'),
+    ids.add("x", "a", 0, admitted(0, 4))
+    expect(() => ids.find("x", "a", 5, 1, NONE)).toThrow(
+      new RangeError('Cannot check under id "x" at cost 5: allowed is 4.'),
     )
-    expect(ids.find("x", "a", 5, 300_001)).toBeUndefined()
+    expect(ids.find("x", "a", 5, 300_001, NONE)).toBeUndefined()
   })
 
-  test("forget() drops the admission of a receipt, and not a later one under the same id", () => {
+  test("find() tells nothing that was settled, and a later admission under the same id", () => {
     const ids = new AdmittedIds()
-    const [first, second] = ["r1", "r2"].map((id) => ({
-      cost: 1,
-      receipt: { id, key: "a", cost: 1, chargedAtMs: 0 } as Receipt,
-    }))
-    ids.add("x", "a", 0, first!)
-    ids.forget(first!.receipt)
-    expect(ids.size).toBe(0)
-    ids.add("x", "a", 0, first!)
-    ids.add("x", "a", 1, second!)
-    ids.forget(first!.receipt)
-    expect(ids.find("x", "a", 1, 1)).toBe(second)
+    const settled = new SettledReceipts()
+    const [first, second] = [admitted(0, 1, "r1"), admitted(1, 1, "r2")]
+    ids.add("x", "a", 0, first)
+    settled.add(first.receipt, 0, 3_600_000)
+    expect(ids.find("x", "a", 2, 0, settled)).toBeUndefined()
+    ids.add("x", "a", 1, second)
+    expect(ids.find("x", "a", 1, 1, settled)).toBe(second)
   })
 
   test("add() drops what is too old, and at the bound the oldest", () => {
     const ids = new AdmittedIds(3)
-    for (const [index, id] of ["a", "b", "c", "d"].entries()) ids.add(id, "key", index, { cost: index })
-    expect(ids.size).toBe(3)
-    expect(["a", "b", "c", "d"].map((id, cost) => ids.find(id, "key", cost, 4)?.cost)).toEqual([undefined, 1, 2, 3])
-    ids.add("e", "key", 400_000, ONE)
-    expect(ids.size).toBe(1)
+    const known = (names: string[], nowMs: number) =>
+      names.map((id) => ids.find(id, "key", 1, nowMs, NONE) !== undefined)
+    for (const [index, id] of ["a", "b", "c", "d"].entries()) ids.add(id, "key", index, admitted(index))
+    expect(known(["a", "b", "c", "d"], 4)).toEqual([false, true, true, true])
+    ids.add("b", "key", 5, admitted(5))
+    ids.add("e", "key", 5, admitted(5))
+    expect(known(["b", "c", "d", "e"], 5)).toEqual([true, false, true, true])
+    for (const id of ["f", "g", "h"]) ids.add(id, "key", 400_000, admitted(400_000))
+    // What was dropped for its age is not there for a clock that goes back.
+    expect(known(["b", "d", "e", "f", "g", "h"], 10)).toEqual([false, false, false, true, true, true])
   })
 
   test("find() and add() keep subjects apart whatever they hold", () => {
     const ids = new AdmittedIds()
-    ids.add("x", "\0y", 0, ONE)
-    expect(ids.find("x", "y", 1, 0)).toBeUndefined()
-    expect(ids.find("x", "\0y", 1, 0)).toBe(ONE)
+    const one = admitted(0)
+    ids.add("x", "\0y", 0, one)
+    expect(ids.find("x", "y", 1, 0, NONE)).toBeUndefined()
+    expect(ids.find("x", "\0y", 1, 0, NONE)).toBe(one)
   })
 })
 

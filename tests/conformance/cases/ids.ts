@@ -39,7 +39,7 @@ export const idCases: readonly LimiterCase[] = [
       const limiter = await make("9/hour", { clock: new ManualClock(START_MS) })
       await limiter.check("a", { cost: 4, id: "x" })
       for (const cost of [5, 3, 0]) {
-        const message = `Cannot check under id "x" with cost ${cost}: it was admitted with cost 4, allowed is the same.`
+        const message = `Cannot check under id "x" at cost ${cost}: allowed is 4.`
         await throws(() => limiter.check("a", { cost, id: "x" }), { name: "RangeError", message })
       }
       await throws(() => limiter.check("a", { id: "x" }), { name: "RangeError" })

@@ -41,7 +41,7 @@ export const repeatCases: readonly LedgerCase[] = [
       const { receipt } = ledger.check(limit, "a", 7, START_MS, "x").decision
       ledger.check(limit, "a", 7, START_MS, "y")
       expect(() => ledger.check(limit, "a", 8, START_MS, "x")).toThrow(
-        new RangeError('Cannot check under id "x" with cost 8: it was admitted with cost 7, allowed is the same.'),
+        new RangeError('Cannot check under id "x" at cost 8: allowed is 7.'),
       )
       ledger.settle(limit, receipt, 7, START_MS)
       await ledger.commit()
