@@ -25,10 +25,13 @@ export class SettledReceipts {
    * @param keepMs `settleWithinMs` of the policy
    * @returns false where it was settled before, or is too old
    */
-  add(receipt: { readonly id: string; readonly chargedAtMs: number }, nowMs: number, keepMs: number): boolean {
-    if (receipt.chargedAtMs < this.#closedBeforeMs) return false
-    if (this.#chargedAtMs.has(receipt.id) || receipt.chargedAtMs + keepMs < nowMs) return false
-    this.#chargedAtMs.set(receipt.id, receipt.chargedAtMs)
+  add(
+    { id, chargedAtMs }: { readonly id: string; readonly chargedAtMs: number },
+    nowMs: number,
+    keepMs: number,
+  ): boolean {
+    if (chargedAtMs < this.#closedBeforeMs || chargedAtMs + keepMs < nowMs || this.has(id)) return false
+    this.restore(id, chargedAtMs)
     if (this.#chargedAtMs.size >= this.#pruneAt) this.#prune(nowMs, keepMs)
     return true
   }

@@ -16,7 +16,7 @@ interface Admission {
  */
 export class AdmittedIds<T extends Admission = Admission> {
   readonly #most: number
-  /** Oldest first, by a text that is one for each id and subject. */
+  /** Oldest first, by id and subject: an id is printable, so what stands before the first NUL is the id. */
   readonly #admissions = new Map<string, T>()
 
   /** @param most the most admissions remembered, at least 1 */
@@ -35,7 +35,7 @@ export class AdmittedIds<T extends Admission = Admission> {
   find(id: string | undefined, subject: string, cost: number, nowMs: number, settled: SettledReceipts): T | undefined {
     if (id === undefined) return undefined
     requireCallId(id)
-    const found = this.#admissions.get(placeOf(id, subject))
+    const found = this.#admissions.get(`${id}\0${subject}`)
     const receipt = found?.receipt
     // Settled receipts are remembered for an hour at least.
     if (!receipt || receipt.chargedAtMs < nowMs - REPEAT_WITHIN_MS || settled.has(receipt.id)) return undefined
@@ -45,7 +45,7 @@ export class AdmittedIds<T extends Admission = Admission> {
 
   /** Remembers an admission, which has a receipt. */
   add(id: string, subject: string, nowMs: number, admission: T): void {
-    const place = placeOf(id, subject)
+    const place = `${id}\0${subject}`
     // Taken out first, so that it goes to the end: the map's order is the order of time.
     this.#admissions.delete(place)
     for (const [oldest, { receipt }] of this.#admissions) {
@@ -54,9 +54,4 @@ export class AdmittedIds<T extends Admission = Admission> {
     }
     this.#admissions.set(place, admission)
   }
-}
-
-/** An id is printable ASCII, so what stands before the first NUL is the id, whatever the subject holds. */
-function placeOf(id: string, subject: string): string {
-  return `${id}\0${subject}`
 }

@@ -144,17 +144,18 @@ export class RateLimiter implements Limiter {
    */
   check(key: string, options?: CheckOptions): LimitDecision {
     const limit = this.#limit ?? this.#start()
-    if (options?.id !== undefined) return this.#checkOnce(limit, key, options.id, costOf(options))
-    return limit.check(key, costOf(options), this.#clock.now())
+    return options === undefined ? limit.check(key, 1, this.#clock.now()) : this.#checkAsAsked(limit, key, options)
   }
 
-  /** `check` under an id: an admission of the last 5 minutes is told again. */
-  #checkOnce(limit: Limit, key: string, id: string, cost: number): LimitDecision {
+  /** Under an id, an admission of the last 5 minutes is told again. */
+  #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
+    const { id } = options
+    const cost = costOf(options)
     const nowMs = this.#clock.now()
     const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
     if (known) return known
     const decision = limit.check(key, cost, nowMs)
-    if (decision.receipt) this.#admitted.add(id, key, nowMs, decision)
+    if (id !== undefined && decision.receipt) this.#admitted.add(id, key, nowMs, decision)
     return decision
   }
 
@@ -265,9 +266,8 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the receipt is another limiter's or the units are out of range
    */
   refund(receipt: Receipt, units: number = receipt.cost): void {
-    const nowMs = this.#clock.now()
     requireRefund(receipt, units)
-    if (this.#settle(receipt, nowMs)) this.#limit!.refund(receipt.key, units, receipt.chargedAtMs, nowMs)
+    this.#settle(receipt, units)
   }
 
   /**
@@ -277,17 +277,16 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the receipt is another limiter's or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
-    const nowMs = this.#clock.now()
     requireActualCost(actualCost)
-    if (!this.#settle(receipt, nowMs)) return
-    const unused = receipt.cost - actualCost
-    if (unused > 0) this.#limit!.refund(receipt.key, unused, receipt.chargedAtMs, nowMs)
-    else if (unused < 0) this.#limit!.charge(receipt.key, -unused, nowMs)
+    this.#settle(receipt, receipt.cost - actualCost)
   }
 
-  /** Whether a receipt is this limiter's and was open; it is closed then. */
-  #settle(receipt: Receipt, nowMs: number): boolean {
-    if (this.#limit === null || this.#limit.chargeOf(receipt.id) === null) {
+  /** Closes a receipt that is open, and gives units back or, where they are negative, charges as many more. */
+  #settle(receipt: Receipt, units: number): void {
+    const limit = this.#limit
+    const { key, chargedAtMs } = receipt
+    const nowMs = this.#clock.now()
+    if (limit === null || limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
     if (!Number.isInteger(receipt.cost) || receipt.cost < 1 || receipt.cost > UNITS_MAX) {
@@ -296,8 +295,10 @@ export class RateLimiter implements Limiter {
       )
     }
     // Throws where the rest of the receipt cannot be, while the one that was given stays open.
-    this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
-    return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
+    limit.refund(key, 0, chargedAtMs, nowMs)
+    if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return
+    if (units < 0) limit.charge(key, -units, nowMs)
+    else limit.refund(key, units, chargedAtMs, nowMs)
   }
 
   /**
