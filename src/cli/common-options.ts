@@ -6,13 +6,16 @@ const EVERYWHERE: Readonly<Record<string, CommandOption>> = {
   help: { type: "boolean", short: "h", description: "Tell what the command does." },
 }
 
+/** The folder that a command is about. */
+export const DATA_DIR_OPTION: CommandOption = {
+  type: "string",
+  short: "d",
+  value: "FOLDER",
+  description: "The data folder (default $SLUICE_DATA_DIR, else sluice-data).",
+}
+
 const OF_LIMITS: Readonly<Record<string, CommandOption>> = {
-  "data-dir": {
-    type: "string",
-    short: "d",
-    value: "FOLDER",
-    description: "The data folder (default $SLUICE_DATA_DIR, else sluice-data).",
-  },
+  "data-dir": DATA_DIR_OPTION,
   server: { type: "string", short: "s", value: "URL", description: "Ask a server instead (default $SLUICE_SERVER)." },
   token: { type: "string", value: "TOKEN", description: "The server's token; $SLUICE_TOKEN keeps it out of sight." },
 }

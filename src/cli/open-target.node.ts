@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs"
-import { join } from "node:path"
 import { embeddedStorage } from "../api/embedded-storage.js"
 import { SluiceClient } from "../client/index.js"
 import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
 import { openLimiter } from "../limiter/open-limiter.node.js"
-import { LOG_FILE } from "../limiter/store-folder.node.js"
+import { holdsStore } from "../limiter/store-folder.node.js"
 import { show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
 import type { CommandCall, LogLine, Target } from "./command.js"
@@ -35,7 +33,7 @@ export async function openTarget(call: Pick<CommandCall, "options" | "terminal">
     return serverTarget(server, textOption(call as CommandCall, "token") ?? call.terminal.env["SLUICE_TOKEN"])
   }
   const path = dataDirOf(call)
-  if (!existsSync(join(path, LOG_FILE))) {
+  if (!holdsStore(path)) {
     throw new UsageError(`Cannot open ${show(path)}: it is no data folder. sluice init --data-dir makes one.`)
   }
   return folderTarget(await openLimiter({ path }))

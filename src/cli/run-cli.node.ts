@@ -1,4 +1,4 @@
-import { LimitNotFound, SluiceError } from "../types/errors.js"
+import { LimitNotFound, SluiceError, StoreCorrupt } from "../types/errors.js"
 import type { Command, Target } from "./command.js"
 import { EXIT } from "./exit-code.js"
 import { helpOf, overview } from "./help.js"
@@ -59,7 +59,8 @@ export async function runCli(
 
 function messageOf(error: unknown): string {
   const message = plainText(error instanceof Error ? error.message : String(error))
-  return error instanceof LimitNotFound ? `${message} sluice limit add defines it.` : message
+  if (error instanceof LimitNotFound) return `${message} sluice limit add defines it.`
+  return error instanceof StoreCorrupt ? `${message} sluice repair tells what can be kept.` : message
 }
 
 function errorJson(error: unknown) {

@@ -14,7 +14,10 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions {
   readonly historySegments?: number
   /** How far the log is known to reach: one that ends before is refused. */
   readonly leastEnd?: LogEnd
-  /** Hears how far the log reaches, after each commit and before who waits for it is told. */
+  /**
+   * Hears how far the log reaches, after each commit and before who waits for it is told. What it throws is dropped,
+   * save where the log is made: then it is not opened.
+   */
   readonly onCommit?: (end: LogEnd) => void
   /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
   readonly partBytes?: number

@@ -63,7 +63,7 @@ export class LogWriter {
 
   /**
    * @param requireOpen throws where the ledger was closed meanwhile
-   * @param onWritten hears how far the log reaches after each write
+   * @param onWritten hears how far the log reaches after each write; what it throws is dropped
    */
   constructor(
     port: LedgerPort,
@@ -234,9 +234,13 @@ export class LogWriter {
 
   #noteWritten({ sequence, count, appended }: Omit<OpenSegment, "body">): void {
     this.#committed = count
-    this.#onWritten({ sequence, count, metaHash: this.#metaHash })
     this.#durable = appended
     this.#made = this.#begun
+    try {
+      this.#onWritten({ sequence, count, metaHash: this.#metaHash })
+    } catch {
+      // The records are in the file, and whoever waits for them must hear so.
+    }
   }
 
   /** Seals closed segments in order, each with the hash of the one before, and gives the open one its own. */

@@ -1,22 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
-import { Core } from "../engine/core.js"
-import { requireEnd } from "../ledger/log-end.js"
-import { LogTable } from "../ledger/log-table.js"
-import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
-import { recover } from "../ledger/recovery.js"
-import type { LogRow } from "../ledger/sql-port.js"
-import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
-import { StoreCorrupt, StoreUnavailable } from "../types/errors.js"
-import { createPrivate, folderError, LOG_FILE, StoreFolder, WITNESS_FILE } from "./store-folder.node.js"
+import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
+import { DamagedLog } from "./damaged-log.node.js"
+import { claimFolder } from "./open-folders.node.js"
+import { Replacement } from "./replacement.node.js"
+import { readBeside, SetAside } from "./set-aside.node.js"
+import { fileIdentity, folderError, holdsStore, LOG_FILE, REPAIRED_FILE } from "./store-folder.node.js"
 
 /** What `repair` did. */
 export interface RepairReport {
   readonly path: string
   /** Whether anything had to be done. */
   readonly isRepaired: boolean
-  /** Where the files lie as they were; `null` where nothing had to be done. */
+  /** Where the files lie as they were; `null` where nothing had to be done, or none was there. */
   readonly asidePath: string | null
   /** Records in the segments of the log that were kept. */
   readonly keptRecords: number
@@ -24,116 +20,143 @@ export interface RepairReport {
   readonly gaveUp: readonly string[]
 }
 
-const FILES = [LOG_FILE, `${LOG_FILE}-wal`, `${LOG_FILE}-journal`, WITNESS_FILE]
-const NEW_FILE = `${LOG_FILE}.repaired`
+/** What `repair` would do. */
+export interface RepairPlan {
+  readonly path: string
+  /** Whether anything has to be done. */
+  readonly isNeeded: boolean
+  /** Records in the segments of the log that would be kept; `null` where only the repair itself can tell. */
+  readonly keptRecords: number | null
+  /** What would be given up, and why: empty where nothing has to be done. */
+  readonly givesUp: readonly string[]
+}
+
+const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
 
 /**
  * Makes a damaged store open again: keeps the longest beginning of its log that is what was written, puts the files as
- * they were aside, in a folder in it, and says what it gave up. A store that is right stays as it is.
+ * they were aside, in a folder in it, and says what it gave up. A store that is right stays as it is. Where it is
+ * interrupted, the store stays as it was, or is refused until it is repaired again; the files aside stay.
  *
  * What is given up are charges, and limits that were defined: keys may be admitted what they had used.
  *
  * @param path the folder; nobody may have it open
- * @throws {StoreLocked} {StoreUnavailable}; {StoreVersion} where a newer version wrote it; then nothing has changed
+ * @throws {StoreLocked} at once where a process has it open, this one or another; {StoreUnavailable}; {StoreVersion}
+ * where a newer version wrote it; then nothing has changed, save where {StoreUnavailable} says that the log could not be
+ * replaced: then the store is refused until it is repaired again
  */
-export async function repair(path: string): Promise<RepairReport> {
-  if (!FILES.some((file) => existsSync(join(path, file)))) {
-    throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)
-  }
-  // Before SQLite opens them: it drops what it cannot use.
-  const asidePath = setAside(path)
-  try {
-    const { prefix, lost } = await examine(path)
-    const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
-    if (gaveUp.length === 0) {
-      rmSync(asidePath, { recursive: true })
-      return { path, isRepaired: false, asidePath: null, keptRecords: prefix.records, gaveUp }
+export function repair(path: string): Promise<RepairReport> {
+  return withClaimed(path, async () => {
+    return (await finishInterrupted(path)) ?? (await repairClaimed(path))
+  })
+}
+
+/**
+ * Tells what `repair` would do, and changes no more than opening the store does.
+ *
+ * @throws {StoreLocked} {StoreUnavailable} {StoreVersion}, as `repair` does
+ */
+export function planRepair(path: string): Promise<RepairPlan> {
+  return withClaimed(path, async () => {
+    const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
+    if (wasInterrupted && !existsSync(join(path, LOG_FILE))) {
+      return { path, isNeeded: true, keptRecords: null, givesUp: [`${INTERRUPTED}, which would be finished`] }
     }
-    await replace(path, prefix.rows)
-    return { path, isRepaired: true, asidePath, keptRecords: prefix.records, gaveUp }
-  } catch (error) {
-    rmSync(asidePath, { recursive: true })
-    throw folderError(error, path)
-  }
-}
-
-function setAside(path: string): string {
-  for (let number = 1; ; number++) {
-    const aside = join(path, `aside-${number}`)
-    if (existsSync(aside)) continue
-    mkdirSync(aside, { mode: 0o700 })
-    for (const file of FILES) if (existsSync(join(path, file))) copyFileSync(join(path, file), join(aside, file))
-    return aside
-  }
-}
-
-/** What can be kept, and what is lost beside rows. */
-async function examine(path: string): Promise<{ readonly prefix: Prefix; readonly lost: readonly string[] }> {
-  let folder: StoreFolder
-  try {
-    folder = StoreFolder.open(path)
-  } catch (error) {
-    if (!(error instanceof StoreCorrupt)) throw error
-    return { prefix: { rows: [], records: 0, gaveUp: [] }, lost: [`${error.row}: ${error.failure}`] }
-  }
-  try {
-    const lost = [...folder.findFaults()].map((fault) => `the file: ${fault}`)
-    const rows = readRows(folder, lost)
-    if (rows.length === 0) return { prefix: { rows, records: 0, gaveUp: [] }, lost }
-    const prefix = await longestPrefix(folder.port, new Core(), rows)
-    if (prefix.gaveUp.length > 0 || lost.length > 0) return { prefix, lost }
-    const leastEnd = folder.witness.read()
-    if (leastEnd === undefined) return { prefix, lost }
-    // Everything that is there is right: what may be missing is its end.
-    const { state, open, metaHash } = await recover(folder.port, new Core(), rows)
-    state.free()
+    const log = DamagedLog.lock(path)
     try {
-      requireEnd({ sequence: open.sequence, count: open.count, metaHash }, leastEnd)
-    } catch (error) {
-      if (!(error instanceof StoreCorrupt)) throw error
-      lost.push(`${error.row}: ${error.failure}`)
+      const { records, gaveUp } = await log.salvage()
+      const givesUp = wasInterrupted ? [...gaveUp, `${INTERRUPTED}, and would be begun anew`] : gaveUp
+      return { path, isNeeded: givesUp.length > 0, keptRecords: records, givesUp }
+    } finally {
+      log.close()
     }
-    return { prefix, lost }
-  } finally {
-    folder.close()
-  }
+  })
 }
 
-/** Every row that can be read. */
-function readRows({ port }: StoreFolder, lost: string[]): LogRow[] {
+async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> {
+  let release = () => {}
   try {
-    const table = new LogTable(port.sql)
-    if (!table.exists()) {
-      lost.push("the log: it is missing")
-      return []
-    }
-    return table.readEach((id, error) => {
-      lost.push(`row ${id}: ${error instanceof Error ? error.message : String(error)}`)
-    })
+    if (!holdsStore(path)) throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)
+    release = claimFolder(path)
+    return await work()
   } catch (error) {
-    lost.push(`the file: ${error instanceof Error ? error.message : String(error)}`)
-    return []
+    throw folderError(error, path)
+  } finally {
+    release()
   }
 }
 
-/** Puts a new file with some rows in place of the store's. */
-async function replace(path: string, rows: readonly LogRow[]): Promise<void> {
-  const file = join(path, NEW_FILE)
-  for (const old of [file, `${file}-wal`]) rmSync(old, { force: true })
-  createPrivate(file)
-  const database = new DatabaseSync(file)
+async function repairClaimed(path: string): Promise<RepairReport> {
+  const file = join(path, LOG_FILE)
+  const identity = fileIdentity(file)
+  const bytesBefore = statSync(file, { throwIfNoEntry: false })?.size ?? null
+  const beside = readBeside(path)
+  const log = DamagedLog.lock(path)
+  let aside: SetAside | null = null
+  let isReplacing = false
   try {
-    database.exec("PRAGMA synchronous = FULL")
-    const table = new LogTable(sqliteLedgerPort(database).sql)
-    if (rows.length > 0) {
-      table.transaction(() => {
-        table.create()
-        for (const { id, body } of rows) table.writeRow(id, body)
-      })
+    // What was read belongs to a log that another repair has replaced meanwhile.
+    if (fileIdentity(file) !== identity) throw new StoreLocked(path)
+    const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
+    aside = new SetAside(path, beside, bytesBefore)
+    const { rows, records, gaveUp: damages } = await log.salvage()
+    const gaveUp = wasInterrupted ? [...damages, `${INTERRUPTED}, and was begun anew`] : damages
+    if (gaveUp.length === 0) {
+      aside.remove()
+      return { path, isRepaired: false, asidePath: null, keptRecords: records, gaveUp }
     }
+    const replacement = Replacement.write(path, rows)
+    try {
+      // A file that is none of SQLite has no lock, nor has one that is missing: both may be replaced until here.
+      if (fileIdentity(file) !== identity || !replacement.isThere) {
+        replacement.discard()
+        throw new StoreLocked(path)
+      }
+      isReplacing = true
+      log.close()
+      aside.close()
+      replacement.putInPlace()
+    } finally {
+      replacement.close()
+    }
+    return { path, isRepaired: true, asidePath: aside.keep(), keptRecords: records, gaveUp }
+  } catch (error) {
+    if (!isReplacing) aside?.remove()
+    throw error
   } finally {
-    database.close()
+    log.close()
+    aside?.close()
   }
-  for (const old of FILES) rmSync(join(path, old), { force: true })
-  renameSync(file, join(path, LOG_FILE))
+}
+
+/**
+ * Goes on where a repair had taken the old log away, and not put its own in its place; `null` where none had, or its own
+ * is none.
+ */
+async function finishInterrupted(path: string): Promise<RepairReport | null> {
+  if (existsSync(join(path, LOG_FILE)) || !existsSync(join(path, REPAIRED_FILE))) return null
+  const aside = new SetAside(path, readBeside(path), null)
+  let isReplacing = false
+  try {
+    const replacement = Replacement.resume(path)
+    try {
+      isReplacing = true
+      replacement.putInPlace()
+    } finally {
+      replacement.close()
+    }
+  } catch (error) {
+    if (!isReplacing) aside.remove()
+    if (error instanceof StoreCorrupt) return null
+    throw error
+  }
+  // What it left may be damaged by now.
+  const { keptRecords, gaveUp } = await repairClaimed(path)
+  return {
+    path,
+    isRepaired: true,
+    asidePath: aside.path,
+    keptRecords,
+    gaveUp: [`${INTERRUPTED}, and was finished`, ...gaveUp],
+  }
 }

@@ -1,14 +1,24 @@
-import { closeSync, mkdirSync, openSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
-import { SluiceError, StoreUnavailable } from "../types/errors.js"
+import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
+import { claimFolder } from "./open-folders.node.js"
 import { Witness } from "./witness.node.js"
 
 /** The files of a folder. SQLite adds `-wal` to the first while it is open. */
 export const LOG_FILE = "sluice.db"
+export const WAL_FILE = `${LOG_FILE}-wal`
+export const JOURNAL_FILE = `${LOG_FILE}-journal`
 export const WITNESS_FILE = "sluice.end"
+/** What a repair puts in place of the first. Where it lies there, a repair has begun to replace, and has not ended. */
+export const REPAIRED_FILE = `${LOG_FILE}.repaired`
+/** Folders of files that a repair put aside begin so; a number follows. */
+export const ASIDE = "aside-"
+
+const ASIDE_PATTERN = new RegExp(`^${ASIDE}\\d+$`)
+const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
 
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
@@ -19,30 +29,56 @@ const FAULTS_MAX = 10
  * the process ends, however it ends.
  */
 export class StoreFolder {
-  readonly path: string
   readonly #database: DatabaseSync
+  readonly #release: () => void
+  /** What waits for its time. */
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   readonly port: LedgerPort
   readonly witness: Witness
 
-  private constructor(path: string, database: DatabaseSync) {
-    this.path = path
+  private constructor(path: string, database: DatabaseSync, release: () => void) {
     this.#database = database
-    this.port = sqliteLedgerPort(database)
+    this.#release = release
+    this.port = { ...sqliteLedgerPort(database), after: (ms, work) => this.#after(ms, work) }
     this.witness = new Witness(join(path, WITNESS_FILE))
   }
 
   /**
    * Locks the folder, making it where there is none.
    *
-   * @throws {StoreLocked} at once where another holds it; {StoreCorrupt} where its file is none of SQLite;
-   * {StoreUnavailable}
+   * @throws {StoreLocked} at once where another holds it; {StoreCorrupt} where its file is none of SQLite, or is
+   * missing, or was not replaced to the end; {StoreUnavailable}
    */
   static open(path: string): StoreFolder {
-    let database: DatabaseSync | null = null
+    let release = () => {}
     try {
       mkdirSync(path, { recursive: true, mode: FOLDER_MODE })
+      release = claimFolder(path)
+      requireLogFile(path)
+      const folder = StoreFolder.lock(path, release)
+      // With the lock: who replaces the file has let it go by then, or holds it.
+      if (existsSync(join(path, REPAIRED_FILE))) {
+        folder.close()
+        throw new StoreCorrupt(REPAIRED_FILE, "a repair of the store was interrupted, and must be run again")
+      }
+      return folder
+    } catch (error) {
+      release()
+      throw folderError(error, path)
+    }
+  }
+
+  /**
+   * Locks a folder that this process has claimed, whatever lies in it.
+   *
+   * @param release ends the claim; called when the folder is closed
+   */
+  static lock(path: string, release: () => void): StoreFolder {
+    let database: DatabaseSync | null = null
+    try {
       const file = join(path, LOG_FILE)
       createPrivate(file)
+      const identity = fileIdentity(file)
       database = new DatabaseSync(file, { timeout: 0 })
       // Before the first access: the write-ahead log then needs no shared memory, and the lock is taken with it.
       database.exec("PRAGMA locking_mode = EXCLUSIVE")
@@ -51,7 +87,9 @@ export class StoreFolder {
       // A folder that nobody wrote to yet is not locked by reading it.
       database.exec("BEGIN EXCLUSIVE")
       database.exec("COMMIT")
-      return new StoreFolder(path, database)
+      // What was replaced meanwhile may be locked, and is not the store.
+      if (fileIdentity(file) !== identity) throw new StoreLocked(path)
+      return new StoreFolder(path, database, release)
     } catch (error) {
       database?.close()
       throw folderError(error, path)
@@ -68,14 +106,52 @@ export class StoreFolder {
     }
   }
 
-  /** Lets the folder go. */
+  #after(ms: number, work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      work()
+    }, ms)
+    this.#timers.add(timer)
+  }
+
+  /** Lets the folder go, and keeps the process no longer. */
   close(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
     try {
       this.witness.close()
     } finally {
-      if (this.#database.isOpen) this.#database.close()
+      try {
+        if (this.#database.isOpen) this.#database.close()
+      } finally {
+        this.#release()
+      }
     }
   }
+}
+
+/** Which file lies at a path; `null` where there is none. It is not opened. */
+export function fileIdentity(file: string): string | null {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return found === undefined ? null : `${found.dev}:${found.ino}`
+}
+
+/** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read */
+export function holdsStore(path: string): boolean {
+  return existsSync(join(path, LOG_FILE)) || findRemains(path) !== undefined
+}
+
+/** What lies beside a log, as only a store has it. */
+function findRemains(path: string): string | undefined {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined
+  return readdirSync(path).find((name) => BESIDE_LOG.includes(name) || ASIDE_PATTERN.test(name))
+}
+
+/** A folder where a store was is not taken for a new one. */
+function requireLogFile(path: string): void {
+  const found = findRemains(path)
+  // Looked for last: who makes a store now makes it first of all.
+  if (found === undefined || existsSync(join(path, LOG_FILE))) return
+  throw new StoreCorrupt(LOG_FILE, `it is missing, and ${found} is there: put it back, or repair the store`)
 }
 
 /** Creates a file that only its owner may read. One that is there is not opened: closing it would end SQLite's locks. */

@@ -65,6 +65,19 @@ const post = (path: string, body: string, headers = "") => {
 }
 
 describe("sluice serve", () => {
+  test("tells in its metrics how long each commit took, of single checks too", async () => {
+    const { url } = await serve()
+    const client = new SluiceClient(url, { token: TOKEN })
+    await client.define("default", "9/day")
+    const commits = async () => {
+      const text = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
+      return Number(/^sluice_commit_duration_seconds_count (\d+)$/m.exec(text)?.[1])
+    }
+    const before = await commits()
+    for (let times = 0; times < 3; times++) await client.check("a")
+    expect(await commits()).toBe(before + 3)
+  })
+
   test("keeps what it answered when it is asked to end, and starts again from it", async () => {
     writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n')
     const first = await serve("--config", scratch.file("sluice.toml"), "--sync", "batch", "--flush-every-ms", "60000")

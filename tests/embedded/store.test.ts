@@ -46,6 +46,50 @@ describe("openLimiter()", () => {
     expect((await next.check("a")).remaining).toBe(1)
   })
 
+  test("onCommit hears once of each commit, of one check or of many, and what it throws fails none", async () => {
+    const path = temporaryFolder()
+    const heard: number[] = []
+    const onCommit = (seconds: number) => {
+      heard.push(seconds)
+      throw new Error("the hook failed")
+    }
+    const limiter = await open(path, { onCommit, policy: "100/day", compactBytes: 4_096 })
+    const during = async (work: () => Promise<unknown>) => {
+      heard.length = 0
+      await work()
+      return heard.length
+    }
+    expect(await during(() => limiter.check("a"))).toBe(1)
+    expect(await during(() => limiter.peek("a"))).toBe(0)
+    const together = async () => {
+      const decisions = await Promise.all(Array.from({ length: 40 }, () => limiter.check("a")))
+      expect(decisions.every(({ allowed }) => allowed)).toBe(true)
+    }
+    expect(await during(together)).toBe(1)
+    expect(await during(() => limiter.compact())).toBe(1)
+    expect(await during(() => limiter.checkAll([{ key: "a" }, { key: "b" }]))).toBe(1)
+    expect(heard.every((seconds) => seconds > 0 && seconds < 60)).toBe(true)
+    await limiter.close()
+    await using again = await open(path)
+    expect((await again.peek("a", { cost: 0 })).remaining).toBe(58)
+    expect((await again.doctor()).ok).toBe(true)
+  })
+
+  test("a closed store under batch keeps the process no longer", () => {
+    const program = `
+      import { openLimiter } from "sluice/embedded"
+      const limiter = await openLimiter({
+        path: ${JSON.stringify(temporaryFolder())}, sync: "batch", flushEveryMs: 3_600_000, policy: "9/day",
+      })
+      await limiter.check("a")
+      await limiter.close()`
+    const ended = spawnSync(process.execPath, ["--input-type=module", "--eval", program], {
+      cwd: ROOT,
+      timeout: 20_000,
+    })
+    expect(ended.status).toBe(0)
+  })
+
   test("makes its folder and files for their owner only", async () => {
     const path = temporaryFolder()
     await using limiter = await open(join(path, "deep"))

@@ -36,6 +36,30 @@ describe.each(["WAL", "DELETE"])("Ledger in a file, journal mode %s", (journal) 
     rmSync(folder, { recursive: true })
   })
 
+  test("commit() resolves whatever onCommit throws, and nothing is lost", async () => {
+    const port = sqliteLedgerPort(connect())
+    let told = 0
+    const onCommit = () => {
+      // Not where the log is made.
+      if (++told > 1) throw new Error("the hook failed")
+    }
+    const ledger = await Ledger.open(port, { core, onCommit })
+    const limit = ledger.define("l", parsePolicy("9/hour"), START_MS)
+    await ledger.commit()
+    ledger.check(limit, "a", 4, START_MS)
+    await ledger.commit()
+    await ledger.compact()
+    ledger.check(limit, "a", 2, START_MS)
+    await ledger.commit()
+    expect(ledger.commits).toBe(3)
+    expect(told).toBe(5)
+    expect((await ledger.verify()).replayEqualsLive).toBe(true)
+    await ledger.close()
+    const again = await Ledger.open(port, { core })
+    expect(again.limit("l")!.keys.status("a", START_MS).remaining).toBe(3)
+    await again.close()
+  })
+
   test("commit() resolves when another connection sees the caller's record", async () => {
     const port = sqliteLedgerPort(connect())
     const other = sqliteLedgerPort(connect())

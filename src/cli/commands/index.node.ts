@@ -18,6 +18,7 @@ import {
 } from "./limits.js"
 import { logCompact, logExport, logTail, logVerify } from "./log.js"
 import { monitor } from "./monitor.js"
+import { repair } from "./repair.node.js"
 import { serve } from "./serve.node.js"
 import { simulate } from "./simulate.js"
 
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   logCompact,
   logExport,
   doctor,
+  repair,
   clear,
   simulate,
   completionCommand(() => COMMANDS),

@@ -1,0 +1,78 @@
+import { planRepair, repair as repairFolder } from "../../limiter/repair.node.js"
+import { holdsStore } from "../../limiter/store-folder.node.js"
+import { show } from "../../types/errors.js"
+import type { Command, CommandCall } from "../command.js"
+import { DATA_DIR_OPTION } from "../common-options.js"
+import { EXIT } from "../exit-code.js"
+import { formatNumber } from "../format.js"
+import { dataDirOf } from "../open-target.node.js"
+import { flagOption } from "../option-values.js"
+import { write } from "../output.js"
+import { plainText } from "../plain-text.js"
+import { UsageError } from "../usage-error.js"
+
+/** What the command tells, of what it did and of what it would do. */
+interface Told {
+  readonly path: string
+  /** Whether the folder needs a repair, or needed it. */
+  readonly isNeeded: boolean
+  readonly isRepaired: boolean
+  /** `null` where only the repair itself can tell. */
+  readonly keptRecords: number | null
+  readonly gaveUp: readonly string[]
+  readonly asidePath: string | null
+}
+
+export const repair: Command = {
+  name: "repair",
+  summary: "Make a damaged data folder open again. Without --yes it only tells what it would do.",
+  usage: "",
+  least: 0,
+  most: 0,
+  asksLimits: false,
+  options: {
+    "data-dir": DATA_DIR_OPTION,
+    yes: {
+      type: "boolean",
+      short: "y",
+      description: "Do it. Without this nothing is changed, and a fault is exit code 1.",
+    },
+  },
+  examples: ["sluice repair", "sluice repair --data-dir /var/lib/sluice --yes"],
+  async run(call) {
+    const path = dataDirOf(call)
+    if (!holdsStore(path)) throw new UsageError(`Cannot repair ${show(path)}: it is no data folder.`)
+    const told = flagOption(call, "yes") ? await repairNow(path) : await plan(path)
+    write(call, told, () => inWords(call, told))
+    return told.isNeeded && !told.isRepaired ? EXIT.failed : EXIT.ok
+  },
+}
+
+async function repairNow(path: string): Promise<Told> {
+  const { isRepaired, keptRecords, gaveUp, asidePath } = await repairFolder(path)
+  return { path, isNeeded: isRepaired, isRepaired, keptRecords, gaveUp, asidePath }
+}
+
+async function plan(path: string): Promise<Told> {
+  const { isNeeded, keptRecords, givesUp } = await planRepair(path)
+  return { path, isNeeded, isRepaired: false, keptRecords, gaveUp: givesUp, asidePath: null }
+}
+
+function inWords({ style }: CommandCall, { path, isNeeded, isRepaired, keptRecords, gaveUp, asidePath }: Told): string {
+  const folder = plainText(path)
+  const records = keptRecords === null ? "what the interrupted repair kept" : `${formatNumber(keptRecords)} records`
+  if (!isNeeded) return `${folder} is ${style.green("right")}: ${records}, nothing to repair\n`
+  const aside = isRepaired
+    ? (asidePath ?? "nothing, as no file was there")
+    : `the files as they are, in a folder of ${path}`
+  const lines = [
+    ["kept", records],
+    ...gaveUp.map((what, index) => [index === 0 ? "given up" : "", what]),
+    ["set aside", aside],
+  ]
+  const list = lines.map(([name, value]) => `  ${style.dim(name!.padEnd(10))} ${plainText(value!)}\n`).join("")
+  if (isRepaired) {
+    return `${folder} is ${style.green("repaired")}:\n${list}Keys may be admitted again what they had used in what was given up.\n`
+  }
+  return `${folder} is ${style.red("damaged")}. A repair would do this:\n${list}Nothing was changed: with --yes it is done.\n`
+}

@@ -1,0 +1,102 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { Core } from "../engine/core.js"
+import { requireEnd } from "../ledger/log-end.js"
+import { LogTable } from "../ledger/log-table.js"
+import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
+import { recover } from "../ledger/recovery.js"
+import type { LogRow } from "../ledger/sql-port.js"
+import { StoreCorrupt } from "../types/errors.js"
+import { LOG_FILE, StoreFolder } from "./store-folder.node.js"
+
+/** What can be kept of a store. */
+export interface Salvage {
+  /** A log that opens; none where nothing can be kept. */
+  readonly rows: readonly LogRow[]
+  /** Records in the segments that are kept. */
+  readonly records: number
+  /** What must be given up, and why; empty where the store is right. */
+  readonly gaveUp: readonly string[]
+}
+
+/** A log to be salvaged, locked where it is one of SQLite: else there is nothing to lock, and nothing to keep. */
+export class DamagedLog {
+  readonly #folder: StoreFolder | null
+  readonly #lost: readonly string[]
+
+  private constructor(folder: StoreFolder | null, lost: readonly string[]) {
+    this.#folder = folder
+    this.#lost = lost
+  }
+
+  /** Locks the log of a folder that this process has claimed. It makes none. @throws {StoreLocked} {StoreUnavailable} */
+  static lock(path: string): DamagedLog {
+    if (!existsSync(join(path, LOG_FILE))) return new DamagedLog(null, ["the file: it is missing"])
+    try {
+      return new DamagedLog(
+        StoreFolder.lock(path, () => {}),
+        [],
+      )
+    } catch (error) {
+      if (!(error instanceof StoreCorrupt)) throw error
+      return new DamagedLog(null, [told(error)])
+    }
+  }
+
+  /** Reads everything. @throws {StoreVersion} where a newer version wrote it; {StoreUnavailable} */
+  async salvage(): Promise<Salvage> {
+    const lost = [...this.#lost]
+    const prefix = this.#folder === null ? NOTHING : await keep(this.#folder, lost)
+    const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
+    return { rows: prefix.rows, records: prefix.records, gaveUp }
+  }
+
+  /** Lets the log go. */
+  close(): void {
+    this.#folder?.close()
+  }
+}
+
+const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [] }
+
+/** What can be kept; adds what is lost beside rows. */
+async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
+  lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
+  const rows = readRows(folder, lost)
+  if (rows.length === 0) return NOTHING
+  const prefix = await longestPrefix(folder.port, new Core(), rows)
+  const leastEnd = folder.witness.read()
+  if (prefix.gaveUp.length > 0 || lost.length > 0 || leastEnd === undefined) return prefix
+  // Everything that is there is right: what may be missing is its end.
+  const { state, open, metaHash } = await recover(folder.port, new Core(), rows)
+  state.free()
+  try {
+    requireEnd({ sequence: open.sequence, count: open.count, metaHash }, leastEnd)
+  } catch (error) {
+    if (!(error instanceof StoreCorrupt)) throw error
+    lost.push(told(error))
+  }
+  return prefix
+}
+
+/** Every row that can be read. */
+function readRows({ port, witness }: StoreFolder, lost: string[]): LogRow[] {
+  try {
+    const table = new LogTable(port.sql)
+    if (!table.exists()) {
+      // One that nobody has written to is right.
+      if (witness.read() !== undefined) lost.push("the log: it is missing")
+      return []
+    }
+    return table.readEach((id, error) => {
+      lost.push(`row ${id}: ${error instanceof Error ? error.message : String(error)}`)
+    })
+  } catch (error) {
+    lost.push(`the file: ${error instanceof Error ? error.message : String(error)}`)
+    return []
+  }
+}
+
+function told({ row, failure }: StoreCorrupt): string {
+  return `${row}: ${failure}`
+}

@@ -1,0 +1,25 @@
+import { realpathSync } from "node:fs"
+import { StoreLocked } from "../types/errors.js"
+
+/*
+ * The folders that this process has open, by their real paths. A POSIX lock belongs to the process: whoever opens a
+ * locked file once more in it and closes that again has ended the lock. So nobody may even look into a file of these.
+ */
+const openFolders = new Set<string>()
+
+/**
+ * Notes that this process opens a folder, which must be there.
+ *
+ * @returns ends it; further calls do nothing
+ * @throws {StoreLocked} where it has it open already; then no file was touched
+ */
+export function claimFolder(path: string): () => void {
+  const realPath = realpathSync.native(path)
+  if (openFolders.has(realPath)) throw new StoreLocked(path)
+  openFolders.add(realPath)
+  let isOurs = true
+  return () => {
+    if (isOurs) openFolders.delete(realPath)
+    isOurs = false
+  }
+}

@@ -1,0 +1,132 @@
+import { existsSync, renameSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import { platform } from "node:process"
+import { DatabaseSync } from "node:sqlite"
+import { LogTable } from "../ledger/log-table.js"
+import type { LogRow } from "../ledger/sql-port.js"
+import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
+import { StoreCorrupt, StoreLocked } from "../types/errors.js"
+import { syncFolder } from "./set-aside.node.js"
+import {
+  createPrivate,
+  fileIdentity,
+  folderError,
+  JOURNAL_FILE,
+  LOG_FILE,
+  REPAIRED_FILE,
+  WAL_FILE,
+  WITNESS_FILE,
+} from "./store-folder.node.js"
+
+/**
+ * A new log that takes the place of the one in a folder. It is locked from its first byte until it is closed, also under
+ * its later name; while it lies there under its own, nobody opens the store.
+ */
+export class Replacement {
+  readonly #path: string
+  readonly #database: DatabaseSync
+  readonly #identity: string | null
+
+  private constructor(path: string, database: DatabaseSync) {
+    this.#path = path
+    this.#database = database
+    this.#identity = fileIdentity(join(path, REPAIRED_FILE))
+  }
+
+  /** Writes rows to a new log, and brings it to the disk. @throws {StoreLocked} where another replaces it now */
+  static write(path: string, rows: readonly LogRow[]): Replacement {
+    const file = join(path, REPAIRED_FILE)
+    const database = openNew(path, file)
+    try {
+      if (rows.length > 0) {
+        const table = new LogTable(sqliteLedgerPort(database).sql)
+        table.create()
+        for (const { id, body } of rows) table.writeRow(id, body)
+      }
+      database.exec("COMMIT")
+      // The lock is kept, as the mode says.
+      syncFolder(path)
+      return new Replacement(path, database)
+    } catch (error) {
+      removeLocked(file, database)
+      throw error
+    }
+  }
+
+  /** One that is there already, of a repair that was interrupted. @throws {StoreCorrupt} where it is none of SQLite */
+  static resume(path: string): Replacement {
+    const database = lock(path, join(path, REPAIRED_FILE))
+    database.exec("COMMIT")
+    return new Replacement(path, database)
+  }
+
+  /**
+   * Puts it in place of the old log, whose lock was let go: openers are refused as long as this lies beside it. What
+   * belonged to the old log goes first, since SQLite would take it for the new one's.
+   */
+  putInPlace(): void {
+    // Windows renames no open file.
+    if (platform === "win32") this.#database.close()
+    for (const file of [WAL_FILE, JOURNAL_FILE, WITNESS_FILE]) rmSync(join(this.#path, file), { force: true })
+    syncFolder(this.#path)
+    renameSync(join(this.#path, REPAIRED_FILE), join(this.#path, LOG_FILE))
+    syncFolder(this.#path)
+  }
+
+  /** Whether it still lies where it was written. */
+  get isThere(): boolean {
+    return fileIdentity(join(this.#path, REPAIRED_FILE)) === this.#identity
+  }
+
+  /** Takes it away again. */
+  discard(): void {
+    if (this.isThere) removeLocked(join(this.#path, REPAIRED_FILE), this.#database)
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close()
+  }
+}
+
+/** A new file with a transaction that has begun. What an interrupted repair left there goes. */
+function openNew(path: string, file: string): DatabaseSync {
+  if (existsSync(file)) {
+    // Whoever replaces the log now has it locked.
+    try {
+      removeLocked(file, lock(path, file))
+    } catch (error) {
+      if (!(error instanceof StoreCorrupt)) throw error
+      // What is none of SQLite nobody can lock.
+      rmSync(file, { force: true })
+    }
+  }
+  createPrivate(file)
+  return lock(path, file)
+}
+
+/** Removes a file before its lock is let go: who waits for the lock then finds another file at the path, or none. */
+function removeLocked(file: string, database: DatabaseSync): void {
+  if (platform === "win32") database.close()
+  rmSync(file, { force: true })
+  if (database.isOpen) database.close()
+}
+
+function lock(path: string, file: string): DatabaseSync {
+  const identity = fileIdentity(file)
+  // SQLite would make one.
+  if (identity === null) throw new StoreLocked(path)
+  let database: DatabaseSync | null = null
+  try {
+    database = new DatabaseSync(file, { timeout: 0 })
+    database.exec("PRAGMA locking_mode = EXCLUSIVE")
+    // Nothing is ever taken back in this file: it is begun anew.
+    database.exec("PRAGMA journal_mode = MEMORY")
+    database.exec("PRAGMA synchronous = FULL")
+    database.exec("BEGIN EXCLUSIVE")
+    if (fileIdentity(file) !== identity) throw new StoreLocked(path)
+    return database
+  } catch (error) {
+    database?.close()
+    throw folderError(error, path)
+  }
+}

@@ -1,0 +1,146 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { DatabaseSync } from "node:sqlite"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { openLimiter } from "../../src/limiter/open-limiter.node.js"
+import { type Ran, run, Scratch } from "./run.js"
+
+let scratch: Scratch
+let data: string
+
+beforeEach(() => {
+  scratch = new Scratch()
+  data = scratch.file("data")
+})
+afterEach(() => scratch[Symbol.dispose]())
+
+const sluice = (...args: string[]): Promise<Ran> => run(args, { env: { SLUICE_DATA_DIR: data } })
+
+/** A data folder whose second segment is damaged: the second check of "a" is in it. */
+async function damagedFolder(): Promise<void> {
+  const limiter = await openLimiter({ path: data, policy: "9/day" })
+  for (let times = 0; times < 2; times++) {
+    await limiter.check("a", { cost: 2 })
+    // Closes a segment.
+    await limiter.verify()
+  }
+  await limiter.close()
+  const database = new DatabaseSync(`${data}/sluice.db`)
+  const { body } = database.prepare("SELECT body FROM sluice_log WHERE id = 2").get() as { body: Uint8Array }
+  body[10]! ^= 1
+  database.prepare("UPDATE sluice_log SET body = ? WHERE id = 2").run(body)
+  database.close()
+}
+
+function contents(path: string): Map<string, string> {
+  return new Map(readdirSync(path).map((name) => [name, readFileSync(`${path}/${name}`, "hex")]))
+}
+
+describe("sluice repair", () => {
+  test("without --yes tells what it would do, does nothing, and exits with 1", async () => {
+    await damagedFolder()
+    const before = contents(data)
+    const { code, out, err } = await sluice("repair")
+    expect({ code, err }).toEqual({ code: 1, err: "" })
+    expect(out).toMatch(
+      / is damaged\. A repair would do this:\n {2}kept +2 records\n {2}given up +segment 2: its SHA-256 differs\n/,
+    )
+    expect(out).toContain("with --yes it is done")
+    const json = await sluice("repair", "--json")
+    expect(json.code).toBe(1)
+    expect(JSON.parse(json.out)).toEqual({
+      path: data,
+      isNeeded: true,
+      isRepaired: false,
+      keptRecords: 2,
+      gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
+      asidePath: null,
+    })
+    expect(contents(data)).toEqual(before)
+  })
+
+  test("--yes repairs, tells what was kept, given up and set aside, and then nothing is wrong", async () => {
+    await damagedFolder()
+    const copy = scratch.file("copy")
+    cpSync(data, copy, { recursive: true })
+    expect(await sluice("doctor")).toMatchObject({ code: 1, err: expect.stringContaining("sluice repair tells") })
+    const { code, out } = await sluice("repair", "--yes")
+    expect(code).toBe(0)
+    expect(out).toMatch(/ is repaired:\n {2}kept +2 records\n {2}given up +segment 2: its SHA-256 differs\n/)
+    expect(out).toContain(`${data}/aside-1\n`)
+    expect(contents(`${data}/aside-1`)).toEqual(contents(copy))
+    expect((await sluice("doctor")).code).toBe(0)
+    expect(JSON.parse((await sluice("limit", "status", "a", "--json")).out).remaining).toBe(7)
+    const json = await sluice("repair", "--data-dir", copy, "-y", "--json")
+    expect(json.code).toBe(0)
+    expect(JSON.parse(json.out)).toEqual({
+      path: copy,
+      isNeeded: true,
+      isRepaired: true,
+      keptRecords: 2,
+      gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
+      asidePath: `${copy}/aside-1`,
+    })
+  })
+
+  test.each([[], ["--yes"]])("leaves a folder that is right as it is: repair %s", async (...flags) => {
+    const limiter = await openLimiter({ path: data, policy: "9/day" })
+    await limiter.check("a")
+    await limiter.close()
+    const before = contents(data)
+    expect(await sluice("repair", ...flags)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/ is right: 2 records/),
+    })
+    expect(JSON.parse((await sluice("repair", "--json", ...flags)).out)).toMatchObject({
+      isNeeded: false,
+      isRepaired: false,
+      gaveUp: [],
+      asidePath: null,
+    })
+    expect(contents(data)).toEqual(before)
+  })
+
+  test("finishes a repair that was interrupted, of a folder whose log is missing", async () => {
+    await damagedFolder()
+    await sluice("repair", "--yes")
+    const ready = readFileSync(`${data}/sluice.db`)
+    rmSync(`${data}/sluice.db`)
+    writeFileSync(`${data}/sluice.db.repaired`, ready)
+    const refused = await sluice("limit", "list")
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/sluice\.db is corrupt: it is missing.*sluice repair/),
+    })
+    expect(await sluice("repair")).toMatchObject({ code: 1, out: expect.stringContaining("would be finished") })
+    expect(await sluice("repair", "--yes")).toMatchObject({ code: 0, out: expect.stringContaining("was finished") })
+    expect(JSON.parse((await sluice("limit", "status", "a", "--json")).out).remaining).toBe(7)
+  })
+
+  test("is refused while the folder is open, and where it is none", async () => {
+    const limiter = await openLimiter({ path: data, policy: "9/day" })
+    for (const flags of [[], ["--yes"]]) {
+      expect(await sluice("repair", ...flags)).toMatchObject({ code: 1, err: expect.stringContaining("open") })
+      const { err } = await sluice("repair", "--json", ...flags)
+      expect(JSON.parse(err)).toMatchObject({ code: "STORE_LOCKED" })
+    }
+    expect(readdirSync(data).some((name) => name.startsWith("aside"))).toBe(false)
+    await limiter.close()
+    const empty = scratch.file("empty")
+    mkdirSync(empty)
+    for (const path of [scratch.file("none"), empty, `${data}/sluice.db`]) {
+      expect(await sluice("repair", "--yes", "-d", path)).toMatchObject({
+        code: 2,
+        err: expect.stringContaining("no data folder"),
+      })
+    }
+    expect(existsSync(scratch.file("none"))).toBe(false)
+    expect(readdirSync(empty)).toEqual([])
+    expect((await sluice("repair", "--server", "http://127.0.0.1:9")).code).toBe(2)
+  })
+
+  test.each(["bash", "zsh", "fish"])("is completed in %s, with its options", async (shell) => {
+    const { out } = await sluice("completion", shell)
+    if (shell === "fish") expect(out).toMatch(/__fish_seen_subcommand_from repair' -l yes /)
+    else expect(out).toMatch(/"repair"\) words="--data-dir --yes --json --no-color --help"/)
+  })
+})
