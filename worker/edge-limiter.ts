@@ -121,7 +121,7 @@ export class EdgeLimiter implements Limiter {
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
-    return this.#call(key, (stub, subject) => stub.peek(subject, cost), REPEATABLE)
+    return this.#call(key, (stub, subject) => stub.peek(subject, cost, options?.id), REPEATABLE)
   }
 
   /** `check`, but only whether. */

@@ -1,5 +1,7 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
+import { Limit, type LimitOptions } from "../src/engine/limit.js"
+import type { LimitDecision } from "../src/engine/limit-decision.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
@@ -14,12 +16,17 @@ import type { Decision } from "../src/types/decision.js"
 import { show } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { ObjectLedger } from "./object-ledger.js"
+import { ObjectLedger, sharedCore } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
+import { PoliciesInForce } from "./policies-in-force.js"
 
-/** Whose quota a call is about: the key, and the policy by its canonical form. */
+/** Whose quota a call is about, and under which policy. */
 export interface Subject {
   readonly key: string
+  /**
+   * The policy that the caller knows, by its canonical form. It decides where the object has none yet or never saw this
+   * one; see `LimiterObject`.
+   */
   readonly policy: string
   /** The limit's name where the object holds those of one owner; an object of one limit needs none. */
   readonly limit?: string
@@ -51,6 +58,36 @@ interface Asked {
   readonly nowMs: number
 }
 
+/** What a question works with. */
+interface Looked {
+  /** `null` where nothing is stored of the limit. */
+  readonly ledger: Ledger | null
+  readonly limit: LedgerLimit
+  readonly nowMs: number
+}
+
+/** A limit of which nothing is known, to be asked and dropped. */
+const NO_KEYS: LimitOptions = {
+  maxKeys: 1,
+  onFull: "deny-new",
+  stats: true,
+  seed: [0, 0, 0, 0],
+  issuerId: "",
+  sharesCore: true,
+}
+
+const NOTHING_TO_VERIFY: Verification = {
+  rows: 0,
+  bytes: 0,
+  records: 0,
+  sequence: 0,
+  coveredSequence: 0,
+  replayEqualsLive: true,
+}
+
+/** A limit with more keys is not copied for a question under a policy that no check has brought yet. */
+const MOST_COPIED = 1_000
+
 /** The name of a limit in an object that holds one. */
 const LIMIT_NAME = "limit"
 
@@ -59,11 +96,18 @@ const LIMIT_NAME = "limit"
  *
  * An admission is answered when its charge is durable, or as `Subject.sync` says. Checks that arrive together share one
  * row. A denial writes nothing. When the keys have been full again for an hour and nobody asked, an alarm wipes the
- * storage, and nothing is left to pay for; the next check starts anew.
+ * storage, and nothing is left to pay for; the next check starts anew. A question writes nothing, and holds no wipe up.
+ *
+ * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
+ * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
+ * are decided under the one in force, which the decision names. A question is answered under the policy that would
+ * decide a check, and changes none.
+ * Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities once.
  */
 export class LimiterObject extends DurableObject {
   readonly #home: ObjectLedger
   readonly #rate = new CallRate()
+  readonly #policies = new PoliciesInForce()
   /** Receipts of units from leases that were charged for. */
   readonly #settledSpent = new SettledReceipts()
   #policy: Policy | null = null
@@ -85,10 +129,12 @@ export class LimiterObject extends DurableObject {
   /**
    * Asks and charges.
    *
-   * @param id names the call: repeated within 5 minutes, it is told again what it was told, and charges once
+   * @param id names the call: repeated within 5 minutes with the same cost, it is told again what it was told, and
+   *   charges once
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   async check(subject: Subject, cost: number, id?: string): Promise<Decision> {
+    if (cost === 0) return this.#askForNothing(subject, id)
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const answer = ledger.check(limit, subject.key, cost, nowMs, id)
       this.#count(nowMs, [answer])
@@ -107,7 +153,7 @@ export class LimiterObject extends DurableObject {
     const sync = checks.some((check) => (check.subject.sync ?? "always") === "always") ? "always" : "ahead"
     return this.#home.ask(sync, async (ledger, nowMs) => {
       const items = checks.map(({ subject, cost }, index) => ({
-        limit: ledger.define(subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
+        limit: this.#policies.limitFor(ledger, subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
         key: subject.key,
         cost,
         id: `${id}:${index}`,
@@ -136,7 +182,8 @@ export class LimiterObject extends DurableObject {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
       const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
-      const units = unitsToCharge(request, left, this.#rate.isBusy(nowMs))
+      // A draw that is repeated finds less left than it did, and is told what it was granted.
+      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#rate.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
       this.#count(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
       const decision = answer.decision.toJSON()
@@ -148,8 +195,21 @@ export class LimiterObject extends DurableObject {
   }
 
   /** Asks and charges nothing. */
-  async peek(subject: Subject, cost: number): Promise<Decision> {
-    return this.#ask(subject, ({ limit, nowMs }) => limit.keys.peek(subject.key, cost, nowMs).toJSON())
+  async peek(subject: Subject, cost: number, id?: string): Promise<Decision> {
+    return this.#look(subject, (asked) => this.#peek(asked, subject.key, cost, id).toJSON())
+  }
+
+  /** A check of cost 0, which counts as one and is a question. */
+  async #askForNothing(subject: Subject, id: string | undefined): Promise<Decision> {
+    return this.#look(subject, (asked) => {
+      const decision = this.#peek(asked, subject.key, 0, id)
+      this.#count(asked.nowMs, [{ decision, needsCommit: false }])
+      return decision.toJSON()
+    })
+  }
+
+  #peek({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LimitDecision {
+    return ledger === null ? limit.keys.peek(key, cost, nowMs) : ledger.peek(limit, key, cost, nowMs, id)
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -216,37 +276,63 @@ export class LimiterObject extends DurableObject {
   }
 
   async status(subject: Subject): Promise<KeyStatus> {
-    return this.#ask(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
+    return this.#look(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
   }
 
   async stats(subject: Subject): Promise<KeyStats> {
-    return this.#ask(subject, ({ limit }) => limit.keys.stats(subject.key))
+    return this.#look(subject, ({ limit }) => limit.keys.stats(subject.key))
   }
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
   async verify(): Promise<Verification> {
-    return this.#home.look((ledger) => ledger.verify())
+    return this.#home.look("always", (ledger) => ledger?.verify() ?? NOTHING_TO_VERIFY)
   }
 
   async report(): Promise<ObjectReport> {
-    return this.#home.look(() => ({
+    return {
       admitted: this.#admitted,
       denied: this.#denied,
       rowsWritten: this.#home.rowsWritten,
       commits: this.#home.commits,
       calls: this.#calls,
-    }))
+    }
   }
 
   override async alarm(): Promise<void> {
     await this.#home.alarm()
   }
 
-  /** Runs a verb under the policy that the caller sent. One that is none is refused before anything is stored. */
+  /**
+   * Runs a verb under the policy that the caller sent, or the one in force. One that is none is refused before anything
+   * is stored.
+   */
   async #ask<T>(subject: Subject, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
     const { limit = LIMIT_NAME, sync = "always" } = subject
-    return this.#home.ask(sync, (ledger, nowMs) => verb({ ledger, limit: ledger.define(limit, policy, nowMs), nowMs }))
+    return this.#home.ask(sync, (ledger, nowMs) =>
+      verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), nowMs }),
+    )
+  }
+
+  /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
+  async #look<T>(subject: Subject, question: (looked: Looked) => T): Promise<Awaited<T>> {
+    const policy = this.#policyOf(subject)
+    const { limit: name = LIMIT_NAME, sync = "always" } = subject
+    return this.#home.look(sync, (ledger, nowMs) => {
+      const limit = ledger?.limit(name)
+      if (limit === undefined) {
+        const keys = new Limit(sharedCore(), policy, NO_KEYS)
+        try {
+          return question({ ledger: null, limit: { name, number: 0, keys }, nowMs })
+        } finally {
+          keys.free()
+        }
+      }
+      if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, policy, nowMs)) {
+        return question({ ledger, limit, nowMs })
+      }
+      return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))
+    })
   }
 
   /** @throws {PolicyError} */

@@ -1,5 +1,6 @@
 import { Core } from "../src/engine/core.js"
 import { Ledger } from "../src/ledger/ledger.js"
+import { LogTable } from "../src/ledger/log-table.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
 
@@ -11,8 +12,13 @@ const LINGER_MS = 3_600_000
 
 const STRICTNESS: Readonly<Record<SyncMode, number>> = { batch: 0, ahead: 1, always: 2 }
 
+let theCore: Core | null = null
+
 /** The objects of an isolate share one core: its memory is theirs together. */
-let sharedCore: Core | null = null
+export function sharedCore(): Core {
+  theCore ??= new Core()
+  return theCore
+}
 
 interface Open {
   readonly ledger: Ledger
@@ -75,12 +81,23 @@ export class ObjectLedger {
     })
   }
 
-  /** Hands the open ledger to whoever only looks at it. */
-  async look<T>(use: (ledger: Ledger) => T): Promise<Awaited<T>> {
+  /**
+   * Hands the ledger to a question, or `null` where nothing is stored: then nothing is written for it either. The object
+   * is wiped as soon as if nobody had asked.
+   *
+   * @param sync how the ledger is opened where nothing else said so yet
+   */
+  async look<T>(sync: SyncMode, question: (ledger: Ledger | null, nowMs: number) => T): Promise<Awaited<T>> {
+    while (this.#open === null && this.#wiping !== null) await this.#wiping.catch(() => undefined)
+    if (this.#open === null && this.#opening === null && !this.#isStored()) return await question(null, this.#now())
     return this.#withOpen((open) => {
       this.#armAlarm(open)
-      return use(open.ledger)
-    })
+      return question(open.ledger, this.#now())
+    }, sync)
+  }
+
+  #isStored(): boolean {
+    return new LogTable(objectLedgerPort(this.#storage).sql).exists()
   }
 
   /** Wipes the storage when every key is full and nobody asks any more; else comes again later. */
@@ -102,22 +119,23 @@ export class ObjectLedger {
     })
   }
 
-  async #withOpen<T>(use: (open: Open) => T): Promise<Awaited<T>> {
+  /** @param sync how it is opened where no check said so yet */
+  async #withOpen<T>(use: (open: Open) => T, sync: SyncMode = "always"): Promise<Awaited<T>> {
     while (this.#open === null || !this.#open.ledger.isOpen || this.#open.sync !== (this.#sync ?? this.#open.sync)) {
-      await this.#opened()
+      await this.#opened(sync)
     }
     return await use(this.#open)
   }
 
   /** Opens the ledger, once for all who wait. What cannot be read is tried anew by the next call. */
-  #opened(): Promise<void> {
-    this.#opening ??= this.#openLedger().finally(() => {
+  #opened(sync: SyncMode): Promise<void> {
+    this.#opening ??= this.#openLedger(this.#sync ?? sync).finally(() => {
       this.#opening = null
     })
     return this.#opening
   }
 
-  async #openLedger(): Promise<void> {
+  async #openLedger(sync: SyncMode): Promise<void> {
     const old = this.#open
     if (old !== null) {
       // Under another way of syncing it closes in order. One whose commit failed gives way to what is durable.
@@ -126,11 +144,9 @@ export class ObjectLedger {
     }
     // A wipe that failed has changed nothing, and its alarm comes again.
     await this.#wiping?.catch(() => undefined)
-    sharedCore ??= new Core()
     const port = objectLedgerPort(this.#storage)
-    const sync = this.#sync ?? "always"
     const ledger = await Ledger.open(port, {
-      core: sharedCore,
+      core: sharedCore(),
       sync,
       openedAtMs: this.#now(),
       ...(this.#holdsMany && { keepStatsMs: LINGER_MS }),

@@ -25,12 +25,19 @@ export class SettledReceipts {
    * @param keepMs `settleWithinMs` of the policy
    * @returns false where it was settled before, or is too old
    */
-  add(receipt: { readonly id: string; readonly chargedAtMs: number }, nowMs: number, keepMs: number): boolean {
-    if (receipt.chargedAtMs < this.#closedBeforeMs) return false
-    if (this.#chargedAtMs.has(receipt.id) || receipt.chargedAtMs + keepMs < nowMs) return false
-    this.#chargedAtMs.set(receipt.id, receipt.chargedAtMs)
+  add(
+    { id, chargedAtMs }: { readonly id: string; readonly chargedAtMs: number },
+    nowMs: number,
+    keepMs: number,
+  ): boolean {
+    if (chargedAtMs < this.#closedBeforeMs || chargedAtMs + keepMs < nowMs || this.has(id)) return false
+    this.restore(id, chargedAtMs)
     if (this.#chargedAtMs.size >= this.#pruneAt) this.#prune(nowMs, keepMs)
     return true
+  }
+
+  has(receiptId: string): boolean {
+    return this.#chargedAtMs.has(receiptId)
   }
 
   /** Every receipt that could not be settled again at `nowMs`, with the time of its charge. */

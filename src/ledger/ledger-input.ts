@@ -4,7 +4,6 @@ import type { LedgerLimit } from "./own-limit.js"
 
 const NAME_LENGTH_MAX = 512
 const GROUP_MAX = 1_000
-const CALL_ID = /^[\x20-\x7e]{1,64}$/
 
 /** One of the checks that are decided together. */
 export interface LedgerCheck {
@@ -25,12 +24,6 @@ export function requireName(name: string): void {
   throw new RangeError(
     `Cannot define limit ${show(name)}: its name is a well-formed text of 1 to ${NAME_LENGTH_MAX} characters.`,
   )
-}
-
-/** @throws {RangeError} */
-export function requireCallId(id: string): void {
-  if (typeof id === "string" && CALL_ID.test(id)) return
-  throw new RangeError(`Cannot check under id ${show(id)}: allowed are 1 to 64 printable ASCII characters.`)
 }
 
 /** @throws {RangeError} where there are none or too many, or one limit and key come twice */

@@ -34,6 +34,11 @@ export class LedgerState {
   readonly #byName = new Map<string, OwnLimit>()
   /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
   #nowMs = 0
+  /**
+   * The earliest time of the records since the last snapshot, and of the last one before it. A clock that is ahead may
+   * come back: what was used at this time is not idle yet.
+   */
+  #earliestMs = Number.POSITIVE_INFINITY
   /** No statistics are of before: so long as they are to be kept since then, none need be looked at. */
   #statsSinceMs = Number.POSITIVE_INFINITY
   /** Under which way of syncing the log is being written; 0 where everything that was told is in it. */
@@ -149,6 +154,7 @@ export class LedgerState {
 
   noteTime(timeMs: number): void {
     this.#nowMs = timeMs
+    if (timeMs < this.#earliestMs) this.#earliestMs = timeMs
     if (timeMs < this.#statsSinceMs) this.#statsSinceMs = timeMs
   }
 
@@ -159,7 +165,8 @@ export class LedgerState {
    */
   replay(record: LogRecord): void {
     const { timeMs } = record
-    this.noteTime(record.op === "deny" ? record.lastMs : timeMs)
+    this.noteTime(timeMs)
+    if (record.op === "deny") this.noteTime(record.lastMs)
     if (record.op === "define") {
       const limit = this.define(record.name, parsePolicy(record.policy), timeMs)
       if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
@@ -220,11 +227,13 @@ export class LedgerState {
    * Everything as a snapshot holds it. Cells stand in the order of their table, which the same records after the same
    * snapshot make the same: so do equal histories give equal bytes.
    *
-   * @param idle whether what says nothing at the time of the last record is kept: full quotas, ended blocks, receipts
-   *   that are too old to be settled; with it go statistics that are older than they are kept, and blocks of units
+   * @param idle whether what says nothing is kept. Full quotas and ended blocks say nothing where they did so at every
+   *   time since the last snapshot; receipts that are too old to be settled, at the time of the last record. With them
+   *   go statistics that are older than they are kept, and blocks of units
    */
   save({ idle }: { readonly idle: "kept" | "dropped" }): Uint8Array {
     const nowMs = idle === "kept" ? 0 : this.#nowMs
+    const idleAtMs = Math.min(nowMs, this.#earliestMs)
     const sinceMs = Math.max(0, nowMs - this.#keepStatsMs)
     const keepStatsSinceMs = sinceMs > this.#statsSinceMs ? sinceMs : 0
     let earliestMs = Number.POSITIVE_INFINITY
@@ -238,7 +247,7 @@ export class LedgerState {
       writer.varint(limit.number)
       writer.text(limit.name)
       writer.text(limit.keys.policy.canonical)
-      earliestMs = Math.min(earliestMs, saveLimit(writer, limit, { nowMs, keepStatsSinceMs }))
+      earliestMs = Math.min(earliestMs, saveLimit(writer, limit, { nowMs, idleAtMs, keepStatsSinceMs }))
     }
     if (keepStatsSinceMs > 0) this.#statsSinceMs = Math.min(earliestMs, this.#nowMs)
     return writer.copy()
@@ -259,6 +268,7 @@ export class LedgerState {
     // Of what another one saved nobody knows how old it is, before it is looked at.
     if (this.#byName.size === 0) this.#statsSinceMs = 0
     this.#nowMs = reader.f64()
+    this.#earliestMs = this.#nowMs
     if (format > 1) this.#sync = reader.varint()
     const numbers = format > 1 ? reader.varint() : 0
     const count = reader.varint()

@@ -1,10 +1,11 @@
+import { requireCallId, requireSameCost } from "../engine/call-id.js"
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreCorrupt, StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability } from "./durability.js"
-import { type LedgerCheck, requireCallId, requireGroup, requireName, requireTime } from "./ledger-input.js"
+import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
 import { LedgerLog, type LedgerLogInput, stateOptions, type Verification } from "./ledger-log.js"
 import type { LedgerOptions } from "./ledger-options.js"
 import { LedgerState } from "./ledger-state.js"
@@ -18,6 +19,7 @@ import { recover } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
 import type { LedgerPort } from "./sql-port.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
+import type { ToldAdmission } from "./told-admissions.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
 export interface LedgerAnswer {
@@ -171,6 +173,18 @@ export class Ledger {
     return limit
   }
 
+  /** Asks a limit as another policy would leave it, which stays as it is. Costs the number of keys. */
+  askUnder<T>(limit: LedgerLimit, policy: Policy, nowMs: number, question: (asked: LedgerLimit) => T): T {
+    this.#log.requireOpen()
+    const { name, number } = limit
+    const keys = this.#state.limitAt(number)!.keysUnder(policy, nowMs)
+    try {
+      return question({ name, number, keys })
+    } finally {
+      keys.free()
+    }
+  }
+
   /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. */
   remove(limit: LedgerLimit, nowMs: number): void {
     this.#log.requireOpen()
@@ -183,12 +197,13 @@ export class Ledger {
    * Asks and charges in memory. An admission must not be told before `commit()` has resolved where `needsCommit` says
    * so; a denial may be.
    *
-   * @param id names the call: an admission under the same id and key is told again for five minutes, not made again
-   * @throws {CostError} {KeyError} {RangeError}; then nothing has changed
+   * @param id names the call: an admission under the same id and key is told again for five minutes, not made again,
+   *   unless its receipt was settled. At most 65,536 are remembered for each limit, beyond that the oldest goes first
+   * @throws {CostError} {KeyError} {RangeError} also where the id was admitted with another cost; then nothing has changed
    */
   check(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LedgerAnswer {
     this.#log.requireOpen()
-    const again = id === undefined ? null : this.#toldAgain(limit, key, nowMs, id)
+    const again = id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     if (again !== null) return { decision: again, needsCommit: true }
     const decision = limit.keys.check(key, cost, nowMs)
     if (cost === 0) return { decision, needsCommit: false }
@@ -200,7 +215,7 @@ export class Ledger {
   /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {RangeError} */
   peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LimitDecision {
     this.#log.requireOpen()
-    return (id === undefined ? null : this.#toldAgain(limit, key, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
+    return (id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
   }
 
   /**
@@ -233,10 +248,24 @@ export class Ledger {
     }))
   }
 
-  #toldAgain(limit: LedgerLimit, key: string, nowMs: number, id: string): LimitDecision | null {
+  /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
+  costUnder(limit: LedgerLimit, key: string, nowMs: number, id: string): number | undefined {
+    return this.#told(limit, key, nowMs, id)?.cost
+  }
+
+  #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: string): LimitDecision | null {
+    const told = this.#told(limit, key, nowMs, id)
+    if (told === undefined) return null
+    requireSameCost(id, cost, told.cost)
+    return limit.keys.again(key, told, nowMs)
+  }
+
+  /** The admission under an id that may be told again: not where it was settled. */
+  #told({ number, keys }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
     requireCallId(id)
-    const told = this.#state.limitAt(limit.number)?.told.find(id, key, nowMs)
-    return told === undefined ? null : limit.keys.again(key, told, nowMs)
+    const limit = this.#state.limitAt(number)
+    const told = limit?.told.find(id, key, nowMs)
+    return told === undefined || limit!.settled.has(keys.receiptId(told.charge)) ? undefined : told
   }
 
   /** The record of an admission, and what else is to be known of it. */

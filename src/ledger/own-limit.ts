@@ -1,5 +1,5 @@
 import type { Core } from "../engine/core.js"
-import { Limit } from "../engine/limit.js"
+import { Limit, SAVED } from "../engine/limit.js"
 import type { Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
@@ -63,6 +63,16 @@ export class OwnLimit implements LedgerLimit {
     this.keys.change(policy, nowMs)
     // What was too old stays so, also where the new policy keeps receipts longer.
     if (settleWithinMs(policy) > keepMs) this.closeReceipts(Math.ceil(nowMs - keepMs))
+  }
+
+  /** The keys as `change` would leave them, to be asked and freed; these stay. Costs the number of keys. */
+  keysUnder(policy: Policy, nowMs: number): Limit {
+    const copy = this.#newKeys(this.keys.policy)
+    for (const kind of Object.values(SAVED)) {
+      for (const cell of this.keys.save(kind, 0)) copy.load(kind, cell)
+    }
+    copy.change(policy, nowMs)
+    return copy
   }
 
   /** From now on no receipt of before a time can be settled. */

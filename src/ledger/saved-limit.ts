@@ -9,8 +9,10 @@ const STATS_TIMES = 3
 
 /** What a snapshot leaves out. */
 export interface SaveRules {
-  /** What says nothing at this time is left out: full quotas, ended blocks, receipts that are too old. 0 keeps all. */
+  /** Receipts and admissions that are too old at this time are left out. 0 keeps all. */
   readonly nowMs: number
+  /** Full quotas and blocks that had ended at this time are left out. 0 keeps all. */
+  readonly idleAtMs: number
   /** Statistics and names of keys about which nothing was decided since are left out. 0 keeps all. */
   readonly keepStatsSinceMs: number
 }
@@ -20,7 +22,11 @@ export interface SaveRules {
  *
  * @returns the earliest time of a last decision among the statistics that stay; infinity where they were not looked at
  */
-export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStatsSinceMs }: SaveRules): number {
+export function saveLimit(
+  writer: ByteWriter,
+  limit: OwnLimit,
+  { nowMs, idleAtMs, keepStatsSinceMs }: SaveRules,
+): number {
   const { keys } = limit
   const { receipts, tooOldBeforeMs } = limit.receiptsAt(nowMs)
   writer.varint(keys.charges)
@@ -50,7 +56,7 @@ export function saveLimit(writer: ByteWriter, limit: OwnLimit, { nowMs, keepStat
   const forgetBeforeMs = limit.names.size === 1 && limit.names.has(limit.name) ? 0 : keepStatsSinceMs
   let earliestMs = Number.POSITIVE_INFINITY
   for (const kind of Object.values(SAVED)) {
-    let cells = keys.save(kind, nowMs)
+    let cells = keys.save(kind, idleAtMs)
     if (kind === SAVED.stats && keepStatsSinceMs > 0) {
       cells = cells.filter((cell) => {
         const lastMs = lastTimeOf(cell)

@@ -1,5 +1,4 @@
-/** How long an admission under an id is told again, ms. */
-const REPEAT_WITHIN_MS = 300_000
+import { MOST_IDS, REPEAT_WITHIN_MS } from "../engine/call-id.js"
 
 /** An admission that a caller named. */
 export interface ToldAdmission {
@@ -13,10 +12,17 @@ export interface ToldAdmission {
 
 /**
  * The admissions of a limit that callers named, so that a call which is repeated after its answer got lost is charged
- * once. What is too old goes when another one is noted: never by the time of a question, which the log does not tell.
+ * once. What is too old goes when another one is noted: never by the time of a question, which the log does not tell. So
+ * does the oldest at the bound, after which its call is charged anew.
  */
 export class ToldAdmissions {
+  readonly #most: number
   readonly #byName = new Map<string, ToldAdmission>()
+
+  /** @param most the most admissions remembered, at least 1 */
+  constructor(most = MOST_IDS) {
+    this.#most = most
+  }
 
   /** The admission under this id and key, while it may be told again. */
   find(id: string, key: string, nowMs: number): ToldAdmission | undefined {
@@ -25,8 +31,10 @@ export class ToldAdmissions {
   }
 
   add(told: ToldAdmission, nowMs: number): void {
+    // Taken out first, so that no other one goes for it.
+    this.#byName.delete(nameOf(told.id, told.key))
     for (const [name, oldest] of this.#byName) {
-      if (!isTooOld(oldest, nowMs)) break
+      if (!isTooOld(oldest, nowMs) && this.#byName.size < this.#most) break
       this.#byName.delete(name)
     }
     this.restore(told)

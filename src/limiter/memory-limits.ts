@@ -176,7 +176,7 @@ export class MemoryLimits implements NamedLimits {
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
     const cost = costOf(options)
-    const known = this.#remembered(entry, key, options?.id, nowMs)
+    const known = this.#remembered(entry, key, options, nowMs)
     if (known !== undefined) return known
     const decision = entry.limit.check(key, cost, nowMs)
     if (options?.id !== undefined && decision.receipt !== undefined) {
@@ -196,11 +196,11 @@ export class MemoryLimits implements NamedLimits {
   peek(key: string, options?: CheckOptions & LimitChoice): Decision {
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
-    return this.#remembered(entry, key, options?.id, nowMs) ?? entry.limit.peek(key, costOf(options), nowMs)
+    return this.#remembered(entry, key, options, nowMs) ?? entry.limit.peek(key, costOf(options), nowMs)
   }
 
-  #remembered(entry: LimitEntry, key: string, id: string | undefined, nowMs: number): Decision | undefined {
-    return id === undefined ? undefined : this.#admitted.find(id, subjectOf(entry, key), nowMs)
+  #remembered(entry: LimitEntry, key: string, options: CheckOptions | undefined, nowMs: number): Decision | undefined {
+    return this.#admitted.find(options?.id, subjectOf(entry, key), costOf(options), nowMs, entry.settled)
   }
 
   /**

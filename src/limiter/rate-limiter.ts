@@ -144,20 +144,15 @@ export class RateLimiter implements Limiter {
     return options === undefined ? limit.check(key, 1, this.#clock.now()) : this.#checkAsAsked(limit, key, options)
   }
 
+  /** Under an id, an admission of the last 5 minutes is told again. */
   #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
+    const { id } = options
     const cost = costOf(options)
-    return options.id === undefined
-      ? limit.check(key, cost, this.#clock.now())
-      : this.#checkOnce(limit, key, options.id, cost)
-  }
-
-  /** `check` under an id: an admission of the last 5 minutes is told again. */
-  #checkOnce(limit: Limit, key: string, id: string, cost: number): LimitDecision {
     const nowMs = this.#clock.now()
-    const known = this.#admitted.find(id, key, nowMs)
-    if (known !== undefined) return known
+    const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
+    if (known) return known
     const decision = limit.check(key, cost, nowMs)
-    if (decision.allowed && cost > 0) this.#admitted.add(id, key, nowMs, decision)
+    if (id !== undefined && decision.receipt) this.#admitted.add(id, key, nowMs, decision)
     return decision
   }
 
@@ -201,8 +196,8 @@ export class RateLimiter implements Limiter {
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    const known = options?.id === undefined ? undefined : this.#admitted.find(options.id, key, nowMs)
-    return known ?? limit.peek(key, costOf(options), nowMs)
+    const cost = costOf(options)
+    return this.#admitted.find(options?.id, key, cost, nowMs, this.#settled) ?? limit.peek(key, cost, nowMs)
   }
 
   /**
@@ -268,9 +263,8 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the receipt is another limiter's or the units are out of range
    */
   refund(receipt: Receipt, units: number = receipt.cost): void {
-    const nowMs = this.#clock.now()
     requireRefund(receipt, units)
-    if (this.#settle(receipt, nowMs)) this.#limit!.refund(receipt.key, units, receipt.chargedAtMs, nowMs)
+    this.#settle(receipt, units)
   }
 
   /**
@@ -280,23 +274,24 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the receipt is another limiter's or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
-    const nowMs = this.#clock.now()
     requireActualCost(actualCost)
-    if (!this.#settle(receipt, nowMs)) return
-    const unused = receipt.cost - actualCost
-    if (unused > 0) this.#limit!.refund(receipt.key, unused, receipt.chargedAtMs, nowMs)
-    else if (unused < 0) this.#limit!.charge(receipt.key, -unused, nowMs)
+    this.#settle(receipt, receipt.cost - actualCost)
   }
 
-  /** Whether a receipt is this limiter's and was open; it is closed then. */
-  #settle(receipt: Receipt, nowMs: number): boolean {
-    if (this.#limit === null || this.#limit.chargeOf(receipt.id) === null) {
+  /** Closes a receipt that is open, and gives units back or, where they are negative, charges as many more. */
+  #settle(receipt: Receipt, units: number): void {
+    const limit = this.#limit
+    const { key, chargedAtMs } = receipt
+    const nowMs = this.#clock.now()
+    if (limit === null || limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
     checkWhole("settle", "receipt.cost", receipt.cost, 1, UNITS_MAX)
     // Throws where the rest of the receipt cannot be, while the one that was given stays open.
-    this.#limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
-    return this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))
+    limit.refund(key, 0, chargedAtMs, nowMs)
+    if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return
+    if (units < 0) limit.charge(key, -units, nowMs)
+    else limit.refund(key, units, chargedAtMs, nowMs)
   }
 
   /**

@@ -32,6 +32,17 @@ describe("POST /v1/check", () => {
     expect((await ask("POST", "/v1/check", { key: "a", id: "call-2" })).json.remaining).toBe(3)
   })
 
+  test("refuses the same id with another cost, and charges anew what was refunded", async () => {
+    const { ask } = serveApi({ a: "5/minute" })
+    const first = (await ask("POST", "/v1/check", { key: "a", cost: 2, id: "call-1" })).json
+    const { status, json, headers } = await ask("POST", "/v1/check", { key: "a", cost: 3, id: "call-1" })
+    expect({ status, code: json.code }).toEqual({ status: 400, code: "OUT_OF_RANGE" })
+    expect(headers.get("content-type")).toBe("application/problem+json")
+    expect(json.detail).toContain('id "call-1" at cost 3: allowed is 2')
+    await ask("POST", "/v1/refund", { receipt: first.receipt })
+    expect((await ask("POST", "/v1/check", { key: "a", cost: 3, id: "call-1" })).json.remaining).toBe(2)
+  })
+
   test("says that a limit is not configured as clients know it", async () => {
     const { ask } = serveApi()
     const { status, json, headers } = await ask("POST", "/v1/check", { key: "nobody" })

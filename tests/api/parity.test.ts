@@ -132,6 +132,7 @@ const STEPS: readonly Step[] = [
   get("/v1/limits?count=2&after=api"),
   post("/v1/check", { key: "u", limit: "api", cost: 4, id: "one" }),
   post("/v1/check", { key: "u", limit: "api", cost: 4, id: "one" }),
+  post("/v1/check", { key: "u", limit: "api", cost: 5, id: "one" }),
   post("/v1/peek", { key: "u", limit: "api" }),
   post("/v1/refund", '{"receipt":"RECEIPT","units":3}'),
   post("/v1/refund", '{"receipt":"RECEIPT"}'),

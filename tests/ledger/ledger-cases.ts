@@ -1,4 +1,5 @@
 import { badInputCases } from "./cases/bad-input.js"
+import { clockCases } from "./cases/clock.js"
 import { compactionCases } from "./cases/compaction.js"
 import { corruptionCases } from "./cases/corruption.js"
 import { crashCases } from "./cases/crash.js"
@@ -17,6 +18,7 @@ export const ledgerCases: readonly LedgerCase[] = [
   ...receiptCases,
   ...badInputCases,
   ...recoveryCases,
+  ...clockCases,
   ...compactionCases,
   ...repeatCases,
   ...durabilityCases,

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest"
 import { PolicyError } from "../../src/types/errors.js"
 import { EdgeLimiter } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
-import { clockedLimiter, rowsOf } from "./objects.js"
+import { canonical, clockedLimiter, rowsOf } from "./objects.js"
 
 const NOT_POLICIES = ["", "10/fortnight", "0/minute", "[]", '[{"limit":1}]', '{"limit":1.0,"period":1}', "[[[["]
 
@@ -21,6 +21,85 @@ describe("the policy of LimiterObject", () => {
     clock.advance(24 * 3_600_000)
     expect(await smaller.check("a", { cost: 5 })).toMatchObject({ allowed: true, remaining: 0 })
     expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+  })
+
+  test("is one of two used side by side: the newer one decides, however they alternate", async () => {
+    const { limiter, name } = clockedLimiter("100/hour")
+    const other = new EdgeLimiter(env.CLOCKED_LIMITER, "10/hour", { name, denialCache: false })
+    let admitted = 0
+    for (let call = 0; call < 400; call++) {
+      const decision = await (call % 4 === 3 ? other : limiter).check("a")
+      if (decision.allowed) admitted += 1
+      expect(decision.limit, `call ${call}`).toBe(call < 3 ? 100 : 10)
+    }
+    expect(admitted).toBe(10)
+  })
+
+  test("is never changed by a question", async () => {
+    const { limiter, name } = clockedLimiter("100/hour")
+    const other = new EdgeLimiter(env.CLOCKED_LIMITER, "10/hour", { name, denialCache: false })
+    // A question that comes first does not make its policy the older one.
+    expect(await other.status("a")).toMatchObject({ rules: [{ limit: 10 }] })
+    let admitted = 0
+    for (let call = 0; call < 400; call++) {
+      if (call % 50 === 49) {
+        // As a check would find it: what was used is capped at the smaller capacity, for this answer alone.
+        const remaining = Math.max(0, 10 - call)
+        expect(await other.status("a")).toMatchObject({ remaining, rules: [{ limit: 10 }] })
+        expect(await other.peek("a")).toMatchObject({ limit: 10, allowed: remaining > 0 })
+        expect(await other.check("a", { cost: 0 })).toMatchObject({ limit: 10 })
+        expect(await other.stats("a")).toMatchObject({ totalAllowed: Math.min(call, 100) })
+        expect(await limiter.status("a")).toMatchObject({ rules: [{ limit: 100 }] })
+      }
+      if ((await limiter.check("a")).allowed) admitted += 1
+    }
+    expect(admitted).toBe(100)
+    expect(await other.check("a")).toMatchObject({ allowed: false, limit: 10 })
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, limit: 10 })
+    expect(await limiter.status("a")).toMatchObject({ rules: [{ limit: 10 }] })
+  })
+
+  test("that was superseded decides again when the one in force was not sent for 60 s", async () => {
+    const { clock, limiter, name, object } = clockedLimiter("100/hour fixed_window")
+    const other = new EdgeLimiter(env.CLOCKED_LIMITER, "10/hour fixed_window", { name, denialCache: false })
+    await limiter.check("a")
+    await other.check("a")
+    clock.advance(59_999)
+    expect(await limiter.check("a")).toMatchObject({ limit: 10 })
+    await other.check("a")
+    clock.advance(59_999)
+    expect(await limiter.check("a")).toMatchObject({ limit: 10 })
+    clock.advance(1)
+    expect(await limiter.check("a")).toMatchObject({ limit: 100, remaining: 94 })
+    expect(await other.check("a")).toMatchObject({ limit: 100 })
+    // A clock that is set back holds nothing up for longer.
+    clock.advance(-30_000)
+    expect(await other.check("a")).toMatchObject({ limit: 100 })
+    clock.advance(60_000)
+    expect(await other.check("a")).toMatchObject({ limit: 10 })
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+  })
+
+  test("is one for each of the checks decided together, and of a draw", async () => {
+    const { limiter, name, object } = clockedLimiter("100/hour")
+    const older = { key: "a", policy: limiter.policy.canonical }
+    const newer = { key: "a", policy: canonical("10/hour") }
+    await object().checkAll([{ subject: older, cost: 3 }], "1")
+    await object().checkAll([{ subject: newer, cost: 1 }], "2")
+    const { decisions } = await object().checkAll([{ subject: older, cost: 1 }], "3")
+    expect(decisions[0]).toMatchObject({ limit: 10, remaining: 5 })
+    const drawn = await object().draw(older, {
+      cost: 1,
+      demand: 0,
+      units: 0,
+      ifBusy: false,
+      giveBack: [],
+      id: "4",
+    })
+    expect(drawn.decision).toMatchObject({ limit: 10 })
+    expect(await new EdgeLimiter(env.CLOCKED_LIMITER, "100/hour", { name }).status("a")).toMatchObject({
+      rules: [{ limit: 10 }],
+    })
   })
 
   test("is stored by its canonical form, and the same one in other words stores nothing", async () => {

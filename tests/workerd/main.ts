@@ -1,6 +1,8 @@
 import { limitMessages } from "../../src/http/limit-messages.js"
 import { rateLimit } from "../../worker/sluice-worker.js"
 
+export { EventHubObject } from "../../worker/api/event-hub-object.js"
+export { RegistryObject } from "../../worker/api/registry-object.js"
 export { LimiterObject } from "../../worker/sluice-worker.js"
 export { ClockedLimiterObject } from "./clocked-limiter-object.js"
 

@@ -5,7 +5,7 @@ import type { PolicyInput } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
-import type { ClockedLimiterObject, LimiterObject } from "./main.js"
+import type { ClockedLimiterObject, LimiterObject, RegistryObject } from "./main.js"
 
 /** An hour's first millisecond. */
 export const START_MS = 1_699_999_200_000
@@ -54,7 +54,7 @@ export function longPolicies() {
   let changes = 0
   const changePolicy = async () => {
     changes += 1
-    await new EdgeLimiter(env.CLOCKED_LIMITER, longPolicy(changes % 2), { name }).check("a")
+    await new EdgeLimiter(env.CLOCKED_LIMITER, longPolicy(changes), { name }).check("a")
   }
   return { changePolicy, limiter, object }
 }
@@ -84,6 +84,16 @@ export function readRows({ sql }: DurableObjectStorage): Row[] | null {
   const rows = sql.exec<{ id: number; body: ArrayBuffer }>("SELECT id, body FROM sluice_log ORDER BY id").toArray()
   return rows.map(({ id, body }) => ({ id, body: new Uint8Array(body) }))
 }
+
+/** What an object keeps on disk. */
+export function stored(stub: DurableObjectStub<LimiterObject | RegistryObject>) {
+  return runInDurableObject(stub, async (_object, { storage }) => ({
+    tables: storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    alarm: await storage.getAlarm(),
+  }))
+}
+
+export const NOTHING_STORED = { tables: [], alarm: null }
 
 /** Puts these rows in place of an object's log, and takes the object out of memory. */
 export async function replaceRows(stub: DurableObjectStub<LimiterObject>, rows: readonly Row[]): Promise<void> {

@@ -11,11 +11,13 @@ interface Shard {
 
 /** How long a shard is believed before it is read anew, beside the checks that go on with what is known. */
 const FRESH_MS = 5_000
+/** What is older is not believed: the check waits for what is read anew. */
+const STALE_MS = 30_000
 const MOST_SINGLE = 10_000
 
 /**
- * What an isolate knows of the configured limits. The first look at a shard waits for it; later ones are answered from
- * memory, and what changed elsewhere is known here some seconds later.
+ * What an isolate knows of the configured limits. The first look at a shard waits for it, and so does one after 30 s in
+ * which nobody asked; others are answered from memory, and what changed elsewhere is known here some seconds later.
  */
 export class LimitDirectory {
   readonly #registry: Registry
@@ -32,11 +34,11 @@ export class LimitDirectory {
     const number = shardOf(name, LIMIT_SHARDS)
     const nowMs = Date.now()
     let shard = this.#shards.get(number)
-    if (shard === undefined) shard = await this.#read(number, nowMs)
+    if (shard === undefined || nowMs - shard.readAtMs > STALE_MS) shard = await this.#read(number, nowMs)
     else if (this.#isDue(`shard ${number}`, shard.readAtMs, nowMs)) waitUntil(this.#read(number, nowMs))
     if (shard.entries !== null) return shard.entries.get(name) ?? null
     const known = this.#single.get(name)
-    if (known === undefined) return this.#readSingle(name, nowMs)
+    if (known === undefined || nowMs - known.readAtMs > STALE_MS) return this.#readSingle(name, nowMs)
     if (this.#isDue(`limit ${name}`, known.readAtMs, nowMs)) waitUntil(this.#readSingle(name, nowMs))
     return known.entry
   }

@@ -42,6 +42,9 @@ export interface TopRow {
   readonly stats: KeyStats
 }
 
+/** A row that has these columns. */
+type Row<Columns> = Columns & Record<string, SqlStorageValue>
+
 interface KeyRow extends Record<string, SqlStorageValue> {
   readonly scope: string
   readonly key: string
@@ -81,12 +84,25 @@ CREATE TABLE IF NOT EXISTS totals (
  * Nothing of it is asked while a check is decided.
  */
 export class RegistryObject extends DurableObject {
-  readonly #sql: SqlStorage
+  #hasTables = false
 
-  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
-    super(ctx, env)
-    this.#sql = ctx.storage.sql
-    this.#sql.exec(SCHEMA)
+  /** The tables, to be written: made where there are none. */
+  get #sql(): SqlStorage {
+    const { sql } = this.ctx.storage
+    if (!this.#hasTables) sql.exec(SCHEMA)
+    this.#hasTables = true
+    return sql
+  }
+
+  /** An object that was told nothing has no tables, and no question makes any. */
+  #isEmpty(): boolean {
+    const { sql } = this.ctx.storage
+    this.#hasTables ||= sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'totals'").toArray().length > 0
+    return !this.#hasTables
+  }
+
+  #read<Found extends Record<string, SqlStorageValue>>(question: string, ...values: SqlStorageValue[]): Found[] {
+    return this.#isEmpty() ? [] : this.#sql.exec<Found>(question, ...values).toArray()
   }
 
   /** Defines a limit of this shard, or puts another policy in its place. */
@@ -124,11 +140,10 @@ export class RegistryObject extends DurableObject {
   }
 
   #limits(rest: string, ...values: SqlStorageValue[]): DirectoryEntry[] {
-    const rows = this.#sql.exec(
+    return this.#read<Row<DirectoryEntry>>(
       `SELECT name, policy, generation FROM limits WHERE policy IS NOT NULL ${rest}`,
       ...values,
     )
-    return rows.toArray() as unknown as DirectoryEntry[]
   }
 
   /** Takes what happened to keys of this shard. */
@@ -179,21 +194,21 @@ export class RegistryObject extends DurableObject {
 
   /** Keys in their order, of one limit or of any. */
   keys(scope: string | null, after: string | null, count: number): string[] {
-    const rows = this.#sql.exec(
+    const rows = this.#read<{ key: string }>(
       `SELECT DISTINCT key FROM keys WHERE (?1 IS NULL OR scope = ?1) AND (?2 IS NULL OR key > ?2)
         AND (allowed > 0 OR denied > 0) ORDER BY key LIMIT ?3`,
       ...[scope, after, count],
     )
-    return rows.toArray().map(({ key }) => key as string)
+    return rows.map(({ key }) => key)
   }
 
   top(by: "allowed" | "denied", scope: string | null, count: number): TopRow[] {
     const column = by === "allowed" ? "allowed" : "denied"
-    const rows = this.#sql.exec<KeyRow>(
+    const rows = this.#read<KeyRow>(
       `SELECT * FROM keys WHERE (?1 IS NULL OR scope = ?1) AND ${column} > 0 ORDER BY ${column} DESC, key LIMIT ?2`,
       ...[scope, count],
     )
-    return rows.toArray().map((row) => ({ scope: row.scope, key: row.key, stats: statsOf(row) }))
+    return rows.map((row) => ({ scope: row.scope, key: row.key, stats: statsOf(row) }))
   }
 
   /** The keys that were denied and admitted most, of any limit. */
@@ -203,28 +218,28 @@ export class RegistryObject extends DurableObject {
 
   /** The keys that were told of last. */
   recent(count: number): { scope: string; key: string }[] {
-    return this.#sql.exec("SELECT scope, key FROM keys ORDER BY seen_at DESC LIMIT ?", count).toArray() as unknown as {
-      scope: string
-      key: string
-    }[]
+    return this.#read<{ scope: string; key: string }>(
+      "SELECT scope, key FROM keys ORDER BY seen_at DESC LIMIT ?",
+      count,
+    )
   }
 
   stats(scope: string, key: string): KeyStats | null {
-    const [row] = this.#sql.exec<KeyRow>("SELECT * FROM keys WHERE scope = ? AND key = ?", scope, key).toArray()
+    const [row] = this.#read<KeyRow>("SELECT * FROM keys WHERE scope = ? AND key = ?", scope, key)
     return row === undefined ? null : statsOf(row)
   }
 
   /** Newest first; denials that came one after the other are one. */
   history(scope: string, key: string, count: number): Pick<HistoryEntry, "atMs" | "event" | "units" | "count">[] {
-    const rows = this.#sql.exec(
+    return this.#read<Row<KeyReport["events"][number]>>(
       `SELECT at AS atMs, event, units, count FROM events WHERE scope = ? AND key = ? ORDER BY number DESC LIMIT ?`,
       ...[scope, key, count],
     )
-    return rows.toArray() as unknown as Pick<HistoryEntry, "atMs" | "event" | "units" | "count">[]
   }
 
   /** Drops what is known of a limit that was removed. */
   forget(scope: string): void {
+    if (this.#isEmpty()) return
     this.#sql.exec("DELETE FROM keys WHERE scope = ?", scope)
     this.#sql.exec("DELETE FROM events WHERE scope = ?", scope)
   }
@@ -241,12 +256,11 @@ export class RegistryObject extends DurableObject {
   }
 
   totals(count: number): LimitReport[] {
-    const rows = this.#sql.exec(
+    return this.#read<Row<LimitReport>>(
       `SELECT name AS "limit", allowed, denied, allowed_cost AS allowedCost, denied_cost AS deniedCost FROM totals
         ORDER BY allowed + denied DESC LIMIT ?`,
       count,
     )
-    return rows.toArray() as unknown as LimitReport[]
   }
 
   /** Forgets keys that nobody asked about for long. */

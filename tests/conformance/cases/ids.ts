@@ -1,5 +1,5 @@
 import { ManualClock } from "../../../src/types/clock.js"
-import { has, same, throws } from "../assert.js"
+import { has, isTrue, same, throws } from "../assert.js"
 import { type LimiterCase, START_MS } from "../limiter-case.js"
 
 export const idCases: readonly LimiterCase[] = [
@@ -30,6 +30,38 @@ export const idCases: readonly LimiterCase[] = [
       has(await limiter.check("a", { id: "x" }), { allowed: false }, "the denial")
       clock.advance(60_000)
       has(await limiter.check("a", { id: "x" }), { allowed: true }, "the retry")
+    },
+  },
+  {
+    name: "check() with an id that was admitted with another cost is a RangeError naming both, and charges nothing",
+    needs: ["ids"],
+    async run(make) {
+      const limiter = await make("9/hour", { clock: new ManualClock(START_MS) })
+      await limiter.check("a", { cost: 4, id: "x" })
+      for (const cost of [5, 3, 0]) {
+        const message = `Cannot check under id "x": cost is ${cost}, allowed is 4.`
+        await throws(() => limiter.check("a", { cost, id: "x" }), { name: "RangeError", message })
+      }
+      await throws(() => limiter.check("a", { id: "x" }), { name: "RangeError" })
+      has(await limiter.check("a", { cost: 4, id: "x" }), { allowed: true, remaining: 5 }, "the same cost")
+      has(await limiter.check("b", { cost: 5, id: "x" }), { allowed: true, remaining: 4 }, "another key")
+    },
+  },
+  {
+    name: "check() with an id whose admission was refunded or settled is charged anew",
+    needs: ["ids"],
+    async run(make) {
+      const limiter = await make("9/hour", { clock: new ManualClock(START_MS) })
+      const first = await limiter.check("a", { cost: 4, id: "x" })
+      await limiter.refund(first.receipt!)
+      const second = await limiter.check("a", { cost: 4, id: "x" })
+      isTrue(second.receipt!.id !== first.receipt!.id, "a new charge after the refund")
+      has(second, { allowed: true, remaining: 5 }, "the second charge")
+      // What was settled once settles no more, and leaves the second one's id alone.
+      await limiter.refund(first.receipt!)
+      same((await limiter.check("a", { cost: 4, id: "x" })).receipt, second.receipt, "the second charge's receipt")
+      await limiter.settle(second.receipt!, 3)
+      has(await limiter.check("a", { cost: 4, id: "x" }), { allowed: true, remaining: 2 }, "the third charge")
     },
   },
   {

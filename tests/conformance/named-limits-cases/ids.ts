@@ -36,6 +36,22 @@ export const idCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "check() with an id: another cost is a RangeError, and what was refunded or settled is charged anew",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "9/hour" } })
+      const ask = (cost: number) => limits.check("a", { limit: "api", cost, id: "x" })
+      const first = await ask(4)
+      await throws(() => ask(5), { name: "RangeError" })
+      await throws(() => limits.peek("a", { limit: "api", id: "x" }), { name: "RangeError" })
+      await limits.refund(first.receipt!)
+      const second = await ask(4)
+      isTrue(second.receipt!.id !== first.receipt!.id, "a new charge after the refund")
+      has(second, { allowed: true, remaining: 5 }, "the second charge")
+      await limits.settle(second.receipt!, 3)
+      has(await ask(4), { allowed: true, remaining: 2 }, "the third charge")
+    },
+  },
+  {
     name: "check() with an id: it belongs to one key under one limit",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "9/hour", default: "9/hour" } })

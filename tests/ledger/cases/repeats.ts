@@ -33,6 +33,54 @@ export const repeatCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "check() with an id: one that was settled is not told again, after a crash and a compaction too",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 7, START_MS, "x").decision
+      ledger.check(limit, "a", 7, START_MS, "y")
+      expect(() => ledger.check(limit, "a", 8, START_MS, "x")).toThrow(
+        new RangeError('Cannot check under id "x": cost is 8, allowed is 7.'),
+      )
+      ledger.settle(limit, receipt, 7, START_MS)
+      await ledger.commit()
+      for (const after of ["a crash", "a compaction"]) {
+        const crashed = ledger
+        if (after === "a compaction") await ledger.compact()
+        ledger = await Ledger.open(port, { core })
+        crashed.abandon()
+        expect(ledger.costUnder(ledger.limit("l")!, "a", START_MS, "x"), after).toBeUndefined()
+        expect(ledger.costUnder(ledger.limit("l")!, "a", START_MS, "y"), after).toBe(7)
+      }
+      expect(ledger.check(ledger.limit("l")!, "a", 8, START_MS, "x").decision.remaining).toBe(85)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "check() with an id: a limit remembers the last 65,536, also where the log is replayed",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("1000000/hour"), START_MS)
+      for (let call = 0; call < 65_536; call++) ledger.check(limit, "a", 1, START_MS, `${call}`)
+      await ledger.compact()
+      for (let call = 65_536; call < 65_540; call++) ledger.check(limit, "a", 1, START_MS, `${call}`)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      for (const after of ["live", "a crash"]) {
+        if (after === "a crash") {
+          const crashed = ledger
+          ledger = await Ledger.open(port, { core })
+          crashed.abandon()
+        }
+        const known = ["0", "3", "4", "65539"].map((id) => ledger.costUnder(ledger.limit("l")!, "a", START_MS, id))
+        expect(known, after).toEqual([undefined, undefined, 1, 1])
+      }
+      await ledger.close()
+    },
+  },
+  {
     name: "check() with an id: a repeated call waits for the first one's commit",
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core })

@@ -1,0 +1,21 @@
+import { unfit } from "../policy/check-fields.js"
+import { show } from "../types/errors.js"
+
+/** How long an admission is told again under its id, ms: 5 minutes. */
+export const REPEAT_WITHIN_MS = 300_000
+/** The most admissions remembered under ids by default; beyond that the oldest is forgotten first. */
+export const MOST_IDS = 65_536
+
+const CALL_ID = /^[ -~]{1,64}$/
+
+/** @throws {RangeError} where a call cannot be named so */
+export function requireCallId(id: unknown): asserts id is string {
+  if (typeof id === "string" && CALL_ID.test(id)) return
+  throw unfit("check", "id", id, "1 to 64 printable ASCII characters")
+}
+
+/** @throws {RangeError} where a call is repeated with another cost: it is another call then, under an id that is taken */
+export function requireSameCost(id: string, asked: number, admitted: number): void {
+  if (asked === admitted) return
+  throw unfit(`check under id ${show(id)}`, "cost", asked, String(admitted))
+}

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { LimitDirectory } from "../../worker/api/limit-directory.js"
+import type { Registry } from "../../worker/api/registry.js"
+import type { DirectoryEntry } from "../../worker/api/registry-object.js"
+
+const OLD: DirectoryEntry = { name: "api", policy: "old", generation: 1 }
+const NEW: DirectoryEntry = { name: "api", policy: "new", generation: 1 }
+
+/** A registry whose answer a test sets, told as a whole or limit by limit. */
+function registryOf(told: "whole" | "single") {
+  const known = { entry: OLD as DirectoryEntry | null, reads: 0 }
+  const shard = {
+    directory: async () => {
+      if (told === "single") return null
+      known.reads += 1
+      return known.entry === null ? [] : [known.entry]
+    },
+    find: async () => {
+      known.reads += 1
+      return known.entry
+    },
+  }
+  const registry = { limitShard: () => shard, ofLimit: () => shard } as unknown as Registry
+  return { known, directory: new LimitDirectory(registry) }
+}
+
+describe.each(["whole", "single"] as const)("LimitDirectory, a shard told %s", (told) => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["Date"] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test("find() answers from memory for 30 s, and reads beside it what is older than 5 s", async () => {
+    const { known, directory } = registryOf(told)
+    expect(await directory.find("api")).toEqual(OLD)
+    known.entry = NEW
+    vi.advanceTimersByTime(5_000)
+    expect(await directory.find("api")).toEqual(OLD)
+    expect(known.reads).toBe(1)
+    vi.advanceTimersByTime(25_000)
+    expect(await directory.find("api")).toEqual(OLD)
+    expect(await directory.find("api")).toEqual(NEW)
+    expect(known.reads).toBe(2)
+  })
+
+  test.each([NEW, null])("find() waits where what is held is older than 30 s: it tells %o", async (entry) => {
+    const { known, directory } = registryOf(told)
+    expect(await directory.find("api")).toEqual(OLD)
+    known.entry = entry
+    vi.advanceTimersByTime(30_001)
+    expect(await directory.find("api")).toEqual(entry)
+    expect(known.reads).toBe(2)
+  })
+})
