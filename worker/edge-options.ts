@@ -1,6 +1,6 @@
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
-import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
+import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
 import type { Duration } from "../src/policy/policy.js"
 import { show } from "../src/types/errors.js"
 import type { Placement } from "./object-calls.js"
@@ -71,7 +71,7 @@ export function requireEdgeOptions(name: string, options: EdgeLimiterOptions): v
   requireOption("timeoutMs", timeoutMs, isWholeOrAbsent(timeoutMs, 2 ** 31 - 1), `1 to ${2 ** 31 - 1}`)
 }
 
-/** @throws {RangeError} {PolicyError} */
+/** @throws {RangeError} naming the option, its value and what is allowed */
 export function readLease(lease: LeaseOptions | "auto" | undefined): {
   readonly units: number
   readonly ttlMs: number
@@ -80,7 +80,11 @@ export function readLease(lease: LeaseOptions | "auto" | undefined): {
   if (lease === undefined) return null
   const { units = DEFAULT_LEASE.units, ttl = DEFAULT_LEASE.ttl } = lease === "auto" ? DEFAULT_LEASE : lease
   requireOption("lease.units", units, isWholeOrAbsent(units, 2 ** 31), `1 to ${2 ** 31}`)
-  return { units, ttlMs: parseDuration("lease.ttl", ttl, TTL_RANGE), ifBusy: lease === "auto" }
+  return {
+    units,
+    ttlMs: parseDurationArgument("make a limiter", "lease.ttl", ttl, TTL_RANGE),
+    ifBusy: lease === "auto",
+  }
 }
 
 function requireOption(option: string, value: unknown, isAllowed: boolean, allowed: string): void {

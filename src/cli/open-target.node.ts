@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { embeddedStorage } from "../api/embedded-storage.js"
 import { SluiceClient } from "../client/index.js"
@@ -13,9 +13,14 @@ import { UsageError } from "./usage-error.js"
 
 const DEFAULT_DATA_DIR = "sluice-data"
 
-/** The data folder that a command is about. */
+/** The data folder that a command is about. @throws {UsageError} where a file is in its place */
 export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
-  return textOption(call as CommandCall, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
+  const path = textOption(call as CommandCall, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
+  if (path === "") throw new UsageError('Cannot open "": allowed is the path of a folder.')
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw new UsageError(`Cannot open ${show(path)}: it is a file, allowed is a folder.`)
+  }
+  return path
 }
 
 /**
@@ -32,7 +37,9 @@ export async function openTarget(call: Pick<CommandCall, "options" | "terminal">
   const isFolderNamed = textOption(call as CommandCall, "data-dir") !== undefined
   const server = named ?? (isFolderNamed ? undefined : call.terminal.env["SLUICE_SERVER"])
   if (server !== undefined) {
-    return serverTarget(server, textOption(call as CommandCall, "token") ?? call.terminal.env["SLUICE_TOKEN"])
+    // An empty variable counts as none.
+    const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
+    return serverTarget(server, textOption(call as CommandCall, "token") ?? fromEnvironment)
   }
   const path = dataDirOf(call)
   if (!existsSync(join(path, LOG_FILE))) {

@@ -176,7 +176,7 @@ export class SluiceClient implements NamedLimits {
 
   async #status(key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
     const status = await this.#post<StatusJson | null>("/v1/status", { key, ...choice }, { repeatable: true })
-    if (status === null) throw new LimitNotFound(choice?.limit ?? key)
+    if (status === null) throw new LimitNotFound(choice?.limit ?? key, choice?.limit === undefined ? "key" : "limit")
     return status
   }
 

@@ -2,7 +2,6 @@ import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
 import type { OnFull } from "../engine/limit.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -11,7 +10,7 @@ import { LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { blockMsOf, costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import { explain } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
@@ -37,7 +36,7 @@ export interface MemoryLimitsOptions {
   readonly maxKeys?: number
   /** What a new key meets when `maxKeys` are held: see `RateLimiterOptions.onFull`; default `"evict-nearest-full"`. */
   readonly onFull?: OnFull
-  /** Whether to keep statistics per key, for `stats` and `top`: 72 bytes more per key, at most `maxKeys`. Default `false`. */
+  /** Whether to keep statistics per key, for `stats` and `top`: 77 to 97 bytes more per key, at most `maxKeys`. Default `false`. */
   readonly stats?: boolean
   /**
    * The most keys whose names are kept, for `list` and `top`, 0 … 2^24; default 0. At the bound the name used least
@@ -48,7 +47,6 @@ export interface MemoryLimitsOptions {
   readonly history?: number
 }
 
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
 const MOST_KEYS = 2 ** 32 - 1
 const DEFAULT_MAX_KEYS = 524_288
 const MOST_NAMES = 2 ** 24
@@ -286,7 +284,7 @@ export class MemoryLimits implements NamedLimits {
   block(key: string, duration: Duration, choice?: LimitChoice): void {
     const entry = this.#entryOf(key, choice)
     const nowMs = this.#clock.now()
-    entry.limit.block(key, Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS), nowMs)
+    entry.limit.block(key, Math.min(nowMs + blockMsOf(key, duration), LATEST_MS), nowMs)
     this.#note(entry, key, "block", 0, nowMs)
   }
 
@@ -360,6 +358,7 @@ export class MemoryLimits implements NamedLimits {
   history(key: string, { count = MOST_HISTORY, limit }: { count?: number } & LimitChoice = {}): HistoryEntry[] {
     this.#requireKept("histories", this.#historySize > 0, "names: 10_000, history: 100")
     requireCount(count)
+    requireKey(key)
     return this.#journal.history(this.#entryOf(key, limit === undefined ? {} : { limit }).name, key, count)
   }
 
@@ -387,7 +386,7 @@ export class MemoryLimits implements NamedLimits {
     const entry = started.get(key) ?? started.get(DEFAULT_LIMIT)
     if (entry !== undefined) return entry
     requireKey(key)
-    throw new LimitNotFound(key)
+    throw new LimitNotFound(key, "key")
   }
 
   #entryNamed(name: string): LimitEntry {

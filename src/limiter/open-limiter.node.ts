@@ -3,7 +3,7 @@ import { requireKey } from "../engine/key-bytes.js"
 import { Ledger } from "../ledger/ledger.js"
 import type { LedgerOptions } from "../ledger/ledger-options.js"
 import type { SyncMode } from "../ledger/sync-mode.js"
-import { parseDuration } from "../policy/parse-duration.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -158,7 +158,7 @@ function readOptions(options: OpenLimiterOptions) {
   requireWhole("block", block, 1, 2 ** 31)
   requireWhole("historySegments", historySegments, 0, 10_000)
   requireWhole("compactBytes", compactBytes, 4_096, 2 ** 31)
-  const keepStatsMs = parseDuration("keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
+  const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
   const named = options.limits ?? {}

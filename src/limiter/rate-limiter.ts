@@ -6,7 +6,6 @@ import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -15,7 +14,7 @@ import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { blockMsOf, costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
@@ -36,14 +35,15 @@ export interface RateLimiterOptions extends WaitingLineOptions {
    */
   readonly onFull?: OnFull
   /**
-   * Whether to keep statistics per key, for `stats`: 72 bytes more per key, a reset or denied one included.
+   * Whether to keep statistics per key, for `stats`: 77 to 97 bytes more per key, a reset or denied one included.
    * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.
    * Default `false`.
    */
   readonly stats?: boolean
 }
 
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
+/** Where a limit is looked for by name, and there are no names. */
+const ONE_LIMIT = "a RateLimiter has one limit, and MemoryLimits several"
 const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 
 /**
@@ -210,7 +210,7 @@ export class RateLimiter implements Limiter {
    * else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
-    for (const { limit } of items) if (limit !== undefined) throw new LimitNotFound(limit)
+    for (const { limit } of items) if (limit !== undefined) throw new LimitNotFound(limit, "limit", ONE_LIMIT)
     return decideAll(
       items.map((item) => ({
         subject: item.key,
@@ -314,7 +314,7 @@ export class RateLimiter implements Limiter {
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    limit.block(key, Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS), nowMs)
+    limit.block(key, Math.min(nowMs + blockMsOf(key, duration), LATEST_MS), nowMs)
   }
 
   /** Ends a block. Whether there was one. */

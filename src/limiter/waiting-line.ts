@@ -1,4 +1,4 @@
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, show, TimeoutExceeded } from "../types/errors.js"
@@ -91,7 +91,9 @@ export class WaitingLine {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       const timeoutMs =
-        timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration("timeout", timeout, TIMEOUT_RANGE)
+        timeout === undefined
+          ? Number.POSITIVE_INFINITY
+          : parseDurationArgument(`wait for key ${show(key)}`, "timeout", timeout, TIMEOUT_RANGE)
       const deadlineMs = this.#alarms.now() + timeoutMs
       const queue = this.#queues.get(key) ?? { key, waiters: new Set<Waiter>(), wake: null }
       const isFirst = queue.waiters.size === 0

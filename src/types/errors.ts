@@ -97,10 +97,20 @@ export class LimitNotFound extends SluiceError {
   readonly code = "LIMIT_NOT_FOUND"
   /** The limit's name, or the key that has none. */
   readonly limit: string
+  /** Whether `limit` is a limit's name, or a key that no limit is for. */
+  readonly of: "limit" | "key"
+  /** What is missing, without where limits are listed: the API and the command line have their own words for that. */
+  readonly fact: string
 
-  constructor(limit: string) {
-    super(`Cannot find the limit ${show(limit)}: it is not configured.`)
+  constructor(limit: string, of: "limit" | "key" = "limit", listed = "limits() lists those that are configured") {
+    const fact =
+      of === "limit"
+        ? `Cannot find the limit ${show(limit)}: it is not configured`
+        : `Cannot find a limit for key ${show(limit)}: it has none of its own, and none is named "default"`
+    super(`${fact}; ${listed}.`)
     this.limit = limit
+    this.of = of
+    this.fact = fact
   }
 }
 

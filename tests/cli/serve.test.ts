@@ -82,7 +82,7 @@ describe("sluice serve", () => {
     const args = ["serve", "--port", "0", "--data-dir", scratch.file("data")]
     expect(await run(args)).toMatchObject({ code: 1, err: expect.stringContaining("another process holds its lock") })
     expect(await run([...args, "--bind", "0.0.0.0"])).toMatchObject({ code: 2 })
-    expect(await run([...args, "--token", "short"])).toMatchObject({ code: 1 })
+    expect(await run([...args, "--token", "short"])).toMatchObject({ code: 2 })
   })
 
   test("answers what is asked one after the other on one connection, in order", async () => {

@@ -1,0 +1,48 @@
+import { describe, expect, test } from "vitest"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
+import { serveApi } from "../api/serve-api.js"
+
+describe("LimitNotFound", () => {
+  test("names the limit that was asked for, and tells where those that are there are listed", () => {
+    const limits = new MemoryLimits({ limits: { api: "2/minute" } })
+    expect(() => limits.check("ada", { limit: "apy" })).toThrow(
+      'Cannot find the limit "apy": it is not configured; limits() lists those that are configured.',
+    )
+  })
+
+  test("of a key that nothing limits says so, and does not call it a limit", () => {
+    const limits = new MemoryLimits({ limits: { api: "2/minute" } })
+    expect(() => limits.check("ada")).toThrow(
+      'Cannot find a limit for key "ada": it has none of its own, and none is named "default"; limits() lists those that are configured.',
+    )
+  })
+
+  test("of a limiter that has one limit says that", () => {
+    expect(() => new RateLimiter("2/minute").checkAll([{ key: "a", limit: "api" }])).toThrow(
+      'Cannot find the limit "api": it is not configured; a RateLimiter has one limit, and MemoryLimits several.',
+    )
+  })
+
+  test("in the API keeps the error that clients know, and tells the limit and where they are listed", async () => {
+    const { ask } = serveApi({ api: "2/minute" })
+    const named = await ask("POST", "/v1/check", { key: "ada", limit: "apy" })
+    expect(named).toMatchObject({
+      status: 400,
+      json: {
+        error: "limit is not configured",
+        detail: 'Cannot find the limit "apy": it is not configured; GET /v1/limits lists those that are configured.',
+        code: "LIMIT_NOT_FOUND",
+        limit: "apy",
+        of: "limit",
+      },
+    })
+    const byKey = await ask("POST", "/v1/check", { key: "ada" })
+    expect(byKey.json).toMatchObject({
+      error: "limit is not configured",
+      detail: expect.stringMatching(/^Cannot find a limit for key "ada": it has none of its own, .* GET \/v1\/limits/),
+      limit: "ada",
+      of: "key",
+    })
+  })
+})
