@@ -18,7 +18,7 @@ export interface LimitOptions {
   /** The most keys held at once, 1 … 2^32 − 1. */
   readonly maxKeys: number
   readonly onFull: OnFull
-  /** Whether to count decisions per key: 64 bytes more per key. */
+  /** Whether to count decisions per key: a cell of 64 bytes per key, 77 to 97 with the room that tables keep to grow. */
   readonly stats: boolean
   readonly seed: Seed
   /** What the ids of this limit's receipts start with. */
