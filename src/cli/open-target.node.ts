@@ -55,8 +55,8 @@ function serverTarget(url: string, token: string | undefined): Target {
     limits: client,
     flush: () => client.flush(),
     async compact() {
-      const { records, bytes_before, bytes_after } = await client.compact()
-      return { records, bytesBefore: bytes_before, bytesAfter: bytes_after }
+      const { records, bytes_before, bytes_after, detail } = await client.compact()
+      return { records, bytesBefore: bytes_before, bytesAfter: bytes_after, ...(detail !== undefined && { detail }) }
     },
     verify: () => client.verify(),
     doctor: () => client.doctor(),

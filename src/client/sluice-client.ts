@@ -205,8 +205,13 @@ export class SluiceClient implements NamedLimits {
     await this.#post("/v1/log/flush", undefined, { repeatable: true })
   }
 
-  /** Writes a snapshot and drops the log that it stands for. */
-  async compact(): Promise<{ records: number; bytes_before: number | null; bytes_after: number | null }> {
+  /** Writes a snapshot and drops the log that it stands for. Where no log holds all keys, `detail` says so. */
+  async compact(): Promise<{
+    records: number
+    bytes_before: number | null
+    bytes_after: number | null
+    detail?: string
+  }> {
     return this.#post("/v1/log/compact", undefined, { repeatable: true })
   }
 

@@ -1,3 +1,4 @@
+import { version } from "#version"
 import { createApi } from "../../src/api/create-api.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { Metrics } from "../../src/metrics/metrics.js"
@@ -55,7 +56,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
     limits,
     token: readToken(SLUICE_TOKEN),
     storage: storageOf(limits, reporter),
-    about: { storage: "durable objects" },
+    about: { version, storage: "durable objects" },
     // The limits tell of their decisions themselves.
     onDecision: () => {},
     collect: () => collect(registry, reporter),
@@ -83,10 +84,17 @@ function readToken(token: string | undefined): string | null {
 }
 
 /** Each key's object keeps its own log and compacts it by itself, so there is nothing to do for all together. */
+const NOTHING_TO_COMPACT = {
+  records: 0,
+  bytesBefore: null,
+  bytesAfter: null,
+  detail: "Nothing was done: each key's object compacts its own log by itself.",
+} as const
+
 function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
   return {
     flush: () => reporter.flush(),
-    compact: () => ({ records: 0, bytesBefore: 0, bytesAfter: 0 }),
+    compact: () => NOTHING_TO_COMPACT,
     verify: () => limits.verify(),
     async doctor() {
       const { ok, records, problems } = await limits.verify()
@@ -105,7 +113,8 @@ async function collect(registry: Registry, reporter: Reporter): Promise<Metrics>
     registry.fromKeys((shard) => shard.top("denied", null, 20)),
     registry.fromKeys((shard) => shard.top("allowed", null, 20)),
   ])
-  const metrics = new Metrics()
+  // How long decisions took, and which ones no object made, stays with the isolates: only counts are told.
+  const metrics = new Metrics({ tells: "counts" })
   for (const { limit, ...counts } of totals.flat()) metrics.add(limit, counts)
   for (const { key, stats } of denied.flat()) metrics.mostDenied.add(key, stats.totalDenied)
   for (const { key, stats } of allowed.flat()) metrics.mostAllowed.add(key, stats.totalAllowed)
