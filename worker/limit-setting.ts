@@ -22,6 +22,13 @@ export interface LimitSetting {
   readonly options?: Partial<ConfiguredRateLimit>
 }
 
+/** Several limits of a `sluice.toml` in front of the same paths. */
+export interface GroupSetting extends Pick<LimitSetting, "name" | "paths"> {
+  /** What each limit is called, by its policy's canonical text: its keys are the same whoever asks it. */
+  readonly limitNames: ReadonlyMap<string, string>
+  readonly options: ConfiguredRateLimit
+}
+
 const FIELDS = ["name", "paths", "policy", "key", "failMode", "timeoutMs"]
 const FAIL_MODES: readonly unknown[] = ["open", "closed", "local"]
 const MAX_TIMEOUT_MS = 2 ** 31 - 1

@@ -1,6 +1,7 @@
 import { version } from "#version"
 import { createApi } from "../../src/api/create-api.js"
 import type { LimitStorage } from "../../src/api/storage.js"
+import { limitsByConfig } from "../../src/config/limits-by-config.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { RecentIds } from "../../src/metrics/recent-ids.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -50,10 +51,11 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const reporter = new Reporter(registry, ANALYTICS)
   const recent = new RecentIds()
   const limiters = new Map<string, EdgeLimiter>()
-  const settled = new Map(settings.limits.map(({ name, policy }) => [name, policy]))
+  const configured = settings.config === null ? settings.limits : [...settings.config.limits.values()]
+  const settled = new Map(configured.map(({ name, policy }) => [name, policy]))
   const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled, limiters, recent })
   const api = createApi({
-    limits,
+    limits: settings.config === null ? limits : limitsByConfig(limits, settings.config),
     token: readToken(SLUICE_TOKEN),
     storage: storageOf(limits, reporter),
     about: { version, storage: "durable objects" },

@@ -4,7 +4,7 @@ import { requireTokenText } from "../../api/authorize.js"
 import { createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { listen } from "../../api/listen.node.js"
-import { type Config, parseConfig } from "../../config/index.js"
+import { type Config, decisionLog, limitsByConfig, parseConfig } from "../../config/index.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
@@ -159,12 +159,22 @@ export const serve: Command = {
     const logPath = textOption(call, "log-file")
     try {
       const log = logPath === undefined ? null : withNamedFile("write --log-file", logPath, (file) => new LogFile(file))
+      const output = {
+        info: (line: string) => terminal.out(`${line}\n`),
+        error: (line: string) => terminal.err(`${line}\n`),
+      }
+      const hooks = config === null ? {} : decisionLog(config.logging, output)
       const api = createApi({
-        limits: limiter,
+        limits: config === null ? limiter : limitsByConfig(limiter, config),
         storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
         token,
         metrics,
         events,
+        onDecision(decision, limit, seconds, nowMs) {
+          metrics.decided(decision, limit, seconds)
+          if (decision.cost > 0) events.push(decision, limit, nowMs)
+          hooks.onDecision?.(decision)
+        },
         about: { version: call.version, storage: `embedded, sync ${sync}` },
         digest: (text) => hash("sha256", text, "buffer"),
         onError: (error) =>
