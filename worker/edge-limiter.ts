@@ -2,10 +2,11 @@ import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
-import { blockMsOf, requireRefund } from "../src/limiter/check-options.js"
+import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
+import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
@@ -149,7 +150,7 @@ export class EdgeLimiter implements Limiter {
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
-    const durationMs = blockMsOf(key, duration)
+    const durationMs = parseDurationArgument("block", "duration", duration)
     this.#leases?.unused(key, Date.now(), "all")
     await this.#change(key, (stub, subject) => stub.block(subject, durationMs), REPEATABLE)
   }

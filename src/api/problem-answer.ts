@@ -59,7 +59,8 @@ function statusOf(error: unknown): number {
 }
 
 function detailOf(error: Error): string {
-  if (error instanceof LimitNotFound) return `${error.fact}; GET /v1/limits lists those that are configured.`
+  // In the API's own words.
+  if (error instanceof LimitNotFound) return error.message.replace("; limits() lists", "; GET /v1/limits lists")
   return error.message
 }
 

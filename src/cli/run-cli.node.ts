@@ -73,8 +73,9 @@ function isOutOfRange(error: unknown): error is RangeError {
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof LimitNotFound) return `${error.fact}; sluice limit list tells those that are configured.`
-  return error instanceof Error ? error.message : String(error)
+  const message = error instanceof Error ? error.message : String(error)
+  if (!(error instanceof LimitNotFound)) return message
+  return message.replace(/; (limits\(\)|GET \/v1\/limits) lists/, "; sluice limit list tells")
 }
 
 function codeOf(error: unknown): string {

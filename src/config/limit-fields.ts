@@ -60,7 +60,7 @@ export const accessList = (about: string): Field => ({
 })
 
 /** What is said of the requests that a limit or a group protects. */
-const ofRequests: Readonly<Record<string, Field>> = {
+export const ofRequests = {
   paths: {
     kind: "list",
     least: 1,
@@ -96,7 +96,7 @@ const ofRequests: Readonly<Record<string, Field>> = {
   },
   fail_mode: failMode,
   timeout,
-}
+} as const satisfies Readonly<Record<string, Field>>
 
 /** Those of `limit` that are of its only rule. */
 export const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block"] as const

@@ -123,7 +123,10 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
 }
 
 /** What is said of the requests, whatever the limits. */
-function requestOptions({ allow, deny, penalty, maxDelayMs, failMode, timeoutMs }: RequestsConfig, keyPrefix: string) {
+export function requestOptions(
+  { allow, deny, penalty, maxDelayMs, failMode, timeoutMs }: Omit<RequestsConfig, "paths">,
+  keyPrefix: string,
+) {
   const listed = ({ addresses, keys }: RequestsConfig["allow"]) => {
     return { addresses, keys: keys.map((key) => `${keyPrefix}${key}`) }
   }

@@ -1,6 +1,4 @@
 import { UNITS_MAX } from "../engine/core-exports.js"
-import { requireKey } from "../engine/key-bytes.js"
-import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import { show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -26,17 +24,4 @@ export function requireRefund(receipt: Receipt, units: number): void {
 export function requireActualCost(actualCost: number): void {
   if (Number.isInteger(actualCost) && actualCost >= 0 && actualCost <= UNITS_MAX) return
   throw new RangeError(`Cannot settle at cost ${show(actualCost)}: allowed are whole units from 0 to ${UNITS_MAX}.`)
-}
-
-/** The range of blocks. */
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
-
-/**
- * How long a block lasts, in ms.
- *
- * @throws {KeyError}; {RangeError} naming the duration and what is allowed
- */
-export function blockMsOf(key: string, duration: unknown): number {
-  requireKey(key)
-  return parseDurationArgument(`block key ${show(key)}`, "duration", duration, BLOCK_RANGE)
 }

@@ -4,6 +4,7 @@ import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
@@ -11,7 +12,7 @@ import type { Decision } from "../types/decision.js"
 import { LimitNotFound, StoreUnavailable, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { blockMsOf, costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
 import { allDecision } from "./decide-all.js"
 import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
@@ -217,7 +218,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     const ledger = await this.#open()
     const nowMs = this.#clock.now()
-    const untilMs = Math.min(nowMs + blockMsOf(key, duration), LATEST_MS)
+    const untilMs = Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS)
     ledger.block(limitFor(ledger, key, choice), key, untilMs, nowMs)
     await changed(ledger)
   }

@@ -2,6 +2,7 @@ import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
 import type { OnFull } from "../engine/limit.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -10,7 +11,7 @@ import { LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { blockMsOf, costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import { explain } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
@@ -284,7 +285,7 @@ export class MemoryLimits implements NamedLimits {
   block(key: string, duration: Duration, choice?: LimitChoice): void {
     const entry = this.#entryOf(key, choice)
     const nowMs = this.#clock.now()
-    entry.limit.block(key, Math.min(nowMs + blockMsOf(key, duration), LATEST_MS), nowMs)
+    entry.limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
     this.#note(entry, key, "block", 0, nowMs)
   }
 

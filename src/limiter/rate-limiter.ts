@@ -6,6 +6,7 @@ import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -14,7 +15,7 @@ import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { blockMsOf, costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
@@ -43,7 +44,7 @@ export interface RateLimiterOptions extends WaitingLineOptions {
 }
 
 /** Where a limit is looked for by name, and there are no names. */
-const ONE_LIMIT = "a RateLimiter has one limit, and MemoryLimits several"
+const ONE_LIMIT = "a RateLimiter has one"
 const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 
 /**
@@ -314,7 +315,7 @@ export class RateLimiter implements Limiter {
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    limit.block(key, Math.min(nowMs + blockMsOf(key, duration), LATEST_MS), nowMs)
+    limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
   }
 
   /** Ends a block. Whether there was one. */

@@ -93,7 +93,7 @@ export class WaitingLine {
       const timeoutMs =
         timeout === undefined
           ? Number.POSITIVE_INFINITY
-          : parseDurationArgument(`wait for key ${show(key)}`, "timeout", timeout, TIMEOUT_RANGE)
+          : parseDurationArgument("wait", "timeout", timeout, TIMEOUT_RANGE)
       const deadlineMs = this.#alarms.now() + timeoutMs
       const queue = this.#queues.get(key) ?? { key, waiters: new Set<Waiter>(), wake: null }
       const isFirst = queue.waiters.size === 0

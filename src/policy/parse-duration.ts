@@ -1,4 +1,4 @@
-import { PolicyError, show } from "../types/errors.js"
+import { PolicyError } from "../types/errors.js"
 import { nearestNameHint } from "./nearest-name.js"
 import { MAX_PERIOD_MS } from "./policy-range.js"
 
@@ -56,15 +56,14 @@ export function parseDuration(field: string, input: unknown, range: DurationRang
 /**
  * `parseDuration` for an argument that is none of a policy.
  *
- * @param doing what cannot be done with it, such as `"block key \"a\""`
+ * @param doing what cannot be done with it, such as `"block"`
  * @throws {RangeError} naming the argument, its value and what is allowed
  */
-export function parseDurationArgument(doing: string, name: string, input: unknown, range: DurationRange): number {
+export function parseDurationArgument(doing: string, name: string, input: unknown, range?: DurationRange): number {
   try {
     return parseDuration(name, input, range)
   } catch (error) {
-    if (!(error instanceof PolicyError)) throw error
-    throw new RangeError(`Cannot ${doing}: ${error.field} is ${show(error.value)}, allowed is ${error.allowed}.`)
+    throw new RangeError((error as PolicyError).message.replace("make a policy", doing))
   }
 }
 

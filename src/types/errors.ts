@@ -10,13 +10,15 @@ export abstract class SluiceError extends Error {
   abstract readonly code: string
 }
 
+// Fields are declared, not defined, where the constructor sets them: what is defined twice is in every bundle.
+
 /** A policy that cannot be: carries the field, the value and what is allowed. */
 export class PolicyError extends SluiceError {
   override readonly name = "PolicyError"
   readonly code = "POLICY_INVALID"
-  readonly field: string
-  readonly value: unknown
-  readonly allowed: string
+  declare readonly field: string
+  declare readonly value: unknown
+  declare readonly allowed: string
 
   constructor(field: string, value: unknown, allowed: string) {
     super(`Cannot make a policy: ${field} is ${show(value)}, allowed is ${allowed}.`)
@@ -30,10 +32,10 @@ export class PolicyError extends SluiceError {
 export class CostError extends SluiceError {
   override readonly name = "CostError"
   readonly code = "COST_ABOVE_CAPACITY"
-  readonly key: string
-  readonly cost: number
+  declare readonly key: string
+  declare readonly cost: number
   /** The largest cost that the policy can ever admit. */
-  readonly maximum: number
+  declare readonly maximum: number
 
   constructor(key: string, cost: number, maximum: number) {
     super(`Cannot check key ${show(key)}: cost ${cost} exceeds the capacity ${maximum}.`)
@@ -57,7 +59,7 @@ export class KeyError extends SluiceError {
 export class RateLimitExceeded extends SluiceError {
   override readonly name = "RateLimitExceeded"
   readonly code = "RATE_LIMIT_EXCEEDED"
-  readonly decision: Decision
+  declare readonly decision: Decision
 
   constructor(decision: Decision) {
     super(
@@ -96,21 +98,15 @@ export class LimitNotFound extends SluiceError {
   override readonly name = "LimitNotFound"
   readonly code = "LIMIT_NOT_FOUND"
   /** The limit's name, or the key that has none. */
-  readonly limit: string
+  declare readonly limit: string
   /** Whether `limit` is a limit's name, or a key that no limit is for. */
-  readonly of: "limit" | "key"
-  /** What is missing, without where limits are listed: the API and the command line have their own words for that. */
-  readonly fact: string
+  declare readonly of: "limit" | "key"
 
-  constructor(limit: string, of: "limit" | "key" = "limit", listed = "limits() lists those that are configured") {
-    const fact =
-      of === "limit"
-        ? `Cannot find the limit ${show(limit)}: it is not configured`
-        : `Cannot find a limit for key ${show(limit)}: it has none of its own, and none is named "default"`
-    super(`${fact}; ${listed}.`)
+  /** @param known what a message tells of the limits that there are */
+  constructor(limit: string, of: "limit" | "key" = "limit", known = "limits() lists those that are") {
+    super(`Cannot find the limit${of === "key" ? " of key" : ""} ${show(limit)}: it is not configured; ${known}.`)
     this.limit = limit
     this.of = of
-    this.fact = fact
   }
 }
 
@@ -118,8 +114,8 @@ export class LimitNotFound extends SluiceError {
 export class TimeoutExceeded extends SluiceError {
   override readonly name = "TimeoutExceeded"
   readonly code = "TIMEOUT_EXCEEDED"
-  readonly key: string
-  readonly timeoutMs: number
+  declare readonly key: string
+  declare readonly timeoutMs: number
 
   constructor(key: string, timeoutMs: number) {
     super(`Cannot admit key ${show(key)}: it is not its turn within ${timeoutMs} ms.`)
@@ -132,8 +128,8 @@ export class TimeoutExceeded extends SluiceError {
 export class QueueFull extends SluiceError {
   override readonly name = "QueueFull"
   readonly code = "QUEUE_FULL"
-  readonly key: string
-  readonly maxWaiting: number
+  declare readonly key: string
+  declare readonly maxWaiting: number
 
   constructor(key: string, maxWaiting: number) {
     super(`Cannot wait for key ${show(key)}: ${maxWaiting} wait already (maxWaiting).`)
@@ -146,7 +142,7 @@ export class QueueFull extends SluiceError {
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"
   readonly code = "STORE_LOCKED"
-  readonly path: string
+  declare readonly path: string
 
   constructor(path: string) {
     super(`Cannot open the store ${show(path)}: another process holds its lock.`)
@@ -159,9 +155,9 @@ export class StoreCorrupt extends SluiceError {
   override readonly name = "StoreCorrupt"
   readonly code = "STORE_CORRUPT"
   /** The row that failed, such as `"segment 17"`. */
-  readonly row: string
+  declare readonly row: string
   /** What failed, such as `"its SHA-256 differs"`. */
-  readonly failure: string
+  declare readonly failure: string
 
   constructor(row: string, failure: string) {
     super(`Cannot recover the store: ${row} is corrupt: ${failure}.`)
@@ -174,8 +170,8 @@ export class StoreCorrupt extends SluiceError {
 export class StoreVersion extends SluiceError {
   override readonly name = "StoreVersion"
   readonly code = "STORE_VERSION"
-  readonly found: number
-  readonly supported: number
+  declare readonly found: number
+  declare readonly supported: number
 
   constructor(found: number, supported: number) {
     super(`Cannot open the store: its format is ${found}, this version reads up to ${supported}.`)
@@ -189,7 +185,7 @@ export class DumpError extends SluiceError {
   override readonly name = "DumpError"
   readonly code = "DUMP_INVALID"
   /** What does not fit, such as `"its checksum differs"`. */
-  readonly failure: string
+  declare readonly failure: string
 
   constructor(failure: string) {
     super(`Cannot restore a dump: ${failure}.`)

@@ -7,20 +7,20 @@ describe("LimitNotFound", () => {
   test("names the limit that was asked for, and tells where those that are there are listed", () => {
     const limits = new MemoryLimits({ limits: { api: "2/minute" } })
     expect(() => limits.check("ada", { limit: "apy" })).toThrow(
-      'Cannot find the limit "apy": it is not configured; limits() lists those that are configured.',
+      'Cannot find the limit "apy": it is not configured; limits() lists those that are.',
     )
   })
 
   test("of a key that nothing limits says so, and does not call it a limit", () => {
     const limits = new MemoryLimits({ limits: { api: "2/minute" } })
     expect(() => limits.check("ada")).toThrow(
-      'Cannot find a limit for key "ada": it has none of its own, and none is named "default"; limits() lists those that are configured.',
+      'Cannot find the limit of key "ada": it is not configured; limits() lists those that are.',
     )
   })
 
   test("of a limiter that has one limit says that", () => {
     expect(() => new RateLimiter("2/minute").checkAll([{ key: "a", limit: "api" }])).toThrow(
-      'Cannot find the limit "api": it is not configured; a RateLimiter has one limit, and MemoryLimits several.',
+      'Cannot find the limit "api": it is not configured; a RateLimiter has one.',
     )
   })
 
@@ -31,7 +31,7 @@ describe("LimitNotFound", () => {
       status: 400,
       json: {
         error: "limit is not configured",
-        detail: 'Cannot find the limit "apy": it is not configured; GET /v1/limits lists those that are configured.',
+        detail: 'Cannot find the limit "apy": it is not configured; GET /v1/limits lists those that are.',
         code: "LIMIT_NOT_FOUND",
         limit: "apy",
         of: "limit",
@@ -40,7 +40,9 @@ describe("LimitNotFound", () => {
     const byKey = await ask("POST", "/v1/check", { key: "ada" })
     expect(byKey.json).toMatchObject({
       error: "limit is not configured",
-      detail: expect.stringMatching(/^Cannot find a limit for key "ada": it has none of its own, .* GET \/v1\/limits/),
+      detail: expect.stringMatching(
+        /^Cannot find the limit of key "ada": it is not configured; GET \/v1\/limits lists/,
+      ),
       limit: "ada",
       of: "key",
     })
