@@ -70,7 +70,7 @@ const MOST_LISTED = 1_000
  * ```ts
  * import { SluiceClient } from "sluice/client"
  *
- * const limits = new SluiceClient("https://limits.example.com", { token: "what the server was given" })
+ * const limits = new SluiceClient("https://limits.example.com", { token: "what-the-server-was-given" })
  *
  * export async function mayPost(user: string): Promise<boolean> {
  *   return (await limits.check(`user:${user}`, { limit: "posts" })).allowed

@@ -85,6 +85,19 @@ describe("sluice serve", () => {
     expect(await run([...args, "--token", "short"])).toMatchObject({ code: 2 })
   })
 
+  test("logs decisions as the configuration says", async () => {
+    writeFileSync(
+      scratch.file("sluice.toml"),
+      '[limits.api]\npolicy = "1/day"\n[logging]\nlevel = "info"\nformat = "json"\n',
+    )
+    const { url, child } = await serve("--config", scratch.file("sluice.toml"))
+    const client = new SluiceClient(url, { token: TOKEN })
+    const line = once(child.stdout!, "data")
+    await client.check("a", { limit: "api" })
+    await client.check("a", { limit: "api" })
+    expect(JSON.parse(String((await line)[0]))).toMatchObject({ event: "deny", key: "a", policy: "api" })
+  })
+
   test("answers what is asked one after the other on one connection, in order", async () => {
     const { port } = await serve()
     const asked = [
