@@ -25,7 +25,7 @@ export function limitOf(config: Config, name: string): LimitConfig {
 }
 
 /** The error of a name that the configuration does not have, with those that it has. */
-export function notConfigured({ limits, groups }: Config, name: string): LimitNotFound {
+function notConfigured({ limits, groups }: Config, name: string): LimitNotFound {
   const names = [...limits.keys(), ...groups.keys()]
   const listed = names.length === 0 ? "the configuration has no limits" : `the configuration has ${names.join(", ")}`
   return new LimitNotFound(name, "limit", `${listed}${nearestNameHint(name, names)}`)

@@ -17,7 +17,7 @@ const UNCOMPARED = 15
  * views are made anew here and nobody else keeps one across a call.
  */
 export class Core {
-  readonly exports: CoreExports
+  declare readonly exports: CoreExports
   readonly #keyAt: number
   readonly #verdictAt: number
   readonly #ruleAt: number
