@@ -7,6 +7,7 @@ const BUDGETS = {
   SLUICE_CRASH_ROUNDS: "100",
   SLUICE_FAULT_RUNS: "1000",
   SLUICE_FUZZ_REQUESTS: "100000",
+  SLUICE_LOG_BYTES: "2000000000",
 }
 
 const { status } = spawnSync("npm", ["run", "--silent", "test:run", "--", ...process.argv.slice(2)], {

@@ -1,9 +1,14 @@
+import { withDeadline } from "../src/http/with-deadline.js"
 import { chargeTogether, type Party } from "../src/limiter/charge-together.js"
 import { allDecision, refuseRepeats } from "../src/limiter/decide-all.js"
+import type { DenialCache } from "../src/limiter/denial-cache.js"
+import { unusedDecision } from "../src/limiter/unused-decision.js"
+import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
+import type { Receipt } from "../src/types/receipt.js"
 import type { SubjectCheck } from "./limiter-object.js"
-import type { ObjectCalls } from "./object-calls.js"
+import type { ObjectCalls, ObjectStub } from "./object-calls.js"
 
 /** One of the checks that `checkAcross` decides together. */
 export interface AcrossItem {
@@ -22,6 +27,12 @@ export interface CheckPart {
   readonly scope: string
   readonly check: SubjectCheck
   readonly timeoutMs: number | undefined
+  readonly policy: Policy
+  /** Where denials are remembered, if they are, and what the key is called there. */
+  readonly denialCache: DenialCache | null
+  readonly cacheName: string
+  /** Lets work go on when this is answered. */
+  readonly background: (work: Promise<unknown>) => void
 }
 
 /** A limiter that leaves the sending of a check to others. */
@@ -32,11 +43,8 @@ export interface PartSource {
 
 /** Checks of one object. */
 interface Group {
-  readonly object: string
-  readonly calls: ObjectCalls
-  readonly timeoutMs: number
   readonly places: number[]
-  readonly checks: SubjectCheck[]
+  readonly parts: [CheckPart, ...CheckPart[]]
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000
@@ -45,6 +53,9 @@ const DEFAULT_TIMEOUT_MS = 5_000
  * Checks of several limits, all or nothing: charged at the same time, in one round trip where all are admitted. Where
  * one is denied, or an object does not answer, what the others charged is given back before this returns. Checks of the
  * same object, such as those of one `owner`, are one transaction.
+ *
+ * A denial that is known from before is told without a call. Then the decisions on the other keys are those told beside
+ * the last such denial, or, where there was none lately, those of keys that were not used.
  *
  * Each call has an id and is made again once where it fails, so that a lost answer does not charge twice. Whatever
  * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
@@ -64,17 +75,33 @@ const DEFAULT_TIMEOUT_MS = 5_000
  * ```
  */
 export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDecision> {
-  const groups = groupsOf(items)
+  const { parts, groups } = partsOf(items)
+  const known = parts.map(({ denialCache, cacheName, policy, check }) =>
+    denialCache === null ? null : denialCache.find(cacheName, policy, check.cost),
+  )
+  if (known.some((denial) => denial !== null)) {
+    return allDecision(parts.map((part, index) => known[index] ?? besideDenial(part)))
+  }
   const id = crypto.randomUUID()
   const answers = await chargeTogether(groups.map((group, index) => partyOf(group, `${id}.${index}`)))
   const decisions: Decision[] = []
   for (const [index, { places }] of groups.entries()) {
     for (const [at, place] of places.entries()) decisions[place] = answers[index]!.decisions[at]!
   }
-  return allDecision(decisions)
+  const all = allDecision(decisions)
+  if (all.allowed) return all
+  for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
+    const decision = decisions[index]!
+    if (decision.allowed) denialCache?.noteBeside(cacheName, policy, decision)
+  }
+  return all
 }
 
-function groupsOf(items: readonly AcrossItem[]): Group[] {
+function besideDenial({ policy, denialCache, cacheName, check: { subject, cost } }: CheckPart): Decision {
+  return denialCache?.findBeside(cacheName, policy, cost) ?? unusedDecision(policy, subject.key, cost)
+}
+
+function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly CheckPart[]; readonly groups: Group[] } {
   const bindings = new Map<object, number>()
   const numberOf = (binding: object) => {
     if (!bindings.has(binding)) bindings.set(binding, bindings.size)
@@ -89,22 +116,56 @@ function groupsOf(items: readonly AcrossItem[]): Group[] {
     })),
   )
   const groups = new Map<string, Group>()
-  for (const [place, { object, calls, check, timeoutMs = DEFAULT_TIMEOUT_MS }] of parts.entries()) {
-    const group = groups.get(names[place]!) ?? { object, calls, timeoutMs, places: [], checks: [] }
-    groups.set(names[place]!, group)
-    group.places.push(place)
-    group.checks.push(check)
+  for (const [place, part] of parts.entries()) {
+    const group = groups.get(names[place]!)
+    if (group === undefined) groups.set(names[place]!, { places: [place], parts: [part] })
+    else {
+      group.places.push(place)
+      group.parts.push(part)
+    }
   }
-  return [...groups.values()]
+  return { parts, groups: [...groups.values()] }
 }
 
-function partyOf({ object, calls, checks, timeoutMs }: Group, id: string): Party {
-  const manner = { repeatable: true, timeoutMs }
+function partyOf({ parts }: Group, id: string): Party {
+  const [{ object, calls, background, timeoutMs = DEFAULT_TIMEOUT_MS }] = parts
+  const checks = parts.map(({ check }) => check)
+
+  async function refund(receipt: Receipt, item: number): Promise<void> {
+    const { check, denialCache, cacheName } = parts[item]!
+    const settle = (stub: ObjectStub) => stub.settle(check.subject, receipt, receipt.cost)
+    // What was denied while the charge stood may pass now.
+    denialCache?.forget(cacheName)
+    try {
+      await calls.call(object, settle, { repeatable: true, timeoutMs })
+    } finally {
+      denialCache?.forget(cacheName)
+    }
+  }
+
+  /** What an object charged after its time, when nobody waited for it any more. */
+  async function giveBackLate(answer: Promise<AllDecision>): Promise<void> {
+    const { decisions } = await answer
+    await Promise.allSettled(decisions.map(async ({ receipt }, item) => receipt && (await refund(receipt, item))))
+  }
+
   return {
-    charge: () => calls.call(object, (stub) => stub.checkAll(checks, id) as Promise<AllDecision>, manner),
-    async refund(receipt, item) {
-      const { subject } = checks[item]!
-      await calls.call(object, (stub) => stub.settle(subject, receipt, receipt.cost), manner)
+    async charge() {
+      const ask = (stub: ObjectStub) => stub.checkAll(checks, id) as Promise<AllDecision>
+      const tickets = parts.map(({ denialCache, cacheName }) => denialCache?.ticket(cacheName))
+      const answer = calls.call(object, ask, { repeatable: true })
+      try {
+        const told = await withDeadline(answer, timeoutMs)
+        for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
+          denialCache?.note(cacheName, policy, told.decisions[index]!, tickets[index]!)
+        }
+        return told
+      } catch (error) {
+        // Where the answer was an error it tells of no charge.
+        background(giveBackLate(answer).catch(() => undefined))
+        throw error
+      }
     },
+    refund,
   }
 }

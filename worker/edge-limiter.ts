@@ -3,8 +3,8 @@ import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
-import { DenialCache } from "../src/limiter/denial-cache.js"
-import { type DrawRequest, LeasePool, type Waited } from "../src/limiter/lease-pool.js"
+import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
+import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
@@ -100,7 +100,7 @@ export class EdgeLimiter implements Limiter {
     if (id !== undefined) return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost, id), REPEATABLE)
     const known = this.denialCache?.find(this.#cacheName(key), this.policy, cost)
     if (known) return known
-    if (this.#leases !== null && cost > 0) return this.#checkLeased(this.#leases, key, cost)
+    if (this.#leases?.takes(cost)) return this.#checkLeased(this.#leases, key, cost)
     return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
   }
 
@@ -130,7 +130,10 @@ export class EdgeLimiter implements Limiter {
     return (await this.check(key, options)).allowed
   }
 
-  /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
+  /**
+   * Gives back units of a check, all of them if not told otherwise. A receipt settles once. One of units from a lease
+   * gives them back while the lease lasts, in the limiter that told it; later it gives nothing back, and time does.
+   */
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
     requireRefund(receipt, units)
     await this.#settle(receipt, units)
@@ -151,8 +154,13 @@ export class EdgeLimiter implements Limiter {
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
     const durationMs = parseDurationArgument("block", "duration", duration)
-    this.#leases?.unused(key, Date.now(), "all")
-    await this.#change(key, (stub, subject) => stub.block(subject, durationMs), REPEATABLE)
+    this.#giveBack(this.#leases?.revoke(key))
+    try {
+      await this.#change(key, (stub, subject) => stub.block(subject, durationMs), REPEATABLE)
+    } finally {
+      // Draws that came before the block may have brought units since.
+      this.#giveBack(this.#leases?.revoke(key))
+    }
   }
 
   /** Ends a block. Whether there was one. */
@@ -162,8 +170,12 @@ export class EdgeLimiter implements Limiter {
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string): Promise<boolean> {
-    this.#leases?.unused(key, Date.now(), "all")
-    return this.#change(key, (stub, subject) => stub.reset(subject), ONCE)
+    this.#leases?.forget(key)
+    try {
+      return await this.#change(key, (stub, subject) => stub.reset(subject), ONCE)
+    } finally {
+      this.#leases?.forget(key)
+    }
   }
 
   /** A key's state without a check. */
@@ -197,6 +209,10 @@ export class EdgeLimiter implements Limiter {
       scope: this.#scope,
       check: { subject: this.#subject(key), cost: checked },
       timeoutMs: this.#timeout.timeoutMs,
+      policy: this.policy,
+      denialCache: this.denialCache,
+      cacheName: this.#cacheName(key),
+      background: this.#background,
     }
   }
 
@@ -207,8 +223,11 @@ export class EdgeLimiter implements Limiter {
     for (let turn = 0; turn < LEASE_TURNS; turn++) {
       const askedAtMs = Date.now()
       const spent = leases.spend(key, cost, askedAtMs)
-      if (spent === null && typeof waited === "object" && waited.cost <= cost) return { ...waited, cost }
+      if (spent === null && typeof waited === "object" && waited.cost <= cost) {
+        return laterDenial(waited, this.policy, cost, 0)
+      }
       const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
+      this.#giveBack(leases.takeEvicted())
       if (request !== null) return this.#draw(leases, key, { request, spent, askedAtMs })
       if (spent !== null) return spent
       waited = await waitForDraw(leases, key, cost)
@@ -234,29 +253,39 @@ export class EdgeLimiter implements Limiter {
       const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
       if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
       const decision = leases.end(key, request, drawn, askedAtMs)
-      if (leases.leftOf(key, askedAtMs) > 0) this.#giveBackLater(leases, key)
+      if (leases.hasUnused(key, askedAtMs)) this.#giveBackLater(leases, key)
       return spent ?? decision
     } catch (error) {
-      leases.fail(key)
+      leases.fail(request)
+      if (leases.hasUnused(key, askedAtMs)) this.#giveBackLater(leases, key)
       if (spent !== null) return spent
       throw error
     }
   }
 
   #giveBackLater(leases: LeasePool, key: string): void {
-    const work = giveBackIdle(leases, key, this.#leaseTtlMs, async ({ receipt, units }) => {
-      await this.#call(key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
-    })
-    this.#background(work)
+    this.#background(giveBackIdle(leases, key, this.#leaseTtlMs, (unused) => this.#giveBackOne(unused)))
+  }
+
+  /** What cannot be given back stays charged, and comes back with time. */
+  #giveBack(unused: readonly UnusedUnits[] = []): void {
+    if (unused.length === 0) return
+    this.#background(Promise.allSettled(unused.map((each) => this.#giveBackOne(each))))
+  }
+
+  async #giveBackOne({ receipt, units }: UnusedUnits): Promise<void> {
+    await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    if (this.#leases !== null && LeasePool.isOwnReceipt(receipt)) {
-      this.#leases.refund(receipt, Math.max(0, units), Date.now())
-      if (units < 0) await this.charge(receipt.key, -units)
-      return
+    const leases = LeasePool.isOwnReceipt(receipt) ? this.#leases : null
+    if (leases?.settle(receipt, units, Date.now()) === "done") return
+    try {
+      await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
+    } catch (error) {
+      leases?.reopen(receipt)
+      throw error
     }
-    await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
   }
 
   #costOf(key: string, options: CheckOptions | undefined): number {

@@ -5,7 +5,12 @@ import type { Duration } from "../src/policy/policy.js"
 import { show } from "../src/types/errors.js"
 import type { Placement } from "./object-calls.js"
 
-/** Units of a hot key that an isolate draws at once and spends without a call. */
+/**
+ * Units of a hot key that an isolate draws at once and spends without a call.
+ *
+ * A check that costs more than a quarter of `units`, and more than 1, is asked of the object all the same. What was
+ * spent from a lease can be refunded while the lease lasts, at most `ttl`; afterwards its units come back with time.
+ */
 export interface LeaseOptions {
   /** The most units drawn at once, 1 … 2^31; fewer are drawn while fewer are used. Default 1,000. */
   readonly units?: number

@@ -14,7 +14,7 @@ export async function giveBackIdle(
 ): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ttlMs * WAIT_SHARE))
   // What cannot be given back stays charged, and comes back with time.
-  await Promise.allSettled(leases.unused(key, Date.now(), "idle").map(giveBack))
+  await Promise.allSettled(leases.idle(key, Date.now()).map(giveBack))
 }
 
 /**

@@ -1,15 +1,17 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
+import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { CallRate } from "../src/limiter/call-rate.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import { type Drawn, type DrawRequest, unitsToCharge } from "../src/limiter/lease-pool.js"
+import { type Drawn, type DrawRequest, LeasePool, unitsToCharge } from "../src/limiter/lease-pool.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
+import { show } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { ObjectLedger } from "./object-ledger.js"
@@ -62,6 +64,8 @@ const LIMIT_NAME = "limit"
 export class LimiterObject extends DurableObject {
   readonly #home: ObjectLedger
   readonly #rate = new CallRate()
+  /** Receipts of units from leases that were charged for. */
+  readonly #settledSpent = new SettledReceipts()
   #policy: Policy | null = null
   #admitted = 0
   #denied = 0
@@ -159,15 +163,30 @@ export class LimiterObject extends DurableObject {
   /**
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
+   * One of units that were spent from a lease gives nothing back here, for the draw's own receipt does, and is charged
+   * for once while this object is in memory.
+   *
    * @throws {RangeError} where the receipt is not of this object, or of before it was wiped
    */
   async settle(subject: Subject, receipt: Receipt, units: number): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
-      const isSettled = ledger.settle(limit, receipt, units, nowMs)
+      const isSettled = LeasePool.isOwnReceipt(receipt)
+        ? this.#settleSpent({ ledger, limit, nowMs }, receipt, units)
+        : ledger.settle(limit, receipt, units, nowMs)
       // Also where it was settled before: perhaps by a call whose commit is still on its way.
       await ledger.commit()
       return isSettled
     })
+  }
+
+  #settleSpent({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): boolean {
+    const draw = LeasePool.drawOf(receipt)
+    if (limit.keys.chargeOf(draw.id) === null) {
+      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
+    }
+    if (units >= 0 || !this.#settledSpent.add(receipt, nowMs, settleWithinMs(limit.keys.policy))) return false
+    ledger.charge(limit, receipt.key, -units, nowMs)
+    return true
   }
 
   /** Denies the key for a time from now, in place of an earlier block. */

@@ -1,19 +1,38 @@
 /** A byte in percent-encoding. */
 const ENCODED_BYTE = /%[\da-f]{2}/gi
 
+/** What some servers cut off a segment: parameters (`/api;v=1`), and what follows a byte 0. */
+const CUT_OFF = /[;\0].*$/s
+
+/** What a server takes for the segments of a path when it decodes it, each as its bytes. */
+function decodedSegments(pathname: string): string[] {
+  const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
+  return bytes.split(/[/\\]/).map((segment) => segment.replace(CUT_OFF, ""))
+}
+
+/**
+ * Whether a path leads up only when it is decoded (`/api/..%2Fopen`, `/api/..;/open`): some servers take it for `/open`,
+ * others for a path below `/api`, so no one limit is that of both.
+ *
+ * @param pathname as `URL` gives it, so that plain dot segments are resolved
+ */
+export function leadsUpHidden(pathname: string): boolean {
+  return decodedSegments(pathname).includes("..")
+}
+
 /**
  * The segments of a path, each as its bytes.
  *
  * Whatever a server behind may take for the same path is the same path here, so that no spelling of it escapes a limit:
  * percent-encoded bytes are decoded once (slashes too), empty segments and a slash at the end do not count, dot segments
- * are resolved. Upper and lower case differ.
+ * are resolved; parameters of a segment (from a semicolon on) and what follows a byte 0 do not count. Upper and lower
+ * case differ. A byte that is encoded twice is another path, as it is for a server that decodes once.
  *
  * @param pathname as `URL` gives it, so that all but ASCII is percent-encoded
  */
 function pathSegments(pathname: string): string[] {
-  const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
   const segments: string[] = []
-  for (const segment of bytes.split(/[/\\]/)) {
+  for (const segment of decodedSegments(pathname)) {
     if (segment === "..") segments.pop()
     else if (segment !== "" && segment !== ".") segments.push(segment)
   }

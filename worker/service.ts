@@ -1,10 +1,19 @@
+import { problemResponse } from "../src/http/problem.js"
 import type { Decision } from "../src/types/decision.js"
 import type { WorkerApi, WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
 import type { GroupSetting, LimitSetting } from "./limit-setting.js"
+import { leadsUpHidden } from "./path-prefix.js"
 import { proxyTo } from "./proxy.js"
 import { rateLimit, rateLimitByName } from "./rate-limit.js"
 import type { Settings, SettingVariables } from "./settings.js"
+
+const AMBIGUOUS = {
+  type: "about:blank",
+  title: "Bad Request",
+  status: 400,
+  detail: "The path has a hidden .. segment, allowed are plain ones.",
+}
 
 /** What `wrangler.toml` binds. */
 export interface ServiceEnv extends SettingVariables, WorkerApiEnv {}
@@ -14,7 +23,7 @@ export type Service = (request: Request, env: ServiceEnv, context: ExecutionCont
 
 /**
  * The deployed Worker under its settings: each path behind the limit that protects it, then the upstream or the echo. A
- * path that none protects is not limited.
+ * path that none protects is not limited. One that servers may take for different paths is refused.
  *
  * @param api answers its own paths, and is told of every decision
  */
@@ -79,6 +88,7 @@ export function makeService(
     const url = new URL(request.url)
     const answer = api?.answer(request, url)
     if (answer) return answer
+    if (leadsUpHidden(url.pathname)) return problemResponse(AMBIGUOUS)
     const limit = limitByPath.find(url.pathname)
     return limit === undefined ? unlimited(request) : services.get(limit)!(request, env, context)
   }

@@ -1,10 +1,9 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { EventStream } from "../metrics/event-stream.js"
-import type { Metrics } from "../metrics/metrics.js"
+import type { LimitGauge, Metrics } from "../metrics/metrics.js"
 import type { RecentIds } from "../metrics/recent-ids.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { Awaitable } from "../types/limiter.js"
 import type { ApiRequest } from "./api-request.js"
 import type { LimitStorage } from "./storage.js"
 
@@ -22,8 +21,10 @@ export interface ApiContext {
   readonly recent: RecentIds
   /** Told of each decision, with how many seconds it took. */
   onDecision(decision: Decision, limit: string, seconds: number, nowMs: number): void
-  /** The counts to be told; more than this process's own where several serve the same limits. */
-  collect(): Awaitable<Metrics>
+  /** The counts to be told, and when they were counted; more than this process's own where several serve the limits. */
+  collect(): Promise<{ readonly metrics: Metrics; readonly atMs: number }>
+  /** The configured limits to be told beside them. */
+  limitGauges(): Promise<readonly LimitGauge[]>
   /** Answers `/v1/events` where the stream is elsewhere. */
   readonly eventSource: ((request: ApiRequest) => Promise<Response>) | null
 }

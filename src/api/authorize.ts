@@ -12,6 +12,9 @@ const UNKNOWN_ADDRESS = "unknown"
 /** What a Host may be where anybody may ask: a name that only this machine resolves to itself. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
+/** What a proxy adds to the requests of others. */
+const PROXY_FIELDS = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"]
+
 export type Gate = (request: ApiRequest) => Promise<void>
 
 /** The SHA-256 of a text. */
@@ -71,11 +74,20 @@ export function requireToken(token: string, { clock, onRefusal, digest }: TokenG
 
 /**
  * Lets requests pass from this machine, where no token is set. A page in a browser of this machine must not: a name that
- * an attacker's server resolves to the loopback address is refused by its Host.
+ * an attacker's server resolves to the loopback address is refused by its Host. Nor must those behind a proxy on this
+ * machine, whose connections all come from here: it is known by the fields that proxies add.
  */
 export const requireLoopback: Gate = async (request) => {
-  if (request.host !== null && LOOPBACK.test(request.host)) return
-  throw new RequestError(403, "Cannot serve the request: without a token, allowed is only this machine.")
+  if (request.host === null || !LOOPBACK.test(request.host)) {
+    throw new RequestError(403, "Cannot serve the request: without a token, allowed is only this machine.")
+  }
+  for (const field of PROXY_FIELDS) {
+    if (request.header(field.toLowerCase()) === null) continue
+    throw new RequestError(
+      403,
+      `Cannot serve the request: it has ${field}, so a proxy passed it on. Without a token, allowed is only this machine.`,
+    )
+  }
 }
 
 /** Refuses requests that a page of another origin makes. */

@@ -4,6 +4,7 @@ import { Metrics } from "../metrics/metrics.js"
 import { RecentIds } from "../metrics/recent-ids.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { SluiceError } from "../types/errors.js"
+import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
@@ -17,6 +18,8 @@ import {
   webDigest,
 } from "./authorize.js"
 import { readRequest } from "./fetch-request.js"
+import { kept } from "./kept.js"
+import { limitGauges } from "./limit-gauges.js"
 import { openApi } from "./open-api.js"
 import { problemAnswer } from "./problem-answer.js"
 import { RequestError } from "./request-error.js"
@@ -49,7 +52,9 @@ export interface ApiOptions {
   /** Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. */
   readonly onDecision?: ApiContext["onDecision"]
   /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
-  readonly collect?: ApiContext["collect"]
+  readonly collect?: () => Awaitable<Metrics>
+  /** How old what `/metrics` and `/v1/totals` tell may be, ms; default 0: it is counted for each request. */
+  readonly keepCountsMs?: number
   /** Answers `/v1/events` where the stream is elsewhere. */
   readonly eventSource?: (request: ApiRequest) => Promise<Response>
   /** Told of each request when it is answered: the endpoint's path without any key, `null` where there is none. */
@@ -76,11 +81,13 @@ export interface Api {
 export function createApi(options: ApiOptions): Api {
   const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
   const { metrics = new Metrics(), events = new EventStream() } = options
-  const { collect = () => metrics, eventSource = null, onDecision = count } = options
+  const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision = count } = options
   const startedAtMs = clock.now()
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
-    ...{ onDecision, collect, eventSource, recent: new RecentIds() },
+    ...{ onDecision, eventSource, recent: new RecentIds() },
+    collect: kept(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
+    limitGauges: kept(() => limitGauges({ limits, clock }, metrics), keepCountsMs, clock),
   }
   const pass = token === null ? requireLoopback : tokenGate(token)
   const router = new Router(ROUTES)

@@ -60,7 +60,7 @@ function statusOf(error: unknown): number {
 
 function detailOf(error: Error): string {
   // In the API's own words.
-  if (error instanceof LimitNotFound) return error.message.replace("; limits() lists", "; GET /v1/limits lists")
+  if (error instanceof LimitNotFound) return error.message.replace(": limits() lists", ": GET /v1/limits lists")
   return error.message
 }
 

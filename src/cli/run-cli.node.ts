@@ -75,7 +75,7 @@ function isOutOfRange(error: unknown): error is RangeError {
 function messageOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error)
   if (!(error instanceof LimitNotFound)) return message
-  return message.replace(/; (limits\(\)|GET \/v1\/limits) lists/, "; sluice limit list tells")
+  return message.replace(/: (limits\(\)|GET \/v1\/limits) lists/, ": sluice limit list tells")
 }
 
 function codeOf(error: unknown): string {

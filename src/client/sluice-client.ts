@@ -59,8 +59,8 @@ const MOST_LISTED = 1_000
  * The limits of a server, `sluice serve` or a deployed Worker, by the verbs that limits in this process have.
  *
  * A call that can be repeated harmlessly is tried again where the server does not answer: those that ask, those that
- * settle or set something, and `check`, which carries an id of its own so that it is charged once. `charge` and
- * `checkAll` are not repeated.
+ * settle or set something, and `check`, which carries an id of its own so that it is charged once. `charge`,
+ * `reset` and `checkAll` are not repeated.
  *
  * Every verb fails with what the limiter behind the server throws: `LimitNotFound`, `CostError`, `KeyError`,
  * `PolicyError`, `RangeError`; with `StoreUnavailable` where the server does not answer in time; with `ApiError` where it
@@ -111,8 +111,8 @@ export class SluiceClient implements NamedLimits {
 
   /** Asks and charges: once, however often the call has to be repeated. */
   async check(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
-    const { signal, ...asked } = options
-    const body = { key, id: newId(), ...asked }
+    const { signal, id = newId(), ...asked } = options
+    const body = { key, ...asked, id }
     return readDecision(await this.#post<DecisionJson>("/v1/check", body, { repeatable: true, signal }))
   }
 
@@ -161,9 +161,12 @@ export class SluiceClient implements NamedLimits {
     return (await this.#post<{ unblocked: boolean }>("/v1/unblock", body, { repeatable: true })).unblocked
   }
 
-  /** Makes a key's quota full. Whether there was anything to forget; `false` too after a lost answer. */
+  /**
+   * Makes a key's quota full. Whether there was anything to forget. Not repeated where the answer is lost: a second one
+   * would forget what was charged after the first.
+   */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
-    return (await this.#post<{ reset: boolean }>("/v1/reset", { key, ...choice }, { repeatable: true })).reset
+    return (await this.#post<{ reset: boolean }>("/v1/reset", { key, ...choice }, { repeatable: false })).reset
   }
 
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {

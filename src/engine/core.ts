@@ -11,6 +11,8 @@ const RULE_FIELDS = 8
 const SCRATCH_MAX = 65_536
 /** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
 const UNCOMPARED = 15
+/** Equal to no key, whatever a caller passes. */
+const NO_KEY = Symbol("no key")
 
 /**
  * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
@@ -22,8 +24,8 @@ export class Core {
   readonly #verdictAt: number
   readonly #ruleAt: number
   readonly #stager: KeyStager | null
-  /** The key of the last `check`; its length is 0 where the key buffer holds another one. */
-  #checkedKey = ""
+  /** The key of the last `check`; `NO_KEY` where the key buffer holds another one. */
+  #checkedKey: unknown = NO_KEY
   #checkedLength = 0
   #uncompared = 0
   #scratchAt = 0
@@ -79,7 +81,7 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
-    this.#checkedLength = 0
+    this.#checkedKey = NO_KEY
     if (this.#stager !== null && typeof key === "string") {
       const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
       if (length > 0) return length
@@ -95,16 +97,18 @@ export class Core {
    * @throws {KeyError} as `stageKey`
    */
   check(limit: number, key: string, cost: number, nowMs: number): number {
-    if (this.#uncompared > 0) this.#uncompared--
-    else if (this.#checkedLength > 0 && key === this.#checkedKey) {
-      return this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
-    } else this.#uncompared = UNCOMPARED
+    return this.#uncompared === 0 && key === this.#checkedKey
+      ? this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
+      : this.#checkAnother(limit, key, cost, nowMs)
+  }
+
+  #checkAnother(limit: number, key: string, cost: number, nowMs: number): number {
+    this.#uncompared = this.#uncompared === 0 ? UNCOMPARED : this.#uncompared - 1
     const length = this.stageKey(key)
     const outcome = this.exports.check(limit, length, cost, nowMs)
-    if (outcome !== OUTCOME.badArgument) {
-      this.#checkedKey = key
-      this.#checkedLength = length
-    }
+    if (outcome === OUTCOME.badArgument) return outcome
+    this.#checkedKey = key
+    this.#checkedLength = length
     return outcome
   }
 

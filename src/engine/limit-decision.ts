@@ -1,3 +1,4 @@
+import type { Rule } from "../policy/policy.js"
 import type { Algorithm } from "../types/algorithm.js"
 import type { Decision, Reason, RuleDecision } from "../types/decision.js"
 import type { Receipt } from "../types/receipt.js"
@@ -12,6 +13,9 @@ export interface Issuer {
 export function receiptId(issuer: Issuer, charge: number): string {
   return `${issuer.id}-${charge.toString(36)}`
 }
+
+/** What a decision tells of the rule that binds most. */
+export type BindingRule = Pick<Rule, "name" | "algorithm" | "limit">
 
 /**
  * A decision as the engine gives it: one small object. The receipt is made when it is asked for, since most are
@@ -38,9 +42,7 @@ export class LimitDecision implements Decision {
   constructor(
     reason: Reason,
     key: string,
-    policy: string,
-    algorithm: Algorithm,
-    limit: number,
+    rule: BindingRule,
     remaining: number,
     cost: number,
     retryAfterMs: number,
@@ -52,9 +54,9 @@ export class LimitDecision implements Decision {
   ) {
     this.allowed = reason === "ok"
     this.key = key
-    this.policy = policy
-    this.algorithm = algorithm
-    this.limit = limit
+    this.policy = rule.name
+    this.algorithm = rule.algorithm
+    this.limit = rule.limit
     this.remaining = remaining
     this.cost = cost
     this.retryAfterMs = retryAfterMs

@@ -1,5 +1,5 @@
 import type { Policy } from "../policy/policy.js"
-import type { RuleDecision } from "../types/decision.js"
+import type { Reason, RuleDecision } from "../types/decision.js"
 import { CostError, DumpError, show } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
@@ -33,6 +33,9 @@ export interface LimitOptions {
 /** What a saved cell belongs to. */
 export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
 export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
+
+/** The reason of a decision, by its outcome. */
+const REASONS: readonly (Reason | undefined)[] = ["limit", "ok", "blocked"]
 
 const FIRST_SAVE_ROOM = 4096
 
@@ -111,9 +114,7 @@ export class Limit {
 
   /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
   check(key: string, cost: number, nowMs: number): LimitDecision {
-    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
-    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
-    return this.#decision(outcome, key, cost, nowMs, cost > 0)
+    return this.#decision(this.#core.check(this.#pointer, key, cost, nowMs), key, cost, nowMs, cost > 0)
   }
 
   /** As `check`, without a decision: the fastest question. */
@@ -190,9 +191,7 @@ export class Limit {
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
   peek(key: string, cost: number, nowMs: number): LimitDecision {
     const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.peek(this.#pointer, length, cost, nowMs)
-    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
-    return this.#decision(outcome, key, cost, nowMs, false)
+    return this.#decision(this.#core.exports.peek(this.#pointer, length, cost, nowMs), key, cost, nowMs, false)
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -331,23 +330,22 @@ export class Limit {
     nowMs: number,
   ): LimitDecision {
     const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const rule = { name: policy, algorithm, limit }
+    const issuer = this.#issuer
     const decision = new LimitDecision(
       "ok",
       key,
-      policy,
-      algorithm,
-      limit,
+      rule,
       remaining,
       cost,
       0,
       resetAfterMs,
       0,
-      this.#issuer,
+      issuer,
       charge,
       chargedAtMs,
     )
-    if (rules !== undefined) Object.assign(decision, { rules })
-    return decision
+    return rules === undefined ? decision : Object.assign(decision, { rules })
   }
 
   /** Counts denials in a key's statistics that were not asked one by one. */
@@ -412,29 +410,32 @@ export class Limit {
   }
 
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
-    if (outcome < OUTCOME.denied || outcome > OUTCOME.blocked) throw this.#error(outcome, key, cost, nowMs)
+    const reason = REASONS[outcome]
+    if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
     const { verdict } = this.#core
     const { rules } = this.#policy
     const binding = verdict[2]!
-    const rule = rules[binding]!
     const at = VERDICT_HEAD + binding * VERDICT_RULE
     const decision = new LimitDecision(
-      outcome === OUTCOME.admitted ? "ok" : outcome === OUTCOME.denied ? "limit" : "blocked",
+      reason,
       key,
-      rule.name,
-      rule.algorithm,
-      rule.limit,
-      verdict[at]!,
+      rules[binding]!,
+      small(verdict[at]!),
       cost,
-      verdict[0]!,
-      verdict[at + 2]!,
-      verdict[1]!,
+      small(verdict[0]!),
+      small(verdict[at + 2]!),
+      small(verdict[1]!),
       this.#issuer,
-      outcome === OUTCOME.admitted && charging ? ++this.charges : 0,
+      charging && reason === "ok" ? ++this.charges : 0,
       verdict[3]!,
     )
-    if (rules.length > 1) Object.assign(decision, { rules: this.#ruleDecisions(verdict) })
-    return decision
+    return rules.length === 1 ? decision : Object.assign(decision, { rules: this.#ruleDecisions(verdict) })
+  }
+
+  /** What is no decision of the core: a new key's denial where there is no room, else an error. */
+  #undecided(outcome: number, key: string, cost: number, nowMs: number): LimitDecision {
+    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
+    throw this.#error(outcome, key, cost, nowMs)
   }
 
   #ruleDecisions(verdict: Float64Array): RuleDecision[] {
@@ -464,25 +465,9 @@ export class Limit {
       retryAfterMs: rule.periodMs,
       resetAfterMs: rule.periodMs,
     }))
-    const first = closed[0]!
-    const { policy, algorithm, limit, periodMs } = first
-    const decision = new LimitDecision(
-      "limit",
-      key,
-      policy,
-      algorithm,
-      limit,
-      0,
-      cost,
-      periodMs,
-      periodMs,
-      0,
-      this.#issuer,
-      0,
-      0,
-    )
-    if (closed.length > 1) Object.assign(decision, { rules: closed })
-    return decision
+    const { periodMs } = rules[0]!
+    const decision = new LimitDecision("limit", key, rules[0]!, 0, cost, periodMs, periodMs, 0, this.#issuer, 0, 0)
+    return rules.length === 1 ? decision : Object.assign(decision, { rules: closed })
   }
 
   #settle(outcome: number, key: string, units: number, nowMs: number): void {
@@ -502,6 +487,12 @@ export class Limit {
     }
     return new RangeError(`Cannot take ${String(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
   }
+}
+
+/** The same number. An object holds one that is an int32 by itself, and needs a box for a float: most here are small. */
+function small(value: number): number {
+  const int = value | 0
+  return int === value ? int : value
 }
 
 function isTime(nowMs: number): boolean {

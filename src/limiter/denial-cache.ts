@@ -23,6 +23,13 @@ interface Denial {
   readonly untilMs: number
 }
 
+/** What was told of a key that did not deny. */
+interface Admissible {
+  readonly policy: string
+  readonly decision: Decision
+  readonly toldAtMs: number
+}
+
 /** What a question found out before it was asked: whether the key was changed since is told by it. */
 export interface Ticket {
   readonly askedAtMs: number
@@ -46,6 +53,7 @@ export class DenialCache {
   readonly #maxAgeMs: number
   readonly #clock: Clock
   readonly #denials = new Map<string, Denial>()
+  readonly #beside = new Map<string, Admissible>()
   readonly #changes = new Uint32Array(CHANGE_SLOTS)
   #hits = 0
 
@@ -90,7 +98,7 @@ export class DenialCache {
     }
     if (cost < denial.decision.cost) return null
     this.#hits += 1
-    return answer(denial.decision, policy, cost, nowMs - denial.askedAtMs)
+    return { ...laterDenial(denial.decision, policy, cost, nowMs - denial.askedAtMs), reason: "cached" }
   }
 
   /** Remembers what a question was told, unless it was no denial or the key was changed meanwhile. */
@@ -106,20 +114,49 @@ export class DenialCache {
     this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, untilMs })
   }
 
+  /**
+   * Remembers what was told of a key that would have admitted, beside one that denied.
+   *
+   * @internal
+   */
+  noteBeside(name: string, { canonical: policy }: Policy, decision: Decision): void {
+    this.#beside.delete(name)
+    if (this.#beside.size >= this.#maxKeys) this.#beside.delete(this.#beside.keys().next().value!)
+    this.#beside.set(name, { policy, decision, toldAtMs: this.#clock.now() })
+  }
+
+  /**
+   * What `noteBeside` was told last of the same check, lately. It decides nothing: it is shown beside a denial.
+   *
+   * @internal
+   */
+  findBeside(name: string, policy: Policy, cost: number): Decision | null {
+    const told = this.#beside.get(name)
+    if (told === undefined) return null
+    const ageMs = this.#clock.now() - told.toldAtMs
+    const { decision } = told
+    if (ageMs < 0 || ageMs >= this.#maxAgeMs || told.policy !== policy.canonical || decision.cost !== cost) return null
+    return { ...decision, resetAfterMs: Math.max(0, decision.resetAfterMs - ageMs) }
+  }
+
   /** Forgets a key that is being changed, and what questions under way will be told of it. */
   forget(name: string): void {
     this.#changes[slotOf(name)]! += 1
     this.#denials.delete(name)
+    this.#beside.delete(name)
   }
 }
 
-/** The denial as it stands after a time, for its own cost or a greater one. */
-function answer(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
+/**
+ * A denial as it stands after a time, for its own cost or a greater one. Its `retryAfterMs` is exact for its own cost,
+ * and enough for a greater one.
+ */
+export function laterDenial(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
   const { receipt: _receipt, rules: told, ...rest } = decision
   const more = cost - decision.cost
   const waitMs = (rule: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">, index: number) =>
     Math.max(0, enoughMs(policy.rules[index]!, rule, more) - elapsedMs)
-  const later = { cost, reason: "cached", resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) } as const
+  const later = { cost, resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) }
   const ownMs = Math.max(1, decision.retryAfterMs - elapsedMs)
   if (told === undefined) return { ...rest, ...later, retryAfterMs: Math.max(ownMs, waitMs(decision, 0)) }
   const rules = told.map((rule, index) => ({

@@ -59,8 +59,6 @@ interface Lease {
   left: number
   /** Numbers the receipts of what is spent. */
   spends: number
-  /** Numbers of receipts that were given back. */
-  readonly refunded: Set<number>
 }
 
 interface Pool {
@@ -77,19 +75,42 @@ interface Pool {
   draw: { readonly sinceMs: number; readonly waiting: { readonly cost: number; readonly resume: Resume }[] } | null
   /** Until when draws are expected to grant units, so that it is worth waiting for one. */
   leasingUntilMs: number
+  /** Counts what ended all leases at once. */
+  revocations: number
+  /** Units of no lease any more that have not got back yet. */
+  readonly unreturned: UnusedUnits[]
+}
+
+/** A draw under way, and what it found. */
+interface Begun {
+  readonly pool: Pool
+  readonly revocations: number
 }
 
 /** What came of a draw for those who waited: perhaps units, else a denial; or nothing was heard of it. */
 export type Waited = Decision | "answered" | "lost"
+
+/**
+ * What is to be done for a receipt of a lease: nothing more, or, where it cost more than was spent, to charge the rest,
+ * for which the owner is to be asked.
+ */
+export type Settlement = "done" | "charge"
+
 type Resume = (waited: Waited) => void
 
 const FIRST_UNITS = 16
 const MAX_KEYS = 1_000
+/** Of the most units of a lease, a check may cost so much to be answered from one. */
+const COST_SHARE = 1 / 4
 /** Of its time to live, a lease that is still idle after this share is given back. */
 const IDLE_SHARE = 3 / 4
 const GROWTH_MOST = 8
 /** For so many times to live after a lease another one is expected. */
 const LEASING_TTLS = 2
+/** Leases of a key of which nothing is left, kept so that what was spent from them can be given back. */
+const MOST_EMPTY = 16
+/** Settled receipts that are remembered. */
+const MOST_SETTLED = 10_000
 /**
  * A draw of which nothing was heard for so long is made again: whoever asked may be gone. Twice as long after each that
  * was lost, so that an owner with too much to do is not asked ever more.
@@ -107,11 +128,24 @@ const SPEND_MARK = "/"
  */
 export class LeasePool {
   readonly #options: LeasePoolOptions
+  /** The one that was asked about last comes last. */
   readonly #pools = new Map<string, Pool>()
+  readonly #begun = new WeakMap<DrawRequest, Begun>()
+  readonly #evicted: UnusedUnits[] = []
+  /** Ids of receipts, the one that was settled first comes first. */
+  readonly #settled = new Set<string>()
   #calls = 0
 
   constructor(options: LeasePoolOptions) {
     this.#options = options
+  }
+
+  /**
+   * Whether checks of a cost are answered from leases: of 1 always, else up to a quarter of the most units. What a
+   * spent unit is worth cannot be given back when its lease has ended, so what costs much is asked of the owner.
+   */
+  takes(cost: number): boolean {
+    return cost > 0 && cost <= Math.max(1, this.#options.units * COST_SHARE)
   }
 
   /** Units that are here now, unspent and not expired. */
@@ -139,13 +173,13 @@ export class LeasePool {
    * @returns `null` where nothing is to be drawn: a draw is under way that is worth waiting for, or there is enough
    */
   begin(key: string, cost: number, nowMs: number): DrawRequest | null {
-    const pool = this.#poolOf(key)
+    const pool = this.#poolOf(key, nowMs)
     const { units: most, ifBusy } = this.#options
     const { draw } = pool
-    const isDrawing = draw !== null && nowMs - draw.sinceMs < pool.lostAfterMs && nowMs >= draw.sinceMs
-    if (isDrawing && (cost === 0 || nowMs < pool.leasingUntilMs)) return null
+    const drawing = isDrawing(pool, nowMs)
+    if (drawing && (cost === 0 || nowMs < pool.leasingUntilMs)) return null
     if (cost === 0 && this.leftOf(key, nowMs) * 4 > pool.size) return null
-    if (!isDrawing) {
+    if (!drawing) {
       if (draw !== null) pool.lostAfterMs = Math.min(pool.lostAfterMs * 2, DRAW_LOST_MOST_MS)
       // Those who wait for a lost draw may still hear of it, or of this one.
       pool.draw = { sinceMs: nowMs, waiting: draw?.waiting ?? [] }
@@ -156,7 +190,10 @@ export class LeasePool {
     pool.missed = 0
     this.#calls += 1
     const id = `lease-${this.#calls.toString(36)}-${crypto.randomUUID()}`
-    return { cost, demand, units, ifBusy, giveBack: takeUnused(pool, (lease) => isStale(lease, nowMs)), id }
+    const giveBack = takeUnused(pool, (lease) => isStale(lease, nowMs))
+    const request = { cost, demand, units, ifBusy, giveBack, id }
+    this.#begun.set(request, { pool, revocations: pool.revocations })
+    return request
   }
 
   /** Waits for the draw under way, where `begin` said that there is one. `resume` is called once. */
@@ -172,15 +209,22 @@ export class LeasePool {
    * @param askedAtMs before the draw was sent
    */
   end(key: string, request: DrawRequest, { decision, denial }: Drawn, askedAtMs: number): Decision {
-    const pool = this.#poolOf(key)
-    const own = this.#take(key, pool, request, decision, askedAtMs)
+    const begun = this.#begun.get(request)!
+    const { pool } = begun
+    const own = this.#take(key, begun, request, decision, askedAtMs)
     pool.lostAfterMs = DRAW_LOST_MS
     const waited = (decision.allowed ? denial : decision) ?? "answered"
     this.#resume(pool, waited, this.leftOf(key, askedAtMs))
     return own
   }
 
-  #take(key: string, pool: Pool, { cost }: DrawRequest, decision: Decision, askedAtMs: number): Decision {
+  #take(
+    key: string,
+    { pool, revocations }: Begun,
+    { cost }: DrawRequest,
+    decision: Decision,
+    askedAtMs: number,
+  ): Decision {
     pool.decision = decision
     const { receipt } = decision
     if (!decision.allowed || receipt === undefined || decision.cost <= cost) {
@@ -188,29 +232,25 @@ export class LeasePool {
       if (cost > 0 && this.#options.ifBusy) pool.leasingUntilMs = 0
       return decision
     }
+    const units = decision.cost - cost
+    const first = { ...receipt, id: `${receipt.id}${SPEND_MARK}1`, cost }
+    if (pool.revocations !== revocations) {
+      pool.unreturned.push({ receipt, units })
+      return this.#told(key, pool, cost, first, askedAtMs)
+    }
     if (this.#options.ifBusy) pool.leasingUntilMs = askedAtMs + this.#options.ttlMs * LEASING_TTLS
     this.#resize(pool, askedAtMs)
-    const units = decision.cost - cost
     const expiresAtMs = askedAtMs + Math.min(this.#options.ttlMs, windowEndMs(decision))
     const spends = cost > 0 ? 1 : 0
-    const lease = {
-      receipt,
-      drawnAtMs: askedAtMs,
-      expiresAtMs,
-      granted: units,
-      left: units,
-      spends,
-      refunded: new Set<number>(),
-    }
-    pool.leases.push(lease)
-    const first = { ...receipt, id: `${receipt.id}${SPEND_MARK}1`, cost }
+    pool.leases.push({ receipt, drawnAtMs: askedAtMs, expiresAtMs, granted: units, left: units, spends })
     return this.#told(key, pool, cost, first, askedAtMs)
   }
 
-  /** A draw failed: the next check may try again. */
-  fail(key: string): void {
-    const pool = this.#pools.get(key)
-    if (pool !== undefined) this.#resume(pool, "lost", 0)
+  /** A draw failed: the next check may try again. What it was to give back is kept for then; it is taken once. */
+  fail(request: DrawRequest): void {
+    const { pool } = this.#begun.get(request)!
+    pool.unreturned.push(...request.giveBack)
+    this.#resume(pool, "lost", 0)
   }
 
   #resume(pool: Pool, waited: Waited, left: number): void {
@@ -221,10 +261,33 @@ export class LeasePool {
     for (const { resume } of waiting) resume(waited)
   }
 
-  /** Takes out what nobody spent for long, or all, to be given back. */
-  unused(key: string, nowMs: number, which: "idle" | "all"): readonly UnusedUnits[] {
+  /** Takes out what nobody spent for long, to be given back. */
+  idle(key: string, nowMs: number): readonly UnusedUnits[] {
     const pool = this.#pools.get(key)
-    return pool === undefined ? [] : takeUnused(pool, (lease) => which === "all" || isStale(lease, nowMs))
+    return pool === undefined ? [] : takeUnused(pool, (lease) => isStale(lease, nowMs))
+  }
+
+  /** Whether there is something that may have to be given back. */
+  hasUnused(key: string, nowMs: number): boolean {
+    return this.leftOf(key, nowMs) > 0 || (this.#pools.get(key)?.unreturned.length ?? 0) > 0
+  }
+
+  /** Ends all leases of a key, those that draws under way will bring too. Takes out what is here, to be given back. */
+  revoke(key: string): readonly UnusedUnits[] {
+    const pool = this.#pools.get(key)
+    if (pool === undefined) return []
+    pool.revocations += 1
+    return takeUnused(pool, () => true)
+  }
+
+  /** Forgets a key whose quota is made full: nothing of before is to be given back, nor what draws under way bring. */
+  forget(key: string): void {
+    this.#pools.delete(key)
+  }
+
+  /** Takes out what keys left that had to make room for others, to be given back. */
+  takeEvicted(): readonly UnusedUnits[] {
+    return this.#evicted.splice(0)
   }
 
   /** Whether a receipt is of units that were spent from a lease, here or in another pool. */
@@ -232,28 +295,71 @@ export class LeasePool {
     return id.includes(SPEND_MARK)
   }
 
-  /** Takes units back that were spent from a lease, while it lasts. A receipt gives back once. */
-  refund({ id, key, cost }: Receipt, units: number, nowMs: number): boolean {
-    const [lease, spend] = splitReceipt(id)
-    const found = this.#pools.get(key)?.leases.find((each) => each.receipt.id === lease)
-    if (found === undefined || !isLive(found, nowMs) || !(spend >= 1 && spend <= found.spends)) return false
-    if (found.refunded.has(spend) || units > cost || found.left + units > found.granted + cost) return false
-    found.refunded.add(spend)
-    found.left += units
-    return true
+  /** The receipt of the draw that units were spent from. */
+  static drawOf(receipt: Receipt): Receipt {
+    return { ...receipt, id: splitReceipt(receipt.id)[0] }
   }
 
-  #poolOf(key: string): Pool {
+  /**
+   * Settles a receipt of units that were spent from a lease, once. While the lease lasts, units that were given back
+   * can be spent again; later they come back with time.
+   *
+   * @param units given back, or, where negative, charged on top: that is for the caller to do
+   */
+  settle(receipt: Receipt, units: number, nowMs: number): Settlement {
+    if (this.#settled.has(receipt.id)) return "done"
+    if (this.#settled.size >= MOST_SETTLED) this.#settled.delete(this.#settled.values().next().value!)
+    this.#settled.add(receipt.id)
+    if (units < 0) return "charge"
+    this.#takeBack(receipt, units, nowMs)
+    return "done"
+  }
+
+  /** The charge that `settle` asked for failed: the receipt may be settled again. */
+  reopen({ id }: Receipt): void {
+    this.#settled.delete(id)
+  }
+
+  #takeBack({ id, key, cost }: Receipt, units: number, nowMs: number): void {
+    const [draw, spend] = splitReceipt(id)
+    const lease = this.#pools.get(key)?.leases.find((each) => each.receipt.id === draw)
+    if (lease === undefined || !isLive(lease, nowMs) || !(spend >= 1 && spend <= lease.spends)) return
+    if (units > cost || lease.left + units > lease.granted + cost) return
+    lease.left += units
+  }
+
+  #poolOf(key: string, nowMs: number): Pool {
     let pool = this.#pools.get(key)
     if (pool === undefined) {
-      if (this.#pools.size >= MAX_KEYS) this.#pools.delete(this.#pools.keys().next().value!)
+      if (this.#pools.size >= MAX_KEYS) this.#evictOne(nowMs)
       // Where leases are only for what is busy, it is not known yet whether to wait for one.
       const leasingUntilMs = this.#options.ifBusy ? 0 : Number.POSITIVE_INFINITY
       const size = Math.min(FIRST_UNITS, this.#options.units)
-      pool = { leases: [], decision: null, size, draw: null, leasingUntilMs, missed: 0, lostAfterMs: DRAW_LOST_MS }
-      this.#pools.set(key, pool)
-    }
+      const lostAfterMs = DRAW_LOST_MS
+      pool = {
+        leases: [],
+        decision: null,
+        size,
+        draw: null,
+        leasingUntilMs,
+        missed: 0,
+        lostAfterMs,
+        revocations: 0,
+        unreturned: [],
+      }
+    } else this.#pools.delete(key)
+    this.#pools.set(key, pool)
     return pool
+  }
+
+  /** Of the keys that wait for no draw, the one that nobody asked about for longest makes room. */
+  #evictOne(nowMs: number): void {
+    for (const [key, pool] of this.#pools) {
+      if (isDrawing(pool, nowMs)) continue
+      this.#pools.delete(key)
+      this.#evicted.push(...takeUnused(pool, () => true))
+      return
+    }
   }
 
   #resize(pool: Pool, nowMs: number): void {
@@ -267,8 +373,12 @@ export class LeasePool {
         pool.size = Math.min(grown, this.#options.units)
       } else if (spentShare < 0.5) pool.size = Math.max(1, Math.floor(pool.size / 2))
     }
+    let empty = 0
     for (let at = pool.leases.length - 1; at >= 0; at--) {
-      if (pool.leases[at]!.left === 0) pool.leases.splice(at, 1)
+      const lease = pool.leases[at]!
+      if (lease.left > 0) continue
+      empty += 1
+      if (empty > MOST_EMPTY || !isLive(lease, nowMs)) pool.leases.splice(at, 1)
     }
   }
 
@@ -290,6 +400,10 @@ export class LeasePool {
   }
 }
 
+function isDrawing({ draw, lostAfterMs }: Pool, nowMs: number): boolean {
+  return draw !== null && nowMs - draw.sinceMs < lostAfterMs && nowMs >= draw.sinceMs
+}
+
 function isLive({ expiresAtMs, drawnAtMs }: Lease, nowMs: number): boolean {
   return nowMs < expiresAtMs && nowMs >= drawnAtMs
 }
@@ -299,8 +413,8 @@ function isStale(lease: Lease, nowMs: number): boolean {
   return !isLive(lease, nowMs) || nowMs - drawnAtMs >= (expiresAtMs - drawnAtMs) * IDLE_SHARE
 }
 
-function takeUnused({ leases }: Pool, isWanted: (lease: Lease) => boolean): UnusedUnits[] {
-  const taken: UnusedUnits[] = []
+function takeUnused({ leases, unreturned }: Pool, isWanted: (lease: Lease) => boolean): UnusedUnits[] {
+  const taken = unreturned.splice(0)
   for (let at = leases.length - 1; at >= 0; at--) {
     const lease = leases[at]!
     if (!isWanted(lease)) continue

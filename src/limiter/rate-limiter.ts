@@ -43,8 +43,6 @@ export interface RateLimiterOptions extends WaitingLineOptions {
   readonly stats?: boolean
 }
 
-/** Where a limit is looked for by name, and there are no names. */
-const ONE_LIMIT = "a RateLimiter has one"
 const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 
 /**
@@ -145,8 +143,14 @@ export class RateLimiter implements Limiter {
    */
   check(key: string, options?: CheckOptions): LimitDecision {
     const limit = this.#limit ?? this.#start()
-    if (options?.id !== undefined) return this.#checkOnce(limit, key, options.id, costOf(options))
-    return limit.check(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    return options === undefined ? limit.check(key, 1, this.#clock.now()) : this.#checkAsAsked(limit, key, options)
+  }
+
+  #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
+    const cost = costOf(options)
+    return options.id === undefined
+      ? limit.check(key, cost, this.#clock.now())
+      : this.#checkOnce(limit, key, options.id, cost)
   }
 
   /** `check` under an id: an admission of the last 5 minutes is told again. */
@@ -163,7 +167,7 @@ export class RateLimiter implements Limiter {
   allow(key: string, options?: CheckOptions): boolean {
     if (options?.id !== undefined) return this.check(key, options).allowed
     const limit = this.#limit ?? this.#start()
-    return limit.allow(key, options === undefined ? 1 : costOf(options), this.#clock.now())
+    return limit.allow(key, costOf(options), this.#clock.now())
   }
 
   /**
@@ -211,7 +215,8 @@ export class RateLimiter implements Limiter {
    * else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
-    for (const { limit } of items) if (limit !== undefined) throw new LimitNotFound(limit, "limit", ONE_LIMIT)
+    for (const { limit } of items)
+      if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
     return decideAll(
       items.map((item) => ({
         subject: item.key,

@@ -110,6 +110,11 @@ export class Metrics {
     this.#refusedLogins++
   }
 
+  /** Whether anything is told of a key. */
+  tellsKey(key: string): boolean {
+    return this.#keyLabel(key) !== null
+  }
+
   /** Sums over all limits, for views that are not Prometheus. */
   sums(): Readonly<Totals> {
     const sums: Totals = { allowed: 0, denied: 0, allowedCost: 0, deniedCost: 0 }

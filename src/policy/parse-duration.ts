@@ -85,10 +85,10 @@ function readText(field: string, input: string, range: DurationRange): number {
   if (match === null) throw new PolicyError(field, input, describe(range))
   const [, count, fraction, unit] = match
   if (fraction !== undefined) {
-    throw new PolicyError(field, input, 'a whole number and a unit, as in "1500ms" for "1.5s"')
+    throw new PolicyError(field, input, 'a whole number, as in "1500ms" for "1.5s"')
   }
   if (unit === "") {
-    throw new PolicyError(field, input, 'a text with a unit such as "10s", or a number of ms that is no text')
+    throw new PolicyError(field, input, 'a whole number of ms, or a text such as "10s" with its unit')
   }
   // A count beyond 2^53 loses digits here, but then the product is beyond every range and the caller refuses it.
   return Number(count) * parseDurationUnit(field, input, unit!)

@@ -1,7 +1,7 @@
 import { chargeTogether, type Party } from "../limiter/charge-together.js"
 import { allDecision } from "../limiter/decide-all.js"
-import { DenialCache } from "../limiter/denial-cache.js"
-import { type DrawRequest, LeasePool, type Waited } from "../limiter/lease-pool.js"
+import { DenialCache, laterDenial } from "../limiter/denial-cache.js"
+import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../limiter/lease-pool.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { ManualClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -107,6 +107,12 @@ class Simulation {
       this.#check(isolate, { key: key!, cost, group }, ({ allowed }) => done(allowed))
       return
     }
+    const known = [...keys].flatMap((each) => isolate.cache?.find(String(each), this.#scenario.policy, cost) ?? [])
+    if (known.length > 0) {
+      for (const denial of known) this.#tally.decided(denial, cost, group)
+      done(false)
+      return
+    }
     const parties = [...keys].map((each) => this.#partyOf(isolate, { key: each, cost, group }))
     void chargeTogether(parties).then((answers) => done(answers.every(({ allowed }) => allowed)))
   }
@@ -119,7 +125,8 @@ class Simulation {
     turn = 0,
     waited: Waited = "answered",
   ): void {
-    const { cache, leases } = isolate
+    const { cache, location } = isolate
+    const leases = isolate.leases?.takes(cost) ? isolate.leases : null
     const name = String(key)
     const known = cache?.find(name, this.#scenario.policy, cost)
     if (known) {
@@ -133,8 +140,9 @@ class Simulation {
       this.#tally.decided(spent, cost, group)
       done(spent)
     } else if (typeof waited === "object" && waited.cost <= cost) {
-      this.#tally.decided(waited, cost, group)
-      done(waited)
+      const denied = laterDenial(waited, this.#scenario.policy, cost, 0)
+      this.#tally.decided(denied, cost, group)
+      done(denied)
       return
     }
     if (leases === null || turn === LEASE_TURNS) {
@@ -142,6 +150,7 @@ class Simulation {
       return
     }
     const request = leases.begin(name, spent === null ? cost : 0, askedAtMs)
+    this.#giveBack(location, leases.takeEvicted())
     if (request !== null) this.#draw(isolate, { key, cost, group }, request, spent === null ? done : null)
     if (request !== null || spent !== null) return
     leases.wait(name, cost, (found) => this.#check(isolate, { key, cost, group }, done, turn + 1, found))
@@ -189,24 +198,45 @@ class Simulation {
 
   #giveBackLater(location: Location, leases: LeasePool, key: number): void {
     this.#queue.schedule(this.#nowMs + this.#scenario.lease!.ttlMs * 0.8, () => {
-      for (const { receipt, units } of leases.unused(String(key), this.#clock.now(), "idle")) {
-        this.#call(location, key, (object, answer) => object.refund(receipt, units, () => answer(() => undefined)))
-      }
+      this.#giveBack(location, leases.idle(String(key), this.#clock.now()))
     })
   }
 
-  #partyOf({ location }: Isolate, { key, cost, group }: VirtualCheck): Party {
+  #giveBack(location: Location, unused: readonly UnusedUnits[]): void {
+    for (const { receipt, units } of unused) {
+      this.#call(location, Number(receipt.key), (object, answer) =>
+        object.refund(receipt, units, () => answer(() => undefined)),
+      )
+    }
+  }
+
+  #partyOf({ location, cache }: Isolate, { key, cost, group }: VirtualCheck): Party {
+    const name = String(key)
+    const ticket = cache?.ticket(name)
     const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
     return {
       charge: () =>
         new Promise((resolve) => {
           this.#call(location, key, (object, answer) =>
-            object.check(String(key), cost, decided, (decision) => answer(() => resolve(allDecision([decision])))),
+            object.check(name, cost, decided, (decision) =>
+              answer(() => {
+                if (ticket !== undefined) cache?.note(name, this.#scenario.policy, decision, ticket)
+                resolve(allDecision([decision]))
+              }),
+            ),
           )
         }),
       refund: (receipt) =>
         new Promise((resolve) => {
-          this.#call(location, key, (object, answer) => object.refund(receipt, receipt.cost, () => answer(resolve)))
+          cache?.forget(name)
+          this.#call(location, key, (object, answer) =>
+            object.refund(receipt, receipt.cost, () =>
+              answer(() => {
+                cache?.forget(name)
+                resolve()
+              }),
+            ),
+          )
         }),
     }
   }

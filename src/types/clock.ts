@@ -18,6 +18,14 @@ function endTurn(): void {
   isEnding = false
 }
 
+function readTurn(): void {
+  turnMs = Date.now()
+  usesLeft = TURN_USES
+  if (isEnding) return
+  isEnding = true
+  queueMicrotask(endTurn)
+}
+
 /**
  * The machine's wall clock, read once per turn: for callers that check many keys one after the other, since reading the
  * clock takes about as long as a check.
@@ -38,16 +46,8 @@ function endTurn(): void {
  */
 export const turnClock: Clock = {
   now: () => {
-    if (usesLeft > 0) {
-      usesLeft--
-      return turnMs
-    }
-    turnMs = Date.now()
-    usesLeft = TURN_USES - 1
-    if (!isEnding) {
-      isEnding = true
-      queueMicrotask(endTurn)
-    }
+    if (usesLeft === 0) readTurn()
+    usesLeft--
     return turnMs
   },
 }

@@ -103,8 +103,8 @@ export class LimitNotFound extends SluiceError {
   declare readonly of: "limit" | "key"
 
   /** @param known what a message tells of the limits that there are */
-  constructor(limit: string, of: "limit" | "key" = "limit", known = "limits() lists those that are") {
-    super(`Cannot find the limit${of === "key" ? " of key" : ""} ${show(limit)}: it is not configured; ${known}.`)
+  constructor(limit: string, of: "limit" | "key" = "limit", known = "limits() lists those configured") {
+    super(`Cannot find the limit${of === "key" ? " of key" : ""} ${show(limit)}: ${known}.`)
     this.limit = limit
     this.of = of
   }
@@ -212,10 +212,8 @@ export function show(value: unknown): string {
     return JSON.stringify(cut)
   }
   if (typeof value === "bigint") return `${value}n`
-  if (typeof value === "number" || typeof value === "boolean" || value === undefined || value === null) {
-    return Object.is(value, -0) ? "-0" : String(value)
-  }
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
+  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value)
   try {
     return show(JSON.stringify(value)).slice(1, -1).replaceAll('\\"', '"')
   } catch {

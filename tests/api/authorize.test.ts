@@ -77,6 +77,23 @@ describe("without a token", () => {
   )
 })
 
+describe("without a token, behind a proxy", () => {
+  test.each([
+    ["X-Forwarded-For", "192.0.2.1"],
+    ["X-Forwarded-For", "127.0.0.1"],
+    ["Forwarded", "for=192.0.2.1"],
+    ["X-Real-IP", "192.0.2.1"],
+    ["Via", "1.1 proxy"],
+  ])("a 403 that says so: %s: %s", async (field, value) => {
+    const { api } = serveApi({}, { token: null })
+    const { status, json } = await answerOf(await api.fetch(health({ [field]: value }, "localhost:8787")))
+    expect(status).toBe(403)
+    expect(json.detail).toContain(`it has ${field}, so a proxy passed it on`)
+    const withToken = serveApi().api
+    expect((await withToken.fetch(health({ [field]: value, authorization: `Bearer ${TOKEN}` }))).status).toBe(200)
+  })
+})
+
 describe("pages of another origin", () => {
   test.each([
     [{ origin: "http://evil.test" }, 403],

@@ -224,6 +224,8 @@ describe("sluice serve and the Worker", () => {
       const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
       const ask = (path: string) => (where === "serve" ? fetch(url + path, init) : worker.ask(path, init))
       expect(await (await ask("/metrics")).text()).toMatch(/sluice_requests_denied_total\{limit="two"\} 2\n/)
+      // A limit of a key's own bears the key's name, which is told to nobody.
+      expect(await (await ask("/metrics")).text()).not.toContain("ключ")
       expect((await ((await ask("/v1/totals")).json() as Promise<{ allowed: number }>)).allowed).toBeGreaterThan(10)
       const response = await ask("/v1/events?replay=1000&outcome=denied")
       expect(response.headers.get("content-type")).toBe("text/event-stream")

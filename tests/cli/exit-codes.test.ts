@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => scratch[Symbol.dispose]())
 
 const LONG = "x".repeat(513)
-const NO_LIMIT = 'Cannot find the limit "nope": it is not configured; sluice limit list tells those that are.'
+const NO_LIMIT = 'Cannot find the limit "nope": sluice limit list tells those configured.'
 
 /** Bad input to each command, and what the error says. `FILE` is a folder for files. */
 const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
@@ -61,7 +61,7 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["limit status a -l nope", NO_LIMIT],
   ["limit reset EMPTY -l api", "a key is not empty"],
   ["limit reset a -l nope", NO_LIMIT],
-  ["limit block a 30 -l api", 'Cannot block: duration is "30", allowed is a text with a unit'],
+  ["limit block a 30 -l api", 'Cannot block: duration is "30", allowed is a whole number of ms'],
   ["limit block a 0s -l api", 'duration is "0s", allowed is a whole number of ms'],
   ["limit block EMPTY 30s -l api", 'Cannot use key "": a key is not empty.'],
   ["limit block a 30s -l nope", NO_LIMIT],

@@ -92,6 +92,13 @@ describe("SluiceClient", () => {
     expect(ids[3]).not.toBe(ids[0])
   })
 
+  test("an id that is undefined is none: the call gets its own", async () => {
+    const { client, asked } = clientOf([lost(), ok()])
+    await client.check("a", { id: undefined } as object)
+    const ids = asked.map(({ body }) => body!["id"])
+    expect(ids).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/), ids[0]])
+  })
+
   test("an id of the caller's is kept", async () => {
     const { client, asked } = clientOf([ok()])
     await client.check("a", { id: "mine" })
@@ -100,8 +107,9 @@ describe("SluiceClient", () => {
 
   test.each([
     ["charge()", (client: SluiceClient) => client.charge("a", 1)],
+    ["reset()", (client: SluiceClient) => client.reset("a")],
     ["checkAll()", (client: SluiceClient) => client.checkAll([{ key: "a" }])],
-  ])("%s is not tried again: it may have charged", async (_name, call) => {
+  ])("%s is not tried again: it may have taken effect", async (_name, call) => {
     const { client, asked } = clientOf([lost(), ok()])
     await expect(call(client)).rejects.toThrow(StoreUnavailable)
     expect(asked).toHaveLength(1)

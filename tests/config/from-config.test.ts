@@ -39,7 +39,7 @@ describe("fromConfig()", () => {
     expect(limits.limits.peek("p:u", { limit: "api" }).remaining).toBe(0)
     expect(() => limits.check("u", { limit: "apy" })).toThrow(LimitNotFound)
     expect(() => limits.check("u", { limit: "apy" })).toThrow(
-      'Cannot find the limit "apy": it is not configured; the configuration has default, api (did you mean "api"?).',
+      'Cannot find the limit "apy": the configuration has default, api (did you mean "api"?).',
     )
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
   })

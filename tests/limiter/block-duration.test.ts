@@ -7,8 +7,8 @@ const IN_RANGE = 'a whole number of ms, or a text such as "10s" or "15m", from 1
 
 describe("block() with a duration that cannot be", () => {
   test.each([
-    ["30", '"30"', 'a text with a unit such as "10s", or a number of ms that is no text'],
-    ["1.5s", '"1.5s"', 'a whole number and a unit, as in "1500ms" for "1.5s"'],
+    ["30", '"30"', 'a whole number of ms, or a text such as "10s" with its unit'],
+    ["1.5s", '"1.5s"', 'a whole number, as in "1500ms" for "1.5s"'],
     ["soon", '"soon"', IN_RANGE],
     [0, "0", IN_RANGE],
     [Number.NaN, "NaN", IN_RANGE],

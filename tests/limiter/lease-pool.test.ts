@@ -29,7 +29,7 @@ class World {
     this.calls += 1
     const answer = this.answer(request, isBusy)
     if (isLost) {
-      pool.fail("a")
+      pool.fail(request)
       return spent
     }
     const decision = pool.end("a", request, answer, nowMs)
@@ -77,13 +77,13 @@ describe("LeasePool", () => {
     const world = new World("100/day fixed_window", 1)
     world.check(0)
     world.clock.advance(TTL_MS * 0.74)
-    expect(world.pools[0]!.unused("a", world.clock.now(), "idle")).toEqual([])
+    expect(world.pools[0]!.idle("a", world.clock.now())).toEqual([])
     world.clock.advance(TTL_MS * 0.01)
-    const [unused] = world.pools[0]!.unused("a", world.clock.now(), "idle")
+    const [unused] = world.pools[0]!.idle("a", world.clock.now())
     expect(unused).toMatchObject({ units: 16 })
     world.owner.refund(unused!.receipt, unused!.units)
     expect(world.owner.status("a")).toMatchObject({ remaining: 99 })
-    expect(world.pools[0]!.unused("a", world.clock.now(), "all")).toEqual([])
+    expect(world.pools[0]!.revoke("a")).toEqual([])
   })
 
   test("does not take units of a fixed window into the next", () => {
@@ -96,17 +96,46 @@ describe("LeasePool", () => {
     expect(world.pools[0]!.leftOf("a", world.clock.now())).toBe(0)
   })
 
-  test("refund() puts spent units back while the lease lasts, each receipt once", () => {
+  test("settle() puts spent units back while the lease lasts, each receipt once", () => {
     const world = new World("100/day fixed_window", 1)
     world.check(0)
     const { receipt } = world.check(0, 3)!
     const pool = world.pools[0]!
     expect(pool.leftOf("a", world.clock.now())).toBe(13)
     expect(LeasePool.isOwnReceipt(receipt!)).toBe(true)
-    expect(pool.refund(receipt!, 3, world.clock.now())).toBe(true)
-    expect(pool.refund(receipt!, 3, world.clock.now())).toBe(false)
-    expect(pool.refund({ ...receipt!, id: `${receipt!.id}9` }, 3, world.clock.now())).toBe(false)
-    expect(pool.leftOf("a", world.clock.now())).toBe(16)
+    pool.settle({ ...receipt!, id: `${receipt!.id}9` }, 3, world.clock.now())
+    expect(pool.leftOf("a", world.clock.now())).toBe(13)
+    for (let settled = 0; settled < 2; settled++) {
+      expect(pool.settle(receipt!, 3, world.clock.now())).toBe("done")
+      expect(pool.leftOf("a", world.clock.now())).toBe(16)
+    }
+    expect(pool.settle(receipt!, -3, world.clock.now())).toBe("done")
+  })
+
+  test("settle() asks for a charge once, unless that failed, and nothing is given back after it", () => {
+    const world = new World("100/day fixed_window", 1)
+    world.check(0)
+    const { receipt } = world.check(0, 3)!
+    const pool = world.pools[0]!
+    expect(pool.settle(receipt!, -2, world.clock.now())).toBe("charge")
+    expect(pool.settle(receipt!, -2, world.clock.now())).toBe("done")
+    pool.reopen(receipt!)
+    expect(pool.settle(receipt!, -2, world.clock.now())).toBe("charge")
+    expect(pool.settle(receipt!, 3, world.clock.now())).toBe("done")
+    expect(pool.leftOf("a", world.clock.now())).toBe(13)
+  })
+
+  test("settle() puts units back into a lease of which nothing was left, also after another was drawn", () => {
+    const world = new World("1000/day fixed_window", 1)
+    const pool = world.pools[0]!
+    const { receipt } = world.check(0)!
+    while (world.calls < 4) world.check(0)
+    const left = pool.leftOf("a", world.clock.now())
+    pool.settle({ ...receipt!, id: receipt!.id.replace(/1$/, "5") }, 1, world.clock.now())
+    expect(pool.leftOf("a", world.clock.now())).toBe(left + 1)
+    world.clock.advance(TTL_MS)
+    pool.settle({ ...receipt!, id: receipt!.id.replace(/1$/, "6") }, 1, world.clock.now())
+    expect(pool.leftOf("a", world.clock.now())).toBe(0)
   })
 
   test("draws nothing ahead of a key that is not busy, where so told", () => {
@@ -135,6 +164,70 @@ describe("LeasePool", () => {
     expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
   })
 
+  test.each(["revoke", "forget"] as const)("%s() ends the lease that a draw under way brings", (verb) => {
+    const world = new World("100/day fixed_window", 1)
+    const pool = world.pools[0]!
+    const nowMs = world.clock.now()
+    const request = pool.begin("a", 1, nowMs)!
+    const drawn = world.answer(request, true)
+    pool[verb]("a")
+    expect(pool.end("a", request, drawn, nowMs)).toMatchObject({ allowed: true, cost: 1 })
+    expect(pool.leftOf("a", nowMs)).toBe(0)
+    expect(pool.spend("a", 1, nowMs)).toBeNull()
+    // What was drawn before the quota was made full is not to be put on top of it.
+    expect(pool.hasUnused("a", nowMs)).toBe(verb === "revoke")
+    expect(pool.idle("a", nowMs).map(({ units }) => units)).toEqual(verb === "revoke" ? [16] : [])
+    world.check(0)
+    expect(pool.leftOf("a", nowMs)).toBeGreaterThan(0)
+  })
+
+  test("what a draw was to give back is kept where it failed", () => {
+    const world = new World("100/day fixed_window", 1)
+    world.check(0)
+    const pool = world.pools[0]!
+    world.clock.advance(TTL_MS)
+    const lost = pool.begin("a", 1, world.clock.now())!
+    expect(lost.giveBack).toMatchObject([{ units: 16 }])
+    pool.fail(lost)
+    expect(pool.hasUnused("a", world.clock.now())).toBe(true)
+    const next = pool.begin("a", 1, world.clock.now())!
+    expect(next.giveBack).toEqual(lost.giveBack)
+    pool.fail(next)
+    expect(pool.idle("a", world.clock.now())).toEqual(lost.giveBack)
+    expect(pool.idle("a", world.clock.now())).toEqual([])
+  })
+
+  test("of more than 1,000 keys the one not asked about for longest goes, and its units are given back", () => {
+    const world = new World("100/day fixed_window", 1)
+    const pool = world.pools[0]!
+    const nowMs = world.clock.now()
+    const draw = (key: string) => {
+      const request = pool.begin(key, 1, nowMs)!
+      const decision = world.owner.check(key, { cost: 17 }).toJSON()
+      pool.end(key, request, { decision, denial: null }, nowMs)
+    }
+    const waiting = pool.begin("draws", 1, nowMs)!
+    for (let key = 1; key < 1_000; key++) draw(`${key}`)
+    pool.begin("1", 0, nowMs)
+    expect(pool.takeEvicted()).toEqual([])
+    draw("new")
+    expect(pool.takeEvicted()).toMatchObject([{ receipt: { key: "2" }, units: 16 }])
+    expect(pool.takeEvicted()).toEqual([])
+    expect(pool.leftOf("1", nowMs)).toBe(16)
+    pool.end("draws", waiting, { decision: world.owner.check("draws", { cost: 17 }).toJSON(), denial: null }, nowMs)
+    expect(pool.leftOf("draws", nowMs)).toBe(16)
+  })
+
+  test.each([
+    [100, 25],
+    [16, 4],
+    [3, 1],
+    [1, 1],
+  ])("of leases of %d units at most %d are spent at once", (units, most) => {
+    const pool = new LeasePool({ units, ttlMs: TTL_MS, ifBusy: false })
+    expect([0, 1, most, most + 1].map((cost) => pool.takes(cost))).toEqual([false, true, true, false])
+  })
+
   const step = fc.record({
     isolate: fc.nat(2),
     cost: fc.integer({ min: 1, max: 4 }),
@@ -158,8 +251,10 @@ describe("LeasePool", () => {
           world.clock.advance(advanceMs)
           const decision = world.check(isolate, cost, { isLost: isLost && cost === 4 })
           if (!decision?.allowed) continue
-          const isOwn = LeasePool.isOwnReceipt(decision.receipt!)
-          if (refunds && isOwn && world.pools[isolate]!.refund(decision.receipt!, cost, world.clock.now())) continue
+          const [pool, nowMs] = [world.pools[isolate]!, world.clock.now()]
+          const left = pool.leftOf("a", nowMs)
+          if (refunds && LeasePool.isOwnReceipt(decision.receipt!)) pool.settle(decision.receipt!, cost, nowMs)
+          if (pool.leftOf("a", nowMs) > left) continue
           admitted.push({ atMs: world.clock.now(), cost })
         }
         const unitsIn = (spanMs: number) => burst + Math.floor((spanMs * limit) / 1_000)

@@ -2,7 +2,7 @@ import { evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, inject, test } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
-import { checkAcross, EdgeLimiter } from "../../worker/sluice-worker.js"
+import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { type Fault, faultyBinding } from "./faulty-binding.js"
 import { freshName, START_MS } from "./objects.js"
@@ -48,7 +48,7 @@ async function play(seed: number): Promise<void> {
     { limit: LIMIT, period: PERIOD_MS },
     { limit: LIMIT, period: PERIOD_MS, algorithm: "sliding_window_log" },
   ] as const)
-  const options = { denialCache: false, timeoutMs: 50 } as const
+  const options = { denialCache: random() < 0.5 && new DenialCache({ clock }), timeoutMs: 50 }
   const shared = random() < 0.4 ? { owner } : {}
   const make = (binding: typeof env.CLOCKED_LIMITER) =>
     [one, two].map((name) => new EdgeLimiter(binding, policy, { ...options, ...shared, name }))

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
 import { CostError, LimitNotFound, StoreUnavailable } from "../../src/types/errors.js"
-import { checkAcross, EdgeLimiter } from "../../worker/sluice-worker.js"
+import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { errorOf } from "./error-of.js"
 import { faultyBinding } from "./faulty-binding.js"
@@ -106,6 +106,77 @@ describe("checkAcross()", () => {
     expect(await checkAcross(items)).toMatchObject({ allowed: false, deniedPolicy: "full" })
     expect(await limiters[0]!.status("a")).toMatchObject({ remaining: 5 })
     expect(await limiters[1]!.status("a")).toMatchObject({ remaining: 3 })
+  })
+
+  test("asks no object where it is known that one denies, until that is over", async () => {
+    const made = ["12/minute as one", "50/day; 100/day as two", "5/day as three"].map((policy) =>
+      clockedLimiter(policy),
+    )
+    const denialCache = new DenialCache({ clock: made[0]!.clock })
+    const limiters = made.map(({ name, limiter: { policy } }) => {
+      return new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name, denialCache })
+    })
+    const [one, two, three] = limiters as [EdgeLimiter, EdgeLimiter, EdgeLimiter]
+    const items = limiters.map((limiter) => ({ limiter, key: "a", cost: 2 }))
+    await one.check("a", { cost: 12 })
+    await two.check("a", { cost: 20 })
+    const callsOf = () => limiters.map(({ calls }) => calls)
+    const first = await checkAcross(items)
+    expect(first.decisions.map(({ allowed, reason }) => [allowed, reason])).toEqual([
+      [false, "limit"],
+      [true, "ok"],
+      [true, "ok"],
+    ])
+    const before = callsOf()
+    const second = await checkAcross(items)
+    expect(callsOf()).toEqual(before)
+    expect(second).toMatchObject({ allowed: false, deniedKey: "a", deniedPolicy: "one" })
+    expect(second.decisions[0]).toEqual({ ...first.decisions[0], reason: "cached" })
+    expect(second.decisions.slice(1)).toEqual(first.decisions.slice(1))
+    // Of another key nobody knows, nor of another cost.
+    const third = await checkAcross([items[0]!, { limiter: two, key: "b" }, { limiter: three, key: "a", cost: 3 }])
+    expect(callsOf()).toEqual(before)
+    expect(third.decisions[1]).toMatchObject({ allowed: true, key: "b", remaining: 50 })
+    expect(third.decisions[2]).toMatchObject({ allowed: true, cost: 3, remaining: 5 })
+    // A denial of 2 says nothing of 1.
+    made[0]!.clock.advance(5_000)
+    expect(await checkAcross(items.map((item) => ({ ...item, cost: 1 })))).toMatchObject({ allowed: true })
+    for (const { clock } of made) clock.advance(second.decisions[0]!.retryAfterMs)
+    expect(await checkAcross(items)).toMatchObject({ allowed: true })
+  })
+
+  test("a denial for a charge that is given back is not remembered", async () => {
+    const { limiter, name } = clockedLimiter("5/day as one")
+    const { limiter: full } = clockedLimiter("1/day as full")
+    await full.check("a")
+    const denialCache = new DenialCache()
+    const one = new EdgeLimiter(env.CLOCKED_LIMITER, limiter.policy, { name, denialCache })
+    const together = checkAcross([
+      { limiter: one, key: "a", cost: 5 },
+      { limiter: full, key: "a" },
+    ])
+    await Promise.all([together, one.check("a")])
+    expect(await together).toMatchObject({ allowed: false, deniedPolicy: "full" })
+    expect(await one.check("a")).toMatchObject({ allowed: true })
+  })
+
+  test("gives back what an object charged when nobody waited for it any more", async () => {
+    const name = freshName()
+    setClock(name, new ManualClock(START_MS))
+    const work: Promise<unknown>[] = []
+    const network = faultyBinding(env.CLOCKED_LIMITER, (verb) => (verb === "checkAll" ? "late-answer" : "none"))
+    const limiter = new EdgeLimiter(network.binding, "5/day", {
+      name,
+      denialCache: false,
+      timeoutMs: 500,
+      background: (promise) => void work.push(promise),
+    })
+    expect(await errorOf(limiter.checkAll([{ key: "a", cost: 2 }]))).toBeInstanceOf(StoreUnavailable)
+    const sound = new EdgeLimiter(env.CLOCKED_LIMITER, "5/day", { name, denialCache: false })
+    expect(await sound.status("a")).toMatchObject({ remaining: 3 })
+    network.answer()
+    await Promise.all(work)
+    expect(await sound.status("a")).toMatchObject({ remaining: 5 })
   })
 
   test.each(["lost-answer", "duplicate", "late", "evicted", "lost-call"] as const)(

@@ -74,6 +74,24 @@ describe("the deployed Worker without an upstream", () => {
     expect([43_200, 43_201]).toContain(Number(denied.headers.get("Retry-After")))
   })
 
+  test.each([
+    "/api/..%2fopen",
+    "/api/%2E.%2Fopen",
+    "/api/..;x=1/open",
+    "/api/..%00/open",
+    "/api%5c..%5copen",
+    "/x%2f..%2fapi",
+  ])("refuses a path of which servers think differently: %s", async (path) => {
+    const ask = deployed({ LIMITS: [{ name: freshName(), paths: ["/api"], policy: "1/day" }] })
+    const response = await ask(path)
+    expect(response.status).toBe(400)
+    expect(await response.json()).toMatchObject({ status: 400, detail: expect.stringContaining("hidden ..") })
+    // Plain dot segments are resolved before anybody sees them, and dots in a name are none.
+    expect((await ask("/x/../open/%2e%2e/..a/..%25/a..%2fb")).status).toBe(200)
+    expect((await ask("/x/%2e%2e/api")).status).toBe(200)
+    expect((await ask("/open/../api")).status).toBe(429)
+  })
+
   test("leaves paths alone that no limit protects", async () => {
     const ask = deployed({ LIMITS: [{ name: freshName(), paths: ["/api"], policy: "1/day" }] })
     for (let asked = 0; asked < 3; asked++) {
@@ -253,6 +271,34 @@ describe("forwardedHeaders()", () => {
       }),
     )
     expect([...headers.keys()].sort()).toEqual(["authorization", "x-forwarded-for"])
+  })
+
+  test.each([
+    "Authorization",
+    "Cookie",
+    "CF-Connecting-IP",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "Forwarded",
+    "X-Real-IP",
+    "True-Client-IP",
+    "X-Api-Key",
+    "X-CSRF-Token",
+    "X-User-Id",
+    "Origin",
+    "Host",
+    "Content-Type",
+    "Content-Encoding",
+    "Sec-Fetch-Site",
+    "Idempotency-Key",
+    "If-Match",
+  ])("keeps %s, whatever the client's Connection says", (name) => {
+    for (const spelling of [name, name.toLowerCase(), name.toUpperCase()]) {
+      const headers = forwardedHeaders(
+        new Headers({ Connection: `close,  ${spelling} , X-Hop`, "X-Hop": "1", [name]: "v" }),
+      )
+      expect(Object.fromEntries(headers)).toEqual({ [name.toLowerCase()]: "v" })
+    }
   })
 
   test("keeps the wish for a WebSocket", () => {

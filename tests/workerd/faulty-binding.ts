@@ -12,6 +12,8 @@ export type Fault =
   | "duplicate"
   /** The caller is told of a failure, and the call arrives afterwards. */
   | "late"
+  /** The call arrives, and its answer comes when `answer` is called. */
+  | "late-answer"
   /** The object is evicted first. */
   | "evicted"
   | "overloaded"
@@ -22,6 +24,8 @@ export interface FaultyBinding {
   readonly binding: DurableObjectNamespace<LimiterObject>
   /** Calls that were made, arrived or not. */
   calls: number
+  /** Lets the late answers come. */
+  answer(): void
   /** Waits for what arrives late. */
   settled(): Promise<void>
 }
@@ -32,6 +36,7 @@ export function faultyBinding(
   faultOf: (verb: string, call: number) => Fault,
 ): FaultyBinding {
   const late: Promise<unknown>[] = []
+  const answering = Promise.withResolvers<void>()
   const faulty: FaultyBinding = {
     calls: 0,
     binding: new Proxy(namespace, {
@@ -40,6 +45,7 @@ export function faultyBinding(
         return (name: string) => new Proxy({}, { get: (_stub, verb) => verbOf(name, String(verb)) })
       },
     }),
+    answer: answering.resolve,
     async settled() {
       await Promise.allSettled(late)
     },
@@ -64,6 +70,11 @@ export function faultyBinding(
         case "late":
           late.push(Promise.resolve().then(send))
           throw new Error("Network connection lost.")
+        case "late-answer": {
+          const told = await send()
+          await answering.promise
+          return told
+        }
         case "evicted":
           // One that does not run yet cannot be evicted.
           await evictDurableObject(namespace.getByName(name)).catch(() => undefined)

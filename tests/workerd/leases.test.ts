@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
 import { faultyBinding } from "./faulty-binding.js"
-import { freshName, realLimiter } from "./objects.js"
+import { clockedLimiter, freshName, realLimiter } from "./objects.js"
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
 
@@ -48,6 +48,59 @@ describe("EdgeLimiter with leases", () => {
     expect(limiter.calls).toBe(calls)
   })
 
+  test("settle() of units from a lease charges what is more once, here and elsewhere", async () => {
+    const name = freshName()
+    const limiterOf = (lease?: { units: number; ttl: string }) =>
+      new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, denialCache: false, ...(lease && { lease }) })
+    const lease = { units: 100, ttl: "20s" }
+    const [limiter, elsewhere, plain] = [limiterOf(lease), limiterOf(lease), limiterOf()] as const
+    const first = (await limiter.check("a")).receipt!
+    const { receipt } = await limiter.check("a", { cost: 2 })
+    const { remaining } = await plain.status("a")
+    for (const each of [limiter, limiter, elsewhere, plain]) await each.settle(receipt!, 7)
+    for (const each of [limiter, elsewhere, plain]) await each.refund(receipt!)
+    expect(await plain.status("a")).toMatchObject({ remaining: remaining - 5 })
+    await limiter.refund(first)
+    await limiter.settle(first, 9)
+    expect(await plain.status("a")).toMatchObject({ remaining: remaining - 5 })
+    await expect(limiter.settle({ ...receipt!, id: `x${receipt!.id}` }, 7)).rejects.toThrow(RangeError)
+  })
+
+  test.each(["lost-call", "lost-answer", "overloaded"] as const)(
+    "a settle() that meets %s can be repeated",
+    async (fault) => {
+      const name = freshName()
+      let faults = 0
+      const network = faultyBinding(env.LIMITER, (verb) =>
+        verb === "settle" && faults++ < (fault === "overloaded" ? 1 : 2) ? fault : "none",
+      )
+      const options = { name, lease: { units: 100, ttl: "20s" }, denialCache: false } as const
+      const limiter = new EdgeLimiter(network.binding, "1000/day fixed_window", options)
+      const { receipt } = await limiter.check("a")
+      const { remaining } = await limiter.status("a")
+      await limiter.settle(receipt!, 11).catch(() => undefined)
+      await limiter.settle(receipt!, 11)
+      await limiter.settle(receipt!, 11)
+      expect(await limiter.status("a")).toMatchObject({ remaining: remaining - 10 })
+    },
+  )
+
+  test("a check that waited and costs more than the one that was denied is told a wait that is enough for it", async () => {
+    const { limiter, clock, name } = clockedLimiter("60/minute", { lease: { units: 40, ttl: "20s" } })
+    const plain = new EdgeLimiter(env.CLOCKED_LIMITER, "60/minute", { name, denialCache: false })
+    await plain.check("a", { cost: 60 })
+    const decisions = await Promise.all([1, 1, 5, 10].map((cost) => limiter.check("a", { cost })))
+    expect(limiter.calls).toBe(1)
+    expect(decisions.map(({ allowed, cost }) => [allowed, cost])).toEqual([1, 1, 5, 10].map((cost) => [false, cost]))
+    for (const { cost, retryAfterMs } of decisions) {
+      const { retryAfterMs: exactMs } = await plain.peek("a", { cost })
+      expect(retryAfterMs).toBeGreaterThanOrEqual(exactMs)
+      expect(retryAfterMs).toBeLessThanOrEqual(exactMs + 1)
+    }
+    clock.advance(decisions[3]!.retryAfterMs)
+    expect(await plain.check("a", { cost: 10 })).toMatchObject({ allowed: true })
+  })
+
   test("a draw whose answer was lost is told again, and charges once", async () => {
     const name = freshName()
     const network = faultyBinding(env.LIMITER, (_verb, call) => (call === 1 ? "lost-answer" : "none"))
@@ -57,6 +110,38 @@ describe("EdgeLimiter with leases", () => {
     expect(await new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name }).status("a")).toMatchObject({
       remaining: 1_000 - 17,
     })
+  })
+
+  test.each(["block", "reset"] as const)("a draw that a %s overtakes leases nothing", async (verb) => {
+    const { limiter } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    const drawing = limiter.check("a")
+    const changing = verb === "block" ? limiter.block("a", "1h") : limiter.reset("a")
+    expect(await drawing).toMatchObject({ allowed: true })
+    await changing
+    const { calls } = limiter
+    const later = await limiter.check("a")
+    expect(limiter.calls).toBe(calls + 1)
+    expect(later).toMatchObject(verb === "block" ? { allowed: false, reason: "blocked" } : { allowed: true })
+  })
+
+  test("block() gives back the units that were here", async () => {
+    const work: Promise<unknown>[] = []
+    const background = (promise: Promise<unknown>) => void work.push(promise)
+    const { limiter } = realLimiter("1000/day fixed_window", { background, lease: { units: 100, ttl: 100 } })
+    await limiter.check("a")
+    await limiter.block("a", "1h")
+    await Promise.all(work)
+    await limiter.unblock("a")
+    expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+  })
+
+  test("asks the object itself about what costs more than a quarter of a lease, so that it can be settled late", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    const { receipt } = await limiter.check("a", { cost: 26 })
+    expect(await limiter.status("a")).toMatchObject({ remaining: 974 })
+    const late = new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name: (await object().name)!.split("\n")[0]! })
+    await late.refund(receipt!)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 1_000 })
   })
 
   test("gives back what an idle key left, in the background", async () => {

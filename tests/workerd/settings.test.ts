@@ -178,10 +178,22 @@ describe("readSettings()", () => {
     "/api%5Ctoken",
     "/api/token/%zz",
     "/%61pi/token/%",
+    "/api/token;x=1",
+    "/api;x=1;y/token;/z",
+    "/api%3Bx/token",
+    "/api/token%00",
+    "/api%00.html/token",
+    "/api/;/token",
+    "/api/x/..;/token",
   ])("no other spelling of a path escapes its limit: %s", (path) => {
     const { limitByPath } = readSettings({ LIMITS: [{ ...API, paths: ["/api/token"] }] })
     const { pathname } = new URL(`http://localhost${path}`)
     expect(limitByPath.find(pathname)?.name).toBe("api")
+  })
+
+  test.each(["/%2561pi/token", "/api%252Ftoken", "/API/token"])("%s is another path", (path) => {
+    const { limitByPath } = readSettings({ LIMITS: [{ ...API, paths: ["/api/token"] }] })
+    expect(limitByPath.find(new URL(`http://localhost${path}`).pathname)).toBeUndefined()
   })
 
   test("finds the limit of a path with thousands of segments at once", () => {

@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { explain } from "../../src/limiter/explain.js"
+import { inParallel } from "../../src/limiter/in-parallel.js"
 import {
   DEFAULT_LIMIT,
   type Explanation,
@@ -12,6 +13,7 @@ import {
   type TopEntry,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
+import { limitLabel } from "../../src/metrics/limit-label.js"
 import type { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
@@ -54,6 +56,8 @@ const DEFAULT_TOP = 10
 const MOST_TOLD = 1_000
 const RECENT = 10
 const VERIFIED_OF_SHARD = 2
+/** Keys whose logs are read at the same time. */
+const MOST_VERIFIED = 8
 /** No name of an object has it, so a receipt's id and its scope are one text in one way. */
 const RECEIPT_MARK = "~"
 /** What the objects of limits that were configured from outside are called, apart from those of the settings. */
@@ -125,7 +129,9 @@ export class EdgeLimits implements NamedLimits {
     const inForce = await this.#limitFor(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
-    if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) this.#tell(decision, inForce)
+    if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) {
+      this.#tell(decision, inForce, options)
+    }
     return withReceipt(decision, inForce)
   }
 
@@ -148,11 +154,13 @@ export class EdgeLimits implements NamedLimits {
     )
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
-      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!)
+      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!, items[index]!)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withReceipt(decision, inForce[index]!)) }
     }
+    // A denial that was known is told without a call.
+    if (all.decisions.some(({ reason }) => reason === "cached")) return all
     // What was charged and given back is told as it is now.
     const decisions = all.decisions.map((decision, index) => {
       const { key, cost = 1 } = items[index]!
@@ -161,8 +169,8 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
-  #tell(decision: Decision, { name, scope }: InForce): void {
-    this.#parts.reporter.decided(decision, name, scope)
+  #tell(decision: Decision, { scope }: InForce, { limit }: LimitChoice): void {
+    this.#parts.reporter.decided(decision, limitLabel(decision, limit), scope)
   }
 
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
@@ -296,20 +304,18 @@ export class EdgeLimits implements NamedLimits {
     const recent = (await this.#parts.registry.fromKeys((shard) => shard.recent(VERIFIED_OF_SHARD))).flat()
     const problems: string[] = []
     let [segments, records] = [0, 0]
-    await Promise.all(
-      recent.map(async ({ scope, key }) => {
-        const inForce = await this.#find(scope.slice(scope.indexOf(" ") + 1))
-        if (inForce?.scope !== scope) return
-        try {
-          const found = await inForce.limiter.verify(key)
-          segments += found.rows
-          records += found.records
-          if (!found.replayEqualsLive) problems.push(`Replaying the log of ${show(key)} does not give its state.`)
-        } catch (error) {
-          problems.push(`${show(key)}: ${error instanceof Error ? error.message : String(error)}`)
-        }
-      }),
-    )
+    await inParallel(recent, MOST_VERIFIED, async ({ scope, key }) => {
+      const inForce = await this.#find(scope.slice(scope.indexOf(" ") + 1))
+      if (inForce?.scope !== scope) return
+      try {
+        const found = await inForce.limiter.verify(key)
+        segments += found.rows
+        records += found.records
+        if (!found.replayEqualsLive) problems.push(`Replaying the log of ${show(key)} does not give its state.`)
+      } catch (error) {
+        problems.push(`${show(key)}: ${error instanceof Error ? error.message : String(error)}`)
+      }
+    })
     return { ok: problems.length === 0, segments, records, problems }
   }
 

@@ -196,6 +196,11 @@ export class RegistryObject extends DurableObject {
     return rows.toArray().map((row) => ({ scope: row.scope, key: row.key, stats: statsOf(row) }))
   }
 
+  /** The keys that were denied and admitted most, of any limit. */
+  mostSeen(count: number): Record<"denied" | "allowed", TopRow[]> {
+    return { denied: this.top("denied", null, count), allowed: this.top("allowed", null, count) }
+  }
+
   /** The keys that were told of last. */
   recent(count: number): { scope: string; key: string }[] {
     return this.#sql.exec("SELECT scope, key FROM keys ORDER BY seen_at DESC LIMIT ?", count).toArray() as unknown as {

@@ -1,3 +1,4 @@
+import { inParallel } from "../../src/limiter/in-parallel.js"
 import { shardOf } from "../object-name.js"
 import type { EventHubObject } from "./event-hub-object.js"
 import type { RegistryObject } from "./registry-object.js"
@@ -10,6 +11,8 @@ export interface RegistryEnv {
 
 export const LIMIT_SHARDS = 16
 export const KEY_SHARDS = 64
+/** How many shards one question asks at a time. */
+const MOST_CALLS = 8
 
 /** The objects that hold what is told of limits and keys, each found by a hash. */
 export class Registry {
@@ -39,13 +42,13 @@ export class Registry {
     return this.#env.EVENT_HUB.getByName("events")
   }
 
-  /** Asks every shard of the limits. */
-  async fromLimits<T>(ask: (shard: ReturnType<Registry["limitShard"]>) => Promise<T>): Promise<T[]> {
-    return Promise.all(Array.from({ length: LIMIT_SHARDS }, (_, shard) => ask(this.limitShard(shard))))
+  /** Asks every shard of the limits, some at a time. */
+  async fromLimits<T>(ask: (shard: ReturnType<Registry["limitShard"]>) => Promise<T>): Promise<readonly T[]> {
+    return inParallel([...Array(LIMIT_SHARDS).keys()], MOST_CALLS, (shard) => ask(this.limitShard(shard)))
   }
 
-  /** Asks every shard of the keys. */
-  async fromKeys<T>(ask: (shard: ReturnType<Registry["keyShard"]>) => Promise<T>): Promise<T[]> {
-    return Promise.all(Array.from({ length: KEY_SHARDS }, (_, shard) => ask(this.keyShard(shard))))
+  /** Asks every shard of the keys, some at a time. */
+  async fromKeys<T>(ask: (shard: ReturnType<Registry["keyShard"]>) => Promise<T>): Promise<readonly T[]> {
+    return inParallel([...Array(KEY_SHARDS).keys()], MOST_CALLS, (shard) => ask(this.keyShard(shard)))
   }
 }

@@ -35,6 +35,7 @@ export interface WorkerApi {
 const PATHS = /^\/(v1\/|metrics$)/
 const PAGES = /^\/dashboard(\/|$)/
 const MOST_SERIES = 1_000
+const KEEP_COUNTS_MS = 5_000
 
 /**
  * The /v1 API on Durable Objects, `null` where its objects are not bound. Without a token it answers this machine alone:
@@ -62,6 +63,8 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
     // The limits tell of their decisions themselves.
     onDecision: () => {},
     collect: () => collect(registry, reporter),
+    // Each count asks all shards, so that a scraper must not have one made for each of its requests.
+    keepCountsMs: KEEP_COUNTS_MS,
     eventSource(request) {
       const lastEventId = request.header("last-event-id")
       const headers = lastEventId === null ? {} : { "Last-Event-ID": lastEventId }
@@ -110,15 +113,14 @@ function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
 /** What all isolates counted. */
 async function collect(registry: Registry, reporter: Reporter): Promise<Metrics> {
   await reporter.flush()
-  const [totals, denied, allowed] = await Promise.all([
-    registry.fromLimits((shard) => shard.totals(MOST_SERIES)),
-    registry.fromKeys((shard) => shard.top("denied", null, 20)),
-    registry.fromKeys((shard) => shard.top("allowed", null, 20)),
-  ])
+  const totals = await registry.fromLimits((shard) => shard.totals(MOST_SERIES))
+  const seen = await registry.fromKeys((shard) => shard.mostSeen(20))
   // How long decisions took, and which ones no object made, stays with the isolates: only counts are told.
   const metrics = new Metrics({ tells: "counts" })
   for (const { limit, ...counts } of totals.flat()) metrics.add(limit, counts)
-  for (const { key, stats } of denied.flat()) metrics.mostDenied.add(key, stats.totalDenied)
-  for (const { key, stats } of allowed.flat()) metrics.mostAllowed.add(key, stats.totalAllowed)
+  for (const { denied, allowed } of seen) {
+    for (const { key, stats } of denied) metrics.mostDenied.add(key, stats.totalDenied)
+    for (const { key, stats } of allowed) metrics.mostAllowed.add(key, stats.totalAllowed)
+  }
   return metrics
 }

@@ -1,4 +1,5 @@
 import { refuseRepeats } from "../../limiter/decide-all.js"
+import { limitLabel } from "../../metrics/limit-label.js"
 import type { Decision } from "../../types/decision.js"
 import { decisionJson, jsonAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
@@ -10,7 +11,7 @@ const checkFields = { key, cost: optional(cost), limit: optional(limitName) }
 
 /** Tells the metrics and the event stream of a decision that was made since `startedMs`. */
 function tell(context: ApiContext, made: Decision, limit: string | undefined, startedMs: number, nowMs: number): void {
-  context.onDecision(made, limit ?? made.policy, (performance.now() - startedMs) / 1000, nowMs)
+  context.onDecision(made, limitLabel(made, limit), (performance.now() - startedMs) / 1000, nowMs)
 }
 
 export const check = defineRoute({

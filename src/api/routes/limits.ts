@@ -1,3 +1,4 @@
+import { inParallel } from "../../limiter/in-parallel.js"
 import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "../../limiter/named-limits.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, RuleInput } from "../../policy/policy.js"
@@ -23,6 +24,8 @@ import {
 } from "../schema.js"
 
 const MOST_LISTED = 1_000
+/** Statuses asked for at the same time. */
+const MOST_CALLS = 8
 
 const unitsPerPeriod = whole({ minimum: 1, maximum: 2 ** 31 })
 
@@ -128,7 +131,7 @@ export const list = defineRoute({
     const { count = MOST_LISTED, after } = query
     const found = await context.limits.limits({ count: count + 1, ...(after !== undefined && { after }) })
     const shown = found.slice(0, count)
-    const statuses = await Promise.all(shown.map(({ name }) => statusOf(context, name, {})))
+    const statuses = await inParallel(shown, MOST_CALLS, ({ name }) => statusOf(context, name, {}))
     const next =
       found.length > count
         ? `</v1/limits?count=${count}&after=${encodeURIComponent(shown.at(-1)!.name)}>; rel="next"`

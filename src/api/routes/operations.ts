@@ -1,7 +1,5 @@
-import type { LimitGauge } from "../../metrics/metrics.js"
 import { PrometheusText } from "../../metrics/prometheus-text.js"
-import { isNamed, isoTime, jsonAnswer } from "../answers.js"
-import type { ApiContext } from "../api-context.js"
+import { isoTime, jsonAnswer } from "../answers.js"
 import { finding } from "../fields.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, component, flag, nullable, object, optional, text, whole } from "../schema.js"
@@ -139,11 +137,11 @@ export const totals = defineRoute({
     ),
     "Counts of the keys are estimates, too high by at most `error`.",
   ),
-  async handle({ collect, clock }) {
-    const metrics = await collect()
+  async handle({ collect }) {
+    const { metrics, atMs } = await collect()
     const { allowed, denied, allowedCost, deniedCost } = metrics.sums()
     return jsonAnswer({
-      at: isoTime(clock.now()),
+      at: isoTime(atMs),
       allowed,
       denied,
       allowed_cost: allowedCost,
@@ -153,30 +151,6 @@ export const totals = defineRoute({
     })
   },
 })
-
-/** More limits than this are not told one by one: each is a time series. */
-const MOST_LIMITS = 1_000
-
-async function limitGauges({ limits, clock }: ApiContext): Promise<LimitGauge[]> {
-  const nowMs = clock.now()
-  const configured = await limits.limits({ count: MOST_LIMITS })
-  return Promise.all(
-    configured.map(async (limit) => {
-      const [rule] = limit.policy.rules
-      // Only a key's own limit has one state; asking for that of a shared one would tell of nobody.
-      const state = isNamed(limit) ? null : await limits.status(limit.name)
-      return {
-        limit: limit.name,
-        isKey: state !== null,
-        algorithm: rule.algorithm,
-        rate: rule.limit,
-        perMillis: rule.periodMs,
-        remaining: state?.remaining ?? 0,
-        resetAtMs: nowMs + (state?.resetAfterMs ?? 0),
-      }
-    }),
-  )
-}
 
 export const metricsText = defineRoute({
   method: "GET",
@@ -189,7 +163,7 @@ export const metricsText = defineRoute({
     return {
       status: 200,
       headers: { "Content-Type": PrometheusText.contentType, "Cache-Control": "no-store" },
-      body: (await context.collect()).render(await limitGauges(context), gauges),
+      body: (await context.collect()).metrics.render(await context.limitGauges(), gauges),
     }
   },
 })
