@@ -80,6 +80,14 @@ function buildVendor() {
   writeIfChanged(join(folder, "toml.d.ts"), readFileSync(join(root, "scripts", "vendor", "toml.d.ts"), "utf8"))
 }
 
+/** The package's version as a module: a Worker has no files to read it from. */
+function buildVersion() {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+  const folder = join(dist, "vendor")
+  writeIfChanged(join(folder, "version.js"), `export const version = ${JSON.stringify(version)}\n`)
+  writeIfChanged(join(folder, "version.d.ts"), "export declare const version: string\n")
+}
+
 /** Renamed when it is whole, and left alone where it is the same, for those who read it meanwhile. */
 function writeIfChanged(file, text) {
   if (existsSync(file) && readFileSync(file, "utf8") === text) return
@@ -131,6 +139,7 @@ mkdirSync(dist, { recursive: true })
 buildPages()
 copyFileSync(join(root, "assembly", "core.wasm.d.ts"), join(dist, "core.wasm.d.ts"))
 buildVendor()
+buildVersion()
 removeOrphans()
 // tsc runs even where asc failed: both reports are worth having.
 const typesBuilt = run("tsc", ["--build", ...projects])

@@ -6,7 +6,7 @@ import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
-import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
+import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
@@ -20,7 +20,6 @@ import type { LimiterObject, Subject } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub } from "./object-calls.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
 const ONCE: CallManner = { repeatable: false }
 const REPEATABLE: CallManner = { repeatable: true }
 /** Parts a tenant from a limit's name, which has no tab. */
@@ -113,7 +112,9 @@ export class EdgeLimiter implements Limiter {
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     for (const { limit } of items) {
-      if (limit !== undefined && limit !== this.policy.name) throw new LimitNotFound(limit)
+      if (limit !== undefined && limit !== this.policy.name) {
+        throw new LimitNotFound(limit, "limit", `this limiter has one limit, ${show(this.policy.name)}`)
+      }
     }
     return checkAcross(items.map(({ key, cost }) => ({ limiter: this, key, ...(cost !== undefined && { cost }) })))
   }
@@ -152,7 +153,7 @@ export class EdgeLimiter implements Limiter {
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
-    const durationMs = parseDuration("block", duration, BLOCK_RANGE)
+    const durationMs = parseDurationArgument("block", "duration", duration)
     this.#giveBack(this.#leases?.revoke(key))
     try {
       await this.#change(key, (stub, subject) => stub.block(subject, durationMs), REPEATABLE)

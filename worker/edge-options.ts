@@ -12,7 +12,7 @@ import {
   TEXT,
   whole,
 } from "../src/policy/check-fields.js"
-import { type DurationRange, parseDuration } from "../src/policy/parse-duration.js"
+import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
 import type { Duration } from "../src/policy/policy.js"
 import { show } from "../src/types/errors.js"
 import type { Placement } from "./object-calls.js"
@@ -106,7 +106,7 @@ export function requireEdgeOptions(options: EdgeLimiterOptions): void {
   }
 }
 
-/** @throws {RangeError} {PolicyError} */
+/** @throws {RangeError} naming the option, its value and what is allowed */
 export function readLease(lease: LeaseOptions | "auto" | undefined): {
   readonly units: number
   readonly ttlMs: number
@@ -114,5 +114,9 @@ export function readLease(lease: LeaseOptions | "auto" | undefined): {
 } | null {
   if (lease === undefined) return null
   const { units = DEFAULT_LEASE.units, ttl = DEFAULT_LEASE.ttl } = lease === "auto" ? DEFAULT_LEASE : lease
-  return { units, ttlMs: parseDuration("lease.ttl", ttl, TTL_RANGE), ifBusy: lease === "auto" }
+  return {
+    units,
+    ttlMs: parseDurationArgument("make a limiter", "lease.ttl", ttl, TTL_RANGE),
+    ifBusy: lease === "auto",
+  }
 }

@@ -1,4 +1,8 @@
-import type { ConfiguredRateLimit } from "../src/config/rate-limit-options.js"
+import { ConfigError } from "../src/config/config-error.js"
+import { ofRequests } from "../src/config/limit-fields.js"
+import { type ConfiguredRateLimit, requestOptions } from "../src/config/rate-limit-options.js"
+import { readField } from "../src/config/read-field.js"
+import { readRequests } from "../src/config/read-requests.js"
 import type { KeyExtractor } from "../src/http/keys/key-extractor.js"
 import type { FailMode } from "../src/http/rate-limit-options.js"
 import { nearestNameHint } from "../src/policy/nearest-name.js"
@@ -22,7 +26,17 @@ export interface LimitSetting {
   readonly options?: Partial<ConfiguredRateLimit>
 }
 
-const FIELDS = ["name", "paths", "policy", "key", "failMode", "timeoutMs"]
+/** Several limits of a `sluice.toml` in front of the same paths. */
+export interface GroupSetting extends Pick<LimitSetting, "name" | "paths"> {
+  /** What each limit is called, by its policy's canonical text: its keys are the same whoever asks it. */
+  readonly limitNames: ReadonlyMap<string, string>
+  readonly options: ConfiguredRateLimit
+}
+
+/** What a limit may say beside the rest, as in a `sluice.toml`. */
+const OF_REQUESTS = ["allow", "deny", "penalty", "delay"] as const
+const FIELDS: readonly string[] = ["name", "paths", "policy", "key", "failMode", "timeoutMs", ...OF_REQUESTS]
+const NOBODY = { addresses: [], keys: [] }
 const FAIL_MODES: readonly unknown[] = ["open", "closed", "local"]
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 /** What a rule may be called: the name stands in header fields. */
@@ -39,6 +53,9 @@ const NAME = /^[!-~](?:[ -~]{0,62}[!-~])?$/
  * | `key` | what to count by, see `keyExtractor`; default `"address"` |
  * | `failMode` | while the Durable Object does not answer: `"open"` (default), `"closed"` or `"local"` |
  * | `timeoutMs` | how long it may take, 1 to 2^31 − 1; default 1000 |
+ * | `allow`, `deny` | `{ addresses, keys }`: clients that are not limited, or are refused |
+ * | `penalty` | `{ status, units }`: what responses of these statuses cost on top |
+ * | `delay` | the longest time that a request of a `leaky_bucket` is held, such as `"5s"` |
  *
  * @param field what an error calls the table, such as `"LIMITS[0]"`
  * @throws {SettingError} naming the first field that cannot be
@@ -75,6 +92,26 @@ export function readLimit(field: string, table: unknown): LimitSetting {
     key: keyExtractor(`${field}.key`, key),
     failMode: failMode as FailMode,
     timeoutMs: timeoutMs as number,
+    ...readOptions(field, table as Record<string, unknown>, failMode as FailMode, timeoutMs as number),
+  }
+}
+
+function readOptions(
+  field: string,
+  table: Readonly<Record<string, unknown>>,
+  failMode: FailMode,
+  timeoutMs: number,
+): Pick<LimitSetting, "options"> {
+  if (OF_REQUESTS.every((name) => table[name] === undefined)) return {}
+  try {
+    const written = Object.fromEntries(
+      OF_REQUESTS.map((name) => [name, readField(ofRequests[name], `${field}.${name}`, table[name], {})]),
+    )
+    const of = readRequests(field, written, { allow: NOBODY, deny: NOBODY, failMode, timeoutMs })
+    return { options: requestOptions(of, "") }
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new SettingError(error.field, error.value, error.allowed)
   }
 }
 

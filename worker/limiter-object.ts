@@ -1,7 +1,8 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import { Limit, type LimitOptions } from "../src/engine/limit.js"
+import type { LimitOptions } from "../src/engine/limit.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
+import { RecordedLimit } from "../src/engine/recorded-limit.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
@@ -321,7 +322,7 @@ export class LimiterObject extends DurableObject {
     return this.#home.look(sync, (ledger, nowMs) => {
       const limit = ledger?.limit(name)
       if (limit === undefined) {
-        const keys = new Limit(sharedCore(), policy, NO_KEYS)
+        const keys = new RecordedLimit(sharedCore(), policy, NO_KEYS)
         try {
           return question({ ledger: null, limit: { name, number: 0, keys }, nowMs })
         } finally {

@@ -42,6 +42,19 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
   handler: Handler<WorkerRest<Env>>,
   options: EdgeRateLimitOptions<Env>,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
+  return rateLimitByName(handler, options, () => undefined)
+}
+
+/**
+ * `rateLimit`, for limits whose keys have objects that others ask as well.
+ *
+ * @param nameOf what the objects of a policy are named after; `undefined` where that follows from the options
+ */
+export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
+  handler: Handler<WorkerRest<Env>>,
+  options: EdgeRateLimitOptions<Env>,
+  nameOf: (policy: Policy) => string | undefined,
+): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
   checkHandler("binding", binding)
@@ -57,7 +70,11 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
       const namespace = binding(env)!
       let source = sources.get(namespace)
       if (source === undefined) {
-        source = sourceOf((wanted) => new EdgeLimiter(namespace, wanted, namedOptions(edge, wanted, isOneOfSeveral)))
+        source = sourceOf((wanted) => {
+          const name = nameOf(wanted)
+          const own = name === undefined ? namedOptions(edge, wanted, isOneOfSeveral) : { ...edge, name }
+          return new EdgeLimiter(namespace, wanted, own)
+        })
         sources.set(namespace, source)
       }
       return source(policy)

@@ -2,10 +2,10 @@ import { problemResponse } from "../src/http/problem.js"
 import type { Decision } from "../src/types/decision.js"
 import type { WorkerApi, WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
-import type { LimitSetting } from "./limit-setting.js"
+import type { GroupSetting, LimitSetting } from "./limit-setting.js"
 import { leadsUpHidden } from "./path-prefix.js"
 import { proxyTo } from "./proxy.js"
-import { rateLimit } from "./rate-limit.js"
+import { rateLimit, rateLimitByName } from "./rate-limit.js"
 import type { Settings, SettingVariables } from "./settings.js"
 
 const AMBIGUOUS = {
@@ -27,7 +27,10 @@ export type Service = (request: Request, env: ServiceEnv, context: ExecutionCont
  *
  * @param api answers its own paths, and is told of every decision
  */
-export function makeService({ limits, limitByPath, upstream }: Settings, api: WorkerApi | null = null): Service {
+export function makeService(
+  { limits, groups, limitByPath, upstream }: Settings,
+  api: WorkerApi | null = null,
+): Service {
   const decisions = new WeakMap<Request, Decision>()
 
   function answerFor(limitName: string | null): (request: Request) => Response | Promise<Response> {
@@ -54,7 +57,32 @@ export function makeService({ limits, limitByPath, upstream }: Settings, api: Wo
     })
   }
 
-  const services = new Map(limits.map((limit) => [limit, protect(limit)]))
+  function protectTogether({ name, limitNames, options }: GroupSetting): Service {
+    const { onDecision, onError } = options
+    const names = [...limitNames.values()]
+    return rateLimitByName<ServiceEnv>(
+      answerFor(name),
+      {
+        ...options,
+        onDecision(decision, request) {
+          decisions.set(request, decision)
+          // Where one denied, what the others would have admitted was not charged.
+          for (const [index, each] of (decision.limits ?? [decision]).entries()) {
+            if (decision.allowed || !each.allowed) api?.tell(each, names[index]!)
+          }
+          return onDecision?.(decision, request)
+        },
+        onError: (error, request) =>
+          onError ? onError(error, request) : console.error(`The group "${name}" did not decide:`, error),
+      },
+      ({ canonical }) => limitNames.get(canonical),
+    )
+  }
+
+  const services = new Map<LimitSetting | GroupSetting, Service>([
+    ...limits.map((limit) => [limit, protect(limit)] as const),
+    ...groups.map((group) => [group, protectTogether(group)] as const),
+  ])
   const unlimited = answerFor(null)
   return async function service(request, env, context) {
     const url = new URL(request.url)

@@ -1,5 +1,6 @@
+import type { Config } from "../src/config/config.js"
 import { readConfiguredLimits } from "./configured-limits.js"
-import { type LimitSetting, readLimit } from "./limit-setting.js"
+import { type GroupSetting, type LimitSetting, readLimit } from "./limit-setting.js"
 import { PrefixMap } from "./path-prefix.js"
 import { SettingError } from "./setting-error.js"
 
@@ -14,8 +15,11 @@ export interface SettingVariables {
 /** What the deployed Worker does. */
 export interface Settings {
   readonly limits: readonly LimitSetting[]
-  /** Which limit protects a path. */
-  readonly limitByPath: PrefixMap<LimitSetting>
+  readonly groups: readonly GroupSetting[]
+  /** Which limit, or group of limits, protects a path. */
+  readonly limitByPath: PrefixMap<LimitSetting | GroupSetting>
+  /** The whole configuration, where there is one. */
+  readonly config: Config | null
   /** Where requests go that are within their limit; `null` for the built-in echo. */
   readonly upstream: URL | null
   /** The host whose paths are the API's and the dashboard's; `null` where every host's are, as long as an echo answers. */
@@ -26,8 +30,8 @@ export interface Settings {
  * Reads the settings of the deployed Worker:
  *
  * - `LIMITS`: at least one table, see `readLimit`. No two have the same name or protect the same prefix.
- * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits that have `paths` are in force, and
- *   variables such as `SLUICE_FAIL_MODE` override what it says.
+ * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits and groups that have `paths` are in
+ *   front of them, all of its limits answer the API, and variables such as `SLUICE_FAIL_MODE` override what it says.
  * - `UPSTREAM`: an `http` or `https` URL, its path put before that of each request. Absent or empty, an echo answers.
  * - `API_HOST`: a host name, such as `limits.example.com`, under which the API and the dashboard answer. Without it they
  *   do so under every name, but only where an echo answers: an upstream's own paths are not taken from it.
@@ -39,10 +43,13 @@ export function readSettings(variables: SettingVariables): Settings {
   const apiHost = readHost(variables.API_HOST)
   if (CONFIG !== undefined && CONFIG !== "") {
     if (LIMITS !== undefined) throw new SettingError("LIMITS", LIMITS, "none beside CONFIG")
-    const { limits, upstream } = readConfiguredLimits(CONFIG, variables)
+    const { limits, groups, upstream, config } = readConfiguredLimits(CONFIG, variables)
+    const fieldOf = (name: string) => `CONFIG.${config.groups.has(name) ? "groups" : "limits"}.${name}`
     return {
       limits,
-      limitByPath: byPath(limits, (name) => `CONFIG.limits.${name}`),
+      groups,
+      config,
+      limitByPath: byPath([...limits, ...groups], fieldOf),
       upstream: readUpstream(UPSTREAM ?? upstream),
       apiHost,
     }
@@ -57,14 +64,14 @@ export function readSettings(variables: SettingVariables): Settings {
     names.add(name)
   }
   const limitByPath = byPath(limits, (_name, index) => `LIMITS[${index}]`)
-  return { limits, limitByPath, upstream: readUpstream(UPSTREAM), apiHost }
+  return { limits, groups: [], config: null, limitByPath, upstream: readUpstream(UPSTREAM), apiHost }
 }
 
-function byPath(
-  limits: readonly LimitSetting[],
+function byPath<S extends LimitSetting | GroupSetting>(
+  limits: readonly S[],
   fieldOf: (name: string, index: number) => string,
-): PrefixMap<LimitSetting> {
-  const limitByPath = new PrefixMap<LimitSetting>()
+): PrefixMap<S> {
+  const limitByPath = new PrefixMap<S>()
   for (const [index, limit] of limits.entries()) {
     for (const [place, path] of limit.paths.entries()) {
       if (limitByPath.add(path, limit)) continue

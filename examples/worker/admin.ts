@@ -1,4 +1,3 @@
-import { PolicyError } from "sluice"
 import type { EdgeLimiter } from "sluice/worker"
 
 /**
@@ -29,7 +28,7 @@ export async function admin(
     else if (call === "POST reset") await limiter.reset(key)
     else return new Response("no such verb", { status: 404 })
   } catch (error) {
-    if (error instanceof PolicyError) return new Response(error.message, { status: 400 })
+    if (error instanceof RangeError) return new Response(error.message, { status: 400 })
     throw error
   }
   return Response.json(await limiter.status(key))

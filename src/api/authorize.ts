@@ -29,6 +29,14 @@ interface TokenGateOptions {
 
 const encoder = new TextEncoder()
 
+/** @throws {RangeError} where a token is too short or has other characters; its length alone is told */
+export function requireTokenText(token: string): void {
+  if (/^[\x21-\x7e]{16,}$/.test(token)) return
+  throw new RangeError(
+    `Cannot serve: the token has ${token.length} characters, allowed are 16 or more of printable ASCII without space.`,
+  )
+}
+
 /**
  * Lets requests pass that carry the token.
  *

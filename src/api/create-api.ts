@@ -8,7 +8,15 @@ import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
-import { type Digest, type Gate, refuseOtherOrigins, requireLoopback, requireToken, webDigest } from "./authorize.js"
+import {
+  type Digest,
+  type Gate,
+  refuseOtherOrigins,
+  requireLoopback,
+  requireToken,
+  requireTokenText,
+  webDigest,
+} from "./authorize.js"
 import { readRequest } from "./fetch-request.js"
 import { kept } from "./kept.js"
 import { limitGauges } from "./limit-gauges.js"
@@ -86,11 +94,7 @@ export function createApi(options: ApiOptions): Api {
   let document: ApiAnswer | null = null
 
   function tokenGate(wanted: string): Gate {
-    if (!/^[\x21-\x7e]{16,}$/.test(wanted)) {
-      throw new RangeError(
-        `Cannot serve: the token has ${wanted.length} characters, allowed are 16 or more of printable ASCII without space.`,
-      )
-    }
+    requireTokenText(wanted)
     const { digest = webDigest } = options
     return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused(), digest })
   }

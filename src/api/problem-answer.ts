@@ -30,7 +30,7 @@ const TITLES: Readonly<Record<number, string>> = {
 export function problemAnswer(error: unknown): ApiAnswer {
   const status = statusOf(error)
   const isKnown = error instanceof SluiceError || status !== 500
-  const detail = isKnown ? (error as Error).message : "The server failed; its log says why."
+  const detail = isKnown ? detailOf(error as Error) : "The server failed; its log says why."
   const problem: Problem = {
     type: "about:blank",
     title: TITLES[status] ?? "Error",
@@ -58,6 +58,12 @@ function statusOf(error: unknown): number {
   return error instanceof SluiceError || error instanceof RangeError ? 400 : 500
 }
 
+function detailOf(error: Error): string {
+  // In the API's own words.
+  if (error instanceof LimitNotFound) return error.message.replace(": limits() lists", ": GET /v1/limits lists")
+  return error.message
+}
+
 function codeOf(error: unknown): string {
   if (error instanceof SluiceError) return error.code
   return error instanceof RangeError ? "OUT_OF_RANGE" : "INTERNAL"
@@ -66,7 +72,7 @@ function codeOf(error: unknown): string {
 /** What a client needs to make the same error of it. Values are told only where they are short and plain. */
 function membersOf(error: unknown): Record<string, unknown> {
   if (error instanceof CostError) return { key: error.key, cost: error.cost, maximum: error.maximum }
-  if (error instanceof LimitNotFound) return { limit: error.limit }
+  if (error instanceof LimitNotFound) return { limit: error.limit, of: error.of }
   if (error instanceof PolicyError) return { field: error.field, value: plain(error.value), allowed: error.allowed }
   if (error instanceof StoreCorrupt) return { row: error.row, failure: error.failure }
   return {}

@@ -10,10 +10,13 @@ export interface Finding {
 
 /** What a compaction did. */
 export interface Compaction {
-  readonly bytesBefore: number
-  readonly bytesAfter: number
+  /** `null` where no log holds all keys together. */
+  readonly bytesBefore: number | null
+  readonly bytesAfter: number | null
   /** Records that the snapshot now stands for. */
   readonly records: number
+  /** For people: why nothing was done, where nothing was. */
+  readonly detail?: string
 }
 
 /** What a verification of the log found: it reads every record and compares the replayed state with the live one. */

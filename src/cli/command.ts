@@ -1,3 +1,4 @@
+import type { Compaction } from "../api/storage.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { Style } from "./style.js"
 import type { Terminal } from "./terminal.js"
@@ -64,7 +65,7 @@ export interface Target {
   readonly name: string
   readonly limits: NamedLimits
   flush(): Promise<void>
-  compact(): Promise<{ records: number; bytesBefore: number | null; bytesAfter: number | null }>
+  compact(): Promise<Compaction>
   verify(): Promise<CheckedLog>
   doctor(): Promise<{ ok: boolean; findings: readonly { name: string; ok: boolean; detail: string }[] }>
   /** Every record that the log still has, in order; `null` where only the events to come can be told. */

@@ -20,7 +20,7 @@ ${style.bold("Examples")}
   sluice serve --data-dir sluice-data
   sluice limit list --server http://127.0.0.1:8080
 
-Exit codes: 0 done or allowed, 1 failed, 2 wrong usage, 3 denied.
+Exit codes: 0 done or allowed, 1 failed, 2 bad input, 3 denied.
 sluice COMMAND --help tells more of a command.
 `
 }

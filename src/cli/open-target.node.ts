@@ -1,3 +1,4 @@
+import { statSync } from "node:fs"
 import { embeddedStorage } from "../api/embedded-storage.js"
 import { SluiceClient } from "../client/index.js"
 import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
@@ -11,9 +12,14 @@ import { UsageError } from "./usage-error.js"
 
 const DEFAULT_DATA_DIR = "sluice-data"
 
-/** The data folder that a command is about. */
+/** The data folder that a command is about. @throws {UsageError} where a file is in its place */
 export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
-  return textOption(call as CommandCall, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
+  const path = textOption(call as CommandCall, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
+  if (path === "") throw new UsageError('Cannot open "": allowed is the path of a folder.')
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+    throw new UsageError(`Cannot open ${show(path)}: it is a file, allowed is a folder.`)
+  }
+  return path
 }
 
 /**
@@ -30,7 +36,9 @@ export async function openTarget(call: Pick<CommandCall, "options" | "terminal">
   const isFolderNamed = textOption(call as CommandCall, "data-dir") !== undefined
   const server = named ?? (isFolderNamed ? undefined : call.terminal.env["SLUICE_SERVER"])
   if (server !== undefined) {
-    return serverTarget(server, textOption(call as CommandCall, "token") ?? call.terminal.env["SLUICE_TOKEN"])
+    // An empty variable counts as none.
+    const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
+    return serverTarget(server, textOption(call as CommandCall, "token") ?? fromEnvironment)
   }
   const path = dataDirOf(call)
   if (!holdsStore(path)) {
@@ -46,8 +54,8 @@ function serverTarget(url: string, token: string | undefined): Target {
     limits: client,
     flush: () => client.flush(),
     async compact() {
-      const { records, bytes_before, bytes_after } = await client.compact()
-      return { records, bytesBefore: bytes_before, bytesAfter: bytes_after }
+      const { records, bytes_before, bytes_after, detail } = await client.compact()
+      return { records, bytesBefore: bytes_before, bytesAfter: bytes_after, ...(detail !== undefined && { detail }) }
     },
     verify: () => client.verify(),
     doctor: () => client.doctor(),

@@ -1,4 +1,5 @@
-import { LimitNotFound, SluiceError, StoreCorrupt } from "../types/errors.js"
+import { ConfigError } from "../config/config-error.js"
+import { CostError, KeyError, LimitNotFound, PolicyError, SluiceError, StoreCorrupt } from "../types/errors.js"
 import type { Command, Target } from "./command.js"
 import { EXIT } from "./exit-code.js"
 import { helpOf, overview } from "./help.js"
@@ -52,18 +53,38 @@ export async function runCli(
       await made?.then((each) => each.close()).catch(() => {})
     }
   } catch (error) {
-    terminal.err(wantsJson ? `${jsonText(errorJson(error))}\n` : `${style.red("error:")} ${messageOf(error)}\n`)
-    return error instanceof UsageError ? EXIT.usage : EXIT.failed
+    terminal.err(
+      wantsJson ? `${jsonText(errorJson(error))}\n` : `${style.red("error:")} ${plainText(messageOf(error))}\n`,
+    )
+    return isBadInput(error) ? EXIT.usage : EXIT.failed
   }
+}
+
+/** Errors of what was typed, or stands in a file that was named: doing it again gives them again. */
+const BAD_INPUT = [UsageError, PolicyError, KeyError, CostError, LimitNotFound, ConfigError] as const
+
+function isBadInput(error: unknown): boolean {
+  return BAD_INPUT.some((Class) => error instanceof Class) || isOutOfRange(error)
+}
+
+/** Those of sluice begin so, and not those of the runtime, such as of a stack that is too deep. */
+function isOutOfRange(error: unknown): error is RangeError {
+  return error instanceof RangeError && error.message.startsWith("Cannot ")
 }
 
 function messageOf(error: unknown): string {
   const message = plainText(error instanceof Error ? error.message : String(error))
-  if (error instanceof LimitNotFound) return `${message} sluice limit add defines it.`
-  return error instanceof StoreCorrupt ? `${message} sluice repair tells what can be kept.` : message
+  if (error instanceof StoreCorrupt) return `${message} sluice repair tells what can be kept.`
+  if (!(error instanceof LimitNotFound)) return message
+  return message.replace(/: (limits\(\)|GET \/v1\/limits) lists/, ": sluice limit list tells")
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof SluiceError) return error.code
+  if (error instanceof UsageError) return "USAGE"
+  return isOutOfRange(error) ? "OUT_OF_RANGE" : "FAILED"
 }
 
 function errorJson(error: unknown) {
-  const message = error instanceof Error ? error.message : String(error)
-  return { error: message, code: error instanceof SluiceError ? error.code : "FAILED" }
+  return { error: messageOf(error), code: codeOf(error) }
 }

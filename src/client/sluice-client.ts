@@ -70,7 +70,7 @@ const MOST_LISTED = 1_000
  * ```ts
  * import { SluiceClient } from "sluice/client"
  *
- * const limits = new SluiceClient("https://limits.example.com", { token: "what the server was given" })
+ * const limits = new SluiceClient("https://limits.example.com", { token: "what-the-server-was-given" })
  *
  * export async function mayPost(user: string): Promise<boolean> {
  *   return (await limits.check(`user:${user}`, { limit: "posts" })).allowed
@@ -179,7 +179,7 @@ export class SluiceClient implements NamedLimits {
 
   async #status(key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
     const status = await this.#post<StatusJson | null>("/v1/status", { key, ...choice }, { repeatable: true })
-    if (status === null) throw new LimitNotFound(choice?.limit ?? key)
+    if (status === null) throw new LimitNotFound(choice?.limit ?? key, choice?.limit === undefined ? "key" : "limit")
     return status
   }
 
@@ -208,8 +208,13 @@ export class SluiceClient implements NamedLimits {
     await this.#post("/v1/log/flush", undefined, { repeatable: true })
   }
 
-  /** Writes a snapshot and drops the log that it stands for. */
-  async compact(): Promise<{ records: number; bytes_before: number | null; bytes_after: number | null }> {
+  /** Writes a snapshot and drops the log that it stands for. Where no log holds all keys, `detail` says so. */
+  async compact(): Promise<{
+    records: number
+    bytes_before: number | null
+    bytes_after: number | null
+    detail?: string
+  }> {
     return this.#post("/v1/log/compact", undefined, { repeatable: true })
   }
 

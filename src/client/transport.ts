@@ -52,8 +52,11 @@ export class Transport {
     const base = URL.parse(String(url))
     if (base === null || !/^https?:$/.test(base.protocol) || base.username + base.password + base.search !== "") {
       throw new RangeError(
-        `Cannot make a client: url is ${show(withoutSecrets(base))}, allowed is an http or https URL without credentials and query.`,
+        `Cannot make a client: url is ${show(base === null ? unparsed(url) : withoutSecrets(base))}, allowed is an http or https URL without credentials and query.`,
       )
+    }
+    if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+      throw new RangeError("Cannot make a client: token has other characters than allowed: printable ASCII, no space.")
     }
     this.#base = base.href.replace(/\/+$/, "")
     this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
@@ -144,6 +147,11 @@ async function read(response: Response): Promise<unknown> {
   throw reviveError(response.status, problem, response.headers.get("retry-after"))
 }
 
-function withoutSecrets(url: URL | null): string {
-  return url === null ? "no URL" : `${url.protocol}//${url.host}${url.pathname}`
+function withoutSecrets({ protocol, host, pathname }: URL): string {
+  return `${protocol}//${host}${pathname}`
+}
+
+/** What is no URL, as it was given, unless it could hold credentials. */
+function unparsed(text: string | URL): string {
+  return /[@?]/.test(String(text)) ? "no URL" : String(text)
 }

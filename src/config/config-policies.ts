@@ -33,7 +33,7 @@ export function configPolicies({ limits, tiers, tenants }: Config): Map<string, 
 /**
  * The name in `configPolicies` of a limit as a tenant or a tier has it. Keys under different names are counted apart.
  *
- * @throws {LimitNotFound} where there is no such limit
+ * @throws {LimitNotFound} where there is no such limit; {RangeError} where there is no such tier
  */
 export function limitNameFor(config: Config, limit: string, whose: Whose = {}): string {
   return nameOf(limit, findPolicy(config, limit, whose).from)

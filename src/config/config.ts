@@ -3,16 +3,41 @@ import type { FailMode } from "../http/rate-limit-options.js"
 import type { Policy } from "../policy/policy.js"
 import type { KeySetting } from "./key-setting.js"
 
-/** A limit of a configuration. */
-export interface LimitConfig {
-  readonly name: string
-  readonly policy: Policy
+/** What is said of the requests that a limit or a group protects. */
+export interface RequestsConfig {
   /** The path prefixes that it protects in the deployable Worker; empty where none were given. */
   readonly paths: readonly string[]
-  readonly key: KeySetting
-  readonly cost: number
+  /** Clients that are not limited, those that every limit allows included. */
+  readonly allow: AccessConfig
+  /** Clients that are refused, those that every limit denies included. */
+  readonly deny: AccessConfig
+  /** What some responses cost on top; `null` where none does. */
+  readonly penalty: { readonly status: readonly number[]; readonly units: number } | null
+  /** The longest time that an admitted request is held, in ms; `null` where none is. */
+  readonly maxDelayMs: number | null
   readonly failMode: FailMode
   readonly timeoutMs: number
+}
+
+/** Clients by address or network, and by key, without the prefix. */
+export interface AccessConfig {
+  readonly addresses: readonly string[]
+  readonly keys: readonly string[]
+}
+
+/** A limit of a configuration. */
+export interface LimitConfig extends RequestsConfig {
+  readonly name: string
+  readonly policy: Policy
+  readonly key: KeySetting
+  readonly cost: number
+}
+
+/** Several limits that decide on one request together. */
+export interface GroupConfig extends RequestsConfig {
+  readonly name: string
+  /** At least one, in their order. Of each its policy, key and cost count. */
+  readonly limits: readonly LimitConfig[]
 }
 
 /** A customer: its plan, and policies of its own, by the limit's name. */
@@ -43,6 +68,8 @@ export interface Config {
   /** Stands before every key; may be empty. */
   readonly keyPrefix: string
   readonly limits: ReadonlyMap<string, LimitConfig>
+  /** By a name that no limit has. */
+  readonly groups: ReadonlyMap<string, GroupConfig>
   /** The policies of each plan, by the limit's name. */
   readonly tiers: ReadonlyMap<string, ReadonlyMap<string, Policy>>
   readonly tenants: ReadonlyMap<string, TenantConfig>

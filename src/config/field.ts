@@ -22,7 +22,12 @@ export type FieldKind =
   | { readonly kind: "policy" }
   | { readonly kind: "key" }
   | { readonly kind: "list"; readonly of: Field; readonly least: number }
-  | { readonly kind: "table"; readonly fields: Readonly<Record<string, Field>> }
+  | {
+      readonly kind: "table"
+      readonly fields: Readonly<Record<string, Field>>
+      /** Those that have to be there, where the table is. */
+      readonly required?: readonly string[]
+    }
   | { readonly kind: "named"; readonly of: Field }
 
 /** What a limit, tier or tenant may be called: the name stands in header fields. */

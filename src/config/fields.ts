@@ -1,72 +1,6 @@
 import { ALGORITHMS } from "../types/algorithm.js"
 import type { Field } from "./field.js"
-
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
-const MAX_PERIOD_MS = 315_360_000_000
-const MAX_UNITS = 2 ** 31
-
-const failMode: Field = {
-  kind: "choice",
-  of: ["open", "closed", "local"],
-  about: "What happens to a request while the limiter does not answer: it passes, is refused, or memory limits alone.",
-}
-const timeout: Field = {
-  kind: "duration",
-  leastMs: 1,
-  mostMs: MAX_TIMEOUT_MS,
-  about: "How long the limiter may take to answer.",
-}
-const key: Field = {
-  kind: "key",
-  about:
-    'What requests are counted by: "address", "api-key", "bearer-token", "header:NAME", "cookie:NAME", or several.',
-}
-const duration = (about: string, leastMs = 1): Field => ({ kind: "duration", leastMs, mostMs: MAX_PERIOD_MS, about })
-const units = (about: string): Field => ({ kind: "whole", least: 1, most: MAX_UNITS, about })
-const policies: Field = {
-  kind: "named",
-  of: { kind: "policy", about: 'A short form such as "100/minute", a rule, or a list of either.' },
-  about: "Policies in place of those of the limits, by the limit's name.",
-}
-
-const limit: Field = {
-  kind: "table",
-  about: 'A limit: either "policy", or the fields of one rule.',
-  fields: {
-    policy: { kind: "policy", about: 'A short form such as "100/minute burst 20", a rule, or a list of either.' },
-    limit: units("Units allowed per period."),
-    period: duration('How long a period is, such as "1m".'),
-    algorithm: {
-      kind: "choice",
-      of: [...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"],
-      about: "How units are counted.",
-    },
-    burst: units("Most units at once, for gcra, token_bucket and leaky_bucket."),
-    refill: {
-      kind: "table",
-      about: "Refills a token_bucket in steps, at the same rate.",
-      fields: { amount: units("Units per step."), every: duration("The time between steps.") },
-    },
-    anchor: { kind: "choice", of: ["epoch", "first"], about: "Where a fixed_window starts." },
-    offset: duration("Shifts the starts of a fixed_window.", 0),
-    block: duration("How long a key stays denied once it was denied."),
-    paths: {
-      kind: "list",
-      least: 1,
-      of: {
-        kind: "text",
-        pattern: /^\/[^?#]*$/,
-        allowed: 'a path such as "/api", without a query',
-        about: "A prefix.",
-      },
-      about: "The path prefixes that it protects, in the deployable Worker.",
-    },
-    key,
-    cost: { kind: "whole", least: 0, most: MAX_UNITS, about: "Units that a request costs." },
-    fail_mode: failMode,
-    timeout,
-  },
-}
+import { accessList, duration, failMode, group, key, limit, MAX_UNITS, policies, timeout } from "./limit-fields.js"
 
 /** All that `sluice.toml` may say. */
 export const CONFIG: Field & { readonly kind: "table" } = {
@@ -101,6 +35,13 @@ export const CONFIG: Field & { readonly kind: "table" } = {
       of: limit,
       about: 'The limits, by name. "default" is for keys that have no limit of their own.',
     },
+    groups: {
+      kind: "named",
+      of: group,
+      about: "Several limits for one request, by a name that no limit has.",
+    },
+    allow: accessList("Clients that no limit counts."),
+    deny: accessList("Clients that every limit refuses, also those that allow names."),
     tiers: {
       kind: "named",
       about: "Plans, by name.",

@@ -1,12 +1,17 @@
+import { AdmittedIds } from "../limiter/admitted-ids.js"
 import { MemoryLimits, type MemoryLimitsOptions } from "../limiter/memory-limits.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
+import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
+import { KeyError, show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
-import type { Config } from "./config.js"
+import { accessOf, listedDecision } from "./access.js"
+import type { Config, GroupConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
+import { groupDecision } from "./group-decision.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
-import { limitOf, type Whose } from "./policy-for.js"
+import { limitOf, policyFor, type Whose } from "./policy-for.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
   /** Where the log goes; default the console. */
@@ -19,9 +24,12 @@ export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimits
 
 /** Which limit a check is about, and whose policy of it. */
 export interface ConfiguredCheck extends CheckOptions, Whose {
-  /** The limit's name; default `"default"`. */
+  /** The name of a limit or a group; default `"default"`. */
   readonly limit?: string
 }
+
+/** The keys of a group's limits, by the limits' names. */
+export type GroupKeys = Readonly<Record<string, string>>
 
 /** Keys whose names are kept while analytics are enabled. */
 const ANALYTICS_NAMES = 10_000
@@ -33,11 +41,14 @@ export class ConfiguredLimits {
   readonly limits: MemoryLimits
   readonly #hooks: LogHooks
   readonly #sample: (decision: Decision) => void
+  readonly #clock: Clock
+  readonly #admitted = new AdmittedIds<Decision>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     const { log, onSample, random = Math.random, env: _env, ...memory } = options
     const { enabled, sampleRate } = config.analytics
     this.config = config
+    this.#clock = options.clock ?? systemClock
     this.#hooks = decisionLog(config.logging, log)
     this.#sample = (decision) => {
       if (enabled && onSample !== undefined && random() < sampleRate) onSample(decision)
@@ -64,26 +75,64 @@ export class ConfiguredLimits {
   }
 
   /**
-   * Asks and charges, as the configuration says: the limit's cost where none is given, the key's prefix, log and sample.
+   * Asks and charges, as the configuration says: the limit's cost where none is given, the key's prefix, its lists of
+   * keys, log and sample.
    *
-   * @throws {LimitNotFound} {CostError} {KeyError} {RangeError}; then nothing has changed
+   * A group is asked for one key of all its limits, or for a key of each by the limit's name. All admit, or none is
+   * charged; each limit's own decision, with its receipt, is in `limits`.
+   *
+   * @throws {LimitNotFound} {CostError} {KeyError}; {RangeError} where there is no such tier; then nothing has changed
    */
-  check(key: string, { limit = DEFAULT_LIMIT, tenant, tier, ...options }: ConfiguredCheck = {}): Decision {
-    const { cost } = limitOf(this.config, limit)
-    const decision = this.limits.check(this.key(key), {
-      cost,
-      ...options,
-      limit: this.limitName(limit, { tenant, tier }),
-    })
+  check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
+    const { limit = DEFAULT_LIMIT } = options
+    const group = this.config.groups.get(limit)
+    const decision = group === undefined ? this.#checkOne(key, limit, options) : this.#checkGroup(group, key, options)
     this.#hooks.onDecision?.(decision)
     this.#sample(decision)
     return decision
   }
 
+  #checkOne(key: string | GroupKeys, name: string, { tenant, tier, ...options }: ConfiguredCheck): Decision {
+    const of = limitOf(this.config, name)
+    if (typeof key !== "string") throw new KeyError(key, "a key is a string")
+    const limit = this.limitName(name, { tenant, tier })
+    const { cost = of.cost } = options
+    const access = accessOf(of, [key])
+    if (access !== "limit") return listedDecision(access, of.policy, this.key(key), cost)
+    return this.limits.check(this.key(key), { ...options, cost, limit })
+  }
+
+  #checkGroup(group: GroupConfig, key: string | GroupKeys, { tenant, tier, cost, id }: ConfiguredCheck): Decision {
+    const keys = group.limits.map(({ name }) => keyOf(key, name))
+    const policies = group.limits.map(({ name }) => policyFor(this.config, name, { tenant, tier }))
+    const access = accessOf(group, keys)
+    if (access !== "limit")
+      return listedDecision(access, policies[0]!, this.key(keys[0]!), cost ?? group.limits[0]!.cost)
+    const items = group.limits.map((of, index) => ({
+      key: this.key(keys[index]!),
+      cost: cost ?? of.cost,
+      limit: this.limitName(of.name, { tenant, tier }),
+    }))
+    const subject = JSON.stringify([group.name, ...items.map((item) => item.key)])
+    const nowMs = this.#clock.now()
+    const asked = items[0]!.cost
+    const known = this.#admitted.find(id, subject, asked, nowMs)
+    if (known !== undefined) return known
+    const decision = groupDecision(policies, this.limits.checkAll(items))
+    if (id !== undefined && decision.allowed) this.#admitted.add(id, subject, asked, nowMs, decision)
+    return decision
+  }
+
   /** `check`, but only whether. */
-  allow(key: string, options?: ConfiguredCheck): boolean {
+  allow(key: string | GroupKeys, options?: ConfiguredCheck): boolean {
     return this.check(key, options).allowed
   }
+}
+
+function keyOf(key: string | GroupKeys, limit: string): string {
+  if (typeof key === "string") return key
+  if (typeof key === "object" && key !== null && Object.hasOwn(key, limit)) return key[limit]!
+  throw new KeyError(key, `the group's limit ${show(limit)} has none in it`)
 }
 
 /**

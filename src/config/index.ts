@@ -3,12 +3,28 @@
  *
  * @module sluice/config
  */
-export type { AnalyticsConfig, Config, LimitConfig, LoggingConfig, TenantConfig } from "./config.js"
+export type {
+  AccessConfig,
+  AnalyticsConfig,
+  Config,
+  GroupConfig,
+  LimitConfig,
+  LoggingConfig,
+  RequestsConfig,
+  TenantConfig,
+} from "./config.js"
 export { ConfigError } from "./config-error.js"
 export { configPolicies, limitNameFor } from "./config-policies.js"
 export { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
-export { type ConfiguredCheck, ConfiguredLimits, type FromConfigOptions, fromConfig } from "./from-config.js"
+export {
+  type ConfiguredCheck,
+  ConfiguredLimits,
+  type FromConfigOptions,
+  fromConfig,
+  type GroupKeys,
+} from "./from-config.js"
 export type { KeySetting } from "./key-setting.js"
+export { limitsByConfig } from "./limits-by-config.js"
 export { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 export { policyFor, type Whose } from "./policy-for.js"
 export { type ConfiguredOptions, type ConfiguredRateLimit, rateLimitOptions } from "./rate-limit-options.js"

@@ -1,14 +1,23 @@
 import { parse as parseToml } from "#toml"
 import { type HeaderStyle, headerStyles } from "../http/rate-limit-fields.js"
 import type { FailMode } from "../http/rate-limit-options.js"
+import { namer } from "../http/rename-policy.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
-import type { Config, LimitConfig, LoggingConfig, TenantConfig } from "./config.js"
+import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, TenantConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
 import type { KeySetting } from "./key-setting.js"
+import { RULE_FIELDS } from "./limit-fields.js"
 import { type Environment, readField } from "./read-field.js"
 import { readPolicy } from "./read-policy.js"
+import {
+  type RequestDefaults,
+  readAccess,
+  readRequests,
+  type WrittenAccess,
+  type WrittenRequests,
+} from "./read-requests.js"
 
 /** A configuration: the text of `sluice.toml`, or what such a text says as a plain object, from JSON say. */
 export type ConfigInput = string | object
@@ -23,6 +32,9 @@ interface Written {
   readonly key_prefix: string
   readonly defaults: { readonly algorithm: string; readonly key: KeySetting; readonly cost: number }
   readonly limits: ReadonlyMap<string, WrittenLimit>
+  readonly groups: ReadonlyMap<string, WrittenGroup>
+  readonly allow?: WrittenAccess
+  readonly deny?: WrittenAccess
   readonly tiers: ReadonlyMap<string, { readonly limits: ReadonlyMap<string, unknown> }>
   readonly tenants: ReadonlyMap<string, { readonly tier?: string; readonly limits: ReadonlyMap<string, unknown> }>
   readonly headers: {
@@ -37,14 +49,17 @@ interface Written {
   readonly worker?: { readonly upstream?: string }
 }
 
-interface WrittenLimit extends Readonly<Record<string, unknown>> {
+interface WrittenLimit extends WrittenRequests, Readonly<Record<string, unknown>> {
   readonly policy?: unknown
-  readonly paths?: readonly string[]
   readonly key?: KeySetting
   readonly cost?: number
-  readonly fail_mode?: FailMode
-  readonly timeout?: number
 }
+
+interface WrittenGroup extends WrittenRequests {
+  readonly limits: readonly string[]
+}
+
+const MOST_LIMITS_OF_GROUP = 16
 
 /**
  * Reads a configuration and validates all of it. Nothing is ignored: what is not known is an error with the known name
@@ -65,14 +80,40 @@ interface WrittenLimit extends Readonly<Record<string, unknown>> {
  */
 export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions = {}): Config {
   const written = readField(CONFIG, "", typeof input === "string" ? readText(input) : input, env) as Written
+  const { defaults, failure } = written
+  const requests: RequestDefaults = {
+    allow: readAccess("allow", written.allow),
+    deny: readAccess("deny", written.deny),
+    failMode: failure.mode,
+    timeoutMs: failure.timeout,
+  }
+  const grouped = new Set([...written.groups.values()].flatMap((group) => group.limits))
+  const policyOf = (path: string, policy: unknown, name: string) => {
+    const read = readPolicy(path, policy, name, defaults.algorithm)
+    // In the fields of one response, rules of several limits need names that differ.
+    return grouped.has(name) ? namer(name)(read) : read
+  }
   const limits = new Map<string, LimitConfig>()
-  for (const [name, limit] of written.limits) limits.set(name, readLimit(name, limit, written))
-  refuseSharedPaths(limits)
+  for (const [name, limit] of written.limits) {
+    limits.set(name, {
+      ...readLimit(name, limit, defaults, policyOf),
+      ...readRequests(`limits.${name}`, limit, requests),
+    })
+  }
+  const groups = new Map<string, GroupConfig>()
+  for (const [name, group] of written.groups) {
+    groups.set(name, {
+      name,
+      limits: limitsOfGroup(name, group, limits),
+      ...readRequests(`groups.${name}`, group, requests),
+    })
+  }
+  refuseSharedPaths(limits, groups)
   const policiesOf = (path: string, policies: ReadonlyMap<string, unknown>) => {
     const read = new Map<string, Policy>()
     for (const [name, policy] of policies) {
       requireKnown(`a name in ${path}`, name, limits.keys(), "limit")
-      const parsed = readPolicy(`${path}.${name}`, policy, name, written.defaults.algorithm)
+      const parsed = policyOf(`${path}.${name}`, policy, name)
       requireAffordable(path, limits.get(name)!.cost, parsed)
       read.set(name, parsed)
     }
@@ -85,10 +126,11 @@ export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions
     if (tier !== null) requireKnown(`tenants.${name}.tier`, tier, tiers.keys(), "tier")
     tenants.set(name, { tier, limits: policiesOf(`tenants.${name}.limits`, own) })
   }
-  const { headers, failure, jitter, analytics } = written
+  const { headers, jitter, analytics } = written
   return {
     keyPrefix: written.key_prefix,
     limits,
+    groups,
     tiers,
     tenants,
     headers: {
@@ -117,8 +159,18 @@ function readText(text: string): unknown {
   }
 }
 
-function readLimit(name: string, written: WrittenLimit, { defaults, failure }: Written): LimitConfig {
-  const { policy, paths = [], key = defaults.key, cost = defaults.cost, fail_mode, timeout, ...rule } = written
+type ReadPolicy = (path: string, policy: unknown, name: string) => Policy
+
+function readLimit(
+  name: string,
+  written: WrittenLimit,
+  defaults: Written["defaults"],
+  policyOf: ReadPolicy,
+): Omit<LimitConfig, keyof RequestsConfig> {
+  const { policy, key = defaults.key, cost = defaults.cost } = written
+  const rule = Object.fromEntries(
+    RULE_FIELDS.flatMap((field) => (written[field] === undefined ? [] : [[field, written[field]]])),
+  )
   const path = `limits.${name}`
   const ruleFields = Object.keys(rule)
   if (policy !== undefined && ruleFields.length > 0) {
@@ -131,17 +183,34 @@ function readLimit(name: string, written: WrittenLimit, { defaults, failure }: W
   if (policy === undefined && ruleFields.length === 0) {
     throw new ConfigError(`${path}.policy`, policy, 'a policy such as "100/minute", or the fields of a rule')
   }
-  const parsed = readPolicy(policy === undefined ? path : `${path}.policy`, policy ?? rule, name, defaults.algorithm)
+  const parsed = policyOf(policy === undefined ? path : `${path}.policy`, policy ?? rule, name)
   requireAffordable(`${path}.cost`, cost, parsed)
-  return {
-    name,
-    policy: parsed,
-    paths,
-    key,
-    cost,
-    failMode: fail_mode ?? failure.mode,
-    timeoutMs: timeout ?? failure.timeout,
+  return { name, policy: parsed, key, cost }
+}
+
+function limitsOfGroup(
+  name: string,
+  { limits: names }: WrittenGroup,
+  limits: ReadonlyMap<string, LimitConfig>,
+): readonly LimitConfig[] {
+  const path = `groups.${name}.limits`
+  if (limits.has(name)) throw new ConfigError("a name in groups", name, "a name that no limit has")
+  if (names.length > MOST_LIMITS_OF_GROUP) {
+    throw new ConfigError(`${path}.length`, names.length, `at most ${MOST_LIMITS_OF_GROUP}`)
   }
+  const rules = new Set<string>()
+  return names.map((each, index) => {
+    requireKnown(`${path}[${index}]`, each, limits.keys(), "limit")
+    if (names.indexOf(each) < index) throw new ConfigError(`${path}[${index}]`, each, "each limit once")
+    const limit = limits.get(each)!
+    for (const rule of limit.policy.rules) {
+      if (rules.has(rule.name)) {
+        throw new ConfigError(`${path}[${index}]`, each, `a limit whose rules have other names than ${rule.name}`)
+      }
+      rules.add(rule.name)
+    }
+    return limit
+  })
 }
 
 /** A cost above the capacity would never be admitted. */
@@ -150,14 +219,15 @@ function requireAffordable(path: string, cost: number, { rules }: Policy): void 
   if (cost > most) throw new ConfigError(path, cost, `a cost of at most ${most}, which the policy can admit`)
 }
 
-function refuseSharedPaths(limits: ReadonlyMap<string, LimitConfig>): void {
+function refuseSharedPaths(limits: ReadonlyMap<string, LimitConfig>, groups: ReadonlyMap<string, GroupConfig>): void {
   const owners = new Map<string, string>()
-  for (const { name, paths } of limits.values()) {
+  const all = [...limits.values(), ...groups.values()]
+  for (const [index, { name, paths }] of all.entries()) {
     for (const path of paths) {
       const owner = owners.get(path)
       if (owner !== undefined) {
         throw new ConfigError(
-          `limits.${name}.paths`,
+          `${index < limits.size ? "limits" : "groups"}.${name}.paths`,
           path,
           `a prefix that no other limit protects, as ${JSON.stringify(owner)} does`,
         )

@@ -1,12 +1,13 @@
+import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
-import { LimitNotFound } from "../types/errors.js"
+import { LimitNotFound, show } from "../types/errors.js"
 import type { Config, LimitConfig } from "./config.js"
 
 /** Whose policy is asked for. */
 export interface Whose {
   /** A customer; one that the configuration does not know is on no plan. */
   readonly tenant?: string | null | undefined
-  /** A plan; that of the tenant comes before it. One that the configuration does not know changes nothing. */
+  /** A plan; that of the tenant comes before it. One that the configuration does not know is an error. */
   readonly tier?: string | null | undefined
 }
 
@@ -17,17 +18,33 @@ export interface FoundPolicy {
 }
 
 /** @throws {LimitNotFound} */
-export function limitOf({ limits }: Config, name: string): LimitConfig {
-  const limit = limits.get(name)
-  if (limit === undefined) throw new LimitNotFound(name)
+export function limitOf(config: Config, name: string): LimitConfig {
+  const limit = config.limits.get(name)
+  if (limit === undefined) throw notConfigured(config, name)
   return limit
+}
+
+/** The error of a name that the configuration does not have, with those that it has. */
+function notConfigured({ limits, groups }: Config, name: string): LimitNotFound {
+  const names = [...limits.keys(), ...groups.keys()]
+  const listed = names.length === 0 ? "the configuration has no limits" : `the configuration has ${names.join(", ")}`
+  return new LimitNotFound(name, "limit", `${listed}${nearestNameHint(name, names)}`)
+}
+
+/** The error of a tier that the configuration does not have. A tier that is misspelt would else be the limit's policy. */
+export function unknownTier({ tiers }: Config, tier: string): RangeError {
+  const names = [...tiers.keys()]
+  const allowed = names.length === 0 ? "none: the configuration has no tiers" : `one of ${names.join(", ")}`
+  return new RangeError(
+    `Cannot choose a policy: tier is ${show(tier)}, allowed is ${allowed}${nearestNameHint(tier, names)}.`,
+  )
 }
 
 /**
  * The policy of a limit for a tenant or a tier: the tenant's own, else that of its tier, else that of the tier given, else
  * the limit's.
  *
- * @throws {LimitNotFound} where there is no such limit
+ * @throws {LimitNotFound} where there is no such limit; {RangeError} where there is no such tier
  * @example
  * ```ts
  * import { parseConfig, policyFor } from "sluice/config"
@@ -48,6 +65,7 @@ export function policyFor(config: Config, limit: string, whose: Whose = {}): Pol
 /** `policyFor`, and where it was found. */
 export function findPolicy(config: Config, limit: string, { tenant, tier }: Whose): FoundPolicy {
   const base = limitOf(config, limit)
+  if (typeof tier === "string" && !config.tiers.has(tier)) throw unknownTier(config, tier)
   const customer = typeof tenant === "string" ? config.tenants.get(tenant) : undefined
   const own = customer?.limits.get(limit)
   if (own !== undefined) return { policy: own, from: { kind: "tenant", name: tenant! } }

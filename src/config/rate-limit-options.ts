@@ -1,13 +1,15 @@
+import { type ClientAddressOptions, clientAddress } from "../http/keys/client-address.js"
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
-import type { RateLimitOptions } from "../http/rate-limit-options.js"
+import type { LimitOptions } from "../http/limit-options.js"
+import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
-import type { Config } from "./config.js"
+import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
-import { limitOf, policyFor } from "./policy-for.js"
+import { limitOf, policyFor, unknownTier } from "./policy-for.js"
 
 /** What a configuration cannot say, since it is code. */
 export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
@@ -15,8 +17,16 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   readonly tenant?: (request: Request, ...rest: Rest) => Awaitable<string | null | undefined>
   /** The tier of a request, where its tenant has none. */
   readonly tier?: (request: Request, ...rest: Rest) => Awaitable<string | null | undefined>
-  /** What the key `"address"` is on this platform; default `clientAddress()`, the address of the connection. */
-  readonly address?: KeyExtractor
+  /**
+   * Where the client's address is to be believed from, for the key `"address"` and for the lists `allow` and `deny`;
+   * default the address of the connection. A function is the key alone.
+   */
+  readonly address?: KeyExtractor | ClientAddressOptions
+  /**
+   * Hears of what went wrong and was dealt with, beside the log: what `rateLimit` tells, and a tier that the
+   * configuration does not know, in whose place the limit's own policy counts.
+   */
+  readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
   /** Where the log goes; default the console. */
   readonly log?: LogOutput
   /** Hears of the share of decisions that `analytics` says, while that is enabled. */
@@ -29,8 +39,9 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
 export type ConfiguredRateLimit<Rest extends unknown[] = unknown[]> = Omit<RateLimitOptions<Rest>, "limiter">
 
 /**
- * What `rateLimit` of `sluice/http` and `sluice/worker` takes, as a configuration says it of one limit: policy by tenant
- * and tier, key with its prefix, cost, failure mode and timeout, headers, jitter, log and sample.
+ * What `rateLimit` of `sluice/http` and `sluice/worker` takes, as a configuration says it of one limit or of a group of
+ * them: policy by tenant and tier, key with its prefix, cost, lists, penalty, delay, failure mode and timeout, headers,
+ * jitter, log and sample.
  *
  * @throws {LimitNotFound} where there is no such limit
  * @example
@@ -59,31 +70,75 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   limitName: string,
   options: ConfiguredOptions<Rest> = {},
 ): ConfiguredRateLimit<Rest> {
-  const { tenant, tier, address, log, onSample, random = Math.random } = options
-  const limit = limitOf(config, limitName)
-  const { headers, failure, jitter, analytics, keyPrefix } = config
-  const key = keyExtractorOf(`limits.${limitName}.key`, limit.key, (...refused) => new ConfigError(...refused), address)
+  const { tenant, tier, address = {}, log, onSample, onError, random = Math.random } = options
+  const group = config.groups.get(limitName)
+  const { failure, jitter, analytics, keyPrefix } = config
+  const addressKey = typeof address === "function" ? address : clientAddress(address)
   const hooks = decisionLog(config.logging, log)
   const samples = analytics.enabled && onSample !== undefined
-  const onDecision = (decision: Decision, ..._call: [Request, ...Rest]) => {
+  const tellDecision = (decision: Decision, ..._call: [Request, ...Rest]) => {
     hooks.onDecision?.(decision)
     if (samples && random() < analytics.sampleRate) onSample(decision)
   }
-  const onError = (error: unknown, ..._call: [Request, ...Rest]) => hooks.onError?.(error)
-  const byWhom = async (request: Request, ...rest: Rest) =>
-    policyFor(config, limitName, { tenant: await tenant?.(request, ...rest), tier: await tier?.(request, ...rest) })
+  const tellError = (error: unknown, ...call: [Request, ...Rest]) => {
+    hooks.onError?.(error)
+    return onError?.(error, ...call)
+  }
+
+  /** A request that names no tier of ours is not to pass unlimited, as it could where this threw. */
+  async function tierOf(...call: [Request, ...Rest]): Promise<string | null | undefined> {
+    const named = await tier?.(...call)
+    if (typeof named !== "string" || config.tiers.has(named)) return named
+    await tellError(unknownTier(config, named), ...call)
+    return null
+  }
+
+  function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> {
+    const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
+    const key = keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
+    return {
+      policy:
+        tenant === undefined && tier === undefined
+          ? policy
+          : async (...call) =>
+              policyFor(config, name, { tenant: await tenant?.(...call), tier: await tierOf(...call) }),
+      key: keyPrefix === "" ? key : async (...call) => `${keyPrefix}${(await key(...call)) ?? UNIDENTIFIED_KEY}`,
+      cost,
+    }
+  }
+
+  const of: RequestsConfig = group ?? limitOf(config, limitName)
   return {
-    policy: tenant === undefined && tier === undefined ? limit.policy : byWhom,
-    key: keyPrefix === "" ? key : async (...call) => `${keyPrefix}${(await key(...call)) ?? UNIDENTIFIED_KEY}`,
-    cost: limit.cost,
-    failMode: limit.failMode,
-    timeoutMs: limit.timeoutMs,
+    ...(group === undefined ? optionsOf(limitOf(config, limitName)) : { limits: group.limits.map(optionsOf) }),
+    ...requestOptions(of, keyPrefix),
+    ...(typeof address === "object" && { address }),
     failClosedStatus: failure.status,
-    headers: headers.styles,
-    legacyReset: headers.legacyReset,
-    ...(headers.quotaUnit !== null && { quotaUnit: headers.quotaUnit }),
+    headers: config.headers.styles,
+    legacyReset: config.headers.legacyReset,
+    ...(config.headers.quotaUnit !== null && { quotaUnit: config.headers.quotaUnit }),
     ...(jitter !== null && { jitter }),
-    ...((samples || hooks.onDecision !== undefined) && { onDecision }),
-    ...(hooks.onError !== undefined && { onError }),
+    ...((samples || hooks.onDecision !== undefined) && { onDecision: tellDecision }),
+    ...((onError ?? hooks.onError) !== undefined && { onError: tellError }),
+  }
+}
+
+/** What is said of the requests, whatever the limits. */
+export function requestOptions(
+  { allow, deny, penalty, maxDelayMs, failMode, timeoutMs }: Omit<RequestsConfig, "paths">,
+  keyPrefix: string,
+) {
+  const listed = ({ addresses, keys }: RequestsConfig["allow"]) => {
+    return { addresses, keys: keys.map((key) => `${keyPrefix}${key}`) }
+  }
+  const isGiven = ({ addresses, keys }: RequestsConfig["allow"]) => addresses.length + keys.length > 0
+  return {
+    ...(isGiven(allow) && { allow: listed(allow) }),
+    ...(isGiven(deny) && { deny: listed(deny) }),
+    ...(penalty !== null && {
+      penalty: (head: ResponseHead, ..._call: unknown[]) => (penalty.status.includes(head.status) ? penalty.units : 0),
+    }),
+    ...(maxDelayMs !== null && { delay: { maxMs: maxDelayMs } }),
+    failMode,
+    timeoutMs,
   }
 }

@@ -110,6 +110,11 @@ function readTable(
     const isEmpty = given.get(name) === undefined && isEmptyTable(item)
     if (item !== undefined && !isEmpty) read[name] = item
   }
+  for (const name of field.required ?? []) {
+    if (read[name] === undefined && value !== undefined) {
+      throw new ConfigError(`${path}.${name}`, undefined, `one: ${field.fields[name]!.about}`)
+    }
+  }
   return read
 }
 

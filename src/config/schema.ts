@@ -1,10 +1,10 @@
 import { type Field, NAME } from "./field.js"
 import { CONFIG } from "./fields.js"
+import { limit, RULE_FIELDS } from "./limit-fields.js"
 
 /** A JSON Schema, as plain data. */
 export type Schema = Readonly<Record<string, unknown>>
 
-const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block"]
 const DURATION = "^\\s*\\d+\\s*(ms|milliseconds?|s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)\\s*$"
 
 /**
@@ -77,6 +77,7 @@ function kindSchema(field: Field): Schema {
       return {
         type: "object",
         properties: Object.fromEntries(Object.entries(field.fields).map(([name, each]) => [name, schemaOf(each)])),
+        ...(field.required !== undefined && { required: field.required }),
         additionalProperties: false,
       }
     case "named":
@@ -91,8 +92,6 @@ const anyPolicy: Schema = {
 }
 
 function ruleSchema(): Schema {
-  const { limits } = CONFIG.fields
-  const limit = (limits as Field & { readonly kind: "named" }).of as Field & { readonly kind: "table" }
   const { refill } = limit.fields
   return {
     type: "object",

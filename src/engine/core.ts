@@ -19,7 +19,7 @@ const NO_KEY = Symbol("no key")
  * views are made anew here and nobody else keeps one across a call.
  */
 export class Core {
-  readonly exports: CoreExports
+  declare readonly exports: CoreExports
   readonly #keyAt: number
   readonly #verdictAt: number
   readonly #ruleAt: number

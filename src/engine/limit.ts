@@ -19,7 +19,7 @@ export interface LimitOptions {
   /** The most keys held at once, 1 … 2^32 − 1. */
   readonly maxKeys: number
   readonly onFull: OnFull
-  /** Whether to count decisions per key: 64 bytes more per key. */
+  /** Whether to count decisions per key: a cell of 64 bytes per key, 77 to 97 with the room that tables keep to grow. */
   readonly stats: boolean
   readonly seed: Seed
   /** What the ids of this limit's receipts start with. */
@@ -53,27 +53,27 @@ const dropped = new FinalizationRegistry<{ core: Core; pointer: number }>(({ cor
  * Times are whole ms since the epoch below 2^47, amounts whole units up to 2^31, keys as `Core.stageKey` takes them.
  */
 export class Limit {
-  readonly #core: Core
+  protected readonly core: Core
   readonly #options: LimitOptions
   #policy: Policy
-  #pointer: number
-  #issuer: Issuer
+  protected pointer: number
+  protected issuer: Issuer
   /** How many checks were charged: numbers their receipts. */
   charges = 0
 
   constructor(core: Core, policy: Policy, options: LimitOptions) {
-    this.#core = core
+    this.core = core
     this.#options = options
     this.#policy = policy
-    this.#issuer = { id: options.issuerId, policyName: policy.name }
-    this.#pointer = this.#make(policy)
+    this.issuer = { id: options.issuerId, policyName: policy.name }
+    this.pointer = this.#make(policy)
   }
 
   #make(policy: Policy): number {
     const { maxKeys, onFull, stats, seed } = this.#options
-    this.#core.ruleFields.set(policy.rules.flatMap((rule) => ruleFields(rule, this.#core.exports)))
+    this.core.ruleFields.set(policy.rules.flatMap((rule) => ruleFields(rule, this.core.exports)))
     // Pointers are unsigned, and cross as i32: above 2 GB they would be negative.
-    const limit = this.#core.exports.limitNew(
+    const limit = this.core.exports.limitNew(
       policy.rules.length,
       policy.blockMs,
       maxKeys,
@@ -88,7 +88,7 @@ export class Limit {
   }
 
   #freeWhenDropped(pointer: number): void {
-    if (this.#options.sharesCore) dropped.register(this, { core: this.#core, pointer }, this)
+    if (this.#options.sharesCore) dropped.register(this, { core: this.core, pointer }, this)
   }
 
   get policy(): Policy {
@@ -102,25 +102,25 @@ export class Limit {
 
   /** Keys with a cell, idle ones that were not swept yet included. */
   get size(): number {
-    return this.#core.exports.limitKeys(this.#pointer)
+    return this.core.exports.limitKeys(this.pointer)
   }
 
   /** Frees the memory at once instead of when this object is collected. Nothing may be asked afterwards. */
   free(): void {
-    if (this.#pointer === 0) return
+    if (this.pointer === 0) return
     dropped.unregister(this)
-    this.#core.exports.limitFree(this.#pointer)
-    this.#pointer = 0
+    this.core.exports.limitFree(this.pointer)
+    this.pointer = 0
   }
 
   /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
   check(key: string, cost: number, nowMs: number): LimitDecision {
-    return this.#decision(this.#core.check(this.#pointer, key, cost, nowMs), key, cost, nowMs, cost > 0)
+    return this.#decision(this.core.check(this.pointer, key, cost, nowMs), key, cost, nowMs, cost > 0)
   }
 
   /** As `check`, without a decision: the fastest question. */
   allow(key: string, cost: number, nowMs: number): boolean {
-    const outcome = this.#core.check(this.#pointer, key, cost, nowMs)
+    const outcome = this.core.check(this.pointer, key, cost, nowMs)
     if (outcome === OUTCOME.admitted) return true
     if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked || outcome === OUTCOME.noRoom) return false
     throw this.#error(outcome, key, cost, nowMs)
@@ -162,19 +162,19 @@ export class Limit {
     nowMs: number,
     pack: (bytes: Uint8Array, ends: Uint32Array) => void,
   ): Decisions {
-    const { exports } = this.#core
+    const { exports } = this.core
     const wordBytes = count * 4
     const endsAt = (keyRoom + 7) & ~7
     const costsAt = endsAt + ((wordBytes + 7) & ~7)
     const answersAt = costsAt + ((wordBytes + 7) & ~7)
     const answerBytes = exports.manyBytes(count) >>> 0
-    return this.#core.withScratch(answersAt + answerBytes, (block) => {
-      const { buffer } = this.#core.bytes
+    return this.core.withScratch(answersAt + answerBytes, (block) => {
+      const { buffer } = this.core.bytes
       pack(new Uint8Array(buffer, block, keyRoom), new Uint32Array(buffer, block + endsAt, count))
       if (costs !== undefined) new Uint32Array(buffer, block + costsAt, count).set(costs)
       const costsPointer = costs === undefined ? 0 : block + costsAt
       const answers = block + answersAt
-      const outcome = exports.checkMany(this.#pointer, block, block + endsAt, costsPointer, count, nowMs, answers)
+      const outcome = exports.checkMany(this.pointer, block, block + endsAt, costsPointer, count, nowMs, answers)
       if (outcome !== OUTCOME.admitted) throw this.#manyError(nowMs)
       return readDecisions(exports.memory.buffer, answers, count, answerBytes)
     })
@@ -187,14 +187,14 @@ export class Limit {
 
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
   peek(key: string, cost: number, nowMs: number): LimitDecision {
-    const length = this.#core.stageKey(key)
-    return this.#decision(this.#core.exports.peek(this.#pointer, length, cost, nowMs), key, cost, nowMs, false)
+    const length = this.core.stageKey(key)
+    return this.#decision(this.core.exports.peek(this.pointer, length, cost, nowMs), key, cost, nowMs, false)
   }
 
   /** Takes units whatever is left, into debt if need be. */
   charge(key: string, units: number, nowMs: number): void {
-    const length = this.#core.stageKey(key)
-    this.#settle(this.#core.exports.charge(this.#pointer, length, units, nowMs), key, units, nowMs)
+    const length = this.core.stageKey(key)
+    this.#settle(this.core.exports.charge(this.pointer, length, units, nowMs), key, units, nowMs)
   }
 
   /**
@@ -204,39 +204,34 @@ export class Limit {
    */
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void {
     checkWhole("refund", "chargedAtMs", chargedAtMs, 0, LATEST_MS)
-    const length = this.#core.stageKey(key)
-    this.#settle(this.#core.exports.refund(this.#pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
+    const length = this.core.stageKey(key)
+    this.#settle(this.core.exports.refund(this.pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
   }
 
   /** Denies a key until a time, in place of an earlier block. */
   block(key: string, untilMs: number, nowMs: number): void {
-    const length = this.#core.stageKey(key)
-    this.#settle(this.#core.exports.block(this.#pointer, length, untilMs, nowMs), key, 0, nowMs)
+    const length = this.core.stageKey(key)
+    this.#settle(this.core.exports.block(this.pointer, length, untilMs, nowMs), key, 0, nowMs)
   }
 
   /** Ends a block. Whether there was one. */
   unblock(key: string): boolean {
-    return this.#core.exports.unblock(this.#pointer, this.#core.stageKey(key)) === 1
-  }
-
-  /** The time until which a key is blocked; it may be past, and is 0 where there is none. */
-  blockedUntilMs(key: string): number {
-    return this.#core.exports.blockedUntil(this.#pointer, this.#core.stageKey(key))
+    return this.core.exports.unblock(this.pointer, this.core.stageKey(key)) === 1
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   reset(key: string, nowMs: number): boolean {
-    const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.reset(this.#pointer, length, nowMs)
+    const length = this.core.stageKey(key)
+    const outcome = this.core.exports.reset(this.pointer, length, nowMs)
     if (outcome === OUTCOME.badArgument) throw this.#error(outcome, key, 0, nowMs)
     return outcome === 1
   }
 
   /** A key's statistics; all zero where nothing was counted. */
   stats(key: string): KeyStats {
-    const length = this.#core.stageKey(key)
-    const pointer = this.#core.exports.stats(this.#pointer, length) >>> 0
-    const numbers = pointer === 0 ? NO_STATS : new Float64Array(this.#core.bytes.buffer, pointer, 7)
+    const length = this.core.stageKey(key)
+    const pointer = this.core.exports.stats(this.pointer, length) >>> 0
+    const numbers = pointer === 0 ? NO_STATS : new Float64Array(this.core.bytes.buffer, pointer, 7)
     const timeAt = (index: number) => (numbers[index]! < 0 ? null : numbers[index]!)
     return {
       totalAllowed: numbers[0]!,
@@ -251,10 +246,10 @@ export class Limit {
 
   /** What is left of a key's quota, without a check. */
   status(key: string, nowMs: number): KeyStatus {
-    const length = this.#core.stageKey(key)
-    const outcome = this.#core.exports.peek(this.#pointer, length, 0, nowMs)
+    const length = this.core.stageKey(key)
+    const outcome = this.core.exports.peek(this.pointer, length, 0, nowMs)
     if (outcome < OUTCOME.denied || outcome > OUTCOME.blocked) throw this.#error(outcome, key, 0, nowMs)
-    const rules = this.#ruleDecisions(this.#core.verdict)
+    const rules = this.#ruleDecisions(this.core.verdict)
     const least = this.#policy.rules.reduce(
       (least, rule, index, all) =>
         rules[index]!.remaining * all[least]!.capacity < rules[least]!.remaining * rule.capacity ? index : least,
@@ -265,96 +260,56 @@ export class Limit {
       policy: rules[least]!.policy,
       remaining: rules[least]!.remaining,
       resetAfterMs: Math.max(...rules.map((rule) => rule.resetAfterMs)),
-      blockedForMs: Math.max(0, this.#core.exports.blockedUntil(this.#pointer, length) - nowMs),
+      blockedForMs: Math.max(0, this.core.exports.blockedUntil(this.pointer, length) - nowMs),
       rules,
     }
   }
 
-  /** Time until nothing is used of any key and no block lasts. Costs the number of keys. */
-  fullAfterMs(nowMs: number): number {
-    return this.#core.exports.fullAfter(this.#pointer, nowMs)
-  }
-
   /** Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped. How many went. */
   sweep(nowMs: number, budget: number): number {
-    return this.#core.exports.sweep(this.#pointer, nowMs, budget) >>> 0
+    return this.core.exports.sweep(this.pointer, nowMs, budget) >>> 0
   }
 
   /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
   change(policy: Policy, nowMs: number): void {
-    const old = this.#pointer
+    const old = this.pointer
     dropped.unregister(this)
     const pointer = this.#make(policy)
-    if (this.#core.exports.limitCarry(old, pointer, nowMs) !== 1) {
+    if (this.core.exports.limitCarry(old, pointer, nowMs) !== 1) {
       dropped.unregister(this)
-      this.#core.exports.limitFree(pointer)
+      this.core.exports.limitFree(pointer)
       this.#freeWhenDropped(old)
       throw new RangeError("Cannot change a policy: the core's memory is full or the time is out of range.")
     }
-    this.#core.exports.limitFree(old)
-    this.#pointer = pointer
+    this.core.exports.limitFree(old)
+    this.pointer = pointer
     this.#policy = policy
-    this.#issuer = { id: this.#issuer.id, policyName: policy.name }
+    this.issuer = { id: this.issuer.id, policyName: policy.name }
   }
 
   /** The id of the receipt of a charge. */
   receiptId(charge: number): string {
-    return receiptId(this.#issuer, charge)
+    return receiptId(this.issuer, charge)
   }
 
   /** The number of a charge by its receipt's id, or `null` where the id is not of this limit. */
   chargeOf(id: string): number | null {
-    const head = `${this.#issuer.id}-`
+    const head = `${this.issuer.id}-`
     // A receipt may come from outside, where types are not checked.
     const charge =
       typeof id === "string" && id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
     return charge >= 1 && charge <= this.charges && this.receiptId(charge) === id ? charge : null
   }
 
-  /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
-  get decidedAtMs(): number {
-    return this.#core.verdict[3]!
-  }
-
-  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
-  again(
-    key: string,
-    { cost, charge, chargedAtMs }: { readonly cost: number; readonly charge: number; readonly chargedAtMs: number },
-    nowMs: number,
-  ): LimitDecision {
-    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
-    const rule = { name: policy, algorithm, limit }
-    const issuer = this.#issuer
-    const decision = new LimitDecision(
-      "ok",
-      key,
-      rule,
-      remaining,
-      cost,
-      0,
-      resetAfterMs,
-      0,
-      issuer,
-      charge,
-      chargedAtMs,
-    )
-    return rules === undefined ? decision : Object.assign(decision, { rules })
-  }
-
-  /** Counts denials in a key's statistics that were not asked one by one. */
-  noteDenials(key: string, count: number, cost: number, lastMs: number): void {
-    this.#core.exports.noteDenials(this.#pointer, this.#core.stageKey(key), count, cost, lastMs)
-  }
-
   /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
   save(kind: SavedKind, nowMs: number): Uint8Array[] {
-    const { exports } = this.#core
+    const { exports } = this.core
     const cells: Uint8Array[] = []
     let room = FIRST_SAVE_ROOM
     let output = exports.memoryTake(room) >>> 0
     exports.saveStart()
-    for (let cell = exports.saveNext(this.#pointer, kind, nowMs); cell !== 0; ) {
-      const bytes = exports.saveCell(this.#pointer, kind, cell, output, room) >>> 0
+    for (let cell = exports.saveNext(this.pointer, kind, nowMs); cell !== 0; ) {
+      const bytes = exports.saveCell(this.pointer, kind, cell, output, room) >>> 0
       if (bytes > room) {
         exports.memoryGive(output, room)
         room = bytes
@@ -362,8 +317,8 @@ export class Limit {
         if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
         continue
       }
-      cells.push(this.#core.bytes.slice(output, output + bytes))
-      cell = exports.saveNext(this.#pointer, kind, nowMs)
+      cells.push(this.core.bytes.slice(output, output + bytes))
+      cell = exports.saveNext(this.pointer, kind, nowMs)
     }
     exports.memoryGive(output, room)
     return cells
@@ -371,9 +326,9 @@ export class Limit {
 
   /** Puts a saved cell back, past `maxKeys` too. False where the bytes cannot be a cell's, or its key is there already. */
   load(kind: SavedKind, bytes: Uint8Array): boolean {
-    return this.#core.withBlock(bytes.length, (pointer) => {
-      this.#core.bytes.set(bytes, pointer)
-      return this.#core.exports.loadCell(this.#pointer, kind, pointer, bytes.length) === 1
+    return this.core.withBlock(bytes.length, (pointer) => {
+      this.core.bytes.set(bytes, pointer)
+      return this.core.exports.loadCell(this.pointer, kind, pointer, bytes.length) === 1
     })
   }
 
@@ -387,7 +342,7 @@ export class Limit {
     const { stats, seed, issuerId } = this.#options
     const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
     const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled }
-    return writeDump(this.#core, this.#pointer, head, hasLog ? this.save(SAVED.cells, nowMs) : [])
+    return writeDump(this.core, this.pointer, head, hasLog ? this.save(SAVED.cells, nowMs) : [])
   }
 
   /**
@@ -396,7 +351,7 @@ export class Limit {
    * @throws {DumpError} where it does not fit; this limit then holds a part of it
    */
   restore(bytes: Uint8Array, { charges }: DumpHead): void {
-    readDumpTables(this.#core, this.#pointer, bytes, (cell) => this.load(SAVED.cells, cell))
+    readDumpTables(this.core, this.pointer, bytes, (cell) => this.load(SAVED.cells, cell))
     const { maxKeys } = this.#options
     if (this.size > maxKeys) throw new DumpError(`it holds ${this.size} keys, allowed are ${maxKeys} (maxKeys)`)
     this.charges = charges
@@ -405,7 +360,7 @@ export class Limit {
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
     const reason = REASONS[outcome]
     if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
-    const { verdict } = this.#core
+    const { verdict } = this.core
     const { rules } = this.#policy
     const binding = verdict[2]!
     const at = VERDICT_HEAD + binding * VERDICT_RULE
@@ -418,7 +373,7 @@ export class Limit {
       small(verdict[0]!),
       small(verdict[at + 2]!),
       small(verdict[1]!),
-      this.#issuer,
+      this.issuer,
       charging && reason === "ok" ? ++this.charges : 0,
       verdict[3]!,
     )
@@ -443,7 +398,7 @@ export class Limit {
     const { rules } = this.#policy
     const closed = rules.map((rule) => ruleDecision(rule, 0, rule.periodMs, rule.periodMs))
     const { periodMs } = rules[0]
-    const decision = new LimitDecision("limit", key, rules[0], 0, cost, periodMs, periodMs, 0, this.#issuer, 0, 0)
+    const decision = new LimitDecision("limit", key, rules[0], 0, cost, periodMs, periodMs, 0, this.issuer, 0, 0)
     return rules.length === 1 ? decision : Object.assign(decision, { rules: closed })
   }
 

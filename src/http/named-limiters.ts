@@ -52,8 +52,8 @@ class DefinedGroup implements Group {
 }
 
 class NamedLimiter implements RequestLimiter {
-  readonly limitName: string
-  readonly group: Group
+  declare readonly limitName: string
+  declare readonly group: Group
   readonly #limits: LimitsToAsk
   readonly #define: () => Promise<void>
 

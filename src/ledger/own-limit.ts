@@ -1,5 +1,6 @@
 import type { Core } from "../engine/core.js"
-import { Limit, SAVED } from "../engine/limit.js"
+import { SAVED } from "../engine/limit.js"
+import { RecordedLimit } from "../engine/recorded-limit.js"
 import type { Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
@@ -13,7 +14,7 @@ export interface LedgerLimit {
   readonly name: string
   readonly number: number
   /** Another object after a compaction: ask the limit for it each time. */
-  readonly keys: Limit
+  readonly keys: RecordedLimit
 }
 
 /** What the limits of a ledger have in common. */
@@ -28,7 +29,7 @@ export class OwnLimit implements LedgerLimit {
   readonly name: string
   readonly number: number
   readonly #home: LimitHome
-  keys: Limit
+  keys: RecordedLimit
   settled = new SettledReceipts()
   told = new ToldAdmissions()
   /** Receipts that were charged before cannot be settled any more: those that were may be forgotten. */
@@ -45,9 +46,9 @@ export class OwnLimit implements LedgerLimit {
     this.keys = this.#newKeys(policy)
   }
 
-  #newKeys(policy: Policy): Limit {
+  #newKeys(policy: Policy): RecordedLimit {
     const { core, seed, issuerId } = this.#home
-    return new Limit(core, policy, {
+    return new RecordedLimit(core, policy, {
       maxKeys: MAX_KEYS,
       onFull: "deny-new",
       stats: true,
@@ -66,7 +67,7 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /** The keys as `change` would leave them, to be asked and freed; these stay. Costs the number of keys. */
-  keysUnder(policy: Policy, nowMs: number): Limit {
+  keysUnder(policy: Policy, nowMs: number): RecordedLimit {
     const copy = this.#newKeys(this.keys.policy)
     for (const kind of Object.values(SAVED)) {
       for (const cell of this.keys.save(kind, 0)) copy.load(kind, cell)

@@ -2,9 +2,15 @@ import { MOST_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "../e
 import type { SettledReceipts } from "../engine/settled-receipts.js"
 import type { Receipt } from "../types/receipt.js"
 
-/** What is known of an admission that charged. */
+/** An admission, with its receipt where it can be settled. */
 interface Admission {
   readonly receipt?: Receipt
+}
+
+interface Told<T> {
+  readonly admission: T
+  readonly cost: number
+  readonly atMs: number
 }
 
 /**
@@ -17,7 +23,7 @@ interface Admission {
 export class AdmittedIds<T extends Admission = Admission> {
   readonly #most: number
   /** Oldest first, by id and subject: an id is printable, so what stands before the first NUL is the id. */
-  readonly #admissions = new Map<string, T>()
+  readonly #told = new Map<string, Told<T>>()
 
   /** @param most the most admissions remembered, at least 1 */
   constructor(most = MOST_IDS) {
@@ -32,26 +38,27 @@ export class AdmittedIds<T extends Admission = Admission> {
    * @param cost what the call asks for
    * @throws {RangeError} where the id cannot be one, or was admitted with another cost
    */
-  find(id: string | undefined, subject: string, cost: number, nowMs: number, settled: SettledReceipts): T | undefined {
+  find(id: string | undefined, subject: string, cost: number, nowMs: number, settled?: SettledReceipts): T | undefined {
     if (id === undefined) return undefined
     requireCallId(id)
-    const found = this.#admissions.get(`${id}\0${subject}`)
-    const receipt = found?.receipt
+    const told = this.#told.get(`${id}\0${subject}`)
+    if (!told || told.atMs < nowMs - REPEAT_WITHIN_MS) return undefined
+    const { admission } = told
     // Settled receipts are remembered for an hour at least.
-    if (!receipt || receipt.chargedAtMs < nowMs - REPEAT_WITHIN_MS || settled.has(receipt.id)) return undefined
-    requireSameCost(id, cost, receipt.cost)
-    return found
+    if (admission.receipt && settled?.has(admission.receipt.id)) return undefined
+    requireSameCost(id, cost, told.cost)
+    return admission
   }
 
-  /** Remembers an admission, which has a receipt. */
-  add(id: string, subject: string, nowMs: number, admission: T): void {
+  /** Remembers an admission. */
+  add(id: string, subject: string, cost: number, nowMs: number, admission: T): void {
     const place = `${id}\0${subject}`
     // Taken out first, so that it goes to the end: the map's order is the order of time.
-    this.#admissions.delete(place)
-    for (const [oldest, { receipt }] of this.#admissions) {
-      if (this.#admissions.size < this.#most && receipt!.chargedAtMs >= nowMs - REPEAT_WITHIN_MS) break
-      this.#admissions.delete(oldest)
+    this.#told.delete(place)
+    for (const [oldest, { atMs }] of this.#told) {
+      if (this.#told.size < this.#most && atMs >= nowMs - REPEAT_WITHIN_MS) break
+      this.#told.delete(oldest)
     }
-    this.#admissions.set(place, admission)
+    this.#told.set(place, { admission, cost, atMs: nowMs })
   }
 }

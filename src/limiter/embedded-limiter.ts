@@ -4,7 +4,7 @@ import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
@@ -33,7 +33,6 @@ import {
 import { pageOf, requireCount } from "./page.js"
 import { type TopOptions, topOf } from "./top-keys.js"
 
-const BLOCK_RANGE: DurationRange = { minMs: 1, maxMs: 315_360_000_000 }
 const DEFAULT_HISTORY = 100
 const RECENT = 10
 
@@ -219,7 +218,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     const ledger = await this.#open()
     const nowMs = this.#clock.now()
-    const untilMs = Math.min(nowMs + parseDuration("block", duration, BLOCK_RANGE), LATEST_MS)
+    const untilMs = Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS)
     ledger.block(limitFor(ledger, key, choice), key, untilMs, nowMs)
     await changed(ledger)
   }
@@ -278,6 +277,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async history(key: string, options: { readonly count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
+    requireKey(key)
     const ledger = await this.#open()
     const { name, number } = limitFor(ledger, key, options)
     const records = await ledger.lastRecords(count, (record) => {
@@ -369,7 +369,7 @@ function limitFor(ledger: Ledger, key: string, choice: LimitChoice | undefined):
   const limit = ledger.limit(key) ?? ledger.limit(DEFAULT_LIMIT)
   if (limit !== undefined) return limit
   requireKey(key)
-  throw new LimitNotFound(key)
+  throw new LimitNotFound(key, "key")
 }
 
 /** The limits whose keys are listed. @throws {TypeError} {LimitNotFound} */

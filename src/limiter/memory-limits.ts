@@ -3,7 +3,7 @@ import { requireKey } from "../engine/key-bytes.js"
 import type { OnFull } from "../engine/limit.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { CLOCK, checkFields, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
-import { parseDuration } from "../policy/parse-duration.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -38,7 +38,7 @@ export interface MemoryLimitsOptions {
   readonly maxKeys?: number
   /** What a new key meets when `maxKeys` are held: see `RateLimiterOptions.onFull`; default `"evict-nearest-full"`. */
   readonly onFull?: OnFull
-  /** Whether to keep statistics per key, for `stats` and `top`: 72 bytes more per key, at most `maxKeys`. Default `false`. */
+  /** Whether to keep statistics per key, for `stats` and `top`: 77 to 97 bytes more per key, at most `maxKeys`. Default `false`. */
   readonly stats?: boolean
   /**
    * The most keys whose names are kept, for `list` and `top`, 0 … 2^24; default 0. At the bound the name used least
@@ -180,7 +180,7 @@ export class MemoryLimits implements NamedLimits {
     if (known !== undefined) return known
     const decision = entry.limit.check(key, cost, nowMs)
     if (options?.id !== undefined && decision.receipt !== undefined) {
-      this.#admitted.add(options.id, subjectOf(entry, key), nowMs, decision)
+      this.#admitted.add(options.id, subjectOf(entry, key), decision.cost, nowMs, decision)
     }
     if (cost > 0) this.#note(entry, key, decision.allowed ? "admit" : "deny", cost, nowMs)
     return decision
@@ -286,7 +286,7 @@ export class MemoryLimits implements NamedLimits {
   block(key: string, duration: Duration, choice?: LimitChoice): void {
     const entry = this.#entryOf(key, choice)
     const nowMs = this.#clock.now()
-    entry.limit.block(key, Math.min(nowMs + parseDuration("block", duration), LATEST_MS), nowMs)
+    entry.limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
     this.#note(entry, key, "block", 0, nowMs)
   }
 
@@ -360,6 +360,7 @@ export class MemoryLimits implements NamedLimits {
   history(key: string, { count = MOST_HISTORY, limit }: { count?: number } & LimitChoice = {}): HistoryEntry[] {
     this.#requireKept("histories", this.#historySize > 0, "names: 10_000, history: 100")
     requireCount(count)
+    requireKey(key)
     return this.#journal.history(this.#entryOf(key, limit === undefined ? {} : { limit }).name, key, count)
   }
 
@@ -387,7 +388,7 @@ export class MemoryLimits implements NamedLimits {
     const entry = started.get(key) ?? started.get(DEFAULT_LIMIT)
     if (entry !== undefined) return entry
     requireKey(key)
-    throw new LimitNotFound(key)
+    throw new LimitNotFound(key, "key")
   }
 
   #entryNamed(name: string): LimitEntry {

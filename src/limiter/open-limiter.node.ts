@@ -16,7 +16,7 @@ import {
   required,
   whole,
 } from "../policy/check-fields.js"
-import { parseDuration } from "../policy/parse-duration.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -163,7 +163,7 @@ function readOptions(options: OpenLimiterOptions) {
   checkFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
   const { flushEveryMs, flushEveryRecords, block, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
-  const keepStatsMs = parseDuration("keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
+  const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
   const named = options.limits ?? {}

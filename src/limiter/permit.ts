@@ -30,7 +30,7 @@ export interface SettlingChecker extends Checker {
  * ```
  */
 export class Permit implements Disposable, AsyncDisposable {
-  readonly decision: Decision
+  declare readonly decision: Decision
   readonly #limiter: SettlingChecker
   #used: number | null = null
   #isOpen: boolean

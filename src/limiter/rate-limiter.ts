@@ -7,7 +7,7 @@ import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
 import { CLOCK, checkFields, checkWhole, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
-import { parseDuration } from "../policy/parse-duration.js"
+import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -37,7 +37,7 @@ export interface RateLimiterOptions extends WaitingLineOptions {
    */
   readonly onFull?: OnFull
   /**
-   * Whether to keep statistics per key, for `stats`: 72 bytes more per key, a reset or denied one included.
+   * Whether to keep statistics per key, for `stats`: 77 to 97 bytes more per key, a reset or denied one included.
    * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.
    * Default `false`.
    */
@@ -152,7 +152,7 @@ export class RateLimiter implements Limiter {
     const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
     if (known) return known
     const decision = limit.check(key, cost, nowMs)
-    if (id !== undefined && decision.receipt) this.#admitted.add(id, key, nowMs, decision)
+    if (id !== undefined && decision.receipt) this.#admitted.add(id, key, cost, nowMs, decision)
     return decision
   }
 
@@ -208,7 +208,8 @@ export class RateLimiter implements Limiter {
    * else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
-    for (const { limit } of items) if (limit !== undefined) throw new LimitNotFound(limit)
+    for (const { limit } of items)
+      if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
     return decideAll(
       items.map((item) => ({
         subject: item.key,
@@ -308,7 +309,7 @@ export class RateLimiter implements Limiter {
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    limit.block(key, Math.min(nowMs + parseDuration("block", duration), LATEST_MS), nowMs)
+    limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
   }
 
   /** Ends a block. Whether there was one. */

@@ -1,5 +1,5 @@
 import { checkFields, type Kind, whole } from "../policy/check-fields.js"
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, TimeoutExceeded } from "../types/errors.js"
@@ -93,7 +93,8 @@ export class WaitingLine {
   acquire(key: string, { cost = 1, timeout, signal, limit }: AcquireOptions & LimitChoice = {}): Promise<Permit> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted()
-      const timeoutMs = timeout === undefined ? NEVER_MS : parseDuration("timeout", timeout, TIMEOUT_RANGE)
+      const timeoutMs =
+        timeout === undefined ? NEVER_MS : parseDurationArgument("wait", "timeout", timeout, TIMEOUT_RANGE)
       const deadlineMs = this.#alarms.now() + timeoutMs
       const id = JSON.stringify([key, limit])
       const queue = this.#queues.get(id) ?? {

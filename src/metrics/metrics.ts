@@ -30,6 +30,10 @@ export interface MetricsOptions {
   readonly keyLabel?: (key: string) => string | null
   /** The most keys and limits told one by one; default 1000. */
   readonly maxSeries?: number
+  /**
+   * `"counts"` where only counts of elsewhere are added up: what is then not known is not told as 0. Default `"all"`.
+   */
+  readonly tells?: "all" | "counts"
 }
 
 /** Which mode decided when the limiter's store did not. */
@@ -55,13 +59,15 @@ export class Metrics {
   readonly mostDenied = new HeavyHitters(SKETCH_SIZE)
   readonly #keyLabel: (key: string) => string | null
   readonly #maxSeries: number
+  readonly #tells: "all" | "counts"
   readonly #totals = new Map<string, Totals>()
   readonly #failures: Record<FailMode, number> = { open: 0, closed: 0, local: 0 }
   #cacheHits = 0
   #refusedLogins = 0
 
   constructor(options: MetricsOptions = {}) {
-    const { keyLabel = () => null, maxSeries = 1_000 } = options
+    const { keyLabel = () => null, maxSeries = 1_000, tells = "all" } = options
+    this.#tells = tells
     this.#keyLabel = (key) => {
       const label = keyLabel(key)
       return label === null ? null : cleanLabel(label)
@@ -131,7 +137,20 @@ export class Metrics {
       .add("sluice_requests_denied_total", "counter", "Checks denied.", each("denied"))
       .add("sluice_request_cost_allowed_total", "counter", "Units admitted.", each("allowedCost"))
       .add("sluice_request_cost_denied_total", "counter", "Units of denied checks.", each("deniedCost"))
-      .addHistogram("sluice_decision_duration_seconds", "Time from a check to its decision.", this.decisionSeconds)
+    if (this.#tells === "all") this.#renderOwn(text)
+    const gauges = [
+      ["sluice_log_size_bytes", "Size of the log and its snapshots.", store.logBytes],
+      ["sluice_log_records", "Records in the log since its last snapshot.", store.logRecords],
+      ["sluice_live_keys", "Keys that are not idle.", store.liveKeys],
+    ] as const
+    for (const [name, help, value] of gauges) text.add(name, "gauge", help, value === undefined ? [] : [{ value }])
+    this.#renderKeys(text)
+    return text.toString()
+  }
+
+  /** What only the process knows that decides. */
+  #renderOwn(text: PrometheusText): void {
+    text.addHistogram("sluice_decision_duration_seconds", "Time from a check to its decision.", this.decisionSeconds)
     if (this.commitSeconds.count > 0) {
       text.addHistogram("sluice_commit_duration_seconds", "Time of a commit to the store.", this.commitSeconds)
     }
@@ -148,14 +167,6 @@ export class Metrics {
       .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
         { value: this.#refusedLogins },
       ])
-    const gauges = [
-      ["sluice_log_size_bytes", "Size of the log and its snapshots.", store.logBytes],
-      ["sluice_log_records", "Records in the log since its last snapshot.", store.logRecords],
-      ["sluice_live_keys", "Keys that are not idle.", store.liveKeys],
-    ] as const
-    for (const [name, help, value] of gauges) text.add(name, "gauge", help, value === undefined ? [] : [{ value }])
-    this.#renderKeys(text)
-    return text.toString()
   }
 
   #renderLimits(text: PrometheusText, limits: readonly LimitGauge[]): void {

@@ -52,6 +52,20 @@ export function parseDuration(field: string, input: unknown, range: DurationRang
 }
 
 /**
+ * `parseDuration` for an argument that is none of a policy.
+ *
+ * @param doing what cannot be done with it, such as `"block"`
+ * @throws {RangeError} naming the argument, its value and what is allowed
+ */
+export function parseDurationArgument(doing: string, name: string, input: unknown, range?: DurationRange): number {
+  try {
+    return parseDuration(name, input, range)
+  } catch (error) {
+    throw new RangeError((error as PolicyError).message.replace("make a policy", doing))
+  }
+}
+
+/**
  * The milliseconds of one unit, for short forms that leave the count out as in `"100/minute"`.
  *
  * @param value what an error shows as the value
@@ -69,10 +83,10 @@ function readText(field: string, input: string, range: DurationRange): number {
   if (match === null) throw new PolicyError(field, input, describe(range))
   const [, count, fraction, unit] = match
   if (fraction !== undefined) {
-    throw new PolicyError(field, input, 'a whole number and a unit, as in "1500ms" for "1.5s"')
+    throw new PolicyError(field, input, 'a whole number, as in "1500ms" for "1.5s"')
   }
   if (unit === "") {
-    throw new PolicyError(field, input, 'a text with a unit such as "10s", or a number of ms that is no text')
+    throw new PolicyError(field, input, 'a whole number of ms, or a text such as "10s" with its unit')
   }
   // A count beyond 2^53 loses digits here, but then the product is beyond every range and the caller refuses it.
   return Number(count) * parseDurationUnit(field, input, unit!)

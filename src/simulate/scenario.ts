@@ -1,4 +1,4 @@
-import { type DurationRange, parseDuration } from "../policy/parse-duration.js"
+import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { show } from "../types/errors.js"
@@ -70,7 +70,7 @@ export function readScenario(input: ScenarioInput): Scenario {
   const { locations, keys = 1, skew = 0, cost = 1, keysPerRequest = 1, traffic = "steady", shards, lease } = input
   const { serviceMs = 1, commitMs = 2, denialCache = true, seed = 1 } = input
   const policy = parsePolicy(input.policy)
-  const durationMs = parseDuration("duration", input.duration ?? "10s", DURATION_RANGE)
+  const durationMs = parseDurationArgument("simulate", "duration", input.duration ?? "10s", DURATION_RANGE)
   if (locations.length === 0) throw new RangeError("Cannot simulate: locations are none, allowed is at least one.")
   for (const [index, { isolates, latencyMs, requestsPerSecond }] of locations.entries()) {
     requireRange(`locations[${index}].isolates`, isolates, { least: 1, most: 100_000, isWhole: true })
@@ -109,7 +109,11 @@ export function readScenario(input: ScenarioInput): Scenario {
     },
     shards: shards ?? null,
     lease: lease
-      ? { units: lease.units, ttlMs: parseDuration("lease.ttl", lease.ttl, TTL_RANGE), ifBusy: lease.auto ?? false }
+      ? {
+          units: lease.units,
+          ttlMs: parseDurationArgument("simulate", "lease.ttl", lease.ttl, TTL_RANGE),
+          ifBusy: lease.auto ?? false,
+        }
       : null,
   }
 }

@@ -99,10 +99,14 @@ export class LimitNotFound extends SluiceError {
   readonly code = "LIMIT_NOT_FOUND"
   /** The limit's name, or the key that has none. */
   declare readonly limit: string
+  /** Whether `limit` is a limit's name, or a key that no limit is for. */
+  declare readonly of: "limit" | "key"
 
-  constructor(limit: string) {
-    super(`Cannot find the limit ${show(limit)}: it is not configured.`)
+  /** @param known what a message tells of the limits that there are */
+  constructor(limit: string, of: "limit" | "key" = "limit", known = "limits() lists those configured") {
+    super(`Cannot find the limit${of === "key" ? " of key" : ""} ${show(limit)}: ${known}.`)
     this.limit = limit
+    this.of = of
   }
 }
 
@@ -207,8 +211,8 @@ export function show(value: unknown): string {
     const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
     return JSON.stringify(cut)
   }
-  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
   if (typeof value === "bigint") return `${value}n`
+  if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
   if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value)
   try {
     return show(JSON.stringify(value)).slice(1, -1).replaceAll('\\"', '"')

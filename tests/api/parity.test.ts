@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync } from "node:fs"
+import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { Scratch } from "../cli/run.js"
@@ -68,6 +68,11 @@ function normal(value: unknown, name = ""): unknown {
   if (typeof value === "number" && /_ms$/.test(name))
     return name === "charged_at_ms" ? "a time" : Math.ceil(value / DAY_MS)
   return value
+}
+
+async function ask(where: "serve" | "worker", path: string): Promise<string> {
+  const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
+  return (await (where === "serve" ? fetch(url + path, init) : worker.ask(path, init))).text()
 }
 
 const receipts = new Map<string, unknown>()
@@ -243,6 +248,49 @@ describe("sluice serve and the Worker", () => {
       expect((await tell(where, post("/v1/log/flush"))).body).toEqual({ ok: true })
       expect((await tell(where, post("/v1/log/compact"))).body).toMatchObject({ ok: true })
     }
+  })
+
+  test("both tell the package's version", async () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"))
+    for (const where of ["serve", "worker"] as const) {
+      expect((await tell(where, get("/v1/health"))).body).toMatchObject({ service: "sluice", version })
+      expect((await tell(where, get("/v1/openapi.json"))).body).toMatchObject({ info: { version } })
+    }
+  })
+
+  test("the Worker says that it compacted nothing, and that each object does", async () => {
+    expect((await tell("worker", post("/v1/log/compact"))).body).toEqual({
+      ok: true,
+      records: 0,
+      bytes_before: null,
+      bytes_after: null,
+      detail: "Nothing was done: each key's object compacts its own log by itself.",
+    })
+    expect((await tell("serve", post("/v1/log/compact"))).body).toEqual({
+      ok: true,
+      records: expect.any(Number),
+      bytes_before: expect.any(Number),
+      bytes_after: expect.any(Number),
+    })
+  })
+
+  test("the Worker leaves metrics out that it does not know, and tells none as 0", async () => {
+    const metricsOf = async (where: "serve" | "worker") => {
+      const answer = await ask(where, "/metrics")
+      return new Set([...answer.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name))
+    }
+    const [ofServe, ofWorker] = [await metricsOf("serve"), await metricsOf("worker")]
+    const own = [
+      "sluice_decision_duration_seconds",
+      "sluice_commit_duration_seconds",
+      "sluice_denial_cache_hits_total",
+      "sluice_failures_total",
+      "sluice_logins_refused_total",
+      "sluice_log_size_bytes",
+      "sluice_live_keys",
+    ]
+    expect([...ofServe].filter((name) => !ofWorker.has(name)).sort()).toEqual(own.sort())
+    expect(ofWorker).toContain("sluice_requests_denied_total")
   })
 
   test("the Worker takes no path from an upstream, unless it is asked under the API's own host", async () => {

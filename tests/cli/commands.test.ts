@@ -64,7 +64,7 @@ describe("on a data folder", () => {
     expect(JSON.parse((await sluice("check", "a", "-l", "api", "--json")).out).reason).toBe("blocked")
     expect((await sluice("limit", "unblock", "a", "-l", "api")).out).toBe("a is not blocked any more\n")
     expect((await sluice("limit", "remove", "api")).code).toBe(0)
-    expect((await sluice("limit", "remove", "api")).code).toBe(1)
+    expect((await sluice("limit", "remove", "api")).code).toBe(2)
   })
 
   test("log verify, compact, tail and export, and doctor", async () => {
@@ -162,7 +162,7 @@ describe("the command line", () => {
     const { err } = await run(["check", "a", "--json", "--server", "ftp://x"])
     expect(JSON.parse(err)).toEqual({
       error: expect.stringContaining("allowed is an http or https URL"),
-      code: "FAILED",
+      code: "OUT_OF_RANGE",
     })
   })
 

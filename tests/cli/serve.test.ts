@@ -95,7 +95,20 @@ describe("sluice serve", () => {
     const args = ["serve", "--port", "0", "--data-dir", scratch.file("data")]
     expect(await run(args)).toMatchObject({ code: 1, err: expect.stringContaining("another process holds its lock") })
     expect(await run([...args, "--bind", "0.0.0.0"])).toMatchObject({ code: 2 })
-    expect(await run([...args, "--token", "short"])).toMatchObject({ code: 1 })
+    expect(await run([...args, "--token", "short"])).toMatchObject({ code: 2 })
+  })
+
+  test("logs decisions as the configuration says", async () => {
+    writeFileSync(
+      scratch.file("sluice.toml"),
+      '[limits.api]\npolicy = "1/day"\n[logging]\nlevel = "info"\nformat = "json"\n',
+    )
+    const { url, child } = await serve("--config", scratch.file("sluice.toml"))
+    const client = new SluiceClient(url, { token: TOKEN })
+    const line = once(child.stdout!, "data")
+    await client.check("a", { limit: "api" })
+    await client.check("a", { limit: "api" })
+    expect(JSON.parse(String((await line)[0]))).toMatchObject({ event: "deny", key: "a", policy: "api" })
   })
 
   test("answers what is asked one after the other on one connection, in order", async () => {

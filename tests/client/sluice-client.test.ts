@@ -144,7 +144,8 @@ describe("SluiceClient", () => {
 
   test.each([
     [400, { code: "COST_ABOVE_CAPACITY", key: "a", cost: 9, maximum: 5 }, CostError, { maximum: 5, key: "a" }],
-    [400, { code: "LIMIT_NOT_FOUND", limit: "a" }, LimitNotFound, { limit: "a" }],
+    [400, { code: "LIMIT_NOT_FOUND", limit: "a" }, LimitNotFound, { limit: "a", of: "limit" }],
+    [400, { code: "LIMIT_NOT_FOUND", limit: "a", of: "key" }, LimitNotFound, { limit: "a", of: "key" }],
     [
       400,
       { code: "POLICY_INVALID", field: "limit", value: 0, allowed: "1 to 5" },

@@ -38,6 +38,9 @@ describe("fromConfig()", () => {
     expect(limits.allow("u", { limit: "api" })).toBe(false)
     expect(limits.limits.peek("p:u", { limit: "api" }).remaining).toBe(0)
     expect(() => limits.check("u", { limit: "apy" })).toThrow(LimitNotFound)
+    expect(() => limits.check("u", { limit: "apy" })).toThrow(
+      'Cannot find the limit "apy": the configuration has default, api (did you mean "api"?).',
+    )
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
   })
 
@@ -48,7 +51,12 @@ describe("fromConfig()", () => {
     expect(limitOf({ tenant: "big", tier: "pro" })).toBe(1_000)
     expect(limitOf({ tenant: "unknown" })).toBe(10)
     expect(limitOf({ tenant: "unknown", tier: "pro" })).toBe(100)
-    expect(limitOf({ tier: "unknown" })).toBe(10)
+    expect(() => limitOf({ tier: "por" })).toThrow(
+      'Cannot choose a policy: tier is "por", allowed is one of pro (did you mean "pro"?).',
+    )
+    expect(() => limitOf({ tenant: "big", tier: "por" })).toThrow(RangeError)
+    expect(() => policyFor(limits.config, "api", { tier: "" })).toThrow(RangeError)
+    expect(limitOf({ tenant: null, tier: undefined })).toBe(10)
     expect(policyFor(limits.config, "api", { tier: "pro" }).rules[0].limit).toBe(100)
     expect(limits.check("u", { tier: "pro" }).limit).toBe(3)
   })
@@ -144,6 +152,19 @@ describe("rateLimitOptions()", () => {
     expect([denied.status, denied.headers.get("Retry-After")]).toEqual([429, "69"])
     expect(samples.map(({ reason }) => reason)).toEqual(["fail-closed", "ok", "limit"])
     expect(log.lines.at(-1)).toContain("sluice deny")
+  })
+
+  test("a tier that there is not is told to onError, and the limit's own policy counts: nothing passes unlimited", async () => {
+    const told: unknown[] = []
+    const log = sink()
+    const config = parseConfig(`${TEXT}\n[failure]\nmode = "open"\n[logging]\nlevel = "error"`)
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(config, "api", { tier: () => "prro", log, onError: (error) => void told.push(error) }),
+    })
+    const response = await handler(request("u"))
+    expect(response.headers.get("RateLimit-Policy")).toBe('"api";q=10;w=60')
+    expect(told).toEqual([expect.objectContaining({ message: expect.stringContaining('tier is "prro"') })])
+    expect(log.lines[0]).toContain("! sluice error")
   })
 
   test("leaves hooks out where there is nothing to tell, and refuses a limit that there is not", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { type ConfigError, parseConfig } from "../../src/config/index.js"
+import { type ConfigError, fromConfig, parseConfig } from "../../src/config/index.js"
+import { KeyError, LimitNotFound, ManualClock } from "../../src/index.js"
 
 function errorOf(input: string | object, env: Record<string, string> = {}): ConfigError {
   try {
@@ -33,12 +34,32 @@ key = { firstOf = ["api-key", "address"] }
 cost = 1
 fail_mode = "closed"
 timeout = "500ms"
+delay = "3s"
+
+[limits.api_tier_1.penalty]
+status = [401, 403]
+units = 5
+
+[limits.api_tier_1.deny]
+keys = ["apikey:stolen"]
 
 [limits.daily]
 limit = 1000
 period = "1d"
 algorithm = "fixed_window"
 offset = "6h"
+
+[groups.site]
+limits = ["api_tier_1", "default"]
+paths = ["/site"]
+timeout = "250ms"
+
+[allow]
+addresses = ["192.0.2.0/24", "2001:db8::1"]
+
+[deny]
+addresses = ["198.51.100.7"]
+keys = ["ip:203.0.113.9"]
 
 [tiers.pro.limits]
 api_tier_1 = "1000/minute"
@@ -96,7 +117,23 @@ describe("parseConfig()", () => {
       cost: 1,
       failMode: "closed",
       timeoutMs: 500,
+      maxDelayMs: 3_000,
+      penalty: { status: [401, 403], units: 5 },
+      allow: { addresses: ["192.0.2.0/24", "2001:db8::1"], keys: [] },
+      deny: { addresses: ["198.51.100.7"], keys: ["ip:203.0.113.9", "apikey:stolen"] },
     })
+    expect(config.limits.get("daily")).toMatchObject({
+      maxDelayMs: null,
+      penalty: null,
+      deny: { addresses: ["198.51.100.7"], keys: ["ip:203.0.113.9"] },
+    })
+    expect(config.groups.get("site")).toMatchObject({
+      name: "site",
+      paths: ["/site"],
+      timeoutMs: 250,
+      failMode: "local",
+    })
+    expect(config.groups.get("site")?.limits).toEqual([config.limits.get("api_tier_1"), config.limits.get("default")])
     expect(config.limits.get("api_tier_1")?.policy.canonical).toBe(
       '[{"name":"api_tier_1","algorithm":"token_bucket","limit":100,"period":60000,"burst":200,' +
         '"refill":{"amount":50,"every":30000},"block":10000}]',
@@ -123,6 +160,7 @@ describe("parseConfig()", () => {
     expect(parseConfig("")).toEqual({
       keyPrefix: "",
       limits: new Map(),
+      groups: new Map(),
       tiers: new Map(),
       tenants: new Map(),
       headers: { styles: ["draft-11"], legacyReset: "epoch", quotaUnit: null },
@@ -199,6 +237,31 @@ describe("parseConfig()", () => {
     ],
     ["limits.api = { policy = '5/m', cost = 5 }\ntiers.low.limits.api = '2/m'", "tiers.low.limits", "at most 2"],
     ["tiers.pro = {}\ntenants.acme.tier = 'prof'", "tenants.acme.tier", 'did you mean "pro"?'],
+    ["limits.a = { policy = '1/m', penalty = { units = 1 } }", "limits.a.penalty.status", "The statuses"],
+    ["limits.a = { policy = '1/m', penalty = { status = [401] } }", "limits.a.penalty.units", "How much"],
+    ["limits.a = { policy = '1/m', penalty = {} }", "limits.a.penalty.status", "The statuses"],
+    ["limits.a = { policy = '1/m', penalty = { status = [42], units = 1 } }", "limits.a.penalty.status[0]", "from 100"],
+    ["limits.a = { policy = '1/m', delay = 'long' }", "limits.a.delay", "ms"],
+    ["limits.a = { policy = '1/m', delay = 0 }", "limits.a.delay", "from 1 ms"],
+    ["allow = { address = ['192.0.2.1'] }", "a field of allow", 'did you mean "addresses"?'],
+    ["deny = { addresses = ['192.0.2.1', 'localhost'] }", "deny.addresses[1]", "a network such as"],
+    ["deny = { addresses = ['192.0.2.1/24'] }", "deny.addresses[0]", "whose bits after the prefix are 0"],
+    ["limits.a = { policy = '1/m', allow = { keys = [''] } }", "limits.a.allow.keys[0]", "a key"],
+    ["groups.g = {}", "groups.g.limits", "The names of the limits"],
+    ["groups.g = { limits = [] }", "groups.g.limits", "a list of at least 1"],
+    ["limits.api = { policy = '1/m' }\ngroups.g = { limits = ['apy'] }", "groups.g.limits[0]", 'did you mean "api"?'],
+    ["limits.a = { policy = '1/m' }\ngroups.g = { limits = ['a', 'a'] }", "groups.g.limits[1]", "each limit once"],
+    ["limits.a = { policy = '1/m' }\ngroups.a = { limits = ['a'] }", "a name in groups", "a name that no limit has"],
+    [
+      "limits.a = { policy = '1/m as x' }\nlimits.b = { policy = '1/m as x' }\ngroups.g = { limits = ['a', 'b'] }",
+      "groups.g.limits[1]",
+      "other names than x",
+    ],
+    [
+      "limits.a = { policy = '1/m', paths = ['/'] }\ngroups.g = { limits = ['a'], paths = ['/'] }",
+      "groups.g.paths",
+      'as "a" does',
+    ],
     ["headers.styles = ['draft-11', 'draft-7']", "headers.styles", "draft-11"],
     ["headers.styles = ['draft-12']", "headers.styles[0]", '"draft-11"'],
     ["failure.timeout = '1x'", "failure.timeout", "ms"],
@@ -213,6 +276,52 @@ describe("parseConfig()", () => {
     const error = errorOf(text)
     expect(error).toMatchObject({ name: "ConfigError", code: "CONFIG_INVALID", field })
     expect(error.message).toContain(allowed)
+  })
+
+  test("a group has at most 16 limits", () => {
+    const names = Array.from({ length: 17 }, (_, index) => `l${index}`)
+    const limits = Object.fromEntries(names.map((name) => [name, { policy: "1/m" }]))
+    expect(errorOf({ limits, groups: { g: { limits: names } } })).toMatchObject({ field: "groups.g.limits.length" })
+    expect(parseConfig({ limits, groups: { g: { limits: names.slice(1) } } }).groups.get("g")?.limits).toHaveLength(16)
+  })
+
+  test.each(["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"])(
+    "a limit, tier, tenant and group may be called %s, and one that is not there is not found",
+    (name) => {
+      const text = `
+        [limits.${name}]
+        policy = "10/minute"
+        [groups.g-${name}]
+        limits = ["${name}"]
+        [tiers.${name}.limits]
+        ${name} = "20/minute"
+        [tenants.${name}.limits]
+        ${name} = "30/minute"`
+      const asJson = `{"limits":{"${name}":{"policy":"10/minute"}},"groups":{"g-${name}":{"limits":["${name}"]}},
+        "tiers":{"${name}":{"limits":{"${name}":"20/minute"}}},
+        "tenants":{"${name}":{"limits":{"${name}":"30/minute"}}}}`
+      for (const input of [text, JSON.parse(asJson)]) {
+        const limits = fromConfig(input, { clock: new ManualClock(0) })
+        expect([...limits.config.limits.keys()]).toEqual([name])
+        const asked = (whose: object) => limits.check("a", { limit: name, ...whose })
+        expect(asked({})).toMatchObject({ limit: 10, policy: name })
+        expect(asked({ tier: name })).toMatchObject({ limit: 20, policy: name })
+        expect(asked({ tenant: name })).toMatchObject({ limit: 30, policy: name })
+        expect(limits.check(JSON.parse(`{"${name}":"a"}`), { limit: `g-${name}` })).toMatchObject({ remaining: 8 })
+        expect(() => limits.check({}, { limit: `g-${name}` })).toThrow(KeyError)
+      }
+      const others = fromConfig('limits.a = { policy = "1/minute" }\ntiers.b.limits.a = "2/minute"')
+      expect(() => others.check("a", { limit: name })).toThrow(LimitNotFound)
+      expect(() => others.check("a", { limit: "a", tier: name })).toThrow(RangeError)
+      expect(others.check("a", { limit: "a", tenant: name }).limit).toBe(1)
+      expect(errorOf({ limits: { a: { policy: "1/m", key: name } } }).field).toBe("limits.a.key")
+      expect(errorOf(`limits.a = { policy = "1/m", ${name} = 1 }`).field).toBe("a field of limits.a")
+      expect(errorOf(`${name} = 1`).field).toBe("a field")
+    },
+  )
+
+  test("an object whose prototype is a table is refused, not read as empty", () => {
+    expect(errorOf({ limits: { __proto__: { policy: "1/m" } } }).field).toBe("limits")
   })
 
   test("refuses what is no plain data", () => {

@@ -1,11 +1,12 @@
 import { Core } from "../../src/engine/core.js"
-import { Limit, type LimitOptions } from "../../src/engine/limit.js"
+import type { LimitOptions } from "../../src/engine/limit.js"
+import { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 
 /** A limit in a core of its own, or in a given one. */
-export function makeLimit(policy: PolicyInput, options: Partial<LimitOptions> = {}, core = new Core()): Limit {
-  return new Limit(core, parsePolicy(policy), {
+export function makeLimit(policy: PolicyInput, options: Partial<LimitOptions> = {}, core = new Core()): RecordedLimit {
+  return new RecordedLimit(core, parsePolicy(policy), {
     maxKeys: 2 ** 32 - 1,
     onFull: "evict-nearest-full",
     stats: false,

@@ -27,6 +27,23 @@ describe("memory", () => {
     expect(core.exports.memory.buffer.byteLength).toBeLessThan(4 * 2 ** 20)
   })
 
+  test("of statistics is 77 to 97 bytes a key on top, as the documentation says, once segments split", () => {
+    const bytesAKey = (stats: boolean, keys: number) => {
+      const core = new Core()
+      const limit = makeLimit("100/minute", { stats }, core)
+      for (let i = 0; i < keys; i++) limit.allow(`session:${i}`, 1, START_MS)
+      return core.exports.allocatedBytes() / keys
+    }
+    for (const keys of [50_000, 65_000, 80_000]) {
+      const without = bytesAKey(false, keys)
+      expect(without).toBeGreaterThan(30)
+      expect(without).toBeLessThan(38.5)
+      const more = bytesAKey(true, keys) - without
+      expect(more).toBeGreaterThan(77)
+      expect(more).toBeLessThan(97.5)
+    }
+  })
+
   test("stays flat with logs, whose rings go with their keys", () => {
     const core = new Core()
     const { atStart, atEnd } = stream(core, "3/10ms sliding_window_log", 200_000, 100)

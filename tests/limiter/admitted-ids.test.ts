@@ -13,7 +13,7 @@ describe("AdmittedIds", () => {
   test("find() tells what was added under the same id and subject, for 5 minutes", () => {
     const ids = new AdmittedIds()
     const one = admitted(1_000)
-    ids.add("x", "a", 1_000, one)
+    ids.add("x", "a", 1, 1_000, one)
     expect(ids.find("x", "a", 1, 301_000, NONE)).toBe(one)
     expect(ids.find("x", "a", 1, 301_001, NONE)).toBeUndefined()
     expect(ids.find("x", "b", 1, 1_000, NONE)).toBeUndefined()
@@ -23,7 +23,7 @@ describe("AdmittedIds", () => {
 
   test("find() refuses another cost and names both, while it is remembered", () => {
     const ids = new AdmittedIds()
-    ids.add("x", "a", 0, admitted(0, 4))
+    ids.add("x", "a", 4, 0, admitted(0, 4))
     expect(() => ids.find("x", "a", 5, 1, NONE)).toThrow(
       new RangeError('Cannot check under id "x": cost is 5, allowed is 4.'),
     )
@@ -34,10 +34,10 @@ describe("AdmittedIds", () => {
     const ids = new AdmittedIds()
     const settled = new SettledReceipts()
     const [first, second] = [admitted(0, 1, "r1"), admitted(1, 1, "r2")]
-    ids.add("x", "a", 0, first)
+    ids.add("x", "a", 1, 0, first)
     settled.add(first.receipt, 0, 3_600_000)
     expect(ids.find("x", "a", 2, 0, settled)).toBeUndefined()
-    ids.add("x", "a", 1, second)
+    ids.add("x", "a", 1, 1, second)
     expect(ids.find("x", "a", 1, 1, settled)).toBe(second)
   })
 
@@ -45,12 +45,12 @@ describe("AdmittedIds", () => {
     const ids = new AdmittedIds(3)
     const known = (names: string[], nowMs: number) =>
       names.map((id) => ids.find(id, "key", 1, nowMs, NONE) !== undefined)
-    for (const [index, id] of ["a", "b", "c", "d"].entries()) ids.add(id, "key", index, admitted(index))
+    for (const [index, id] of ["a", "b", "c", "d"].entries()) ids.add(id, "key", 1, index, admitted(index))
     expect(known(["a", "b", "c", "d"], 4)).toEqual([false, true, true, true])
-    ids.add("b", "key", 5, admitted(5))
-    ids.add("e", "key", 5, admitted(5))
+    ids.add("b", "key", 1, 5, admitted(5))
+    ids.add("e", "key", 1, 5, admitted(5))
     expect(known(["b", "c", "d", "e"], 5)).toEqual([true, false, true, true])
-    for (const id of ["f", "g", "h"]) ids.add(id, "key", 400_000, admitted(400_000))
+    for (const id of ["f", "g", "h"]) ids.add(id, "key", 1, 400_000, admitted(400_000))
     // What was dropped for its age is not there for a clock that goes back.
     expect(known(["b", "d", "e", "f", "g", "h"], 10)).toEqual([false, false, false, true, true, true])
   })
@@ -58,7 +58,7 @@ describe("AdmittedIds", () => {
   test("find() and add() keep subjects apart whatever they hold", () => {
     const ids = new AdmittedIds()
     const one = admitted(0)
-    ids.add("x", "\0y", 0, one)
+    ids.add("x", "\0y", 1, 0, one)
     expect(ids.find("x", "y", 1, 0, NONE)).toBeUndefined()
     expect(ids.find("x", "\0y", 1, 0, NONE)).toBe(one)
   })

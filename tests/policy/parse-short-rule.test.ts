@@ -76,7 +76,7 @@ describe("parsePolicy() of a short form", () => {
     ["10/fortnight", "period", "fortnight", /one of ms, .*week/],
     ["10/2fortnights", "period", "2fortnights", /one of ms, .*week/],
     ["10/minuet", "period", "minuet", /did you mean "minute"/],
-    ["10/60", "period", "60", /a unit/],
+    ["10/60", "period", "60", /with its unit/],
     ["10/60 burst 5", "period", "60 burst", /one of ms/],
     ["10/1.5s", "period", "1.5s", /"1500ms"/],
     ["10/0s", "period", "0s", /from 1 ms/],

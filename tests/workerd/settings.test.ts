@@ -47,6 +47,28 @@ describe("readSettings()", () => {
     expect(upstream!.href).toBe("https://example.com/base")
   })
 
+  test("takes lists, a penalty and a delay", async () => {
+    const { limits } = readSettings({
+      LIMITS: [
+        {
+          ...API,
+          allow: { addresses: ["192.0.2.0/24"] },
+          deny: { keys: ["ip:198.51.100.1"] },
+          penalty: { status: [401], units: 3 },
+          delay: "5s",
+        },
+      ],
+    })
+    const options = limits[0]!.options!
+    expect(options).toMatchObject({
+      allow: { addresses: ["192.0.2.0/24"], keys: [] },
+      deny: { addresses: [], keys: ["ip:198.51.100.1"] },
+      delay: { maxMs: 5_000 },
+    })
+    const costOf = (status: number) => options.penalty!({ status, headers: new Headers() }, new Request("http://a"))
+    expect([await costOf(401), await costOf(200)]).toEqual([3, 0])
+  })
+
   test("leaves a name that the policy itself gives", () => {
     const { limits } = readSettings({ LIMITS: [{ ...API, policy: "10/minute as quick" }] })
     expect(limits[0]!.policy.name).toBe("quick")
@@ -82,6 +104,11 @@ describe("readSettings()", () => {
     [[{ ...API, timeoutMs: 1.5 }], "LIMITS[0].timeoutMs"],
     [[{ ...API, timeoutMs: "1s" }], "LIMITS[0].timeoutMs"],
     [[{ ...API, timeoutMs: 2 ** 31 }], "LIMITS[0].timeoutMs"],
+    [[{ ...API, allow: ["192.0.2.1"] }], "LIMITS[0].allow"],
+    [[{ ...API, deny: { addresses: ["localhost"] } }], "LIMITS[0].deny.addresses[0]"],
+    [[{ ...API, deny: { addresses: ["192.0.2.1/24"] } }], "LIMITS[0].deny.addresses[0]"],
+    [[{ ...API, penalty: { units: 1 } }], "LIMITS[0].penalty.status"],
+    [[{ ...API, delay: "soon" }], "LIMITS[0].delay"],
     [[{ ...API, key: "" }], "LIMITS[0].key"],
     [[{ ...API, key: "adress" }], "LIMITS[0].key"],
     [[{ ...API, key: "address:x" }], "LIMITS[0].key"],

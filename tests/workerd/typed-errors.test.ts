@@ -104,7 +104,7 @@ describe("errors of EdgeLimiter", () => {
       await expect(limiter.peek("a", { cost })).rejects.toBeInstanceOf(RangeError)
       await expect(limiter.charge("a", cost)).rejects.toBeInstanceOf(RangeError)
     }
-    await expect(limiter.block("a", "soon")).rejects.toBeInstanceOf(PolicyError)
+    await expect(limiter.block("a", "soon")).rejects.toBeInstanceOf(RangeError)
     const receipt = { id: "x-1", key: "a", policy: "default", cost: 2, chargedAtMs: 0 }
     await expect(limiter.refund(receipt, 3)).rejects.toBeInstanceOf(RangeError)
     await expect(limiter.settle(receipt, -1)).rejects.toBeInstanceOf(RangeError)

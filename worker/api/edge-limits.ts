@@ -277,6 +277,7 @@ export class EdgeLimits implements NamedLimits {
   async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
     const { count = DEFAULT_COUNT } = options
     requireCount(count)
+    requireKey(key)
     const { name, scope } = await this.#limitFor(key, options)
     await this.#parts.reporter.flush()
     const events = await this.#parts.registry.ofKey(key).history(scope, key, count)
@@ -324,7 +325,7 @@ export class EdgeLimits implements NamedLimits {
     const found = (await this.#find(key)) ?? (await this.#find(DEFAULT_LIMIT))
     if (found !== null) return found
     requireKey(key)
-    throw new LimitNotFound(key)
+    throw new LimitNotFound(key, "key")
   }
 
   async #named(name: string): Promise<InForce> {

@@ -1,5 +1,7 @@
+import { version } from "#version"
 import { createApi } from "../../src/api/create-api.js"
 import type { LimitStorage } from "../../src/api/storage.js"
+import { limitsByConfig } from "../../src/config/limits-by-config.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { RecentIds } from "../../src/metrics/recent-ids.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -50,13 +52,14 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const reporter = new Reporter(registry, ANALYTICS)
   const recent = new RecentIds()
   const limiters = new Map<string, EdgeLimiter>()
-  const settled = new Map(settings.limits.map(({ name, policy }) => [name, policy]))
+  const configured = settings.config === null ? settings.limits : [...settings.config.limits.values()]
+  const settled = new Map(configured.map(({ name, policy }) => [name, policy]))
   const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled, limiters, recent })
   const api = createApi({
-    limits,
+    limits: settings.config === null ? limits : limitsByConfig(limits, settings.config),
     token: readToken(SLUICE_TOKEN),
     storage: storageOf(limits, reporter),
-    about: { storage: "durable objects" },
+    about: { version, storage: "durable objects" },
     // The limits tell of their decisions themselves.
     onDecision: () => {},
     collect: () => collect(registry, reporter),
@@ -86,10 +89,17 @@ function readToken(token: string | undefined): string | null {
 }
 
 /** Each key's object keeps its own log and compacts it by itself, so there is nothing to do for all together. */
+const NOTHING_TO_COMPACT = {
+  records: 0,
+  bytesBefore: null,
+  bytesAfter: null,
+  detail: "Nothing was done: each key's object compacts its own log by itself.",
+} as const
+
 function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
   return {
     flush: () => reporter.flush(),
-    compact: () => ({ records: 0, bytesBefore: 0, bytesAfter: 0 }),
+    compact: () => NOTHING_TO_COMPACT,
     verify: () => limits.verify(),
     async doctor() {
       const { ok, records, problems } = await limits.verify()
@@ -105,7 +115,8 @@ async function collect(registry: Registry, reporter: Reporter): Promise<Metrics>
   await reporter.flush()
   const totals = await registry.fromLimits((shard) => shard.totals(MOST_SERIES))
   const seen = await registry.fromKeys((shard) => shard.mostSeen(20))
-  const metrics = new Metrics()
+  // How long decisions took, and which ones no object made, stays with the isolates: only counts are told.
+  const metrics = new Metrics({ tells: "counts" })
   for (const { limit, ...counts } of totals.flat()) metrics.add(limit, counts)
   for (const { denied, allowed } of seen) {
     for (const { key, stats } of denied) metrics.mostDenied.add(key, stats.totalDenied)

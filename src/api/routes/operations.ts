@@ -2,7 +2,8 @@ import { PrometheusText } from "../../metrics/prometheus-text.js"
 import { isoTime, jsonAnswer } from "../answers.js"
 import { finding } from "../fields.js"
 import { defineRoute, jsonOf } from "../route.js"
-import { arrayOf, component, flag, nullable, object, text, whole } from "../schema.js"
+import { arrayOf, component, flag, nullable, object, optional, text, whole } from "../schema.js"
+import type { Compaction } from "../storage.js"
 import { done } from "./done.js"
 
 const count = whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
@@ -50,6 +51,8 @@ export const flush = defineRoute({
   },
 })
 
+const IN_MEMORY: Compaction = { records: 0, bytesBefore: null, bytesAfter: null }
+
 export const compact = defineRoute({
   method: "POST",
   path: "/v1/log/compact",
@@ -58,14 +61,26 @@ export const compact = defineRoute({
   answer: jsonOf(
     component(
       "Compaction",
-      object({ ok: flag(), records: count, bytes_before: nullable(count), bytes_after: nullable(count) }),
+      object({
+        ok: flag(),
+        records: count,
+        bytes_before: nullable(count),
+        bytes_after: nullable(count),
+        detail: optional(text({ description: "Why nothing was done, where nothing was." })),
+      }),
     ),
-    "What it did; no bytes where there is no store.",
+    "What it did; no bytes where no log holds all keys.",
   ),
   async handle({ storage }) {
-    if (storage === null) return jsonAnswer({ ok: true, records: 0, bytes_before: null, bytes_after: null })
-    const { records, bytesBefore, bytesAfter } = await storage.compact()
-    return jsonAnswer({ ok: true, records, bytes_before: bytesBefore, bytes_after: bytesAfter })
+    const done = (await storage?.compact()) ?? { ...IN_MEMORY, detail: "Nothing was done: there is no log." }
+    const { records, bytesBefore, bytesAfter, detail } = done
+    return jsonAnswer({
+      ok: true,
+      records,
+      bytes_before: bytesBefore,
+      bytes_after: bytesAfter,
+      ...(detail !== undefined && { detail }),
+    })
   },
 })
 

@@ -55,7 +55,7 @@ export const check = checkCommand("check")
 export const limitCheck = checkCommand("limit check")
 
 /** `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. */
-const ITEM = /^(?<key>.+?)(?:=(?<cost>\d{1,10}))?(?:@(?<limit>[^@=]+))?$/s
+const ITEM = /^(?<key>.+?)(?:=(?<cost>\d+))?(?:@(?<limit>[^@=]+))?$/s
 
 export const limitCheckAll: Command = {
   name: "limit check-all",

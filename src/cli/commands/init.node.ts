@@ -1,6 +1,7 @@
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
 import type { Command } from "../command.js"
+import { withNamedFile } from "../named-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
 import { textOption } from "../option-values.js"
 import { write } from "../output.js"
@@ -33,9 +34,15 @@ export const init: Command = {
     const path = dataDirOf(call)
     const config = textOption(call, "config") ?? "sluice.toml"
     if (existsSync(config)) throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
-    const limiter = await openLimiter({ path, limits: NAMED })
-    await limiter.close()
-    writeFileSync(config, SAMPLE, { flag: "wx" })
+    withNamedFile("write --config", config, (file) => writeFileSync(file, SAMPLE, { flag: "wx" }))
+    try {
+      const limiter = await openLimiter({ path, limits: NAMED })
+      await limiter.close()
+    } catch (error) {
+      // A second try is not to find half of the first.
+      rmSync(config)
+      throw error
+    }
     write(call, { data_dir: path, config }, () => {
       return `Made ${plainText(path)} and ${plainText(config)}. Next: sluice serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
     })

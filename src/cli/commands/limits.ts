@@ -1,8 +1,8 @@
 import type { NamedLimit } from "../../limiter/named-limits.js"
 import { formatDuration } from "../../policy/format-duration.js"
+import { LimitNotFound } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
-import { EXIT } from "../exit-code.js"
 import { formatNumber, formatSpan, formatTime } from "../format.js"
 import { choiceOption, limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
@@ -156,11 +156,10 @@ export const limitRemove: Command = {
   examples: ["sluice limit remove api"],
   async run(call) {
     const { limits } = await call.target()
-    const removed = await limits.remove(call.positionals[0]!)
-    write(call, { name: call.positionals[0], removed }, () => {
-      return `${plainText(call.positionals[0]!)} ${removed ? "is removed" : "was not defined"}\n`
-    })
-    return removed ? EXIT.ok : EXIT.failed
+    const name = call.positionals[0]!
+    const removed = await limits.remove(name)
+    if (!removed) throw new LimitNotFound(name)
+    write(call, { name, removed }, () => `${plainText(name)} is removed\n`)
   },
 }
 

@@ -19,8 +19,8 @@ export const logCompact: Command = {
   async run(call) {
     const done = await (await call.target()).compact()
     write(call, done, () => {
-      const { records, bytesBefore, bytesAfter } = done
-      if (bytesBefore === null || bytesAfter === null) return "There is no log.\n"
+      const { records, bytesBefore, bytesAfter, detail = "There is no log." } = done
+      if (bytesBefore === null || bytesAfter === null) return `${plainText(detail)}\n`
       return `${formatNumber(records)} records folded: ${formatNumber(bytesBefore)} bytes before, ${formatNumber(bytesAfter)} after\n`
     })
   },

@@ -1,10 +1,10 @@
 import { createHash, hash } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { isIPv6 } from "node:net"
+import { requireTokenText } from "../../api/authorize.js"
 import { createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { listen } from "../../api/listen.node.js"
-import { type Config, parseConfig } from "../../config/index.js"
+import { type Config, decisionLog, limitsByConfig, parseConfig } from "../../config/index.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
@@ -12,6 +12,7 @@ import { show } from "../../types/errors.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
 import { LogFile } from "../log-file.node.js"
+import { readNamedFile, withNamedFile } from "../named-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
 import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
@@ -45,8 +46,12 @@ function readToken(call: CommandCall, host: string): string | null {
   const file = textOption(call, "token-file")
   const token =
     textOption(call, "token") ??
-    (file === undefined ? call.terminal.env["SLUICE_TOKEN"] : readFileSync(file, "utf8").trim())
-  if (token !== undefined && token !== "") return token
+    (file === undefined ? call.terminal.env["SLUICE_TOKEN"] : readNamedFile("--token-file", file).trim())
+  if (token !== undefined && token !== "") {
+    // Before a folder is made or opened for it.
+    requireTokenText(token)
+    return token
+  }
   if (LOOPBACK.test(host)) return null
   throw new UsageError(
     `Cannot serve on ${show(host)} without a token: set --token-file or SLUICE_TOKEN, or bind to 127.0.0.1.`,
@@ -55,7 +60,7 @@ function readToken(call: CommandCall, host: string): string | null {
 
 function readConfig(call: CommandCall): Config | null {
   const path = textOption(call, "config")
-  return path === undefined ? null : parseConfig(readFileSync(path, "utf8"), { env: call.terminal.env })
+  return path === undefined ? null : parseConfig(readNamedFile("--config", path), { env: call.terminal.env })
 }
 
 /** What stands for a key in the metrics. */
@@ -153,13 +158,23 @@ export const serve: Command = {
     })
     const logPath = textOption(call, "log-file")
     try {
-      const log = logPath === undefined ? null : new LogFile(logPath)
+      const log = logPath === undefined ? null : withNamedFile("write --log-file", logPath, (file) => new LogFile(file))
+      const output = {
+        info: (line: string) => terminal.out(`${line}\n`),
+        error: (line: string) => terminal.err(`${line}\n`),
+      }
+      const hooks = config === null ? {} : decisionLog(config.logging, output)
       const api = createApi({
-        limits: limiter,
+        limits: config === null ? limiter : limitsByConfig(limiter, config),
         storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
         token,
         metrics,
         events,
+        onDecision(decision, limit, seconds, nowMs) {
+          metrics.decided(decision, limit, seconds)
+          if (decision.cost > 0) events.push(decision, limit, nowMs)
+          hooks.onDecision?.(decision)
+        },
         about: { version: call.version, storage: `embedded, sync ${sync}` },
         digest: (text) => hash("sha256", text, "buffer"),
         onError: (error) =>
@@ -171,11 +186,10 @@ export const serve: Command = {
         }),
       })
       try {
-        const listening = await listen(
-          api,
-          { host, port, ...(maxConnections !== undefined && { maxConnections }) },
-          dashboardPages(),
-        )
+        const place = { host, port, ...(maxConnections !== undefined && { maxConnections }) }
+        const listening = await listen(api, place, dashboardPages()).catch((error: unknown) => {
+          throw isNoAddress(error) ? new UsageError(`Cannot serve: --bind is ${show(host)}, ${NO_ADDRESS}.`) : error
+        })
         if (!flagOption(call, "quiet")) {
           write(call, { url: listening.url, data_dir: path, sync, token: token !== null }, () => {
             const open = token === null ? "no token: this machine alone" : "with a token"
@@ -192,6 +206,13 @@ export const serve: Command = {
       await limiter.close()
     }
   },
+}
+
+const NO_ADDRESS = "allowed is an address or a host name of this machine"
+
+/** Whether a host has no address, or one of another machine. A port that is taken is no fault of the command line. */
+function isNoAddress(error: unknown): boolean {
+  return ["ENOTFOUND", "EAI_AGAIN", "EADDRNOTAVAIL"].includes(String((error as { code?: unknown }).code))
 }
 
 function ended(signal: AbortSignal): Promise<void> {

@@ -70,7 +70,7 @@ export const blockCases: readonly LimiterCase[] = [
       const clock = new ManualClock(START_MS)
       const limiter = await make("10/minute", { clock })
       for (const duration of [0, -1, 0.5, Number.NaN, 315_360_000_001, "0s", "10", "3 fortnights", ""]) {
-        await throws(() => limiter.block("a", duration), { name: "PolicyError", field: "block", value: duration })
+        await throws(() => limiter.block("a", duration), { name: "RangeError" })
       }
       same(await limiter.allow("a"), true, "allow() after the errors")
       await limiter.block("a", 1)

@@ -1,9 +1,16 @@
 import { ManualClock } from "../../../src/types/clock.js"
-import { isTrue, same } from "../assert.js"
+import { isTrue, same, throws } from "../assert.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
 
 export const historyCases: readonly NamedLimitsCase[] = [
+  {
+    name: "history(): what is no key is an error, though its limit is there",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute" } })
+      await throws(() => limits.history("", { limit: "api" }), { name: "KeyError" })
+    },
+  },
   {
     name: "history(): a key's events under one limit, newest first",
     async run(make) {

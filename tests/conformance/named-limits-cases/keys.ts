@@ -60,7 +60,7 @@ export const keyCases: readonly NamedLimitsCase[] = [
       same(await limits.unblock("a", { limit: "api" }), true, "unblock()")
       same(await limits.unblock("a", { limit: "api" }), false, "unblock() again")
       has(await limits.check("a", { limit: "api" }), { allowed: true, remaining: 4 }, "after the block")
-      await throws(() => limits.block("a", "soon", { limit: "api" }), { name: "PolicyError", field: "block" })
+      await throws(() => limits.block("a", "soon", { limit: "api" }), { name: "RangeError" })
     },
   },
   {

@@ -1,0 +1,146 @@
+import { ALGORITHMS } from "../types/algorithm.js"
+import { type Field, NAME, NAME_ALLOWED } from "./field.js"
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+const MAX_PERIOD_MS = 315_360_000_000
+export const MAX_UNITS = 2 ** 31
+
+export const failMode: Field = {
+  kind: "choice",
+  of: ["open", "closed", "local"],
+  about: "What happens to a request while the limiter does not answer: it passes, is refused, or memory limits alone.",
+}
+export const timeout: Field = {
+  kind: "duration",
+  leastMs: 1,
+  mostMs: MAX_TIMEOUT_MS,
+  about: "How long the limiter may take to answer.",
+}
+export const key: Field = {
+  kind: "key",
+  about:
+    'What requests are counted by: "address", "api-key", "bearer-token", "header:NAME", "cookie:NAME", or several.',
+}
+export const duration = (about: string, leastMs = 1): Field => ({
+  kind: "duration",
+  leastMs,
+  mostMs: MAX_PERIOD_MS,
+  about,
+})
+const units = (about: string): Field => ({ kind: "whole", least: 1, most: MAX_UNITS, about })
+export const policies: Field = {
+  kind: "named",
+  of: { kind: "policy", about: 'A short form such as "100/minute", a rule, or a list of either.' },
+  about: "Policies in place of those of the limits, by the limit's name.",
+}
+
+/** Clients by address and by key. */
+export const accessList = (about: string): Field => ({
+  kind: "table",
+  about,
+  fields: {
+    addresses: {
+      kind: "list",
+      least: 0,
+      of: {
+        kind: "text",
+        pattern: /^[0-9A-Fa-f:.]+(\/\d{1,3})?$/,
+        allowed: "an address, or a network such as 192.0.2.0/24 or 2001:db8::/32",
+        about: "An address or a network.",
+      },
+      about: "Addresses, and networks in CIDR notation.",
+    },
+    keys: {
+      kind: "list",
+      least: 0,
+      of: { kind: "text", pattern: /^.{1,512}$/, allowed: "a key on one line", about: "A key." },
+      about: 'Keys as they are counted, without the prefix, such as "header:x-tenant=acme".',
+    },
+  },
+})
+
+/** What is said of the requests that a limit or a group protects. */
+export const ofRequests = {
+  paths: {
+    kind: "list",
+    least: 1,
+    of: {
+      kind: "text",
+      pattern: /^\/[^?#]*$/,
+      allowed: 'a path such as "/api", without a query',
+      about: "A prefix.",
+    },
+    about: "The path prefixes that it protects, in the deployable Worker.",
+  },
+  allow: accessList("Clients that are not limited, beside those that every limit allows."),
+  deny: accessList("Clients that are refused whatever their quota, beside those that every limit denies."),
+  penalty: {
+    kind: "table",
+    about: "Units charged on top once the response is known, into debt if need be.",
+    required: ["status", "units"],
+    fields: {
+      status: {
+        kind: "list",
+        least: 1,
+        of: { kind: "whole", least: 100, most: 599, about: "A status." },
+        about: "The statuses that cost it, such as 401 and 403.",
+      },
+      units: units("How much, of every limit of the request."),
+    },
+  },
+  delay: {
+    kind: "duration",
+    leastMs: 1,
+    mostMs: MAX_TIMEOUT_MS,
+    about: "Holds admitted requests of a leaky_bucket until they may leave; what it would hold for longer is denied.",
+  },
+  fail_mode: failMode,
+  timeout,
+} as const satisfies Readonly<Record<string, Field>>
+
+/** Those of `limit` that are of its only rule. */
+export const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block"] as const
+
+/** One limit. */
+export const limit: Field & { readonly kind: "table" } = {
+  kind: "table",
+  about: 'A limit: either "policy", or the fields of one rule.',
+  fields: {
+    policy: { kind: "policy", about: 'A short form such as "100/minute burst 20", a rule, or a list of either.' },
+    limit: units("Units allowed per period."),
+    period: duration('How long a period is, such as "1m".'),
+    algorithm: {
+      kind: "choice",
+      of: [...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"],
+      about: "How units are counted.",
+    },
+    burst: units("Most units at once, for gcra, token_bucket and leaky_bucket."),
+    refill: {
+      kind: "table",
+      about: "Refills a token_bucket in steps, at the same rate.",
+      fields: { amount: units("Units per step."), every: duration("The time between steps.") },
+    },
+    anchor: { kind: "choice", of: ["epoch", "first"], about: "Where a fixed_window starts." },
+    offset: duration("Shifts the starts of a fixed_window.", 0),
+    block: duration("How long a key stays denied once it was denied."),
+    key,
+    cost: { kind: "whole", least: 0, most: MAX_UNITS, about: "Units that a request costs." },
+    ...ofRequests,
+  },
+}
+
+/** Several limits that decide on one request together. */
+export const group: Field & { readonly kind: "table" } = {
+  kind: "table",
+  about: "Several limits for one request, all of which must admit it; one that denies leaves the others uncharged.",
+  required: ["limits"],
+  fields: {
+    limits: {
+      kind: "list",
+      least: 1,
+      of: { kind: "text", pattern: NAME, allowed: NAME_ALLOWED, about: "A limit's name." },
+      about: "The names of the limits, at most 16. Each has its own policy, key and cost.",
+    },
+    ...ofRequests,
+  },
+}

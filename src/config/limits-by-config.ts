@@ -1,0 +1,144 @@
+import { AdmittedIds } from "../limiter/admitted-ids.js"
+import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
+import { type Clock, systemClock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
+import { accessOf, listedDecision } from "./access.js"
+import type { Config, GroupConfig, LimitConfig } from "./config.js"
+import { groupDecision } from "./group-decision.js"
+
+type Asked = CheckOptions & LimitChoice
+
+/**
+ * Named limits that decide as a configuration says where they are asked by name, as a server's are: a limit's cost where
+ * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits.
+ *
+ * Keys are whole here, the prefix included. `limits` has the configured limits already. An id makes the repeated check
+ * of a group harmless within this process.
+ *
+ * @param clock how long ids of groups are remembered; default the machine's
+ */
+export function limitsByConfig<L extends NamedLimits>(limits: L, config: Config, clock: Clock = systemClock): L {
+  if (isPlain(config)) return limits
+  const own = verbs(limits, config, clock)
+  return new Proxy(limits, {
+    get(target, name) {
+      if (Object.hasOwn(own, name)) return own[name as keyof typeof own]
+      const value: unknown = Reflect.get(target, name, target)
+      // Private fields are the target's own.
+      return typeof value === "function" ? value.bind(target) : value
+    },
+  })
+}
+
+/** Whether the limits alone decide as the configuration says. */
+function isPlain({ limits, groups }: Config): boolean {
+  return (
+    groups.size === 0 &&
+    [...limits.values()].every(({ cost, allow, deny }) => cost === 1 && allow.keys.length + deny.keys.length === 0)
+  )
+}
+
+function verbs(limits: NamedLimits, config: Config, clock: Clock) {
+  const admitted = new AdmittedIds<Decision>()
+  const pending = new Map<string, Promise<Decision>>()
+
+  /** The limit that decides on a key, where the configuration has it. */
+  async function limitFor(key: string, name: string | undefined): Promise<LimitConfig | undefined> {
+    if (name !== undefined) return config.limits.get(name)
+    return config.limits.get((await limits.limit(key)) === null ? DEFAULT_LIMIT : key)
+  }
+
+  /** A key as the lists have it; one without the prefix is on none. */
+  function unprefixed(key: string): readonly string[] {
+    return typeof key === "string" && key.startsWith(config.keyPrefix) ? [key.slice(config.keyPrefix.length)] : []
+  }
+
+  async function ask(verb: "check" | "peek", key: string, options: Asked = {}): Promise<Decision> {
+    const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
+    if (group !== undefined) return askGroup(verb, group, key, options)
+    const of = await limitFor(key, options.limit)
+    if (of === undefined) return limits[verb](key, options)
+    const { cost = of.cost } = options
+    const access = accessOf(of, unprefixed(key))
+    return access === "limit" ? limits[verb](key, { ...options, cost }) : listedDecision(access, of.policy, key, cost)
+  }
+
+  async function askGroup(verb: "check" | "peek", group: GroupConfig, key: string, options: Asked): Promise<Decision> {
+    const policies = group.limits.map(({ policy }) => policy)
+    const items = group.limits.map(({ name, cost }) => ({ key, cost: options.cost ?? cost, limit: name }))
+    const access = accessOf(group, unprefixed(key))
+    if (access !== "limit") return listedDecision(access, policies[0]!, key, items[0]!.cost)
+    if (verb === "check") {
+      const ask = async () => groupDecision(policies, await limits.checkAll(items))
+      return options.id === undefined ? ask() : once(options.id, `${group.name}\n${key}`, items[0]!.cost, ask)
+    }
+    const decisions = await Promise.all(items.map(({ key: _, ...item }) => limits.peek(key, item)))
+    const denied = decisions.find(({ allowed }) => !allowed)
+    return groupDecision(policies, {
+      allowed: denied === undefined,
+      deniedKey: denied?.key ?? null,
+      deniedPolicy: denied?.policy ?? null,
+      decisions,
+    })
+  }
+
+  /** A call that is repeated, after its answer or before, is told what the first one is. */
+  async function once(id: string, subject: string, cost: number, ask: () => Promise<Decision>): Promise<Decision> {
+    const known = admitted.find(id, subject, cost, clock.now()) ?? pending.get(`${id}\n${subject}`)
+    if (known !== undefined) return known
+    const answer = ask()
+    pending.set(`${id}\n${subject}`, answer)
+    try {
+      const decision = await answer
+      if (decision.allowed) admitted.add(id, subject, cost, clock.now(), decision)
+      return decision
+    } finally {
+      pending.delete(`${id}\n${subject}`)
+    }
+  }
+
+  /** Keys that are allowed are not asked for; one that is denied denies all. */
+  async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    const found = await Promise.all(
+      items.map(async (item) => {
+        const of = await limitFor(item.key, item.limit)
+        const access = of === undefined ? "limit" : accessOf(of, unprefixed(item.key))
+        const cost = item.cost ?? of?.cost
+        const full = cost === undefined ? item : { ...item, cost }
+        return { full, listed: access === "limit" ? null : listedDecision(access, of!.policy, item.key, cost ?? 1) }
+      }),
+    )
+    const asked = found.filter(({ listed }) => listed === null).map(({ full }) => full)
+    const denied = found.find(({ listed }) => listed?.allowed === false)?.listed
+    if (denied != null) {
+      const decisions = found.map(({ full: { key, ...item }, listed }) => listed ?? limits.peek(key, item))
+      const { key: deniedKey, policy: deniedPolicy } = denied
+      return { allowed: false, deniedKey, deniedPolicy, decisions: await Promise.all(decisions) }
+    }
+    if (asked.length === 0 && items.length > 0) {
+      return { allowed: true, deniedKey: null, deniedPolicy: null, decisions: found.map(({ listed }) => listed!) }
+    }
+    const all = await limits.checkAll(asked)
+    const answers = all.decisions.values()
+    return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
+  }
+
+  async function explain(key: string, options: Asked = {}): Promise<Explanation> {
+    const of = await limitFor(key, options.limit)
+    const cost = options.cost ?? of?.cost
+    const found = await limits.explain(key, cost === undefined ? options : { ...options, cost })
+    const access = of === undefined ? "limit" : accessOf(of, unprefixed(key))
+    if (access === "limit") return found
+    const because = `The configuration's ${access} list has the key.`
+    return { ...found, because, decision: listedDecision(access, found.policy, key, found.decision.cost) }
+  }
+
+  return {
+    check: (key: string, options?: Asked) => ask("check", key, options),
+    peek: (key: string, options?: Asked) => ask("peek", key, options),
+    allow: async (key: string, options?: Asked) => (await ask("check", key, options)).allowed,
+    checkAll,
+    explain,
+  }
+}

@@ -1,0 +1,50 @@
+import { Limit } from "./limit.js"
+import { LimitDecision } from "./limit-decision.js"
+
+/** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
+export class RecordedLimit extends Limit {
+  /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
+  get decidedAtMs(): number {
+    return this.core.verdict[3]!
+  }
+
+  /** The time until which a key is blocked; it may be past, and is 0 where there is none. */
+  blockedUntilMs(key: string): number {
+    return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key))
+  }
+
+  /** Time until nothing is used of any key and no block lasts. Costs the number of keys. */
+  fullAfterMs(nowMs: number): number {
+    return this.core.exports.fullAfter(this.pointer, nowMs)
+  }
+
+  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
+  again(
+    key: string,
+    { cost, charge, chargedAtMs }: { readonly cost: number; readonly charge: number; readonly chargedAtMs: number },
+    nowMs: number,
+  ): LimitDecision {
+    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const rule = { name: policy, algorithm, limit }
+    const { issuer } = this
+    const decision = new LimitDecision(
+      "ok",
+      key,
+      rule,
+      remaining,
+      cost,
+      0,
+      resetAfterMs,
+      0,
+      issuer,
+      charge,
+      chargedAtMs,
+    )
+    return rules === undefined ? decision : Object.assign(decision, { rules })
+  }
+
+  /** Counts denials in a key's statistics that were not asked one by one. */
+  noteDenials(key: string, count: number, cost: number, lastMs: number): void {
+    this.core.exports.noteDenials(this.pointer, this.core.stageKey(key), count, cost, lastMs)
+  }
+}

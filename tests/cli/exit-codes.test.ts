@@ -1,0 +1,133 @@
+import { writeFileSync } from "node:fs"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { COMMANDS } from "../../src/cli/commands/index.node.js"
+import { type Ran, run, Scratch } from "./run.js"
+
+let scratch: Scratch
+
+const sluice = (...args: string[]): Promise<Ran> => run(args, { env: { SLUICE_DATA_DIR: scratch.file("data") } })
+
+beforeAll(async () => {
+  scratch = new Scratch()
+  expect((await sluice("init", "--config", scratch.file("sluice.toml"))).code).toBe(0)
+  expect((await sluice("limit", "add", "api", "2/day")).code).toBe(0)
+  writeFileSync(scratch.file("broken.toml"), "limits = = 1")
+  writeFileSync(scratch.file("wrong.toml"), '[limits.a]\npolicy = "1/fortnight"')
+})
+afterAll(() => scratch[Symbol.dispose]())
+
+const LONG = "x".repeat(513)
+const NO_LIMIT = 'Cannot find the limit "nope": sluice limit list tells those configured.'
+
+/** Bad input to each command, and what the error says. `FILE` is a folder for files. */
+const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
+  ["init --data-dir FILE/broken.toml --config FILE/new.toml", "it is a file, allowed is a folder"],
+  ["init --config FILE/none/new.toml", "there is no such file or folder"],
+  ["serve --config FILE/none.toml", "Cannot read --config"],
+  ["serve --config FILE/broken.toml", "line 1, column 10"],
+  ["serve --config FILE/wrong.toml", 'limits.a.policy.period is "fortnight"'],
+  ["serve --token-file FILE/none", "Cannot read --token-file"],
+  ["serve --port 0 --token short", "the token has 5 characters"],
+  ["serve --port 0 --log-file FILE/none/log", "Cannot write --log-file"],
+  ["serve --port 0 --data-dir FILE/broken.toml", "it is a file, allowed is a folder"],
+  ["serve --port 0 --bind 192.0.2.1 --token a-token-for-the-tests", '--bind is "192.0.2.1"'],
+  ["check EMPTY", 'Cannot use key "": a key is not empty.'],
+  ["check LONG -l api", "it is longer than 512 bytes"],
+  ["check a -l nope", NO_LIMIT],
+  ["check a -l api --cost 3", "cost 3 exceeds the capacity 2"],
+  ["check a -l api --cost many", '--cost is "many"'],
+  ["check a -l api --id LONG", "allowed are 1 to 64 printable ASCII characters"],
+  ["check a --data-dir FILE/none", "it is no data folder"],
+  ["check a --server nowhere", 'url is "nowhere", allowed is an http or https URL'],
+  ["check a --server http://me:secret@nowhere", "without credentials"],
+  ["check a --server http://127.0.0.1:1 --token a\u00e9", "token has other characters"],
+  ["explain EMPTY", "a key is not empty"],
+  ["explain a -l nope", NO_LIMIT],
+  ["explain a -l api --cost 3", "exceeds the capacity"],
+  ["monitor", "allowed is a server"],
+  ["monitor --server nowhere", 'url is "nowhere"'],
+  ["monitor --interval 1 --server http://127.0.0.1:1", "from 50 to 3600000"],
+  ["limit add api 2/fortnight", 'period is "fortnight"'],
+  ["limit add EMPTY 1/day", "a key is not empty"],
+  ["limit add LONG 1/day", "it is longer than 512 bytes"],
+  ["limit list --server nowhere", 'url is "nowhere"'],
+  ["limit check a -l nope", NO_LIMIT],
+  ["limit check-all EMPTY", "a key is not empty"],
+  ["limit check-all a@nope", NO_LIMIT],
+  ["limit check-all a@api a@api", "twice"],
+  ["limit check-all a=3@api", "exceeds the capacity"],
+  ["limit check-all a=99999999999@api", "Cannot take 99999999999 units"],
+  ["limit status EMPTY -l api", "a key is not empty"],
+  ["limit status a -l nope", NO_LIMIT],
+  ["limit reset EMPTY -l api", "a key is not empty"],
+  ["limit reset a -l nope", NO_LIMIT],
+  ["limit block a 30 -l api", 'Cannot block: duration is "30", allowed is a whole number of ms'],
+  ["limit block a 0s -l api", 'duration is "0s", allowed is a whole number of ms'],
+  ["limit block EMPTY 30s -l api", 'Cannot use key "": a key is not empty.'],
+  ["limit block a 30s -l nope", NO_LIMIT],
+  ["limit unblock EMPTY -l api", 'Cannot use key "": a key is not empty.'],
+  ["limit unblock LONG -l api", "it is longer than 512 bytes"],
+  ["limit unblock a -l nope", NO_LIMIT],
+  ["limit remove nope", NO_LIMIT],
+  ["limit history EMPTY -l api", "a key is not empty"],
+  ["limit history a -l nope", NO_LIMIT],
+  ["limit history a -l api -n 0", "--count is"],
+  ["limit top -l nope", NO_LIMIT],
+  ["limit top --by most", "allowed is one of denied, allowed"],
+  ["log tail -n x", "--count is"],
+  ["log tail --server nowhere", 'url is "nowhere"'],
+  ["log verify --data-dir FILE/none", "it is no data folder"],
+  ["log compact --data-dir FILE/none", "it is no data folder"],
+  ["log export --format xml", "allowed is one of jsonl, csv"],
+  ["log export --server http://127.0.0.1:1", "allowed is a data folder"],
+  ["doctor --data-dir FILE/none", "it is no data folder"],
+  ["doctor --server nowhere", 'url is "nowhere"'],
+  ["clear", "allowed is with --yes"],
+  ["clear --yes -l nope", NO_LIMIT],
+  ["simulate --policy 2/fortnight", 'period is "fortnight"'],
+  ["simulate --duration 3", 'Cannot simulate: duration is "3"'],
+  ["simulate --lease 5 --ttl 30", 'lease.ttl is "30"'],
+  ["simulate --keys 0", "keys is 0"],
+  ["completion csh", "allowed is one of bash, zsh, fish"],
+]
+
+describe("exit codes", () => {
+  test.each(BAD_INPUT)("2 where the input is bad: %s", async (line, message) => {
+    const words: Readonly<Record<string, string>> = { EMPTY: "", LONG }
+    const args = line.split(" ").map((word) => words[word] ?? word.replace("FILE", scratch.path))
+    const { code, err, out } = await sluice(...args)
+    expect({ code, err, out }).toEqual({ code: 2, err: expect.stringContaining(message), out: "" })
+  })
+
+  test("every command is among those that were given bad input", () => {
+    const tried = BAD_INPUT.map(([line]) => line)
+    for (const { name } of COMMANDS) expect(tried.filter((line) => line.startsWith(name))).not.toEqual([])
+  })
+
+  test("1 where the input is good and the work fails", async () => {
+    expect(await sluice("check", "a", "--server", "http://127.0.0.1:1")).toMatchObject({ code: 1 })
+  })
+
+  test("3 where a check is denied", async () => {
+    for (const code of [0, 0, 3]) expect(await sluice("check", "spent", "-l", "api")).toMatchObject({ code })
+  })
+
+  test.each([
+    ["check EMPTY --json", "KEY_INVALID"],
+    ["check a -l nope --json", "LIMIT_NOT_FOUND"],
+    ["check a -l api --cost 3 --json", "COST_ABOVE_CAPACITY"],
+    ["limit add api 2/fortnight --json", "POLICY_INVALID"],
+    ["limit block a 30 -l api --json", "OUT_OF_RANGE"],
+    ["check a --cost x --json", "USAGE"],
+  ])("a machine reads which input is bad: %s", async (line, code) => {
+    const { err } = await sluice(...line.split(" ").map((word) => (word === "EMPTY" ? "" : word)))
+    expect(JSON.parse(err)).toEqual({ error: expect.stringMatching(/^Cannot /), code })
+  })
+
+  test("a failed init leaves nothing behind", async () => {
+    const config = scratch.file("left.toml")
+    writeFileSync(scratch.file("a-file"), "")
+    expect((await sluice("init", "--data-dir", scratch.file("a-file/data"), "--config", config)).code).not.toBe(0)
+    expect((await sluice("init", "--data-dir", scratch.file("other"), "--config", config)).code).toBe(0)
+  })
+})

@@ -1,0 +1,187 @@
+import { describe, expect, test } from "vitest"
+import { fromConfig, parseConfig, rateLimitOptions } from "../../src/config/index.js"
+import { rateLimit } from "../../src/http/index.js"
+import { KeyError, ManualClock, RateLimiter } from "../../src/index.js"
+
+const TEXT = `
+key_prefix = "p:"
+
+[limits.user]
+policy = "10/minute"
+key = "header:X-User"
+
+[limits.org]
+policy = ["12/minute", "100/hour"]
+key = "header:X-Org"
+cost = 2
+
+[groups.api]
+limits = ["user", "org"]
+delay = "2s"
+
+[groups.api.penalty]
+status = [401, 403]
+units = 3
+
+[groups.api.deny]
+keys = ["header:x-user=mallory"]
+
+[limits.shaped]
+policy = "1/second leaky_bucket burst 5"
+delay = "1500ms"
+
+[allow]
+keys = ["header:x-org=partner"]
+addresses = ["192.0.2.0/24"]
+
+[deny]
+addresses = ["198.51.100.0/24"]
+
+[tiers.pro.limits]
+user = "50/minute"
+`
+const config = parseConfig(TEXT)
+
+const from = (headers: Record<string, string>, address = "203.0.113.1") => {
+  return new Request("http://localhost/", { headers: { "X-Org": "acme", "X-Real-IP": address, ...headers } })
+}
+
+describe("rateLimitOptions() of a group", () => {
+  const make = (status = 200, over: object = {}) => {
+    const clock = new ManualClock(0)
+    return rateLimit(() => new Response("ok", { status }), {
+      ...rateLimitOptions(config, "api", { address: { header: "X-Real-IP" }, ...over }),
+      clock,
+    })
+  }
+  const fieldsOf = async (response: Response | Promise<Response>) => (await response).headers.get("RateLimit")
+
+  test("charges every limit its own cost under its own key, and all or none", async () => {
+    const handler = make()
+    expect(await fieldsOf(handler(from({ "X-User": "a" })))).toBe(
+      '"user";r=9;t=6, "org-12-per-1m";r=10;t=10, "org-100-per-1h";r=98;t=72',
+    )
+    for (let times = 0; times < 5; times++) expect((await handler(from({ "X-User": "a" }))).status).toBe(200)
+    const denied = await handler(from({ "X-User": "a" }))
+    expect(denied.status).toBe(429)
+    expect(((await denied.json()) as { "violated-policies": string[] })["violated-policies"]).toEqual(["org-12-per-1m"])
+    // The user was not charged for what the organisation denied.
+    expect(await fieldsOf(handler(from({ "X-User": "a", "X-Org": "other" })))).toContain('"user";r=3;')
+  })
+
+  test("takes each limit's policy by tier", async () => {
+    const handler = make(200, { tier: () => "pro" })
+    expect(await fieldsOf(handler(from({ "X-User": "a" })))).toMatch(/^"user";r=49;t=2, "org-12-per-1m";r=10/)
+  })
+
+  test("charges the penalty of a status to every limit", async () => {
+    const handler = make(401)
+    await handler(from({ "X-User": "a" }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await fieldsOf(handler(from({ "X-User": "a" })))).toMatch(/^"user";r=5;t=30, "org-12-per-1m";r=5;/)
+    const other = make(404)
+    await other(from({ "X-User": "a" }))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(await fieldsOf(other(from({ "X-User": "a" })))).toMatch(/^"user";r=8;/)
+  })
+
+  test("asks its own lists and those of all limits, by address and by key without the prefix", async () => {
+    const handler = make()
+    const answer = async (headers: Record<string, string>, address?: string) => {
+      const { status, headers: fields } = await handler(from({ "X-User": "a", ...headers }, address))
+      return [status, fields.has("RateLimit")]
+    }
+    expect(await answer({})).toEqual([200, true])
+    expect(await answer({ "X-Org": "partner" })).toEqual([200, false])
+    expect(await answer({}, "192.0.2.77")).toEqual([200, false])
+    expect(await answer({}, "198.51.100.1")).toEqual([403, false])
+    expect(await answer({ "X-User": "mallory" })).toEqual([403, false])
+    expect(await answer({ "X-User": "mallory", "X-Org": "partner" })).toEqual([403, false])
+  })
+})
+
+describe("rateLimitOptions() of a limit", () => {
+  test("has the lists of all limits, not those of a group that it is in", () => {
+    expect(rateLimitOptions(config, "user")).toMatchObject({
+      allow: { addresses: ["192.0.2.0/24"], keys: ["p:header:x-org=partner"] },
+      deny: { addresses: ["198.51.100.0/24"], keys: [] },
+    })
+    expect(rateLimitOptions(config, "user")).not.toHaveProperty("penalty")
+    expect(rateLimitOptions(config, "user")).not.toHaveProperty("delay")
+    expect(rateLimitOptions(parseConfig('limits.a.policy = "1/m"'), "a")).not.toHaveProperty("deny")
+  })
+
+  test("denies what a delay would hold for longer", async () => {
+    const clock = new ManualClock(0)
+    const options = rateLimitOptions(config, "shaped")
+    expect(options.delay).toEqual({ maxMs: 1_500 })
+    const limiter = new RateLimiter("1/second leaky_bucket burst 5", { clock })
+    // What is in the bucket already: the next one may leave after 2 s.
+    limiter.check("p:ip:203.0.113.1", { cost: 2 })
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(config, "shaped", { address: { header: "X-Real-IP" } }),
+      limiter: () => limiter,
+      clock,
+    })
+    const denied = await handler(from({}))
+    expect([denied.status, denied.headers.get("Retry-After")]).toEqual([429, "1"])
+  })
+})
+
+describe("fromConfig() with groups and lists", () => {
+  const clock = new ManualClock(0)
+
+  test("check() of a group asks all its limits for one key, or each for its own", () => {
+    const limits = fromConfig(TEXT, { clock })
+    const both = limits.check({ user: "ada", org: "acme" }, { limit: "api" })
+    expect(both).toMatchObject({ allowed: true, policy: "org-12-per-1m", key: "p:acme", remaining: 10 })
+    expect(both).not.toHaveProperty("receipt")
+    expect(limits.check("acme", { limit: "org", cost: 0 })).toMatchObject({ remaining: 10 })
+    expect(limits.check("ada", { limit: "user", cost: 0 })).toMatchObject({ remaining: 9 })
+    const { limits: each } = limits.check("same", { limit: "api", tier: "pro" }) as { limits?: readonly object[] }
+    expect(each).toMatchObject([
+      { key: "p:same", limit: 50, remaining: 49, receipt: { cost: 1 } },
+      { key: "p:same", limit: 12, remaining: 10, receipt: { cost: 2 } },
+    ])
+    for (let times = 0; times < 5; times++) limits.check({ user: "ada", org: "acme" }, { limit: "api" })
+    expect(limits.allow({ user: "bob", org: "acme" }, { limit: "api" })).toBe(false)
+    expect(limits.check("bob", { limit: "user", cost: 0 }).remaining).toBe(10)
+  })
+
+  test("check() of a group refuses a key too few, and a key by name where there is no group", () => {
+    const limits = fromConfig(TEXT, { clock })
+    expect(() => limits.check({ user: "ada" }, { limit: "api" })).toThrow(KeyError)
+    expect(() => limits.check({ user: "ada" }, { limit: "api" })).toThrow(`the group's limit "org" has none in it`)
+    expect(() => limits.check({ user: "ada" }, { limit: "user" })).toThrow(KeyError)
+  })
+
+  test("check() of a group charges a repeated call once", () => {
+    const limits = fromConfig(TEXT, { clock })
+    const first = limits.check("ada", { limit: "api", id: "x" })
+    expect(limits.check("ada", { limit: "api", id: "x" })).toBe(first)
+    expect(limits.check("bob", { limit: "api", id: "x" })).not.toBe(first)
+    expect(limits.check("ada", { limit: "user", cost: 0 }).remaining).toBe(9)
+  })
+
+  test("check() asks the lists of keys, and counts nothing of those on them", () => {
+    const limits = fromConfig(TEXT, { clock })
+    for (let times = 0; times < 20; times++) {
+      expect(limits.check("header:x-org=partner", { limit: "user" })).toMatchObject({
+        allowed: true,
+        policy: "allow",
+        reason: "ok",
+        remaining: 10,
+        key: "p:header:x-org=partner",
+      })
+    }
+    expect(limits.check("header:x-user=mallory", { limit: "user" }).allowed).toBe(true)
+    expect(limits.check("header:x-user=mallory", { limit: "api" })).toMatchObject({
+      allowed: false,
+      policy: "deny",
+      reason: "blocked",
+      remaining: 0,
+    })
+    expect(limits.check({ user: "header:x-user=mallory", org: "o" }, { limit: "api" }).allowed).toBe(false)
+    expect(limits.limits.peek("p:header:x-org=partner", { limit: "user" }).remaining).toBe(10)
+  })
+})
