@@ -423,7 +423,7 @@ export class Limit {
 
 /** For units, or a cost, that are not whole or out of range. */
 export function unitsError(units: unknown): RangeError {
-  return unfitWhole("count", "units", units, 0, UNITS_MAX)
+  return unfitWhole("take units", "units", units, 0, UNITS_MAX)
 }
 
 /** What is known of one rule. */

@@ -38,7 +38,7 @@ describe("POST /v1/check", () => {
     const { status, json, headers } = await ask("POST", "/v1/check", { key: "a", cost: 3, id: "call-1" })
     expect({ status, code: json.code }).toEqual({ status: 400, code: "OUT_OF_RANGE" })
     expect(headers.get("content-type")).toBe("application/problem+json")
-    expect(json.detail).toContain('id "call-1" at cost 3: allowed is 2')
+    expect(json.detail).toContain('id "call-1": cost is 3, allowed is 2')
     await ask("POST", "/v1/refund", { receipt: first.receipt })
     expect((await ask("POST", "/v1/check", { key: "a", cost: 3, id: "call-1" })).json.remaining).toBe(2)
   })

@@ -127,11 +127,12 @@ describe("sluice repair", () => {
     await limiter.close()
     const empty = scratch.file("empty")
     mkdirSync(empty)
-    for (const path of [scratch.file("none"), empty, `${data}/sluice.db`]) {
-      expect(await sluice("repair", "--yes", "-d", path)).toMatchObject({
-        code: 2,
-        err: expect.stringContaining("no data folder"),
-      })
+    for (const [path, what] of [
+      [scratch.file("none"), "it is no data folder"],
+      [empty, "it is no data folder"],
+      [`${data}/sluice.db`, "it is a file, allowed is a folder"],
+    ] as const) {
+      expect(await sluice("repair", "--yes", "-d", path)).toMatchObject({ code: 2, err: expect.stringContaining(what) })
     }
     expect(existsSync(scratch.file("none"))).toBe(false)
     expect(readdirSync(empty)).toEqual([])
