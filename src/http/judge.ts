@@ -45,11 +45,11 @@ export async function judge<Rest extends unknown[]>(
   const asks: Ask[] = limits.map(() => ({ policy: undefined, key: UNIDENTIFIED_KEY, cost: 1 }))
   let isComplete = false
   try {
-    let listed = access.byAddress(request, rest)
+    const byAddress = access.byAddress(request, rest)
     for (const [index, { key }] of limits.entries()) asks[index]!.key = await keyOf(key, hooks, request, rest)
-    if (listed === "limit") listed = access.byKeys(asks.map(({ key }) => key))
-    if (listed === "deny") return { listed, decision: unasked("blocked", asks[0]!, DENY_LIST) }
-    if (listed === "allow") return { listed }
+    const listed = [byAddress, access.byKeys(asks.map(({ key }) => key))]
+    if (listed.includes("deny")) return { listed: "deny", decision: unasked("blocked", asks[0]!, DENY_LIST) }
+    if (listed.includes("allow")) return { listed: "allow" }
 
     for (const [index, { policy, cost, named }] of limits.entries()) {
       const ask = asks[index]!

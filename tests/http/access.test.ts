@@ -53,6 +53,20 @@ describe("rateLimit() with allow and deny lists", () => {
     expect(await statusesOf(limited, { remoteAddress: "10.7.0.1" })).toEqual([200, 200])
   })
 
+  test("refuses who is allowed by one and denied by the other, of address and key", async () => {
+    const info = { remoteAddress: "10.0.0.1" }
+    const headers = { "X-Tenant": "acme" }
+    const key = header("X-Tenant")
+    const keys = ["header:x-tenant=acme"]
+    const addresses = ["10.0.0.0/8"]
+    expect(await statusesOf(limitedBy({ key, allow: { addresses }, deny: { keys } }), info, headers)).toEqual([
+      403, 403,
+    ])
+    expect(await statusesOf(limitedBy({ key, allow: { keys }, deny: { addresses } }), info, headers)).toEqual([
+      403, 403,
+    ])
+  })
+
   test("believes the address from where `address` says, as the default key does", async () => {
     const limited = limitedBy({ deny: { addresses: ["192.0.2.1"] }, address: { trustedHops: 1 } })
     const via = (address: string) => limited(requestOf({ "X-Forwarded-For": address }), { remoteAddress: "10.0.0.1" })
