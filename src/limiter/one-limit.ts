@@ -1,13 +1,18 @@
 import type { CheckOptions } from "../types/limiter.js"
+import type { SyncLimiter } from "./check-all.js"
 import type { NamedLimits } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
 
-/** One of several named limits, as a limiter that `acquire`, `wrap`, `limited` and middleware can take. */
+/** One of several named limits, as a limiter for `acquire`, `wrap`, `limited`, `checkAll`, middleware and stores. */
 export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
+  /** Whether every verb answers at once, as those of the limits do. */
+  readonly isSynchronous: Limits extends { readonly isSynchronous: true } ? true : boolean
   check(key: string, options?: CheckOptions): ReturnType<Limits["check"]>
   peek(key: string, options?: CheckOptions): ReturnType<Limits["peek"]>
   refund: Limits["refund"]
   settle: Limits["settle"]
+  charge(key: string, units: number): ReturnType<Limits["charge"]>
+  reset(key: string): ReturnType<Limits["reset"]>
 }
 
 /**
@@ -28,9 +33,12 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
  */
 export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
   return {
+    isSynchronous: ((limits as Partial<SyncLimiter>).isSynchronous === true) as OneLimit<Limits>["isSynchronous"],
     check: (key, options) => limits.check(key, { ...options, limit: name }) as ReturnType<Limits["check"]>,
     peek: (key, options) => limits.peek(key, { ...options, limit: name }) as ReturnType<Limits["peek"]>,
     refund: ((receipt, units) => limits.refund(receipt, units)) as Limits["refund"],
     settle: ((receipt, actualCost) => limits.settle(receipt, actualCost)) as Limits["settle"],
+    charge: (key, units) => limits.charge(key, units, { limit: name }) as ReturnType<Limits["charge"]>,
+    reset: (key) => limits.reset(key, { limit: name }) as ReturnType<Limits["reset"]>,
   }
 }
