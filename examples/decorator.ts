@@ -9,21 +9,19 @@ const words = new RateLimiter("20/minute", { clock })
 
 export class Mailer {
   /** 2 a minute to each address. */
-  @limited<Mailer, [to: string, text: string], string>(new RateLimiter("2/minute", { clock }), {
-    key: (to) => `mail:${to}`,
-  })
+  @limited(new RateLimiter("2/minute", { clock }), { key: (to) => `mail:${to}` })
   send(to: string, text: string): string {
     return `sent ${JSON.stringify(text)} to ${to}`
   }
 
   /** 20 words a minute in all, whoever speaks. */
-  @limited<Mailer, [text: string], string>(words, { cost: (text) => text.split(" ").length })
+  @limited(words, { cost: (text) => text.split(" ").length })
   say(text: string): string {
     return text
   }
 
   /** A limit of its own: 1 a minute. */
-  @limited<Mailer, [], string>("1/minute")
+  @limited("1/minute")
   ping(): string {
     return "pong"
   }

@@ -21,14 +21,14 @@ import { type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
  */
 export function limited<This, Args extends unknown[], Result>(
   limit: PolicyInput | SyncChecker,
-  options?: WrapOptions<This, Args>,
+  options?: NoInfer<WrapOptions<This, Args>>,
 ): (
   method: (this: This, ...args: Args) => Result,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Result>,
 ) => (this: This, ...args: Args) => Result
 export function limited<This, Args extends unknown[], Result>(
   limit: Checker,
-  options?: WrapOptions<This, Args>,
+  options?: NoInfer<WrapOptions<This, Args>>,
 ): (
   method: (this: This, ...args: Args) => Promise<Result>,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<Result>>,

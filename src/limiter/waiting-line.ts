@@ -84,7 +84,8 @@ export class WaitingLine {
   }
 
   /**
-   * Waits until a key is admitted, under the named limit where the limiter has several. Of a `leaky_bucket` the permit comes when the request may leave, after `delayMs`.
+   * Waits until a key is admitted, under the named limit where the limiter has several. Of a `leaky_bucket` the permit
+   * comes when the request may leave, after `delayMs`.
    *
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
    * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
