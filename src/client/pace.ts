@@ -5,6 +5,23 @@ interface Quota {
   remaining: number
   readonly limit: number | null
   readonly resetAtMs: number
+  /** What answers told that may be newer than one that is yet to come: of each only what is below those after it. */
+  readonly told: readonly Told[]
+}
+
+/** What one answer told of a quota, while a request is out that went before it was heard. */
+interface Told {
+  /** The number of the answer. */
+  readonly answer: number
+  readonly remaining: number
+  readonly resetAtMs: number
+}
+
+/** A request on its way. */
+export interface Flight {
+  readonly cost: number
+  /** How many answers had been heard when it went. */
+  readonly answersBefore: number
 }
 
 /** How long to wait after a refusal that says nothing of it. */
@@ -20,7 +37,8 @@ export type Pacing = "burst" | "even"
  * What is known of the limits of one server, and when the next request may go. Times are ms since the epoch.
  *
  * Before anything is known, one request goes and the others wait for its answer. What is in flight counts as used, for
- * an answer may have been written before or after it.
+ * an answer may have been written before or after it. For the same reason the least counts of what was told while a
+ * request was out: answers come in another order than they were written.
  */
 export class Pace {
   readonly #pacing: Pacing
@@ -29,6 +47,9 @@ export class Pace {
   #blockedUntilMs = 0
   #nextAtMs = 0
   #inFlight = 0
+  /** In the order in which they went. */
+  readonly #flights = new Set<Flight>()
+  #answers = 0
   /** `null` until an answer came: then whether the server tells of limits. */
   #tells: boolean | null = null
 
@@ -52,10 +73,13 @@ export class Pace {
     return waitMs
   }
 
-  /** Notes that a request goes. */
-  send(cost: number, nowMs: number): void {
+  /** Notes that a request goes. Of what it returns, `hear`, `lose` or `recall` is told once. */
+  send(cost: number, nowMs: number): Flight {
     if (this.#pacing === "even") this.#nextAtMs = nowMs + this.#gapMs(nowMs)
     this.#inFlight += cost
+    const flight = { cost, answersBefore: this.#answers }
+    this.#flights.add(flight)
+    return flight
   }
 
   /** The time between requests at which what is left lasts until the quota is full; rounded up. */
@@ -67,12 +91,25 @@ export class Pace {
   }
 
   /** Notes what an answer told; `isRefusal` where it is one for want of quota. */
-  hear(cost: number, { quotas, retryAfterMs }: QuotaFields, isRefusal: boolean, nowMs: number): void {
-    this.#inFlight -= cost
+  hear(flight: Flight, { quotas, retryAfterMs }: QuotaFields, isRefusal: boolean, nowMs: number): void {
+    this.recall(flight)
+    const { cost, answersBefore } = flight
+    const answer = ++this.#answers
+    const [oldest] = this.#flights
+    const heardBefore = oldest?.answersBefore ?? answer
     this.#tells = quotas.length > 0
     for (const { name, remaining, resetAfterMs, limit } of quotas) {
+      const resetAtMs = nowMs + resetAfterMs
+      const before = this.#quotas.get(name)?.told.filter((told) => told.resetAtMs > nowMs) ?? []
+      const meanwhile = before.filter((told) => told.answer > answersBefore)
+      const told = [...before.filter((each) => each.remaining < remaining), { answer, remaining, resetAtMs }]
       this.#quotas.delete(name)
-      this.#quotas.set(name, { remaining, limit, resetAtMs: nowMs + resetAfterMs })
+      this.#quotas.set(name, {
+        remaining: Math.min(remaining, ...meanwhile.map((each) => each.remaining)),
+        limit,
+        resetAtMs: Math.max(resetAtMs, ...meanwhile.map((each) => each.resetAtMs)),
+        told: told.filter((each) => each.answer > heardBefore),
+      })
       if (this.#quotas.size > MOST_QUOTAS) this.#quotas.delete(this.#quotas.keys().next().value!)
     }
     const untold = isRefusal && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
@@ -80,8 +117,13 @@ export class Pace {
   }
 
   /** Notes that a request got no answer: it may have been counted, so what was in flight stays used. */
-  lose(cost: number): void {
-    this.#inFlight -= cost
-    for (const quota of this.#quotas.values()) quota.remaining -= cost
+  lose(flight: Flight): void {
+    this.recall(flight)
+    for (const quota of this.#quotas.values()) quota.remaining -= flight.cost
+  }
+
+  /** Notes that a request did not go after all. */
+  recall(flight: Flight): void {
+    if (this.#flights.delete(flight)) this.#inFlight -= flight.cost
   }
 }

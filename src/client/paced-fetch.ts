@@ -1,12 +1,12 @@
-import { checkFields, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
+import { checkFields, checkWhole, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
 import { TimeoutExceeded } from "../types/errors.js"
-import { Pace, type Pacing } from "./pace.js"
+import { type Flight, Pace, type Pacing } from "./pace.js"
 import { readQuotaFields } from "./quota-fields.js"
 
 export interface PacedFetchOptions {
   /** Which requests share a quota; default those to the same origin. */
   readonly key?: (request: Request) => string
-  /** Units that a request costs its quota; default 1. */
+  /** Units that a request costs its quota, a whole number 0 … 2^31; default 1. */
   readonly cost?: (request: Request) => number
   /**
    * `"burst"` (default) sends as long as there is quota, and then waits; `"even"` spreads what is left over the time until
@@ -34,6 +34,7 @@ const OPTION_KINDS: Kinds<PacedFetchOptions> = {
 export type PacedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
 const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
+const MOST_UNITS = 2 ** 31
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 /** Servers of which something is remembered; the one used least recently is forgotten. */
 const MOST_LINES = 1_000
@@ -55,7 +56,7 @@ interface Line {
  * @param fetch the one underneath; default the runtime's
  * @returns a function like `fetch`. It rejects with `TimeoutExceeded` where a request would have to wait longer than
  * `maxWaitMs`; the last refusal is returned as it is
- * @throws {RangeError} where an option is out of range
+ * @throws {RangeError} where an option is out of range; the function too, where a cost is
  * @example
  * ```ts
  * import { pacedFetch } from "sluice/client"
@@ -91,17 +92,30 @@ export function pacedFetch(
   async function send(line: Line, request: Request, units: number, deadlineMs: number): Promise<Response> {
     const turn = line.last.then(() => passGate(line, units, request, deadlineMs, maxWaitMs))
     line.last = turn.catch(() => {})
-    await untilAborted(turn, request.signal)
+    let flight: Flight
+    try {
+      flight = await untilAborted(turn, request.signal)
+    } catch (error) {
+      // Its turn may have come all the same, in the very moment.
+      turn.then(
+        (unsent) => {
+          line.pace.recall(unsent)
+          line.wake()
+        },
+        () => {},
+      )
+      throw error
+    }
     let response: Response
     try {
       response = await fetch(request)
     } catch (error) {
-      line.pace.lose(units)
+      line.pace.lose(flight)
       line.wake()
       throw error
     }
     const nowMs = Date.now()
-    line.pace.hear(units, readQuotaFields(response.headers, nowMs), response.status === 429, nowMs)
+    line.pace.hear(flight, readQuotaFields(response.headers, nowMs), response.status === 429, nowMs)
     line.wake()
     return response
   }
@@ -109,6 +123,7 @@ export function pacedFetch(
   return async function paced(input, init) {
     const request = new Request(input, init)
     const units = cost(request)
+    checkWhole("pace", "cost", units, 0, MOST_UNITS)
     const line = lineOf(key(request))
     for (let left = retries; ; left--) {
       // A body can be read once, so what may be sent again is sent as a copy.
@@ -127,15 +142,12 @@ async function passGate(
   { signal, url }: Request,
   deadlineMs: number,
   maxWaitMs: number,
-): Promise<void> {
+): Promise<Flight> {
   for (;;) {
     signal.throwIfAborted()
     const nowMs = Date.now()
     const waitMs = line.pace.waitMs(units, nowMs)
-    if (waitMs === 0) {
-      line.pace.send(units, nowMs)
-      return
-    }
+    if (waitMs === 0) return line.pace.send(units, nowMs)
     // Without an end in sight it waits for an answer, and knows more then.
     const isKnown = waitMs !== Number.POSITIVE_INFINITY
     if (nowMs > deadlineMs || (isKnown && nowMs + waitMs > deadlineMs)) throw new TimeoutExceeded(url, maxWaitMs)

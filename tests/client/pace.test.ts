@@ -4,9 +4,9 @@ import { Pace } from "../../src/client/pace.js"
 test("Pace remembers 100 quotas of a server that makes up ever new ones, and forgets what it told of longest ago", () => {
   const pace = new Pace("burst")
   const tell = (name: string, remaining: number) => {
-    pace.send(1, 0)
+    const flight = pace.send(1, 0)
     const quotas = [{ name, remaining, resetAfterMs: 60_000, limit: null }]
-    pace.hear(1, { quotas, retryAfterMs: null }, false, 0)
+    pace.hear(flight, { quotas, retryAfterMs: null }, false, 0)
   }
   const tellOthers = (prefix: string) => {
     for (let index = 1; index < 100; index++) tell(`${prefix}${index}`, 1_000)

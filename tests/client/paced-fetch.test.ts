@@ -43,6 +43,21 @@ describe("pacedFetch()", () => {
     },
   )
 
+  test("keeps below the limit although answers come in another order than they were written", async () => {
+    const handler = rateLimit(() => new Response("ok"), { policy: "5/2s fixed_window", key: () => "client" })
+    const statuses: number[] = []
+    const paced = pacedFetch(async (request) => {
+      const response = await handler(request)
+      statuses.push(response.status)
+      // The later it was written, the earlier it comes.
+      await new Promise((resolve) => setTimeout(resolve, 100 - (statuses.length % 10) * 10))
+      return response
+    })
+    const answers = await ask(23, paced, 60_000)
+    expect(answers.map(({ status }) => status)).toEqual(Array(23).fill("fulfilled"))
+    expect(statuses).toEqual(Array(23).fill(200))
+  })
+
   test("keeps below several quotas at once", async () => {
     const { fetch, seen } = server("3/second; 7/5s")
     await ask(20, pacedFetch(fetch), 120_000)
@@ -143,6 +158,26 @@ describe("pacedFetch()", () => {
     await vi.advanceTimersByTimeAsync(2_000)
     expect((await third).status).toBe(200)
     expect(seen).toHaveLength(2)
+  })
+
+  test.each([0, 1, 2, 3, 4, 5])(
+    "ends by the signal %d microtasks after it began, and holds up nobody",
+    async (ticks) => {
+      const paced = pacedFetch(async () => new Response("ok"), { maxWaitMs: 50 })
+      const controller = new AbortController()
+      const first = Promise.allSettled([paced(URL_A, { signal: controller.signal })])
+      for (let tick = 0; tick < ticks; tick++) await undefined
+      controller.abort()
+      await first
+      const [next] = await ask(1, paced, 100)
+      expect(next).toMatchObject({ status: "fulfilled" })
+    },
+  )
+
+  test.each([Number.NaN, -1, 0.5])("refuses the cost %d, and sends nothing", async (cost) => {
+    const fetch = vi.fn(async () => new Response("ok"))
+    await expect(pacedFetch(fetch, { cost: () => cost })(URL_A)).rejects.toThrow("Cannot pace: cost is")
+    expect(fetch).not.toHaveBeenCalled()
   })
 
   test("a request without an answer counts as used, and the next ones go on", async () => {
