@@ -10,7 +10,7 @@ const IPV6_BITS = 128
  *
  * @param option what an error calls the list, such as `"deny.addresses"`
  * @param texts each an address (`192.0.2.1`, `2001:db8::1`) or a network (`192.0.2.0/24`, `2001:db8::/32`) whose bits
- * after the prefix are 0
+ * after the prefix are 0; an IPv4 one may be written as IPv6 (`::ffff:192.0.2.0/120`)
  * @throws {RangeError} naming the first that is neither
  */
 export function addressList(option: string, texts: readonly string[]): (address: IpAddress) => boolean {
@@ -32,13 +32,22 @@ export function addressList(option: string, texts: readonly string[]): (address:
 }
 
 function parseNetwork(text: unknown): { address: IpAddress; prefix: number } | undefined {
-  const [, host, bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(String(text)) ?? []
-  const address = host === undefined ? undefined : parseIpAddress(host)
+  const [, host, bits] = /^([\da-f:.]+)(?:\/(\d{1,3}))?$/i.exec(String(text)) ?? []
+  // A port would say that the rest of the machine is meant otherwise.
+  const address = host === undefined || /^\d+\.[\d.]*:/.test(host) ? undefined : parseIpAddress(host)
   if (address === undefined) return undefined
   const all = address.version === 4 ? IPV4_BITS : IPV6_BITS
-  const prefix = bits === undefined ? all : Number(bits)
-  const isWhole = prefix <= all && maskedText(address, prefix) === maskedText(address, all).replace(/\d+$/, `${prefix}`)
+  const prefix = bits === undefined ? all : Number(bits) - (isMapped(address, host!) ? IPV6_BITS - IPV4_BITS : 0)
+  const isWhole =
+    prefix >= 0 &&
+    prefix <= all &&
+    maskedText(address, prefix) === maskedText(address, all).replace(/\d+$/, `${prefix}`)
   return isWhole ? { address, prefix } : undefined
+}
+
+/** Whether an IPv4 address was written as an IPv6 one, whose prefix counts 96 bits more. */
+function isMapped({ version }: IpAddress, host: string): boolean {
+  return version === 4 && host.includes(":")
 }
 
 /** The network of an address, as a text that tells it from every other. */

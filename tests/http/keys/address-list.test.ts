@@ -18,6 +18,11 @@ describe("addressList()", () => {
     ["0.0.0.0/0", "255.255.255.255", true],
     ["0.0.0.0/0", "::1", false],
     ["10.0.0.0/8", "::ffff:10.1.2.3", true],
+    ["::ffff:192.0.2.1", "192.0.2.1", true],
+    ["::ffff:192.0.2.0/120", "192.0.2.255", true],
+    ["::ffff:192.0.2.0/120", "192.0.3.0", false],
+    ["::ffff:0:0/96", "::ffff:203.0.113.9", true],
+    ["::ffff:0:0/96", "::1", false],
     ["2001:db8::/32", "2001:db8:ffff::1", true],
     ["2001:db8::/32", "2001:db9::1", false],
     ["2001:db8:0:8000::/49", "2001:db8:0:8001::1", true],
@@ -57,6 +62,11 @@ describe("addressList()", () => {
     "example.com",
     "10.0.0.0/-1",
     "10.0.0.0/",
+    "::ffff:10.0.0.0/8",
+    "::ffff:0:0/95",
+    "10.0.0.1:80",
+    "[2001:db8::1]",
+    "fe80::1%eth0",
   ])("refuses %j by its place", (text) => {
     expect(() => addressList("deny.addresses", ["192.0.2.1", text])).toThrow(RangeError)
     expect(() => addressList("deny.addresses", ["192.0.2.1", text])).toThrow("deny.addresses[1]")
