@@ -25,7 +25,7 @@ export type FieldKind =
   | {
       readonly kind: "table"
       readonly fields: Readonly<Record<string, Field>>
-      /** Those that have to be there, where the table is. */
+      /** Those that have to be there, where the table is; none that are tables. */
       readonly required?: readonly string[]
     }
   | { readonly kind: "named"; readonly of: Field }

@@ -79,7 +79,9 @@ const MOST_LIMITS_OF_GROUP = 16
  * ```
  */
 export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions = {}): Config {
-  const written = readField(CONFIG, "", typeof input === "string" ? readText(input) : input, env) as Written
+  // A configuration that could not be had is not one without limits.
+  const given: unknown = typeof input === "string" ? readText(input) : (input ?? null)
+  const written = readField(CONFIG, "", given, env) as Written
   const { defaults, failure } = written
   const requests: RequestDefaults = {
     allow: readAccess("allow", written.allow),

@@ -96,7 +96,7 @@ function readTable(
   env: Environment,
 ): Record<string, unknown> {
   const known = Object.keys(field.fields)
-  const given = fieldsOf(path, value ?? {}, `a table of ${known.join(", ")}`)
+  const given = fieldsOf(path, value === undefined ? {} : value, `a table of ${known.join(", ")}`)
   for (const name of given.keys()) {
     if (known.includes(name)) continue
     const where = path === "" ? "a field" : `a field of ${path}`
@@ -111,9 +111,9 @@ function readTable(
     if (item !== undefined && !isEmpty) read[name] = item
   }
   for (const name of field.required ?? []) {
-    if (read[name] === undefined && value !== undefined) {
-      throw new ConfigError(`${path}.${name}`, undefined, `one: ${field.fields[name]!.about}`)
-    }
+    // Refuses, saying what it may be.
+    if (read[name] === undefined && value !== undefined)
+      readKind(field.fields[name]!, `${path}.${name}`, undefined, env)
   }
   return read
 }
@@ -129,7 +129,7 @@ function readNamed(
   env: Environment,
 ): Map<string, unknown> {
   const read = new Map<string, unknown>()
-  for (const [name, item] of fieldsOf(path, value ?? {}, "a table of tables by name")) {
+  for (const [name, item] of fieldsOf(path, value === undefined ? {} : value, "a table of tables by name")) {
     if (!NAME.test(name)) throw new ConfigError(`a name in ${path}`, name, NAME_ALLOWED)
     read.set(name, readKind(field.of, `${path}.${name}`, item, env))
   }

@@ -237,9 +237,17 @@ describe("parseConfig()", () => {
     ],
     ["limits.api = { policy = '5/m', cost = 5 }\ntiers.low.limits.api = '2/m'", "tiers.low.limits", "at most 2"],
     ["tiers.pro = {}\ntenants.acme.tier = 'prof'", "tenants.acme.tier", 'did you mean "pro"?'],
-    ["limits.a = { policy = '1/m', penalty = { units = 1 } }", "limits.a.penalty.status", "The statuses"],
-    ["limits.a = { policy = '1/m', penalty = { status = [401] } }", "limits.a.penalty.units", "How much"],
-    ["limits.a = { policy = '1/m', penalty = {} }", "limits.a.penalty.status", "The statuses"],
+    [
+      "limits.a = { policy = '1/m', penalty = { units = 1 } }",
+      "limits.a.penalty.status",
+      "allowed is a list of at least 1.",
+    ],
+    [
+      "limits.a = { policy = '1/m', penalty = { status = [401] } }",
+      "limits.a.penalty.units",
+      "allowed is a whole number from 1 to 2147483648.",
+    ],
+    ["limits.a = { policy = '1/m', penalty = {} }", "limits.a.penalty.status", "allowed is a list of at least 1."],
     ["limits.a = { policy = '1/m', penalty = { status = [42], units = 1 } }", "limits.a.penalty.status[0]", "from 100"],
     ["limits.a = { policy = '1/m', delay = 'long' }", "limits.a.delay", "ms"],
     ["limits.a = { policy = '1/m', delay = 0 }", "limits.a.delay", "from 1 ms"],
@@ -247,7 +255,7 @@ describe("parseConfig()", () => {
     ["deny = { addresses = ['192.0.2.1', 'localhost'] }", "deny.addresses[1]", "a network such as"],
     ["deny = { addresses = ['192.0.2.1/24'] }", "deny.addresses[0]", "whose bits after the prefix are 0"],
     ["limits.a = { policy = '1/m', allow = { keys = [''] } }", "limits.a.allow.keys[0]", "a key"],
-    ["groups.g = {}", "groups.g.limits", "The names of the limits"],
+    ["groups.g = {}", "groups.g.limits", "allowed is a list of at least 1."],
     ["groups.g = { limits = [] }", "groups.g.limits", "a list of at least 1"],
     ["limits.api = { policy = '1/m' }\ngroups.g = { limits = ['apy'] }", "groups.g.limits[0]", 'did you mean "api"?'],
     ["limits.a = { policy = '1/m' }\ngroups.g = { limits = ['a', 'a'] }", "groups.g.limits[1]", "each limit once"],
@@ -319,6 +327,12 @@ describe("parseConfig()", () => {
       expect(errorOf(`${name} = 1`).field).toBe("a field")
     },
   )
+
+  test.each([null, undefined])("refuses %s in the place of a configuration or a table", (nothing) => {
+    expect(errorOf(nothing as never)).toMatchObject({ field: "the configuration", value: null })
+    if (nothing === null) expect(errorOf({ limits: nothing })).toMatchObject({ field: "limits", value: null })
+    if (nothing === null) expect(errorOf({ headers: nothing })).toMatchObject({ field: "headers", value: null })
+  })
 
   test("an object whose prototype is a table is refused, not read as empty", () => {
     expect(errorOf({ limits: { __proto__: { policy: "1/m" } } }).field).toBe("limits")
