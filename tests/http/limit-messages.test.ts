@@ -99,6 +99,17 @@ describe("limitMessages()", () => {
     expect(limiter.checks).toHaveLength(2)
   })
 
+  test("tells onDecision of the messages that are denied since too many wait", async () => {
+    const denied: unknown[] = []
+    const limiter = new FakeLimiter(() => new Promise<Decision>(() => {}))
+    const onDecision = (decision: Decision, message: unknown) => {
+      if (!decision.allowed) denied.push(message)
+    }
+    const options = { limiter: () => limiter, maxPending: 2, timeoutMs: 2 ** 31 - 1, onDecision }
+    await listening(options).receive(1, 2, 3, 4)
+    expect(denied).toEqual([3, 4])
+  })
+
   test.each([
     ["open", [1]],
     ["closed", []],
