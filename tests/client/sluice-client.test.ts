@@ -83,6 +83,18 @@ describe("SluiceClient", () => {
     ])
   })
 
+  test("follows no redirect, with the token or without, of a call or of the events", async () => {
+    const redirects: unknown[] = []
+    const fetch = async (_url: string, { redirect }: RequestInit) => {
+      redirects.push(redirect)
+      return new Response(null, { status: 302, headers: { Location: "http://elsewhere.test/" } })
+    }
+    const client = new SluiceClient("http://limits.test", { token: "secret", fetch })
+    await expect(client.check("a")).rejects.toThrow(ApiError)
+    await expect(client.events().next()).rejects.toThrow(ApiError)
+    expect(redirects).toEqual(["manual", "manual"])
+  })
+
   test("check() is tried again under the same id, each call under its own", async () => {
     const { client, asked } = clientOf([lost(), problem(503, {}), ok(), ok()])
     expect((await client.check("a")).allowed).toBe(true)
