@@ -15,7 +15,7 @@ import { memoryLimiters } from "./memory-limiters.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { perPolicy } from "./per-policy.js"
 import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
-import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
+import type { LimiterSource, RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
 import { retryAfterSeconds } from "./retry-after.js"
@@ -209,6 +209,11 @@ function refuseSameNames<Rest extends unknown[]>(limits: readonly JudgedLimit<Re
   }
 }
 
+/** A function of the policy alone may make its limiter: asked at every request, it would never count to two. */
+function keeping<Rest extends unknown[]>(limiter: LimiterSource<Rest>): LimiterSource<Rest> {
+  return limiter.length === 1 ? perPolicy((policy) => (limiter as LimiterSource)(policy)) : limiter
+}
+
 /** What decisions need of the options, with the defaults; a policy and cost that are known are checked here. */
 function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): JudgeOptions<Rest> {
   const { allow, deny, address = {}, failMode = "open", timeoutMs = 1_000, limiter, localLimiter } = options
@@ -231,7 +236,7 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   return {
     limits,
     access,
-    limiter: limiter ?? memory,
+    limiter: limiter === undefined ? memory : keeping(limiter),
     localLimiter: localLimiter ? perPolicy(localLimiter) : memory,
     failMode,
     timeoutMs,

@@ -3,7 +3,10 @@ import type { Awaitable } from "../types/limiter.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
 import type { RequestLimiter } from "./request-limiter.js"
 
-/** Finds the limiter that keeps the counts of a policy. */
+/**
+ * Finds the limiter that keeps the counts of a policy. One that takes the policy alone is asked once for each, so it may
+ * make the limiter; one that takes none, or what the handler is called with too, is asked at every request.
+ */
 export type LimiterSource<Rest extends unknown[] = unknown[]> = (policy: Policy, ...rest: Rest) => RequestLimiter
 
 /** Finds the policy of a request. */

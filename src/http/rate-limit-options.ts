@@ -44,7 +44,8 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly address?: ClientAddressOptions
   /**
    * Who counts. The default counts in this process's memory, apart for every `rateLimit`. Policies of a function have
-   * room for 64 at a time and 16,384 keys each; those that are known share 1,048,576 keys.
+   * room for 64 at a time and 16,384 keys each; those that are known share 1,048,576 keys. A function of the policy
+   * alone is asked once for each policy, of at most 256 at a time; any other at every request.
    */
   readonly limiter?: LimiterSource<Rest>
   /** The most keys that the default limiters hold for each policy, 1 … 2^32 − 1. */

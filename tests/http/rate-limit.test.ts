@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { clientAddress, guardRequests, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { PolicyError } from "../../src/types/errors.js"
 import { denialOf, FakeLimiter } from "./fake-limiter.js"
@@ -145,6 +146,37 @@ describe("rateLimit() hands on", () => {
     const response = await outer(requestOf())
     expect(response.headers.get("ratelimit")).toBe('"inner";r=9;t=6, "outer";r=99;t=1')
     expect(response.headers.get("ratelimit-policy")).toBe('"inner";q=10;w=60, "outer";q=100;w=60')
+  })
+})
+
+describe("rateLimit() with a limiter of one's own", () => {
+  const clock = new ManualClock(0)
+  const statuses = async (limited: (request: Request, tenant: string) => Promise<Response>, ...tenants: string[]) => {
+    const answers: number[] = []
+    for (const tenant of tenants) answers.push((await limited(requestOf(), tenant)).status)
+    return answers
+  }
+
+  test("asks a function of the policy once for each policy, so that it may make the limiter", async () => {
+    const limiter = vi.fn()
+    const limited = rateLimit((_request: Request, _tenant: string) => ok(), {
+      policy: (_request, tenant) => (tenant === "a" ? "1/minute" : "2/minute"),
+      limiter: (policy) => {
+        limiter(policy.canonical)
+        return new RateLimiter(policy, { clock })
+      },
+    })
+    expect(await statuses(limited, "a", "b", "a", "b", "b")).toEqual([200, 200, 429, 200, 429])
+    expect(limiter).toHaveBeenCalledTimes(2)
+  })
+
+  test("asks a function of the call at every request", async () => {
+    const limiters = new Map(["a", "b"].map((tenant) => [tenant, new RateLimiter("1/minute", { clock })]))
+    const limited = rateLimit((_request: Request, _tenant: string) => ok(), {
+      policy: "1/minute",
+      limiter: (_policy, tenant) => limiters.get(tenant)!,
+    })
+    expect(await statuses(limited, "a", "b", "a", "b")).toEqual([200, 200, 429, 429])
   })
 })
 
