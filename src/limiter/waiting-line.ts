@@ -131,7 +131,9 @@ export class WaitingLine {
       queue.waiters.add(waiter)
       this.#waiting += 1
       if (isFirst) this.#ask(queue)
-      else this.#setDeadline(queue, waiter)
+      else if (timeout !== undefined) {
+        waiter.alarm = this.#alarms.set(deadlineMs, () => this.#abandon(queue, waiter, timeoutOf(queue, waiter)))
+      }
     })
   }
 
@@ -171,14 +173,10 @@ export class WaitingLine {
 
   /** Does as a decision says. Whether the first is done, so that the next may ask. */
   #hear(queue: Queue, first: Waiter, decision: Decision): boolean {
-    if (decision.allowed) {
+    if (decision.allowed || first.isDone) {
       queue.waiters.delete(first)
       if (first.isDone) this.#giveBack(decision)
       else this.#admit(queue, first, decision)
-      return true
-    }
-    if (first.isDone) {
-      queue.waiters.delete(first)
       return true
     }
     if (this.#waiting > this.#maxWaiting) {
@@ -220,13 +218,6 @@ export class WaitingLine {
     else waiter.alarm = this.#alarms.set(leavesAtMs, hand)
   }
 
-  #setDeadline(queue: Queue, waiter: Waiter): void {
-    if (waiter.deadlineMs === NEVER_MS) return
-    waiter.alarm = this.#alarms.set(waiter.deadlineMs, () => {
-      this.#abandon(queue, waiter, timeoutOf(queue, waiter))
-    })
-  }
-
   /** Ends a wait before its turn. */
   #abandon(queue: Queue, waiter: Waiter, reason: unknown): void {
     const [first] = queue.waiters
@@ -238,10 +229,11 @@ export class WaitingLine {
       return
     }
     this.#fail(queue, waiter, reason)
-    if (held !== null) this.#giveBack(held)
-    else if (waiter === first) {
-      // The next one may cost less, and so need not wait as long.
-      if (queue.wake !== null) this.#alarms.cancel(queue.wake)
+    const [next] = queue.waiters
+    if (held) this.#giveBack(held)
+    else if (waiter === first && (next?.cost ?? -1) < waiter.cost) {
+      // It costs less than the one before, and so need not wait as long; one that costs as much is asked for in time.
+      this.#alarms.cancel(queue.wake!)
       queue.wake = null
       this.#ask(queue)
     }
@@ -267,11 +259,9 @@ export class WaitingLine {
   }
 
   /** Where giving back fails, the charge stands: that is stricter than it should be, never looser. */
-  #giveBack({ receipt }: Decision): void {
-    if (receipt === undefined) return
+  async #giveBack({ receipt }: Decision): Promise<void> {
     try {
-      const refunded = this.#limiter.refund(receipt)
-      if (refunded !== undefined) refunded.catch(() => {})
+      if (receipt) await this.#limiter.refund(receipt)
     } catch {
       // As above. Nobody is left to hear of it.
     }

@@ -174,6 +174,30 @@ describe("RateLimiter.acquire()", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test("asks once more, not for each, where a crowd of equal calls leaves one after the other", async () => {
+    const inner = new RateLimiter("1/second")
+    let asked = 0
+    const limiter: SettlingChecker = {
+      check(key, options) {
+        asked += 1
+        return inner.check(key, options)
+      },
+      refund: (receipt) => inner.refund(receipt),
+    }
+    await acquire(limiter, "a")
+    const controllers = Array.from({ length: 100 }, () => new AbortController())
+    const waits = controllers.map(({ signal }) => watch(acquire(limiter, "a", { signal })))
+    const last = watch(acquire(limiter, "a"))
+    asked = 0
+    for (const controller of controllers) controller.abort()
+    await settled()
+    expect(waits.every(({ error }) => (error as Error).name === "AbortError")).toBe(true)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(last).toMatchObject({ atMs: 1_000, error: null })
+    expect(asked).toBe(1)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   test("does not start under a signal that was aborted", async () => {
     const limiter = new RateLimiter("1/second")
     await expect(limiter.acquire("a", { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" })
