@@ -105,6 +105,19 @@ describe("POST /v1/check-all", () => {
     expect((await ask("POST", "/v1/peek", { key: "a", limit: "api" })).json.remaining).toBe(1)
   })
 
+  test("counts none as admitted where one was denied", async () => {
+    const { ask, api } = serveApi({ api: "3/minute", login: "1/minute as login" })
+    const items = [
+      { key: "a", limit: "api" },
+      { key: "b", limit: "login" },
+    ]
+    for (const allowed of [true, false]) {
+      expect((await ask("POST", "/v1/check-all", { items })).json.allowed).toBe(allowed)
+    }
+    expect(api.metrics.sums()).toEqual({ allowed: 2, denied: 1, allowedCost: 2, deniedCost: 1 })
+    expect(api.events.lastId).toBe(3)
+  })
+
   test.each([[{ items: [] }], [{ items: [{ key: "a" }, { key: "a" }] }], [{ items: [{ key: "a", id: "x" }] }], [{}]])(
     "refuses %j",
     async (body) => {

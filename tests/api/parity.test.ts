@@ -177,6 +177,8 @@ const STEPS: readonly Step[] = [
   post("/v1/block", { key: "w", limit: "api", duration: "0s" }),
   get("/v1/keys?limit=api"),
   get("/v1/keys"),
+  get("/v1/keys?count=0"),
+  get("/v1/limits?count=0"),
   get("/v1/top?by=denied&limit=3"),
   get("/v1/top?by=allowed&name=api"),
   post("/v1/limits", { name: "api", limit: 5, period: "30d" }),

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest"
+import { serveApi, TOKEN } from "./serve-api.js"
+
+describe("GET /v1/events", () => {
+  test("gives a reader of few among many what was missed, however much else there was", async () => {
+    const { api, ask, clock } = serveApi({ busy: "1000000/s", rare: "1000000/s" })
+    for (let check = 0; check < 1_500; check++) await ask("POST", "/v1/check", { key: "k", limit: "busy" })
+    await ask("POST", "/v1/check", { key: "k", limit: "rare" })
+    for (const path of ["/v1/events?limit=rare", "/v1/events?limit=rare&replay=5000"]) {
+      const controller = new AbortController()
+      const response = await api.fetch(
+        new Request(`http://sluice.test${path}`, {
+          headers: {
+            Authorization: `Bearer ${TOKEN}`,
+            ...(!path.includes("replay") && { "Last-Event-ID": "earlier-1" }),
+          },
+          signal: controller.signal,
+        }),
+      )
+      const text = new TextDecoder()
+      let heard = ""
+      for await (const chunk of response.body!) {
+        heard += text.decode(chunk as Uint8Array, { stream: true })
+        if (heard.includes("data: ")) break
+      }
+      controller.abort()
+      expect(heard).toContain(`id: ${api.events.epoch}-1501\nevent: decision\ndata: {`)
+      expect(JSON.parse(heard.slice(heard.indexOf("{")))).toMatchObject({
+        at: new Date(clock.now()).toISOString(),
+        limit: "rare",
+      })
+    }
+  })
+})
