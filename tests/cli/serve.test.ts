@@ -159,6 +159,7 @@ describe("sluice serve", () => {
     ["a folded header", `GET /v1/health HTTP/1.1\r\n${AUTH}X: a\r\n b\r\n\r\n`],
     ["a space before a colon", `GET /v1/health HTTP/1.1\r\n${AUTH}X : a\r\n\r\n`],
     ["no version", "GET /v1/health\r\n\r\n"],
+    ["two hosts", `GET /v1/health HTTP/1.1\r\n${AUTH}HOST: y\r\n\r\n`],
     ["no host", `GET /v1/health HTTP/1.1\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`],
   ])("refuses a request with %s, and closes", async (_what, text) => {
     const { port } = await serve()
