@@ -139,6 +139,28 @@ describe("POST /v1/refund and /v1/settle", () => {
     expect((await ask("POST", "/v1/peek", { key: "a" })).json.remaining).toBe(3)
   })
 
+  test("a receipt that was changed gives no more than a full quota, and settles its charge", async () => {
+    const { ask } = serveApi({ a: "10/minute" })
+    const left = async () => (await ask("POST", "/v1/peek", { key: "a" })).json.remaining
+    const { receipt } = (await ask("POST", "/v1/check", { key: "a", cost: 4 })).json
+    await ask("POST", "/v1/check", { key: "a", cost: 3 })
+    const changed = { ...receipt, cost: 2 ** 31, charged_at_ms: 0 }
+    for (const id of [
+      `${receipt.id}0`,
+      `${receipt.id} `,
+      receipt.id.replace("-", "-0"),
+      receipt.id.replace(/.$/, "z"),
+    ]) {
+      expect((await ask("POST", "/v1/refund", { receipt: { ...changed, id } })).status).toBe(400)
+    }
+    expect(await left()).toBe(3)
+    await ask("POST", "/v1/refund", { receipt: { ...receipt, cost: 2 ** 31 } })
+    expect(await left()).toBe(10)
+    await ask("POST", "/v1/check", { key: "a", cost: 5 })
+    await ask("POST", "/v1/refund", { receipt })
+    expect(await left()).toBe(5)
+  })
+
   test("refuse a receipt of nobody", async () => {
     const { ask } = serveApi({ a: "10/minute" })
     const receipt = { id: "made-up-1", key: "a", policy: "default", cost: 4, charged_at_ms: 0 }
