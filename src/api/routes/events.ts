@@ -99,8 +99,10 @@ function stream(
           stop()
           controller.close()
         }
-        // Said at once, so that a reader knows that it listens before there is anything to hear.
-        controller.enqueue(encoder.encode("retry: 1000\n: listening\n\n"))
+        // Said at once, so that a reader knows that it listens before there is anything to hear, and resumes here where it
+        // heard nothing.
+        const before = past.length > 0 ? past[0]!.id - 1 : kept.lastId
+        controller.enqueue(encoder.encode(`retry: 1000\nid: ${kept.epoch}-${before}\n: listening\n\n`))
         const heartbeat = setInterval(() => {
           if ((controller.desiredSize ?? 0) >= -MOST_QUEUED) controller.enqueue(encoder.encode(": alive\n\n"))
         }, HEARTBEAT_MS)
