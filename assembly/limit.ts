@@ -370,8 +370,8 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
     }
   }
   if (outcome == DENIED && charging && limit.blockMs > 0) {
-    setBlock(limit, hash, nowMs + limit.blockMs, nowMs)
-    retryMs = max(retryMs, limit.blockMs)
+    // Where as many keys are blocked as may be held, this one is only denied, and told the wait that is true.
+    if (setBlock(limit, hash, nowMs + limit.blockMs, nowMs)) retryMs = max(retryMs, limit.blockMs)
   }
 
   let delayMs: i64 = 0

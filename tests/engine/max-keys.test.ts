@@ -63,6 +63,14 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     limit.block("d", START_MS + 2_000, START_MS + 1_000)
     expect(limit.check("d", 1, START_MS + 1_000).reason).toBe("blocked")
     expect(limit.check("a", 1, START_MS + 1_000).reason).toBe("blocked")
+  })
+
+  test("a denial that finds no room for its block tells the wait without one", () => {
+    const limit = makeLimit({ limit: 1, period: "1s", block: "10m" }, { maxKeys: 1 })
+    limit.check("a", 1, START_MS)
+    expect(limit.check("a", 1, START_MS)).toMatchObject({ reason: "limit", retryAfterMs: 600_000 })
+    limit.check("b", 1, START_MS)
+    expect(limit.check("b", 1, START_MS)).toMatchObject({ reason: "limit", retryAfterMs: 1_000 })
     expect(limit.check("b", 1, START_MS + 1_000).allowed).toBe(true)
   })
 
