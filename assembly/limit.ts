@@ -301,8 +301,8 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
   if (cell == 0 && !charging && cost > 0 && limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys) {
-    // A peek says what a check would; the idle neighbours that it drops say nothing.
-    if (!makeRoom(limit, hash, nowMs)) return NO_ROOM
+    // A peek says what a check would, which looks for a block first; the idle neighbours that it drops say nothing.
+    if (blockedUntil(limit, hash) <= nowMs && !makeRoom(limit, hash, nowMs)) return NO_ROOM
   }
   if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
   const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
