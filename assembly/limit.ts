@@ -378,7 +378,10 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   if (outcome == ADMITTED) {
     if (charging && cell == 0) {
       const made = newCell(limit, hash, nowMs)
-      if (made == 0) return NO_ROOM
+      if (made == 0) {
+        if (limit.keepsStats) countDecision(limit.stats, limit.maxKeys, hash, false, cost, nowMs)
+        return NO_ROOM
+      }
       states = made + CELL_HEAD
     }
     for (let index = 0; index < ruleCount; index++) {

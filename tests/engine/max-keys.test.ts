@@ -75,6 +75,15 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     expect(limit.peek("c", 1, START_MS)).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 1_000 })
   })
 
+  test("a denial of a key for which there is no room counts, and a peek does not", () => {
+    const limit = makeLimit("5/second", { maxKeys: 1, onFull: "deny-new", stats: true })
+    limit.check("a", 1, START_MS)
+    expect(limit.peek("b", 2, START_MS).allowed).toBe(false)
+    expect(limit.stats("b").totalDenied).toBe(0)
+    expect(limit.check("b", 2, START_MS).allowed).toBe(false)
+    expect(limit.stats("b")).toMatchObject({ totalDenied: 1, totalDeniedCost: 2, lastDeniedAt: START_MS })
+  })
+
   test("a denial that finds no room for its block tells the wait without one", () => {
     const limit = makeLimit({ limit: 1, period: "1s", block: "10m" }, { maxKeys: 1 })
     limit.check("a", 1, START_MS)
