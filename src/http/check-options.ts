@@ -20,7 +20,7 @@ import type { LimitOptions } from "./limit-options.js"
 import { headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import { checkJitter } from "./retry-after.js"
-import { sfString } from "./structured-field.js"
+import { isSfText } from "./structured-field.js"
 
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_LIMITS = 16
@@ -73,7 +73,7 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   shadow: flag(),
   headers: either(oneOf(false), either(TEXT, LIST)),
   legacyReset: oneOf("epoch", "delta"),
-  quotaUnit: TEXT,
+  quotaUnit: { allowed: "printable ASCII", fits: isSfText },
 }
 
 const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }
@@ -85,13 +85,12 @@ const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }
  */
 export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>): void {
   checkFields<RateLimitOptions<never>>("rate limit", options as RateLimitOptions<never>, REQUEST_KINDS)
-  const { jitter, quotaUnit, headers, delay } = options
+  const { jitter, headers, delay } = options
   if (typeof delay === "object") checkFields("rate limit", delay, { maxMs: required(TIMER) }, "delay.")
   for (const list of ["allow", "deny"] as const) {
     if (options[list] !== undefined) checkFields("rate limit", options[list], LIST_KINDS, `${list}.`)
   }
   if (jitter !== undefined) checkJitter(jitter)
-  if (quotaUnit !== undefined) sfString(quotaUnit)
   headerStyles(headers)
   if (options.skipFailedRequests && options.skipSuccessfulRequests) {
     throw new RangeError(

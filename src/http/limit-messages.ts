@@ -120,7 +120,11 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
       reports.error(error)
       decision = unasked("limit", ask)
     }
-    quietly(() => onDecision?.(decision, message), reports.error)
+    return told(decision, message)
+  }
+
+  function told(decision: Decision, message: unknown): Decision {
+    quietly(() => onDecision?.(decision, message), reportsOf(message).error)
     return decision
   }
 
@@ -133,7 +137,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     socket.addEventListener("message", ({ data }) => {
       if (isClosed) return
       const isCrowded = pending >= maxPending
-      const checked = isCrowded ? unasked("limit", { policy, key: shownKey, cost: 1 }) : check(key, data)
+      const checked = isCrowded ? told(unasked("limit", { policy, key: shownKey, cost: 1 }), data) : check(key, data)
       pending += 1
       // Nobody waits for this promise: were it rejected, the process would end.
       turn = turn

@@ -14,13 +14,18 @@ export function sfInteger(value: number): string {
   return String(Math.min(Math.max(Math.ceil(value), 0), MAX_SF_INTEGER))
 }
 
+/** Whether a value is a text that a String can carry: printable ASCII. */
+export function isSfText(value: unknown): boolean {
+  return typeof value === "string" && /^[ -~]*$/.test(value)
+}
+
 /**
  * A String (RFC 9651, section 4.1.6): quoted, with `"` and `\` escaped.
  *
  * @throws {RangeError} where `text` is not printable ASCII, which no String can carry
  */
 export function sfString(text: string): string {
-  if (!/^[ -~]*$/.test(text)) {
+  if (!isSfText(text)) {
     throw new RangeError(`Cannot write a String field: the text is ${show(text)}, allowed is printable ASCII.`)
   }
   return `"${text.replace(/["\\]/g, "\\$&")}"`

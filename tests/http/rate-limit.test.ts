@@ -161,7 +161,7 @@ describe("rateLimit() refuses at construction", () => {
     ["jitter.maxSeconds", { jitter: { maxSeconds: 0.5 } }],
     ["headers", { headers: "draft-12" as "draft-11" }],
     ["headers", { headers: ["draft-11", "draft-7"] }],
-    ["field", { quotaUnit: "é" }],
+    ["quotaUnit", { quotaUnit: "é" }],
     ["partitionSecret", { partitionSecret: "short" }],
     ["skipFailedRequests", { skipFailedRequests: true, skipSuccessfulRequests: true }],
     ["cost", { cost: 11 }],
