@@ -300,10 +300,6 @@ export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging:
 export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  if (cell == 0 && !charging && cost > 0 && limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys) {
-    // A peek says what a check would; the idle neighbours that it drops say nothing.
-    if (!makeRoom(limit, hash, nowMs)) return NO_ROOM
-  }
   if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
   const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
   const retryMs = <f64>aloneRetryMs
@@ -324,18 +320,26 @@ export function isPlainFor(limit: Limit, cell: usize, nowMs: i64): bool {
   return limit.isPlain && limit.blocks.count == 0 && (cell == 0 || nowMs >= sinceMs(cell + CELL_HEAD))
 }
 
+/** The states of a key that has none and is admitted, empty ones where it is only asked for; 0 where there is no room. */
+function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
+  if (charging) {
+    const made = newCell(limit, hash, nowMs)
+    return made == 0 ? 0 : made + CELL_HEAD
+  }
+  // A peek says what a check would; the idle neighbours that it drops say nothing.
+  const isFull = limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys
+  return isFull && !makeRoom(limit, hash, nowMs) ? 0 : emptyStates
+}
+
 /** The short way: decides in one pass and leaves the answer in the `alone…` globals. `cell` is the key's, or 0. */
 // @ts-ignore: decorator
 @inline
-export function decidePlain(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
-  let state = emptyStates
-  if (cell != 0) {
-    state = cell + CELL_HEAD
-  } else if (charging) {
+function decidePlain(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
+  let state = cell + CELL_HEAD
+  if (cell == 0) {
     // A key without a state is admitted: no cost above the capacity comes here.
-    const made = newCell(limit, hash, nowMs)
-    if (made == 0) return NO_ROOM
-    state = made + CELL_HEAD
+    state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
+    if (state == 0) return NO_ROOM
   }
   return i32(decideAlone(ruleAt(limit, 0), state, nowMs, cost, charging))
 }
@@ -370,17 +374,19 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
     }
   }
   if (outcome == DENIED && charging && limit.blockMs > 0) {
-    setBlock(limit, hash, nowMs + limit.blockMs, nowMs)
-    retryMs = max(retryMs, limit.blockMs)
+    // Where as many keys are blocked as may be held, this one is only denied, and told the wait that is true.
+    if (setBlock(limit, hash, nowMs + limit.blockMs, nowMs)) retryMs = max(retryMs, limit.blockMs)
   }
 
+  if (outcome == ADMITTED && cell == 0 && cost > 0) {
+    states = newStates(limit, hash, nowMs, charging)
+    if (states == 0) {
+      outcome = NO_ROOM
+      states = emptyStates
+    }
+  }
   let delayMs: i64 = 0
   if (outcome == ADMITTED) {
-    if (charging && cell == 0) {
-      const made = newCell(limit, hash, nowMs)
-      if (made == 0) return NO_ROOM
-      states = made + CELL_HEAD
-    }
     for (let index = 0; index < ruleCount; index++) {
       const rule = ruleAt(limit, index)
       const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)

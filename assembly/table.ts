@@ -67,7 +67,10 @@ function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u32): us
   if (segment == 0) return 0
   for (let index: u32 = 0; index < chunks; index++) {
     const chunk = allocate(chunkBytes(table, chunkGroups))
-    if (chunk == 0) return 0
+    if (chunk == 0) {
+      free(segment, SEGMENT_BYTES)
+      return 0
+    }
     store<u32>(segment + ((<usize>index) << 2), <u32>chunk)
   }
   store<u32>(segment, chunks * chunkGroups, GROUPS)
@@ -313,11 +316,13 @@ export function isCrowded(table: Table, hash: u64): bool {
 /** A new cell with a zeroed value for a hash that is not there; 0 when memory cannot grow. */
 export function insertCell(table: Table, hash: u64): usize {
   if (table.directory == 0) {
-    table.directory = allocate(4)
     table.chunkGroups = 1
     const segment = newSegment(table, 0, 1, 1)
-    if (table.directory == 0 || segment == 0) return 0
-    store<u32>(table.directory, <u32>segment)
+    if (segment == 0) return 0
+    const directory = allocate(4)
+    if (directory == 0) return 0
+    store<u32>(directory, <u32>segment)
+    table.directory = directory
   }
   while (isCrowded(table, hash)) if (!growSegment(table, hash)) return 0
   const cell = place(table, segmentOf(table, hash), hash)

@@ -7,7 +7,7 @@ import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
-import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { type SyncMode, strictestOf } from "../src/ledger/sync-mode.js"
 import { CallRate } from "../src/limiter/call-rate.js"
 import { allDecision } from "../src/limiter/decide-all.js"
 import { type Drawn, type DrawRequest, LeasePool, unitsToCharge } from "../src/limiter/lease-pool.js"
@@ -151,7 +151,7 @@ export class LimiterObject extends DurableObject {
    */
   async checkAll(checks: readonly SubjectCheck[], id: string): Promise<AllDecision> {
     const policies = checks.map(({ subject }) => this.#policyOf(subject))
-    const sync = checks.some((check) => (check.subject.sync ?? "always") === "always") ? "always" : "ahead"
+    const sync = strictestOf(checks.map(({ subject }) => subject.sync ?? "always"))
     return this.#home.ask(sync, async (ledger, nowMs) => {
       const items = checks.map(({ subject, cost }, index) => ({
         limit: this.#policies.limitFor(ledger, subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),

@@ -1,7 +1,7 @@
 import { Core } from "../src/engine/core.js"
 import { Ledger } from "../src/ledger/ledger.js"
 import { LogTable } from "../src/ledger/log-table.js"
-import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { type SyncMode, strictestOf } from "../src/ledger/sync-mode.js"
 import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
 
 /**
@@ -9,8 +9,6 @@ import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
  * client that comes back meanwhile finds its object, which costs fewer rows than a new one.
  */
 const LINGER_MS = 3_600_000
-
-const STRICTNESS: Readonly<Record<SyncMode, number>> = { batch: 0, ahead: 1, always: 2 }
 
 let theCore: Core | null = null
 
@@ -69,7 +67,7 @@ export class ObjectLedger {
    * @param sync when an answer may be given; where callers differ, as the strictest of them says
    */
   async ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): Promise<Awaited<T>> {
-    if (this.#sync === null || STRICTNESS[sync] > STRICTNESS[this.#sync]) this.#sync = sync
+    this.#sync = this.#sync === null ? sync : strictestOf([this.#sync, sync])
     return this.#withOpen((open) => {
       const nowMs = this.#now()
       this.#lastAskedMs = nowMs

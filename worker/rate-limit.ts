@@ -5,6 +5,7 @@ import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
 import { isUnnamed } from "../src/http/rename-policy.js"
 import type { RequestLimiter } from "../src/http/request-limiter.js"
+import { OBJECT, unfit } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
 import { EdgeGroup } from "./edge-group.js"
 import { EdgeLimiter } from "./edge-limiter.js"
@@ -55,6 +56,7 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
   options: EdgeRateLimitOptions<Env>,
   nameOf: (policy: Policy) => string | undefined,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
+  if (!OBJECT.fits(options)) throw unfit("rate limit", "options", options, OBJECT.allowed)
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
   checkHandler("binding", binding)

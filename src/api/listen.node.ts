@@ -52,7 +52,23 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     })
   }
 
+  /**
+   * Connections on which a request named several hosts (RFC 9112, section 3.2): Node's parser takes the first, another
+   * one may take the last. Nothing that follows on them is read.
+   */
+  const refused = new WeakSet<Socket>()
+
   async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = incoming
+    if (refused.has(socket)) {
+      response.destroy()
+      return
+    }
+    if (hasSeveralHosts(incoming)) {
+      refused.add(socket)
+      response.writeHead(400, { Connection: "close", "Content-Length": 0 }).end()
+      return
+    }
     const request = new NodeRequest(incoming, response, streams)
     const answer = pages?.(request) ?? (await api.handle(request))
     if (isClosing) response.setHeader("Connection", "close")
@@ -117,6 +133,14 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
       clearTimeout(last)
     },
   }
+}
+
+function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === "host") hosts += 1
+  }
+  return hosts > 1
 }
 
 /** Node's request, as the API reads one. */

@@ -15,8 +15,13 @@ export class LogFile {
   readonly #timer: NodeJS.Timeout
   readonly #reopen = () => {
     this.flush()
-    closeSync(this.#file)
-    this.#file = openSync(this.#path, "a", 0o600)
+    try {
+      const file = openSync(this.#path, "a", 0o600)
+      closeSync(this.#file)
+      this.#file = file
+    } catch {
+      // A folder that is gone must not end the service; lines go on into the file that was open.
+    }
   }
 
   /** @throws where the file cannot be written */

@@ -1,9 +1,8 @@
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be shown
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Cs}/gu
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /**
- * A text that a terminal only shows: what could move its cursor, change its colours or turn the direction of writing
- * is spelled out.
+ * A text that a terminal only shows: what could move its cursor, change its colours or turn the direction of writing,
+ * and what cannot be seen at all, is spelled out.
  */
 export function plainText(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)

@@ -43,7 +43,7 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
       const response = await open(`/v1/events?${query}`, headers, signal)
       for await (const { id, data } of messages(response.body!)) {
         lastId = id
-        yield JSON.parse(data) as ClientEvent
+        if (data !== undefined) yield JSON.parse(data) as ClientEvent
       }
     } catch (error) {
       if (signal?.aborted) return
@@ -53,7 +53,8 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
   }
 }
 
-async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id: string; data: string }> {
+/** The blocks that have an id. One without data only tells where the stream is. */
+async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id: string; data: string | undefined }> {
   const decoder = new TextDecoder()
   let text = ""
   for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
@@ -63,7 +64,7 @@ async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id:
       text = text.slice(end + 2)
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
       const [id, data] = [field("id"), field("data")]
-      if (id !== undefined && data !== undefined) yield { id, data }
+      if (id !== undefined) yield { id, data }
     }
   }
 }

@@ -36,10 +36,10 @@ export interface Sending {
 /** Statuses of a server, or a proxy before it, that is not there for the moment. */
 const PASSING = [502, 503, 504]
 
-/** A redirect that is followed could take the token along. */
-const REDIRECT = "manual"
-
-/** Sends requests to a server of the /v1 API, and makes values or errors of its answers. */
+/**
+ * Sends requests to a server of the /v1 API, and makes values or errors of its answers. A redirect is not followed: it
+ * would take the token along.
+ */
 export class Transport {
   readonly #base: string
   readonly #headers: Readonly<Record<string, string>>
@@ -104,7 +104,7 @@ export class Transport {
   async open(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response> {
     const response = await this.#fetch(this.#base + path, {
       headers: { ...this.#headers, ...headers },
-      redirect: REDIRECT,
+      redirect: "manual",
       ...(signal && { signal }),
     })
     if (!response.ok) await read(response)
@@ -117,7 +117,7 @@ export class Transport {
       signal,
       headers: body === undefined ? this.#headers : { ...this.#headers, "Content-Type": "application/json" },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-      redirect: REDIRECT,
+      redirect: "manual",
     })
   }
 

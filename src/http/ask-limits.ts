@@ -21,8 +21,9 @@ export interface Charge {
  * Asks one limiter, or several of which all must admit; a denial leaves nothing charged.
  *
  * Limiters in memory decide in one turn, so nothing comes between. Those of one group, or one limiter asked for several
- * keys, decide with `checkAll`. Others are charged side by side, and what they charged in vain is given back by the
- * caller: until then a concurrent request may be denied that could have passed, never the other way round.
+ * keys, decide with `checkAll`. Others, and those that are asked twice for one key, are charged side by side, and what
+ * they charged in vain is given back by the caller: until then a concurrent request may be denied that could have passed,
+ * never the other way round.
  *
  * @param charges what was asked is added at once, so that it can be given back whatever comes of this call
  * @returns each one's decision, in order
@@ -108,6 +109,9 @@ function askTogether(questions: readonly Question[], charges: Charge[]): Promise
   const items = questions.map(({ limiter: { limitName }, key, cost }) => {
     return { key, cost, ...(limitName !== undefined && { limit: limitName }) }
   })
+  // Two limits that come to one key of one limit, such as that of requests without a key, both charge it.
+  const subjects = new Set(items.map(({ limit = "", key }) => `${limit}\n${key}`))
+  if (subjects.size < items.length) return undefined
   const answer = askGroup(group as Group, questions, items)
   for (const [index, { limiter }] of questions.entries()) {
     const own = answer.then(({ decisions }) => decisions[index]!)

@@ -73,7 +73,7 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   shadow: flag(),
   headers: either(oneOf(false), either(TEXT, LIST)),
   legacyReset: oneOf("epoch", "delta"),
-  quotaUnit: { allowed: "printable ASCII", fits: (value) => typeof value === "string" && isSfText(value) },
+  quotaUnit: { allowed: "printable ASCII", fits: isSfText },
 }
 
 const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }

@@ -14,9 +14,9 @@ export function sfInteger(value: number): string {
   return String(Math.min(Math.max(Math.ceil(value), 0), MAX_SF_INTEGER))
 }
 
-/** Whether a String can carry a text: printable ASCII alone. */
-export function isSfText(text: string): boolean {
-  return /^[ -~]*$/.test(text)
+/** Whether a value is a text that a String can carry: printable ASCII. */
+export function isSfText(value: unknown): boolean {
+  return typeof value === "string" && /^[ -~]*$/.test(value)
 }
 
 /**

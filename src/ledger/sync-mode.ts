@@ -4,5 +4,10 @@
  */
 export type SyncMode = "always" | "ahead" | "batch"
 
-/** The modes' numbers in the log. */
+/** The modes' numbers in the log: the stricter, the lower. */
 export const SYNC_NUMBER: Readonly<Record<SyncMode, number>> = { always: 0, ahead: 1, batch: 2 }
+
+/** Of several modes the one that promises most. */
+export function strictestOf(modes: readonly SyncMode[]): SyncMode {
+  return modes.reduce((a, b) => (SYNC_NUMBER[b] < SYNC_NUMBER[a] ? b : a))
+}

@@ -162,7 +162,7 @@ export class LeasePool {
     lease.left -= cost
     lease.spends += 1
     const { receipt } = lease
-    const id = `${receipt.id}${SPEND_MARK}${lease.spends.toString(36)}`
+    const id = spendId(receipt.id, lease.spends)
     return this.#told(key, pool, cost, { ...receipt, id, cost }, nowMs)
   }
 
@@ -233,7 +233,7 @@ export class LeasePool {
       return decision
     }
     const units = decision.cost - cost
-    const first = { ...receipt, id: `${receipt.id}${SPEND_MARK}1`, cost }
+    const first = { ...receipt, id: spendId(receipt.id, 1), cost }
     if (pool.revocations !== revocations) {
       pool.unreturned.push({ receipt, units })
       return this.#told(key, pool, cost, first, askedAtMs)
@@ -322,9 +322,12 @@ export class LeasePool {
 
   #takeBack({ id, key, cost }: Receipt, units: number, nowMs: number): void {
     const [draw, spend] = splitReceipt(id)
+    // Written otherwise it would be another id, and settle again.
+    if (id !== spendId(draw, spend)) return
     const lease = this.#pools.get(key)?.leases.find((each) => each.receipt.id === draw)
     if (lease === undefined || !isLive(lease, nowMs) || !(spend >= 1 && spend <= lease.spends)) return
-    if (units > cost || lease.left + units > lease.granted + cost) return
+    // Never more than was drawn, whatever a receipt says that it is worth.
+    if (units > cost || lease.left + units > lease.receipt.cost) return
     lease.left += units
   }
 
@@ -428,6 +431,10 @@ function takeUnused({ leases, unreturned }: Pool, isWanted: (lease: Lease) => bo
 function windowEndMs({ algorithm, resetAfterMs, rules }: Decision): number {
   const windows = (rules ?? [{ algorithm, resetAfterMs }]).filter((rule) => rule.algorithm === "fixed_window")
   return Math.min(Number.POSITIVE_INFINITY, ...windows.map((rule) => rule.resetAfterMs))
+}
+
+function spendId(draw: string, spend: number): string {
+  return `${draw}${SPEND_MARK}${spend.toString(36)}`
 }
 
 function splitReceipt(id: string): [lease: string, spend: number] {

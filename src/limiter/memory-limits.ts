@@ -17,6 +17,7 @@ import { decideAll } from "./decide-all.js"
 import { explain } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
 import { type LimitEntry, LimitSet } from "./limit-set.js"
+import { inNameOrder } from "./name-order.js"
 import {
   DEFAULT_LIMIT,
   type Explanation,
@@ -348,7 +349,7 @@ export class MemoryLimits implements NamedLimits {
       .keys(limit)
       .map((each) => ({ key: each.key, limit: each.limit, stats: this.#entryNamed(each.limit).limit.stats(each.key) }))
       .filter(({ stats }) => total(stats) > 0)
-      .sort((a, b) => total(b.stats) - total(a.stats) || (a.key < b.key ? -1 : 1))
+      .sort((a, b) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key))
       .slice(0, count)
   }
 

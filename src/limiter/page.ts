@@ -1,10 +1,11 @@
 import { show } from "../types/errors.js"
+import { inNameOrder } from "./name-order.js"
 import type { Page } from "./named-limits.js"
 
-/** The names of a page, in the order of their code units. @throws {RangeError} where `count` is no whole number */
+/** The names of a page, in their order. @throws {RangeError} where `count` is no whole number */
 export function pageOf(names: readonly string[], { after, count }: Page = {}): string[] {
   if (count !== undefined) requireCount(count)
-  const sorted = names.filter((name) => after === undefined || name > after).sort()
+  const sorted = names.filter((name) => after === undefined || inNameOrder(name, after) > 0).sort(inNameOrder)
   return count === undefined ? sorted : sorted.slice(0, count)
 }
 

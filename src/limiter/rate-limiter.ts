@@ -324,9 +324,7 @@ export class RateLimiter implements Limiter {
 
   /** A key's state without a check. */
   status(key: string): KeyStatus {
-    const limit = this.#limit ?? this.#start()
-    const nowMs = this.#clock.now()
-    return limit.status(key, nowMs)
+    return (this.#limit ?? this.#start()).status(key, this.#clock.now())
   }
 
   /**

@@ -2,6 +2,7 @@ import type { Ledger } from "../ledger/ledger.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import { show } from "../types/errors.js"
 import type { KeyStats } from "../types/limiter.js"
+import { inNameOrder } from "./name-order.js"
 import type { TopEntry } from "./named-limits.js"
 import { requireCount } from "./page.js"
 
@@ -27,7 +28,7 @@ export async function topOf(
   }
   requireCount(count)
   const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
-  const isBefore = (a: TopEntry, b: TopEntry) => total(b.stats) - total(a.stats) || (a.key < b.key ? -1 : 1)
+  const isBefore = (a: TopEntry, b: TopEntry) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key)
   let best: TopEntry[] = []
   let looked = 0
   for (const limit of limits) {

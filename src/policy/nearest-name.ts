@@ -4,9 +4,9 @@ const MOST_EDITS = 3
 /**
  * The known name that `name` was most likely meant to be, or `null` when none is near.
  *
- * Near is at most a third of the known name's length in edits (rounded down, at least 1, at most 3), where an edit
- * inserts, deletes or replaces a character or swaps two neighbours; case does not count. Of equally near names the
- * first known one wins.
+ * Near is an edit for each four characters of the known name after its first (rounded up, at most 3), where an edit
+ * inserts, deletes or replaces a character or swaps two neighbours; case does not count. So nothing is near a name of
+ * one character. Of equally near names the first known one wins.
  *
  * @example
  * ```ts
@@ -18,7 +18,7 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
   let nearest: string | null = null
   let fewestEdits = MOST_EDITS + 1
   for (const candidate of known) {
-    const mostEdits = Math.min(MOST_EDITS, Math.max(1, Math.floor(candidate.length / 3)))
+    const mostEdits = Math.min(MOST_EDITS, Math.ceil((candidate.length - 1) / 4))
     // The distance is never less than the difference in length, so a hostile long name costs nothing here.
     if (Math.abs(candidate.length - name.length) > mostEdits) continue
     const edits = countEdits(name.toLowerCase(), candidate.toLowerCase())

@@ -104,16 +104,23 @@ export class Tally {
       admitted,
       denied: requests - admitted,
       falselyDenied,
-      mostOfLimit: Math.max(0, ...unitsByKey.values()) / most,
+      mostOfLimit: mostOf(unitsByKey.values()) / most,
       objects: objects.length,
       objectCalls,
       callsPerRequest: share(objectCalls),
       rows,
       rowsPerRequest: share(rows),
-      busiestObject: Math.max(0, ...objects.map(({ busyMs }) => busyMs)) / Math.max(durationMs, 1),
+      busiestObject: mostOf(objects.map(({ busyMs }) => busyMs)) / Math.max(durationMs, 1),
       addedLatencyMs: { p50: at(0.5), p99: at(0.99), most: at(1) },
     }
   }
+}
+
+/** The greatest of numbers from 0: more than a call takes as arguments. */
+function mostOf(values: Iterable<number>): number {
+  let most = 0
+  for (const value of values) most = Math.max(most, value)
+  return most
 }
 
 /** Room for every key, so that none is forgotten before it is full. */

@@ -105,6 +105,19 @@ describe("POST /v1/check-all", () => {
     expect((await ask("POST", "/v1/peek", { key: "a", limit: "api" })).json.remaining).toBe(1)
   })
 
+  test("counts none as admitted where one was denied", async () => {
+    const { ask, api } = serveApi({ api: "3/minute", login: "1/minute as login" })
+    const items = [
+      { key: "a", limit: "api" },
+      { key: "b", limit: "login" },
+    ]
+    for (const allowed of [true, false]) {
+      expect((await ask("POST", "/v1/check-all", { items })).json.allowed).toBe(allowed)
+    }
+    expect(api.metrics.sums()).toEqual({ allowed: 2, denied: 1, allowedCost: 2, deniedCost: 1 })
+    expect(api.events.lastId).toBe(3)
+  })
+
   test.each([[{ items: [] }], [{ items: [{ key: "a" }, { key: "a" }] }], [{ items: [{ key: "a", id: "x" }] }], [{}]])(
     "refuses %j",
     async (body) => {
@@ -124,6 +137,28 @@ describe("POST /v1/refund and /v1/settle", () => {
     const second = (await ask("POST", "/v1/check", { key: "a", cost: 4 })).json.receipt
     await ask("POST", "/v1/settle", { receipt: second, cost: 6 })
     expect((await ask("POST", "/v1/peek", { key: "a" })).json.remaining).toBe(3)
+  })
+
+  test("a receipt that was changed gives no more than a full quota, and settles its charge", async () => {
+    const { ask } = serveApi({ a: "10/minute" })
+    const left = async () => (await ask("POST", "/v1/peek", { key: "a" })).json.remaining
+    const { receipt } = (await ask("POST", "/v1/check", { key: "a", cost: 4 })).json
+    await ask("POST", "/v1/check", { key: "a", cost: 3 })
+    const changed = { ...receipt, cost: 2 ** 31, charged_at_ms: 0 }
+    for (const id of [
+      `${receipt.id}0`,
+      `${receipt.id} `,
+      receipt.id.replace("-", "-0"),
+      receipt.id.replace(/.$/, "z"),
+    ]) {
+      expect((await ask("POST", "/v1/refund", { receipt: { ...changed, id } })).status).toBe(400)
+    }
+    expect(await left()).toBe(3)
+    await ask("POST", "/v1/refund", { receipt: { ...receipt, cost: 2 ** 31 } })
+    expect(await left()).toBe(10)
+    await ask("POST", "/v1/check", { key: "a", cost: 5 })
+    await ask("POST", "/v1/refund", { receipt })
+    expect(await left()).toBe(5)
   })
 
   test("refuse a receipt of nobody", async () => {

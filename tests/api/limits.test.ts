@@ -97,6 +97,12 @@ describe("/v1/limits", () => {
     expect(second.json.map(({ key }: { key: string }) => key)).toEqual(["d"])
     expect(second.headers.get("link")).toBeNull()
   })
+
+  test("GET tells none where none is asked for, and links nowhere", async () => {
+    const { ask } = serveApi({ a: "1/s" })
+    const { status, json, headers } = await ask("GET", "/v1/limits?count=0")
+    expect({ status, json, link: headers.get("link") }).toEqual({ status: 200, json: [], link: null })
+  })
 })
 
 describe("keys", () => {

@@ -103,7 +103,7 @@ describe("on a data folder", () => {
   test("what could steer a terminal is spelled out", async () => {
     await init()
     await sluice("limit", "add", "default", "5/day")
-    const key = "a\u001b[2J\u0007\u202eb"
+    const key = "a\u001b[2J\u0007\u202e\u061c\u2060b"
     for (const args of [
       ["check", key],
       ["limit", "status", key],
@@ -111,7 +111,7 @@ describe("on a data folder", () => {
       ["log", "tail"],
     ]) {
       const { out } = await sluice(...args)
-      expect(out).toContain("a\\u{1b}[2J\\u{7}\\u{202e}b")
+      expect(out).toContain("a\\u{1b}[2J\\u{7}\\u{202e}\\u{61c}\\u{2060}b")
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
       expect(out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
     }

@@ -90,6 +90,9 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["simulate --duration 3", 'Cannot simulate: duration is "3"'],
   ["simulate --lease 5 --ttl 30", 'lease.ttl is "30"'],
   ["simulate --keys 0", "keys is 0"],
+  ["simulate --ttl 2s", "--ttl is given, allowed is that only with --lease"],
+  ["simulate --auto", "--auto is given, allowed is that only with --lease"],
+  ["simulate --skew 1e1", '--skew is "1e1", allowed is a number from 0 to 10'],
   ["completion csh", "allowed is one of bash, zsh, fish"],
 ]
 

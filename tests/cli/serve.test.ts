@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
+import { createHash } from "node:crypto"
 import { once } from "node:events"
-import { readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
@@ -159,6 +160,7 @@ describe("sluice serve", () => {
     ["a folded header", `GET /v1/health HTTP/1.1\r\n${AUTH}X: a\r\n b\r\n\r\n`],
     ["a space before a colon", `GET /v1/health HTTP/1.1\r\n${AUTH}X : a\r\n\r\n`],
     ["no version", "GET /v1/health\r\n\r\n"],
+    ["two hosts", `GET /v1/health HTTP/1.1\r\n${AUTH}HOST: y\r\n\r\n`],
     ["no host", `GET /v1/health HTTP/1.1\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`],
   ])("refuses a request with %s, and closes", async (_what, text) => {
     const { port } = await serve()
@@ -189,6 +191,43 @@ describe("sluice serve", () => {
     expect(log).not.toMatch(/secret|token/i)
   })
 
+  test("opens its log anew on SIGHUP, and goes on with the old one where that cannot be", async () => {
+    mkdirSync(scratch.file("logs"))
+    const { url, child } = await serve("--log-file", scratch.file("logs/requests.log"))
+    const client = new SluiceClient(url, { token: TOKEN })
+    await client.health()
+    renameSync(scratch.file("logs"), scratch.file("moved"))
+    child.kill("SIGHUP")
+    await client.doctor()
+    mkdirSync(scratch.file("logs"))
+    child.kill("SIGHUP")
+    await expect.poll(() => existsSync(scratch.file("logs/requests.log"))).toBe(true)
+    await client.totals()
+    child.kill("SIGTERM")
+    expect(await once(child, "exit")).toEqual([0, null])
+    const endpointsOf = (file: string) => {
+      return [...readFileSync(scratch.file(file), "utf8").matchAll(/"endpoint":"([^"]*)"/g)].map(([, path]) => path)
+    }
+    expect(endpointsOf("moved/requests.log")).toEqual(["/v1/health", "/v1/doctor"])
+    expect(endpointsOf("logs/requests.log")).toEqual(["/v1/totals"])
+  })
+
+  test("tells keys in its metrics as a keyed hash, the same after a restart", async () => {
+    const labels: string[] = []
+    for (let run = 0; run < 2; run++) {
+      const { url, child } = await serve("--metrics-keys", "hash")
+      const client = new SluiceClient(url, { token: TOKEN })
+      await client.define("default", "5/day")
+      await client.check("192.0.2.1")
+      const text = await (await fetch(`${url}/metrics`, { headers: { Authorization: `Bearer ${TOKEN}` } })).text()
+      labels.push(/sluice_top_allowed_checks\{key="([0-9a-f]{16})"\}/.exec(text)![1]!)
+      child.kill("SIGTERM")
+      await once(child, "exit")
+    }
+    expect(labels[0]).toBe(labels[1])
+    expect(labels[0]).not.toBe(createHash("sha256").update("192.0.2.1").digest("hex").slice(0, 16))
+  })
+
   test("streams decisions, and resumes where a reader was", async () => {
     const { url, child } = await serve()
     const client = new SluiceClient(url, { token: TOKEN })
@@ -214,9 +253,9 @@ describe("sluice serve", () => {
       return text
     }
     const all = await read("unknown-0")
-    const ids = [...all.matchAll(/^id: (.*)$/gm)].map(([, id]) => id!)
+    const ids = [...all.matchAll(/^id: (.*)\nevent: /gm)].map(([, id]) => id!)
     expect(ids).toHaveLength(4)
-    expect([...(await read(ids[2]!)).matchAll(/^id: (.*)$/gm)].map(([, id]) => id)).toEqual([ids[3]])
+    expect([...(await read(ids[2]!)).matchAll(/^id: (.*)$/gm)].map(([, id]) => id)).toEqual([ids[2], ids[3]])
     // An open stream holds up no end.
     const open = await fetch(`${url}/v1/events`, { headers: { Authorization: `Bearer ${TOKEN}` } })
     child.kill("SIGTERM")

@@ -25,6 +25,7 @@ interface Asked {
   readonly method: string
   readonly body: Record<string, unknown> | undefined
   readonly headers: Record<string, string>
+  readonly redirect: string | undefined
 }
 
 const ok = (value: unknown = DECISION) => Response.json(value)
@@ -39,12 +40,13 @@ function clientOf(replies: Reply[], options: object = {}) {
   const client = new SluiceClient("http://limits.test/base/", {
     retryDelayMs: 0,
     ...options,
-    fetch(url, { method, body, headers, signal }) {
+    fetch(url, { method, body, headers, signal, redirect }) {
       asked.push({
         url,
         method: method!,
         body: body === undefined ? undefined : JSON.parse(body as string),
         headers: headers as Record<string, string>,
+        redirect,
       })
       const reply = replies.shift()!
       if (reply === "silence") {
@@ -57,6 +59,14 @@ function clientOf(replies: Reply[], options: object = {}) {
 }
 
 describe("SluiceClient", () => {
+  test("follows no redirect, to a stream neither: the token would go along", async () => {
+    const moved = () => new Response(null, { status: 302, headers: { Location: "http://elsewhere.test/" } })
+    const { client, asked } = clientOf([moved(), moved()], { token: "the-token" })
+    await expect(client.check("a")).rejects.toThrow(ApiError)
+    await expect(client.events().next()).rejects.toThrow(ApiError)
+    expect(asked.map(({ redirect }) => redirect)).toEqual(["manual", "manual"])
+  })
+
   test("sends the token and the body, and reads the decision", async () => {
     const { client, asked } = clientOf([ok()], { token: "the-token" })
     expect(await client.check("a", { cost: 2, limit: "api" })).toEqual({
@@ -79,20 +89,9 @@ describe("SluiceClient", () => {
         method: "POST",
         body: { key: "a", cost: 2, limit: "api", id: expect.stringMatching(/^[0-9a-f-]{36}$/) },
         headers: { Authorization: "Bearer the-token", "Content-Type": "application/json" },
+        redirect: "manual",
       },
     ])
-  })
-
-  test("follows no redirect, with the token or without, of a call or of the events", async () => {
-    const redirects: unknown[] = []
-    const fetch = async (_url: string, { redirect }: RequestInit) => {
-      redirects.push(redirect)
-      return new Response(null, { status: 302, headers: { Location: "http://elsewhere.test/" } })
-    }
-    const client = new SluiceClient("http://limits.test", { token: "secret", fetch })
-    await expect(client.check("a")).rejects.toThrow(ApiError)
-    await expect(client.events().next()).rejects.toThrow(ApiError)
-    expect(redirects).toEqual(["manual", "manual"])
   })
 
   test("check() is tried again under the same id, each call under its own", async () => {

@@ -63,6 +63,33 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     limit.block("d", START_MS + 2_000, START_MS + 1_000)
     expect(limit.check("d", 1, START_MS + 1_000).reason).toBe("blocked")
     expect(limit.check("a", 1, START_MS + 1_000).reason).toBe("blocked")
+  })
+
+  test("a blocked key for which there is no room is told of its block, by a peek as by a check", () => {
+    const limit = makeLimit("1/second", { maxKeys: 1, onFull: "deny-new" })
+    limit.check("a", 1, START_MS)
+    limit.block("b", START_MS + 60_000, START_MS)
+    const blocked = { allowed: false, reason: "blocked", retryAfterMs: 60_000 }
+    expect(limit.peek("b", 1, START_MS)).toMatchObject(blocked)
+    expect(limit.check("b", 1, START_MS)).toMatchObject(blocked)
+    expect(limit.peek("c", 1, START_MS)).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 1_000 })
+  })
+
+  test("a denial of a key for which there is no room counts, and a peek does not", () => {
+    const limit = makeLimit("5/second", { maxKeys: 1, onFull: "deny-new", stats: true })
+    limit.check("a", 1, START_MS)
+    expect(limit.peek("b", 2, START_MS).allowed).toBe(false)
+    expect(limit.stats("b").totalDenied).toBe(0)
+    expect(limit.check("b", 2, START_MS).allowed).toBe(false)
+    expect(limit.stats("b")).toMatchObject({ totalDenied: 1, totalDeniedCost: 2, lastDeniedAt: START_MS })
+  })
+
+  test("a denial that finds no room for its block tells the wait without one", () => {
+    const limit = makeLimit({ limit: 1, period: "1s", block: "10m" }, { maxKeys: 1 })
+    limit.check("a", 1, START_MS)
+    expect(limit.check("a", 1, START_MS)).toMatchObject({ reason: "limit", retryAfterMs: 600_000 })
+    limit.check("b", 1, START_MS)
+    expect(limit.check("b", 1, START_MS)).toMatchObject({ reason: "limit", retryAfterMs: 1_000 })
     expect(limit.check("b", 1, START_MS + 1_000).allowed).toBe(true)
   })
 

@@ -93,6 +93,18 @@ describe("memory", () => {
     expect(copy.stats("key 1").totalAllowed).toBe(11)
   })
 
+  test("a limit whose first key found no memory takes it when there is some again", () => {
+    const core = new Core()
+    const limit = makeLimit("10/hour", {}, core)
+    const spare = Array.from({ length: 8 }, () => core.exports.memoryTake(128))
+    for (let bytes = 2 ** 30; bytes >= 128; bytes /= 2) while (core.exports.memoryTake(bytes) !== 0);
+    expect(limit.check("a", 1, START_MS)).toMatchObject({ allowed: false, reason: "limit" })
+    expect(limit.size).toBe(0)
+    for (const block of spare) core.exports.memoryGive(block, 128)
+    expect(limit.check("a", 1, START_MS)).toMatchObject({ allowed: true, remaining: 9 })
+    expect(limit.check("a", 10, START_MS).allowed).toBe(false)
+  })
+
   test("a ring shrinks when the charges in its window become few", () => {
     const core = new Core()
     const limit = makeLimit("100000/second sliding_window_log", {}, core)

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest"
 import { type LimitsToAsk, namedLimiters, rateLimit } from "../../src/http/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
@@ -74,4 +75,22 @@ test("namedLimiters() try again to define what could not be defined", async () =
   for (let asked = 0; asked < 3; asked++) statuses.push((await limited(requestOf())).status)
   expect(statuses).toEqual([503, 200, 429])
   expect(onError).toHaveBeenCalledOnce()
+})
+
+test("namedLimiters() limit requests whose limits come to the same key of the same limit", async () => {
+  const onError = vi.fn()
+  const policy = () => "4/minute as pro"
+  const limited = rateLimit(ok, {
+    // Without a key, both count by the one that such requests share.
+    limits: [
+      { name: "user", policy, key: () => undefined },
+      { name: "organisation", policy, key: () => undefined },
+    ],
+    limiter: namedLimiters(new MemoryLimits({ clock: new ManualClock(0) })),
+    onError,
+  })
+  const statuses: number[] = []
+  for (let asked = 0; asked < 4; asked++) statuses.push((await limited(requestOf())).status)
+  expect(statuses).toEqual([200, 200, 429, 429])
+  expect(onError).not.toHaveBeenCalled()
 })

@@ -233,11 +233,28 @@ describe("rateLimit() with several limits elsewhere", () => {
     expect(check).not.toHaveBeenCalled()
 
     const single = { check, refund: () => {}, checkAll: group.checkAll }
-    await rateLimit(ok, { limits: twoLimits, limiter: () => single })(requestOf())
+    const byKey = twoLimits.map((limit, index) => ({ ...limit, key: () => `key ${index}` }))
+    await rateLimit(ok, { limits: byKey, limiter: () => single })(requestOf())
     expect(asked[1]).toEqual([
-      { key: "unidentified", cost: 1 },
-      { key: "unidentified", cost: 1 },
+      { key: "key 0", cost: 1 },
+      { key: "key 1", cost: 1 },
     ])
+    expect(check).not.toHaveBeenCalled()
+  })
+
+  test("asks one limiter for one key as often as it is limited, since no checkAll takes a key twice", async () => {
+    const checkAll = vi.fn(() => Promise.reject(new RangeError("comes twice")))
+    const check = vi
+      .fn()
+      .mockResolvedValueOnce(decisionOf({ receipt: RECEIPT }))
+      .mockResolvedValueOnce(denialOf())
+    const refund = vi.fn()
+    const single = { check, refund, checkAll }
+    const response = await rateLimit(ok, { limits: twoLimits, limiter: () => single })(requestOf())
+    expect(response.status).toBe(429)
+    expect(checkAll).not.toHaveBeenCalled()
+    await settled()
+    expect(refund).toHaveBeenCalledTimes(1)
   })
 
   test("mixes limiters in memory with others", async () => {

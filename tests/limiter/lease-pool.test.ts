@@ -112,6 +112,24 @@ describe("LeasePool", () => {
     expect(pool.settle(receipt!, -3, world.clock.now())).toBe("done")
   })
 
+  test("settle() puts no more back than was drawn, and knows a receipt written otherwise", () => {
+    const world = new World("100/day fixed_window", 1)
+    const pool = world.pools[0]!
+    const nowMs = world.clock.now()
+    world.check(0)
+    const spent = Array.from({ length: 3 }, () => world.check(0)!.receipt!)
+    expect(pool.leftOf("a", nowMs)).toBe(13)
+    pool.settle({ ...spent[0]!, cost: 1_000 }, 1_000, nowMs)
+    pool.settle({ ...spent[1]!, cost: 5 }, 5, nowMs)
+    expect(pool.leftOf("a", nowMs)).toBe(13)
+    pool.settle(spent[2]!, 1, nowMs)
+    for (const mark of ["/0", "/+", "/ "]) {
+      pool.settle({ ...spent[2]!, id: spent[2]!.id.replace("/", mark) }, 1, nowMs)
+      pool.settle({ ...spent[2]!, id: `${spent[2]!.id}${mark}` }, 1, nowMs)
+    }
+    expect(pool.leftOf("a", nowMs)).toBe(14)
+  })
+
   test("settle() asks for a charge once, unless that failed, and nothing is given back after it", () => {
     const world = new World("100/day fixed_window", 1)
     world.check(0)

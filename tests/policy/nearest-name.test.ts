@@ -31,7 +31,12 @@ describe("nearestName()", () => {
     expect(nearestName("abcdef", ["abcdxf", "abcxef"])).toBe("abcdxf")
   })
 
-  test("allows at most a third of the known name and at most three edits", () => {
+  test("takes nothing for a name of one character", () => {
+    expect(nearestName("y", ["ms", "s", "m", "h"])).toBeNull()
+    expect(nearestName("sm", ["ms", "s", "m", "h"])).toBe("ms")
+  })
+
+  test("allows an edit for each four characters of the known name, and at most three", () => {
     expect(nearestName("abcdefghixxx", ["abcdefghijkl"])).toBe("abcdefghijkl")
     expect(nearestName("abcdefghxxxx", ["abcdefghijkl"])).toBeNull()
     expect(nearestName("abcxx", ["abcde"])).toBeNull()

@@ -106,4 +106,17 @@ describe("simulate()", () => {
     await expect(simulate(scenario({ lease: { units: 1, ttl: "1h" } }))).rejects.toThrow(/lease\.ttl/)
     await expect(simulate(scenario({ policy: "1/fortnight" }))).rejects.toThrow(/period/)
   })
+
+  test("plays more keys than a call takes arguments", async () => {
+    const report = await simulate(
+      scenario({
+        keys: 10_000_000,
+        locations: [{ ...near, requestsPerSecond: 140_000 }],
+        duration: "1s",
+        serviceMs: 0,
+      }),
+    )
+    expect(report.objects).toBeGreaterThan(130_000)
+    expect(report.mostOfLimit).toBeGreaterThan(0)
+  }, 60_000)
 })

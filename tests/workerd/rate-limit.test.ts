@@ -171,6 +171,11 @@ describe("rateLimit() in a Worker", () => {
     expect(statuses).toEqual([200, 429])
     expect(() => rateLimit(() => new Response("hello"), { policy: "10/fortnight" })).toThrow("period")
     expect(() => rateLimit(() => new Response("hello"), { policy: "1/day", timeoutMs: 0 })).toThrow("timeoutMs")
+    for (const options of [undefined, null, "1/day"]) {
+      expect(() => rateLimit(() => new Response("hello"), options as never)).toThrow(
+        /options is .*, allowed is an object/,
+      )
+    }
   })
 })
 

@@ -57,6 +57,19 @@ describe("LimiterObject under each way of syncing", () => {
     expect(await limiter.status("a")).toMatchObject({ remaining: 0 })
   })
 
+  test("is not changed by checks that are decided together", async () => {
+    for (const sync of ["always", "ahead", "batch"] as const) {
+      const { limiter, object } = realLimiter("1000/day fixed_window", { sync })
+      await limiter.check("a")
+      await object().verify()
+      const before = await object().report()
+      await limiter.checkAll([{ key: "a" }])
+      const after = await object().report()
+      // The check's own, or that of a batch whose time was up; none that closes the log and opens it in another mode.
+      expect({ sync, few: after.commits - before.commits <= 1 }).toEqual({ sync, few: true })
+    }
+  })
+
   test("changes with the caller: the strictest that asked counts, and nothing is lost", async () => {
     const name = freshName()
     const under = (sync: "always" | "ahead" | "batch") =>

@@ -2,6 +2,7 @@ import { waitUntil } from "cloudflare:workers"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { explain } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
+import { inNameOrder } from "../../src/limiter/name-order.js"
 import {
   DEFAULT_LIMIT,
   type Explanation,
@@ -115,8 +116,8 @@ export class EdgeLimits implements NamedLimits {
     const named = pages.flat().map(({ name, policy }) => ({ name, policy: parsePolicy(policy) }))
     const settled = [...this.#parts.settled].map(([name, policy]) => ({ name, policy }))
     return [...named.filter(({ name }) => !this.#parts.settled.has(name)), ...settled]
-      .filter(({ name }) => after === undefined || name > after)
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .filter(({ name }) => after === undefined || inNameOrder(name, after) > 0)
+      .sort((a, b) => inNameOrder(a.name, b.name))
       .slice(0, most)
   }
 
@@ -259,7 +260,7 @@ export class EdgeLimits implements NamedLimits {
     const scope = limit === undefined ? null : (await this.#named(limit)).scope
     await this.#parts.reporter.flush()
     const pages = await this.#parts.registry.fromKeys((shard) => shard.keys(scope, after ?? null, count))
-    return pages.flat().sort().slice(0, count)
+    return pages.flat().sort(inNameOrder).slice(0, count)
   }
 
   async top({ by, count = DEFAULT_TOP, limit }: Parameters<NamedLimits["top"]>[0]): Promise<TopEntry[]> {
@@ -269,7 +270,7 @@ export class EdgeLimits implements NamedLimits {
     const rows = (await this.#parts.registry.fromKeys((shard) => shard.top(by, scope, count))).flat()
     const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
     return rows
-      .sort((a, b) => total(b.stats) - total(a.stats) || (a.key < b.key ? -1 : 1))
+      .sort((a, b) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key))
       .slice(0, count)
       .map(({ scope: filed, key, stats }) => ({ key, limit: filed.slice(filed.indexOf(" ") + 1), stats }))
   }

@@ -17,8 +17,7 @@ export function h(tag, properties = {}, ...children) {
 }
 
 // Characters that could turn the direction of a line or hide in it; a page shows what they are.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be shown
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /** A text from outside, with what cannot be seen spelled out, cut to a length. */
 export function shown(text, length = 200) {

@@ -36,6 +36,9 @@ export function keyView({ main, place, go, act }) {
     limit: h("input", { name: "limit", value: place.limit ?? "", autocomplete: "off", spellcheck: "false" }),
     cost: h("input", { name: "cost", type: "number", min: 0, max: 2 ** 31, value: 1 }),
   }
+  // A field drops line breaks: what it shows is not always what it was given, and stands for it until it is changed.
+  const shownAtFirst = { key: fields.key.value, limit: fields.limit.value }
+  const said = (name) => (fields[name].value === shownAtFirst[name] ? (place[name] ?? "") : fields[name].value)
   const found = h("div", { "aria-live": "polite" })
   main.append(
     h(
@@ -47,8 +50,7 @@ export function keyView({ main, place, go, act }) {
         {
           onsubmit(event) {
             event.preventDefault()
-            const { value: key } = fields.key
-            const { value: limit } = fields.limit
+            const [key, limit] = [said("key"), said("limit")]
             if (key !== place.key || limit !== (place.limit ?? ""))
               go({ view: "key", key, ...(limit !== "" && { limit }) })
             else load()

@@ -7,7 +7,7 @@ const rateOf = ({ rules }) =>
   rules.map(({ limit, per_millis }) => `${number(limit)} per ${span(per_millis)}`).join(" and ")
 
 /** Asks for a limit's name and policy, and defines it. */
-function editor({ act, onDone }, status) {
+function editor({ tell, onDone }, status) {
   const [rule] = status === undefined ? [] : JSON.parse(status.definition)
   const isSimple = status === undefined || JSON.parse(status.definition).length === 1
   const fields = {
@@ -43,8 +43,11 @@ function editor({ act, onDone }, status) {
     if (parts !== null && status === undefined) parts.name = fields.name.value
     const policy = parts === null ? fields.policy.value : [parts]
     // A limit that is there keeps its rules' names; a new one's rules bear its own.
-    await post("/v1/limits", { key: fields.name.value, policy })
+    // A field drops line breaks, so what it shows is not always the name.
+    await post("/v1/limits", { key: status?.key ?? fields.name.value, policy })
   }
+  // What lies behind a dialog is neither bright nor read out.
+  const problem = h("p", { class: "denied", role: "alert" })
   dialog.append(
     h("h2", {}, status === undefined ? "New limit" : `Edit ${shown(status.key, 60)}`),
     h(
@@ -53,14 +56,21 @@ function editor({ act, onDone }, status) {
         method: "dialog",
         async onsubmit(event) {
           event.preventDefault()
-          const saved = await act(() => save().then(() => true), "Saved. What was used stays used.")
-          if (!saved) return
+          problem.textContent = ""
+          try {
+            await save()
+          } catch (error) {
+            problem.textContent = error.message
+            return
+          }
           dialog.close()
+          tell("Saved. What was used stays used.")
           onDone()
         },
       },
       h("label", {}, "Name", fields.name),
       ...rows,
+      problem,
       h(
         "div",
         { class: "actions" },
@@ -86,7 +96,7 @@ function usage({ rate, remaining, rules }) {
 }
 
 /** The limits, to be edited. */
-export function limitsView({ main, go, act }) {
+export function limitsView({ main, go, act, tell }) {
   const list = h("section", {})
   main.append(list)
   let isOver = false
@@ -108,7 +118,7 @@ export function limitsView({ main, go, act }) {
         {
           type: "button",
           "aria-label": `Edit ${shown(status.key, 60)}`,
-          onclick: () => editor({ act, onDone: load }, status),
+          onclick: () => editor({ tell, onDone: load }, status),
         },
         "Edit",
       ),
@@ -129,7 +139,7 @@ export function limitsView({ main, go, act }) {
       h(
         "div",
         { class: "actions" },
-        h("button", { type: "button", class: "primary", onclick: () => editor({ act, onDone: load }) }, "New limit"),
+        h("button", { type: "button", class: "primary", onclick: () => editor({ tell, onDone: load }) }, "New limit"),
         h("button", { type: "button", onclick: load }, "Refresh"),
       ),
     )

@@ -60,7 +60,9 @@ export function overviewView({ main, go, act, state }) {
   async function look() {
     if (document.hidden) return
     const totals = await act(() => get("/v1/totals"))
-    if (isOver || totals === undefined) return
+    if (isOver) return
+    state.textContent = totals === undefined ? "no answer" : "live"
+    if (totals === undefined) return
     const atMs = Date.parse(totals.at)
     if (before !== null && atMs > before.atMs) {
       const seconds = (atMs - before.atMs) / 1000
@@ -79,7 +81,6 @@ export function overviewView({ main, go, act, state }) {
     before = { atMs, totals }
     tiles.allowed.textContent = number(totals.allowed)
     tiles.denied.textContent = number(totals.denied)
-    state.textContent = "live"
     if (looks++ % TOP_EVERY === 0) await lookAtTop()
   }
 

@@ -59,7 +59,10 @@ export const checkAll = defineRoute({
     const startedMs = performance.now()
     const all = await context.limits.checkAll(items)
     const nowMs = context.clock.now()
-    for (const [index, made] of all.decisions.entries()) tell(context, made, items[index]!.limit, startedMs, nowMs)
+    for (const [index, made] of all.decisions.entries()) {
+      // Where one was denied, those that would have passed were not charged: they are neither admitted nor denied.
+      if (all.allowed || !made.allowed) tell(context, made, items[index]!.limit, startedMs, nowMs)
+    }
     return jsonAnswer({
       allowed: all.allowed,
       denied_key: all.deniedKey,

@@ -57,7 +57,7 @@ export function eventsAnswer(
   return {
     status: 200,
     headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" },
-    body: stream(kept, pastEvents(kept, nowMs, lastEventId, replay), filter, signal),
+    body: stream(kept, pastEvents(kept, nowMs, lastEventId, replay).filter(passing(filter)), passing(filter), signal),
   }
 }
 
@@ -69,16 +69,26 @@ function pastEvents(kept: EventStream, nowMs: number, lastEventId: string | null
   return kept.since(epoch === kept.epoch ? Number(id) : 0, nowMs)
 }
 
-function stream(kept: EventStream, past: readonly DecisionEvent[], filter: Filter, signal: AbortSignal | undefined) {
+function passing({ limit, outcome }: Filter): (event: DecisionEvent) => boolean {
+  return (event) =>
+    (limit === undefined || event.limit === limit) &&
+    (outcome === undefined || event.allowed === (outcome === "allowed"))
+}
+
+/** @param past of those that are wanted, for a reader who was told none could not ask for the next */
+function stream(
+  kept: EventStream,
+  past: readonly DecisionEvent[],
+  isWanted: (event: DecisionEvent) => boolean,
+  signal: AbortSignal | undefined,
+) {
   let stop = () => {}
   let ended = false
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
         const send = (event: DecisionEvent) => {
-          if (ended) return
-          if (filter.limit !== undefined && event.limit !== filter.limit) return
-          if (filter.outcome !== undefined && event.allowed !== (filter.outcome === "allowed")) return
+          if (ended || !isWanted(event)) return
           if ((controller.desiredSize ?? 0) < -MOST_QUEUED) return end()
           const data = JSON.stringify(eventJson(event))
           controller.enqueue(encoder.encode(`id: ${kept.epoch}-${event.id}\nevent: decision\ndata: ${data}\n\n`))
@@ -89,8 +99,10 @@ function stream(kept: EventStream, past: readonly DecisionEvent[], filter: Filte
           stop()
           controller.close()
         }
-        // Said at once, so that a reader knows that it listens before there is anything to hear.
-        controller.enqueue(encoder.encode("retry: 1000\n: listening\n\n"))
+        // Said at once, so that a reader knows that it listens before there is anything to hear, and resumes here where it
+        // heard nothing.
+        const before = past.length > 0 ? past[0]!.id - 1 : kept.lastId
+        controller.enqueue(encoder.encode(`retry: 1000\nid: ${kept.epoch}-${before}\n: listening\n\n`))
         const heartbeat = setInterval(() => {
           if ((controller.desiredSize ?? 0) >= -MOST_QUEUED) controller.enqueue(encoder.encode(": alive\n\n"))
         }, HEARTBEAT_MS)

@@ -132,8 +132,9 @@ export const list = defineRoute({
     const found = await context.limits.limits({ count: count + 1, ...(after !== undefined && { after }) })
     const shown = found.slice(0, count)
     const statuses = await inParallel(shown, MOST_CALLS, ({ name }) => statusOf(context, name, {}))
+    // Where none was asked for, none is the last, and nothing leads on from it.
     const next =
-      found.length > count
+      count > 0 && found.length > count
         ? `</v1/limits?count=${count}&after=${encodeURIComponent(shown.at(-1)!.name)}>; rel="next"`
         : null
     // One that was removed meanwhile has no status.

@@ -1,4 +1,4 @@
-import { createHash, hash } from "node:crypto"
+import { createHmac, hash, randomBytes } from "node:crypto"
 import { isIPv6 } from "node:net"
 import { requireTokenText } from "../../api/authorize.js"
 import { createApi } from "../../api/create-api.js"
@@ -64,10 +64,15 @@ function readConfig(call: CommandCall): Config | null {
 }
 
 /** What stands for a key in the metrics. */
-function keyLabel(mode: "off" | "plain" | "hash"): (key: string) => string | null {
+/**
+ * What `/metrics` tells of a key. A bare hash of an address can be tried out, so it is keyed: by the token, that it is the
+ * same after a restart, or where there is none by chance.
+ */
+function keyLabel(mode: "off" | "plain" | "hash", token: string | null): (key: string) => string | null {
   if (mode === "off") return () => null
   if (mode === "plain") return (key) => key
-  return (key) => createHash("sha256").update(key).digest("hex").slice(0, 16)
+  const secret = token ?? randomBytes(32)
+  return (key) => createHmac("sha256", secret).update(`metrics\n${key}`).digest("hex").slice(0, 16)
 }
 
 export const serve: Command = {
@@ -136,7 +141,7 @@ export const serve: Command = {
       throw new UsageError("Cannot serve: with --sync always every answer is flushed, allowed is no --flush-every.")
     }
     const maxConnections = wholeOption(call, "max-connections", 1, 1_000_000)
-    const label = keyLabel(choiceOption(call, "metrics-keys", ["off", "plain", "hash"]) ?? "off")
+    const label = keyLabel(choiceOption(call, "metrics-keys", ["off", "plain", "hash"]) ?? "off", token)
     const config = readConfig(call)
     const sample = wholeOption(call, "event-sample", 0, 100)
     const retain = wholeOption(call, "event-retain", 1, 1_000_000)

@@ -34,10 +34,11 @@ function scenarioOf(call: CommandCall): ScenarioInput {
   const farthestMs = count("latency") ?? 80
   const units = count("lease")
   const shards = count("shards")
-  const skew = Number(textOption(call, "skew") ?? "0")
-  if (!(skew >= 0)) {
-    throw new UsageError(`Cannot run: --skew is ${show(textOption(call, "skew"))}, allowed is a number from 0.`)
+  const skew = textOption(call, "skew") ?? "0"
+  if (!/^\d{1,9}(\.\d{1,9})?$/.test(skew)) {
+    throw new UsageError(`Cannot run: --skew is ${show(skew)}, allowed is a number from 0 to 10.`)
   }
+  if (units === undefined) refuseWithoutLease(call)
   return {
     policy: textOption(call, "policy") ?? "100/second",
     locations: Array.from({ length: locations }, (_, index) => ({
@@ -47,7 +48,7 @@ function scenarioOf(call: CommandCall): ScenarioInput {
     })),
     duration: textOption(call, "duration") ?? "10s",
     keys: count("keys") ?? 1,
-    skew,
+    skew: Number(skew),
     cost: count("cost") ?? 1,
     keysPerRequest: count("keys-per-request") ?? 1,
     traffic: flagOption(call, "bursts") ? "bursts" : "steady",
@@ -60,6 +61,12 @@ function scenarioOf(call: CommandCall): ScenarioInput {
     }),
     ...(shards !== undefined && { shards }),
   }
+}
+
+/** What says how leases are used says nothing without any. @throws {UsageError} */
+function refuseWithoutLease(call: CommandCall): void {
+  const said = flagOption(call, "auto") ? "auto" : textOption(call, "ttl") === undefined ? null : "ttl"
+  if (said !== null) throw new UsageError(`Cannot run: --${said} is given, allowed is that only with --lease UNITS.`)
 }
 
 function textOf({ requests, admitted, denied, falselyDenied, addedLatencyMs, ...rest }: SimulationReport): string {

@@ -1,5 +1,7 @@
+import { checkFields } from "../../policy/check-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { sha256Hex } from "./sha256-hex.js"
+import { HEADER_NAME } from "./token.js"
 
 /** Where an API key is found. */
 export interface ApiKeyOptions {
@@ -12,10 +14,11 @@ export interface ApiKeyOptions {
  * store, log or metric. The API key is not verified here. Refuse unknown ones before the limit, or limit by address as
  * well: an invented API key is a fresh key.
  *
- * @throws {TypeError} at construction, where `header` is no header name
+ * @throws {RangeError} at construction, where `header` is no header name, or another option is named
  */
-export function apiKey({ header = "x-api-key" }: ApiKeyOptions = {}): KeyExtractor {
-  new Headers().has(header)
+export function apiKey(options: ApiKeyOptions = {}): KeyExtractor {
+  checkFields("use apiKey", options, { header: HEADER_NAME })
+  const { header = "x-api-key" } = options
   return async function apiKeyKey({ headers }) {
     const secret = headers.get(header)
     return secret ? `apikey:${await sha256Hex(secret)}` : undefined

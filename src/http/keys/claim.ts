@@ -1,3 +1,4 @@
+import { checkFields, FUNCTION, required } from "../../policy/check-fields.js"
 import type { Awaitable } from "../../types/limiter.js"
 import type { KeyExtractor } from "./key-extractor.js"
 
@@ -6,6 +7,7 @@ import type { KeyExtractor } from "./key-extractor.js"
  * value. Never read the claim from a token that nobody verified; a client would choose its key.
  *
  * @param read gives the claim's value, or nothing where the request has none
+ * @throws {RangeError} at construction, where `read` is no function
  * @example
  * ```ts
  * import { claim, rateLimit } from "sluice/http"
@@ -20,6 +22,7 @@ import type { KeyExtractor } from "./key-extractor.js"
 export function claim<Rest extends unknown[]>(
   read: (request: Request, ...rest: Rest) => Awaitable<string | number | null | undefined>,
 ): KeyExtractor<Rest> {
+  checkFields("use claim", { read }, { read: required(FUNCTION) })
   return async function claimKey(request, ...rest) {
     const value = await read(request, ...rest)
     return value === undefined || value === null || value === "" ? undefined : `claim:${value}`

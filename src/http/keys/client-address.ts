@@ -2,6 +2,7 @@ import { checkFields, type Kinds, whole } from "../../policy/check-fields.js"
 import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { socketAddress } from "./socket-address.js"
+import { HEADER_NAME } from "./token.js"
 
 /** Where the client's address is to be believed from. */
 export interface ClientAddressOptions {
@@ -27,10 +28,7 @@ export interface ClientAddressOptions {
 
 const DEFAULT_IPV6_PREFIX = 56
 const ADDRESS_KINDS: Kinds<ClientAddressOptions> = {
-  header: {
-    allowed: "the name of a header",
-    fits: (value) => typeof value === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(value),
-  },
+  header: HEADER_NAME,
   trustedHops: whole(1, 32),
   ipv6Prefix: whole(1, 128),
 }

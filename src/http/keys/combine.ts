@@ -1,3 +1,4 @@
+import { checkExtractors } from "./check-extractors.js"
 import type { KeyExtractor } from "./key-extractor.js"
 
 /** Stands for a part that found nothing. No part can look like it: in a part, `\` is always followed by `\` or `|`. */
@@ -8,6 +9,7 @@ const NOTHING = "\\-"
  * that different parts never make the same key. A part that finds nothing is told apart from every other; where all find
  * nothing, so does this.
  *
+ * @throws {RangeError} at construction, where there is no extractor, or one is no function
  * @example
  * ```ts
  * import { clientAddress, combine, pathPattern } from "sluice/http"
@@ -16,6 +18,7 @@ const NOTHING = "\\-"
  * ```
  */
 export function combine<Rest extends unknown[]>(...extractors: KeyExtractor<Rest>[]): KeyExtractor<Rest> {
+  checkExtractors("use combine", extractors)
   return async function combinedKey(request, ...rest) {
     const parts = await Promise.all(extractors.map((extract) => extract(request, ...rest)))
     if (parts.every((part) => !part)) return undefined

@@ -1,8 +1,10 @@
+import { checkExtractors } from "./check-extractors.js"
 import type { KeyExtractor } from "./key-extractor.js"
 
 /**
  * Limits by the first of several that finds something.
  *
+ * @throws {RangeError} at construction, where there is no extractor, or one is no function
  * @example
  * ```ts
  * import { clientAddress, firstOf, header } from "sluice/http"
@@ -11,6 +13,7 @@ import type { KeyExtractor } from "./key-extractor.js"
  * ```
  */
 export function firstOf<Rest extends unknown[]>(...extractors: KeyExtractor<Rest>[]): KeyExtractor<Rest> {
+  checkExtractors("use firstOf", extractors)
   return async function firstKey(request, ...rest) {
     for (const extract of extractors) {
       const key = await extract(request, ...rest)

@@ -1,10 +1,12 @@
+import { checkFields, required } from "../../policy/check-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
+import { HEADER_NAME } from "./token.js"
 
 /**
  * Limits by the value of a header: the key is `header:`, the header's name in lower case, `=` and the value. The value
  * is whatever the client sent, so let something in front of this set or verify it; an invented value is a fresh key.
  *
- * @throws {TypeError} at construction, where `name` is no header name
+ * @throws {RangeError} at construction, where `name` is no header name
  * @example
  * ```ts
  * import { header, rateLimit } from "sluice/http"
@@ -13,8 +15,8 @@ import type { KeyExtractor } from "./key-extractor.js"
  * ```
  */
 export function header(name: string): KeyExtractor {
+  checkFields("use header", { name }, { name: required(HEADER_NAME) })
   const lowerName = name.toLowerCase()
-  new Headers().has(lowerName)
   return function headerKey({ headers }) {
     const value = headers.get(lowerName)
     return value ? `header:${lowerName}=${value}` : undefined

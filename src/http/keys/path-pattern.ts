@@ -1,4 +1,4 @@
-import { show } from "../../types/errors.js"
+import { unfit } from "../../policy/check-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
 
 /**
@@ -6,10 +6,10 @@ import type { KeyExtractor } from "./key-extractor.js"
  * `/users/2` count together. In a pattern `:name` stands for one segment, and `*` at the end for any number of them. A
  * method may stand before the path.
  *
- * Paths are compared by segment, percent-decoded, case-sensitive; empty segments and a slash at the end do not count.
+ * Paths and patterns are compared by segment, percent-decoded, case-sensitive; empty segments and a slash at the end do not count.
  * A path that no pattern fits has no key of its own.
  *
- * @throws {TypeError} at construction, where there is no pattern, or one does not start with `/` or has `*` elsewhere
+ * @throws {RangeError} at construction, where there is no pattern, or one does not start with `/` or has `*` elsewhere
  * @example
  * ```ts
  * import { clientAddress, combine, pathPattern, rateLimit } from "sluice/http"
@@ -21,7 +21,7 @@ import type { KeyExtractor } from "./key-extractor.js"
  * ```
  */
 export function pathPattern(...patterns: [string, ...string[]]): KeyExtractor {
-  if (patterns.length === 0) throw new TypeError("Cannot use pathPattern: there is no pattern.")
+  if (patterns.length === 0) throw unfit("use pathPattern", "patterns", patterns, "one or more")
   const compiled = patterns.map(compile)
   return function pathPatternKey({ method, url }) {
     const segments = segmentsOf(new URL(url).pathname)
@@ -33,15 +33,16 @@ export function pathPattern(...patterns: [string, ...string[]]): KeyExtractor {
 function compile(text: string) {
   const [, method, path] = /^(?:([A-Z]+) +)?(\/\S*)$/.exec(text) ?? []
   const parts = path?.split("/").filter((part) => part !== "") ?? []
-  if (path === undefined || parts.slice(0, -1).includes("*")) {
-    throw new TypeError(`Cannot use pathPattern: the pattern is ${show(text)}, allowed is such as "GET /a/:id/*".`)
-  }
   const isOpen = parts.at(-1) === "*"
   if (isOpen) parts.pop()
+  if (path === undefined || parts.some((part) => part.includes("*") || part === ":")) {
+    throw unfit("use pathPattern", "pattern", text, 'such as "GET /a/:id/*"')
+  }
+  const wanted = parts.map((part) => (part.startsWith(":") ? undefined : decoded(part)))
   const fits = (requestMethod: string, segments: readonly string[]): boolean =>
     (method === undefined || method === requestMethod) &&
-    (isOpen ? segments.length >= parts.length : segments.length === parts.length) &&
-    parts.every((part, index) => part.startsWith(":") || part === segments[index])
+    (isOpen ? segments.length >= wanted.length : segments.length === wanted.length) &&
+    wanted.every((segment, index) => segment === undefined || segment === segments[index])
   return { text, fits }
 }
 

@@ -19,6 +19,23 @@ export const listingCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "list() and limits(): in the order of code points, whatever a text is made of",
+    async run(make) {
+      const [wide, face] = ["\uff21", "\u{1f600}"]
+      const limits = await make({
+        clock: new ManualClock(START_MS),
+        limits: { [face]: "5/minute", [wide]: "5/minute" },
+      })
+      for (const key of [face, wide, `${wide}a`]) await limits.check(key, { limit: wide })
+      same(await limits.list(), [wide, `${wide}a`, face], "the keys")
+      same(await limits.list({ after: `${wide}a` }), [face], "the keys of a page")
+      const names = (found: readonly { name: string }[]) => found.map(({ name }) => name)
+      same(names(await limits.limits()), [wide, face], "the limits")
+      same(names(await limits.limits({ after: wide })), [face], "the limits of a page")
+      same(names(await limits.limits({ after: face })), [], "the limits of the page after the last")
+    },
+  },
+  {
     name: "top(): the keys that were denied or allowed most",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "3/minute", default: "9/minute" } })

@@ -62,8 +62,9 @@ describe("header()", () => {
     expect(await header("x-tenant")(requestWith({ "x-tenant": "" }))).toBeUndefined()
   })
 
-  test("refuses what is no header name", () => {
-    expect(() => header("no header")).toThrow(TypeError)
+  test.each(["no header", "", "a:b", "é", undefined, 5])("refuses the name %j", (name) => {
+    expect(() => header(name as string)).toThrow(RangeError)
+    expect(() => header(name as string)).toThrow(/^Cannot use header: name is .*, allowed is the name of a header\.$/)
   })
 })
 
@@ -75,6 +76,12 @@ describe("apiKey()", () => {
 
   test("finds nothing where it is absent", async () => {
     expect(await apiKey({ header: "X-Token" })(requestWith({ "x-api-key": "s3cret" }))).toBeUndefined()
+  })
+
+  test("refuses what is no header name, and options that there are not", () => {
+    expect(() => apiKey({ header: "X Token" })).toThrow('Cannot use apiKey: header is "X Token"')
+    expect(() => apiKey({ heder: "X-Token" } as never)).toThrow('(did you mean "header"?)')
+    expect(() => apiKey("X-Token" as never)).toThrow(RangeError)
   })
 })
 
@@ -106,8 +113,9 @@ describe("cookie()", () => {
     expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
   })
 
-  test.each(["", "a b", "a=b", "a;b"])("refuses the name %j", (name) => {
-    expect(() => cookie(name)).toThrow(TypeError)
+  test.each(["", "a b", "a=b", "a;b", undefined, 5])("refuses the name %j", (name) => {
+    expect(() => cookie(name as string)).toThrow(RangeError)
+    expect(() => cookie(name as string)).toThrow("Cannot use cookie: name is ")
   })
 })
 
@@ -139,12 +147,32 @@ describe("pathPattern()", () => {
     expect(await pathPattern("/*")(new Request("http://localhost/a/b"))).toBe("path:/*")
   })
 
-  test.each(["", "users", "/a/*/b", "get /a", "GET", "/a b"])("refuses the pattern %j", (pattern) => {
-    expect(() => pathPattern(pattern)).toThrow(TypeError)
+  test("decodes the segments of patterns as those of paths", async () => {
+    const byRoute = pathPattern("/caf%C3%A9/:id", "/100%", "/%2A")
+    expect(await byRoute(new Request("http://localhost/caf\u00e9/7"))).toBe("path:/caf%C3%A9/:id")
+    expect(await byRoute(new Request("http://localhost/100%25"))).toBe("path:/100%")
+    expect(await byRoute(new Request("http://localhost/*"))).toBe("path:/%2A")
+    expect(await byRoute(new Request("http://localhost/else"))).toBeUndefined()
+  })
+
+  test.each(["", "users", "/a/*/b", "/a/**", "/a*", "/a/*b/c", "/*/*", "/a/:", "get /a", "GET", "/a b"])(
+    "refuses the pattern %j",
+    (pattern) => {
+      expect(() => pathPattern(pattern)).toThrow(RangeError)
+      expect(() => pathPattern(pattern)).toThrow("Cannot use pathPattern: pattern is ")
+    },
+  )
+
+  test("refuses to have no pattern", () => {
+    expect(() => pathPattern(...([] as unknown as [string]))).toThrow("patterns is []")
   })
 })
 
 describe("claim()", () => {
+  test("refuses what cannot read one", () => {
+    expect(() => claim("sub" as never)).toThrow('Cannot use claim: read is "sub", allowed is a function.')
+  })
+
   test("is what the application reads, from all that it is given", async () => {
     const bySubject = claim((_request, env: { user: { sub: string } }) => env.user.sub)
     expect(await bySubject(requestWith({}), { user: { sub: "u1" } })).toBe("claim:u1")
@@ -181,7 +209,6 @@ describe("combine()", () => {
 
   test("finds nothing where no part does", async () => {
     expect(await combine(...parts(undefined, null, ""))(request)).toBeUndefined()
-    expect(await combine()(request)).toBeUndefined()
   })
 
   test.each([
@@ -247,5 +274,17 @@ describe("firstOf()", () => {
 
   test("finds nothing where none does", async () => {
     expect(await firstOf(header("x-a"), bearerToken())(requestWith({}))).toBeUndefined()
+  })
+})
+
+describe.each([
+  ["combine", combine],
+  ["firstOf", firstOf],
+])("%s()", (name, join) => {
+  test("refuses to ask nobody, and what cannot be asked", () => {
+    expect(() => join()).toThrow(`Cannot use ${name}: extractors is [], allowed is one or more.`)
+    expect(() => join(bearerToken(), "address" as never)).toThrow(
+      `Cannot use ${name}: extractors[1] is "address", allowed is a function.`,
+    )
   })
 })

@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest"
+import { serveApi, TOKEN } from "./serve-api.js"
+
+describe("GET /v1/events", () => {
+  test("tells where it begins, so that a reader who heard nothing yet resumes there", async () => {
+    const { api, ask } = serveApi({ a: "1000000/s" })
+    const first = async (path: string) => {
+      const response = await api.fetch(
+        new Request(`http://sluice.test${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } }),
+      )
+      const reader = response.body!.getReader()
+      const { value } = await reader.read()
+      await reader.cancel()
+      return new TextDecoder().decode(value)
+    }
+    expect(await first("/v1/events")).toBe(`retry: 1000\nid: ${api.events.epoch}-0\n: listening\n\n`)
+    for (let check = 0; check < 3; check++) await ask("POST", "/v1/check", { key: "a" })
+    expect(await first("/v1/events")).toContain(`id: ${api.events.epoch}-3\n`)
+    expect(await first("/v1/events?replay=2")).toContain(`id: ${api.events.epoch}-1\n`)
+  })
+
+  test("gives a reader of few among many what was missed, however much else there was", async () => {
+    const { api, ask, clock } = serveApi({ busy: "1000000/s", rare: "1000000/s" })
+    for (let check = 0; check < 1_500; check++) await ask("POST", "/v1/check", { key: "k", limit: "busy" })
+    await ask("POST", "/v1/check", { key: "k", limit: "rare" })
+    for (const path of ["/v1/events?limit=rare", "/v1/events?limit=rare&replay=5000"]) {
+      const controller = new AbortController()
+      const response = await api.fetch(
+        new Request(`http://sluice.test${path}`, {
+          headers: {
+            Authorization: `Bearer ${TOKEN}`,
+            ...(!path.includes("replay") && { "Last-Event-ID": "earlier-1" }),
+          },
+          signal: controller.signal,
+        }),
+      )
+      const text = new TextDecoder()
+      let heard = ""
+      for await (const chunk of response.body!) {
+        heard += text.decode(chunk as Uint8Array, { stream: true })
+        if (heard.includes("data: ")) break
+      }
+      controller.abort()
+      expect(heard).toContain(`id: ${api.events.epoch}-1501\nevent: decision\ndata: {`)
+      expect(JSON.parse(heard.slice(heard.indexOf("{")))).toMatchObject({
+        at: new Date(clock.now()).toISOString(),
+        limit: "rare",
+      })
+    }
+  })
+})
