@@ -79,6 +79,7 @@ const NO_KEYS: LimitOptions = {
 
 const NOTHING_TO_VERIFY: Verification = {
   rows: 0,
+  segments: 0,
   bytes: 0,
   records: 0,
   sequence: 0,

@@ -17,6 +17,8 @@ export interface Recovered {
   /** Sum of the rows' bytes. */
   readonly bytes: number
   readonly rows: number
+  /** Those of the rows that are segments. */
+  readonly segments: number
   /** Records in the segments, covered ones that are kept as history included. */
   readonly records: number
   /** The last segment that the snapshot covers; 0 where there is none. */
@@ -61,7 +63,7 @@ export async function recover(
       snapshotBytes = snapshot.state.length
     }
     const replayed = await replaySegments(port, state, segments, { ...covered, throughSequence })
-    return { state, bytes, rows, snapshotBytes, ...covered, ...replayed }
+    return { state, bytes, rows, segments: segments.length, snapshotBytes, ...covered, ...replayed }
   } catch (error) {
     state.free()
     throw error
