@@ -155,8 +155,7 @@ export class LedgerLog {
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = this.#options
     await this.#orFail(async () => {
       const closed = this.writer.close("all")
-      const state = this.#state.save({ idle: "dropped" })
-      this.#state.load(state)
+      const state = this.#state.renew()
       this.#onRestart()
       await this.writer.writeSnapshot(closed, state, { historySegments, partBytes })
     })
