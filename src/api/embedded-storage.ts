@@ -14,7 +14,7 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
       const before = await limiter.verify()
       await limiter.compact()
       const after = await limiter.verify()
-      return { records: before.records - after.records, bytesBefore: before.bytes, bytesAfter: after.bytes }
+      return { records: before.uncoveredRecords, bytesBefore: before.bytes, bytesAfter: after.bytes }
     },
     async verify() {
       // What it cannot read it throws: a 500 that names the row.

@@ -19,6 +19,8 @@ export interface Verification {
   readonly segments: number
   readonly bytes: number
   readonly records: number
+  /** Those of the records that the snapshot does not cover. */
+  readonly uncoveredRecords: number
   /** The open segment. */
   readonly sequence: number
   /** The last segment that the snapshot covers; 0 where there is none. */
@@ -185,6 +187,7 @@ export class LedgerLog {
       segments: found.segments,
       bytes: found.bytes,
       records: found.records,
+      uncoveredRecords: found.uncoveredRecords,
       sequence: found.open.sequence,
       coveredSequence: found.coveredSequence,
       replayEqualsLive: sameBytes(live, replayed),

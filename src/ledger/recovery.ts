@@ -21,6 +21,8 @@ export interface Recovered {
   readonly segments: number
   /** Records in the segments, covered ones that are kept as history included. */
   readonly records: number
+  /** Those of the records that the snapshot does not cover. */
+  readonly uncoveredRecords: number
   /** The last segment that the snapshot covers; 0 where there is none. */
   readonly coveredSequence: number
   /** The first segment that the log has. */
@@ -110,12 +112,13 @@ async function replaySegments(
     metaHash,
     throughSequence,
   }: Covered & { readonly throughSequence: number },
-): Promise<{ open: Segment; records: number; logBytes: number }> {
+): Promise<{ open: Segment; records: number; uncoveredRecords: number; logBytes: number }> {
   // Covered segments are history: checked, not applied. Their chain must lead to the snapshot's.
   let expected = oldestSequence
   let previousHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
   let last: Segment | null = null
   let records = 0
+  let uncoveredRecords = 0
   let logBytes = 0
   for (const { id, body } of rows) {
     if (id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
@@ -137,6 +140,7 @@ async function replaySegments(
     }
     if (id > coveredSequence && segment.isSealed) logBytes += body.length
     records += segment.count
+    if (id > coveredSequence) uncoveredRecords += segment.count
     previousHash = segment.hash
     last = segment
     expected = id + 1
@@ -144,7 +148,7 @@ async function replaySegments(
   if (last === null || last.isSealed || last.sequence <= coveredSequence) {
     throw new StoreCorrupt(segmentRow(expected), "it is missing")
   }
-  return { open: last, records, logBytes }
+  return { open: last, records, uncoveredRecords, logBytes }
 }
 
 /** Names the row in what goes wrong with its content. */
