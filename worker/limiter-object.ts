@@ -79,8 +79,10 @@ const NO_KEYS: LimitOptions = {
 
 const NOTHING_TO_VERIFY: Verification = {
   rows: 0,
+  segments: 0,
   bytes: 0,
   records: 0,
+  uncoveredRecords: 0,
   sequence: 0,
   coveredSequence: 0,
   replayEqualsLive: true,

@@ -33,6 +33,8 @@ export interface Command {
   readonly usage: string
   readonly least: number
   readonly most: number
+  /** What its argument may be, where that is one of a few words. */
+  readonly choices?: readonly string[]
   /** Those of its own, beside `COMMON_OPTIONS`. */
   readonly options: Readonly<Record<string, CommandOption>>
   /** Whether it asks limits, and so takes `--data-dir`, `--server`, `--token`. */

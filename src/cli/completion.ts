@@ -10,8 +10,9 @@ export function completionScript(shell: Shell, commands: readonly Command[]): st
   return { bash, zsh, fish }[shell](commands)
 }
 
-function optionNames(command: Command): string[] {
-  return Object.keys(optionsOf(command)).map((name) => `--${name}`)
+/** What may stand where no word of the command is missing: its argument, where there are few, and its options. */
+function laterWords(command: Command): string[] {
+  return [...(command.choices ?? []), ...Object.keys(optionsOf(command)).map((name) => `--${name}`)]
 }
 
 /** The words that may follow each beginning of a command: `""` → `check limit …`, `"limit"` → `add list …`. */
@@ -32,9 +33,23 @@ function cases(commands: readonly Command[]): string {
     ([before, after]) => `    ${quote(before)}) words=${quote([...after].join(" "))} ;;`,
   )
   const options = commands.map(
-    (command) => `    ${quote(command.name)}) words=${quote(optionNames(command).join(" "))} ;;`,
+    (command) => `    ${quote(command.name)}) words=${quote(laterWords(command).join(" "))} ;;`,
   )
   return [...words, ...options].join("\n")
+}
+
+/** What may stand after an option that takes a value: one of its choices, else whatever the shell offers by default. */
+function valueCases(commands: readonly Command[]): string {
+  return commands
+    .flatMap((command) => {
+      return Object.entries(optionsOf(command)).flatMap(([name, { type, short, choices = [] }]) => {
+        if (type !== "string") return []
+        const typed = short === undefined ? [`--${name}`] : [`--${name}`, `-${short}`]
+        const patterns = typed.map((option) => quote(`${command.name} ${option}`)).join("|")
+        return `    ${patterns}) words=${quote(choices.join(" "))} ;;`
+      })
+    })
+    .join("\n")
 }
 
 function quote(text: string): string {
@@ -55,6 +70,9 @@ _sluice() {
   done
   case "$command" in
 ${cases(commands)}
+  esac
+  case "$command \${COMP_WORDS[COMP_CWORD - 1]}" in
+${valueCases(commands)}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
@@ -78,11 +96,19 @@ function fish(commands: readonly Command[]): string {
     const summary = command.summary.replaceAll("'", "\\'")
     if (second === undefined) lines.push(`complete -c sluice -n __fish_use_subcommand -a ${first} -d '${summary}'`)
     else lines.push(`complete -c sluice -n '__fish_seen_subcommand_from ${first}' -a ${second} -d '${summary}'`)
+    if (command.choices !== undefined) {
+      lines.push(
+        `complete -c sluice -n '__fish_seen_subcommand_from ${second ?? first}' -a '${command.choices.join(" ")}'`,
+      )
+    }
     for (const [name, option] of Object.entries(optionsOf(command))) {
       const condition = `__fish_seen_subcommand_from ${second ?? first}`
       const takes = option.type === "string" ? " -r" : ""
+      const isPath = option.value === "FILE" || option.value === "FOLDER"
+      const values = option.choices === undefined ? (isPath ? " -F" : "") : ` -a '${option.choices.join(" ")}'`
+      const letter = option.short === undefined ? "" : ` -s ${option.short}`
       lines.push(
-        `complete -c sluice -n '${condition}' -l ${name}${takes} -d '${option.description.replaceAll("'", "\\'")}'`,
+        `complete -c sluice -n '${condition}' -l ${name}${letter}${takes}${values} -d '${option.description.replaceAll("'", "\\'")}'`,
       )
     }
   }

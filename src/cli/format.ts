@@ -25,3 +25,8 @@ export function formatSpan(ms: number): string {
 export function formatNumber(value: number): string {
   return value.toLocaleString("en-US")
 }
+
+/** How many of something, as `1 unit` and `2 units`. */
+export function formatCount(value: number, noun: string): string {
+  return `${formatNumber(value)} ${noun}${value === 1 ? "" : "s"}`
+}

@@ -38,7 +38,8 @@ export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
 /** The reason of a decision, by its outcome. */
 const REASONS: readonly (Reason | undefined)[] = ["limit", "ok", "blocked"]
 
-const FIRST_SAVE_ROOM = 4096
+/** Nearly every saved cell fits. */
+export const CELL_ROOM = 4096
 
 /** Statistics of a key that has none: four counts of 0, three times of −1, which is never. */
 const NO_STATS = Float64Array.of(0, 0, 0, 0, -1, -1, -1)
@@ -301,11 +302,13 @@ export class Limit {
     return charge >= 1 && charge <= this.charges && this.receiptId(charge) === id ? charge : null
   }
 
-  /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
-  save(kind: SavedKind, nowMs: number): Uint8Array[] {
+  /**
+   * Every cell that says something at `nowMs`, in no order: where its bytes are, without a pointer in them, until `use` has
+   * returned.
+   */
+  protected eachSaved(kind: SavedKind, nowMs: number, use: (at: number, bytes: number) => void): void {
     const { exports } = this.core
-    const cells: Uint8Array[] = []
-    let room = FIRST_SAVE_ROOM
+    let room = CELL_ROOM
     let output = exports.memoryTake(room) >>> 0
     exports.saveStart()
     for (let cell = exports.saveNext(this.pointer, kind, nowMs); cell !== 0; ) {
@@ -317,11 +320,10 @@ export class Limit {
         if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
         continue
       }
-      cells.push(this.core.bytes.slice(output, output + bytes))
+      use(output, bytes)
       cell = exports.saveNext(this.pointer, kind, nowMs)
     }
     exports.memoryGive(output, room)
-    return cells
   }
 
   /** Puts a saved cell back, past `maxKeys` too. False where the bytes cannot be a cell's, or its key is there already. */
@@ -342,7 +344,9 @@ export class Limit {
     const { stats, seed, issuerId } = this.#options
     const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
     const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled }
-    return writeDump(this.core, this.pointer, head, hasLog ? this.save(SAVED.cells, nowMs) : [])
+    const cells: Uint8Array[] = []
+    if (hasLog) this.eachSaved(SAVED.cells, nowMs, (at, bytes) => cells.push(this.core.bytes.slice(at, at + bytes)))
+    return writeDump(this.core, this.pointer, head, cells)
   }
 
   /**

@@ -1,4 +1,4 @@
-import { Limit } from "./limit.js"
+import { CELL_ROOM, Limit, type SavedKind } from "./limit.js"
 import { LimitDecision } from "./limit-decision.js"
 
 /** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
@@ -46,5 +46,41 @@ export class RecordedLimit extends Limit {
   /** Counts denials in a key's statistics that were not asked one by one. */
   noteDenials(key: string, count: number, cost: number, lastMs: number): void {
     this.core.exports.noteDenials(this.pointer, this.core.stageKey(key), count, cost, lastMs)
+  }
+
+  /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
+  save(kind: SavedKind, nowMs: number): Uint8Array[] {
+    const cells: Uint8Array[] = []
+    this.saveEach(kind, nowMs, (cell) => cells.push(cell.slice()))
+    return cells
+  }
+
+  /** As `save`, without a copy of each: the bytes that `use` gets are others when it has returned. */
+  saveEach(kind: SavedKind, nowMs: number, use: (cell: Uint8Array) => void): void {
+    let cell: Uint8Array = new Uint8Array()
+    this.eachSaved(kind, nowMs, (at, bytes) => {
+      const { buffer } = this.core.bytes
+      // Nearly all cells are as long as the one before.
+      if (cell.length !== bytes || cell.byteOffset !== at || cell.buffer !== buffer) {
+        cell = new Uint8Array(buffer, at, bytes)
+      }
+      use(cell)
+    })
+  }
+
+  /** Puts so many saved cells back, as `load` does. False where one cannot be; then those before it are there. */
+  loadEach(kind: SavedKind, count: number, next: () => Uint8Array): boolean {
+    return this.core.withBlock(CELL_ROOM, (pointer) => {
+      for (let left = count; left > 0; left--) {
+        const cell = next()
+        if (cell.length > CELL_ROOM) {
+          if (!this.load(kind, cell)) return false
+          continue
+        }
+        this.core.bytes.set(cell, pointer)
+        if (this.core.exports.loadCell(this.pointer, kind, pointer, cell.length) !== 1) return false
+      }
+      return true
+    })
   }
 }

@@ -66,6 +66,11 @@ export class ByteWriter {
     this.#bytes.set(value, at)
   }
 
+  /** What another one has. */
+  append(other: ByteWriter): void {
+    this.bytes(other.#bytes.subarray(0, other.#length))
+  }
+
   /** A length and as many bytes. */
   block(value: Uint8Array): void {
     this.varint(value.length)

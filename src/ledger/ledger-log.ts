@@ -15,8 +15,12 @@ import type { LedgerPort, LogRow } from "./sql-port.js"
 /** What `verify` found. */
 export interface Verification {
   readonly rows: number
+  /** Those of the rows that are segments. */
+  readonly segments: number
   readonly bytes: number
   readonly records: number
+  /** Those of the records that the snapshot does not cover. */
+  readonly uncoveredRecords: number
   /** The open segment. */
   readonly sequence: number
   /** The last segment that the snapshot covers; 0 where there is none. */
@@ -137,7 +141,7 @@ export class LedgerLog {
   async #write(): Promise<void> {
     this.requireOpen()
     if (!this.writer.hasNews) return
-    await this.#orFail(() => this.writer.write(this.writer.close({ rolling: false })))
+    await this.#orFail(() => this.writer.write(this.writer.close("full")))
   }
 
   async #compactIfLong(): Promise<void> {
@@ -152,9 +156,8 @@ export class LedgerLog {
     this.requireOpen()
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = this.#options
     await this.#orFail(async () => {
-      const closed = this.writer.close({ rolling: true })
-      const state = this.#state.save({ idle: "dropped" })
-      this.#state.load(state)
+      const closed = this.writer.close("all")
+      const state = this.#state.renew()
       this.#onRestart()
       await this.writer.writeSnapshot(closed, state, { historySegments, partBytes })
     })
@@ -163,25 +166,29 @@ export class LedgerLog {
   async #verify(): Promise<Verification> {
     this.requireOpen()
     let rows: readonly LogRow[] = []
-    const { sequence, live } = await this.#orFail(async () => {
-      const closed = this.writer.close({ rolling: true })
+    const { throughSequence, live } = await this.#orFail(async () => {
+      // A log that is looked at often, and has no news, does not grow by that.
+      const closed = this.writer.close("used")
+      const throughSequence = this.writer.openSequence - 1
       const live = this.#state.save({ idle: "kept" })
       await this.writer.write(closed, () => {
         rows = this.#table.read()
       })
-      return { sequence: closed.at(-1)!.sequence, live }
+      return { throughSequence, live }
     })
     const { state, ...found } = await recover(this.#port, this.#core, rows, {
-      throughSequence: sequence,
+      throughSequence,
       ...stateOptions(this.#options),
     })
     const replayed = state.save({ idle: "kept" })
     state.free()
     return {
       rows: found.rows,
+      segments: found.segments,
       bytes: found.bytes,
       records: found.records,
-      sequence,
+      uncoveredRecords: found.uncoveredRecords,
+      sequence: found.open.sequence,
       coveredSequence: found.coveredSequence,
       replayEqualsLive: sameBytes(live, replayed),
     }
@@ -197,9 +204,15 @@ export class LedgerLog {
 
   /** Closes the ledger for good: what is in memory may not be in the file. */
   fail(cause: unknown): SluiceError {
-    this.#failure ??= cause instanceof SluiceError ? cause : new StoreUnavailable("a commit failed", { cause })
+    this.#failure ??= cause instanceof SluiceError ? cause : commitFailure(cause)
     return this.#failure
   }
+}
+
+/** Says why in the message too: who reads only that is to know of a full disk. */
+function commitFailure(cause: unknown): StoreUnavailable {
+  const why = cause instanceof Error && cause.message !== "" ? `: ${cause.message.replace(/\.$/, "")}` : ""
+  return new StoreUnavailable(`a commit failed${why}`, { cause })
 }
 
 /** The options that a state is made with. */

@@ -254,16 +254,28 @@ export class LedgerState {
   }
 
   /**
+   * Drops what is idle, and becomes what a recovery reads of the bytes that this gives: the same in all that decides,
+   * down to when a growing table forgets its idle keys. What a snapshot drops could else still speak where the clock is
+   * set back, and the log could not be repeated.
+   */
+  renew(): Uint8Array {
+    const bytes = this.save({ idle: "dropped" })
+    this.#read(bytes, FORMAT, (limit) => limit.names)
+    return bytes
+  }
+
+  /**
    * Becomes what `save` wrote, whatever it was.
-   *
-   * The live state does this as well when a snapshot is made, so that it and the one that a recovery reads are the
-   * same in all that decides, down to when a growing table forgets its idle keys. What the snapshot drops could
-   * else still speak where the clock is set back, and the log could not be repeated.
    *
    * @param format that of the snapshot
    * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
    */
   load(bytes: Uint8Array, format = FORMAT): void {
+    this.#read(bytes, format, () => undefined)
+  }
+
+  /** @param namesOf the names that a limit had when the bytes were written, where that is known */
+  #read(bytes: Uint8Array, format: number, namesOf: (limit: OwnLimit) => Set<string> | undefined): void {
     const reader = new ByteReader(bytes)
     // Of what another one saved nobody knows how old it is, before it is looked at.
     if (this.#byName.size === 0) this.#statsSinceMs = 0
@@ -274,8 +286,11 @@ export class LedgerState {
     const count = reader.varint()
     for (let index = 0; index < count; index++) {
       const number = format > 1 ? reader.varint() : index
+      const known = this.#limits[number]
+      const knownNames = known && namesOf(known)
       const limit = this.#emptied(number, reader.text(), reader.text())
-      loadLimit(reader, limit, { format, keepsNames: this.#keepsNames })
+      const rules = { format, keepsNames: this.#keepsNames }
+      loadLimit(reader, limit, knownNames === undefined ? rules : { ...rules, knownNames })
     }
     if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
     // Numbers of limits that were removed are not given again.

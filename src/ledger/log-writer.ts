@@ -175,12 +175,21 @@ export class LogWriter {
     return true
   }
 
-  /** Closes the segments that are full, or all where `rolling`, and opens the next. What comes from here on goes there. */
-  close({ rolling }: { readonly rolling: boolean }): SegmentWriter[] {
+  /** The sequence of the first segment that is not closed. */
+  get openSequence(): number {
+    return this.#writers[0]!.sequence
+  }
+
+  /**
+   * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What comes from here on
+   * goes there.
+   */
+  close(which: "full" | "used" | "all"): SegmentWriter[] {
     this.#begun += 1
     this.#tellDenial()
     const open = this.#writers.at(-1)!
-    if (rolling || open.length >= PAGE_BYTES) this.#writers.push(new SegmentWriter(open.sequence + 1))
+    const isClosed = which === "all" || (which === "used" ? open.count > 0 : open.length >= PAGE_BYTES)
+    if (isClosed) this.#writers.push(new SegmentWriter(open.sequence + 1))
     return this.#writers.splice(0, this.#writers.length - 1)
   }
 

@@ -1,5 +1,5 @@
 import type { Core } from "../engine/core.js"
-import { StoreCorrupt } from "../types/errors.js"
+import { StoreCorrupt, StoreVersion } from "../types/errors.js"
 import { sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
@@ -30,7 +30,7 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
   const gaveUp: { row: string; failure: string }[] = []
   const giveUp = (row: string, failure: string) => gaveUp.push({ row, failure })
   const metaRow = log.find(({ id }) => id === 0)
-  const meta = metaRow && (await whole(() => readMeta(port, metaRow.body), giveUp))
+  const meta = metaRow && (await whole(META_ROW, () => readMeta(port, metaRow.body), giveUp))
   if (metaRow === undefined) giveUp(META_ROW, "it is missing")
   if (meta === undefined) {
     for (const { id } of log) if (id > 0) giveUp(segmentRow(id), "the row that it stands on is lost")
@@ -42,15 +42,19 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
     const snapshot =
       snapshotRows.length === 0
         ? undefined
-        : await whole(async () => {
-            const read = await readSnapshot(
-              port,
-              snapshotRows.map(({ body }) => body),
-              meta.hash,
-            )
-            state.load(read.state, read.format)
-            return read
-          }, giveUp)
+        : await whole(
+            "the snapshot",
+            async () => {
+              const read = await readSnapshot(
+                port,
+                snapshotRows.map(({ body }) => body),
+                meta.hash,
+              )
+              state.load(read.state, read.format)
+              return read
+            },
+            giveUp,
+          )
     const segments = log.filter(({ id }) => id > 0)
     const history = await historyOf(port, segments, snapshot, giveUp)
     const next = (snapshot?.sequence ?? 0) + 1
@@ -95,24 +99,28 @@ async function historyOf(
   const { sequence, oldestSequence, chainHash } = snapshot
   const kept: Kept[] = []
   const covered = segments.filter(({ id }) => id <= sequence)
-  const isRight = await whole(async () => {
-    let previous: Segment | undefined
-    for (let id = oldestSequence; id <= sequence; id++) {
-      const row = covered.find((each) => each.id === id)
-      if (row === undefined) throw new StoreCorrupt(segmentRow(id), "it is missing")
-      const segment = await readSegment(port, id, row.body)
-      const follows = previous === undefined || sameBytes(segment.previousHash, previous.hash)
-      if (segment.sequence !== id || !segment.isSealed || !follows) {
-        throw new StoreCorrupt(segmentRow(id), "it does not follow the segment before")
+  const isRight = await whole(
+    "the history",
+    async () => {
+      let previous: Segment | undefined
+      for (let id = oldestSequence; id <= sequence; id++) {
+        const row = covered.find((each) => each.id === id)
+        if (row === undefined) throw new StoreCorrupt(segmentRow(id), "it is missing")
+        const segment = await readSegment(port, id, row.body)
+        const follows = previous === undefined || sameBytes(segment.previousHash, previous.hash)
+        if (segment.sequence !== id || !segment.isSealed || !follows) {
+          throw new StoreCorrupt(segmentRow(id), "it does not follow the segment before")
+        }
+        if (id === sequence && !sameBytes(segment.hash, chainHash)) {
+          throw new StoreCorrupt(segmentRow(id), "it is not the segment that the snapshot covers")
+        }
+        previous = segment
+        kept.push({ row, segment })
       }
-      if (id === sequence && !sameBytes(segment.hash, chainHash)) {
-        throw new StoreCorrupt(segmentRow(id), "it is not the segment that the snapshot covers")
-      }
-      previous = segment
-      kept.push({ row, segment })
-    }
-    return true
-  }, giveUp)
+      return true
+    },
+    giveUp,
+  )
   return isRight ? kept : []
 }
 
@@ -139,19 +147,27 @@ async function liveOf(
   for (const [index, row] of rest.entries()) {
     const expected = next + index
     const before = kept.at(-1)?.segment
-    const segment = await whole(async () => {
-      if (row.id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
-      if (before !== undefined && !before.isSealed) {
-        throw new StoreCorrupt(segmentRow(row.id), "the segment before it is still open")
-      }
-      const read = await readSegment(port, row.id, row.body)
-      const isStart = index === 0 && hasSnapshot
-      if (read.sequence !== row.id || !sameBytes(read.previousHash, previousHash) || read.isAfterSnapshot !== isStart) {
-        throw new StoreCorrupt(segmentRow(row.id), "it does not follow the row before")
-      }
-      eachRecord(read, (record) => state.replay(record))
-      return read
-    }, giveUp)
+    const segment = await whole(
+      segmentRow(row.id),
+      async () => {
+        if (row.id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
+        if (before !== undefined && !before.isSealed) {
+          throw new StoreCorrupt(segmentRow(row.id), "the segment before it is still open")
+        }
+        const read = await readSegment(port, row.id, row.body)
+        const isStart = index === 0 && hasSnapshot
+        if (
+          read.sequence !== row.id ||
+          !sameBytes(read.previousHash, previousHash) ||
+          read.isAfterSnapshot !== isStart
+        ) {
+          throw new StoreCorrupt(segmentRow(row.id), "it does not follow the row before")
+        }
+        eachRecord(read, (record) => state.replay(record))
+        return read
+      },
+      giveUp,
+    )
     if (segment === undefined) {
       for (const { id } of rest.slice(index + (row.id === expected ? 1 : 0))) {
         giveUp(segmentRow(id), "a row that it stands on is lost")
@@ -178,14 +194,18 @@ async function snapshotParts(
   return parts.map((body, part) => ({ id: -1 - part, body })).reverse()
 }
 
-/** What `work` gives, or nothing where a row is not what was written. Other versions' rows are not for this one to judge. */
-async function whole<T>(work: () => Promise<T>, giveUp: GiveUp): Promise<T | undefined> {
+/**
+ * What `work` gives, or nothing where a row is not what was written. Other versions' rows are not for this one to judge.
+ *
+ * @param what it reads, where the fault does not say
+ */
+async function whole<T>(what: string, work: () => Promise<T>, giveUp: GiveUp): Promise<T | undefined> {
   try {
     return await work()
   } catch (error) {
+    if (error instanceof StoreVersion) throw error
     if (error instanceof StoreCorrupt) giveUp(error.row, error.failure)
-    else if (error instanceof Error && error.name === "StoreVersion") throw error
-    else giveUp("a row", error instanceof Error ? error.message : String(error))
+    else giveUp(what, error instanceof Error ? error.message : String(error))
     return undefined
   }
 }

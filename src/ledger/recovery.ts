@@ -17,8 +17,12 @@ export interface Recovered {
   /** Sum of the rows' bytes. */
   readonly bytes: number
   readonly rows: number
+  /** Those of the rows that are segments. */
+  readonly segments: number
   /** Records in the segments, covered ones that are kept as history included. */
   readonly records: number
+  /** Those of the records that the snapshot does not cover. */
+  readonly uncoveredRecords: number
   /** The last segment that the snapshot covers; 0 where there is none. */
   readonly coveredSequence: number
   /** The first segment that the log has. */
@@ -61,7 +65,7 @@ export async function recover(
       snapshotBytes = snapshot.state.length
     }
     const replayed = await replaySegments(port, state, segments, { ...covered, throughSequence })
-    return { state, bytes, rows, snapshotBytes, ...covered, ...replayed }
+    return { state, bytes, rows, segments: segments.length, snapshotBytes, ...covered, ...replayed }
   } catch (error) {
     state.free()
     throw error
@@ -108,12 +112,13 @@ async function replaySegments(
     metaHash,
     throughSequence,
   }: Covered & { readonly throughSequence: number },
-): Promise<{ open: Segment; records: number; logBytes: number }> {
+): Promise<{ open: Segment; records: number; uncoveredRecords: number; logBytes: number }> {
   // Covered segments are history: checked, not applied. Their chain must lead to the snapshot's.
   let expected = oldestSequence
   let previousHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
   let last: Segment | null = null
   let records = 0
+  let uncoveredRecords = 0
   let logBytes = 0
   for (const { id, body } of rows) {
     if (id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
@@ -135,6 +140,7 @@ async function replaySegments(
     }
     if (id > coveredSequence && segment.isSealed) logBytes += body.length
     records += segment.count
+    if (id > coveredSequence) uncoveredRecords += segment.count
     previousHash = segment.hash
     last = segment
     expected = id + 1
@@ -142,7 +148,7 @@ async function replaySegments(
   if (last === null || last.isSealed || last.sequence <= coveredSequence) {
     throw new StoreCorrupt(segmentRow(expected), "it is missing")
   }
-  return { open: last, records, logBytes }
+  return { open: last, records, uncoveredRecords, logBytes }
 }
 
 /** Names the row in what goes wrong with its content. */

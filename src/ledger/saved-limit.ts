@@ -1,6 +1,6 @@
 import { SAVED } from "../engine/limit.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
-import type { ByteWriter } from "./byte-writer.js"
+import { ByteWriter } from "./byte-writer.js"
 import type { OwnLimit } from "./own-limit.js"
 
 /** A saved cell of statistics: the key's hash, four counts, and the times of the last admission, denial and reset. */
@@ -56,17 +56,19 @@ export function saveLimit(
   const forgetBeforeMs = limit.names.size === 1 && limit.names.has(limit.name) ? 0 : keepStatsSinceMs
   let earliestMs = Number.POSITIVE_INFINITY
   for (const kind of Object.values(SAVED)) {
-    let cells = keys.save(kind, idleAtMs)
-    if (kind === SAVED.stats && keepStatsSinceMs > 0) {
-      cells = cells.filter((cell) => {
+    const cells = new ByteWriter()
+    let count = 0
+    keys.saveEach(kind, idleAtMs, (cell) => {
+      if (kind === SAVED.stats && keepStatsSinceMs > 0) {
         const lastMs = lastTimeOf(cell)
-        if (lastMs < forgetBeforeMs) return false
+        if (lastMs < forgetBeforeMs) return
         earliestMs = Math.min(earliestMs, lastMs)
-        return true
-      })
-    }
-    writer.varint(cells.length)
-    for (const cell of cells) writer.block(cell)
+      }
+      cells.block(cell)
+      count += 1
+    })
+    writer.varint(count)
+    writer.append(cells)
   }
   const names = [...limit.names].filter(
     (name) => forgetBeforeMs <= 0 || isWorthKeeping(limit, name, nowMs, forgetBeforeMs),
@@ -76,17 +78,21 @@ export function saveLimit(
   return earliestMs
 }
 
+/** How a limit is read. */
+export interface LoadRules {
+  /** That of the snapshot. */
+  readonly format: number
+  readonly keepsNames: boolean
+  /** The names that the limit had when it was written, where that is known: they are read only where some went. */
+  readonly knownNames?: Set<string>
+}
+
 /**
  * Reads what `saveLimit` wrote into a limit without keys.
  *
- * @param format that of the snapshot
  * @throws {MalformedBytes}
  */
-export function loadLimit(
-  reader: ByteReader,
-  limit: OwnLimit,
-  { format, keepsNames }: { readonly format: number; readonly keepsNames: boolean },
-): void {
+export function loadLimit(reader: ByteReader, limit: OwnLimit, { format, keepsNames, knownNames }: LoadRules): void {
   const { keys } = limit
   keys.charges = reader.varint()
   limit.tooOldBeforeMs = reader.varint()
@@ -104,12 +110,16 @@ export function loadLimit(
     for (let ahead = reader.varint(); ahead > 0; ahead--) limit.ahead.set(reader.text(), reader.varint())
   }
   for (const kind of Object.values(SAVED)) {
-    for (let cells = reader.varint(); cells > 0; cells--) {
-      if (!keys.load(kind, reader.block())) throw new MalformedBytes("a cell is not one")
-    }
+    if (!keys.loadEach(kind, reader.varint(), () => reader.block())) throw new MalformedBytes("a cell is not one")
   }
   if (format === 1) return
-  for (let names = reader.varint(); names > 0; names--) {
+  const names = reader.varint()
+  if (names === knownNames?.size) {
+    for (let left = names; left > 0; left--) reader.block()
+    limit.names = knownNames
+    return
+  }
+  for (let left = names; left > 0; left--) {
     const name = reader.text()
     if (keepsNames) limit.names.add(name)
   }

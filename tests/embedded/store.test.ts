@@ -217,7 +217,10 @@ describe("openLimiter()", () => {
         told += 1
       }
     }
-    await expect(fill()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+    await expect(fill()).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining("a commit failed: database or disk is full."),
+    })
     expect(told).toBeGreaterThan(5)
     database.exec("PRAGMA max_page_count = 1000000")
     const again = await Ledger.open(sqliteLedgerPort(database))

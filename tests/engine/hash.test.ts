@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
-import type { Limit } from "../../src/engine/limit.js"
+import type { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { randomSeed, type Seed } from "../../src/engine/seed.js"
 import { makeLimit } from "./make-limit.js"
 
@@ -25,7 +25,7 @@ function* structuredKeys(): Generator<string> {
 
 /** Reads hashes of keys: a saved cell starts with it. */
 class HashReader {
-  readonly #limit: Limit
+  readonly #limit: RecordedLimit
 
   constructor(seed: Seed) {
     this.#limit = makeLimit("1/hour", { seed })

@@ -74,6 +74,33 @@ describe("Limit", () => {
     expect(core.exports.allocatedBytes()).toBe(0)
   })
 
+  test("saveEach() and loadEach() carry cells of any length as save() and load() do", () => {
+    const core = new Core()
+    const policy = ["100000/day sliding_window_log", "200000/day"]
+    const limit = makeLimit(policy, { stats: true }, core)
+    // One cell is larger than the block that cells are staged in.
+    for (let i = 0; i < 2_000; i++)
+      limit.check(i % 3 === 0 ? "small" : i % 50 === 1 ? `key ${i}` : "large", 1, START_MS + i)
+    const copy = makeLimit(policy, { stats: true }, core)
+    for (const kind of Object.values(SAVED)) {
+      const cells: Uint8Array[] = []
+      limit.saveEach(kind, 0, (cell) => cells.push(cell.slice()))
+      expect(cells).toEqual(limit.save(kind, 0))
+      const left = [...cells]
+      expect(copy.loadEach(kind, cells.length, () => left.shift()!)).toBe(true)
+      expect(left).toEqual([])
+      const byHash = (some: Uint8Array[]) => some.map((cell) => cell.join()).sort()
+      expect(byHash(copy.save(kind, 0))).toEqual(byHash(cells))
+      if (cells.length === 0) continue
+      // Its key is there already.
+      expect(copy.loadEach(kind, 1, () => cells[0]!)).toBe(false)
+    }
+    expect(Math.max(...limit.save(SAVED.cells, 0).map(({ length }) => length))).toBeGreaterThan(4_096)
+    limit.free()
+    copy.free()
+    expect(core.exports.allocatedBytes()).toBe(0)
+  })
+
   test("chargeOf() finds the number of a charge only in a receipt of this limit", () => {
     const limit = makeLimit("100/hour", { issuerId: "me" })
     const ids = Array.from({ length: 40 }, () => limit.check("a", 1, START_MS).receipt.id)

@@ -6,13 +6,13 @@ const DIST = new URL("../../dist/src/", import.meta.url)
 /** What a program that runs apart starts with; `makeLimit` is as the tests' own, over the built engine. */
 const PROLOGUE = `
   const { Core } = await import(${JSON.stringify(new URL("engine/core.js", DIST))})
-  const { Limit } = await import(${JSON.stringify(new URL("engine/limit.js", DIST))})
+  const { RecordedLimit } = await import(${JSON.stringify(new URL("engine/recorded-limit.js", DIST))})
   const { parsePolicy } = await import(${JSON.stringify(new URL("policy/parse-policy.js", DIST))})
   const START_MS = 1_700_000_000_000
   const defaults = { maxKeys: 2 ** 32 - 1, onFull: "evict-nearest-full", stats: false, issuerId: "test" }
   const seed = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a]
   const makeLimit = (policy, options = {}) =>
-    new Limit(new Core(), parsePolicy(policy), { ...defaults, seed, ...options })
+    new RecordedLimit(new Core(), parsePolicy(policy), { ...defaults, seed, ...options })
 `
 
 /**

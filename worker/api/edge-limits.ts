@@ -310,7 +310,7 @@ export class EdgeLimits implements NamedLimits {
       if (inForce?.scope !== scope) return
       try {
         const found = await inForce.limiter.verify(key)
-        segments += found.rows
+        segments += found.segments
         records += found.records
         if (!found.replayEqualsLive) problems.push(`Replaying the log of ${show(key)} does not give its state.`)
       } catch (error) {

@@ -1,5 +1,6 @@
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
+import { formatCount } from "../format.js"
 import { flagOption, limitChoice } from "../option-values.js"
 import { write } from "../output.js"
 import { Progress } from "../progress.js"
@@ -43,6 +44,6 @@ export const clear: Command = {
       }
     }
     progress.end()
-    write(call, { reset }, () => `${reset} keys are full again\n`)
+    write(call, { reset }, () => `${formatCount(reset, "key")} ${reset === 1 ? "is" : "are"} full again\n`)
   },
 }

@@ -10,6 +10,7 @@ export function completionCommand(commands: () => readonly Command[]): Command {
     usage: "SHELL",
     least: 1,
     most: 1,
+    choices: SHELLS,
     asksLimits: false,
     options: {},
     examples: ['eval "$(sluice completion bash)"', "sluice completion fish | source"],

@@ -1,6 +1,6 @@
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
-import { formatNumber, formatSpan, formatTime } from "../format.js"
+import { formatCount, formatNumber, formatSpan, formatTime } from "../format.js"
 import { limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -35,7 +35,8 @@ export const explain: Command = {
         return `  ${plainText(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(rule.limit)} left, full in ${formatSpan(rule.resetAfterMs)}\n`
       })
       const events = recent.map(({ atMs, event, units, count }) => {
-        return `  ${formatTime(atMs)}  ${event.padEnd(7)} ${formatNumber(units)} units${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
+        const much = units > 0 ? `  ${formatCount(units, "unit")}` : ""
+        return `  ${formatTime(atMs)}  ${event.padEnd(7)}${much}${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
       })
       return [
         `${plainText(decision.key)} under ${plainText(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,

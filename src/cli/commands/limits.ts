@@ -3,7 +3,7 @@ import { formatDuration } from "../../policy/format-duration.js"
 import { LimitNotFound } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
-import { formatNumber, formatSpan, formatTime } from "../format.js"
+import { formatCount, formatNumber, formatSpan, formatTime } from "../format.js"
 import { choiceOption, limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -75,11 +75,11 @@ export const limitStatus: Command = {
         ["blocked", status.blockedForMs === 0 ? "no" : `for ${formatSpan(status.blockedForMs)}`],
         [
           "allowed",
-          `${formatNumber(stats.totalAllowed)} (${formatNumber(stats.totalAllowedCost)} units), last ${formatTime(stats.lastAllowedAt)}`,
+          `${formatNumber(stats.totalAllowed)} (${formatCount(stats.totalAllowedCost, "unit")}), last ${formatTime(stats.lastAllowedAt)}`,
         ],
         [
           "denied",
-          `${formatNumber(stats.totalDenied)} (${formatNumber(stats.totalDeniedCost)} units), last ${formatTime(stats.lastDeniedAt)}`,
+          `${formatNumber(stats.totalDenied)} (${formatCount(stats.totalDeniedCost, "unit")}), last ${formatTime(stats.lastDeniedAt)}`,
         ],
         ["reset", formatTime(stats.lastResetAt)],
       ]

@@ -1,6 +1,6 @@
 import type { Command, LogLine } from "../command.js"
 import { EXIT } from "../exit-code.js"
-import { formatNumber, formatTime } from "../format.js"
+import { formatCount, formatNumber, formatTime } from "../format.js"
 import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { jsonText, write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -21,7 +21,7 @@ export const logCompact: Command = {
     write(call, done, () => {
       const { records, bytesBefore, bytesAfter, detail = "There is no log." } = done
       if (bytesBefore === null || bytesAfter === null) return `${plainText(detail)}\n`
-      return `${formatNumber(records)} records folded: ${formatNumber(bytesBefore)} bytes before, ${formatNumber(bytesAfter)} after\n`
+      return `${formatCount(records, "record")} folded: ${formatNumber(bytesBefore)} bytes before, ${formatNumber(bytesAfter)} after\n`
     })
   },
 }
@@ -41,7 +41,7 @@ export const logVerify: Command = {
       const { ok, segments, records, problems } = found
       const verdict = ok ? call.style.green("sound") : call.style.red("not sound")
       const lines = problems.map((problem) => `  ${plainText(problem)}\n`).join("")
-      return `The log is ${verdict}: ${formatNumber(segments)} segments, ${formatNumber(records)} records\n${lines}`
+      return `The log is ${verdict}: ${formatCount(segments, "segment")}, ${formatCount(records, "record")}\n${lines}`
     })
     return found.ok ? EXIT.ok : EXIT.failed
   },
@@ -49,7 +49,7 @@ export const logVerify: Command = {
 
 function logLine({ atMs, event, limit, key, units, count }: LogLine): string {
   const what = [event.padEnd(7), key === null ? "" : plainText(key), limit === null ? "" : `under ${plainText(limit)}`]
-  const much = units > 0 ? `${formatNumber(units)} units` : ""
+  const much = units > 0 ? formatCount(units, "unit") : ""
   return `${[formatTime(atMs), ...what, much, count > 1 ? `${formatNumber(count)} times` : ""].filter(Boolean).join("  ")}\n`
 }
 

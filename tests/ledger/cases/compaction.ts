@@ -110,6 +110,24 @@ export const compactionCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "verify() leaves a log without news as it is, and tells its segments",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      expect(await ledger.verify()).toMatchObject({ rows: 2, segments: 1, sequence: 1, replayEqualsLive: true })
+      const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
+      ledger.check(limit, "a", 1, START_MS)
+      expect(await ledger.verify()).toMatchObject({ rows: 3, segments: 2, sequence: 2, replayEqualsLive: true })
+      const rows = readRows(port)
+      const isRight = { rows: 3, segments: 2, sequence: 2, records: 2, replayEqualsLive: true }
+      for (let look = 0; look < 3; look++) expect(await ledger.verify()).toMatchObject(isRight)
+      expect(readRows(port)).toEqual(rows)
+      await ledger.compact()
+      expect(await ledger.verify()).toMatchObject({ coveredSequence: 2, sequence: 3, replayEqualsLive: true })
+      await ledger.close()
+    },
+  },
+  {
     name: "compact() writes a snapshot in as many parts as it needs, and takes the old ones away",
     async run(makePort) {
       const port = makePort()

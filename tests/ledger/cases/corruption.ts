@@ -2,6 +2,7 @@ import fc from "fast-check"
 import { expect } from "vitest"
 import { HASH_BYTES } from "../../../src/ledger/envelope.js"
 import { Ledger } from "../../../src/ledger/ledger.js"
+import { longestPrefix } from "../../../src/ledger/longest-prefix.js"
 import type { LedgerPort } from "../../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import { StoreCorrupt, StoreVersion } from "../../../src/types/errors.js"
@@ -222,6 +223,40 @@ export const corruptionCases: readonly LedgerCase[] = [
       )
       // The last row's hash stands nowhere else.
       expect(opened).toBeGreaterThan(0)
+    },
+  },
+  {
+    name: "longestPrefix() of whatever was sealed with a right hash opens, and names what is given up",
+    async run(makePort) {
+      const port = makePort()
+      const rows = await fillSmallStore(port)
+      let gaveUpSome = 0
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...rows),
+          fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
+          async ({ id, body }, flips) => {
+            const changed = await resealed(port, body, (bytes) => {
+              for (const [at, flip] of flips) bytes[at % bytes.length]! ^= flip
+            })
+            const damaged = rows.map((row) => (row.id === id ? { id, body: changed } : row))
+            const kept = await longestPrefix(port, SMALL_STORE.core, damaged).catch((error: unknown) => {
+              expect(error).toBeInstanceOf(StoreVersion)
+              return null
+            })
+            if (kept === null) return
+            if (kept.gaveUp.length > 0) gaveUpSome += 1
+            for (const { row } of kept.gaveUp)
+              expect(row).toMatch(/^(the (snapshot|history|meta row)|snapshot part \d+|segment \d+)$/)
+            // Without its meta row nothing is left, and a new store is made.
+            if (kept.rows.length === 0) return
+            replaceRows(port, kept.rows)
+            expect(await refusal(port)).toBe(null)
+          },
+        ),
+        { numRuns: 500 },
+      )
+      expect(gaveUpSome).toBeGreaterThan(0)
     },
   },
   {

@@ -1,0 +1,36 @@
+import { spawnSync } from "node:child_process"
+import { describe, expect, test } from "vitest"
+import { run } from "./run.js"
+
+const hasBash = spawnSync("bash", ["--version"]).status === 0
+
+/** What bash offers for the last of some words. */
+async function offers(...words: readonly string[]): Promise<string[]> {
+  const { out: script } = await run(["completion", "bash"])
+  const asked = `${script}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sluice; printf '%s\\n' "\${COMPREPLY[@]}"`
+  const { stdout } = spawnSync("bash", ["-c", asked, "bash", ...words], { encoding: "utf8" })
+  return stdout.split("\n").filter((line) => line !== "")
+}
+
+describe("completion", () => {
+  test.skipIf(!hasBash)("bash offers commands, options, and what an argument may be", async () => {
+    expect(await offers("sluice", "lim")).toEqual(["limit"])
+    expect(await offers("sluice", "limit", "che")).toEqual(["check", "check-all"])
+    expect(await offers("sluice", "check", "a key", "--co")).toEqual(["--cost"])
+    expect(await offers("sluice", "completion", "")).toEqual(expect.arrayContaining(["bash", "zsh", "fish"]))
+  })
+
+  test.skipIf(!hasBash)("bash offers what the value of an option may be, and no options in its place", async () => {
+    expect(await offers("sluice", "limit", "top", "--by", "")).toEqual(["denied", "allowed"])
+    expect(await offers("sluice", "log", "export", "-f", "c")).toEqual(["csv"])
+    expect(await offers("sluice", "doctor", "--data-dir", "")).toEqual([])
+    expect(await offers("sluice", "doctor", "--data-dir", "x", "--js")).toEqual(["--json"])
+  })
+
+  test("fish knows letters, choices and paths", async () => {
+    const { out } = await run(["completion", "fish"])
+    expect(out).toMatch(/seen_subcommand_from top' -l by -r -a 'denied allowed' -d/)
+    expect(out).toMatch(/seen_subcommand_from doctor' -l data-dir -s d -r -F -d/)
+    expect(out).toMatch(/seen_subcommand_from completion' -a 'bash zsh fish'/)
+  })
+})

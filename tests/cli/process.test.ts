@@ -1,0 +1,60 @@
+import { type SpawnSyncOptions, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { closeSync, existsSync, openSync } from "node:fs"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { join } from "node:path"
+import { expect, test } from "vitest"
+import { run, Scratch } from "./run.js"
+
+const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
+const FULL = "/dev/full"
+
+function sluice(args: readonly string[], stdio: SpawnSyncOptions["stdio"]) {
+  return spawnSync(process.execPath, [MAIN, ...args], { stdio, encoding: "utf8", timeout: 20_000 })
+}
+
+test.skipIf(!existsSync(FULL))("output that a full disk does not take is exit code 1, and told", async () => {
+  using scratch = new Scratch()
+  const folder = ["--data-dir", scratch.file("data")]
+  await run(["init", ...folder, "--config", scratch.file("sluice.toml")])
+  const full = openSync(FULL, "w")
+  try {
+    for (const args of [["--version"], ["log", "export", ...folder], ["check", "a", ...folder]]) {
+      const { status, stderr } = sluice(args, ["ignore", full, "pipe"])
+      expect([status, stderr], args.join(" ")).toEqual([1, expect.stringMatching(/^error: Cannot write .*ENOSPC/)])
+    }
+  } finally {
+    closeSync(full)
+  }
+})
+
+test.skipIf(process.platform === "win32")("a reader that stops early is no failure", async () => {
+  using scratch = new Scratch()
+  const folder = ["--data-dir", scratch.file("data")]
+  await run(["init", ...folder, "--config", scratch.file("sluice.toml")])
+  const child = spawn(process.execPath, [MAIN, "log", "export", ...folder], { stdio: ["ignore", "pipe", "pipe"] })
+  child.stdout.destroy()
+  expect(await once(child, "exit")).toEqual([0, null])
+})
+
+test.skipIf(process.platform === "win32")(
+  "a command that has nothing to end in good order ends by a signal",
+  async () => {
+    // Never answers.
+    const asked = Promise.withResolvers<void>()
+    const server = createServer(() => asked.resolve()).listen(0, "127.0.0.1")
+    await once(server, "listening")
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const child = spawn(process.execPath, [MAIN, "limit", "list", "--server", url], { stdio: "ignore" })
+    try {
+      await asked.promise
+      child.kill("SIGINT")
+      expect(await once(child, "exit")).toEqual([null, "SIGINT"])
+    } finally {
+      child.kill("SIGKILL")
+      server.closeAllConnections()
+      server.close()
+    }
+  },
+)
