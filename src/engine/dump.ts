@@ -122,25 +122,26 @@ export function readDumpTables(
   let at = HEAD_AT + upTo(view.getUint32(HEAD_LENGTH_AT, true), 8)
   core.withScratch(BLOCK, (block) => {
     for (;;) {
-      if (at > bytes.length - CHECKSUM_BYTES - RECORD_HEAD) throw new DumpError("it has no end")
+      requireFit(at <= bytes.length - CHECKSUM_BYTES - RECORD_HEAD)
       const kind = view.getUint32(at, true)
       if (kind === END_KIND) break
       const length = view.getUint32(at + 4, true)
-      if (length < RECORD_HEAD || length > bytes.length - at || (kind !== CELL_KIND && length > BLOCK)) {
-        throw new DumpError(`a record says that it has ${length} bytes`)
-      }
+      requireFit(length >= RECORD_HEAD && length <= bytes.length - at && (kind === CELL_KIND || length <= BLOCK))
       if (kind === CELL_KIND) {
-        if (!loadCell(bytes.subarray(at + RECORD_HEAD, at + length))) throw new DumpError("a cell does not fit")
+        requireFit(loadCell(bytes.subarray(at + RECORD_HEAD, at + length)))
       } else {
         core.bytes.set(bytes.subarray(at, at + length), block)
-        if (exports.restoreRecord(limit, kind, block, length) !== 1) throw new DumpError("a table does not fit")
+        requireFit(exports.restoreRecord(limit, kind, block, length) === 1)
       }
       at += upTo(length, 8)
     }
   })
-  if (KINDS.some((kind) => exports.dumpBytes(limit, kind) > 0 && exports.restoreEnd(limit, kind) !== 1)) {
-    throw new DumpError("a table is not whole")
-  }
+  requireFit(KINDS.every((kind) => exports.dumpBytes(limit, kind) === 0 || exports.restoreEnd(limit, kind) === 1))
+}
+
+/** What only a dump that was made up can fail, since its checksum is right. */
+function requireFit(fits: boolean): void {
+  if (!fits) throw new DumpError("a record does not fit")
 }
 
 /** The checksum of bytes whose length is a multiple of 32, computed by the core at the speed of memory. */
