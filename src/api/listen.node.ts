@@ -5,6 +5,7 @@ import type { ApiAnswer, ApiRequest } from "./api-request.js"
 import type { Api } from "./create-api.js"
 import { tooLarge } from "./fetch-request.js"
 import { RequestError } from "./request-error.js"
+import { Turn } from "./turn.node.js"
 
 export interface ListenOptions {
   readonly host: string
@@ -41,6 +42,7 @@ export type Fallback = (request: ApiRequest) => ApiAnswer | null
 export async function listen(api: Api, options: ListenOptions, pages?: Fallback): Promise<Listening> {
   const { host, port, maxConnections = 4096, drainMs = 10_000 } = options
   const streams = new Set<AbortController>()
+  const turn = new Turn()
   let isClosing = false
   let answering = 0
   let tellAnswered = () => {}
@@ -71,6 +73,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     }
     const request = new NodeRequest(incoming, response, streams)
     const answer = pages?.(request) ?? (await api.handle(request))
+    if (turn.end !== null) await turn.end
     if (isClosing) response.setHeader("Connection", "close")
     // A body that was not read to its end stands before the next request.
     if (!incoming.complete && request.hasBody) response.setHeader("Connection", "close")
@@ -89,6 +92,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   // One after the other on each connection (RFC 9112, section 9.3.2): what is asked may change what is asked next.
   const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
     const { socket } = incoming
+    turn.begin()
     answering++
     response.once("close", () => {
       answering--
