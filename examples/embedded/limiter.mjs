@@ -1,4 +1,5 @@
 // Ten requests a day for each client, kept in a folder: kill it with `kill -9` and start it again, it goes on exactly.
+// node examples/embedded/limiter.mjs [FOLDER]; deno run -A and bun run it too
 import { openLimiter } from "sluice/embedded"
 
 await using limiter = await openLimiter({ path: process.argv[2] ?? "limits", policy: "10/day" })
