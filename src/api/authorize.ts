@@ -1,14 +1,17 @@
+import { networkText, parseIpAddress } from "../http/keys/ip-address.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Clock } from "../types/clock.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { ApiRequest } from "./api-request.js"
 import { RequestError } from "./request-error.js"
 
-/** The most wrong tokens from one address. */
+/** The most wrong tokens from one address or, of IPv6, one network: a client there has addresses without end. */
 const LOGIN_POLICY = "10/minute as login"
 /** How many addresses that have logged in are remembered, the longest unseen forgotten first. */
 const MOST_FRIENDS = 10_000
 const UNKNOWN_ADDRESS = "unknown"
+/** What one client of IPv6 may have, in bits. */
+const IPV6_PREFIX = 56
 /** What a Host may be where anybody may ask: a name that only this machine resolves to itself. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -41,7 +44,7 @@ export function requireTokenText(token: string): void {
  * Lets requests pass that carry the token.
  *
  * Digests are compared, over their whole length, so that the time tells nothing of the token. Ten wrong tokens in a
- * minute from one address and its next ones are not looked at, right or wrong, until a minute's tenth has passed; an
+ * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth has passed; an
  * address from which the token was seen goes on being served, so that nobody locks out others behind the same address.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
@@ -54,7 +57,7 @@ export function requireToken(token: string, { clock, onRefusal, digest }: TokenG
     const address = request.address ?? UNKNOWN_ADDRESS
     const isFriend = friends.has(address)
     if (!isFriend) {
-      const { allowed, retryAfterMs } = failures.peek(address)
+      const { allowed, retryAfterMs } = failures.peek(networkOf(address))
       if (!allowed) throw tooMany(retryAfterMs)
     }
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.header("authorization") ?? "")?.[1]
@@ -63,7 +66,7 @@ export function requireToken(token: string, { clock, onRefusal, digest }: TokenG
       return
     }
     onRefusal()
-    const { allowed, retryAfterMs } = failures.check(address)
+    const { allowed, retryAfterMs } = failures.check(networkOf(address))
     if (!allowed) throw tooMany(retryAfterMs)
     throw new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
       "WWW-Authenticate":
@@ -101,6 +104,11 @@ export function refuseOtherOrigins(request: ApiRequest): void {
 
 function hostOf(origin: string): string | null {
   return /^https?:\/\/([^/]+)$/.exec(origin)?.[1] ?? null
+}
+
+function networkOf(address: string): string {
+  const parsed = parseIpAddress(address)
+  return parsed === undefined ? address : networkText(parsed, IPV6_PREFIX)
 }
 
 function befriend(friends: Map<string, true>, address: string): void {

@@ -47,6 +47,15 @@ describe("the token", () => {
     expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
   })
 
+  test("wrong ones from the addresses of one IPv6 network count together, and those of another apart", async () => {
+    const { api } = serveApi()
+    const statusFrom = async (address: string) => (await api.fetch(health({}), address)).status
+    for (let host = 1; host <= 10; host++)
+      expect(await statusFrom(`2001:db8:0:12${host.toString(16)}0::${host}`)).toBe(401)
+    expect(await statusFrom("2001:db8:0:12ff::1")).toBe(429)
+    expect(await statusFrom("2001:db8:0:1300::1")).toBe(401)
+  })
+
   test("nobody locks out others behind an address that has logged in", async () => {
     const { api } = serveApi()
     const right = { authorization: `Bearer ${TOKEN}` }
