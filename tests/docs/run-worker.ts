@@ -1,12 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
-import { Miniflare } from "miniflare"
+import type { Miniflare } from "miniflare"
+import { startWorker } from "../start-worker.js"
 import type { Answer } from "./example.js"
 import type { Outcome } from "./promises.js"
 
-type Bundle = (source: string, folder: string) => Promise<{ worker: string; wasm: string[] }>
-
-const COMPATIBILITY_DATE = "2026-11-02"
 const OUTCOMES = "/.outcomes"
 const MOST_REQUESTS = 500
 
@@ -29,29 +27,7 @@ export async function answersOf(file: string, answers: readonly Answer[]): Promi
   mkdirSync(folder)
   const entry = join(dirname(file), `${basename(folder)}.entry.mts`)
   writeFileSync(entry, entryOf(file))
-  const { bundle } = (await import(new URL("../../bench/edge/bundle.mjs", import.meta.url).href)) as { bundle: Bundle }
-  const { worker, wasm } = await bundle(entry, folder)
-  const read = (name: string) => readFileSync(join(folder, name))
-  const miniflare = new Miniflare({
-    workers: [
-      {
-        config: {
-          name: "docs",
-          compatibilityDate: COMPATIBILITY_DATE,
-          manifest: {
-            mainModule: worker,
-            modulesRoot: folder,
-            modules: {
-              [worker]: { type: "esm", contents: read(worker).toString() },
-              ...Object.fromEntries(wasm.map((name) => [name, { type: "wasm" as const, contents: read(name) }])),
-            },
-          },
-          env: { LIMITER: { type: "durable-object", worker: "docs", exportName: "LimiterObject" } },
-          exports: { LimiterObject: { type: "durable-object", storage: "sqlite" } },
-        },
-      },
-    ],
-  })
+  const miniflare = await startWorker(entry, folder, { objects: { LIMITER: "LimiterObject" } })
   try {
     const outcomes: Outcome[] = []
     if (answers.length === 0) await ask(miniflare, { method: "GET", path: "/", requestFields: [] })

@@ -1,40 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { Miniflare } from "miniflare"
+import type { Miniflare } from "miniflare"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-
-type Bundle = (source: string, folder: string) => Promise<{ worker: string; wasm: string[] }>
+import { startWorker } from "../start-worker.js"
 
 const root = join(import.meta.dirname, "..", "..")
 const folder = mkdtempSync(join(root, "dist", ".example-worker-"))
 let miniflare: Miniflare
 
 beforeAll(async () => {
-  const { bundle } = (await import(new URL("../../bench/edge/bundle.mjs", import.meta.url).href)) as { bundle: Bundle }
-  const { worker, wasm } = await bundle(join(root, "examples", "worker", "index.ts"), folder)
-  const read = (name: string) => readFileSync(join(folder, name))
-  miniflare = new Miniflare({
-    workers: [
-      {
-        config: {
-          name: "example",
-          compatibilityDate: "2026-11-02",
-          manifest: {
-            mainModule: worker,
-            modulesRoot: folder,
-            modules: {
-              [worker]: { type: "esm", contents: read(worker).toString() },
-              ...Object.fromEntries(wasm.map((name) => [name, { type: "wasm" as const, contents: read(name) }])),
-            },
-          },
-          env: {
-            LIMITER: { type: "durable-object", worker: "example", exportName: "LimiterObject" },
-            ADMIN_TOKEN: { type: "text", value: "local" },
-          },
-          exports: { LimiterObject: { type: "durable-object", storage: "sqlite" } },
-        },
-      },
-    ],
+  miniflare = await startWorker(join(root, "examples", "worker", "index.ts"), folder, {
+    objects: { LIMITER: "LimiterObject" },
+    variables: { ADMIN_TOKEN: "local" },
   })
 }, 60_000)
 

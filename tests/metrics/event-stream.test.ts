@@ -1,20 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { EventStream } from "../../src/metrics/event-stream.js"
-import type { Decision } from "../../src/types/decision.js"
+import { makeDecision } from "../make-decision.js"
 
-const decision: Decision = {
-  allowed: true,
-  key: "a",
-  policy: "default",
-  algorithm: "gcra",
-  limit: 5,
-  remaining: 4,
-  cost: 1,
-  retryAfterMs: 0,
-  resetAfterMs: 10,
-  delayMs: 0,
-  reason: "ok",
-}
+const decision = makeDecision()
 
 const ids = (events: readonly { id: number }[]) => events.map(({ id }) => id)
 

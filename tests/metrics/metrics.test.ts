@@ -2,24 +2,9 @@ import { spawnSync } from "node:child_process"
 import parse from "parse-prometheus-text-format"
 import { describe, expect, test } from "vitest"
 import { type LimitGauge, Metrics } from "../../src/metrics/metrics.js"
-import type { Decision } from "../../src/types/decision.js"
+import { makeDecision } from "../make-decision.js"
 
 const HOSTILE = `<b>"\\\n\r\u0007\u001b[31m}${"\u2028"} 1\nsluice_fake 1\n`
-
-const decided = (over: Partial<Decision>): Decision => ({
-  allowed: true,
-  key: "a",
-  policy: "default",
-  algorithm: "gcra",
-  limit: 5,
-  remaining: 4,
-  cost: 1,
-  retryAfterMs: 0,
-  resetAfterMs: 10,
-  delayMs: 0,
-  reason: "ok",
-  ...over,
-})
 
 const gauge = (over: Partial<LimitGauge>): LimitGauge => ({
   limit: "api",
@@ -41,10 +26,10 @@ const label = (labels: Readonly<Record<string, string>> | undefined, name: strin
 /** A full text, with keys told as they are. */
 function fullText(): string {
   const metrics = new Metrics({ keyLabel: (key) => key })
-  metrics.decided(decided({ key: HOSTILE }), HOSTILE, 0.0004)
-  metrics.decided(decided({ allowed: false, reason: "limit", cost: 3 }), "api", 0.02)
-  metrics.decided(decided({ allowed: false, reason: "cached" }), "api", 0)
-  metrics.decided(decided({ reason: "fail-open" }), "api", 100)
+  metrics.decided(makeDecision({ key: HOSTILE }), HOSTILE, 0.0004)
+  metrics.decided(makeDecision({ allowed: false, reason: "limit", cost: 3 }), "api", 0.02)
+  metrics.decided(makeDecision({ allowed: false, reason: "cached" }), "api", 0)
+  metrics.decided(makeDecision({ reason: "fail-open" }), "api", 100)
   metrics.commitSeconds.observe(0.001)
   metrics.loginRefused()
   return metrics.render([gauge({}), gauge({ limit: HOSTILE, isKey: true })], {
@@ -95,7 +80,7 @@ describe("Metrics.render()", () => {
 
   test("tells no key unless it is asked to, nor the state of a key's own limit", () => {
     const metrics = new Metrics()
-    metrics.decided(decided({ key: "alice@example.com", allowed: false }), "default", 0.001)
+    metrics.decided(makeDecision({ key: "alice@example.com", allowed: false }), "default", 0.001)
     const text = metrics.render([gauge({ limit: "bob@example.com", isKey: true })])
     expect(text).not.toContain("@example.com")
     expect(familyOf(text, "sluice_limit_info")).toBeUndefined()
@@ -103,7 +88,7 @@ describe("Metrics.render()", () => {
 
   test("tells one sample for several keys that are mapped to one label", () => {
     const metrics = new Metrics({ keyLabel: (key) => key.slice(0, 1) })
-    for (const key of ["a1", "a2", "b1"]) metrics.decided(decided({ key, allowed: false }), "api", 0)
+    for (const key of ["a1", "a2", "b1"]) metrics.decided(makeDecision({ key, allowed: false }), "api", 0)
     const limits = ["a1", "a2"].map((limit) => gauge({ limit, isKey: true }))
     const text = metrics.render(limits)
     expect(
@@ -117,7 +102,7 @@ describe("Metrics.render()", () => {
 
   test("bounds the series: what is beyond counts as other", () => {
     const metrics = new Metrics({ maxSeries: 3 })
-    for (let number = 0; number < 100; number++) metrics.decided(decided({}), `limit-${number}`, 0)
+    for (let number = 0; number < 100; number++) metrics.decided(makeDecision({}), `limit-${number}`, 0)
     const family = familyOf(metrics.render([]), "sluice_requests_allowed_total")
     expect(family?.metrics.length).toBe(4)
     expect(family?.metrics.find(({ labels }) => label(labels, "limit") === "other")?.value).toBe("97")
