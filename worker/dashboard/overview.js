@@ -2,7 +2,8 @@ import { get } from "./api.js"
 import { h, number, shown, table, time } from "./dom.js"
 import uPlot from "./uplot.js"
 
-const POINTS = 180
+/** What the chart shows, in seconds. */
+const SPAN = 180
 const EVERY_MS = 1_000
 const TOP_EVERY = 3
 
@@ -15,7 +16,11 @@ function makeChart(place, data) {
     {
       width: place.clientWidth,
       height: 240,
-      scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+      scales: {
+        // Whole from the start: made to fit the first points, it would show years.
+        x: { range: (_, __, last) => [(last ?? Date.now() / 1000) - SPAN, last ?? Date.now() / 1000] },
+        y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
+      },
       axes: [axis, { ...axis, size: 60, values: (_, values) => values.map((value) => value.toLocaleString("en-US")) }],
       series: [
         { label: "time" },
@@ -68,10 +73,9 @@ export function overviewView({ main, go, act, state }) {
       const seconds = (atMs - before.atMs) / 1000
       const rate = (name) => Math.max(0, totals[name] - before.totals[name]) / seconds
       const rates = { allowed: rate("allowed"), denied: rate("denied") }
-      for (const [index, value] of [atMs / 1000, rates.allowed, rates.denied].entries()) {
-        data[index].push(value)
-        if (data[index].length > POINTS) data[index].shift()
-      }
+      const at = atMs / 1000
+      for (const [index, value] of [at, rates.allowed, rates.denied].entries()) data[index].push(value)
+      while (data[0][0] < at - SPAN) for (const column of data) column.shift()
       chart.setData(data)
       tiles.allowedRate.textContent = number(rates.allowed)
       tiles.deniedRate.textContent = number(rates.denied)
