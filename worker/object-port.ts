@@ -1,10 +1,15 @@
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "../src/ledger/sql-port.js"
 
+/** A commit that was begun longer ago, ms, is taken to be durable when checks are grouped. */
+const COMMIT_MS = 50
+
 /** A Durable Object's storage as a ledger's SQL; it counts the rows that are billed as written. */
 class ObjectSql implements SqlPort {
   readonly #storage: DurableObjectStorage
-  /** Settles when what was written last is durable; `null` when all is. */
+  /** Settles when what was written last is durable; `null` when it is, or nobody asked. */
   #syncing: Promise<void> | null = null
+  #isDurable = true
+  #writtenAtMs = 0
   rowsWritten = 0
 
   constructor(storage: DurableObjectStorage) {
@@ -14,12 +19,26 @@ class ObjectSql implements SqlPort {
   run(statement: string, ...values: SqlValue[]): void {
     const cursor = this.#storage.sql.exec(statement, ...values)
     this.rowsWritten += cursor.rowsWritten
-    if (this.#syncing !== null) return
+    const nowMs = Date.now()
+    const isBusy = this.#wroteAt(nowMs)
+    this.#isDurable = false
+    this.#writtenAtMs = nowMs
+    // Others will come while this one is on its way, and then know at once when it is durable.
+    if (isBusy) void this.#sync()
+  }
+
+  #wroteAt(nowMs: number): boolean {
+    return Math.abs(nowMs - this.#writtenAtMs) < COMMIT_MS
+  }
+
+  #sync(): Promise<void> {
     const done = () => {
       this.#syncing = null
+      this.#isDurable = true
     }
     // A sync that fails takes the object with it; whoever waits only needs to go on.
-    this.#syncing = this.#storage.sync().then(done, done)
+    this.#syncing ??= this.#storage.sync().then(done, done)
+    return this.#syncing
   }
 
   *rows(statement: string, ...values: SqlValue[]): Iterable<LogRow> {
@@ -32,10 +51,13 @@ class ObjectSql implements SqlPort {
     return this.#storage.transactionSync(work)
   }
 
-  /** Runs `work` now, or once the commit that is on its way is durable. */
+  /**
+   * Runs `work` now, or once the commit that is on its way is durable. Being told of that costs about as much as a row,
+   * so an object that is asked now and then asks only where somebody comes right after a write.
+   */
   afterCommit(work: () => void): void {
-    if (this.#syncing === null) work()
-    else void this.#syncing.then(work)
+    if (this.#isDurable || !this.#wroteAt(Date.now())) work()
+    else void this.#sync().then(work)
   }
 }
 
