@@ -345,7 +345,7 @@ export class EdgeLimiter implements Limiter {
     }
   }
 
-  async #call<T>(
+  #call<T>(
     key: string,
     ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,
     manner: CallManner,

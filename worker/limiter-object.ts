@@ -309,7 +309,7 @@ export class LimiterObject extends DurableObject {
    * Runs a verb under the policy that the caller sent, or the one in force. One that is none is refused before anything
    * is stored.
    */
-  async #ask<T>(subject: Subject, verb: (asked: Asked) => T): Promise<Awaited<T>> {
+  #ask<T>(subject: Subject, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
     const { limit = LIMIT_NAME, sync = "always" } = subject
     return this.#home.ask(sync, (ledger, nowMs) =>

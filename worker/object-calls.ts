@@ -40,15 +40,15 @@ export class ObjectCalls {
 
   /** @throws {StoreUnavailable} where the object did not answer; else what it threw, with its class */
   call<T>(name: string, ask: (stub: ObjectStub) => Promise<T> | T, { repeatable, timeoutMs }: CallManner): Promise<T> {
-    const answer = this.#ask(name, ask, repeatable)
+    const answer = repeatable ? this.#repeatedly(name, ask) : this.#once(name, ask)
     return timeoutMs === undefined ? answer : withDeadline(answer, timeoutMs)
   }
 
-  async #ask<T>(name: string, ask: (stub: ObjectStub) => Promise<T> | T, repeatable: boolean): Promise<T> {
+  async #repeatedly<T>(name: string, ask: (stub: ObjectStub) => Promise<T> | T): Promise<T> {
     try {
       return await this.#once(name, ask)
     } catch (error) {
-      if (!repeatable || !(error instanceof StoreUnavailable) || isOverloaded(error)) throw error
+      if (!(error instanceof StoreUnavailable) || isOverloaded(error)) throw error
     }
     return this.#once(name, ask)
   }

@@ -66,7 +66,7 @@ export class ObjectLedger {
    *
    * @param sync when an answer may be given; where callers differ, as the strictest of them says
    */
-  async ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): Promise<Awaited<T>> {
+  ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): Promise<Awaited<T>> {
     this.#sync = this.#sync === null ? sync : strictestOf([this.#sync, sync])
     return this.#withOpen((open) => {
       const nowMs = this.#now()

@@ -99,6 +99,14 @@ export class ByteWriter {
     return true
   }
 
+  /** Writes over what stands at a place: `write` must write as many bytes as it finds there. */
+  over(at: number, write: (writer: this) => void): void {
+    const length = this.#length
+    this.#length = at
+    write(this)
+    this.#length = length
+  }
+
   /** A copy of what was written, with `room` zero bytes after it. */
   copy(room = 0): Uint8Array {
     const copy = new Uint8Array(this.#length + room)

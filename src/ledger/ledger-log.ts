@@ -141,7 +141,11 @@ export class LedgerLog {
   async #write(): Promise<void> {
     this.requireOpen()
     if (!this.writer.hasNews) return
-    await this.#orFail(() => this.writer.write(this.writer.close("full")))
+    try {
+      await this.writer.write(this.writer.close("full"))
+    } catch (error) {
+      throw this.fail(error)
+    }
   }
 
   async #compactIfLong(): Promise<void> {

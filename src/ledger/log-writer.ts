@@ -28,6 +28,9 @@ interface SealedSegment {
   readonly hash: Uint8Array
 }
 
+/** What most commits close. */
+const NONE_SEALED: readonly SealedSegment[] = []
+
 /** The open segment as a commit writes it. */
 interface OpenSegment {
   readonly sequence: number
@@ -195,7 +198,7 @@ export class LogWriter {
 
   /** Writes closed segments and the open one in one transaction, with `also` in it. */
   async write(closed: readonly SegmentWriter[], also?: () => void): Promise<void> {
-    const sealed = await this.#seal(closed)
+    const sealed = closed.length === 0 ? NONE_SEALED : await this.#seal(closed)
     const open = await this.#sealOpen()
     // Who abandoned the ledger while the hashes were made may have opened another on the same rows.
     this.#requireOpen()

@@ -1,5 +1,4 @@
 import { ByteReader, MalformedBytes } from "./byte-reader.js"
-import { ByteWriter } from "./byte-writer.js"
 import { beginRow, HASH_BYTES, KIND, openRow, type Sealed, sealRow } from "./envelope.js"
 import { type LogRecord, RecordDecoder, RecordEncoder } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
@@ -16,6 +15,8 @@ import type { LedgerPort } from "./sql-port.js"
 const SEALED_FLAG = 1
 /** A snapshot covers the segment before: without one, or with an older one, the log is not whole. */
 const AFTER_SNAPSHOT_FLAG = 2
+/** From the flags up to the records, before they are known. */
+const NO_HEADER = new Uint8Array(1 + 8 + HASH_BYTES + 4 + 4)
 
 /** A segment that is read. */
 export interface Segment {
@@ -36,13 +37,17 @@ export class SegmentWriter {
   /** The hash of the segment before; known when that one is sealed. */
   previousHash: Uint8Array
   isAfterSnapshot = false
-  readonly #records = new ByteWriter()
-  readonly #encoder = new RecordEncoder(this.#records)
+  /** The row up to its last record. Its header is written when it is sealed. */
+  readonly #row = beginRow(KIND.segment)
+  readonly #headerAt = this.#row.length
+  readonly #recordsAt = this.#headerAt + NO_HEADER.length
+  readonly #encoder = new RecordEncoder(this.#row)
   #count = 0
 
   constructor(sequence: number, previousHash: Uint8Array = new Uint8Array(HASH_BYTES)) {
     this.sequence = sequence
     this.previousHash = previousHash
+    this.#row.bytes(NO_HEADER)
   }
 
   /** Goes on with a segment that is read. @throws {MalformedBytes} */
@@ -55,7 +60,7 @@ export class SegmentWriter {
 
   /** Bytes of its records. */
   get length(): number {
-    return this.#records.length
+    return this.#row.length - this.#recordsAt
   }
 
   get count(): number {
@@ -69,14 +74,15 @@ export class SegmentWriter {
 
   /** The row as it is now. What is appended from here on is not in it. */
   seal(port: LedgerPort, { isSealed }: { readonly isSealed: boolean }): Promise<Sealed> {
-    const row = beginRow(KIND.segment)
-    row.u8((isSealed ? SEALED_FLAG : 0) | (this.isAfterSnapshot ? AFTER_SNAPSHOT_FLAG : 0))
-    row.f64(this.sequence)
-    row.bytes(this.previousHash)
-    row.u32(this.#count)
-    row.u32(this.#records.length)
-    row.bytes(this.#records.copy())
-    return sealRow(port, row)
+    const { length } = this
+    this.#row.over(this.#headerAt, (row) => {
+      row.u8((isSealed ? SEALED_FLAG : 0) | (this.isAfterSnapshot ? AFTER_SNAPSHOT_FLAG : 0))
+      row.f64(this.sequence)
+      row.bytes(this.previousHash)
+      row.u32(this.#count)
+      row.u32(length)
+    })
+    return sealRow(port, this.#row)
   }
 }
 
