@@ -10,6 +10,12 @@ import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
  */
 const LINGER_MS = 3_600_000
 
+/**
+ * How long records may wait for others under `ahead`. Whatever is lost of them, the key's block counts as used: so about
+ * one row is written for each block. Less time than an object without calls stays in memory.
+ */
+const AHEAD_FLUSH_MS = 5_000
+
 let theCore: Core | null = null
 
 /** The objects of an isolate share one core: its memory is theirs together. */
@@ -147,6 +153,7 @@ export class ObjectLedger {
       core: sharedCore(),
       sync,
       openedAtMs: this.#now(),
+      ...(sync === "ahead" && { flushEveryMs: AHEAD_FLUSH_MS }),
       ...(this.#holdsMany && { keepStatsMs: LINGER_MS }),
     })
     this.#hasAlarm = (await this.#storage.getAlarm()) !== null

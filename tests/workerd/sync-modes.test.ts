@@ -1,6 +1,6 @@
 import { abortAllDurableObjects, evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { EdgeLimiter, type ObjectReport } from "../../worker/sluice-worker.js"
 import { freshName, realLimiter } from "./objects.js"
 
@@ -28,6 +28,25 @@ describe("LimiterObject under each way of syncing", () => {
     expect(always).toBeLessThanOrEqual(1.05)
     expect(ahead).toBeLessThanOrEqual(0.2)
     expect(batch).toBeLessThanOrEqual(0.2)
+  })
+
+  test("writes about one row for each block under ahead, however far the checks are apart", async () => {
+    const { limiter, object } = realLimiter("1000000/day", { sync: "ahead" })
+    await limiter.check("a")
+    const before = await object().report()
+    vi.useFakeTimers({ toFake: ["setTimeout"] })
+    try {
+      for (let check = 0; check < 16; check++) {
+        await limiter.check("a")
+        vi.advanceTimersByTime(200)
+      }
+      vi.advanceTimersByTime(5_000)
+    } finally {
+      vi.useRealTimers()
+    }
+    const after = await object().report()
+    expect(after.rowsWritten - before.rowsWritten).toBeGreaterThanOrEqual(1)
+    expect(after.rowsWritten - before.rowsWritten).toBeLessThanOrEqual(4)
   })
 
   test("always keeps every admission through an eviction", async () => {
