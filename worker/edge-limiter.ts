@@ -345,11 +345,7 @@ export class EdgeLimiter implements Limiter {
     }
   }
 
-  #call<T>(
-    key: string,
-    ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,
-    manner: CallManner,
-  ): Promise<T> {
+  #call<T>(key: string, ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T, manner: CallManner): Promise<T> {
     requireKey(key)
     const subject = this.#subject(key)
     return this.#calls.call(this.#objectName(key), (stub) => ask(stub, subject), { ...manner, ...this.#timeout })
