@@ -97,11 +97,11 @@ export class EdgeLimiter implements Limiter {
     const cost = this.#costOf(key, options)
     const id = options?.id
     // What was admitted under an id is told again whatever came since.
-    if (id !== undefined) return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost, id), REPEATABLE)
+    if (id !== undefined) return this.#checkByObject(key, cost, id)
     const known = this.denialCache?.find(this.#cacheName(key), this.policy, cost)
     if (known) return known
     if (this.#leases?.takes(cost)) return this.#checkLeased(this.#leases, key, cost)
-    return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
+    return this.#checkByObject(key, cost)
   }
 
   /**
@@ -234,7 +234,7 @@ export class EdgeLimiter implements Limiter {
       // Were every check that waited to ask for itself, an object with too much to do would get all the more.
       if (waited === "lost") throw new StoreUnavailable("the Durable Object did not answer a draw in time")
     }
-    return this.#ask(key, cost, (stub, subject) => stub.check(subject, cost), ONCE)
+    return this.#checkByObject(key, cost)
   }
 
   async #draw(
@@ -317,12 +317,10 @@ export class EdgeLimiter implements Limiter {
   }
 
   /** A check by an object, whose denial is remembered. */
-  async #ask(
-    key: string,
-    cost: number,
-    ask: (stub: ObjectStub, subject: Subject) => Promise<Decision> | Decision,
-    manner: CallManner,
-  ): Promise<Decision> {
+  async #checkByObject(key: string, cost: number, id?: string): Promise<Decision> {
+    const ask = async (stub: ObjectStub, subject: Subject): Promise<Decision> =>
+      JSON.parse(await stub.check(subject, cost, id))
+    const manner = id === undefined ? ONCE : REPEATABLE
     if (this.denialCache === null || cost === 0) return this.#call(key, ask, manner)
     const name = this.#cacheName(key)
     const ticket = this.denialCache.ticket(name)
