@@ -41,7 +41,6 @@ export type Fallback = (request: ApiRequest) => ApiAnswer | null
 export async function listen(api: Api, options: ListenOptions, pages?: Fallback): Promise<Listening> {
   const { host, port, maxConnections = 4096, drainMs = 10_000 } = options
   const streams = new Set<AbortController>()
-  const turn = new Turn()
   let isClosing = false
   let answering = 0
   let tellAnswered = () => {}
@@ -61,8 +60,6 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   async function answer(request: NodeRequest, line: RequestLine): Promise<void> {
     const { incoming, response } = request
     try {
-      // What came in the same packet is parsed by then, and with it the body of a check.
-      await null
       if (line.isRefused) return void response.destroy()
       if (hasSeveralHosts(incoming)) {
         // Node's parser takes the first (RFC 9112, section 3.2), another one may take the last.
@@ -70,7 +67,6 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
         return void response.writeHead(400, { Connection: "close", "Content-Length": 0 }).end()
       }
       const answer = pages?.(request) ?? (await api.handle(request))
-      if (turn.end !== null) await turn.end
       if (isClosing) response.setHeader("Connection", "close")
       // A body that was not read to its end stands before the next request.
       if (!incoming.complete && request.hasBody) response.setHeader("Connection", "close")
@@ -93,16 +89,18 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     noDelay: true,
   })
   const lines = new WeakMap<Socket, RequestLine>()
-  const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
-    const { socket } = incoming
-    turn.begin()
-    answering++
+  const turn = new Turn((request: NodeRequest) => {
+    const { socket } = request.incoming
     let line = lines.get(socket)
     if (line === undefined) {
       line = new RequestLine(answer)
       lines.set(socket, line)
     }
-    line.take(new NodeRequest(incoming, response, streams))
+    line.take(request)
+  })
+  const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
+    answering++
+    turn.add(new NodeRequest(incoming, response, streams))
   }
   server.on("request", onRequest)
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.

@@ -73,6 +73,7 @@ export class NodeRequest implements ApiRequest {
 
   #bodyToCome(maxBytes: number): Promise<string> {
     const { incoming } = this
+    if (incoming.closed) throw endedEarly()
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = []
       let bytes = 0
@@ -96,10 +97,14 @@ export class NodeRequest implements ApiRequest {
       incoming.once("error", reject)
       // Not made where nobody hears it: an error costs a stack trace.
       incoming.once("close", () => {
-        if (!incoming.complete) reject(new RequestError(400, "Cannot read the request: its body ended early."))
+        if (!incoming.complete) reject(endedEarly())
       })
     })
   }
+}
+
+function endedEarly(): RequestError {
+  return new RequestError(400, "Cannot read the request: its body ended early.")
 }
 
 /** @throws {RequestError} where it is no UTF-8: replaced, two keys could become one */
