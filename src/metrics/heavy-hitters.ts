@@ -8,9 +8,11 @@ export interface HeavyHitter {
 }
 
 interface Entry {
-  key: string
+  readonly key: string
   count: number
-  error: number
+  readonly error: number
+  /** Where it is in the heap. */
+  place: number
 }
 
 /**
@@ -25,7 +27,7 @@ interface Entry {
 export class HeavyHitters {
   readonly #capacity: number
   readonly #heap: Entry[] = []
-  readonly #places = new Map<string, number>()
+  readonly #entries = new Map<string, Entry>()
   #total = 0
 
   /** @param capacity how many keys are counted at once, 1 or more */
@@ -47,23 +49,27 @@ export class HeavyHitters {
 
   add(key: string, times = 1): void {
     this.#total += times
-    const place = this.#places.get(key)
-    if (place !== undefined) {
-      this.#heap[place]!.count += times
-      this.#sink(place)
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      known.count += times
+      this.#sink(known.place)
       return
     }
     if (this.#heap.length < this.#capacity) {
-      this.#heap.push({ key, count: times, error: 0 })
-      this.#places.set(key, this.#heap.length - 1)
-      this.#rise(this.#heap.length - 1)
+      const place = this.#heap.length
+      this.#put({ key, count: times, error: 0, place })
+      this.#rise(place)
       return
     }
     const smallest = this.#heap[0]!
-    this.#places.delete(smallest.key)
-    this.#heap[0] = { key, count: smallest.count + times, error: smallest.count }
-    this.#places.set(key, 0)
+    this.#entries.delete(smallest.key)
+    this.#put({ key, count: smallest.count + times, error: smallest.count, place: 0 })
     this.#sink(0)
+  }
+
+  #put(entry: Entry): void {
+    this.#heap[entry.place] = entry
+    this.#entries.set(entry.key, entry)
   }
 
   /** The most frequent keys, most first; keys of one count in the order of their text. */
@@ -71,12 +77,12 @@ export class HeavyHitters {
     return this.#heap
       .toSorted((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1))
       .slice(0, count)
-      .map((entry) => ({ ...entry }))
+      .map(({ key, count: seen, error }) => ({ key, count: seen, error }))
   }
 
   clear(): void {
     this.#heap.length = 0
-    this.#places.clear()
+    this.#entries.clear()
     this.#total = 0
   }
 
@@ -93,8 +99,8 @@ export class HeavyHitters {
     const heap = this.#heap
     for (let place = from; ; ) {
       let least = place
-      for (const child of [2 * place + 1, 2 * place + 2]) {
-        if (child < heap.length && heap[child]!.count < heap[least]!.count) least = child
+      for (let child = 2 * place + 1; child <= 2 * place + 2 && child < heap.length; child++) {
+        if (heap[child]!.count < heap[least]!.count) least = child
       }
       if (least === place) return
       this.#swap(place, least)
@@ -106,7 +112,7 @@ export class HeavyHitters {
     const [first, second] = [this.#heap[a]!, this.#heap[b]!]
     this.#heap[a] = second
     this.#heap[b] = first
-    this.#places.set(second.key, a)
-    this.#places.set(first.key, b)
+    second.place = a
+    first.place = b
   }
 }
