@@ -75,7 +75,8 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     } catch {
       response.destroy()
     } finally {
-      if (response.writableFinished || response.closed) noteAnswered()
+      const isSent = response.writableEnded && response.writableLength === 0
+      if (isSent || response.closed) noteAnswered()
       else response.once("close", noteAnswered)
       line.next()
     }

@@ -4,6 +4,9 @@ import type { ApiRequest } from "./api-request.js"
 import { tooLarge } from "./fetch-request.js"
 import { RequestError } from "./request-error.js"
 
+/** How IPv6 writes an address of IPv4. */
+const MAPPED = "::ffff:"
+
 /** Node's request, as the API reads one. */
 export class NodeRequest implements ApiRequest {
   readonly method: string
@@ -36,7 +39,9 @@ export class NodeRequest implements ApiRequest {
   }
 
   get address(): string | null {
-    return this.incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? null
+    const address = this.incoming.socket.remoteAddress
+    if (address === undefined) return null
+    return address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address
   }
 
   get hasBody(): boolean {

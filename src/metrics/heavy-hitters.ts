@@ -11,8 +11,8 @@ interface Entry {
   readonly key: string
   count: number
   readonly error: number
-  /** Where it is in the heap. */
-  place: number
+  /** The count that its place in the heap goes by: an earlier one, never more than `count`. */
+  rank: number
 }
 
 /**
@@ -22,7 +22,8 @@ interface Entry {
  * It holds `capacity` counters. A key without one takes over the smallest, and its count: so no count is ever too low,
  * none is too high by more than total / capacity, and every key seen more often than that is among them.
  *
- * A counter costs O(log capacity) at most, by a heap with the smallest count on top.
+ * The smallest is on top of a heap. A key that is counted again stays where it is in there, and moves down only once it
+ * has come to the top: so counting costs O(1), and taking over O(log capacity) for each key that has to move.
  */
 export class HeavyHitters {
   readonly #capacity: number
@@ -52,24 +53,33 @@ export class HeavyHitters {
     const known = this.#entries.get(key)
     if (known !== undefined) {
       known.count += times
-      this.#sink(known.place)
       return
     }
     if (this.#heap.length < this.#capacity) {
-      const place = this.#heap.length
-      this.#put({ key, count: times, error: 0, place })
-      this.#rise(place)
+      this.#put(this.#heap.length, { key, count: times, error: 0, rank: times })
+      this.#rise(this.#heap.length - 1)
       return
     }
-    const smallest = this.#heap[0]!
-    this.#entries.delete(smallest.key)
-    this.#put({ key, count: smallest.count + times, error: smallest.count, place: 0 })
-    this.#sink(0)
+    const { key: smallest, count: error } = this.#smallest()
+    this.#entries.delete(smallest)
+    this.#put(0, { key, count: error + times, error, rank: error + times })
+    this.#sink()
   }
 
-  #put(entry: Entry): void {
-    this.#heap[entry.place] = entry
+  #put(place: number, entry: Entry): void {
+    this.#heap[place] = entry
     this.#entries.set(entry.key, entry)
+  }
+
+  /** The entry of the smallest count, which is then on top. */
+  #smallest(): Entry {
+    for (;;) {
+      const top = this.#heap[0]!
+      // All others rank as high at least, and count as much as they rank at least.
+      if (top.rank === top.count) return top
+      top.rank = top.count
+      this.#sink()
+    }
   }
 
   /** The most frequent keys, most first; keys of one count in the order of their text. */
@@ -89,18 +99,19 @@ export class HeavyHitters {
   #rise(from: number): void {
     for (let place = from; place > 0; ) {
       const parent = (place - 1) >> 1
-      if (this.#heap[parent]!.count <= this.#heap[place]!.count) return
+      if (this.#heap[parent]!.rank <= this.#heap[place]!.rank) return
       this.#swap(place, parent)
       place = parent
     }
   }
 
-  #sink(from: number): void {
+  /** Moves the top to its place. */
+  #sink(): void {
     const heap = this.#heap
-    for (let place = from; ; ) {
+    for (let place = 0; ; ) {
       let least = place
-      for (let child = 2 * place + 1; child <= 2 * place + 2 && child < heap.length; child++) {
-        if (heap[child]!.count < heap[least]!.count) least = child
+      for (const child of [2 * place + 1, 2 * place + 2]) {
+        if (child < heap.length && heap[child]!.rank < heap[least]!.rank) least = child
       }
       if (least === place) return
       this.#swap(place, least)
@@ -112,7 +123,5 @@ export class HeavyHitters {
     const [first, second] = [this.#heap[a]!, this.#heap[b]!]
     this.#heap[a] = second
     this.#heap[b] = first
-    second.place = a
-    first.place = b
   }
 }
