@@ -57,7 +57,7 @@ export interface ApiOptions {
 export interface Api {
   /** @param address that of the connection, where it is known */
   fetch(request: Request, address?: string | null): Promise<Response>
-  /** Never rejects. */
+  /** Never rejects. The answer to a HEAD has the body that a GET's has, which is not to be sent. */
   handle(request: ApiRequest): Promise<ApiAnswer>
   readonly metrics: Metrics
   readonly events: EventStream
@@ -108,7 +108,7 @@ export function createApi(options: ApiOptions): Api {
     try {
       refuseOtherOrigins(request)
       pass(request)
-      if (request.path === "/v1/openapi.json" && request.method === "GET") {
+      if (request.path === "/v1/openapi.json" && (request.method === "GET" || request.method === "HEAD")) {
         document ??= jsonAnswer(openApi(ROUTES, about.version ?? "0"))
         return document
       }
@@ -134,7 +134,9 @@ export function createApi(options: ApiOptions): Api {
     events,
     async fetch(request, address = null) {
       const { status, headers, body } = await handle(readRequest(request, address))
-      return new Response(body as BodyInit | null, { status, headers })
+      if (request.method !== "HEAD") return new Response(body as BodyInit | null, { status, headers })
+      if (body instanceof ReadableStream) await body.cancel()
+      return new Response(null, { status, headers })
     },
   }
 }

@@ -158,6 +158,10 @@ async function stream(
   response: ServerResponse,
 ): Promise<void> {
   response.writeHead(status, { ...headers, Connection: "close" })
+  if (response.req.method === "HEAD") {
+    response.end()
+    return body.cancel()
+  }
   response.flushHeaders()
   const reader = body.getReader()
   response.once("close", () => void reader.cancel().catch(() => {}))
