@@ -5,6 +5,7 @@ import type { Decision, RuleDecision } from "../types/decision.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { ApiAnswer } from "./api-request.js"
+import { isoTime } from "./iso-time.js"
 
 const JSON_HEADERS = {
   "Content-Type": "application/json",
@@ -13,16 +14,13 @@ const JSON_HEADERS = {
 }
 
 export function jsonAnswer(value: unknown, headers?: Readonly<Record<string, string>>): ApiAnswer {
-  return {
-    status: 200,
-    headers: headers === undefined ? JSON_HEADERS : { ...JSON_HEADERS, ...headers },
-    body: JSON.stringify(value),
-  }
+  const answer = jsonTextAnswer(JSON.stringify(value))
+  return headers === undefined ? answer : { ...answer, headers: { ...JSON_HEADERS, ...headers } }
 }
 
-/** A time as ISO 8601 in UTC. */
-export function isoTime(ms: number): string {
-  return new Date(ms).toISOString()
+/** @param body JSON already */
+export function jsonTextAnswer(body: string): ApiAnswer {
+  return { status: 200, headers: JSON_HEADERS, body }
 }
 
 function isoTimeOrNull(ms: number | null): string | null {

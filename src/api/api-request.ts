@@ -14,8 +14,12 @@ export interface ApiRequest {
   readonly address: string | null
   /** The value of a header field by its name in lower case. */
   header(name: string): string | null
-  /** The body. @throws {RequestError} 413 where it is longer than `maxBytes`; no more of it is read then */
-  body(maxBytes: number): Promise<string>
+  /**
+   * The body, at once where it has arrived.
+   *
+   * @throws {RequestError} 413 where it is longer than `maxBytes`; no more of it is read then
+   */
+  body(maxBytes: number): string | Promise<string>
   /** Aborted when the client is gone. */
   readonly signal?: AbortSignal
 }

@@ -8,15 +8,7 @@ import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
-import {
-  type Digest,
-  type Gate,
-  refuseOtherOrigins,
-  requireLoopback,
-  requireToken,
-  requireTokenText,
-  webDigest,
-} from "./authorize.js"
+import { type Gate, refuseOtherOrigins, requireLoopback, requireToken, requireTokenText } from "./authorize.js"
 import { readRequest } from "./fetch-request.js"
 import { kept } from "./kept.js"
 import { limitGauges } from "./limit-gauges.js"
@@ -47,8 +39,6 @@ export interface ApiOptions {
   readonly clock?: Clock
   /** What `/v1/health` tells: `version`, `storage`. */
   readonly about?: ApiContext["about"]
-  /** The SHA-256 of a text, where the runtime has a faster way than Web Crypto. */
-  readonly digest?: Digest
   /** Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. */
   readonly onDecision?: ApiContext["onDecision"]
   /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
@@ -67,7 +57,7 @@ export interface ApiOptions {
 export interface Api {
   /** @param address that of the connection, where it is known */
   fetch(request: Request, address?: string | null): Promise<Response>
-  /** Never rejects. */
+  /** Never rejects. The answer to a HEAD has the body that a GET's has, which is not to be sent. */
   handle(request: ApiRequest): Promise<ApiAnswer>
   readonly metrics: Metrics
   readonly events: EventStream
@@ -95,8 +85,7 @@ export function createApi(options: ApiOptions): Api {
 
   function tokenGate(wanted: string): Gate {
     requireTokenText(wanted)
-    const { digest = webDigest } = options
-    return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused(), digest })
+    return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused() })
   }
 
   function count(...[decision, limit, seconds, nowMs]: Parameters<ApiContext["onDecision"]>): void {
@@ -118,14 +107,20 @@ export function createApi(options: ApiOptions): Api {
   async function answer(request: ApiRequest): Promise<ApiAnswer> {
     try {
       refuseOtherOrigins(request)
-      await pass(request)
-      if (request.path === "/v1/openapi.json" && request.method === "GET") {
+      pass(request)
+      if (request.path === "/v1/openapi.json" && (request.method === "GET" || request.method === "HEAD")) {
         document ??= jsonAnswer(openApi(ROUTES, about.version ?? "0"))
         return document
       }
       const { route, key } = router.find(request.method, request.path)
       const query = readQuery(route, request.query)
-      const body = route.body === undefined ? undefined : route.body.read(await readJson(request), BODY)
+      let body: unknown
+      if (route.body !== undefined) {
+        requireJsonType(request)
+        const text = request.body(MAX_BODY_BYTES)
+        // What is there already is not waited for.
+        body = route.body.read(parseJson(typeof text === "string" ? text : await text), BODY)
+      }
       return await route.handle(context, { body, query, key, request })
     } catch (error) {
       if (!(error instanceof SluiceError) && !(error instanceof RangeError)) onError(error)
@@ -139,20 +134,20 @@ export function createApi(options: ApiOptions): Api {
     events,
     async fetch(request, address = null) {
       const { status, headers, body } = await handle(readRequest(request, address))
-      return new Response(body as BodyInit | null, { status, headers })
+      if (request.method !== "HEAD") return new Response(body as BodyInit | null, { status, headers })
+      if (body instanceof ReadableStream) await body.cancel()
+      return new Response(null, { status, headers })
     },
   }
 }
 
-async function readJson(request: ApiRequest): Promise<unknown> {
+function requireJsonType(request: ApiRequest): void {
   const type = request.header("content-type")
-  if (type !== null && !/^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) {
-    throw new RequestError(
-      415,
-      "Cannot read the request: its Content-Type is not allowed, allowed is application/json.",
-    )
-  }
-  const text = await request.body(MAX_BODY_BYTES)
+  if (type === null || /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) return
+  throw new RequestError(415, "Cannot read the request: its Content-Type is not allowed, allowed is application/json.")
+}
+
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -1,10 +1,9 @@
-import { isUtf8 } from "node:buffer"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
 import type { Api } from "./create-api.js"
-import { tooLarge } from "./fetch-request.js"
-import { RequestError } from "./request-error.js"
+import { NodeRequest } from "./node-request.node.js"
+import { RequestLine } from "./request-line.node.js"
 import { Turn } from "./turn.node.js"
 
 export interface ListenOptions {
@@ -42,7 +41,6 @@ export type Fallback = (request: ApiRequest) => ApiAnswer | null
 export async function listen(api: Api, options: ListenOptions, pages?: Fallback): Promise<Listening> {
   const { host, port, maxConnections = 4096, drainMs = 10_000 } = options
   const streams = new Set<AbortController>()
-  const turn = new Turn()
   let isClosing = false
   let answering = 0
   let tellAnswered = () => {}
@@ -54,30 +52,34 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     })
   }
 
-  /**
-   * Connections on which a request named several hosts (RFC 9112, section 3.2): Node's parser takes the first, another
-   * one may take the last. Nothing that follows on them is read.
-   */
-  const refused = new WeakSet<Socket>()
+  function noteAnswered(): void {
+    answering--
+    if (answering === 0) tellAnswered()
+  }
 
-  async function serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { socket } = incoming
-    if (refused.has(socket)) {
+  async function answer(request: NodeRequest, line: RequestLine): Promise<void> {
+    const { incoming, response } = request
+    try {
+      if (line.isRefused) return void response.destroy()
+      if (hasSeveralHosts(incoming)) {
+        // Node's parser takes the first (RFC 9112, section 3.2), another one may take the last.
+        line.isRefused = true
+        return void response.writeHead(400, { Connection: "close", "Content-Length": 0 }).end()
+      }
+      const answer = pages?.(request) ?? (await api.handle(request))
+      if (isClosing) response.setHeader("Connection", "close")
+      // A body that was not read to its end stands before the next request.
+      if (!incoming.complete && request.hasBody) response.setHeader("Connection", "close")
+      if (answer.body instanceof ReadableStream) await stream(answer, answer.body, response)
+      else send(answer, answer.body, response)
+    } catch {
       response.destroy()
-      return
+    } finally {
+      const isSent = response.writableEnded && response.writableLength === 0
+      if (isSent || response.closed) noteAnswered()
+      else response.once("close", noteAnswered)
+      line.next()
     }
-    if (hasSeveralHosts(incoming)) {
-      refused.add(socket)
-      response.writeHead(400, { Connection: "close", "Content-Length": 0 }).end()
-      return
-    }
-    const request = new NodeRequest(incoming, response, streams)
-    const answer = pages?.(request) ?? (await api.handle(request))
-    if (turn.end !== null) await turn.end
-    if (isClosing) response.setHeader("Connection", "close")
-    // A body that was not read to its end stands before the next request.
-    if (!incoming.complete && request.hasBody) response.setHeader("Connection", "close")
-    await send(answer, incoming, response)
   }
 
   const server = createServer({
@@ -87,23 +89,19 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
   })
-  /** What is being answered on each connection that has sent more before it heard. */
-  const pending = new WeakMap<Socket, Promise<void>>()
-  // One after the other on each connection (RFC 9112, section 9.3.2): what is asked may change what is asked next.
+  const lines = new WeakMap<Socket, RequestLine>()
+  const turn = new Turn((request: NodeRequest) => {
+    const { socket } = request.incoming
+    let line = lines.get(socket)
+    if (line === undefined) {
+      line = new RequestLine(answer)
+      lines.set(socket, line)
+    }
+    line.take(request)
+  })
   const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
-    const { socket } = incoming
-    turn.begin()
     answering++
-    response.once("close", () => {
-      answering--
-      if (answering === 0) tellAnswered()
-    })
-    const before = pending.get(socket)
-    const run = () => serve(incoming, response).catch(() => void response.destroy())
-    const mine: Promise<void> = (before === undefined ? run() : before.then(run)).finally(() => {
-      if (pending.get(socket) === mine) pending.delete(socket)
-    })
-    pending.set(socket, mine)
+    turn.add(new NodeRequest(incoming, response, streams))
   }
   server.on("request", onRequest)
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.
@@ -147,105 +145,23 @@ function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
   return hosts > 1
 }
 
-/** Node's request, as the API reads one. */
-class NodeRequest implements ApiRequest {
-  readonly method: string
-  readonly path: string
-  readonly query: string
-  readonly #incoming: IncomingMessage
-  readonly #response: ServerResponse
-  readonly #streams: Set<AbortController>
-
-  constructor(incoming: IncomingMessage, response: ServerResponse, streams: Set<AbortController>) {
-    this.#incoming = incoming
-    this.#response = response
-    this.#streams = streams
-    this.method = incoming.method ?? ""
-    let target = incoming.url ?? ""
-    // The absolute form, as a proxy sends it.
-    if (!target.startsWith("/")) {
-      const url = URL.parse(target)
-      target = url === null ? "" : url.pathname + url.search
-    }
-    const mark = target.indexOf("?")
-    this.path = mark < 0 ? target : target.slice(0, mark)
-    this.query = mark < 0 ? "" : target.slice(mark + 1)
-  }
-
-  get host(): string | null {
-    const host = this.#incoming.headers.host
-    return host === undefined ? null : host.replace(/:\d*$/, "").toLowerCase()
-  }
-
-  get address(): string | null {
-    return this.#incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? null
-  }
-
-  get hasBody(): boolean {
-    const { headers } = this.#incoming
-    return headers["transfer-encoding"] !== undefined || Number(headers["content-length"]) > 0
-  }
-
-  /** Made where it is asked for: only streams need it. */
-  get signal(): AbortSignal {
-    const controller = new AbortController()
-    this.#streams.add(controller)
-    this.#response.once("close", () => {
-      this.#streams.delete(controller)
-      controller.abort()
-    })
-    return controller.signal
-  }
-
-  header(name: string): string | null {
-    const value = this.#incoming.headers[name]
-    return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value
-  }
-
-  body(maxBytes: number): Promise<string> {
-    const incoming = this.#incoming
-    if (Number(incoming.headers["content-length"]) > maxBytes) return Promise.reject(tooLarge(maxBytes))
-    return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = []
-      let bytes = 0
-      const onData = (chunk: Buffer) => {
-        bytes += chunk.length
-        if (bytes > maxBytes) {
-          incoming.off("data", onData).pause()
-          reject(tooLarge(maxBytes))
-          return
-        }
-        chunks.push(chunk)
-      }
-      incoming.on("data", onData)
-      incoming.once("end", () => {
-        const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-        // Replaced, two keys could become one.
-        if (isUtf8(whole)) resolve(whole.toString("utf8"))
-        else reject(new RequestError(400, "Cannot read the request: the body is no UTF-8."))
-      })
-      incoming.once("error", reject)
-      // Not made where nobody hears it: an error costs a stack trace.
-      incoming.once("close", () => {
-        if (!incoming.complete) reject(new RequestError(400, "Cannot read the request: its body ended early."))
-      })
-    })
-  }
+function send({ status, headers }: ApiAnswer, body: string | Uint8Array | null, response: ServerResponse): void {
+  const length = body === null ? 0 : Buffer.byteLength(body)
+  response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
+  response.end(response.req.method === "HEAD" ? null : body)
 }
 
-async function send(
-  { status, headers, body }: ApiAnswer,
-  incoming: IncomingMessage,
+/** What may last for hours shares its connection with nothing after it. */
+async function stream(
+  { status, headers }: ApiAnswer,
+  body: ReadableStream<Uint8Array>,
   response: ServerResponse,
 ): Promise<void> {
-  if (!(body instanceof ReadableStream)) {
-    const length = body === null ? 0 : Buffer.byteLength(body)
-    response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
-    response.end(incoming.method === "HEAD" ? undefined : body)
-    return
-  }
-  // What may last for hours shares its connection with nothing after it.
   response.writeHead(status, { ...headers, Connection: "close" })
+  if (response.req.method === "HEAD") {
+    response.end()
+    return body.cancel()
+  }
   response.flushHeaders()
   const reader = body.getReader()
   response.once("close", () => void reader.cancel().catch(() => {}))

@@ -32,7 +32,11 @@ export class Router {
     return this.#withKey.has(prefix) ? prefix + KEY : null
   }
 
-  /** @throws {RequestError} 404 where the path is none, 405 where it has no such method, 400 where its key cannot be */
+  /**
+   * A HEAD is for what a GET is for (RFC 9110, section 9.3.2); who serves the answer leaves its body out.
+   *
+   * @throws {RequestError} 404 where the path is none, 405 where it has no such method, 400 where its key cannot be
+   */
   find(method: string, path: string): Match {
     let methods = this.#exact.get(path)
     let key = ""
@@ -44,9 +48,9 @@ export class Router {
       }
       key = decodeKey(path.slice(end))
     }
-    const route = methods.get(method)
+    const route = methods.get(method === "HEAD" ? "GET" : method)
     if (route === undefined) {
-      const allowed = [...methods.keys()].join(", ")
+      const allowed = [...methods.keys()].flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : each)).join(", ")
       throw new RequestError(405, `Cannot serve the request: allowed here is ${allowed}.`, { Allow: allowed })
     }
     return { route, key }

@@ -1,25 +1,37 @@
 /**
- * The turns of the event loop in which requests arrive.
+ * The turns of the event loop in which something arrives: it is handled at the end of its turn, all together.
  *
- * Answers that are ready in the same turn are written at its end, one right after the other. Where each is written as
- * soon as it is ready, each may have to wake its sleeping reader, which can take longer than making the answer. Answers
- * that come later, such as those that waited for a commit, come together anyway.
+ * By then the bodies that came with their heads are there. And what the same turn decides is answered in a row: where
+ * each answer is written as soon as it is ready, each may have to wake its sleeping reader, which can take longer than
+ * making the answer.
  */
-export class Turn {
-  #end: Promise<void> | null = null
+export class Turn<T> {
+  readonly #handle: (arrival: T) => void
+  #arrived: T[] = []
+  #isWatching = false
 
-  /** A request arrives. */
-  begin(): void {
-    this.#end ??= new Promise((resolve) => {
-      setImmediate(() => {
-        this.#end = null
-        resolve()
-      })
-    })
+  /** @param handle called with what has arrived, in its order; must not throw */
+  constructor(handle: (arrival: T) => void) {
+    this.#handle = handle
   }
 
-  /** Resolves at the end of the turn; `null` where no request has arrived in it. */
-  get end(): Promise<void> | null {
-    return this.#end
+  add(arrival: T): void {
+    this.#arrived.push(arrival)
+    if (!this.#isWatching) this.#watch()
+  }
+
+  #watch(): void {
+    this.#isWatching = true
+    setImmediate(() => this.#end())
+  }
+
+  #end(): void {
+    const arrived = this.#arrived
+    this.#isWatching = false
+    if (arrived.length === 0) return
+    this.#arrived = []
+    // Before what is handled defers anything, such as a commit, to the next turn: so what arrives until then shares it.
+    this.#watch()
+    for (const arrival of arrived) this.#handle(arrival)
   }
 }

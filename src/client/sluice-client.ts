@@ -252,10 +252,13 @@ export class SluiceClient implements NamedLimits {
     let { after } = page
     while (items.length < count) {
       const wanted = Math.min(count - items.length, MOST_LISTED)
-      const found = await this.#get<readonly T[]>(`${path}${queryOf({ ...query, after, count: wanted })}`)
+      const asked = `${path}${queryOf({ ...query, after, count: wanted })}`
+      const { value, nextAfter } = await this.#transport.sendForPage({ method: "GET", path: asked, repeatable: true })
+      const found = value as readonly T[]
       items.push(...found)
-      if (found.length < wanted) break
-      after = nameOf(found.at(-1)!)
+      // A page may be short though more follow, where something was removed while it was made.
+      if (nextAfter === null && found.length < wanted) break
+      after = nextAfter ?? nameOf(found.at(-1)!)
     }
     return items
   }

@@ -33,6 +33,13 @@ export interface Sending {
   readonly signal?: AbortSignal | undefined
 }
 
+/** An answer that may be a page of a listing. */
+export interface AnsweredPage {
+  readonly value: unknown
+  /** The last entry that was looked at, where a page follows that begins after it; else `null`. */
+  readonly nextAfter: string | null
+}
+
 /** Statuses of a server, or a proxy before it, that is not there for the moment. */
 const PASSING = [502, 503, 504]
 
@@ -77,6 +84,11 @@ export class Transport {
    * was aborted
    */
   async send(sending: Sending): Promise<unknown> {
+    return (await this.sendForPage(sending)).value
+  }
+
+  /** As `send`, and tells what the server says of the page after. */
+  async sendForPage(sending: Sending): Promise<AnsweredPage> {
     const { signal, repeatable } = sending
     signal?.throwIfAborted()
     const timeout = AbortSignal.timeout(this.#timeoutMs)
@@ -137,7 +149,7 @@ export class Transport {
   }
 }
 
-async function read(response: Response): Promise<unknown> {
+async function read(response: Response): Promise<AnsweredPage> {
   const text = await response.text()
   let value: unknown
   try {
@@ -145,9 +157,15 @@ async function read(response: Response): Promise<unknown> {
   } catch {
     value = undefined
   }
-  if (response.ok && value !== undefined) return value
+  if (response.ok && value !== undefined) return { value, nextAfter: nextAfter(response.headers.get("link")) }
   const problem = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
   throw reviveError(response.status, problem, response.headers.get("retry-after"))
+}
+
+/** The `after` of the next page that a Link field leads to (RFC 8288). */
+function nextAfter(link: string | null): string | null {
+  const query = /<[^>]*\?([^>]*)>; *rel="?next\b/.exec(link ?? "")?.[1]
+  return query === undefined ? null : new URLSearchParams(query).get("after")
 }
 
 function withoutSecrets({ protocol, host, pathname }: URL): string {

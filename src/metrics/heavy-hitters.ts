@@ -8,9 +8,11 @@ export interface HeavyHitter {
 }
 
 interface Entry {
-  key: string
+  readonly key: string
   count: number
-  error: number
+  readonly error: number
+  /** The count that its place in the heap goes by: an earlier one, never more than `count`. */
+  rank: number
 }
 
 /**
@@ -20,12 +22,13 @@ interface Entry {
  * It holds `capacity` counters. A key without one takes over the smallest, and its count: so no count is ever too low,
  * none is too high by more than total / capacity, and every key seen more often than that is among them.
  *
- * A counter costs O(log capacity) at most, by a heap with the smallest count on top.
+ * The smallest is on top of a heap. A key that is counted again stays where it is in there, and moves down only once it
+ * has come to the top: so counting costs O(1), and taking over O(log capacity) for each key that has to move.
  */
 export class HeavyHitters {
   readonly #capacity: number
   readonly #heap: Entry[] = []
-  readonly #places = new Map<string, number>()
+  readonly #entries = new Map<string, Entry>()
   #total = 0
 
   /** @param capacity how many keys are counted at once, 1 or more */
@@ -47,23 +50,36 @@ export class HeavyHitters {
 
   add(key: string, times = 1): void {
     this.#total += times
-    const place = this.#places.get(key)
-    if (place !== undefined) {
-      this.#heap[place]!.count += times
-      this.#sink(place)
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      known.count += times
       return
     }
     if (this.#heap.length < this.#capacity) {
-      this.#heap.push({ key, count: times, error: 0 })
-      this.#places.set(key, this.#heap.length - 1)
+      this.#put(this.#heap.length, { key, count: times, error: 0, rank: times })
       this.#rise(this.#heap.length - 1)
       return
     }
-    const smallest = this.#heap[0]!
-    this.#places.delete(smallest.key)
-    this.#heap[0] = { key, count: smallest.count + times, error: smallest.count }
-    this.#places.set(key, 0)
-    this.#sink(0)
+    const { key: smallest, count: error } = this.#smallest()
+    this.#entries.delete(smallest)
+    this.#put(0, { key, count: error + times, error, rank: error + times })
+    this.#sink()
+  }
+
+  #put(place: number, entry: Entry): void {
+    this.#heap[place] = entry
+    this.#entries.set(entry.key, entry)
+  }
+
+  /** The entry of the smallest count, which is then on top. */
+  #smallest(): Entry {
+    for (;;) {
+      const top = this.#heap[0]!
+      // All others rank as high at least, and count as much as they rank at least.
+      if (top.rank === top.count) return top
+      top.rank = top.count
+      this.#sink()
+    }
   }
 
   /** The most frequent keys, most first; keys of one count in the order of their text. */
@@ -71,30 +87,31 @@ export class HeavyHitters {
     return this.#heap
       .toSorted((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1))
       .slice(0, count)
-      .map((entry) => ({ ...entry }))
+      .map(({ key, count: seen, error }) => ({ key, count: seen, error }))
   }
 
   clear(): void {
     this.#heap.length = 0
-    this.#places.clear()
+    this.#entries.clear()
     this.#total = 0
   }
 
   #rise(from: number): void {
     for (let place = from; place > 0; ) {
       const parent = (place - 1) >> 1
-      if (this.#heap[parent]!.count <= this.#heap[place]!.count) return
+      if (this.#heap[parent]!.rank <= this.#heap[place]!.rank) return
       this.#swap(place, parent)
       place = parent
     }
   }
 
-  #sink(from: number): void {
+  /** Moves the top to its place. */
+  #sink(): void {
     const heap = this.#heap
-    for (let place = from; ; ) {
+    for (let place = 0; ; ) {
       let least = place
       for (const child of [2 * place + 1, 2 * place + 2]) {
-        if (child < heap.length && heap[child]!.count < heap[least]!.count) least = child
+        if (child < heap.length && heap[child]!.rank < heap[least]!.rank) least = child
       }
       if (least === place) return
       this.#swap(place, least)
@@ -106,7 +123,5 @@ export class HeavyHitters {
     const [first, second] = [this.#heap[a]!, this.#heap[b]!]
     this.#heap[a] = second
     this.#heap[b] = first
-    this.#places.set(second.key, a)
-    this.#places.set(first.key, b)
   }
 }

@@ -133,6 +133,8 @@ const STEPS: readonly Step[] = [
   post("/v1/check", { key: "ключ/🔑 ?#%", cost: 2 }),
   get(`/v1/limits/${encodeURIComponent("ключ/🔑 ?#%")}`),
   get("/v1/limits"),
+  { method: "HEAD", path: "/v1/limits" },
+  { method: "HEAD", path: "/v1/check" },
   get("/v1/limits?count=2"),
   get("/v1/limits?count=2&after=api"),
   post("/v1/check", { key: "u", limit: "api", cost: 4, id: "one" }),

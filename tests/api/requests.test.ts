@@ -5,12 +5,26 @@ describe("a request", () => {
   test.each([
     ["PUT", "/v1/check", 405, "POST"],
     ["GET", "/v1/check", 405, "POST"],
-    ["POST", "/v1/limits/a", 405, "GET, DELETE"],
+    ["HEAD", "/v1/check", 405, "POST"],
+    ["POST", "/v1/limits/a", 405, "GET, HEAD, DELETE"],
   ])("%s %s is a %d that tells what is allowed", async (method, path, status, allow) => {
     const { ask } = serveApi()
     const answer = await ask(method, path)
     expect({ status: answer.status, allow: answer.headers.get("allow") }).toEqual({ status, allow })
   })
+
+  test.each(["/v1/health", "/v1/limits", "/v1/limits/a", "/v1/openapi.json", "/metrics", "/v1/events"])(
+    "HEAD %s is answered as a GET, without a body",
+    async (path) => {
+      const { ask, api } = serveApi({ a: "5/minute" })
+      const head = await ask("HEAD", path)
+      expect({ status: head.status, text: head.text }).toEqual({ status: 200, text: "" })
+      const request = new Request(`http://sluice.test${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } })
+      const { headers, body } = await api.fetch(request)
+      await body?.cancel()
+      expect(head.headers.get("content-type")).toBe(headers.get("content-type"))
+    },
+  )
 
   test.each([
     "/",

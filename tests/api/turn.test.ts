@@ -2,20 +2,35 @@ import { setImmediate as nextTurn } from "node:timers/promises"
 import { expect, test } from "vitest"
 import { Turn } from "../../src/api/turn.node.js"
 
-test("Turn.end is one promise for all who arrive in a turn, and none after it", async () => {
-  const turn = new Turn()
-  expect(turn.end).toBeNull()
-  turn.begin()
-  const { end } = turn
-  turn.begin()
-  expect(turn.end).toBe(end)
-  const order: string[] = []
-  void end?.then(() => order.push("answered"))
+test("Turn.add() has what arrives in a turn handled at its end, in its order", async () => {
+  const handled: string[] = []
+  const turn = new Turn<string>((arrival) => handled.push(arrival))
+  turn.add("a")
+  turn.add("b")
   await Promise.resolve()
-  expect(order).toEqual([])
+  expect(handled).toEqual([])
   await nextTurn()
-  expect(order).toEqual(["answered"])
-  expect(turn.end).toBeNull()
-  turn.begin()
-  expect(turn.end).not.toBe(end)
+  expect(handled).toEqual(["a", "b"])
+  await nextTurn()
+  await nextTurn()
+  turn.add("c")
+  await nextTurn()
+  expect(handled).toEqual(["a", "b", "c"])
+})
+
+test("Turn.add() has what arrives in the next turn handled before what the last one deferred to it", async () => {
+  const order: string[] = []
+  const done = Promise.withResolvers<void>()
+  const turn = new Turn<string>((arrival) => {
+    order.push(arrival)
+    if (arrival !== "first") return
+    setImmediate(() => {
+      order.push("deferred")
+      done.resolve()
+    })
+    process.nextTick(() => turn.add("second"))
+  })
+  turn.add("first")
+  await done.promise
+  expect(order).toEqual(["first", "second", "deferred"])
 })

@@ -128,6 +128,38 @@ describe("sluice serve", () => {
     expect(bodies.map((body) => body?.remaining ?? null)).toEqual([5, 4, 3, null])
   })
 
+  test("reads a body that comes in pieces, and answers meanwhile", async () => {
+    const { port, url } = await serve()
+    const client = new SluiceClient(url, { token: TOKEN })
+    await client.define("a", "5/day")
+    const lengths = ["Content-Length: 11\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"]
+    const rests = ['"key":"a"}', 'a\r\n"key":"a"}\r\n0\r\n\r\n']
+    for (const [index, begin] of lengths.entries()) {
+      const socket = connect({ port, host: "127.0.0.1" })
+      socket.write(`POST /v1/check HTTP/1.1\r\n${AUTH}${begin}`)
+      expect((await client.peek("a")).remaining).toBe(5 - index)
+      socket.write(rests[index]!)
+      const [answer] = (await once(socket, "data")) as [Buffer]
+      expect(String(answer)).toContain(`"remaining":${4 - index}`)
+      socket.destroy()
+    }
+    const cut = connect({ port, host: "127.0.0.1" })
+    cut.end(`POST /v1/check HTTP/1.1\r\n${AUTH}Content-Length: 11\r\n\r\n{"key"`)
+    await once(cut.resume(), "close")
+    expect((await client.peek("a")).remaining).toBe(3)
+  })
+
+  test("answers a HEAD as a GET, without a body", async () => {
+    const { port } = await serve()
+    const head = (path: string) => `HEAD ${path} HTTP/1.1\r\n${AUTH}\r\n`
+    const received = await raw(port, head("/v1/limits") + head("/v1/health") + head("/v1/events"), 3, true)
+    expect(received.split("\r\n\r\n").map((part) => part.split("\r\n")[0])).toEqual([
+      ...Array.from({ length: 3 }, () => "HTTP/1.1 200 OK"),
+      "",
+    ])
+    expect(received).toMatch(/Content-Length: 2\r\n[\s\S]*Content-Type: text\/event-stream/)
+  })
+
   test("answers a client that closed its side once it had asked", async () => {
     const { port } = await serve()
     const received = await raw(port, `GET /v1/health HTTP/1.1\r\n${AUTH}\r\n`, 1, true)

@@ -189,6 +189,17 @@ describe("SluiceClient", () => {
     await expect(client.check("a")).rejects.toThrow("status 500")
   })
 
+  test("lists limits on to the page that the server says comes next, though one is short or empty", async () => {
+    const page = (names: readonly string[], after?: string) => {
+      const link = `</v1/limits?count=1000&after=${encodeURIComponent(after ?? "")}>; rel="next"`
+      const statuses = names.map((limit) => ({ limit, definition: "5/minute" }))
+      return Response.json(statuses, { headers: after === undefined ? {} : { Link: link } })
+    }
+    const { client, asked } = clientOf([page(["a"], "b&c"), page([], "d"), page(["e"])])
+    expect((await client.limits()).map(({ name }) => name)).toEqual(["a", "e"])
+    expect(asked.map(({ url }) => new URL(url).searchParams.get("after"))).toEqual([null, "b&c", "d"])
+  })
+
   test.each(["nothing", "ftp://x", "http://user:pass@x", "http://x/?q=1"])(
     "refuses the URL %s, and shows no secret",
     (url) => {

@@ -32,7 +32,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the dashboard in Chromium", () => {
     const [first] = (await once(child.stdout!, "data")) as [Buffer]
     url = (JSON.parse(String(first)) as { url: string }).url
     client = new SluiceClient(url, { token: TOKEN })
-    await client.define("api", "20/minute as api")
+    // A unit in three minutes: what is denied stays so while it is looked at, however slowly.
+    await client.define("api", "20/hour as api")
     await client.define("tenant:7", "10/second; 1000/hour")
     browser = await chromium.launch({
       executablePath: CHROMIUM,

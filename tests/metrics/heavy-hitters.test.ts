@@ -22,6 +22,23 @@ describe("HeavyHitters", () => {
     ])
   })
 
+  test("a key that was counted again meanwhile is not taken for the smallest", () => {
+    const sketch = new HeavyHitters(3)
+    for (const key of ["a", "b", "c", "a", "b", "a", "d"]) sketch.add(key)
+    expect(sketch.top(3)).toEqual([
+      { key: "a", count: 3, error: 0 },
+      { key: "b", count: 2, error: 0 },
+      { key: "d", count: 2, error: 1 },
+    ])
+    sketch.add("b")
+    sketch.add("e")
+    expect(sketch.top(3)).toEqual([
+      { key: "a", count: 3, error: 0 },
+      { key: "b", count: 3, error: 0 },
+      { key: "e", count: 3, error: 2 },
+    ])
+  })
+
   test("never counts too low, nor too high by more than it says or total / capacity; misses no frequent key", () => {
     const stream = fc.array(fc.tuple(fc.nat({ max: 30 }), fc.integer({ min: 1, max: 5 })), { maxLength: 300 })
     fc.assert(

@@ -1,6 +1,9 @@
 import { get, post } from "./api.js"
 import { h, number, shown, span, table } from "./dom.js"
 
+/** As many as the API tells at once. */
+const MOST_SHOWN = 1_000
+
 const ALGORITHMS = ["gcra", "token_bucket", "leaky_bucket", "fixed_window", "sliding_window", "sliding_window_log"]
 
 const rateOf = ({ rules }) =>
@@ -136,6 +139,7 @@ export function limitsView({ main, go, act, tell }) {
         rows,
         "No limit is defined.",
       ),
+      ...(statuses.length < MOST_SHOWN ? [] : [h("p", {}, `Only the first ${number(MOST_SHOWN)} by name are shown.`)]),
       h(
         "div",
         { class: "actions" },

@@ -1,8 +1,9 @@
 import { refuseRepeats } from "../../limiter/decide-all.js"
 import { limitLabel } from "../../metrics/limit-label.js"
 import type { Decision } from "../../types/decision.js"
-import { decisionJson, jsonAnswer } from "../answers.js"
+import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
+import { decisionText } from "../decision-text.js"
 import { allDecision, callId, cost, decision, key, limitName } from "../fields.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
@@ -28,7 +29,7 @@ export const check = defineRoute({
     if (options.id === undefined || !context.recent.isRepeated(made.receipt?.id)) {
       tell(context, made, options.limit, startedMs, nowMs)
     }
-    return jsonAnswer(decisionJson(made, nowMs))
+    return jsonTextAnswer(decisionText(made, nowMs))
   },
 })
 
@@ -40,7 +41,7 @@ export const peek = defineRoute({
   body: object({ ...checkFields, id: optional(callId) }),
   answer: jsonOf(decision, "The decision."),
   async handle({ limits, clock }, { body: { key: of, ...options } }) {
-    return jsonAnswer(decisionJson(await limits.peek(of, options), clock.now()))
+    return jsonTextAnswer(decisionText(await limits.peek(of, options), clock.now()))
   },
 })
 

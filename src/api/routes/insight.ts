@@ -1,7 +1,8 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import type { Clock } from "../../types/clock.js"
-import { decisionJson, historyJson, isoTime, jsonAnswer, stateJson, topJson } from "../answers.js"
+import { decisionJson, historyJson, jsonAnswer, stateJson, topJson } from "../answers.js"
 import { cost, explanation, historyEntry, key, limitName, topEntry } from "../fields.js"
+import { isoTime } from "../iso-time.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, digits, object, oneOf, optional, text, whole } from "../schema.js"
 

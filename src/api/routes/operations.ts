@@ -1,6 +1,7 @@
 import { PrometheusText } from "../../metrics/prometheus-text.js"
-import { isoTime, jsonAnswer } from "../answers.js"
+import { jsonAnswer } from "../answers.js"
 import { finding } from "../fields.js"
+import { isoTime } from "../iso-time.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, component, flag, nullable, object, optional, text, whole } from "../schema.js"
 import type { Compaction } from "../storage.js"

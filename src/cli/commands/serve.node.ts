@@ -1,4 +1,4 @@
-import { createHmac, hash, randomBytes } from "node:crypto"
+import { createHmac, randomBytes } from "node:crypto"
 import { isIPv6 } from "node:net"
 import { requireTokenText } from "../../api/authorize.js"
 import { createApi } from "../../api/create-api.js"
@@ -181,7 +181,6 @@ export const serve: Command = {
           hooks.onDecision?.(decision)
         },
         about: { version: call.version, storage: `embedded, sync ${sync}` },
-        digest: (text) => hash("sha256", text, "buffer"),
         onError: (error) =>
           terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`),
         ...(log !== null && {
