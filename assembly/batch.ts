@@ -1,6 +1,6 @@
 import { hashKey } from "./hash"
-import { decideUnit } from "./algorithms/arrival-time"
-import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, isPlainFor, ruleAt, verdict } from "./limit"
+import { UNDECIDED, decideUnit } from "./algorithms/arrival-time"
+import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
 import { CELL_HEAD, findCell, findTouchedCell, touchGroup } from "./table"
 
 /*
@@ -42,7 +42,8 @@ export function decideMany(
   const alloweds = remainings + <usize>count * 4
   const table = limit.cells
   const rule = ruleAt(limit, 0)
-  const areUnits = costs == 0
+  // Nothing that is decided here blocks a key: where nobody is blocked, nobody will be.
+  const areUnits = costs == 0 && limit.isShort && limit.blocks.count == 0
   let start: usize = 0
   for (let first = 0; first < count; first += RUN) {
     const length = min(RUN, count - first)
@@ -64,17 +65,17 @@ export function decideMany(
       const cost: i64 = costs == 0 ? 1 : <i64>load<u32>(costs + (item << 2))
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
-      if (areUnits && cell != 0 && isPlainFor(limit, cell, nowMs)) {
-        const admitted = decideUnit(
+      if (areUnits && cell != 0) {
+        const admitted = decideUnit<f64>(
           rule,
           cell + CELL_HEAD,
           nowMs,
+          remainings + (item << 2),
           answers + (item << 3),
           resets + (item << 3),
-          remainings + (item << 2),
         )
         store<u8>(alloweds + item, u8(admitted))
-        continue
+        if (admitted != UNDECIDED) continue
       }
       const outcome = decideAt(limit, hash, cell, cost, nowMs, true)
       const binding = verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * 24

@@ -1,5 +1,14 @@
 import * as algorithms from "./algorithms"
-import { aloneDelayMs, aloneRemaining, aloneResetMs, aloneRetryMs, decideAlone } from "./algorithms/arrival-time"
+import {
+  UNDECIDED,
+  aloneDelayMs,
+  aloneRemaining,
+  aloneResetMs,
+  aloneRetryMs,
+  decideAlone,
+  decideUnit,
+  isShort,
+} from "./algorithms/arrival-time"
 import { allocate, free } from "./heap"
 import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
@@ -58,6 +67,8 @@ export class Limit {
   keepsStats: bool
   /** One rule that is an arrival time, no statistics: decided in one pass while nobody is blocked. */
   isPlain: bool
+  /** Plain, and with numbers that fit `decideUnit`, which then decides charges of one unit. */
+  isShort: bool
   schedule: usize
   cells: Table
   blocks: Table
@@ -72,6 +83,15 @@ export class Limit {
 export const VERDICT_RULES: usize = 32
 const VERDICT_RULE_BYTES: usize = 24
 export const verdict = memory.data(32 + 24 * 8, 16)
+
+/*
+ * What a decision of `checkUnit` says in short.
+ *
+ *   remaining u32 │ 0 u32 │ retryAfterMs i64 │ resetAfterMs i64
+ */
+export const brief = memory.data(24, 16)
+/** Is added to the outcome of a decision that is told in short. */
+export const BRIEF: i32 = 8
 
 /** The state of a key that has none, and room to heal a copy when a peek must not store. */
 const emptyStates = memory.data(16 * 8, 16)
@@ -116,9 +136,11 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   return limit
 }
 
-/** Whether a limit's only rule is an arrival time. */
-export function isArrivalTimeAlone(limit: Limit): bool {
-  return limit.ruleCount == 1 && ruleAt(limit, 0).algorithm <= algorithms.LEAKY_BUCKET
+/** Finds out which of the shorter ways of deciding fit a limit. */
+export function findWays(limit: Limit): void {
+  const isArrivalTime = limit.ruleCount == 1 && ruleAt(limit, 0).algorithm <= algorithms.LEAKY_BUCKET
+  limit.isPlain = isArrivalTime && limit.blockMs == 0 && !limit.keepsStats
+  limit.isShort = limit.isPlain && isShort(ruleAt(limit, 0))
 }
 
 function releaseStates(limit: Limit, states: usize): void {
@@ -313,10 +335,37 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
   return outcome
 }
 
+/** Charges one unit. Where the answer can be told in short it is, and `BRIEF` added to the outcome; else as `decideAt`. */
+// @ts-ignore: decorator
+@inline
+export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
+  if (cell != 0 && limit.isShort && limit.blocks.count == 0) {
+    const outcome = decideUnit<i64>(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, brief, brief + 8, brief + 16)
+    if (outcome != UNDECIDED) {
+      store<f64>(verdict, <f64>nowMs, 24)
+      if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) return outcome | BRIEF
+      tellAtLength()
+      return outcome
+    }
+  }
+  return decideAt(limit, hash, cell, 1, nowMs, true)
+}
+
+/** Makes the rest of the verdict of what was told in short, but is too long to be. */
+function tellAtLength(): void {
+  const retryMs = <f64>load<i64>(brief, 8)
+  store<f64>(verdict, retryMs)
+  store<f64>(verdict, 0, 8)
+  store<f64>(verdict, 0, 16)
+  store<f64>(verdict, <f64>load<u32>(brief), 32)
+  store<f64>(verdict, retryMs, 40)
+  store<f64>(verdict, <f64>load<i64>(brief, 16), 48)
+}
+
 /** Whether `decidePlain` may decide: one rule that is an arrival time, nobody blocked, and the clock not behind. */
 // @ts-ignore: decorator
 @inline
-export function isPlainFor(limit: Limit, cell: usize, nowMs: i64): bool {
+function isPlainFor(limit: Limit, cell: usize, nowMs: i64): bool {
   return limit.isPlain && limit.blocks.count == 0 && (cell == 0 || nowMs >= sinceMs(cell + CELL_HEAD))
 }
 

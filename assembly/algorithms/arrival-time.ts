@@ -228,16 +228,30 @@ export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, cha
   return admitted
 }
 
+/** 2⁶², less than what fits an i64. */
+const LARGEST_PRODUCT: f64 = 4611686018427387904
+
+/** Whether `decideUnit` may decide by a rule: its capacity in 1/N ms fits a word, and its units 31 bits. */
+export function isShort(rule: Rule): bool {
+  return <f64>rule.capacity * <f64>rule.periodP < LARGEST_PRODUCT && rule.capacity <= i32.MAX_VALUE && !rule.delays
+}
+
+/** What `decideUnit` returns where it has decided nothing. */
+export const UNDECIDED: i32 = -1
+
 /**
- * `decideAlone` for a charge of one unit, for loops over many keys: the answer goes where it is wanted at once, retry and
- * reset as f64 ms, remaining as u32.
+ * `decideAlone` for a charge of one unit under a rule that `isShort`: the answer goes where it is wanted at once, retry and
+ * reset as a `T` of ms, remaining as u32. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the state has
+ * seen a later time.
  */
 // @ts-ignore: decorator
 @inline
-export function decideUnit(rule: Rule, state: usize, nowMs: i64, retry: usize, reset: usize, remaining: usize): bool {
+export function decideUnit<T>(rule: Rule, state: usize, nowMs: i64, remaining: usize, retry: usize, reset: usize): i32 {
   const first = load<u64>(state)
   const second = load<u64>(state, 8)
-  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
+  const passedMs = nowMs - <i64>(first & TIME_MASK)
+  if (passedMs < 0) return UNDECIDED
+  let aheadMs = <i64>(second & TIME_MASK) - passedMs
   let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
   if (aheadMs < 0) {
     aheadMs = 0
@@ -256,13 +270,13 @@ export function decideUnit(rule: Rule, state: usize, nowMs: i64, retry: usize, r
     storeAhead(state, nowMs, nextMs, nextRest)
     aheadMs = nextMs
     aheadRest = nextRest
-    store<f64>(retry, 0)
+    store<T>(retry, <T>0)
   } else {
-    store<f64>(retry, <f64>(overMs + i64(overRest > 0)))
+    store<T>(retry, <T>(overMs + i64(overRest > 0)))
   }
-  const leftMs = rule.capacityMs - aheadMs
-  const leftRest = rule.capacityRest - aheadRest
-  store<u32>(remaining, leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : <u32>unitsIn(rule, leftMs, leftRest))
-  store<f64>(reset, <f64>(aheadMs + i64(aheadRest > 0)))
-  return admitted
+  // In 1/N ms, of which a unit weighs P.
+  const left = (rule.capacityMs - aheadMs) * rule.unitsN + rule.capacityRest - aheadRest
+  store<u32>(remaining, left < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))
+  store<T>(reset, <T>(aheadMs + i64(aheadRest > 0)))
+  return i32(admitted)
 }
