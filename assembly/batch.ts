@@ -1,7 +1,7 @@
 import { hashKey } from "./hash"
 import { UNDECIDED, decideUnit } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
-import { CELL_HEAD, findCell, findTouchedCell, touchGroup } from "./table"
+import { CELL_HEAD, findCell, findTouchedCell, homeOf, touchGroup } from "./table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
@@ -49,14 +49,17 @@ export function decideMany(
     const length = min(RUN, count - first)
     for (let index = 0; index < length; index++) {
       const end = <usize>load<u32>(ends + ((<usize>(first + index)) << 2))
-      store<u64>(hashes + ((<usize>index) << 3), hashKey(limit.schedule, keys + start, end - start))
+      const hash = hashKey(limit.schedule, keys + start, end - start)
+      store<u64>(hashes + ((<usize>index) << 3), hash)
+      store<u32>(cells + ((<usize>index) << 2), <u32>homeOf(table, hash))
       start = end
     }
     let sum: u32 = 0
-    for (let index = 0; index < length; index++) sum += touchGroup(table, load<u64>(hashes + ((<usize>index) << 3)))
+    for (let index = 0; index < length; index++) sum += touchGroup(load<u32>(cells + ((<usize>index) << 2)))
     touched = sum
     for (let index = 0; index < length; index++) {
-      store<u32>(cells + ((<usize>index) << 2), <u32>findTouchedCell(table, load<u64>(hashes + ((<usize>index) << 3))))
+      const at = cells + ((<usize>index) << 2)
+      store<u32>(at, <u32>findTouchedCell(table, load<u32>(at), load<u64>(hashes + ((<usize>index) << 3))))
     }
     let changes = table.changes
     for (let index = 0; index < length; index++) {
