@@ -1,5 +1,5 @@
 import { hashKey } from "./hash"
-import { UNDECIDED, decideUnit } from "./algorithms/arrival-time"
+import { UNDECIDED, decideAlone } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
 import { CELL_HEAD, findCell, findTouchedCell, homeOf, touchGroup } from "./table"
 
@@ -43,7 +43,7 @@ export function decideMany(
   const table = limit.cells
   const rule = ruleAt(limit, 0)
   // Nothing that is decided here blocks a key: where nobody is blocked, nobody will be.
-  const areUnits = costs == 0 && limit.isShort && limit.blocks.count == 0
+  const areUnits = costs == 0 && limit.isPlain && limit.blocks.count == 0
   let start: usize = 0
   for (let first = 0; first < count; first += RUN) {
     const length = min(RUN, count - first)
@@ -69,10 +69,12 @@ export function decideMany(
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
       if (areUnits && cell != 0) {
-        const admitted = decideUnit<f64>(
+        const admitted = decideAlone<f64>(
           rule,
           cell + CELL_HEAD,
           nowMs,
+          1,
+          true,
           remainings + (item << 2),
           answers + (item << 3),
           resets + (item << 3),

@@ -199,16 +199,14 @@ let lastChanges: u32 = 0
  * `BRIEF` is added to the outcome.
  */
 export function checkUnit(limit: usize, keyLength: i32, nowMs: f64): i32 {
-  if (!isCall(limit, keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
+  if (!isCall(limit, keyLength)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  const hash = hashOf(self, keyLength)
-  const cell = findCell(self.cells, hash)
   lastLimit = limit
   lastLength = keyLength
-  lastHash = hash
-  lastCell = cell
+  lastHash = hashOf(self, keyLength)
+  lastCell = findCell(self.cells, lastHash)
   lastChanges = self.cells.changes
-  return limits.decideUnitAt(self, hash, cell, <i64>nowMs)
+  return checkUnitAgain(limit, nowMs)
 }
 
 /**

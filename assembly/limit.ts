@@ -1,14 +1,5 @@
 import * as algorithms from "./algorithms"
-import {
-  UNDECIDED,
-  aloneDelayMs,
-  aloneRemaining,
-  aloneResetMs,
-  aloneRetryMs,
-  decideAlone,
-  decideUnit,
-  isShort,
-} from "./algorithms/arrival-time"
+import { UNDECIDED, decideAlone, fitsAlone } from "./algorithms/arrival-time"
 import { allocate, free } from "./heap"
 import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
@@ -65,10 +56,10 @@ export class Limit {
   maximumCost: i64
   maxKeys: u32
   keepsStats: bool
-  /** One rule that is an arrival time, no statistics: decided in one pass while nobody is blocked. */
+  /** One rule that is an arrival time and `fitsAlone`, no statistics: decided in one pass while nobody is blocked. */
   isPlain: bool
-  /** Plain, and with numbers that fit `decideUnit`, which then decides charges of one unit. */
-  isShort: bool
+  /** Plain, and what a charge of one unit says can be told in short. */
+  isBrief: bool
   schedule: usize
   cells: Table
   blocks: Table
@@ -138,9 +129,10 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
 
 /** Finds out which of the shorter ways of deciding fit a limit. */
 export function findWays(limit: Limit): void {
-  const isArrivalTime = limit.ruleCount == 1 && ruleAt(limit, 0).algorithm <= algorithms.LEAKY_BUCKET
-  limit.isPlain = isArrivalTime && limit.blockMs == 0 && !limit.keepsStats
-  limit.isShort = limit.isPlain && isShort(ruleAt(limit, 0))
+  const rule = ruleAt(limit, 0)
+  const isArrivalTime = limit.ruleCount == 1 && rule.algorithm <= algorithms.LEAKY_BUCKET
+  limit.isPlain = isArrivalTime && fitsAlone(rule) && limit.blockMs == 0 && !limit.keepsStats
+  limit.isBrief = limit.isPlain && rule.capacity <= i32.MAX_VALUE && !rule.delays
 }
 
 function releaseStates(limit: Limit, states: usize): void {
@@ -322,51 +314,53 @@ export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging:
 export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
-  const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
-  const retryMs = <f64>aloneRetryMs
-  store<f64>(verdict, retryMs)
-  store<f64>(verdict, <f64>aloneDelayMs, 8)
-  store<f64>(verdict, 0, 16)
-  store<f64>(verdict, <f64>nowMs, 24)
-  store<f64>(verdict, <f64>aloneRemaining, 32)
-  store<f64>(verdict, retryMs, 40)
-  store<f64>(verdict, <f64>aloneResetMs, 48)
-  return outcome
+  if (limit.isPlain && limit.blocks.count == 0) {
+    let state = cell + CELL_HEAD
+    if (cell == 0) {
+      // A key without a state is admitted: no cost above the capacity comes here.
+      state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
+      if (state == 0) return NO_ROOM
+    }
+    const rule = ruleAt(limit, 0)
+    const delayMs = algorithms.delay(rule, state, nowMs)
+    const outcome = decideAlone<i64>(rule, state, nowMs, cost, charging, brief, brief + 8, brief + 16)
+    if (outcome != UNDECIDED) {
+      tellAtLength(nowMs, outcome == ADMITTED ? delayMs : 0)
+      return outcome
+    }
+  }
+  return decideRules(limit, hash, cell, cost, nowMs, charging)
 }
 
 /** Charges one unit. Where the answer can be told in short it is, and `BRIEF` added to the outcome; else as `decideAt`. */
 // @ts-ignore: decorator
 @inline
 export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
-  if (cell != 0 && limit.isShort && limit.blocks.count == 0) {
-    const outcome = decideUnit<i64>(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, brief, brief + 8, brief + 16)
+  if (cell != 0 && limit.isBrief && limit.blocks.count == 0) {
+    const state = cell + CELL_HEAD
+    const outcome = decideAlone<i64>(ruleAt(limit, 0), state, nowMs, 1, true, brief, brief + 8, brief + 16)
     if (outcome != UNDECIDED) {
-      store<f64>(verdict, <f64>nowMs, 24)
-      if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) return outcome | BRIEF
-      tellAtLength()
+      if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) {
+        store<f64>(verdict, <f64>nowMs, 24)
+        return outcome | BRIEF
+      }
+      tellAtLength(nowMs, 0)
       return outcome
     }
   }
   return decideAt(limit, hash, cell, 1, nowMs, true)
 }
 
-/** Makes the rest of the verdict of what was told in short, but is too long to be. */
-function tellAtLength(): void {
+/** Makes a verdict of what was told in short. */
+function tellAtLength(nowMs: i64, delayMs: i64): void {
   const retryMs = <f64>load<i64>(brief, 8)
   store<f64>(verdict, retryMs)
-  store<f64>(verdict, 0, 8)
+  store<f64>(verdict, <f64>delayMs, 8)
   store<f64>(verdict, 0, 16)
+  store<f64>(verdict, <f64>nowMs, 24)
   store<f64>(verdict, <f64>load<u32>(brief), 32)
   store<f64>(verdict, retryMs, 40)
   store<f64>(verdict, <f64>load<i64>(brief, 16), 48)
-}
-
-/** Whether `decidePlain` may decide: one rule that is an arrival time, nobody blocked, and the clock not behind. */
-// @ts-ignore: decorator
-@inline
-function isPlainFor(limit: Limit, cell: usize, nowMs: i64): bool {
-  return limit.isPlain && limit.blocks.count == 0 && (cell == 0 || nowMs >= sinceMs(cell + CELL_HEAD))
 }
 
 /** The states of a key that has none and is admitted, empty ones where it is only asked for; 0 where there is no room. */
@@ -378,19 +372,6 @@ function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
   // A peek says what a check would; the idle neighbours that it drops say nothing.
   const isFull = limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys
   return isFull && !makeRoom(limit, hash, nowMs) ? 0 : emptyStates
-}
-
-/** The short way: decides in one pass and leaves the answer in the `alone…` globals. `cell` is the key's, or 0. */
-// @ts-ignore: decorator
-@inline
-function decidePlain(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
-  let state = cell + CELL_HEAD
-  if (cell == 0) {
-    // A key without a state is admitted: no cost above the capacity comes here.
-    state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
-    if (state == 0) return NO_ROOM
-  }
-  return i32(decideAlone(ruleAt(limit, 0), state, nowMs, cost, charging))
 }
 
 /** The general way: any rules, blocks, statistics, and a clock that is behind what a state has seen. */

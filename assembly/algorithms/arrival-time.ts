@@ -173,80 +173,35 @@ export function heal(rule: Rule, state: usize, nowMs: i64): void {
   storeAhead(state, nowMs, pairMs, pairRest)
 }
 
-/** What `decideAlone` found: as a verdict with one rule says. */
-export let aloneRetryMs: i64 = 0
-export let aloneDelayMs: i64 = 0
-export let aloneRemaining: i64 = 0
-export let aloneResetMs: i64 = 0
-
-/**
- * `wait`, `delay`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule. Says whether
- * `cost` is admitted, and charges `state` then where `charging`.
- */
-// @ts-ignore: decorator
-@inline
-export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): bool {
-  // As `loadAhead` does, but in locals: this is the path whose length counts.
-  const first = load<u64>(state)
-  const second = load<u64>(state, 8)
-  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
-  let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
-  if (aheadMs < 0) {
-    aheadMs = 0
-    aheadRest = 0
-  }
-  const unitsN = rule.unitsN
-  let nextMs = aheadMs
-  let nextRest = aheadRest
-  if (cost == 1) {
-    nextMs += rule.unitMs
-    nextRest += rule.unitRest
-  } else {
-    loadWeight(rule, cost)
-    nextMs += pairMs
-    nextRest += pairRest
-  }
-  if (nextRest >= unitsN) {
-    nextMs += 1
-    nextRest -= unitsN
-  }
-  const overMs = nextMs - rule.capacityMs
-  const overRest = nextRest - rule.capacityRest
-  const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
-  // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
-  aloneRetryMs = admitted ? 0 : overMs + i64(overRest > 0)
-  aloneDelayMs = admitted && rule.delays ? aheadMs + i64(aheadRest > 0) : 0
-  if (admitted && charging) {
-    storeAhead(state, nowMs, nextMs, nextRest)
-    aheadMs = nextMs
-    aheadRest = nextRest
-  }
-  const leftMs = rule.capacityMs - aheadMs
-  const leftRest = rule.capacityRest - aheadRest
-  aloneRemaining = leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : unitsIn(rule, leftMs, leftRest)
-  aloneResetMs = aheadMs + i64(aheadRest > 0)
-  return admitted
-}
-
 /** 2⁶², less than what fits an i64. */
 const LARGEST_PRODUCT: f64 = 4611686018427387904
 
-/** Whether `decideUnit` may decide by a rule: its capacity in 1/N ms fits a word, and its units 31 bits. */
-export function isShort(rule: Rule): bool {
-  return <f64>rule.capacity * <f64>rule.periodP < LARGEST_PRODUCT && rule.capacity <= i32.MAX_VALUE && !rule.delays
+/** Whether `decideAlone` may decide by a rule: its capacity in 1/N ms fits a word. */
+export function fitsAlone(rule: Rule): bool {
+  return <f64>rule.capacity * <f64>rule.periodP < LARGEST_PRODUCT
 }
 
-/** What `decideUnit` returns where it has decided nothing. */
+/** What `decideAlone` returns where it has decided nothing. */
 export const UNDECIDED: i32 = -1
 
 /**
- * `decideAlone` for a charge of one unit under a rule that `isShort`: the answer goes where it is wanted at once, retry and
- * reset as a `T` of ms, remaining as u32. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the state has
- * seen a later time.
+ * `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule, which `fitsAlone`. The answer
+ * goes where it is wanted at once, retry and reset as a `T` of ms, remaining as u32. Charges `state` where `cost` is admitted
+ * and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the state has seen a later time.
  */
 // @ts-ignore: decorator
 @inline
-export function decideUnit<T>(rule: Rule, state: usize, nowMs: i64, remaining: usize, retry: usize, reset: usize): i32 {
+export function decideAlone<T>(
+  rule: Rule,
+  state: usize,
+  nowMs: i64,
+  cost: i64,
+  charging: bool,
+  remaining: usize,
+  retry: usize,
+  reset: usize,
+): i32 {
+  // As `loadAhead` does, but in locals: this is the path whose length counts.
   const first = load<u64>(state)
   const second = load<u64>(state, 8)
   const passedMs = nowMs - <i64>(first & TIME_MASK)
@@ -257,8 +212,16 @@ export function decideUnit<T>(rule: Rule, state: usize, nowMs: i64, remaining: u
     aheadMs = 0
     aheadRest = 0
   }
-  let nextMs = aheadMs + rule.unitMs
-  let nextRest = aheadRest + rule.unitRest
+  let nextMs = aheadMs
+  let nextRest = aheadRest
+  if (cost == 1) {
+    nextMs += rule.unitMs
+    nextRest += rule.unitRest
+  } else {
+    loadWeight(rule, cost)
+    nextMs += pairMs
+    nextRest += pairRest
+  }
   if (nextRest >= rule.unitsN) {
     nextMs += 1
     nextRest -= rule.unitsN
@@ -267,16 +230,20 @@ export function decideUnit<T>(rule: Rule, state: usize, nowMs: i64, remaining: u
   const overRest = nextRest - rule.capacityRest
   const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
   if (admitted) {
-    storeAhead(state, nowMs, nextMs, nextRest)
-    aheadMs = nextMs
-    aheadRest = nextRest
+    if (charging) {
+      storeAhead(state, nowMs, nextMs, nextRest)
+      aheadMs = nextMs
+      aheadRest = nextRest
+    }
     store<T>(retry, <T>0)
   } else {
+    // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
     store<T>(retry, <T>(overMs + i64(overRest > 0)))
   }
-  // In 1/N ms, of which a unit weighs P.
-  const left = (rule.capacityMs - aheadMs) * rule.unitsN + rule.capacityRest - aheadRest
-  store<u32>(remaining, left < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))
+  // In 1/N ms, of which a unit weighs P. Of a large debt the product may be anything.
+  const leftMs = rule.capacityMs - aheadMs
+  const left = leftMs * rule.unitsN + rule.capacityRest - aheadRest
+  store<u32>(remaining, (leftMs | left) < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))
   store<T>(reset, <T>(aheadMs + i64(aheadRest > 0)))
   return i32(admitted)
 }

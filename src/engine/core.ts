@@ -23,9 +23,10 @@ export class Core {
   readonly #briefAt: number
   readonly #ruleAt: number
   readonly #stager: KeyStager | null
-  /** The key of the last `checkUnit`; empty, as no key is, where the key buffer holds another one. */
+  /** The key of the last `checkUnit`. */
   #checkedKey = ""
-  #uncompared = 0
+  /** So many checks are not compared with it; at least one where the key buffer holds another key. */
+  #uncompared = 1
   #scratchAt = 0
   #scratchSize = 0
   #bytes: Uint8Array
@@ -89,7 +90,7 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
-    this.#checkedKey = ""
+    this.#uncompared ||= 1
     if (this.#stager !== null && typeof key === "string") {
       const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
       if (length > 0) return length
@@ -105,15 +106,17 @@ export class Core {
    * @throws {KeyError} as `stageKey`
    */
   checkUnit(limit: number, key: string, nowMs: number): number {
-    return this.#uncompared === 0 && key === this.#checkedKey && key !== ""
+    return this.#uncompared === 0 && key === this.#checkedKey
       ? this.exports.checkUnitAgain(limit, nowMs)
       : this.#checkAnother(limit, key, nowMs)
   }
 
   #checkAnother(limit: number, key: string, nowMs: number): number {
-    this.#uncompared = this.#uncompared === 0 ? UNCOMPARED : this.#uncompared - 1
+    const uncompared = this.#uncompared === 0 ? UNCOMPARED : this.#uncompared - 1
     const outcome = this.exports.checkUnit(limit, this.stageKey(key), nowMs)
-    if (outcome !== OUTCOME.badArgument) this.#checkedKey = key
+    if (outcome === OUTCOME.badArgument) return outcome
+    this.#checkedKey = key
+    this.#uncompared = uncompared
     return outcome
   }
 

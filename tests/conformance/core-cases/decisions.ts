@@ -93,6 +93,19 @@ export const decisionCoreCases: readonly CoreCase[] = [
     },
   },
   {
+    name: "checkUnit: leaves nothing of the largest debt",
+    run(core) {
+      const host = new CoreHost(core)
+      // Ahead by 2^46 ms, times N: more than a word holds.
+      const limit = host.limit([{ ...TEN_A_SECOND, unitsN: 3 * 2 ** 16 + 1, periodP: 2 ** 33 }])
+      host.checkUnit(limit, "a", NOW_MS)
+      host.charge(limit, "a", 2 ** 31, NOW_MS)
+      const { outcome, numbers } = host.checkUnit(limit, "a", NOW_MS)
+      same({ outcome, remaining: numbers[0] }, { outcome: DENIED, remaining: 0 }, "the answer")
+      host.exports.limitFree(limit)
+    },
+  },
+  {
     name: "checkUnitAgain: asks about the last key, of another limit too, and of none before there was one",
     run(core) {
       const host = new CoreHost(core)
