@@ -1,5 +1,5 @@
 import { hashKey } from "./hash"
-import { UNDECIDED, decideAlone } from "./algorithms/arrival-time"
+import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
 import { CELL_HEAD, findCell, findTouchedCell, homeOf, touchGroup } from "./table"
 
@@ -69,16 +69,10 @@ export function decideMany(
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
       if (areUnits && cell != 0) {
-        const admitted = decideAlone<f64>(
-          rule,
-          cell + CELL_HEAD,
-          nowMs,
-          1,
-          true,
-          remainings + (item << 2),
-          answers + (item << 3),
-          resets + (item << 3),
-        )
+        const admitted = decideAlone(rule, cell + CELL_HEAD, nowMs, 1, true)
+        store<f64>(answers + (item << 3), <f64>load<i64>(brief, 8))
+        store<f64>(resets + (item << 3), <f64>load<i64>(brief, 16))
+        store<u32>(remainings + (item << 2), load<u32>(brief))
         store<u8>(alloweds + item, u8(admitted))
         if (admitted != UNDECIDED) continue
       }

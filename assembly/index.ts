@@ -4,6 +4,7 @@
  * offsets into `memory`. A call with an argument outside its range does nothing and returns `BAD_ARGUMENT` or 0.
  */
 import { ALGORITHM_COUNT, TOKEN_BUCKET_STEPS } from "./algorithms"
+import { brief } from "./algorithms/arrival-time"
 import { answerBytes, decideMany } from "./batch"
 import { carryOver } from "./carry"
 import { allocate, allocatedBytes as heapBytes, free } from "./heap"
@@ -69,7 +70,7 @@ export function verdictBuffer(): usize {
 
 /** Where `checkUnit` writes what it tells in short: i64 remaining, retryAfterMs, resetAfterMs, each below 2³¹. */
 export function briefBuffer(): usize {
-  return limits.brief
+  return brief
 }
 
 // @ts-ignore: decorator

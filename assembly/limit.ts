@@ -1,5 +1,5 @@
 import * as algorithms from "./algorithms"
-import { UNDECIDED, decideAlone, fitsAlone } from "./algorithms/arrival-time"
+import { UNDECIDED, brief, decideAlone, fitsAlone } from "./algorithms/arrival-time"
 import { allocate, free } from "./heap"
 import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
@@ -75,12 +75,6 @@ export const VERDICT_RULES: usize = 32
 const VERDICT_RULE_BYTES: usize = 24
 export const verdict = memory.data(32 + 24 * 8, 16)
 
-/*
- * What a decision of `checkUnit` says in short.
- *
- *   remaining u32 │ 0 u32 │ retryAfterMs i64 │ resetAfterMs i64
- */
-export const brief = memory.data(24, 16)
 /** Is added to the outcome of a decision that is told in short. */
 export const BRIEF: i32 = 8
 
@@ -323,7 +317,7 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
     }
     const rule = ruleAt(limit, 0)
     const delayMs = algorithms.delay(rule, state, nowMs)
-    const outcome = decideAlone<i64>(rule, state, nowMs, cost, charging, brief, brief + 8, brief + 16)
+    const outcome = decideAlone(rule, state, nowMs, cost, charging)
     if (outcome != UNDECIDED) {
       tellAtLength(nowMs, outcome == ADMITTED ? delayMs : 0)
       return outcome
@@ -337,8 +331,7 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
 @inline
 export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
   if (cell != 0 && limit.isBrief && limit.blocks.count == 0) {
-    const state = cell + CELL_HEAD
-    const outcome = decideAlone<i64>(ruleAt(limit, 0), state, nowMs, 1, true, brief, brief + 8, brief + 16)
+    const outcome = decideAlone(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, 1, true)
     if (outcome != UNDECIDED) {
       if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) {
         store<f64>(verdict, <f64>nowMs, 24)

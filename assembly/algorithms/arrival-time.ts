@@ -12,6 +12,10 @@ import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  *   +0  │ rest 0-15  │ sinceMs                              │
  *   +8  │ rest 16-31 │ aheadMs                              │
  *
+ * gcra spaces: the emission interval is P/N ms and `burst` of them may come at once. token_bucket counts: N/P tokens drip
+ * in per millisecond, `burst` fit in; a bucket of B − (TAT − now)·N/P tokens and an arrival time are the same number seen
+ * from two sides. leaky_bucket shapes: the level of the bucket is how far the arrival time lies ahead.
+ *
  * Amounts of time are pairs (ms, rest in 1/N ms), so nothing is rounded and no product has to fit 64 bits.
  */
 
@@ -184,23 +188,19 @@ export function fitsAlone(rule: Rule): bool {
 /** What `decideAlone` returns where it has decided nothing. */
 export const UNDECIDED: i32 = -1
 
-/**
- * `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule, which `fitsAlone`. The answer
- * goes where it is wanted at once, retry and reset as a `T` of ms, remaining as u32. Charges `state` where `cost` is admitted
- * and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the state has seen a later time.
+/*
+ * What `decideAlone` says.
+ *
+ *   remaining u32 │ 0 u32 │ retryAfterMs i64 │ resetAfterMs i64
  */
-// @ts-ignore: decorator
-@inline
-export function decideAlone<T>(
-  rule: Rule,
-  state: usize,
-  nowMs: i64,
-  cost: i64,
-  charging: bool,
-  remaining: usize,
-  retry: usize,
-  reset: usize,
-): i32 {
+export const brief = memory.data(24, 16)
+
+/**
+ * `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule, which `fitsAlone`. Charges
+ * `state` where `cost` is admitted and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the
+ * state has seen a later time.
+ */
+export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): i32 {
   // As `loadAhead` does, but in locals: this is the path whose length counts.
   const first = load<u64>(state)
   const second = load<u64>(state, 8)
@@ -235,15 +235,15 @@ export function decideAlone<T>(
       aheadMs = nextMs
       aheadRest = nextRest
     }
-    store<T>(retry, <T>0)
+    store<i64>(brief, 0, 8)
   } else {
     // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
-    store<T>(retry, <T>(overMs + i64(overRest > 0)))
+    store<i64>(brief, overMs + i64(overRest > 0), 8)
   }
   // In 1/N ms, of which a unit weighs P. Of a large debt the product may be anything.
   const leftMs = rule.capacityMs - aheadMs
   const left = leftMs * rule.unitsN + rule.capacityRest - aheadRest
-  store<u32>(remaining, (leftMs | left) < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))
-  store<T>(reset, <T>(aheadMs + i64(aheadRest > 0)))
+  store<u32>(brief, (leftMs | left) < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))
+  store<i64>(brief, aheadMs + i64(aheadRest > 0), 16)
   return i32(admitted)
 }

@@ -29,10 +29,10 @@ export class Core {
   #uncompared = 1
   #scratchAt = 0
   #scratchSize = 0
-  #bytes: Uint8Array
-  #keyView: Uint8Array
-  #verdict: Float64Array
-  #brief: Int32Array
+  #bytes!: Uint8Array
+  #keyView!: Uint8Array
+  #verdict!: Float64Array
+  #brief!: Int32Array
 
   constructor() {
     // The module imports nothing, and its exports are what assembly/index.ts says.
@@ -44,10 +44,6 @@ export class Core {
     this.#verdictAt = this.exports.verdictBuffer()
     this.#briefAt = this.exports.briefBuffer()
     this.#ruleAt = this.exports.ruleBuffer()
-    this.#bytes = new Uint8Array(0)
-    this.#keyView = this.#bytes
-    this.#verdict = new Float64Array(0)
-    this.#brief = new Int32Array(0)
     this.#stager = makeKeyStager(this.exports.memory)
     this.#renewViews()
   }

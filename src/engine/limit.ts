@@ -127,10 +127,9 @@ export class Limit {
     if (outcome < BRIEF) return this.#decision(outcome, key, cost, nowMs, cost > 0)
     // The commonest of checks: what follows is short enough to become a part of the caller's loop.
     const { brief } = this.core
-    const reason = outcome === BRIEF ? "limit" : "ok"
-    const charge = outcome === BRIEF ? 0 : ++this.charges
+    const isDenied = outcome === BRIEF
     return new LimitDecision(
-      reason,
+      isDenied ? "limit" : "ok",
       key,
       this.#firstRule,
       brief[0]!,
@@ -139,7 +138,7 @@ export class Limit {
       brief[4]!,
       0,
       this.issuer,
-      charge,
+      isDenied ? 0 : ++this.charges,
       nowMs,
     )
   }
