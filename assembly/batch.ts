@@ -1,7 +1,7 @@
 import { hashKey } from "./hash"
-import { decideUnit } from "./algorithms/arrival-time"
-import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, isPlainFor, ruleAt, verdict } from "./limit"
-import { CELL_HEAD, findCell, findTouchedCell, touchGroup } from "./table"
+import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
+import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
+import { CELL_HEAD, findCell, findTouchedCell, homeOf, touchGroup } from "./table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
@@ -42,20 +42,24 @@ export function decideMany(
   const alloweds = remainings + <usize>count * 4
   const table = limit.cells
   const rule = ruleAt(limit, 0)
-  const areUnits = costs == 0
+  // Nothing that is decided here blocks a key: where nobody is blocked, nobody will be.
+  const areUnits = costs == 0 && limit.isPlain && limit.blocks.count == 0
   let start: usize = 0
   for (let first = 0; first < count; first += RUN) {
     const length = min(RUN, count - first)
     for (let index = 0; index < length; index++) {
       const end = <usize>load<u32>(ends + ((<usize>(first + index)) << 2))
-      store<u64>(hashes + ((<usize>index) << 3), hashKey(limit.schedule, keys + start, end - start))
+      const hash = hashKey(limit.schedule, keys + start, end - start)
+      store<u64>(hashes + ((<usize>index) << 3), hash)
+      store<u32>(cells + ((<usize>index) << 2), <u32>homeOf(table, hash))
       start = end
     }
     let sum: u32 = 0
-    for (let index = 0; index < length; index++) sum += touchGroup(table, load<u64>(hashes + ((<usize>index) << 3)))
+    for (let index = 0; index < length; index++) sum += touchGroup(load<u32>(cells + ((<usize>index) << 2)))
     touched = sum
     for (let index = 0; index < length; index++) {
-      store<u32>(cells + ((<usize>index) << 2), <u32>findTouchedCell(table, load<u64>(hashes + ((<usize>index) << 3))))
+      const at = cells + ((<usize>index) << 2)
+      store<u32>(at, <u32>findTouchedCell(table, load<u32>(at), load<u64>(hashes + ((<usize>index) << 3))))
     }
     let changes = table.changes
     for (let index = 0; index < length; index++) {
@@ -64,17 +68,13 @@ export function decideMany(
       const cost: i64 = costs == 0 ? 1 : <i64>load<u32>(costs + (item << 2))
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
-      if (areUnits && cell != 0 && isPlainFor(limit, cell, nowMs)) {
-        const admitted = decideUnit(
-          rule,
-          cell + CELL_HEAD,
-          nowMs,
-          answers + (item << 3),
-          resets + (item << 3),
-          remainings + (item << 2),
-        )
+      if (areUnits && cell != 0) {
+        const admitted = decideAlone(rule, cell + CELL_HEAD, nowMs, 1, true)
+        store<f64>(answers + (item << 3), <f64>load<i64>(brief, 8))
+        store<f64>(resets + (item << 3), <f64>load<i64>(brief, 16))
+        store<u32>(remainings + (item << 2), load<u32>(brief))
         store<u8>(alloweds + item, u8(admitted))
-        continue
+        if (admitted != UNDECIDED) continue
       }
       const outcome = decideAt(limit, hash, cell, cost, nowMs, true)
       const binding = verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * 24

@@ -4,6 +4,7 @@
  * offsets into `memory`. A call with an argument outside its range does nothing and returns `BAD_ARGUMENT` or 0.
  */
 import { ALGORITHM_COUNT, TOKEN_BUCKET_STEPS } from "./algorithms"
+import { brief } from "./algorithms/arrival-time"
 import { answerBytes, decideMany } from "./batch"
 import { carryOver } from "./carry"
 import { allocate, allocatedBytes as heapBytes, free } from "./heap"
@@ -23,6 +24,7 @@ export const BAD_ARGUMENT: i32 = -1
 export {
   ADMITTED,
   BLOCKED,
+  BRIEF,
   COST_ABOVE_CAPACITY,
   DENIED,
   DENY_NEW,
@@ -44,7 +46,7 @@ export {
 export { BLOCKS, CELLS, STATS } from "./snapshot"
 
 const MOST_UNITS_A_CALL: f64 = 2147483648
-const LATEST_MS: f64 = 140737488355327
+const LATEST_MS: u64 = 140737488355327
 const LONGEST_PERIOD_MS: f64 = 315360000000
 const LONGEST_FULL_MS: f64 = 35184372088832
 
@@ -66,6 +68,11 @@ export function verdictBuffer(): usize {
   return limits.verdict
 }
 
+/** Where `checkUnit` writes what it tells in short: i64 remaining, retryAfterMs, resetAfterMs, each below 2³¹. */
+export function briefBuffer(): usize {
+  return brief
+}
+
 // @ts-ignore: decorator
 @inline
 function isUnits(units: f64): bool {
@@ -75,7 +82,8 @@ function isUnits(units: f64): bool {
 // @ts-ignore: decorator
 @inline
 function isTime(ms: f64): bool {
-  return ms >= 0 && ms <= LATEST_MS && <f64>(<i64>ms) == ms
+  const whole = <i64>ms
+  return <u64>whole <= LATEST_MS && <f64>whole == ms
 }
 
 // @ts-ignore: decorator
@@ -151,7 +159,7 @@ export function limitNew(
   limit.maxKeys = <u32>maxKeys
   limit.onFull = onFull
   limit.keepsStats = keepsStats == 1
-  limit.isPlain = limits.isArrivalTimeAlone(limit) && blockMs == 0 && keepsStats == 0
+  limits.findWays(limit)
   return changetype<usize>(limit)
 }
 
@@ -173,39 +181,49 @@ export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
   return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
 }
 
-/** The key of the last `check`: its limit, its hash, and where its cell was when the table had seen so many changes. */
-let lastLimit: usize = 0
-let lastHash: u64 = 0
-let lastCell: usize = 0
-let lastChanges: u32 = 0
-
 /** Asks and charges. Returns an outcome: `DENIED` … `NO_ROOM`. */
 export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  const hash = hashOf(self, keyLength)
-  const cell = findCell(self.cells, hash)
+  return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
+}
+
+/** The key of the last `checkUnit`: its limit, its hash, and where its cell was when the table had seen so many changes. */
+let lastLimit: usize = 0
+let lastLength: i32 = 0
+let lastHash: u64 = 0
+let lastCell: usize = 0
+let lastChanges: u32 = 0
+
+/**
+ * `check` for a cost of 1. Where the answer is short, it is written to the brief buffer instead of the verdict buffer, and
+ * `BRIEF` is added to the outcome.
+ */
+export function checkUnit(limit: usize, keyLength: i32, nowMs: f64): i32 {
+  if (!isCall(limit, keyLength)) return BAD_ARGUMENT
+  const self = changetype<Limit>(limit)
   lastLimit = limit
-  lastHash = hash
-  lastCell = cell
+  lastLength = keyLength
+  lastHash = hashOf(self, keyLength)
+  lastCell = findCell(self.cells, lastHash)
   lastChanges = self.cells.changes
-  return limits.decideAt(self, hash, cell, <i64>cost, <i64>nowMs, true)
+  return checkUnitAgain(limit, nowMs)
 }
 
 /**
- * `check` where the key buffer holds what it held at the last `check`. Of the same limit it is neither hashed nor looked
- * for again, unless a key came or went meanwhile.
+ * `checkUnit` where the key buffer holds what it held at the last `checkUnit` that was no `BAD_ARGUMENT`. Of the same
+ * limit it is neither hashed nor looked for again, unless a key came or went meanwhile.
  */
-export function checkAgain(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
-  if (limit == 0 || limit != lastLimit) return check(limit, keyLength, cost, nowMs)
-  if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
+export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
+  if (limit == 0 || limit != lastLimit) return checkUnit(limit, lastLength, nowMs)
+  if (!isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
   const changes = self.cells.changes
   if (changes != lastChanges) {
     lastCell = findCell(self.cells, lastHash)
     lastChanges = changes
   }
-  return limits.decideAt(self, lastHash, lastCell, <i64>cost, <i64>nowMs, true)
+  return limits.decideUnitAt(self, lastHash, lastCell, <i64>nowMs)
 }
 
 /**

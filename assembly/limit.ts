@@ -1,5 +1,5 @@
 import * as algorithms from "./algorithms"
-import { aloneDelayMs, aloneRemaining, aloneResetMs, aloneRetryMs, decideAlone } from "./algorithms/arrival-time"
+import { UNDECIDED, brief, decideAlone, fitsAlone } from "./algorithms/arrival-time"
 import { allocate, free } from "./heap"
 import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
@@ -56,8 +56,10 @@ export class Limit {
   maximumCost: i64
   maxKeys: u32
   keepsStats: bool
-  /** One rule that is an arrival time, no statistics: decided in one pass while nobody is blocked. */
+  /** One rule that is an arrival time and `fitsAlone`, no statistics: decided in one pass while nobody is blocked. */
   isPlain: bool
+  /** Plain, and what a charge of one unit says can be told in short. */
+  isBrief: bool
   schedule: usize
   cells: Table
   blocks: Table
@@ -72,6 +74,9 @@ export class Limit {
 export const VERDICT_RULES: usize = 32
 const VERDICT_RULE_BYTES: usize = 24
 export const verdict = memory.data(32 + 24 * 8, 16)
+
+/** Is added to the outcome of a decision that is told in short. */
+export const BRIEF: i32 = 8
 
 /** The state of a key that has none, and room to heal a copy when a peek must not store. */
 const emptyStates = memory.data(16 * 8, 16)
@@ -116,9 +121,12 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   return limit
 }
 
-/** Whether a limit's only rule is an arrival time. */
-export function isArrivalTimeAlone(limit: Limit): bool {
-  return limit.ruleCount == 1 && ruleAt(limit, 0).algorithm <= algorithms.LEAKY_BUCKET
+/** Finds out which of the shorter ways of deciding fit a limit. */
+export function findWays(limit: Limit): void {
+  const rule = ruleAt(limit, 0)
+  const isArrivalTime = limit.ruleCount == 1 && rule.algorithm <= algorithms.LEAKY_BUCKET
+  limit.isPlain = isArrivalTime && fitsAlone(rule) && limit.blockMs == 0 && !limit.keepsStats
+  limit.isBrief = limit.isPlain && rule.capacity <= i32.MAX_VALUE && !rule.delays
 }
 
 function releaseStates(limit: Limit, states: usize): void {
@@ -300,24 +308,52 @@ export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging:
 export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  if (!isPlainFor(limit, cell, nowMs)) return decideRules(limit, hash, cell, cost, nowMs, charging)
-  const outcome = decidePlain(limit, hash, cell, cost, nowMs, charging)
-  const retryMs = <f64>aloneRetryMs
-  store<f64>(verdict, retryMs)
-  store<f64>(verdict, <f64>aloneDelayMs, 8)
-  store<f64>(verdict, 0, 16)
-  store<f64>(verdict, <f64>nowMs, 24)
-  store<f64>(verdict, <f64>aloneRemaining, 32)
-  store<f64>(verdict, retryMs, 40)
-  store<f64>(verdict, <f64>aloneResetMs, 48)
-  return outcome
+  if (limit.isPlain && limit.blocks.count == 0) {
+    let state = cell + CELL_HEAD
+    if (cell == 0) {
+      // A key without a state is admitted: no cost above the capacity comes here.
+      state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
+      if (state == 0) return NO_ROOM
+    }
+    const rule = ruleAt(limit, 0)
+    const delayMs = algorithms.delay(rule, state, nowMs)
+    const outcome = decideAlone(rule, state, nowMs, cost, charging)
+    if (outcome != UNDECIDED) {
+      tellAtLength(nowMs, outcome == ADMITTED ? delayMs : 0)
+      return outcome
+    }
+  }
+  return decideRules(limit, hash, cell, cost, nowMs, charging)
 }
 
-/** Whether `decidePlain` may decide: one rule that is an arrival time, nobody blocked, and the clock not behind. */
+/** Charges one unit. Where the answer can be told in short it is, and `BRIEF` added to the outcome; else as `decideAt`. */
 // @ts-ignore: decorator
 @inline
-export function isPlainFor(limit: Limit, cell: usize, nowMs: i64): bool {
-  return limit.isPlain && limit.blocks.count == 0 && (cell == 0 || nowMs >= sinceMs(cell + CELL_HEAD))
+export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
+  if (cell != 0 && limit.isBrief && limit.blocks.count == 0) {
+    const outcome = decideAlone(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, 1, true)
+    if (outcome != UNDECIDED) {
+      if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) {
+        store<f64>(verdict, <f64>nowMs, 24)
+        return outcome | BRIEF
+      }
+      tellAtLength(nowMs, 0)
+      return outcome
+    }
+  }
+  return decideAt(limit, hash, cell, 1, nowMs, true)
+}
+
+/** Makes a verdict of what was told in short. */
+function tellAtLength(nowMs: i64, delayMs: i64): void {
+  const retryMs = <f64>load<i64>(brief, 8)
+  store<f64>(verdict, retryMs)
+  store<f64>(verdict, <f64>delayMs, 8)
+  store<f64>(verdict, 0, 16)
+  store<f64>(verdict, <f64>nowMs, 24)
+  store<f64>(verdict, <f64>load<u32>(brief), 32)
+  store<f64>(verdict, retryMs, 40)
+  store<f64>(verdict, <f64>load<i64>(brief, 16), 48)
 }
 
 /** The states of a key that has none and is admitted, empty ones where it is only asked for; 0 where there is no room. */
@@ -329,19 +365,6 @@ function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
   // A peek says what a check would; the idle neighbours that it drops say nothing.
   const isFull = limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys
   return isFull && !makeRoom(limit, hash, nowMs) ? 0 : emptyStates
-}
-
-/** The short way: decides in one pass and leaves the answer in the `alone…` globals. `cell` is the key's, or 0. */
-// @ts-ignore: decorator
-@inline
-function decidePlain(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
-  let state = cell + CELL_HEAD
-  if (cell == 0) {
-    // A key without a state is admitted: no cost above the capacity comes here.
-    state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
-    if (state == 0) return NO_ROOM
-  }
-  return i32(decideAlone(ruleAt(limit, 0), state, nowMs, cost, charging))
 }
 
 /** The general way: any rules, blocks, statistics, and a clock that is behind what a state has seen. */

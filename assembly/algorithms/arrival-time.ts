@@ -12,6 +12,10 @@ import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  *   +0  │ rest 0-15  │ sinceMs                              │
  *   +8  │ rest 16-31 │ aheadMs                              │
  *
+ * gcra spaces: the emission interval is P/N ms and `burst` of them may come at once. token_bucket counts: N/P tokens drip
+ * in per millisecond, `burst` fit in; a bucket of B − (TAT − now)·N/P tokens and an arrival time are the same number seen
+ * from two sides. leaky_bucket shapes: the level of the bucket is how far the arrival time lies ahead.
+ *
  * Amounts of time are pairs (ms, rest in 1/N ms), so nothing is rounded and no product has to fit 64 bits.
  */
 
@@ -173,29 +177,41 @@ export function heal(rule: Rule, state: usize, nowMs: i64): void {
   storeAhead(state, nowMs, pairMs, pairRest)
 }
 
-/** What `decideAlone` found: as a verdict with one rule says. */
-export let aloneRetryMs: i64 = 0
-export let aloneDelayMs: i64 = 0
-export let aloneRemaining: i64 = 0
-export let aloneResetMs: i64 = 0
+/** 2⁶², less than what fits an i64. */
+const LARGEST_PRODUCT: f64 = 4611686018427387904
+
+/** Whether `decideAlone` may decide by a rule: its capacity in 1/N ms fits a word. */
+export function fitsAlone(rule: Rule): bool {
+  return <f64>rule.capacity * <f64>rule.periodP < LARGEST_PRODUCT
+}
+
+/** What `decideAlone` returns where it has decided nothing. */
+export const UNDECIDED: i32 = -1
+
+/*
+ * What `decideAlone` says.
+ *
+ *   remaining u32 │ 0 u32 │ retryAfterMs i64 │ resetAfterMs i64
+ */
+export const brief = memory.data(24, 16)
 
 /**
- * `wait`, `delay`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule. Says whether
- * `cost` is admitted, and charges `state` then where `charging`.
+ * `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule, which `fitsAlone`. Charges
+ * `state` where `cost` is admitted and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the
+ * state has seen a later time.
  */
-// @ts-ignore: decorator
-@inline
-export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): bool {
+export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): i32 {
   // As `loadAhead` does, but in locals: this is the path whose length counts.
   const first = load<u64>(state)
   const second = load<u64>(state, 8)
-  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
+  const passedMs = nowMs - <i64>(first & TIME_MASK)
+  if (passedMs < 0) return UNDECIDED
+  let aheadMs = <i64>(second & TIME_MASK) - passedMs
   let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
   if (aheadMs < 0) {
     aheadMs = 0
     aheadRest = 0
   }
-  const unitsN = rule.unitsN
   let nextMs = aheadMs
   let nextRest = aheadRest
   if (cost == 1) {
@@ -206,45 +222,6 @@ export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, cha
     nextMs += pairMs
     nextRest += pairRest
   }
-  if (nextRest >= unitsN) {
-    nextMs += 1
-    nextRest -= unitsN
-  }
-  const overMs = nextMs - rule.capacityMs
-  const overRest = nextRest - rule.capacityRest
-  const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
-  // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
-  aloneRetryMs = admitted ? 0 : overMs + i64(overRest > 0)
-  aloneDelayMs = admitted && rule.delays ? aheadMs + i64(aheadRest > 0) : 0
-  if (admitted && charging) {
-    storeAhead(state, nowMs, nextMs, nextRest)
-    aheadMs = nextMs
-    aheadRest = nextRest
-  }
-  const leftMs = rule.capacityMs - aheadMs
-  const leftRest = rule.capacityRest - aheadRest
-  aloneRemaining = leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : unitsIn(rule, leftMs, leftRest)
-  aloneResetMs = aheadMs + i64(aheadRest > 0)
-  return admitted
-}
-
-/**
- * `decideAlone` for a charge of one unit, for loops over many keys: the answer goes where it is wanted at once, retry and
- * reset as f64 ms, remaining as u32.
- */
-// @ts-ignore: decorator
-@inline
-export function decideUnit(rule: Rule, state: usize, nowMs: i64, retry: usize, reset: usize, remaining: usize): bool {
-  const first = load<u64>(state)
-  const second = load<u64>(state, 8)
-  let aheadMs = <i64>(second & TIME_MASK) - (nowMs - <i64>(first & TIME_MASK))
-  let aheadRest = <i64>((first >> TIME_BITS) | ((second >> TIME_BITS) << 16))
-  if (aheadMs < 0) {
-    aheadMs = 0
-    aheadRest = 0
-  }
-  let nextMs = aheadMs + rule.unitMs
-  let nextRest = aheadRest + rule.unitRest
   if (nextRest >= rule.unitsN) {
     nextMs += 1
     nextRest -= rule.unitsN
@@ -253,16 +230,20 @@ export function decideUnit(rule: Rule, state: usize, nowMs: i64, retry: usize, r
   const overRest = nextRest - rule.capacityRest
   const admitted = overMs < 0 || (overMs == 0 && overRest <= 0)
   if (admitted) {
-    storeAhead(state, nowMs, nextMs, nextRest)
-    aheadMs = nextMs
-    aheadRest = nextRest
-    store<f64>(retry, 0)
+    if (charging) {
+      storeAhead(state, nowMs, nextMs, nextRest)
+      aheadMs = nextMs
+      aheadRest = nextRest
+    }
+    store<i64>(brief, 0, 8)
   } else {
-    store<f64>(retry, <f64>(overMs + i64(overRest > 0)))
+    // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
+    store<i64>(brief, overMs + i64(overRest > 0), 8)
   }
+  // In 1/N ms, of which a unit weighs P. Of a large debt the product may be anything.
   const leftMs = rule.capacityMs - aheadMs
-  const leftRest = rule.capacityRest - aheadRest
-  store<u32>(remaining, leftMs < 0 || (leftMs == 0 && leftRest < 0) ? 0 : <u32>unitsIn(rule, leftMs, leftRest))
-  store<f64>(reset, <f64>(aheadMs + i64(aheadRest > 0)))
-  return admitted
+  const left = leftMs * rule.unitsN + rule.capacityRest - aheadRest
+  store<u32>(brief, (leftMs | left) < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))
+  store<i64>(brief, aheadMs + i64(aheadRest > 0), 16)
+  return i32(admitted)
 }

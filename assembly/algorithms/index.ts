@@ -11,12 +11,12 @@
  *   refund     gives units of an earlier charge back
  *   heal       moves a state that lies too far ahead to an earlier time, with its usage
  *
+ * gcra, token_bucket and leaky_bucket are an arrival time each, seen from different sides: the default of every switch.
  * The numbers are part of the ABI and of stored snapshots: a new algorithm takes the next one.
  */
 import { Rule } from "../rule"
 import { clear } from "../state"
-import * as gcra from "./gcra"
-import * as tokenBucket from "./token-bucket"
+import * as arrivalTime from "./arrival-time"
 import * as leakyBucket from "./leaky-bucket"
 import * as fixedWindow from "./fixed-window"
 import * as slidingWindow from "./sliding-window"
@@ -34,10 +34,6 @@ export const ALGORITHM_COUNT: i32 = 7
 
 export function fullMs(rule: Rule): i64 {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      return tokenBucket.fullMs(rule)
-    case LEAKY_BUCKET:
-      return leakyBucket.fullMs(rule)
     case FIXED_WINDOW:
       return fixedWindow.fullMs(rule)
     case SLIDING_WINDOW:
@@ -47,16 +43,12 @@ export function fullMs(rule: Rule): i64 {
     case TOKEN_BUCKET_STEPS:
       return tokenBucketSteps.fullMs(rule)
     default:
-      return gcra.fullMs(rule)
+      return arrivalTime.fullMs(rule)
   }
 }
 
 export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      return tokenBucket.wait(rule, state, nowMs, cost)
-    case LEAKY_BUCKET:
-      return leakyBucket.wait(rule, state, nowMs, cost)
     case FIXED_WINDOW:
       return fixedWindow.wait(rule, state, nowMs, cost)
     case SLIDING_WINDOW:
@@ -66,18 +58,12 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
     case TOKEN_BUCKET_STEPS:
       return tokenBucketSteps.wait(rule, state, nowMs, cost)
     default:
-      return gcra.wait(rule, state, nowMs, cost)
+      return arrivalTime.wait(rule, state, nowMs, cost)
   }
 }
 
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      tokenBucket.charge(rule, state, nowMs, units)
-      return
-    case LEAKY_BUCKET:
-      leakyBucket.charge(rule, state, nowMs, units)
-      return
     case FIXED_WINDOW:
       fixedWindow.charge(rule, state, nowMs, units)
       return
@@ -91,16 +77,12 @@ export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
       tokenBucketSteps.charge(rule, state, nowMs, units)
       return
     default:
-      gcra.charge(rule, state, nowMs, units)
+      arrivalTime.charge(rule, state, nowMs, units)
   }
 }
 
 export function remaining(rule: Rule, state: usize, nowMs: i64): i64 {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      return tokenBucket.remaining(rule, state, nowMs)
-    case LEAKY_BUCKET:
-      return leakyBucket.remaining(rule, state, nowMs)
     case FIXED_WINDOW:
       return fixedWindow.remaining(rule, state, nowMs)
     case SLIDING_WINDOW:
@@ -110,16 +92,12 @@ export function remaining(rule: Rule, state: usize, nowMs: i64): i64 {
     case TOKEN_BUCKET_STEPS:
       return tokenBucketSteps.remaining(rule, state, nowMs)
     default:
-      return gcra.remaining(rule, state, nowMs)
+      return arrivalTime.remaining(rule, state, nowMs)
   }
 }
 
 export function reset(rule: Rule, state: usize, nowMs: i64): i64 {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      return tokenBucket.reset(rule, state, nowMs)
-    case LEAKY_BUCKET:
-      return leakyBucket.reset(rule, state, nowMs)
     case FIXED_WINDOW:
       return fixedWindow.reset(rule, state, nowMs)
     case SLIDING_WINDOW:
@@ -129,16 +107,12 @@ export function reset(rule: Rule, state: usize, nowMs: i64): i64 {
     case TOKEN_BUCKET_STEPS:
       return tokenBucketSteps.reset(rule, state, nowMs)
     default:
-      return gcra.reset(rule, state, nowMs)
+      return arrivalTime.reset(rule, state, nowMs)
   }
 }
 
 export function used(rule: Rule, state: usize, nowMs: i64): i64 {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      return tokenBucket.used(rule, state, nowMs)
-    case LEAKY_BUCKET:
-      return leakyBucket.used(rule, state, nowMs)
     case FIXED_WINDOW:
       return fixedWindow.used(rule, state, nowMs)
     case SLIDING_WINDOW:
@@ -148,18 +122,12 @@ export function used(rule: Rule, state: usize, nowMs: i64): i64 {
     case TOKEN_BUCKET_STEPS:
       return tokenBucketSteps.used(rule, state, nowMs)
     default:
-      return gcra.used(rule, state, nowMs)
+      return arrivalTime.used(rule, state, nowMs)
   }
 }
 
 export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, units: i64): void {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      tokenBucket.refund(rule, state, nowMs, chargedAtMs, units)
-      return
-    case LEAKY_BUCKET:
-      leakyBucket.refund(rule, state, nowMs, chargedAtMs, units)
-      return
     case FIXED_WINDOW:
       fixedWindow.refund(rule, state, nowMs, chargedAtMs, units)
       return
@@ -173,18 +141,12 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
       tokenBucketSteps.refund(rule, state, nowMs, chargedAtMs, units)
       return
     default:
-      gcra.refund(rule, state, nowMs, chargedAtMs, units)
+      arrivalTime.refund(rule, state, nowMs, chargedAtMs, units)
   }
 }
 
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
   switch (rule.algorithm) {
-    case TOKEN_BUCKET:
-      tokenBucket.heal(rule, state, nowMs)
-      return
-    case LEAKY_BUCKET:
-      leakyBucket.heal(rule, state, nowMs)
-      return
     case FIXED_WINDOW:
       fixedWindow.heal(rule, state, nowMs)
       return
@@ -198,7 +160,7 @@ export function heal(rule: Rule, state: usize, nowMs: i64): void {
       tokenBucketSteps.heal(rule, state, nowMs)
       return
     default:
-      gcra.heal(rule, state, nowMs)
+      arrivalTime.heal(rule, state, nowMs)
   }
 }
 

@@ -5,6 +5,7 @@ export interface CoreExports {
   keyBuffer(): number
   ruleBuffer(): number
   verdictBuffer(): number
+  briefBuffer(): number
   limitNew(
     ruleCount: number,
     blockMs: number,
@@ -20,7 +21,8 @@ export interface CoreExports {
   limitKeys(limit: number): number
   limitCarry(from: number, to: number, nowMs: number): number
   check(limit: number, keyLength: number, cost: number, nowMs: number): number
-  checkAgain(limit: number, keyLength: number, cost: number, nowMs: number): number
+  checkUnit(limit: number, keyLength: number, nowMs: number): number
+  checkUnitAgain(limit: number, nowMs: number): number
   manyBytes(count: number): number
   checkMany(
     limit: number,
@@ -69,6 +71,9 @@ export const OUTCOME = {
   costAboveCapacity: 3,
   noRoom: 4,
 } as const
+
+/** Is added to the outcome of a `checkUnit` that is told in short. */
+export const BRIEF = 8
 
 /** The most bytes of a key. */
 export const KEY_BYTES_MAX = 512

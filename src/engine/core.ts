@@ -3,6 +3,7 @@ import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX, OUTCOME } from "./core-ex
 import { writeKey } from "./key-bytes.js"
 import { type KeyStager, makeKeyStager } from "./key-stager.js"
 
+const BRIEF_WORDS = 6
 /** Numbers of a verdict before its rules, and per rule. */
 export const VERDICT_HEAD = 4
 export const VERDICT_RULE = 3
@@ -11,9 +12,6 @@ const RULE_FIELDS = 8
 const SCRATCH_MAX = 65_536
 /** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
 const UNCOMPARED = 15
-/** Equal to no key, whatever a caller passes. */
-const NO_KEY = Symbol("no key")
-
 /**
  * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
  * views are made anew here and nobody else keeps one across a call.
@@ -22,17 +20,19 @@ export class Core {
   declare readonly exports: CoreExports
   readonly #keyAt: number
   readonly #verdictAt: number
+  readonly #briefAt: number
   readonly #ruleAt: number
   readonly #stager: KeyStager | null
-  /** The key of the last `check`; `NO_KEY` where the key buffer holds another one. */
-  #checkedKey: unknown = NO_KEY
-  #checkedLength = 0
-  #uncompared = 0
+  /** The key of the last `checkUnit`. */
+  #checkedKey = ""
+  /** So many checks are not compared with it; at least one where the key buffer holds another key. */
+  #uncompared = 1
   #scratchAt = 0
   #scratchSize = 0
-  #bytes: Uint8Array
-  #keyView: Uint8Array
-  #verdict: Float64Array
+  #bytes!: Uint8Array
+  #keyView!: Uint8Array
+  #verdict!: Float64Array
+  #brief!: Int32Array
 
   constructor() {
     // The module imports nothing, and its exports are what assembly/index.ts says.
@@ -42,10 +42,8 @@ export class Core {
     }
     this.#keyAt = this.exports.keyBuffer()
     this.#verdictAt = this.exports.verdictBuffer()
+    this.#briefAt = this.exports.briefBuffer()
     this.#ruleAt = this.exports.ruleBuffer()
-    this.#bytes = new Uint8Array(0)
-    this.#keyView = this.#bytes
-    this.#verdict = new Float64Array(0)
     this.#stager = makeKeyStager(this.exports.memory)
     this.#renewViews()
   }
@@ -55,6 +53,7 @@ export class Core {
     this.#bytes = new Uint8Array(buffer)
     this.#keyView = new Uint8Array(buffer, this.#keyAt, KEY_BYTES_MAX)
     this.#verdict = new Float64Array(buffer, this.#verdictAt, VERDICT_HEAD + RULES_MAX * VERDICT_RULE)
+    this.#brief = new Int32Array(buffer, this.#briefAt, BRIEF_WORDS)
   }
 
   /** All of the memory, valid until the next call into the core. */
@@ -69,6 +68,12 @@ export class Core {
     return this.#verdict
   }
 
+  /** What the last `checkUnit` said in short: at 0 remaining, at 2 retryAfterMs, at 4 resetAfterMs. */
+  get brief(): Int32Array {
+    if (this.#brief.length === 0) this.#renewViews()
+    return this.#brief
+  }
+
   /** The buffer for the rules of a new limit: 8 numbers each. */
   get ruleFields(): Float64Array {
     return new Float64Array(this.exports.memory.buffer, this.#ruleAt, RULES_MAX * RULE_FIELDS)
@@ -81,7 +86,7 @@ export class Core {
    * @throws {KeyError} where the key is no string, empty, too long or not well-formed Unicode
    */
   stageKey(key: string): number {
-    this.#checkedKey = NO_KEY
+    this.#uncompared ||= 1
     if (this.#stager !== null && typeof key === "string") {
       const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
       if (length > 0) return length
@@ -91,24 +96,23 @@ export class Core {
   }
 
   /**
-   * Asks and charges. A key that comes again right away is not written, hashed and looked for again.
+   * Asks and charges one unit. A key that comes again right away is not written, hashed and looked for again.
    *
-   * @returns an outcome
+   * @returns an outcome; with `BRIEF` added to it where `brief` tells the rest, else `verdict` does
    * @throws {KeyError} as `stageKey`
    */
-  check(limit: number, key: string, cost: number, nowMs: number): number {
+  checkUnit(limit: number, key: string, nowMs: number): number {
     return this.#uncompared === 0 && key === this.#checkedKey
-      ? this.exports.checkAgain(limit, this.#checkedLength, cost, nowMs)
-      : this.#checkAnother(limit, key, cost, nowMs)
+      ? this.exports.checkUnitAgain(limit, nowMs)
+      : this.#checkAnother(limit, key, nowMs)
   }
 
-  #checkAnother(limit: number, key: string, cost: number, nowMs: number): number {
-    this.#uncompared = this.#uncompared === 0 ? UNCOMPARED : this.#uncompared - 1
-    const length = this.stageKey(key)
-    const outcome = this.exports.check(limit, length, cost, nowMs)
+  #checkAnother(limit: number, key: string, nowMs: number): number {
+    const uncompared = this.#uncompared === 0 ? UNCOMPARED : this.#uncompared - 1
+    const outcome = this.exports.checkUnit(limit, this.stageKey(key), nowMs)
     if (outcome === OUTCOME.badArgument) return outcome
     this.#checkedKey = key
-    this.#checkedLength = length
+    this.#uncompared = uncompared
     return outcome
   }
 

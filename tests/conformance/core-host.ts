@@ -31,6 +31,14 @@ export interface Verdict {
   readonly rules: readonly (readonly [number, number, number])[]
 }
 
+/** What `checkUnit` said: remaining, retryAfterMs and resetAfterMs under one rule. */
+export interface Unit {
+  readonly outcome: number
+  readonly isBrief: boolean
+  readonly numbers: readonly number[]
+}
+
+const BRIEF = 8
 const SEED = [0x01234567, 0x89abcdef, 0xfedcba98, 0x76543210] as const
 const encoder = new TextEncoder()
 
@@ -80,6 +88,16 @@ export class CoreHost {
       return [numbers[at]!, numbers[at + 1]!, numbers[at + 2]!]
     })
     return { retryAfterMs, delayMs, binding, chargedAtMs, rules }
+  }
+
+  /** `checkUnit`, or `checkUnitAgain` without a key: the outcome, and the rest however it was told. */
+  checkUnit(limit: number, key: string | null, nowMs: number): Unit {
+    const { exports } = this
+    const outcome = key === null ? exports.checkUnitAgain(limit, nowMs) : exports.checkUnit(limit, this.key(key), nowMs)
+    const isBrief = (outcome & BRIEF) !== 0
+    if (!isBrief) return { outcome, isBrief, numbers: this.verdict().rules[0]! }
+    const words = new BigInt64Array(exports.memory.buffer, exports.briefBuffer(), 3)
+    return { outcome: outcome - BRIEF, isBrief, numbers: Array.from(words, Number) }
   }
 
   /** A key's statistics, or `null`. */

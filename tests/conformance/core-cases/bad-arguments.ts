@@ -33,7 +33,7 @@ export const badArgumentCases: readonly CoreCase[] = [
       }
       for (const wrong of BAD_LENGTHS) {
         bad(exports.check(limit, wrong, 1, NOW_MS), `check with a key of ${wrong} bytes`)
-        bad(exports.checkAgain(limit, wrong, 1, NOW_MS), `checkAgain with a key of ${wrong} bytes`)
+        bad(exports.checkUnit(limit, wrong, NOW_MS), `checkUnit with a key of ${wrong} bytes`)
         bad(exports.peek(limit, wrong, 1, NOW_MS), `peek with a key of ${wrong} bytes`)
         bad(exports.charge(limit, wrong, 1, NOW_MS), `charge with a key of ${wrong} bytes`)
         bad(exports.refund(limit, wrong, 1, NOW_MS, NOW_MS), `refund with a key of ${wrong} bytes`)
@@ -46,7 +46,6 @@ export const badArgumentCases: readonly CoreCase[] = [
       }
       for (const wrong of BAD_UNITS) {
         bad(exports.check(limit, length, wrong, NOW_MS), `check of cost ${wrong}`)
-        bad(exports.checkAgain(limit, length, wrong, NOW_MS), `checkAgain of cost ${wrong}`)
         bad(exports.peek(limit, length, wrong, NOW_MS), `peek of cost ${wrong}`)
         bad(exports.charge(limit, length, wrong, NOW_MS), `charge of ${wrong} units`)
         bad(exports.refund(limit, length, wrong, NOW_MS, NOW_MS), `refund of ${wrong} units`)
@@ -54,7 +53,8 @@ export const badArgumentCases: readonly CoreCase[] = [
       }
       for (const wrong of BAD_TIMES) {
         bad(exports.check(limit, length, 1, wrong), `check at ${wrong}`)
-        bad(exports.checkAgain(limit, length, 1, wrong), `checkAgain at ${wrong}`)
+        bad(exports.checkUnit(limit, length, wrong), `checkUnit at ${wrong}`)
+        bad(exports.checkUnitAgain(limit, wrong), `checkUnitAgain at ${wrong}`)
         bad(exports.peek(limit, length, 1, wrong), `peek at ${wrong}`)
         bad(exports.charge(limit, length, 1, wrong), `charge at ${wrong}`)
         bad(exports.refund(limit, length, 1, NOW_MS, wrong), `refund at ${wrong}`)

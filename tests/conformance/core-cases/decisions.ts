@@ -13,6 +13,26 @@ const NO_ROOM = 4
 const FOUR_A_MINUTE: CoreRule = { algorithm: 0, capacity: 4, unitsN: 1, periodP: 15_000, periodMs: 60_000 }
 const STEPS: CoreRule = { ...FOUR_A_MINUTE, algorithm: 6, amount: 2, everyMs: 30_000 }
 
+/** Rules, and whether what `checkUnit` says of a key that has a cell is brief. */
+const UNIT_RULES: readonly { readonly what: string; readonly rule: CoreRule; readonly isBrief: boolean }[] = [
+  { what: "gcra", rule: TEN_A_SECOND, isBrief: true },
+  { what: "a token bucket", rule: { ...TEN_A_SECOND, algorithm: 1, capacity: 4 }, isBrief: true },
+  {
+    what: "a rate that is no whole number",
+    rule: { ...TEN_A_SECOND, capacity: 5, unitsN: 7, periodP: 22 },
+    isBrief: true,
+  },
+  { what: "the largest brief capacity", rule: { ...TEN_A_SECOND, capacity: 2 ** 31 - 1, periodP: 1 }, isBrief: true },
+  { what: "a larger capacity", rule: { ...TEN_A_SECOND, capacity: 2 ** 31, periodP: 1 }, isBrief: false },
+  {
+    what: "a product of 2^62",
+    rule: { ...TEN_A_SECOND, capacity: 2 ** 30, unitsN: 2 ** 31 - 1, periodP: 2 ** 32, periodMs: 2 ** 32 },
+    isBrief: false,
+  },
+  { what: "a leaky bucket", rule: { ...TEN_A_SECOND, algorithm: 2 }, isBrief: false },
+  { what: "a fixed window", rule: { ...FOUR_A_MINUTE, algorithm: 3 }, isBrief: false },
+]
+
 export const decisionCoreCases: readonly CoreCase[] = [
   {
     name: "check: decides and charges, and the verdict says the rest",
@@ -30,6 +50,76 @@ export const decisionCoreCases: readonly CoreCase[] = [
       const last = { retryAfterMs: 0, delayMs: 0, binding: 0, chargedAtMs: NOW_MS + 100, rules: [[0, 0, 1_000]] }
       same(host.verdict(), last, "the verdict in time")
       host.exports.limitFree(limit)
+    },
+  },
+  ...UNIT_RULES.map(
+    ({ what, rule, isBrief }): CoreCase => ({
+      name: `checkUnit: says of ${what} what check says, ${isBrief ? "in short" : "at length"}`,
+      run(core) {
+        const [host, model] = [new CoreHost(core), new CoreHost(core)]
+        const limit = host.limit([rule])
+        const other = model.limit([rule])
+        const unitMs = Math.ceil(rule.periodP / rule.unitsN)
+        // What a key without a cell is told is always in the verdict buffer.
+        let nowMs = NOW_MS
+        for (let step = 0; step < 60; step++) {
+          nowMs += [0, 0, 1, unitMs, 0, -1, 3 * unitMs][step % 7]!
+          if (step === 40) {
+            host.charge(limit, "a", 7, nowMs)
+            model.charge(other, "a", 7, nowMs)
+          }
+          const outcome = model.check(other, "a", 1, nowMs)
+          const numbers = model.verdict().rules[0]
+          const told = host.checkUnit(limit, step % 3 === 1 ? null : "a", nowMs)
+          same({ outcome: told.outcome, numbers: told.numbers }, { outcome, numbers }, `answer ${step}`)
+          const isBehind = step % 7 === 5
+          if (step > 0 && !isBehind) same(told.isBrief, isBrief, `whether answer ${step} is brief`)
+        }
+        host.exports.limitFree(limit)
+        model.exports.limitFree(other)
+      },
+    }),
+  ),
+  {
+    name: "checkUnit: tells at length what is told in 2^31 ms or more",
+    run(core) {
+      const host = new CoreHost(core)
+      const limit = host.limit([{ ...TEN_A_SECOND, capacity: 3, periodP: 2 ** 30 }])
+      host.checkUnit(limit, "a", NOW_MS)
+      same(host.checkUnit(limit, "a", NOW_MS + 1), { outcome: ADMITTED, isBrief: true, numbers: [1, 0, 2 ** 31 - 1] })
+      same(host.checkUnit(limit, null, NOW_MS + 1).isBrief, false, "the third")
+      const denied = { outcome: DENIED, isBrief: false, numbers: [0, 2 ** 30 - 1, 3 * 2 ** 30 - 1] }
+      same(host.checkUnit(limit, null, NOW_MS + 1), denied, "the fourth")
+      const { chargedAtMs, retryAfterMs } = host.verdict()
+      same({ chargedAtMs, retryAfterMs }, { chargedAtMs: NOW_MS + 1, retryAfterMs: 2 ** 30 - 1 }, "the verdict")
+      host.exports.limitFree(limit)
+    },
+  },
+  {
+    name: "checkUnit: leaves nothing of the largest debt",
+    run(core) {
+      const host = new CoreHost(core)
+      // Ahead by 2^46 ms, times N: more than a word holds.
+      const limit = host.limit([{ ...TEN_A_SECOND, unitsN: 3 * 2 ** 16 + 1, periodP: 2 ** 33 }])
+      host.checkUnit(limit, "a", NOW_MS)
+      host.charge(limit, "a", 2 ** 31, NOW_MS)
+      const { outcome, numbers } = host.checkUnit(limit, "a", NOW_MS)
+      same({ outcome, remaining: numbers[0] }, { outcome: DENIED, remaining: 0 }, "the answer")
+      host.exports.limitFree(limit)
+    },
+  },
+  {
+    name: "checkUnitAgain: asks about the last key, of another limit too",
+    run(core) {
+      const host = new CoreHost(core)
+      const limit = host.limit([{ ...TEN_A_SECOND, capacity: 2 }])
+      const other = host.limit([{ ...TEN_A_SECOND, capacity: 5 }])
+      host.checkUnit(limit, "a", NOW_MS)
+      same(host.checkUnit(other, null, NOW_MS).numbers[0], 4, "the other limit's remaining")
+      same(host.checkUnit(limit, null, NOW_MS).numbers[0], 0, "the first limit's remaining")
+      host.exports.reset(limit, host.key("a"), NOW_MS)
+      same(host.checkUnit(limit, null, NOW_MS).numbers[0], 1, "remaining after a reset")
+      for (const each of [limit, other]) host.exports.limitFree(each)
     },
   },
   {

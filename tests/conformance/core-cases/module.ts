@@ -7,12 +7,14 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   keyBuffer: 0,
   ruleBuffer: 0,
   verdictBuffer: 0,
+  briefBuffer: 0,
   limitNew: 9,
   limitFree: 1,
   limitKeys: 1,
   limitCarry: 3,
   check: 4,
-  checkAgain: 4,
+  checkUnit: 3,
+  checkUnitAgain: 2,
   manyBytes: 1,
   checkMany: 7,
   peek: 4,
@@ -50,6 +52,7 @@ const CONSTANTS: Readonly<Record<string, number>> = {
   BLOCKED: 2,
   COST_ABOVE_CAPACITY: 3,
   NO_ROOM: 4,
+  BRIEF: 8,
   EVICT_NEAREST_FULL: 0,
   DENY_NEW: 1,
   RULES_MAX: 8,
@@ -119,6 +122,7 @@ export const moduleCases: readonly CoreCase[] = [
         { name: "the key buffer", start: exports.keyBuffer(), bytes: 512 + 16 },
         { name: "the rule buffer", start: exports.ruleBuffer(), bytes: 8 * 8 * 8 },
         { name: "the verdict buffer", start: exports.verdictBuffer(), bytes: 8 * (4 + 3 * 8) },
+        { name: "the brief buffer", start: exports.briefBuffer(), bytes: 3 * 8 },
       ].sort((a, b) => a.start - b.start)
       let end = 8
       for (const { name, start, bytes } of buffers) {
