@@ -41,6 +41,8 @@ export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
   const stats = from.stats
   from.stats = to.stats
   to.stats = stats
+  // Groups that move keep the number of the save that they were in last.
+  to.saves = from.saves
   memory.copy(to.schedule, from.schedule, SCHEDULE_BYTES)
   return true
 }

@@ -11,8 +11,9 @@ import { allocate, allocatedBytes as heapBytes, free } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
 import * as dump from "./dump"
 import * as limits from "./limit"
-import { ADMITTED, DENY_NEW, Limit, RULES_MAX, freeLimit, newLimit } from "./limit"
+import { ADMITTED, KEEP_ALL, Limit, RULES_MAX, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
+import * as save from "./save"
 import * as snapshot from "./snapshot"
 import { countDenials } from "./stats"
 import { CELL_HEAD, findCell, startWalk } from "./table"
@@ -29,6 +30,7 @@ export {
   DENIED,
   DENY_NEW,
   EVICT_NEAREST_FULL,
+  KEEP_ALL,
   NO_ROOM,
   RULES_MAX,
 } from "./limit"
@@ -92,10 +94,10 @@ function isCall(limit: usize, keyLength: i32): bool {
   return limit != 0 && <u32>(keyLength - 1) < <u32>KEY_BYTES_MAX
 }
 
-// @ts-ignore: decorator
-@inline
 function hashOf(limit: Limit, keyLength: i32): u64 {
-  return hashKey(limit.schedule, keys, <usize>keyLength)
+  const hash = hashKey(limit.schedule, keys, <usize>keyLength)
+  if (limit.isSaving) save.saveKey(limit, hash)
+  return hash
 }
 
 function isKind(kind: i32): bool {
@@ -135,7 +137,7 @@ function isRule(input: usize): bool {
 
 /**
  * A limit over `ruleCount` rules from the rule buffer, with a 128-bit seed for the hash of its keys.
- * `keepsStats` is 0 or 1. Returns its pointer, or 0.
+ * `keepsStats` is 0 or 1; `KEEP_ALL` wants `maxKeys` to be 2³² − 1. Returns its pointer, or 0.
  */
 export function limitNew(
   ruleCount: i32,
@@ -149,7 +151,8 @@ export function limitNew(
   seed3: u32,
 ): usize {
   if (ruleCount < 1 || ruleCount > RULES_MAX || !isWhole(blockMs, 0, LONGEST_PERIOD_MS)) return 0
-  if (!isWhole(maxKeys, 1, 4294967295) || onFull < 0 || onFull > DENY_NEW || keepsStats < 0 || keepsStats > 1) return 0
+  if (!isWhole(maxKeys, 1, 4294967295) || onFull < 0 || onFull > KEEP_ALL || keepsStats < 0 || keepsStats > 1) return 0
+  if (onFull == KEEP_ALL && maxKeys != 4294967295) return 0
   for (let index = 0; index < ruleCount; index++) {
     if (!isRule(rules + <usize>(index * RULE_FIELDS * 8))) return 0
   }
@@ -166,7 +169,9 @@ export function limitNew(
 /** Frees a limit and all that it holds. */
 export function limitFree(limit: usize): void {
   if (limit == lastLimit) lastLimit = 0
-  if (limit != 0) freeLimit(changetype<Limit>(limit))
+  if (limit == 0) return
+  save.endSave(changetype<Limit>(limit))
+  freeLimit(changetype<Limit>(limit))
 }
 
 /** How many keys a limit has cells for, idle ones that were not swept yet included. */
@@ -174,9 +179,9 @@ export function limitKeys(limit: usize): f64 {
   return limit == 0 ? 0 : <f64>changetype<Limit>(limit).cells.count
 }
 
-/** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory. */
+/** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory, or while it is saved. */
 export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
-  if (from == 0 || to == 0 || !isTime(nowMs)) return 0
+  if (from == 0 || to == 0 || !isTime(nowMs) || changetype<Limit>(from).isSaving) return 0
   lastLimit = 0
   return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
 }
@@ -218,6 +223,7 @@ export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
   if (limit == 0 || limit != lastLimit) return checkUnit(limit, lastLength, nowMs)
   if (!isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
+  if (self.isSaving) save.saveKey(self, lastHash)
   const changes = self.cells.changes
   if (changes != lastChanges) {
     lastCell = findCell(self.cells, lastHash)
@@ -265,6 +271,7 @@ export function checkMany(
     if (costs != 0 && <i64>load<u32>(costs + ((<usize>index) << 2)) > self.maximumCost) return BAD_ARGUMENT
     start = end
   }
+  if (self.isSaving) save.saveMore(self, usize.MAX_VALUE)
   decideMany(self, keys, ends, costs, count, <i64>nowMs, answers)
   return ADMITTED
 }
@@ -329,9 +336,12 @@ export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64,
   return ADMITTED
 }
 
-/** Looks at up to `budget` slots for idle cells and ended blocks, from where the last sweep stopped. How many went. */
+/**
+ * Looks at up to `budget` slots for idle cells and ended blocks, from where the last sweep stopped. How many went; none
+ * while the limit is saved.
+ */
 export function sweep(limit: usize, nowMs: f64, budget: u32): u32 {
-  if (limit == 0 || !isTime(nowMs)) return 0
+  if (limit == 0 || !isTime(nowMs) || changetype<Limit>(limit).isSaving) return 0
   return limits.sweep(changetype<Limit>(limit), <i64>nowMs, budget)
 }
 
@@ -358,12 +368,49 @@ export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, ro
 }
 
 /**
- * Puts a saved cell back. 1, or 0 where the bytes cannot be a cell's or its key is there already. It is put back past
- * `maxKeys` too, since usage that was saved is not forgotten; new keys bring their number down again.
+ * Puts saved cells back that lie one after the other. 1, or 0 where the bytes cannot be cells, or a key is there already:
+ * then those before are back. They are put back past `maxKeys` too, since usage that was saved is not forgotten; new keys
+ * bring their number down again.
  */
 export function loadCell(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
-  return i32(snapshot.loadCell(changetype<Limit>(limit), kind, input, bytes))
+  return i32(snapshot.loadCells(changetype<Limit>(limit), kind, input, bytes, false))
+}
+
+/** 1 where each of the saved cells that lie one after the other is held exactly so, else 0. */
+export function hasCells(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
+  if (limit == 0 || !isKind(kind) || input == 0) return 0
+  return i32(snapshot.loadCells(changetype<Limit>(limit), kind, input, bytes, true))
+}
+
+/**
+ * Starts to save all cells as they are now, little by little: other calls may come between. Cells that are idle and blocks
+ * that have ended at `idleAtMs`, or none where it is −1, are dropped, and statistics that were counted last before
+ * `statsSinceMs`. 1, or 0 where a save is under way, or `maxKeys` is less than 2³² − 1: a key that comes may then drop others.
+ */
+export function saveBegin(limit: usize, idleAtMs: f64, statsSinceMs: f64): i32 {
+  if (limit == 0 || (idleAtMs != -1 && !isTime(idleAtMs)) || !isTime(statsSinceMs)) return 0
+  lastLimit = 0
+  return i32(save.beginSave(changetype<Limit>(limit), <i64>idleAtMs, statsSinceMs))
+}
+
+/** Goes on with a save by about `bytes` bytes of cells. 1 where there is more to come, else 0. */
+export function saveMore(limit: usize, bytes: usize): i32 {
+  if (limit == 0 || !changetype<Limit>(limit).isSaving) return 0
+  return i32(save.saveMore(changetype<Limit>(limit), bytes))
+}
+
+/**
+ * A block of saved cells, to be given back by `memoryGive`, or 0: u32 of the core's own, kind, bytes of the cells, bytes of
+ * the block; then the cells.
+ */
+export function saveTake(limit: usize): usize {
+  return limit == 0 ? 0 : save.takeBlock(changetype<Limit>(limit))
+}
+
+/** Ends a save, before its end too. */
+export function saveEnd(limit: usize): void {
+  if (limit != 0) save.endSave(changetype<Limit>(limit))
 }
 
 /** Starts the dump of a table: `dumpNext` then gives its records. Nothing else may be called between. */

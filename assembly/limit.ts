@@ -45,6 +45,8 @@ export const NO_ROOM: i32 = 4
 /** What happens to a new key when `maxKeys` are held and none of its neighbours is idle. */
 export const EVICT_NEAREST_FULL: i32 = 0
 export const DENY_NEW: i32 = 1
+/** There is no bound, and only a refund, a reset, a sweep or a save drops a cell: what is held follows from the calls alone. */
+export const KEEP_ALL: i32 = 2
 
 @unmanaged
 export class Limit {
@@ -60,10 +62,34 @@ export class Limit {
   isPlain: bool
   /** Plain, and what a charge of one unit says can be told in short. */
   isBrief: bool
+  /** Whether it is being saved: the groups of a key are saved before a call looks at them. See save.ts. */
+  isSaving: bool
   schedule: usize
   cells: Table
   blocks: Table
   stats: Table
+  save: Save | null
+  /** How many saves were begun. */
+  saves: u32
+}
+
+/** What is being saved of a limit. */
+@unmanaged
+export class Save {
+  /** Cells that are idle, and blocks that have ended, at this time are dropped; none where it is −1. */
+  idleAtMs: i64
+  /** Statistics that were counted last before this time are dropped; none where it is 0. */
+  statsSinceMs: f64
+  /** Where the walk over all groups stands. */
+  kind: i32
+  segment: u32
+  group: u32
+  /** Blocks that are full, the first and the last of them; and one of each kind that is being filled. */
+  first: usize
+  last: usize
+  filling0: usize
+  filling1: usize
+  filling2: usize
 }
 
 /*
@@ -186,7 +212,7 @@ export function isIdle(limit: Limit, states: usize, nowMs: i64): bool {
   return true
 }
 
-function dropCell(limit: Limit, cell: usize): void {
+export function dropCell(limit: Limit, cell: usize): void {
   releaseStates(limit, cell + CELL_HEAD)
   removeCell(limit.cells, load<u64>(cell))
 }
@@ -252,7 +278,7 @@ function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
   // Saved cells are loaded past the bound: then each new key takes the room of two, until the bound holds again.
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
-  if (isCrowded(limit.cells, hash)) {
+  if (limit.onFull != KEEP_ALL && isCrowded(limit.cells, hash)) {
     // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows
     // all the same, or the next insert would look again.
     startWalk(segmentIndex(limit.cells, hash), 0)
@@ -284,7 +310,7 @@ export function setBlock(limit: Limit, hash: u64, untilMs: i64, nowMs: i64): boo
   const blocks = limit.blocks
   let cell = findCell(blocks, hash)
   if (cell == 0) {
-    if (blocks.count > 0 && (blocks.count >= limit.maxKeys || isCrowded(blocks, hash)))
+    if (limit.onFull != KEEP_ALL && blocks.count > 0 && (blocks.count >= limit.maxKeys || isCrowded(blocks, hash)))
       dropEndedBlocks(limit, hash, nowMs)
     if (blocks.count < limit.maxKeys) cell = insertCell(blocks, hash)
   }

@@ -1,7 +1,7 @@
 import * as algorithms from "./algorithms"
-import { Limit, isIdle, ruleAt, stateAt } from "./limit"
-import { STATE_BYTES } from "./state"
-import { CELL_HEAD, Table, findCell, insertCell, nextCell, removeCell } from "./table"
+import { allocate, free } from "./heap"
+import { Limit, dropCell, isIdle, ruleAt, stateAt } from "./limit"
+import { CELL_HEAD, Table, findCell, insertCell, nextCell } from "./table"
 
 /*
  * Cells as bytes, without a pointer in them, so that equal states are equal bytes.
@@ -28,7 +28,8 @@ export function isFlat(limit: Limit, kind: i32): bool {
   return true
 }
 
-function bytesOf(limit: Limit, kind: i32, cell: usize): usize {
+/** Bytes of a cell when it is saved. */
+export function bytesOf(limit: Limit, kind: i32, cell: usize): usize {
   let bytes = tableOf(limit, kind).cellBytes
   if (kind != CELLS) return bytes
   for (let index = 0; index < limit.ruleCount; index++) {
@@ -71,36 +72,72 @@ export function saveCell(limit: Limit, kind: i32, cell: usize, output: usize, ro
   return bytes
 }
 
-/** Puts a saved cell into its table, where its hash must not be yet. False where the bytes cannot be a cell's. */
-export function loadCell(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
+/** Bytes of the saved cell at `input`, of which `room` are there; 0 where it does not fit in them. */
+function savedBytes(limit: Limit, kind: i32, input: usize, room: usize): usize {
+  let bytes = tableOf(limit, kind).cellBytes
+  if (kind == CELLS && room >= bytes) {
+    for (let index = 0; index < limit.ruleCount; index++) {
+      if (!algorithms.reachesOutside(ruleAt(limit, index))) continue
+      if (room - bytes < 4) return 0
+      const length = <usize>load<u32>(input + bytes)
+      if (length > room - bytes - 4) return 0
+      bytes += 4 + length
+    }
+  }
+  return bytes <= room ? bytes : 0
+}
+
+/**
+ * Puts saved cells back that lie one after the other, or only asks whether each is held as it was saved. False where one
+ * is not, or cannot be put back; then those before it are there, and none where the bytes are not of whole cells.
+ */
+export function loadCells(limit: Limit, kind: i32, input: usize, bytes: usize, isQuestion: bool): bool {
+  const end = input + bytes
+  let at = input
+  do {
+    const length = savedBytes(limit, kind, at, end - at)
+    if (length == 0 || load<u64>(at) == 0) return false
+    at += length
+  } while (at < end)
+  do {
+    const length = savedBytes(limit, kind, input, end - input)
+    if (!(isQuestion ? hasCell(limit, kind, input, length) : loadCell(limit, kind, input))) return false
+    input += length
+  } while (input < end)
+  return true
+}
+
+/** Puts a saved cell into its table, where its hash must not be yet. False where it cannot be one. */
+function loadCell(limit: Limit, kind: i32, input: usize): bool {
   const table = tableOf(limit, kind)
   const fixed = table.cellBytes
-  if (bytes < fixed || (kind != CELLS && bytes != fixed)) return false
   const hash = load<u64>(input)
-  if (hash == 0 || findCell(table, hash)) return false
+  if (findCell(table, hash)) return false
   const cell = insertCell(table, hash)
   if (cell == 0) return false
   memory.copy(cell + CELL_HEAD, input + CELL_HEAD, fixed - CELL_HEAD)
   if (kind != CELLS) return true
   let outside = input + fixed
-  const end = input + bytes
   let good = true
   for (let index = 0; index < limit.ruleCount; index++) {
     if (!algorithms.reachesOutside(ruleAt(limit, index))) continue
     const state = stateAt(cell + CELL_HEAD, index)
     store<u32>(state, 0, RING_POINTER)
-    if (!good || end - outside < 4) {
-      good = false
-      continue
-    }
     const length = <usize>load<u32>(outside)
-    outside += 4
-    good = length <= end - outside && algorithms.loadOutside(ruleAt(limit, index), state, outside, length)
-    outside += length
+    good = good && algorithms.loadOutside(ruleAt(limit, index), state, outside + 4, length)
+    outside += 4 + length
   }
-  if (good && outside == end) return true
-  for (let index = 0; index < limit.ruleCount; index++)
-    algorithms.release(ruleAt(limit, index), stateAt(cell + CELL_HEAD, index))
-  removeCell(table, hash)
-  return false
+  if (!good) dropCell(limit, cell)
+  return good
+}
+
+/** Whether a saved cell is held as it was saved. */
+function hasCell(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
+  const cell = findCell(tableOf(limit, kind), load<u64>(input))
+  const copy = allocate(bytes)
+  if (copy == 0) return false
+  let isSame = cell != 0 && saveCell(limit, kind, cell, copy, bytes) == bytes
+  for (let at: usize = 0; isSame && at < bytes; at += 4) isSame = load<u32>(copy + at) == load<u32>(input + at)
+  free(copy, bytes)
+  return isSame
 }

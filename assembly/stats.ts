@@ -30,6 +30,11 @@ const NEVER: f64 = -1
 /** How near the bound a new key looks for statistics to forget. */
 const NEIGHBOURS: u32 = 28
 
+/** The time of the last thing that was counted. */
+export function lastCountedMs(stats: usize): f64 {
+  return max(load<f64>(stats, LAST_ALLOWED), max(load<f64>(stats, LAST_DENIED), load<f64>(stats, LAST_RESET)))
+}
+
 /** Forgets the statistics among a new key's neighbours that were counted longest ago. There must be some. */
 function dropOldest(table: Table, hash: u64): void {
   startWalk(segmentIndex(table, hash), homeSlot(table, hash))
@@ -44,11 +49,7 @@ function dropOldest(table: Table, hash: u64): void {
       startWalk(0, 0)
       continue
     }
-    const stats = cell + CELL_HEAD
-    const countedMs = max(
-      load<f64>(stats, LAST_ALLOWED),
-      max(load<f64>(stats, LAST_DENIED), load<f64>(stats, LAST_RESET)),
-    )
+    const countedMs = lastCountedMs(cell + CELL_HEAD)
     if (countedMs < oldestMs) {
       oldestMs = countedMs
       oldest = cell

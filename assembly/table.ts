@@ -12,17 +12,18 @@ import { allocate, free } from "./heap"
  *               the high bits of a hash choose its home group
  *
  *   segment  │ chunks 8 × u32 │ groups u32 │ count u32 │ depth u32 │ … 64 bytes
- *   group    │ overflow u32 │ 0 u32 │ 5 cells │
+ *   group    │ overflow u32 │ round of the last save u32 │ 5 cells │
  *   cell     │ hash u64 (0: empty) │ value │
  *
  * A search compares all hashes of a group without a branch between, so that what it has to wait for it waits for once.
  * `overflow` counts the keys that found this group full and went on to the next (as in F14, Bronson and Shi 2019): a
  * search stops where it is 0, and a removal counts it down again, so that removals leave no tombstones.
  */
-const GROUP_CELLS: u32 = 5
+export const GROUP_CELLS: u32 = 5
 /** Cells per group, in quarters, that a segment holds before it grows. */
 const GROUP_ROOM_QUARTERS: u32 = 17
 const HEADER_BYTES: usize = 8
+const ROUND: usize = 4
 const LINE_BYTES: usize = 64
 const CHUNK_GROUPS: u32 = 32
 const SEGMENT_CHUNKS: u32 = 8
@@ -47,6 +48,8 @@ export class Table {
   /** Where the next sweep goes on. */
   sweepSegment: u32
   sweepSlot: u32
+  /** The number of the save that is under way, 0 where none is: a group that has it was saved in it, or made since. */
+  round: u32
 }
 
 /** Where a walk over a table's cells stands. */
@@ -72,6 +75,10 @@ function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u32): us
       return 0
     }
     store<u32>(segment + ((<usize>index) << 2), <u32>chunk)
+    if (table.round == 0) continue
+    for (let group: u32 = 0; group < chunkGroups; group++) {
+      store<u32>(chunk + <usize>group * table.groupBytes, table.round, ROUND)
+    }
   }
   store<u32>(segment, chunks * chunkGroups, GROUPS)
   store<u32>(segment, depth, DEPTH)
@@ -455,6 +462,35 @@ export function chunkOf(segment: Segment, chunk: u32): usize {
 /** Bytes of each of a table's chunks. */
 export function chunkBytesOf(table: Table): usize {
   return chunkBytes(table, table.chunkGroups)
+}
+
+/** A group of a segment. */
+export function groupOf(table: Table, segment: Segment, group: u32): usize {
+  return headerOf(table, changetype<usize>(segment), group)
+}
+
+/** The first cell of a group, which has five. */
+export function firstCell(group: usize): usize {
+  return group + HEADER_BYTES
+}
+
+/** Notes that a group is saved. Whether it was not before, in this save. */
+export function noteSaved(table: Table, group: usize): bool {
+  if (load<u32>(group, ROUND) == table.round) return false
+  store<u32>(group, table.round, ROUND)
+  return true
+}
+
+/** Where a search for a hash begins: the segment, and the number of its home group. */
+export function findHome(table: Table, hash: u64): u32 {
+  homeSegment = changetype<Segment | null>(segmentOf(table, hash))
+  return homeGroup(hash, load<u32>(segmentOf(table, hash), GROUPS))
+}
+export let homeSegment: Segment | null = null
+
+/** Whether no search for a hash, and no insert of one, goes on from a group to the next. */
+export function endsSearch(table: Table, group: usize): bool {
+  return load<u32>(group) == 0 && cellIn(table, group, 0) != 0
 }
 
 /** How many cells of a chunk are taken. */

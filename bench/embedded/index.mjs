@@ -8,13 +8,13 @@ import { readList, readNumber, readOptions } from "../lib/options.mjs"
 import { startRedis } from "./redis.mjs"
 import { reportText, summarize } from "./report.mjs"
 import { runProgram } from "./run-program.mjs"
-import { CELLS, LIVES } from "./workloads.mjs"
+import { CELLS, COMPACTIONS, LIVES } from "./workloads.mjs"
 
 export const title = "durable checks a second of sluice/embedded, beside one commit per check and other packages"
 
 const FULL = { rounds: 7, warmUpMs: 300, measureMs: 1_000, lives: LIVES }
 const QUICK = { rounds: 2, warmUpMs: 100, measureMs: 300, lives: LIVES.slice(0, 1) }
-const PARTS = ["speed", "life"]
+const PARTS = ["speed", "life", "compaction"]
 
 const USAGE = `Usage: npm run bench -- embedded [options]
 
@@ -63,11 +63,18 @@ export async function run(args) {
     for (let round = 0; parts.includes("life") && round < rounds; round++) {
       for (const plan of extent.lives) life.push({ ...plan, round, ...(await runProgram("life", { ...plan, folder })) })
     }
+    const compaction = []
+    for (let round = 0; parts.includes("compaction") && round < rounds; round++) {
+      for (const plan of COMPACTIONS) {
+        const measured = await runProgram("compaction", { folder, keys: plan.compactedKeys })
+        compaction.push({ ...plan, round, ...measured })
+      }
+    }
     process.stderr.write("\n")
-    const summary = summarize({ speed, life })
+    const summary = summarize({ speed, life, compaction })
     console.log(reportText({ machine, peers, redisVersion: redis?.version ?? null, rounds, ...summary }))
     if (options.json !== undefined)
-      writeFileSync(options.json, JSON.stringify({ machine, peers, speed, life }, null, 2))
+      writeFileSync(options.json, JSON.stringify({ machine, peers, speed, life, compaction }, null, 2))
   } finally {
     if (redis !== null) await stop(redis.child)
     dropFolder(folder)

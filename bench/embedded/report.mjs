@@ -1,9 +1,9 @@
 import { median, ratioByRound, summarize as spread } from "../lib/statistics.mjs"
 import { digits, table, whole } from "../lib/table.mjs"
-import { BATCH_GOAL, CELLS, LIFE_GOALS, RATIOS } from "./workloads.mjs"
+import { BATCH_GOAL, CELLS, COMPACTION_GOALS, LIFE_GOALS, RATIOS } from "./workloads.mjs"
 
 /** Medians and ranges over the rounds, and ratios taken round by round. */
-export function summarize({ speed, life }) {
+export function summarize({ speed, life, compaction }) {
   const samplesOf = (contender, callers) =>
     speed.filter((sample) => sample.contender === contender && sample.callers === callers)
   const rates = CELLS.flatMap(({ contender, callers }) => {
@@ -26,7 +26,11 @@ export function summarize({ speed, life }) {
     const values = life.filter((sample) => sample.records === records).map((sample) => sample[field])
     return values.length === 0 ? [] : { text, atMost, ...spread(values) }
   })
-  return { rates, ratios, lives }
+  const compactions = COMPACTION_GOALS.flatMap(({ field, text, atMost }) => {
+    const values = compaction.map((sample) => sample[field])
+    return values.length === 0 ? [] : { text, atMost, ...spread(values) }
+  })
+  return { rates, ratios, lives: [...lives, ...compactions] }
 }
 
 export function reportText({ machine, peers, redisVersion, rounds, rates, ratios, lives }) {

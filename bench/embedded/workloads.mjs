@@ -22,6 +22,9 @@ export const LIVES = [
   { records: 1_000_000, keys: 1_000, definitions: 0 },
 ]
 
+/** Compactions beside checks, by how many keys are held. */
+export const COMPACTIONS = [{ compactedKeys: 100_000 }]
+
 /** Ratios of checks a second within a round, and what they are to reach. */
 export const RATIOS = [
   { of: "sluice-always", to: "commit-per-check", callers: 1, goal: 0.8 },
@@ -39,6 +42,16 @@ export const LIFE_GOALS = [
   { records: 10_000, field: "definedMs", text: "ms to define 10,000 limits", atMost: 100 },
   { records: 1_000_000, field: "openMs", text: "ms to open 1,000,000 records", atMost: 500 },
   { records: 1_000_000, field: "compactMs", text: "ms to compact 1,000,000 records", atMost: null },
+]
+
+/** What a compaction is to keep while a check is under way all the time, by the fields of programs/compaction.mjs. */
+export const COMPACTION_GOALS = [
+  { field: "compactMs", text: "ms to compact 100,000 keys beside checks", atMost: null },
+  { field: "turnMs", text: "ms of its turns, median", atMost: 1 },
+  { field: "longestTurnMs", text: "ms of its longest turn", atMost: null },
+  { field: "commitMs", text: "ms of a commit without it, median", atMost: null },
+  { field: "checkMs", text: "ms of a check meanwhile, median", atMost: null },
+  { field: "longestCheckMs", text: "ms of the longest check meanwhile", atMost: null },
 ]
 
 /** Checks a second that `batch` is to reach with 64 callers. */

@@ -48,6 +48,11 @@ export interface CoreExports {
   saveNext(limit: number, kind: number, nowMs: number): number
   saveCell(limit: number, kind: number, cell: number, output: number, room: number): number
   loadCell(limit: number, kind: number, input: number, bytes: number): number
+  hasCells(limit: number, kind: number, input: number, bytes: number): number
+  saveBegin(limit: number, idleAtMs: number, statsSinceMs: number): number
+  saveMore(limit: number, bytes: number): number
+  saveTake(limit: number): number
+  saveEnd(limit: number): void
   dumpStart(): void
   dumpBytes(limit: number, kind: number): number
   dumpNext(limit: number, kind: number, output: number, room: number): number

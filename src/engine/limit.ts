@@ -12,8 +12,13 @@ import { packedRoom, packKeys } from "./packed-keys.js"
 import { ruleFields } from "./rule-fields.js"
 import type { Seed } from "./seed.js"
 
-/** What happens to a new key when `maxKeys` are held: the neighbour nearest to full makes room, or it is refused. */
-export type OnFull = "evict-nearest-full" | "deny-new"
+/**
+ * What happens to a new key when `maxKeys` are held: the neighbour nearest to full makes room, or it is refused; or that
+ * there is no bound, `maxKeys` being 2^32 − 1, and nothing idle is dropped on the way.
+ */
+export type OnFull = keyof typeof ON_FULL
+
+const ON_FULL = { "evict-nearest-full": 0, "deny-new": 1, "keep-all": 2 } as const
 
 export interface LimitOptions {
   /** The most keys held at once, 1 … 2^32 − 1. */
@@ -80,7 +85,7 @@ export class Limit {
       policy.rules.length,
       policy.blockMs,
       maxKeys,
-      onFull === "deny-new" ? 1 : 0,
+      ON_FULL[onFull],
       stats ? 1 : 0,
       ...seed,
     )
@@ -351,7 +356,10 @@ export class Limit {
     exports.memoryGive(output, room)
   }
 
-  /** Puts a saved cell back, past `maxKeys` too. False where the bytes cannot be a cell's, or its key is there already. */
+  /**
+   * Puts saved cells back that lie one after the other, past `maxKeys` too. False where the bytes cannot be cells, or a key
+   * is there already; then those before are back.
+   */
   load(kind: SavedKind, bytes: Uint8Array): boolean {
     return this.core.withBlock(bytes.length, (pointer) => {
       this.core.bytes.set(bytes, pointer)

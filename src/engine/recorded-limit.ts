@@ -1,6 +1,12 @@
 import { CELL_ROOM, Limit, type SavedKind } from "./limit.js"
 import { LimitDecision } from "./limit-decision.js"
 
+/** A block of saved cells begins with four u32: one of the core's own, then these. */
+const BLOCK_KIND = 1
+const BLOCK_USED = 2
+const BLOCK_SIZE = 3
+const BLOCK_HEAD = 16
+
 /** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
 export class RecordedLimit extends Limit {
   /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
@@ -51,20 +57,58 @@ export class RecordedLimit extends Limit {
   /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
   save(kind: SavedKind, nowMs: number): Uint8Array[] {
     const cells: Uint8Array[] = []
-    this.saveEach(kind, nowMs, (cell) => cells.push(cell.slice()))
+    this.eachSaved(kind, nowMs, (at, bytes) => cells.push(this.core.bytes.slice(at, at + bytes)))
     return cells
   }
 
-  /** As `save`, without a copy of each: the bytes that `use` gets are others when it has returned. */
-  saveEach(kind: SavedKind, nowMs: number, use: (cell: Uint8Array) => void): void {
-    let cell: Uint8Array = new Uint8Array()
-    this.eachSaved(kind, nowMs, (at, bytes) => {
-      const { buffer } = this.core.bytes
-      // Nearly all cells are as long as the one before.
-      if (cell.length !== bytes || cell.byteOffset !== at || cell.buffer !== buffer) {
-        cell = new Uint8Array(buffer, at, bytes)
-      }
-      use(cell)
+  /**
+   * Starts to save every cell as it is now, little by little, while this limit goes on being asked. It must have no bound of
+   * keys.
+   *
+   * @param idleAtMs cells that are idle and blocks that have ended then are dropped; none where it is −1
+   * @param statsSinceMs statistics that were counted last before then are dropped
+   */
+  beginSave({ idleAtMs, statsSinceMs }: { readonly idleAtMs: number; readonly statsSinceMs: number }): void {
+    if (this.core.exports.saveBegin(this.pointer, idleAtMs, statsSinceMs) === 1) return
+    throw new RangeError("Cannot save a limit: the core refused it.")
+  }
+
+  /** Goes on with a save by about so many bytes. Whether there is more to come; `takeSaved` gives what was saved so far. */
+  saveMore(bytes: number): boolean {
+    return this.core.exports.saveMore(this.pointer, bytes) === 1
+  }
+
+  /** The next saved cells, one after the other, and how they are kept apart: a copy; `null` where none wait. */
+  takeSaved(): { readonly kind: SavedKind; readonly cells: Uint8Array } | null {
+    const block = this.core.exports.saveTake(this.pointer) >>> 0
+    if (block === 0) return null
+    const { bytes } = this.core
+    const head = new Uint32Array(bytes.buffer, block, BLOCK_HEAD / 4)
+    const cells = bytes.slice(block + BLOCK_HEAD, block + BLOCK_HEAD + head[BLOCK_USED]!)
+    const kind = head[BLOCK_KIND] as SavedKind
+    this.core.exports.memoryGive(block, head[BLOCK_SIZE]!)
+    return { kind, cells }
+  }
+
+  /** Ends a save, before its end too. */
+  endSave(): void {
+    this.core.exports.saveEnd(this.pointer)
+  }
+
+  /** Every cell, as `takeSaved` tells them. */
+  copyCells(): { readonly kind: SavedKind; readonly cells: Uint8Array }[] {
+    this.beginSave({ idleAtMs: -1, statsSinceMs: 0 })
+    while (this.saveMore(2 ** 31 - 1));
+    const copies = Array.from(untilNull(() => this.takeSaved()))
+    this.endSave()
+    return copies
+  }
+
+  /** Whether each of the cells that `takeSaved` told is here, bit for bit. */
+  hasCells(kind: SavedKind, cells: Uint8Array): boolean {
+    return this.core.withBlock(cells.length, (pointer) => {
+      this.core.bytes.set(cells, pointer)
+      return this.core.exports.hasCells(this.pointer, kind, pointer, cells.length) === 1
     })
   }
 
@@ -83,4 +127,8 @@ export class RecordedLimit extends Limit {
       return true
     })
   }
+}
+
+function* untilNull<T>(next: () => T | null): Generator<T, void, undefined> {
+  for (let value = next(); value !== null; value = next()) yield value
 }

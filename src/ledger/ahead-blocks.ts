@@ -17,7 +17,6 @@ interface Block {
   units: number
   unitsBefore: number
   write: number
-  wasDrawn: boolean
 }
 
 /** What a draw found. */
@@ -30,7 +29,9 @@ export type Draw = "covered" | "low" | "uncovered"
 export class AheadBlocks {
   readonly #writer: LogWriter
   readonly #fixedUnits: number | null
-  readonly #blocks = new Map<LedgerLimit, Map<string, Block>>()
+  #blocks = new Map<LedgerLimit, Map<string, Block>>()
+  /** Those that nobody drew from since all were taken back. */
+  #undrawn = new Map<LedgerLimit, Map<string, Block>>()
 
   /** @param units of every block; `null` to let each grow with its key's use */
   constructor(writer: LogWriter, units: number | null) {
@@ -52,7 +53,6 @@ export class AheadBlocks {
       block.write = writeOfNext
     }
     block.units += cost
-    block.wasDrawn = true
     const told = block.units + (made >= writeOfNext - 1 ? 0 : block.unitsBefore)
     const isGranted = made >= block.levelWrite
     const level = isGranted ? block.level : block.levelBefore
@@ -69,8 +69,9 @@ export class AheadBlocks {
     }
     let block = blocks.get(key)
     if (block === undefined) {
-      const fresh = { size: 0, units: 0, unitsBefore: 0, write: 0, wasDrawn: false }
-      block = { level: 0, levelBefore: 0, levelWrite: 0, ...fresh }
+      const known = this.#undrawn.get(limit)?.get(key)
+      // What was told and is not in the file counts on; what was granted for it does not.
+      block = { size: 0, units: 0, unitsBefore: 0, write: 0, ...known, level: 0, levelBefore: 0, levelWrite: 0 }
       blocks.set(key, block)
     }
     return block
@@ -95,15 +96,7 @@ export class AheadBlocks {
 
   /** Every block was taken back. Those that nobody drew from since the last time are forgotten. */
   restart(): void {
-    for (const [limit, blocks] of this.#blocks) {
-      for (const [key, block] of blocks) {
-        if (!block.wasDrawn) blocks.delete(key)
-        block.level = 0
-        block.levelBefore = 0
-        block.levelWrite = 0
-        block.wasDrawn = false
-      }
-      if (blocks.size === 0) this.#blocks.delete(limit)
-    }
+    this.#undrawn = this.#blocks
+    this.#blocks = new Map()
   }
 }

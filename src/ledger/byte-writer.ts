@@ -5,9 +5,15 @@ const LOOP_MAX = 64
 
 /** Appends numbers and texts to a buffer that grows. Integers are little-endian; `varint` is LEB128 up to 2^53. */
 export class ByteWriter {
-  #bytes = new Uint8Array(FIRST_BYTES)
-  #view = new DataView(this.#bytes.buffer)
+  #bytes: Uint8Array
+  #view: DataView
   #length = 0
+
+  /** @param room bytes that can be written before the buffer has to grow */
+  constructor(room: number = FIRST_BYTES) {
+    this.#bytes = new Uint8Array(room)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
 
   get length(): number {
     return this.#length
@@ -99,18 +105,14 @@ export class ByteWriter {
     return true
   }
 
-  /** Writes over what stands at a place: `write` must write as many bytes as it finds there. */
-  over(at: number, write: (writer: this) => void): void {
-    const length = this.#length
-    this.#length = at
-    write(this)
-    this.#length = length
+  /** What was written, with `room` bytes after it, not copied: the writer must not be used any more. */
+  end(room: number): Uint8Array {
+    const at = this.#need(room)
+    return this.#bytes.subarray(0, at + room)
   }
 
-  /** A copy of what was written, with `room` zero bytes after it. */
-  copy(room = 0): Uint8Array {
-    const copy = new Uint8Array(this.#length + room)
-    copy.set(this.#bytes.subarray(0, this.#length))
-    return copy
+  /** A copy of what was written. */
+  copy(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
   }
 }

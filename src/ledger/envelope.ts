@@ -4,7 +4,7 @@ import { ByteWriter } from "./byte-writer.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** The storage format that this version writes and the newest that it reads. */
-export const FORMAT = 2
+export const FORMAT = 3
 export const HASH_BYTES = 32
 
 /*
@@ -23,17 +23,25 @@ export interface Sealed {
   readonly hash: Uint8Array
 }
 
+/** How a row is begun. */
+export interface RowOptions {
+  /** Default the newest. */
+  readonly format?: number
+  /** Bytes that it will have, where they are known. */
+  readonly room?: number
+}
+
 /** Starts a row of a kind. */
-export function beginRow(kind: Kind): ByteWriter {
-  const writer = new ByteWriter()
+export function beginRow(kind: Kind, { format = FORMAT, room }: RowOptions = {}): ByteWriter {
+  const writer = new ByteWriter(room)
   writer.u8(kind)
-  writer.u8(FORMAT)
+  writer.u8(format)
   return writer
 }
 
-/** Ends a row with its hash. */
+/** Ends a row with its hash. Nothing can be written to it any more. */
 export async function sealRow(port: LedgerPort, writer: ByteWriter): Promise<Sealed> {
-  const body = writer.copy(HASH_BYTES)
+  const body = writer.end(HASH_BYTES)
   const hash = await port.sha256(body.subarray(0, body.length - HASH_BYTES))
   body.set(hash, body.length - HASH_BYTES)
   return { body, hash }
@@ -50,7 +58,7 @@ export async function openRow<T>(
   row: string,
   kind: Kind,
   body: Uint8Array,
-  read: (reader: ByteReader) => T,
+  read: (reader: ByteReader, format: number) => T,
 ): Promise<{ content: T; hash: Uint8Array; format: number }> {
   if (body.length < HASH_BYTES + 2) throw new StoreCorrupt(row, `it has ${body.length} bytes`)
   const hashed = body.subarray(0, body.length - HASH_BYTES)
@@ -62,7 +70,7 @@ export async function openRow<T>(
   if (format > FORMAT) throw new StoreVersion(format, FORMAT)
   if (format < 1) throw new StoreCorrupt(row, `its format is ${format}`)
   try {
-    const content = read(reader)
+    const content = read(reader, format)
     if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
     return { content, hash, format }
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Core } from "../engine/core.js"
 import { SluiceError, StoreUnavailable } from "../types/errors.js"
-import { sameBytes } from "./envelope.js"
+import { Compactor } from "./compactor.js"
 import { GroupCommit } from "./group-commit.js"
 import type { LedgerOptions } from "./ledger-options.js"
 import type { LedgerState, StateOptions } from "./ledger-state.js"
@@ -8,9 +8,10 @@ import { type LogPlace, LogReader, type PlacedRecord } from "./log-reader.js"
 import type { LogTable } from "./log-table.js"
 import { type LogPosition, LogWriter } from "./log-writer.js"
 import type { LogRecord } from "./record.js"
-import { recover } from "./recovery.js"
+import { type Recovered, recover } from "./recovery.js"
 import type { SegmentWriter } from "./segment.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
+import { StateCopy } from "./state-copy.js"
 
 /** What `verify` found. */
 export interface Verification {
@@ -30,7 +31,6 @@ export interface Verification {
 }
 
 const DEFAULT_COMPACT_BYTES = 64 * 1024
-const DEFAULT_PART_BYTES = 1_000_000
 
 /** What a log is opened with. */
 export interface LedgerLogInput {
@@ -40,7 +40,7 @@ export interface LedgerLogInput {
   readonly state: LedgerState
   /** The segment that the log ends with. */
   readonly open: SegmentWriter
-  readonly position: LogPosition
+  readonly position: LogPosition & Pick<Recovered, "oldestSequence" | "snapshotIds">
   readonly options: LedgerOptions
   /** Hears when a compaction took every block of units back. */
   readonly onRestart: () => void
@@ -57,9 +57,17 @@ export class LedgerLog {
   readonly #core: Core
   readonly #state: LedgerState
   readonly #options: LedgerOptions
-  readonly #onRestart: () => void
   readonly #commits: GroupCommit
+  readonly #compactor: Compactor
   readonly #reader: LogReader
+  /** What is done in the transaction of the next commit. */
+  #withCommit: (() => void)[] = []
+  /** Compactions and verifications, one after the other. */
+  #upkeep: Promise<unknown> = Promise.resolve()
+  /** The compaction that has not begun; all who ask share it. */
+  #nextCompaction: Promise<void> | null = null
+  #isCompacting = false
+  #isEnding = false
   #failure: SluiceError | null = null
 
   constructor({ port, table, core, state, open, position, options, onRestart }: LedgerLogInput) {
@@ -68,7 +76,6 @@ export class LedgerLog {
     this.#core = core
     this.#state = state
     this.#options = options
-    this.#onRestart = onRestart
     this.writer = new LogWriter(
       port,
       table,
@@ -83,6 +90,25 @@ export class LedgerLog {
       () => this.#compactIfLong(),
     )
     this.#reader = new LogReader(port, table)
+    this.#compactor = new Compactor({
+      ...position,
+      port,
+      table,
+      state,
+      options,
+      writer: this.writer,
+      onRestart,
+      requireOpen: () => this.requireOpen(),
+      alone: (work) =>
+        this.#commits.alone(() => {
+          this.requireOpen()
+          return this.#orFail(work)
+        }),
+      withCommit: (work) => {
+        this.#withCommit.push(work)
+        return this.commit()
+      },
+    })
   }
 
   /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
@@ -102,20 +128,32 @@ export class LedgerLog {
     yield* this.#reader.from(place)
   }
 
-  /** Writes a snapshot of the state and drops the segments that it covers, in one transaction. */
+  /** Puts a snapshot of the state in place of the segments that led to it, while commits go on. */
   async compact(): Promise<void> {
     await this.commit()
-    return this.#commits.alone(() => this.#compact())
+    this.#nextCompaction ??= this.#inTurn(() => this.#compact())
+    return this.#nextCompaction
+  }
+
+  /** Drops rows that a compaction left which was not finished. */
+  async dropLeft(ids: readonly number[]): Promise<void> {
+    await this.#compactor.dropLeft(ids)
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#upkeep.then(work)
+    this.#upkeep = done.catch(() => undefined)
+    return done
   }
 
   /**
-   * Reads the whole log anew and compares what it replays to with the live state.
+   * Reads the whole log anew and compares what it replays to with the live state. Waits for a compaction under way.
    *
    * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
    */
   async verify(): Promise<Verification> {
     await this.commit()
-    return this.#commits.alone(() => this.#verify())
+    return this.#inTurn(() => this.#commits.alone(() => this.#verify()))
   }
 
   /** Whether it can still be asked: not closed, and no commit has failed. */
@@ -123,9 +161,11 @@ export class LedgerLog {
     return this.#failure === null
   }
 
-  /** Resolves when nothing is being written. */
-  idle(): Promise<void> {
-    return this.#commits.idle()
+  /** Begins no compaction by itself any more. Resolves when none is under way, and nothing is being written. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    await this.#upkeep
+    await this.#commits.idle()
   }
 
   /** @throws {StoreUnavailable} where it was closed, or a commit has failed */
@@ -140,9 +180,15 @@ export class LedgerLog {
 
   async #write(): Promise<void> {
     this.requireOpen()
-    if (!this.writer.hasNews) return
+    const works = this.#withCommit
+    if (works.length === 0 && !this.writer.hasNews) return
+    this.#withCommit = []
+    const also = () => {
+      for (const work of works) work()
+    }
     try {
-      await this.writer.write(this.writer.close("full"))
+      if (!this.writer.hasNews) this.#table.transaction(also)
+      else await this.writer.write(this.writer.close("full"), ...(works.length === 0 ? [] : [also]))
     } catch (error) {
       throw this.fail(error)
     }
@@ -152,19 +198,20 @@ export class LedgerLog {
     const { compactBytes = DEFAULT_COMPACT_BYTES } = this.#options
     const { logBytes, snapshotBytes } = this.writer
     if (logBytes <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
+    if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
+    this.#nextCompaction = this.#inTurn(() => this.#compact())
     // What fails closes the ledger, and everybody learns it.
-    await this.#compact().catch(() => undefined)
+    this.#nextCompaction.catch(() => undefined)
   }
 
   async #compact(): Promise<void> {
-    this.requireOpen()
-    const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = this.#options
-    await this.#orFail(async () => {
-      const closed = this.writer.close("all")
-      const state = this.#state.renew()
-      this.#onRestart()
-      await this.writer.writeSnapshot(closed, state, { historySegments, partBytes })
-    })
+    this.#nextCompaction = null
+    this.#isCompacting = true
+    try {
+      await this.#orFail(() => this.#compactor.compact())
+    } finally {
+      this.#isCompacting = false
+    }
   }
 
   async #verify(): Promise<Verification> {
@@ -174,7 +221,7 @@ export class LedgerLog {
       // A log that is looked at often, and has no news, does not grow by that.
       const closed = this.writer.close("used")
       const throughSequence = this.writer.openSequence - 1
-      const live = this.#state.save({ idle: "kept" })
+      const live = new StateCopy(this.#state)
       await this.writer.write(closed, () => {
         rows = this.#table.read()
       })
@@ -184,7 +231,7 @@ export class LedgerLog {
       throughSequence,
       ...stateOptions(this.#options),
     })
-    const replayed = state.save({ idle: "kept" })
+    const replayEqualsLive = live.isOf(state)
     state.free()
     return {
       rows: found.rows,
@@ -194,7 +241,7 @@ export class LedgerLog {
       uncoveredRecords: found.uncoveredRecords,
       sequence: found.open.sequence,
       coveredSequence: found.coveredSequence,
-      replayEqualsLive: sameBytes(live, replayed),
+      replayEqualsLive,
     }
   }
 

@@ -1,17 +1,16 @@
 import type { Core } from "../engine/core.js"
+import type { CompactorOptions } from "./compactor.js"
 import type { DurabilityOptions } from "./durability.js"
 import type { StateOptions } from "./ledger-state.js"
 import type { LogEnd } from "./log-end.js"
 
-export interface LedgerOptions extends StateOptions, DurabilityOptions {
+export interface LedgerOptions extends StateOptions, DurabilityOptions, CompactorOptions {
   /** The core that holds the state; one of its own if not given. Many small ledgers share one. */
   readonly core?: Core
   /** The time at which the ledger is opened, ms since the epoch; that of the last record if not given. */
   readonly openedAtMs?: number
   /** The log is compacted by itself when its segments that no snapshot covers have this many bytes. */
   readonly compactBytes?: number
-  /** How many covered segments a compaction keeps as history. */
-  readonly historySegments?: number
   /** How far the log is known to reach: one that ends before is refused. */
   readonly leastEnd?: LogEnd
   /**
@@ -19,6 +18,4 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions {
    * save where the log is made: then it is not opened.
    */
   readonly onCommit?: (end: LogEnd) => void
-  /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
-  readonly partBytes?: number
 }

@@ -6,11 +6,11 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { show } from "../types/errors.js"
 import { ByteReader, MalformedBytes } from "./byte-reader.js"
-import { ByteWriter } from "./byte-writer.js"
 import { FORMAT } from "./envelope.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
-import type { LogRecord, StoreRecord } from "./record.js"
-import { loadLimit, saveLimit } from "./saved-limit.js"
+import type { CompactRecord, LogRecord, StoreRecord } from "./record.js"
+import { loadOldLimit, loadPiece } from "./saved-limit.js"
+import { StateSave } from "./state-save.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
 
 /** What a state keeps beside the counts. */
@@ -19,6 +19,8 @@ export interface StateOptions {
   readonly names?: boolean
   /** How long the statistics and the name of a key are kept after the last decision about it, ms. */
   readonly keepStatsMs?: number
+  /** Whether idle cells are dropped as a table grows too, as in formats 1 and 2. */
+  readonly dropsOnGrowth?: boolean
 }
 
 /**
@@ -35,12 +37,14 @@ export class LedgerState {
   /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
   #nowMs = 0
   /**
-   * The earliest time of the records since the last snapshot, and of the last one before it. A clock that is ahead may
+   * The earliest time of the records since the last compaction began, and of the last one before it. A clock that is ahead may
    * come back: what was used at this time is not idle yet.
    */
   #earliestMs = Number.POSITIVE_INFINITY
   /** No statistics are of before: so long as they are to be kept since then, none need be looked at. */
   #statsSinceMs = Number.POSITIVE_INFINITY
+  /** The last save, which may be under way. */
+  #save: StateSave | null = null
   /** Under which way of syncing the log is being written; 0 where everything that was told is in it. */
   #sync = SYNC_NUMBER.always
 
@@ -48,9 +52,9 @@ export class LedgerState {
     core: Core,
     seed: Seed,
     issuerId: string,
-    { names = false, keepStatsMs = Number.POSITIVE_INFINITY }: StateOptions = {},
+    { names = false, keepStatsMs = Number.POSITIVE_INFINITY, dropsOnGrowth = false }: StateOptions = {},
   ) {
-    this.#home = { core, seed, issuerId }
+    this.#home = { core, seed, issuerId, dropsOnGrowth, saver: null }
     this.#keepsNames = names
     this.#keepStatsMs = keepStatsMs
   }
@@ -78,7 +82,10 @@ export class LedgerState {
   }
 
   limitAt(number: number): OwnLimit | undefined {
-    return this.#limits[number]
+    const limit = this.#limits[number]
+    // Whoever looks at it, or changes it, finds it as a compaction that has begun leaves it.
+    if (limit !== undefined) this.#home.saver?.begin(limit)
+    return limit
   }
 
   /** The number of the limit whose receipts have such an id, defined or removed. */
@@ -105,14 +112,15 @@ export class LedgerState {
 
   /** Forgets a limit and its keys. Its number is not given again. */
   remove({ number, name }: LedgerLimit): void {
-    this.#limits[number]?.keys.free()
+    const limit = this.#limits[number]
+    if (limit !== undefined && this.#save?.adopt(limit) !== true) limit.keys.free()
     this.#limits[number] = undefined
     this.#byName.delete(name)
   }
 
   /** Keeps the name of a key that was decided about, where names are kept. */
   noteName({ number }: LedgerLimit, key: string): void {
-    if (this.#keepsNames) this.#limits[number]!.names.add(key)
+    if (this.#keepsNames) this.limitAt(number)!.noteName(key)
   }
 
   /**
@@ -133,8 +141,8 @@ export class LedgerState {
     }
     // Giving nothing back changes nothing and asks the core about the key and both times.
     keys.refund(key, 0, chargedAtMs, nowMs)
-    const { settled, tooOldBeforeMs } = this.#limits[number]!
-    if (chargedAtMs < tooOldBeforeMs || !settled.add(receipt, nowMs, settleWithinMs(keys.policy))) return false
+    const { receipts } = this.limitAt(number)!
+    if (!receipts.add(receipt, nowMs, settleWithinMs(keys.policy))) return false
     if (units > 0) keys.refund(key, units, chargedAtMs, nowMs)
     else if (units < 0) keys.charge(key, -units, nowMs)
     return true
@@ -146,8 +154,8 @@ export class LedgerState {
    */
   noteStore({ op, timeMs, sync }: StoreRecord): void {
     for (const limit of this.#byName.values()) {
-      if (op === "open" && this.#sync !== SYNC_NUMBER.always) limit.closeReceipts(timeMs)
-      limit.ahead.clear()
+      if (op === "open" && this.#sync !== SYNC_NUMBER.always) limit.receipts.closeBefore(timeMs)
+      limit.ahead = new Map()
     }
     this.#sync = sync
   }
@@ -174,6 +182,10 @@ export class LedgerState {
     }
     if (record.op === "open" || record.op === "close") {
       this.noteStore(record)
+      return
+    }
+    if (record.op === "compact") {
+      this.compact(record).run()
       return
     }
     const limit = this.#limits[record.limit]
@@ -220,93 +232,95 @@ export class LedgerState {
         limit.ahead.set(key, record.units)
         return
     }
-    if (this.#keepsNames) limit.names.add(key)
+    if (this.#keepsNames) limit.noteName(key)
   }
 
   /**
-   * Everything as a snapshot holds it. Cells stand in the order of their table, which the same records after the same
-   * snapshot make the same: so do equal histories give equal bytes.
-   *
-   * @param idle whether what says nothing is kept. Full quotas and ended blocks say nothing where they did so at every
-   *   time since the last snapshot; receipts that are too old to be settled, at the time of the last record. With them
-   *   go statistics that are older than they are kept, and blocks of units
+   * What a compaction that begins now forgets. Full quotas and ended blocks say nothing where they did so at every time
+   * since the last one began; receipts that are too old to be settled, at the time of the last record. With them go
+   * statistics that are older than they are kept, and blocks of units. Kept in memory they could still speak where the
+   * clock is set back, and the log could not be repeated.
    */
-  save({ idle }: { readonly idle: "kept" | "dropped" }): Uint8Array {
-    const nowMs = idle === "kept" ? 0 : this.#nowMs
-    const idleAtMs = Math.min(nowMs, this.#earliestMs)
-    const sinceMs = Math.max(0, nowMs - this.#keepStatsMs)
-    const keepStatsSinceMs = sinceMs > this.#statsSinceMs ? sinceMs : 0
-    let earliestMs = Number.POSITIVE_INFINITY
-    const writer = new ByteWriter()
-    writer.f64(this.#nowMs)
-    writer.varint(this.#sync)
-    writer.varint(this.#limits.length)
-    writer.varint(this.#byName.size)
-    for (const limit of this.#limits) {
-      if (limit === undefined) continue
-      writer.varint(limit.number)
-      writer.text(limit.name)
-      writer.text(limit.keys.policy.canonical)
-      earliestMs = Math.min(earliestMs, saveLimit(writer, limit, { nowMs, idleAtMs, keepStatsSinceMs }))
-    }
-    if (keepStatsSinceMs > 0) this.#statsSinceMs = Math.min(earliestMs, this.#nowMs)
-    return writer.copy()
+  compactRecord(): CompactRecord {
+    const timeMs = this.#nowMs
+    const sinceMs = Math.max(0, Math.ceil(timeMs - this.#keepStatsMs))
+    const statsSinceMs = sinceMs > this.#statsSinceMs ? sinceMs : 0
+    return { op: "compact", timeMs, limit: 0, idleAtMs: Math.min(timeMs, this.#earliestMs), statsSinceMs }
+  }
+
+  /** Forgets what a record tells, and begins to save the rest as it is then. */
+  compact({ timeMs, idleAtMs, statsSinceMs }: CompactRecord): StateSave {
+    const head = { timeMs: this.#nowMs, sync: this.#sync, numbers: this.#limits.length }
+    const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
+    this.#earliestMs = this.#nowMs
+    if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs
+    this.#save = new StateSave(this.#home, this.limits, head, rules)
+    return this.#save
   }
 
   /**
-   * Drops what is idle, and becomes what a recovery reads of the bytes that this gives: the same in all that decides,
-   * down to when a growing table forgets its idle keys. What a snapshot drops could else still speak where the clock is
-   * set back, and the log could not be repeated.
-   */
-  renew(): Uint8Array {
-    const bytes = this.save({ idle: "dropped" })
-    this.#read(bytes, FORMAT, (limit) => limit.names)
-    return bytes
-  }
-
-  /**
-   * Becomes what `save` wrote, whatever it was.
+   * Becomes what a `StateSave` told, or what was written in an older format.
    *
    * @param format that of the snapshot
    * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
    */
   load(bytes: Uint8Array, format = FORMAT): void {
-    this.#read(bytes, format, () => undefined)
-  }
-
-  /** @param namesOf the names that a limit had when the bytes were written, where that is known */
-  #read(bytes: Uint8Array, format: number, namesOf: (limit: OwnLimit) => Set<string> | undefined): void {
     const reader = new ByteReader(bytes)
-    // Of what another one saved nobody knows how old it is, before it is looked at.
-    if (this.#byName.size === 0) this.#statsSinceMs = 0
+    // Nobody knows how old the statistics are, before they are looked at.
+    this.#statsSinceMs = 0
     this.#nowMs = reader.f64()
     this.#earliestMs = this.#nowMs
     if (format > 1) this.#sync = reader.varint()
     const numbers = format > 1 ? reader.varint() : 0
-    const count = reader.varint()
-    for (let index = 0; index < count; index++) {
-      const number = format > 1 ? reader.varint() : index
-      const known = this.#limits[number]
-      const knownNames = known && namesOf(known)
-      const limit = this.#emptied(number, reader.text(), reader.text())
-      const rules = { format, keepsNames: this.#keepsNames }
-      loadLimit(reader, limit, knownNames === undefined ? rules : { ...rules, knownNames })
-    }
-    if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
+    const limits = format > 2 ? this.#loadPieces(reader) : this.#loadOld(reader, format)
+    this.#byName.clear()
+    for (const limit of limits.sort((a, b) => a.number - b.number)) this.#byName.set(limit.name, limit)
     // Numbers of limits that were removed are not given again.
     this.#limits.length = Math.max(this.#limits.length, numbers)
   }
 
-  /** The limit of that number without its keys, or a new one. */
-  #emptied(number: number, name: string, canonical: string): OwnLimit {
-    const limit = this.#limits[number]
-    if (limit === undefined) return this.#add(number, name, parsePolicy(canonical))
-    limit.empty()
+  #loadPieces(reader: ByteReader): OwnLimit[] {
+    const limits: OwnLimit[] = []
+    const home = {
+      keepsNames: this.#keepsNames,
+      add: (number: number, name: string, policy: string) => {
+        const limit = this.#load(number, name, policy)
+        limits.push(limit)
+        return limit
+      },
+      limitAt: (number: number) => {
+        const limit = this.#limits[number]
+        if (limit === undefined) throw new MalformedBytes("it tells of a limit that it has not named")
+        return limit
+      },
+    }
+    while (!reader.atEnd) loadPiece(reader, home)
+    return limits
+  }
+
+  #loadOld(reader: ByteReader, format: number): OwnLimit[] {
+    const limits: OwnLimit[] = []
+    for (let left = reader.varint(); left > 0; left--) {
+      const number = format > 1 ? reader.varint() : limits.length
+      const limit = this.#load(number, reader.text(), reader.text())
+      limits.push(limit)
+      loadOldLimit(reader, limit, format, this.#keepsNames)
+    }
+    if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
+    return limits
+  }
+
+  #load(number: number, name: string, canonical: string): OwnLimit {
+    if (this.#limits[number] !== undefined) throw new MalformedBytes("a limit comes twice")
+    const limit = new OwnLimit(this.#home, number, name, parsePolicy(canonical))
+    this.#limits[number] = limit
+    this.#byName.set(name, limit)
     return limit
   }
 
   /** Frees the memory at once. */
   free(): void {
-    for (const { keys } of this.#byName.values()) keys.free()
+    this.#save?.free()
+    for (const limit of this.#byName.values()) limit.keys.free()
   }
 }

@@ -61,6 +61,12 @@ export class Ledger {
       ? await Ledger.#found(port, table, core, options)
       : await Ledger.#new(port, table, core, options)
     const ledger = new Ledger({ port, table, core, options, ...found })
+    if (found.isOld) {
+      // What an older format forgets depends on how its tables grew: the log goes on under this one, from a snapshot.
+      await ledger.compact().finally(() => ledger.abandon())
+      return Ledger.open(port, options)
+    }
+    if (found.leftIds.length > 0) await ledger.#log.dropLeft(found.leftIds)
     await ledger.#begin(options.openedAtMs ?? ledger.#state.timeMs)
     return ledger
   }
@@ -75,7 +81,8 @@ export class Ledger {
       state.free()
       throw error
     }
-    return { state, open: SegmentWriter.resume(recovered.open), position: recovered }
+    const { isOld, leftIds } = recovered
+    return { state, open: SegmentWriter.resume(recovered.open), position: recovered, isOld, leftIds }
   }
 
   static async #new(port: LedgerPort, table: LogTable, core: Core, options: LedgerOptions) {
@@ -91,7 +98,8 @@ export class Ledger {
     })
     options.onCommit?.({ sequence: 1, count: 0, metaHash: hash })
     const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))
-    return { state, open, position: { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1 } }
+    const position = { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1, snapshotIds: [] }
+    return { state, open, position, isOld: false, leftIds: [] }
   }
 
   /**
@@ -265,7 +273,7 @@ export class Ledger {
     requireCallId(id)
     const limit = this.#state.limitAt(number)
     const told = limit?.told.find(id, key, nowMs)
-    return told === undefined || limit!.settled.has(keys.receiptId(told.charge)) ? undefined : told
+    return told === undefined || limit!.receipts.has(keys.receiptId(told.charge)) ? undefined : told
   }
 
   /** The record of an admission, and what else is to be known of it. */
@@ -361,7 +369,7 @@ export class Ledger {
     return this.#log.records(place)
   }
 
-  /** Writes a snapshot of the state and drops the segments that it covers, in one transaction. */
+  /** Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on. */
   compact(): Promise<void> {
     return this.#log.compact()
   }
@@ -386,7 +394,7 @@ export class Ledger {
       if (this.#state.sync !== SYNC_NUMBER.always) this.#noteStore("close", this.#state.timeMs, SYNC_NUMBER.always)
       await this.commit()
     }
-    await this.#log.idle()
+    await this.#log.end()
     this.abandon()
   }
 

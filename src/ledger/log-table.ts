@@ -4,7 +4,7 @@ import type { LogRow, SqlPort } from "./sql-port.js"
  * The log's one table. An integer primary key is the row's own number in the file, so a row costs no index.
  *
  *   id 0          the meta row
- *   id −1, −2 …   the parts of the snapshot
+ *   id < 0        the parts of snapshots: see snapshot.ts
  *   id 1, 2 …     the segments, by sequence
  */
 const CREATE = "CREATE TABLE IF NOT EXISTS sluice_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)"
@@ -15,8 +15,7 @@ const ROW = "SELECT id, body FROM sluice_log WHERE id = ?"
 const SEGMENT_BEFORE = "SELECT id, body FROM sluice_log WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT 1"
 const SEGMENT_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
 const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
-const DROP_SNAPSHOT = "DELETE FROM sluice_log WHERE id < 0"
-const DROP_SEGMENTS = "DELETE FROM sluice_log WHERE id > 0 AND id <= ?"
+const DROP = "DELETE FROM sluice_log WHERE id = ?"
 
 /** The rows of a log in SQLite. */
 export class LogTable {
@@ -35,7 +34,7 @@ export class LogTable {
   }
 
   /**
-   * All rows: the snapshot's parts last first, the meta row, the segments. Read to the end at once, since a cursor that
+   * All rows by id: the parts of snapshots last first, the meta row, the segments. Read to the end at once, since a cursor that
    * is left open in between would hold the table.
    */
   read(): readonly LogRow[] {
@@ -79,11 +78,8 @@ export class LogTable {
     this.writeRow(sequence, body)
   }
 
-  /** Puts a snapshot in place of the one before, and drops the segments up to `sequence`. */
-  replaceSnapshot(rows: readonly Uint8Array[], sequence: number): void {
-    this.#sql.run(DROP_SNAPSHOT)
-    for (const [part, body] of rows.entries()) this.writeRow(-1 - part, body)
-    this.#sql.run(DROP_SEGMENTS, sequence)
+  drop(ids: Iterable<number>): void {
+    for (const id of ids) this.#sql.run(DROP, id)
   }
 
   transaction<T>(work: () => T): T {

@@ -3,7 +3,6 @@ import type { LogTable } from "./log-table.js"
 import type { DenyRecord, LogRecord } from "./record.js"
 import type { Recovered } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
-import { writeSnapshot } from "./snapshot.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** A segment that grew over several commits is full when one more page of the file would be touched. */
@@ -12,15 +11,7 @@ const PAGE_BYTES = 3_500
 const COMMIT_BYTES = 500_000
 
 /** Where a log stands that is opened. */
-export type LogPosition = Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes" | "oldestSequence">
-
-/** What a snapshot is made of. */
-export interface SnapshotRules {
-  /** How many covered segments are kept as history. */
-  readonly historySegments: number
-  /** The most bytes of state in one row. */
-  readonly partBytes: number
-}
+export type LogPosition = Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes">
 
 interface SealedSegment {
   readonly sequence: number
@@ -52,8 +43,6 @@ export class LogWriter {
   /** Records of the open segment that are in the file. */
   #committed: number
   #heldDenial: DenyRecord | null = null
-  /** The first segment in the file. */
-  #oldestSequence: number
   /** Records that were appended since the ledger was opened, and those of them that are in the file. */
   #appended = 0
   #durable = 0
@@ -61,6 +50,8 @@ export class LogWriter {
   #begun = 0
   #made = 0
   #commits = 0
+  /** Those of them that began a compaction, or ended one. */
+  #ofCompactions = 0
   #logBytes: number
   #snapshotBytes: number
 
@@ -85,7 +76,6 @@ export class LogWriter {
     this.#metaHash = log.metaHash
     this.#logBytes = log.logBytes
     this.#snapshotBytes = log.snapshotBytes
-    this.#oldestSequence = log.oldestSequence
   }
 
   /** Bytes of sealed segments that no snapshot covers. */
@@ -99,7 +89,7 @@ export class LogWriter {
 
   /** Commits of what was appended; compactions do not count. */
   get commits(): number {
-    return this.#commits
+    return this.#commits - this.#ofCompactions
   }
 
   /** Writes that were made. */
@@ -216,32 +206,34 @@ export class LogWriter {
     for (const segment of sealed) this.#logBytes += segment.body.length
   }
 
-  /** Writes a snapshot of the state after closed segments, and drops what it covers, in one transaction. */
-  async writeSnapshot(
-    closed: readonly SegmentWriter[],
-    state: Uint8Array,
-    { historySegments, partBytes }: SnapshotRules,
+  /** Writes what a compaction begins with: closed segments and the open one. The hash of the last one that is closed. */
+  async begin(closed: readonly SegmentWriter[]): Promise<Uint8Array> {
+    await this.write(closed)
+    this.#ofCompactions += 1
+    return this.#writers[0]!.previousHash
+  }
+
+  /**
+   * Writes everything, and with it, in one transaction, what puts a snapshot into force.
+   *
+   * @param sequence the last segment that it covers
+   * @param bytes of its state
+   * @param coveredBytes of the sealed segments that it covers, as `logBytes` told them
+   */
+  async putInForce(
+    {
+      sequence,
+      bytes,
+      coveredBytes,
+    }: { readonly sequence: number; readonly bytes: number; readonly coveredBytes: number },
+    write: () => void,
   ): Promise<void> {
-    this.#writers[0]!.isAfterSnapshot = true
-    const sequence = closed.at(-1)!.sequence
-    const dropped = sequence - historySegments
-    const oldestSequence = Math.max(this.#oldestSequence, dropped + 1)
-    const sealed = await this.#seal(closed)
-    const snapshot = { sequence, oldestSequence, chainHash: sealed.at(-1)!.hash, state }
-    const rows = await writeSnapshot(this.#port, snapshot, { metaHash: this.#metaHash, partBytes })
-    const open = await this.#sealOpen()
-    this.#requireOpen()
-    this.#table.transaction(() => {
-      for (const segment of sealed) {
-        if (segment.sequence > dropped) this.#table.writeSegment(segment.sequence, segment.body)
-      }
-      this.#table.writeSegment(open.sequence, open.body)
-      this.#table.replaceSnapshot(rows, dropped)
-    })
-    this.#noteWritten(open)
-    this.#snapshotBytes = state.length
-    this.#oldestSequence = oldestSequence
-    this.#logBytes = 0
+    const closed = this.close("full")
+    this.#writers[0]!.coveredSequence = sequence
+    await this.write(closed, write)
+    this.#ofCompactions += 1
+    this.#snapshotBytes = bytes
+    this.#logBytes -= coveredBytes
   }
 
   #noteWritten({ sequence, count, appended }: Omit<OpenSegment, "body">): void {

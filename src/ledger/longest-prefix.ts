@@ -1,10 +1,10 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt, StoreVersion } from "../types/errors.js"
-import { sameBytes } from "./envelope.js"
+import { FORMAT, sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { eachRecord, readSegment, type Segment, SegmentWriter, segmentRow } from "./segment.js"
-import { type ReadSnapshot, readSnapshot, writeSnapshot } from "./snapshot.js"
+import { type FoundSnapshots, type ReadSnapshot, readSnapshots, rowsBySnapshot, snapshotRows } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
 /** What is kept of a damaged log, and what is not. */
@@ -36,30 +36,17 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
     for (const { id } of log) if (id > 0) giveUp(segmentRow(id), "the row that it stands on is lost")
     return { rows: [], records: 0, gaveUp }
   }
-  const state = new LedgerState(core, meta.content.seed, meta.content.id)
+  const parts = log.filter(({ id }) => id < 0)
+  const segments = log.filter(({ id }) => id > 0)
+  const found = await snapshotsOf(port, parts, segments, meta.hash, giveUp)
+  const isOld = (found.snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FORMAT
+  const state = new LedgerState(core, meta.content.seed, meta.content.id, { dropsOnGrowth: isOld })
   try {
-    const snapshotRows = log.filter(({ id }) => id < 0).reverse()
-    const snapshot =
-      snapshotRows.length === 0
-        ? undefined
-        : await whole(
-            "the snapshot",
-            async () => {
-              const read = await readSnapshot(
-                port,
-                snapshotRows.map(({ body }) => body),
-                meta.hash,
-              )
-              state.load(read.state, read.format)
-              return read
-            },
-            giveUp,
-          )
-    const segments = log.filter(({ id }) => id > 0)
-    const history = await historyOf(port, segments, snapshot, giveUp)
+    const snapshot = await loaded(state, found.snapshot, giveUp)
+    const history = await historyOf(port, segments, snapshot, meta.hash, giveUp)
     const next = (snapshot?.sequence ?? 0) + 1
     const chainHash = snapshot?.chainHash ?? meta.hash
-    const live = await liveOf(port, segments, { next, chainHash, state, hasSnapshot: snapshot !== undefined }, giveUp)
+    const live = await liveOf(port, segments, { next, chainHash, state, snapshot }, giveUp)
     const last = live.at(-1)
     const open: LogRow[] = []
     if (last === undefined || last.segment.isSealed) {
@@ -67,19 +54,60 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
         last === undefined ? next : last.segment.sequence + 1,
         last?.segment.hash ?? chainHash,
       )
-      writer.isAfterSnapshot = snapshot !== undefined && last === undefined
+      if (!live.some(({ segment }) => knows(segment, snapshot))) writer.coveredSequence = snapshot?.sequence ?? 0
       open.push({ id: writer.sequence, body: (await writer.seal(port, { isSealed: false })).body })
     }
     const kept = [...history, ...live]
-    const parts = snapshot === undefined ? [] : await snapshotParts(port, snapshot, history, snapshotRows, meta.hash)
+    const whole = parts.filter(({ id }) => snapshot !== undefined && found.ids.includes(id))
+    const told = snapshot === undefined ? [] : await snapshotParts(port, snapshot, history, whole, meta.hash)
     return {
-      rows: [...parts, metaRow!, ...kept.map(({ row }) => row), ...open],
+      rows: [...told, metaRow!, ...kept.map(({ row }) => row), ...open],
       records: kept.reduce((sum, { segment }) => sum + segment.count, 0),
       gaveUp,
     }
   } finally {
     state.free()
   }
+}
+
+/** What is right of the snapshots; one that was in force and is not whole is given up. */
+async function snapshotsOf(
+  port: LedgerPort,
+  parts: readonly LogRow[],
+  segments: readonly LogRow[],
+  metaHash: Uint8Array,
+  giveUp: GiveUp,
+): Promise<FoundSnapshots> {
+  let found: FoundSnapshots = { snapshot: null, ids: [], leftIds: [], missingPart: null }
+  // One that is not in force may be damaged by itself.
+  for (const rows of rowsBySnapshot(parts).values()) {
+    const each = await whole("the snapshot", () => readSnapshots(port, [...rows].reverse(), metaHash), giveUp)
+    if (each === undefined || (each.snapshot === null && found.snapshot !== null)) continue
+    if (found.snapshot !== null) giveUp("the snapshot", "there are two")
+    found = each
+  }
+  if (found.snapshot === null && found.missingPart !== null && (segments[0]?.id ?? 1) > 1) {
+    giveUp(found.missingPart, "it is missing")
+  }
+  return found
+}
+
+async function loaded(
+  state: LedgerState,
+  snapshot: ReadSnapshot | null,
+  giveUp: GiveUp,
+): Promise<ReadSnapshot | undefined> {
+  if (snapshot === null) return undefined
+  const load = async () => {
+    state.load(snapshot.state, snapshot.format)
+    return snapshot
+  }
+  return whole("the snapshot", load, giveUp)
+}
+
+/** Whether the snapshot came into force while a segment was open. */
+function knows(segment: Segment, snapshot: ReadSnapshot | undefined): boolean {
+  return segment.coveredSequence === (snapshot?.sequence ?? 0)
 }
 
 interface Kept {
@@ -93,6 +121,7 @@ async function historyOf(
   port: LedgerPort,
   segments: readonly LogRow[],
   snapshot: ReadSnapshot | undefined,
+  metaHash: Uint8Array,
   giveUp: GiveUp,
 ): Promise<Kept[]> {
   if (snapshot === undefined) return []
@@ -103,11 +132,13 @@ async function historyOf(
     "the history",
     async () => {
       let previous: Segment | undefined
-      for (let id = oldestSequence; id <= sequence; id++) {
+      // Those before the oldest one were about to be dropped.
+      for (let id = Math.min(oldestSequence, covered[0]?.id ?? oldestSequence); id <= sequence; id++) {
         const row = covered.find((each) => each.id === id)
         if (row === undefined) throw new StoreCorrupt(segmentRow(id), "it is missing")
         const segment = await readSegment(port, id, row.body)
-        const follows = previous === undefined || sameBytes(segment.previousHash, previous.hash)
+        const previousHash = previous?.hash ?? (id === 1 ? metaHash : segment.previousHash)
+        const follows = sameBytes(segment.previousHash, previousHash)
         if (segment.sequence !== id || !segment.isSealed || !follows) {
           throw new StoreCorrupt(segmentRow(id), "it does not follow the segment before")
         }
@@ -115,7 +146,7 @@ async function historyOf(
           throw new StoreCorrupt(segmentRow(id), "it is not the segment that the snapshot covers")
         }
         previous = segment
-        kept.push({ row, segment })
+        if (id >= oldestSequence) kept.push({ row, segment })
       }
       return true
     },
@@ -132,18 +163,19 @@ async function liveOf(
     next,
     chainHash,
     state,
-    hasSnapshot,
+    snapshot,
   }: {
     readonly next: number
     readonly chainHash: Uint8Array
     readonly state: LedgerState
-    readonly hasSnapshot: boolean
+    readonly snapshot: ReadSnapshot | undefined
   },
   giveUp: GiveUp,
 ): Promise<Kept[]> {
   const kept: Kept[] = []
   let previousHash = chainHash
-  const rest = segments.filter(({ id }) => id >= next || !hasSnapshot)
+  const rest = segments.filter(({ id }) => id >= next || snapshot === undefined)
+  const covered = snapshot?.sequence ?? 0
   for (const [index, row] of rest.entries()) {
     const expected = next + index
     const before = kept.at(-1)?.segment
@@ -155,13 +187,11 @@ async function liveOf(
           throw new StoreCorrupt(segmentRow(row.id), "the segment before it is still open")
         }
         const read = await readSegment(port, row.id, row.body)
-        const isStart = index === 0 && hasSnapshot
-        if (
-          read.sequence !== row.id ||
-          !sameBytes(read.previousHash, previousHash) ||
-          read.isAfterSnapshot !== isStart
-        ) {
+        if (read.sequence !== row.id || !sameBytes(read.previousHash, previousHash) || read.coveredSequence > covered) {
           throw new StoreCorrupt(segmentRow(row.id), "it does not follow the row before")
+        }
+        if (!read.isSealed && !knows(read, snapshot) && !kept.some((each) => knows(each.segment, snapshot))) {
+          throw new StoreCorrupt(segmentRow(row.id), "it does not know the snapshot")
         }
         eachRecord(read, (record) => state.replay(record))
         return read
@@ -189,9 +219,9 @@ async function snapshotParts(
   metaHash: Uint8Array,
 ): Promise<LogRow[]> {
   const oldestSequence = history[0]?.segment.sequence ?? snapshot.sequence + 1
-  if (oldestSequence === snapshot.oldestSequence) return [...rows].reverse()
-  const parts = await writeSnapshot(port, { ...snapshot, oldestSequence }, { metaHash, partBytes: PART_BYTES })
-  return parts.map((body, part) => ({ id: -1 - part, body })).reverse()
+  if (oldestSequence === snapshot.oldestSequence) return [...rows]
+  const parts = await snapshotRows(port, { ...snapshot, oldestSequence }, { metaHash, partBytes: PART_BYTES })
+  return parts.reverse()
 }
 
 /**

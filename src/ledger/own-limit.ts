@@ -2,8 +2,9 @@ import type { Core } from "../engine/core.js"
 import { SAVED } from "../engine/limit.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import type { Seed } from "../engine/seed.js"
-import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
+import { settleWithinMs } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
+import { ClosedReceipts } from "./closed-receipts.js"
 import { ToldAdmissions } from "./told-admissions.js"
 
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
@@ -13,8 +14,18 @@ const MAX_KEYS = 2 ** 32 - 1
 export interface LedgerLimit {
   readonly name: string
   readonly number: number
-  /** Another object after a compaction: ask the limit for it each time. */
+  /** Ask the limit for them each time: it sees to it that they are saved as they were, where a compaction began. */
   readonly keys: RecordedLimit
+}
+
+/** What a compaction does with a limit before anything of it is looked at, or changes. */
+export interface Saver {
+  /** Has it saved as it is now, if that has not begun. */
+  begin(limit: OwnLimit): void
+  /** Has all of it saved now. */
+  finish(limit: OwnLimit): void
+  /** Takes over a limit that was removed, with its keys, which it frees. Whether it was not saved already. */
+  adopt(limit: OwnLimit): boolean
 }
 
 /** What the limits of a ledger have in common. */
@@ -22,6 +33,10 @@ export interface LimitHome {
   readonly core: Core
   readonly seed: Seed
   readonly issuerId: string
+  /** Whether idle cells are dropped as a table grows, as in formats 1 and 2. */
+  readonly dropsOnGrowth: boolean
+  /** The compaction that is under way. */
+  saver: Saver | null
 }
 
 /** A limit as its ledger sees it. */
@@ -29,28 +44,37 @@ export class OwnLimit implements LedgerLimit {
   readonly name: string
   readonly number: number
   readonly #home: LimitHome
-  keys: RecordedLimit
-  settled = new SettledReceipts()
-  told = new ToldAdmissions()
-  /** Receipts that were charged before cannot be settled any more: those that were may be forgotten. */
-  tooOldBeforeMs = 0
+  readonly #keys: RecordedLimit
+  /** The compaction that has begun to save it, or that it came after. */
+  savedBy: Saver | null
+  readonly receipts = new ClosedReceipts()
+  readonly told = new ToldAdmissions()
   /** Units of a key that may have been admitted beyond what the log tells. */
-  readonly ahead = new Map<string, number>()
+  ahead = new Map<string, number>()
   /** The keys that were decided about, where names are kept. */
-  names = new Set<string>()
+  readonly names = new Set<string>()
+  /** Those that were noted since a compaction began that may forget names, until it has looked at them. */
+  namedSince: Set<string> | null = null
 
   constructor(home: LimitHome, number: number, name: string, policy: Policy) {
     this.#home = home
     this.number = number
     this.name = name
-    this.keys = this.#newKeys(policy)
+    this.savedBy = home.saver
+    this.#keys = this.#newKeys(policy)
+  }
+
+  get keys(): RecordedLimit {
+    const { saver } = this.#home
+    if (saver !== null && this.savedBy !== saver) saver.begin(this)
+    return this.#keys
   }
 
   #newKeys(policy: Policy): RecordedLimit {
-    const { core, seed, issuerId } = this.#home
+    const { core, seed, issuerId, dropsOnGrowth } = this.#home
     return new RecordedLimit(core, policy, {
       maxKeys: MAX_KEYS,
-      onFull: "deny-new",
+      onFull: dropsOnGrowth ? "deny-new" : "keep-all",
       stats: true,
       seed,
       issuerId: `${issuerId}.${this.number}`,
@@ -58,51 +82,28 @@ export class OwnLimit implements LedgerLimit {
     })
   }
 
+  noteName(key: string): void {
+    this.names.add(key)
+    this.namedSince?.add(key)
+  }
+
   /** Puts another policy in place; what was used stays used. */
   change(policy: Policy, nowMs: number): void {
+    this.#home.saver?.finish(this)
     const keepMs = settleWithinMs(this.keys.policy)
     this.keys.change(policy, nowMs)
     // What was too old stays so, also where the new policy keeps receipts longer.
-    if (settleWithinMs(policy) > keepMs) this.closeReceipts(Math.ceil(nowMs - keepMs))
+    if (settleWithinMs(policy) > keepMs) this.receipts.closeBefore(Math.ceil(nowMs - keepMs))
   }
 
   /** The keys as `change` would leave them, to be asked and freed; these stay. Costs the number of keys. */
   keysUnder(policy: Policy, nowMs: number): RecordedLimit {
+    this.#home.saver?.finish(this)
     const copy = this.#newKeys(this.keys.policy)
     for (const kind of Object.values(SAVED)) {
       for (const cell of this.keys.save(kind, 0)) copy.load(kind, cell)
     }
     copy.change(policy, nowMs)
     return copy
-  }
-
-  /** From now on no receipt of before a time can be settled. */
-  closeReceipts(beforeMs: number): void {
-    this.tooOldBeforeMs = Math.max(this.tooOldBeforeMs, beforeMs)
-  }
-
-  /** Forgets every key. */
-  empty(): void {
-    const { policy } = this.keys
-    this.keys.free()
-    this.keys = this.#newKeys(policy)
-    this.settled = new SettledReceipts()
-    this.told = new ToldAdmissions()
-    this.ahead.clear()
-    this.names = new Set()
-  }
-
-  /** The settled receipts that are not too old at a time, and from when on receipts can be settled without the others. */
-  receiptsAt(nowMs: number): {
-    readonly receipts: readonly [id: string, chargedAtMs: number][]
-    readonly tooOldBeforeMs: number
-  } {
-    const keepMs = settleWithinMs(this.keys.policy)
-    const receipts = this.settled.entries(nowMs, keepMs)
-    let { tooOldBeforeMs } = this
-    for (const [, chargedAtMs] of this.settled.entries(0, keepMs)) {
-      if (chargedAtMs + keepMs < nowMs) tooOldBeforeMs = Math.max(tooOldBeforeMs, chargedAtMs + 1)
-    }
-    return { receipts, tooOldBeforeMs }
   }
 }

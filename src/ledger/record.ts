@@ -43,6 +43,20 @@ export type LogRecord =
   | AheadRecord
   | { readonly op: "remove"; readonly timeMs: number; readonly limit: number }
   | StoreRecord
+  | CompactRecord
+
+/** A compaction began: here the state forgets what says nothing, whether a snapshot comes of it or not. */
+export interface CompactRecord {
+  readonly op: "compact"
+  /** The time of the record before. Receipts and admissions that are too old then are forgotten. */
+  readonly timeMs: number
+  /** Stands for no limit. */
+  readonly limit: 0
+  /** Full quotas and blocks that had ended at this time are forgotten; not after `timeMs`. */
+  readonly idleAtMs: number
+  /** Statistics, and names, of keys about which nothing was decided since are forgotten; none where it is 0. */
+  readonly statsSinceMs: number
+}
 
 /** From here on, up to `units` units of a key may have been admitted that the log does not tell. */
 export interface AheadRecord {
@@ -100,6 +114,7 @@ const OPS = [
   "remove",
   "open",
   "close",
+  "compact",
 ] as const
 const OP_NUMBER = Object.fromEntries(OPS.map((op, number) => [op, number])) as Record<(typeof OPS)[number], number>
 const OP_BITS = 0x0f
@@ -158,6 +173,9 @@ export class RecordEncoder {
     if (record.op === "define") {
       writer.text(record.name)
       writer.text(record.policy)
+    } else if (record.op === "compact") {
+      writer.signedVarint(record.timeMs - record.idleAtMs)
+      writer.varint(record.statsSinceMs)
     } else if (record.op !== "remove") {
       writer.varint(record.sync)
     }
@@ -198,9 +216,11 @@ export class RecordDecoder {
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
     if (op === "define") return { op, timeMs, limit, name: reader.text(), policy: reader.text() }
     if (op === "remove") return { op, timeMs, limit }
-    if (op === "open" || op === "close") {
+    if (op === "open" || op === "close" || op === "compact") {
       if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")
-      return { op, timeMs, limit, sync: reader.varint() }
+      if (op !== "compact") return { op, timeMs, limit, sync: reader.varint() }
+      const idleAtMs = requireTime(timeMs - reader.signedVarint())
+      return { op, timeMs, limit, idleAtMs, statsSinceMs: reader.varint() }
     }
     const key = this.#readKey()
     switch (op) {

@@ -1,10 +1,10 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt } from "../types/errors.js"
-import { sameBytes } from "./envelope.js"
+import { FORMAT, sameBytes } from "./envelope.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { eachRecord, readSegment, type Segment, segmentRow } from "./segment.js"
-import { readSnapshot, snapshotRow } from "./snapshot.js"
+import { readSnapshots } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
 /** What a log holds when every row of it is what was written. */
@@ -31,6 +31,12 @@ export interface Recovered {
   readonly snapshotBytes: number
   /** Bytes of sealed segments that the snapshot does not cover. */
   readonly logBytes: number
+  /** Ids of the snapshot's rows, by part. */
+  readonly snapshotIds: readonly number[]
+  /** Rows that nothing needs, in the order in which they may go: a compaction was not finished, or not cleaned up after. */
+  readonly leftIds: readonly number[]
+  /** Whether the state is that of an older format, under which it may forget more than under this one. */
+  readonly isOld: boolean
 }
 
 /**
@@ -50,26 +56,45 @@ export async function recover(
     ...stateOptions
   }: StateOptions & { readonly throughSequence?: number } = {},
 ): Promise<Recovered> {
-  const { meta, snapshotRows, segments, bytes, rows } = sortRows(log)
+  const { meta, parts, segments, bytes, rows } = sortRows(log)
   if (meta === undefined) throw new StoreCorrupt(META_ROW, "it is missing")
   const { content, hash: metaHash } = await readMeta(port, meta)
-  const state = new LedgerState(core, content.seed, content.id, stateOptions)
+  const { snapshot, ids: snapshotIds, leftIds, missingPart } = await readSnapshots(port, parts, metaHash)
+  // What a log begins with goes on before the first segment that is left only where a snapshot was in force.
+  if (snapshot === null && missingPart !== null && (segments[0]?.id ?? 1) > 1) {
+    throw new StoreCorrupt(missingPart, "it is missing")
+  }
+  const { sequence: coveredSequence, oldestSequence, chainHash } = snapshot ?? noSnapshot(metaHash)
+  const isOld = (snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FIRST_LAYOUT_FREE_FORMAT
+  const state = new LedgerState(core, content.seed, content.id, { ...stateOptions, dropsOnGrowth: isOld })
   try {
-    let covered: Covered = { coveredSequence: 0, oldestSequence: 1, chainHash: metaHash, metaHash }
-    let snapshotBytes = 0
-    if (snapshotRows.length > 0) {
-      const snapshot = await readSnapshot(port, snapshotRows, metaHash)
-      inRow("the snapshot", () => state.load(snapshot.state, snapshot.format))
-      const { sequence, oldestSequence, chainHash } = snapshot
-      covered = { coveredSequence: sequence, oldestSequence, chainHash, metaHash }
-      snapshotBytes = snapshot.state.length
-    }
+    if (snapshot !== null) inRow("the snapshot", () => state.load(snapshot.state, snapshot.format))
+    const covered = { coveredSequence, oldestSequence, chainHash, metaHash, missingPart }
     const replayed = await replaySegments(port, state, segments, { ...covered, throughSequence })
-    return { state, bytes, rows, segments: segments.length, snapshotBytes, ...covered, ...replayed }
+    const leftSegments = segments.flatMap(({ id }) => (id < oldestSequence ? [id] : []))
+    return {
+      state,
+      bytes,
+      rows,
+      segments: segments.length,
+      snapshotBytes: snapshot?.state.length ?? 0,
+      snapshotIds,
+      leftIds: [...leftIds, ...leftSegments],
+      isOld,
+      ...covered,
+      ...replayed,
+    }
   } catch (error) {
     state.free()
     throw error
   }
+}
+
+/** From this format on, what is forgotten when does not depend on how cells lie in their table. */
+const FIRST_LAYOUT_FREE_FORMAT = 3
+
+function noSnapshot(metaHash: Uint8Array) {
+  return { sequence: 0, oldestSequence: 1, chainHash: metaHash }
 }
 
 /** What is known of the segments before the first of them is read. */
@@ -79,11 +104,13 @@ interface Covered {
   /** The hash of the last covered segment, or of the meta row where there is none. */
   readonly chainHash: Uint8Array
   readonly metaHash: Uint8Array
+  /** Where none is in force: the part that one lacks. */
+  readonly missingPart: string | null
 }
 
 function sortRows(log: readonly LogRow[]) {
   let meta: Uint8Array | undefined
-  const snapshotRows: LogRow[] = []
+  const parts: LogRow[] = []
   const segments: LogRow[] = []
   let bytes = 0
   let rows = 0
@@ -93,12 +120,9 @@ function sortRows(log: readonly LogRow[]) {
     rows += 1
     if (row.id === 0) meta = row.body
     else if (row.id > 0) segments.push(row)
-    else snapshotRows.unshift(row)
+    else parts.push(row)
   }
-  for (const [part, row] of snapshotRows.entries()) {
-    if (row.id !== -1 - part) throw new StoreCorrupt(snapshotRow(part), "it is missing")
-  }
-  return { meta, snapshotRows: snapshotRows.map(({ body }) => body), segments, bytes, rows }
+  return { meta, parts, segments, bytes, rows }
 }
 
 async function replaySegments(
@@ -110,11 +134,14 @@ async function replaySegments(
     oldestSequence,
     chainHash,
     metaHash,
+    missingPart,
     throughSequence,
   }: Covered & { readonly throughSequence: number },
 ): Promise<{ open: Segment; records: number; uncoveredRecords: number; logBytes: number }> {
   // Covered segments are history: checked, not applied. Their chain must lead to the snapshot's.
-  let expected = oldestSequence
+  // Those before the oldest one were about to be dropped.
+  let expected = Math.min(oldestSequence, rows[0]?.id ?? oldestSequence)
+  let isSnapshotKnown = coveredSequence === 0
   let previousHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
   let last: Segment | null = null
   let records = 0
@@ -129,9 +156,10 @@ async function replaySegments(
     if (previousHash !== null && !sameBytes(segment.previousHash, previousHash)) {
       throw new StoreCorrupt(row, "it does not follow the segment before")
     }
-    if (segment.isAfterSnapshot && id > coveredSequence + 1) {
-      throw new StoreCorrupt("the snapshot", `it is missing or older than segment ${id}`)
+    if (id > coveredSequence && segment.coveredSequence > coveredSequence) {
+      throw new StoreCorrupt(missingPart ?? "the snapshot", `it is missing or older than segment ${id}`)
     }
+    if (id > coveredSequence && segment.coveredSequence === coveredSequence) isSnapshotKnown = true
     if (id === coveredSequence && !sameBytes(segment.hash, chainHash)) {
       throw new StoreCorrupt(row, "it is not the segment that the snapshot covers")
     }
@@ -148,6 +176,7 @@ async function replaySegments(
   if (last === null || last.isSealed || last.sequence <= coveredSequence) {
     throw new StoreCorrupt(segmentRow(expected), "it is missing")
   }
+  if (!isSnapshotKnown) throw new StoreCorrupt(segmentRow(last.sequence), "it does not know the snapshot")
   return { open: last, records, uncoveredRecords, logBytes }
 }
 

@@ -1,138 +1,200 @@
-import { SAVED } from "../engine/limit.js"
+import { SAVED, type SavedKind } from "../engine/limit.js"
+import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
-import { ByteWriter } from "./byte-writer.js"
+import type { ByteWriter } from "./byte-writer.js"
 import type { OwnLimit } from "./own-limit.js"
 
-/** A saved cell of statistics: the key's hash, four counts, and the times of the last admission, denial and reset. */
-const STATS_TIMES_AT = 8 + 4 * 8
-const STATS_TIMES = 3
+/*
+ * What a snapshot tells of a limit, in pieces that come in any order after the first of its limit, between those of others:
+ *
+ *   │ 0 │ number varint │ name text │ policy text │ charges varint │ closed before varint │
+ *   │ 1 │ number varint │ count varint │ settled receipts: id text, time of the charge f64 … │
+ *   │ 2 │ number varint │ an admission: id text, key text, cost varint, charge varint, time f64 │
+ *   │ 3 │ number varint │ count varint │ names: text … │
+ *   │ 4 │ number varint │ block of cells │      5: blocks, 6: statistics
+ */
+const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4 } as const
+/** So many receipts, admissions and names are looked at in one step, and cells of so many bytes. */
+const STEP = 256
+const STEP_BYTES = 32_768
 
-/** What a snapshot leaves out. */
+/** What a compaction forgets. */
 export interface SaveRules {
-  /** Receipts and admissions that are too old at this time are left out. 0 keeps all. */
+  /** Receipts and admissions that are too old at this time are forgotten. */
   readonly nowMs: number
-  /** Full quotas and blocks that had ended at this time are left out. 0 keeps all. */
+  /** Full quotas and blocks that had ended at this time are forgotten. */
   readonly idleAtMs: number
-  /** Statistics and names of keys about which nothing was decided since are left out. 0 keeps all. */
-  readonly keepStatsSinceMs: number
+  /** Statistics and names of keys about which nothing was decided since are forgotten; none where it is 0. */
+  readonly statsSinceMs: number
 }
 
-/**
- * Writes what a limit has beside its name and policy, as `loadLimit` reads it.
- *
- * @returns the earliest time of a last decision among the statistics that stay; infinity where they were not looked at
- */
-export function saveLimit(
-  writer: ByteWriter,
-  limit: OwnLimit,
-  { nowMs, idleAtMs, keepStatsSinceMs }: SaveRules,
-): number {
-  const { keys } = limit
-  const { receipts, tooOldBeforeMs } = limit.receiptsAt(nowMs)
-  writer.varint(keys.charges)
-  writer.varint(tooOldBeforeMs)
-  writer.varint(receipts.length)
-  for (const [id, chargedAtMs] of receipts) {
-    writer.text(id)
-    writer.f64(chargedAtMs)
-  }
-  const told = limit.told.entries(nowMs)
-  writer.varint(told.length)
-  for (const { id, key, cost, charge, chargedAtMs } of told) {
-    writer.text(id)
-    writer.text(key)
-    writer.varint(cost)
-    writer.varint(charge)
-    writer.f64(chargedAtMs)
-  }
-  // Whoever drops what is idle starts the blocks anew.
-  const ahead = nowMs === 0 ? [...limit.ahead] : []
-  writer.varint(ahead.length)
-  for (const [key, units] of ahead) {
-    writer.text(key)
-    writer.varint(units)
-  }
-  // The only key of a limit of its own stays: it goes with its limit.
-  const forgetBeforeMs = limit.names.size === 1 && limit.names.has(limit.name) ? 0 : keepStatsSinceMs
-  let earliestMs = Number.POSITIVE_INFINITY
-  for (const kind of Object.values(SAVED)) {
-    const cells = new ByteWriter()
-    let count = 0
-    keys.saveEach(kind, idleAtMs, (cell) => {
-      if (kind === SAVED.stats && keepStatsSinceMs > 0) {
-        const lastMs = lastTimeOf(cell)
-        if (lastMs < forgetBeforeMs) return
-        earliestMs = Math.min(earliestMs, lastMs)
-      }
-      cells.block(cell)
-      count += 1
+/** A limit that is being saved as it is when this is made, while it goes on. */
+export class SavedLimit {
+  readonly limit: OwnLimit
+  /** Whether its keys are freed at the end. */
+  ownsKeys = false
+  /** Each step writes some pieces. */
+  readonly steps: Iterator<void, void>
+  readonly #writer: () => ByteWriter
+  readonly #nowMs: number
+  readonly #forgetBeforeMs: number
+  readonly #names: Iterator<string>
+  #namesLeft: number
+
+  /** @param writer where a piece goes that is written now */
+  constructor(limit: OwnLimit, writer: () => ByteWriter, { nowMs, idleAtMs, statsSinceMs }: SaveRules) {
+    this.limit = limit
+    this.#writer = writer
+    this.#nowMs = nowMs
+    const { number, name, keys, receipts, names } = limit
+    limit.ahead = new Map()
+    receipts.beginSave(nowMs, settleWithinMs(keys.policy))
+    limit.told.beginSave(nowMs, ({ id, key, cost, charge, chargedAtMs }) => {
+      const piece = this.#begin(PIECE.admission)
+      piece.text(id)
+      piece.text(key)
+      piece.varint(cost)
+      piece.varint(charge)
+      piece.f64(chargedAtMs)
     })
-    writer.varint(count)
-    writer.append(cells)
+    // The only key of a limit of its own stays: it goes with its limit.
+    this.#forgetBeforeMs = names.size === 1 && names.has(name) ? 0 : statsSinceMs
+    this.#names = names.values()
+    this.#namesLeft = names.size
+    limit.namedSince = this.#forgetBeforeMs > 0 ? new Set() : null
+    keys.beginSave({ idleAtMs, statsSinceMs: this.#forgetBeforeMs })
+    const piece = writer()
+    piece.u8(PIECE.limit)
+    piece.varint(number)
+    piece.text(name)
+    piece.text(keys.policy.canonical)
+    piece.varint(keys.charges)
+    piece.varint(receipts.closedBeforeMs)
+    this.steps = this.#save()
   }
-  const names = [...limit.names].filter(
-    (name) => forgetBeforeMs <= 0 || isWorthKeeping(limit, name, nowMs, forgetBeforeMs),
-  )
-  writer.varint(names.length)
-  for (const name of names) writer.text(name)
-  return earliestMs
+
+  #begin(kind: number): ByteWriter {
+    const writer = this.#writer()
+    writer.u8(kind)
+    writer.varint(this.limit.number)
+    return writer
+  }
+
+  *#save(): Generator<void, void> {
+    const { keys, receipts, told } = this.limit
+    let hasMore = true
+    while (hasMore) {
+      hasMore = keys.saveMore(STEP_BYTES)
+      for (let taken = keys.takeSaved(); taken !== null; taken = keys.takeSaved()) {
+        this.#begin(PIECE.cells + taken.kind).block(taken.cells)
+        yield
+      }
+      yield
+    }
+    keys.endSave()
+    for (let some = receipts.saveSome(STEP); some !== null; some = receipts.saveSome(STEP)) {
+      const piece = this.#begin(PIECE.receipts)
+      piece.varint(some.length)
+      for (const [id, chargedAtMs] of some) {
+        piece.text(id)
+        piece.f64(chargedAtMs)
+      }
+      yield
+    }
+    while (told.saveSome(STEP)) yield
+    while (this.#namesLeft > 0) {
+      this.#saveNames()
+      yield
+    }
+    this.limit.namedSince = null
+  }
+
+  #saveNames(): void {
+    const { limit } = this
+    const some: string[] = []
+    for (let looked = 0; looked < STEP && this.#namesLeft > 0; looked++) {
+      const name: string = this.#names.next().value
+      this.#namesLeft -= 1
+      if (this.#isWorthKeeping(name)) some.push(name)
+      else limit.names.delete(name)
+    }
+    const piece = this.#begin(PIECE.names)
+    piece.varint(some.length)
+    for (const name of some) piece.text(name)
+  }
+
+  /** Whether something was decided about a key since, or something of it is still used. */
+  #isWorthKeeping(key: string): boolean {
+    const sinceMs = this.#forgetBeforeMs
+    const { keys, namedSince } = this.limit
+    // What was decided about it meanwhile names it again where the log is read.
+    if (namedSince === null || namedSince.has(key)) return true
+    const { lastAllowedAt, lastDeniedAt, lastResetAt } = keys.stats(key)
+    if (Math.max(lastAllowedAt ?? -1, lastDeniedAt ?? -1, lastResetAt ?? -1) >= sinceMs) return true
+    return keys.peek(key, 0, this.#nowMs).resetAfterMs > 0 || keys.blockedUntilMs(key) > this.#nowMs
+  }
 }
 
-/** How a limit is read. */
-export interface LoadRules {
-  /** That of the snapshot. */
-  readonly format: number
+/** Where pieces are put back. */
+export interface PieceReader {
   readonly keepsNames: boolean
-  /** The names that the limit had when it was written, where that is known: they are read only where some went. */
-  readonly knownNames?: Set<string>
+  /** A new limit. */
+  add(number: number, name: string, policy: string): OwnLimit
+  /** One that was added. @throws {MalformedBytes} */
+  limitAt(number: number): OwnLimit
 }
 
-/**
- * Reads what `saveLimit` wrote into a limit without keys.
- *
- * @throws {MalformedBytes}
- */
-export function loadLimit(reader: ByteReader, limit: OwnLimit, { format, keepsNames, knownNames }: LoadRules): void {
+/** Reads one piece that a `SavedLimit` wrote. @throws {MalformedBytes} {PolicyError} */
+export function loadPiece(reader: ByteReader, home: PieceReader): void {
+  const kind = reader.u8()
+  const number = reader.varint()
+  if (kind === PIECE.limit) {
+    const limit = home.add(number, reader.text(), reader.text())
+    limit.keys.charges = reader.varint()
+    limit.receipts.closeBefore(reader.varint())
+    return
+  }
+  const { keys, receipts, told, names } = home.limitAt(number)
+  if (kind === PIECE.receipts) {
+    for (let left = reader.varint(); left > 0; left--) receipts.restore(reader.text(), reader.f64())
+  } else if (kind === PIECE.admission) {
+    told.restore(readAdmission(reader))
+  } else if (kind === PIECE.names) {
+    for (let left = reader.varint(); left > 0; left--) {
+      const name = reader.text()
+      if (home.keepsNames) names.add(name)
+    }
+  } else if (kind > PIECE.cells + SAVED.stats || !keys.load((kind - PIECE.cells) as SavedKind, reader.block())) {
+    throw new MalformedBytes("a cell is not one")
+  }
+}
+
+/** Reads what format 1 or 2 tells of a limit, all at once, into one without keys. @throws {MalformedBytes} */
+export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number, keepsNames: boolean): void {
   const { keys } = limit
   keys.charges = reader.varint()
-  limit.tooOldBeforeMs = reader.varint()
-  for (let receipts = reader.varint(); receipts > 0; receipts--) limit.settled.restore(reader.text(), reader.f64())
+  limit.receipts.closeBefore(reader.varint())
+  for (let left = reader.varint(); left > 0; left--) limit.receipts.restore(reader.text(), reader.f64())
   if (format > 1) {
-    for (let told = reader.varint(); told > 0; told--) {
-      limit.told.restore({
-        id: reader.text(),
-        key: reader.text(),
-        cost: reader.varint(),
-        charge: reader.varint(),
-        chargedAtMs: reader.f64(),
-      })
-    }
+    for (let told = reader.varint(); told > 0; told--) limit.told.restore(readAdmission(reader))
     for (let ahead = reader.varint(); ahead > 0; ahead--) limit.ahead.set(reader.text(), reader.varint())
   }
   for (const kind of Object.values(SAVED)) {
     if (!keys.loadEach(kind, reader.varint(), () => reader.block())) throw new MalformedBytes("a cell is not one")
   }
   if (format === 1) return
-  const names = reader.varint()
-  if (names === knownNames?.size) {
-    for (let left = names; left > 0; left--) reader.block()
-    limit.names = knownNames
-    return
-  }
-  for (let left = names; left > 0; left--) {
+  for (let left = reader.varint(); left > 0; left--) {
     const name = reader.text()
     if (keepsNames) limit.names.add(name)
   }
 }
 
-function lastTimeOf(cell: Uint8Array): number {
-  const times = new DataView(cell.buffer, cell.byteOffset + STATS_TIMES_AT, STATS_TIMES * 8)
-  return Math.max(times.getFloat64(0, true), times.getFloat64(8, true), times.getFloat64(16, true))
-}
-
-/** Whether something was decided about a key since, or something of it is still used. */
-function isWorthKeeping({ keys }: OwnLimit, key: string, nowMs: number, sinceMs: number): boolean {
-  const { lastAllowedAt, lastDeniedAt, lastResetAt } = keys.stats(key)
-  if (Math.max(lastAllowedAt ?? -1, lastDeniedAt ?? -1, lastResetAt ?? -1) >= sinceMs) return true
-  return keys.peek(key, 0, nowMs).resetAfterMs > 0 || keys.blockedUntilMs(key) > nowMs
+function readAdmission(reader: ByteReader) {
+  return {
+    id: reader.text(),
+    key: reader.text(),
+    cost: reader.varint(),
+    charge: reader.varint(),
+    chargedAtMs: reader.f64(),
+  }
 }

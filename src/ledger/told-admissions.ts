@@ -10,6 +10,20 @@ export interface ToldAdmission {
   readonly chargedAtMs: number
 }
 
+/** An admission, and which one it is in the order of telling. */
+interface Told {
+  readonly admission: ToldAdmission
+  readonly number: number
+}
+
+/** A save that is under way: of those with a number from `from` to before `end`. */
+interface Saving {
+  readonly told: Iterator<Told, undefined>
+  readonly tell: (admission: ToldAdmission) => void
+  readonly end: number
+  from: number
+}
+
 /**
  * The admissions of a limit that callers named, so that a call which is repeated after its answer got lost is charged
  * once. What is too old goes when another one is noted: never by the time of a question, which the log does not tell. So
@@ -17,7 +31,9 @@ export interface ToldAdmission {
  */
 export class ToldAdmissions {
   readonly #most: number
-  readonly #byName = new Map<string, ToldAdmission>()
+  readonly #byName = new Map<string, Told>()
+  #next = 0
+  #saving: Saving | null = null
 
   /** @param most the most admissions remembered, at least 1 */
   constructor(most = MOST_IDS) {
@@ -26,30 +42,67 @@ export class ToldAdmissions {
 
   /** The admission under this id and key, while it may be told again. */
   find(id: string, key: string, nowMs: number): ToldAdmission | undefined {
-    const told = this.#byName.get(nameOf(id, key))
-    return told === undefined || isTooOld(told, nowMs) ? undefined : told
+    const admission = this.#byName.get(nameOf(id, key))?.admission
+    return admission === undefined || isTooOld(admission, nowMs) ? undefined : admission
   }
 
-  add(told: ToldAdmission, nowMs: number): void {
+  add(admission: ToldAdmission, nowMs: number): void {
     // Taken out first, so that no other one goes for it.
-    this.#byName.delete(nameOf(told.id, told.key))
+    this.#delete(nameOf(admission.id, admission.key))
     for (const [name, oldest] of this.#byName) {
-      if (!isTooOld(oldest, nowMs) && this.#byName.size < this.#most) break
-      this.#byName.delete(name)
+      if (!isTooOld(oldest.admission, nowMs) && this.#byName.size < this.#most) break
+      this.#delete(name)
     }
-    this.restore(told)
+    this.restore(admission)
   }
 
-  /** Puts one back that `entries` told, as the newest. */
-  restore(told: ToldAdmission): void {
-    const name = nameOf(told.id, told.key)
+  /** Puts one back that `entries` or a save told, as the newest. */
+  restore(admission: ToldAdmission): void {
+    const name = nameOf(admission.id, admission.key)
+    this.#delete(name)
+    this.#byName.set(name, { admission, number: this.#next++ })
+  }
+
+  #delete(name: string): void {
+    const saving = this.#saving
+    if (saving !== null) {
+      const told = this.#byName.get(name)
+      // One that goes before its turn is told now: whoever reads them lets go of it at the same moment.
+      if (told !== undefined && told.number >= saving.from && told.number < saving.end) saving.tell(told.admission)
+    }
     this.#byName.delete(name)
-    this.#byName.set(name, told)
   }
 
   /** All that may be told again at a time, the oldest first. */
   entries(nowMs: number): ToldAdmission[] {
-    return [...this.#byName.values()].filter((told) => !isTooOld(told, nowMs))
+    return Array.from(this.#byName.values(), ({ admission }) => admission).filter((told) => !isTooOld(told, nowMs))
+  }
+
+  /**
+   * Forgets what is too old at a time, and starts to save the others, the oldest first: `saveSome` goes on.
+   *
+   * @param tell hears of each
+   */
+  beginSave(nowMs: number, tell: (admission: ToldAdmission) => void): void {
+    for (const [name, { admission }] of this.#byName) if (isTooOld(admission, nowMs)) this.#byName.delete(name)
+    const told: Iterator<Told, undefined> = this.#byName.values()
+    this.#saving = { told, tell, end: this.#next, from: 0 }
+  }
+
+  /** Tells up to so many of those that were there when the save was begun. Whether there are more. */
+  saveSome(count: number): boolean {
+    const saving = this.#saving
+    if (saving === null) return false
+    for (let told = 0; told < count; told++) {
+      const { value } = saving.told.next()
+      if (value === undefined || value.number >= saving.end) {
+        this.#saving = null
+        return false
+      }
+      saving.from = value.number + 1
+      saving.tell(value.admission)
+    }
+    return true
   }
 }
 

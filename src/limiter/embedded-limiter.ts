@@ -310,7 +310,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     for await (const placed of ledger.records(from)) {
       const { record } = placed
       if (record.op === "define") names.set(record.limit, record.name)
-      const isOfStore = record.op === "open" || record.op === "close"
+      const isOfStore = record.op === "open" || record.op === "close" || record.op === "compact"
       yield logEvent(placed, isOfStore ? null : (ledger.nameOf(record.limit) ?? names.get(record.limit) ?? null))
     }
   }

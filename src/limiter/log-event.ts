@@ -8,7 +8,7 @@ export interface LogEvent {
   readonly sequence: number
   readonly index: number
   readonly atMs: number
-  readonly event: HistoryEntry["event"] | "settle" | "ahead" | "remove" | "open" | "close"
+  readonly event: HistoryEntry["event"] | "settle" | "ahead" | "remove" | "open" | "close" | "compact"
   /** `null` where the record is about no limit, or about one that was removed and whose definition the log has no more. */
   readonly limit: string | null
   /** `null` where the record is about no key. */
@@ -32,9 +32,8 @@ export function logEvent({ sequence, index, record }: PlacedRecord, limit: strin
 /** A record as an entry of a key's history; `null` where it is none. */
 export function historyEntry(record: LogRecord, key: string, limit: string): HistoryEntry | null {
   const { event, units, count } = eventOf(record)
-  if (event === "settle" || event === "ahead" || event === "remove" || event === "open" || event === "close") {
-    return null
-  }
+  if (event === "settle" || event === "ahead" || event === "remove") return null
+  if (event === "open" || event === "close" || event === "compact") return null
   return { atMs: record.op === "deny" ? record.lastMs : record.timeMs, event, key, limit, units, count }
 }
 

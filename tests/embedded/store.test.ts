@@ -66,7 +66,8 @@ describe("openLimiter()", () => {
       expect(decisions.every(({ allowed }) => allowed)).toBe(true)
     }
     expect(await during(together)).toBe(1)
-    expect(await during(() => limiter.compact())).toBe(1)
+    // One begins it, and one ends it.
+    expect(await during(() => limiter.compact())).toBe(2)
     expect(await during(() => limiter.checkAll([{ key: "a" }, { key: "b" }]))).toBe(1)
     expect(heard.every((seconds) => seconds > 0 && seconds < 60)).toBe(true)
     await limiter.close()
@@ -286,7 +287,7 @@ describe("EmbeddedLimiter", () => {
       problems: [],
       path,
       sync: "always",
-      format: 2,
+      format: 3,
       replayEqualsLive: true,
       fileIsSound: true,
       lastFlushAtMs: START_MS + 1_000,
@@ -450,7 +451,7 @@ describe("repair()", () => {
       await again.close()
     }
     const broken = layOut(closed)
-    damage(broken, -1)
+    damage(broken, "snapshot")
     const { gaveUp, keptRecords } = await repair(broken)
     expect(gaveUp[0]).toBe("snapshot part 0: its SHA-256 differs")
     expect(keptRecords).toBeGreaterThanOrEqual(0)
@@ -458,11 +459,15 @@ describe("repair()", () => {
   })
 })
 
-/** Breaks one byte of a row. */
-function damage(path: string, id: number): void {
+/** Breaks one byte of a row, or of the snapshot's first part. */
+function damage(path: string, which: number | "snapshot"): void {
   const database = new DatabaseSync(join(path, LOG_FILE))
-  const row = database.prepare("SELECT body FROM sluice_log WHERE id = ?").get(id) as { body: Uint8Array }
-  row.body[10]! ^= 1
-  database.prepare("UPDATE sluice_log SET body = ? WHERE id = ?").run(row.body, id)
+  const row =
+    which === "snapshot"
+      ? database.prepare("SELECT id, body FROM sluice_log WHERE id < 0 ORDER BY id DESC").get()
+      : database.prepare("SELECT id, body FROM sluice_log WHERE id = ?").get(which)
+  const { id, body } = row as { id: number; body: Uint8Array }
+  body[10]! ^= 1
+  database.prepare("UPDATE sluice_log SET body = ? WHERE id = ?").run(body, id)
   database.close()
 }

@@ -74,7 +74,7 @@ describe("Limit", () => {
     expect(core.exports.allocatedBytes()).toBe(0)
   })
 
-  test("saveEach() and loadEach() carry cells of any length as save() and load() do", () => {
+  test("loadEach() carries cells of any length as load() does", () => {
     const core = new Core()
     const policy = ["100000/day sliding_window_log", "200000/day"]
     const limit = makeLimit(policy, { stats: true }, core)
@@ -83,9 +83,7 @@ describe("Limit", () => {
       limit.check(i % 3 === 0 ? "small" : i % 50 === 1 ? `key ${i}` : "large", 1, START_MS + i)
     const copy = makeLimit(policy, { stats: true }, core)
     for (const kind of Object.values(SAVED)) {
-      const cells: Uint8Array[] = []
-      limit.saveEach(kind, 0, (cell) => cells.push(cell.slice()))
-      expect(cells).toEqual(limit.save(kind, 0))
+      const cells = limit.save(kind, 0)
       const left = [...cells]
       expect(copy.loadEach(kind, cells.length, () => left.shift()!)).toBe(true)
       expect(left).toEqual([])

@@ -19,7 +19,7 @@ export type Act =
   | { readonly verb: "call"; readonly limit: number; readonly key: number; readonly units: number; readonly id: number }
   | { readonly verb: "group"; readonly keys: readonly number[]; readonly units: number }
   | { readonly verb: "replace"; readonly limit: number; readonly policy: number }
-  | { readonly verb: "commit" | "verify" | "compact" | "reopen" | "crash" }
+  | { readonly verb: "commit" | "verify" | "compact" | "begin" | "reopen" | "crash" }
 
 /** An act, and by how much the clock moves before it. */
 export interface Step {
@@ -110,7 +110,16 @@ const verbs: fc.Arbitrary<Act> = fc.oneof(
 
 /** What must change no answer. */
 const housekeeping: fc.Arbitrary<Act> = fc.record({
-  verb: fc.constantFrom("commit" as const, "commit" as const, "verify" as const, "compact" as const, "reopen" as const),
+  verb: fc.constantFrom(
+    "commit" as const,
+    "commit" as const,
+    "verify" as const,
+    "compact" as const,
+    // A compaction that goes on beside what comes after.
+    "begin" as const,
+    "begin" as const,
+    "reopen" as const,
+  ),
 })
 
 const forwardMs = fc.oneof(
@@ -151,7 +160,7 @@ export const forwardScripts: fc.Arbitrary<Script> = scripts(
   120,
 )
 
-const HOUSEKEEPING: readonly Act["verb"][] = ["commit", "verify", "compact", "reopen"]
+const HOUSEKEEPING: readonly Act["verb"][] = ["commit", "verify", "compact", "begin", "reopen"]
 
 export function isHousekeeping({ verb }: Act): boolean {
   return HOUSEKEEPING.includes(verb)

@@ -3,7 +3,7 @@ import { LedgerState } from "../../src/ledger/ledger-state.js"
 import { writeMeta } from "../../src/ledger/meta.js"
 import type { LogRecord } from "../../src/ledger/record.js"
 import { SegmentWriter } from "../../src/ledger/segment.js"
-import { writeSnapshot } from "../../src/ledger/snapshot.js"
+import { SnapshotWriter } from "../../src/ledger/snapshot.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 
@@ -27,6 +27,7 @@ export const EXAMPLE_RECORDS: readonly LogRecord[] = [
   { op: "open", timeMs: T + 70, limit: 0, sync: 1 },
   { op: "ahead", timeMs: T + 70, limit: 0, key: "c", units: 2 },
   { op: "close", timeMs: T + 70, limit: 0, sync: 0 },
+  { op: "compact", timeMs: T + 70, limit: 0, idleAtMs: T, statsSinceMs: 0 },
 ]
 
 /** A small store: the meta row, a sealed segment kept as history, the snapshot that covers it, the open segment. */
@@ -34,24 +35,23 @@ export async function exampleRows(port: LedgerPort): Promise<{ id: number; body:
   const meta = await writeMeta(port, META)
   const first = new SegmentWriter(1, meta.hash)
   const state = new LedgerState(new Core(), META.seed, META.id, { names: true })
+  let told = new Uint8Array()
   for (const record of EXAMPLE_RECORDS) {
     first.append(record)
-    state.replay(record)
+    if (record.op !== "compact") {
+      state.replay(record)
+      continue
+    }
+    const save = state.compact(record)
+    save.work(1_000_000, 1_000_000)
+    told = save.next(1_000_000).slice()
   }
   const sealed = await first.seal(port, { isSealed: true })
-  const [snapshot] = await writeSnapshot(
-    port,
-    { sequence: 1, oldestSequence: 1, chainHash: sealed.hash, state: state.save({ idle: "dropped" }) },
-    { metaHash: meta.hash, partBytes: 1_000_000 },
-  )
+  const head = { sequence: 1, oldestSequence: 1, chainHash: sealed.hash }
+  const snapshot = await new SnapshotWriter(port, head, meta.hash).part(told, { isLast: true })
   const second = new SegmentWriter(2, sealed.hash)
-  second.isAfterSnapshot = true
+  second.coveredSequence = 1
   second.append({ op: "admit", timeMs: T + 80, limit: 0, key: "a", cost: 1 })
   const open = await second.seal(port, { isSealed: false })
-  return [
-    { id: -1, body: snapshot! },
-    { id: 0, body: meta.body },
-    { id: 1, body: sealed.body },
-    { id: 2, body: open.body },
-  ]
+  return [snapshot, { id: 0, body: meta.body }, { id: 1, body: sealed.body }, { id: 2, body: open.body }]
 }

@@ -1,12 +1,16 @@
 import { readFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { Ledger } from "../../src/ledger/ledger.js"
+import { longestPrefix } from "../../src/ledger/longest-prefix.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
 import { EXAMPLE_RECORDS, exampleRows } from "./example-store.js"
 import { FORMAT_1_ROWS } from "./format-1-store.js"
+import { FORMAT_2_ROWS } from "./format-2-store.js"
 import { readRows, replaceRows } from "./rows.js"
 import { core } from "./script-run.js"
+import { WatchedPort } from "./watched-port.js"
 
 const page = readFileSync(new URL("../../docs/log-format.md", import.meta.url), "utf8")
 
@@ -44,7 +48,7 @@ test("docs/log-format.md shows the table that the code makes", async () => {
 })
 
 test("the example of docs/log-format.md is a store that opens, with one record of each kind", async () => {
-  expect(new Set(EXAMPLE_RECORDS.map(({ op }) => op)).size).toBe(12)
+  expect(new Set(EXAMPLE_RECORDS.map(({ op }) => op)).size).toBe(13)
   const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
   replaceRows(
     port,
@@ -54,34 +58,83 @@ test("the example of docs/log-format.md is a store that opens, with one record o
   const { keys } = ledger.limit("api")!
   expect(keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
   expect(keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
-  expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 16, replayEqualsLive: true })
+  expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 17, replayEqualsLive: true })
   await ledger.close()
 })
 
-test("a store of format 1 is opened as it is, and rows that are rewritten become of format 2", async () => {
-  const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
-  replaceRows(
-    port,
-    FORMAT_1_ROWS.map(({ id, hex }) => ({ id, body: Uint8Array.from(Buffer.from(hex, "hex")) })),
-  )
-  const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
-  const limit = ledger.limit("api")!
-  expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
-  expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
-  expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
-  await ledger.commit()
-  expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
-    [-1, 1],
-    [0, 1],
-    [1, 1],
-    [2, 2],
-  ])
-  await ledger.compact()
-  expect(await ledger.verify()).toMatchObject({ coveredSequence: 2, records: 11, replayEqualsLive: true })
-  await ledger.close()
-  const again = await Ledger.open(port, { core, names: true })
-  const { decision } = again.check(again.limit("api")!, "b", 1, 1_700_000_000_095, "call-1")
-  expect(decision.receipt.chargedAtMs).toBe(1_700_000_000_090)
-  expect(again.limit("api")!.keys.stats("b").totalAllowed).toBe(1)
-  await again.close()
+describe.each([
+  { format: 1, rows: FORMAT_1_ROWS, records: 9 },
+  { format: 2, rows: FORMAT_2_ROWS, records: 15 },
+])("a store of format $format", ({ format, rows, records }) => {
+  const layOut = () => {
+    const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
+    replaceRows(
+      port,
+      rows.map(({ id, hex }) => ({ id, body: Uint8Array.from(Buffer.from(hex, "hex")) })),
+    )
+    return port
+  }
+
+  test("is compacted into format 3 when it is opened, and its history stays", async () => {
+    const port = layOut()
+    const before = readRows(port)
+    const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
+    const limit = ledger.limit("api")!
+    expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
+    expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
+      [-131_072, 3],
+      [0, format],
+      [1, format],
+      [2, 3],
+      [3, 3],
+    ])
+    expect(readRows(port).find(({ id }) => id === 1)).toEqual(before.find(({ id }) => id === 1))
+    expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
+    // The history, and a check and the record of the compaction after it.
+    expect(await ledger.verify()).toMatchObject({ coveredSequence: 2, records: records + 3, replayEqualsLive: true })
+    await ledger.compact()
+    await ledger.close()
+    const again = await Ledger.open(port, { core, names: true })
+    const { decision } = again.check(again.limit("api")!, "b", 1, 1_700_000_000_095, "call-1")
+    expect(decision.receipt.chargedAtMs).toBe(1_700_000_000_090)
+    expect(again.limit("api")!.keys.stats("b").totalAllowed).toBe(1)
+    await again.close()
+  })
+
+  test("is as it was, or of format 3, wherever that breaks off", async () => {
+    for (let atWrite = 1; ; atWrite++) {
+      for (const when of ["before", "after"] as const) {
+        const port = layOut()
+        const watched = new WatchedPort(port, { atWrite, when })
+        const opened = await Ledger.open(watched, { core, partBytes: 100 }).catch((error: unknown) => error)
+        if (opened instanceof Ledger) {
+          opened.abandon()
+          expect(atWrite).toBeGreaterThan(8)
+          return
+        }
+        expect(opened).toBeInstanceOf(StoreUnavailable)
+        const ledger = await Ledger.open(port, { core, names: true })
+        expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+        expect(await ledger.verify()).toMatchObject({ replayEqualsLive: true })
+        await ledger.close()
+      }
+    }
+  })
+
+  test("is repaired in its own format where its history is lost", async () => {
+    const damaged = readRows(layOut()).filter(({ id }) => id !== 1)
+    const port = layOut()
+    const { gaveUp, rows: kept } = await longestPrefix(port, core, damaged)
+    expect(gaveUp).toEqual([{ row: "segment 1", failure: "it is missing" }])
+    expect(kept.map(({ id, body }) => [id, body[1]])).toEqual([
+      [-1, format],
+      [0, format],
+      [2, format],
+    ])
+    replaceRows(port, kept)
+    const ledger = await Ledger.open(port, { core })
+    expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    await ledger.close()
+  })
 })

@@ -52,6 +52,13 @@ const records: Record<LogRecord["op"], fc.Arbitrary<LogRecord>> = {
   remove: fc.record({ op: fc.constant("remove"), timeMs, limit }),
   open: fc.record({ op: fc.constant("open"), timeMs, limit: fc.constant(0 as const), sync: fc.constantFrom(0, 1, 2) }),
   close: fc.record({ op: fc.constant("close"), timeMs, limit: fc.constant(0 as const), sync: fc.constant(0) }),
+  compact: fc.record({
+    op: fc.constant("compact"),
+    timeMs,
+    limit: fc.constant(0 as const),
+    idleAtMs: timeMs,
+    statsSinceMs: timeMs,
+  }),
 }
 const anyRecord = fc.oneof(...Object.values(records))
 

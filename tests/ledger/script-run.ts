@@ -43,6 +43,9 @@ export class ScriptRun {
   #durableReceipts = 0
   #durable: readonly string[] = []
   #durableAtMs = START_MS
+  /** What each act since then left behind where a compaction goes on beside: any of it may be in the file. */
+  #maybeDurable: { readonly seen: readonly string[]; readonly atMs: number; readonly receipts: number }[] = []
+  #compaction: Promise<void> | null = null
 
   constructor(port: LedgerPort, { policies }: Script, options: LedgerOptions = {}) {
     this.#port = port
@@ -69,7 +72,22 @@ export class ScriptRun {
     for (const { byMs, act } of steps) {
       this.#nowMs = Math.min(Math.max(0, this.#nowMs + byMs), LATEST_MS)
       await this.#act(act)
+      if (this.#compaction === null) continue
+      this.#noteMaybeDurable()
+      await this.#turn()
+      // The compaction may have begun, and let go of what is idle.
+      this.#noteMaybeDurable()
     }
+  }
+
+  #noteMaybeDurable(): void {
+    this.#maybeDurable.push({ seen: this.seen(), atMs: this.#nowMs, receipts: this.#receipts.length })
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#port.defer(resolve)
+    })
   }
 
   async close(): Promise<void> {
@@ -90,6 +108,7 @@ export class ScriptRun {
     this.#durable = this.seen()
     this.#durableAtMs = this.#nowMs
     this.#durableReceipts = this.#receipts.length
+    this.#maybeDurable = []
   }
 
   async #act(act: Act): Promise<void> {
@@ -148,7 +167,19 @@ export class ScriptRun {
       case "compact":
         await this.#ledger.compact()
         return this.#noteDurable()
+      case "begin": {
+        const compaction = this.#ledger.compact()
+        const end = () => {
+          if (this.#compaction === compaction) this.#compaction = null
+        }
+        this.#compaction = compaction
+        // A crash ends it.
+        compaction.then(end, end)
+        return
+      }
       case "reopen": {
+        // Until it has begun, a compaction may still let go of names and statistics that are too old.
+        await this.#compaction
         const before = fromNowOn(this.seen(), this.#nowMs)
         await this.#ledger.close()
         this.#ledger = await Ledger.open(this.#port, this.#options)
@@ -156,13 +187,25 @@ export class ScriptRun {
         return this.#noteDurable()
       }
       case "crash": {
-        const crashed = this.#ledger
+        this.#ledger.abandon()
+        this.#compaction = null
         this.#ledger = await Ledger.open(this.#port, this.#options)
-        crashed.abandon()
-        expect(this.seen(this.#durableAtMs)).toEqual(this.#durable)
-        this.#receipts.length = this.#durableReceipts
+        this.#findDurable()
       }
     }
+  }
+
+  /** What is in the file is the last state that was acknowledged, or one that came after. */
+  #findDurable(): void {
+    // A compaction takes its time to forget names: the log forgets them where it began.
+    const textOf = (seen: readonly string[]) => seen.filter((line) => !/^\d+ names /.test(line)).join("\n")
+    const found = this.#maybeDurable.findLast(({ seen, atMs }) => textOf(this.seen(atMs)) === textOf(seen))
+    if (found === undefined) expect(this.seen(this.#durableAtMs)).toEqual(this.#durable)
+    this.#receipts.length = found?.receipts ?? this.#durableReceipts
+    this.#durableReceipts = this.#receipts.length
+    this.#durableAtMs = found?.atMs ?? this.#durableAtMs
+    this.#durable = this.seen(this.#durableAtMs)
+    this.#maybeDurable = []
   }
 
   #limit(number: number): LedgerLimit {

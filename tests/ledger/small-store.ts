@@ -33,5 +33,5 @@ export async function fillSmallStore(port: LedgerPort): Promise<{ id: number; bo
 /** What errors call a row. */
 export function rowName(id: number): string {
   if (id === 0) return "the meta row"
-  return id > 0 ? segmentRow(id) : snapshotRow(-1 - id)
+  return id > 0 ? segmentRow(id) : snapshotRow(-id % 65_536)
 }

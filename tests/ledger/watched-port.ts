@@ -78,6 +78,18 @@ export function slowPort(port: LedgerPort): LedgerPort {
   }
 }
 
+/** A store whose next turn is that of `turn`, so that a test can look between any two steps. */
+export function steppedPort(port: LedgerPort): LedgerPort {
+  return {
+    sql: port.sql,
+    sha256: (bytes) => port.sha256(bytes),
+    defer: (work) => {
+      void turn().then(work)
+    },
+    after: (ms, work) => port.after(ms, work),
+  }
+}
+
 /** The next turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {

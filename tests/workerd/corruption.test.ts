@@ -19,7 +19,7 @@ const HASH_BYTES = 32
 /** What an error calls a row. */
 function rowName(id: number): string {
   if (id === 0) return "the meta row"
-  return id > 0 ? `segment ${id}` : `snapshot part ${-1 - id}`
+  return id > 0 ? `segment ${id}` : `snapshot part ${-id % 65_536}`
 }
 
 function withBody(rows: readonly Row[], id: number, body: Uint8Array): Row[] {
@@ -136,7 +136,7 @@ describe("LimiterObject with rows that are not where they were", () => {
   }
 
   test("has a log of several segments after a snapshot to lose", () => {
-    expect(log.rows.map(({ id }) => id)).toEqual([-1, 0, ...log.segments])
+    expect(log.rows.map(({ id }) => id)).toEqual([log.rows[0]!.id, 0, ...log.segments])
     expect(log.segments.length).toBeGreaterThanOrEqual(3)
   })
 
@@ -144,7 +144,7 @@ describe("LimiterObject with rows that are not where they were", () => {
     const { rows, segments } = log
     for (const { id } of rows) {
       // Without its snapshot a log should begin with its first segment.
-      const missing = id === -1 ? "segment 1" : rowName(id)
+      const missing = id < 0 ? "segment 1" : rowName(id)
       await expectRefused(
         rows.filter((row) => row.id !== id),
         missing,
@@ -165,8 +165,9 @@ describe("LimiterObject with rows that are not where they were", () => {
     expect(first).toBeGreaterThan(1)
     for (const { id, body } of rows) {
       if (id > 0) await expectRefused([...rows, { id: last + 1, body }], rowName(last + 1))
-      if (id > 0) await expectRefused([...rows, { id: first! - 1, body }], rowName(first!))
-      await expectRefused([...rows, { id: -2, body }], rowName(-2))
+      if (id > 0) await expectRefused([...rows, { id: first! - 1, body }], rowName(first! - 1))
+      const beside = rows[0]!.id - 1
+      await expectRefused([...rows, { id: beside, body }], rowName(beside))
     }
   })
 
@@ -176,7 +177,7 @@ describe("LimiterObject with rows that are not where they were", () => {
       const [a, b] = [rows[index - 1]!, rows[index]!]
       const swapped = withBody(withBody(rows, a.id, b.body), b.id, a.body)
       // The meta row is read first, then the snapshot, then the segments.
-      await expectRefused(swapped, rowName(a.id === -1 || b.id === 0 ? 0 : a.id))
+      await expectRefused(swapped, rowName(a.id < 0 || b.id === 0 ? 0 : a.id))
     }
   })
 
@@ -216,11 +217,11 @@ describe("LimiterObject of a newer format", () => {
     await limiter.check("a")
     const rows = (await rowsOf(object()))!
     for (const { id, body } of rows) {
-      const newer = withBody(rows, id, await withFormat(body, 3))
+      const newer = withBody(rows, id, await withFormat(body, 4))
       await replaceRows(object(), newer)
       const error = await limiter.check("a").catch((thrown: unknown) => thrown)
       expect(error).toBeInstanceOf(StoreVersion)
-      expect(error).toMatchObject({ code: "STORE_VERSION", found: 3, supported: 2 })
+      expect(error).toMatchObject({ code: "STORE_VERSION", found: 4, supported: 3 })
       expect(await rowsOf(object())).toEqual(newer)
     }
   })

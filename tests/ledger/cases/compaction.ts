@@ -1,11 +1,13 @@
 import { expect } from "vitest"
 import { Ledger } from "../../../src/ledger/ledger.js"
+import { recover } from "../../../src/ledger/recovery.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
+import { StoreUnavailable } from "../../../src/types/errors.js"
 import type { Step } from "../acts.js"
 import { type LedgerCase, START_MS } from "../ledger-case.js"
 import { readRows } from "../rows.js"
 import { core, fromNowOn, ScriptRun } from "../script-run.js"
-import { WatchedPort } from "../watched-port.js"
+import { steppedPort, turn, WatchedPort } from "../watched-port.js"
 
 const POLICIES = [
   ["3/second", { limit: 20, period: "1m", algorithm: "sliding_window_log" as const }],
@@ -101,7 +103,8 @@ export const compactionCases: readonly LedgerCase[] = [
         [3, 4, 5],
       ])
       const { records, coveredSequence } = await ledger.verify()
-      expect([records, coveredSequence]).toEqual([2, 4])
+      // Each has a check, and the record that a compaction began.
+      expect([records, coveredSequence]).toEqual([4, 4])
       await ledger.close()
       const fewer = await Ledger.open(port, { core, historySegments: 0 })
       await fewer.compact()
@@ -151,17 +154,94 @@ export const compactionCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "compact() is one transaction",
+    name: "compact() puts a snapshot into force in one transaction, and takes what it replaces away in others",
     async run(makePort) {
-      const port = new WatchedPort(makePort())
-      const ledger = await Ledger.open(port, { core, partBytes: 100 })
+      const port = makePort()
+      const watched = new WatchedPort(steppedPort(port))
+      const ledger = await Ledger.open(watched, { core, partBytes: 100 })
       const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
-      for (let key = 0; key < 10; key++) ledger.check(limit, `key ${key}`, 2, START_MS)
-      await ledger.commit()
-      const { commits } = port
-      await ledger.compact()
-      expect(port.commits - commits).toBe(1)
+      for (let key = 0; key < 60; key++) ledger.check(limit, `key ${key}`, 2, START_MS)
+      for (let round = 0; round < 2; round++) {
+        await ledger.commit()
+        const { commits } = watched
+        const inForce = new Set<number>()
+        let isOver = false
+        const over = ledger.compact().finally(() => {
+          isOver = true
+        })
+        while (!isOver) {
+          await turn()
+          // Whenever it is looked at, the file holds the whole state.
+          const { state, coveredSequence } = await recover(port, core, readRows(port))
+          expect(state.limit("l")!.keys.size).toBe(60)
+          inForce.add(coveredSequence)
+          state.free()
+        }
+        await over
+        expect([...inForce].sort()).toEqual([round, round + 1])
+        // The begin, and more than ten parts.
+        expect(watched.commits - commits).toBeGreaterThan(11)
+        const ids = readRows(port).flatMap(({ id }) => (id < 0 ? [id] : []))
+        expect(new Set(ids.map((id) => Math.floor(-id / 65_536)))).toEqual(new Set([round + 1]))
+      }
       await ledger.close()
+    },
+  },
+  {
+    name: "a check that comes during a compaction is answered after its own commit, long before the compaction ends",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core, partBytes: 1_000 })
+      const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
+      for (let key = 0; key < 1_000; key++) ledger.check(limit, `key ${key}`, 1, START_MS)
+      await ledger.commit()
+      const order: string[] = []
+      const over = ledger.compact().then(() => order.push("compacted"))
+      for (let check = 0; check < 10; check++) {
+        ledger.check(limit, `key ${check * 97}`, 1, START_MS)
+        await ledger.commit()
+        order.push("checked")
+      }
+      await over
+      expect(order).toEqual([...Array(10).fill("checked"), "compacted"])
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "compact(), verify(), close() and abandon() during a compaction: the first three wait, the last ends it",
+    async run(makePort) {
+      const port = makePort()
+      const open = () => Ledger.open(steppedPort(port), { core, partBytes: 200 })
+      const ledger = await open()
+      const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
+      for (let key = 0; key < 200; key++) ledger.check(limit, `key ${key}`, 1, START_MS)
+      await ledger.commit()
+      const order: string[] = []
+      const note = (what: string) => () => order.push(what)
+      const all = [ledger.compact().then(note("first"))]
+      await turn()
+      // Both of these mean one that begins from here on.
+      all.push(ledger.compact().then(note("second")), ledger.compact().then(note("second")))
+      all.push(
+        ledger
+          .verify()
+          .then(({ replayEqualsLive, coveredSequence }) => order.push(`${replayEqualsLive} ${coveredSequence}`)),
+      )
+      all.push(ledger.close().then(note("closed")))
+      await Promise.all(all)
+      expect(order).toEqual(["first", "second", "second", "true 2", "closed"])
+      const left = await open()
+      const over = left.compact()
+      for (let turns = 0; turns < 12; turns++) await turn()
+      left.abandon()
+      await expect(over).rejects.toBeInstanceOf(StoreUnavailable)
+      expect((await recover(port, core, readRows(port))).leftIds).not.toEqual([])
+      const again = await open()
+      expect((await recover(port, core, readRows(port))).leftIds).toEqual([])
+      expect(again.limit("l")!.keys.size).toBe(200)
+      expect((await again.verify()).replayEqualsLive).toBe(true)
+      await again.close()
     },
   },
 ]

@@ -1,14 +1,16 @@
 import { expect } from "vitest"
 import { Ledger } from "../../../src/ledger/ledger.js"
+import { recover } from "../../../src/ledger/recovery.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../../src/types/errors.js"
-import { type LedgerCase, START_MS } from "../ledger-case.js"
-import { rowsText } from "../rows.js"
+import { type LedgerCase, type MakePort, START_MS } from "../ledger-case.js"
+import { readRows, rowsText } from "../rows.js"
 import { core, seenOf } from "../script-run.js"
 import { type Break, BrokenWrite, WatchedPort } from "../watched-port.js"
 
 /** When what the ledger holds is looked at. */
 const SEEN_MS = START_MS + 2_000
+const OPTIONS = { core, partBytes: 300, historySegments: 1 }
 
 /** A life that makes every kind of write: new store, rows in place, sealed ones, policies, snapshots of several parts. */
 async function live(ledger: Ledger, acknowledged: () => void): Promise<void> {
@@ -42,34 +44,45 @@ async function live(ledger: Ledger, acknowledged: () => void): Promise<void> {
   await done(ledger.close())
 }
 
+/** A life in which every compaction meets checks and changes of all kinds between its steps. */
+async function liveBeside(ledger: Ledger, acknowledged: () => void): Promise<void> {
+  const limit = ledger.define("first", parsePolicy("50/minute"), START_MS)
+  ledger.define("second", parsePolicy({ limit: 9, period: "1m", algorithm: "sliding_window_log" }), START_MS)
+  for (let key = 0; key < 16; key++) ledger.check(limit, `key-${key}`, 1, START_MS, `id-${key}`)
+  const { receipt } = ledger.check(limit, "a", 5, START_MS).decision
+  await ledger.commit()
+  acknowledged()
+  for (let compaction = 0; compaction < 2; compaction++) {
+    let isOver = false
+    const over = ledger.compact().finally(() => {
+      isOver = true
+    })
+    // Who waits for a commit hears of it first.
+    over.catch(() => undefined)
+    const acts = [
+      () => ledger.settle(limit, receipt, 2, START_MS + 1),
+      () => ledger.block(limit, "key-3", START_MS + 60_000, START_MS + 1),
+      () => ledger.check(ledger.limit("second")!, "a", 2, START_MS + 1),
+      () => ledger.define("first", parsePolicy(`${40 - compaction}/minute`), START_MS + 2),
+      () => ledger.reset(limit, "key-5", START_MS + 2),
+      () => compaction === 1 && ledger.remove(ledger.limit("second")!, START_MS + 2),
+    ]
+    for (let step = 0; !isOver; step++) {
+      if (step % 3 === 0) acts[step / 3]?.()
+      else ledger.check(limit, `key-${step % 16}`, 1, START_MS + 2)
+      await ledger.commit()
+      acknowledged()
+    }
+    await over
+  }
+  await ledger.close()
+}
+
 export const crashCases: readonly LedgerCase[] = [
   {
     name: "a write that breaks off, any of them, before or after it is made, leaves the state before it or after it",
     async run(makePort) {
-      const calm = new WatchedPort(makePort())
-      await live(await Ledger.open(calm, { core, partBytes: 300, historySegments: 1 }), () => {})
-      expect(calm.writes).toBeGreaterThan(25)
-      const found = { before: 0, after: 0 }
-      for (let atWrite = 1; atWrite <= calm.writes; atWrite++) {
-        for (const when of ["before", "after"] as const) {
-          const port = makePort()
-          const state = await crash(new WatchedPort(port, { atWrite, when }), { atWrite, when })
-          const again = await Ledger.open(port, { core })
-          const seen = seenOf(again, SEEN_MS)
-          const label = `write ${atWrite} breaks off ${when} it`
-          expect([state.acknowledged, state.atBreak], label).toContainEqual(seen)
-          found[seen.join() === state.acknowledged.join() ? "before" : "after"] += 1
-          const { replayEqualsLive } = await again.verify()
-          expect(replayEqualsLive, label).toBe(true)
-          // Life goes on.
-          const limit = again.define("first", parsePolicy("50/minute"), SEEN_MS)
-          again.check(limit, "later", 1, SEEN_MS)
-          await again.close()
-        }
-      }
-      // Both happen, so the test can tell them apart.
-      expect(found.before).toBeGreaterThan(20)
-      expect(found.after).toBeGreaterThan(1)
+      for (const life of [live, liveBeside]) await breakAll(makePort, life)
     },
   },
   {
@@ -158,10 +171,42 @@ export const crashCases: readonly LedgerCase[] = [
   },
 ]
 
+type Life = (ledger: Ledger, acknowledged: () => void) => Promise<void>
+
+async function breakAll(makePort: MakePort, life: Life): Promise<void> {
+  const calm = new WatchedPort(makePort())
+  await life(await Ledger.open(calm, OPTIONS), () => {})
+  expect(calm.writes).toBeGreaterThan(25)
+  const found = { before: 0, after: 0 }
+  for (let atWrite = 1; atWrite <= calm.writes; atWrite++) {
+    for (const when of ["before", "after"] as const) {
+      const port = makePort()
+      const state = await crash(new WatchedPort(port, { atWrite, when }), { atWrite, when }, life)
+      const again = await Ledger.open(port, { core })
+      const seen = seenOf(again, SEEN_MS)
+      const label = `write ${atWrite} breaks off ${when} it`
+      expect([state.acknowledged, state.atBreak], label).toContainEqual(seen)
+      found[seen.join() === state.acknowledged.join() ? "before" : "after"] += 1
+      const { replayEqualsLive } = await again.verify()
+      expect(replayEqualsLive, label).toBe(true)
+      // Nothing is left of a compaction that was not finished.
+      expect((await recover(port, core, readRows(port))).leftIds, label).toEqual([])
+      // Life goes on.
+      const limit = again.define("first", parsePolicy("50/minute"), SEEN_MS)
+      again.check(limit, "later", 1, SEEN_MS)
+      await again.close()
+    }
+  }
+  // Both happen, so the test can tell them apart.
+  expect(found.before).toBeGreaterThan(20)
+  expect(found.after).toBeGreaterThan(1)
+}
+
 /** Lives until the write breaks off. What was acknowledged last, and what the memory held then. */
 async function crash(
   port: WatchedPort,
   { atWrite, when }: Break,
+  life: Life,
 ): Promise<{ acknowledged: readonly string[]; atBreak: readonly string[] }> {
   let ledger: Ledger | null = null
   let acknowledged: readonly string[] = []
@@ -180,8 +225,8 @@ async function crash(
     after: (ms: number, work: () => void) => port.after(ms, work),
   }
   try {
-    ledger = await Ledger.open(watched, { core, partBytes: 300, historySegments: 1 })
-    await live(ledger, () => {
+    ledger = await Ledger.open(watched, OPTIONS)
+    await life(ledger, () => {
       acknowledged = see()
     })
   } catch (error) {

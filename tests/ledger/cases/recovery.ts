@@ -15,7 +15,7 @@ export const recoveryCases: readonly LedgerCase[] = [
       fc.assert(
         fc.asyncProperty(anyScripts, fc.constantFrom(0, 2), async (script, historySegments) => {
           const keepStatsMs = historySegments === 0 ? 5_000 : Number.POSITIVE_INFINITY
-          const run = new ScriptRun(makePort(), script, { historySegments, keepStatsMs })
+          const run = new ScriptRun(makePort(), script, { historySegments, keepStatsMs, partBytes: 150 })
           await run.open()
           await run.run(script.steps)
           await run.run([
@@ -33,7 +33,7 @@ export const recoveryCases: readonly LedgerCase[] = [
     run: (makePort) =>
       fc.assert(
         fc.asyncProperty(forwardScripts, async (script) => {
-          const kept = new ScriptRun(makePort(), script, { compactBytes: 300 })
+          const kept = new ScriptRun(makePort(), script, { compactBytes: 300, partBytes: 200 })
           await kept.open()
           await kept.run(script.steps)
           const keptSeen = kept.seen()

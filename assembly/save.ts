@@ -1,0 +1,193 @@
+import { allocate, free } from "./heap"
+import { Limit, Save, dropCell, isIdle } from "./limit"
+import { BLOCKS, CELLS, STATS, bytesOf, saveCell, tableOf } from "./snapshot"
+import { lastCountedMs } from "./stats"
+import {
+  CELL_HEAD,
+  GROUP_CELLS,
+  Table,
+  endsSearch,
+  firstCell,
+  firstSegmentAt,
+  groupOf,
+  findHome,
+  homeSegment,
+  isCrowded,
+  noteSaved,
+  removeCell,
+} from "./table"
+
+/*
+ * All cells of a limit as they are at one moment, saved little by little while it goes on being used. A walk over all
+ * groups of its tables saves what lies there; a call about a key first saves the groups that it may look at, if the walk
+ * has not come to them. What a save is told to drop goes at the same moment: a group as a call finds it is never one that
+ * still holds it.
+ *
+ * Saved cells lie in blocks, which the host takes:
+ *
+ *   block  │ next u32 │ kind u32 │ bytes of cells u32 │ bytes of the block u32 │ cells, as in snapshot.ts … │
+ */
+const BLOCK_HEAD: usize = 16
+const KIND: usize = 4
+const USED: usize = 8
+const SIZE: usize = 12
+/** Cells of so many bytes share a block. */
+const BLOCK_ROOM: usize = 16384
+/** What it costs to look at a group, beside the bytes that are saved. */
+const LOOK_BYTES: usize = 16
+
+/** Starts. False where one is under way, where a key that comes may drop others, or without memory. */
+export function beginSave(limit: Limit, idleAtMs: i64, statsSinceMs: f64): bool {
+  if (limit.save !== null || limit.maxKeys != u32.MAX_VALUE) return false
+  const save = changetype<Save | null>(allocate(offsetof<Save>()))
+  if (save === null) return false
+  save.idleAtMs = idleAtMs
+  save.statsSinceMs = statsSinceMs
+  limit.save = save
+  limit.isSaving = true
+  limit.saves += 1
+  setRound(limit, limit.saves)
+  return true
+}
+
+function setRound(limit: Limit, round: u32): void {
+  limit.cells.round = round
+  limit.blocks.round = round
+  limit.stats.round = round
+}
+
+// @ts-ignore: decorator
+@inline
+function fillingAt(save: Save, kind: i32): usize {
+  return changetype<usize>(save) + offsetof<Save>("filling0") + ((<usize>kind) << 2)
+}
+
+/** Puts the block of a kind that is being filled to those that are full. */
+function endBlock(save: Save, kind: i32): void {
+  const block = <usize>load<u32>(fillingAt(save, kind))
+  if (block == 0) return
+  store<u32>(fillingAt(save, kind), 0)
+  if (save.last == 0) save.first = block
+  else store<u32>(save.last, <u32>block)
+  save.last = block
+}
+
+function append(limit: Limit, save: Save, kind: i32, cell: usize): usize {
+  const bytes = bytesOf(limit, kind, cell)
+  let block = <usize>load<u32>(fillingAt(save, kind))
+  if (block == 0 || load<u32>(block, SIZE) - load<u32>(block, USED) < <u32>(BLOCK_HEAD + bytes)) {
+    endBlock(save, kind)
+    const table = tableOf(limit, kind)
+    const size = BLOCK_HEAD + max(bytes, min(BLOCK_ROOM, <usize>table.count * table.cellBytes))
+    block = allocate(size)
+    // Half a save is none, and a call that did not save would be told in none.
+    if (block == 0) unreachable()
+    store<u32>(block, kind, KIND)
+    store<u32>(block, <u32>size, SIZE)
+    store<u32>(fillingAt(save, kind), <u32>block)
+  }
+  const used = load<u32>(block, USED)
+  saveCell(limit, kind, cell, block + BLOCK_HEAD + used, bytes)
+  store<u32>(block, used + <u32>bytes, USED)
+  return bytes
+}
+
+/** Whether a cell says nothing that the save keeps. */
+function isDropped(limit: Limit, save: Save, kind: i32, cell: usize): bool {
+  if (kind == STATS) return lastCountedMs(cell + CELL_HEAD) < save.statsSinceMs
+  if (save.idleAtMs < 0) return false
+  return kind == BLOCKS
+    ? <i64>load<f64>(cell + CELL_HEAD) <= save.idleAtMs
+    : isIdle(limit, cell + CELL_HEAD, save.idleAtMs)
+}
+
+/** Saves a group, if it is not. Returns the bytes that were saved. */
+function saveGroup(limit: Limit, save: Save, kind: i32, table: Table, group: usize): usize {
+  if (!noteSaved(table, group)) return 0
+  let bytes: usize = 0
+  let cell = firstCell(group)
+  for (let slot: u32 = 0; slot < GROUP_CELLS; slot++, cell += table.cellBytes) {
+    if (load<u64>(cell) == 0) continue
+    if (!isDropped(limit, save, kind, cell)) bytes += append(limit, save, kind, cell)
+    else if (kind == CELLS) dropCell(limit, cell)
+    else removeCell(table, load<u64>(cell))
+  }
+  return bytes
+}
+
+/** Saves what a call about a key may look at or change, of one table. */
+function saveAround(limit: Limit, save: Save, kind: i32, hash: u64): void {
+  const table = tableOf(limit, kind)
+  if (table.directory == 0) return
+  let group = findHome(table, hash)
+  const segment = homeSegment!
+  const groups = segment.groups
+  // An insert would move all cells of the segment.
+  const isAll = isCrowded(table, hash)
+  for (let tried: u32 = 0; tried < groups; tried++) {
+    const at = groupOf(table, segment, group)
+    saveGroup(limit, save, kind, table, at)
+    if (!isAll && endsSearch(table, at)) return
+    if (++group == groups) group = 0
+  }
+}
+
+/** Saves what a call about a key may look at or change. */
+export function saveKey(limit: Limit, hash: u64): void {
+  const save = limit.save!
+  for (let kind = CELLS; kind <= STATS; kind++) saveAround(limit, save, kind, hash)
+}
+
+/** Goes on by about `budget` bytes of cells. Whether there is more. */
+export function saveMore(limit: Limit, budget: usize): bool {
+  const save = limit.save!
+  let done: usize = 0
+  while (save.kind <= STATS) {
+    if (done >= budget) return true
+    const table = tableOf(limit, save.kind)
+    if (table.directory == 0 || save.segment >= (<u32>1) << table.depth) {
+      save.kind += 1
+      save.segment = 0
+      continue
+    }
+    // A segment that several entries show belongs to the first of them. One that splits while the walk goes on was saved.
+    const segment = firstSegmentAt(table, save.segment)
+    done += LOOK_BYTES
+    if (segment === null || save.group >= segment.groups) {
+      save.segment += 1
+      save.group = 0
+      continue
+    }
+    done += saveGroup(limit, save, save.kind, table, groupOf(table, segment, save.group++))
+  }
+  endWalk(limit, save)
+  return false
+}
+
+function endWalk(limit: Limit, save: Save): void {
+  for (let kind = CELLS; kind <= STATS; kind++) endBlock(save, kind)
+  setRound(limit, 0)
+  limit.isSaving = false
+}
+
+/** The next full block, which is the caller's from here on; 0 where there is none. */
+export function takeBlock(limit: Limit): usize {
+  const save = limit.save
+  if (save === null) return 0
+  const block = save.first
+  if (block) {
+    save.first = load<u32>(block)
+    if (save.first == 0) save.last = 0
+  }
+  return block
+}
+
+/** Ends a save whose walk has come to its end, or frees what one has that has not. */
+export function endSave(limit: Limit): void {
+  const save = limit.save
+  if (save === null) return
+  endWalk(limit, save)
+  for (let block = takeBlock(limit); block; block = takeBlock(limit)) free(block, load<u32>(block, SIZE))
+  free(changetype<usize>(save), offsetof<Save>())
+  limit.save = null
+}

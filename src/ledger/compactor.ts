@@ -1,0 +1,164 @@
+import type { LedgerState } from "./ledger-state.js"
+import type { LogTable } from "./log-table.js"
+import type { LogWriter } from "./log-writer.js"
+import { SnapshotWriter } from "./snapshot.js"
+import type { LedgerPort, LogRow } from "./sql-port.js"
+import type { StateSave } from "./state-save.js"
+
+/** A part is hashed and written in about the time of a commit. */
+const DEFAULT_PART_BYTES = 131_072
+/** So much of the state is saved in one turn of the event loop. */
+const TURN_BYTES = 32_768
+/** About so many bytes of rows are dropped in one commit; and so many rows where nobody knows how large they are. */
+const DROPPED_BYTES = 2_000_000
+const DROPPED_ROWS = 16
+const DROPPED_ROWS_MAX = 256
+
+export interface CompactorOptions {
+  /** How many covered segments a compaction keeps as history. */
+  readonly historySegments?: number
+  /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
+  readonly partBytes?: number
+}
+
+/** What a compactor works on. */
+export interface CompactorInput {
+  readonly port: LedgerPort
+  readonly table: LogTable
+  readonly state: LedgerState
+  readonly writer: LogWriter
+  readonly options: CompactorOptions
+  /** The hash of the meta row. */
+  readonly metaHash: Uint8Array
+  /** The first segment in the file. */
+  readonly oldestSequence: number
+  /** Ids of the rows of the snapshot in force, by part. */
+  readonly snapshotIds: readonly number[]
+  /** @throws where the ledger was closed: what it held is freed */
+  readonly requireOpen: () => void
+  /** Runs `work` when no write is being made, and none while it runs. */
+  readonly alone: <T>(work: () => Promise<T>) => Promise<T>
+  /** Has `work` done in the transaction of the next commit, which resolves it. */
+  readonly withCommit: (work: () => void) => Promise<void>
+  /** Hears when every block of units was taken back. */
+  readonly onRestart: () => void
+}
+
+/** The begin of a compaction: everything up to the segment `sequence` is in the file. */
+interface Begun {
+  readonly save: StateSave
+  readonly sequence: number
+  readonly chainHash: Uint8Array
+  /** Bytes of the sealed segments that the snapshot is to cover. */
+  readonly coveredBytes: number
+}
+
+/**
+ * Puts a snapshot in place of the log that led to it, while commits go on.
+ *
+ *   1. One commit ends the open segment with a record: from here on the state forgets what says nothing. Nothing is
+ *      copied; see `StateSave` for how the state of that moment is saved while it changes.
+ *   2. One part after the other is made, a turn of the event loop each, and its row goes with the next commit. A snapshot
+ *      without its last part is not in force: a crash leaves the one before, and rows that whoever opens the log drops.
+ *   3. One commit writes the last part, takes the last part of the snapshot before, and notes in the open segment which
+ *      snapshot is in force.
+ *   4. What is not needed any more is dropped, some rows with each commit.
+ */
+export class Compactor {
+  readonly #input: CompactorInput
+  #oldestSequence: number
+  #snapshotIds: readonly number[]
+
+  constructor(input: CompactorInput) {
+    this.#input = input
+    this.#oldestSequence = input.oldestSequence
+    this.#snapshotIds = input.snapshotIds
+  }
+
+  async compact(): Promise<void> {
+    const { alone, options, port, metaHash, table, writer } = this.#input
+    const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
+    const { save, sequence, chainHash, coveredBytes } = await alone(() => this.#begin())
+    const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
+    const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
+    const ids: number[] = []
+    let bytes = 0
+    let last: LogRow | null = null
+    while (last === null) {
+      const state = await this.#nextPart(save, partBytes)
+      bytes += state.length
+      const isLast = save.isDone
+      const row = await snapshot.part(state, { isLast })
+      ids.push(row.id)
+      if (isLast) last = row
+      else await this.#input.withCommit(() => table.writeRow(row.id, row.body))
+    }
+    const [first, ...others] = this.#drops(oldestSequence, coveredBytes)
+    const { id, body } = last
+    await alone(() =>
+      writer.putInForce({ sequence, bytes, coveredBytes }, () => {
+        table.writeRow(id, body)
+        table.drop(first ?? [])
+      }),
+    )
+    this.#snapshotIds = ids
+    this.#oldestSequence = oldestSequence
+    for (const some of others) await this.#input.withCommit(() => table.drop(some))
+  }
+
+  async #begin(): Promise<Begun> {
+    const { state, writer, onRestart } = this.#input
+    const record = state.compactRecord()
+    writer.append(record)
+    const closed = writer.close("all")
+    const sequence = writer.openSequence - 1
+    const save = state.compact(record)
+    onRestart()
+    const chainHash = await writer.begin(closed)
+    return { save, sequence, chainHash, coveredBytes: writer.logBytes }
+  }
+
+  /**
+   * Ids of the rows that a new snapshot makes superfluous, in the order in which they go, as many together as one commit
+   * drops. The first of them end the snapshot before: rows of an older format go at once, since each tells how many there are.
+   */
+  #drops(oldestSequence: number, coveredBytes: number): number[][] {
+    const segments: number[] = []
+    for (let sequence = this.#oldestSequence; sequence < oldestSequence; sequence++) segments.push(sequence)
+    const parts = [...this.#snapshotIds].reverse()
+    const isOld = (this.#snapshotIds[0] ?? Number.NEGATIVE_INFINITY) === -1
+    const rowBytes = coveredBytes / Math.max(1, segments.length)
+    const together = Math.max(1, Math.min(DROPPED_ROWS_MAX, Math.floor(DROPPED_BYTES / Math.max(1, rowBytes))))
+    const drops = isOld ? [parts] : slices(parts, DROPPED_ROWS)
+    for (const [index, some] of slices(segments, together).entries()) {
+      drops[index] = [...(drops[index] ?? []), ...some]
+    }
+    return drops
+  }
+
+  /** Drops rows that a compaction left which was not finished, in the order in which they may go. */
+  async dropLeft(ids: readonly number[]): Promise<void> {
+    const { table, withCommit } = this.#input
+    for (const some of slices(ids, DROPPED_ROWS)) await withCommit(() => table.drop(some))
+  }
+
+  /** The next part of the state, made in short turns; whoever came meanwhile goes before each. */
+  async #nextPart(save: StateSave, partBytes: number): Promise<Uint8Array> {
+    const { port, requireOpen } = this.#input
+    let isThere = false
+    while (!isThere) {
+      await new Promise<void>((resolve) => {
+        port.defer(resolve)
+      })
+      requireOpen()
+      isThere = save.work(TURN_BYTES, partBytes)
+    }
+    return save.next(partBytes)
+  }
+}
+
+function slices(ids: readonly number[], count: number): number[][] {
+  const all: number[][] = []
+  for (let at = 0; at < ids.length; at += count) all.push(ids.slice(at, at + count))
+  return all
+}

@@ -1,0 +1,137 @@
+import { ByteWriter } from "./byte-writer.js"
+import type { LimitHome, OwnLimit, Saver } from "./own-limit.js"
+import { SavedLimit, type SaveRules } from "./saved-limit.js"
+
+const NOTHING = new Uint8Array(0)
+const DISCARDED_BYTES = 1_000_000
+
+/** What a state is as a whole, when a save begins. */
+export interface SavedHead {
+  readonly timeMs: number
+  /** The number of the way of syncing. */
+  readonly sync: number
+  /** Numbers of limits that were given so far. */
+  readonly numbers: number
+}
+
+/**
+ * A state that is being saved as it is when this is made, and forgets what says nothing, in small steps while it goes on
+ * being asked and changed. A limit begins to be saved when its turn comes, or before it is looked at: so beginning costs
+ * nothing, however much there is. Equal histories give the same pieces, in an order that depends on what came between.
+ *
+ *   state  │ time of the last record f64 │ way of syncing varint │ numbers of limits given so far varint │ pieces … │
+ */
+export class StateSave implements Saver {
+  readonly #home: LimitHome
+  readonly #rules: SaveRules
+  readonly #steps: Iterator<void, void>
+  /** Limits that have begun to be saved, and are not yet. */
+  readonly #saved = new Map<OwnLimit, SavedLimit>()
+  #writer = new ByteWriter()
+  /** What was written and is more than one was asked for. */
+  #rest: Uint8Array = NOTHING
+  #isEnded = false
+
+  /**
+   * @param limits those that there are now
+   */
+  constructor(home: LimitHome, limits: readonly OwnLimit[], { timeMs, sync, numbers }: SavedHead, rules: SaveRules) {
+    this.#home = home
+    this.#rules = rules
+    this.#writer.f64(timeMs)
+    this.#writer.varint(sync)
+    this.#writer.varint(numbers)
+    this.#steps = this.#save(limits)
+    home.saver = this
+  }
+
+  begin(limit: OwnLimit): void {
+    if (limit.savedBy === this) return
+    limit.savedBy = this
+    this.#saved.set(limit, new SavedLimit(limit, () => this.#writer, this.#rules))
+  }
+
+  finish(limit: OwnLimit): void {
+    this.begin(limit)
+    const saved = this.#saved.get(limit)
+    if (saved === undefined) return
+    while (!saved.steps.next().done);
+    this.#end(saved)
+  }
+
+  adopt(limit: OwnLimit): boolean {
+    this.begin(limit)
+    const saved = this.#saved.get(limit)
+    if (saved !== undefined) saved.ownsKeys = true
+    return saved !== undefined
+  }
+
+  *#save(limits: readonly OwnLimit[]): Generator<void, void> {
+    for (const limit of limits) {
+      this.begin(limit)
+      for (let saved = this.#saved.get(limit); saved !== undefined; saved = this.#saved.get(limit)) {
+        if (saved.steps.next().done) this.#end(saved)
+        else yield
+      }
+    }
+  }
+
+  #end(saved: SavedLimit): void {
+    this.#saved.delete(saved.limit)
+    if (saved.ownsKeys) saved.limit.keys.free()
+  }
+
+  /** Whether `next` has given everything. */
+  get isDone(): boolean {
+    return this.#isEnded && this.#rest.length === 0 && this.#writer.length === 0
+  }
+
+  /**
+   * Works on until about `bytes` more are there, or `room` altogether.
+   *
+   * @returns whether there is as much as `next(room)` can give: `room` bytes, or all that is left
+   */
+  work(bytes: number, room: number): boolean {
+    const end = Math.min(this.#rest.length + this.#writer.length + bytes, room)
+    while (!this.#isEnded && this.#rest.length + this.#writer.length < end) {
+      if (this.#steps.next().done) this.#endAll()
+    }
+    return this.#isEnded || this.#rest.length + this.#writer.length >= room
+  }
+
+  /** The next bytes, at most so many. */
+  next(room: number): Uint8Array {
+    if (this.#rest.length < room) this.#joinRest()
+    const next = this.#rest.subarray(0, room)
+    this.#rest = this.#rest.subarray(room)
+    return next
+  }
+
+  #joinRest(): void {
+    const joined = new Uint8Array(this.#rest.length + this.#writer.length)
+    joined.set(this.#rest)
+    joined.set(this.#writer.copy(), this.#rest.length)
+    this.#rest = joined
+    this.#writer = new ByteWriter()
+  }
+
+  #endAll(): void {
+    this.#isEnded = true
+    this.#home.saver = null
+  }
+
+  /** Does all that is left, for whom the bytes are nothing. */
+  run(): void {
+    while (!this.isDone) {
+      this.work(DISCARDED_BYTES, DISCARDED_BYTES)
+      this.next(DISCARDED_BYTES)
+    }
+  }
+
+  /** Frees what only this one holds. */
+  free(): void {
+    for (const { ownsKeys, limit } of this.#saved.values()) if (ownsKeys) limit.keys.free()
+    this.#saved.clear()
+    if (this.#home.saver === this) this.#home.saver = null
+  }
+}
