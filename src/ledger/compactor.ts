@@ -78,6 +78,7 @@ export class Compactor {
   async compact(): Promise<void> {
     const { alone, options, port, metaHash, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
+    port.writesMuch?.(true)
     const { save, sequence, chainHash, coveredBytes } = await alone(() => this.#begin())
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
@@ -104,6 +105,7 @@ export class Compactor {
     this.#snapshotIds = ids
     this.#oldestSequence = oldestSequence
     for (const some of others) await this.#input.withCommit(() => table.drop(some))
+    port.writesMuch?.(false)
   }
 
   async #begin(): Promise<Begun> {

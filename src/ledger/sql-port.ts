@@ -28,4 +28,6 @@ export interface LedgerPort {
   defer(work: () => void): void
   /** Runs `work` after a time, ms. */
   after(ms: number, work: () => void): void
+  /** Hears when commits begin to carry large rows, and when they have: their upkeep of the file may then be spread. */
+  writesMuch?(isUnderWay: boolean): void
 }

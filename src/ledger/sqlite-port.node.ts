@@ -66,6 +66,12 @@ class SqlitePort implements SqlPort {
   }
 }
 
+/**
+ * The commit that brings the write-ahead log to so many pages copies them into the file. Small rows write the same few
+ * pages again and again, so that costs little and seldom is best; large ones all write others.
+ */
+const PAGES = { small: 1_000, large: 256 } as const
+
 /** The platform of a ledger over an open database. */
 export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
   return {
@@ -73,5 +79,8 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
     defer: (work) => setImmediate(work),
     after: (ms, work) => setTimeout(work, ms),
+    writesMuch: (isUnderWay) => {
+      database.exec(`PRAGMA wal_autocheckpoint = ${isUnderWay ? PAGES.large : PAGES.small}`)
+    },
   }
 }

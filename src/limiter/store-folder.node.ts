@@ -84,8 +84,6 @@ export class StoreFolder {
       database.exec("PRAGMA locking_mode = EXCLUSIVE")
       database.exec("PRAGMA journal_mode = WAL")
       database.exec("PRAGMA synchronous = FULL")
-      // A commit that brings the write-ahead log to so many pages copies them into the file: no more than this at once.
-      database.exec("PRAGMA wal_autocheckpoint = 256")
       // A folder that nobody wrote to yet is not locked by reading it.
       database.exec("BEGIN EXCLUSIVE")
       database.exec("COMMIT")
