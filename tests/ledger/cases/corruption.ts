@@ -205,20 +205,14 @@ export const corruptionCases: readonly LedgerCase[] = [
       const rows = await fillSmallStore(port)
       let opened = 0
       await fc.assert(
-        fc.asyncProperty(
-          fc.constantFrom(...rows),
-          fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
-          async ({ id, body }, flips) => {
-            const changed = await resealed(port, body, (bytes) => {
-              for (const [at, flip] of flips) bytes[at % bytes.length]! ^= flip
-            })
-            writeRow(port, id, changed)
-            const error = await refusal(port)
-            if (error === null) opened += 1
-            else expect(error instanceof StoreCorrupt || error instanceof StoreVersion, String(error)).toBe(true)
-            writeRow(port, id, body)
-          },
-        ),
+        fc.asyncProperty(fc.constantFrom(...rows), someFlips, async ({ id, body }, flips) => {
+          const changed = await flipped(port, body, flips)
+          writeRow(port, id, changed)
+          const error = await refusal(port)
+          if (error === null) opened += 1
+          else expect(error instanceof StoreCorrupt || error instanceof StoreVersion, String(error)).toBe(true)
+          writeRow(port, id, body)
+        }),
         { numRuns: 1_500 },
       )
       // The last row's hash stands nowhere else.
@@ -232,28 +226,22 @@ export const corruptionCases: readonly LedgerCase[] = [
       const rows = await fillSmallStore(port)
       let gaveUpSome = 0
       await fc.assert(
-        fc.asyncProperty(
-          fc.constantFrom(...rows),
-          fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
-          async ({ id, body }, flips) => {
-            const changed = await resealed(port, body, (bytes) => {
-              for (const [at, flip] of flips) bytes[at % bytes.length]! ^= flip
-            })
-            const damaged = rows.map((row) => (row.id === id ? { id, body: changed } : row))
-            const kept = await longestPrefix(port, SMALL_STORE.core, damaged).catch((error: unknown) => {
-              expect(error).toBeInstanceOf(StoreVersion)
-              return null
-            })
-            if (kept === null) return
-            if (kept.gaveUp.length > 0) gaveUpSome += 1
-            for (const { row } of kept.gaveUp)
-              expect(row).toMatch(/^(the (snapshot|history|meta row)|snapshot part \d+|segment \d+)$/)
-            // Without its meta row nothing is left, and a new store is made.
-            if (kept.rows.length === 0) return
-            replaceRows(port, kept.rows)
-            expect(await refusal(port)).toBe(null)
-          },
-        ),
+        fc.asyncProperty(fc.constantFrom(...rows), someFlips, async ({ id, body }, flips) => {
+          const changed = await flipped(port, body, flips)
+          const damaged = rows.map((row) => (row.id === id ? { id, body: changed } : row))
+          const kept = await longestPrefix(port, SMALL_STORE.core, damaged).catch((error: unknown) => {
+            expect(error).toBeInstanceOf(StoreVersion)
+            return null
+          })
+          if (kept === null) return
+          if (kept.gaveUp.length > 0) gaveUpSome += 1
+          for (const { row } of kept.gaveUp)
+            expect(row).toMatch(/^(the (snapshot|history|meta row)|snapshot part \d+|segment \d+)$/)
+          // Without its meta row nothing is left, and a new store is made.
+          if (kept.rows.length === 0) return
+          replaceRows(port, kept.rows)
+          expect(await refusal(port)).toBe(null)
+        }),
         { numRuns: 500 },
       )
       expect(gaveUpSome).toBeGreaterThan(0)
@@ -303,6 +291,16 @@ async function expectCorrupt(
   if (rows === null) expect(row, label).toMatch(/^(the meta row|the snapshot|snapshot part \d+|segment \d+)$/)
   else expect(rows, label).toContain(row)
   expect(before(port), label).toBe(text)
+}
+
+/** Bytes to change, by place, and the bits of each. */
+const someFlips = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 })
+
+/** A row with changed bytes, sealed with a right hash. */
+function flipped(port: LedgerPort, body: Uint8Array, flips: readonly (readonly [at: number, flip: number])[]) {
+  return resealed(port, body, (bytes) => {
+    for (const [at, flip] of flips) bytes[at % bytes.length]! ^= flip
+  })
 }
 
 /** A row with other content and the hash of it. */
