@@ -186,12 +186,10 @@ export class LedgerLog {
     const also = () => {
       for (const work of works) work()
     }
-    try {
+    await this.#orFail(async () => {
       if (!this.writer.hasNews) this.#table.transaction(also)
       else await this.writer.write(this.writer.close("full"), ...(works.length === 0 ? [] : [also]))
-    } catch (error) {
-      throw this.fail(error)
-    }
+    })
   }
 
   async #compactIfLong(): Promise<void> {
