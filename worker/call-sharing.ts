@@ -1,13 +1,17 @@
-import { CALL_LOST_MS, type CallLoad, MOST_WAITING, SharedCalls } from "../src/limiter/shared-calls.js"
+import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/limiter/shared-calls.js"
 import { StoreUnavailable } from "../src/types/errors.js"
 import type { KeyCheck, Subject } from "./limiter-object.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
+
+/** When a check that waits sees for itself whether it can be sent, ms. */
+const LOOK_MS = 50
 
 /** A check that waits to be sent with others. */
 interface WaitingCheck {
   readonly check: KeyCheck
   readonly resolve: (answer: string) => void
   readonly reject: (error: unknown) => void
+  isSent: boolean
 }
 
 export interface CallSharingParts {
@@ -24,8 +28,9 @@ export interface CallSharingParts {
  * Sends checks of one limit, several of one object in one call where many come at once.
  *
  * A call belongs to the request that makes it, and goes with it. So those who wait are sent by a request that is there:
- * by one that just was answered, or one that came to wait. It does so once, in the background, and waits for nobody but
- * itself; and each waits no longer than a timer of its own request says.
+ * by one that just was answered, or by one that waits. The call goes on in the background of that request when it is
+ * answered or its client is gone; and where it is lost all the same, those who wait fail by timers of their own. Then
+ * nobody knows whether they were charged, so nothing is sent again but what has an id.
  */
 export class CallSharing {
   readonly #parts: CallSharingParts
@@ -33,11 +38,6 @@ export class CallSharing {
 
   constructor(parts: CallSharingParts) {
     this.#parts = parts
-  }
-
-  /** Objects of which a call is under way. */
-  get size(): number {
-    return this.#shared.size
   }
 
   /**
@@ -58,25 +58,29 @@ export class CallSharing {
 
   async #askTogether(object: string, check: KeyCheck): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
-    const waiting = { check, resolve, reject }
-    if (!this.#shared.wait(object, waiting, Date.now())) {
+    const waiting: WaitingCheck = { check, resolve, reject, isSent: false }
+    const place = this.#shared.wait(object, waiting, Date.now())
+    if (place > MOST_WAITING) {
       throw new StoreUnavailable(`${MOST_WAITING} checks wait for its Durable Object already`)
     }
     const { timeoutMs } = this.#parts
-    const untilMs = Date.now() + timeoutMs
+    const sinceMs = Date.now()
     const look = () => {
-      const leftMs = untilMs - Date.now()
+      const waitedMs = Date.now() - sinceMs
+      const leftMs = timeoutMs - waitedMs
       if (leftMs > 0) {
-        // Calls that were lost since make room, and who would have sent this one may be gone with them.
-        this.#send(object)
-        timer = setTimeout(look, Math.min(leftMs, CALL_LOST_MS))
+        if (!waiting.isSent) this.#send(object)
+        // The longer it takes the less often, since many may wait.
+        timer = setTimeout(look, waiting.isSent ? leftMs : Math.min(leftMs, Math.max(waitedMs, LOOK_MS)))
         return
       }
       // One that was not sent yet is not to be charged any more.
       this.#shared.leave(object, waiting)
       reject(new StoreUnavailable(`the limiter did not answer within ${timeoutMs} ms`))
     }
-    let timer = setTimeout(look, Math.min(timeoutMs, CALL_LOST_MS))
+    // The first of those who wait looks after them all. The others do so later, for its request may be cancelled.
+    const firstMs = place === 1 ? Math.max(1, this.#shared.patienceMs(object, sinceMs)) : LOOK_MS
+    let timer = setTimeout(look, Math.min(timeoutMs, firstMs))
     try {
       this.#send(object)
       return await promise
@@ -89,7 +93,9 @@ export class CallSharing {
   /** Sends those who wait, if there is room for a call. */
   #send(object: string): void {
     const load = this.#shared.take(object, Date.now())
-    if (load !== null) this.#parts.background(this.#carry(object, load))
+    if (load === null) return
+    for (const waiting of load.waiting) waiting.isSent = true
+    this.#parts.background(this.#carry(object, load))
   }
 
   /** Never fails: who waits is told. */

@@ -15,20 +15,19 @@ interface Lane<Waiting> {
   readonly name: string
   readonly calls: CallUnderWay<Waiting>[]
   readonly waiting: Waiting[]
-  usedAtMs: number
+  beganAtMs: number
 }
 
-/** So many calls of one object are under way before more waits to share one. */
-const MOST_UNDER_WAY = 4
 /** Checks that one call carries. */
 const MOST_TOGETHER = 64
+/** So many calls that are full go out without waiting for each other. */
+const MOST_FULL = 4
 /** Checks that wait for calls of one object. */
 export const MOST_WAITING = 4_096
-/**
- * A call that takes so long does not count any more: its object is far away, or hangs, or the request that made it is
- * gone. So nobody waits longer to be sent, but for those who came before.
- */
-export const CALL_LOST_MS = 50
+/** So long one waits for each call that is under way, at most, before another goes out. */
+const PATIENCE_MS = 5
+/** A call that takes so long does not count any more: its object hangs, or the request that made it is gone. */
+const CALL_LOST_MS = 1_000
 /** An object of which nothing was heard for so long is forgotten, when room is made. */
 const LANE_LOST_MS = 60_000
 /** Objects with calls under way before those are looked for that were forgotten about. */
@@ -37,9 +36,13 @@ const MANY_LANES = 1_024
 /**
  * Says which checks of one object go out alone, and which share a call.
  *
- * Up to four calls of an object are under way at once: a check that finds fewer goes out at once. Beyond that checks
- * wait, and when a call returns up to 64 of them go out as one. It makes no calls and sets no timers: on Workers a call
- * belongs to the request that makes it, so those who wait are sent by whoever is there when there is room.
+ * A check that finds no call of its object under way goes out at once. Beside one it waits, and goes out with the others
+ * that wait, up to 64 in a call, as soon as that call has returned, or 5 ms for each call under way have passed. So many
+ * checks share few calls, an object far away makes nobody wait for long, and one that hangs is asked ever less often. A
+ * full call goes out at once beside up to three others.
+ *
+ * It makes no calls and sets no timers: on Workers a call belongs to the request that makes it, so those who wait are
+ * sent by whoever is there. A call whose request is cancelled never returns, and after a second does not count any more.
  *
  * @typeParam Waiting what is known of a check that waits
  */
@@ -59,12 +62,17 @@ export class SharedCalls<Waiting> {
     return lane.waiting.length === 0 ? beginCall(lane, nowMs) : null
   }
 
-  /** Lets a check wait that `begin` sent away. Whether it may: not where too many do already. */
-  wait(name: string, waiting: Waiting, nowMs: number): boolean {
+  /** Lets a check wait that `begin` sent away. Its place in the line from 1; above `MOST_WAITING` it may not wait. */
+  wait(name: string, waiting: Waiting, nowMs: number): number {
     const lane = this.#lanes.get(name) ?? this.#addLane(name, nowMs)
-    if (lane.waiting.length >= MOST_WAITING) return false
-    lane.waiting.push(waiting)
-    return true
+    if (lane.waiting.length >= MOST_WAITING) return MOST_WAITING + 1
+    return lane.waiting.push(waiting)
+  }
+
+  /** How long until there is room for a call, if none returns before; ms. */
+  patienceMs(name: string, nowMs: number): number {
+    const lane = this.#lanes.get(name)
+    return lane === undefined || hasRoom(lane, nowMs) ? 0 : lane.beganAtMs + PATIENCE_MS * lane.calls.length - nowMs
   }
 
   /** Takes out a check that waits no longer. One that was sent already is not here any more. */
@@ -92,15 +100,15 @@ export class SharedCalls<Waiting> {
   end(call: CallUnderWay<Waiting>): void {
     const { lane } = call
     const at = lane.calls.indexOf(call)
-    // One that was given up does not count already.
+    // One that was given up does not count already. Those that were sent before it will hardly return any more.
     if (at === -1) return
-    lane.calls.splice(at, 1)
+    lane.calls.splice(0, at + 1)
     this.#dropIfIdle(lane)
   }
 
   #addLane(name: string, nowMs: number): Lane<Waiting> {
     if (this.#lanes.size >= this.#sweepAt) this.#sweep(nowMs)
-    const lane: Lane<Waiting> = { name, calls: [], waiting: [], usedAtMs: nowMs }
+    const lane: Lane<Waiting> = { name, calls: [], waiting: [], beganAtMs: nowMs }
     this.#lanes.set(name, lane)
     return lane
   }
@@ -112,23 +120,25 @@ export class SharedCalls<Waiting> {
 
   /** Calls whose request was cancelled never end. */
   #sweep(nowMs: number): void {
-    for (const [name, { usedAtMs }] of this.#lanes) {
-      if (Math.abs(nowMs - usedAtMs) > LANE_LOST_MS) this.#lanes.delete(name)
+    for (const [name, { beganAtMs }] of this.#lanes) {
+      if (Math.abs(nowMs - beganAtMs) > LANE_LOST_MS) this.#lanes.delete(name)
     }
     this.#sweepAt = Math.max(MANY_LANES, this.#lanes.size * 2)
   }
 }
 
-/** Begins a call where fewer than may be are under way. One that was lost makes room. */
+/** Begins a call where there is room for one. */
 function beginCall<Waiting>(lane: Lane<Waiting>, nowMs: number): CallUnderWay<Waiting> | null {
-  const { calls } = lane
-  if (calls.length >= MOST_UNDER_WAY) {
-    const lost = calls.findIndex(({ sinceMs }) => Math.abs(nowMs - sinceMs) >= CALL_LOST_MS)
-    if (lost === -1) return null
-    calls.splice(lost, 1)
-  }
+  if (!hasRoom(lane, nowMs)) return null
   const call = { lane, sinceMs: nowMs }
-  calls.push(call)
-  lane.usedAtMs = nowMs
+  lane.calls.push(call)
+  lane.beganAtMs = nowMs
   return call
+}
+
+function hasRoom<Waiting>({ calls, waiting, beganAtMs }: Lane<Waiting>, nowMs: number): boolean {
+  if (calls.length === 0) return true
+  if (waiting.length >= MOST_TOGETHER && calls.length < MOST_FULL) return true
+  while (calls.length > 0 && Math.abs(nowMs - calls[0]!.sinceMs) >= CALL_LOST_MS) calls.shift()
+  return Math.abs(nowMs - beganAtMs) >= PATIENCE_MS * calls.length
 }

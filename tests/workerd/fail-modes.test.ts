@@ -6,7 +6,7 @@ import { type Fault, faultyBinding } from "./faulty-binding.js"
 import { freshName } from "./objects.js"
 
 const FAULTS = ["lost-call", "lost-answer", "overloaded", "hanging"] as const
-const TIMEOUT_MS = 20
+const TIMEOUT_MS = 50
 
 /** A Worker whose way to its objects has a fault while `isCut`. */
 function faultyWorker(fault: Fault, options: Partial<EdgeRateLimitOptions<Cloudflare.Env>> = {}) {
