@@ -24,7 +24,7 @@ const MOST_TOGETHER = 64
 const MOST_FULL = 4
 /** Checks that wait for calls of one object. */
 export const MOST_WAITING = 4_096
-/** So long one waits for each call that is under way, at most, before another goes out. */
+/** So long one waits for a call under way, at most, before another goes out; twice as long for each further one. */
 const PATIENCE_MS = 5
 /** A call that takes so long does not count any more: its object hangs, or the request that made it is gone. */
 const CALL_LOST_MS = 1_000
@@ -37,9 +37,9 @@ const MANY_LANES = 1_024
  * Says which checks of one object go out alone, and which share a call.
  *
  * A check that finds no call of its object under way goes out at once. Beside one it waits, and goes out with the others
- * that wait, up to 64 in a call, as soon as that call has returned, or 5 ms for each call under way have passed. So many
- * checks share few calls, an object far away makes nobody wait for long, and one that hangs is asked ever less often. A
- * full call goes out at once beside up to three others.
+ * that wait, up to 64 in a call, as soon as that call has returned, or 5 ms have passed since it was sent; 10 ms beside
+ * two calls, 20 beside three. So many checks share few calls, an object far away makes nobody wait for long, and one that
+ * hangs is asked ever less often. A full call goes out at once beside up to three others.
  *
  * It makes no calls and sets no timers: on Workers a call belongs to the request that makes it, so those who wait are
  * sent by whoever is there. A call whose request is cancelled never returns, and after a second does not count any more.
@@ -72,7 +72,7 @@ export class SharedCalls<Waiting> {
   /** How long until there is room for a call, if none returns before; ms. */
   patienceMs(name: string, nowMs: number): number {
     const lane = this.#lanes.get(name)
-    return lane === undefined || hasRoom(lane, nowMs) ? 0 : lane.beganAtMs + PATIENCE_MS * lane.calls.length - nowMs
+    return lane === undefined || hasRoom(lane, nowMs) ? 0 : lane.beganAtMs + patienceWith(lane.calls.length) - nowMs
   }
 
   /** Takes out a check that waits no longer. One that was sent already is not here any more. */
@@ -140,5 +140,9 @@ function hasRoom<Waiting>({ calls, waiting, beganAtMs }: Lane<Waiting>, nowMs: n
   if (calls.length === 0) return true
   if (waiting.length >= MOST_TOGETHER && calls.length < MOST_FULL) return true
   while (calls.length > 0 && Math.abs(nowMs - calls[0]!.sinceMs) >= CALL_LOST_MS) calls.shift()
-  return Math.abs(nowMs - beganAtMs) >= PATIENCE_MS * calls.length
+  return Math.abs(nowMs - beganAtMs) >= patienceWith(calls.length)
+}
+
+function patienceWith(calls: number): number {
+  return calls === 0 ? 0 : PATIENCE_MS * 2 ** (calls - 1)
 }

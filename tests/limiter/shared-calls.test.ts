@@ -34,7 +34,7 @@ describe("SharedCalls", () => {
     expect(shared.take("a", NOW_MS)).toBeNull()
   })
 
-  test("take() waits 5 ms for each call that is under way, and no longer", () => {
+  test("take() waits 5 ms beside one call, 10 beside two, 20 beside three, and no longer", () => {
     const { shared } = withWaiting(1)
     expect(shared.patienceMs("a", NOW_MS + 1)).toBe(4)
     expect(shared.take("a", NOW_MS + 4)).toBeNull()
@@ -43,6 +43,9 @@ describe("SharedCalls", () => {
     expect(shared.patienceMs("a", NOW_MS + 5)).toBe(10)
     expect(shared.take("a", NOW_MS + 14)).toBeNull()
     expect(shared.take("a", NOW_MS + 15)?.waiting).toEqual([1])
+    shared.wait("a", 2, NOW_MS + 15)
+    expect(shared.take("a", NOW_MS + 34)).toBeNull()
+    expect(shared.take("a", NOW_MS + 35)?.waiting).toEqual([2])
   })
 
   test("take() sends 64 at a time, four full calls at once, and what is left when one returns", () => {
@@ -55,7 +58,7 @@ describe("SharedCalls", () => {
     expect(shared.take("a", NOW_MS)?.waiting).toHaveLength(64)
     expect(shared.take("a", NOW_MS)?.waiting).toHaveLength(64)
     expect(shared.take("a", NOW_MS), "the last one is no full call").toBeNull()
-    expect(shared.take("a", NOW_MS + 10)?.waiting).toEqual([320])
+    expect(shared.take("a", NOW_MS + 20)?.waiting).toEqual([320])
   })
 
   test("an object that hangs is asked ever less often", () => {
@@ -68,8 +71,8 @@ describe("SharedCalls", () => {
         if (shared.take("a", nowMs) !== null) calls += 1
       }
     }
-    expect(calls).toBeLessThan(200)
-    expect(calls).toBeGreaterThan(50)
+    expect(calls).toBeLessThan(100)
+    expect(calls).toBeGreaterThan(10)
   })
 
   test("end() of a call makes those that were sent before it count no more", () => {
