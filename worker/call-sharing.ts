@@ -1,3 +1,4 @@
+import { withDeadline } from "../src/http/with-deadline.js"
 import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/limiter/shared-calls.js"
 import { StoreUnavailable } from "../src/types/errors.js"
 import type { KeyCheck, Subject } from "./limiter-object.js"
@@ -59,12 +60,12 @@ export class CallSharing {
   async #askTogether(object: string, check: KeyCheck): Promise<string> {
     const { promise, resolve, reject } = Promise.withResolvers<string>()
     const waiting: WaitingCheck = { check, resolve, reject, isSent: false }
-    const place = this.#shared.wait(object, waiting, Date.now())
+    const sinceMs = Date.now()
+    const place = this.#shared.wait(object, waiting, sinceMs)
     if (place > MOST_WAITING) {
-      throw new StoreUnavailable(`${MOST_WAITING} checks wait for its Durable Object already`)
+      throw new StoreUnavailable("too many checks wait")
     }
     const { timeoutMs } = this.#parts
-    const sinceMs = Date.now()
     const look = () => {
       const waitedMs = Date.now() - sinceMs
       const leftMs = timeoutMs - waitedMs
@@ -101,14 +102,11 @@ export class CallSharing {
   /** Never fails: who waits is told. */
   async #carry(object: string, { call, waiting }: CallLoad<WaitingCheck>): Promise<void> {
     try {
-      const answers = await this.#checkEach(
-        object,
-        waiting.map(({ check }) => check),
-      )
+      const checks = waiting.map(({ check }) => check)
+      const answers = await withDeadline(this.#checkEach(object, checks), this.#parts.timeoutMs)
       for (const [index, { resolve, reject }] of waiting.entries()) {
         const answer = answers[index]!
-        if (typeof answer === "string") resolve(answer)
-        else reject(answer)
+        answer instanceof Error ? reject(answer) : resolve(answer)
       }
     } catch (error) {
       for (const { reject } of waiting) reject(error)
@@ -119,11 +117,10 @@ export class CallSharing {
 
   /** Of a call that failed, what has an id is sent once more. */
   async #checkEach(object: string, checks: readonly KeyCheck[]): Promise<readonly (string | Error)[]> {
-    const { calls, subject, timeoutMs } = this.#parts
-    const manner = { repeatable: false, timeoutMs }
+    const { calls, subject } = this.#parts
     const ask = async (some: readonly KeyCheck[]) => {
-      const answers = await calls.call(object, (stub) => stub.checkEach(subject, some), manner)
-      return answers.map((answer) => (typeof answer === "string" ? answer : ownError(answer)))
+      const answers = await calls.call(object, (stub) => stub.checkEach(subject, some), { repeatable: false })
+      return answers.map((answer) => (answer instanceof Error ? ownError(answer) : answer))
     }
     try {
       return await ask(checks)

@@ -58,15 +58,14 @@ export class SharedCalls<Waiting> {
 
   /** Begins the call of one check that need not wait; `null` where it must. `end` is to follow. */
   begin(name: string, nowMs: number): CallUnderWay<Waiting> | null {
-    const lane = this.#lanes.get(name) ?? this.#addLane(name, nowMs)
+    const lane = this.#laneOf(name, nowMs)
     return lane.waiting.length === 0 ? beginCall(lane, nowMs) : null
   }
 
   /** Lets a check wait that `begin` sent away. Its place in the line from 1; above `MOST_WAITING` it may not wait. */
   wait(name: string, waiting: Waiting, nowMs: number): number {
-    const lane = this.#lanes.get(name) ?? this.#addLane(name, nowMs)
-    if (lane.waiting.length >= MOST_WAITING) return MOST_WAITING + 1
-    return lane.waiting.push(waiting)
+    const { waiting: line } = this.#laneOf(name, nowMs)
+    return line.length < MOST_WAITING ? line.push(waiting) : MOST_WAITING + 1
   }
 
   /** How long until there is room for a call, if none returns before; ms. */
@@ -106,10 +105,13 @@ export class SharedCalls<Waiting> {
     this.#dropIfIdle(lane)
   }
 
-  #addLane(name: string, nowMs: number): Lane<Waiting> {
-    if (this.#lanes.size >= this.#sweepAt) this.#sweep(nowMs)
-    const lane: Lane<Waiting> = { name, calls: [], waiting: [], beganAtMs: nowMs }
-    this.#lanes.set(name, lane)
+  #laneOf(name: string, nowMs: number): Lane<Waiting> {
+    let lane = this.#lanes.get(name)
+    if (lane === undefined) {
+      if (this.#lanes.size >= this.#sweepAt) this.#sweep(nowMs)
+      lane = { name, calls: [], waiting: [], beganAtMs: nowMs }
+      this.#lanes.set(name, lane)
+    }
     return lane
   }
 
@@ -137,12 +139,12 @@ function beginCall<Waiting>(lane: Lane<Waiting>, nowMs: number): CallUnderWay<Wa
 }
 
 function hasRoom<Waiting>({ calls, waiting, beganAtMs }: Lane<Waiting>, nowMs: number): boolean {
-  if (calls.length === 0) return true
   if (waiting.length >= MOST_TOGETHER && calls.length < MOST_FULL) return true
   while (calls.length > 0 && Math.abs(nowMs - calls[0]!.sinceMs) >= CALL_LOST_MS) calls.shift()
-  return Math.abs(nowMs - beganAtMs) >= patienceWith(calls.length)
+  return calls.length === 0 || Math.abs(nowMs - beganAtMs) >= patienceWith(calls.length)
 }
 
+/** @param calls under way */
 function patienceWith(calls: number): number {
-  return calls === 0 ? 0 : PATIENCE_MS * 2 ** (calls - 1)
+  return PATIENCE_MS * 2 ** (calls - 1)
 }
