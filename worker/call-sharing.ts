@@ -41,6 +41,12 @@ export class CallSharing {
     this.#parts = parts
   }
 
+  /** Whether a request goes on that waits for another's: with compatibility dates before 2024-10-14 it does not. */
+  static isPossible(): boolean {
+    if (typeof Cloudflare !== "object") return false
+    return Cloudflare.compatibilityFlags["handle_cross_request_promise_resolution"] === true
+  }
+
   /**
    * @param alone sends the check in a call of its own
    * @returns the decision as JSON

@@ -59,7 +59,7 @@ export class EdgeLimiter implements Limiter {
   readonly #shards: number | undefined
   readonly #owner: EdgeLimiterOptions["owner"]
   readonly #subjectLimit: Omit<Subject, "key">
-  /** `null` where a call would end with the request that makes it, whoever else waits for it. */
+  /** `null` where a call would end with the request that makes it, or others could not wait for it. */
   readonly #sharing: CallSharing | null
   readonly #leases: LeasePool | null
   readonly #leaseTtlMs: number
@@ -89,7 +89,7 @@ export class EdgeLimiter implements Limiter {
     this.#timeout = timeoutMs === undefined ? {} : { timeoutMs }
     this.#background = background ?? (() => undefined)
     this.#sharing =
-      background === undefined
+      background === undefined || !CallSharing.isPossible()
         ? null
         : new CallSharing({
             ...{ calls: this.#calls, subject: this.#subjectLimit, background },

@@ -67,7 +67,8 @@ export interface EdgeLimiterOptions extends Placement {
   /**
    * Lets work go on when the request is answered, such as `waitUntil` of `cloudflare:workers`, so that leases of idle
    * keys are given back, and checks of one object that come at the same time share calls: one of their requests makes the
-   * call for all, which must not end with it. The middleware does so by itself. Without it each check is a call.
+   * call for all, which must not end with it. The middleware does so by itself. Without it each check is a call, as with
+   * a compatibility date before 2024-10-14.
    */
   readonly background?: (work: Promise<unknown>) => void
 }

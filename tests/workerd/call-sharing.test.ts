@@ -1,6 +1,6 @@
 import { evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { afterEach, beforeEach, describe, expect, inject, test, vi } from "vitest"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest"
 import type { Decision } from "../../src/types/decision.js"
 import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { DenialCache, EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
@@ -13,6 +13,14 @@ import { freshName, START_MS } from "./objects.js"
 const RUNS = inject("faultRuns")
 
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at))
+
+/** The requests of these tests are one, so that each may wait for another's call: the flag that says so is off here. */
+function allowSharing(): void {
+  vi.stubGlobal("Cloudflare", { compatibilityFlags: { handle_cross_request_promise_resolution: true } })
+}
+
+beforeAll(allowSharing)
+afterAll(() => vi.unstubAllGlobals())
 
 /** A limiter that shares calls, whose n-th call meets a fault; and one that shares none and meets none. */
 function sharing(policy: string, faultOf: (verb: string, call: number) => Fault, options: EdgeLimiterOptions = {}) {
@@ -61,6 +69,14 @@ describe("EdgeLimiter with background", () => {
     const decisions = await Promise.all(times(200, () => limiter.check("a")))
     expect(remainingOf(decisions).sort((a, b) => b - a)).toEqual(times(200, (at) => 999 - at))
     expect(limiter.calls).toBe(5)
+  })
+
+  test("shares none where a request cannot wait for another's call", async () => {
+    vi.unstubAllGlobals()
+    const { limiter } = sharing("1000/day", none)
+    allowSharing()
+    await Promise.all(times(10, () => limiter.check("a")))
+    expect(limiter.calls).toBe(10)
   })
 
   test("sends a check at once where no call is under way, and shares none without background", async () => {
