@@ -287,7 +287,7 @@ describe("EmbeddedLimiter", () => {
       problems: [],
       path,
       sync: "always",
-      format: 3,
+      format: 4,
       replayEqualsLive: true,
       fileIsSound: true,
       lastFlushAtMs: START_MS + 1_000,
