@@ -1,5 +1,6 @@
 import {
   CLOCK,
+  COST,
   checkFields,
   either,
   FUNCTION,
@@ -27,8 +28,6 @@ const MAX_LIMITS = 16
 const DEFAULT_MAX_DELAY_MS = 10_000
 
 const TIMER = whole(1, MAX_TIMER_MS)
-/** The capacity of the policy, which may be less, is looked at where the policy is known. */
-export const COST = either(whole(0, 2 ** 31), FUNCTION)
 
 const LIMIT_KINDS: Kinds<LimitOptions<never>> = {
   policy: READ_ELSEWHERE,

@@ -285,7 +285,7 @@ export class EdgeLimits implements NamedLimits {
     return events.map((event) => ({ ...event, key, limit: name }))
   }
 
-  async explain(key: string, options: CheckOptions & LimitChoice = {}): Promise<Explanation> {
+  async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
     const { name, policy, limiter } = await this.#limitFor(key, options)
     const { cost } = options
     const [decision, status, recent] = await Promise.all([
