@@ -14,6 +14,7 @@ import {
   oneOf,
   READ_ELSEWHERE,
   required,
+  unfit,
   whole,
 } from "../policy/check-fields.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"
@@ -70,6 +71,12 @@ export interface OpenLimiterOptions {
 }
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
+/** What would do nothing under the other modes. */
+const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "block", readonly SyncMode[]>> = {
+  flushEveryMs: ["ahead", "batch"],
+  flushEveryRecords: ["batch"],
+  block: ["ahead"],
+}
 const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   path: required({ allowed: "the path of a folder", fits: (value) => typeof value === "string" && value !== "" }),
   sync: oneOf(...SYNC_MODES),
@@ -163,6 +170,16 @@ function readOptions(options: OpenLimiterOptions) {
   checkFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
   const { flushEveryMs, flushEveryRecords, block, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
+  for (const [name, modes] of Object.entries(ONLY_UNDER)) {
+    const value = options[name as keyof typeof ONLY_UNDER]
+    if (value === undefined || modes.includes(sync)) continue
+    throw unfit(
+      "open a limiter",
+      name,
+      value,
+      `none with sync ${show(sync)}: that is for ${modes.map(show).join(" and ")}`,
+    )
+  }
   const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
