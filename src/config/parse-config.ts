@@ -4,6 +4,7 @@ import type { FailMode } from "../http/rate-limit-options.js"
 import { namer } from "../http/rename-policy.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
+import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
 import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, TenantConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
@@ -128,6 +129,7 @@ export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions
     if (tier !== null) requireKnown(`tenants.${name}.tier`, tier, tiers.keys(), "tier")
     tenants.set(name, { tier, limits: policiesOf(`tenants.${name}.limits`, own) })
   }
+  refuseIdleDelays({ limits, groups, tiers, tenants })
   const { headers, jitter, analytics } = written
   return {
     keyPrefix: written.key_prefix,
@@ -219,6 +221,25 @@ function limitsOfGroup(
 function requireAffordable(path: string, cost: number, { rules }: Policy): void {
   const most = Math.min(...rules.map(({ capacity }) => capacity))
   if (cost > most) throw new ConfigError(path, cost, `a cost of at most ${most}, which the policy can admit`)
+}
+
+/** A delay does nothing where no policy that a limit can have, under any tier or for any tenant, tells one. */
+function refuseIdleDelays({
+  limits,
+  groups,
+  tiers,
+  tenants,
+}: Pick<Config, "limits" | "groups" | "tiers" | "tenants">): void {
+  const others = [...tiers.values(), ...[...tenants.values()].map((tenant) => tenant.limits)]
+  const canHold = ({ name, policy }: LimitConfig) =>
+    [policy, ...others.flatMap((policies) => policies.get(name) ?? [])].some(tellsDelay)
+  const all = [
+    ...[...limits].map(([name, limit]) => [`limits.${name}`, limit, [limit]] as const),
+    ...[...groups].map(([name, group]) => [`groups.${name}`, group, group.limits] as const),
+  ]
+  for (const [path, { maxDelayMs }, of] of all) {
+    if (maxDelayMs !== null && !of.some(canHold)) throw new ConfigError(`${path}.delay`, maxDelayMs, NO_DELAY)
+  }
 }
 
 function refuseSharedPaths(limits: ReadonlyMap<string, LimitConfig>, groups: ReadonlyMap<string, GroupConfig>): void {

@@ -3,6 +3,8 @@ import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
+import type { Policy } from "../policy/policy.js"
+import { tellsDelay } from "../policy/tells-delay.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
@@ -108,9 +110,12 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   }
 
   const of: RequestsConfig = group ?? limitOf(config, limitName)
+  const limits = (group?.limits ?? [limitOf(config, limitName)]).map(optionsOf)
+  // It may be there for a tier's policy alone, of which nobody is told here.
+  const canHold = limits.some(({ policy }) => typeof policy === "function" || tellsDelay(policy as Policy))
   return {
-    ...(group === undefined ? optionsOf(limitOf(config, limitName)) : { limits: group.limits.map(optionsOf) }),
-    ...requestOptions(of, keyPrefix),
+    ...(group === undefined ? limits[0]! : { limits }),
+    ...requestOptions(canHold ? of : { ...of, maxDelayMs: null }, keyPrefix),
     ...(typeof address === "object" && { address }),
     failClosedStatus: failure.status,
     headers: config.headers.styles,
