@@ -2,6 +2,7 @@ import { parse as parseToml } from "#toml"
 import { type HeaderStyle, headerStyles } from "../http/rate-limit-fields.js"
 import type { FailMode } from "../http/rate-limit-options.js"
 import { namer } from "../http/rename-policy.js"
+import { checkFields, OBJECT } from "../policy/check-fields.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
@@ -79,7 +80,9 @@ const MOST_LIMITS_OF_GROUP = 16
  * config.limits.get("api_tier_1")?.policy.rules[0].periodMs // 60_000
  * ```
  */
-export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions = {}): Config {
+export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}): Config {
+  checkFields("read the configuration", options, { env: OBJECT })
+  const { env = {} } = options
   // A configuration that could not be had is not one without limits.
   const given: unknown = typeof input === "string" ? readText(input) : (input ?? null)
   const written = readField(CONFIG, "", given, env) as Written
