@@ -69,7 +69,7 @@ export function requireNumber(units: number): number {
 }
 
 /** @throws {RangeError} where it is none: a denial has none, and what comes from outside may be anything */
-export function requireReceipt(act: string, receipt: Receipt): void {
+function requireReceipt(act: string, receipt: Receipt): void {
   if (!OBJECT.fits(receipt) || !TEXT.fits(receipt.id)) {
     throw unfit(act, "receipt", receipt, "the receipt of an admission")
   }

@@ -26,6 +26,7 @@ export const OBJECT: Kind = {
   allowed: "an object",
   fits: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 }
+export const BYTES: Kind = { allowed: "bytes", fits: (value) => value instanceof Uint8Array }
 export const FUNCTION: Kind = { allowed: "a function", fits: (value) => typeof value === "function" }
 export const CLOCK: Kind = {
   allowed: "an object with now()",
