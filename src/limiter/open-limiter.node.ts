@@ -38,11 +38,11 @@ export interface OpenLimiterOptions {
    * at most what was not flushed.
    */
   readonly sync?: SyncMode
-  /** Under `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
+  /** Only with `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
   readonly flushEveryMs?: number
-  /** Under `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
+  /** Only with `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
   readonly flushEveryRecords?: number
-  /** Under `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
+  /** Only with `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
   readonly block?: number
   /** The policy of the default limit, for keys without a limit of their own. */
   readonly policy?: PolicyInput
