@@ -8,6 +8,7 @@ import type { FailMode } from "../src/http/rate-limit-options.js"
 import { nearestNameHint } from "../src/policy/nearest-name.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../src/policy/policy.js"
+import { NO_DELAY, tellsDelay } from "../src/policy/tells-delay.js"
 import { PolicyError } from "../src/types/errors.js"
 import { keyExtractor } from "./key-setting.js"
 import { SettingError } from "./setting-error.js"
@@ -85,20 +86,22 @@ export function readLimit(field: string, table: unknown): LimitSetting {
   if (!Number.isInteger(timeoutMs) || (timeoutMs as number) < 1 || (timeoutMs as number) > MAX_TIMEOUT_MS) {
     throw new SettingError(`${field}.timeoutMs`, timeoutMs, `a whole number of ms from 1 to ${MAX_TIMEOUT_MS}`)
   }
+  const parsed = readPolicy(`${field}.policy`, policy, name)
   return {
     name,
     paths: readPaths(`${field}.paths`, paths),
-    policy: readPolicy(`${field}.policy`, policy, name),
+    policy: parsed,
     key: keyExtractor(`${field}.key`, key),
     failMode: failMode as FailMode,
     timeoutMs: timeoutMs as number,
-    ...readOptions(field, table as Record<string, unknown>, failMode as FailMode, timeoutMs as number),
+    ...readOptions(field, table as Record<string, unknown>, parsed, failMode as FailMode, timeoutMs as number),
   }
 }
 
 function readOptions(
   field: string,
   table: Readonly<Record<string, unknown>>,
+  policy: Policy,
   failMode: FailMode,
   timeoutMs: number,
 ): Pick<LimitSetting, "options"> {
@@ -108,6 +111,7 @@ function readOptions(
       OF_REQUESTS.map((name) => [name, readField(ofRequests[name], `${field}.${name}`, table[name], {})]),
     )
     const of = readRequests(field, written, { allow: NOBODY, deny: NOBODY, failMode, timeoutMs })
+    if (of.maxDelayMs !== null && !tellsDelay(policy)) throw new ConfigError(`${field}.delay`, table["delay"], NO_DELAY)
     return { options: requestOptions(of, "") }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error

@@ -18,11 +18,12 @@ import { RequestError } from "./request-error.js"
 import type { Route } from "./route.js"
 import { Router } from "./router.js"
 import { ROUTES } from "./routes/index.js"
-import { BODY } from "./schema.js"
+import { BODY, object } from "./schema.js"
 import type { LimitStorage } from "./storage.js"
 
 /** The longest body that is read. */
 const MAX_BODY_BYTES = 65_536
+const NO_FIELDS = object({})
 
 export interface ApiOptions {
   /** The limits that it serves. */
@@ -115,11 +116,11 @@ export function createApi(options: ApiOptions): Api {
       const { route, key } = router.find(request.method, request.path)
       const query = readQuery(route, request.query)
       let body: unknown
-      if (route.body !== undefined) {
-        requireJsonType(request)
+      if (route.method === "POST") {
+        if (route.body !== undefined) requireJsonType(request)
         const text = request.body(MAX_BODY_BYTES)
         // What is there already is not waited for.
-        body = route.body.read(parseJson(typeof text === "string" ? text : await text), BODY)
+        body = readBody(route, request, typeof text === "string" ? text : await text)
       }
       return await route.handle(context, { body, query, key, request })
     } catch (error) {
@@ -139,6 +140,14 @@ export function createApi(options: ApiOptions): Api {
       return new Response(null, { status, headers })
     },
   }
+}
+
+/** The body that a route takes. Where it takes none, one that is there may say nothing. */
+function readBody(route: Route, request: ApiRequest, text: string): unknown {
+  if (route.body !== undefined) return route.body.read(parseJson(text), BODY)
+  if (text === "") return undefined
+  requireJsonType(request)
+  return NO_FIELDS.read(parseJson(text), BODY)
 }
 
 function requireJsonType(request: ApiRequest): void {

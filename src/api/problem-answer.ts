@@ -60,7 +60,7 @@ function statusOf(error: unknown): number {
 
 function detailOf(error: Error): string {
   // In the API's own words.
-  if (error instanceof LimitNotFound) return error.message.replace(": limits() lists", ": GET /v1/limits lists")
+  if (error instanceof LimitNotFound) return error.messageWhere("GET /v1/limits lists those configured")
   return error.message
 }
 
@@ -72,7 +72,10 @@ function codeOf(error: unknown): string {
 /** What a client needs to make the same error of it. Values are told only where they are short and plain. */
 function membersOf(error: unknown): Record<string, unknown> {
   if (error instanceof CostError) return { key: error.key, cost: error.cost, maximum: error.maximum }
-  if (error instanceof LimitNotFound) return { limit: error.limit, of: error.of }
+  if (error instanceof LimitNotFound) {
+    const { limit, of, known } = error
+    return { limit, of, ...(known !== undefined && { known }) }
+  }
   if (error instanceof PolicyError) return { field: error.field, value: plain(error.value), allowed: error.allowed }
   if (error instanceof StoreCorrupt) return { row: error.row, failure: error.failure }
   return {}

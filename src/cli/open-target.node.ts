@@ -40,6 +40,9 @@ export async function openTarget(call: Pick<CommandCall, "options" | "terminal">
     const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
     return serverTarget(server, textOption(call as CommandCall, "token") ?? fromEnvironment)
   }
+  if (textOption(call as CommandCall, "token") !== undefined) {
+    throw new UsageError("Cannot run: --token is given, allowed is that only with --server.")
+  }
   const path = dataDirOf(call)
   if (!holdsStore(path)) {
     throw new UsageError(`Cannot open ${show(path)}: it is no data folder. sluice init --data-dir makes one.`)

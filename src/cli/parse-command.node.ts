@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util"
-import { nearestNameHint } from "../policy/nearest-name.js"
+import { nearestName, nearestNameHint } from "../policy/nearest-name.js"
 import { show } from "../types/errors.js"
 import type { Command, CommandCall } from "./command.js"
 import { optionsOf } from "./common-options.js"
@@ -35,34 +35,51 @@ function findCommand(args: readonly string[], commands: readonly Command[]): Com
   const isGroup = commands.some(({ name }) => name.startsWith(`${args[0]} `))
   const typed = isGroup ? args.slice(0, 2).join(" ") : (args[0] ?? "")
   const names = commands.map(({ name }) => name)
+  const twoWords = args.slice(0, 2).join(" ")
+  const meant =
+    nearestName(typed, names) ?? nearestName(twoWords, names) ?? names.find((name) => name.endsWith(` ${typed}`))
   const inGroup = names.filter((name) => name.startsWith(`${args[0]} `))
   const known = isGroup ? `, allowed are ${inGroup.join(", ")}` : ""
   throw new UsageError(
-    `Cannot run sluice: ${show(typed)} is no command${nearestNameHint(typed, names)}${known}. sluice --help lists them.`,
+    `Cannot run sluice: ${show(typed)} is no command${meant === undefined ? "" : ` (did you mean ${show(meant)}?)`}${known}. sluice --help lists them.`,
   )
 }
 
 function readArguments(command: Command, args: readonly string[]) {
   const options = optionsOf(command)
-  try {
-    return parseArgs({
-      args: [...args],
-      options: Object.fromEntries(
-        Object.entries(options).map(([name, { type, short }]) => [
-          name,
-          short === undefined ? { type } : { type, short },
-        ]),
-      ),
-      allowPositionals: true,
-      strict: true,
-    })
-  } catch (error) {
-    const typed = /option '([^']*)'/i.exec((error as Error).message)?.[1] ?? ""
-    const name = typed.replace(/^-+/, "").split(/[ ,]/)[0]!
-    const isUnknown = (error as { code?: string }).code === "ERR_PARSE_ARGS_UNKNOWN_OPTION"
-    const reason = isUnknown
-      ? `${show(typed)} is no option${nearestNameHint(name, Object.keys(options))}`
-      : (error as Error).message.split("\n")[0]!.replace(/\.$/, "")
-    throw new UsageError(`Cannot run sluice ${command.name}: ${reason}. sluice ${command.name} --help tells more.`)
+  const refuse = (reason: string) =>
+    new UsageError(`Cannot run sluice ${command.name}: ${reason}. sluice ${command.name} --help tells more.`)
+  // Not strict: what cannot be is told here, in the words of all the others.
+  const { tokens, positionals } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      Object.entries(options).map(([name, { type, short }]) => [
+        name,
+        short === undefined ? { type } : { type, short },
+      ]),
+    ),
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  })
+  const values: Record<string, string | boolean> = {}
+  for (const token of tokens) {
+    if (token.kind !== "option") continue
+    const { name, rawName, value } = token
+    const option = Object.hasOwn(options, name) ? options[name] : undefined
+    if (option === undefined) {
+      throw refuse(`${show(rawName)} is no option${nearestNameHint(name, Object.keys(options))}`)
+    }
+    if (option.type === "boolean" && value !== undefined) {
+      throw refuse(`${rawName} is ${show(value)}, allowed is ${rawName} alone`)
+    }
+    // Another option in the value's place means that it was forgotten; a negative number is a value, if a wrong one.
+    const isForgotten = value !== undefined && !token.inlineValue && /^-(?!\d)./.test(value)
+    if (option.type === "string" && (value === undefined || isForgotten)) {
+      const [before, other] = isForgotten ? [` before ${show(value)}`, `, or ${rawName}=${value}`] : ["", ""]
+      throw refuse(`${rawName} has no value${before}, allowed is ${rawName} ${option.value ?? "VALUE"}${other}`)
+    }
+    values[name] = value ?? true
   }
+  return { values, positionals }
 }

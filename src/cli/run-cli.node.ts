@@ -27,16 +27,18 @@ export async function runCli(
   const style = styleFor(terminal, !args.includes("--no-color"))
   try {
     const [first] = args
-    if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    if (first === undefined || first === "--help" || first === "-h" || (first === "help" && args.length === 1)) {
       const isAsked = first !== undefined
       ;(isAsked ? terminal.out : terminal.err).call(terminal, overview(commands, style))
       return isAsked ? EXIT.ok : EXIT.usage
     }
+    // "help check" is "check --help".
+    const typed = first === "help" ? [...args.slice(1), "--help"] : args
     if (first === "--version" || first === "-V") {
       terminal.out(`${version}\n`)
       return EXIT.ok
     }
-    const { command, positionals, options } = parseCommand(args, commands)
+    const { command, positionals, options } = parseCommand(typed, commands)
     if (options["help"] === true) {
       terminal.out(helpOf(command, style))
       return EXIT.ok
@@ -73,10 +75,9 @@ function isOutOfRange(error: unknown): error is RangeError {
 }
 
 function messageOf(error: unknown): string {
+  if (error instanceof LimitNotFound) return plainText(error.messageWhere("sluice limit list tells those configured"))
   const message = plainText(error instanceof Error ? error.message : String(error))
-  if (error instanceof StoreCorrupt) return `${message} sluice repair tells what can be kept.`
-  if (!(error instanceof LimitNotFound)) return message
-  return message.replace(/: (limits\(\)|GET \/v1\/limits) lists/, ": sluice limit list tells")
+  return error instanceof StoreCorrupt ? `${message} sluice repair tells what can be kept.` : message
 }
 
 function codeOf(error: unknown): string {

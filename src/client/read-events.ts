@@ -1,3 +1,5 @@
+import { checkFields, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
+
 /** A decision, as the server tells it. */
 export interface ClientEvent {
   readonly id: number
@@ -23,14 +25,21 @@ export interface EventOptions {
 
 type Open = (path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<Response>
 
+const OPTION_KINDS: Kinds<EventOptions> = {
+  outcome: oneOf("allowed", "denied"),
+  limit: TEXT,
+  replay: whole(0, 10_000),
+  signal: having("addEventListener"),
+}
 const RETRY_MS = 1_000
 
 /**
  * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke.
  *
- * @throws what `open` throws at the first time; later ones are tried again
+ * @throws {RangeError} where an option cannot be; what `open` throws at the first time; later ones are tried again
  */
 export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<ClientEvent> {
+  checkFields("read events", options, OPTION_KINDS)
   const { outcome, limit, replay, signal } = options
   const query = new URLSearchParams()
   if (outcome !== undefined) query.set("outcome", outcome)

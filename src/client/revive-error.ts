@@ -22,7 +22,8 @@ const number = (value: unknown) => (typeof value === "number" ? value : 0)
 const MAKERS: Readonly<Record<string, (members: Members) => Error>> = {
   COST_ABOVE_CAPACITY: ({ key, cost, maximum }) => new CostError(text(key), number(cost), number(maximum)),
   KEY_INVALID: () => new KeyError("", ""),
-  LIMIT_NOT_FOUND: ({ limit, of }) => new LimitNotFound(text(limit), of === "key" ? of : "limit"),
+  LIMIT_NOT_FOUND: ({ limit, of, known }) =>
+    new LimitNotFound(text(limit), of === "key" ? of : "limit", text(known) || undefined),
   POLICY_INVALID: ({ field, value, allowed }) => new PolicyError(text(field), value, text(allowed)),
   OUT_OF_RANGE: () => new RangeError(),
   // What the server's schemas refuse is what a limiter in this process would have refused as out of range.

@@ -1,3 +1,15 @@
+import {
+  costToExplain,
+  HISTORY_NAMES,
+  LIST_NAMES,
+  PAGE_NAMES,
+  requireActualCost,
+  requireChoice,
+  requireItems,
+  requireNames,
+  requireRefund,
+  TOP_NAMES,
+} from "../limiter/check-options.js"
 import type {
   Explanation,
   HistoryEntry,
@@ -7,6 +19,7 @@ import type {
   Page,
   TopEntry,
 } from "../limiter/named-limits.js"
+import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
@@ -51,6 +64,9 @@ export interface ServerTotals {
   readonly most_denied: readonly { readonly key: string; readonly count: number; readonly error: number }[]
   readonly most_allowed: readonly { readonly key: string; readonly count: number; readonly error: number }[]
 }
+
+const CALL_NAMES = ["signal"]
+const CHECK_NAMES = ["cost", "id", "limit", ...CALL_NAMES]
 
 /** The most entries of a listing that the API tells at once. */
 const MOST_LISTED = 1_000
@@ -100,6 +116,7 @@ export class SluiceClient implements NamedLimits {
 
   /** The limits, in the order of their names. */
   async limits(page: Page = {}): Promise<readonly NamedLimit[]> {
+    requireNames("list limits", page, PAGE_NAMES)
     const statuses = await this.#pages<StatusJson>("/v1/limits", {}, page, ({ limit }) => limit)
     return statuses.map(readLimit)
   }
@@ -111,6 +128,7 @@ export class SluiceClient implements NamedLimits {
 
   /** Asks and charges: once, however often the call has to be repeated. */
   async check(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
+    requireNames("check", options, CHECK_NAMES)
     const { signal, id = newId(), ...asked } = options
     const body = { key, ...asked, id }
     return readDecision(await this.#post<DecisionJson>("/v1/check", body, { repeatable: true, signal }))
@@ -122,12 +140,16 @@ export class SluiceClient implements NamedLimits {
 
   /** What `check` would say, charging nothing. */
   async peek(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
+    requireNames("check", options, CHECK_NAMES)
     const { signal, ...asked } = options
     return readDecision(await this.#post<DecisionJson>("/v1/peek", { key, ...asked }, { repeatable: true, signal }))
   }
 
   /** All or nothing; not repeated where the answer is lost. */
-  async checkAll(items: readonly CheckItem[], { signal }: CallOptions = {}): Promise<AllDecision> {
+  async checkAll(items: readonly CheckItem[], options: CallOptions = {}): Promise<AllDecision> {
+    requireItems(items)
+    requireNames("check all", options, CALL_NAMES)
+    const { signal } = options
     const body = { items: items.map(({ key, cost, limit }) => ({ key, cost, limit })) }
     return readAllDecision(await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable: false, signal }))
   }
@@ -138,25 +160,30 @@ export class SluiceClient implements NamedLimits {
 
   /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
   async refund(receipt: Receipt, units?: number): Promise<void> {
+    requireRefund(receipt, units)
     await this.#post("/v1/refund", { receipt: writeReceipt(receipt), units }, { repeatable: true })
   }
 
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
+    requireActualCost(receipt, actualCost)
     await this.#post("/v1/settle", { receipt: writeReceipt(receipt), cost: actualCost }, { repeatable: true })
   }
 
   /** Takes units whatever is left; not repeated where the answer is lost. */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
+    requireChoice("charge", choice)
     await this.#post("/v1/charge", { key, units, ...choice }, { repeatable: false })
   }
 
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
+    requireChoice("block", choice)
     await this.#post("/v1/block", { key, duration, ...choice }, { repeatable: true })
   }
 
   /** Ends a block. Whether there was one; `false` too after a lost answer. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
+    requireChoice("unblock", choice)
     const body = { key, ...choice }
     return (await this.#post<{ unblocked: boolean }>("/v1/unblock", body, { repeatable: true })).unblocked
   }
@@ -166,40 +193,48 @@ export class SluiceClient implements NamedLimits {
    * would forget what was charged after the first.
    */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
+    requireChoice("reset", choice)
     return (await this.#post<{ reset: boolean }>("/v1/reset", { key, ...choice }, { repeatable: false })).reset
   }
 
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
-    return readStatus(key, await this.#status(key, choice))
+    return readStatus(key, await this.#status("tell the status", key, choice))
   }
 
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
-    return readStats(await this.#status(key, choice))
+    return readStats(await this.#status("tell statistics", key, choice))
   }
 
-  async #status(key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
+  async #status(act: string, key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
+    requireChoice(act, choice)
     const status = await this.#post<StatusJson | null>("/v1/status", { key, ...choice }, { repeatable: true })
     if (status === null) throw new LimitNotFound(choice?.limit ?? key, choice?.limit === undefined ? "key" : "limit")
     return status
   }
 
   /** Keys that are known by name, in their order. */
-  async list({ limit, ...page }: LimitChoice & Page = {}): Promise<readonly string[]> {
+  async list(options: LimitChoice & Page = {}): Promise<readonly string[]> {
+    requireNames("list keys", options, LIST_NAMES)
+    const { limit, ...page } = options
     return this.#pages<string>("/v1/keys", limit === undefined ? {} : { limit }, page, (key) => key)
   }
 
-  async top({ by, count, limit }: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
+  async top(options: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
+    checkNames("tell the top", options, TOP_NAMES)
+    const { by, count, limit } = options
     const query = queryOf({ by, limit: count, name: limit })
     return (await this.#get<readonly TopJson[]>(`/v1/top${query}`)).map(readTop)
   }
 
   async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<readonly HistoryEntry[]> {
+    requireNames("tell a history", options, HISTORY_NAMES)
     const body = { key, ...options }
     return (await this.#post<readonly HistoryJson[]>("/v1/history", body, { repeatable: true })).map(readHistory)
   }
 
-  async explain(key: string, { cost, limit }: CheckOptions & LimitChoice = {}): Promise<Explanation> {
-    const body = { key, cost, limit }
+  async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
+    costToExplain(options)
+    const body = { key, ...options }
     return readExplanation(await this.#post<ExplanationJson>("/v1/explain", body, { repeatable: true }))
   }
 

@@ -1,6 +1,8 @@
 import { AdmittedIds } from "../limiter/admitted-ids.js"
+import { costOf } from "../limiter/check-options.js"
 import { MemoryLimits, type MemoryLimitsOptions } from "../limiter/memory-limits.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
+import { checkNames } from "../policy/check-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
@@ -11,7 +13,7 @@ import { configPolicies, limitNameFor } from "./config-policies.js"
 import { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
 import { groupDecision } from "./group-decision.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
-import { limitOf, policyFor, type Whose } from "./policy-for.js"
+import { limitOf, policyFor, WHOSE_NAMES, type Whose } from "./policy-for.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
   /** Where the log goes; default the console. */
@@ -34,6 +36,9 @@ export type GroupKeys = Readonly<Record<string, string>>
 /** Keys whose names are kept while analytics are enabled. */
 const ANALYTICS_NAMES = 10_000
 
+const OPTION_NAMES = ["env", "clock", "maxKeys", "onFull", "stats", "names", "history", "log", "onSample", "random"]
+const CHECK_NAMES = ["cost", "id", "limit", ...WHOSE_NAMES]
+
 /** A configuration in force, in memory. */
 export class ConfiguredLimits {
   readonly config: Config
@@ -45,6 +50,7 @@ export class ConfiguredLimits {
   readonly #admitted = new AdmittedIds<Decision>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
+    checkNames("make limits", options, OPTION_NAMES)
     const { log, onSample, random = Math.random, env: _env, ...memory } = options
     const { enabled, sampleRate } = config.analytics
     this.config = config
@@ -84,6 +90,7 @@ export class ConfiguredLimits {
    * @throws {LimitNotFound} {CostError} {KeyError}; {RangeError} where there is no such tier; then nothing has changed
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
+    costOf(options, CHECK_NAMES)
     const { limit = DEFAULT_LIMIT } = options
     const group = this.config.groups.get(limit)
     const decision = group === undefined ? this.#checkOne(key, limit, options) : this.#checkGroup(group, key, options)
@@ -157,5 +164,6 @@ function keyOf(key: string | GroupKeys, limit: string): string {
  * ```
  */
 export function fromConfig(input: ConfigInput, options: FromConfigOptions = {}): ConfiguredLimits {
-  return new ConfiguredLimits(parseConfig(input, options), options)
+  const { env } = options
+  return new ConfiguredLimits(parseConfig(input, env && { env }), options)
 }

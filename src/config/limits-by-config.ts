@@ -1,4 +1,5 @@
 import { AdmittedIds } from "../limiter/admitted-ids.js"
+import { costOfChosen, costToExplain, requireItems } from "../limiter/check-options.js"
 import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -55,6 +56,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   }
 
   async function ask(verb: "check" | "peek", key: string, options: Asked = {}): Promise<Decision> {
+    costOfChosen(options)
     const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
     if (group !== undefined) return askGroup(verb, group, key, options)
     const of = await limitFor(key, options.limit)
@@ -100,6 +102,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
 
   /** Keys that are allowed are not asked for; one that is denied denies all. */
   async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    requireItems(items)
     const found = await Promise.all(
       items.map(async (item) => {
         const of = await limitFor(item.key, item.limit)
@@ -124,7 +127,8 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
   }
 
-  async function explain(key: string, options: Asked = {}): Promise<Explanation> {
+  async function explain(key: string, options: Omit<Asked, "id"> = {}): Promise<Explanation> {
+    costToExplain(options)
     const of = await limitFor(key, options.limit)
     const cost = options.cost ?? of?.cost
     const found = await limits.explain(key, cost === undefined ? options : { ...options, cost })

@@ -2,8 +2,10 @@ import { parse as parseToml } from "#toml"
 import { type HeaderStyle, headerStyles } from "../http/rate-limit-fields.js"
 import type { FailMode } from "../http/rate-limit-options.js"
 import { namer } from "../http/rename-policy.js"
+import { checkFields, OBJECT } from "../policy/check-fields.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
+import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
 import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, TenantConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
@@ -78,7 +80,9 @@ const MOST_LIMITS_OF_GROUP = 16
  * config.limits.get("api_tier_1")?.policy.rules[0].periodMs // 60_000
  * ```
  */
-export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions = {}): Config {
+export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}): Config {
+  checkFields("read the configuration", options, { env: OBJECT })
+  const { env = {} } = options
   // A configuration that could not be had is not one without limits.
   const given: unknown = typeof input === "string" ? readText(input) : (input ?? null)
   const written = readField(CONFIG, "", given, env) as Written
@@ -128,6 +132,7 @@ export function parseConfig(input: ConfigInput, { env = {} }: ParseConfigOptions
     if (tier !== null) requireKnown(`tenants.${name}.tier`, tier, tiers.keys(), "tier")
     tenants.set(name, { tier, limits: policiesOf(`tenants.${name}.limits`, own) })
   }
+  refuseIdleDelays({ limits, groups, tiers, tenants })
   const { headers, jitter, analytics } = written
   return {
     keyPrefix: written.key_prefix,
@@ -219,6 +224,25 @@ function limitsOfGroup(
 function requireAffordable(path: string, cost: number, { rules }: Policy): void {
   const most = Math.min(...rules.map(({ capacity }) => capacity))
   if (cost > most) throw new ConfigError(path, cost, `a cost of at most ${most}, which the policy can admit`)
+}
+
+/** A delay does nothing where no policy that a limit can have, under any tier or for any tenant, tells one. */
+function refuseIdleDelays({
+  limits,
+  groups,
+  tiers,
+  tenants,
+}: Pick<Config, "limits" | "groups" | "tiers" | "tenants">): void {
+  const others = [...tiers.values(), ...[...tenants.values()].map((tenant) => tenant.limits)]
+  const canHold = ({ name, policy }: LimitConfig) =>
+    [policy, ...others.flatMap((policies) => policies.get(name) ?? [])].some(tellsDelay)
+  const all = [
+    ...[...limits].map(([name, limit]) => [`limits.${name}`, limit, [limit]] as const),
+    ...[...groups].map(([name, group]) => [`groups.${name}`, group, group.limits] as const),
+  ]
+  for (const [path, { maxDelayMs }, of] of all) {
+    if (maxDelayMs !== null && !of.some(canHold)) throw new ConfigError(`${path}.delay`, maxDelayMs, NO_DELAY)
+  }
 }
 
 function refuseSharedPaths(limits: ReadonlyMap<string, LimitConfig>, groups: ReadonlyMap<string, GroupConfig>): void {

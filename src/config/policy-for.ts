@@ -1,3 +1,4 @@
+import { checkNames } from "../policy/check-fields.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
 import { LimitNotFound, show } from "../types/errors.js"
@@ -10,6 +11,8 @@ export interface Whose {
   /** A plan; that of the tenant comes before it. One that the configuration does not know is an error. */
   readonly tier?: string | null | undefined
 }
+
+export const WHOSE_NAMES = ["tenant", "tier"]
 
 /** Where a policy was found: the tenant's own, that of a tier, or the limit's. */
 export interface FoundPolicy {
@@ -63,7 +66,9 @@ export function policyFor(config: Config, limit: string, whose: Whose = {}): Pol
 }
 
 /** `policyFor`, and where it was found. */
-export function findPolicy(config: Config, limit: string, { tenant, tier }: Whose): FoundPolicy {
+export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
+  checkNames("choose a policy", whose, WHOSE_NAMES)
+  const { tenant, tier } = whose
   const base = limitOf(config, limit)
   if (typeof tier === "string" && !config.tiers.has(tier)) throw unknownTier(config, tier)
   const customer = typeof tenant === "string" ? config.tenants.get(tenant) : undefined

@@ -3,6 +3,9 @@ import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
+import { checkFields, either, FUNCTION, having, type Kinds, OBJECT } from "../policy/check-fields.js"
+import type { Policy } from "../policy/policy.js"
+import { tellsDelay } from "../policy/tells-delay.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
@@ -35,6 +38,16 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   readonly random?: () => number
 }
 
+const OPTION_KINDS: Kinds<ConfiguredOptions<never>> = {
+  tenant: FUNCTION,
+  tier: FUNCTION,
+  address: either(FUNCTION, OBJECT),
+  onError: FUNCTION,
+  log: having("info", "error"),
+  onSample: FUNCTION,
+  random: FUNCTION,
+}
+
 /** What a configuration says of a limit, as `rateLimit` takes it. */
 export type ConfiguredRateLimit<Rest extends unknown[] = unknown[]> = Omit<RateLimitOptions<Rest>, "limiter">
 
@@ -43,7 +56,7 @@ export type ConfiguredRateLimit<Rest extends unknown[] = unknown[]> = Omit<RateL
  * them: policy by tenant and tier, key with its prefix, cost, lists, penalty, delay, failure mode and timeout, headers,
  * jitter, log and sample.
  *
- * @throws {LimitNotFound} where there is no such limit
+ * @throws {LimitNotFound} where there is no such limit; {RangeError} where an option cannot be
  * @example
  * ```ts
  * import { parseConfig, rateLimitOptions } from "sluice/config"
@@ -70,6 +83,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   limitName: string,
   options: ConfiguredOptions<Rest> = {},
 ): ConfiguredRateLimit<Rest> {
+  checkFields<ConfiguredOptions<never>>("rate limit", options as ConfiguredOptions<never>, OPTION_KINDS)
   const { tenant, tier, address = {}, log, onSample, onError, random = Math.random } = options
   const group = config.groups.get(limitName)
   const { failure, jitter, analytics, keyPrefix } = config
@@ -108,9 +122,12 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   }
 
   const of: RequestsConfig = group ?? limitOf(config, limitName)
+  const limits = (group?.limits ?? [limitOf(config, limitName)]).map(optionsOf)
+  // It may be there for a tier's policy alone, of which nobody is told here.
+  const canHold = limits.some(({ policy }) => typeof policy === "function" || tellsDelay(policy as Policy))
   return {
-    ...(group === undefined ? optionsOf(limitOf(config, limitName)) : { limits: group.limits.map(optionsOf) }),
-    ...requestOptions(of, keyPrefix),
+    ...(group === undefined ? limits[0]! : { limits }),
+    ...requestOptions(canHold ? of : { ...of, maxDelayMs: null }, keyPrefix),
     ...(typeof address === "object" && { address }),
     failClosedStatus: failure.status,
     headers: config.headers.styles,

@@ -1,11 +1,12 @@
 import {
+  BYTES,
   CLOCK,
+  COST,
   checkFields,
   either,
   FUNCTION,
   flag,
   type Kinds,
-  LIST,
   OBJECT,
   oneOf,
   READ_ELSEWHERE,
@@ -17,18 +18,15 @@ import {
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
 import type { LimitOptions } from "./limit-options.js"
-import { headerStyles } from "./rate-limit-fields.js"
+import { FIELD_KINDS, headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import { checkJitter } from "./retry-after.js"
-import { isSfText } from "./structured-field.js"
 
 const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_LIMITS = 16
 const DEFAULT_MAX_DELAY_MS = 10_000
 
 const TIMER = whole(1, MAX_TIMER_MS)
-/** The capacity of the policy, which may be less, is looked at where the policy is known. */
-export const COST = either(whole(0, 2 ** 31), FUNCTION)
 
 const LIMIT_KINDS: Kinds<LimitOptions<never>> = {
   policy: READ_ELSEWHERE,
@@ -63,7 +61,7 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   address: OBJECT,
   status: whole(400, 599),
   jitter: READ_ELSEWHERE,
-  partitionSecret: either(TEXT, { allowed: "bytes", fits: (value) => value instanceof Uint8Array }),
+  partitionSecret: either(TEXT, BYTES),
   onLimited: FUNCTION,
   failClosedStatus: oneOf(429, 503),
   delay: either(flag(), OBJECT),
@@ -71,9 +69,7 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   skipSuccessfulRequests: flag(),
   penalty: FUNCTION,
   shadow: flag(),
-  headers: either(oneOf(false), either(TEXT, LIST)),
-  legacyReset: oneOf("epoch", "delta"),
-  quotaUnit: { allowed: "printable ASCII", fits: isSfText },
+  ...FIELD_KINDS,
 }
 
 const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }

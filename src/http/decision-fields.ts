@@ -1,4 +1,4 @@
-import { headerStyles, type RateLimitFieldsOptions, rateLimitFields } from "./rate-limit-fields.js"
+import { headerStyles, type RateLimitFieldsOptions, writeFields } from "./rate-limit-fields.js"
 import { type LimitPart, type RequestDecision, rulesOf } from "./request-decision.js"
 
 /** The decision on a request, and each limit's part in it. */
@@ -23,7 +23,7 @@ export function decisionFields(
   const binding = parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key)
   const { policy } = binding ?? parts[0]!
   const older = { ...options, headers: styles.filter((style) => style !== "draft-11") }
-  const fields = policy ? rateLimitFields(policy, decision, nowMs, older) : {}
+  const fields = policy ? writeFields(policy, decision, nowMs, older) : {}
   if (!styles.includes("draft-11")) return fields
 
   const lists: Record<string, string[]> = {}
@@ -32,7 +32,7 @@ export function decisionFields(
     const partitionKey = partitionKeys[index]
     const context = { ...options, headers: "draft-11", ...(partitionKey && { partitionKey }) } as const
     const own = parts.length === 1 ? decision : ownDecision(part, decision)
-    for (const [name, value] of Object.entries(rateLimitFields(part.policy, own, nowMs, context))) {
+    for (const [name, value] of Object.entries(writeFields(part.policy, own, nowMs, context))) {
       lists[name] = [...(lists[name] ?? []), value]
     }
   }

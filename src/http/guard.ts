@@ -1,4 +1,7 @@
+import { unfit } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
+import type { Policy } from "../policy/policy.js"
+import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
 import { systemClock } from "../types/clock.js"
 import { show } from "../types/errors.js"
 import { type AccessLists, accessLists } from "./access.js"
@@ -232,6 +235,9 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   refuseSameNames(limits)
   const isKnown = limits.every(({ policy }) => typeof policy !== "function")
   const memory = memoryLimiters(isKnown ? limits.length : undefined, options)
+  if (options.delay && isKnown && !limits.some(({ policy }) => tellsDelay(policy as Policy))) {
+    throw unfit("rate limit", "delay", options.delay, NO_DELAY)
+  }
   const access: AccessLists = accessLists(allow, deny, address)
   return {
     limits,

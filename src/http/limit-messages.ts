@@ -1,10 +1,19 @@
-import { checkFields, either, FUNCTION, type Kinds, oneOf, READ_ELSEWHERE, whole } from "../policy/check-fields.js"
+import {
+  COST,
+  checkFields,
+  either,
+  FUNCTION,
+  type Kinds,
+  oneOf,
+  READ_ELSEWHERE,
+  whole,
+} from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
-import { COST, FAILURE_KINDS } from "./check-options.js"
+import { FAILURE_KINDS } from "./check-options.js"
 import { decide, findBadCost, type Reports, unasked } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"

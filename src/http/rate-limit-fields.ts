@@ -1,7 +1,8 @@
+import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
-import { sfBytes, sfInteger, sfString } from "./structured-field.js"
+import { isSfText, sfBytes, sfInteger, sfString } from "./structured-field.js"
 
 /**
  * A way to tell clients about their limit. `draft-…` are versions of draft-ietf-httpapi-ratelimit-headers, of which 11
@@ -27,6 +28,14 @@ export interface FieldContext extends RateLimitFieldsOptions {
   /** `draft-11`: the parameter `pk`. */
   readonly partitionKey?: Uint8Array
 }
+
+/** What of the options of one response can be known before it is made. */
+export const FIELD_KINDS: Kinds<RateLimitFieldsOptions> = {
+  headers: either(oneOf(false), either(TEXT, LIST)),
+  legacyReset: oneOf("epoch", "delta"),
+  quotaUnit: { allowed: "printable ASCII", fits: isSfText },
+}
+const CONTEXT_KINDS: Kinds<FieldContext> = { ...FIELD_KINDS, partitionKey: BYTES }
 
 type Fields = Record<string, string>
 type Style = (policy: Policy, decision: Decision, nowMs: number, context: FieldContext) => Fields
@@ -92,7 +101,7 @@ const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
  * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
  *
  * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`
- * @throws {RangeError} where a name or unit is not printable ASCII, or `headers` cannot be (see there)
+ * @throws {RangeError} where a name or unit is not printable ASCII, or an option cannot be
  * @see draft-ietf-httpapi-ratelimit-headers-11
  * @example
  * ```ts
@@ -111,6 +120,12 @@ export function rateLimitFields(
   nowMs: number,
   context: FieldContext = {},
 ): Record<string, string> {
+  checkFields("rate limit", context, CONTEXT_KINDS)
+  return writeFields(policy, decision, nowMs, context)
+}
+
+/** `rateLimitFields` where the options were looked at before. */
+export function writeFields(policy: Policy, decision: Decision, nowMs: number, context: FieldContext): Fields {
   const fields = headerStyles(context.headers).map((style) => STYLES[style](policy, decision, nowMs, context))
   return Object.assign({}, ...fields)
 }

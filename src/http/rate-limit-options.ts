@@ -80,6 +80,7 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   /**
    * Holds an admitted request for the `delayMs` of `leaky_bucket`, so that requests reach the handler at a constant rate;
    * default `false`. One that would be held for more than `maxMs` (1 … 2^31 − 1; `true` is 10,000) is denied instead.
+   * Where every policy is known and none has a `leaky_bucket` it is refused, as nothing would ever be held.
    */
   readonly delay?: boolean | { readonly maxMs: number }
   /** Gives the charge back where the response has a status of 400 or more, or the handler throws; default `false`. */

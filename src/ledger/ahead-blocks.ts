@@ -13,9 +13,8 @@ interface Block {
   levelWrite: number
   /** The largest level so far, which a block starts with when it is needed again. */
   size: number
-  /** Units that the write `write` will bring to the file, and those of the write before it. */
+  /** Units that the write `write` will bring to the file. */
   units: number
-  unitsBefore: number
   write: number
 }
 
@@ -48,15 +47,13 @@ export class AheadBlocks {
     const block = this.#blockOf(limit, key)
     const { made, writeOfNext } = this.#writer
     if (block.write !== writeOfNext) {
-      block.unitsBefore = block.write === writeOfNext - 1 ? block.units : 0
       block.units = 0
       block.write = writeOfNext
     }
     block.units += cost
-    const told = block.units + (made >= writeOfNext - 1 ? 0 : block.unitsBefore)
     const isGranted = made >= block.levelWrite
     const level = isGranted ? block.level : block.levelBefore
-    if (told <= level) return told * 2 > level ? "low" : "covered"
+    if (block.units <= level) return block.units * 2 > level ? "low" : "covered"
     if (isGranted) this.#raise(block, limit, grant)
     return "uncovered"
   }
@@ -71,7 +68,7 @@ export class AheadBlocks {
     if (block === undefined) {
       const known = this.#undrawn.get(limit)?.get(key)
       // What was told and is not in the file counts on; what was granted for it does not.
-      block = { size: 0, units: 0, unitsBefore: 0, write: 0, ...known, level: 0, levelBefore: 0, levelWrite: 0 }
+      block = { size: 0, units: 0, write: 0, ...known, level: 0, levelBefore: 0, levelWrite: 0 }
       blocks.set(key, block)
     }
     return block

@@ -71,6 +71,11 @@ export class ByteReader {
     return this.#bytes.subarray(at, at + count)
   }
 
+  /** Everything that is left. */
+  rest(): Uint8Array {
+    return this.bytes(this.#bytes.length - this.#at)
+  }
+
   block(): Uint8Array {
     return this.bytes(this.varint())
   }

@@ -72,11 +72,6 @@ export class ByteWriter {
     this.#bytes.set(value, at)
   }
 
-  /** What another one has. */
-  append(other: ByteWriter): void {
-    this.bytes(other.#bytes.subarray(0, other.#length))
-  }
-
   /** A length and as many bytes. */
   block(value: Uint8Array): void {
     this.varint(value.length)
@@ -109,6 +104,21 @@ export class ByteWriter {
   end(room: number): Uint8Array {
     const at = this.#need(room)
     return this.#bytes.subarray(0, at + room)
+  }
+
+  /** What was written, not copied: it may change with what is written next. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** Takes back all that was written after so many bytes. */
+  rewind(length: number): void {
+    this.#length = length
+  }
+
+  /** Writes over bytes that were written before. */
+  replace(at: number, value: Uint8Array): void {
+    this.#bytes.set(value, at)
   }
 
   /** A copy of what was written. */

@@ -36,8 +36,6 @@ export interface CompactorInput {
   readonly snapshotIds: readonly number[]
   /** @throws where the ledger was closed: what it held is freed */
   readonly requireOpen: () => void
-  /** Runs `work` when no write is being made, and none while it runs. */
-  readonly alone: <T>(work: () => Promise<T>) => Promise<T>
   /** Has `work` done in the transaction of the next commit, which resolves it. */
   readonly withCommit: (work: () => void) => Promise<void>
   /** Hears when every block of units was taken back. */
@@ -76,10 +74,11 @@ export class Compactor {
   }
 
   async compact(): Promise<void> {
-    const { alone, options, port, metaHash, table, writer } = this.#input
+    const { options, port, metaHash, requireOpen, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
+    requireOpen()
     port.writesMuch?.(true)
-    const { save, sequence, chainHash, coveredBytes } = await alone(() => this.#begin())
+    const { save, sequence, chainHash, coveredBytes } = this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
     const ids: number[] = []
@@ -96,19 +95,18 @@ export class Compactor {
     }
     const [first, ...others] = this.#drops(oldestSequence, coveredBytes)
     const { id, body } = last
-    await alone(() =>
-      writer.putInForce({ sequence, bytes, coveredBytes }, () => {
-        table.writeRow(id, body)
-        table.drop(first ?? [])
-      }),
-    )
+    requireOpen()
+    writer.putInForce({ sequence, bytes, coveredBytes }, () => {
+      table.writeRow(id, body)
+      table.drop(first ?? [])
+    })
     this.#snapshotIds = ids
     this.#oldestSequence = oldestSequence
     for (const some of others) await this.#input.withCommit(() => table.drop(some))
     port.writesMuch?.(false)
   }
 
-  async #begin(): Promise<Begun> {
+  #begin(): Begun {
     const { state, writer, onRestart } = this.#input
     const record = state.compactRecord()
     writer.append(record)
@@ -116,7 +114,7 @@ export class Compactor {
     const sequence = writer.openSequence - 1
     const save = state.compact(record)
     onRestart()
-    const chainHash = await writer.begin(closed)
+    const chainHash = writer.begin(closed)
     return { save, sequence, chainHash, coveredBytes: writer.logBytes }
   }
 

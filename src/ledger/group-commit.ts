@@ -1,61 +1,43 @@
 import type { LedgerPort } from "./sql-port.js"
 
-/** One write at a time; all who ask while one is being made share the next. */
+/** Writes that are shared by all who ask before they are made. */
 export class GroupCommit {
   readonly #port: LedgerPort
-  readonly #write: () => Promise<void>
-  readonly #afterwards: () => Promise<void>
+  readonly #write: () => void
+  readonly #afterwards: () => void
   #group: Group | null = null
-  #running: Promise<void> = Promise.resolve()
 
   /**
    * @param write writes everything that was appended so far
-   * @param afterwards runs when those who waited for a write have been told; it does not fail
+   * @param afterwards runs after each write that was made; it does not fail
    */
-  constructor(port: LedgerPort, write: () => Promise<void>, afterwards: () => Promise<void>) {
+  constructor(port: LedgerPort, write: () => void, afterwards: () => void) {
     this.#port = port
     this.#write = write
     this.#afterwards = afterwards
   }
 
-  /** Resolves when a write that starts from here on is made. */
+  /** Resolves when everything that was appended until now is written. */
   commit(): Promise<void> {
-    if (this.#group === null) {
-      const group = new Group()
-      this.#group = group
-      // The next turn takes everybody who is ready now; a write under way is waited for.
-      this.#port.defer(() => {
-        this.#running = this.#running.then(() => this.#run(group))
-      })
-    }
-    return this.#group.done
+    if (this.#group !== null) return this.#group.done
+    const group = new Group()
+    this.#group = group
+    // The platform says when: once everybody who is ready now has been heard, or at once.
+    this.#port.defer(() => this.#run(group))
+    return group.done
   }
 
-  async #run(group: Group): Promise<void> {
+  #run(group: Group): void {
     // Who comes from here on is in the next group.
     this.#group = null
     try {
-      await this.#write()
+      this.#write()
     } catch (error) {
-      return group.reject(error)
+      group.reject(error)
+      return
     }
     group.resolve()
-    await this.#afterwards()
-  }
-
-  /** Runs `work` when no write is being made, and none while it runs. */
-  alone<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#running.then(work)
-    this.#running = done.then(
-      () => undefined,
-      () => undefined,
-    )
-    return done
-  }
-
-  /** Resolves when nothing is being written. */
-  idle(): Promise<void> {
-    return this.#running
+    this.#afterwards()
   }
 }
 

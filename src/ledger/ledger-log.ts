@@ -47,8 +47,9 @@ export interface LedgerLogInput {
 }
 
 /**
- * The file's side of a ledger: commits what was appended, compacts, verifies and reads it, one at a time. What cannot be
- * written closes it for good.
+ * The file's side of a ledger: commits what was appended, compacts, verifies and reads it. A commit is made in one turn,
+ * whatever else is under way; what takes several waits for what was begun before. What cannot be written closes it for
+ * good.
  */
 export class LedgerLog {
   readonly writer: LogWriter
@@ -76,14 +77,7 @@ export class LedgerLog {
     this.#core = core
     this.#state = state
     this.#options = options
-    this.writer = new LogWriter(
-      port,
-      table,
-      open,
-      position,
-      () => this.requireOpen(),
-      (end) => options.onCommit?.(end),
-    )
+    this.writer = new LogWriter(port, table, open, position, (end) => options.onCommit?.(end))
     this.#commits = new GroupCommit(
       port,
       () => this.#write(),
@@ -99,11 +93,6 @@ export class LedgerLog {
       writer: this.writer,
       onRestart,
       requireOpen: () => this.requireOpen(),
-      alone: (work) =>
-        this.#commits.alone(() => {
-          this.requireOpen()
-          return this.#orFail(work)
-        }),
       withCommit: (work) => {
         this.#withCommit.push(work)
         return this.commit()
@@ -153,7 +142,7 @@ export class LedgerLog {
    */
   async verify(): Promise<Verification> {
     await this.commit()
-    return this.#inTurn(() => this.#commits.alone(() => this.#verify()))
+    return this.#inTurn(() => this.#verify())
   }
 
   /** Whether it can still be asked: not closed, and no commit has failed. */
@@ -165,7 +154,6 @@ export class LedgerLog {
   async end(): Promise<void> {
     this.#isEnding = true
     await this.#upkeep
-    await this.#commits.idle()
   }
 
   /** @throws {StoreUnavailable} where it was closed, or a commit has failed */
@@ -178,7 +166,7 @@ export class LedgerLog {
     if (isLong) void this.commit()
   }
 
-  async #write(): Promise<void> {
+  #write(): void {
     this.requireOpen()
     const works = this.#withCommit
     if (works.length === 0 && !this.writer.hasNews) return
@@ -186,13 +174,13 @@ export class LedgerLog {
     const also = () => {
       for (const work of works) work()
     }
-    await this.#orFail(async () => {
+    this.#orFail(() => {
       if (!this.writer.hasNews) this.#table.transaction(also)
-      else await this.writer.write(this.writer.close("full"), ...(works.length === 0 ? [] : [also]))
+      else this.writer.write(this.writer.close("full"), ...(works.length === 0 ? [] : [also]))
     })
   }
 
-  async #compactIfLong(): Promise<void> {
+  #compactIfLong(): void {
     const { compactBytes = DEFAULT_COMPACT_BYTES } = this.#options
     const { logBytes, snapshotBytes } = this.writer
     if (logBytes <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
@@ -206,7 +194,9 @@ export class LedgerLog {
     this.#nextCompaction = null
     this.#isCompacting = true
     try {
-      await this.#orFail(() => this.#compactor.compact())
+      await this.#compactor.compact()
+    } catch (error) {
+      throw this.fail(error)
     } finally {
       this.#isCompacting = false
     }
@@ -215,12 +205,12 @@ export class LedgerLog {
   async #verify(): Promise<Verification> {
     this.requireOpen()
     let rows: readonly LogRow[] = []
-    const { throughSequence, live } = await this.#orFail(async () => {
+    const { throughSequence, live } = this.#orFail(() => {
       // A log that is looked at often, and has no news, does not grow by that.
       const closed = this.writer.close("used")
       const throughSequence = this.writer.openSequence - 1
       const live = new StateCopy(this.#state)
-      await this.writer.write(closed, () => {
+      this.writer.write(closed, () => {
         rows = this.#table.read()
       })
       return { throughSequence, live }
@@ -243,9 +233,9 @@ export class LedgerLog {
     }
   }
 
-  async #orFail<T>(work: () => Promise<T>): Promise<T> {
+  #orFail<T>(work: () => T): T {
     try {
-      return await work()
+      return work()
     } catch (error) {
       throw this.fail(error)
     }

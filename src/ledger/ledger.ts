@@ -90,7 +90,7 @@ export class Ledger {
     const meta = newMeta()
     const { body, hash } = await writeMeta(port, meta)
     const open = new SegmentWriter(1, hash)
-    const segment = await open.seal(port, { isSealed: false })
+    const segment = open.seal(port, { isSealed: false })
     table.transaction(() => {
       table.create()
       table.writeMeta(body)

@@ -22,20 +22,10 @@ interface SealedSegment {
 /** What most commits close. */
 const NONE_SEALED: readonly SealedSegment[] = []
 
-/** The open segment as a commit writes it. */
-interface OpenSegment {
-  readonly sequence: number
-  readonly count: number
-  /** Records that were appended until then. */
-  readonly appended: number
-  readonly body: Uint8Array
-}
-
-/** Appends records, and writes the segments that hold them. Who calls it makes one write at a time. */
+/** Appends records, and writes the segments that hold them. */
 export class LogWriter {
   readonly #port: LedgerPort
   readonly #table: LogTable
-  readonly #requireOpen: () => void
   readonly #onWritten: (end: LogEnd) => void
   readonly #metaHash: Uint8Array
   /** Segments with records that are not in the file yet, in order; the last one is open. */
@@ -46,8 +36,7 @@ export class LogWriter {
   /** Records that were appended since the ledger was opened, and those of them that are in the file. */
   #appended = 0
   #durable = 0
-  /** Writes that were begun, and those that were made. */
-  #begun = 0
+  /** Writes that were made. */
   #made = 0
   #commits = 0
   /** Those of them that began a compaction, or ended one. */
@@ -56,7 +45,6 @@ export class LogWriter {
   #snapshotBytes: number
 
   /**
-   * @param requireOpen throws where the ledger was closed meanwhile
    * @param onWritten hears how far the log reaches after each write; what it throws is dropped
    */
   constructor(
@@ -64,13 +52,11 @@ export class LogWriter {
     table: LogTable,
     open: SegmentWriter,
     log: LogPosition,
-    requireOpen: () => void,
     onWritten: (end: LogEnd) => void,
   ) {
     this.#onWritten = onWritten
     this.#port = port
     this.#table = table
-    this.#requireOpen = requireOpen
     this.#writers = [open]
     this.#committed = open.count
     this.#metaHash = log.metaHash
@@ -99,7 +85,7 @@ export class LogWriter {
 
   /** What is appended now is in the file when this many writes were made. */
   get writeOfNext(): number {
-    return this.#begun + 1
+    return this.#made + 1
   }
 
   /** Records that are not in the file. */
@@ -175,10 +161,9 @@ export class LogWriter {
 
   /**
    * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What comes from here on
-   * goes there.
+   * goes there, and what is closed has to be written before anything comes.
    */
   close(which: "full" | "used" | "all"): SegmentWriter[] {
-    this.#begun += 1
     this.#tellDenial()
     const open = this.#writers.at(-1)!
     const isClosed = which === "all" || (which === "used" ? open.count > 0 : open.length >= PAGE_BYTES)
@@ -187,17 +172,16 @@ export class LogWriter {
   }
 
   /** Writes closed segments and the open one in one transaction, with `also` in it. */
-  async write(closed: readonly SegmentWriter[], also?: () => void): Promise<void> {
-    const sealed = closed.length === 0 ? NONE_SEALED : await this.#seal(closed)
-    const open = await this.#sealOpen()
-    // Who abandoned the ledger while the hashes were made may have opened another on the same rows.
-    this.#requireOpen()
+  write(closed: readonly SegmentWriter[], also?: () => void): void {
+    const sealed = closed.length === 0 ? NONE_SEALED : this.#seal(closed)
+    const open = this.#writers[0]!
+    const { body } = open.seal(this.#port, { isSealed: false })
     if (sealed.length === 0 && also === undefined) {
-      this.#table.writeSegment(open.sequence, open.body)
+      this.#table.writeSegment(open.sequence, body)
     } else {
       this.#table.transaction(() => {
         for (const segment of sealed) this.#table.writeSegment(segment.sequence, segment.body)
-        this.#table.writeSegment(open.sequence, open.body)
+        this.#table.writeSegment(open.sequence, body)
         also?.()
       })
     }
@@ -207,8 +191,8 @@ export class LogWriter {
   }
 
   /** Writes what a compaction begins with: closed segments and the open one. The hash of the last one that is closed. */
-  async begin(closed: readonly SegmentWriter[]): Promise<Uint8Array> {
-    await this.write(closed)
+  begin(closed: readonly SegmentWriter[]): Uint8Array {
+    this.write(closed)
     this.#ofCompactions += 1
     return this.#writers[0]!.previousHash
   }
@@ -220,26 +204,26 @@ export class LogWriter {
    * @param bytes of its state
    * @param coveredBytes of the sealed segments that it covers, as `logBytes` told them
    */
-  async putInForce(
+  putInForce(
     {
       sequence,
       bytes,
       coveredBytes,
     }: { readonly sequence: number; readonly bytes: number; readonly coveredBytes: number },
     write: () => void,
-  ): Promise<void> {
+  ): void {
     const closed = this.close("full")
     this.#writers[0]!.coveredSequence = sequence
-    await this.write(closed, write)
+    this.write(closed, write)
     this.#ofCompactions += 1
     this.#snapshotBytes = bytes
     this.#logBytes -= coveredBytes
   }
 
-  #noteWritten({ sequence, count, appended }: Omit<OpenSegment, "body">): void {
+  #noteWritten({ sequence, count }: SegmentWriter): void {
     this.#committed = count
-    this.#durable = appended
-    this.#made = this.#begun
+    this.#durable = this.#appended
+    this.#made += 1
     try {
       this.#onWritten({ sequence, count, metaHash: this.#metaHash })
     } catch {
@@ -248,25 +232,14 @@ export class LogWriter {
   }
 
   /** Seals closed segments in order, each with the hash of the one before, and gives the open one its own. */
-  async #seal(closed: readonly SegmentWriter[]): Promise<SealedSegment[]> {
+  #seal(closed: readonly SegmentWriter[]): SealedSegment[] {
     const sealed: SealedSegment[] = []
     for (const [index, writer] of closed.entries()) {
-      const { body, hash } = await writer.seal(this.#port, { isSealed: true })
+      const { body, hash } = writer.seal(this.#port, { isSealed: true })
       sealed.push({ sequence: writer.sequence, body, hash })
       const next = closed[index + 1] ?? this.#writers[0]!
       next.previousHash = hash
     }
     return sealed
-  }
-
-  /** The open segment as it is now. What is appended from here on is not in it. */
-  async #sealOpen(): Promise<OpenSegment> {
-    const open = this.#writers[0]!
-    const { sequence, count } = open
-    // Segments that were opened meanwhile hold what came later.
-    const later = this.#writers.slice(1).reduce((sum, writer) => sum + writer.count, 0)
-    const appended = this.#appended - later
-    const { body } = await open.seal(this.#port, { isSealed: false })
-    return { sequence, count, appended, body }
   }
 }

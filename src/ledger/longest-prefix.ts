@@ -55,7 +55,7 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
         last?.segment.hash ?? chainHash,
       )
       if (!live.some(({ segment }) => knows(segment, snapshot))) writer.coveredSequence = snapshot?.sequence ?? 0
-      open.push({ id: writer.sequence, body: (await writer.seal(port, { isSealed: false })).body })
+      open.push({ id: writer.sequence, body: writer.seal(port, { isSealed: false }).body })
     }
     const kept = [...history, ...live]
     const whole = parts.filter(({ id }) => snapshot !== undefined && found.ids.includes(id))

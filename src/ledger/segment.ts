@@ -1,18 +1,22 @@
 import { ByteReader, MalformedBytes } from "./byte-reader.js"
-import { ByteWriter } from "./byte-writer.js"
-import { beginRow, HASH_BYTES, KIND, openRow, type Sealed, sealRow } from "./envelope.js"
+import type { ByteWriter } from "./byte-writer.js"
+import { beginRow, HASH_BYTES, KIND, openRow, type Sealed } from "./envelope.js"
+import { GrowingHash } from "./growing-hash.js"
 import { type LogRecord, RecordDecoder, RecordEncoder } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /*
  * A segment is one row of the log:
  *
- *   │ kind │ format │ flags u8 │ sequence f64 │ hash of the segment before (32) │ covered f64, where flagged │
- *   │ records u32 │ bytes u32 │ records … │ hash (32) │
+ *   │ kind │ format │ sequence f64 │ hash of the segment before (32) │ records … │
+ *   │ covered f64, where flagged │ records u32 │ flags u8 │ hash (32) │
  *
  * The last segment is open: commits append to it in place, so a commit is one row, and several small ones share a
- * page of the file. A full one is sealed, and the next, empty one is written in the same transaction; so the log
- * always ends with an open segment, and a missing end is seen as well as a missing middle.
+ * page of the file. What a commit changes stands at the end, so that its hash costs what is new. A full one is sealed,
+ * and the next, empty one is written in the same transaction; so the log always ends with an open segment, and a missing
+ * end is seen as well as a missing middle.
+ *
+ * Before format 4 all but the records stood before them.
  */
 const SEALED_FLAG = 1
 /**
@@ -21,8 +25,11 @@ const SEALED_FLAG = 1
  */
 const SNAPSHOT_FLAG = 2
 const FIRST_TELLING_FORMAT = 3
-/** What stands around the records at most. */
-const FRAME_BYTES = 2 + 1 + 8 + HASH_BYTES + 8 + 4 + 4 + HASH_BYTES
+const FIRST_GROWING_FORMAT = 4
+const HASH_BEFORE_AT = 2 + 8
+const RECORDS_AT = HASH_BEFORE_AT + HASH_BYTES
+const TAIL_BYTES = 4 + 1
+const COVERED_BYTES = 8
 
 /** A segment that is read. */
 export interface Segment {
@@ -45,13 +52,18 @@ export class SegmentWriter {
   previousHash: Uint8Array
   /** See `Segment`. */
   coveredSequence = 0
-  readonly #records = new ByteWriter()
-  readonly #encoder = new RecordEncoder(this.#records)
+  readonly #row: ByteWriter
+  readonly #encoder: RecordEncoder
+  #hash: GrowingHash | null = null
   #count = 0
 
   constructor(sequence: number, previousHash: Uint8Array = new Uint8Array(HASH_BYTES)) {
     this.sequence = sequence
     this.previousHash = previousHash
+    this.#row = beginRow(KIND.segment)
+    this.#row.f64(sequence)
+    this.#row.bytes(previousHash)
+    this.#encoder = new RecordEncoder(this.#row)
   }
 
   /** Goes on with a segment that is read. @throws {MalformedBytes} */
@@ -64,7 +76,7 @@ export class SegmentWriter {
 
   /** Bytes of its records. */
   get length(): number {
-    return this.#records.length
+    return this.#row.length - RECORDS_AT
   }
 
   get count(): number {
@@ -76,35 +88,59 @@ export class SegmentWriter {
     this.#count += 1
   }
 
-  /** The row as it is now. What is appended from here on is not in it. */
-  seal(port: LedgerPort, { isSealed }: { readonly isSealed: boolean }): Promise<Sealed> {
-    const row = beginRow(KIND.segment, { room: FRAME_BYTES + this.length })
-    row.u8((isSealed ? SEALED_FLAG : 0) | (this.coveredSequence > 0 ? SNAPSHOT_FLAG : 0))
-    row.f64(this.sequence)
-    row.bytes(this.previousHash)
+  /** The row as it is now, not copied: to be used before anything is appended. */
+  seal(port: LedgerPort, { isSealed }: { readonly isSealed: boolean }): Sealed {
+    const row = this.#row
+    const { length } = row
+    // Only from here on is it known, and stays what it is.
+    if (this.#hash === null) row.replace(HASH_BEFORE_AT, this.previousHash)
+    this.#hash ??= new GrowingHash(port)
     if (this.coveredSequence > 0) row.f64(this.coveredSequence)
     row.u32(this.#count)
-    row.u32(this.#records.length)
-    row.append(this.#records)
-    return sealRow(port, row)
+    row.u8((isSealed ? SEALED_FLAG : 0) | (this.coveredSequence > 0 ? SNAPSHOT_FLAG : 0))
+    const hash = this.#hash.of(row.written, length)
+    row.bytes(hash)
+    const body = row.written
+    row.rewind(length)
+    return { body, hash }
   }
 }
 
 /** Reads a segment. @throws {StoreCorrupt} {StoreVersion} */
 export async function readSegment(port: LedgerPort, sequence: number, body: Uint8Array): Promise<Segment> {
-  const { content, hash } = await openRow(port, segmentRow(sequence), KIND.segment, body, (reader, format) => {
-    const flags = reader.u8()
-    if (flags > (SEALED_FLAG | SNAPSHOT_FLAG)) throw new MalformedBytes("its flags are unknown")
-    const isSealed = (flags & SEALED_FLAG) !== 0
-    const told = reader.f64()
-    const previousHash = reader.bytes(HASH_BYTES).slice()
-    let coveredSequence = 0
-    if (flags & SNAPSHOT_FLAG) coveredSequence = format < FIRST_TELLING_FORMAT ? told - 1 : reader.f64()
-    const count = reader.u32()
-    const records = reader.bytes(reader.u32())
-    return { isSealed, coveredSequence, sequence: told, previousHash, count, records }
-  })
+  const { content, hash } = await openRow(port, segmentRow(sequence), KIND.segment, body, (reader, format) =>
+    format < FIRST_GROWING_FORMAT ? readOldContent(reader, format) : readContent(reader),
+  )
   return { ...content, hash }
+}
+
+function readContent(reader: ByteReader): Omit<Segment, "hash"> {
+  const sequence = reader.f64()
+  const previousHash = reader.bytes(HASH_BYTES).slice()
+  const rest = reader.rest()
+  const flags = readFlags(new ByteReader(rest.subarray(-1)))
+  const records = rest.subarray(0, Math.max(0, rest.length - TAIL_BYTES - (flags.isTelling ? COVERED_BYTES : 0)))
+  const tail = new ByteReader(rest.subarray(records.length))
+  const coveredSequence = flags.isTelling ? tail.f64() : 0
+  const count = tail.u32()
+  return { isSealed: flags.isSealed, coveredSequence, sequence, previousHash, count, records }
+}
+
+function readOldContent(reader: ByteReader, format: number): Omit<Segment, "hash"> {
+  const { isSealed, isTelling } = readFlags(reader)
+  const sequence = reader.f64()
+  const previousHash = reader.bytes(HASH_BYTES).slice()
+  let coveredSequence = 0
+  if (isTelling) coveredSequence = format < FIRST_TELLING_FORMAT ? sequence - 1 : reader.f64()
+  const count = reader.u32()
+  const records = reader.bytes(reader.u32())
+  return { isSealed, coveredSequence, sequence, previousHash, count, records }
+}
+
+function readFlags(reader: ByteReader): { readonly isSealed: boolean; readonly isTelling: boolean } {
+  const flags = reader.u8()
+  if (flags > (SEALED_FLAG | SNAPSHOT_FLAG)) throw new MalformedBytes("its flags are unknown")
+  return { isSealed: (flags & SEALED_FLAG) !== 0, isTelling: (flags & SNAPSHOT_FLAG) !== 0 }
 }
 
 /** Reads a segment's records, one after the other. @throws {MalformedBytes} */

@@ -24,6 +24,8 @@ export interface LedgerPort {
   readonly sql: SqlPort
   /** SHA-256 of the bytes, 32 bytes. */
   sha256(bytes: Uint8Array): Awaitable<Uint8Array>
+  /** The same at once, where the platform can. */
+  sha256Now?(bytes: Uint8Array): Uint8Array
   /** Runs `work` once the callers that are ready now have been heard: the next turn of the event loop. */
   defer(work: () => void): void
   /** Runs `work` after a time, ms. */

@@ -77,6 +77,7 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
   return {
     sql: new SqlitePort(database),
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
+    sha256Now: (bytes) => hash("sha256", bytes, "buffer"),
     defer: (work) => setImmediate(work),
     after: (ms, work) => setTimeout(work, ms),
     writesMuch: (isUnderWay) => {

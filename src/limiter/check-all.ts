@@ -1,6 +1,7 @@
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, Checker, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { requireItems } from "./check-options.js"
 import { allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
 
 /** A limiter whose verbs answer at once, and that says so. */
@@ -45,6 +46,7 @@ export interface AllItem<L extends Checker = Checker> {
 export function checkAll(items: readonly AllItem<SyncLimiter>[]): AllDecision
 export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision>
 export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
+  requireItems(items, ["limiter", "key", "cost"])
   const numbers = new Map<Checker, number>()
   const parts: Part[] = items.map(({ limiter, key, cost = 1 }) => {
     const number = numbers.get(limiter) ?? numbers.size

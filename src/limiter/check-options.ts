@@ -1,12 +1,65 @@
 import { UNITS_MAX } from "../engine/core-exports.js"
 import { unitsError } from "../engine/limit.js"
-import { checkWhole } from "../policy/check-fields.js"
-import type { CheckOptions } from "../types/limiter.js"
+import { checkNames, checkWhole, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
+import type { CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
-/** The cost that options name. The core refuses what is no whole number in range; a text would be taken as one. */
-export function costOf(options: CheckOptions | undefined): number {
-  return options?.cost === undefined ? 1 : requireNumber(options.cost)
+const OF_CHECK = ["cost", "id"]
+const OF_CHOSEN_CHECK = [...OF_CHECK, "limit"]
+
+/** What the listings of several limits may say. */
+export const PAGE_NAMES = ["after", "count"]
+export const LIST_NAMES = ["limit", ...PAGE_NAMES]
+export const TOP_NAMES = ["by", "count", "limit"]
+export const HISTORY_NAMES = ["count", "limit"]
+
+/** @throws {RangeError} where there are options, and they are no object or have one that there is not */
+export function requireNames(act: string, options: object | undefined, names: readonly string[]): void {
+  if (options !== undefined) checkNames(act, options, names)
+}
+
+/** What a check of a limiter of one limit may say. @throws {RangeError} */
+export function requireCheckOptions(options: CheckOptions | undefined): void {
+  requireNames("check", options, OF_CHECK)
+}
+
+/** What a verb of several limits may say beside its key. @throws {RangeError} */
+export function requireChoice(act: string, choice: object | undefined): void {
+  requireNames(act, choice, ["limit"])
+}
+
+/** What each of several checks may say. @throws {RangeError} */
+export function requireItems(items: readonly object[], names: readonly string[] = ["key", "cost", "limit"]): void {
+  if (!LIST.fits(items)) throw unfit("check all", "items", items, LIST.allowed)
+  for (const [index, item] of items.entries()) checkNames("check all", item, names, `items[${index}].`)
+}
+
+/**
+ * The cost that the options of a check name, for a limiter of one limit. The core refuses what is no whole number in
+ * range; a text would be taken as one.
+ *
+ * @throws {RangeError} where the options are not those of a check, or the cost is no number
+ */
+export function costOf(options: CheckOptions | undefined, names = OF_CHECK): number {
+  if (options === undefined) return 1
+  checkNames("check", options, names)
+  return costOfItem(options)
+}
+
+/** `costOf` for several limits, of which the options may name one. */
+export function costOfChosen(options: CheckOptions | undefined): number {
+  return costOf(options, OF_CHOSEN_CHECK)
+}
+
+/** The cost that is to be explained: nothing is charged, so it has no id. */
+export function costToExplain(options: Pick<CheckOptions, "cost"> | undefined): number {
+  requireNames("explain", options, ["cost", "limit"])
+  return costOfItem(options ?? {})
+}
+
+/** The cost of one of several checks, whose names were looked at before. */
+export function costOfItem({ cost }: Pick<CheckItem, "cost">): number {
+  return cost === undefined ? 1 : requireNumber(cost)
 }
 
 /** @throws {RangeError} where units are no number: WebAssembly would make one of them */
@@ -15,12 +68,28 @@ export function requireNumber(units: number): number {
   throw unitsError(units)
 }
 
-/** @throws {RangeError} where so many units of a receipt cannot be given back */
-export function requireRefund(receipt: Receipt, units: number): void {
-  checkWhole("refund", "units", units, 0, receipt.cost)
+/** @throws {RangeError} where it is none: a denial has none, and what comes from outside may be anything */
+function requireReceipt(act: string, receipt: Receipt): void {
+  if (!OBJECT.fits(receipt) || !TEXT.fits(receipt.id)) {
+    throw unfit(act, "receipt", receipt, "the receipt of an admission")
+  }
+  checkWhole(act, "receipt.cost", receipt.cost, 1, UNITS_MAX)
 }
 
-/** @throws {RangeError} where a check cannot have cost that */
-export function requireActualCost(actualCost: number): void {
+/**
+ * How many units of a receipt to give back: all of them if not told otherwise.
+ *
+ * @throws {RangeError} where it is no receipt, or so many cannot be given back
+ */
+export function requireRefund(receipt: Receipt, units?: number): number {
+  requireReceipt("refund", receipt)
+  if (units === undefined) return receipt.cost
+  checkWhole("refund", "units", units, 0, receipt.cost)
+  return units
+}
+
+/** @throws {RangeError} where it is no receipt, or a check cannot have cost that */
+export function requireActualCost(receipt: Receipt, actualCost: number): void {
+  requireReceipt("settle", receipt)
   checkWhole("settle", "cost", actualCost, 0, UNITS_MAX)
 }

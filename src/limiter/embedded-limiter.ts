@@ -4,6 +4,7 @@ import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
+import { checkNames } from "../policy/check-fields.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
@@ -12,7 +13,21 @@ import type { Decision } from "../types/decision.js"
 import { LimitNotFound, StoreUnavailable, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import {
+  costOfChosen,
+  costOfItem,
+  costToExplain,
+  HISTORY_NAMES,
+  LIST_NAMES,
+  PAGE_NAMES,
+  requireActualCost,
+  requireChoice,
+  requireItems,
+  requireNames,
+  requireNumber,
+  requireRefund,
+  TOP_NAMES,
+} from "./check-options.js"
 import { allDecision } from "./decide-all.js"
 import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
@@ -109,6 +124,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** The limits, in the order of their names. */
   async limits(page?: Page): Promise<NamedLimit[]> {
+    requireNames("list limits", page, PAGE_NAMES)
     const ledger = await this.#open()
     const names = ledger.limits.map(({ name }) => name)
     return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.keys.policy }))
@@ -139,10 +155,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * could not be made durable
    */
   async check(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
+    const cost = costOfChosen(options)
     const opened = this.#open()
     const ledger = opened instanceof Promise ? await opened : opened
     const limit = limitFor(ledger, key, options)
-    const { decision, needsCommit } = ledger.check(limit, key, costOf(options), this.#clock.now(), options?.id)
+    const { decision, needsCommit } = ledger.check(limit, key, cost, this.#clock.now(), options?.id)
     if (needsCommit) await ledger.commit()
     return decision
   }
@@ -154,8 +171,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
+    const cost = costOfChosen(options)
     const ledger = await this.#open()
-    return ledger.peek(limitFor(ledger, key, options), key, costOf(options), this.#clock.now(), options?.id)
+    return ledger.peek(limitFor(ledger, key, options), key, cost, this.#clock.now(), options?.id)
   }
 
   /**
@@ -165,8 +183,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * then nothing has changed
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    requireItems(items)
     const ledger = await this.#open()
-    const checks = items.map((item) => ({ limit: limitFor(ledger, item.key, item), key: item.key, cost: costOf(item) }))
+    const checks = items.map((item) => {
+      return { limit: limitFor(ledger, item.key, item), key: item.key, cost: costOfItem(item) }
+    })
     const answers = ledger.checkAll(checks, this.#clock.now())
     if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
     return allDecision(answers.map(({ decision }) => decision))
@@ -183,9 +204,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    *
    * @throws {RangeError} where the receipt is not of this store or the units are out of range
    */
-  async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
-    requireRefund(receipt, units)
-    await this.#settle(receipt, units)
+  async refund(receipt: Receipt, units?: number): Promise<void> {
+    await this.#settle(receipt, requireRefund(receipt, units))
   }
 
   /**
@@ -194,7 +214,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {RangeError} where the receipt is not of this store or the cost is out of range
    */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
-    requireActualCost(actualCost)
+    requireActualCost(receipt, actualCost)
     await this.#settle(receipt, receipt.cost - actualCost)
   }
 
@@ -209,6 +229,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
+    requireChoice("charge", choice)
     const ledger = await this.#open()
     ledger.charge(limitFor(ledger, key, choice), key, requireNumber(units), this.#clock.now())
     await changed(ledger)
@@ -216,6 +237,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
+    requireChoice("block", choice)
     const ledger = await this.#open()
     const nowMs = this.#clock.now()
     const untilMs = Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS)
@@ -225,6 +247,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Ends a block. Whether there was one. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
+    requireChoice("unblock", choice)
     const ledger = await this.#open()
     const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
     if (had) await changed(ledger)
@@ -233,6 +256,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
+    requireChoice("reset", choice)
     const ledger = await this.#open()
     const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
     await changed(ledger)
@@ -241,12 +265,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** A key's state without a check. */
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
+    requireChoice("tell the status", choice)
     const ledger = await this.#open()
     return limitFor(ledger, key, choice).keys.status(key, this.#clock.now())
   }
 
   /** A key's statistics. They are kept for as long as the store was opened to keep them. */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
+    requireChoice("tell statistics", choice)
     const ledger = await this.#open()
     return limitFor(ledger, key, choice).keys.stats(key)
   }
@@ -257,6 +283,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
+    requireNames("list keys", choice, LIST_NAMES)
     const ledger = await this.#open()
     const keys = new Set<string>()
     for (const limit of listed(ledger, choice.limit)) for (const key of ledger.namesOf(limit)) keys.add(key)
@@ -269,12 +296,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}
    */
   async top(options: TopOptions & LimitChoice): Promise<TopEntry[]> {
+    checkNames("tell the top", options, TOP_NAMES)
     const ledger = await this.#open()
     return topOf(ledger, listed(ledger, options.limit), options)
   }
 
   /** A key's last events, newest first: those that the log still has. */
   async history(key: string, options: { readonly count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
+    requireNames("tell a history", options, HISTORY_NAMES)
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)
@@ -288,11 +317,12 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /** Why a check would be answered as it would be now. @throws as `peek` */
-  async explain(key: string, options?: CheckOptions & LimitChoice): Promise<Explanation> {
+  async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
+    const cost = costToExplain(options)
     const ledger = await this.#open()
     const { name, keys } = limitFor(ledger, key, options)
     const nowMs = this.#clock.now()
-    const decision = keys.peek(key, costOf(options), nowMs)
+    const decision = keys.peek(key, cost, nowMs)
     const status = keys.status(key, nowMs)
     const { policy } = keys
     const recent = await this.history(key, { limit: name, count: RECENT })

@@ -2,6 +2,7 @@ import type { Duration, Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { requireCheckOptions, requireItems } from "./check-options.js"
 import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
 
@@ -31,20 +32,26 @@ export class LimitView implements Limiter {
     return { ...(options as T), limit: this.#name }
   }
 
+  #checkUnder(options: CheckOptions | undefined): CheckOptions & { readonly limit: string } {
+    requireCheckOptions(options)
+    return this.#under(options)
+  }
+
   check(key: string, options?: CheckOptions): Awaitable<Decision> {
-    return this.#limits.check(key, this.#under(options))
+    return this.#limits.check(key, this.#checkUnder(options))
   }
 
   allow(key: string, options?: CheckOptions): Awaitable<boolean> {
-    return this.#limits.allow(key, this.#under(options))
+    return this.#limits.allow(key, this.#checkUnder(options))
   }
 
   peek(key: string, options?: CheckOptions): Awaitable<Decision> {
-    return this.#limits.peek(key, this.#under(options))
+    return this.#limits.peek(key, this.#checkUnder(options))
   }
 
   /** @throws {RangeError} where an item names another limit */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision> {
+    requireItems(items)
     const other = items.find(({ limit }) => limit !== undefined && limit !== this.#name)
     if (other !== undefined) {
       throw new RangeError(

@@ -2,7 +2,7 @@ import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
 import type { OnFull } from "../engine/limit.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
-import { CLOCK, checkFields, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
+import { CLOCK, checkFields, checkNames, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -12,7 +12,20 @@ import { LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import {
+  costOfChosen,
+  costToExplain,
+  HISTORY_NAMES,
+  LIST_NAMES,
+  PAGE_NAMES,
+  requireActualCost,
+  requireChoice,
+  requireItems,
+  requireNames,
+  requireNumber,
+  requireRefund,
+  TOP_NAMES,
+} from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import { explain } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
@@ -159,6 +172,7 @@ export class MemoryLimits implements NamedLimits {
 
   /** The limits, in the order of their names. */
   limits(page?: Page): NamedLimit[] {
+    requireNames("list limits", page, PAGE_NAMES)
     return pageOf(this.#start().names(), page).map((name) => this.limit(name)!)
   }
 
@@ -174,10 +188,10 @@ export class MemoryLimits implements NamedLimits {
    * @throws {LimitNotFound} {CostError} {KeyError} {RangeError}; then nothing has changed
    */
   check(key: string, options?: CheckOptions & LimitChoice): Decision {
+    const cost = costOfChosen(options)
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
-    const cost = costOf(options)
-    const known = this.#remembered(entry, key, options, nowMs)
+    const known = this.#remembered(entry, key, cost, options, nowMs)
     if (known !== undefined) return known
     const decision = entry.limit.check(key, cost, nowMs)
     if (options?.id !== undefined && decision.receipt !== undefined) {
@@ -190,18 +204,26 @@ export class MemoryLimits implements NamedLimits {
   /** `check`, but only whether. */
   allow(key: string, options?: CheckOptions & LimitChoice): boolean {
     if (options?.id !== undefined || this.#journal.isOn) return this.check(key, options).allowed
-    return this.#entryOf(key, options).limit.allow(key, costOf(options), this.#clock.now())
+    const cost = costOfChosen(options)
+    return this.#entryOf(key, options).limit.allow(key, cost, this.#clock.now())
   }
 
   /** What `check` would say, charging nothing. */
   peek(key: string, options?: CheckOptions & LimitChoice): Decision {
+    const cost = costOfChosen(options)
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
-    return this.#remembered(entry, key, options, nowMs) ?? entry.limit.peek(key, costOf(options), nowMs)
+    return this.#remembered(entry, key, cost, options, nowMs) ?? entry.limit.peek(key, cost, nowMs)
   }
 
-  #remembered(entry: LimitEntry, key: string, options: CheckOptions | undefined, nowMs: number): Decision | undefined {
-    return this.#admitted.find(options?.id, subjectOf(entry, key), costOf(options), nowMs, entry.settled)
+  #remembered(
+    entry: LimitEntry,
+    key: string,
+    cost: number,
+    options: CheckOptions | undefined,
+    nowMs: number,
+  ): Decision | undefined {
+    return this.#admitted.find(options?.id, subjectOf(entry, key), cost, nowMs, entry.settled)
   }
 
   /**
@@ -211,15 +233,17 @@ export class MemoryLimits implements NamedLimits {
    * changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
+    requireItems(items)
     return decideAll(
       items.map((item) => {
-        const entry = this.#entryOf(item.key, item)
-        const options = { ...item, limit: entry.name }
+        const { key, cost = 1 } = item
+        const entry = this.#entryOf(key, item)
+        const options = { cost, limit: entry.name }
         return {
-          subject: subjectOf(entry, item.key),
-          key: item.key,
-          peek: () => this.peek(item.key, options),
-          check: () => this.check(item.key, options),
+          subject: subjectOf(entry, key),
+          key,
+          peek: () => this.peek(key, options),
+          check: () => this.check(key, options),
           refund: (decision: Decision) => decision.receipt && this.refund(decision.receipt),
         }
       }),
@@ -237,11 +261,11 @@ export class MemoryLimits implements NamedLimits {
    *
    * @throws {RangeError} where the receipt is not of these limits or the units are out of range
    */
-  refund(receipt: Receipt, units: number = receipt.cost): void {
-    requireRefund(receipt, units)
+  refund(receipt: Receipt, units?: number): void {
+    const unused = requireRefund(receipt, units)
     const nowMs = this.#clock.now()
     const entry = this.#settle(receipt, nowMs)
-    if (entry !== null) this.#giveBack(entry, receipt, units, nowMs)
+    if (entry !== null) this.#giveBack(entry, receipt, unused, nowMs)
   }
 
   /**
@@ -250,7 +274,7 @@ export class MemoryLimits implements NamedLimits {
    * @throws {RangeError} where the receipt is not of these limits or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
-    requireActualCost(actualCost)
+    requireActualCost(receipt, actualCost)
     const nowMs = this.#clock.now()
     const entry = this.#settle(receipt, nowMs)
     if (entry === null) return
@@ -275,17 +299,19 @@ export class MemoryLimits implements NamedLimits {
     if (entry === undefined) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of these limits.`)
     }
+    // Throws where the rest of the receipt cannot be, while the one that was given stays open.
+    entry?.limit.refund(receipt.key, 0, receipt.chargedAtMs, nowMs)
     return entry?.settled.add(receipt, nowMs, settleWithinMs(entry.limit.policy)) ? entry : null
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
   charge(key: string, units: number, choice?: LimitChoice): void {
-    this.#charge(this.#entryOf(key, choice), key, requireNumber(units), this.#clock.now())
+    this.#charge(this.#chosen("charge", key, choice), key, requireNumber(units), this.#clock.now())
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   block(key: string, duration: Duration, choice?: LimitChoice): void {
-    const entry = this.#entryOf(key, choice)
+    const entry = this.#chosen("block", key, choice)
     const nowMs = this.#clock.now()
     entry.limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
     this.#note(entry, key, "block", 0, nowMs)
@@ -293,7 +319,7 @@ export class MemoryLimits implements NamedLimits {
 
   /** Ends a block. Whether there was one. */
   unblock(key: string, choice?: LimitChoice): boolean {
-    const entry = this.#entryOf(key, choice)
+    const entry = this.#chosen("unblock", key, choice)
     const hadBlock = entry.limit.unblock(key)
     if (hadBlock) this.#note(entry, key, "unblock", 0, this.#clock.now())
     return hadBlock
@@ -301,7 +327,7 @@ export class MemoryLimits implements NamedLimits {
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   reset(key: string, choice?: LimitChoice): boolean {
-    const entry = this.#entryOf(key, choice)
+    const entry = this.#chosen("reset", key, choice)
     const nowMs = this.#clock.now()
     const hadState = entry.limit.reset(key, nowMs)
     if (hadState) this.#note(entry, key, "reset", 0, nowMs)
@@ -310,13 +336,13 @@ export class MemoryLimits implements NamedLimits {
 
   /** A key's state without a check. */
   status(key: string, choice?: LimitChoice): KeyStatus {
-    return this.#entryOf(key, choice).limit.status(key, this.#clock.now())
+    return this.#chosen("tell the status", key, choice).limit.status(key, this.#clock.now())
   }
 
   /** A key's statistics. @throws {TypeError} where the limits were made without `stats: true` */
   stats(key: string, choice?: LimitChoice): KeyStats {
     this.#requireKept("statistics", this.#keepsStats, "stats: true")
-    return this.#entryOf(key, choice).limit.stats(key)
+    return this.#chosen("tell statistics", key, choice).limit.stats(key)
   }
 
   /**
@@ -325,6 +351,7 @@ export class MemoryLimits implements NamedLimits {
    * @throws {TypeError} where the limits were made without `names`; {LimitNotFound}
    */
   list(choice: LimitChoice & Page = {}): string[] {
+    requireNames("list keys", choice, LIST_NAMES)
     this.#requireKept("names", this.#names > 0, "names: 10_000")
     if (choice.limit !== undefined) this.#entryNamed(choice.limit)
     return pageOf([...new Set(this.#journal.keys(choice.limit).map(({ key }) => key))], choice)
@@ -336,7 +363,9 @@ export class MemoryLimits implements NamedLimits {
    *
    * @throws {TypeError} where the limits were made without `names` or `stats`; {LimitNotFound}
    */
-  top({ by, count = DEFAULT_TOP, limit }: Parameters<NamedLimits["top"]>[0]): TopEntry[] {
+  top(options: Parameters<NamedLimits["top"]>[0]): TopEntry[] {
+    checkNames("tell the top", options, TOP_NAMES)
+    const { by, count = DEFAULT_TOP, limit } = options
     this.#requireKept("names", this.#names > 0, "names: 10_000")
     this.#requireKept("statistics", this.#keepsStats, "stats: true")
     if (by !== "allowed" && by !== "denied") {
@@ -358,21 +387,24 @@ export class MemoryLimits implements NamedLimits {
    *
    * @throws {TypeError} where the limits were made without `history`; {LimitNotFound}
    */
-  history(key: string, { count = MOST_HISTORY, limit }: { count?: number } & LimitChoice = {}): HistoryEntry[] {
+  history(key: string, options: { readonly count?: number } & LimitChoice = {}): HistoryEntry[] {
+    requireNames("tell a history", options, HISTORY_NAMES)
+    const { count = MOST_HISTORY } = options
     this.#requireKept("histories", this.#historySize > 0, "names: 10_000, history: 100")
     requireCount(count)
     requireKey(key)
-    return this.#journal.history(this.#entryOf(key, limit === undefined ? {} : { limit }).name, key, count)
+    return this.#journal.history(this.#entryOf(key, options).name, key, count)
   }
 
   /** Why a check would be answered as it would be now. @throws as `peek` */
-  explain(key: string, options?: CheckOptions & LimitChoice): Explanation {
+  explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Explanation {
+    const cost = costToExplain(options)
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
     return explain({
       limit: entry.name,
       policy: entry.limit.policy,
-      decision: entry.limit.peek(key, costOf(options), nowMs),
+      decision: entry.limit.peek(key, cost, nowMs),
       status: entry.limit.status(key, nowMs),
       nowMs,
       recent: this.#journal.history(entry.name, key, DEFAULT_TOP),
@@ -381,6 +413,11 @@ export class MemoryLimits implements NamedLimits {
 
   #note(entry: LimitEntry, key: string, event: HistoryEntry["event"], units: number, atMs: number): void {
     this.#journal.note({ atMs, event, key, limit: entry.name, units })
+  }
+
+  #chosen(act: string, key: string, choice: LimitChoice | undefined): LimitEntry {
+    requireChoice(act, choice)
+    return this.#entryOf(key, choice)
   }
 
   #entryOf(key: string, choice: LimitChoice | undefined): LimitEntry {

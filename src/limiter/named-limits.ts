@@ -94,5 +94,5 @@ export interface NamedLimits {
   ): Awaitable<readonly TopEntry[]>
   /** A key's last events, newest first. */
   history(key: string, options?: { readonly count?: number } & LimitChoice): Awaitable<readonly HistoryEntry[]>
-  explain(key: string, options?: CheckOptions & LimitChoice): Awaitable<Explanation>
+  explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Awaitable<Explanation>
 }

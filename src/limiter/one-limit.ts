@@ -1,5 +1,6 @@
 import type { CheckOptions } from "../types/limiter.js"
 import type { SyncLimiter } from "./check-all.js"
+import { requireCheckOptions } from "./check-options.js"
 import type { NamedLimits } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
 
@@ -32,10 +33,14 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
  * ```
  */
 export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
+  const under = (options: CheckOptions | undefined) => {
+    requireCheckOptions(options)
+    return { ...options, limit: name }
+  }
   return {
     isSynchronous: ((limits as Partial<SyncLimiter>).isSynchronous === true) as OneLimit<Limits>["isSynchronous"],
-    check: (key, options) => limits.check(key, { ...options, limit: name }) as ReturnType<Limits["check"]>,
-    peek: (key, options) => limits.peek(key, { ...options, limit: name }) as ReturnType<Limits["peek"]>,
+    check: (key, options) => limits.check(key, under(options)) as ReturnType<Limits["check"]>,
+    peek: (key, options) => limits.peek(key, under(options)) as ReturnType<Limits["peek"]>,
     refund: ((receipt, units) => limits.refund(receipt, units)) as Limits["refund"],
     settle: ((receipt, actualCost) => limits.settle(receipt, actualCost)) as Limits["settle"],
     charge: (key, units) => limits.charge(key, units, { limit: name }) as ReturnType<Limits["charge"]>,

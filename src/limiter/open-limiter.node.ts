@@ -14,6 +14,7 @@ import {
   oneOf,
   READ_ELSEWHERE,
   required,
+  unfit,
   whole,
 } from "../policy/check-fields.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"
@@ -37,11 +38,11 @@ export interface OpenLimiterOptions {
    * at most what was not flushed.
    */
   readonly sync?: SyncMode
-  /** Under `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
+  /** Only with `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
   readonly flushEveryMs?: number
-  /** Under `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
+  /** Only with `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
   readonly flushEveryRecords?: number
-  /** Under `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
+  /** Only with `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
   readonly block?: number
   /** The policy of the default limit, for keys without a limit of their own. */
   readonly policy?: PolicyInput
@@ -70,6 +71,12 @@ export interface OpenLimiterOptions {
 }
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
+/** What would do nothing under the other modes. */
+const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "block", readonly SyncMode[]>> = {
+  flushEveryMs: ["ahead", "batch"],
+  flushEveryRecords: ["batch"],
+  block: ["ahead"],
+}
 const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   path: required({ allowed: "the path of a folder", fits: (value) => typeof value === "string" && value !== "" }),
   sync: oneOf(...SYNC_MODES),
@@ -163,6 +170,16 @@ function readOptions(options: OpenLimiterOptions) {
   checkFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
   const { flushEveryMs, flushEveryRecords, block, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
+  for (const [name, modes] of Object.entries(ONLY_UNDER)) {
+    const value = options[name as keyof typeof ONLY_UNDER]
+    if (value === undefined || modes.includes(sync)) continue
+    throw unfit(
+      "open a limiter",
+      name,
+      value,
+      `none with sync ${show(sync)}: that is for ${modes.map(show).join(" and ")}`,
+    )
+  }
   const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))

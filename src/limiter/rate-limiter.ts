@@ -1,5 +1,5 @@
 import { Core } from "../engine/core.js"
-import { LATEST_MS, UNITS_MAX } from "../engine/core-exports.js"
+import { LATEST_MS } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
 import { Limit, type OnFull } from "../engine/limit.js"
@@ -16,7 +16,7 @@ import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { costOf, requireActualCost, requireNumber, requireRefund } from "./check-options.js"
+import { costOf, requireActualCost, requireItems, requireNumber, requireRefund } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
@@ -146,8 +146,8 @@ export class RateLimiter implements Limiter {
 
   /** Under an id, an admission of the last 5 minutes is told again. */
   #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
-    const { id } = options
     const cost = costOf(options)
+    const { id } = options
     const nowMs = this.#clock.now()
     const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
     if (known) return known
@@ -208,16 +208,18 @@ export class RateLimiter implements Limiter {
    * else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
-    for (const { limit } of items)
-      if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
+    requireItems(items)
     return decideAll(
-      items.map((item) => ({
-        subject: item.key,
-        key: item.key,
-        peek: () => this.peek(item.key, item),
-        check: () => this.check(item.key, item),
-        refund: ({ receipt }) => receipt && this.refund(receipt),
-      })),
+      items.map(({ key, cost = 1, limit }) => {
+        if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
+        return {
+          subject: key,
+          key,
+          peek: () => this.peek(key, { cost }),
+          check: () => this.check(key, { cost }),
+          refund: ({ receipt }) => receipt && this.refund(receipt),
+        }
+      }),
     )
   }
 
@@ -263,9 +265,8 @@ export class RateLimiter implements Limiter {
    * @param units whole, 0 … the receipt's cost
    * @throws {RangeError} where the receipt is another limiter's or the units are out of range
    */
-  refund(receipt: Receipt, units: number = receipt.cost): void {
-    requireRefund(receipt, units)
-    this.#settle(receipt, units)
+  refund(receipt: Receipt, units?: number): void {
+    this.#settle(receipt, requireRefund(receipt, units))
   }
 
   /**
@@ -275,7 +276,7 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the receipt is another limiter's or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
-    requireActualCost(actualCost)
+    requireActualCost(receipt, actualCost)
     this.#settle(receipt, receipt.cost - actualCost)
   }
 
@@ -287,7 +288,6 @@ export class RateLimiter implements Limiter {
     if (limit === null || limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
-    checkWhole("settle", "receipt.cost", receipt.cost, 1, UNITS_MAX)
     // Throws where the rest of the receipt cannot be, while the one that was given stays open.
     limit.refund(key, 0, chargedAtMs, nowMs)
     if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return

@@ -1,4 +1,4 @@
-import { checkFields, type Kind, whole } from "../policy/check-fields.js"
+import { checkFields, having, type Kind, type Kinds, READ_ELSEWHERE, TEXT, whole } from "../policy/check-fields.js"
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
@@ -25,6 +25,12 @@ export interface WaitingLineOptions {
 
 export const MAX_WAITING: Kind = whole(0, 2 ** 32 - 1)
 const TIMEOUT_RANGE: DurationRange = { minMs: 0, maxMs: 315_360_000_000 }
+const ACQUIRE_KINDS: Kinds<AcquireOptions & LimitChoice> = {
+  cost: READ_ELSEWHERE,
+  timeout: READ_ELSEWHERE,
+  signal: having("throwIfAborted", "addEventListener"),
+  limit: TEXT,
+}
 const DEFAULT_MAX_WAITING = 10_000
 
 /** A call that waits. */
@@ -91,8 +97,10 @@ export class WaitingLine {
    * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
    * @throws {QueueFull} where `maxWaiting` calls wait; the signal's reason; and whatever the limiter's `check` throws
    */
-  acquire(key: string, { cost = 1, timeout, signal, limit }: AcquireOptions & LimitChoice = {}): Promise<Permit> {
+  acquire(key: string, options: AcquireOptions & LimitChoice = {}): Promise<Permit> {
     return new Promise((resolve, reject) => {
+      checkFields("wait", options, ACQUIRE_KINDS)
+      const { cost = 1, timeout, signal, limit } = options
       signal?.throwIfAborted()
       const timeoutMs =
         timeout === undefined ? NEVER_MS : parseDurationArgument("wait", "timeout", timeout, TIMEOUT_RANGE)

@@ -1,3 +1,4 @@
+import { COST, checkFields, either, FUNCTION, type Kinds, TEXT } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
@@ -15,12 +16,15 @@ export interface WrapOptions<This, Args extends unknown[]> {
   readonly cost?: number | ((this: This, ...args: Args) => number)
 }
 
+const WRAP_KINDS: Kinds<WrapOptions<never, never>> = { key: either(TEXT, FUNCTION), cost: COST }
+
 /**
  * A function that asks a limiter before each call, and throws `RateLimitExceeded` in place of the call where that is
  * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise.
  *
  * The charge stands whatever becomes of the call.
  *
+ * @throws {RangeError} where an option cannot be
  * @throws {RateLimitExceeded} from the wrapped function: it carries the decision, `retryAfterMs` and `retryAfter`
  * @example
  * ```ts
@@ -44,8 +48,10 @@ export function wrap<This, Args extends unknown[], Result>(
 export function wrap<This, Args extends unknown[], Result>(
   limiter: Checker,
   fn: (this: This, ...args: Args) => Result,
-  { key = fn.name || "anonymous", cost = 1 }: WrapOptions<This, Args> = {},
+  wrapOptions: WrapOptions<This, Args> = {},
 ): (this: This, ...args: Args) => Awaitable<Result> {
+  checkFields<WrapOptions<never, never>>("wrap", wrapOptions as WrapOptions<never, never>, WRAP_KINDS)
+  const { key = fn.name || "anonymous", cost = 1 } = wrapOptions
   return function limited(...args) {
     const options = { cost: typeof cost === "number" ? cost : cost.apply(this, args) }
     const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)

@@ -26,6 +26,7 @@ export const OBJECT: Kind = {
   allowed: "an object",
   fits: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 }
+export const BYTES: Kind = { allowed: "bytes", fits: (value) => value instanceof Uint8Array }
 export const FUNCTION: Kind = { allowed: "a function", fits: (value) => typeof value === "function" }
 export const CLOCK: Kind = {
   allowed: "an object with now()",
@@ -69,6 +70,9 @@ export function either(first: Kind, second: Kind): Kind {
   }
 }
 
+/** Units, or what tells them. The capacity of the policy, which may be less, is looked at where the policy is known. */
+export const COST: Kind = either(whole(0, 2 ** 31), FUNCTION)
+
 export function required(kind: Kind): Kind {
   return { ...kind, isRequired: true }
 }
@@ -82,17 +86,25 @@ export function required(kind: Kind): Kind {
  * @throws {RangeError} naming the field, its value and what is allowed
  */
 export function checkFields<T extends object>(act: string, fields: T, kinds: Kinds<T>, path = ""): void {
-  const names = Object.keys(kinds)
-  const known = names.join(", ")
-  if (!OBJECT.fits(fields)) {
-    throw unfit(act, path.slice(0, -1) || "options", fields, OBJECT.allowed)
-  }
-  for (const name of Object.keys(fields)) {
-    if (!names.includes(name)) throw unfit(act, "option", path + name, `${known}${nearestNameHint(name, names)}`)
-  }
+  checkNames(act, fields, Object.keys(kinds), path)
   for (const [name, { allowed, fits, isRequired }] of Object.entries<Kind>(kinds)) {
     const value: unknown = fields[name as keyof T]
     if (value === undefined ? isRequired : !fits(value)) throw unfit(act, path + name, value, allowed)
+  }
+}
+
+/**
+ * Refuses names that there are not, and what has none: costs the number of names that are given, and makes nothing while
+ * all is well, so that every call of a verb can afford it.
+ *
+ * @param path what stands before the name of a field, such as `"items[0]."`
+ * @throws {RangeError} naming the option and those that there are
+ */
+export function checkNames(act: string, fields: object, names: readonly string[], path = ""): void {
+  if (!OBJECT.fits(fields)) throw unfit(act, path.slice(0, -1) || "options", fields, OBJECT.allowed)
+  for (const name in fields) {
+    if (names.includes(name) || !Object.hasOwn(fields, name)) continue
+    throw unfit(act, "option", path + name, `${names.join(", ")}${nearestNameHint(name, names)}`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { PolicyError } from "../types/errors.js"
-import { isWhole } from "./check-fields.js"
+import { isWhole, unfit } from "./check-fields.js"
 import { nearestNameHint } from "./nearest-name.js"
 import { MAX_PERIOD_MS } from "./policy-range.js"
 
@@ -43,12 +43,8 @@ const DURATION = /^(\d+)(\.\d*)?\s*([A-Za-z]*)$/
  * parseDuration("offset", 0, { minMs: 0, maxMs: 59_999 }) // 0
  * ```
  */
-export function parseDuration(field: string, input: unknown, range: DurationRange = PERIOD_RANGE): number {
-  const durationMs = typeof input === "string" ? readText(field, input, range) : input
-  if (!isWhole(durationMs, range.minMs, range.maxMs) || Object.is(durationMs, -0)) {
-    throw new PolicyError(field, input, describe(range))
-  }
-  return durationMs
+export function parseDuration(field: string, input: unknown, range?: DurationRange): number {
+  return readDuration(input, range, (allowed) => new PolicyError(field, input, allowed))
 }
 
 /**
@@ -58,11 +54,7 @@ export function parseDuration(field: string, input: unknown, range: DurationRang
  * @throws {RangeError} naming the argument, its value and what is allowed
  */
 export function parseDurationArgument(doing: string, name: string, input: unknown, range?: DurationRange): number {
-  try {
-    return parseDuration(name, input, range)
-  } catch (error) {
-    throw new RangeError((error as PolicyError).message.replace("make a policy", doing))
-  }
+  return readDuration(input, range, (allowed) => unfit(doing, name, input, allowed))
 }
 
 /**
@@ -72,24 +64,37 @@ export function parseDurationArgument(doing: string, name: string, input: unknow
  * @throws {PolicyError} where there is no such unit
  */
 export function parseDurationUnit(field: string, value: string, unit: string): number {
+  return readUnit(unit, (allowed) => new PolicyError(field, value, allowed))
+}
+
+/** Makes the error of what cannot be, in the words of whoever asks. */
+type Refuse = (allowed: string) => Error
+
+function readDuration(input: unknown, range = PERIOD_RANGE, refuse: Refuse): number {
+  const durationMs = typeof input === "string" ? readText(input, range, refuse) : input
+  if (isWhole(durationMs, range.minMs, range.maxMs) && !Object.is(durationMs, -0)) return durationMs
+  throw refuse(describe(range))
+}
+
+function readUnit(unit: string, refuse: Refuse): number {
   const unitMs = UNIT_MS.get(unit)
   if (unitMs !== undefined) return unitMs
   const known = [...UNIT_MS.keys()]
-  throw new PolicyError(field, value, `a duration in one of ${known.join(", ")}${nearestNameHint(unit, known)}`)
+  throw refuse(`a duration in one of ${known.join(", ")}${nearestNameHint(unit, known)}`)
 }
 
-function readText(field: string, input: string, range: DurationRange): number {
+function readText(input: string, range: DurationRange, refuse: Refuse): number {
   const match = DURATION.exec(input.trim())
-  if (match === null) throw new PolicyError(field, input, describe(range))
+  if (match === null) throw refuse(describe(range))
   const [, count, fraction, unit] = match
   if (fraction !== undefined) {
-    throw new PolicyError(field, input, 'a whole number, as in "1500ms" for "1.5s"')
+    throw refuse('a whole number, as in "1500ms" for "1.5s"')
   }
   if (unit === "") {
-    throw new PolicyError(field, input, 'a whole number of ms, or a text such as "10s" with its unit')
+    throw refuse('a whole number of ms, or a text such as "10s" with its unit')
   }
   // A count beyond 2^53 loses digits here, but then the product is beyond every range and the caller refuses it.
-  return Number(count) * parseDurationUnit(field, input, unit!)
+  return Number(count) * readUnit(unit!, refuse)
 }
 
 function describe({ minMs, maxMs }: DurationRange): string {

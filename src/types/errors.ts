@@ -101,13 +101,24 @@ export class LimitNotFound extends SluiceError {
   declare readonly limit: string
   /** Whether `limit` is a limit's name, or a key that no limit is for. */
   declare readonly of: "limit" | "key"
+  /** What the message tells of the limits that there are, where that is known; `undefined` where it tells who lists them. */
+  declare readonly known: string | undefined
 
-  /** @param known what a message tells of the limits that there are */
-  constructor(limit: string, of: "limit" | "key" = "limit", known = "limits() lists those configured") {
-    super(`Cannot find the limit${of === "key" ? " of key" : ""} ${show(limit)}: ${known}.`)
+  constructor(limit: string, of: "limit" | "key" = "limit", known?: string) {
+    super(notFound(limit, of, known ?? "limits() lists those configured"))
     this.limit = limit
     this.of = of
+    this.known = known
   }
+
+  /** The message where the limits are listed by something else than `limits()`. */
+  messageWhere(listing: string): string {
+    return notFound(this.limit, this.of, this.known ?? listing)
+  }
+}
+
+function notFound(limit: string, of: "limit" | "key", known: string): string {
+  return `Cannot find the limit${of === "key" ? " of key" : ""} ${show(limit)}: ${known}.`
 }
 
 /** A wait for admission that would last, or lasted, longer than its timeout. Nothing was charged. */

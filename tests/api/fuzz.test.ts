@@ -83,7 +83,7 @@ const query = fc.oneof(
   },
 )
 
-/** Verbs that take no body do what they say whatever comes with it; these change nothing either. */
+/** Verbs that need no body do what they say where one that is there says nothing; these change nothing either. */
 const BODILESS = new Set(["/v1/log/flush", "/v1/log/compact", "/v1/log/verify"])
 
 describe("the API under malformed requests", () => {

@@ -106,6 +106,21 @@ describe("a request", () => {
     expect((await answerOf(await api.fetch(request))).json.error).toContain("no UTF-8")
   })
 
+  test.each(["flush", "compact", "verify"])("a body of /v1/log/%s may say nothing", async (verb) => {
+    const { ask } = serveApi({ a: "5/minute" })
+    const form = { "Content-Type": "application/x-www-form-urlencoded" }
+    for (const [body, headers] of [[undefined], ["", form], ["{}"]] as const) {
+      expect((await ask("POST", `/v1/log/${verb}`, body, headers)).status).toBe(200)
+    }
+    const refused = await ask("POST", `/v1/log/${verb}`, { force: true })
+    expect(refused).toMatchObject({
+      status: 400,
+      json: { error: 'Cannot read the request: field is "force", allowed is none.' },
+    })
+    expect((await ask("POST", `/v1/log/${verb}`, "force=1", form)).status).toBe(415)
+    expect((await ask("POST", `/v1/log/${verb}`, "x".repeat(65_537))).status).toBe(413)
+  })
+
   test("what fails inside is a 500 that tells nothing of it", async () => {
     const errors: unknown[] = []
     const { ask, limits } = serveApi({ a: "5/minute" }, { onError: (error) => errors.push(error) })

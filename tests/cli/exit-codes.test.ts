@@ -27,6 +27,12 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["serve --config FILE/broken.toml", "line 1, column 10"],
   ["serve --config FILE/wrong.toml", 'limits.a.policy.period is "fortnight"'],
   ["serve --token-file FILE/none", "Cannot read --token-file"],
+  ["serve --token-file FILE/none --token a-token-for-the-tests", "either --token or --token-file"],
+  [
+    "serve --sync ahead --flush-every-records 5",
+    "--flush-every-records is given, allowed is that only with --sync batch",
+  ],
+  ["serve --sync=", '--sync is "", allowed is one of always, ahead, batch'],
   ["serve --port 0 --token short", "the token has 5 characters"],
   ["serve --port 0 --log-file FILE/none/log", "Cannot write --log-file"],
   ["serve --port 0 --data-dir FILE/broken.toml", "it is a file, allowed is a folder"],
@@ -37,6 +43,14 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["check a -l api --cost 3", "cost 3 exceeds the capacity 2"],
   ["check a -l api --cost many", '--cost is "many"'],
   ["check a -l api --id LONG", "allowed is 1 to 64 printable ASCII characters"],
+  ["check a -l api --cost -5", '--cost is "-5", allowed is a whole number from 0 to 2147483648'],
+  ["check a -l api --cost", "--cost has no value, allowed is --cost N."],
+  ["check a --cost -l api", '--cost has no value before "-l", allowed is --cost N, or --cost=-l.'],
+  ["check a -l", "-l has no value, allowed is -l NAME."],
+  ["check a --costs 5", '"--costs" is no option (did you mean "cost"?)'],
+  ["check a --json=yes", '--json is "yes", allowed is --json alone.'],
+  ["check a --__proto__ 5", '"--__proto__" is no option'],
+  ["check a --token a-token-for-the-tests", "--token is given, allowed is that only with --server"],
   ["check a --data-dir FILE/none", "it is no data folder"],
   ["check a --server nowhere", 'url is "nowhere", allowed is an http or https URL'],
   ["check a --server http://me:secret@nowhere", "without credentials"],
@@ -56,7 +70,9 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["limit check-all a@nope", NO_LIMIT],
   ["limit check-all a@api a@api", "twice"],
   ["limit check-all a=3@api", "exceeds the capacity"],
-  ["limit check-all a=99999999999@api", "Cannot take units: units is 99999999999"],
+  ["limit check-all a=99999999999@api", 'the cost of "a" is "99999999999", allowed is a whole number from 0'],
+  ["limit check-all a=-1@api", 'the cost of "a" is "-1", allowed is a whole number from 0'],
+  ["limit check-all b a=1.5", 'the cost of "a" is "1.5", allowed is a whole number from 0'],
   ["limit status EMPTY -l api", "a key is not empty"],
   ["limit status a -l nope", NO_LIMIT],
   ["limit reset EMPTY -l api", "a key is not empty"],
@@ -96,12 +112,32 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["completion csh", "allowed is one of bash, zsh, fish"],
 ]
 
+/** What is no command, and what is offered in its place. */
+const NO_COMMANDS = [
+  ["chekc a", '"chekc" is no command (did you mean "check"?)'],
+  ["limt add a 1/day", '"limt" is no command (did you mean "limit add"?)'],
+  ["block a 5s", '"block" is no command (did you mean "limit block"?)'],
+  ["limit ad", '"limit ad" is no command (did you mean "limit add"?), allowed are limit add'],
+  ["help chekc", '"chekc" is no command (did you mean "check"?)'],
+  ["nothing", '"nothing" is no command. sluice --help lists them.'],
+]
+
 describe("exit codes", () => {
   test.each(BAD_INPUT)("2 where the input is bad: %s", async (line, message) => {
     const words: Readonly<Record<string, string>> = { EMPTY: "", LONG }
     const args = line.split(" ").map((word) => words[word] ?? word.replace("FILE", scratch.path))
     const { code, err, out } = await sluice(...args)
     expect({ code, err, out }).toEqual({ code: 2, err: expect.stringContaining(message), out: "" })
+  })
+
+  test.each(NO_COMMANDS)("2 where there is no such command: %s", async (line, message) => {
+    expect(await sluice(...line.split(" "))).toEqual({ code: 2, err: expect.stringContaining(message), out: "" })
+  })
+
+  test("help of a command is what its --help tells", async () => {
+    const told = await sluice("help", "limit", "add")
+    expect(told).toEqual(await sluice("limit", "add", "--help"))
+    expect(told).toMatchObject({ code: 0, out: expect.stringContaining("sluice limit add NAME POLICY") })
   })
 
   test("every command is among those that were given bad input", () => {

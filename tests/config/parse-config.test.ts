@@ -62,7 +62,7 @@ addresses = ["198.51.100.7"]
 keys = ["ip:203.0.113.9"]
 
 [tiers.pro.limits]
-api_tier_1 = "1000/minute"
+api_tier_1 = "1000/minute leaky_bucket"
 
 [tenants.acme]
 tier = "pro"
@@ -251,6 +251,12 @@ describe("parseConfig()", () => {
     ["limits.a = { policy = '1/m', penalty = { status = [42], units = 1 } }", "limits.a.penalty.status[0]", "from 100"],
     ["limits.a = { policy = '1/m', delay = 'long' }", "limits.a.delay", "ms"],
     ["limits.a = { policy = '1/m', delay = 0 }", "limits.a.delay", "from 1 ms"],
+    ["limits.a = { policy = '1/m', delay = '1s' }", "limits.a.delay", "none without a leaky_bucket"],
+    [
+      "limits.a = { policy = '1/m' }\ngroups.g = { limits = ['a'], delay = '1s' }",
+      "groups.g.delay",
+      "none without a leaky_bucket",
+    ],
     ["allow = { address = ['192.0.2.1'] }", "a field of allow", 'did you mean "addresses"?'],
     ["deny = { addresses = ['192.0.2.1', 'localhost'] }", "deny.addresses[1]", "a network such as"],
     ["deny = { addresses = ['192.0.2.1/24'] }", "deny.addresses[0]", "whose bits after the prefix are 0"],

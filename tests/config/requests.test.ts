@@ -17,7 +17,6 @@ cost = 2
 
 [groups.api]
 limits = ["user", "org"]
-delay = "2s"
 
 [groups.api.penalty]
 status = [401, 403]
@@ -109,6 +108,23 @@ describe("rateLimitOptions() of a limit", () => {
     expect(rateLimitOptions(config, "user")).not.toHaveProperty("penalty")
     expect(rateLimitOptions(config, "user")).not.toHaveProperty("delay")
     expect(rateLimitOptions(parseConfig('limits.a.policy = "1/m"'), "a")).not.toHaveProperty("deny")
+  })
+
+  test("has a delay where a policy tells one that the request may have", () => {
+    const config = parseConfig(`
+      limits.a = { policy = "10/minute", delay = "5s" }
+      tiers.slow.limits.a = "10/minute leaky_bucket"
+      limits.b = { policy = "10/minute leaky_bucket" }
+      groups.g = { limits = ["a", "b"], delay = "1s" }
+    `)
+    expect(config.limits.get("a")!.maxDelayMs).toBe(5_000)
+    const options = rateLimitOptions(config, "a")
+    expect(options).not.toHaveProperty("delay")
+    rateLimit(() => new Response("ok"), options)
+    const byTier = rateLimitOptions(config, "a", { tier: () => "slow" })
+    expect(byTier).toMatchObject({ delay: { maxMs: 5_000 } })
+    rateLimit(() => new Response("ok"), byTier)
+    expect(rateLimitOptions(config, "g")).toMatchObject({ delay: { maxMs: 1_000 } })
   })
 
   test("denies what a delay would hold for longer", async () => {

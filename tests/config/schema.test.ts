@@ -38,10 +38,13 @@ describe("configSchema()", () => {
     { failure: { status: 503 }, jitter: { max: "10s" }, analytics: { sample_rate: 0.1 }, headers: { styles: [] } },
     { failure: { status: "429" }, logging: { level: "info", decisions: "all", format: "json" }, key_prefix: "p" },
     {
-      ...limit({ ...rule, delay: "5s", penalty: { status: [401, 403], units: 10 } }),
+      ...limit({ ...rule, algorithm: "leaky_bucket", delay: "5s", penalty: { status: [401, 403], units: 10 } }),
       groups: { g: { limits: ["a"] } },
     },
-    { ...limit(rule), groups: { g: { limits: ["a"], paths: ["/"], delay: 500, fail_mode: "open", timeout: "1s" } } },
+    {
+      ...limit({ ...rule, algorithm: "leaky_bucket" }),
+      groups: { g: { limits: ["a"], paths: ["/"], delay: 500, fail_mode: "open", timeout: "1s" } },
+    },
     { allow: { addresses: ["192.0.2.0/24", "2001:db8::/32"], keys: ["ip:192.0.2.1"] }, deny: {} },
     limit({ ...rule, allow: { keys: [] }, deny: { addresses: ["::1"] } }),
     { worker: { upstream: "https://example.com" }, defaults: { algorithm: "gcra", key: "api-key:X-Key" } },

@@ -49,7 +49,8 @@ describe("rateLimit() with delay", () => {
   })
 
   test("holds no other algorithm, and nothing in shadow mode or without being asked", async () => {
-    for (const options of [{ policy: "10/second", delay: true }, { shadow: true, delay: true }, { delay: false }, {}]) {
+    const gcra = () => "10/second"
+    for (const options of [{ policy: gcra, delay: true }, { shadow: true, delay: true }, { delay: false }, {}]) {
       const { served, limited } = limitedBy(options)
       await limited(requestOf())
       await limited(requestOf())
@@ -68,6 +69,22 @@ describe("rateLimit() with delay", () => {
     expect((await work).status).toBe(200)
     const gone = new Request("http://localhost/", { signal: controller.signal })
     expect((await limited(gone)).status).toBe(200)
+  })
+
+  test("is refused where no policy tells a delay, and where one of several does it is not", () => {
+    const text = "allowed is none without a leaky_bucket: no other algorithm tells a delay."
+    expect(() => limitedBy({ policy: "10/second", delay: true })).toThrow(
+      new RangeError(`Cannot rate limit: delay is true, ${text}`),
+    )
+    const served = ok
+    const limits = [{ policy: "10/second" }, { policy: "10/minute; 100/hour" }]
+    expect(() => rateLimit(served, { limits, delay: { maxMs: 5 } })).toThrow(
+      new RangeError(`Cannot rate limit: delay is {"maxMs":5}, ${text}`),
+    )
+    rateLimit(served, { limits, delay: false })
+    rateLimit(served, { limits: [...limits, { policy, name: "shaped" }], delay: true })
+    rateLimit(served, { limits: [...limits, { policy: () => "1/second" }], delay: true })
+    rateLimit(served, { policy: "10/second; 100/minute leaky_bucket", delay: true })
   })
 
   test.each([0, -1, 1.5, 2 ** 31, Number.NaN])("refuses maxMs %s", (maxMs) => {

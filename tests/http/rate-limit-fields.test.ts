@@ -217,3 +217,17 @@ describe("headerStyles()", () => {
     expect(() => headerStyles(style as "legacy")).toThrow(RangeError)
   })
 })
+
+describe("rateLimitFields() with options that cannot be", () => {
+  test.each([
+    [{ header: "legacy" }, 'option is "header", allowed is headers, legacyReset, quotaUnit, partitionKey'],
+    [{ legacyReset: "delt" }, 'legacyReset is "delt", allowed is "epoch" or "delta"'],
+    [{ partitionKey: "secret" }, 'partitionKey is "secret", allowed is bytes'],
+    [{ quotaUnit: "é" }, "allowed is printable ASCII"],
+    ["legacy", 'options is "legacy", allowed is an object'],
+  ])("refuses %j", (context, text) => {
+    const call = () => rateLimitFields(policy, decisionOf(), 0, context as FieldContext)
+    expect(call).toThrow(RangeError)
+    expect(call).toThrow(text)
+  })
+})

@@ -3,11 +3,13 @@ import { DatabaseSync } from "node:sqlite"
 import { describe, expect, test } from "vitest"
 import { Ledger } from "../../src/ledger/ledger.js"
 import { longestPrefix } from "../../src/ledger/longest-prefix.js"
+import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
 import { EXAMPLE_RECORDS, exampleRows } from "./example-store.js"
 import { FORMAT_1_ROWS } from "./format-1-store.js"
 import { FORMAT_2_ROWS } from "./format-2-store.js"
+import { FORMAT_3_ROWS } from "./format-3-store.js"
 import { readRows, replaceRows } from "./rows.js"
 import { core } from "./script-run.js"
 import { WatchedPort } from "./watched-port.js"
@@ -62,20 +64,22 @@ test("the example of docs/log-format.md is a store that opens, with one record o
   await ledger.close()
 })
 
+function portOf(rows: readonly { readonly id: number; readonly hex: string }[]): LedgerPort {
+  const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
+  replaceRows(
+    port,
+    rows.map(({ id, hex }) => ({ id, body: Uint8Array.from(Buffer.from(hex, "hex")) })),
+  )
+  return port
+}
+
 describe.each([
   { format: 1, rows: FORMAT_1_ROWS, records: 9 },
   { format: 2, rows: FORMAT_2_ROWS, records: 15 },
 ])("a store of format $format", ({ format, rows, records }) => {
-  const layOut = () => {
-    const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
-    replaceRows(
-      port,
-      rows.map(({ id, hex }) => ({ id, body: Uint8Array.from(Buffer.from(hex, "hex")) })),
-    )
-    return port
-  }
+  const layOut = () => portOf(rows)
 
-  test("is compacted into format 3 when it is opened, and its history stays", async () => {
+  test("is compacted into format 4 when it is opened, and its history stays", async () => {
     const port = layOut()
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
@@ -83,11 +87,11 @@ describe.each([
     expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
     expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
-      [-131_072, 3],
+      [-131_072, 4],
       [0, format],
       [1, format],
-      [2, 3],
-      [3, 3],
+      [2, 4],
+      [3, 4],
     ])
     expect(readRows(port).find(({ id }) => id === 1)).toEqual(before.find(({ id }) => id === 1))
     expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
@@ -102,7 +106,7 @@ describe.each([
     await again.close()
   })
 
-  test("is as it was, or of format 3, wherever that breaks off", async () => {
+  test("is as it was, or of format 4, wherever that breaks off", async () => {
     for (let atWrite = 1; ; atWrite++) {
       for (const when of ["before", "after"] as const) {
         const port = layOut()
@@ -133,6 +137,49 @@ describe.each([
       [2, format],
     ])
     replaceRows(port, kept)
+    const ledger = await Ledger.open(port, { core })
+    expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    await ledger.close()
+  })
+})
+
+describe("a store of format 3", () => {
+  const formats = (port: LedgerPort) => readRows(port).map(({ id, body }) => [id, body[1]])
+
+  test("is opened as it is, and goes on in format 4 row by row", async () => {
+    const port = portOf(FORMAT_3_ROWS)
+    const before = readRows(port)
+    const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
+    const limit = ledger.limit("api")!
+    expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
+    expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    expect(readRows(port)).toEqual(before)
+    expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
+    await ledger.commit()
+    expect(formats(port)).toEqual([
+      [-65_536, 3],
+      [0, 3],
+      [1, 3],
+      [2, 4],
+    ])
+    expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 18, replayEqualsLive: true })
+    await ledger.close()
+    const again = await Ledger.open(port, { core, names: true })
+    expect(again.limit("api")!.keys.stats("b").totalAllowed).toBe(1)
+    await again.compact()
+    expect(await again.verify()).toMatchObject({ replayEqualsLive: true })
+    await again.close()
+  })
+
+  test("is repaired where its history is lost", async () => {
+    const port = portOf(FORMAT_3_ROWS)
+    const { gaveUp, rows } = await longestPrefix(
+      port,
+      core,
+      readRows(port).filter(({ id }) => id !== 1),
+    )
+    expect(gaveUp).toEqual([{ row: "segment 1", failure: "it is missing" }])
+    replaceRows(port, rows)
     const ledger = await Ledger.open(port, { core })
     expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     await ledger.close()

@@ -64,7 +64,7 @@ export class WatchedPort implements LedgerPort {
   }
 }
 
-/** A store whose hashes take turns of the event loop, so that callers come while a commit is being made. */
+/** A store whose commits and hashes wait for turns of the event loop, so that callers come meanwhile. */
 export function slowPort(port: LedgerPort): LedgerPort {
   return {
     sql: port.sql,
@@ -73,7 +73,11 @@ export function slowPort(port: LedgerPort): LedgerPort {
       await turn()
       return hash
     },
-    defer: (work) => port.defer(work),
+    defer: (work) => {
+      void turn()
+        .then(turn)
+        .then(() => port.defer(work))
+    },
     after: (ms, work) => port.after(ms, work),
   }
 }

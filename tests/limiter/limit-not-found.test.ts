@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest"
+import { problemAnswer } from "../../src/api/problem-answer.js"
+import { reviveError } from "../../src/client/revive-error.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
+import { LimitNotFound } from "../../src/types/errors.js"
 import { serveApi } from "../api/serve-api.js"
 
 describe("LimitNotFound", () => {
@@ -19,6 +22,24 @@ describe("LimitNotFound", () => {
   test("of a limiter that has one limit says that", () => {
     expect(() => new RateLimiter("2/minute").checkAll([{ key: "a", limit: "api" }])).toThrow(
       'Cannot find the limit "api": this limiter has one.',
+    )
+  })
+
+  test("in the API tells what is known in place of the listing, and the client makes the same error of it", async () => {
+    const { ask } = serveApi({ api: "2/minute" })
+    const hostile = await ask("POST", "/v1/check", { key: ": limits() lists" })
+    expect(hostile.json).toMatchObject({
+      detail: 'Cannot find the limit of key ": limits() lists": GET /v1/limits lists those configured.',
+    })
+    const error = new LimitNotFound("apy", "limit", "the configuration has api")
+    expect(error.messageWhere("somebody lists them")).toBe(error.message)
+    const { status, body } = problemAnswer(error)
+    const revived = reviveError(status, JSON.parse(String(body)), null)
+    expect(revived).toEqual(error)
+    expect(revived).toMatchObject({ known: "the configuration has api", limit: "apy", of: "limit" })
+    const other = reviveError(400, JSON.parse(String(problemAnswer(new LimitNotFound("apy")).body)), null)
+    expect((other as LimitNotFound).messageWhere("sluice limit list tells them")).toBe(
+      'Cannot find the limit "apy": sluice limit list tells them.',
     )
   })
 

@@ -121,6 +121,40 @@ describe("SlidingWindowLog", () => {
   })
 })
 
+describe("options that there are not", () => {
+  const rate = { rate: "4/minute", capcity: 2 } as never
+  const window = { limit: 4, window: "1m", ancor: "first" } as never
+  test.each([
+    [
+      "TokenBucket",
+      () => new TokenBucket(rate),
+      '"capcity", allowed is rate, capacity, refill, clock (did you mean "capacity"?)',
+    ],
+    [
+      "LeakyBucket",
+      () => new LeakyBucket(rate),
+      '"capcity", allowed is rate, capacity, clock (did you mean "capacity"?)',
+    ],
+    ["Gcra", () => new Gcra(rate), '"capcity", allowed is rate, burst, clock'],
+    [
+      "FixedWindow",
+      () => new FixedWindow(window),
+      '"ancor", allowed is limit, window, anchor, offset, clock (did you mean "anchor"?)',
+    ],
+    ["SlidingWindow", () => new SlidingWindow(window), '"ancor", allowed is limit, window, clock'],
+    ["SlidingWindowLog", () => new SlidingWindowLog(window), '"ancor", allowed is limit, window, clock'],
+  ])("%s refuses them", (_name, make, text) => {
+    expect(make).toThrow(new RangeError(`Cannot make a limiter: option is ${text}.`))
+  })
+
+  test("nor is a clock one that tells no time", () => {
+    expect(() => new Gcra({ rate: 1, clock: {} as never })).toThrow(
+      new RangeError("Cannot make a limiter: clock is {}, allowed is an object with now()."),
+    )
+    expect(() => new Gcra("4/minute" as never)).toThrow('options is "4/minute", allowed is an object')
+  })
+})
+
 describe("every class for one limit", () => {
   const clock = new ManualClock(START_MS)
   const made = [

@@ -217,11 +217,11 @@ describe("LimiterObject of a newer format", () => {
     await limiter.check("a")
     const rows = (await rowsOf(object()))!
     for (const { id, body } of rows) {
-      const newer = withBody(rows, id, await withFormat(body, 4))
+      const newer = withBody(rows, id, await withFormat(body, 5))
       await replaceRows(object(), newer)
       const error = await limiter.check("a").catch((thrown: unknown) => thrown)
       expect(error).toBeInstanceOf(StoreVersion)
-      expect(error).toMatchObject({ code: "STORE_VERSION", found: 4, supported: 3 })
+      expect(error).toMatchObject({ code: "STORE_VERSION", found: 5, supported: 4 })
       expect(await rowsOf(object())).toEqual(newer)
     }
   })

@@ -56,6 +56,7 @@ describe("readSettings()", () => {
           deny: { keys: ["ip:198.51.100.1"] },
           penalty: { status: [401], units: 3 },
           delay: "5s",
+          policy: "10/minute leaky_bucket",
         },
       ],
     })
@@ -109,6 +110,7 @@ describe("readSettings()", () => {
     [[{ ...API, deny: { addresses: ["192.0.2.1/24"] } }], "LIMITS[0].deny.addresses[0]"],
     [[{ ...API, penalty: { units: 1 } }], "LIMITS[0].penalty.status"],
     [[{ ...API, delay: "soon" }], "LIMITS[0].delay"],
+    [[{ ...API, delay: "5s" }], "LIMITS[0].delay"],
     [[{ ...API, key: "" }], "LIMITS[0].key"],
     [[{ ...API, key: "adress" }], "LIMITS[0].key"],
     [[{ ...API, key: "address:x" }], "LIMITS[0].key"],

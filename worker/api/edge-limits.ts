@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
+import { kept } from "../../src/api/kept.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { explain } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
@@ -18,6 +19,7 @@ import { limitLabel } from "../../src/metrics/limit-label.js"
 import type { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
+import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { LimitNotFound, show } from "../../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
@@ -56,6 +58,8 @@ const DEFAULT_COUNT = 100
 const DEFAULT_TOP = 10
 const MOST_TOLD = 1_000
 const RECENT = 10
+const KEEP_TOP_MS = 1_000
+const MOST_TOPS = 32
 const VERIFIED_OF_SHARD = 2
 /** Keys whose logs are read at the same time. */
 const MOST_VERIFIED = 8
@@ -70,6 +74,8 @@ const CONFIGURED = "configured"
  */
 export class EdgeLimits implements NamedLimits {
   readonly #parts: EdgeLimitsParts
+  /** The questions for the top that were asked lately; each keeps its answer for a while. */
+  readonly #tops = new Map<string, () => Promise<readonly TopEntry[]>>()
 
   constructor(parts: EdgeLimitsParts) {
     this.#parts = parts
@@ -263,9 +269,21 @@ export class EdgeLimits implements NamedLimits {
     return pages.flat().sort(inNameOrder).slice(0, count)
   }
 
-  async top({ by, count = DEFAULT_TOP, limit }: Parameters<NamedLimits["top"]>[0]): Promise<TopEntry[]> {
+  /** Up to a second old: the question goes to all shards, and a dashboard asks it again and again. */
+  async top({ by, count = DEFAULT_TOP, limit }: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
     requireCount(count)
     const scope = limit === undefined ? null : (await this.#named(limit)).scope
+    const question = `${by} ${count} ${scope ?? ""}`
+    let ask = this.#tops.get(question)
+    if (ask === undefined) {
+      if (this.#tops.size >= MOST_TOPS) this.#tops.delete(this.#tops.keys().next().value!)
+      ask = kept(() => this.#askTop(by, count, scope), KEEP_TOP_MS, systemClock)
+      this.#tops.set(question, ask)
+    }
+    return ask()
+  }
+
+  async #askTop(by: "allowed" | "denied", count: number, scope: string | null): Promise<readonly TopEntry[]> {
     await this.#parts.reporter.flush()
     const rows = (await this.#parts.registry.fromKeys((shard) => shard.top(by, scope, count))).flat()
     const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
@@ -285,7 +303,7 @@ export class EdgeLimits implements NamedLimits {
     return events.map((event) => ({ ...event, key, limit: name }))
   }
 
-  async explain(key: string, options: CheckOptions & LimitChoice = {}): Promise<Explanation> {
+  async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
     const { name, policy, limiter } = await this.#limitFor(key, options)
     const { cost } = options
     const [decision, status, recent] = await Promise.all([

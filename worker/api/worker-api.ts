@@ -1,9 +1,11 @@
 import { version } from "#version"
 import { createApi } from "../../src/api/create-api.js"
+import { kept } from "../../src/api/kept.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { RecentIds } from "../../src/metrics/recent-ids.js"
+import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import type { EdgeLimiter } from "../edge-limiter.js"
 import type { LimiterObject } from "../limiter-object.js"
@@ -101,13 +103,15 @@ function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
     flush: () => reporter.flush(),
     compact: () => NOTHING_TO_COMPACT,
     verify: () => limits.verify(),
-    async doctor() {
-      const { ok, records, problems } = await limits.verify()
-      const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
-      return [{ name: "store", ok, detail }]
-    },
+    doctor: kept(() => diagnose(limits), KEEP_COUNTS_MS, systemClock),
     gauges: () => ({}),
   }
+}
+
+async function diagnose(limits: EdgeLimits) {
+  const { ok, records, problems } = await limits.verify()
+  const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
+  return [{ name: "store", ok, detail }]
 }
 
 /** What all isolates counted. */

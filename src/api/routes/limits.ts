@@ -1,8 +1,9 @@
 import { inParallel } from "../../limiter/in-parallel.js"
 import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "../../limiter/named-limits.js"
+import { parseDuration, parseDurationUnit } from "../../policy/parse-duration.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, RuleInput } from "../../policy/policy.js"
-import { LimitNotFound } from "../../types/errors.js"
+import { LimitNotFound, show } from "../../types/errors.js"
 import { jsonAnswer, statusJson } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
 import { algorithm, duration, key, limitName, policy, status } from "../fields.js"
@@ -62,34 +63,37 @@ const definition = object(
 /** The key's or limit's name, and what its policy is to be. */
 function readDefinition(body: Read<typeof definition>): { name: string; policy: PolicyInput } {
   const { key: ofKey, name, rate, per, limit, period, policy: whole, ...rest } = body
-  if ((ofKey === undefined) === (name === undefined)) {
-    throw new RequestError(400, "Cannot define a limit: allowed is either a key or a name.")
-  }
-  const sources = [rate, limit, whole].filter((source) => source !== undefined)
-  if (sources.length !== 1) {
-    throw new RequestError(400, "Cannot define a limit: allowed is one of rate, limit and policy.")
+  if ((ofKey === undefined) === (name === undefined)) throw refused({ key: ofKey, name }, "either a key or a name")
+  if ([rate, limit, whole].filter((source) => source !== undefined).length !== 1) {
+    throw refused({ rate, limit, policy: whole }, "one of rate, limit and policy")
   }
   const isText = whole !== undefined || typeof rate === "string"
   if (isText && (per ?? period ?? Object.values(rest)[0]) !== undefined) {
-    throw new RequestError(
-      400,
-      "Cannot define a limit: a policy in short form or of rules says all, allowed is no other field beside it.",
-    )
+    throw refused({ per, period, ...rest }, "none of these: a policy in short form or of rules says all")
   }
   if ((rate === undefined && per !== undefined) || (limit === undefined && period !== undefined)) {
-    throw new RequestError(400, "Cannot define a limit: allowed is rate with per, or limit with period.")
+    throw refused({ rate, per, limit, period }, "rate with per, or limit with period")
   }
+  const periodMs = () => (rate === undefined ? readPeriod("period", period) : readPeriod("per", per))
   const input = isText
     ? ((whole ?? rate) as PolicyInput)
-    : // A period that is not given is one that the policy's own reader refuses.
-      ({ ...rest, limit: rate ?? limit, period: inUnits(per ?? period) } as RuleInput)
+    : ({ ...rest, limit: rate ?? limit, period: periodMs() } as RuleInput)
   const parsed = parsePolicy(input)
   return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: named(parsed, name) }
 }
 
-/** A unit alone, as in `per: "minute"`, is one of it. */
-function inUnits(period: string | number | undefined): string | number | undefined {
-  return typeof period === "string" && /^[A-Za-z]+$/.test(period) ? `1${period}` : period
+/** The error of fields that cannot be together, or are missing: tells those that were given. */
+function refused(fields: Readonly<Record<string, unknown>>, allowed: string): RequestError {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const told = given.map(([field, value]) => `${field} is ${show(value)}`).join(" and ")
+  const missing = `none of ${Object.keys(fields).join(", ")} is given`
+  return new RequestError(400, `Cannot define a limit: ${told || missing}, allowed is ${allowed}.`)
+}
+
+/** A unit alone, as in `per: "minute"`, is one of it. @throws {PolicyError} in the request's own name for the field */
+function readPeriod(field: "per" | "period", period: string | number | undefined): number {
+  const isUnit = typeof period === "string" && /^[A-Za-z]+$/.test(period)
+  return isUnit ? parseDurationUnit(field, period, period) : parseDuration(field, period)
 }
 
 /** A policy whose rules bear the limit's name where the user gave them none, so that headers and metrics tell it. */

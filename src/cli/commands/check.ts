@@ -1,9 +1,10 @@
 import type { Decision } from "../../types/decision.js"
+import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
 import { formatNumber, formatSpan } from "../format.js"
-import { limitChoice, textOption, wholeOption } from "../option-values.js"
+import { limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
 
@@ -54,8 +55,11 @@ function checkCommand(name: string): Command {
 export const check = checkCommand("check")
 export const limitCheck = checkCommand("limit check")
 
-/** `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. */
-const ITEM = /^(?<key>.+?)(?:=(?<cost>\d+))?(?:@(?<limit>[^@=]+))?$/s
+/**
+ * `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. Any number is a cost, so that a wrong one
+ * is told, and not charged as a part of the key.
+ */
+const ITEM = /^(?<key>.+?)(?:=(?<cost>[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?))?(?:@(?<limit>[^@=]+))?$/is
 
 export const limitCheckAll: Command = {
   name: "limit check-all",
@@ -71,7 +75,11 @@ export const limitCheckAll: Command = {
     const items = call.positionals.map((text) => {
       const { key = text, cost, limit } = ITEM.exec(text)?.groups ?? {}
       const choice = limit === undefined ? limitChoice(call) : { limit }
-      return { key, ...(cost !== undefined && { cost: Number(cost) }), ...choice }
+      return {
+        key,
+        ...(cost !== undefined && { cost: readWhole(`the cost of ${show(key)}`, cost, 0, MOST_UNITS) }),
+        ...choice,
+      }
     })
     const all = await limits.checkAll(items)
     write(call, all, () => all.decisions.map((decision) => sayDecision(call, decision)).join(""))

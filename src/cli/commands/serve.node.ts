@@ -44,9 +44,12 @@ function readBind(call: CommandCall): { host: string; port: number } {
 
 function readToken(call: CommandCall, host: string): string | null {
   const file = textOption(call, "token-file")
+  const written = textOption(call, "token")
+  if (file !== undefined && written !== undefined) {
+    throw new UsageError("Cannot serve: allowed is either --token or --token-file.")
+  }
   const token =
-    textOption(call, "token") ??
-    (file === undefined ? call.terminal.env["SLUICE_TOKEN"] : readNamedFile("--token-file", file).trim())
+    written ?? (file === undefined ? call.terminal.env["SLUICE_TOKEN"] : readNamedFile("--token-file", file).trim())
   if (token !== undefined && token !== "") {
     // Before a folder is made or opened for it.
     requireTokenText(token)
@@ -139,6 +142,9 @@ export const serve: Command = {
     const flushEveryRecords = wholeOption(call, "flush-every-records", 1, 1_000_000)
     if (sync === "always" && (flushEveryMs ?? flushEveryRecords) !== undefined) {
       throw new UsageError("Cannot serve: with --sync always every answer is flushed, allowed is no --flush-every.")
+    }
+    if (sync === "ahead" && flushEveryRecords !== undefined) {
+      throw new UsageError("Cannot serve: --flush-every-records is given, allowed is that only with --sync batch.")
     }
     const maxConnections = wholeOption(call, "max-connections", 1, 1_000_000)
     const label = keyLabel(choiceOption(call, "metrics-keys", ["off", "plain", "hash"]) ?? "off", token)

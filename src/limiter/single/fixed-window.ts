@@ -24,10 +24,12 @@ export interface FixedWindowOptions extends WindowOptions {
  * window.retryAfterMs(2) // 15_000
  * ```
  */
-export class FixedWindow extends Window {
+export class FixedWindow extends Window<FixedWindowOptions> {
   /** @throws {PolicyError} where limit, window, anchor or offset cannot be */
-  constructor({ limit, window, anchor = "epoch", offset, clock }: FixedWindowOptions) {
-    const rule = { limit, period: window, algorithm: "fixed_window", anchor } as const
-    super(offset === undefined ? rule : { ...rule, offset }, clock && { clock })
+  constructor(options: FixedWindowOptions) {
+    super(options, ["limit", "window", "anchor", "offset"], ({ limit, window, anchor = "epoch", offset }) => {
+      const rule = { limit, period: window, algorithm: "fixed_window", anchor } as const
+      return offset === undefined ? rule : { ...rule, offset }
+    })
   }
 }

@@ -21,13 +21,12 @@ export interface GcraOptions extends Pick<RateAndCapacity, "rate">, SingleLimitO
  * gcra.retryAfterMs() // 1_000
  * ```
  */
-export class Gcra extends SingleLimit {
+export class Gcra extends SingleLimit<GcraOptions> {
   /** @throws {PolicyError} where rate or burst cannot be */
-  constructor({ rate, burst, clock }: GcraOptions) {
-    super(
-      { ...ruleOfRate(burst === undefined ? { rate } : { rate, capacity: burst }), algorithm: "gcra" },
-      clock && { clock },
-    )
+  constructor(options: GcraOptions) {
+    super(options, ["rate", "burst"], ({ rate, burst }) => {
+      return { ...ruleOfRate(burst === undefined ? { rate } : { rate, capacity: burst }), algorithm: "gcra" }
+    })
   }
 
   get burst(): number {

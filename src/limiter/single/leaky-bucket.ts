@@ -20,10 +20,10 @@ import { SingleLimit, type SingleLimitOptions } from "./single-limit.js"
  * bucket.level // 2
  * ```
  */
-export class LeakyBucket extends SingleLimit {
+export class LeakyBucket extends SingleLimit<RateAndCapacity & SingleLimitOptions> {
   /** @throws {PolicyError} where rate or capacity cannot be */
-  constructor({ clock, ...options }: RateAndCapacity & SingleLimitOptions) {
-    super({ ...ruleOfRate(options), algorithm: "leaky_bucket" }, clock && { clock })
+  constructor(options: RateAndCapacity & SingleLimitOptions) {
+    super(options, ["rate", "capacity"], (rate) => ({ ...ruleOfRate(rate), algorithm: "leaky_bucket" }))
   }
 
   /** The most units that it holds. */

@@ -1,6 +1,7 @@
 import { Core } from "../../engine/core.js"
 import { Limit } from "../../engine/limit.js"
 import type { LimitDecision } from "../../engine/limit-decision.js"
+import { CLOCK, checkNames, unfit } from "../../policy/check-fields.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
 import { type Clock, systemClock } from "../../types/clock.js"
@@ -22,14 +23,25 @@ let sharedCore: Core | undefined
  * One limit without a key: what all low-level classes have in common. They share one WebAssembly core, where each takes
  * about 3 KB, freed when the object is collected.
  */
-export abstract class SingleLimit {
+export abstract class SingleLimit<Options extends SingleLimitOptions> {
   readonly policy: Policy
   readonly #clock: Clock
   readonly #limit: Limit
 
-  /** @throws {PolicyError} where the policy is not valid */
-  protected constructor(policy: PolicyInput, { clock = systemClock }: SingleLimitOptions = {}) {
-    this.policy = parsePolicy(policy)
+  /**
+   * @param names what there is to say, beside the clock
+   * @param policyOf the policy that the options say
+   * @throws {PolicyError} where that is not valid; {RangeError} where there is no such option
+   */
+  protected constructor(
+    options: Options,
+    names: readonly (keyof Options)[],
+    policyOf: (options: Options) => PolicyInput,
+  ) {
+    checkNames("make a limiter", options, [...(names as readonly string[]), "clock"])
+    const { clock = systemClock } = options
+    if (!CLOCK.fits(clock)) throw unfit("make a limiter", "clock", clock, CLOCK.allowed)
+    this.policy = parsePolicy(policyOf(options))
     this.#clock = clock
     sharedCore ??= new Core()
     this.#limit = new Limit(sharedCore, this.policy, {

@@ -19,7 +19,11 @@ import { Window, type WindowOptions } from "./window.js"
  */
 export class SlidingWindowLog extends Window {
   /** @throws {PolicyError} where limit or window cannot be */
-  constructor({ limit, window, clock }: WindowOptions) {
-    super({ limit, period: window, algorithm: "sliding_window_log" }, clock && { clock })
+  constructor(options: WindowOptions) {
+    super(options, ["limit", "window"], ({ limit, window }) => ({
+      limit,
+      period: window,
+      algorithm: "sliding_window_log",
+    }))
   }
 }

@@ -17,7 +17,7 @@ import { Window, type WindowOptions } from "./window.js"
  */
 export class SlidingWindow extends Window {
   /** @throws {PolicyError} where limit or window cannot be */
-  constructor({ limit, window, clock }: WindowOptions) {
-    super({ limit, period: window, algorithm: "sliding_window" }, clock && { clock })
+  constructor(options: WindowOptions) {
+    super(options, ["limit", "window"], ({ limit, window }) => ({ limit, period: window, algorithm: "sliding_window" }))
   }
 }

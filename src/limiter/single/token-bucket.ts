@@ -24,10 +24,12 @@ export interface TokenBucketOptions extends RateAndCapacity, SingleLimitOptions 
  * bucket.available // 10
  * ```
  */
-export class TokenBucket extends SingleLimit {
+export class TokenBucket extends SingleLimit<TokenBucketOptions> {
   /** @throws {PolicyError} where rate, capacity or refill cannot be */
-  constructor({ refill = "continuous", clock, ...options }: TokenBucketOptions) {
-    super({ ...ruleOfRate(options), algorithm: "token_bucket", refill }, clock && { clock })
+  constructor(options: TokenBucketOptions) {
+    super(options, ["rate", "capacity", "refill"], ({ refill = "continuous", ...rate }) => {
+      return { ...ruleOfRate(rate), algorithm: "token_bucket", refill }
+    })
   }
 
   /** The most tokens that it holds. */

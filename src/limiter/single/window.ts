@@ -10,7 +10,7 @@ export interface WindowOptions extends SingleLimitOptions {
 }
 
 /** What the three windows have in common. */
-export abstract class Window extends SingleLimit {
+export abstract class Window<Options extends WindowOptions = WindowOptions> extends SingleLimit<Options> {
   get limit(): number {
     return this.rule.limit
   }

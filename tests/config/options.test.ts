@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest"
+import { fromConfig, limitNameFor, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
+
+const TEXT = `
+  limits.api = { policy = "10/minute", deny = { keys = ["mallory"] } }
+  limits.org = { policy = "20/minute" }
+  groups.both = { limits = ["api", "org"] }
+  tiers.pro.limits.api = "100/minute"
+`
+const config = parseConfig(TEXT)
+/** Whatever a caller without types may write. */
+const any = (value: unknown) => value as never
+
+describe("options that there are not", () => {
+  test.each([
+    [
+      "parseConfig()",
+      () => parseConfig(TEXT, any({ enf: {} })),
+      'read the configuration: option is "enf", allowed is env',
+    ],
+    [
+      "parseConfig()",
+      () => parseConfig(TEXT, any({ env: "A=1" })),
+      'read the configuration: env is "A=1", allowed is an',
+    ],
+    ["fromConfig()", () => fromConfig(TEXT, any({ cloc: 1 })), 'make limits: option is "cloc", allowed is env, clock,'],
+    ["fromConfig()", () => fromConfig(TEXT, any({ limits: {} })), 'make limits: option is "limits", allowed is env'],
+    [
+      "policyFor()",
+      () => policyFor(config, "api", any({ teir: "pro" })),
+      'choose a policy: option is "teir", allowed is tenant, tier (did you mean "tier"?)',
+    ],
+    [
+      "policyFor()",
+      () => policyFor(config, "api", any("pro")),
+      'choose a policy: options is "pro", allowed is an object',
+    ],
+    ["limitNameFor()", () => limitNameFor(config, "api", any({ tennant: "acme" })), '(did you mean "tenant"?)'],
+    [
+      "rateLimitOptions()",
+      () => rateLimitOptions(config, "api", any({ tennant: () => "acme" })),
+      'rate limit: option is "tennant", allowed is tenant, tier,',
+    ],
+    [
+      "rateLimitOptions()",
+      () => rateLimitOptions(config, "api", any({ tier: "pro" })),
+      'rate limit: tier is "pro", allowed is a function',
+    ],
+    [
+      "rateLimitOptions()",
+      () => rateLimitOptions(config, "api", any({ log: console.info })),
+      "allowed is an object with info(), error()",
+    ],
+  ])("%s refuses them", (_name, call, text) => {
+    expect(call).toThrow(RangeError)
+    expect(call).toThrow(text)
+  })
+
+  test("check() refuses them, whatever is asked, and charges nothing", () => {
+    const limits = fromConfig(TEXT)
+    for (const [key, limit] of [
+      ["ada", "api"],
+      ["mallory", "api"],
+      ["ada", "both"],
+    ] as const) {
+      expect(() => limits.check(key, any({ limit, teir: "pro" }))).toThrow(
+        'Cannot check: option is "teir", allowed is cost, id, limit, tenant, tier (did you mean "tier"?).',
+      )
+      expect(() => limits.check(key, any({ limit, cost: "1" }))).toThrow(RangeError)
+      expect(() => limits.allow(key, any(5))).toThrow("Cannot check: options is 5, allowed is an object.")
+    }
+    expect(limits.limits.peek("ada", { limit: "api" }).remaining).toBe(10)
+    expect(limits.check("ada", { limit: "api", tier: "pro", tenant: null, cost: 2 }).remaining).toBe(98)
+  })
+})

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { ManualClock, RateLimiter } from "../../src/index.js"
+import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
+import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
+import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
+
+/** What comes of a call, be it thrown at once or later. */
+async function messageOf(call: () => unknown): Promise<string> {
+  try {
+    await call()
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`
+  }
+  return "nothing was refused"
+}
+
+describe("refund() and settle() of what is no receipt", () => {
+  const clock = new ManualClock(0)
+  const limits = { default: "10/minute" }
+  const one = new RateLimiter("10/minute", { clock })
+  const memory = new MemoryLimits({ limits, clock })
+  const view = oneLimit(memory, "default")
+  let calls = 0
+  const client = new SluiceClient("http://localhost", {
+    fetch: async () => {
+      calls += 1
+      return new Response("{}")
+    },
+  })
+  let embedded: EmbeddedLimiter
+
+  beforeAll(async () => {
+    embedded = await openLimiter({ path: temporaryFolder(), limits, clock })
+  })
+  afterAll(async () => {
+    await embedded.close()
+    removeFolders()
+  })
+
+  test.each([
+    [undefined, "undefined"],
+    [null, "null"],
+    [5, "5"],
+    ["a receipt", '"a receipt"'],
+    [[], "[]"],
+    [{}, "{}"],
+    [{ id: 5, cost: 1 }, '{"id":5,"cost":1}'],
+  ])("%j: a RangeError tells the receipt and what is allowed", async (receipt, shown) => {
+    for (const limiter of [one, memory, view, embedded, embedded.of("default"), client]) {
+      const text = (act: string) =>
+        `RangeError: Cannot ${act}: receipt is ${shown}, allowed is the receipt of an admission.`
+      expect(await messageOf(() => limiter.refund(receipt as never))).toBe(text("refund"))
+      expect(await messageOf(() => limiter.refund(receipt as never, 1))).toBe(text("refund"))
+      expect(await messageOf(() => limiter.settle(receipt as never, 1))).toBe(text("settle"))
+    }
+  })
+
+  test.each([undefined, 0, 1.5, "1", 2 ** 31 + 1])("nor is one whose cost is %j", async (cost) => {
+    for (const limiter of [one, memory, view, embedded, embedded.of("default"), client]) {
+      const receipt = { id: "x", key: "a", policy: "default", cost, chargedAtMs: 0 } as never
+      const text = `receipt.cost is ${JSON.stringify(cost)}, allowed is a whole number 1 to 2147483648.`
+      expect(await messageOf(() => limiter.refund(receipt))).toBe(`RangeError: Cannot refund: ${text}`)
+      expect(await messageOf(() => limiter.settle(receipt, 0))).toBe(`RangeError: Cannot settle: ${text}`)
+    }
+  })
+
+  test("one of elsewhere, or whose other fields cannot be, is refused and stays open", async () => {
+    for (const limiter of [one, memory, embedded]) {
+      const { receipt } = await limiter.check("a", { cost: 4 })
+      expect(await messageOf(() => limiter.refund({ ...receipt!, id: "other" }))).toContain(
+        "RangeError: Cannot settle receipt",
+      )
+      expect(await messageOf(() => limiter.refund({ ...receipt!, key: undefined as never }))).toMatch(/^KeyError: /)
+      expect(await messageOf(() => limiter.refund({ ...receipt!, chargedAtMs: "0" as never }))).toMatch(/^RangeError: /)
+      expect(await messageOf(() => limiter.refund(receipt!, 5))).toBe(
+        "RangeError: Cannot refund: units is 5, allowed is a whole number 0 to 4.",
+      )
+      expect((await limiter.peek("a")).remaining).toBe(6)
+      await limiter.refund(receipt!)
+      expect((await limiter.peek("a")).remaining).toBe(10)
+    }
+  })
+
+  test("the client refuses before it asks", () => expect(calls).toBe(0))
+})

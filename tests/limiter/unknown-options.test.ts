@@ -1,0 +1,190 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { parseConfig } from "../../src/config/index.js"
+import { limitsByConfig } from "../../src/config/limits-by-config.js"
+import { acquire, checkAll, limited, ManualClock, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
+import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
+import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
+import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
+
+const CHECK = "Cannot check: option is"
+
+/** What comes of a call, be it thrown at once or later. */
+async function messageOf(call: () => unknown): Promise<string> {
+  try {
+    await call()
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`
+  }
+  return "nothing was refused"
+}
+
+/** Whatever a caller without types may write. */
+const any = (value: unknown) => value as never
+
+describe("options that there are not", () => {
+  const clock = new ManualClock(0)
+  const limits = { default: "10/minute", login: "5/minute" }
+  const one = new RateLimiter("10/minute", { clock })
+  const memory = new MemoryLimits({ limits, clock, stats: true, names: 100, history: 10 })
+  const view = oneLimit(memory, "login")
+  const configured = limitsByConfig(memory, parseConfig('limits.default = { policy = "10/minute", cost = 2 }'))
+  const asked: string[] = []
+  const client = new SluiceClient("http://localhost", {
+    fetch: async (url) => {
+      asked.push(url)
+      return new Response("[]", { headers: { "Content-Type": "application/json" } })
+    },
+  })
+  let embedded: EmbeddedLimiter
+
+  beforeAll(async () => {
+    embedded = await openLimiter({ path: temporaryFolder(), limits, names: true, clock })
+  })
+  afterAll(async () => {
+    await embedded.close()
+    removeFolders()
+  })
+
+  test("check(), allow() and peek() of a limiter of one limit name the option and what there is", async () => {
+    const hint = `RangeError: ${CHECK} "costs", allowed is cost, id (did you mean "cost"?).`
+    for (const limiter of [one, view, embedded.of("login")]) {
+      expect(await messageOf(() => limiter.check("a", any({ costs: 5 })))).toBe(hint)
+      expect(await messageOf(() => limiter.peek("a", any({ costs: 5 })))).toBe(hint)
+      expect(await messageOf(() => limiter.check("a", any({ cost: 1, limit: "other" })))).toBe(
+        `RangeError: ${CHECK} "limit", allowed is cost, id.`,
+      )
+    }
+    expect(await messageOf(() => one.allow("a", any({ costs: 5 })))).toBe(hint)
+    expect(await messageOf(() => one.allow("a", any({ costs: 5, id: "x" })))).toBe(hint)
+    expect(await messageOf(() => embedded.of("login").allow("a", any({ costs: 5 })))).toBe(hint)
+  })
+
+  test("check(), allow() and peek() of several limits know the limit too", async () => {
+    const hint = `RangeError: ${CHECK} "costs", allowed is cost, id, limit (did you mean "cost"?).`
+    for (const limiter of [memory, configured, embedded]) {
+      for (const verb of ["check", "allow", "peek"] as const) {
+        expect(await messageOf(() => limiter[verb]("a", any({ costs: 5 })))).toBe(hint)
+      }
+    }
+    expect(await messageOf(() => memory.check("a", any({ limt: "login" })))).toContain('did you mean "limit"?')
+  })
+
+  test("what is no object is no options: a cost alone is not taken for one", async () => {
+    for (const [value, shown] of [
+      [5, "5"],
+      ["5", '"5"'],
+      [null, "null"],
+      [[5], "[5]"],
+    ]) {
+      const text = `RangeError: Cannot check: options is ${shown}, allowed is an object.`
+      for (const limiter of [one, view, memory, configured, embedded, embedded.of("login")]) {
+        expect(await messageOf(() => limiter.check("a", any(value)))).toBe(text)
+        expect(await messageOf(() => limiter.peek("a", any(value)))).toBe(text)
+      }
+      expect(await messageOf(() => one.allow("a", any(value)))).toBe(text)
+    }
+  })
+
+  test("what an option inherits is nobody's slip, and undefined is as if it were left out", () => {
+    const inherited = Object.create({ costs: 5 }, { cost: { value: 0, enumerable: true } })
+    expect(one.check("a", inherited).cost).toBe(0)
+    expect(one.peek("a", any({ cost: undefined, id: undefined })).cost).toBe(1)
+    expect(one.peek("a", undefined).cost).toBe(1)
+  })
+
+  test("checkAll() names the item", async () => {
+    const text = (names: string) =>
+      `RangeError: Cannot check all: option is "items[1].costs", allowed is ${names} (did you mean "cost"?).`
+    const items = any([{ key: "a" }, { key: "b", costs: 5 }])
+    for (const limiter of [one, memory, configured, embedded, embedded.of("login"), client]) {
+      expect(await messageOf(() => limiter.checkAll(items))).toBe(text("key, cost, limit"))
+      expect(await messageOf(() => limiter.checkAll(any([5])))).toBe(
+        "RangeError: Cannot check all: items[0] is 5, allowed is an object.",
+      )
+      expect(await messageOf(() => limiter.checkAll(any("ab")))).toBe(
+        'RangeError: Cannot check all: items is "ab", allowed is a list.',
+      )
+    }
+    const across = any([
+      { limiter: one, key: "a" },
+      { limiter: one, key: "b", costs: 5 },
+    ])
+    expect(await messageOf(() => checkAll(across))).toBe(text("limiter, key, cost"))
+  })
+
+  test("the other verbs of several limits name theirs", async () => {
+    const choice = any({ limt: "login" })
+    for (const limiter of [memory, configured, embedded, client]) {
+      const calls: [string, string, () => unknown][] = [
+        ["charge", "limit", () => limiter.charge("a", 1, choice)],
+        ["block", "limit", () => limiter.block("a", "1s", choice)],
+        ["unblock", "limit", () => limiter.unblock("a", choice)],
+        ["reset", "limit", () => limiter.reset("a", choice)],
+        ["tell the status", "limit", () => limiter.status("a", choice)],
+        ["tell statistics", "limit", () => limiter.stats("a", choice)],
+        ["list keys", "limit, after, count", () => limiter.list(choice)],
+        ["tell a history", "count, limit", () => limiter.history("a", choice)],
+        ["explain", "cost, limit", () => limiter.explain("a", choice)],
+      ]
+      for (const [act, names, call] of calls) {
+        expect(await messageOf(call)).toBe(
+          `RangeError: Cannot ${act}: option is "limt", allowed is ${names} (did you mean "limit"?).`,
+        )
+      }
+      expect(await messageOf(() => limiter.top(any({ by: "denied", limt: 5 })))).toBe(
+        'RangeError: Cannot tell the top: option is "limt", allowed is by, count, limit (did you mean "limit"?).',
+      )
+      expect(await messageOf(() => limiter.top(any(undefined)))).toBe(
+        "RangeError: Cannot tell the top: options is undefined, allowed is an object.",
+      )
+      expect(await messageOf(() => limiter.limits(any({ counts: 5 })))).toBe(
+        'RangeError: Cannot list limits: option is "counts", allowed is after, count (did you mean "count"?).',
+      )
+      expect(await messageOf(() => limiter.explain("a", any({ id: "x" })))).toBe(
+        'RangeError: Cannot explain: option is "id", allowed is cost, limit.',
+      )
+    }
+  })
+
+  test("the client refuses them before it asks, and what would take the place of the key", async () => {
+    expect(await messageOf(() => client.check("a", any({ costs: 5 })))).toBe(
+      `RangeError: ${CHECK} "costs", allowed is cost, id, limit, signal (did you mean "cost"?).`,
+    )
+    expect(await messageOf(() => client.peek("a", any({ key: "b" })))).toContain(`${CHECK} "key"`)
+    expect(await messageOf(() => client.checkAll([{ key: "a" }], any({ signals: 1 })))).toContain(
+      'option is "signals", allowed is signal (did you mean "signal"?)',
+    )
+    expect(await messageOf(() => client.events(any({ outcomes: "denied" })).next())).toBe(
+      'RangeError: Cannot read events: option is "outcomes", allowed is outcome, limit, replay, signal (did you mean "outcome"?).',
+    )
+    expect(asked).toEqual([])
+  })
+
+  test("acquire(), wrap() and limited() refuse theirs", async () => {
+    const slip = any({ timout: "1s" })
+    const text =
+      'RangeError: Cannot wait: option is "timout", allowed is cost, timeout, signal, limit (did you mean "timeout"?).'
+    expect(await messageOf(() => one.acquire("a", slip))).toBe(text)
+    expect(await messageOf(() => acquire(one, "a", slip))).toBe(text)
+    expect(await messageOf(() => new WaitingLine(one).acquire("a", slip))).toBe(text)
+    expect(await messageOf(() => acquire(one, "a", any({ signal: new AbortController() })))).toContain(
+      "signal is {}, allowed is an object with throwIfAborted(), addEventListener()",
+    )
+    const wrapText = 'RangeError: Cannot wrap: option is "keys", allowed is key, cost (did you mean "key"?).'
+    expect(await messageOf(() => wrap(one, () => 1, any({ keys: "a" })))).toBe(wrapText)
+    expect(await messageOf(() => one.wrap(() => 1, any({ keys: "a" })))).toBe(wrapText)
+    expect(await messageOf(() => wrap(one, () => 1, { cost: -1 }))).toBe(
+      "RangeError: Cannot wrap: cost is -1, allowed is a whole number 0 to 2147483648, or a function.",
+    )
+    const context = any({ kind: "method", name: "send" })
+    expect(await messageOf(() => limited(one, any({ keys: "a" }))(() => 1, context))).toBe(wrapText)
+  })
+
+  test("nothing was charged, blocked or forgotten by any of it", async () => {
+    expect(one.peek("a").remaining).toBe(10)
+    expect(memory.list()).toEqual([])
+    expect(await embedded.list()).toEqual([])
+    expect((await embedded.history("a")).map(({ event }) => event)).toEqual(["define"])
+  })
+})
