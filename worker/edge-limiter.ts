@@ -1,7 +1,6 @@
 import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
-import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
@@ -13,6 +12,7 @@ import type { Decision } from "../src/types/decision.js"
 import { CostError, LimitNotFound, StoreUnavailable, show } from "../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
+import { CallSharing } from "./call-sharing.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions } from "./edge-options.js"
 import { giveBackIdle, waitForDraw } from "./lease-timers.js"
@@ -27,6 +27,9 @@ const TENANT_MARK = "\t"
 
 /** How often a check waits for others' draws before it asks for itself. */
 const LEASE_TURNS = 8
+
+/** How long a check waits that may share a call, where nobody said: as in `checkAll`. */
+const SHARED_TIMEOUT_MS = 5_000
 
 /** The denials of each namespace that an isolate uses. */
 const sharedCaches = new WeakMap<object, DenialCache>()
@@ -55,7 +58,9 @@ export class EdgeLimiter implements Limiter {
   readonly #scope: string
   readonly #shards: number | undefined
   readonly #owner: EdgeLimiterOptions["owner"]
-  readonly #sync: SyncMode | undefined
+  readonly #subjectLimit: Omit<Subject, "key">
+  /** `null` where a call would end with the request that makes it, or others could not wait for it. */
+  readonly #sharing: CallSharing | null
   readonly #leases: LeasePool | null
   readonly #leaseTtlMs: number
   readonly #timeout: { readonly timeoutMs?: number }
@@ -66,7 +71,7 @@ export class EdgeLimiter implements Limiter {
   constructor(binding: DurableObjectNamespace<LimiterObject>, policy: PolicyInput, options: EdgeLimiterOptions = {}) {
     requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
-    const { name = defaultName(this.policy), tenant, shards, owner, sync, denialCache, timeoutMs } = options
+    const { name = defaultName(this.policy), tenant, shards, owner, sync, denialCache, timeoutMs, background } = options
     const lease = readLease(options.lease)
     this.#binding = binding
     this.#calls = new ObjectCalls(binding, options)
@@ -74,11 +79,22 @@ export class EdgeLimiter implements Limiter {
     this.#scope = `${options.jurisdiction ?? ""}\n`
     this.#shards = shards
     this.#owner = owner
-    this.#sync = sync
+    this.#subjectLimit = {
+      policy: this.policy.canonical,
+      ...(owner !== undefined && { limit: this.#name }),
+      ...(sync !== undefined && { sync }),
+    }
     this.#leases = lease && new LeasePool(lease)
     this.#leaseTtlMs = lease?.ttlMs ?? 0
     this.#timeout = timeoutMs === undefined ? {} : { timeoutMs }
-    this.#background = options.background ?? (() => undefined)
+    this.#background = background ?? (() => undefined)
+    this.#sharing =
+      background === undefined || !CallSharing.isPossible()
+        ? null
+        : new CallSharing({
+            ...{ calls: this.#calls, subject: this.#subjectLimit, background },
+            timeoutMs: timeoutMs ?? SHARED_TIMEOUT_MS,
+          })
     this.#maximumCost = Math.min(...this.policy.rules.map((rule) => rule.capacity))
     this.denialCache = denialCache === false ? null : (denialCache ?? sharedCacheOf(binding))
   }
@@ -302,12 +318,7 @@ export class EdgeLimiter implements Limiter {
   }
 
   #subject(key: string): Subject {
-    return {
-      key,
-      policy: this.policy.canonical,
-      ...(this.#owner !== undefined && { limit: this.#name }),
-      ...(this.#sync !== undefined && { sync: this.#sync }),
-    }
+    return { key, ...this.#subjectLimit }
   }
 
   /** The same for the same key of the same limit in the same objects. */
@@ -318,15 +329,24 @@ export class EdgeLimiter implements Limiter {
 
   /** A check by an object, whose denial is remembered. */
   async #checkByObject(key: string, cost: number, id?: string): Promise<Decision> {
-    const ask = async (stub: ObjectStub, subject: Subject): Promise<Decision> =>
-      JSON.parse(await stub.check(subject, cost, id))
-    const manner = id === undefined ? ONCE : REPEATABLE
-    if (this.denialCache === null || cost === 0) return this.#call(key, ask, manner)
-    const name = this.#cacheName(key)
-    const ticket = this.denialCache.ticket(name)
-    const decision = await this.#call(key, ask, manner)
-    this.denialCache.note(name, this.policy, decision, ticket)
+    requireKey(key)
+    const cache = cost === 0 ? null : this.denialCache
+    const name = cache === null ? "" : this.#cacheName(key)
+    const ticket = cache?.ticket(name)
+    const decision: Decision = JSON.parse(await this.#ask(key, cost, id))
+    if (ticket !== undefined) cache!.note(name, this.policy, decision, ticket)
     return decision
+  }
+
+  /** A question goes alone: it does not keep an object busy. */
+  #ask(key: string, cost: number, id: string | undefined): Promise<string> {
+    const object = this.#objectName(key)
+    const subject = this.#subject(key)
+    const manner = id === undefined ? ONCE : REPEATABLE
+    const alone = () =>
+      this.#calls.call(object, (stub) => stub.check(subject, cost, id), { ...manner, ...this.#timeout })
+    if (this.#sharing === null || cost === 0) return alone()
+    return this.#sharing.ask(object, { key, cost, ...(id !== undefined && { id }) }, alone)
   }
 
   /** What changes when a key is admitted is not to be answered for by what was known before. */

@@ -59,11 +59,16 @@ export interface EdgeLimiterOptions extends Placement {
   readonly denialCache?: DenialCache | false
   /** Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. */
   readonly lease?: LeaseOptions | "auto"
-  /** How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll` 5,000. */
+  /**
+   * How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll`, and for a check
+   * that waits to share a call, 5,000.
+   */
   readonly timeoutMs?: number
   /**
    * Lets work go on when the request is answered, such as `waitUntil` of `cloudflare:workers`, so that leases of idle
-   * keys are given back. The middleware does so by itself.
+   * keys are given back, and checks of one object that come at the same time share calls: one of their requests makes the
+   * call for all, which must not end with it. The middleware does so by itself. Without it each check is a call, as with
+   * a compatibility date before 2024-10-14.
    */
   readonly background?: (work: Promise<unknown>) => void
 }

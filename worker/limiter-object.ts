@@ -41,6 +41,14 @@ export interface SubjectCheck {
   readonly cost: number
 }
 
+/** One of the checks of a limit that come in one call, each decided on its own. */
+export interface KeyCheck {
+  readonly key: string
+  /** More than 0: what charges nothing is no question to be grouped. */
+  readonly cost: number
+  readonly id?: string
+}
+
 /** What an object did since it was loaded. */
 export interface ObjectReport {
   readonly admitted: number
@@ -48,7 +56,10 @@ export interface ObjectReport {
   /** Storage rows billed as written. */
   readonly rowsWritten: number
   readonly commits: number
-  /** Checks asked for, alone, together or as a lease: fewer than were admitted and denied where leases are drawn. */
+  /**
+   * Calls for checks, alone, several in one, together or as a lease: fewer than were admitted and denied where checks
+   * share calls.
+   */
   readonly calls: number
 }
 
@@ -144,6 +155,29 @@ export class LimiterObject extends DurableObject {
       this.#count(nowMs, [answer])
       if (answer.needsCommit) await ledger.commit()
       return JSON.stringify(answer.decision)
+    })
+  }
+
+  /**
+   * Asks and charges one check after the other, each on its own, in one call and one commit.
+   *
+   * @param checks of one limit, each as for `check`
+   * @returns in their order the decision as JSON, or the error of this check alone
+   * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be lost
+   */
+  async checkEach(subject: Omit<Subject, "key">, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
+    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+      const answers = checks.map(({ key, cost, id }) => {
+        try {
+          return ledger.check(limit, key, cost, nowMs, id)
+        } catch (error) {
+          return error as Error
+        }
+      })
+      const decided = answers.filter((answer): answer is LedgerAnswer => !(answer instanceof Error))
+      this.#count(nowMs, decided)
+      if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+      return answers.map((answer) => (answer instanceof Error ? answer : JSON.stringify(answer.decision)))
     })
   }
 
@@ -310,7 +344,7 @@ export class LimiterObject extends DurableObject {
    * Runs a verb under the policy that the caller sent, or the one in force. One that is none is refused before anything
    * is stored.
    */
-  #ask<T>(subject: Subject, verb: (asked: Asked) => T): Promise<Awaited<T>> {
+  #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
     const { limit = LIMIT_NAME, sync = "always" } = subject
     return this.#home.ask(sync, (ledger, nowMs) =>
@@ -340,7 +374,7 @@ export class LimiterObject extends DurableObject {
   }
 
   /** @throws {PolicyError} */
-  #policyOf({ policy: text }: Subject): Policy {
+  #policyOf({ policy: text }: Omit<Subject, "key">): Policy {
     if (this.#policy?.canonical !== text) this.#policy = parsePolicy(text)
     return this.#policy
   }

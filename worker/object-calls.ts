@@ -48,7 +48,7 @@ export class ObjectCalls {
     try {
       return await this.#once(name, ask)
     } catch (error) {
-      if (!(error instanceof StoreUnavailable) || isOverloaded(error)) throw error
+      if (!mayRepeat(error)) throw error
     }
     return this.#once(name, ask)
   }
@@ -58,9 +58,19 @@ export class ObjectCalls {
     try {
       return await ask(this.#namespace.getByName(name, this.#stubOptions))
     } catch (error) {
-      throw revive(error) ?? new StoreUnavailable("the Durable Object failed", { cause: error })
+      throw ownError(error)
     }
   }
+}
+
+/** What an object threw, with its class; `StoreUnavailable` where that is none of ours. */
+export function ownError(error: unknown): Error {
+  return revive(error) ?? new StoreUnavailable("the Durable Object failed", { cause: error })
+}
+
+/** Whether a call that failed so is to be made again where that does no harm. */
+export function mayRepeat(error: unknown): boolean {
+  return error instanceof StoreUnavailable && !isOverloaded(error)
 }
 
 /** As the platform marks the errors of an object that has more calls waiting than it can take. */

@@ -3,18 +3,25 @@ import { allDecision } from "../limiter/decide-all.js"
 import { DenialCache, laterDenial } from "../limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../limiter/lease-pool.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
+import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../limiter/shared-calls.js"
 import { ManualClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { EventQueue } from "./event-queue.js"
 import { Random, zipf } from "./random.js"
 import { type Location, readScenario, type Scenario, type ScenarioInput } from "./scenario.js"
 import { maxKeysOf, type SimulationReport, Tally } from "./tally.js"
-import { VirtualObject } from "./virtual-object.js"
+import { type SharingCheck, VirtualObject } from "./virtual-object.js"
 
 interface Isolate {
   readonly location: Location
   readonly cache: DenialCache | null
   readonly leases: LeasePool | null
+  readonly shared: SharedCalls<WaitingCheck>
+}
+
+/** A check that waits to be sent with others. */
+interface WaitingCheck extends SharingCheck {
+  readonly answered: (decision: Decision) => void
 }
 
 /** A check of one key, for a request. */
@@ -33,9 +40,9 @@ const START_MS = 1_699_999_200_000
 const SETTLING_TURNS = 24
 
 /**
- * Plays traffic of many locations against one limit: a discrete-event model whose decisions, denial caches, leases and
- * checks of several keys are the real ones, and whose network, isolates and objects are virtual. The same scenario gives
- * the same report on every machine.
+ * Plays traffic of many locations against one limit: a discrete-event model whose decisions, denial caches, leases,
+ * shared calls and checks of several keys are the real ones, and whose network, isolates and objects are virtual. The
+ * same scenario gives the same report on every machine.
  *
  * @throws {PolicyError} {RangeError} where the scenario cannot be
  */
@@ -71,6 +78,7 @@ class Simulation {
         location,
         cache: denialCache ? new DenialCache({ clock: this.#clock }) : null,
         leases: lease && new LeasePool(lease),
+        shared: new SharedCalls<WaitingCheck>(),
       }))
       if (location.requestsPerSecond > 0) this.#arrive(location, isolates, START_MS)
     }
@@ -156,18 +164,55 @@ class Simulation {
     leases.wait(name, cost, (found) => this.#check(isolate, { key, cost, group }, done, turn + 1, found))
   }
 
-  #ask({ location, cache }: Isolate, { key, cost, group }: VirtualCheck, done: (decision: Decision) => void): void {
+  #ask(isolate: Isolate, { key, cost, group }: VirtualCheck, done: (decision: Decision) => void): void {
+    const { cache, shared } = isolate
     const name = String(key)
     const ticket = cache?.ticket(name)
-    this.#call(location, key, (object, answer) => {
-      const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
-      object.check(name, cost, decided, (decision) =>
+    const check: WaitingCheck = {
+      key: name,
+      cost,
+      decided: (decision) => this.#tally.decided(decision, cost, group),
+      answered: (decision) => {
+        if (ticket !== undefined) cache?.note(name, this.#scenario.policy, decision, ticket)
+        done(decision)
+      },
+    }
+    const object = String(this.#placeOf(key))
+    const alone = shared.begin(object, this.#nowMs)
+    if (alone !== null) {
+      this.#carry(isolate, key, [check], alone)
+      return
+    }
+    const place = shared.wait(object, check, this.#nowMs)
+    // The model has no fail mode: what may not wait goes alone.
+    if (place > MOST_WAITING) this.#carry(isolate, key, [check], null)
+    this.#send(isolate, key)
+    if (place > 1) return
+    const patienceMs = Math.max(1, shared.patienceMs(object, this.#nowMs))
+    this.#queue.schedule(this.#nowMs + patienceMs, () => this.#send(isolate, key))
+  }
+
+  /** Sends the checks that wait for a key's object, if there is room for a call. */
+  #send(isolate: Isolate, key: number): void {
+    const load = isolate.shared.take(String(this.#placeOf(key)), this.#nowMs)
+    if (load !== null) this.#carry(isolate, key, load.waiting, load.call)
+  }
+
+  #carry(
+    isolate: Isolate,
+    key: number,
+    checks: readonly WaitingCheck[],
+    call: CallUnderWay<WaitingCheck> | null,
+  ): void {
+    this.#call(isolate.location, key, (object, answer) =>
+      object.checkEach(checks, (decisions) =>
         answer(() => {
-          if (ticket !== undefined) cache?.note(name, this.#scenario.policy, decision, ticket)
-          done(decision)
+          if (call !== null) isolate.shared.end(call)
+          for (const [index, { answered }] of checks.entries()) answered(decisions[index]!)
+          this.#send(isolate, key)
         }),
-      )
-    })
+      ),
+    )
   }
 
   /** @param done `null` where the check was answered already */
@@ -241,14 +286,20 @@ class Simulation {
     }
   }
 
+  /** Which object holds a key. */
+  #placeOf(key: number): number {
+    const { shards } = this.#scenario
+    return shards === null ? key : key % shards
+  }
+
   /** Sends a call to a key's object and its answer back. */
   #call(
     { latencyMs }: Location,
     key: number,
     ask: (object: VirtualObject, answer: (heard: () => void) => void) => void,
   ): void {
-    const { shards, serviceMs, commitMs } = this.#scenario
-    const place = shards === null ? key : key % shards
+    const { serviceMs, commitMs } = this.#scenario
+    const place = this.#placeOf(key)
     const object =
       this.#objects.get(place) ??
       new VirtualObject(this.#limiter, this.#queue, () => this.#nowMs, { serviceMs, commitMs })

@@ -159,14 +159,15 @@ export class WorkerdProcess {
   /**
    * Asks the Worker.
    *
-   * @returns `null` where the process was killed before the whole answer had come
+   * @param signal goes away before the answer has come
+   * @returns `null` where the process was killed, or the signal came, before the whole answer had come
    * @throws {Error} where the answer is a failure
    */
-  async ask<T>(path: string): Promise<T | null> {
+  async ask<T>(path: string, signal: AbortSignal | null = null): Promise<T | null> {
     let status: number
     let text: string
     try {
-      const response = await fetch(this.#url + path)
+      const response = await fetch(this.#url + path, { signal })
       status = response.status
       text = await response.text()
     } catch {

@@ -1,12 +1,16 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { describe, expect, test, vi } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { type Fault, faultyBinding } from "./faulty-binding.js"
 import { freshName } from "./objects.js"
 
 const FAULTS = ["lost-call", "lost-answer", "overloaded", "hanging"] as const
-const TIMEOUT_MS = 20
+const TIMEOUT_MS = 50
+
+// Its requests are one, so that each may wait for another's call: the flag that says so is off here.
+beforeAll(() => vi.stubGlobal("Cloudflare", { compatibilityFlags: { handle_cross_request_promise_resolution: true } }))
+afterAll(() => vi.unstubAllGlobals())
 
 /** A Worker whose way to its objects has a fault while `isCut`. */
 function faultyWorker(fault: Fault, options: Partial<EdgeRateLimitOptions<Cloudflare.Env>> = {}) {
