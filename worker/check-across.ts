@@ -1,8 +1,10 @@
 import { withDeadline } from "../src/http/with-deadline.js"
 import { chargeTogether, type Party } from "../src/limiter/charge-together.js"
+import { requireItems } from "../src/limiter/check-options.js"
 import { allDecision, refuseRepeats } from "../src/limiter/decide-all.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
 import { unusedDecision } from "../src/limiter/unused-decision.js"
+import { having, type Kind, unfit } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
@@ -48,6 +50,8 @@ interface Group {
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000
+
+const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
 
 /**
  * Checks of several limits, all or nothing: charged at the same time, in one round trip where all are admitted. Where
@@ -107,7 +111,11 @@ function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly Check
     if (!bindings.has(binding)) bindings.set(binding, bindings.size)
     return bindings.get(binding)
   }
-  const parts = items.map(({ limiter, ...item }) => limiter.partOf(item))
+  requireItems(items, ["limiter", "key", "cost"])
+  const parts = items.map(({ limiter, ...item }, index) => {
+    if (!LIMITER.fits(limiter)) throw unfit("check all", `items[${index}].limiter`, limiter, LIMITER.allowed)
+    return limiter.partOf(item)
+  })
   const names = parts.map(({ binding, scope, object }) => `${numberOf(binding)} ${scope}${object}`)
   refuseRepeats(
     parts.map(({ check }, index) => ({

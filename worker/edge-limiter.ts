@@ -1,10 +1,11 @@
 import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
-import { requireRefund } from "../src/limiter/check-options.js"
+import { requireActualCost, requireCheckOptions, requireItems, requireRefund } from "../src/limiter/check-options.js"
 import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
+import { checkWhole } from "../src/policy/check-fields.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
@@ -14,7 +15,7 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../src/types/receipt.js"
 import { CallSharing } from "./call-sharing.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
-import { type EdgeLimiterOptions, readLease, requireEdgeOptions } from "./edge-options.js"
+import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
 import { giveBackIdle, waitForDraw } from "./lease-timers.js"
 import type { LimiterObject, Subject } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub } from "./object-calls.js"
@@ -67,8 +68,9 @@ export class EdgeLimiter implements Limiter {
   readonly #background: (work: Promise<unknown>) => void
   readonly #maximumCost: number
 
-  /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
+  /** @throws {PolicyError} where the policy is not valid; {RangeError} where the binding is none, or an option is not */
   constructor(binding: DurableObjectNamespace<LimiterObject>, policy: PolicyInput, options: EdgeLimiterOptions = {}) {
+    requireNamespace(binding)
     requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
     const { name = defaultName(this.policy), tenant, shards, owner, sync, denialCache, timeoutMs, background } = options
@@ -127,12 +129,18 @@ export class EdgeLimiter implements Limiter {
    * @throws {RangeError} where the items are none, or one key comes twice; as `check`, when all was given back
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    requireItems(items)
     for (const { limit } of items) {
       if (limit !== undefined && limit !== this.policy.name) {
         throw new LimitNotFound(limit, "limit", `this limiter has one limit, ${show(this.policy.name)}`)
       }
     }
     return checkAcross(items.map(({ key, cost }) => ({ limiter: this, key, ...(cost !== undefined && { cost }) })))
+  }
+
+  /** `checkAll`, but only whether. */
+  async allowAll(items: readonly CheckItem[]): Promise<boolean> {
+    return (await this.checkAll(items)).allowed
   }
 
   /** What `check` would say, charging nothing. */
@@ -150,20 +158,19 @@ export class EdgeLimiter implements Limiter {
    * Gives back units of a check, all of them if not told otherwise. A receipt settles once. One of units from a lease
    * gives them back while the lease lasts, in the limiter that told it; later it gives nothing back, and time does.
    */
-  async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
-    requireRefund(receipt, units)
-    await this.#settle(receipt, units)
+  async refund(receipt: Receipt, units?: number): Promise<void> {
+    await this.#settle(receipt, requireRefund(receipt, units))
   }
 
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
-    requireUnits(actualCost)
+    requireActualCost(receipt, actualCost)
     await this.#settle(receipt, receipt.cost - actualCost)
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
-    requireUnits(units)
+    checkWhole("charge", "units", units, 0, UNITS_MAX)
     await this.#call(key, (stub, subject) => stub.charge(subject, units), ONCE)
   }
 
@@ -305,8 +312,9 @@ export class EdgeLimiter implements Limiter {
   }
 
   #costOf(key: string, options: CheckOptions | undefined): number {
+    requireCheckOptions(options)
     const { cost = 1 } = options ?? {}
-    requireUnits(cost)
+    checkWhole("check", "cost", cost, 0, UNITS_MAX)
     if (cost > this.#maximumCost) throw new CostError(key, cost, this.#maximumCost)
     return cost
   }
@@ -382,9 +390,4 @@ function sharedCacheOf(binding: object): DenialCache {
 function defaultName({ rules, canonical }: Policy): string {
   const [rule] = rules
   return rules.length === 1 && rule.name !== "default" ? rule.name : canonical
-}
-
-function requireUnits(units: number): void {
-  if (typeof units === "number" && Number.isInteger(units) && units >= 0 && units <= UNITS_MAX) return
-  throw new RangeError(`Cannot take ${show(units)} units: allowed are whole units from 0 to ${UNITS_MAX}.`)
 }

@@ -4,12 +4,14 @@ import {
   checkFields,
   either,
   FUNCTION,
+  having,
   type Kind,
   type Kinds,
   OBJECT,
   oneOf,
   READ_ELSEWHERE,
   TEXT,
+  unfit,
   whole,
 } from "../src/policy/check-fields.js"
 import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
@@ -57,7 +59,10 @@ export interface EdgeLimiterOptions extends Placement {
   readonly sync?: SyncMode
   /** Where denials are remembered; default one for the whole namespace. `false` asks the object each time. */
   readonly denialCache?: DenialCache | false
-  /** Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. */
+  /**
+   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Requests
+   * wait for each other's draws, which takes a compatibility date of 2024-10-14 or later.
+   */
   readonly lease?: LeaseOptions | "auto"
   /**
    * How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll`, and for a check
@@ -98,6 +103,14 @@ const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
   jurisdiction: TEXT,
 }
 const LEASE_KINDS: Kinds<LeaseOptions> = { units: whole(1, 2 ** 31), ttl: READ_ELSEWHERE }
+
+/** A misspelt name gives `undefined` where the environment is asked for the binding. */
+const NAMESPACE: Kind = { ...having("getByName"), allowed: "a binding of LimiterObject" }
+
+/** @throws {RangeError} where a binding is none */
+export function requireNamespace(binding: unknown): void {
+  if (!NAMESPACE.fits(binding)) throw unfit("make a limiter", "binding", binding, NAMESPACE.allowed)
+}
 
 /** @throws {RangeError} naming the option, its value and what is allowed */
 export function requireEdgeOptions(options: EdgeLimiterOptions): void {

@@ -2,9 +2,9 @@ import type { Core } from "../engine/core.js"
 import { UNITS_MAX } from "../engine/core-exports.js"
 import type { Seed } from "../engine/seed.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
+import { checkWhole } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
-import { show } from "../types/errors.js"
 import { ByteReader, MalformedBytes } from "./byte-reader.js"
 import { FORMAT } from "./envelope.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
@@ -136,9 +136,7 @@ export class LedgerState {
     nowMs: number,
   ): boolean {
     const { key, chargedAtMs } = receipt
-    if (!Number.isInteger(units) || Math.abs(units) > UNITS_MAX) {
-      throw new RangeError(`Cannot settle ${show(units)} units: allowed are whole units from -2^31 to 2^31.`)
-    }
+    checkWhole("settle", "units", units, -UNITS_MAX, UNITS_MAX)
     // Giving nothing back changes nothing and asks the core about the key and both times.
     keys.refund(key, 0, chargedAtMs, nowMs)
     const { receipts } = this.limitAt(number)!

@@ -59,6 +59,13 @@ describe("EdgeLimiter.checkAll()", () => {
     expect(await errorOf(limiter.checkAll([]))).toBeInstanceOf(RangeError)
     expect(await errorOf(limiter.checkAll([{ key: "a" }, { key: "a" }]))).toBeInstanceOf(RangeError)
     expect(await errorOf(limiter.checkAll([{ key: "a" }, { key: "b", cost: 6 }]))).toBeInstanceOf(CostError)
+    for (const [items, told] of [
+      [null, "items is null, allowed is a list"],
+      [[{ limiter: 5, key: "a" }], "items[0].limiter is 5, allowed is an EdgeLimiter"],
+      [[{ limiter, key: "a", costs: 5 }], 'option is "items[0].costs", allowed is limiter, key, cost'],
+    ] as const) {
+      await expect(checkAcross(items as never)).rejects.toThrow(`Cannot check all: ${told}`)
+    }
     await expect(limiter.checkAll([{ key: "a", limit: "six" }])).rejects.toBeInstanceOf(LimitNotFound)
     expect(limiter.calls).toBe(0)
     expect(await limiter.checkAll([{ key: "a", limit: "five" }])).toMatchObject({ allowed: true })

@@ -46,6 +46,41 @@ describe("EdgeLimiter", () => {
     }
   })
 
+  test.each([[undefined], [null], [{}], ["LIMITER"]])("refuses %j as its binding", (binding) => {
+    expect(() => new EdgeLimiter(binding as never, "1/second")).toThrow(
+      /^Cannot make a limiter: binding is .*, allowed is a binding of LimiterObject\.$/,
+    )
+  })
+
+  test("refuses what its verbs cannot use, before any call", async () => {
+    const { limiter } = clockedLimiter("10/minute")
+    const { receipt } = await limiter.check("a")
+    const { calls } = limiter
+    const wrong = limiter as unknown as Record<string, (...values: unknown[]) => Promise<unknown>>
+    for (const [verb, values, told] of [
+      ["check", ["a", { costs: 5 }], 'check: option is "costs", allowed is cost, id'],
+      ["check", ["a", 5], "check: options is 5, allowed is an object"],
+      ["check", ["a", { cost: 1.5 }], "check: cost is 1.5, allowed is a whole number 0 to 2147483648"],
+      ["allow", ["a", { id: "x", key: "b" }], 'check: option is "key", allowed is cost, id'],
+      ["peek", ["a", "1"], 'check: options is "1", allowed is an object'],
+      ["checkAll", [null], "check all: items is null, allowed is a list"],
+      ["checkAll", [[null]], "check all: items[0] is null, allowed is an object"],
+      ["allowAll", [[{ key: "a", costs: 2 }]], 'check all: option is "items[0].costs", allowed is key, cost, limit'],
+      ["charge", ["a", Number.NaN], "charge: units is NaN, allowed is a whole number 0 to 2147483648"],
+      ["refund", [undefined], "refund: receipt is undefined, allowed is the receipt of an admission"],
+      ["refund", [receipt, 2], "refund: units is 2, allowed is a whole number 0 to 1"],
+      ["settle", [undefined, 1], "settle: receipt is undefined, allowed is the receipt of an admission"],
+      ["settle", [receipt, -1], "settle: cost is -1, allowed is a whole number 0 to 2147483648"],
+    ] as const) {
+      const error: unknown = await wrong[verb]!(...values).catch((thrown: unknown) => thrown)
+      expect(error, verb).toBeInstanceOf(RangeError)
+      expect((error as Error).message, verb).toMatch(`Cannot ${told}`)
+    }
+    expect(limiter.calls).toBe(calls)
+    expect(await limiter.allowAll([{ key: "a", cost: 9 }])).toBe(true)
+    expect(await limiter.allowAll([{ key: "a" }])).toBe(false)
+  })
+
   test("is named after its policy's only rule, else after the policy", async () => {
     const names: string[] = []
     const options: DurableObjectNamespaceGetDurableObjectOptions[] = []
