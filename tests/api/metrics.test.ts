@@ -77,6 +77,16 @@ describe("GET /metrics without keys", () => {
   })
 })
 
+test("a check is answered whose limit cannot be looked up for the metrics afterwards", async () => {
+  const served = serveApi({ default: "5/minute" })
+  vi.spyOn(served.limits, "limit").mockImplementationOnce(() => {
+    throw new StoreUnavailable("the limiter is closed")
+  })
+  expect(await served.ask("POST", "/v1/check", { key: "ann" })).toMatchObject({ status: 200, json: { remaining: 4 } })
+  expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="(own)"': "1" })
+  expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "0" })
+})
+
 describe("sluice_failures_total", () => {
   test("counts the checks that the store failed to decide, and no others", async () => {
     const served = serveApi({ default: "5/minute" })

@@ -34,8 +34,14 @@ async function decided(
   of: string,
   asked: string | undefined,
 ): Promise<DecidingLimit> {
-  const found = await limits.limit(asked ?? of)
-  if (found !== null) return decidingLimit(found, givenNames)
+  try {
+    const found = await limits.limit(asked ?? of)
+    if (found !== null) return decidingLimit(found, givenNames)
+  } catch (error) {
+    // The check was charged: that the store fails now must not fail its answer.
+    if (!isFailure(error)) throw error
+    return unknownLimit(asked ?? of, givenNames)
+  }
   // A group of a configuration is no limit, and one that was asked by name may have been removed meanwhile.
   return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
 }
