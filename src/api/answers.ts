@@ -1,6 +1,5 @@
 import type { HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits.js"
 import type { DecisionEvent } from "../metrics/event-stream.js"
-import type { Rule } from "../policy/policy.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -118,9 +117,4 @@ export function historyJson({ atMs, event, key, limit, units, count }: HistoryEn
 export function eventJson(event: DecisionEvent) {
   const { id, atMs, key, limit, allowed, cost, remaining, retryAfterMs, reason } = event
   return { id, at: isoTime(atMs), key, limit, allowed, cost, remaining, retry_after_ms: retryAfterMs, reason }
-}
-
-/** Whether a limit is a named one, whose rules bear its name, and not the own limit of a key. */
-export function isNamed({ name, policy }: NamedLimit): boolean {
-  return policy.rules.some((rule: Rule) => rule.name === name || rule.name.startsWith(`${name}-`))
 }

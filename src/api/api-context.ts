@@ -6,6 +6,7 @@ import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { ApiRequest } from "./api-request.js"
 import type { LimitStorage } from "./storage.js"
+import type { DecidingLimit } from "./told-limit.js"
 
 /** What every route works on. */
 export interface ApiContext {
@@ -19,8 +20,12 @@ export interface ApiContext {
   readonly startedAtMs: number
   /** The receipts told lately to calls that had an id. */
   readonly recent: RecentIds
-  /** Told of each decision, with how many seconds it took. */
-  onDecision(decision: Decision, limit: string, seconds: number, nowMs: number): void
+  /** The names of limits and groups that a configuration gives: no keys. */
+  readonly givenNames: ReadonlySet<string>
+  /** Told of each decision, with how many seconds it took; `null` where the limits tell of them themselves. */
+  readonly onDecision: ((decision: Decision, limit: DecidingLimit, seconds: number, nowMs: number) => void) | null
+  /** Told of checks that the store failed to decide, however many there were. */
+  onFailure(checks: number): void
   /** The counts to be told, and when they were counted; more than this process's own where several serve the limits. */
   collect(): Promise<{ readonly metrics: Metrics; readonly atMs: number }>
   /** The configured limits to be told beside them. */

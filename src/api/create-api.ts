@@ -3,6 +3,7 @@ import { EventStream } from "../metrics/event-stream.js"
 import { Metrics } from "../metrics/metrics.js"
 import { RecentIds } from "../metrics/recent-ids.js"
 import { type Clock, systemClock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
 import { SluiceError } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
@@ -20,6 +21,7 @@ import { Router } from "./router.js"
 import { ROUTES } from "./routes/index.js"
 import { BODY, object } from "./schema.js"
 import type { LimitStorage } from "./storage.js"
+import type { DecidingLimit } from "./told-limit.js"
 
 /** The longest body that is read. */
 const MAX_BODY_BYTES = 65_536
@@ -40,8 +42,15 @@ export interface ApiOptions {
   readonly clock?: Clock
   /** What `/v1/health` tells: `version`, `storage`. */
   readonly about?: ApiContext["about"]
-  /** Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. */
+  /** The names of limits and groups that a configuration gives, which `/metrics` tells: no keys. Default none. */
+  readonly givenNames?: ReadonlySet<string>
+  /**
+   * Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. `null`:
+   * the limits tell of them themselves.
+   */
   readonly onDecision?: ApiContext["onDecision"]
+  /** Told how many checks the store failed to decide; default counts them. */
+  readonly onFailure?: ApiContext["onFailure"]
   /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
   readonly collect?: () => Awaitable<Metrics>
   /** How old what `/metrics` and `/v1/totals` tell may be, ms; default 0: it is counted for each request. */
@@ -73,12 +82,13 @@ export function createApi(options: ApiOptions): Api {
   const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
   const { metrics = new Metrics(), events = new EventStream() } = options
   const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision = count } = options
+  const { givenNames = new Set(), onFailure = (checks: number) => metrics.failed(checks) } = options
   const startedAtMs = clock.now()
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
-    ...{ onDecision, eventSource, recent: new RecentIds() },
+    ...{ onDecision, onFailure, givenNames, eventSource, recent: new RecentIds() },
     collect: kept(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
-    limitGauges: kept(() => limitGauges({ limits, clock }, metrics), keepCountsMs, clock),
+    limitGauges: kept(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
   }
   const pass = token === null ? requireLoopback : tokenGate(token)
   const router = new Router(ROUTES)
@@ -89,9 +99,9 @@ export function createApi(options: ApiOptions): Api {
     return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused() })
   }
 
-  function count(...[decision, limit, seconds, nowMs]: Parameters<ApiContext["onDecision"]>): void {
-    metrics.decided(decision, limit, seconds)
-    if (decision.cost > 0) events.push(decision, limit, nowMs)
+  function count(decision: Decision, { name, label }: DecidingLimit, seconds: number, nowMs: number): void {
+    metrics.decided(decision, label, seconds)
+    if (decision.cost > 0) events.push(decision, name, nowMs)
   }
 
   const { onAnswer } = options

@@ -51,6 +51,11 @@ export function problemAnswer(error: unknown): ApiAnswer {
   }
 }
 
+/** Whether a request failed because of the server's store, and not of what was asked. */
+export function isFailure(error: unknown): boolean {
+  return error instanceof SluiceError && statusOf(error) >= 500
+}
+
 function statusOf(error: unknown): number {
   if (error instanceof RequestError) return error.status
   if (error instanceof StoreUnavailable || error instanceof StoreLocked) return 503

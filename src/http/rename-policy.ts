@@ -27,7 +27,8 @@ export function namer(name: string): (policy: Policy) => Policy {
     const known = renamed.get(policy)
     if (known) return known
     const rules = (JSON.parse(policy.canonical) as RuleInput[]).map((rule, index) => {
-      return isDerived(policy.rules[index]!) ? { ...rule, name: nameOf(rule.name!) } : rule
+      const own = policy.rules[index]!
+      return isDerivedName(own, own.name, own.name === UNNAMED) ? { ...rule, name: nameOf(own.name) } : rule
     })
     const made = rules.every((rule, index) => rule.name === policy.rules[index]!.name) ? policy : parsePolicy(rules)
     renamed.set(policy, made)
@@ -39,9 +40,13 @@ export function namer(name: string): (policy: Policy) => Policy {
   }
 }
 
-/** Whether a rule has the name that `parsePolicy` gives where nobody did. */
-function isDerived({ name, limit, periodMs }: Rule): boolean {
-  if (name === UNNAMED) return true
+/**
+ * Whether a name is the one that `parsePolicy` gives a rule where nobody did.
+ *
+ * @param isOnly whether it is its policy's only rule
+ */
+export function isDerivedName({ limit, periodMs }: Rule, name: string, isOnly: boolean): boolean {
+  if (isOnly) return name === UNNAMED
   const derived = `${limit}-per-${formatDuration(periodMs)}`
   return name === derived || (name.startsWith(`${derived}-`) && /^\d+$/.test(name.slice(derived.length + 1)))
 }

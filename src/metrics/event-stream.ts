@@ -7,7 +7,7 @@ export interface DecisionEvent {
   /** Milliseconds since the Unix epoch. */
   readonly atMs: number
   readonly key: string
-  /** The limit that was asked by name, else the policy's name. */
+  /** The limit that decided, by its name: that of a key's own limit is the key. */
   readonly limit: string
   readonly allowed: boolean
   readonly cost: number

@@ -31,13 +31,23 @@ export interface MetricsOptions {
   /** The most keys and limits told one by one; default 1000. */
   readonly maxSeries?: number
   /**
-   * `"counts"` where only counts of elsewhere are added up: what is then not known is not told as 0. Default `"all"`.
+   * What is counted here: `"api"` what this process is asked and answers, with its times; `"edge"` what is added up of
+   * elsewhere, where denials are remembered and fail modes decide. What cannot come is not told as 0. Default `"api"`.
    */
-  readonly tells?: "all" | "counts"
+  readonly counts?: "api" | "edge"
 }
 
-/** Which mode decided when the limiter's store did not. */
-type FailMode = "open" | "closed" | "local"
+/** What was done when the limiter's store did not decide: `error` where the check was answered with an error. */
+const FAILURES = ["open", "closed", "local", "error"] as const
+
+/** A count of decisions that were made without the store. */
+export type AsideCount = "cached" | (typeof FAILURES)[number]
+
+/** What a decision counts as beside its limit's counts, `null` where the store made it. */
+export function asideCountOf(reason: Decision["reason"]): AsideCount | null {
+  if (reason === "cached") return reason
+  return FAILURES.find((mode) => reason === `fail-${mode}`) ?? null
+}
 
 interface Totals {
   allowed: number
@@ -59,15 +69,14 @@ export class Metrics {
   readonly mostDenied = new HeavyHitters(SKETCH_SIZE)
   readonly #keyLabel: (key: string) => string | null
   readonly #maxSeries: number
-  readonly #tells: "all" | "counts"
+  readonly #counts: "api" | "edge"
   readonly #totals = new Map<string, Totals>()
-  readonly #failures: Record<FailMode, number> = { open: 0, closed: 0, local: 0 }
-  #cacheHits = 0
+  readonly #aside = new Map<AsideCount, number>()
   #refusedLogins = 0
 
   constructor(options: MetricsOptions = {}) {
-    const { keyLabel = () => null, maxSeries = 1_000, tells = "all" } = options
-    this.#tells = tells
+    const { keyLabel = () => null, maxSeries = 1_000, counts = "api" } = options
+    this.#counts = counts
     this.#keyLabel = (key) => {
       const label = keyLabel(key)
       return label === null ? null : cleanLabel(label)
@@ -76,7 +85,7 @@ export class Metrics {
   }
 
   /**
-   * @param limit the limit that was asked by name, else the policy's name
+   * @param limit what the limit that decided is told as
    * @param seconds how long the decision took
    */
   decided(decision: Decision, limit: string, seconds: number): void {
@@ -94,10 +103,18 @@ export class Metrics {
       totals.deniedCost += cost
       this.mostDenied.add(key)
     }
-    if (reason === "cached") this.#cacheHits++
-    else if (reason === "fail-open" || reason === "fail-closed" || reason === "fail-local") {
-      this.#failures[reason.slice(5) as FailMode]++
-    }
+    const aside = asideCountOf(reason)
+    if (aside !== null) this.addAside(aside, 1)
+  }
+
+  /** Checks that were answered with an error, for the store failed. */
+  failed(checks: number): void {
+    this.addAside("error", checks)
+  }
+
+  /** Adds to the decisions that the store did not make. */
+  addAside(what: AsideCount, count: number): void {
+    this.#aside.set(what, (this.#aside.get(what) ?? 0) + count)
   }
 
   /** Adds what was counted elsewhere. */
@@ -137,7 +154,8 @@ export class Metrics {
       .add("sluice_requests_denied_total", "counter", "Checks denied.", each("denied"))
       .add("sluice_request_cost_allowed_total", "counter", "Units admitted.", each("allowedCost"))
       .add("sluice_request_cost_denied_total", "counter", "Units of denied checks.", each("deniedCost"))
-    if (this.#tells === "all") this.#renderOwn(text)
+    if (this.#counts === "api") this.#renderOwn(text)
+    this.#renderAside(text)
     const gauges = [
       ["sluice_log_size_bytes", "Size of the log and its snapshots.", store.logBytes],
       ["sluice_log_records", "Records in the log since its last snapshot.", store.logRecords],
@@ -154,19 +172,22 @@ export class Metrics {
     if (this.commitSeconds.count > 0) {
       text.addHistogram("sluice_commit_duration_seconds", "Time of a commit to the store.", this.commitSeconds)
     }
-    text
-      .add("sluice_denial_cache_hits_total", "counter", "Denials answered without asking.", [
-        { value: this.#cacheHits },
-      ])
-      .add(
-        "sluice_failures_total",
-        "counter",
-        "Checks that the fail mode decided.",
-        Object.entries(this.#failures).map(([mode, value]) => ({ labels: { mode }, value })),
-      )
-      .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
-        { value: this.#refusedLogins },
-      ])
+    text.add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
+      { value: this.#refusedLogins },
+    ])
+  }
+
+  /** An API on a store of its own remembers no denial and has no fail mode: of it only errors are told from 0 on. */
+  #renderAside(text: PrometheusText): void {
+    const isTold = (what: AsideCount) => this.#counts === "edge" || what === "error" || this.#aside.has(what)
+    const value = (what: AsideCount) => this.#aside.get(what) ?? 0
+    const hits = isTold("cached") ? [{ value: value("cached") }] : []
+    text.add("sluice_denial_cache_hits_total", "counter", "Denials answered without asking.", hits).add(
+      "sluice_failures_total",
+      "counter",
+      "Checks that the store did not decide, by what was done instead.",
+      FAILURES.filter(isTold).map((mode) => ({ labels: { mode }, value: value(mode) })),
+    )
   }
 
   #renderLimits(text: PrometheusText, limits: readonly LimitGauge[]): void {

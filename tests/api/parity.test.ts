@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { Scratch } from "../cli/run.js"
 import { type RunningWorker, runWorker } from "./run-worker.js"
 import { TOKEN } from "./serve-api.js"
@@ -73,6 +73,18 @@ function normal(value: unknown, name = ""): unknown {
 async function ask(where: "serve" | "worker", path: string): Promise<string> {
   const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
   return (await (where === "serve" ? fetch(url + path, init) : worker.ask(path, init))).text()
+}
+
+/** What a stream begins with. */
+async function tail(where: "serve" | "worker", path: string): Promise<string> {
+  const init = { method: "GET", headers: { Authorization: `Bearer ${TOKEN}` } }
+  const response = await (where === "serve" ? fetch(url + path, init) : worker.ask(path, init))
+  let text = ""
+  for await (const chunk of response.body!) {
+    text += new TextDecoder().decode(chunk as Uint8Array)
+    if (text.includes("data: ")) break
+  }
+  return text
 }
 
 const receipts = new Map<string, unknown>()
@@ -251,6 +263,43 @@ describe("sluice serve and the Worker", () => {
     }
   }, 30_000)
 
+  test("both count keys' own limits together, tell no key in metrics, and name the limit in events and history", async () => {
+    const secret = "secret@mail.example"
+    for (const where of ["serve", "worker"] as const) {
+      const countsOf = async (limit: string) => {
+        const text = await ask(where, "/metrics")
+        return Number(
+          new RegExp(`^sluice_requests_allowed_total\\{limit="${limit}"\\} (\\d+)$`, "m").exec(text)?.[1] ?? 0,
+        )
+      }
+      await tell(where, post("/v1/limits", { name: "default", limit: 50, period: "30d" }))
+      await tell(where, post("/v1/limits", { key: secret, rate: 9, per: "30d" }))
+      await tell(where, post("/v1/limits", { key: "10", policy: "10/day; 1000/30d" }))
+      // What the Worker tells may be 5 s old: what was counted so far is asked for after that.
+      await vi.waitFor(async () => expect(await countsOf("default")).toBeGreaterThan(0), {
+        timeout: 15_000,
+        interval: 500,
+      })
+      const before = { own: await countsOf("\\(own\\)"), default: await countsOf("default") }
+      for (const body of [{ key: secret }, { key: "x", limit: secret }, { key: "10" }, { key: "y", limit: "10" }]) {
+        expect((await tell(where, post("/v1/check", body))).body).toMatchObject({ allowed: true })
+      }
+      await vi.waitFor(async () => expect((await countsOf("\\(own\\)")) - before.own).toBe(4), {
+        timeout: 15_000,
+        interval: 500,
+      })
+      expect(await countsOf("default")).toBe(before.default)
+      const text = await ask(where, "/metrics")
+      expect(text).not.toMatch(/secret|limit="10/)
+      expect(text).toMatch(/^sluice_limit_info\{limit="two",algorithm="gcra"\} 1$/m)
+      const response = await tail(where, `/v1/events?replay=1000&limit=${secret}`)
+      expect(response).toContain(`"key":"x","limit":"${secret}"`)
+      expect((await tell(where, get(`/v1/history/x?limit=${secret}`))).body).toContainEqual(
+        expect.objectContaining({ event: "admit", limit: secret }),
+      )
+    }
+  }, 60_000)
+
   test("both find their logs sound", async () => {
     for (const where of ["serve", "worker"] as const) {
       const { body } = await tell(where, post("/v1/log/verify"))
@@ -295,14 +344,16 @@ describe("sluice serve and the Worker", () => {
     const own = [
       "sluice_decision_duration_seconds",
       "sluice_commit_duration_seconds",
-      "sluice_denial_cache_hits_total",
-      "sluice_failures_total",
       "sluice_logins_refused_total",
       "sluice_log_size_bytes",
       "sluice_live_keys",
     ]
     expect([...ofServe].filter((name) => !ofWorker.has(name)).sort()).toEqual(own.sort())
     expect(ofWorker).toContain("sluice_requests_denied_total")
+    expect(ofServe).toContain("sluice_failures_total")
+    expect([...ofWorker].filter((name) => !ofServe.has(name))).toEqual(["sluice_denial_cache_hits_total"])
+    // The story asked again what was denied.
+    expect(await ask("worker", "/metrics")).toMatch(/^sluice_denial_cache_hits_total [1-9]/m)
   })
 
   test("the Worker takes no path from an upstream, unless it is asked under the API's own host", async () => {

@@ -61,6 +61,31 @@ describe("Metrics.render()", () => {
     expect(histogram?.metrics[0]).toMatchObject({ count: "4", buckets: { "0.0005": "2", "0.025": "3", "+Inf": "4" } })
   })
 
+  test("tells of cache hits and fail modes from 0 on at the edge, and elsewhere when the first one comes", () => {
+    const valuesOf = (metrics: Metrics, name: string) => {
+      return familyOf(metrics.render([]), name)?.metrics.map(({ labels, value }) => [label(labels, "mode"), value])
+    }
+    const [own, edge] = [new Metrics(), new Metrics({ counts: "edge" })]
+    expect(valuesOf(own, "sluice_denial_cache_hits_total")).toBeUndefined()
+    expect(valuesOf(own, "sluice_failures_total")).toEqual([["error", "0"]])
+    own.failed(2)
+    own.decided(makeDecision({ reason: "fail-closed", allowed: false }), "api", 0)
+    expect(valuesOf(own, "sluice_failures_total")).toEqual([
+      ["closed", "1"],
+      ["error", "2"],
+    ])
+    edge.addAside("cached", 3)
+    edge.addAside("local", 4)
+    expect(valuesOf(edge, "sluice_denial_cache_hits_total")).toEqual([[undefined, "3"]])
+    expect(valuesOf(edge, "sluice_failures_total")).toEqual([
+      ["open", "0"],
+      ["closed", "0"],
+      ["local", "4"],
+      ["error", "0"],
+    ])
+    expect(edge.render([])).not.toContain("sluice_decision_duration_seconds")
+  })
+
   test("keeps a hostile key inside its label", () => {
     const text = fullText()
     expect(familyOf(text, "sluice_fake")).toBeUndefined()

@@ -17,32 +17,41 @@ const decision: Decision = {
   delayMs: 0,
   reason: "ok",
 }
+const API = { name: "api", label: "api" }
 const denied: Decision = { ...decision, allowed: false, reason: "limit" }
 
 /** A registry that keeps what it is told. */
 function listening() {
   const keys: KeyReport[] = []
   const totals: LimitReport[] = []
+  const aside: Record<string, number> = {}
+  const limits: string[] = []
   let decisions = 0
   const registry = {
     keyShard: () => ({ report: async (reports: KeyReport[]) => void keys.push(...reports) }),
-    ofLimit: () => ({ addTotals: async (reports: LimitReport[]) => void totals.push(...reports) }),
+    ofLimit: () => ({
+      addTotals: async (reports: LimitReport[]) => void totals.push(...reports),
+      addAside: async (what: string, count: number) => {
+        aside[what] = (aside[what] ?? 0) + count
+      },
+    }),
     hub: {
-      push: async (told: unknown[]) => {
+      push: async (told: { limit: string }[]) => {
         decisions += told.length
+        limits.push(...told.map(({ limit }) => limit))
       },
     },
   } as unknown as Registry
-  return { registry, keys, totals, told: () => decisions }
+  return { registry, keys, totals, aside, limits, told: () => decisions }
 }
 
 describe("Reporter", () => {
   test("tells of many decisions at once, denials of one kind as one event", async () => {
     const { registry, keys, totals, told } = listening()
     const reporter = new Reporter(registry)
-    reporter.decided(decision, "api", "1 api")
-    for (let times = 0; times < 50; times++) reporter.decided(denied, "api", "1 api")
-    reporter.decided({ ...decision, cost: 0 }, "api", "1 api")
+    reporter.decided(decision, API, "1 api")
+    for (let times = 0; times < 50; times++) reporter.decided(denied, API, "1 api")
+    reporter.decided({ ...decision, cost: 0 }, API, "1 api")
     await reporter.flush()
     expect(totals).toEqual([{ limit: "api", allowed: 1, denied: 50, allowedCost: 2, deniedCost: 100 }])
     expect(keys).toMatchObject([{ scope: "1 api", key: "a", allowed: 1, denied: 50 }])
@@ -55,11 +64,34 @@ describe("Reporter", () => {
     expect(keys).toHaveLength(1)
   })
 
+  test("counts a key's own limit under its label, and tells the stream its name", async () => {
+    const { registry, totals, limits } = listening()
+    const reporter = new Reporter(registry)
+    reporter.decided({ ...decision, key: "ann" }, { name: "ann", label: "(own)" }, "1 ann")
+    await reporter.flush()
+    expect(totals).toMatchObject([{ limit: "(own)", allowed: 1 }])
+    expect(limits).toEqual(["ann"])
+  })
+
+  test("tells what no object decided: denials that were known, fail modes, and failures", async () => {
+    const { registry, aside } = listening()
+    const reporter = new Reporter(registry)
+    for (let times = 0; times < 3; times++) reporter.decided({ ...denied, reason: "cached" }, API, "1 api")
+    reporter.decided({ ...decision, reason: "fail-open" }, API, "1 api")
+    reporter.decided(denied, API, "1 api")
+    await reporter.flush()
+    expect(aside).toEqual({ cached: 3, open: 1 })
+    reporter.failed(2)
+    await reporter.flush()
+    await reporter.flush()
+    expect(aside).toEqual({ cached: 3, open: 1, error: 2 })
+  })
+
   test("writes data points without keys", () => {
     const points: AnalyticsEngineDataPoint[] = []
     const dataset = { writeDataPoint: (point?: AnalyticsEngineDataPoint) => void points.push(point!) }
     const reporter = new Reporter(listening().registry, dataset)
-    reporter.decided({ ...denied, key: "secret" }, "api", "1 api")
-    expect(points).toEqual([{ indexes: ["api"], blobs: ["api", "denied", "limit"], doubles: [2, 4] }])
+    reporter.decided({ ...denied, key: "secret" }, { name: "secret", label: "(own)" }, "1 api")
+    expect(points).toEqual([{ indexes: ["(own)"], blobs: ["(own)", "denied", "limit"], doubles: [2, 4] }])
   })
 })

@@ -17,7 +17,10 @@ function countingRegistry() {
     return answer
   }
   const shard = {
-    totals: verb([{ limit: "api", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 }]),
+    totals: verb({
+      limits: [{ limit: "api", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 }],
+      aside: [{ what: "cached", count: 2 }],
+    }),
     mostSeen: verb({ denied: [], allowed: [] }),
     page: verb([]),
     top: verb([]),
@@ -84,6 +87,7 @@ test("a scraper makes the Worker ask its 80 shards once in a while, and few at a
   const paths = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? "/metrics" : "/v1/totals"))
   const texts = await Promise.all(paths.map(ask))
   expect(texts[0]).toContain('sluice_requests_allowed_total{limit="api"} 16\n')
+  expect(texts[0]).toContain("sluice_denial_cache_hits_total 32\n")
   expect(JSON.parse(texts[1]!)).toMatchObject({ allowed: 16 })
   // The counts of 16 shards of limits and 64 of keys, and the names of the limits.
   expect(counts.calls).toBe(16 + 64 + 16)

@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { kept } from "../../src/api/kept.js"
+import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { explain } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
@@ -15,7 +16,6 @@ import {
   type TopEntry,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
-import { limitLabel } from "../../src/metrics/limit-label.js"
 import type { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
@@ -137,7 +137,7 @@ export class EdgeLimits implements NamedLimits {
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
     if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) {
-      this.#tell(decision, inForce, options)
+      this.#tell(decision, inForce)
     }
     return withReceipt(decision, inForce)
   }
@@ -161,7 +161,7 @@ export class EdgeLimits implements NamedLimits {
     )
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
-      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!, items[index]!)
+      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withReceipt(decision, inForce[index]!)) }
@@ -176,8 +176,9 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
-  #tell(decision: Decision, { scope }: InForce, { limit }: LimitChoice): void {
-    this.#parts.reporter.decided(decision, limitLabel(decision, limit), scope)
+  #tell(decision: Decision, limit: InForce): void {
+    const { reporter, settled } = this.#parts
+    reporter.decided(decision, decidingLimit(limit, settled), limit.scope)
   }
 
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import type { AsideCount } from "../../src/metrics/metrics.js"
 import type { KeyStats } from "../../src/types/limiter.js"
 
 /** A configured limit. */
@@ -34,6 +35,13 @@ export interface LimitReport {
   readonly denied: number
   readonly allowedCost: number
   readonly deniedCost: number
+}
+
+/** What a shard counted. */
+export interface Totals {
+  readonly limits: readonly LimitReport[]
+  /** Decisions that no object made. */
+  readonly aside: readonly { readonly what: AsideCount; readonly count: number }[]
 }
 
 export interface TopRow {
@@ -77,7 +85,8 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TABLE IF NOT EXISTS totals (
   name TEXT PRIMARY KEY, allowed INTEGER NOT NULL, denied INTEGER NOT NULL, allowed_cost INTEGER NOT NULL,
   denied_cost INTEGER NOT NULL
-) WITHOUT ROWID;`
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aside (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;`
 
 /**
  * One shard of what an operator asks: which limits there are, which keys were seen, what happened to them, and sums.
@@ -86,7 +95,7 @@ CREATE TABLE IF NOT EXISTS totals (
 export class RegistryObject extends DurableObject {
   #hasTables = false
 
-  /** The tables, to be written: made where there are none. */
+  /** The tables: those are made that there are not yet. */
   get #sql(): SqlStorage {
     const { sql } = this.ctx.storage
     if (!this.#hasTables) sql.exec(SCHEMA)
@@ -96,9 +105,8 @@ export class RegistryObject extends DurableObject {
 
   /** An object that was told nothing has no tables, and no question makes any. */
   #isEmpty(): boolean {
-    const { sql } = this.ctx.storage
-    this.#hasTables ||= sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'totals'").toArray().length > 0
-    return !this.#hasTables
+    if (this.#hasTables) return false
+    return this.ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'totals'").toArray().length === 0
   }
 
   #read<Found extends Record<string, SqlStorageValue>>(question: string, ...values: SqlStorageValue[]): Found[] {
@@ -255,12 +263,21 @@ export class RegistryObject extends DurableObject {
     }
   }
 
-  totals(count: number): LimitReport[] {
-    return this.#read<Row<LimitReport>>(
+  addAside(what: AsideCount, count: number): void {
+    this.#sql.exec(
+      "INSERT INTO aside VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET count = count + excluded.count",
+      what,
+      count,
+    )
+  }
+
+  totals(count: number): Totals {
+    const limits = this.#read<Row<LimitReport>>(
       `SELECT name AS "limit", allowed, denied, allowed_cost AS allowedCost, denied_cost AS deniedCost FROM totals
         ORDER BY allowed + denied DESC LIMIT ?`,
       count,
     )
+    return { limits, aside: this.#read<Row<Totals["aside"][number]>>("SELECT what, count FROM aside") }
   }
 
   /** Forgets keys that nobody asked about for long. */

@@ -1,5 +1,7 @@
 import { waitUntil } from "cloudflare:workers"
+import type { DecidingLimit } from "../../src/api/told-limit.js"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import { type AsideCount, asideCountOf } from "../../src/metrics/metrics.js"
 import type { Decision } from "../../src/types/decision.js"
 import { shardOf } from "../object-name.js"
 import type { ToldDecision } from "./event-hub-object.js"
@@ -29,6 +31,8 @@ export class Reporter {
   readonly #analytics: AnalyticsEngineDataset | null
   #keys = new Map<string, KeyCounts>()
   #limits = new Map<string, Mutable<LimitReport>>()
+  /** Of what the objects did not decide. */
+  #aside = new Map<AsideCount, number>()
   #decisions: ToldDecision[] = []
   #sending: Promise<void> | null = null
   #waitingSinceMs = Number.NEGATIVE_INFINITY
@@ -40,16 +44,18 @@ export class Reporter {
   }
 
   /** A check that was decided. */
-  decided(decision: Decision, limit: string, scope: string): void {
+  decided(decision: Decision, { name, label }: DecidingLimit, scope: string): void {
     const { allowed, cost, key, remaining, reason } = decision
     if (cost === 0) return
     this.#analytics?.writeDataPoint({
-      indexes: [limit.slice(0, 96)],
-      blobs: [limit, allowed ? "allowed" : "denied", reason],
+      indexes: [label.slice(0, 96)],
+      blobs: [label, allowed ? "allowed" : "denied", reason],
       doubles: [cost, remaining],
     })
     const atMs = Date.now()
-    const totals = this.#totalsOf(limit)
+    const aside = asideCountOf(reason)
+    if (aside !== null) this.#addAside(aside, 1)
+    const totals = this.#totalsOf(label)
     const counts = this.#countsOf(scope, key)
     if (allowed) {
       totals.allowed++
@@ -72,9 +78,19 @@ export class Reporter {
     }
     if (this.#decisions.length < MOST_DECISIONS) {
       const { receipt: _, rules: __, ...plain } = decision
-      this.#decisions.push({ decision: plain, limit, atMs })
+      this.#decisions.push({ decision: plain, limit: name, atMs })
     }
     this.#later()
+  }
+
+  /** Checks that were answered with an error, for the objects of their keys could not be asked. */
+  failed(checks: number): void {
+    this.#addAside("error", checks)
+    this.#later()
+  }
+
+  #addAside(what: AsideCount, count: number): void {
+    this.#aside.set(what, (this.#aside.get(what) ?? 0) + count)
   }
 
   /** Another event of a key. */
@@ -91,7 +107,7 @@ export class Reporter {
   async flush(): Promise<void> {
     // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason.
     if (this.#sending !== null) await Promise.race([this.#sending, pause(PATIENCE_MS)])
-    if (this.#keys.size === 0 && this.#limits.size === 0 && this.#decisions.length === 0) return
+    if (this.#keys.size + this.#limits.size + this.#aside.size + this.#decisions.length === 0) return
     const sending = this.#send()
     this.#sending = sending
     await sending.finally(() => {
@@ -113,14 +129,16 @@ export class Reporter {
   }
 
   async #send(): Promise<void> {
-    const [keys, limits, decisions] = [this.#keys, this.#limits, this.#decisions]
+    const [keys, limits, aside, decisions] = [this.#keys, this.#limits, this.#aside, this.#decisions]
     this.#keys = new Map()
     this.#limits = new Map()
+    this.#aside = new Map()
     this.#decisions = []
     const byShard = Map.groupBy(keys.values(), ({ key }) => shardOf(key, KEY_SHARDS))
     await Promise.all([
       ...[...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports)),
       ...[...limits.values()].map((report) => this.#registry.ofLimit(report.limit).addTotals([report])),
+      ...[...aside].map(([what, count]) => this.#registry.ofLimit(what).addAside(what, count)),
       decisions.length > 0 ? this.#registry.hub.push(decisions) : undefined,
     ])
   }

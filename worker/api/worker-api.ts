@@ -56,6 +56,8 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const limiters = new Map<string, EdgeLimiter>()
   const configured = settings.config === null ? settings.limits : [...settings.config.limits.values()]
   const settled = new Map(configured.map(({ name, policy }) => [name, policy]))
+  const groups = settings.config?.groups.keys() ?? []
+  const givenNames = new Set([...settled.keys(), ...groups])
   const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled, limiters, recent })
   const api = createApi({
     limits: settings.config === null ? limits : limitsByConfig(limits, settings.config),
@@ -63,7 +65,9 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
     storage: storageOf(limits, reporter),
     about: { version, storage: "durable objects" },
     // The limits tell of their decisions themselves.
-    onDecision: () => {},
+    onDecision: null,
+    onFailure: (checks) => reporter.failed(checks),
+    givenNames,
     collect: () => collect(registry, reporter),
     // Each count asks all shards, so that a scraper must not have one made for each of its requests.
     keepCountsMs: KEEP_COUNTS_MS,
@@ -79,7 +83,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
       if (PATHS.test(pathname)) return api.fetch(request, request.headers.get("cf-connecting-ip"))
       return ASSETS !== undefined && PAGES.test(pathname) ? ASSETS.fetch(request) : null
     },
-    tell: (decision, limit) => reporter.decided(decision, limit, settledScope(limit)),
+    tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settledScope(limit)),
   }
 }
 
@@ -119,9 +123,12 @@ async function collect(registry: Registry, reporter: Reporter): Promise<Metrics>
   await reporter.flush()
   const totals = await registry.fromLimits((shard) => shard.totals(MOST_SERIES))
   const seen = await registry.fromKeys((shard) => shard.mostSeen(20))
-  // How long decisions took, and which ones no object made, stays with the isolates: only counts are told.
-  const metrics = new Metrics({ tells: "counts" })
-  for (const { limit, ...counts } of totals.flat()) metrics.add(limit, counts)
+  // How long decisions took stays with the isolates: only counts are told.
+  const metrics = new Metrics({ counts: "edge" })
+  for (const { limits, aside } of totals) {
+    for (const { limit, ...counts } of limits) metrics.add(limit, counts)
+    for (const { what, count } of aside) metrics.addAside(what, count)
+  }
   for (const { denied, allowed } of seen) {
     for (const { key, stats } of denied) metrics.mostDenied.add(key, stats.totalDenied)
     for (const { key, stats } of allowed) metrics.mostAllowed.add(key, stats.totalAllowed)

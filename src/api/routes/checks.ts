@@ -1,18 +1,59 @@
 import { refuseRepeats } from "../../limiter/decide-all.js"
-import { limitLabel } from "../../metrics/limit-label.js"
+import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
 import type { Decision } from "../../types/decision.js"
+import type { Awaitable } from "../../types/limiter.js"
 import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
 import { decisionText } from "../decision-text.js"
 import { allDecision, callId, cost, decision, key, limitName } from "../fields.js"
+import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
+import { type DecidingLimit, decidingLimit, unknownLimit } from "../told-limit.js"
 
 const checkFields = { key, cost: optional(cost), limit: optional(limitName) }
 
-/** Tells the metrics and the event stream of a decision that was made since `startedMs`. */
-function tell(context: ApiContext, made: Decision, limit: string | undefined, startedMs: number, nowMs: number): void {
-  context.onDecision(made, limitLabel(made, limit), (performance.now() - startedMs) / 1000, nowMs)
+interface Made {
+  readonly decision: Decision
+  /** The limit that was asked by name. */
+  readonly asked: string | undefined
+}
+
+/** Tells the metrics and the event stream of decisions that took so long. */
+async function tell(context: ApiContext, made: readonly Made[], seconds: number, nowMs: number): Promise<void> {
+  const { onDecision } = context
+  if (onDecision === null) return
+  for (const { decision, asked } of made) {
+    onDecision(decision, await decided(context, decision.key, asked), seconds, nowMs)
+  }
+}
+
+/** The limit that decided on a key: the one that was asked by name, else the key's own, else the default one. */
+async function decided(
+  { limits, givenNames }: ApiContext,
+  of: string,
+  asked: string | undefined,
+): Promise<DecidingLimit> {
+  try {
+    const found = await limits.limit(asked ?? of)
+    if (found !== null) return decidingLimit(found, givenNames)
+  } catch (error) {
+    // The check was charged: that the store fails now must not fail its answer.
+    if (!isFailure(error)) throw error
+    return unknownLimit(asked ?? of, givenNames)
+  }
+  // A group of a configuration is no limit, and one that was asked by name may have been removed meanwhile.
+  return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
+}
+
+/** What checks ask for, with those counted that the store failed to decide. */
+async function asking<T>(context: ApiContext, checks: number, ask: () => Awaitable<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (isFailure(error)) context.onFailure(checks)
+    throw error
+  }
 }
 
 export const check = defineRoute({
@@ -24,10 +65,11 @@ export const check = defineRoute({
   answer: jsonOf(decision, "The decision."),
   async handle(context, { body: { key: of, ...options } }) {
     const startedMs = performance.now()
-    const made = await context.limits.check(of, options)
+    const made = await asking(context, 1, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
     if (options.id === undefined || !context.recent.isRepeated(made.receipt?.id)) {
-      tell(context, made, options.limit, startedMs, nowMs)
+      const seconds = (performance.now() - startedMs) / 1000
+      await tell(context, [{ decision: made, asked: options.limit }], seconds, nowMs)
     }
     return jsonTextAnswer(decisionText(made, nowMs))
   },
@@ -58,12 +100,14 @@ export const checkAll = defineRoute({
   async handle(context, { body: { items } }) {
     refuseRepeats(items.map(({ key: of, limit }) => ({ subject: `${limit ?? ""}\n${of}`, key: of })))
     const startedMs = performance.now()
-    const all = await context.limits.checkAll(items)
+    const all = await asking(context, items.length, () => context.limits.checkAll(items))
     const nowMs = context.clock.now()
-    for (const [index, made] of all.decisions.entries()) {
-      // Where one was denied, those that would have passed were not charged: they are neither admitted nor denied.
-      if (all.allowed || !made.allowed) tell(context, made, items[index]!.limit, startedMs, nowMs)
-    }
+    const seconds = (performance.now() - startedMs) / 1000
+    // Where one was denied, those that would have passed were not charged: they are neither admitted nor denied.
+    const told = all.decisions
+      .map((decision, index) => ({ decision, asked: items[index]!.limit }))
+      .filter(({ decision }) => all.allowed || !decision.allowed)
+    await tell(context, told, seconds, nowMs)
     return jsonAnswer({
       allowed: all.allowed,
       denied_key: all.deniedKey,

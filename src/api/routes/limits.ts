@@ -2,7 +2,7 @@ import { inParallel } from "../../limiter/in-parallel.js"
 import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "../../limiter/named-limits.js"
 import { parseDuration, parseDurationUnit } from "../../policy/parse-duration.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
-import type { Policy, PolicyInput, RuleInput } from "../../policy/policy.js"
+import type { PolicyInput, RuleInput } from "../../policy/policy.js"
 import { LimitNotFound, show } from "../../types/errors.js"
 import { jsonAnswer, statusJson } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
@@ -23,6 +23,7 @@ import {
   text,
   whole,
 } from "../schema.js"
+import { withName } from "../told-limit.js"
 
 const MOST_LISTED = 1_000
 /** Statuses asked for at the same time. */
@@ -79,7 +80,7 @@ function readDefinition(body: Read<typeof definition>): { name: string; policy: 
     ? ((whole ?? rate) as PolicyInput)
     : ({ ...rest, limit: rate ?? limit, period: periodMs() } as RuleInput)
   const parsed = parsePolicy(input)
-  return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: named(parsed, name) }
+  return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: withName(parsed, name) }
 }
 
 /** The error of fields that cannot be together, or are missing: tells those that were given. */
@@ -94,13 +95,6 @@ function refused(fields: Readonly<Record<string, unknown>>, allowed: string): Re
 function readPeriod(field: "per" | "period", period: string | number | undefined): number {
   const isUnit = typeof period === "string" && /^[A-Za-z]+$/.test(period)
   return isUnit ? parseDurationUnit(field, period, period) : parseDuration(field, period)
-}
-
-/** A policy whose rules bear the limit's name where the user gave them none, so that headers and metrics tell it. */
-function named(unnamed: Policy, name: string): Policy {
-  const rules = JSON.parse(unnamed.canonical) as { name: string }[]
-  if (rules.length === 1 && rules[0]!.name === "default") return parsePolicy([{ ...rules[0], name } as RuleInput])
-  return unnamed
 }
 
 /** A key's status, or `null` where no limit is there for it. */

@@ -1,17 +1,9 @@
+import { withName } from "../../api/told-limit.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
-import type { Policy, RuleInput } from "../../policy/policy.js"
 import type { Command } from "../command.js"
 import { flagOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
-
-/** The rules bear the name of a limit that many keys share, where they have none of their own. */
-function namedPolicy(policy: Policy, name: string): Policy {
-  const isName = name.length <= 64 && /^[!-~](?:[ -~]*[!-~])?$/.test(name)
-  if (policy.rules.length !== 1 || policy.rules[0].name !== "default" || !isName) return policy
-  const [rule] = JSON.parse(policy.canonical) as [RuleInput]
-  return parsePolicy({ ...rule, name })
-}
 
 export const limitAdd: Command = {
   name: "limit add",
@@ -30,7 +22,7 @@ export const limitAdd: Command = {
     const { limits } = await call.target()
     const [name, text] = call.positionals as [string, string]
     const policy = parsePolicy(text)
-    const made = await limits.define(name, flagOption(call, "key") ? policy : namedPolicy(policy, name))
+    const made = await limits.define(name, flagOption(call, "key") ? policy : withName(policy, name))
     write(call, made, () => `${plainText(made.name)} is ${plainText(made.policy.canonical)}\n`)
   },
 }

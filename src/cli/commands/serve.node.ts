@@ -181,9 +181,10 @@ export const serve: Command = {
         token,
         metrics,
         events,
+        ...(config !== null && { givenNames: new Set([...config.limits.keys(), ...config.groups.keys()]) }),
         onDecision(decision, limit, seconds, nowMs) {
-          metrics.decided(decision, limit, seconds)
-          if (decision.cost > 0) events.push(decision, limit, nowMs)
+          metrics.decided(decision, limit.label, seconds)
+          if (decision.cost > 0) events.push(decision, limit.name, nowMs)
           hooks.onDecision?.(decision)
         },
         about: { version: call.version, storage: `embedded, sync ${sync}` },

@@ -1,0 +1,110 @@
+import { describe, expect, test, vi } from "vitest"
+import { Metrics } from "../../src/metrics/metrics.js"
+import { StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
+import { type Served, serveApi } from "./serve-api.js"
+
+/** The samples of a metric, by their labels as they are written. */
+async function samples({ ask }: Served, name: string): Promise<Record<string, string>> {
+  const { text } = await ask("GET", "/metrics")
+  return Object.fromEntries(
+    [...text.matchAll(new RegExp(`^${name}(?:\\{(.*)\\})? (\\S+)$`, "gm"))].map(([, a = "", b]) => [a, b!]),
+  )
+}
+
+function eventLimits({ api, clock }: Served): string[] {
+  return api.events.since(0, clock.now()).map(({ limit }) => limit)
+}
+
+describe("GET /metrics without keys", () => {
+  test("counts keys' own limits together, whoever asks them by name, and tells no key", async () => {
+    const served = serveApi()
+    const { ask } = served
+    await ask("POST", "/v1/limits", { key: "secret@mail.example", rate: 2, per: "1m" })
+    await ask("POST", "/v1/limits", { key: "10", policy: "10/second; 1000/hour" })
+    await ask("POST", "/v1/check", { key: "secret@mail.example" })
+    await ask("POST", "/v1/check", { key: "secret@mail.example", limit: "secret@mail.example" })
+    await ask("POST", "/v1/check", { key: "x", limit: "secret@mail.example" })
+    await ask("POST", "/v1/check-all", { items: [{ key: "10" }, { key: "x", limit: "10" }] })
+    expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="(own)"': "5" })
+    expect(await samples(served, "sluice_limit_info")).toEqual({})
+    expect((await ask("GET", "/metrics")).text).not.toMatch(/secret|limit="10/)
+  })
+
+  test("counts nothing under a default limit that decided nothing", async () => {
+    const served = serveApi({ default: "5/minute" })
+    await served.ask("POST", "/v1/limits", { key: "own", rate: 2, per: "1m" })
+    for (const key of ["own", "own", "anybody"]) await served.ask("POST", "/v1/check", { key })
+    expect(await samples(served, "sluice_requests_allowed_total")).toEqual({
+      'limit="(own)"': "2",
+      'limit="default"': "1",
+    })
+  })
+
+  test("tells the same names in counters and gauges, and all names in events, history and top", async () => {
+    const served = serveApi({ login: "5/minute", shown: "5/minute as shown" })
+    const { ask } = served
+    await ask("POST", "/v1/limits", { name: "several", policy: "10/second; 1000/hour" })
+    for (const limit of ["login", "shown", "several"]) await ask("POST", "/v1/check", { key: "k", limit })
+    await ask("POST", "/v1/check", { key: "login" })
+    const told = ['limit="several"', 'limit="shown"']
+    expect(Object.keys(await samples(served, "sluice_requests_allowed_total")).sort()).toEqual([
+      'limit="(own)"',
+      ...told,
+    ])
+    for (const gauge of ["sluice_limit_rate", "sluice_limit_per_millis"]) {
+      expect(Object.keys(await samples(served, gauge))).toEqual(told)
+    }
+    expect(eventLimits(served)).toEqual(["login", "shown", "several", "login"])
+    expect((await ask("GET", "/v1/history/k?limit=login")).json[0].limit).toBe("login")
+    const top = (await ask("GET", "/v1/top?by=allowed")).json.map(({ limit }: { limit: string }) => limit)
+    expect(top.sort()).toEqual(["login", "login", "several", "shown"])
+  })
+
+  test("tells the limits and groups of a configuration by their names, whatever their rules are called", async () => {
+    const served = serveApi({ login: "5/minute; 9/hour" }, { givenNames: new Set(["login"]) })
+    await served.ask("POST", "/v1/check", { key: "k", limit: "login" })
+    expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="login"': "1" })
+    expect(await samples(served, "sluice_limit_rate")).toEqual({ 'limit="login"': "5" })
+  })
+
+  test("tells a key's own limit as the key where keys are told", async () => {
+    const metrics = new Metrics({ keyLabel: (key) => key })
+    const served = serveApi({}, { metrics })
+    await served.ask("POST", "/v1/limits", { key: "10", policy: "10/second; 1000/hour" })
+    await served.ask("POST", "/v1/check", { key: "10" })
+    expect(await samples(served, "sluice_limit_rate")).toEqual({ 'key="10"': "10" })
+    expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="(own)"': "1" })
+  })
+})
+
+test("a check is answered whose limit cannot be looked up for the metrics afterwards", async () => {
+  const served = serveApi({ default: "5/minute" })
+  vi.spyOn(served.limits, "limit").mockImplementationOnce(() => {
+    throw new StoreUnavailable("the limiter is closed")
+  })
+  expect(await served.ask("POST", "/v1/check", { key: "ann" })).toMatchObject({ status: 200, json: { remaining: 4 } })
+  expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="(own)"': "1" })
+  expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "0" })
+})
+
+describe("sluice_failures_total", () => {
+  test("counts the checks that the store failed to decide, and no others", async () => {
+    const served = serveApi({ default: "5/minute" })
+    const { ask, limits } = served
+    expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "0" })
+    vi.spyOn(limits, "check").mockImplementationOnce(() => {
+      throw new StoreUnavailable("the disk is full")
+    })
+    vi.spyOn(limits, "checkAll").mockImplementationOnce(() => {
+      throw new StoreCorrupt("row 2", "its hash is another")
+    })
+    expect((await ask("POST", "/v1/check", { key: "a" })).status).toBe(503)
+    expect((await ask("POST", "/v1/check-all", { items: [{ key: "a" }, { key: "b" }] })).status).toBe(500)
+    // What cannot be asked is no failure.
+    expect((await ask("POST", "/v1/check", { key: "a", limit: "none" })).status).toBe(400)
+    expect((await ask("POST", "/v1/check", { key: "a", cost: 99 })).status).toBe(400)
+    expect((await ask("POST", "/v1/check", { key: "a" })).status).toBe(200)
+    expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "3" })
+    expect(await samples(served, "sluice_denial_cache_hits_total")).toEqual({})
+  })
+})

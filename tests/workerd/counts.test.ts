@@ -1,0 +1,78 @@
+import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
+import { env } from "cloudflare:workers"
+import { afterEach, expect, test, vi } from "vitest"
+import { Registry } from "../../worker/api/registry.js"
+import worker from "../../worker/index.js"
+import type { ServiceEnv } from "../../worker/service.js"
+import { faultyBinding } from "./faulty-binding.js"
+import { freshName } from "./objects.js"
+
+const JSON_TYPE = { "Content-Type": "application/json" }
+const ONE = [{ name: "one", paths: ["/one"], policy: "1/day" }]
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** The deployed Worker with its API, asked by this machine. */
+function deployed(LIMITS: unknown, LIMITER = env.LIMITER) {
+  const { REGISTRY, EVENT_HUB } = env
+  const workerEnv = { LIMITER, REGISTRY, EVENT_HUB, LIMITS } as ServiceEnv
+  return async (path: string, body?: unknown) => {
+    const context = createExecutionContext()
+    const init = body === undefined ? {} : { method: "POST", headers: JSON_TYPE, body: JSON.stringify(body) }
+    const request = new Request(`http://localhost${path}`, init)
+    const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], workerEnv, context)
+    await waitOnExecutionContext(context)
+    return { status: response.status, text: await response.text() }
+  }
+}
+
+/** The value of a sample, as a Worker tells it that has kept no counts of before. */
+async function told(ask: ReturnType<typeof deployed>, sample: string): Promise<number> {
+  const { text } = await ask("/metrics")
+  const line = text.split("\n").find((each) => each.startsWith(`${sample} `))!
+  return Number(line.slice(sample.length + 1))
+}
+
+const MODES = ["open", "closed", "error"].map((mode) => `sluice_failures_total{mode="${mode}"}`)
+
+test("/metrics of the Worker counts what its objects could not decide, by what was done instead", async () => {
+  vi.spyOn(console, "error").mockReturnValue()
+  const [open, closed, known] = [freshName(), freshName(), freshName()]
+  const before = await Promise.all(MODES.map((sample) => told(deployed(ONE), sample)))
+  const cut = faultyBinding(env.LIMITER, () => "lost-call")
+  const ask = deployed(
+    [
+      { name: open, paths: ["/open"], policy: "2/day" },
+      { name: closed, paths: ["/closed"], policy: "2/day", failMode: "closed" },
+      { name: known, paths: ["/known"], policy: "2/day" },
+    ],
+    cut.binding,
+  )
+  expect((await ask("/open")).status).toBe(200)
+  for (let times = 0; times < 2; times++) expect((await ask("/closed")).status).toBe(503)
+  for (let times = 0; times < 3; times++) {
+    expect((await ask("/v1/check", { key: "a", limit: known })).status).toBe(503)
+  }
+  const after = await Promise.all(MODES.map((sample) => told(ask, sample)))
+  expect(after.map((count, index) => count - before[index]!)).toEqual([1, 2, 3])
+})
+
+test("/metrics of the Worker counts the denials that were remembered", async () => {
+  const name = freshName()
+  const before = await told(deployed(ONE), "sluice_denial_cache_hits_total")
+  const ask = deployed([{ name, paths: ["/api"], policy: "1/day" }])
+  for (const status of [200, 429, 429, 429]) expect((await ask("/api")).status).toBe(status)
+  expect((await told(ask, "sluice_denial_cache_hits_total")) - before).toBe(2)
+})
+
+test("a shard of the registry that has no table for them yet gets one when it is asked", async () => {
+  const shard = new Registry(env).ofLimit(freshName())
+  await shard.addTotals([{ limit: "earlier", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 }])
+  await runInDurableObject(shard, (_object, { storage }) => void storage.sql.exec("DROP TABLE aside"))
+  await evictDurableObject(shard)
+  const { limits, aside } = await shard.totals(1_000)
+  expect(limits).toContainEqual({ limit: "earlier", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 })
+  expect(aside).toEqual([])
+})
