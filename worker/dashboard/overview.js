@@ -27,7 +27,8 @@ function makeChart(place, data) {
       height: 240,
       scales: {
         // Whole from the start: made to fit the first points, it would show years.
-        x: { range: (_, __, last) => [(last ?? Date.now() / 1000) - SPAN, last ?? Date.now() / 1000] },
+        // What the chart itself takes for the last time of a single point lies years later.
+        x: { range: ({ data: [times] }) => [-SPAN, 0].map((ago) => ago + (times.at(-1) ?? Date.now() / 1000)) },
         y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
       },
       axes: [axis, { ...axis, size: 60, values: (_, values) => values.map((value) => value.toLocaleString("en-US")) }],
