@@ -1,77 +1,28 @@
-import { type ChildProcess, spawn } from "node:child_process"
-import { once } from "node:events"
-import { existsSync, mkdirSync } from "node:fs"
-import { join } from "node:path"
-import { type Browser, chromium, type Page } from "playwright-core"
+import type { Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { SluiceClient } from "../../src/client/index.js"
-import { Scratch } from "../cli/run.js"
+import type { SluiceClient } from "../../src/client/index.js"
+import { CHROMIUM_IS_THERE, Dashboard, PICTURES, TOKEN } from "./open-dashboard.js"
 
-const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium"
-const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
-const TOKEN = "a-token-for-the-tests"
-/** Where pictures of the views go; none are taken without it. */
-const PICTURES = process.env["SLUICE_PICTURES"]
 const HOSTILE = `<img src=x onerror="document.title='hacked'">\u202e\u0000"'&\u061c\u2060\u{e0041}`
 
-describe.skipIf(!existsSync(CHROMIUM))("the dashboard in Chromium", () => {
-  let scratch: Scratch
-  let child: ChildProcess
-  let url: string
+describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard in Chromium", () => {
+  let dashboard: Dashboard
   let client: SluiceClient
-  let browser: Browser
-  const pages: Page[] = []
-  const complaints: string[] = []
+  let url: string
 
   beforeAll(async () => {
-    scratch = new Scratch()
-    child = spawn(process.execPath, [MAIN, "serve", "--json", "--port", "0", "--data-dir", scratch.file("data")], {
-      env: { ...process.env, SLUICE_TOKEN: TOKEN },
-      stdio: ["ignore", "pipe", "inherit"],
-    })
-    const [first] = (await once(child.stdout!, "data")) as [Buffer]
-    url = (JSON.parse(String(first)) as { url: string }).url
-    client = new SluiceClient(url, { token: TOKEN })
+    dashboard = await Dashboard.start()
+    ;({ client, url } = dashboard)
     // A unit in three minutes: what is denied stays so while it is looked at, however slowly.
     await client.define("api", "20/hour as api")
-    await client.define("tenant:7", "10/second; 1000/hour")
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-    })
-    if (PICTURES !== undefined) mkdirSync(PICTURES, { recursive: true })
+    await client.define("tenant:7", "10/second burst 20; 1000/hour")
   }, 60_000)
 
-  afterAll(async () => {
-    await browser.close()
-    child.kill("SIGKILL")
-    scratch[Symbol.dispose]()
-  })
+  afterAll(() => dashboard[Symbol.asyncDispose]())
 
-  async function open(options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width: 1100, height: 800 }, ...options })
-    page.on("console", (message) => {
-      // What the API refuses is told by the browser too.
-      if (message.type() === "error" && !/status of (40[01]|503)/.test(message.text())) complaints.push(message.text())
-    })
-    page.on("pageerror", (error) => complaints.push(String(error)))
-    page.on("request", (request) => {
-      if (!request.url().startsWith(url) && !request.url().startsWith("data:")) complaints.push(request.url())
-    })
-    pages.push(page)
-    await page.goto(`${url}/dashboard`)
-    return page
-  }
-
-  async function logIn(page: Page): Promise<void> {
-    await page.getByLabel("Token").fill(TOKEN)
-    await page.getByRole("button", { name: "Log in" }).click()
-    await page.getByRole("heading", { name: "Checks per second" }).waitFor()
-  }
-
-  async function picture(page: Page, name: string): Promise<void> {
-    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`) })
-  }
+  const open = (options?: Parameters<Dashboard["open"]>[0]) => dashboard.open(options)
+  const logIn = (page: Page) => dashboard.logIn(page)
+  const picture = (page: Page, name: string) => dashboard.picture(page, name)
 
   /** A burst that goes on while something is looked at. */
   async function burst(rounds: number): Promise<void> {
@@ -206,7 +157,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the dashboard in Chromium", () => {
   test("is dark where the reader wants that, and fits a phone", async () => {
     const page = await open({ colorScheme: "dark", viewport: { width: 390, height: 780 } })
     await logIn(page)
-    const going = burst(60)
+    const going = burst(PICTURES === undefined ? 60 : 300)
     await page.getByRole("button", { name: "ip:192.0.2.1" }).waitFor({ timeout: 15_000 })
     await going
     const { background, overflow } = await page.evaluate(() => ({
@@ -225,6 +176,6 @@ describe.skipIf(!existsSync(CHROMIUM))("the dashboard in Chromium", () => {
   }, 60_000)
 
   test("nothing was complained of, and nobody else was asked", () => {
-    expect(complaints).toEqual([])
+    expect(dashboard.complaints).toEqual([])
   })
 })

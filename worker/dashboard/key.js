@@ -1,25 +1,32 @@
 import { post } from "./api.js"
 import { h, number, shown, span, table, time } from "./dom.js"
+import { capacityOf, policyText } from "./policy.js"
 
-function rulesOf({ state }) {
+/** How much of the history is shown at first, and at most. */
+const FIRST_SHOWN = 10
+const MOST_SHOWN = 50
+
+function rulesOf({ state, definition }) {
+  const rules = new Map(JSON.parse(definition).map((rule) => [rule.name, rule]))
   return h(
     "div",
     {},
     ...state.rules.map((rule) => {
-      const label = `${number(rule.remaining)} of ${number(rule.limit)} left`
+      const most = capacityOf(rules.get(rule.policy) ?? rule)
+      const label = `${number(rule.remaining)} of ${number(most)} left`
       return h(
         "p",
         {},
         h("meter", {
           min: 0,
-          max: rule.limit,
-          value: Math.min(rule.limit, rule.remaining),
-          low: rule.limit * 0.2,
-          high: rule.limit * 0.5,
-          optimum: rule.limit,
+          max: most,
+          value: Math.min(most, rule.remaining),
+          low: most * 0.2,
+          high: most * 0.5,
+          optimum: most,
           "aria-label": label,
         }),
-        ` ${shown(rule.policy, 60)}: ${label}, full in ${span(rule.reset_after_ms)}`,
+        ` ${shown(rule.policy, 60)}: ${label}${rule.reset_after_ms === 0 ? "" : `, full in ${span(rule.reset_after_ms)}`}`,
       )
     }),
   )
@@ -65,7 +72,40 @@ export function keyView({ main, place, go, act }) {
     found,
   )
   let isOver = false
+  let shownEvents = FIRST_SHOWN
   const choice = { key: place.key, ...(place.limit !== undefined && { limit: place.limit }) }
+
+  function historyOf(history) {
+    const rows = history.map(({ at, event, units, count }) => [
+      time(at),
+      h(
+        "span",
+        { class: event === "deny" || event === "block" ? "denied" : event === "admit" ? "allowed" : "" },
+        event,
+      ),
+      number(units),
+      number(count),
+    ])
+    const section = h("section", {})
+    const show = () => {
+      const found = table(
+        "History, newest first",
+        [{ title: "Time" }, { title: "Event" }, { title: "Units", kind: "number" }, { title: "Times", kind: "number" }],
+        rows.slice(0, shownEvents),
+        "Nothing is known of it.",
+      )
+      const showMore = () => {
+        shownEvents = MOST_SHOWN
+        // The button is gone with this, and the focus with it.
+        show().focus()
+      }
+      const more = h("button", { type: "button", onclick: showMore }, `More (${number(rows.length - shownEvents)})`)
+      section.replaceChildren(found, ...(rows.length > shownEvents ? [h("div", { class: "actions" }, more)] : []))
+      return found
+    }
+    show()
+    return section
+  }
 
   async function change(path, body, done) {
     if ((await act(() => post(path, { ...choice, ...body }), done)) !== undefined) await load()
@@ -77,7 +117,7 @@ export function keyView({ main, place, go, act }) {
       Promise.all([
         post("/v1/status", choice),
         post("/v1/explain", { ...choice, cost: Number(fields.cost.value) }),
-        post("/v1/history", { ...choice, count: 50 }),
+        post("/v1/history", { ...choice, count: MOST_SHOWN }),
       ]),
     )
     if (isOver || asked === undefined) return
@@ -137,7 +177,7 @@ export function keyView({ main, place, go, act }) {
         {},
         pairs([
           ["Limit", shown(explained.limit)],
-          ["Policy", shown(explained.definition, 1_000)],
+          ["Policy", shown(policyText(JSON.parse(explained.definition)), 1_000)],
           ["Blocked", blocked === 0 ? "no" : `for ${span(blocked)}`],
           [
             "Allowed",
@@ -150,30 +190,7 @@ export function keyView({ main, place, go, act }) {
           ["Reset", time(status.last_reset_at)],
         ]),
       ),
-      h(
-        "section",
-        {},
-        table(
-          "History, newest first",
-          [
-            { title: "Time" },
-            { title: "Event" },
-            { title: "Units", kind: "number" },
-            { title: "Times", kind: "number" },
-          ],
-          history.map(({ at, event, units, count }) => [
-            time(at),
-            h(
-              "span",
-              { class: event === "deny" || event === "block" ? "denied" : event === "admit" ? "allowed" : "" },
-              event,
-            ),
-            number(units),
-            number(count),
-          ]),
-          "Nothing is known of it.",
-        ),
-      ),
+      historyOf(history),
     )
   }
 

@@ -7,10 +7,19 @@ const SPAN = 180
 const EVERY_MS = 1_000
 const TOP_EVERY = 3
 
+/** Where counts lie in objects of their own, they are not of this process and outlast it. */
+const OUTLASTING = "durable objects"
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 /** The lines of allowed and denied checks per second. */
 function makeChart(place, data) {
+  // Where nothing is pointed at, the legend tells what came last.
+  const value = (text) => (plot, told, index) => {
+    const there = told ?? plot.data[index].at(-1)
+    return there === undefined || there === null ? "" : text(there)
+  }
+  const rate = value(number)
   const axis = { stroke: () => colour("--faint"), grid: { stroke: () => colour("--line"), width: 1 } }
   return new uPlot(
     {
@@ -18,14 +27,18 @@ function makeChart(place, data) {
       height: 240,
       scales: {
         // Whole from the start: made to fit the first points, it would show years.
-        x: { range: (_, __, last) => [(last ?? Date.now() / 1000) - SPAN, last ?? Date.now() / 1000] },
+        // What the chart itself takes for the last time of a single point lies years later.
+        x: { range: ({ data: [times] }) => [-SPAN, 0].map((ago) => ago + (times.at(-1) ?? Date.now() / 1000)) },
         y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
       },
       axes: [axis, { ...axis, size: 60, values: (_, values) => values.map((value) => value.toLocaleString("en-US")) }],
       series: [
-        { label: "time" },
-        { label: "allowed/s", stroke: () => colour("--allowed"), width: 2, points: { show: false } },
-        { label: "denied/s", stroke: () => colour("--denied"), width: 2, dash: [6, 4], points: { show: false } },
+        { label: "time", value: value((seconds) => new Date(seconds * 1000).toLocaleTimeString()) },
+        { label: "allowed/s", value: rate, stroke: () => colour("--allowed"), width: 2, points: { show: false } },
+        {
+          ...{ label: "denied/s", value: rate, stroke: () => colour("--denied"), width: 2, dash: [6, 4] },
+          points: { show: false },
+        },
       ],
     },
     data,
@@ -33,12 +46,20 @@ function makeChart(place, data) {
   )
 }
 
+/** A time without its seconds, and without its day where that is today. */
+function start(text) {
+  const at = new Date(text)
+  const isToday = at.toDateString() === new Date().toDateString()
+  return at.toLocaleString([], { ...(!isToday && { dateStyle: "medium" }), timeStyle: "short" })
+}
+
 /** Live rates and the keys denied most. */
 export function overviewView({ main, go, act, state }) {
   const tiles = {}
+  const since = [h("span"), h("span")]
   const tile = (name, title, kind) => {
     tiles[name] = h("strong", { class: kind }, "–")
-    return h("div", { class: "tile" }, tiles[name], h("span", {}, title))
+    return h("div", { class: "tile" }, tiles[name], typeof title === "string" ? h("span", {}, title) : title)
   }
   const place = h("div", { class: "chart", role: "img", "aria-label": "Allowed and denied checks per second" })
   const tops = h("section", {})
@@ -48,8 +69,8 @@ export function overviewView({ main, go, act, state }) {
       { class: "tiles", "aria-label": "Rates" },
       tile("allowedRate", "allowed per second", "allowed"),
       tile("deniedRate", "denied per second", "denied"),
-      tile("allowed", "allowed in all"),
-      tile("denied", "denied in all"),
+      tile("allowed", since[0]),
+      tile("denied", since[1]),
     ),
     h("section", {}, h("h2", {}, "Checks per second"), place),
     tops,
@@ -77,6 +98,7 @@ export function overviewView({ main, go, act, state }) {
       for (const [index, value] of [at, rates.allowed, rates.denied].entries()) data[index].push(value)
       while (data[0][0] < at - SPAN) for (const column of data) column.shift()
       chart.setData(data)
+      if (chart.cursor.idx == null) chart.setLegend({ idx: null })
       tiles.allowedRate.textContent = number(rates.allowed)
       tiles.deniedRate.textContent = number(rates.denied)
       const told = `Allowed ${number(rates.allowed)} and denied ${number(rates.denied)} checks per second`
@@ -85,7 +107,15 @@ export function overviewView({ main, go, act, state }) {
     before = { atMs, totals }
     tiles.allowed.textContent = number(totals.allowed)
     tiles.denied.textContent = number(totals.denied)
-    if (looks++ % TOP_EVERY === 0) await lookAtTop()
+    if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
+  }
+
+  /** Says since when the sums are: since the process began, unless they outlast it. */
+  async function lookAtStart() {
+    const health = await act(() => get("/v1/health"))
+    if (isOver || health === undefined) return
+    const when = health.storage === OUTLASTING ? "in all" : `since ${start(health.started_at)}`
+    for (const [index, verb] of ["allowed", "denied"].entries()) since[index].textContent = `${verb} ${when}`
   }
 
   async function lookAtTop() {
@@ -94,10 +124,15 @@ export function overviewView({ main, go, act, state }) {
     const rows = entries.map((entry) => [
       h(
         "button",
-        { type: "button", class: "link", onclick: () => go({ view: "key", key: entry.key, limit: entry.limit }) },
+        {
+          type: "button",
+          class: "link cut",
+          title: shown(entry.key, 512),
+          onclick: () => go({ view: "key", key: entry.key, limit: entry.limit }),
+        },
         shown(entry.key),
       ),
-      shown(entry.limit, 60),
+      h("span", { class: "cut", title: shown(entry.limit, 512) }, shown(entry.limit)),
       number(entry.total_denied),
       number(entry.total_allowed),
       time(entry.last_denied_at),

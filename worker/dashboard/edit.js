@@ -1,0 +1,169 @@
+import { post } from "./api.js"
+import { h, shown } from "./dom.js"
+import { ALGORITHMS, duration, editable, has } from "./policy.js"
+
+/** A name that the rules of a limit can bear too. */
+const CAN_NAME_RULES = /^[!-~](?:[ -~]{0,62}[!-~])?$/
+
+const ANCHORS = [
+  ["epoch", "by the clock"],
+  ["first", "with a key's first check"],
+]
+
+/** The fields of one rule: all that its algorithm has, and nothing else. */
+function ruleFields(rule) {
+  const units = (value, required = false) =>
+    h("input", { type: "number", min: 1, max: 2 ** 31, value: value ?? "", required })
+  const time = (ms, required = false) =>
+    h("input", { value: ms > 0 ? duration(ms) : "", autocomplete: "off", required })
+  const choice = (options, chosen) =>
+    h("select", {}, ...options.map(([value, title]) => h("option", { value, selected: value === chosen }, title)))
+  const inputs = {
+    limit: units(rule?.limit ?? 100, true),
+    period: time(rule?.period ?? 60_000, true),
+    algorithm: choice(
+      ALGORITHMS.map((name) => [name, name]),
+      rule?.algorithm,
+    ),
+    burst: units(rule?.burst),
+    amount: units(rule?.refill?.amount),
+    every: time(rule?.refill?.every),
+    anchor: choice(ANCHORS, rule?.anchor),
+    offset: time(rule?.offset),
+    block: time(rule?.block),
+  }
+  const { limit, period, algorithm, burst, amount, every, anchor, offset, block } = inputs
+  const labels = {
+    limit: h("label", {}, "Units", limit),
+    period: h("label", {}, "Per (such as 10s, 1m, 1h)", period),
+    algorithm: h("label", {}, "Algorithm", algorithm),
+    burst: h("label", {}, "Burst (empty: as many as the units)", burst),
+    refill: h(
+      "div",
+      { class: "pair" },
+      h("label", {}, "Refill in steps of (empty: steadily)", amount),
+      h("label", {}, "A step every (such as 1s)", every),
+    ),
+    anchor: h("label", {}, "Windows start", anchor),
+    offset: h("label", {}, "Windows later by (empty: not at all)", offset),
+    block: h("label", {}, "Block after a denial for (empty: not at all)", block),
+  }
+  // By the clock alone can windows be later.
+  const isThere = (field) => has(algorithm.value, field) && (field !== "offset" || anchor.value === "epoch")
+  const showFitting = () => {
+    for (const [field, label] of Object.entries(labels)) {
+      label.hidden = !isThere(field)
+      // What is not shown must not keep the form from being sent.
+      for (const input of label.querySelectorAll("input, select")) input.disabled = label.hidden
+    }
+  }
+  for (const select of [algorithm, anchor]) select.addEventListener("change", showFitting)
+  showFitting()
+
+  const whole = ({ value }) => (value === "" ? undefined : Number(value))
+  const text = ({ value }) => (value.trim() === "" ? undefined : value)
+  function read() {
+    const isStepped = amount.value !== "" || every.value.trim() !== ""
+    const said = {
+      name: rule?.name,
+      algorithm: algorithm.value,
+      limit: whole(limit),
+      period: text(period),
+      burst: whole(burst),
+      refill: isStepped ? { amount: whole(amount), every: text(every) } : undefined,
+      anchor: anchor.value === "epoch" ? undefined : anchor.value,
+      offset: text(offset),
+      block: text(block),
+    }
+    return Object.fromEntries(Object.entries(said).filter(([field]) => isThere(field)))
+  }
+  return { rows: Object.values(labels), first: limit, read: () => [read()] }
+}
+
+/** The rules as text: for several of them, or whoever likes that better. */
+function ruleText(rules) {
+  const text = editable(rules)
+  const field = h("textarea", { required: true, rows: Math.max(3, text.split("\n").length), spellcheck: "false" })
+  field.value = text
+  const label = h("label", {}, 'Rules (such as "10/second burst 20; 1000/hour")', field)
+  return { rows: [label], first: field, read: () => field.value }
+}
+
+/** Asks for a limit's name and policy, and defines it. */
+export function editLimit({ tell, onDone }, status) {
+  const rules = status === undefined ? [] : JSON.parse(status.definition)
+  let part = rules.length > 1 ? ruleText(rules) : ruleFields(rules[0])
+  const isNew = status === undefined
+  const name = h("input", {
+    required: true,
+    maxlength: 512,
+    value: isNew ? "" : shown(status.key, 512),
+    readonly: !isNew,
+    autocomplete: "off",
+    spellcheck: "false",
+  })
+  const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose: () => dialog.remove() })
+
+  function define() {
+    const policy = part.read()
+    // A limit that is there keeps its rules' names; a new one's rules bear its own where they can.
+    // What the field shows is not always the name.
+    if (!isNew) return post("/v1/limits", { key: status.key, policy })
+    return post("/v1/limits", { [CAN_NAME_RULES.test(name.value) ? "name" : "key"]: name.value, policy })
+  }
+
+  const asText = h(
+    "button",
+    {
+      type: "button",
+      hidden: rules.length > 1,
+      onclick() {
+        if (!form.reportValidity()) return
+        const replaced = part.rows
+        part = ruleText(part.read())
+        replaced[0].before(...part.rows)
+        for (const row of replaced) row.remove()
+        asText.hidden = true
+        part.first.focus()
+      },
+    },
+    "As text",
+  )
+  // What lies behind a dialog is neither bright nor read out.
+  const problem = h("p", { class: "denied", role: "alert" })
+  const form = h(
+    "form",
+    {
+      method: "dialog",
+      async onsubmit(event) {
+        event.preventDefault()
+        problem.textContent = ""
+        try {
+          await define()
+        } catch (error) {
+          problem.textContent = error.message
+          return
+        }
+        dialog.close()
+        tell("Saved. What was used stays used.")
+        onDone()
+      },
+    },
+    h("label", {}, "Name", name),
+    ...part.rows,
+    problem,
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { class: "primary" }, "Save"),
+      h("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
+      asText,
+    ),
+  )
+  dialog.append(h("h2", {}, isNew ? "New limit" : `Edit ${shown(status.key, 60)}`), form)
+  document.body.append(dialog)
+  dialog.showModal()
+  const first = isNew ? name : part.first
+  first.focus()
+  if (!isNew) first.select()
+}
