@@ -45,7 +45,7 @@ export async function runCli(
     }
     let opened: Promise<Target> | null = null
     const target = () => {
-      opened ??= openTarget({ options, terminal })
+      opened ??= openTarget({ options, terminal }, command.asks ?? "limits")
       return opened
     }
     try {
