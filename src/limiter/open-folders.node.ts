@@ -15,7 +15,7 @@ const openFolders = new Set<string>()
  */
 export function claimFolder(path: string): () => void {
   const realPath = realpathSync.native(path)
-  if (openFolders.has(realPath)) throw new StoreLocked(path)
+  if (openFolders.has(realPath)) throw new StoreLocked(path, "this process has it open already")
   openFolders.add(realPath)
   let isOurs = true
   return () => {

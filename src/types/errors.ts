@@ -149,14 +149,14 @@ export class QueueFull extends SluiceError {
   }
 }
 
-/** Another process holds the store. */
+/** Somebody holds the store: another process, or this one, which has it open already. */
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"
   readonly code = "STORE_LOCKED"
   declare readonly path: string
 
-  constructor(path: string) {
-    super(`Cannot open the store ${show(path)}: another process holds its lock.`)
+  constructor(path: string, holding = "another process holds its lock") {
+    super(`Cannot open the store ${show(path)}: ${holding}.`)
     this.path = path
   }
 }
