@@ -147,7 +147,13 @@ describe("exit codes", () => {
   })
 
   test("1 where the input is good and the work fails", async () => {
-    expect(await sluice("check", "a", "--server", "http://127.0.0.1:1")).toMatchObject({ code: 1 })
+    // A port of nobody's.
+    const err = expect.stringMatching(
+      /^error: Cannot reach the store: the server http:\/\/127\.0\.0\.1:1 did not answer: \w.*\.\n$/,
+    )
+    const typed = ["--server", "http://127.0.0.1:1/base", "--token", "a-token-of-somebody"]
+    expect(await sluice("check", "a", ...typed)).toMatchObject({ code: 1, err })
+    expect(await sluice("log", "tail", "--follow", ...typed)).toMatchObject({ code: 1, err })
   })
 
   test("3 where a check is denied", async () => {
