@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { unfit } from "../policy/check-fields.js"
+import { checkKind } from "../policy/check-fields.js"
 import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import { DamagedLog } from "./damaged-log.node.js"
 import { claimFolder } from "./open-folders.node.js"
@@ -75,7 +75,7 @@ export function planRepair(path: string): Promise<RepairPlan> {
 }
 
 async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> {
-  if (!STORE_PATH.fits(path)) throw unfit("repair a store", "path", path, STORE_PATH.allowed)
+  checkKind("repair a store", "path", path, STORE_PATH)
   let release = () => {}
   try {
     if (!holdsStore(path)) throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)

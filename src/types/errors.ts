@@ -155,8 +155,8 @@ export class StoreLocked extends SluiceError {
   readonly code = "STORE_LOCKED"
   declare readonly path: string
 
-  constructor(path: string, holding = "another process holds its lock") {
-    super(`Cannot open the store ${show(path)}: ${holding}.`)
+  constructor(path: string) {
+    super(`Cannot open the store ${show(path)}: another process holds its lock.`)
     this.path = path
   }
 }
