@@ -1,10 +1,9 @@
-import { checkWhole } from "../policy/check-fields.js"
-
-/** What a `Date` can be, in ms before and after the Unix epoch. */
-const FARTHEST_MS = 8.64e15
+import { show } from "./errors.js"
 
 function requireMs(field: string, ms: unknown): void {
-  checkWhole("set a clock", field, ms, -FARTHEST_MS, FARTHEST_MS)
+  if (!Number.isSafeInteger(ms)) {
+    throw new RangeError(`Cannot set: ${field} is ${show(ms)}, allowed is a whole number of ms.`)
+  }
 }
 
 /** A source of time. Only the outermost layer reads one; everything below takes `nowMs` as a parameter. */

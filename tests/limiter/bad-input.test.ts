@@ -134,11 +134,11 @@ test("the classes of one algorithm name what is missing", async () => {
   expect(await told(() => new TokenBucket({ rate: 5 }).check(1.5))).toContain("cost is 1.5, allowed is a whole number")
 })
 
-test.each([Number.NaN, "5", null, 0.5, Infinity, 8.64e15 + 2])("a ManualClock takes no %j, and stays", async (ms) => {
-  expect(await told(() => new ManualClock(anything(ms)))).toContain("RangeError: Cannot set a clock: nowMs is ")
+test.each([Number.NaN, "5", null, 0.5, Infinity, 2 ** 53])("a ManualClock takes no %j, and stays", async (ms) => {
+  expect(await told(() => new ManualClock(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
   const clock = new ManualClock(7)
-  expect(await told(() => clock.set(anything(ms)))).toContain("RangeError: Cannot set a clock: nowMs is ")
-  expect(await told(() => clock.advance(anything(ms)))).toContain("RangeError: Cannot set a clock: ms is ")
+  expect(await told(() => clock.set(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
+  expect(await told(() => clock.advance(anything(ms)))).toContain("RangeError: Cannot set: ms is ")
   expect(clock.now()).toBe(7)
   clock.advance(-8)
   expect(clock.now()).toBe(-1)
