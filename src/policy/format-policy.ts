@@ -24,13 +24,10 @@ interface Said {
  * the one rule, or of the list, in which every other rule stays short.
  *
  * @returns a text that `parsePolicy` reads back to an equal policy
- * @example
- * ```ts
- * import { parsePolicy } from "sluice"
- *
- * formatPolicy(parsePolicy({ limit: 10, period: 1_000, burst: 20 })) // "10/second burst 20"
- * formatPolicy(parsePolicy("10/1s; 1000/60m as hourly")) // "10/second; 1000/hour as hourly"
- * formatPolicy(parsePolicy({ limit: 5, period: "1m", block: "15m" })) // '{"limit":5,"period":"1m","block":"15m"}'
+ * ```text
+ * { limit: 10, period: 1_000, burst: 20 }        "10/second burst 20"
+ * "10/1s; 1000/60m as hourly"                    "10/second; 1000/hour as hourly"
+ * { limit: 5, period: "1m", block: "15m" }       '{"limit":5,"period":"1m","block":"15m"}'
  * ```
  */
 export function formatPolicy({ rules, blockMs }: Policy): string {
