@@ -1,11 +1,9 @@
-import { UNITS_MAX } from "../src/engine/core-exports.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
-import { requireActualCost, requireCheckOptions, requireItems, requireRefund } from "../src/limiter/check-options.js"
+import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "../src/limiter/check-options.js"
 import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
 import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
 import type { Limiter } from "../src/limiter/limiter.js"
-import { checkWhole } from "../src/policy/check-fields.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
@@ -170,7 +168,7 @@ export class EdgeLimiter implements Limiter {
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
-    checkWhole("charge", "units", units, 0, UNITS_MAX)
+    requireUnits(units)
     await this.#call(key, (stub, subject) => stub.charge(subject, units), ONCE)
   }
 
@@ -312,9 +310,7 @@ export class EdgeLimiter implements Limiter {
   }
 
   #costOf(key: string, options: CheckOptions | undefined): number {
-    requireCheckOptions(options)
-    const { cost = 1 } = options ?? {}
-    checkWhole("check", "cost", cost, 0, UNITS_MAX)
+    const cost = costOf(key, options)
     if (cost > this.#maximumCost) throw new CostError(key, cost, this.#maximumCost)
     return cost
   }

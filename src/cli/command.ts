@@ -24,6 +24,8 @@ export interface CommandCall {
   target(): Promise<Target>
 }
 
+export type Asks = "limits" | "folder" | "server"
+
 /** One command of the command line. */
 export interface Command {
   /** As it is typed: `"limit add"`. */
@@ -37,8 +39,8 @@ export interface Command {
   readonly choices?: readonly string[]
   /** Those of its own, beside `COMMON_OPTIONS`. */
   readonly options: Readonly<Record<string, CommandOption>>
-  /** Whether it asks limits, and so takes `--data-dir`, `--server`, `--token`. */
-  readonly asksLimits: boolean
+  /** What it asks, and so which of `--data-dir`, `--server`, `--token` it takes: limits wherever they are, or only those. */
+  readonly asks: Asks | null
   readonly examples: readonly string[]
   /** @returns the exit code, 0 where it returns none */
   run(call: CommandCall): Promise<number> | Promise<void>

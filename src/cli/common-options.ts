@@ -1,4 +1,4 @@
-import type { Command, CommandOption } from "./command.js"
+import type { Asks, Command, CommandOption } from "./command.js"
 
 const EVERYWHERE: Readonly<Record<string, CommandOption>> = {
   json: { type: "boolean", description: "Write JSON, for machines." },
@@ -14,10 +14,22 @@ export const DATA_DIR_OPTION: CommandOption = {
   description: "The data folder (default $SLUICE_DATA_DIR, else sluice-data).",
 }
 
-const OF_LIMITS: Readonly<Record<string, CommandOption>> = {
-  "data-dir": DATA_DIR_OPTION,
-  server: { type: "string", short: "s", value: "URL", description: "Ask a server instead (default $SLUICE_SERVER)." },
-  token: { type: "string", value: "TOKEN", description: "The server's token; $SLUICE_TOKEN keeps it out of sight." },
+const SERVER: CommandOption = {
+  type: "string",
+  short: "s",
+  value: "URL",
+  description: "Ask a server instead (default $SLUICE_SERVER).",
+}
+const TOKEN: CommandOption = {
+  type: "string",
+  value: "TOKEN",
+  description: "The server's token; $SLUICE_TOKEN keeps it out of sight.",
+}
+
+const OF_ASKED: Readonly<Record<Asks, Readonly<Record<string, CommandOption>>>> = {
+  limits: { "data-dir": DATA_DIR_OPTION, server: SERVER, token: TOKEN },
+  folder: { "data-dir": DATA_DIR_OPTION },
+  server: { server: { ...SERVER, description: "The server to ask (default $SLUICE_SERVER)." }, token: TOKEN },
 }
 
 /** The limit that a command about keys asks. */
@@ -30,5 +42,5 @@ export const LIMIT_OPTION: CommandOption = {
 
 /** All options of a command. */
 export function optionsOf(command: Command): Readonly<Record<string, CommandOption>> {
-  return { ...command.options, ...(command.asksLimits && OF_LIMITS), ...EVERYWHERE }
+  return { ...command.options, ...(command.asks !== null && OF_ASKED[command.asks]), ...EVERYWHERE }
 }

@@ -6,7 +6,7 @@ import { openLimiter } from "../limiter/open-limiter.node.js"
 import { holdsStore } from "../limiter/store-folder.node.js"
 import { show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
-import type { CommandCall, LogLine, Target } from "./command.js"
+import type { Asks, CommandCall, LogLine, Target } from "./command.js"
 import { textOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
@@ -25,21 +25,25 @@ export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): stri
 /**
  * Opens what a command is about: the server of `--server`, else the data folder.
  *
- * @throws {UsageError} where both are named, or there is no such folder; what opening throws
+ * @param asks what the command takes of the two
+ * @throws {UsageError} where both are named, or there is no such folder, or no server is named that there must be; what
+ * opening throws
  */
-export async function openTarget(call: Pick<CommandCall, "options" | "terminal">): Promise<Target> {
+export async function openTarget(call: Pick<CommandCall, "options" | "terminal">, asks: Asks): Promise<Target> {
   const named = textOption(call as CommandCall, "server")
   if (named !== undefined && textOption(call as CommandCall, "data-dir") !== undefined) {
     throw new UsageError("Cannot run: allowed is either --server or --data-dir.")
   }
   // A folder that was named goes before a server in the environment.
-  const isFolderNamed = textOption(call as CommandCall, "data-dir") !== undefined
-  const server = named ?? (isFolderNamed ? undefined : call.terminal.env["SLUICE_SERVER"])
+  const isFolder = asks === "folder" || textOption(call as CommandCall, "data-dir") !== undefined
+  const server = named ?? (isFolder ? undefined : call.terminal.env["SLUICE_SERVER"])
   if (server !== undefined) {
     // An empty variable counts as none.
     const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
     return serverTarget(server, textOption(call as CommandCall, "token") ?? fromEnvironment)
   }
+  if (asks === "server")
+    throw new UsageError("Cannot run: no server is named, allowed is --server URL or SLUICE_SERVER.")
   if (textOption(call as CommandCall, "token") !== undefined) {
     throw new UsageError("Cannot run: --token is given, allowed is that only with --server.")
   }

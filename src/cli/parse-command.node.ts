@@ -45,6 +45,13 @@ function findCommand(args: readonly string[], commands: readonly Command[]): Com
   )
 }
 
+/** Where a command asks only a folder or only a server, and the option names the other: what is allowed. */
+function placeOf({ asks }: Command, option: string): string | null {
+  if (asks === "folder" && (option === "server" || option === "token"))
+    return " here, allowed is a data folder, --data-dir"
+  return asks === "server" && option === "data-dir" ? " here, allowed is a server, --server URL" : null
+}
+
 function readArguments(command: Command, args: readonly string[]) {
   const options = optionsOf(command)
   const refuse = (reason: string) =>
@@ -68,7 +75,8 @@ function readArguments(command: Command, args: readonly string[]) {
     const { name, rawName, value } = token
     const option = Object.hasOwn(options, name) ? options[name] : undefined
     if (option === undefined) {
-      throw refuse(`${show(rawName)} is no option${nearestNameHint(name, Object.keys(options))}`)
+      const elsewhere = placeOf(command, name)
+      throw refuse(`${show(rawName)} is no option${elsewhere ?? nearestNameHint(name, Object.keys(options))}`)
     }
     if (option.type === "boolean" && value !== undefined) {
       throw refuse(`${rawName} is ${show(value)}, allowed is ${rawName} alone`)

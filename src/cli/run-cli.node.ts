@@ -1,3 +1,4 @@
+import { ApiError } from "../client/index.js"
 import { ConfigError } from "../config/config-error.js"
 import { CostError, KeyError, LimitNotFound, PolicyError, SluiceError, StoreCorrupt } from "../types/errors.js"
 import type { Command, Target } from "./command.js"
@@ -45,7 +46,7 @@ export async function runCli(
     }
     let opened: Promise<Target> | null = null
     const target = () => {
-      opened ??= openTarget({ options, terminal })
+      opened ??= openTarget({ options, terminal }, command.asks ?? "limits")
       return opened
     }
     try {
@@ -77,6 +78,7 @@ function isOutOfRange(error: unknown): error is RangeError {
 function messageOf(error: unknown): string {
   if (error instanceof LimitNotFound) return plainText(error.messageWhere("sluice limit list tells those configured"))
   const message = plainText(error instanceof Error ? error.message : String(error))
+  if (error instanceof ApiError && error.code === "UNAUTHORIZED") return `${message} SLUICE_TOKEN or --token tells it.`
   return error instanceof StoreCorrupt ? `${message} sluice repair tells what can be kept.` : message
 }
 

@@ -33,6 +33,18 @@ const MAKERS: Readonly<Record<string, (members: Members) => Error>> = {
   STORE_UNAVAILABLE: () => new StoreUnavailable(""),
 }
 
+/** What a refusal is called, whoever makes it: the server, which calls each a bad request, or a proxy before it. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  401: "UNAUTHORIZED",
+  403: "FORBIDDEN",
+  404: "NOT_FOUND",
+  405: "METHOD_NOT_ALLOWED",
+  408: "REQUEST_TIMEOUT",
+  413: "CONTENT_TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+  429: "TOO_MANY_REQUESTS",
+}
+
 /**
  * The error that a problem (RFC 9457) tells: of the class that the limiter behind the server threw where it is known,
  * else an `ApiError`.
@@ -41,10 +53,11 @@ export function reviveError(status: number, problem: Members, retryAfter: string
   const code = text(problem.code)
   const message = text(problem.detail) || `The server answered with status ${status}.`
   const make = Object.hasOwn(MAKERS, code) ? MAKERS[code]! : null
-  const isRefusal = status === 401 || status === 403 || status === 404 || status === 429
-  if (make === null || isRefusal) {
+  const refusal = REFUSALS[status]
+  if (make === null || refusal !== undefined) {
     const seconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null
-    return new ApiError(status, code || "HTTP_ERROR", message, seconds === null ? null : seconds * 1000)
+    const known = code === "" || code === "REQUEST_INVALID" ? (refusal ?? (code || "HTTP_ERROR")) : code
+    return new ApiError(status, known, message, seconds === null ? null : seconds * 1000)
   }
   const error = make(problem)
   error.message = message

@@ -1,4 +1,6 @@
 import {
+  costOf,
+  costOfItem,
   costToExplain,
   HISTORY_NAMES,
   LIST_NAMES,
@@ -8,6 +10,7 @@ import {
   requireItems,
   requireNames,
   requireRefund,
+  requireUnits,
   TOP_NAMES,
 } from "../limiter/check-options.js"
 import type {
@@ -128,7 +131,7 @@ export class SluiceClient implements NamedLimits {
 
   /** Asks and charges: once, however often the call has to be repeated. */
   async check(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
-    requireNames("check", options, CHECK_NAMES)
+    costOf(key, options, CHECK_NAMES)
     const { signal, id = newId(), ...asked } = options
     const body = { key, ...asked, id }
     return readDecision(await this.#post<DecisionJson>("/v1/check", body, { repeatable: true, signal }))
@@ -140,7 +143,7 @@ export class SluiceClient implements NamedLimits {
 
   /** What `check` would say, charging nothing. */
   async peek(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
-    requireNames("check", options, CHECK_NAMES)
+    costOf(key, options, CHECK_NAMES)
     const { signal, ...asked } = options
     return readDecision(await this.#post<DecisionJson>("/v1/peek", { key, ...asked }, { repeatable: true, signal }))
   }
@@ -148,6 +151,7 @@ export class SluiceClient implements NamedLimits {
   /** All or nothing; not repeated where the answer is lost. */
   async checkAll(items: readonly CheckItem[], options: CallOptions = {}): Promise<AllDecision> {
     requireItems(items)
+    for (const item of items) costOfItem(item.key, item)
     requireNames("check all", options, CALL_NAMES)
     const { signal } = options
     const body = { items: items.map(({ key, cost, limit }) => ({ key, cost, limit })) }
@@ -173,6 +177,7 @@ export class SluiceClient implements NamedLimits {
   /** Takes units whatever is left; not repeated where the answer is lost. */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
+    requireUnits(units)
     await this.#post("/v1/charge", { key, units, ...choice }, { repeatable: false })
   }
 
@@ -233,7 +238,7 @@ export class SluiceClient implements NamedLimits {
   }
 
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
-    costToExplain(options)
+    costToExplain(key, options)
     const body = { key, ...options }
     return readExplanation(await this.#post<ExplanationJson>("/v1/explain", body, { repeatable: true }))
   }

@@ -49,6 +49,7 @@ const PASSING = [502, 503, 504]
  */
 export class Transport {
   readonly #base: string
+  readonly #origin: string
   readonly #headers: Readonly<Record<string, string>>
   readonly #timeoutMs: number
   readonly #retries: number
@@ -69,6 +70,7 @@ export class Transport {
       throw new RangeError("Cannot make a client: token has other characters than allowed: printable ASCII, no space.")
     }
     this.#base = base.href.replace(/\/+$/, "")
+    this.#origin = base.origin
     this.#headers = token === undefined ? {} : { Authorization: `Bearer ${token}` }
     this.#timeoutMs = timeoutMs
     this.#retries = retries
@@ -102,11 +104,11 @@ export class Transport {
       } catch (error) {
         signal?.throwIfAborted()
         if (timeout.aborted) {
-          throw new StoreUnavailable(`the server did not answer within ${this.#timeoutMs} ms`, { cause: error })
+          throw this.#silence(` within ${this.#timeoutMs} ms`, error)
         }
         // What `read` made of an answer is the answer.
         if (!(error instanceof TypeError)) throw error
-        if (isLast) throw new StoreUnavailable("the server did not answer", { cause: error })
+        if (isLast) throw this.#silence(`: ${reasonOf(error)}`, error)
       }
       await this.#pause(attempt, either).catch(() => {})
     }
@@ -114,13 +116,16 @@ export class Transport {
 
   /** Opens a stream, whose end nobody knows: only the signal ends it. @throws as `send` */
   async open(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response> {
-    const response = await this.#fetch(this.#base + path, {
-      headers: { ...this.#headers, ...headers },
-      redirect: "manual",
-      ...(signal && { signal }),
+    const asked = { headers: { ...this.#headers, ...headers }, redirect: "manual", ...(signal && { signal }) } as const
+    const response = await this.#fetch(this.#base + path, asked).catch((error: unknown) => {
+      throw error instanceof TypeError ? this.#silence(`: ${reasonOf(error)}`, error) : error
     })
     if (!response.ok) await read(response)
     return response
+  }
+
+  #silence(how: string, cause: unknown): StoreUnavailable {
+    return new StoreUnavailable(`the server ${this.#origin} did not answer${how}`, { cause })
   }
 
   #request({ method, path, body }: Sending, signal: AbortSignal): Promise<Response> {
@@ -147,6 +152,12 @@ export class Transport {
       signal.addEventListener("abort", done)
     })
   }
+}
+
+/** Why a fetch failed: runtimes tell it as the cause, if at all, and that of several addresses only has a code. */
+function reasonOf({ message, cause }: TypeError): string {
+  const { message: why, code } = (cause ?? {}) as { message?: unknown; code?: unknown }
+  return String(why || code || message).replace(/\.$/, "")
 }
 
 async function read(response: Response): Promise<AnsweredPage> {

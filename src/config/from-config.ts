@@ -90,7 +90,7 @@ export class ConfiguredLimits {
    * @throws {LimitNotFound} {CostError} {KeyError}; {RangeError} where there is no such tier; then nothing has changed
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
-    costOf(options, CHECK_NAMES)
+    costOf(key, options, CHECK_NAMES)
     const { limit = DEFAULT_LIMIT } = options
     const group = this.config.groups.get(limit)
     const decision = group === undefined ? this.#checkOne(key, limit, options) : this.#checkGroup(group, key, options)

@@ -56,7 +56,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   }
 
   async function ask(verb: "check" | "peek", key: string, options: Asked = {}): Promise<Decision> {
-    costOfChosen(options)
+    costOfChosen(key, options)
     const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
     if (group !== undefined) return askGroup(verb, group, key, options)
     const of = await limitFor(key, options.limit)
@@ -128,7 +128,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   }
 
   async function explain(key: string, options: Omit<Asked, "id"> = {}): Promise<Explanation> {
-    costToExplain(options)
+    costToExplain(key, options)
     const of = await limitFor(key, options.limit)
     const cost = options.cost ?? of?.cost
     const found = await limits.explain(key, cost === undefined ? options : { ...options, cost })

@@ -1,7 +1,7 @@
 import { checkWhole, isWhole, unfit, unfitWhole } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Reason, RuleDecision } from "../types/decision.js"
-import { CostError, DumpError } from "../types/errors.js"
+import { CostError, DumpError, show } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { BRIEF, LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
@@ -455,13 +455,14 @@ export class Limit {
     if (!isTime(nowMs)) {
       return unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS)
     }
-    return unitsError(units)
+    return unfitWhole("take units", "units", units, 0, UNITS_MAX)
   }
 }
 
-/** For units, or a cost, that are not whole or out of range. */
-export function unitsError(units: unknown): RangeError {
-  return unfitWhole("take units", "units", units, 0, UNITS_MAX)
+/** @throws {RangeError} where the cost of a key's check is no whole number in range: WebAssembly would make one of it */
+export function requireCost(key: unknown, cost: unknown): number {
+  if (isWhole(cost, 0, UNITS_MAX)) return cost
+  throw unfitWhole(`check key ${show(key)}`, "cost", cost, 0, UNITS_MAX)
 }
 
 /** What is known of one rule. */
@@ -491,10 +492,7 @@ function requireCosts(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undef
     throw unfit("check keys", "costs.length", costs.length, `${keys.length}`)
   }
   for (let index = 0; index < costs.length; index++) {
-    const cost: unknown = costs[index]
-    if (!isWhole(cost, 0, UNITS_MAX)) {
-      throw unitsError(cost)
-    }
+    const cost = requireCost(keys[index], costs[index])
     if (cost > maximum) throw new CostError(String(keys[index]), cost, maximum)
   }
 }

@@ -1,7 +1,8 @@
-import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT } from "../policy/check-fields.js"
+import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT, unfit } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
+import { requireDecision } from "./problem.js"
 import { isSfText, sfBytes, sfInteger, sfString } from "./structured-field.js"
 
 /**
@@ -101,7 +102,8 @@ const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
  * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
  *
  * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`
- * @throws {RangeError} where a name or unit is not printable ASCII, or an option cannot be
+ * @throws {RangeError} where the policy or the decision is none, a name or unit is not printable ASCII, or an option
+ * cannot be
  * @see draft-ietf-httpapi-ratelimit-headers-11
  * @example
  * ```ts
@@ -120,6 +122,8 @@ export function rateLimitFields(
   nowMs: number,
   context: FieldContext = {},
 ): Record<string, string> {
+  if (!LIST.fits(policy?.rules)) throw unfit("rate limit", "policy", policy, "a policy of parsePolicy()")
+  requireDecision(decision)
   checkFields("rate limit", context, CONTEXT_KINDS)
   return writeFields(policy, decision, nowMs, context)
 }

@@ -1,9 +1,11 @@
 import { UNITS_MAX } from "../engine/core-exports.js"
-import { unitsError } from "../engine/limit.js"
-import { checkNames, checkWhole, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
-import type { CheckItem, CheckOptions } from "../types/limiter.js"
+import { requireCost } from "../engine/limit.js"
+import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
+import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
+/** A limiter. */
+export const CHECKER = having("check")
 const OF_CHECK = ["cost", "id"]
 const OF_CHOSEN_CHECK = [...OF_CHECK, "limit"]
 
@@ -30,42 +32,41 @@ export function requireChoice(act: string, choice: object | undefined): void {
 
 /** What each of several checks may say. @throws {RangeError} */
 export function requireItems(items: readonly object[], names: readonly string[] = ["key", "cost", "limit"]): void {
-  if (!LIST.fits(items)) throw unfit("check all", "items", items, LIST.allowed)
+  checkKind("check all", "items", items, LIST)
   for (const [index, item] of items.entries()) checkNames("check all", item, names, `items[${index}].`)
 }
 
 /**
- * The cost that the options of a check name, for a limiter of one limit. The core refuses what is no whole number in
- * range; a text would be taken as one.
+ * The cost that the options of a check name, for a limiter of one limit.
  *
- * @throws {RangeError} where the options are not those of a check, or the cost is no number
+ * @throws {RangeError} where the options are not those of a check, or the cost is no whole number in range
  */
-export function costOf(options: CheckOptions | undefined, names = OF_CHECK): number {
+export function costOf(key: unknown, options: CheckOptions | undefined, names = OF_CHECK): number {
   if (options === undefined) return 1
   checkNames("check", options, names)
-  return costOfItem(options)
+  return costOfItem(key, options)
 }
 
 /** `costOf` for several limits, of which the options may name one. */
-export function costOfChosen(options: CheckOptions | undefined): number {
-  return costOf(options, OF_CHOSEN_CHECK)
+export function costOfChosen(key: string, options: CheckOptions | undefined): number {
+  return costOf(key, options, OF_CHOSEN_CHECK)
 }
 
 /** The cost that is to be explained: nothing is charged, so it has no id. */
-export function costToExplain(options: Pick<CheckOptions, "cost"> | undefined): number {
+export function costToExplain(key: string, options: Pick<CheckOptions, "cost"> | undefined): number {
   requireNames("explain", options, ["cost", "limit"])
-  return costOfItem(options ?? {})
+  return costOfItem(key, options ?? {})
 }
 
-/** The cost of one of several checks, whose names were looked at before. */
-export function costOfItem({ cost }: Pick<CheckItem, "cost">): number {
-  return cost === undefined ? 1 : requireNumber(cost)
+/** The cost of one of several checks, whose names were looked at before. @throws {RangeError} where it cannot be */
+export function costOfItem(key: unknown, { cost = 1 }: Pick<CheckOptions, "cost">): number {
+  return requireCost(key, cost)
 }
 
-/** @throws {RangeError} where units are no number: WebAssembly would make one of them */
-export function requireNumber(units: number): number {
-  if (typeof units === "number") return units
-  throw unitsError(units)
+/** @throws {RangeError} where units are no whole number in range: WebAssembly would make one of them */
+export function requireUnits(units: number): number {
+  checkWhole("take units", "units", units, 0, UNITS_MAX)
+  return units
 }
 
 /** @throws {RangeError} where it is none: a denial has none, and what comes from outside may be anything */

@@ -24,8 +24,8 @@ import {
   requireChoice,
   requireItems,
   requireNames,
-  requireNumber,
   requireRefund,
+  requireUnits,
   TOP_NAMES,
 } from "./check-options.js"
 import { allDecision } from "./decide-all.js"
@@ -155,7 +155,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * could not be made durable
    */
   async check(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
-    const cost = costOfChosen(options)
+    const cost = costOfChosen(key, options)
     const opened = this.#open()
     const ledger = opened instanceof Promise ? await opened : opened
     const limit = limitFor(ledger, key, options)
@@ -171,7 +171,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
-    const cost = costOfChosen(options)
+    const cost = costOfChosen(key, options)
     const ledger = await this.#open()
     return ledger.peek(limitFor(ledger, key, options), key, cost, this.#clock.now(), options?.id)
   }
@@ -186,7 +186,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireItems(items)
     const ledger = await this.#open()
     const checks = items.map((item) => {
-      return { limit: limitFor(ledger, item.key, item), key: item.key, cost: costOfItem(item) }
+      return { limit: limitFor(ledger, item.key, item), key: item.key, cost: costOfItem(item.key, item) }
     })
     const answers = ledger.checkAll(checks, this.#clock.now())
     if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
@@ -231,7 +231,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
     const ledger = await this.#open()
-    ledger.charge(limitFor(ledger, key, choice), key, requireNumber(units), this.#clock.now())
+    ledger.charge(limitFor(ledger, key, choice), key, requireUnits(units), this.#clock.now())
     await changed(ledger)
   }
 
@@ -318,7 +318,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Why a check would be answered as it would be now. @throws as `peek` */
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
-    const cost = costToExplain(options)
+    const cost = costToExplain(key, options)
     const ledger = await this.#open()
     const { name, keys } = limitFor(ledger, key, options)
     const nowMs = this.#clock.now()

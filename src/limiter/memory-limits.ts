@@ -22,8 +22,8 @@ import {
   requireChoice,
   requireItems,
   requireNames,
-  requireNumber,
   requireRefund,
+  requireUnits,
   TOP_NAMES,
 } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
@@ -188,7 +188,7 @@ export class MemoryLimits implements NamedLimits {
    * @throws {LimitNotFound} {CostError} {KeyError} {RangeError}; then nothing has changed
    */
   check(key: string, options?: CheckOptions & LimitChoice): Decision {
-    const cost = costOfChosen(options)
+    const cost = costOfChosen(key, options)
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
     const known = this.#remembered(entry, key, cost, options, nowMs)
@@ -204,13 +204,13 @@ export class MemoryLimits implements NamedLimits {
   /** `check`, but only whether. */
   allow(key: string, options?: CheckOptions & LimitChoice): boolean {
     if (options?.id !== undefined || this.#journal.isOn) return this.check(key, options).allowed
-    const cost = costOfChosen(options)
+    const cost = costOfChosen(key, options)
     return this.#entryOf(key, options).limit.allow(key, cost, this.#clock.now())
   }
 
   /** What `check` would say, charging nothing. */
   peek(key: string, options?: CheckOptions & LimitChoice): Decision {
-    const cost = costOfChosen(options)
+    const cost = costOfChosen(key, options)
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
     return this.#remembered(entry, key, cost, options, nowMs) ?? entry.limit.peek(key, cost, nowMs)
@@ -306,7 +306,7 @@ export class MemoryLimits implements NamedLimits {
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
   charge(key: string, units: number, choice?: LimitChoice): void {
-    this.#charge(this.#chosen("charge", key, choice), key, requireNumber(units), this.#clock.now())
+    this.#charge(this.#chosen("charge", key, choice), key, requireUnits(units), this.#clock.now())
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
@@ -398,7 +398,7 @@ export class MemoryLimits implements NamedLimits {
 
   /** Why a check would be answered as it would be now. @throws as `peek` */
   explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Explanation {
-    const cost = costToExplain(options)
+    const cost = costToExplain(key, options)
     const entry = this.#entryOf(key, options)
     const nowMs = this.#clock.now()
     return explain({

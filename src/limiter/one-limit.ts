@@ -1,6 +1,7 @@
+import { checkKind, TEXT } from "../policy/check-fields.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { SyncLimiter } from "./check-all.js"
-import { requireCheckOptions } from "./check-options.js"
+import { CHECKER, requireCheckOptions } from "./check-options.js"
 import type { NamedLimits } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
 
@@ -21,6 +22,7 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
  * one line.
  *
  * @param name the limit; its checks fail with `LimitNotFound` while there is none
+ * @throws {RangeError} where the limits are none, or the name is no text
  * @example
  * ```ts
  * import { wrap } from "sluice"
@@ -33,6 +35,8 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
  * ```
  */
 export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
+  checkKind("choose a limit", "limits", limits, CHECKER)
+  checkKind("choose a limit", "name", name, TEXT)
   const under = (options: CheckOptions | undefined) => {
     requireCheckOptions(options)
     return { ...options, limit: name }

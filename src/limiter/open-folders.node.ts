@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs"
-import { StoreLocked } from "../types/errors.js"
+import { StoreLocked, show } from "../types/errors.js"
 
 /*
  * The folders that this process has open, by their real paths. A POSIX lock belongs to the process: whoever opens a
@@ -15,7 +15,12 @@ const openFolders = new Set<string>()
  */
 export function claimFolder(path: string): () => void {
   const realPath = realpathSync.native(path)
-  if (openFolders.has(realPath)) throw new StoreLocked(path)
+  if (openFolders.has(realPath)) {
+    const error = new StoreLocked(path)
+    // Said here: applications without a store ship the class too.
+    error.message = `Cannot open the store ${show(path)}: this process has it open already.`
+    throw error
+  }
   openFolders.add(realPath)
   let isOurs = true
   return () => {

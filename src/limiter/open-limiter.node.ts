@@ -13,7 +13,6 @@ import {
   OBJECT,
   oneOf,
   READ_ELSEWHERE,
-  required,
   unfit,
   whole,
 } from "../policy/check-fields.js"
@@ -26,7 +25,7 @@ import { EmbeddedLimiter } from "./embedded-limiter.js"
 import type { EmbeddedStore } from "./embedded-store.js"
 import { DEFAULT_LIMIT } from "./named-limits.js"
 import { closeOnSignals, SHUTDOWN_SIGNALS, type ShutdownSignal } from "./shutdown.node.js"
-import { folderError, StoreFolder } from "./store-folder.node.js"
+import { folderError, STORE_PATH, StoreFolder } from "./store-folder.node.js"
 import { timeCommits } from "./time-commits.js"
 
 export interface OpenLimiterOptions {
@@ -78,7 +77,7 @@ const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "block"
   block: ["ahead"],
 }
 const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
-  path: required({ allowed: "the path of a folder", fits: (value) => typeof value === "string" && value !== "" }),
+  path: STORE_PATH,
   sync: oneOf(...SYNC_MODES),
   flushEveryMs: whole(1, 3_600_000),
   flushEveryRecords: whole(1, 1_000_000),

@@ -6,7 +6,17 @@ import { Limit, type OnFull } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
-import { CLOCK, checkFields, checkWhole, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
+import {
+  BYTES,
+  CLOCK,
+  checkFields,
+  checkKind,
+  checkWhole,
+  flag,
+  type Kinds,
+  oneOf,
+  whole,
+} from "../policy/check-fields.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -16,7 +26,7 @@ import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
-import { costOf, requireActualCost, requireItems, requireNumber, requireRefund } from "./check-options.js"
+import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
@@ -146,7 +156,7 @@ export class RateLimiter implements Limiter {
 
   /** Under an id, an admission of the last 5 minutes is told again. */
   #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
-    const cost = costOf(options)
+    const cost = costOf(key, options)
     const { id } = options
     const nowMs = this.#clock.now()
     const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
@@ -160,7 +170,7 @@ export class RateLimiter implements Limiter {
   allow(key: string, options?: CheckOptions): boolean {
     if (options?.id !== undefined) return this.check(key, options).allowed
     const limit = this.#limit ?? this.#start()
-    return limit.allow(key, costOf(options), this.#clock.now())
+    return limit.allow(key, costOf(key, options), this.#clock.now())
   }
 
   /**
@@ -196,7 +206,7 @@ export class RateLimiter implements Limiter {
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    const cost = costOf(options)
+    const cost = costOf(key, options)
     return this.#admitted.find(options?.id, key, cost, nowMs, this.#settled) ?? limit.peek(key, cost, nowMs)
   }
 
@@ -302,7 +312,7 @@ export class RateLimiter implements Limiter {
    */
   charge(key: string, units: number): void {
     const limit = this.#limit ?? this.#start()
-    limit.charge(key, requireNumber(units), this.#clock.now())
+    limit.charge(key, requireUnits(units), this.#clock.now())
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
@@ -379,6 +389,7 @@ export class RateLimiter implements Limiter {
    * `stats` and restored without or the other way round, or hold more keys than `maxKeys`; then nothing has changed
    */
   restore(bytes: Uint8Array): void {
+    checkKind("restore", "bytes", bytes, BYTES)
     const core = new Core()
     const head = readDumpHead(core, bytes)
     if (head.policy !== this.#policy.canonical) {

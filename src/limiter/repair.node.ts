@@ -1,11 +1,12 @@
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
+import { checkKind } from "../policy/check-fields.js"
 import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import { DamagedLog } from "./damaged-log.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { Replacement } from "./replacement.node.js"
 import { readBeside, SetAside } from "./set-aside.node.js"
-import { fileIdentity, folderError, holdsStore, LOG_FILE, REPAIRED_FILE } from "./store-folder.node.js"
+import { fileIdentity, folderError, holdsStore, LOG_FILE, REPAIRED_FILE, STORE_PATH } from "./store-folder.node.js"
 
 /** What `repair` did. */
 export interface RepairReport {
@@ -43,7 +44,7 @@ const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
  * @param path the folder; nobody may have it open
  * @throws {StoreLocked} at once where a process has it open, this one or another; {StoreUnavailable}; {StoreVersion}
  * where a newer version wrote it; then nothing has changed, save where {StoreUnavailable} says that the log could not be
- * replaced: then the store is refused until it is repaired again
+ * replaced: then the store is refused until it is repaired again; {RangeError} where `path` is no path
  */
 export function repair(path: string): Promise<RepairReport> {
   return withClaimed(path, async () => {
@@ -54,7 +55,7 @@ export function repair(path: string): Promise<RepairReport> {
 /**
  * Tells what `repair` would do, and changes no more than opening the store does.
  *
- * @throws {StoreLocked} {StoreUnavailable} {StoreVersion}, as `repair` does
+ * @throws {StoreLocked} {StoreUnavailable} {StoreVersion} {RangeError}, as `repair` does
  */
 export function planRepair(path: string): Promise<RepairPlan> {
   return withClaimed(path, async () => {
@@ -74,6 +75,7 @@ export function planRepair(path: string): Promise<RepairPlan> {
 }
 
 async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> {
+  checkKind("repair a store", "path", path, STORE_PATH)
   let release = () => {}
   try {
     if (!holdsStore(path)) throw new StoreUnavailable(`${JSON.stringify(path)} has no store`)

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
-import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
+import { required } from "../policy/check-fields.js"
+import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
 import { claimFolder } from "./open-folders.node.js"
 import { Witness } from "./witness.node.js"
 
@@ -19,6 +20,12 @@ export const ASIDE = "aside-"
 
 const ASIDE_PATTERN = new RegExp(`^${ASIDE}\\d+$`)
 const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
+
+/** What the path of a store may be. */
+export const STORE_PATH = required({
+  allowed: "the path of a folder",
+  fits: (value) => typeof value === "string" && value !== "",
+})
 
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
@@ -163,11 +170,29 @@ export function createPrivate(file: string): void {
   }
 }
 
+/** What of a store cannot be written, and why; `null` where all of it can. No file is opened. */
+function unwritable(path: string): string | null {
+  for (const name of ["", LOG_FILE, WAL_FILE, WITNESS_FILE]) {
+    try {
+      accessSync(join(path, name), constants.W_OK)
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code === "ENOENT") continue
+      const what = name === "" ? `the folder ${show(path)}` : `the file ${show(join(path, name))}`
+      return `${what} cannot be written (${message.split(",")[0]})`
+    }
+  }
+  return null
+}
+
 /** What goes wrong with a folder, as an error of a store. */
 export function folderError(error: unknown, path: string): unknown {
   if (error instanceof SluiceError) return error
   const told = storeError(error, path)
   // What the file system says has a code; what is a mistake of ours has none.
-  if (told !== error || !(error instanceof Error) || !("code" in error)) return told
-  return new StoreUnavailable(`${error.message.replace(/\.$/, "")}`, { cause: error })
+  const isOfFiles = told === error && error instanceof Error && "code" in error
+  if (!isOfFiles && !(told instanceof StoreUnavailable)) return told
+  // SQLite calls it a disk I/O error.
+  const why = unwritable(path) ?? (isOfFiles ? error.message.replace(/\.$/, "") : null)
+  return why === null ? told : new StoreUnavailable(why, { cause: error })
 }

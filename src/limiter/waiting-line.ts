@@ -1,10 +1,20 @@
-import { checkFields, having, type Kind, type Kinds, READ_ELSEWHERE, TEXT, whole } from "../policy/check-fields.js"
+import {
+  checkFields,
+  checkKind,
+  having,
+  type Kind,
+  type Kinds,
+  READ_ELSEWHERE,
+  TEXT,
+  whole,
+} from "../policy/check-fields.js"
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
+import { CHECKER } from "./check-options.js"
 import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
 
@@ -77,8 +87,9 @@ export class WaitingLine {
   readonly #alarms = new Alarms()
   #waiting = 0
 
-  /** @throws {RangeError} where `maxWaiting` is out of range */
+  /** @throws {RangeError} where the limiter is none, or `maxWaiting` is out of range */
   constructor(limiter: SettlingChecker, options: WaitingLineOptions = {}) {
+    checkKind("wait", "limiter", limiter, CHECKER)
     checkFields("make a waiting line", options, { maxWaiting: MAX_WAITING })
     this.#limiter = limiter
     this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING

@@ -1,7 +1,8 @@
-import { COST, checkFields, either, FUNCTION, type Kinds, TEXT } from "../policy/check-fields.js"
+import { COST, checkFields, checkKind, either, FUNCTION, type Kinds, TEXT } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
+import { CHECKER } from "./check-options.js"
 
 /** A limiter that answers at once: what it wraps stays synchronous. */
 export interface SyncChecker extends Checker {
@@ -24,7 +25,7 @@ const WRAP_KINDS: Kinds<WrapOptions<never, never>> = { key: either(TEXT, FUNCTIO
  *
  * The charge stands whatever becomes of the call.
  *
- * @throws {RangeError} where an option cannot be
+ * @throws {RangeError} where the limiter is none, the function is none, or an option cannot be
  * @throws {RateLimitExceeded} from the wrapped function: it carries the decision, `retryAfterMs` and `retryAfter`
  * @example
  * ```ts
@@ -50,6 +51,8 @@ export function wrap<This, Args extends unknown[], Result>(
   fn: (this: This, ...args: Args) => Result,
   wrapOptions: WrapOptions<This, Args> = {},
 ): (this: This, ...args: Args) => Awaitable<Result> {
+  checkKind("wrap", "limiter", limiter, CHECKER)
+  checkKind("wrap", "fn", fn, FUNCTION)
   checkFields<WrapOptions<never, never>>("wrap", wrapOptions as WrapOptions<never, never>, WRAP_KINDS)
   const { key = fn.name || "anonymous", cost = 1 } = wrapOptions
   return function limited(...args) {

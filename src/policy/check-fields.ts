@@ -109,6 +109,11 @@ export function checkNames(act: string, fields: object, names: readonly string[]
 }
 
 /** @throws {RangeError} naming the field, its value and what is allowed */
+export function checkKind(act: string, field: string, value: unknown, { allowed, fits }: Kind): void {
+  if (!fits(value)) throw unfit(act, field, value, allowed)
+}
+
+/** @throws {RangeError} naming the field, its value and what is allowed */
 export function checkWhole(act: string, field: string, value: unknown, minimum: number, maximum: number): void {
   if (!isWhole(value, minimum, maximum)) throw unfitWhole(act, field, value, minimum, maximum)
 }

@@ -18,8 +18,8 @@ export function makePolicy(parsed: readonly [ParsedRule, ...ParsedRule[]]): Poli
   return Object.freeze({ name: names.join("+"), rules, blockMs, canonical: writeCanonical(rules, blockMs) })
 }
 
-/** Explicit names stand; every other rule gets one that no other rule has. */
-function nameRules(parsed: readonly ParsedRule[]): string[] {
+/** Explicit names stand; every other rule gets one that no other rule has. @throws {PolicyError} as `makePolicy` */
+export function nameRules(parsed: readonly Pick<ParsedRule, "name" | "limit" | "periodMs">[]): string[] {
   const taken = new Set<string>()
   for (const [index, { name }] of parsed.entries()) {
     if (name === null) continue

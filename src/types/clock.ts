@@ -1,3 +1,11 @@
+import { show } from "./errors.js"
+
+function requireMs(field: string, ms: unknown): void {
+  if (!Number.isSafeInteger(ms)) {
+    throw new RangeError(`Cannot set: ${field} is ${show(ms)}, allowed is a whole number of ms.`)
+  }
+}
+
 /** A source of time. Only the outermost layer reads one; everything below takes `nowMs` as a parameter. */
 export interface Clock {
   /** Whole milliseconds since the Unix epoch. */
@@ -68,24 +76,26 @@ export const turnClock: Clock = {
  * ```
  */
 export class ManualClock implements Clock {
-  #nowMs: number
+  #nowMs = 0
 
-  /** @param startMs whole milliseconds since the Unix epoch */
+  /** @param startMs whole milliseconds since the Unix epoch. @throws {RangeError} where it is none */
   constructor(startMs = 0) {
-    this.#nowMs = startMs
+    this.set(startMs)
   }
 
   now(): number {
     return this.#nowMs
   }
 
-  /** Moves to `nowMs`, backwards too. */
+  /** Moves to `nowMs`, backwards too. @throws {RangeError} where it is no whole number of ms; then it stays */
   set(nowMs: number): void {
+    requireMs("nowMs", nowMs)
     this.#nowMs = nowMs
   }
 
-  /** Moves by `ms`. */
+  /** Moves by `ms`. @throws {RangeError} where it is no whole number of ms; then it stays */
   advance(ms: number): void {
-    this.#nowMs += ms
+    requireMs("ms", ms)
+    this.set(this.#nowMs + ms)
   }
 }

@@ -149,7 +149,7 @@ export class QueueFull extends SluiceError {
   }
 }
 
-/** Another process holds the store. */
+/** Somebody holds the store: another process, or this one, which has it open already. */
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"
   readonly code = "STORE_LOCKED"

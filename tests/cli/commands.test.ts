@@ -29,7 +29,7 @@ describe("on a data folder", () => {
 
   test("check is 0 when allowed and 3 when denied", async () => {
     await init()
-    expect((await sluice("limit", "add", "api", "1/day")).out).toContain('"name":"api"')
+    expect((await sluice("limit", "add", "api", "1/day")).out).toBe("api is 1/day\n")
     expect(await sluice("check", "a", "--limit", "api")).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^allowed/),
@@ -37,6 +37,28 @@ describe("on a data folder", () => {
     expect(await sluice("check", "a", "-l", "api")).toMatchObject({ code: 3, out: expect.stringMatching(/^denied/) })
     const { code, out } = await sluice("limit", "check", "a", "-l", "api", "--json")
     expect({ code, json: JSON.parse(out) }).toMatchObject({ code: 3, json: { allowed: false, policy: "api" } })
+  })
+
+  test("what is left is told against the burst, which may be more than the limit", async () => {
+    await init()
+    expect((await sluice("limit", "add", "api", "5/minute burst 20")).out).toBe("api is 5/minute burst 20\n")
+    await sluice("limit", "add", "--key", "own", "5/minute burst 30 as mine; 100/hour")
+    expect((await sluice("check", "a", "-l", "api")).out).toContain("a  19 of 20 left under api")
+    expect((await sluice("explain", "a", "-l", "api")).out).toContain("api: 19 of 20 left")
+    expect((await sluice("check", "own")).out).toContain("own  29 of 30 left under mine")
+    expect((await sluice("check", "b")).out).toContain("b  99 of 100 left under default")
+    const together = await sluice("limit", "check-all", "c=2@api", "own=3")
+    expect(together.out).toMatch(/c {2}18 of 20 left under api.*\n.*own {2}26 of 30 left under mine/)
+  })
+
+  test("limit add tells the policy as people write it, and as JSON what cannot be said so", async () => {
+    await init()
+    const blocking = '{"limit":5,"period":"1m","block":"15m"}'
+    expect((await sluice("limit", "add", "a", "10/1s; 1000/60m")).out).toBe("a is 10/second; 1000/hour\n")
+    expect((await sluice("limit", "add", "b", '{"limit":5,"period":60000,"block":900000}')).out).toBe(
+      `b is ${blocking}\n`,
+    )
+    expect((await sluice("limit", "add", "b", blocking, "--json")).out).toContain('"name":"b"')
   })
 
   test("limit check-all charges all or none", async () => {

@@ -27,6 +27,20 @@ describe("completion", () => {
     expect(await offers("sluice", "doctor", "--data-dir", "x", "--js")).toEqual(["--json"])
   })
 
+  test.skipIf(!hasBash)("a folder or a server is offered where the command asks one", async () => {
+    const places = ["--data-dir", "--server", "--token"]
+    const offered = async (...command: string[]) => {
+      const words = await offers("sluice", ...command, "--")
+      const { out: help } = await run([...command, "--help"])
+      expect(places.filter((place) => help.includes(place))).toEqual(places.filter((place) => words.includes(place)))
+      return places.filter((place) => words.includes(place))
+    }
+    expect(await offered("check")).toEqual(places)
+    expect(await offered("log", "export")).toEqual(["--data-dir"])
+    expect(await offered("monitor")).toEqual(["--server", "--token"])
+    expect(await offered("completion")).toEqual([])
+  })
+
   test("fish knows letters, choices and paths", async () => {
     const { out } = await run(["completion", "fish"])
     expect(out).toMatch(/seen_subcommand_from top' -l by -r -a 'denied allowed' -d/)

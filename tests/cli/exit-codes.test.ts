@@ -58,7 +58,8 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["explain EMPTY", "a key is not empty"],
   ["explain a -l nope", NO_LIMIT],
   ["explain a -l api --cost 3", "exceeds the capacity"],
-  ["monitor", "allowed is a server"],
+  ["monitor", "allowed is --server URL or SLUICE_SERVER"],
+  ["monitor --data-dir nowhere", "allowed is a server, --server URL"],
   ["monitor --server nowhere", 'url is "nowhere"'],
   ["monitor --interval 1 --server http://127.0.0.1:1", "from 50 to 3600000"],
   ["limit add api 2/fortnight", 'period is "fortnight"'],
@@ -146,7 +147,13 @@ describe("exit codes", () => {
   })
 
   test("1 where the input is good and the work fails", async () => {
-    expect(await sluice("check", "a", "--server", "http://127.0.0.1:1")).toMatchObject({ code: 1 })
+    // A port of nobody's.
+    const err = expect.stringMatching(
+      /^error: Cannot reach the store: the server http:\/\/127\.0\.0\.1:1 did not answer: \w.*\.\n$/,
+    )
+    const typed = ["--server", "http://127.0.0.1:1/base", "--token", "a-token-of-somebody"]
+    expect(await sluice("check", "a", ...typed)).toMatchObject({ code: 1, err })
+    expect(await sluice("log", "tail", "--follow", ...typed)).toMatchObject({ code: 1, err })
   })
 
   test("3 where a check is denied", async () => {

@@ -312,6 +312,9 @@ describe("sluice serve", () => {
     expect((await sluice("monitor", "-n", "1", "-i", "50")).out).toContain("Denied most")
     expect((await sluice("limit", "remove", "api")).code).toBe(0)
     const refused = await run(["limit", "list"], { env: { SLUICE_SERVER: url, SLUICE_TOKEN: "wrong-wrong-wrong" } })
-    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("the token") })
+    expect(refused).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("the token. SLUICE_TOKEN or --token tells it."),
+    })
   })
 })

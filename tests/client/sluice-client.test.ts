@@ -137,9 +137,24 @@ describe("SluiceClient", () => {
     await expect(never.client.peek("a")).rejects.toThrow(StoreUnavailable)
   })
 
+  test.each([
+    [{}, "fetch failed"],
+    [{ cause: new Error("connect ECONNREFUSED 127.0.0.1:1") }, "connect ECONNREFUSED 127.0.0.1:1"],
+    [{ cause: Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }) }, "ECONNREFUSED"],
+    [{ cause: new Error("It is gone.") }, "It is gone"],
+  ])("tells which server did not answer and why, of a stream too: %o", async (options, why) => {
+    const fail = () => new TypeError("fetch failed", options)
+    const { client } = clientOf([fail(), fail()], { retries: 0, token: "the-token" })
+    const message = `Cannot reach the store: the server http://limits.test did not answer: ${why}.`
+    await expect(client.peek("a")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
+    await expect(client.events().next()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
+  })
+
   test("gives up after its time, with all its retries", async () => {
     const { client } = clientOf(["silence"], { timeoutMs: 5 })
-    await expect(client.check("a")).rejects.toThrow("the server did not answer within 5 ms")
+    await expect(client.check("a")).rejects.toThrow(
+      "Cannot reach the store: the server http://limits.test did not answer within 5 ms.",
+    )
   })
 
   test("ends with the reason of the caller's signal", async () => {
@@ -166,8 +181,14 @@ describe("SluiceClient", () => {
     [400, { code: "OUT_OF_RANGE" }, RangeError, {}],
     [400, { code: "REQUEST_INVALID" }, RangeError, {}],
     [500, { code: "STORE_CORRUPT", row: "segment 3", failure: "x" }, StoreCorrupt, { row: "segment 3" }],
-    [401, { code: "REQUEST_INVALID" }, ApiError, { status: 401, retryAfterMs: null }],
-    [404, { code: "REQUEST_INVALID" }, ApiError, { status: 404 }],
+    [401, { code: "REQUEST_INVALID" }, ApiError, { status: 401, code: "UNAUTHORIZED", retryAfterMs: null }],
+    [403, { code: "REQUEST_INVALID" }, ApiError, { status: 403, code: "FORBIDDEN" }],
+    [404, { code: "REQUEST_INVALID" }, ApiError, { status: 404, code: "NOT_FOUND" }],
+    [405, { code: "REQUEST_INVALID" }, ApiError, { status: 405, code: "METHOD_NOT_ALLOWED" }],
+    [408, {}, ApiError, { status: 408, code: "REQUEST_TIMEOUT" }],
+    [413, { code: "REQUEST_INVALID" }, ApiError, { status: 413, code: "CONTENT_TOO_LARGE" }],
+    [415, { code: "REQUEST_INVALID" }, ApiError, { status: 415, code: "UNSUPPORTED_MEDIA_TYPE" }],
+    [429, { code: "REQUEST_INVALID" }, ApiError, { status: 429, code: "TOO_MANY_REQUESTS" }],
     [418, {}, ApiError, { status: 418, code: "HTTP_ERROR" }],
     [500, { code: "__proto__" }, ApiError, { status: 500 }],
   ])("a %d %j is an error of its class", async (status, members, Class, fields) => {

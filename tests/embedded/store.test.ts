@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { chmodSync, readdirSync, rmSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { CostError, KeyError, LimitNotFound, StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
 import { openLimiter, repair } from "sluice/embedded"
@@ -17,17 +17,50 @@ vi.setConfig({ testTimeout: 60_000 })
 
 const YEAR_MS = 31_536_000_000
 
+/** What a program tells; where this is the superuser, who may write anywhere, it runs as a user who owns nothing. */
+function runUnprivileged(program: string): string {
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+  const args = ["--input-type=module", "--eval", program]
+  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", timeout: 20_000, ...user }).stdout
+}
+
 describe("openLimiter()", () => {
+  test.skipIf(process.platform === "win32")("a folder or a file that cannot be written is named", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path)
+    await limiter.define("default", "3/minute")
+    await limiter.close()
+    const program = `
+      import { openLimiter, repair } from "sluice/embedded"
+      const told = (error) => console.log(error.code, error.message)
+      await openLimiter({ path: ${JSON.stringify(path)} }).catch(told)
+      await repair(${JSON.stringify(path)}).catch(told)`
+    const line = (what: string) =>
+      `STORE_UNAVAILABLE Cannot reach the store: ${what} cannot be written (EACCES: permission denied).\n`
+    const file = join(path, LOG_FILE)
+    chmodSync(dirname(path), 0o755)
+    chmodSync(file, 0o444)
+    chmodSync(path, 0o555)
+    expect(runUnprivileged(program)).toBe(line(`the folder "${path}"`).repeat(2))
+    chmodSync(path, 0o777)
+    expect(runUnprivileged(program)).toBe(line(`the file "${file}"`).repeat(2))
+    chmodSync(file, 0o666)
+    chmodSync(join(path, WITNESS_FILE), 0o666)
+    // Now it opens, and so cannot be repaired.
+    expect(runUnprivileged(program)).toMatch(/^STORE_LOCKED .*: this process has it open already\.\n$/)
+  })
+
   test("a second one on the folder is refused at once with StoreLocked, naming it, in this process and in others", async () => {
     const path = temporaryFolder()
     await using limiter = await open(path)
     await limiter.define("default", "3/minute")
     const refusal = open(path)
     await expect(refusal).rejects.toBeInstanceOf(StoreLocked)
-    await expect(refusal).rejects.toMatchObject({ path, message: expect.stringContaining(path) })
+    const message = `Cannot open the store "${path}": this process has it open already.`
+    await expect(refusal).rejects.toMatchObject({ path, message })
     const program = `
       import { openLimiter } from "sluice/embedded"
-      await openLimiter({ path: ${JSON.stringify(path)} }).catch((error) => console.log(error.code))`
+      await openLimiter({ path: ${JSON.stringify(path)} }).catch(({ code, message }) => console.log(code, message))`
     for (const [command, ...args] of [
       ["node", "--input-type=module", "--eval", program],
       ["deno", "eval", program],
@@ -38,7 +71,7 @@ describe("openLimiter()", () => {
         encoding: "utf8",
         timeout: 20_000,
       })
-      expect(stdout, command).toBe("STORE_LOCKED\n")
+      expect(stdout, command).toBe(`STORE_LOCKED Cannot open the store "${path}": another process holds its lock.\n`)
     }
     expect((await limiter.check("a")).remaining).toBe(2)
     await limiter.close()
@@ -101,14 +134,9 @@ describe("openLimiter()", () => {
     for (const file of files) expect(statSync(join(path, "deep", file)).mode & 0o777, file).toBe(0o600)
   })
 
-  test("a folder that may not be written: StoreUnavailable", async () => {
+  test("a folder in a file: StoreUnavailable", async () => {
     const path = temporaryFolder()
     await (await open(path)).close()
-    chmodSync(join(path, LOG_FILE), 0o400)
-    chmodSync(path, 0o500)
-    // The administrator may write anything: then there is nothing to refuse.
-    if (process.getuid?.() !== 0) await expect(open(path)).rejects.toBeInstanceOf(StoreUnavailable)
-    chmodSync(path, 0o700)
     await expect(open(join(path, LOG_FILE, "in a file"))).rejects.toBeInstanceOf(StoreUnavailable)
   })
 
@@ -395,6 +423,14 @@ describe("repair()", () => {
     expect(readdirSync(path).sort()).toEqual([LOG_FILE, WITNESS_FILE])
     expect(await outcomeOf(readFiles(path))).toEqual({ state })
     await expect(repair(temporaryFolder())).rejects.toBeInstanceOf(StoreUnavailable)
+  })
+
+  test("refuses what is no path", async () => {
+    for (const path of [undefined, null, 5, "", {}]) {
+      const refusal = repair(path as unknown as string)
+      await expect(refusal).rejects.toBeInstanceOf(RangeError)
+      await expect(refusal).rejects.toThrow(/^Cannot repair a store: path is .*, allowed is the path of a folder\.$/)
+    }
   })
 
   test("keeps the longest beginning that is right, puts the files aside, and says what it gave up", async () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { formatPolicy } from "../../src/policy/format-policy.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../../src/policy/policy.js"
 import { ALGORITHMS, type Algorithm } from "../../src/types/algorithm.js"
@@ -77,6 +78,36 @@ describe("parsePolicy() properties", () => {
       }),
       { numRuns: 1_000 },
     )
+  })
+
+  test("the text that formatPolicy() makes of a policy is read back to an equal one", () => {
+    // Names that rules have by themselves, in any order, said or not, take turns with others.
+    const often = fc.record(
+      {
+        limit: fc.integer({ min: 1, max: 2 }),
+        period: fc.constantFrom(1_000, 2_000),
+        name: fc.constantFrom("default", "1-per-1s", "1-per-1s-2", "2-per-1s", "a b", "a;b"),
+      },
+      { requiredKeys: ["limit", "period"] },
+    )
+    const lists = fc.array(often, { minLength: 1, maxLength: 4 })
+    let accepted = 0
+    let short = 0
+    fc.assert(
+      fc.property(fc.oneof(policyInput, lists), (input) => {
+        const policy = parseOrNull(input)
+        if (policy === null) return
+        accepted++
+        const text = formatPolicy(policy)
+        expect(parsePolicy(text).canonical).toBe(policy.canonical)
+        if (/^[[{]/.test(text)) return
+        short++
+        expect(text.length).toBeLessThan(policy.canonical.length)
+      }),
+      { numRuns: 3_000 },
+    )
+    expect(accepted).toBeGreaterThan(1_000)
+    expect(short).toBeGreaterThan(500)
   })
 
   test("canonical texts are equal exactly where policies are", () => {

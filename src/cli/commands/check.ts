@@ -1,10 +1,12 @@
+import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import type { Decision } from "../../types/decision.js"
 import { show } from "../../types/errors.js"
+import { capacityBehind } from "../capacity.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
 import { formatNumber, formatSpan } from "../format.js"
-import { limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
+import { flagOption, limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
 
@@ -12,13 +14,20 @@ const MOST_UNITS = 2 ** 31
 
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
-function sayDecision({ style }: CommandCall, decision: Decision): string {
-  const { allowed, key, policy, remaining, limit, retryAfterMs, resetAfterMs, delayMs } = decision
+/** @param capacity what `remaining` is out of; `null` where that is not known */
+function sayDecision({ style }: CommandCall, decision: Decision, capacity: number | null): string {
+  const { allowed, key, policy, remaining, retryAfterMs, resetAfterMs, delayMs } = decision
   const verdict = allowed ? style.green("allowed") : style.red("denied")
   const after = allowed
     ? `full again in ${formatSpan(resetAfterMs)}${delayMs > 0 ? `, hold it for ${formatSpan(delayMs)}` : ""}`
     : `try again in ${formatSpan(retryAfterMs)} (${formatNumber(retryAfterMs)} ms)`
-  return `${verdict}  ${plainText(key)}  ${formatNumber(remaining)} of ${formatNumber(limit)} left under ${plainText(policy)}, ${after}\n`
+  const outOf = capacity === null ? "" : ` of ${formatNumber(capacity)}`
+  return `${verdict}  ${plainText(key)}  ${formatNumber(remaining)}${outOf} left under ${plainText(policy)}, ${after}\n`
+}
+
+/** Machines are told no capacity, so that is not asked for then. */
+async function capacityToSay(call: CommandCall, limits: NamedLimits, decision: Decision, choice: LimitChoice) {
+  return flagOption(call, "json") ? null : capacityBehind(limits, decision, choice)
 }
 
 async function run(call: CommandCall): Promise<number> {
@@ -30,7 +39,8 @@ async function run(call: CommandCall): Promise<number> {
     ...(cost !== undefined && { cost }),
     ...(id !== undefined && { id }),
   })
-  write(call, decision, () => sayDecision(call, decision))
+  const capacity = await capacityToSay(call, limits, decision, limitChoice(call))
+  write(call, decision, () => sayDecision(call, decision, capacity))
   return decision.allowed ? EXIT.ok : EXIT.denied
 }
 
@@ -41,7 +51,7 @@ function checkCommand(name: string): Command {
     usage: "KEY",
     least: 1,
     most: 1,
-    asksLimits: true,
+    asks: "limits",
     options: {
       cost: COST,
       limit: LIMIT_OPTION,
@@ -67,7 +77,7 @@ export const limitCheckAll: Command = {
   usage: "KEY[=COST][@LIMIT]…",
   least: 1,
   most: 1_000,
-  asksLimits: true,
+  asks: "limits",
   options: { limit: LIMIT_OPTION },
   examples: ["sluice limit check-all user:42@api tenant:7=5@tenants"],
   async run(call) {
@@ -82,7 +92,12 @@ export const limitCheckAll: Command = {
       }
     })
     const all = await limits.checkAll(items)
-    write(call, all, () => all.decisions.map((decision) => sayDecision(call, decision)).join(""))
+    const capacities = await Promise.all(
+      all.decisions.map((decision, index) => capacityToSay(call, limits, decision, items[index]!)),
+    )
+    write(call, all, () => {
+      return all.decisions.map((decision, index) => sayDecision(call, decision, capacities[index]!)).join("")
+    })
     return all.allowed ? EXIT.ok : EXIT.denied
   },
 }

@@ -16,7 +16,7 @@ export const clear: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {
     limit: { ...LIMIT_OPTION, description: "Only the keys of this limit." },
     yes: { type: "boolean", short: "y", description: "Do it: without this, it is refused." },

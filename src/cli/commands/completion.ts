@@ -11,7 +11,7 @@ export function completionCommand(commands: () => readonly Command[]): Command {
     least: 1,
     most: 1,
     choices: SHELLS,
-    asksLimits: false,
+    asks: null,
     options: {},
     examples: ['eval "$(sluice completion bash)"', "sluice completion fish | source"],
     async run({ positionals: [shell], terminal }) {

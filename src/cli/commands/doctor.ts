@@ -9,7 +9,7 @@ export const doctor: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {},
   examples: ["sluice doctor", "sluice doctor --server http://127.0.0.1:8080 --json"],
   async run(call) {

@@ -1,3 +1,4 @@
+import { capacityOf } from "../capacity.js"
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { formatCount, formatNumber, formatSpan, formatTime } from "../format.js"
@@ -11,7 +12,7 @@ export const explain: Command = {
   usage: "KEY",
   least: 1,
   most: 1,
-  asksLimits: true,
+  asks: "limits",
   options: {
     cost: { type: "string", short: "c", value: "N", description: "Units that it would charge (default 1)." },
     limit: LIMIT_OPTION,
@@ -32,7 +33,7 @@ export const explain: Command = {
         ? "now"
         : `${formatTime(nextAdmissionAtMs)} UTC, in ${formatSpan(decision.retryAfterMs)}`
       const rules = status.rules.map((rule) => {
-        return `  ${plainText(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(rule.limit)} left, full in ${formatSpan(rule.resetAfterMs)}\n`
+        return `  ${plainText(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(capacityOf(found.policy, rule.policy))} left, full in ${formatSpan(rule.resetAfterMs)}\n`
       })
       const events = recent.map(({ atMs, event, units, count }) => {
         const much = units > 0 ? `  ${formatCount(units, "unit")}` : ""

@@ -24,7 +24,7 @@ export const init: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: false,
+  asks: null,
   options: {
     "data-dir": { type: "string", short: "d", value: "FOLDER", description: "The folder (default sluice-data)." },
     config: { type: "string", short: "c", value: "FILE", description: "The configuration (default sluice.toml)." },

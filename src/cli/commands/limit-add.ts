@@ -1,4 +1,5 @@
 import { withName } from "../../api/told-limit.js"
+import { formatPolicy } from "../../policy/format-policy.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Command } from "../command.js"
 import { flagOption } from "../option-values.js"
@@ -11,7 +12,7 @@ export const limitAdd: Command = {
   usage: "NAME POLICY",
   least: 2,
   most: 2,
-  asksLimits: true,
+  asks: "limits",
   options: { key: { type: "boolean", description: "NAME is a key, and this is its own limit." } },
   examples: [
     'sluice limit add api "100/minute burst 20"',
@@ -23,6 +24,7 @@ export const limitAdd: Command = {
     const [name, text] = call.positionals as [string, string]
     const policy = parsePolicy(text)
     const made = await limits.define(name, flagOption(call, "key") ? policy : withName(policy, name))
-    write(call, made, () => `${plainText(made.name)} is ${plainText(made.policy.canonical)}\n`)
+    // Without the name that the limit gave its rule: it stands before it.
+    write(call, made, () => `${plainText(made.name)} is ${plainText(formatPolicy(policy))}\n`)
   },
 }

@@ -19,7 +19,7 @@ export const limitList: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {},
   examples: ["sluice limit list", "sluice limit list --json | jq -r '.[].name'"],
   async run(call) {
@@ -55,7 +55,7 @@ export const limitStatus: Command = {
   usage: "KEY",
   least: 1,
   most: 1,
-  asksLimits: true,
+  asks: "limits",
   options: { limit: LIMIT_OPTION },
   examples: ["sluice limit status user:42 --limit api"],
   async run(call) {
@@ -99,7 +99,7 @@ export const limitReset: Command = {
   usage: "KEY",
   least: 1,
   most: 1,
-  asksLimits: true,
+  asks: "limits",
   options: { limit: LIMIT_OPTION },
   examples: ["sluice limit reset user:42 --limit api"],
   async run(call) {
@@ -114,7 +114,7 @@ export const limitBlock: Command = {
   usage: "KEY DURATION",
   least: 2,
   most: 2,
-  asksLimits: true,
+  asks: "limits",
   options: { limit: LIMIT_OPTION },
   examples: ["sluice limit block ip:192.0.2.1 1h --limit api"],
   async run(call) {
@@ -131,7 +131,7 @@ export const limitUnblock: Command = {
   usage: "KEY",
   least: 1,
   most: 1,
-  asksLimits: true,
+  asks: "limits",
   options: { limit: LIMIT_OPTION },
   examples: ["sluice limit unblock ip:192.0.2.1 --limit api"],
   async run(call) {
@@ -151,7 +151,7 @@ export const limitRemove: Command = {
   usage: "NAME",
   least: 1,
   most: 1,
-  asksLimits: true,
+  asks: "limits",
   options: {},
   examples: ["sluice limit remove api"],
   async run(call) {
@@ -169,7 +169,7 @@ export const limitHistory: Command = {
   usage: "KEY",
   least: 1,
   most: 1,
-  asksLimits: true,
+  asks: "limits",
   options: {
     limit: LIMIT_OPTION,
     count: { type: "string", short: "n", value: "N", description: "The most events (default 20)." },
@@ -207,7 +207,7 @@ export const limitTop: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {
     by: {
       type: "string",

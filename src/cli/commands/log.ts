@@ -5,7 +5,6 @@ import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { jsonText, write } from "../output.js"
 import { plainText } from "../plain-text.js"
 import { Progress } from "../progress.js"
-import { UsageError } from "../usage-error.js"
 
 export const logCompact: Command = {
   name: "log compact",
@@ -13,7 +12,7 @@ export const logCompact: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {},
   examples: ["sluice log compact", "sluice log compact --server http://127.0.0.1:8080"],
   async run(call) {
@@ -32,7 +31,7 @@ export const logVerify: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {},
   examples: ["sluice log verify && echo sound"],
   async run(call) {
@@ -59,7 +58,7 @@ export const logTail: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "limits",
   options: {
     count: { type: "string", short: "n", value: "N", description: "How many past records (default 20)." },
     follow: { type: "boolean", short: "f", description: "Go on until Ctrl-C." },
@@ -101,18 +100,19 @@ function csvCell(value: string): string {
 
 export const logExport: Command = {
   name: "log export",
-  summary: "Write every record that the log still has, for other programs.",
+  summary: "Write every record that the log of a data folder still has, for other programs.",
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "folder",
   options: {
     format: { type: "string", short: "f", value: "FORMAT", description: "How (default jsonl).", choices: FORMATS },
   },
   examples: ["sluice log export > log.jsonl", "sluice log export --format csv > log.csv"],
   async run(call) {
-    const { records, name } = await call.target()
-    if (records === null) throw new UsageError(`Cannot export the log of the ${name}: allowed is a data folder.`)
+    const { records } = await call.target()
+    // Of a folder, it always is.
+    if (records === null) return
     const format = choiceOption(call, "format", FORMATS) ?? "jsonl"
     const progress = new Progress(call.terminal, "exporting records", null)
     if (format === "csv") call.terminal.out(`${CSV_FIELDS.join(",")}\r\n`)

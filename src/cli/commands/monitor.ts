@@ -53,11 +53,11 @@ async function look(target: Target): Promise<TargetTotals> {
 
 export const monitor: Command = {
   name: "monitor",
-  summary: "A live view of rates, denials and the keys seen most.",
+  summary: "A live view of rates, denials and the keys seen most, of a server.",
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: true,
+  asks: "server",
   options: {
     interval: { type: "string", short: "i", value: "MS", description: "Time between looks (default 1000)." },
     count: { type: "string", short: "n", value: "N", description: "End after so many looks." },

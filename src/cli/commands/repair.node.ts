@@ -29,7 +29,7 @@ export const repair: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: false,
+  asks: null,
   options: {
     "data-dir": DATA_DIR_OPTION,
     yes: {

@@ -84,7 +84,7 @@ export const serve: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: false,
+  asks: null,
   options: {
     bind: {
       type: "string",

@@ -89,7 +89,7 @@ export const simulate: Command = {
   usage: "",
   least: 0,
   most: 0,
-  asksLimits: false,
+  asks: null,
   options: {
     policy: option("POLICY", "The limit (default 100/second)."),
     ...Object.fromEntries(Object.entries(COUNTS).map(([name, [value, text]]) => [name, option(value, text)])),

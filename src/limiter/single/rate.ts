@@ -21,6 +21,7 @@ export function ruleOfRate({ rate, capacity }: RateAndCapacity): Pick<RuleInput,
     }
     return { limit: rate, period: 1_000, ...burst }
   }
+  if (typeof rate !== "string") throw new PolicyError("rate", rate, 'units per second, or a text such as "100/minute"')
   const [rule, ...others] = parsePolicy(rate).rules
   if (others.length > 0 || rule.algorithm !== "gcra" || rule.capacity !== rule.limit || rule.name !== "default") {
     throw new PolicyError("rate", rate, 'units and a period alone, as in "100/minute"')

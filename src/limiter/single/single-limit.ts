@@ -1,12 +1,12 @@
 import { Core } from "../../engine/core.js"
-import { Limit } from "../../engine/limit.js"
+import { Limit, requireCost } from "../../engine/limit.js"
 import type { LimitDecision } from "../../engine/limit-decision.js"
-import { CLOCK, checkNames, unfit } from "../../policy/check-fields.js"
+import { CLOCK, checkKind, checkNames } from "../../policy/check-fields.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
 import { type Clock, systemClock } from "../../types/clock.js"
 import type { KeyStats } from "../../types/limiter.js"
-import { requireNumber } from "../check-options.js"
+import { requireUnits } from "../check-options.js"
 
 export interface SingleLimitOptions {
   /** Where the time comes from; default the machine's wall clock. */
@@ -40,7 +40,7 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
   ) {
     checkNames("make a limiter", options, [...(names as readonly string[]), "clock"])
     const { clock = systemClock } = options
-    if (!CLOCK.fits(clock)) throw unfit("make a limiter", "clock", clock, CLOCK.allowed)
+    checkKind("make a limiter", "clock", clock, CLOCK)
     this.policy = parsePolicy(policyOf(options))
     this.#clock = clock
     sharedCore ??= new Core()
@@ -65,27 +65,27 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
    * @throws {CostError} where the cost exceeds the capacity; {RangeError}; then nothing has changed
    */
   check(cost = 1): LimitDecision {
-    return this.#limit.check(KEY, requireNumber(cost), this.#clock.now())
+    return this.#limit.check(KEY, requireCost(KEY, cost), this.#clock.now())
   }
 
   /** `check`, but only whether. */
   allow(cost = 1): boolean {
-    return this.#limit.allow(KEY, requireNumber(cost), this.#clock.now())
+    return this.#limit.allow(KEY, requireCost(KEY, cost), this.#clock.now())
   }
 
   /** What `check` would say, charging nothing. */
   peek(cost = 1): LimitDecision {
-    return this.#limit.peek(KEY, requireNumber(cost), this.#clock.now())
+    return this.#limit.peek(KEY, requireCost(KEY, cost), this.#clock.now())
   }
 
   /** Gives back units that were charged at a time, at most what cannot have leaked away since. */
   refund(units: number, chargedAtMs: number = this.#clock.now()): void {
-    this.#limit.refund(KEY, requireNumber(units), chargedAtMs, this.#clock.now())
+    this.#limit.refund(KEY, requireUnits(units), chargedAtMs, this.#clock.now())
   }
 
   /** Takes units whatever is left: a penalty, which may go into debt. */
   charge(units: number): void {
-    this.#limit.charge(KEY, requireNumber(units), this.#clock.now())
+    this.#limit.charge(KEY, requireUnits(units), this.#clock.now())
   }
 
   /** Makes the quota full. Whether there was anything to forget. */

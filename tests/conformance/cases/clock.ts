@@ -51,11 +51,10 @@ export const clockCases: readonly LimiterCase[] = [
   {
     name: "a clock that tells no time is a RangeError, and changes nothing",
     async run(make) {
-      const clock = new ManualClock(START_MS)
-      const limiter = await make("5/hour", { clock })
+      let nowMs = START_MS
+      const limiter = await make("5/hour", { clock: { now: () => nowMs } })
       await limiter.check("a", { cost: 3 })
-      for (const nowMs of [-1, 0.5, Number.NaN, Infinity, LATEST_MS + 1]) {
-        clock.set(nowMs)
+      for (nowMs of [-1, 0.5, Number.NaN, Infinity, LATEST_MS + 1]) {
         const error = { name: "RangeError" }
         await throws(() => limiter.check("a"), error)
         await throws(() => limiter.peek("a"), error)
@@ -66,7 +65,7 @@ export const clockCases: readonly LimiterCase[] = [
         await throws(() => limiter.status("a"), error)
         await throws(() => limiter.setPolicy("7/hour"), error)
       }
-      clock.set(START_MS)
+      nowMs = START_MS
       has(await limiter.check("a"), { allowed: true, limit: 5, remaining: 1 }, "the check with a time again")
     },
   },

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { quotaExceeded, rateLimitFields } from "../../src/http/index.js"
+import { acquire, ManualClock, parsePolicy, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { oneLimit } from "../../src/limiter/one-limit.js"
+import {
+  FixedWindow,
+  Gcra,
+  LeakyBucket,
+  SlidingWindow,
+  SlidingWindowLog,
+  TokenBucket,
+} from "../../src/limiter/single/index.js"
+
+/** What nobody can be held to by types: plain JavaScript, and what was parsed. */
+const anything = (value: unknown) => value as never
+
+async function told(call: () => unknown): Promise<string> {
+  try {
+    await call()
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`
+  }
+  return "nothing"
+}
+
+/** Nothing may be asked of the server. */
+const client = () => new SluiceClient("http://limits.test", { fetch: () => Promise.reject(new Error("asked")) })
+const memory = () => new MemoryLimits({ limits: { default: "5/minute" } })
+
+describe.each([
+  ["RateLimiter", () => new RateLimiter("5/minute")],
+  ["MemoryLimits", memory],
+  ["SluiceClient", client],
+] as const)("%s", (_name, make) => {
+  test.each([Number.NaN, 1.5, -1, "2", null, 2 ** 31 + 1])(
+    "names the cost and the key where the cost is %j",
+    async (cost) => {
+      const limiter = make()
+      const shown = typeof cost === "string" ? `"${cost}"` : String(cost)
+      const refusal = `RangeError: Cannot check key "k": cost is ${shown}, allowed is a whole number 0 to 2147483648.`
+      const options = anything({ cost })
+      for (const verb of ["check", "peek", "allow"] as const) {
+        expect(await told(() => limiter[verb]("k", options)), verb).toBe(refusal)
+      }
+      expect(await told(() => limiter.checkAll([anything({ key: "k", cost })]))).toBe(refusal)
+      if ("explain" in limiter) expect(await told(() => limiter.explain("k", options))).toBe(refusal)
+      const units = `RangeError: Cannot take units: units is ${shown}, allowed is a whole number 0 to 2147483648.`
+      expect(await told(() => limiter.charge("k", anything(cost)))).toBe(units)
+    },
+  )
+
+  test("refuses options that are null", async () => {
+    const limiter = make()
+    for (const verb of ["check", "peek", "allow"] as const) {
+      const refusal = "RangeError: Cannot check: options is null, allowed is an object."
+      expect(await told(() => limiter[verb]("k", anything(null))), verb).toBe(refusal)
+    }
+  })
+})
+
+test.each([
+  [
+    "wrap(5)",
+    () =>
+      wrap(
+        anything(5),
+        anything(() => 1),
+      ),
+    "Cannot wrap: limiter is 5, allowed is an object with check()",
+  ],
+  [
+    "wrap(limiter, 5)",
+    () => wrap(new RateLimiter("1/day"), anything(5)),
+    "Cannot wrap: fn is 5, allowed is a function",
+  ],
+  [".wrap(5)", () => new RateLimiter("1/day").wrap(anything(5)), "Cannot wrap: fn is 5, allowed is a function"],
+  ["acquire(5)", () => acquire(anything(5), "a"), "Cannot wait: limiter is 5, allowed is an object with check()"],
+  ["new WaitingLine()", () => new WaitingLine(anything(undefined)), "Cannot wait: limiter is undefined, allowed is an"],
+  [
+    "acquire() of a signal",
+    () => acquire(new RateLimiter("1/day"), "a", { signal: anything(5) }),
+    "signal is 5, allowed",
+  ],
+  [
+    "oneLimit(5)",
+    () => oneLimit(anything(5), "a"),
+    "Cannot choose a limit: limits is 5, allowed is an object with check()",
+  ],
+  ["oneLimit(limits, 5)", () => oneLimit(memory(), anything(5)), "Cannot choose a limit: name is 5, allowed is a text"],
+  [
+    "restore()",
+    () => new RateLimiter("1/day").restore(anything(undefined)),
+    "Cannot restore: bytes is undefined, allowed is",
+  ],
+  [
+    "restore(text)",
+    () => new RateLimiter("1/day").restore(anything("x")),
+    'Cannot restore: bytes is "x", allowed is bytes',
+  ],
+  [
+    "rateLimitFields({})",
+    () => rateLimitFields(anything({}), anything({}), 0),
+    "policy is {}, allowed is a policy of parsePolicy()",
+  ],
+  ["rateLimitFields()", () => rateLimitFields(anything(undefined), anything({}), 0), "policy is undefined, allowed is"],
+  [
+    "rateLimitFields(policy, {})",
+    () => rateLimitFields(parsePolicy("1/s"), anything({}), 0),
+    "decision is {}, allowed is the decision",
+  ],
+  ["quotaExceeded({})", () => quotaExceeded(anything({})), "decision is {}, allowed is the decision of a check"],
+  [
+    "quotaExceeded()",
+    () => quotaExceeded(anything(undefined)),
+    "decision is undefined, allowed is the decision of a check",
+  ],
+] as const)("%s is a RangeError that names it", async (_name, call, message) => {
+  const refusal = await told(call)
+  expect(refusal).toMatch(/^RangeError: Cannot /)
+  expect(refusal).toContain(message)
+})
+
+test("the classes of one algorithm name what is missing", async () => {
+  for (const Class of [TokenBucket, LeakyBucket, Gcra, FixedWindow, SlidingWindow, SlidingWindowLog]) {
+    const missing = Class === TokenBucket || Class === LeakyBucket || Class === Gcra ? "rate" : "limit"
+    const none = "RangeError: Cannot make a limiter: options is undefined, allowed is an object."
+    expect(await told(() => new Class(anything(undefined))), Class.name).toBe(none)
+    expect(await told(() => new Class(anything({}))), Class.name).toContain(
+      `PolicyError: Cannot make a policy: ${missing} is`,
+    )
+  }
+  expect(await told(() => new TokenBucket({ rate: 5 }).check(1.5))).toContain("cost is 1.5, allowed is a whole number")
+})
+
+test.each([Number.NaN, "5", null, 0.5, Infinity, 2 ** 53])("a ManualClock takes no %j, and stays", async (ms) => {
+  expect(await told(() => new ManualClock(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
+  const clock = new ManualClock(7)
+  expect(await told(() => clock.set(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
+  expect(await told(() => clock.advance(anything(ms)))).toContain("RangeError: Cannot set: ms is ")
+  expect(clock.now()).toBe(7)
+  clock.advance(-8)
+  expect(clock.now()).toBe(-1)
+})
