@@ -46,8 +46,9 @@ export function slidingWindow(rule: Rule): RuleOracle<SlidingState> {
       const age = now.window - chargedAt / length
       const current = age === 0n ? max(0n, now.current - units) : now.current
       const previous = age === 1n ? max(0n, now.previous - units) : now.previous
-      if (current === now.current && previous === now.previous) return state
-      const refunded = { ...now, current, previous }
+      const isChanged = current !== now.current || previous !== now.previous
+      const refunded = isChanged ? { ...now, current, previous } : state
+      // Also where nothing was given back: a full quota is no state.
       return used(refunded, at) === 0n ? null : refunded
     },
     retryAfter: (state, units, at) => searchWait(2n * length, (wait) => admits(state, units, at + wait)),

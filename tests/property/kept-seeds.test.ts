@@ -30,6 +30,53 @@ const KEPT: Readonly<Record<string, Scenario>> = {
       { key: 0, step: { to: "later", ms: -1 }, act: { verb: "refund", receipt: 0, thousandths: 1_000 } },
     ],
   },
+  "-1045936371: a refund that gives nothing back forgets a quota that is full but for less than a unit": {
+    policies: [
+      [{ limit: 10, period: 6, algorithm: "sliding_window" }],
+      [{ limit: 1, period: 1, algorithm: "sliding_window" }],
+    ],
+    startMs: 1_700_000_000_000,
+    clockRuns: "anyhow",
+    calls: [
+      {
+        key: 0,
+        step: { to: "interval", rule: 0, times: 1, shift: 0 },
+        act: { verb: "check", units: { of: "capacity", thousandths: 100 } },
+      },
+      { key: 0, step: { to: "furthest", shift: 0 }, act: { verb: "check", units: { of: "one", units: 1 } } },
+      { key: 1, step: { to: "later", ms: 0 }, act: { verb: "check", units: { of: "capacity", thousandths: 1_000 } } },
+      { key: 0, step: { to: "reset", shift: 0 }, act: { verb: "check", units: { of: "one", units: 1 } } },
+      { key: 0, step: { to: "later", ms: -10 }, act: { verb: "check", units: { of: "one", units: 1 } } },
+      {
+        key: 0,
+        step: { to: "interval", rule: 0, times: 6, shift: 1 },
+        act: { verb: "check", units: { of: "one", units: 3 } },
+      },
+      {
+        key: 0,
+        step: { to: "interval", rule: 0, times: 7, shift: 0 },
+        act: { verb: "refund", receipt: 0, thousandths: 1_000 },
+      },
+      {
+        key: 1,
+        step: { to: "interval", rule: 0, times: -1, shift: 0 },
+        act: { verb: "check", units: { of: "one", units: 1 } },
+      },
+      { key: 1, step: { to: "later", ms: -1 }, act: { verb: "check", units: { of: "one", units: 1 } } },
+      {
+        key: 1,
+        step: { to: "window", rule: 0, shift: 0 },
+        act: { verb: "check", units: { of: "one", units: 1 } },
+      },
+      { key: 0, step: { to: "later", ms: -13 }, act: { verb: "peek", units: { of: "capacity", thousandths: 0 } } },
+      { key: 0, step: { to: "reset", shift: 0 }, act: { verb: "refund", receipt: 4, thousandths: 334 } },
+      {
+        key: 0,
+        step: { to: "furthest", shift: 0 },
+        act: { verb: "check", units: { of: "capacity", thousandths: 1_000 } },
+      },
+    ],
+  },
 }
 
 describe("RateLimiter agrees with the oracle where it once did not", () => {
