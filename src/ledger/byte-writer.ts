@@ -5,15 +5,9 @@ const LOOP_MAX = 64
 
 /** Appends numbers and texts to a buffer that grows. Integers are little-endian; `varint` is LEB128 up to 2^53. */
 export class ByteWriter {
-  #bytes: Uint8Array
-  #view: DataView
+  #bytes = new Uint8Array(FIRST_BYTES)
+  #view = new DataView(this.#bytes.buffer)
   #length = 0
-
-  /** @param room bytes that can be written before the buffer has to grow */
-  constructor(room: number = FIRST_BYTES) {
-    this.#bytes = new Uint8Array(room)
-    this.#view = new DataView(this.#bytes.buffer)
-  }
 
   get length(): number {
     return this.#length

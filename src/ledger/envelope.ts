@@ -23,17 +23,9 @@ export interface Sealed {
   readonly hash: Uint8Array
 }
 
-/** How a row is begun. */
-export interface RowOptions {
-  /** Default the newest. */
-  readonly format?: number
-  /** Bytes that it will have, where they are known. */
-  readonly room?: number
-}
-
 /** Starts a row of a kind. */
-export function beginRow(kind: Kind, { format = FORMAT, room }: RowOptions = {}): ByteWriter {
-  const writer = new ByteWriter(room)
+export function beginRow(kind: Kind, format: number = FORMAT): ByteWriter {
+  const writer = new ByteWriter()
   writer.u8(kind)
   writer.u8(format)
   return writer

@@ -61,7 +61,7 @@ export class SnapshotWriter {
     const part = this.#parts
     if (part === PARTS_MAX) throw new RangeError(`Cannot write a snapshot of more than ${PARTS_MAX} parts.`)
     this.#parts += 1
-    const row = beginRow(KIND.snapshot, this.#old === null ? {} : { format: this.#old.format })
+    const row = beginRow(KIND.snapshot, this.#old?.format)
     row.u32(part)
     row.u32(this.#old?.parts ?? (isLast ? this.#parts : 0))
     row.f64(sequence)
