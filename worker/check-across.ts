@@ -4,13 +4,13 @@ import { requireItems } from "../src/limiter/check-options.js"
 import { allDecision, refuseRepeats } from "../src/limiter/decide-all.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
 import { unusedDecision } from "../src/limiter/unused-decision.js"
-import { having, type Kind, unfit } from "../src/policy/check-fields.js"
+import { checkKind, having, type Kind } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import type { SubjectCheck } from "./limiter-object.js"
-import type { ObjectCalls, ObjectStub } from "./object-calls.js"
+import { type ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
 
 /** One of the checks that `checkAcross` decides together. */
 export interface AcrossItem {
@@ -48,8 +48,6 @@ interface Group {
   readonly places: number[]
   readonly parts: [CheckPart, ...CheckPart[]]
 }
-
-const DEFAULT_TIMEOUT_MS = 5_000
 
 const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
 
@@ -113,7 +111,7 @@ function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly Check
   }
   requireItems(items, ["limiter", "key", "cost"])
   const parts = items.map(({ limiter, ...item }, index) => {
-    if (!LIMITER.fits(limiter)) throw unfit("check all", `items[${index}].limiter`, limiter, LIMITER.allowed)
+    checkKind("check all", `items[${index}].limiter`, limiter, LIMITER)
     return limiter.partOf(item)
   })
   const names = parts.map(({ binding, scope, object }) => `${numberOf(binding)} ${scope}${object}`)
@@ -136,7 +134,7 @@ function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly Check
 }
 
 function partyOf({ parts }: Group, id: string): Party {
-  const [{ object, calls, background, timeoutMs = DEFAULT_TIMEOUT_MS }] = parts
+  const [{ object, calls, background, timeoutMs = TOGETHER_TIMEOUT_MS }] = parts
   const checks = parts.map(({ check }) => check)
 
   async function refund(receipt: Receipt, item: number): Promise<void> {

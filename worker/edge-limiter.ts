@@ -16,7 +16,7 @@ import { type CheckPart, checkAcross } from "./check-across.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
 import { giveBackIdle, waitForDraw } from "./lease-timers.js"
 import type { LimiterObject, Subject } from "./limiter-object.js"
-import { type CallManner, ObjectCalls, type ObjectStub } from "./object-calls.js"
+import { type CallManner, ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 
 const ONCE: CallManner = { repeatable: false }
@@ -26,9 +26,6 @@ const TENANT_MARK = "\t"
 
 /** How often a check waits for others' draws before it asks for itself. */
 const LEASE_TURNS = 8
-
-/** How long a check waits that may share a call, where nobody said: as in `checkAll`. */
-const SHARED_TIMEOUT_MS = 5_000
 
 /** The denials of each namespace that an isolate uses. */
 const sharedCaches = new WeakMap<object, DenialCache>()
@@ -92,8 +89,10 @@ export class EdgeLimiter implements Limiter {
       background === undefined || !CallSharing.isPossible()
         ? null
         : new CallSharing({
-            ...{ calls: this.#calls, subject: this.#subjectLimit, background },
-            timeoutMs: timeoutMs ?? SHARED_TIMEOUT_MS,
+            calls: this.#calls,
+            subject: this.#subjectLimit,
+            timeoutMs: timeoutMs ?? TOGETHER_TIMEOUT_MS,
+            background,
           })
     this.#maximumCost = Math.min(...this.policy.rules.map((rule) => rule.capacity))
     this.denialCache = denialCache === false ? null : (denialCache ?? sharedCacheOf(binding))
@@ -345,10 +344,11 @@ export class EdgeLimiter implements Limiter {
   /** A question goes alone: it does not keep an object busy. */
   #ask(key: string, cost: number, id: string | undefined): Promise<string> {
     const object = this.#objectName(key)
-    const subject = this.#subject(key)
-    const manner = id === undefined ? ONCE : REPEATABLE
-    const alone = () =>
-      this.#calls.call(object, (stub) => stub.check(subject, cost, id), { ...manner, ...this.#timeout })
+    const alone = () => {
+      const subject = this.#subject(key)
+      const manner = id === undefined ? ONCE : REPEATABLE
+      return this.#calls.call(object, (stub) => stub.check(subject, cost, id), { ...manner, ...this.#timeout })
+    }
     if (this.#sharing === null || cost === 0) return alone()
     return this.#sharing.ask(object, { key, cost, ...(id !== undefined && { id }) }, alone)
   }

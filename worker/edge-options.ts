@@ -2,6 +2,7 @@ import type { SyncMode } from "../src/ledger/sync-mode.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
 import {
   checkFields,
+  checkKind,
   either,
   FUNCTION,
   having,
@@ -11,7 +12,6 @@ import {
   oneOf,
   READ_ELSEWHERE,
   TEXT,
-  unfit,
   whole,
 } from "../src/policy/check-fields.js"
 import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
@@ -109,7 +109,7 @@ const NAMESPACE: Kind = { ...having("getByName"), allowed: "a binding of Limiter
 
 /** @throws {RangeError} where a binding is none */
 export function requireNamespace(binding: unknown): void {
-  if (!NAMESPACE.fits(binding)) throw unfit("make a limiter", "binding", binding, NAMESPACE.allowed)
+  checkKind("make a limiter", "binding", binding, NAMESPACE)
 }
 
 /** @throws {RangeError} naming the option, its value and what is allowed */

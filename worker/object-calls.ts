@@ -11,6 +11,9 @@ export interface Placement {
   readonly jurisdiction?: DurableObjectJurisdiction
 }
 
+/** How long a check may take that others wait for, or that waits for others, where nobody said; ms. */
+export const TOGETHER_TIMEOUT_MS = 5_000
+
 /** How a call is made. */
 export interface CallManner {
   /** Whether making it again does no harm: it asks only, or what it does is done once. */
