@@ -12,18 +12,10 @@ import {
   SlidingWindowLog,
   TokenBucket,
 } from "../../src/limiter/single/index.js"
+import { messageOf } from "./message-of.js"
 
 /** What nobody can be held to by types: plain JavaScript, and what was parsed. */
 const anything = (value: unknown) => value as never
-
-async function told(call: () => unknown): Promise<string> {
-  try {
-    await call()
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`
-  }
-  return "nothing"
-}
 
 /** Nothing may be asked of the server. */
 const client = () => new SluiceClient("http://limits.test", { fetch: () => Promise.reject(new Error("asked")) })
@@ -42,12 +34,12 @@ describe.each([
       const refusal = `RangeError: Cannot check key "k": cost is ${shown}, allowed is a whole number 0 to 2147483648.`
       const options = anything({ cost })
       for (const verb of ["check", "peek", "allow"] as const) {
-        expect(await told(() => limiter[verb]("k", options)), verb).toBe(refusal)
+        expect(await messageOf(() => limiter[verb]("k", options)), verb).toBe(refusal)
       }
-      expect(await told(() => limiter.checkAll([anything({ key: "k", cost })]))).toBe(refusal)
-      if ("explain" in limiter) expect(await told(() => limiter.explain("k", options))).toBe(refusal)
+      expect(await messageOf(() => limiter.checkAll([anything({ key: "k", cost })]))).toBe(refusal)
+      if ("explain" in limiter) expect(await messageOf(() => limiter.explain("k", options))).toBe(refusal)
       const units = `RangeError: Cannot take units: units is ${shown}, allowed is a whole number 0 to 2147483648.`
-      expect(await told(() => limiter.charge("k", anything(cost)))).toBe(units)
+      expect(await messageOf(() => limiter.charge("k", anything(cost)))).toBe(units)
     },
   )
 
@@ -55,7 +47,7 @@ describe.each([
     const limiter = make()
     for (const verb of ["check", "peek", "allow"] as const) {
       const refusal = "RangeError: Cannot check: options is null, allowed is an object."
-      expect(await told(() => limiter[verb]("k", anything(null))), verb).toBe(refusal)
+      expect(await messageOf(() => limiter[verb]("k", anything(null))), verb).toBe(refusal)
     }
   })
 })
@@ -117,7 +109,7 @@ test.each([
     "decision is undefined, allowed is the decision of a check",
   ],
 ] as const)("%s is a RangeError that names it", async (_name, call, message) => {
-  const refusal = await told(call)
+  const refusal = await messageOf(call)
   expect(refusal).toMatch(/^RangeError: Cannot /)
   expect(refusal).toContain(message)
 })
@@ -126,19 +118,21 @@ test("the classes of one algorithm name what is missing", async () => {
   for (const Class of [TokenBucket, LeakyBucket, Gcra, FixedWindow, SlidingWindow, SlidingWindowLog]) {
     const missing = Class === TokenBucket || Class === LeakyBucket || Class === Gcra ? "rate" : "limit"
     const none = "RangeError: Cannot make a limiter: options is undefined, allowed is an object."
-    expect(await told(() => new Class(anything(undefined))), Class.name).toBe(none)
-    expect(await told(() => new Class(anything({}))), Class.name).toContain(
+    expect(await messageOf(() => new Class(anything(undefined))), Class.name).toBe(none)
+    expect(await messageOf(() => new Class(anything({}))), Class.name).toContain(
       `PolicyError: Cannot make a policy: ${missing} is`,
     )
   }
-  expect(await told(() => new TokenBucket({ rate: 5 }).check(1.5))).toContain("cost is 1.5, allowed is a whole number")
+  expect(await messageOf(() => new TokenBucket({ rate: 5 }).check(1.5))).toContain(
+    "cost is 1.5, allowed is a whole number",
+  )
 })
 
 test.each([Number.NaN, "5", null, 0.5, Infinity, 2 ** 53])("a ManualClock takes no %j, and stays", async (ms) => {
-  expect(await told(() => new ManualClock(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
+  expect(await messageOf(() => new ManualClock(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
   const clock = new ManualClock(7)
-  expect(await told(() => clock.set(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
-  expect(await told(() => clock.advance(anything(ms)))).toContain("RangeError: Cannot set: ms is ")
+  expect(await messageOf(() => clock.set(anything(ms)))).toContain("RangeError: Cannot set: nowMs is ")
+  expect(await messageOf(() => clock.advance(anything(ms)))).toContain("RangeError: Cannot set: ms is ")
   expect(clock.now()).toBe(7)
   clock.advance(-8)
   expect(clock.now()).toBe(-1)

@@ -4,16 +4,7 @@ import { ManualClock, RateLimiter } from "../../src/index.js"
 import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
-
-/** What comes of a call, be it thrown at once or later. */
-async function messageOf(call: () => unknown): Promise<string> {
-  try {
-    await call()
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`
-  }
-  return "nothing was refused"
-}
+import { messageOf } from "./message-of.js"
 
 describe("refund() and settle() of what is no receipt", () => {
   const clock = new ManualClock(0)

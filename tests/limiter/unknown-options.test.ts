@@ -6,18 +6,9 @@ import { acquire, checkAll, limited, ManualClock, RateLimiter, WaitingLine, wrap
 import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
+import { messageOf } from "./message-of.js"
 
 const CHECK = "Cannot check: option is"
-
-/** What comes of a call, be it thrown at once or later. */
-async function messageOf(call: () => unknown): Promise<string> {
-  try {
-    await call()
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`
-  }
-  return "nothing was refused"
-}
 
 /** Whatever a caller without types may write. */
 const any = (value: unknown) => value as never
