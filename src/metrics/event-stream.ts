@@ -31,9 +31,12 @@ export interface EventStreamOptions {
 
 type Listener = (event: DecisionEvent) => void
 
+/** A place of the ring, which is written over. */
+type Kept = { -readonly [Field in keyof DecisionEvent]: DecisionEvent[Field] }
+
 /**
- * The last decisions, in bounded memory, and those to come for whoever listens. A ring: the newest event takes the place
- * of the oldest.
+ * The last decisions, in bounded memory, and those to come for whoever listens. A ring: the newest event is written over
+ * the oldest, since objects that live this long and then go are what costs a garbage collector most.
  */
 export class EventStream {
   readonly epoch: string
@@ -41,7 +44,7 @@ export class EventStream {
   readonly #retain: number
   readonly #retainMs: number
   readonly #random: () => number
-  readonly #ring: DecisionEvent[] = []
+  readonly #ring: Kept[] = []
   readonly #listeners = new Set<Listener>()
   #nextId = 1
 
@@ -70,9 +73,25 @@ export class EventStream {
 
   push(decision: Decision, limit: string, atMs: number): void {
     if (this.#sample < 1 && this.#random() >= this.#sample) return
+    const id = this.#nextId++
+    const place = id % this.#retain
+    const kept = this.#ring[place]
     const { key, allowed, cost, remaining, retryAfterMs, reason } = decision
-    const event = { id: this.#nextId++, atMs, key, limit, allowed, cost, remaining, retryAfterMs, reason }
-    this.#ring[event.id % this.#retain] = event
+    if (kept === undefined) {
+      this.#ring[place] = { id, atMs, key, limit, allowed, cost, remaining, retryAfterMs, reason }
+    } else {
+      kept.id = id
+      kept.atMs = atMs
+      kept.key = key
+      kept.limit = limit
+      kept.allowed = allowed
+      kept.cost = cost
+      kept.remaining = remaining
+      kept.retryAfterMs = retryAfterMs
+      kept.reason = reason
+    }
+    if (this.#listeners.size === 0) return
+    const event = { ...this.#ring[place]! }
     for (const listener of this.#listeners) listener(event)
   }
 
@@ -82,7 +101,7 @@ export class EventStream {
     const first = Math.max(id + 1, this.#nextId - Math.min(count, this.#retain), 1)
     for (let each = first; each < this.#nextId; each++) {
       const event = this.#ring[each % this.#retain]
-      if (event !== undefined && event.id === each && nowMs - event.atMs <= this.#retainMs) events.push(event)
+      if (event !== undefined && event.id === each && nowMs - event.atMs <= this.#retainMs) events.push({ ...event })
     }
     return events
   }

@@ -43,6 +43,18 @@ describe("EventStream", () => {
     expect(heard).toEqual([1])
   })
 
+  test("leaves what it told as it was when newer events take its place", () => {
+    const stream = new EventStream({ retain: 1 })
+    const heard: unknown[] = []
+    stream.listen((event) => heard.push(event))
+    stream.push(makeDecision({ key: "first" }), "api", 1)
+    const [told] = stream.since(0, 1)
+    stream.push(makeDecision({ key: "second" }), "login", 2)
+    expect(told).toMatchObject({ id: 1, atMs: 1, key: "first", limit: "api" })
+    expect(heard).toMatchObject([{ key: "first" }, { id: 2, atMs: 2, key: "second", limit: "login" }])
+    expect(stream.since(0, 2)).toEqual(heard.slice(1))
+  })
+
   test.each([{ sample: 2 }, { sample: Number.NaN }, { retain: 0 }, { retain: 1.5 }, { retainMs: -1 }])(
     "refuses %j",
     (options) => {
