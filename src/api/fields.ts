@@ -223,7 +223,7 @@ export const problem = component("Problem", {
       status: { type: "integer" },
       detail: { type: "string" },
       error: { type: "string" },
-      code: { type: "string" },
+      code: { type: "string", description: "What it is, for machines: stable across versions." },
     },
     required: ["type", "title", "status", "detail", "error", "code"],
   },
