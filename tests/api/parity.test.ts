@@ -378,7 +378,6 @@ describe("sluice serve and the Worker", () => {
     }
     const [ofServe, ofWorker] = [await metricsOf("serve"), await metricsOf("worker")]
     const own = [
-      "sluice_decision_duration_seconds",
       "sluice_commit_duration_seconds",
       "sluice_logins_refused_total",
       "sluice_log_size_bytes",
@@ -388,7 +387,9 @@ describe("sluice serve and the Worker", () => {
     expect(ofWorker).toContain("sluice_requests_denied_total")
     expect(ofServe).toContain("sluice_failures_total")
     expect([...ofWorker].filter((name) => !ofServe.has(name))).toEqual(["sluice_denial_cache_hits_total"])
-    // The story asked again what was denied.
+    // The story was told through the API.
+    expect(await ask("worker", "/metrics")).toMatch(/^sluice_decision_duration_seconds_count [1-9]/m)
+    // It asked again what was denied.
     expect(await ask("worker", "/metrics")).toMatch(/^sluice_denial_cache_hits_total [1-9]/m)
   })
 
