@@ -100,7 +100,7 @@ export default {
       name: "nothing-unresolvable",
       severity: "error",
       from: { path: "^(src|worker)/" },
-      to: { couldNotResolve: true, pathNot: ["^cloudflare:", "/core\\.wasm$", "^\\./uplot\\.js$"] },
+      to: { couldNotResolve: true, pathNot: ["^cloudflare:", "/core\\.wasm$", "^\\./(uplot|policies)\\.js$"] },
     },
   ],
   options: {

@@ -108,7 +108,18 @@ function removeOrphans() {
   }
 }
 
-/** The dashboard as it is served: its own files as they are, the chart library beside them with its license. */
+/** What the dashboard has to know of policies, its `policies.js`: from where all others have it. */
+const POLICY_OF_PAGES = `
+export { formatDuration } from "./src/policy/format-duration.ts"
+export { formatPolicy } from "./src/policy/format-policy.ts"
+export { parsePolicy } from "./src/policy/parse-policy.ts"
+export { ALGORITHMS } from "./src/types/algorithm.ts"
+`
+
+/**
+ * The dashboard as it is served: its own files as they are, beside them the chart library with its license, and what
+ * reads and writes policies everywhere.
+ */
 function buildPages() {
   const source = join(root, "worker", "dashboard")
   const pages = join(dist, "pages")
@@ -125,6 +136,15 @@ function buildPages() {
     legalComments: "inline",
     format: "esm",
   })
+  const { outputFiles } = buildSync({
+    stdin: { contents: POLICY_OF_PAGES, resolveDir: root, loader: "ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  })
+  wanted.set("policies.js", outputFiles[0].text)
   wanted.set("uplot.js", code)
   wanted.set("uplot.css", readFileSync(join(chart, "dist", "uPlot.min.css"), "utf8"))
   wanted.set("uplot.LICENSE.txt", readFileSync(join(chart, "LICENSE"), "utf8"))

@@ -42,6 +42,7 @@ function serviceOf(env: ServiceEnv): Service {
         title: "Internal Server Error",
         status: 500,
         detail: "The settings of this Worker are not valid; its log says which.",
+        code: "SETTING_INVALID",
       })
   }
 }

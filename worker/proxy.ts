@@ -91,6 +91,7 @@ export function proxyTo(upstream: URL): (request: Request) => Promise<Response> 
         title: "Bad Gateway",
         status: 502,
         detail: "The upstream did not answer.",
+        code: "UPSTREAM_UNAVAILABLE",
       })
     }
   }

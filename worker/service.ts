@@ -13,6 +13,7 @@ const AMBIGUOUS = {
   title: "Bad Request",
   status: 400,
   detail: "The path has a hidden .. segment, allowed are plain ones.",
+  code: "REQUEST_INVALID",
 }
 
 /** What `wrangler.toml` binds. */

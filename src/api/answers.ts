@@ -1,5 +1,7 @@
 import type { HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits.js"
 import type { DecisionEvent } from "../metrics/event-stream.js"
+import { formatPolicy } from "../policy/format-policy.js"
+import type { Policy } from "../policy/policy.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -79,9 +81,14 @@ export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit
     reset_at: isoTime(nowMs + status.resetAfterMs),
     ...statsJson(stats),
     limit: limit.name,
-    definition: limit.policy.canonical,
+    ...policyJson(limit.policy),
     ...stateJson(status),
   }
+}
+
+/** A policy for machines, and as people write it. */
+export function policyJson(policy: Policy) {
+  return { definition: policy.canonical, definition_text: formatPolicy(policy) }
 }
 
 export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules }: KeyStatus) {

@@ -159,6 +159,14 @@ const state = {
   rules: arrayOf(ruleState),
 }
 
+/** A policy, wherever one is told. */
+const policyTold = {
+  definition: text({ description: "The limit's policy, in canonical form." }),
+  definition_text: text({
+    description: 'The same as people write it: "10/second; 1000/hour", or JSON where the short form cannot say it.',
+  }),
+}
+
 export const status = component(
   "Status",
   object({
@@ -169,7 +177,7 @@ export const status = component(
     reset_at: time,
     ...stats,
     limit: text({ description: "The limit that the key is under." }),
-    definition: text({ description: "That limit's policy, in canonical form." }),
+    ...policyTold,
     ...state,
   }),
 )
@@ -193,7 +201,7 @@ export const explanation = component(
   object({
     key: text(),
     limit: text(),
-    definition: text(),
+    ...policyTold,
     decision,
     state: object(state),
     next_admission_at: time,
@@ -215,7 +223,7 @@ export const problem = component("Problem", {
       status: { type: "integer" },
       detail: { type: "string" },
       error: { type: "string" },
-      code: { type: "string" },
+      code: { type: "string", description: "What it is, for machines: stable across versions." },
     },
     required: ["type", "title", "status", "detail", "error", "code"],
   },

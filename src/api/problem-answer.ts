@@ -83,6 +83,7 @@ function membersOf(error: unknown): Record<string, unknown> {
   }
   if (error instanceof PolicyError) return { field: error.field, value: plain(error.value), allowed: error.allowed }
   if (error instanceof StoreCorrupt) return { row: error.row, failure: error.failure }
+  if (error instanceof StoreVersion) return { found: error.found, supported: error.supported }
   return {}
 }
 

@@ -4,10 +4,10 @@ import { SluiceError } from "../types/errors.js"
 export class ApiError extends SluiceError {
   override readonly name = "ApiError"
   /**
-   * By the status `"UNAUTHORIZED"` (401: no token, or a wrong one), `"FORBIDDEN"` (403), `"NOT_FOUND"` (404: no such
-   * endpoint), `"METHOD_NOT_ALLOWED"` (405), `"REQUEST_TIMEOUT"` (408), `"CONTENT_TOO_LARGE"` (413),
-   * `"UNSUPPORTED_MEDIA_TYPE"` (415), `"TOO_MANY_REQUESTS"` (429: too many wrong tokens); else what the server calls it,
-   * such as `"INTERNAL"`, or `"HTTP_ERROR"` where it does not say.
+   * What the server calls it: `"UNAUTHORIZED"` (no token, or a wrong one), `"FORBIDDEN"`, `"NOT_FOUND"` (no such
+   * endpoint), `"METHOD_NOT_ALLOWED"`, `"REQUEST_TIMEOUT"`, `"CONTENT_TOO_LARGE"`, `"UNSUPPORTED_MEDIA_TYPE"`,
+   * `"TOO_MANY_REQUESTS"` (too many wrong tokens), `"INTERNAL"`. Where it does not say, as a proxy does not, one of these
+   * by the status, else `"HTTP_ERROR"`.
    */
   readonly code: string
   /** The HTTP status. */

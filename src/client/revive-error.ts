@@ -6,7 +6,9 @@ import {
   StoreCorrupt,
   StoreLocked,
   StoreUnavailable,
+  StoreVersion,
 } from "../types/errors.js"
+import { REFUSAL_CODES } from "../types/refusal-code.js"
 import { ApiError } from "./api-error.js"
 
 interface Members {
@@ -31,35 +33,22 @@ const MAKERS: Readonly<Record<string, (members: Members) => Error>> = {
   STORE_CORRUPT: ({ row, failure }) => new StoreCorrupt(text(row), text(failure)),
   STORE_LOCKED: () => new StoreLocked(""),
   STORE_UNAVAILABLE: () => new StoreUnavailable(""),
-}
-
-/** What a refusal is called, whoever makes it: the server, which calls each a bad request, or a proxy before it. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  401: "UNAUTHORIZED",
-  403: "FORBIDDEN",
-  404: "NOT_FOUND",
-  405: "METHOD_NOT_ALLOWED",
-  408: "REQUEST_TIMEOUT",
-  413: "CONTENT_TOO_LARGE",
-  415: "UNSUPPORTED_MEDIA_TYPE",
-  429: "TOO_MANY_REQUESTS",
+  STORE_VERSION: ({ found, supported }) => new StoreVersion(number(found), number(supported)),
 }
 
 /**
- * The error that a problem (RFC 9457) tells: of the class that the limiter behind the server threw where it is known,
- * else an `ApiError`.
+ * The error that a problem (RFC 9457) tells by its `code`: of the class that the limiter behind the server threw, else an
+ * `ApiError`. What has no code is not of sluice, but of a proxy before it say: then the status tells what it is.
  */
 export function reviveError(status: number, problem: Members, retryAfter: string | null): Error {
   const code = text(problem.code)
   const message = text(problem.detail) || `The server answered with status ${status}.`
-  const make = Object.hasOwn(MAKERS, code) ? MAKERS[code]! : null
-  const refusal = REFUSALS[status]
-  if (make === null || refusal !== undefined) {
+  if (!Object.hasOwn(MAKERS, code)) {
     const seconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null
-    const known = code === "" || code === "REQUEST_INVALID" ? (refusal ?? (code || "HTTP_ERROR")) : code
+    const known = code || (REFUSAL_CODES[status] ?? "HTTP_ERROR")
     return new ApiError(status, known, message, seconds === null ? null : seconds * 1000)
   }
-  const error = make(problem)
+  const error = MAKERS[code]!(problem)
   error.message = message
   return error
 }

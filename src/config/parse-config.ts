@@ -134,6 +134,7 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
   }
   refuseIdleDelays({ limits, groups, tiers, tenants })
   const { headers, jitter, analytics } = written
+  refuseIdleFields(headers)
   return {
     keyPrefix: written.key_prefix,
     limits,
@@ -275,6 +276,15 @@ function readStyles(styles: readonly HeaderStyle[]): readonly HeaderStyle[] | fa
     )
   }
   return styles
+}
+
+/** What nobody would be told: the style that tells it is not written. */
+function refuseIdleFields({ styles, reset, quota_unit }: Written["headers"]): void {
+  const needs = (style: HeaderStyle, field: string, value: string) => {
+    if (!styles.includes(style)) throw new ConfigError(field, value, `that only with the style "${style}"`)
+  }
+  if (reset !== "epoch") needs("legacy", "headers.reset", reset)
+  if (quota_unit !== undefined) needs("draft-11", "headers.quota_unit", quota_unit)
 }
 
 function requireKnown(field: string, name: string, known: Iterable<string>, what: string): void {

@@ -87,6 +87,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const { tenant, tier, address = {}, log, onSample, onError, random = Math.random } = options
   const group = config.groups.get(limitName)
   const { failure, jitter, analytics, keyPrefix } = config
+  const { styles, legacyReset, quotaUnit } = config.headers
   const addressKey = typeof address === "function" ? address : clientAddress(address)
   const hooks = decisionLog(config.logging, log)
   const samples = analytics.enabled && onSample !== undefined
@@ -129,10 +130,10 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     ...(group === undefined ? limits[0]! : { limits }),
     ...requestOptions(canHold ? of : { ...of, maxDelayMs: null }, keyPrefix),
     ...(typeof address === "object" && { address }),
-    failClosedStatus: failure.status,
-    headers: config.headers.styles,
-    legacyReset: config.headers.legacyReset,
-    ...(config.headers.quotaUnit !== null && { quotaUnit: config.headers.quotaUnit }),
+    ...(of.failMode !== "open" && { failClosedStatus: failure.status }),
+    headers: styles,
+    ...(legacyReset === "delta" && { legacyReset }),
+    ...(quotaUnit !== null && { quotaUnit }),
     ...(jitter !== null && { jitter }),
     ...((samples || hooks.onDecision !== undefined) && { onDecision: tellDecision }),
     ...((onError ?? hooks.onError) !== undefined && { onError: tellError }),

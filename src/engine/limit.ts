@@ -488,8 +488,8 @@ function isTime(nowMs: number): boolean {
 /** Refuses costs that cannot be, before anything is charged. */
 function requireCosts(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, maximum: number): void {
   if (costs === undefined) return
-  if (costs.length !== keys.length) {
-    throw unfit("check keys", "costs.length", costs.length, `${keys.length}`)
+  if (costs?.length !== keys.length) {
+    throw unfit("check keys", "costs.length", costs?.length, `${keys.length}`)
   }
   for (let index = 0; index < costs.length; index++) {
     const cost = requireCost(keys[index], costs[index])

@@ -18,7 +18,7 @@ import {
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
 import type { LimitOptions } from "./limit-options.js"
-import { FIELD_KINDS, headerStyles } from "./rate-limit-fields.js"
+import { FIELD_KINDS, type HeaderStyle, headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import { checkJitter } from "./retry-after.js"
 
@@ -87,11 +87,39 @@ export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<R
     if (options[list] !== undefined) checkFields("rate limit", options[list], LIST_KINDS, `${list}.`)
   }
   if (jitter !== undefined) checkJitter(jitter)
-  headerStyles(headers)
+  refuseIdle("rate limit", options, headerStyles(headers))
   if (options.skipFailedRequests && options.skipSuccessfulRequests) {
     throw new RangeError(
       "Cannot rate limit: skipFailedRequests and skipSuccessfulRequests are both set, allowed is one: nothing would count.",
     )
+  }
+}
+
+/** What does nothing unless something else is chosen too. */
+type Dependent = Pick<
+  RateLimitOptions<never>,
+  "failMode" | "failClosedStatus" | "localLimiter" | "legacyReset" | "quotaUnit" | "partitionSecret"
+>
+
+/**
+ * Refuses options that would do nothing beside the others. Their values stay unsaid: one is a secret.
+ *
+ * @param styles the header styles that are written
+ * @throws {RangeError} naming the option, and what it is for
+ */
+export function refuseIdle(act: string, options: Dependent, styles: readonly HeaderStyle[] = []): void {
+  const { failMode = "open" } = options
+  const uses: Readonly<Record<Exclude<keyof Dependent, "failMode">, readonly [is: boolean, what: string]>> = {
+    localLimiter: [failMode === "local", 'failMode "local"'],
+    // Without a policy "local" refuses, as "closed" does.
+    failClosedStatus: [failMode !== "open", 'failMode "closed" or "local"'],
+    legacyReset: [styles.includes("legacy"), 'headers "legacy"'],
+    quotaUnit: [styles.includes("draft-11"), 'headers "draft-11"'],
+    partitionSecret: [styles.includes("draft-11"), 'headers "draft-11"'],
+  }
+  for (const [name, [isUsed, what]] of Object.entries(uses)) {
+    if (isUsed || options[name as keyof Dependent] === undefined) continue
+    throw new RangeError(`Cannot ${act}: ${name} is given, allowed is that only with ${what}.`)
   }
 }
 

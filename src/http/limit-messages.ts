@@ -13,7 +13,7 @@ import type { Policy, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
-import { FAILURE_KINDS } from "./check-options.js"
+import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
 import { decide, findBadCost, type Reports, unasked } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
@@ -92,6 +92,7 @@ const OPTION_KINDS: Kinds<MessageLimitOptions> = {
  */
 export function limitMessages(options: MessageLimitOptions): MessageGuard {
   checkFields("limit messages", options, OPTION_KINDS)
+  refuseIdle("limit messages", options)
   const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
   const { failMode = "open", timeoutMs = 1_000, localLimiter } = options
   const policy = parsePolicy(options.policy)

@@ -38,6 +38,7 @@ export function quotaExceeded(decision: RequestDecision, status = 429): Problem 
     title: "Too Many Requests",
     status,
     detail: `The policy ${show(policy)} admits this request in ${retryAfterMs} ms.`,
+    code: "RATE_LIMIT_EXCEEDED",
     "violated-policies": violated.length > 0 ? violated : [policy],
     reason,
     limit,
@@ -57,7 +58,13 @@ function violatedBy({ allowed, policy, rules = [] }: Decision): string[] {
 
 /** The problem of a client that is on the deny list. */
 export function accessDenied(): Problem {
-  return { type: "about:blank", title: "Forbidden", status: 403, detail: "This client is denied, whatever its quota." }
+  return {
+    type: "about:blank",
+    title: "Forbidden",
+    status: 403,
+    detail: "This client is denied, whatever its quota.",
+    code: "ACCESS_DENIED",
+  }
 }
 
 /** The problem of a request that was refused because the limiter could not be asked. */
@@ -67,6 +74,7 @@ export function limiterUnavailable({ reason, retryAfterMs }: Decision, status: 4
     title: status === 503 ? "Service Unavailable" : "Too Many Requests",
     status,
     detail: "The rate limiter cannot be reached.",
+    code: "STORE_UNAVAILABLE",
     reason,
     retry_after_ms: retryAfterMs,
   }

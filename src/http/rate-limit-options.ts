@@ -71,11 +71,11 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
    * `"local"` needs a policy: where that is what failed, the request is refused as with `"closed"`.
    */
   readonly failMode?: FailMode
-  /** The status of a request that `"closed"` refuses; default 503. */
+  /** The status of a request that `"closed"` refuses, or `"local"` without a policy; default 503. Not with `"open"`. */
   readonly failClosedStatus?: 429 | 503
   /** How long the limiter may take to answer, in milliseconds, 1 … 2^31 − 1; default 1,000. */
   readonly timeoutMs?: number
-  /** Makes the limiter of a policy for `failMode: "local"`; default one in this process's memory. */
+  /** Makes the limiter of a policy for `failMode: "local"`, and only for that; default one in this process's memory. */
   readonly localLimiter?: (policy: Policy) => Checker
   /**
    * Holds an admitted request for the `delayMs` of `leaky_bucket`, so that requests reach the handler at a constant rate;

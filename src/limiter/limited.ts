@@ -1,7 +1,8 @@
 import type { PolicyInput } from "../policy/policy.js"
 import type { Checker } from "../types/limiter.js"
+import { CHECKER } from "./check-options.js"
 import { RateLimiter } from "./rate-limiter.js"
-import { type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
+import { requireWrapOptions, type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
 
 /**
  * A standard decorator that limits the calls of a method, as `wrap` limits those of a function. The default key is the
@@ -17,7 +18,8 @@ import { type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
  * }
  * ```
  *
- * @throws {PolicyError} where the policy is not valid; the method throws {RateLimitExceeded}
+ * @throws {PolicyError} where the policy is not valid, {RangeError} where an option is not; the method throws
+ * {RateLimitExceeded}
  */
 export function limited<This, Args extends unknown[], Result>(
   limit: PolicyInput | SyncChecker,
@@ -40,6 +42,7 @@ export function limited<This, Args extends unknown[], Result>(
   method: (this: This, ...args: Args) => Result,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Result>,
 ) => (this: This, ...args: Args) => Result {
+  requireWrapOptions("limit", options)
   const limiter = isChecker(limit) ? limit : new RateLimiter(limit)
   return (method, { kind, name }) => {
     if (kind !== "method") throw new TypeError(`Cannot limit ${String(name)}: it is a ${kind}, allowed is a method.`)
@@ -49,5 +52,5 @@ export function limited<This, Args extends unknown[], Result>(
 }
 
 function isChecker(limit: PolicyInput | Checker): limit is Checker {
-  return typeof limit === "object" && "check" in limit && typeof limit.check === "function"
+  return CHECKER.fits(limit)
 }

@@ -13,7 +13,9 @@ import {
   checkKind,
   checkWhole,
   flag,
+  type Kind,
   type Kinds,
+  LIST,
   oneOf,
   whole,
 } from "../policy/check-fields.js"
@@ -54,6 +56,7 @@ export interface RateLimiterOptions extends WaitingLineOptions {
   readonly stats?: boolean
 }
 
+const ENDS: Kind = { allowed: "a Uint32Array", fits: (value) => value instanceof Uint32Array }
 const OPTION_KINDS: Kinds<RateLimiterOptions> = {
   clock: CLOCK,
   maxKeys: whole(1, 2 ** 32 - 1),
@@ -185,6 +188,7 @@ export class RateLimiter implements Limiter {
    * ```
    */
   checkMany(keys: readonly string[], costs?: ArrayLike<number>): Decisions {
+    checkKind("check keys", "keys", keys, LIST)
     return (this.#limit ?? this.#start()).checkMany(keys, costs, this.#clock.now())
   }
 
@@ -196,6 +200,8 @@ export class RateLimiter implements Limiter {
    * has changed
    */
   checkPacked(bytes: Uint8Array, ends: Uint32Array, costs?: ArrayLike<number>): Decisions {
+    checkKind("check keys", "bytes", bytes, BYTES)
+    checkKind("check keys", "ends", ends, ENDS)
     return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now())
   }
 

@@ -19,6 +19,11 @@ export interface WrapOptions<This, Args extends unknown[]> {
 
 const WRAP_KINDS: Kinds<WrapOptions<never, never>> = { key: either(TEXT, FUNCTION), cost: COST }
 
+/** @throws {RangeError} where they are no object, have one that there is not, or one that cannot be */
+export function requireWrapOptions<This, Args extends unknown[]>(act: string, options: WrapOptions<This, Args>): void {
+  checkFields<WrapOptions<never, never>>(act, options as WrapOptions<never, never>, WRAP_KINDS)
+}
+
 /**
  * A function that asks a limiter before each call, and throws `RateLimitExceeded` in place of the call where that is
  * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise.
@@ -53,7 +58,7 @@ export function wrap<This, Args extends unknown[], Result>(
 ): (this: This, ...args: Args) => Awaitable<Result> {
   checkKind("wrap", "limiter", limiter, CHECKER)
   checkKind("wrap", "fn", fn, FUNCTION)
-  checkFields<WrapOptions<never, never>>("wrap", wrapOptions as WrapOptions<never, never>, WRAP_KINDS)
+  requireWrapOptions("wrap", wrapOptions)
   const { key = fn.name || "anonymous", cost = 1 } = wrapOptions
   return function limited(...args) {
     const options = { cost: typeof cost === "number" ? cost : cost.apply(this, args) }

@@ -4,6 +4,14 @@ const LATENCY_BOUNDS_SECONDS: readonly number[] = [
   10,
 ]
 
+/** What a histogram counted, for another one to add. */
+export interface HistogramCounts {
+  /** Observations of each bucket alone, in the order of the bounds; those above the last are in none. */
+  readonly counts: readonly number[]
+  readonly count: number
+  readonly sum: number
+}
+
 /** Counts observations by size: constant memory, a few comparisons each. */
 export class Histogram {
   readonly bounds: readonly number[]
@@ -35,6 +43,19 @@ export class Histogram {
       this.#counts[index]!++
       return
     }
+  }
+
+  /** What was counted so far. */
+  told(): HistogramCounts {
+    return { counts: [...this.#counts], count: this.#count, sum: this.#sum }
+  }
+
+  /** Adds what was counted elsewhere. What has other buckets, those of another version, cannot be: it is left out. */
+  add({ counts, count, sum }: HistogramCounts): void {
+    if (counts.length !== this.bounds.length) return
+    for (const [index, each] of counts.entries()) this.#counts[index]! += each
+    this.#count += count
+    this.#sum += sum
   }
 
   /** How many observations were at most each bound: cumulative, as Prometheus has them. */

@@ -154,6 +154,7 @@ export class Metrics {
       .add("sluice_requests_denied_total", "counter", "Checks denied.", each("denied"))
       .add("sluice_request_cost_allowed_total", "counter", "Units admitted.", each("allowedCost"))
       .add("sluice_request_cost_denied_total", "counter", "Units of denied checks.", each("deniedCost"))
+    text.addHistogram("sluice_decision_duration_seconds", "Time from a check to its decision.", this.decisionSeconds)
     if (this.#counts === "api") this.#renderOwn(text)
     this.#renderAside(text)
     const gauges = [
@@ -168,7 +169,6 @@ export class Metrics {
 
   /** What only the process knows that decides. */
   #renderOwn(text: PrometheusText): void {
-    text.addHistogram("sluice_decision_duration_seconds", "Time from a check to its decision.", this.decisionSeconds)
     if (this.commitSeconds.count > 0) {
       text.addHistogram("sluice_commit_duration_seconds", "Time of a commit to the store.", this.commitSeconds)
     }

@@ -52,19 +52,48 @@ describe("/v1/limits", () => {
     [
       { key: "k", rate: "100/minute burst 20" },
       '[{"name":"default","algorithm":"gcra","limit":100,"period":60000,"burst":20}]',
+      "100/minute burst 20",
     ],
     [
       { key: "k", rate: 5, per: 1000, burst: 9 },
       '[{"name":"default","algorithm":"gcra","limit":5,"period":1000,"burst":9}]',
+      "5/second burst 9",
     ],
-    [{ key: "k", rate: 5, per: "minute" }, '[{"name":"default","algorithm":"gcra","limit":5,"period":60000}]'],
-    [{ name: "api", limit: 5, period: "1s" }, '[{"name":"api","algorithm":"gcra","limit":5,"period":1000}]'],
-    [{ name: "api", policy: "7/second" }, '[{"name":"api","algorithm":"gcra","limit":7,"period":1000}]'],
-    [{ name: "api", policy: "7/second as other" }, '[{"name":"other","algorithm":"gcra","limit":7,"period":1000}]'],
-  ])("POST reads %j", async (body, canonical) => {
+    [
+      { key: "k", rate: 5, per: "minute" },
+      '[{"name":"default","algorithm":"gcra","limit":5,"period":60000}]',
+      "5/minute",
+    ],
+    [
+      { key: "k", rate: 5, per: 60_000, block: "15m" },
+      '[{"name":"default","algorithm":"gcra","limit":5,"period":60000,"block":900000}]',
+      '{"limit":5,"period":"1m","block":"15m"}',
+    ],
+    [
+      { name: "api", limit: 5, period: "1s" },
+      '[{"name":"api","algorithm":"gcra","limit":5,"period":1000}]',
+      "5/second as api",
+    ],
+    [
+      { name: "api", policy: "7/second" },
+      '[{"name":"api","algorithm":"gcra","limit":7,"period":1000}]',
+      "7/second as api",
+    ],
+    [
+      { name: "api", policy: "7/second as other" },
+      '[{"name":"other","algorithm":"gcra","limit":7,"period":1000}]',
+      "7/second as other",
+    ],
+  ])("POST reads %j and tells the policy for machines and for people", async (body, canonical, text) => {
     const { ask } = serveApi()
     const { status, json } = await ask("POST", "/v1/limits", body)
-    expect({ status, definition: json.definition }).toEqual({ status: 200, definition: canonical })
+    const told = { definition: canonical, definition_text: text }
+    expect({ status, json }).toMatchObject({ status: 200, json: told })
+    const name = "name" in body ? body.name : body.key
+    expect((await ask("GET", `/v1/limits/${name}`)).json).toMatchObject(told)
+    expect((await ask("GET", "/v1/limits")).json).toMatchObject([told])
+    expect((await ask("GET", `/v1/explain/${name}`)).json).toMatchObject(told)
+    expect((await ask("POST", "/v1/limits", { key: "again", policy: text })).json.definition).toBe(canonical)
   })
 
   test.each([

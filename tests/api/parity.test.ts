@@ -3,6 +3,8 @@ import { once } from "node:events"
 import { mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { ApiError, SluiceClient } from "../../src/client/index.js"
+import { CostError, KeyError, LimitNotFound } from "../../src/types/errors.js"
 import { Scratch } from "../cli/run.js"
 import { type RunningWorker, runWorker } from "./run-worker.js"
 import { TOKEN } from "./serve-api.js"
@@ -141,6 +143,9 @@ const STEPS: readonly Step[] = [
   ]),
   post("/v1/limits", { name: "api", limit: 10, period: "30d" }),
   post("/v1/limits", { name: "two", policy: "5/day; 50/30d" }),
+  post("/v1/limits", { key: "blocking", rate: 1, per: "30d", block: "1d" }),
+  get("/v1/explain/blocking"),
+  drop("/v1/limits/blocking"),
   post("/v1/limits", { key: "ключ/🔑 ?#%", rate: 5, per: "30d" }),
   post("/v1/check", { key: "ключ/🔑 ?#%", cost: 2 }),
   get(`/v1/limits/${encodeURIComponent("ключ/🔑 ?#%")}`),
@@ -241,8 +246,39 @@ describe("sluice serve and the Worker", () => {
       // The limits of the Worker's settings are its own.
       const body = Array.isArray(edge.body) ? edge.body.filter((entry) => !isWorkerOnly(entry)) : edge.body
       expect.soft({ step, ...edge, body }).toEqual({ step, ...serve })
+      const { code } = (serve.body ?? {}) as { code?: unknown }
+      if (serve.status >= 400 && serve.body !== null)
+        expect.soft({ step, code }).toEqual({ step, code: expect.stringMatching(/^[A-Z_]+$/) })
     }
   }, 120_000)
+
+  test("both refuse with codes, of which the client makes the errors that a limiter throws", async () => {
+    for (const where of ["serve", "worker"] as const) {
+      const ask = (path: string, { signal: _, ...init }: RequestInit) => worker.ask(path, init as never)
+      const clientOf = (token: string) => {
+        return where === "serve"
+          ? new SluiceClient(url, { token })
+          : new SluiceClient("http://localhost", { token, fetch: ask })
+      }
+      const client = clientOf(TOKEN)
+      await client.define("coded", "2/day")
+      const over = client.check("coded", { cost: 3 })
+      await expect(over).rejects.toMatchObject({ constructor: CostError, key: "coded", cost: 3, maximum: 2 })
+      await expect(client.check("k", { limit: "nobody's" })).rejects.toMatchObject({
+        constructor: LimitNotFound,
+        limit: "nobody's",
+        of: "limit",
+      })
+      await expect(client.check("")).rejects.toMatchObject({ constructor: KeyError })
+      await expect(client.block("coded", "0s")).rejects.toMatchObject({ constructor: RangeError })
+      await expect(clientOf("wrong-wrong-wrong").health()).rejects.toMatchObject({
+        constructor: ApiError,
+        code: "UNAUTHORIZED",
+        status: 401,
+      })
+      await client.remove("coded")
+    }
+  })
 
   test("both count, and both stream", async () => {
     for (const where of ["serve", "worker"] as const) {
@@ -342,7 +378,6 @@ describe("sluice serve and the Worker", () => {
     }
     const [ofServe, ofWorker] = [await metricsOf("serve"), await metricsOf("worker")]
     const own = [
-      "sluice_decision_duration_seconds",
       "sluice_commit_duration_seconds",
       "sluice_logins_refused_total",
       "sluice_log_size_bytes",
@@ -352,7 +387,9 @@ describe("sluice serve and the Worker", () => {
     expect(ofWorker).toContain("sluice_requests_denied_total")
     expect(ofServe).toContain("sluice_failures_total")
     expect([...ofWorker].filter((name) => !ofServe.has(name))).toEqual(["sluice_denial_cache_hits_total"])
-    // The story asked again what was denied.
+    // The story was told through the API.
+    expect(await ask("worker", "/metrics")).toMatch(/^sluice_decision_duration_seconds_count [1-9]/m)
+    // It asked again what was denied.
     expect(await ask("worker", "/metrics")).toMatch(/^sluice_denial_cache_hits_total [1-9]/m)
   })
 

@@ -121,14 +121,32 @@ describe("a request", () => {
     expect((await ask("POST", `/v1/log/${verb}`, "x".repeat(65_537))).status).toBe(413)
   })
 
+  test.each<[string, number, string, Parameters<ReturnType<typeof serveApi>["ask"]>]>([
+    ["UNAUTHORIZED", 401, "Unauthorized", ["GET", "/v1/limits", undefined, { Authorization: "Bearer wrong" }]],
+    ["FORBIDDEN", 403, "Forbidden", ["GET", "/v1/limits", undefined, { Origin: "http://evil.test" }]],
+    ["NOT_FOUND", 404, "Not Found", ["GET", "/v1/nothing"]],
+    ["METHOD_NOT_ALLOWED", 405, "Method Not Allowed", ["PUT", "/v1/check"]],
+    ["CONTENT_TOO_LARGE", 413, "Content Too Large", ["POST", "/v1/check", " ".repeat(65_537)]],
+    ["UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type", ["POST", "/v1/check", "{}", { "Content-Type": "a/b" }]],
+    ["REQUEST_INVALID", 400, "Bad Request", ["POST", "/v1/check", { kye: "a" }]],
+    ["KEY_INVALID", 400, "Bad Request", ["POST", "/v1/check", { key: "" }]],
+    ["LIMIT_NOT_FOUND", 400, "Bad Request", ["POST", "/v1/check", { key: "a", limit: "b" }]],
+    ["COST_ABOVE_CAPACITY", 400, "Bad Request", ["POST", "/v1/check", { key: "a", cost: 6 }]],
+    ["POLICY_INVALID", 400, "Bad Request", ["POST", "/v1/limits", { key: "a", policy: "5/never" }]],
+    ["OUT_OF_RANGE", 400, "Bad Request", ["POST", "/v1/block", { key: "a", duration: "0s" }]],
+  ])("is refused with the code %s, a %d under the title %s", async (code, status, title, asked) => {
+    const { ask } = serveApi({ a: "5/minute" })
+    expect(await ask(...asked)).toMatchObject({ status, json: { type: "about:blank", title, status, code } })
+  })
+
   test("what fails inside is a 500 that tells nothing of it", async () => {
     const errors: unknown[] = []
     const { ask, limits } = serveApi({ a: "5/minute" }, { onError: (error) => errors.push(error) })
     limits.check = () => {
       throw new TypeError("the secret inside")
     }
-    const { status, text } = await ask("POST", "/v1/check", { key: "a" })
-    expect(status).toBe(500)
+    const { status, text, json } = await ask("POST", "/v1/check", { key: "a" })
+    expect({ status, code: json.code }).toEqual({ status: 500, code: "INTERNAL" })
     expect(text).not.toContain("secret")
     expect(errors).toHaveLength(1)
   })

@@ -1,6 +1,15 @@
 import { describe, expect, test } from "vitest"
 import { ApiError, SluiceClient, type SluiceClientOptions } from "../../src/client/index.js"
-import { CostError, LimitNotFound, PolicyError, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
+import {
+  CostError,
+  KeyError,
+  LimitNotFound,
+  PolicyError,
+  StoreCorrupt,
+  StoreLocked,
+  StoreUnavailable,
+  StoreVersion,
+} from "../../src/types/errors.js"
 
 const DECISION = {
   key: "a",
@@ -181,18 +190,29 @@ describe("SluiceClient", () => {
     [400, { code: "OUT_OF_RANGE" }, RangeError, {}],
     [400, { code: "REQUEST_INVALID" }, RangeError, {}],
     [500, { code: "STORE_CORRUPT", row: "segment 3", failure: "x" }, StoreCorrupt, { row: "segment 3" }],
-    [401, { code: "REQUEST_INVALID" }, ApiError, { status: 401, code: "UNAUTHORIZED", retryAfterMs: null }],
-    [403, { code: "REQUEST_INVALID" }, ApiError, { status: 403, code: "FORBIDDEN" }],
-    [404, { code: "REQUEST_INVALID" }, ApiError, { status: 404, code: "NOT_FOUND" }],
-    [405, { code: "REQUEST_INVALID" }, ApiError, { status: 405, code: "METHOD_NOT_ALLOWED" }],
+    [500, { code: "STORE_VERSION", found: 9, supported: 4 }, StoreVersion, { found: 9, supported: 4 }],
+    [503, { code: "STORE_UNAVAILABLE" }, StoreUnavailable, {}],
+    [503, { code: "STORE_LOCKED" }, StoreLocked, {}],
+    [400, { code: "KEY_INVALID" }, KeyError, {}],
+    // By its code, whatever the status.
+    [429, { code: "STORE_UNAVAILABLE" }, StoreUnavailable, {}],
+    [429, { code: "RATE_LIMIT_EXCEEDED" }, ApiError, { status: 429, code: "RATE_LIMIT_EXCEEDED" }],
+    [401, { code: "UNAUTHORIZED" }, ApiError, { status: 401, code: "UNAUTHORIZED", retryAfterMs: null }],
+    [400, { code: "COST_INVALID" }, ApiError, { status: 400, code: "COST_INVALID" }],
+    [500, { code: "INTERNAL" }, ApiError, { status: 500, code: "INTERNAL" }],
+    // By the status where an answer of another server has none.
+    [401, {}, ApiError, { status: 401, code: "UNAUTHORIZED" }],
+    [403, {}, ApiError, { status: 403, code: "FORBIDDEN" }],
+    [404, { code: 7 }, ApiError, { status: 404, code: "NOT_FOUND" }],
+    [405, {}, ApiError, { status: 405, code: "METHOD_NOT_ALLOWED" }],
     [408, {}, ApiError, { status: 408, code: "REQUEST_TIMEOUT" }],
-    [413, { code: "REQUEST_INVALID" }, ApiError, { status: 413, code: "CONTENT_TOO_LARGE" }],
-    [415, { code: "REQUEST_INVALID" }, ApiError, { status: 415, code: "UNSUPPORTED_MEDIA_TYPE" }],
-    [429, { code: "REQUEST_INVALID" }, ApiError, { status: 429, code: "TOO_MANY_REQUESTS" }],
+    [413, {}, ApiError, { status: 413, code: "CONTENT_TOO_LARGE" }],
+    [415, {}, ApiError, { status: 415, code: "UNSUPPORTED_MEDIA_TYPE" }],
+    [429, {}, ApiError, { status: 429, code: "TOO_MANY_REQUESTS" }],
     [418, {}, ApiError, { status: 418, code: "HTTP_ERROR" }],
     [500, { code: "__proto__" }, ApiError, { status: 500 }],
   ])("a %d %j is an error of its class", async (status, members, Class, fields) => {
-    const { client } = clientOf([problem(status, members)])
+    const { client } = clientOf([problem(status, members)], { retries: 0 })
     const error = await client.check("a").catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(Class)
     expect(error).toMatchObject({ message: "what went wrong", ...fields })

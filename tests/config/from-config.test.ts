@@ -113,6 +113,22 @@ describe("rateLimitOptions()", () => {
     expect(keys).toEqual(["p:header:x-user=free", "p:header:x-user=acme", "p:header:x-user=big"])
   })
 
+  test("gives rateLimit what the mode and the styles use, and nothing else", () => {
+    const optionsOf = (text: string) => rateLimitOptions(parseConfig(`limits.api.policy = "1/day"\n${text}`), "api")
+    expect(Object.keys(optionsOf("failure.status = 429"))).not.toContain("failClosedStatus")
+    expect(Object.keys(optionsOf(""))).not.toContain("legacyReset")
+    for (const mode of ["closed", "local"]) {
+      const text = `failure = { mode = "${mode}", status = 429 }\nheaders = { styles = ["legacy"], reset = "delta" }`
+      expect(optionsOf(text)).toMatchObject({ failMode: mode, failClosedStatus: 429, legacyReset: "delta" })
+    }
+    for (const mode of ["open", "closed", "local"]) {
+      for (const styles of ["[]", '["draft-7"]', '["draft-11", "legacy"]']) {
+        const options = optionsOf(`failure = { mode = "${mode}", status = 429 }\nheaders = { styles = ${styles} }`)
+        expect(() => rateLimit(() => new Response("ok"), options)).not.toThrow()
+      }
+    }
+  })
+
   test("puts the prefix before the key of those who show none, too", async () => {
     const keys: string[] = []
     const handler = rateLimit(() => new Response("ok"), {

@@ -71,7 +71,7 @@ tier = "pro"
 daily = ["5000/day", { limit = 100, period = "1h" }]
 
 [headers]
-styles = ["draft-7", "legacy"]
+styles = ["draft-11", "legacy"]
 reset = "delta"
 quota_unit = "tokens"
 
@@ -103,7 +103,7 @@ describe("parseConfig()", () => {
     const config = parseConfig(FULL)
     expect(config).toMatchObject({
       keyPrefix: "prod:",
-      headers: { styles: ["draft-7", "legacy"], legacyReset: "delta", quotaUnit: "tokens" },
+      headers: { styles: ["draft-11", "legacy"], legacyReset: "delta", quotaUnit: "tokens" },
       failure: { mode: "local", timeoutMs: 2_000, status: 429 },
       jitter: { maxSeconds: 10 },
       analytics: { enabled: true, sampleRate: 0.25, retentionMs: 604_800_000 },
@@ -278,6 +278,12 @@ describe("parseConfig()", () => {
     ],
     ["headers.styles = ['draft-11', 'draft-7']", "headers.styles", "draft-11"],
     ["headers.styles = ['draft-12']", "headers.styles[0]", '"draft-11"'],
+    ["headers.reset = 'delta'", "headers.reset", 'that only with the style "legacy"'],
+    [
+      "headers = { styles = ['draft-7'], quota_unit = 'bytes' }",
+      "headers.quota_unit",
+      'that only with the style "draft-11"',
+    ],
     ["failure.timeout = '1x'", "failure.timeout", "ms"],
     ["failure.status = 500", "failure.status", '"429", "503"'],
     ["jitter.max = '1500ms'", "jitter.max", "a multiple of 1000 ms"],

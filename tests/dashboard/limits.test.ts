@@ -1,6 +1,8 @@
 import type { Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { SluiceClient } from "../../src/client/index.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { ALGORITHMS, type Algorithm } from "../../src/types/algorithm.js"
 import { CHROMIUM_IS_THERE, Dashboard } from "./open-dashboard.js"
 
 describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromium", () => {
@@ -38,6 +40,8 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     await client.define("small-burst", "5/minute burst 3")
     await client.define("large-burst", "5/day burst 50")
     await client.define("two-rules", "10/hour burst 4; 100/day")
+    // As a limit that many share is named by the API.
+    await client.define("own-names", "10/hour burst 4 as own-names-10-per-1h; 100/day as own-names-b; 5/s as own-names")
     await client.check("large-burst", { cost: 40 })
     await client.check("two-rules", { cost: 3 })
     const page = await openLimits()
@@ -50,7 +54,10 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
         .evaluate((each) => [each.getAttribute("value"), each.getAttribute("max")]),
     ).toEqual(["40", "50"])
     await rowOf(page, "two-rules").getByText("10/hour burst 4; 100/day", { exact: true }).waitFor()
-    await rowOf(page, "two-rules").getByText("3 of 4 used (10/hour burst 4)", { exact: true }).waitFor()
+    await rowOf(page, "two-rules").getByText("3 of 4 used (10-per-1h)", { exact: true }).waitFor()
+    await rowOf(page, "own-names")
+      .getByText("10/hour burst 4; 100/day as own-names-b; 5/second", { exact: true })
+      .waitFor()
     await page.getByRole("button", { name: "large-burst", exact: true }).click()
     await page.getByText(/: 10 of 50 left, full in/).waitFor()
     await page.getByText("5/day burst 50", { exact: true }).waitFor()
@@ -80,6 +87,33 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     expect(await page.getByLabel("A step every").isVisible()).toBe(false)
     await save(page)
     expect(await client.limit("steps")).toMatchObject({ policy: { rules: [{ algorithm: "gcra", refill: null }] } })
+    await page.close()
+  }, 60_000)
+
+  test("a rule shows the fields that its algorithm has", async () => {
+    const fields: Record<string, [label: string, value: unknown]> = {
+      burst: ["Burst (empty", 2],
+      refill: ["Refill in steps of", { amount: 1, every: "1s" }],
+      anchor: ["Windows start", "epoch"],
+      offset: ["Windows later by", "1s"],
+      block: ["Block after a denial", "1m"],
+    }
+    const page = await openLimits()
+    await page.getByRole("button", { name: "New limit" }).click()
+    const isTaken = (algorithm: Algorithm, field: string, value: unknown) => {
+      try {
+        return parsePolicy({ limit: 5, period: "5s", algorithm, [field]: value }) !== null
+      } catch {
+        return false
+      }
+    }
+    for (const algorithm of ALGORITHMS) {
+      await page.getByLabel("Algorithm").selectOption(algorithm)
+      for (const [field, [label, value]] of Object.entries(fields)) {
+        const visible = await page.getByLabel(label).isVisible()
+        expect({ algorithm, field, visible }).toEqual({ algorithm, field, visible: isTaken(algorithm, field, value) })
+      }
+    }
     await page.close()
   }, 60_000)
 
@@ -135,6 +169,10 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     expect(await page.evaluate(() => document.activeElement?.parentElement?.textContent)).toBe("Name")
     await page.getByLabel("Name", { exact: true }).fill("written")
     await page.getByLabel("Units", { exact: true }).fill("7")
+    // What cannot be said stays in its fields, and is told.
+    await page.getByLabel("Per (such as").fill("90x")
+    await page.getByRole("button", { name: "As text" }).click()
+    await page.getByRole("dialog").getByRole("alert").getByText('period is "90x"').waitFor()
     await page.getByLabel("Per (such as").fill("90s")
     await page.getByRole("button", { name: "As text" }).click()
     const rules = page.getByLabel("Rules (such as")

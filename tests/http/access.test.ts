@@ -32,7 +32,12 @@ describe("rateLimit() with allow and deny lists", () => {
     expect(refused.headers.get("content-type")).toBe("application/problem+json")
     expect(refused.headers.get("cache-control")).toBe("no-store")
     expect(refused.headers.has("retry-after")).toBe(false)
-    expect(await refused.json()).toMatchObject({ type: "about:blank", title: "Forbidden", status: 403 })
+    expect(await refused.json()).toMatchObject({
+      type: "about:blank",
+      title: "Forbidden",
+      status: 403,
+      code: "ACCESS_DENIED",
+    })
     expect(onDecision.mock.calls[0]![0]).toMatchObject({ allowed: false, reason: "blocked", policy: "deny" })
   })
 

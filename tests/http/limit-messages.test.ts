@@ -6,6 +6,7 @@ import {
   type MessageSocket,
   UNIDENTIFIED_KEY,
 } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { decisionOf, denialOf, FakeLimiter } from "./fake-limiter.js"
@@ -225,6 +226,7 @@ describe("limitMessages()", () => {
     ["onLimited", { onLimited: "Drop" }],
     ["limiter", { limiter: {} }],
     ["localLimiter", { localLimiter: "memory" }],
+    ["localLimiter is given, allowed is that only with failMode", { localLimiter: () => new RateLimiter("1/day") }],
     ["clock", { clock: {} }],
     ["onDecision", { onDecision: true }],
     ["onError", { onError: "log" }],

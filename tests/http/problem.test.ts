@@ -20,6 +20,7 @@ describe("quotaExceeded()", () => {
       title: "Too Many Requests",
       status: 429,
       detail: 'The policy "default" admits this request in 4001 ms.',
+      code: "RATE_LIMIT_EXCEEDED",
       "violated-policies": ["default"],
       reason: "limit",
       limit: 10,
@@ -48,7 +49,9 @@ describe("quotaExceeded()", () => {
 
 test("limiterUnavailable() is a 503 that blames no policy", () => {
   const problem = limiterUnavailable(denialOf({ reason: "fail-closed" }))
-  expect(problem).toMatchObject({ type: "about:blank", title: "Service Unavailable", status: 503 })
+  expect(problem).toMatchObject({
+    ...{ type: "about:blank", title: "Service Unavailable", status: 503, code: "STORE_UNAVAILABLE" },
+  })
   expect(problem).not.toHaveProperty("violated-policies")
 })
 

@@ -255,6 +255,36 @@ describe("rateLimit() refuses at construction", () => {
     expect(() => guardRequests(all)).toThrow(field)
   })
 
+  const secret = "a secret of 23 bytes..."
+  const localLimiter = () => new RateLimiter("1/minute")
+  test.each<[string, string, Partial<RateLimitOptions<[]>>, readonly Partial<RateLimitOptions<[]>>[]]>([
+    ["localLimiter", 'failMode "local"', { localLimiter }, [{}, { failMode: "open" }, { failMode: "closed" }]],
+    ["failClosedStatus", 'failMode "closed" or "local"', { failClosedStatus: 429 }, [{}, { failMode: "open" }]],
+    ["legacyReset", 'headers "legacy"', { legacyReset: "delta" }, [{}, { headers: "draft-7" }, { headers: false }]],
+    ["quotaUnit", 'headers "draft-11"', { quotaUnit: "bytes" }, [{ headers: ["draft-7", "legacy"] }]],
+    ["partitionSecret", 'headers "draft-11"', { partitionSecret: secret }, [{ headers: "legacy" }, { headers: false }]],
+  ])("a %s that does nothing, since it is for %s", (name, what, given, others) => {
+    for (const other of others) {
+      const make = () => rateLimit(ok, { policy: "10/minute", ...other, ...given })
+      expect(make).toThrow(new RangeError(`Cannot rate limit: ${name} is given, allowed is that only with ${what}.`))
+      // What is undefined is as if it were left out.
+      const undone = Object.fromEntries(Object.keys(given).map((key) => [key, undefined]))
+      expect(() => rateLimit(ok, { policy: "10/minute", ...other, ...undone })).not.toThrow()
+    }
+  })
+
+  test.each<Partial<RateLimitOptions<[]>>>([
+    { localLimiter, failMode: "local" },
+    { failClosedStatus: 429, failMode: "local" },
+    { failClosedStatus: 429, failMode: "closed" },
+    { legacyReset: "delta", headers: "legacy" },
+    { legacyReset: "epoch", headers: ["draft-7", "legacy"] },
+    { quotaUnit: "bytes", partitionSecret: secret },
+    { quotaUnit: "bytes", partitionSecret: secret, headers: ["legacy", "draft-11"] },
+  ])("nothing of options that are used: %j", (options) => {
+    expect(() => rateLimit(ok, { policy: "10/minute", ...options })).not.toThrow()
+  })
+
   test("options that are none, and a handler that is none", () => {
     for (const options of [undefined, null, "10/minute", ["10/minute"]]) {
       expect(() => rateLimit(ok, options as never)).toThrow(RangeError)

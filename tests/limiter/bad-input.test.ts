@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { quotaExceeded, rateLimitFields } from "../../src/http/index.js"
-import { acquire, ManualClock, parsePolicy, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
+import { acquire, limited, ManualClock, parsePolicy, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import {
@@ -82,6 +82,43 @@ test.each([
   ],
   ["oneLimit(limits, 5)", () => oneLimit(memory(), anything(5)), "Cannot choose a limit: name is 5, allowed is a text"],
   [
+    "checkMany()",
+    () => new RateLimiter("1/day").checkMany(anything(undefined)),
+    "Cannot check keys: keys is undefined, allowed is a list",
+  ],
+  [
+    "checkMany(text)",
+    () => new RateLimiter("1/day").checkMany(anything("ab")),
+    'Cannot check keys: keys is "ab", allowed is a list',
+  ],
+  [
+    "checkMany(keys, null)",
+    () => new RateLimiter("1/day").checkMany(["a"], anything(null)),
+    "Cannot check keys: costs.length is undefined, allowed is 1",
+  ],
+  [
+    "checkPacked()",
+    () => new RateLimiter("1/day").checkPacked(anything(undefined), new Uint32Array()),
+    "Cannot check keys: bytes is undefined, allowed is bytes",
+  ],
+  [
+    "checkPacked(bytes)",
+    () => new RateLimiter("1/day").checkPacked(new Uint8Array(1), anything([1])),
+    "Cannot check keys: ends is [1], allowed is a Uint32Array",
+  ],
+  ["limited(policy, 5)", () => limited("1/day", anything(5)), "Cannot limit: options is 5, allowed is an object"],
+  ["limited(policy, null)", () => limited("1/day", anything(null)), "Cannot limit: options is null, allowed is an obj"],
+  [
+    "limited() of a name that there is not",
+    () => limited(new RateLimiter("1/day"), anything({ keys: "a" })),
+    'Cannot limit: option is "keys", allowed is key, cost (did you mean "key"?).',
+  ],
+  [
+    "limited() of a cost",
+    () => limited("1/day", { cost: -1 }),
+    "Cannot limit: cost is -1, allowed is a whole number 0 to 2147483648, or a function",
+  ],
+  [
     "restore()",
     () => new RateLimiter("1/day").restore(anything(undefined)),
     "Cannot restore: bytes is undefined, allowed is",
@@ -112,6 +149,10 @@ test.each([
   const refusal = await messageOf(call)
   expect(refusal).toMatch(/^RangeError: Cannot /)
   expect(refusal).toContain(message)
+})
+
+test.each([null, undefined, {}, 5])("limited(%j) is the error of a policy", async (limit) => {
+  expect(await messageOf(() => limited(anything(limit)))).toMatch(/^PolicyError: Cannot make a policy: /)
 })
 
 test("the classes of one algorithm name what is missing", async () => {

@@ -168,8 +168,8 @@ describe("options that there are not", () => {
     expect(await messageOf(() => wrap(one, () => 1, { cost: -1 }))).toBe(
       "RangeError: Cannot wrap: cost is -1, allowed is a whole number 0 to 2147483648, or a function.",
     )
-    const context = any({ kind: "method", name: "send" })
-    expect(await messageOf(() => limited(one, any({ keys: "a" }))(() => 1, context))).toBe(wrapText)
+    // When it is made, before there is a method.
+    expect(await messageOf(() => limited(one, any({ keys: "a" })))).toBe(wrapText.replace("wrap", "limit"))
   })
 
   test("nothing was charged, blocked or forgotten by any of it", async () => {

@@ -83,7 +83,18 @@ describe("Metrics.render()", () => {
       ["local", "4"],
       ["error", "0"],
     ])
-    expect(edge.render([])).not.toContain("sluice_decision_duration_seconds")
+    expect(edge.render([])).not.toMatch(/sluice_(commit_duration_seconds|logins_refused_total)/)
+  })
+
+  test("adds up times that were told elsewhere, and leaves out those in other buckets", () => {
+    const [one, two, edge] = [new Metrics(), new Metrics(), new Metrics({ counts: "edge" })]
+    for (const seconds of [0.0002, 0.02, 11]) one.decided(makeDecision({}), "api", seconds)
+    two.decided(makeDecision({}), "api", 0.02)
+    for (const { decisionSeconds } of [one, two]) edge.decisionSeconds.add(decisionSeconds.told())
+    edge.decisionSeconds.add({ counts: [1], count: 1, sum: 1 })
+    const [histogram] = familyOf(edge.render([]), "sluice_decision_duration_seconds")!.metrics
+    expect(histogram).toMatchObject({ count: "4", buckets: { "0.0001": "0", "0.00025": "1", "10": "3", "+Inf": "4" } })
+    expect(Number(histogram!.sum)).toBeCloseTo(11.0402, 9)
   })
 
   test("keeps a hostile key inside its label", () => {

@@ -1,6 +1,7 @@
 import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { afterEach, expect, test, vi } from "vitest"
+import { Histogram } from "../../src/metrics/histogram.js"
 import { Registry } from "../../worker/api/registry.js"
 import worker from "../../worker/index.js"
 import type { ServiceEnv } from "../../worker/service.js"
@@ -65,6 +66,43 @@ test("/metrics of the Worker counts the denials that were remembered", async () 
   const ask = deployed([{ name, paths: ["/api"], policy: "1/day" }])
   for (const status of [200, 429, 429, 429]) expect((await ask("/api")).status).toBe(status)
   expect((await told(ask, "sluice_denial_cache_hits_total")) - before).toBe(2)
+})
+
+test("/metrics of the Worker tells how long decisions of the API took, also those on several keys", async () => {
+  const count = "sluice_decision_duration_seconds_count"
+  const before = await told(deployed(ONE), count)
+  const ask = deployed([{ name: freshName(), paths: ["/api"], policy: "5/day" }])
+  const [name, other] = [freshName(), freshName()]
+  for (const key of [name, other]) await ask("/v1/limits", { key, rate: 5, per: "30d" })
+  for (const body of [{ key: name }, { key: name, cost: 0 }, { key: other, id: "one" }, { key: other, id: "one" }]) {
+    expect((await ask("/v1/check", body)).status).toBe(200)
+  }
+  expect((await ask("/v1/check-all", { items: [{ key: name }, { key: other }] })).status).toBe(200)
+  // What stands in front of a path is not asked through the API.
+  expect((await ask("/api")).status).toBe(200)
+  expect((await told(ask, count)) - before).toBe(4)
+  const { text } = await deployed(ONE)("/metrics")
+  expect(text).toMatch(/^sluice_decision_duration_seconds_bucket\{le="\+Inf"\} [1-9]/m)
+})
+
+test("a shard of the registry adds up times, and begins anew with those of another version's buckets", async () => {
+  const shard = new Registry(env).ofLimit(freshName())
+  const timesOf = (...seconds: number[]) => {
+    const histogram = new Histogram()
+    for (const each of seconds) histogram.observe(each)
+    return histogram.told()
+  }
+  await runInDurableObject(shard, (_object, { storage }) => void storage.sql.exec("DROP TABLE IF EXISTS times"))
+  await evictDurableObject(shard)
+  expect((await shard.totals(1)).times).toBeNull()
+  await shard.addTotals([], timesOf(0.02, 11))
+  await shard.addTotals([], null)
+  await shard.addTotals([], timesOf(0.5))
+  expect((await shard.totals(1)).times).toEqual(timesOf(0.02, 11, 0.5))
+  const older = JSON.stringify({ counts: [7], count: 7, sum: 7 })
+  await runInDurableObject(shard, (_object, { storage }) => void storage.sql.exec("UPDATE times SET told = ?", older))
+  await shard.addTotals([], timesOf(0.5))
+  expect((await shard.totals(1)).times).toEqual(timesOf(0.5))
 })
 
 test("a shard of the registry that has no table for them yet gets one when it is asked", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import type { HistogramCounts } from "../../src/metrics/histogram.js"
 import type { Decision } from "../../src/types/decision.js"
 import type { Registry } from "../../worker/api/registry.js"
 import type { KeyReport, LimitReport } from "../../worker/api/registry-object.js"
@@ -25,12 +26,16 @@ function listening() {
   const keys: KeyReport[] = []
   const totals: LimitReport[] = []
   const aside: Record<string, number> = {}
+  const times: (HistogramCounts | null)[] = []
   const limits: string[] = []
   let decisions = 0
   const registry = {
     keyShard: () => ({ report: async (reports: KeyReport[]) => void keys.push(...reports) }),
     ofLimit: () => ({
-      addTotals: async (reports: LimitReport[]) => void totals.push(...reports),
+      addTotals: async (reports: LimitReport[], taken: HistogramCounts | null) => {
+        totals.push(...reports)
+        times.push(taken)
+      },
       addAside: async (what: string, count: number) => {
         aside[what] = (aside[what] ?? 0) + count
       },
@@ -42,7 +47,7 @@ function listening() {
       },
     },
   } as unknown as Registry
-  return { registry, keys, totals, aside, limits, told: () => decisions }
+  return { registry, keys, totals, aside, times, limits, told: () => decisions }
 }
 
 describe("Reporter", () => {
@@ -85,6 +90,21 @@ describe("Reporter", () => {
     await reporter.flush()
     await reporter.flush()
     expect(aside).toEqual({ cached: 3, open: 1, error: 2 })
+  })
+
+  test("tells how long decisions took once, with the counts of one limit", async () => {
+    const { registry, times } = listening()
+    const reporter = new Reporter(registry)
+    reporter.decided(decision, API, "1 api", 0.02)
+    reporter.decided(denied, { name: "b", label: "b" }, "1 b", 0.5)
+    // Of this one nobody knows.
+    reporter.decided(decision, { name: "c", label: "c" }, "1 c")
+    reporter.decided({ ...decision, cost: 0 }, API, "1 api", 0.02)
+    await reporter.flush()
+    expect(times).toEqual([expect.objectContaining({ count: 2, sum: 0.52 }), null, null])
+    reporter.decided(decision, API, "1 api")
+    await reporter.flush()
+    expect(times.slice(3)).toEqual([null])
   })
 
   test("writes data points without keys", () => {

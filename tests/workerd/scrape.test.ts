@@ -20,6 +20,7 @@ function countingRegistry() {
     totals: verb({
       limits: [{ limit: "api", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 }],
       aside: [{ what: "cached", count: 2 }],
+      times: { counts: [2, ...Array(17).fill(0)], count: 3, sum: 0.5 },
     }),
     mostSeen: verb({ denied: [], allowed: [] }),
     page: verb([]),
@@ -88,6 +89,8 @@ test("a scraper makes the Worker ask its 80 shards once in a while, and few at a
   const texts = await Promise.all(paths.map(ask))
   expect(texts[0]).toContain('sluice_requests_allowed_total{limit="api"} 16\n')
   expect(texts[0]).toContain("sluice_denial_cache_hits_total 32\n")
+  expect(texts[0]).toContain('sluice_decision_duration_seconds_bucket{le="0.00001"} 32\n')
+  expect(texts[0]).toContain("sluice_decision_duration_seconds_sum 8\nsluice_decision_duration_seconds_count 48\n")
   expect(JSON.parse(texts[1]!)).toMatchObject({ allowed: 16 })
   // The counts of 16 shards of limits and 64 of keys, and the names of the limits.
   expect(counts.calls).toBe(16 + 64 + 16)

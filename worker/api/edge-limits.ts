@@ -133,11 +133,12 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async check(key: string, options: CheckOptions & LimitChoice = {}): Promise<Decision> {
+    const startedMs = performance.now()
     const inForce = await this.#limitFor(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
     if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) {
-      this.#tell(decision, inForce)
+      this.#tell(decision, inForce, secondsSince(startedMs))
     }
     return withReceipt(decision, inForce)
   }
@@ -153,15 +154,17 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    const startedMs = performance.now()
     const inForce = await Promise.all(items.map((item) => this.#limitFor(item.key, item)))
     const all = await checkAcross(
       items.map(({ key, cost }, index) => {
         return { limiter: inForce[index]!.limiter, key, ...(cost !== undefined && { cost }) }
       }),
     )
+    const seconds = secondsSince(startedMs)
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
-      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!)
+      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!, seconds)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withReceipt(decision, inForce[index]!)) }
@@ -176,9 +179,9 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
-  #tell(decision: Decision, limit: InForce): void {
+  #tell(decision: Decision, limit: InForce, seconds: number): void {
     const { reporter, settled } = this.#parts
-    reporter.decided(decision, decidingLimit(limit, settled), limit.scope)
+    reporter.decided(decision, decidingLimit(limit, settled), limit.scope, seconds)
   }
 
   async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
@@ -376,6 +379,11 @@ export class EdgeLimits implements NamedLimits {
     }
     return { name, policy, scope, limiter }
   }
+}
+
+/** As the platform's clock has it: it stands still while code runs, and so tells what calls to objects took. */
+function secondsSince(startedMs: number): number {
+  return (performance.now() - startedMs) / 1_000
 }
 
 /** What the keys of a limit of the settings are filed under. */

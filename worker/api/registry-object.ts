@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import { Histogram, type HistogramCounts } from "../../src/metrics/histogram.js"
 import type { AsideCount } from "../../src/metrics/metrics.js"
 import type { KeyStats } from "../../src/types/limiter.js"
 
@@ -42,6 +43,8 @@ export interface Totals {
   readonly limits: readonly LimitReport[]
   /** Decisions that no object made. */
   readonly aside: readonly { readonly what: AsideCount; readonly count: number }[]
+  /** How long decisions took, in seconds; `null` where none was told of. */
+  readonly times: HistogramCounts | null
 }
 
 export interface TopRow {
@@ -86,7 +89,11 @@ CREATE TABLE IF NOT EXISTS totals (
   name TEXT PRIMARY KEY, allowed INTEGER NOT NULL, denied INTEGER NOT NULL, allowed_cost INTEGER NOT NULL,
   denied_cost INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS aside (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;`
+CREATE TABLE IF NOT EXISTS aside (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS times (what TEXT PRIMARY KEY, told TEXT NOT NULL) WITHOUT ROWID;`
+
+/** What the one row of times is of. */
+const DECISIONS = "decisions"
 
 /**
  * One shard of what an operator asks: which limits there are, which keys were seen, what happened to them, and sums.
@@ -252,7 +259,9 @@ export class RegistryObject extends DurableObject {
     this.#sql.exec("DELETE FROM events WHERE scope = ?", scope)
   }
 
-  addTotals(reports: readonly LimitReport[]): void {
+  /** @param times how long decisions took, of whatever limits; `null` where nobody knows */
+  addTotals(reports: readonly LimitReport[], times: HistogramCounts | null = null): void {
+    if (times !== null) this.#addTimes(times)
     for (const { limit, allowed, denied, allowedCost, deniedCost } of reports) {
       this.#sql.exec(
         `INSERT INTO totals VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
@@ -261,6 +270,18 @@ export class RegistryObject extends DurableObject {
         ...[limit, allowed, denied, allowedCost, deniedCost],
       )
     }
+  }
+
+  /** One row for all, written whole: it costs as much as one count. */
+  #addTimes(times: HistogramCounts): void {
+    const sums = new Histogram()
+    for (const each of [this.#times(), times]) if (each !== null) sums.add(each)
+    this.#sql.exec("INSERT OR REPLACE INTO times VALUES (?, ?)", DECISIONS, JSON.stringify(sums.told()))
+  }
+
+  #times(): HistogramCounts | null {
+    const [row] = this.#read<{ told: string }>("SELECT told FROM times WHERE what = ?", DECISIONS)
+    return row === undefined ? null : (JSON.parse(row.told) as HistogramCounts)
   }
 
   addAside(what: AsideCount, count: number): void {
@@ -277,7 +298,8 @@ export class RegistryObject extends DurableObject {
         ORDER BY allowed + denied DESC LIMIT ?`,
       count,
     )
-    return { limits, aside: this.#read<Row<Totals["aside"][number]>>("SELECT what, count FROM aside") }
+    const aside = this.#read<Row<Totals["aside"][number]>>("SELECT what, count FROM aside")
+    return { limits, aside, times: this.#times() }
   }
 
   /** Forgets keys that nobody asked about for long. */

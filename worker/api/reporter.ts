@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers"
 import type { DecidingLimit } from "../../src/api/told-limit.js"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import { Histogram } from "../../src/metrics/histogram.js"
 import { type AsideCount, asideCountOf } from "../../src/metrics/metrics.js"
 import type { Decision } from "../../src/types/decision.js"
 import { shardOf } from "../object-name.js"
@@ -33,6 +34,8 @@ export class Reporter {
   #limits = new Map<string, Mutable<LimitReport>>()
   /** Of what the objects did not decide. */
   #aside = new Map<AsideCount, number>()
+  /** How long decisions took. */
+  #times = new Histogram()
   #decisions: ToldDecision[] = []
   #sending: Promise<void> | null = null
   #waitingSinceMs = Number.NEGATIVE_INFINITY
@@ -43,10 +46,15 @@ export class Reporter {
     this.#analytics = analytics
   }
 
-  /** A check that was decided. */
-  decided(decision: Decision, { name, label }: DecidingLimit, scope: string): void {
+  /**
+   * A check that was decided.
+   *
+   * @param seconds how long that took; `null` where nobody looked
+   */
+  decided(decision: Decision, { name, label }: DecidingLimit, scope: string, seconds: number | null = null): void {
     const { allowed, cost, key, remaining, reason } = decision
     if (cost === 0) return
+    if (seconds !== null) this.#times.observe(seconds)
     this.#analytics?.writeDataPoint({
       indexes: [label.slice(0, 96)],
       blobs: [label, allowed ? "allowed" : "denied", reason],
@@ -130,14 +138,19 @@ export class Reporter {
 
   async #send(): Promise<void> {
     const [keys, limits, aside, decisions] = [this.#keys, this.#limits, this.#aside, this.#decisions]
+    const times = this.#times.count > 0 ? this.#times.told() : null
     this.#keys = new Map()
     this.#limits = new Map()
     this.#aside = new Map()
+    this.#times = new Histogram()
     this.#decisions = []
     const byShard = Map.groupBy(keys.values(), ({ key }) => shardOf(key, KEY_SHARDS))
     await Promise.all([
       ...[...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports)),
-      ...[...limits.values()].map((report) => this.#registry.ofLimit(report.limit).addTotals([report])),
+      // The times are not by limit, so they go with the first one's counts, and make no call of their own.
+      ...[...limits.values()].map((report, index) => {
+        return this.#registry.ofLimit(report.limit).addTotals([report], index === 0 ? times : null)
+      }),
       ...[...aside].map(([what, count]) => this.#registry.ofLimit(what).addAside(what, count)),
       decisions.length > 0 ? this.#registry.hub.push(decisions) : undefined,
     ])

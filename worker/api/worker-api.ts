@@ -123,9 +123,9 @@ async function collect(registry: Registry, reporter: Reporter): Promise<Metrics>
   await reporter.flush()
   const totals = await registry.fromLimits((shard) => shard.totals(MOST_SERIES))
   const seen = await registry.fromKeys((shard) => shard.mostSeen(20))
-  // How long decisions took stays with the isolates: only counts are told.
   const metrics = new Metrics({ counts: "edge" })
-  for (const { limits, aside } of totals) {
+  for (const { limits, aside, times } of totals) {
+    if (times) metrics.decisionSeconds.add(times)
     for (const { limit, ...counts } of limits) metrics.add(limit, counts)
     for (const { what, count } of aside) metrics.addAside(what, count)
   }

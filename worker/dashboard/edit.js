@@ -1,6 +1,6 @@
 import { post } from "./api.js"
 import { h, shown } from "./dom.js"
-import { ALGORITHMS, duration, editable, has } from "./policy.js"
+import { ALGORITHMS, formatDuration, formatPolicy, parsePolicy } from "./policies.js"
 
 /** A name that the rules of a limit can bear too. */
 const CAN_NAME_RULES = /^[!-~](?:[ -~]{0,62}[!-~])?$/
@@ -10,27 +10,36 @@ const ANCHORS = [
   ["first", "with a key's first check"],
 ]
 
+/** The algorithms that have what not all have. */
+const HAVE = {
+  burst: ["gcra", "token_bucket", "leaky_bucket"],
+  refill: ["token_bucket"],
+  anchor: ["fixed_window"],
+  offset: ["fixed_window"],
+}
+
 /** The fields of one rule: all that its algorithm has, and nothing else. */
-function ruleFields(rule) {
+function ruleFields(policy) {
+  const rule = policy?.rules[0]
   const units = (value, required = false) =>
     h("input", { type: "number", min: 1, max: 2 ** 31, value: value ?? "", required })
   const time = (ms, required = false) =>
-    h("input", { value: ms > 0 ? duration(ms) : "", autocomplete: "off", required })
+    h("input", { value: ms > 0 ? formatDuration(ms) : "", autocomplete: "off", required })
   const choice = (options, chosen) =>
     h("select", {}, ...options.map(([value, title]) => h("option", { value, selected: value === chosen }, title)))
   const inputs = {
     limit: units(rule?.limit ?? 100, true),
-    period: time(rule?.period ?? 60_000, true),
+    period: time(rule?.periodMs ?? 60_000, true),
     algorithm: choice(
       ALGORITHMS.map((name) => [name, name]),
       rule?.algorithm,
     ),
-    burst: units(rule?.burst),
+    burst: units(rule?.capacity === rule?.limit ? undefined : rule.capacity),
     amount: units(rule?.refill?.amount),
-    every: time(rule?.refill?.every),
+    every: time(rule?.refill?.everyMs),
     anchor: choice(ANCHORS, rule?.anchor),
-    offset: time(rule?.offset),
-    block: time(rule?.block),
+    offset: time(rule?.offsetMs),
+    block: time(policy?.blockMs),
   }
   const { limit, period, algorithm, burst, amount, every, anchor, offset, block } = inputs
   const labels = {
@@ -49,7 +58,8 @@ function ruleFields(rule) {
     block: h("label", {}, "Block after a denial for (empty: not at all)", block),
   }
   // By the clock alone can windows be later.
-  const isThere = (field) => has(algorithm.value, field) && (field !== "offset" || anchor.value === "epoch")
+  const isThere = (field) =>
+    (HAVE[field]?.includes(algorithm.value) ?? true) && (field !== "offset" || anchor.value === "epoch")
   const showFitting = () => {
     for (const [field, label] of Object.entries(labels)) {
       label.hidden = !isThere(field)
@@ -81,9 +91,8 @@ function ruleFields(rule) {
 }
 
 /** The rules as text: for several of them, or whoever likes that better. */
-function ruleText(rules) {
-  const text = editable(rules)
-  const field = h("textarea", { required: true, rows: Math.max(3, text.split("\n").length), spellcheck: "false" })
+function ruleText(text) {
+  const field = h("textarea", { required: true, rows: 3, spellcheck: "false" })
   field.value = text
   const label = h("label", {}, 'Rules (such as "10/second burst 20; 1000/hour")', field)
   return { rows: [label], first: field, read: () => field.value }
@@ -91,8 +100,9 @@ function ruleText(rules) {
 
 /** Asks for a limit's name and policy, and defines it. */
 export function editLimit({ tell, onDone }, status) {
-  const rules = status === undefined ? [] : JSON.parse(status.definition)
-  let part = rules.length > 1 ? ruleText(rules) : ruleFields(rules[0])
+  const policy = status === undefined ? undefined : parsePolicy(status.definition)
+  const isText = policy?.rules.length > 1
+  let part = isText ? ruleText(status.definition_text) : ruleFields(policy)
   const isNew = status === undefined
   const name = h("input", {
     required: true,
@@ -116,11 +126,17 @@ export function editLimit({ tell, onDone }, status) {
     "button",
     {
       type: "button",
-      hidden: rules.length > 1,
+      hidden: isText,
       onclick() {
         if (!form.reportValidity()) return
+        problem.textContent = ""
         const replaced = part.rows
-        part = ruleText(part.read())
+        try {
+          part = ruleText(formatPolicy(parsePolicy(part.read())))
+        } catch (error) {
+          problem.textContent = error.message
+          return
+        }
         replaced[0].before(...part.rows)
         for (const row of replaced) row.remove()
         asText.hidden = true

@@ -1,18 +1,18 @@
 import { post } from "./api.js"
 import { h, number, shown, span, table, time } from "./dom.js"
-import { capacityOf, policyText } from "./policy.js"
+import { parsePolicy } from "./policies.js"
 
 /** How much of the history is shown at first, and at most. */
 const FIRST_SHOWN = 10
 const MOST_SHOWN = 50
 
 function rulesOf({ state, definition }) {
-  const rules = new Map(JSON.parse(definition).map((rule) => [rule.name, rule]))
+  const capacities = new Map(parsePolicy(definition).rules.map(({ name, capacity }) => [name, capacity]))
   return h(
     "div",
     {},
     ...state.rules.map((rule) => {
-      const most = capacityOf(rules.get(rule.policy) ?? rule)
+      const most = capacities.get(rule.policy) ?? rule.limit
       const label = `${number(rule.remaining)} of ${number(most)} left`
       return h(
         "p",
@@ -177,7 +177,7 @@ export function keyView({ main, place, go, act }) {
         {},
         pairs([
           ["Limit", shown(explained.limit)],
-          ["Policy", shown(policyText(JSON.parse(explained.definition)), 1_000)],
+          ["Policy", shown(explained.definition_text, 1_000)],
           ["Blocked", blocked === 0 ? "no" : `for ${span(blocked)}`],
           [
             "Allowed",

@@ -1,20 +1,33 @@
 import { get } from "./api.js"
 import { h, number, shown, table } from "./dom.js"
 import { editLimit } from "./edit.js"
-import { capacityOf, rateText } from "./policy.js"
+import { parsePolicy } from "./policies.js"
 
 /** As many as the API tells at once. */
 const MOST_SHOWN = 1_000
 
-/** What is used of the rule that has the least left, by share of the most that it can have. */
-function usage({ rules: states }, rules) {
-  const each = rules.map((rule) => {
-    const most = capacityOf(rule)
-    const { remaining } = states.find(({ policy }) => policy === rule.name) ?? { remaining: most }
-    return { rule, most, used: Math.max(0, most - remaining) }
+/** What a rule of several is called that nobody named, after the limit's name. */
+const RATE_NAME = /^-\d+-per-\d+[a-z]+(-\d+)?$/
+
+/** A limit's policy without the names that the limit gave its rules: its own stands before it. */
+function policyOf({ limit, definition_text: text }) {
+  if (/^[[{]/.test(text)) return text
+  const isGiven = (name) => name.startsWith(limit) && (name === limit || RATE_NAME.test(name.slice(limit.length)))
+  const rules = text.split("; ").map((rule) => {
+    const [rate, name = ""] = rule.split(" as ")
+    return isGiven(name) ? rate : rule
   })
-  const { rule, most, used } = each.reduce((a, b) => (b.used / b.most > a.used / a.most ? b : a))
-  const label = `${number(used)} of ${number(most)} used${each.length === 1 ? "" : ` (${rateText(rule)})`}`
+  return rules.join("; ")
+}
+
+/** What is used of the rule that has the least left, by share of the most that it can have. */
+function usage({ rules: states, definition }) {
+  const each = parsePolicy(definition).rules.map(({ name, capacity: most }) => {
+    const { remaining } = states.find(({ policy }) => policy === name) ?? { remaining: most }
+    return { name, most, used: Math.max(0, most - remaining) }
+  })
+  const { name, most, used } = each.reduce((a, b) => (b.used / b.most > a.used / a.most ? b : a))
+  const label = `${number(used)} of ${number(most)} used${each.length === 1 ? "" : ` (${shown(name, 60)})`}`
   return h(
     "span",
     {},
@@ -30,7 +43,6 @@ export function limitsView({ main, go, act, tell }) {
   let isOver = false
 
   function row(status) {
-    const rules = JSON.parse(status.definition)
     return [
       h(
         "button",
@@ -42,9 +54,8 @@ export function limitsView({ main, go, act, tell }) {
         },
         shown(status.key),
       ),
-      rules.map(rateText).join("; "),
-      [...new Set(rules.map(({ algorithm }) => algorithm))].join(", "),
-      usage(status, rules),
+      shown(policyOf(status), 1_000),
+      usage(status),
       h(
         "button",
         {
@@ -65,8 +76,7 @@ export function limitsView({ main, go, act, tell }) {
         "Limits",
         [
           { title: "Name", kind: "key" },
-          { title: "Rate" },
-          { title: "Algorithm", kind: "optional" },
+          { title: "Policy", kind: "policy" },
           { title: "Used under its own name" },
           { title: "" },
         ],

@@ -1,6 +1,6 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import type { Clock } from "../../types/clock.js"
-import { decisionJson, historyJson, jsonAnswer, stateJson, topJson } from "../answers.js"
+import { decisionJson, historyJson, jsonAnswer, policyJson, stateJson, topJson } from "../answers.js"
 import { cost, explanation, historyEntry, key, limitName, topEntry } from "../fields.js"
 import { isoTime } from "../iso-time.js"
 import { defineRoute, jsonOf } from "../route.js"
@@ -69,7 +69,7 @@ async function explain(limits: NamedLimits, clock: Clock, of: string, options: {
   return jsonAnswer({
     key: of,
     limit: found.limit,
-    definition: found.policy.canonical,
+    ...policyJson(found.policy),
     decision: decisionJson(found.decision, clock.now()),
     state: stateJson(found.status),
     next_admission_at: isoTime(found.nextAdmissionAtMs),
