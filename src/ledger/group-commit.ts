@@ -1,41 +1,64 @@
 import type { LedgerPort } from "./sql-port.js"
 
-/** Writes that are shared by all who ask before they are made. */
+/** Writes that are shared by all who ask before they are made, one after the other. */
 export class GroupCommit {
   readonly #port: LedgerPort
-  readonly #write: () => void
+  readonly #write: () => Promise<void> | undefined
   readonly #afterwards: () => void
   #group: Group | null = null
+  /** Whether what was written becomes durable beside this thread: the next group waits for it. */
+  #isSyncing = false
 
   /**
-   * @param write writes everything that was appended so far
+   * @param write writes everything that was appended so far; gives a promise where it is not durable yet
    * @param afterwards runs after each write that was made; it does not fail
    */
-  constructor(port: LedgerPort, write: () => void, afterwards: () => void) {
+  constructor(port: LedgerPort, write: () => Promise<void> | undefined, afterwards: () => void) {
     this.#port = port
     this.#write = write
     this.#afterwards = afterwards
   }
 
-  /** Resolves when everything that was appended until now is written. */
+  /** Resolves when everything that was appended until now is durable. */
   commit(): Promise<void> {
     if (this.#group !== null) return this.#group.done
     const group = new Group()
     this.#group = group
+    if (!this.#isSyncing) this.#runLater(group)
+    return group.done
+  }
+
+  #runLater(group: Group): void {
     // The platform says when: once everybody who is ready now has been heard, or at once.
     this.#port.defer(() => this.#run(group))
-    return group.done
   }
 
   #run(group: Group): void {
     // Who comes from here on is in the next group.
     this.#group = null
     try {
-      this.#write()
+      const syncing = this.#write()
+      if (syncing === undefined) this.#end(group)
+      else void this.#endAfter(syncing, group)
     } catch (error) {
       group.reject(error)
-      return
     }
+  }
+
+  async #endAfter(syncing: Promise<void>, group: Group): Promise<void> {
+    this.#isSyncing = true
+    try {
+      await syncing
+      this.#end(group)
+    } catch (error) {
+      group.reject(error)
+    } finally {
+      this.#isSyncing = false
+      if (this.#group !== null) this.#runLater(this.#group)
+    }
+  }
+
+  #end(group: Group): void {
     group.resolve()
     this.#afterwards()
   }

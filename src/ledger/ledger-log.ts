@@ -166,18 +166,35 @@ export class LedgerLog {
     if (isLong) void this.commit()
   }
 
-  #write(): void {
+  /** Writes what there is; gives a promise where it is not durable yet. */
+  #write(): Promise<void> | undefined {
     this.requireOpen()
     const works = this.#withCommit
-    if (works.length === 0 && !this.writer.hasNews) return
+    if (works.length === 0 && !this.writer.hasNews) return undefined
     this.#withCommit = []
     const also = () => {
       for (const work of works) work()
     }
-    this.#orFail(() => {
-      if (!this.writer.hasNews) this.#table.transaction(also)
-      else this.writer.write(this.writer.close("full"), ...(works.length === 0 ? [] : [also]))
+    return this.#orFail(() => {
+      if (!this.writer.hasNews) {
+        this.#table.transaction(also)
+        return undefined
+      }
+      const rest: [also?: () => void] = works.length === 0 ? [] : [also]
+      if (this.#tellsEarly) {
+        this.writer.write(this.writer.close("full"), ...rest)
+        return undefined
+      }
+      return this.writer.writeBeside(this.writer.close("full"), ...rest)?.catch((error: unknown) => {
+        throw this.fail(error)
+      })
     })
+  }
+
+  /** Whether answers do not wait for their commit: what was told and may be lost is then bounded by what was written. */
+  get #tellsEarly(): boolean {
+    const { sync = "always" } = this.#options
+    return sync !== "always"
   }
 
   #compactIfLong(): void {

@@ -19,6 +19,15 @@ interface SealedSegment {
   readonly hash: Uint8Array
 }
 
+/** What a write brought to the file. */
+interface Written {
+  /** Counts the writes. */
+  readonly number: number
+  /** Records that were appended by then. */
+  readonly appended: number
+  readonly end: LogEnd
+}
+
 /** What most commits close. */
 const NONE_SEALED: readonly SealedSegment[] = []
 
@@ -33,10 +42,11 @@ export class LogWriter {
   /** Records of the open segment that are in the file. */
   #committed: number
   #heldDenial: DenyRecord | null = null
-  /** Records that were appended since the ledger was opened, and those of them that are in the file. */
+  /** Records that were appended since the ledger was opened, and those of them that are durable. */
   #appended = 0
   #durable = 0
-  /** Writes that were made. */
+  /** Writes that were begun, and those that are durable. */
+  #begun = 0
   #made = 0
   #commits = 0
   /** Those of them that began a compaction, or ended one. */
@@ -45,7 +55,7 @@ export class LogWriter {
   #snapshotBytes: number
 
   /**
-   * @param onWritten hears how far the log reaches after each write; what it throws is dropped
+   * @param onWritten hears how far the log reaches after each write that is durable; what it throws is dropped
    */
   constructor(
     port: LedgerPort,
@@ -78,22 +88,22 @@ export class LogWriter {
     return this.#commits - this.#ofCompactions
   }
 
-  /** Writes that were made. */
+  /** Writes that are durable. */
   get made(): number {
     return this.#made
   }
 
-  /** What is appended now is in the file when this many writes were made. */
+  /** What is appended now is durable when this many writes are. */
   get writeOfNext(): number {
-    return this.#made + 1
+    return this.#begun + 1
   }
 
-  /** Records that are not in the file. */
+  /** Records that are not durable. */
   get unwritten(): number {
     return this.#appended - this.#durable
   }
 
-  /** Whether anything was appended that is not in the file. */
+  /** Whether anything was appended that was not written. */
   get hasNews(): boolean {
     return this.#heldDenial !== null || this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
   }
@@ -173,6 +183,26 @@ export class LogWriter {
 
   /** Writes closed segments and the open one in one transaction, with `also` in it. */
   write(closed: readonly SegmentWriter[], also?: () => void): void {
+    this.#noteDurable(this.#put(closed, also))
+  }
+
+  /** `write`, or the promise of it where the platform makes it durable beside this thread. */
+  writeBeside(closed: readonly SegmentWriter[], also?: () => void): Promise<void> | undefined {
+    let written: Written | null = null
+    const put = () => {
+      written = this.#put(closed, also)
+    }
+    const note = () => this.#noteDurable(written!)
+    if (this.#port.durably === undefined) put()
+    else {
+      const syncing = this.#port.durably(put)
+      if (syncing !== undefined) return syncing.then(note)
+    }
+    note()
+    return undefined
+  }
+
+  #put(closed: readonly SegmentWriter[], also?: () => void): Written {
     const sealed = closed.length === 0 ? NONE_SEALED : this.#seal(closed)
     const open = this.#writers[0]!
     const { body } = open.seal(this.#port, { isSealed: false })
@@ -185,9 +215,12 @@ export class LogWriter {
         also?.()
       })
     }
-    this.#noteWritten(open)
+    this.#committed = open.count
+    this.#begun += 1
     this.#commits += 1
     for (const segment of sealed) this.#logBytes += segment.body.length
+    const end = { sequence: open.sequence, count: open.count, metaHash: this.#metaHash }
+    return { number: this.#begun, appended: this.#appended, end }
   }
 
   /** Writes what a compaction begins with: closed segments and the open one. The hash of the last one that is closed. */
@@ -220,12 +253,13 @@ export class LogWriter {
     this.#logBytes -= coveredBytes
   }
 
-  #noteWritten({ sequence, count }: SegmentWriter): void {
-    this.#committed = count
-    this.#durable = this.#appended
-    this.#made += 1
+  #noteDurable({ number, appended, end }: Written): void {
+    // With a later write, those before it are durable.
+    if (number <= this.#made) return
+    this.#made = number
+    this.#durable = appended
     try {
-      this.#onWritten({ sequence, count, metaHash: this.#metaHash })
+      this.#onWritten(end)
     } catch {
       // The records are in the file, and whoever waits for them must hear so.
     }

@@ -30,6 +30,11 @@ export interface LedgerPort {
   defer(work: () => void): void
   /** Runs `work` after a time, ms. */
   after(ms: number, work: () => void): void
+  /**
+   * Runs `write`, which writes. What it wrote is durable afterwards or, where that is made so beside this thread, when the
+   * promise resolves. Without it, what is written is durable at once.
+   */
+  durably?(write: () => void): Promise<void> | undefined
   /** Hears when commits begin to carry large rows, and when they have: their upkeep of the file may then be spread. */
   writesMuch?(isUnderWay: boolean): void
 }

@@ -119,7 +119,7 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
   const { path, sync, clock, closeOn } = settings
   const folder = StoreFolder.open(path)
   const { onCommit } = options
-  const port = onCommit === undefined ? folder.port : { ...folder.port, sql: timeCommits(folder.port.sql, onCommit) }
+  const port = onCommit === undefined ? folder.port : timeCommits(folder.port, onCommit)
   let lastCommitAtMs: number | null = null
   let stopListening = () => {}
   const openLedger = async () => {

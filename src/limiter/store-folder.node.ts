@@ -6,6 +6,7 @@ import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
 import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
 import { claimFolder } from "./open-folders.node.js"
+import { WalSync } from "./wal-sync.node.js"
 import { Witness } from "./witness.node.js"
 
 /** The files of a folder. SQLite adds `-wal` to the first while it is open. */
@@ -40,13 +41,19 @@ export class StoreFolder {
   readonly #release: () => void
   /** What waits for its time. */
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
+  readonly #walSync: WalSync
   readonly port: LedgerPort
   readonly witness: Witness
 
   private constructor(path: string, database: DatabaseSync, release: () => void) {
     this.#database = database
     this.#release = release
-    this.port = { ...sqliteLedgerPort(database), after: (ms, work) => this.#after(ms, work) }
+    this.#walSync = new WalSync(database, join(path, WAL_FILE))
+    this.port = {
+      ...sqliteLedgerPort(database),
+      durably: (write) => this.#walSync.durably(write),
+      after: (ms, work) => this.#after(ms, work),
+    }
     this.witness = new Witness(join(path, WITNESS_FILE))
   }
 
@@ -124,6 +131,7 @@ export class StoreFolder {
   /** Lets the folder go, and keeps the process no longer. */
   close(): void {
     for (const timer of this.#timers) clearTimeout(timer)
+    this.#walSync.close()
     try {
       this.witness.close()
     } finally {

@@ -1,36 +1,54 @@
-import type { SqlPort } from "../ledger/sql-port.js"
+import type { LedgerPort } from "../ledger/sql-port.js"
 
 /**
- * The same SQL, telling how many seconds each commit took: of a transaction, or of a statement on its own, which is one
- * by itself. What `tell` throws is dropped: what was committed is committed.
+ * The same port, telling how many seconds each commit took until it was durable: of a transaction, or of a statement on
+ * its own, which is one by itself. What `tell` throws is dropped: what was committed is committed.
  */
-export function timeCommits(sql: SqlPort, tell: (seconds: number) => void): SqlPort {
-  let isInTransaction = false
-  const timed = <T>(commit: () => T): T => {
-    const startedMs = performance.now()
-    const result = commit()
+export function timeCommits(port: LedgerPort, tell: (seconds: number) => void): LedgerPort {
+  const { sql } = port
+  let isWithin = false
+
+  const told = (startedMs: number) => {
     try {
       tell((performance.now() - startedMs) / 1000)
     } catch {
       // Who waits for the commit must hear of that alone.
     }
+  }
+
+  const within = <T>(work: () => T): T => {
+    isWithin = true
+    try {
+      return work()
+    } finally {
+      isWithin = false
+    }
+  }
+
+  const timed = <T>(commit: () => T): T => {
+    if (isWithin) return commit()
+    const startedMs = performance.now()
+    const result = within(commit)
+    told(startedMs)
     return result
   }
+
+  const { durably } = port
   return {
-    run(statement, ...values) {
-      const run = () => sql.run(statement, ...values)
-      if (isInTransaction) run()
-      else timed(run)
+    ...port,
+    ...(durably && {
+      durably(write) {
+        const startedMs = performance.now()
+        const syncing = durably(() => within(write))
+        if (syncing !== undefined) return syncing.then(() => told(startedMs))
+        told(startedMs)
+        return undefined
+      },
+    }),
+    sql: {
+      run: (statement, ...values) => timed(() => sql.run(statement, ...values)),
+      rows: (statement, ...values) => sql.rows(statement, ...values),
+      transaction: (work) => timed(() => sql.transaction(work)),
     },
-    rows: (statement, ...values) => sql.rows(statement, ...values),
-    transaction: (work) =>
-      timed(() => {
-        isInTransaction = true
-        try {
-          return sql.transaction(work)
-        } finally {
-          isInTransaction = false
-        }
-      }),
   }
 }

@@ -26,6 +26,8 @@ interface Options {
   readonly compactBytes: number
   readonly block?: number
   readonly flushEveryRecords?: number
+  /** Whether its event loop has other work too. */
+  readonly isBusy?: boolean
 }
 
 /** Units by key. */
@@ -66,6 +68,7 @@ async function crashUnderLoad(options: Options): Promise<{ asked: Units; told: U
 
 describe.each([
   { sync: "always", options: {}, lostMost: 0, extraMost: 0 },
+  { sync: "always", options: { isBusy: true }, lostMost: 0, extraMost: 0 },
   { sync: "ahead", options: { block: BLOCK }, lostMost: 0, extraMost: BLOCK },
   {
     sync: "batch",
@@ -73,7 +76,7 @@ describe.each([
     lostMost: FLUSH_EVERY_RECORDS * COST_MOST,
     extraMost: 0,
   },
-] as const)("a process under load with sync $sync", ({ sync, options, lostMost, extraMost }) => {
+] as const)("a process under load with sync $sync and $options", ({ sync, options, lostMost, extraMost }) => {
   test(
     `killed in ${ROUNDS} rounds keeps what it promises`,
     async () => {

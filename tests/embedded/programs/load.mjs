@@ -2,7 +2,7 @@
 import { writeSync } from "node:fs"
 import { openLimiter } from "sluice/embedded"
 
-const { path, sync, callers, block, flushEveryRecords, compactBytes } = JSON.parse(process.argv[2])
+const { path, sync, callers, block, flushEveryRecords, compactBytes, isBusy } = JSON.parse(process.argv[2])
 const limiter = await openLimiter({
   path,
   sync,
@@ -12,6 +12,12 @@ const limiter = await openLimiter({
   limits: { load: { limit: 2 ** 31, period: "520w", algorithm: "fixed_window" } },
 })
 process.send("ready")
+
+// An event loop that always has something to do, so that commits are synced beside it.
+function work() {
+  setImmediate(work)
+}
+if (isBusy) work()
 
 async function caller(number) {
   for (let turn = 0; ; turn++) {

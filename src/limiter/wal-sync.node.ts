@@ -1,0 +1,89 @@
+import { closeSync, fdatasync, openSync } from "node:fs"
+import { performance } from "node:perf_hooks"
+import type { DatabaseSync } from "node:sqlite"
+
+/** One of so many commits is synced beside the thread, to see what the thread does meanwhile. */
+const TRY_EVERY = 64
+/** So much of the time the event loop must have been busy for the next commit to be synced so too. */
+const BUSY_SHARE = 0.5
+
+/** Begins to watch the event loop. Called again, it tells which share of the time since the loop was busy, 0 … 1. */
+export type WatchLoop = () => () => number
+
+/**
+ * Makes commits durable beside the thread of the event loop, where the loop has other work meanwhile. SQLite syncs in
+ * the thread, and all that it serves then stands still: half of the time, where the disk takes as long as the work.
+ *
+ * Whether there is other work is seen by trying: one commit of 64 is synced so, and the next ones too, as long as the
+ * loop was busy. Where everybody waits for the commit, waking another thread would cost more than it brings.
+ *
+ * Only the write-ahead log is synced, as SQLite does it: it checkpoints in the thread. Its first commit, which makes the
+ * log's file last in its folder, is synced by SQLite.
+ */
+export class WalSync {
+  readonly #database: DatabaseSync
+  readonly #path: string
+  readonly #watchLoop: WatchLoop
+  #file: number | null = null
+  #left = TRY_EVERY
+  #underWay = 0
+  #isClosed = false
+
+  /** @param path of the write-ahead log of a database that syncs every commit */
+  constructor(database: DatabaseSync, path: string, watchLoop: WatchLoop = watchEventLoop) {
+    this.#database = database
+    this.#path = path
+    this.#watchLoop = watchLoop
+  }
+
+  /** As `LedgerPort.durably`. */
+  durably(write: () => void): Promise<void> | undefined {
+    if (this.#left > 0) {
+      this.#left -= 1
+      write()
+      return undefined
+    }
+    this.#database.exec("PRAGMA synchronous = NORMAL")
+    try {
+      write()
+    } finally {
+      this.#database.exec("PRAGMA synchronous = FULL")
+    }
+    return this.#sync()
+  }
+
+  #sync(): Promise<void> {
+    // Another name for the file that SQLite has open. It takes no lock on it that closing this one would end.
+    this.#file ??= openSync(this.#path, "r+")
+    const file = this.#file
+    const busyShare = this.#watchLoop()
+    this.#underWay += 1
+    return new Promise((resolve, reject) => {
+      fdatasync(file, (error) => {
+        this.#underWay -= 1
+        this.#left = busyShare() < BUSY_SHARE ? TRY_EVERY : 0
+        this.#closeFile()
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
+  }
+
+  /** Lets the file go, once nothing is under way. */
+  close(): void {
+    this.#isClosed = true
+    this.#closeFile()
+  }
+
+  #closeFile(): void {
+    if (!this.#isClosed || this.#underWay > 0 || this.#file === null) return
+    closeSync(this.#file)
+    this.#file = null
+  }
+}
+
+/** Runtimes that do not tell are taken to be idle. */
+function watchEventLoop(): () => number {
+  const begun = performance.eventLoopUtilization?.()
+  return () => (begun === undefined ? 0 : performance.eventLoopUtilization(begun).utilization)
+}

@@ -1,0 +1,94 @@
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { afterAll, describe, expect, test } from "vitest"
+import { WalSync } from "../../src/limiter/wal-sync.node.js"
+import { removeFolders, temporaryFolder } from "./temporary-folder.js"
+
+afterAll(removeFolders)
+
+const COMMITS = 200
+const TRY_EVERY = 65
+
+function openDatabase(busyShare: number) {
+  const folder = temporaryFolder()
+  mkdirSync(folder)
+  const file = join(folder, "log.db")
+  const database = new DatabaseSync(file)
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE log (id INTEGER PRIMARY KEY)")
+  const walSync = new WalSync(database, `${file}-wal`, () => () => busyShare)
+  return {
+    database,
+    walSync,
+    commit: () => walSync.durably(() => database.exec("INSERT INTO log DEFAULT VALUES")),
+    count: () => Number(database.prepare("SELECT count(*) AS count FROM log").get()!["count"]),
+    /** 1 is NORMAL, 2 is FULL. */
+    synchronous: () => database.prepare("PRAGMA synchronous").get()!["synchronous"],
+  }
+}
+
+/** Which of the commits were synced beside the thread. */
+async function syncedBeside(commit: () => Promise<void> | undefined): Promise<number[]> {
+  const beside: number[] = []
+  for (let index = 1; index <= COMMITS; index++) {
+    const syncing = commit()
+    if (syncing === undefined) continue
+    beside.push(index)
+    await syncing
+  }
+  return beside
+}
+
+describe("WalSync", () => {
+  test("syncs in the thread, and tries one commit of 65 beside it, where the event loop is idle meanwhile", async () => {
+    const { database, walSync, commit, count } = openDatabase(0)
+    expect(await syncedBeside(commit)).toEqual([TRY_EVERY, 2 * TRY_EVERY, 3 * TRY_EVERY])
+    expect(count()).toBe(COMMITS)
+    walSync.close()
+    database.close()
+  })
+
+  test("goes on beside the thread as long as the event loop is busy, and never before SQLite synced itself", async () => {
+    const { database, walSync, commit, count } = openDatabase(1)
+    const last = COMMITS - TRY_EVERY + 1
+    expect(await syncedBeside(commit)).toEqual(Array.from({ length: last }, (_, index) => TRY_EVERY + index))
+    expect(count()).toBe(COMMITS)
+    walSync.close()
+    database.close()
+  })
+
+  test("leaves SQLite syncing what others write, also after a write that failed", async () => {
+    const { database, walSync, commit, count, synchronous } = openDatabase(1)
+    await syncedBeside(commit)
+    const syncing = commit()
+    expect(synchronous()).toBe(2)
+    const failing = () => {
+      throw new Error("the write failed")
+    }
+    expect(() => walSync.durably(failing)).toThrow("the write failed")
+    expect(synchronous()).toBe(2)
+    await syncing
+    expect(count()).toBe(COMMITS + 1)
+    walSync.close()
+    database.close()
+  })
+
+  test("lets its file go after the sync that is under way", async () => {
+    const { database, walSync, commit } = openDatabase(1)
+    await syncedBeside(commit)
+    const syncing = commit()
+    walSync.close()
+    database.close()
+    await expect(syncing).resolves.toBeUndefined()
+  })
+
+  test("fails where the write-ahead log is not there", async () => {
+    const folder = temporaryFolder()
+    mkdirSync(folder)
+    const database = new DatabaseSync(join(folder, "log.db"))
+    const walSync = new WalSync(database, join(folder, "missing"), () => () => 1)
+    for (let index = 1; index < TRY_EVERY; index++) expect(walSync.durably(() => {})).toBeUndefined()
+    expect(() => walSync.durably(() => {})).toThrow("ENOENT")
+    database.close()
+  })
+})
