@@ -1,7 +1,10 @@
-// The load generator: a process of its own that asks an HTTP server over N kept-alive connections, each sending its
-// next request as soon as the last is answered (a closed loop). Takes a LoadPlan as JSON in its first argument,
-// prints a LoadResult as JSON. Latencies are those that the callers saw, not corrected for the requests that a
-// stalled connection did not send.
+// The load generator: a process of its own that asks an HTTP server over N kept-alive connections. Takes a LoadPlan as
+// JSON in its first argument, prints a LoadResult as JSON.
+//
+// `once` and `timed` are closed loops: each connection sends its next request as soon as the last is answered.
+// Latencies are those that the callers saw, not corrected for the requests that a stalled connection did not send.
+// `paced` is an open loop: each request is due at its time, whether the server answers or not, and its latency counts
+// from then.
 import { connect } from "node:net"
 import { performance } from "node:perf_hooks"
 import { ResponseScanner } from "./response-scanner.mjs"
@@ -14,9 +17,10 @@ import { percentile } from "./statistics.mjs"
  * @property {{ path: string, headers: Record<string, string>, bodies: string[] }} [post] in place of `paths`
  * @property {number} connections
  * @property {number} expectedStatus any other answer is counted as unexpected
- * @property {"once" | "timed"} mode `once` asks each path once, in order; `timed` draws paths at random
- * @property {number} warmUpMs `timed` only: asked but not measured
- * @property {number} measureMs `timed` only
+ * @property {"once" | "timed" | "paced"} mode `once` asks each path once, in order; the others draw paths at random
+ * @property {number} warmUpMs not of `once`: asked but not measured
+ * @property {number} measureMs not of `once`
+ * @property {number} requestsPerSecond `paced` only: of all connections together
  *
  * @typedef {object} LoadResult
  * @property {number} requests measured: those begun after the warm-up
@@ -54,7 +58,10 @@ function random(below) {
   return (seed >>> 0) % below
 }
 
-const timed = plan.mode === "timed"
+const timed = plan.mode !== "once"
+const paced = plan.mode === "paced"
+/** Between two requests of one connection, where they are paced. */
+const periodMs = paced ? (1000 * plan.connections) / plan.requestsPerSecond : 0
 const startMs = performance.now()
 const measureFromMs = timed ? startMs + plan.warmUpMs : startMs
 const sendUntilMs = timed ? measureFromMs + plan.measureMs : Number.POSITIVE_INFINITY
@@ -67,6 +74,8 @@ let lastAnswerMs = startMs
 let cpuAtMeasure = null
 let nextPath = 0
 let open = plan.connections
+/** Connections whose next request is not due yet, paced only: what sends it, by when. */
+const waiting = new Map()
 
 function record(latencyMs) {
   if (measured === latenciesMs.length) {
@@ -107,12 +116,17 @@ function finish() {
   process.stdout.write(JSON.stringify(result), () => process.exit(0))
 }
 
-function openConnection() {
+function openConnection(index) {
   const scanner = new ResponseScanner()
   let sentMs = 0
+  let dueMs = startMs + (index * periodMs) / plan.connections
   let done = false
 
   function send(socket, nowMs) {
+    if (paced && nowMs < dueMs) {
+      waiting.set(socket, { dueMs, send })
+      return
+    }
     const request = draw(nowMs)
     if (request === null) {
       done = true
@@ -120,7 +134,8 @@ function openConnection() {
       if (--open === 0) finish()
       return
     }
-    sentMs = nowMs
+    sentMs = paced ? dueMs : nowMs
+    dueMs += periodMs
     socket.write(request)
   }
 
@@ -162,4 +177,16 @@ setInterval(() => {
   if (performance.now() - lastAnswerMs > STALL_MS) fail(`Cannot measure: no answer for ${STALL_MS} ms.`)
 }, 1000)
 
-for (let index = 0; index < plan.connections; index++) openConnection()
+/** Sends what is due. It never sleeps: a timer would be late by more than most answers take. */
+function sendDue() {
+  const nowMs = performance.now()
+  for (const [socket, { dueMs, send }] of waiting) {
+    if (dueMs > nowMs && nowMs < sendUntilMs) continue
+    waiting.delete(socket)
+    send(socket, Math.max(nowMs, dueMs))
+  }
+  setImmediate(sendDue)
+}
+
+for (let index = 0; index < plan.connections; index++) openConnection(index)
+if (paced) sendDue()

@@ -15,6 +15,8 @@ export const title =
   "checks/s and latency over HTTP of sluice serve, a bare Node server, and rate-limiter-flexible on Redis"
 
 const CONNECTIONS = [1, 64]
+/** Over so many connections come the requests of half the load that they reached. */
+const MOST_CONNECTIONS = 64
 const KEYS = 1_000
 const ENOUGH_ROUNDS = 5
 
@@ -49,11 +51,15 @@ async function measure(contender, plan, { folder, redisPort, cores }) {
   const { child, port } = await startContender(contender, { folder: room, redisPort, cores: cores?.server ?? null })
   try {
     const samples = {}
-    for (const connections of CONNECTIONS) {
-      const load = { port, paths: [], post: POST, connections, expectedStatus: 200, mode: "timed", ...plan }
-      samples[connections] = await generateLoad(load, cores?.load ?? null)
-      if (samples[connections].unexpected > 0) throw new Error(`${contender.name} gave unexpected answers.`)
+    const load = async (kind) => {
+      const whole = { port, paths: [], post: POST, expectedStatus: 200, ...plan, ...kind }
+      const result = await generateLoad(whole, cores?.load ?? null)
+      if (result.unexpected > 0) throw new Error(`${contender.name} gave unexpected answers.`)
+      return result
     }
+    for (const connections of CONNECTIONS) samples[connections] = await load({ connections, mode: "timed" })
+    const requestsPerSecond = samples[MOST_CONNECTIONS].requestsPerSecond / 2
+    samples.half = await load({ connections: MOST_CONNECTIONS, mode: "paced", requestsPerSecond })
     return samples
   } finally {
     await stop(child)
@@ -118,6 +124,13 @@ function report({ contenders, samples, rounds, machine, redis, versions, syncMs,
     ]
     return table(head, rows)
   })
+  const halves = contenders.map(({ name, what }) => [
+    what,
+    whole(median(of(name, "half", "requestsPerSecond"))),
+    digits(median(of(name, "half", "p50Ms"))),
+    digits(median(of(name, "half", "p99Ms"))),
+  ])
+  parts.push(table([`half of what ${MOST_CONNECTIONS} connections reach`, "checks/s", "p50 ms", "p99 ms"], halves))
   const redisText =
     redis === null
       ? "no redis-server is installed"
@@ -126,7 +139,8 @@ function report({ contenders, samples, rounds, machine, redis, versions, syncMs,
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}`,
     `One fdatasync takes ${digits(syncMs)} ms here; load average ${loadavg().map(digits).join(" ")}; ${redisText}.`,
     cores === null ? "Processes are not pinned." : `Server on cores ${cores.server}, load on ${cores.load}.`,
-    `Medians of ${rounds} rounds; ${whole(KEYS)} keys; each connection asks again when it is answered.`,
+    `Medians of ${rounds} rounds; ${whole(KEYS)} keys. Each connection asks again when it is answered; at half the load,`,
+    "each request comes at its time, whatever was answered, and its latency counts from then.",
     "",
     parts.join("\n\n"),
   ].join("\n")

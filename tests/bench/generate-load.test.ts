@@ -49,6 +49,16 @@ test("generateLoad() measures only requests begun after the warm-up", async () =
   expect(result.requests).toBeLessThan(result.answered)
 })
 
+test("generateLoad() in mode paced asks as often as it is told, and counts the time that a request was late", async () => {
+  const { port, asked } = await serve(() => 200)
+  const plan = { port, paths, connections: 4, expectedStatus: 200, mode: "paced", warmUpMs: 0, measureMs: 400 }
+  const result = await generateLoad({ ...plan, requestsPerSecond: 100 }, null)
+  expect(result.answered).toBe(asked.length)
+  // Those that are due within the time, however slow the machine is.
+  expect(asked.length).toBeLessThanOrEqual(40)
+  expect(asked.length).toBeGreaterThan(0)
+})
+
 test("generateLoad() fails where nobody listens", async () => {
   const { port } = await serve(() => 200)
   server?.close()
