@@ -23,8 +23,8 @@ const ENOUGH_ROUNDS = 5
 const USAGE = `Usage: npm run bench -- server [options]
 
   --rounds N      rounds, in each of which every contender runs once (default ${ENOUGH_ROUNDS})
-  --seconds S     measured per contender and number of connections (default 3)
-  --warm-up S     asked before that, not measured (default 1)
+  --seconds S     measured per contender and number of connections (default 2)
+  --warm-up S     asked before that, not measured (default 2)
   --only A,B      contenders: ${CONTENDERS.map(({ name }) => name).join(", ")} (default all)
   --folder PATH   where data folders are made, and removed; it should be on a disk (default the temporary folder)
   --json PATH     writes every sample there
@@ -32,8 +32,8 @@ const USAGE = `Usage: npm run bench -- server [options]
 
 const OPTIONS = {
   rounds: { type: "string", default: String(ENOUGH_ROUNDS) },
-  seconds: { type: "string", default: "3" },
-  "warm-up": { type: "string", default: "1" },
+  seconds: { type: "string", default: "2" },
+  "warm-up": { type: "string", default: "2" },
   only: { type: "string" },
   folder: { type: "string", default: tmpdir() },
   json: { type: "string" },
