@@ -58,8 +58,7 @@ export class CallSharing {
     try {
       return await alone()
     } finally {
-      this.#shared.end(call)
-      this.#send(object)
+      if (this.#shared.end(call)) this.#send(object)
     }
   }
 

@@ -276,7 +276,7 @@ export class EdgeLimiter implements Limiter {
   ): Promise<Decision> {
     try {
       const name = this.#cacheName(key)
-      const ticket = this.denialCache?.ticket(name)
+      const ticket = this.denialCache?.ticket()
       const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), REPEATABLE)
       const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
       if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
@@ -343,7 +343,7 @@ export class EdgeLimiter implements Limiter {
     requireKey(key)
     const cache = cost === 0 ? null : this.denialCache
     const name = cache === null ? "" : this.#cacheName(key)
-    const ticket = cache?.ticket(name)
+    const ticket = cache?.ticket()
     const decision = readDecision(await this.#ask(key, cost, id), key, cost, this.policy)
     if (ticket !== undefined) cache!.note(name, this.policy, decision, ticket)
     return decision
@@ -358,7 +358,7 @@ export class EdgeLimiter implements Limiter {
       return this.#calls.call(object, ask, id === undefined ? this.#once : this.#repeatable)
     }
     if (this.#sharing === null || cost === 0) return alone()
-    return this.#sharing.ask(object, { key, cost, ...(id !== undefined && { id }) }, alone)
+    return this.#sharing.ask(object, id === undefined ? { key, cost } : { key, cost, id }, alone)
   }
 
   /** What changes when a key is admitted is not to be answered for by what was known before. */
