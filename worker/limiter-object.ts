@@ -198,9 +198,11 @@ export class LimiterObject extends DurableObject {
       })
       const decided = answers.filter((answer): answer is LedgerAnswer => !(answer instanceof Error))
       this.#count(nowMs, decided)
-      if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+      // Before anybody else may change the policy.
       const isAsSent = limit.keys.policy.canonical === read.policy.canonical
-      return answers.map((answer) => (answer instanceof Error ? answer : decisionText(answer.decision, isAsSent)))
+      const told = answers.map((answer) => (answer instanceof Error ? answer : decisionText(answer.decision, isAsSent)))
+      if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+      return told
     })
   }
 
