@@ -1,7 +1,7 @@
 import { withDeadline } from "../src/http/with-deadline.js"
 import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/limiter/shared-calls.js"
 import { StoreUnavailable } from "../src/types/errors.js"
-import type { KeyCheck, Subject } from "./limiter-object.js"
+import type { KeyCheck, Terms } from "./limiter-object.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
 
 /** When a check that waits sees for itself whether it can be sent, ms. */
@@ -18,7 +18,7 @@ interface WaitingCheck {
 export interface CallSharingParts {
   readonly calls: ObjectCalls
   /** What is the same for all checks of a limit. */
-  readonly subject: Omit<Subject, "key">
+  readonly terms: Terms
   /** How long a check waits in all, ms. */
   readonly timeoutMs: number
   /** Lets a call that others wait for go on when the request that makes it is over. */
@@ -49,8 +49,8 @@ export class CallSharing {
 
   /**
    * @param alone sends the check in a call of its own
-   * @returns the decision as JSON
-   * @throws {StoreUnavailable} where too many wait, or nothing was heard in time; else as `LimiterObject.check`
+   * @returns the decision, to be read by `readDecision`
+   * @throws {StoreUnavailable} where too many wait, or nothing was heard in time; else as `LimiterObject.decide`
    */
   async ask(object: string, check: KeyCheck, alone: () => Promise<string>): Promise<string> {
     const call = this.#shared.begin(object, Date.now())
@@ -58,8 +58,7 @@ export class CallSharing {
     try {
       return await alone()
     } finally {
-      this.#shared.end(call)
-      this.#send(object)
+      if (this.#shared.end(call)) this.#send(object)
     }
   }
 
@@ -123,9 +122,9 @@ export class CallSharing {
 
   /** Of a call that failed, what has an id is sent once more. */
   async #checkEach(object: string, checks: readonly KeyCheck[]): Promise<readonly (string | Error)[]> {
-    const { calls, subject } = this.#parts
+    const { calls, terms } = this.#parts
     const ask = async (some: readonly KeyCheck[]) => {
-      const answers = await calls.call(object, (stub) => stub.checkEach(subject, some), { repeatable: false })
+      const answers = await calls.call(object, (stub) => stub.decideEach(terms, some), { repeatable: false })
       return answers.map((answer) => (answer instanceof Error ? ownError(answer) : answer))
     }
     try {

@@ -158,7 +158,7 @@ function partyOf({ parts }: Group, id: string): Party {
   return {
     async charge() {
       const ask = (stub: ObjectStub) => stub.checkAll(checks, id) as Promise<AllDecision>
-      const tickets = parts.map(({ denialCache, cacheName }) => denialCache?.ticket(cacheName))
+      const tickets = parts.map(({ denialCache }) => denialCache?.ticket())
       const answer = calls.call(object, ask, { repeatable: true })
       try {
         const told = await withDeadline(answer, timeoutMs)

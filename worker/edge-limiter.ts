@@ -13,9 +13,10 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../src/types/receipt.js"
 import { CallSharing } from "./call-sharing.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
+import { readDecision } from "./decision-text.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
 import { giveBackIdle, waitForDraw } from "./lease-timers.js"
-import type { LimiterObject, Subject } from "./limiter-object.js"
+import type { LimiterObject, Subject, Terms } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 
@@ -59,7 +60,11 @@ export class EdgeLimiter implements Limiter {
   readonly #sharing: CallSharing | null
   readonly #leases: LeasePool | null
   readonly #leaseTtlMs: number
+  /** `#subjectLimit`, as checks send it. */
+  readonly #terms: Terms
   readonly #timeout: { readonly timeoutMs?: number }
+  readonly #once: CallManner
+  readonly #repeatable: CallManner
   readonly #background: (work: Promise<unknown>) => void
   readonly #maximumCost: number
 
@@ -83,14 +88,17 @@ export class EdgeLimiter implements Limiter {
     }
     this.#leases = lease && new LeasePool(lease)
     this.#leaseTtlMs = lease?.ttlMs ?? 0
+    this.#terms = JSON.stringify(this.#subjectLimit)
     this.#timeout = timeoutMs === undefined ? {} : { timeoutMs }
+    this.#once = { ...ONCE, ...this.#timeout }
+    this.#repeatable = { ...REPEATABLE, ...this.#timeout }
     this.#background = background ?? (() => undefined)
     this.#sharing =
       background === undefined || !CallSharing.isPossible()
         ? null
         : new CallSharing({
             calls: this.#calls,
-            subject: this.#subjectLimit,
+            terms: this.#terms,
             timeoutMs: timeoutMs ?? TOGETHER_TIMEOUT_MS,
             background,
           })
@@ -268,7 +276,7 @@ export class EdgeLimiter implements Limiter {
   ): Promise<Decision> {
     try {
       const name = this.#cacheName(key)
-      const ticket = this.denialCache?.ticket(name)
+      const ticket = this.denialCache?.ticket()
       const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), REPEATABLE)
       const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
       if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
@@ -335,8 +343,8 @@ export class EdgeLimiter implements Limiter {
     requireKey(key)
     const cache = cost === 0 ? null : this.denialCache
     const name = cache === null ? "" : this.#cacheName(key)
-    const ticket = cache?.ticket(name)
-    const decision: Decision = JSON.parse(await this.#ask(key, cost, id))
+    const ticket = cache?.ticket()
+    const decision = readDecision(await this.#ask(key, cost, id), key, cost, this.policy)
     if (ticket !== undefined) cache!.note(name, this.policy, decision, ticket)
     return decision
   }
@@ -345,12 +353,12 @@ export class EdgeLimiter implements Limiter {
   #ask(key: string, cost: number, id: string | undefined): Promise<string> {
     const object = this.#objectName(key)
     const alone = () => {
-      const subject = this.#subject(key)
-      const manner = id === undefined ? ONCE : REPEATABLE
-      return this.#calls.call(object, (stub) => stub.check(subject, cost, id), { ...manner, ...this.#timeout })
+      const ask = (stub: ObjectStub) =>
+        id === undefined ? stub.decide(key, this.#terms, cost) : stub.decide(key, this.#terms, cost, id)
+      return this.#calls.call(object, ask, id === undefined ? this.#once : this.#repeatable)
     }
     if (this.#sharing === null || cost === 0) return alone()
-    return this.#sharing.ask(object, { key, cost, ...(id !== undefined && { id }) }, alone)
+    return this.#sharing.ask(object, id === undefined ? { key, cost } : { key, cost, id }, alone)
   }
 
   /** What changes when a key is admitted is not to be answered for by what was known before. */

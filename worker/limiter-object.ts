@@ -17,6 +17,7 @@ import type { Decision } from "../src/types/decision.js"
 import { show } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
+import { decisionText } from "./decision-text.js"
 import { ObjectLedger, sharedCore } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
@@ -33,6 +34,21 @@ export interface Subject {
   readonly limit?: string
   /** When an admission may be told; default `"always"`: when it is on disk. */
   readonly sync?: SyncMode
+}
+
+/**
+ * What is the same for all checks of a limit, `Subject` without its key, as JSON: an object that hears the same text
+ * again need not read it.
+ */
+export type Terms = string
+
+/** What terms say. */
+interface ReadTerms {
+  readonly text: Terms
+  readonly subject: Omit<Subject, "key">
+  readonly limit: string
+  readonly sync: SyncMode
+  readonly policy: Policy
 }
 
 /** One of the checks that an object decides together. */
@@ -125,6 +141,7 @@ export class LimiterObject extends DurableObject {
   /** Receipts of units from leases that were charged for. */
   readonly #settledSpent = new SettledReceipts()
   #policy: Policy | null = null
+  #terms: ReadTerms | null = null
   #admitted = 0
   #denied = 0
   #calls = 0
@@ -141,32 +158,37 @@ export class LimiterObject extends DurableObject {
   }
 
   /**
-   * Asks and charges.
+   * Asks and charges. What comes in and goes out crosses in little time, for this is most of what is asked.
    *
    * @param id names the call: repeated within 5 minutes with the same cost, it is told again what it was told, and
    *   charges once
-   * @returns the decision as JSON: a text crosses in less time than the objects that it tells of
+   * @returns the decision, to be read by `readDecision`
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
-  async check(subject: Subject, cost: number, id?: string): Promise<string> {
-    if (cost === 0) return this.#askForNothing(subject, id)
-    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
-      const answer = ledger.check(limit, subject.key, cost, nowMs, id)
-      this.#count(nowMs, [answer])
-      if (answer.needsCommit) await ledger.commit()
-      return JSON.stringify(answer.decision)
+  decide(key: string, terms: Terms, cost: number, id?: string): string | Promise<string> {
+    const read = this.#read(terms)
+    if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
+    return this.#home.ask(read.sync, (ledger, nowMs) => {
+      const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
+      const answer = ledger.check(limit, key, cost, nowMs, id)
+      this.#note(nowMs, 1)
+      this.#tally(answer)
+      const told = decisionText(answer.decision, limit.keys.policy.canonical === read.policy.canonical)
+      return answer.needsCommit ? ledger.commit().then(() => told) : told
     })
   }
 
   /**
    * Asks and charges one check after the other, each on its own, in one call and one commit.
    *
-   * @param checks of one limit, each as for `check`
-   * @returns in their order the decision as JSON, or the error of this check alone
+   * @param checks of one limit, each as for `decide`
+   * @returns in their order the decision as from `decide`, or the error of this check alone
    * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be lost
    */
-  async checkEach(subject: Omit<Subject, "key">, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
-    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+  async decideEach(terms: Terms, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
+    const read = this.#read(terms)
+    return this.#home.ask(read.sync, async (ledger, nowMs) => {
+      const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answers = checks.map(({ key, cost, id }) => {
         try {
           return ledger.check(limit, key, cost, nowMs, id)
@@ -176,8 +198,11 @@ export class LimiterObject extends DurableObject {
       })
       const decided = answers.filter((answer): answer is LedgerAnswer => !(answer instanceof Error))
       this.#count(nowMs, decided)
+      // Before anybody else may change the policy.
+      const isAsSent = limit.keys.policy.canonical === read.policy.canonical
+      const told = answers.map((answer) => (answer instanceof Error ? answer : decisionText(answer.decision, isAsSent)))
       if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-      return answers.map((answer) => (answer instanceof Error ? answer : JSON.stringify(answer.decision)))
+      return told
     })
   }
 
@@ -344,10 +369,10 @@ export class LimiterObject extends DurableObject {
    * Runs a verb under the policy that the caller sent, or the one in force. One that is none is refused before anything
    * is stored.
    */
-  #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
+  async #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const policy = this.#policyOf(subject)
     const { limit = LIMIT_NAME, sync = "always" } = subject
-    return this.#home.ask(sync, (ledger, nowMs) =>
+    return await this.#home.ask(sync, (ledger, nowMs) =>
       verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), nowMs }),
     )
   }
@@ -379,13 +404,29 @@ export class LimiterObject extends DurableObject {
     return this.#policy
   }
 
+  /** @throws {PolicyError} */
+  #read(text: Terms): ReadTerms {
+    if (this.#terms?.text !== text) {
+      const subject = JSON.parse(text) as Omit<Subject, "key">
+      const { limit = LIMIT_NAME, sync = "always" } = subject
+      this.#terms = { text, subject, limit, sync, policy: this.#policyOf(subject) }
+    }
+    return this.#terms
+  }
+
   #count(nowMs: number, answers: readonly LedgerAnswer[], checks = answers.length): void {
+    this.#note(nowMs, checks)
+    for (const answer of answers) this.#tally(answer)
+  }
+
+  #note(nowMs: number, checks: number): void {
     this.#calls += 1
     this.#rate.note(nowMs, checks)
-    for (const { decision } of answers) {
-      if (decision.allowed) this.#admitted += 1
-      else this.#denied += 1
-    }
+  }
+
+  #tally({ decision }: LedgerAnswer): void {
+    if (decision.allowed) this.#admitted += 1
+    else this.#denied += 1
   }
 }
 

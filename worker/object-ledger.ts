@@ -68,12 +68,12 @@ export class ObjectLedger {
 
   /**
    * Hands the open ledger to a verb. There is no `await` between the look at it and the verb, so that an alarm cannot
-   * wipe the ledger under a check.
+   * wipe the ledger under a check. Where the ledger is open, as it nearly always is, the verb is run at once.
    *
    * @param sync when an answer may be given; where callers differ, as the strictest of them says
    */
-  ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): Promise<Awaited<T>> {
-    this.#sync = this.#sync === null ? sync : strictestOf([this.#sync, sync])
+  ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): T | Promise<Awaited<T>> {
+    if (this.#sync !== sync) this.#sync = this.#sync === null ? sync : strictestOf([this.#sync, sync])
     return this.#withOpen((open) => {
       const nowMs = this.#now()
       this.#lastAskedMs = nowMs
@@ -94,7 +94,7 @@ export class ObjectLedger {
   async look<T>(sync: SyncMode, question: (ledger: Ledger | null, nowMs: number) => T): Promise<Awaited<T>> {
     while (this.#open === null && this.#wiping !== null) await this.#wiping.catch(() => undefined)
     if (this.#open === null && this.#opening === null && !this.#isStored()) return await question(null, this.#now())
-    return this.#withOpen((open) => {
+    return await this.#withOpen((open) => {
       this.#armAlarm(open)
       return question(open.ledger, this.#now())
     }, sync)
@@ -124,11 +124,21 @@ export class ObjectLedger {
   }
 
   /** @param sync how it is opened where no check said so yet */
-  async #withOpen<T>(use: (open: Open) => T, sync: SyncMode = "always"): Promise<Awaited<T>> {
-    while (this.#open === null || !this.#open.ledger.isOpen || this.#open.sync !== (this.#sync ?? this.#open.sync)) {
-      await this.#opened(sync)
-    }
-    return await use(this.#open)
+  #withOpen<T>(use: (open: Open) => T, sync: SyncMode = "always"): T | Promise<Awaited<T>> {
+    const open = this.#openNow()
+    return open === null ? this.#whenOpen(use, sync) : use(open)
+  }
+
+  async #whenOpen<T>(use: (open: Open) => T, sync: SyncMode): Promise<Awaited<T>> {
+    let open = this.#openNow()
+    for (; open === null; open = this.#openNow()) await this.#opened(sync)
+    return await use(open)
+  }
+
+  /** What is open, in the way that was asked for. */
+  #openNow(): Open | null {
+    const open = this.#open
+    return open?.ledger.isOpen && open.sync === (this.#sync ?? open.sync) ? open : null
   }
 
   /** Opens the ledger, once for all who wait. What cannot be read is tried anew by the next call. */

@@ -53,9 +53,10 @@ export class AheadBlocks {
     block.units += cost
     const isGranted = made >= block.levelWrite
     const level = isGranted ? block.level : block.levelBefore
-    if (block.units <= level) return block.units * 2 > level ? "low" : "covered"
+    if (block.units * 2 <= level) return "covered"
+    // Half of it went before the records were due to be written: with a larger one they are written less often.
     if (isGranted) this.#raise(block, limit, grant)
-    return "uncovered"
+    return block.units <= level ? "low" : "uncovered"
   }
 
   #blockOf(limit: LedgerLimit, key: string): Block {

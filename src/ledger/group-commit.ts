@@ -64,18 +64,34 @@ export class GroupCommit {
   }
 }
 
-/** The callers that wait for one write. */
-class Group {
-  readonly done: Promise<void>
-  resolve!: () => void
-  reject!: (error: unknown) => void
+/** What was written before anybody asked for it. */
+const WRITTEN = Promise.resolve()
 
-  constructor() {
-    this.done = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
+/** The callers that wait for one write. Where it is made at once, nobody waits. */
+class Group {
+  #waiting: PromiseWithResolvers<void> | null = null
+  #done: Promise<void> | null = null
+
+  get done(): Promise<void> {
+    if (this.#done !== null) return this.#done
+    this.#waiting = Promise.withResolvers()
+    return this.#settle(this.#waiting.promise)
+  }
+
+  resolve(): void {
+    if (this.#waiting === null) this.#done = WRITTEN
+    else this.#waiting.resolve()
+  }
+
+  reject(error: unknown): void {
+    if (this.#waiting === null) this.#settle(Promise.reject(error))
+    else this.#waiting.reject(error)
+  }
+
+  #settle(done: Promise<void>): Promise<void> {
     // A caller that does not wait, such as an alarm, must not turn a failure into an unhandled rejection.
-    this.done.catch(() => undefined)
+    done.catch(() => undefined)
+    this.#done = done
+    return done
   }
 }

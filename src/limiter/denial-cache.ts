@@ -33,6 +33,7 @@ interface Admissible {
 /** What a question found out before it was asked: whether the key was changed since is told by it. */
 export interface Ticket {
   readonly askedAtMs: number
+  /** How many changes of keys there were. */
   readonly changes: number
 }
 
@@ -54,7 +55,9 @@ export class DenialCache {
   readonly #clock: Clock
   readonly #denials = new Map<string, Denial>()
   readonly #beside = new Map<string, Admissible>()
-  readonly #changes = new Uint32Array(CHANGE_SLOTS)
+  /** How many changes there were when the last of a group came. */
+  readonly #changedAt = new Float64Array(CHANGE_SLOTS)
+  #changes = 0
   #hits = 0
 
   /** @throws {RangeError} where an option is out of range */
@@ -77,8 +80,8 @@ export class DenialCache {
   }
 
   /** Taken before a question, for `note`. */
-  ticket(name: string): Ticket {
-    return { askedAtMs: this.#clock.now(), changes: this.#changes[slotOf(name)]! }
+  ticket(): Ticket {
+    return { askedAtMs: this.#clock.now(), changes: this.#changes }
   }
 
   /**
@@ -89,6 +92,8 @@ export class DenialCache {
    * @param policy a denial under another one says nothing
    */
   find(name: string, policy: Policy, cost: number): Decision | null {
+    // Looking up a name that was just put together costs its length.
+    if (this.#denials.size === 0) return null
     const denial = this.#denials.get(name)
     if (denial === undefined) return null
     const nowMs = this.#clock.now()
@@ -104,7 +109,7 @@ export class DenialCache {
   /** Remembers what a question was told, unless it was no denial or the key was changed meanwhile. */
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
-    if (allowed || cost === 0 || ticket.changes !== this.#changes[slotOf(name)]) return
+    if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
     const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, this.#maxAgeMs)
     const known = this.#denials.get(name)
     // The least cost answers most.
@@ -141,7 +146,7 @@ export class DenialCache {
 
   /** Forgets a key that is being changed, and what questions under way will be told of it. */
   forget(name: string): void {
-    this.#changes[slotOf(name)]! += 1
+    this.#changedAt[slotOf(name)] = ++this.#changes
     this.#denials.delete(name)
     this.#beside.delete(name)
   }

@@ -95,14 +95,16 @@ export class SharedCalls<Waiting> {
     return { call, waiting: lane.waiting.splice(0, MOST_TOGETHER) }
   }
 
-  /** A call returned, or failed. */
-  end(call: CallUnderWay<Waiting>): void {
+  /** A call returned, or failed. Whether checks wait, so that `take` is to be asked. */
+  end(call: CallUnderWay<Waiting>): boolean {
     const { lane } = call
     const at = lane.calls.indexOf(call)
     // One that was given up does not count already. Those that were sent before it will hardly return any more.
-    if (at === -1) return
-    lane.calls.splice(0, at + 1)
-    this.#dropIfIdle(lane)
+    if (at !== -1) {
+      lane.calls.splice(0, at + 1)
+      this.#dropIfIdle(lane)
+    }
+    return lane.waiting.length > 0
   }
 
   #laneOf(name: string, nowMs: number): Lane<Waiting> {

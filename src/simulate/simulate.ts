@@ -167,7 +167,7 @@ class Simulation {
   #ask(isolate: Isolate, { key, cost, group }: VirtualCheck, done: (decision: Decision) => void): void {
     const { cache, shared } = isolate
     const name = String(key)
-    const ticket = cache?.ticket(name)
+    const ticket = cache?.ticket()
     const check: WaitingCheck = {
       key: name,
       cost,
@@ -224,7 +224,7 @@ class Simulation {
   ): void {
     const name = String(key)
     const askedAtMs = this.#clock.now()
-    const ticket = cache?.ticket(name)
+    const ticket = cache?.ticket()
     this.#call(location, key, (object, answer) => {
       const decided = (decision: Decision) => {
         if (done !== null) this.#tally.decided(decision, cost, group)
@@ -257,7 +257,7 @@ class Simulation {
 
   #partyOf({ location, cache }: Isolate, { key, cost, group }: VirtualCheck): Party {
     const name = String(key)
-    const ticket = cache?.ticket(name)
+    const ticket = cache?.ticket()
     const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
     return {
       charge: () =>

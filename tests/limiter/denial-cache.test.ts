@@ -13,7 +13,7 @@ function cached(policyText: string, options: DenialCacheOptions = {}) {
   function check(key: string, cost = 1): Decision {
     const known = cache.find(key, policy, cost)
     if (known) return known
-    const ticket = cache.ticket(key)
+    const ticket = cache.ticket()
     calls += 1
     const decision = limiter.check(key, { cost }).toJSON()
     cache.note(key, policy, decision, ticket)
@@ -48,7 +48,7 @@ describe("DenialCache", () => {
     const { check, cache, calls, policy } = cached("10/minute")
     check("a", 10)
     const smaller = check("a", 2)
-    cache.note("a", policy, { ...smaller, cost: 9, retryAfterMs: 6_000 }, cache.ticket("a"))
+    cache.note("a", policy, { ...smaller, cost: 9, retryAfterMs: 6_000 }, cache.ticket())
     expect(check("a", 2)).toMatchObject({ reason: "cached" })
     expect(calls()).toBe(2)
   })
@@ -90,7 +90,7 @@ describe("DenialCache", () => {
   test("forget() drops a key, and what a question under way is told of it", () => {
     const { check, cache, limiter, policy } = cached("1/day")
     check("a")
-    const ticket = cache.ticket("a")
+    const ticket = cache.ticket()
     const denial = limiter.check("a").toJSON()
     limiter.reset("a")
     cache.forget("a")

@@ -39,7 +39,7 @@ function sharing(policy: string, faultOf: (verb: string, call: number) => Fault,
 }
 
 const none = (): Fault => "none"
-const sharedCall = (fault: Fault) => (verb: string) => (verb === "checkEach" ? fault : "none")
+const sharedCall = (fault: Fault) => (verb: string) => (verb === "decideEach" ? fault : "none")
 const remainingOf = (decisions: readonly Decision[]) => decisions.map(({ remaining }) => remaining)
 const outcomesOf = async (checks: readonly Promise<Decision>[]) =>
   (await Promise.allSettled(checks)).map((each) => (each.status === "fulfilled" ? each.value : (each.reason as Error)))
@@ -169,7 +169,7 @@ describe("EdgeLimiter with background", () => {
     async (fault) => {
       let faults = 0
       const { limiter, sound, network } = sharing("1000/day", (verb) =>
-        verb === "checkEach" && faults++ === 0 ? fault : "none",
+        verb === "decideEach" && faults++ === 0 ? fault : "none",
       )
       const decisions = await Promise.all(times(20, (at) => limiter.check("a", { id: `call ${at}`, cost: 2 })))
       await network.settled()
@@ -201,7 +201,7 @@ describe("EdgeLimiter with background", () => {
 describe("EdgeLimiter with background, where calls never return", () => {
   test("a carrier that is lost fails those it carried in time, charges nobody twice, and holds nobody else up", async () => {
     let isLost = true
-    const { limiter, sound } = sharing("1000/day", (verb) => (verb === "checkEach" && isLost ? "hanging" : "none"), {
+    const { limiter, sound } = sharing("1000/day", (verb) => (verb === "decideEach" && isLost ? "hanging" : "none"), {
       timeoutMs: 100,
     })
     const carried = outcomesOf(times(10, (at) => limiter.check("a", at % 2 === 0 ? {} : { id: `call ${at}` })))

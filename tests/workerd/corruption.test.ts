@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers"
 import { beforeAll, describe, expect, test } from "vitest"
 import { StoreCorrupt, StoreVersion } from "../../src/types/errors.js"
 import { rateLimit } from "../../worker/sluice-worker.js"
+import { errorOf } from "./error-of.js"
 import {
   clockedLimiter,
   longPolicies,
@@ -11,6 +12,7 @@ import {
   realLimiter,
   replaceRows,
   rowsOf,
+  termsOf,
   writeRows,
 } from "./objects.js"
 
@@ -55,14 +57,14 @@ describe("LimiterObject with a flipped bit", () => {
     const { limiter, object } = clockedLimiter("10/day")
     await limiter.check("a", { cost: 3 })
     const rows = (await rowsOf(object()))!
-    const subject = { key: "a", policy: limiter.policy.canonical }
+    const terms = termsOf(limiter.policy.canonical)
     await replaceRows(object(), rows)
     await runInDurableObject(object(), async (instance, { storage }) => {
       for (const { id, body } of rows) {
         for (let at = 0; at < body.length; at++) {
           const corrupt = withBody(rows, id, flipped(body, at))
           writeRows(storage, corrupt)
-          const error = await instance.check(subject, 1).catch((thrown: unknown) => thrown)
+          const error = await errorOf(Promise.resolve(instance.decide("a", terms, 1)))
           expect(error).toBeInstanceOf(StoreCorrupt)
           expect((error as StoreCorrupt).row).toBe(rowName(id))
           expect(readRows(storage)).toEqual(corrupt)
@@ -76,7 +78,7 @@ describe("LimiterObject with a flipped bit", () => {
 
   test("in any row of a long log refuses it and names the row", async () => {
     const { limiter, object, rows } = await longLog()
-    const subject = { key: "a", policy: limiter.policy.canonical }
+    const terms = termsOf(limiter.policy.canonical)
     await replaceRows(object(), rows)
     await runInDurableObject(object(), async (instance, { storage }) => {
       for (const { id, body } of rows) {
@@ -84,7 +86,7 @@ describe("LimiterObject with a flipped bit", () => {
         for (const at of places.filter((place) => place < body.length)) {
           const corrupt = withBody(rows, id, flipped(body, at))
           writeRows(storage, corrupt)
-          await expect(instance.check(subject, 1)).rejects.toMatchObject({ name: "StoreCorrupt", row: rowName(id) })
+          await expect(instance.decide("a", terms, 1)).rejects.toMatchObject({ name: "StoreCorrupt", row: rowName(id) })
           expect(readRows(storage)).toEqual(corrupt)
         }
       }

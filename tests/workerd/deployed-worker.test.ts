@@ -137,7 +137,7 @@ describe("the deployed Worker without an upstream", () => {
     ["local", [200, 429]],
   ])("answers as failMode %s says while objects do not, and logs it", async (failMode, statuses) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {})
-    const broken = { getByName: () => ({ check: () => Promise.reject(new Error("lost")) }) }
+    const broken = { getByName: () => ({ decide: () => Promise.reject(new Error("lost")) }) }
     const limit = { name: freshName(), paths: ["/"], policy: "1/day", failMode }
     const ask = deployed({ LIMITS: [limit] }, broken as unknown as typeof env.LIMITER)
     expect([(await ask("/")).status, (await ask("/")).status]).toEqual(statuses)

@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { describe, expect, test } from "vitest"
-import { clockedLimiter, NOTHING_STORED, realLimiter, rowsOf, stored } from "./objects.js"
+import { readDecision } from "../../worker/decision-text.js"
+import { clockedLimiter, NOTHING_STORED, realLimiter, rowsOf, stored, termsOf } from "./objects.js"
 
 const HOUR_MS = 3_600_000
 
@@ -122,18 +123,18 @@ describe("the alarm of LimiterObject", () => {
 
   test("loses no check that the same turn of the object brings", async () => {
     const { clock, limiter, name, object } = clockedLimiter("10/day")
-    const subject = { key: "a", policy: limiter.policy.canonical }
+    const terms = termsOf(limiter.policy.canonical)
     await limiter.check("a", { cost: 3 })
     clock.advance(48 * HOUR_MS)
     await evictDurableObject(object())
     expect(name).toBeTruthy()
     const decisions = await runInDurableObject(object(), async (instance) => {
       const alarm = instance.alarm()
-      const checks = Array.from({ length: 5 }, () => instance.check(subject, 1))
+      const checks = Array.from({ length: 5 }, () => instance.decide("a", terms, 1))
       await alarm
-      return Promise.all([...checks, instance.check(subject, 1)])
+      return Promise.all([...checks, instance.decide("a", terms, 1)])
     })
-    expect(decisions.map((told) => JSON.parse(told).allowed)).toEqual([true, true, true, true, true, true])
+    expect(decisions.map((told) => readDecision(told, "a", 1, limiter.policy).allowed)).toEqual(Array(6).fill(true))
     await evictDurableObject(object())
     expect(await limiter.status("a")).toMatchObject({ remaining: 4 })
   })

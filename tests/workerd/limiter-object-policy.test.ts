@@ -119,7 +119,7 @@ describe("the policy of LimiterObject", () => {
   test("that is none is refused, and nothing is stored", async () => {
     for (const policy of NOT_POLICIES) {
       const { object } = clockedLimiter("10/minute")
-      expect(await errorOf(object().check({ key: "a", policy }, 1))).toBeInstanceOf(PolicyError)
+      expect(await errorOf(object().decide("a", JSON.stringify({ policy }), 1))).toBeInstanceOf(PolicyError)
       expect(await rowsOf(object())).toBeNull()
     }
   })
@@ -129,7 +129,7 @@ describe("the policy of LimiterObject", () => {
     await limiter.check("a")
     const rows = await rowsOf(object())
     for (const policy of NOT_POLICIES) {
-      expect(await errorOf(object().check({ key: "a", policy }, 1))).toBeInstanceOf(PolicyError)
+      expect(await errorOf(object().decide("a", JSON.stringify({ policy }), 1))).toBeInstanceOf(PolicyError)
     }
     expect(await rowsOf(object())).toEqual(rows)
     expect(await limiter.check("a")).toMatchObject({ allowed: true, remaining: 8 })

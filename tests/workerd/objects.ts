@@ -68,6 +68,11 @@ export function canonical(policy: PolicyInput): string {
   return parsePolicy(policy).canonical
 }
 
+/** The terms that a limiter of one policy sends with its checks. */
+export function termsOf(policy: PolicyInput): string {
+  return JSON.stringify({ policy: canonical(policy) })
+}
+
 /** A row of an object's log. */
 export interface Row {
   readonly id: number

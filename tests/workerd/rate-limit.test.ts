@@ -185,8 +185,8 @@ describe("rateLimit() when the object does not answer", () => {
   })
 
   /** A namespace whose objects do this when they are asked. */
-  function namespaceOf(check: () => Promise<unknown>): Cloudflare.Env {
-    return { LIMITER: { getByName: () => ({ check }) } } as unknown as Cloudflare.Env
+  function namespaceOf(decide: () => Promise<unknown>): Cloudflare.Env {
+    return { LIMITER: { getByName: () => ({ decide }) } } as unknown as Cloudflare.Env
   }
 
   async function answer(failing: Cloudflare.Env, options: Partial<EdgeRateLimitOptions<Cloudflare.Env>>) {

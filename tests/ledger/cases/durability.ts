@@ -198,6 +198,25 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "sync ahead: a block of which half is used before it is written doubles, to a tenth of what may be used at once",
+    async run(makePort) {
+      const port = handPort(makePort())
+      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
+      const limit = ledger.define("l", parsePolicy("2000/hour"), START_MS)
+      let waits = 0
+      for (let checks = 0; checks < 1_000; checks++) {
+        const { needsCommit } = ledger.check(limit, "a", 1, START_MS)
+        if (needsCommit) waits += 1
+        if (needsCommit) await ledger.commit()
+        await turn()
+      }
+      // The first waits for its block; half of 16, 32, 64, 128 are used before each doubles, then half of 200 each time.
+      expect(waits).toBe(1)
+      expect(ledger.commits).toBeLessThanOrEqual(1 + 1 + 4 + 9)
+      await ledger.close()
+    },
+  },
+  {
     name: "sync ahead: close() takes the blocks back, so that the next one finds what was told",
     async run(makePort) {
       const port = makePort()
