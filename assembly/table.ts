@@ -129,7 +129,7 @@ function roomOf(groups: u32): u32 {
 /** The cell of a group that holds a hash, or 0. */
 // @ts-ignore: decorator
 @inline
-function cellIn(table: Table, header: usize, hash: u64): usize {
+export function cellIn(table: Table, header: usize, hash: u64): usize {
   const bytes = table.cellBytes
   const first = header + HEADER_BYTES
   const second = first + bytes
@@ -179,6 +179,21 @@ export function homeOf(table: Table, hash: u64): usize {
   return headerOf(table, segment, homeGroup(hash, load<u32>(segment, GROUPS)))
 }
 
+/** The group that a hash goes to where its home is full. */
+export function groupAfterHome(table: Table, hash: u64): usize {
+  const segment = segmentOf(table, hash)
+  const groups = load<u32>(segment, GROUPS)
+  const next = homeGroup(hash, groups) + 1
+  return headerOf(table, segment, next == groups ? 0 : next)
+}
+
+/** Whether keys went on from a group because it was full. */
+// @ts-ignore: decorator
+@inline
+export function isPassed(header: usize): bool {
+  return load<u32>(header) != 0
+}
+
 /** Asks the machine for a group. The sum only keeps the loads alive. */
 // @ts-ignore: decorator
 @inline
@@ -186,12 +201,12 @@ export function touchGroup(home: usize): u32 {
   return load<u32>(home) + load<u32>(home + LINE_BYTES)
 }
 
-/** `findCell` where the home group is known and in the cache: without the branch on the first slot. */
+/** `findCell` where `header` is a group on the way that a search takes, and in the cache: it is looked at first. */
 // @ts-ignore: decorator
 @inline
-export function findTouchedCell(table: Table, home: usize, hash: u64): usize {
-  const cell = cellIn(table, home, hash)
-  return cell != 0 || load<u32>(home) == 0 ? cell : findCell(table, hash)
+export function findTouchedCell(table: Table, header: usize, hash: u64): usize {
+  const cell = cellIn(table, header, hash)
+  return cell != 0 || !isPassed(header) ? cell : findCell(table, hash)
 }
 
 // @ts-ignore: decorator
@@ -202,7 +217,7 @@ function searchFrom(table: Table, segment: usize, home: u32, groups: u32, hash: 
     const header = headerOf(table, segment, group)
     const cell = cellIn(table, header, hash)
     if (cell) return cell
-    if (load<u32>(header) == 0) return 0
+    if (!isPassed(header)) return 0
     if (++group == groups) group = 0
   }
   return 0
