@@ -1,17 +1,7 @@
 import { hashKey } from "./hash"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
 import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
-import {
-  CELL_HEAD,
-  Table,
-  cellIn,
-  findCell,
-  findTouchedCell,
-  groupAfterHome,
-  homeOf,
-  isPassed,
-  touchGroup,
-} from "./table"
+import { CELL_HEAD, Table, cellIn, findCell, groupAfterHome, homeOf, isPassed, touchGroup } from "./table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then
@@ -27,7 +17,7 @@ import {
  */
 const RUN: i32 = 256
 const hashes = memory.data(256 * 8, 16)
-/** Where a key's cell is; until it is found, the group to look in. */
+/** Where a key's home group is; once it was looked for, its cell. */
 const cells = memory.data(256 * 4, 16)
 /** Which keys may be in a later group than their home. */
 const astray = memory.data(256 * 4, 16)
@@ -112,15 +102,12 @@ function findCells(table: Table, length: i32): void {
   }
   for (let stray: usize = 0; stray < strays; stray++) {
     const index = <usize>load<u32>(astray + (stray << 2))
-    const next = groupAfterHome(table, load<u64>(hashes + (index << 3)))
-    store<u32>(cells + (index << 2), <u32>next)
-    sum += touchGroup(next)
+    sum += touchGroup(groupAfterHome(table, load<u64>(hashes + (index << 3))))
   }
   touched = sum
   for (let stray: usize = 0; stray < strays; stray++) {
     const index = <usize>load<u32>(astray + (stray << 2))
-    const at = cells + (index << 2)
-    store<u32>(at, <u32>findTouchedCell(table, load<u32>(at), load<u64>(hashes + (index << 3))))
+    store<u32>(cells + (index << 2), <u32>findCell(table, load<u64>(hashes + (index << 3))))
   }
 }
 

@@ -143,6 +143,11 @@ export function cellIn(table: Table, header: usize, hash: u64): usize {
   return select<usize>(fifth, cell, load<u64>(fifth) == hash)
 }
 
+/** `cellIn` as a call instead of a copy of it, for what is done less often than finding a key. */
+function searchGroup(table: Table, header: usize, hash: u64): usize {
+  return cellIn(table, header, hash)
+}
+
 /** The slot of its home group that a hash takes where it is free. */
 // @ts-ignore: decorator
 @inline
@@ -201,14 +206,6 @@ export function touchGroup(home: usize): u32 {
   return load<u32>(home) + load<u32>(home + LINE_BYTES)
 }
 
-/** `findCell` where `header` is a group on the way that a search takes, and in the cache: it is looked at first. */
-// @ts-ignore: decorator
-@inline
-export function findTouchedCell(table: Table, header: usize, hash: u64): usize {
-  const cell = cellIn(table, header, hash)
-  return cell != 0 || !isPassed(header) ? cell : findCell(table, hash)
-}
-
 // @ts-ignore: decorator
 @inline
 function searchFrom(table: Table, segment: usize, home: u32, groups: u32, hash: u64): usize {
@@ -231,7 +228,7 @@ function place(table: Table, segment: usize, hash: u64): usize {
     const header = headerOf(table, segment, group)
     const first = cellOf(table, header, firstSlot(hash))
     // No hash is 0: what is found is an empty cell.
-    const cell = load<u64>(first) ? cellIn(table, header, 0) : first
+    const cell = load<u64>(first) ? searchGroup(table, header, 0) : first
     if (cell) {
       store<u32>(segment, load<u32>(segment, COUNT) + 1, COUNT)
       store<u64>(cell, hash)
@@ -372,7 +369,7 @@ export function removeCell(table: Table, hash: u64): void {
   let group = homeGroup(hash, groups)
   for (let tried: u32 = 0; tried < groups; tried++) {
     const header = headerOf(table, segment, group)
-    const cell = cellIn(table, header, hash)
+    const cell = searchGroup(table, header, hash)
     if (cell) {
       store<u64>(cell, 0)
       store<u32>(segment, load<u32>(segment, COUNT) - 1, COUNT)
@@ -505,7 +502,7 @@ export let homeSegment: Segment | null = null
 
 /** Whether no search for a hash, and no insert of one, goes on from a group to the next. */
 export function endsSearch(table: Table, group: usize): bool {
-  return load<u32>(group) == 0 && cellIn(table, group, 0) != 0
+  return !isPassed(group) && searchGroup(table, group, 0) != 0
 }
 
 /** How many cells of a chunk are taken. */
