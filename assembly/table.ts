@@ -129,7 +129,7 @@ function roomOf(groups: u32): u32 {
 /** The cell of a group that holds a hash, or 0. */
 // @ts-ignore: decorator
 @inline
-function cellIn(table: Table, header: usize, hash: u64): usize {
+export function cellIn(table: Table, header: usize, hash: u64): usize {
   const bytes = table.cellBytes
   const first = header + HEADER_BYTES
   const second = first + bytes
@@ -141,6 +141,11 @@ function cellIn(table: Table, header: usize, hash: u64): usize {
   cell = select<usize>(third, cell, load<u64>(third) == hash)
   cell = select<usize>(fourth, cell, load<u64>(fourth) == hash)
   return select<usize>(fifth, cell, load<u64>(fifth) == hash)
+}
+
+/** `cellIn` as a call instead of a copy of it, for what is done less often than finding a key. */
+function searchGroup(table: Table, header: usize, hash: u64): usize {
+  return cellIn(table, header, hash)
 }
 
 /** The slot of its home group that a hash takes where it is free. */
@@ -179,19 +184,26 @@ export function homeOf(table: Table, hash: u64): usize {
   return headerOf(table, segment, homeGroup(hash, load<u32>(segment, GROUPS)))
 }
 
+/** The group that a hash goes to where its home is full. */
+export function groupAfterHome(table: Table, hash: u64): usize {
+  const segment = segmentOf(table, hash)
+  const groups = load<u32>(segment, GROUPS)
+  const next = homeGroup(hash, groups) + 1
+  return headerOf(table, segment, next == groups ? 0 : next)
+}
+
+/** Whether keys went on from a group because it was full. */
+// @ts-ignore: decorator
+@inline
+export function isPassed(header: usize): bool {
+  return load<u32>(header) != 0
+}
+
 /** Asks the machine for a group. The sum only keeps the loads alive. */
 // @ts-ignore: decorator
 @inline
 export function touchGroup(home: usize): u32 {
   return load<u32>(home) + load<u32>(home + LINE_BYTES)
-}
-
-/** `findCell` where the home group is known and in the cache: without the branch on the first slot. */
-// @ts-ignore: decorator
-@inline
-export function findTouchedCell(table: Table, home: usize, hash: u64): usize {
-  const cell = cellIn(table, home, hash)
-  return cell != 0 || load<u32>(home) == 0 ? cell : findCell(table, hash)
 }
 
 // @ts-ignore: decorator
@@ -202,7 +214,7 @@ function searchFrom(table: Table, segment: usize, home: u32, groups: u32, hash: 
     const header = headerOf(table, segment, group)
     const cell = cellIn(table, header, hash)
     if (cell) return cell
-    if (load<u32>(header) == 0) return 0
+    if (!isPassed(header)) return 0
     if (++group == groups) group = 0
   }
   return 0
@@ -216,7 +228,7 @@ function place(table: Table, segment: usize, hash: u64): usize {
     const header = headerOf(table, segment, group)
     const first = cellOf(table, header, firstSlot(hash))
     // No hash is 0: what is found is an empty cell.
-    const cell = load<u64>(first) ? cellIn(table, header, 0) : first
+    const cell = load<u64>(first) ? searchGroup(table, header, 0) : first
     if (cell) {
       store<u32>(segment, load<u32>(segment, COUNT) + 1, COUNT)
       store<u64>(cell, hash)
@@ -357,7 +369,7 @@ export function removeCell(table: Table, hash: u64): void {
   let group = homeGroup(hash, groups)
   for (let tried: u32 = 0; tried < groups; tried++) {
     const header = headerOf(table, segment, group)
-    const cell = cellIn(table, header, hash)
+    const cell = searchGroup(table, header, hash)
     if (cell) {
       store<u64>(cell, 0)
       store<u32>(segment, load<u32>(segment, COUNT) - 1, COUNT)
@@ -490,7 +502,7 @@ export let homeSegment: Segment | null = null
 
 /** Whether no search for a hash, and no insert of one, goes on from a group to the next. */
 export function endsSearch(table: Table, group: usize): bool {
-  return load<u32>(group) == 0 && cellIn(table, group, 0) != 0
+  return !isPassed(group) && searchGroup(table, group, 0) != 0
 }
 
 /** How many cells of a chunk are taken. */
