@@ -163,6 +163,26 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     await page.close()
   }, 60_000)
 
+  test("rules that bear their limit's name are written without it, and bear it when they are changed", async () => {
+    await client.define("orders", "10/second as orders-10-per-1s; 1000/hour as orders-1000-per-1h")
+    await client.define("single", "5/minute as single")
+    const page = await openLimits()
+    const rules = page.getByLabel("Rules (such as")
+    await edit(page, "orders")
+    expect(await rules.inputValue()).toBe("10/second; 1000/hour")
+    await rules.fill("30/second; 1000/hour")
+    await save(page)
+    const { policy } = (await client.limit("orders"))!
+    expect(policy.rules.map(({ name }) => name)).toEqual(["orders-30-per-1s", "orders-1000-per-1h"])
+    await edit(page, "single")
+    await page.getByRole("button", { name: "As text" }).click()
+    expect(await rules.inputValue()).toBe("5/minute")
+    await rules.fill("6/minute")
+    await save(page)
+    expect(await client.limit("single")).toMatchObject({ policy: { name: "single", rules: [{ limit: 6 }] } })
+    await page.close()
+  }, 60_000)
+
   test("a new limit can be of several rules, and what its fields said stays said", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "New limit" }).click()

@@ -1,6 +1,7 @@
 import { post } from "./api.js"
 import { h, shown } from "./dom.js"
 import { ALGORITHMS, formatDuration, formatPolicy, parsePolicy } from "./policies.js"
+import { policyText } from "./policy-text.js"
 
 /** A name that the rules of a limit can bear too. */
 const CAN_NAME_RULES = /^[!-~](?:[ -~]{0,62}[!-~])?$/
@@ -102,8 +103,10 @@ function ruleText(text) {
 export function editLimit({ tell, onDone }, status) {
   const policy = status === undefined ? undefined : parsePolicy(status.definition)
   const isText = policy?.rules.length > 1
-  let part = isText ? ruleText(status.definition_text) : ruleFields(policy)
   const isNew = status === undefined
+  // Rules that bear the limit's name keep it without saying so.
+  const bearsName = !isNew && policyText(status) !== status.definition_text
+  let part = isText ? ruleText(policyText(status)) : ruleFields(policy)
   const name = h("input", {
     required: true,
     maxlength: 512,
@@ -118,7 +121,7 @@ export function editLimit({ tell, onDone }, status) {
     const policy = part.read()
     // A limit that is there keeps its rules' names; a new one's rules bear its own where they can.
     // What the field shows is not always the name.
-    if (!isNew) return post("/v1/limits", { key: status.key, policy })
+    if (!isNew) return post("/v1/limits", { [bearsName ? "name" : "key"]: status.key, policy })
     return post("/v1/limits", { [CAN_NAME_RULES.test(name.value) ? "name" : "key"]: name.value, policy })
   }
 
@@ -132,7 +135,8 @@ export function editLimit({ tell, onDone }, status) {
         problem.textContent = ""
         const replaced = part.rows
         try {
-          part = ruleText(formatPolicy(parsePolicy(part.read())))
+          const text = formatPolicy(parsePolicy(part.read()))
+          part = ruleText(bearsName ? policyText({ limit: status.limit, definition_text: text }) : text)
         } catch (error) {
           problem.textContent = error.message
           return

@@ -2,23 +2,10 @@ import { get } from "./api.js"
 import { h, number, shown, table } from "./dom.js"
 import { editLimit } from "./edit.js"
 import { parsePolicy } from "./policies.js"
+import { policyText } from "./policy-text.js"
 
 /** As many as the API tells at once. */
 const MOST_SHOWN = 1_000
-
-/** What a rule of several is called that nobody named, after the limit's name. */
-const RATE_NAME = /^-\d+-per-\d+[a-z]+(-\d+)?$/
-
-/** A limit's policy without the names that the limit gave its rules: its own stands before it. */
-function policyOf({ limit, definition_text: text }) {
-  if (/^[[{]/.test(text)) return text
-  const isGiven = (name) => name.startsWith(limit) && (name === limit || RATE_NAME.test(name.slice(limit.length)))
-  const rules = text.split("; ").map((rule) => {
-    const [rate, name = ""] = rule.split(" as ")
-    return isGiven(name) ? rate : rule
-  })
-  return rules.join("; ")
-}
 
 /** What is used of the rule that has the least left, by share of the most that it can have. */
 function usage({ rules: states, definition }) {
@@ -54,7 +41,7 @@ export function limitsView({ main, go, act, tell }) {
         },
         shown(status.key),
       ),
-      shown(policyOf(status), 1_000),
+      shown(policyText(status), 1_000),
       usage(status),
       h(
         "button",
