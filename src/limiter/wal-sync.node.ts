@@ -2,7 +2,7 @@ import { closeSync, fdatasync, openSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import type { DatabaseSync } from "node:sqlite"
 
-/** One of so many commits is synced beside the thread, to see what the thread does meanwhile. */
+/** After so many commits one is synced beside the thread, to see what the thread does meanwhile. */
 const TRY_EVERY = 64
 /** So much of the time the event loop must have been busy for the next commit to be synced so too. */
 const BUSY_SHARE = 0.5
@@ -14,7 +14,7 @@ export type WatchLoop = () => () => number
  * Makes commits durable beside the thread of the event loop, where the loop has other work meanwhile. SQLite syncs in
  * the thread, and all that it serves then stands still: half of the time, where the disk takes as long as the work.
  *
- * Whether there is other work is seen by trying: one commit of 64 is synced so, and the next ones too, as long as the
+ * Whether there is other work is seen by trying: one commit of 65 is synced so, and the next ones too, as long as the
  * loop was busy. Where everybody waits for the commit, waking another thread would cost more than it brings.
  *
  * Only the write-ahead log is synced, as SQLite does it: it checkpoints in the thread. Its first commit, which makes the
@@ -38,8 +38,9 @@ export class WalSync {
 
   /** As `LedgerPort.durably`. */
   durably(write: () => void): Promise<void> | undefined {
-    if (this.#left > 0) {
-      this.#left -= 1
+    const file = this.#left > 0 ? null : this.#openFile()
+    if (file === null) {
+      this.#left = this.#left > 0 ? this.#left - 1 : TRY_EVERY
       write()
       return undefined
     }
@@ -49,13 +50,23 @@ export class WalSync {
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL")
     }
-    return this.#sync()
+    return this.#sync(file)
   }
 
-  #sync(): Promise<void> {
-    // Another name for the file that SQLite has open. It takes no lock on it that closing this one would end.
-    this.#file ??= openSync(this.#path, "r+")
-    const file = this.#file
+  /**
+   * Another name for the file that SQLite has open, which takes no lock on it that closing this one would end; `null` where
+   * none can be had, as when the process is out of descriptors.
+   */
+  #openFile(): number | null {
+    try {
+      this.#file ??= openSync(this.#path, "r+")
+    } catch {
+      return null
+    }
+    return this.#file
+  }
+
+  #sync(file: number): Promise<void> {
     const busyShare = this.#watchLoop()
     this.#underWay += 1
     return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs"
+import { mkdirSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { afterAll, describe, expect, test } from "vitest"
@@ -16,9 +16,11 @@ function openDatabase(busyShare: number) {
   const file = join(folder, "log.db")
   const database = new DatabaseSync(file)
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE log (id INTEGER PRIMARY KEY)")
-  const walSync = new WalSync(database, `${file}-wal`, () => () => busyShare)
+  const path = `${file}-wal`
+  const walSync = new WalSync(database, path, () => () => busyShare)
   return {
     database,
+    path,
     walSync,
     commit: () => walSync.durably(() => database.exec("INSERT INTO log DEFAULT VALUES")),
     count: () => Number(database.prepare("SELECT count(*) AS count FROM log").get()!["count"]),
@@ -82,13 +84,14 @@ describe("WalSync", () => {
     await expect(syncing).resolves.toBeUndefined()
   })
 
-  test("fails where the write-ahead log is not there", async () => {
-    const folder = temporaryFolder()
-    mkdirSync(folder)
-    const database = new DatabaseSync(join(folder, "log.db"))
-    const walSync = new WalSync(database, join(folder, "missing"), () => () => 1)
-    for (let index = 1; index < TRY_EVERY; index++) expect(walSync.durably(() => {})).toBeUndefined()
-    expect(() => walSync.durably(() => {})).toThrow("ENOENT")
+  test("leaves the sync to SQLite where it cannot open the write-ahead log, and tries again later", async () => {
+    const { database, path, commit, count, synchronous, walSync } = openDatabase(1)
+    renameSync(path, `${path}-away`)
+    expect(await syncedBeside(commit)).toEqual([])
+    expect([count(), synchronous()]).toEqual([COMMITS, 2])
+    renameSync(`${path}-away`, path)
+    expect(await syncedBeside(commit)).not.toEqual([])
+    walSync.close()
     database.close()
   })
 })
