@@ -36,8 +36,9 @@ function write(state: usize, units: i64, atMs: i64): void {
 /** Time from `now` until `units` have come back. */
 function waitFor(rule: Rule, units: i64, nowMs: i64): i64 {
   const steps = divUp(units, rule.amount)
-  if (<f64>steps * <f64>rule.everyMs >= <f64>LONGEST_MS) return LONGEST_MS
-  return stepMs + steps * rule.everyMs - nowMs
+  // The last step was taken less than one ago, so what is longer than this is longer than the longest.
+  if (<f64>steps * <f64>rule.everyMs >= <f64>(LONGEST_MS + rule.everyMs)) return LONGEST_MS
+  return min(LONGEST_MS, stepMs + steps * rule.everyMs - nowMs)
 }
 
 export function fullMs(rule: Rule): i64 {

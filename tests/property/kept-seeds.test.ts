@@ -30,6 +30,45 @@ const KEPT: Readonly<Record<string, Scenario>> = {
       { key: 0, step: { to: "later", ms: -1 }, act: { verb: "refund", receipt: 0, thousandths: 1_000 } },
     ],
   },
+  "900866702: a wait of more steps than the longest time is shorter than that where a part of a step has passed": {
+    policies: [
+      [
+        {
+          limit: 1,
+          period: 315_360_000_000,
+          algorithm: "token_bucket",
+          burst: 111,
+          refill: { amount: 1, every: 315_360_000_000 },
+          block: 1,
+        },
+      ],
+      [{ limit: 1, period: 1, algorithm: "token_bucket", burst: 1, refill: { amount: 1, every: 1 } }],
+    ],
+    startMs: 1_700_000_000_000,
+    clockRuns: "anyhow",
+    calls: [
+      {
+        key: 1,
+        step: { to: "interval", rule: 0, times: 1, shift: 0 },
+        act: { verb: "check", units: { of: "capacity", thousandths: 1_000 } },
+      },
+      {
+        key: 1,
+        step: { to: "furthest", shift: 0 },
+        act: { verb: "charge", units: { of: "capacity", thousandths: 4_000 } },
+      },
+      { key: 0, step: { to: "reset", shift: 0 }, act: { verb: "check", units: { of: "capacity", thousandths: 0 } } },
+      { key: 0, step: { to: "later", ms: 0 }, act: { verb: "check", units: { of: "capacity", thousandths: 1_000 } } },
+      { key: 1, step: { to: "later", ms: -1 }, act: { verb: "check", units: { of: "capacity", thousandths: 0 } } },
+      { key: 0, step: { to: "retry", shift: 0 }, act: { verb: "refund", receipt: 7, thousandths: 1_000 } },
+      { key: 0, step: { to: "furthest", shift: 0 }, act: { verb: "check", units: { of: "capacity", thousandths: 0 } } },
+      {
+        key: 0,
+        step: { to: "interval", rule: 0, times: 4, shift: 0 },
+        act: { verb: "refund", receipt: 0, thousandths: 0 },
+      },
+    ],
+  },
   "-1045936371: a refund that gives nothing back forgets a quota that is full but for less than a unit": {
     policies: [
       [{ limit: 10, period: 6, algorithm: "sliding_window" }],
