@@ -293,12 +293,13 @@ async function play(seed: number): Promise<void> {
         continue
       }
       receipts.set(receipt, id ?? "")
-      told.push({ key, atMs: nowMs, cost, id: receipt })
+      // A call under an id may be told again what was charged when its answer was lost.
+      told.push({ key, atMs: outcome.receipt!.chargedAtMs, cost, id: receipt })
     }
   }
   await network.settled()
   for (const key of ["key 0", "key 1"]) {
-    const own = told.filter((each) => each.key === key)
+    const own = told.filter((each) => each.key === key).sort((a, b) => a.atMs - b.atMs)
     for (const [first, { atMs: fromMs }] of own.entries()) {
       let units = 0
       for (const { atMs, cost } of own.slice(first)) {
