@@ -1,6 +1,7 @@
 import { evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test, vi } from "vitest"
+import { Random } from "../../src/simulate/random.js"
 import type { Decision } from "../../src/types/decision.js"
 import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { DenialCache, EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
@@ -236,25 +237,16 @@ describe("EdgeLimiter with background, where calls never return", () => {
   })
 })
 
-/** mulberry32: a scenario is its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const FAULTS: readonly Fault[] = ["lost-call", "lost-answer", "duplicate", "late", "evicted", "overloaded", "hanging"]
 const LIMIT = 40
 const PERIOD_MS = 60_000
 
 /** Bursts of checks of one object, some with ids that are used again, while calls, answers and the object fail. */
 async function play(seed: number): Promise<void> {
-  const random = randomFrom(seed)
-  const below = (count: number) => Math.floor(random() * count)
+  // A scenario is its seed.
+  const numbers = new Random(seed)
+  const random = () => numbers.next()
+  const below = (count: number) => numbers.below(count)
   const name = freshName()
   setClock(name, { now: () => nowMs })
   let nowMs = START_MS

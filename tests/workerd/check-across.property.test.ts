@@ -1,6 +1,7 @@
 import { evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, inject, test } from "vitest"
+import { Random } from "../../src/simulate/random.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
@@ -15,20 +16,11 @@ const LIMIT = 12
 const PERIOD_MS = 60_000
 const FAULTS: readonly Fault[] = ["lost-call", "lost-answer", "duplicate", "late", "evicted", "overloaded"]
 
-/** mulberry32: a scenario is its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Coordinators that charge several keys of two limits at once while calls, answers, objects and coordinators fail. */
 async function play(seed: number): Promise<void> {
-  const random = randomFrom(seed)
+  // A scenario is its seed.
+  const numbers = new Random(seed)
+  const random = () => numbers.next()
   const pick = <T>(choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!
   const clock = new ManualClock(START_MS)
   const [one, two, owner] = [freshName(), freshName(), freshName()]
