@@ -172,20 +172,21 @@ export class LedgerLog {
     const works = this.#withCommit
     if (works.length === 0 && !this.writer.hasNews) return undefined
     this.#withCommit = []
-    const also = () => {
+    const doAll = () => {
       for (const work of works) work()
     }
     return this.#orFail(() => {
       if (!this.writer.hasNews) {
-        this.#table.transaction(also)
+        this.#table.transaction(doAll)
         return undefined
       }
-      const rest: [also?: () => void] = works.length === 0 ? [] : [also]
+      const closed = this.writer.close("full")
+      const also = works.length === 0 ? undefined : doAll
       if (this.#tellsEarly) {
-        this.writer.write(this.writer.close("full"), ...rest)
+        this.writer.write(closed, also)
         return undefined
       }
-      return this.writer.writeBeside(this.writer.close("full"), ...rest)?.catch((error: unknown) => {
+      return this.writer.writeBeside(closed, also)?.catch((error: unknown) => {
         throw this.fail(error)
       })
     })

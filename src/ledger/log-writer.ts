@@ -188,17 +188,17 @@ export class LogWriter {
 
   /** `write`, or the promise of it where the platform makes it durable beside this thread. */
   writeBeside(closed: readonly SegmentWriter[], also?: () => void): Promise<void> | undefined {
+    const { durably } = this.#port
+    if (durably === undefined) {
+      this.write(closed, also)
+      return undefined
+    }
     let written: Written | null = null
-    const put = () => {
+    const syncing = durably(() => {
       written = this.#put(closed, also)
-    }
-    const note = () => this.#noteDurable(written!)
-    if (this.#port.durably === undefined) put()
-    else {
-      const syncing = this.#port.durably(put)
-      if (syncing !== undefined) return syncing.then(note)
-    }
-    note()
+    })
+    if (syncing !== undefined) return syncing.then(() => this.#noteDurable(written!))
+    this.#noteDurable(written!)
     return undefined
   }
 
