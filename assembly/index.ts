@@ -16,7 +16,9 @@ import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
 import * as save from "./save"
 import * as snapshot from "./snapshot"
 import { countDenials } from "./stats"
-import { CELL_HEAD, findCell, startWalk } from "./table"
+import { findCell } from "./table/find"
+import { CELL_HEAD } from "./table/table"
+import { startWalk } from "./table/walk"
 
 /** Changes with every incompatible change of this file. */
 export const ABI_VERSION: i32 = 1

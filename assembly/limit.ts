@@ -5,25 +5,12 @@ import { SCHEDULE_BYTES, expandSeed } from "./hash"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
 import { STATS_BYTES, countDecision, noteReset } from "./stats"
 import { STATE_BYTES, sinceMs } from "./state"
-import {
-  CELL_HEAD,
-  Table,
-  findCell,
-  freeTable,
-  homeSlot,
-  initTable,
-  insertCell,
-  isCrowded,
-  nextCell,
-  removeCell,
-  growSegment,
-  segmentIndex,
-  segmentRoom,
-  startWalk,
-  walkEnded,
-  walkSegment,
-  walkSlot,
-} from "./table"
+import { findCell } from "./table/find"
+import { isCrowded, growSegment, segmentRoom } from "./table/grow"
+import { insertCell } from "./table/insert"
+import { freeTable, removeCell } from "./table/remove"
+import { CELL_HEAD, Table, initTable } from "./table/table"
+import { homeSlot, nextCell, segmentIndex, startWalk, walkEnded, walkSegment, walkSlot } from "./table/walk"
 
 /*
  * A limit: the rules of one policy and the cells of its keys. A key is in a limit's tables only while it has
