@@ -1,6 +1,7 @@
 import { hashKey } from "./hash"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
-import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
+import { ADMITTED, NO_ROOM, VERDICT_RULES, decideAt, verdict } from "./decide"
+import { Limit, ruleAt } from "./limit"
 import { cellIn, findCell, groupAfterHome, homeOf, touchGroup } from "./table/find"
 import { CELL_HEAD, Table, isPassed } from "./table/table"
 

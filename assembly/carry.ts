@@ -1,6 +1,7 @@
 import * as algorithms from "./algorithms"
+import { seen, timeOf } from "./cell"
 import { SCHEDULE_BYTES } from "./hash"
-import { Limit, ruleAt, seen, stateAt, timeOf } from "./limit"
+import { Limit, ruleAt, stateAt } from "./limit"
 import { insertCell } from "./table/insert"
 import { CELL_HEAD } from "./table/table"
 import { nextCell, startWalk } from "./table/walk"

@@ -1,5 +1,6 @@
+import { dropCell, isIdle } from "./cell"
 import { allocate, free } from "./heap"
-import { Limit, Save, dropCell, isIdle } from "./limit"
+import { Limit, Save } from "./limit"
 import { BLOCKS, CELLS, STATS, bytesOf, saveCell, tableOf } from "./snapshot"
 import { lastCountedMs } from "./stats"
 import { endsSearch } from "./table/find"

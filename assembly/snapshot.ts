@@ -1,6 +1,7 @@
 import * as algorithms from "./algorithms"
+import { dropCell, isIdle } from "./cell"
 import { allocate, free } from "./heap"
-import { Limit, dropCell, isIdle, ruleAt, stateAt } from "./limit"
+import { Limit, ruleAt, stateAt } from "./limit"
 import { findCell } from "./table/find"
 import { insertCell } from "./table/insert"
 import { CELL_HEAD, Table } from "./table/table"

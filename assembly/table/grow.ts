@@ -13,7 +13,9 @@ import {
   segmentOf,
 } from "./table"
 
-/** The growth of a table, one segment at a time. */
+/*
+ * The growth of a table, one segment at a time.
+ */
 
 /** How many cells the segment of a hash holds before it grows. */
 export function segmentRoom(table: Table, hash: u64): u32 {

@@ -2,7 +2,9 @@ import { allocate } from "../heap"
 import { newSegment, segmentAt, show } from "./segment"
 import { CHUNK_GROUPS, GROUP_CELLS, SEGMENT_CHUNKS, Table, cellOf, groupIn, roomOf } from "./table"
 
-/** A table that is made again of chunks that were copied as they lay in memory. */
+/*
+ * A table that is made again of chunks that were copied as they lay in memory.
+ */
 
 /** The deepest directory that could be filled: 2^26 segments. */
 const DEPTH_MAX: u32 = 26

@@ -15,7 +15,9 @@ import {
   setRound,
 } from "./table"
 
-/** The segments of a table: made, filled, shown by the directory, freed. */
+/*
+ * The segments of a table: made, filled, shown by the directory, freed.
+ */
 const SEGMENT_BYTES: usize = 64
 
 /** An empty segment that no entry of the directory shows yet; `null` without memory. */
