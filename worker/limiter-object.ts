@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import type { LimitOptions } from "../src/engine/limit.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
+import type { LimitOptions } from "../src/engine/limit-options.js"
 import { RecordedLimit } from "../src/engine/recorded-limit.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
