@@ -2,7 +2,9 @@ import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "../src/limiter/check-options.js"
 import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
-import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
+import type { DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
+import { LeasePool, type Waited } from "../src/limiter/lease-pool.js"
+import { isLeaseReceipt } from "../src/limiter/lease-receipt.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
@@ -306,7 +308,7 @@ export class EdgeLimiter implements Limiter {
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    const leases = LeasePool.isOwnReceipt(receipt) ? this.#leases : null
+    const leases = isLeaseReceipt(receipt) ? this.#leases : null
     if (leases?.settle(receipt, units, Date.now()) === "done") return
     try {
       await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)

@@ -10,7 +10,8 @@ import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import { type SyncMode, strictestOf } from "../src/ledger/sync-mode.js"
 import { CallRate } from "../src/limiter/call-rate.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import { type Drawn, type DrawRequest, LeasePool, unitsToCharge } from "../src/limiter/lease-pool.js"
+import { type Drawn, type DrawRequest, unitsToCharge } from "../src/limiter/lease-draw.js"
+import { drawOf, isLeaseReceipt } from "../src/limiter/lease-receipt.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
@@ -293,7 +294,7 @@ export class LimiterObject extends DurableObject {
    */
   async settle(subject: Subject, receipt: Receipt, units: number): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
-      const isSettled = LeasePool.isOwnReceipt(receipt)
+      const isSettled = isLeaseReceipt(receipt)
         ? this.#settleSpent({ ledger, limit, nowMs }, receipt, units)
         : ledger.settle(limit, receipt, units, nowMs)
       // Also where it was settled before: perhaps by a call whose commit is still on its way.
@@ -303,7 +304,7 @@ export class LimiterObject extends DurableObject {
   }
 
   #settleSpent({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): boolean {
-    const draw = LeasePool.drawOf(receipt)
+    const draw = drawOf(receipt)
     if (limit.keys.chargeOf(draw.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
     }
