@@ -18,9 +18,10 @@ import { type CheckPart, checkAcross } from "./check-across.js"
 import { readDecision } from "./decision-text.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
 import { giveBackIdle, waitForDraw } from "./lease-timers.js"
-import type { LimiterObject, Subject, Terms } from "./limiter-object.js"
+import type { LimiterObject } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
+import type { Subject, Terms } from "./subject.js"
 
 const ONCE: CallManner = { repeatable: false }
 const REPEATABLE: CallManner = { repeatable: true }
