@@ -175,3 +175,27 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   if (limit.keepsStats && charging) countDecision(limit.stats, limit.maxKeys, hash, outcome == ADMITTED, cost, nowMs)
   return outcome
 }
+
+/** As a `decide` that charges, of which only is asked whether it admits. A denial stores nothing. */
+export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
+  if (cost == 0) return decide(limit, hash, 0, nowMs, true) == ADMITTED
+  if (cost > limit.maximumCost || (limit.blocks.count > 0 && blockedUntil(limit, hash) > nowMs)) return false
+  const cell = findCell(limit.cells, hash)
+  let states = cell == 0 ? emptyStates : cell + CELL_HEAD
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
+    if (algorithms.wait(rule, seen, timeMs, cost) > 0) return false
+  }
+  if (cell == 0) states = newStates(limit, hash, nowMs, true)
+  if (states == 0) return false
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
+    algorithms.charge(rule, seen, timeMs, cost)
+    // A decision looks at what is left then, and so heals what the charge moved too far ahead.
+    timeOf(rule, seen, nowMs, true)
+  }
+  if (limit.keepsStats) countDecision(limit.stats, limit.maxKeys, hash, true, cost, nowMs)
+  return true
+}

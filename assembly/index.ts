@@ -8,9 +8,10 @@ import { brief } from "./algorithms/arrival-time"
 import { answerBytes, decideMany } from "./batch"
 import * as blocks from "./block"
 import { carryOver } from "./carry"
-import { ADMITTED, NO_ROOM, decide, decideUnitAt, verdict } from "./decide"
+import { ADMITTED, NO_ROOM, admit, decide, decideUnitAt, verdict } from "./decide"
 import { allocate, allocatedBytes as heapBytes, free } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
+import { addKey, freeKeySet, newKeySet } from "./key-set"
 import * as dump from "./dump"
 import { KEEP_ALL, Limit, RULES_MAX, findWays, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
@@ -269,6 +270,48 @@ export function checkMany(
   if (self.isSaving) save.saveMore(self, usize.MAX_VALUE)
   decideMany(self, keys, ends, costs, count, <i64>nowMs, answers)
   return ADMITTED
+}
+
+/**
+ * `check` for many keys, each at a time of its own, until one is not admitted. Key i is the bytes from `spans[2i]` to
+ * `spans[2i + 1]` (u32) after `keys`, with 16 readable bytes behind the last; it costs `costs[i]` (u32) at `times[i]`
+ * (f64). Where `seen` is a set and not 0, the key goes into it, and `costs[i]` becomes 1 if it is new there, else 0. How
+ * many were admitted; a key or a time out of range ends them too.
+ */
+export function admitMany(
+  limit: usize,
+  keys: usize,
+  spans: usize,
+  costs: usize,
+  times: usize,
+  count: i32,
+  seen: usize,
+): i32 {
+  if (limit == 0) return 0
+  const self = changetype<Limit>(limit)
+  for (let index = 0; index < count; index++) {
+    const item = <usize>index
+    const start = load<u32>(spans + (item << 3))
+    const length = load<u32>(spans + (item << 3), 4) - start
+    const nowMs = load<f64>(times + (item << 3))
+    if (length - 1 >= <u32>KEY_BYTES_MAX || !isTime(nowMs)) return index
+    const hash = hashKey(self.schedule, keys + start, length)
+    if (self.isSaving) save.saveKey(self, hash)
+    const cost = costs + (item << 2)
+    if (!admit(self, hash, <i64>load<u32>(cost), <i64>nowMs)) return index
+    if (seen != 0) store<u32>(cost, u32(addKey(seen, hash)))
+  }
+  return max(count, 0)
+}
+
+/** An empty set of keys for `admitMany`, of limits with the same seed; 0 without memory. */
+export function keySetNew(): usize {
+  return newKeySet()
+}
+
+/** Frees a set of keys. */
+export function keySetFree(set: usize): void {
+  if (set != 0) freeKeySet(set)
 }
 
 /** Takes units, into debt if need be. `ADMITTED` or `NO_ROOM`. */

@@ -33,6 +33,17 @@ export interface CoreExports {
     nowMs: number,
     answers: number,
   ): number
+  admitMany(
+    limit: number,
+    keys: number,
+    spans: number,
+    costs: number,
+    times: number,
+    count: number,
+    seen: number,
+  ): number
+  keySetNew(): number
+  keySetFree(set: number): void
   peek(limit: number, keyLength: number, cost: number, nowMs: number): number
   charge(limit: number, keyLength: number, units: number, nowMs: number): number
   refund(limit: number, keyLength: number, units: number, chargedAtMs: number, nowMs: number): number

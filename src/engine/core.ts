@@ -133,10 +133,16 @@ export class Core {
     return use(this.#scratchAt)
   }
 
-  /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
-  withBlock<T>(size: number, use: (pointer: number) => T): T {
+  /** A zeroed block of memory, to be given back. @throws {RangeError} where there is none */
+  takeBlock(size: number): number {
     const pointer = this.exports.memoryTake(size) >>> 0
     if (pointer === 0) throw new RangeError(`Cannot take ${size} bytes: the core's memory is full.`)
+    return pointer
+  }
+
+  /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
+  withBlock<T>(size: number, use: (pointer: number) => T): T {
+    const pointer = this.takeBlock(size)
     try {
       return use(pointer)
     } finally {

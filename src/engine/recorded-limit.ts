@@ -1,3 +1,5 @@
+import type { AdmissionBatch } from "./admission-batch.js"
+import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
 import { LimitDecision } from "./limit-decision.js"
 import { CELL_ROOM, type SavedKind, saveCells } from "./saved-cells.js"
@@ -53,6 +55,13 @@ export class RecordedLimit extends Limit {
   /** Counts denials in a key's statistics that were not asked one by one. */
   noteDenials(key: string, count: number, cost: number, lastMs: number): void {
     this.core.exports.noteDenials(this.pointer, this.core.stageKey(key), count, cost, lastMs)
+  }
+
+  /** Makes the first `count` admissions of a batch again, until one is denied. How many were; `seen` takes their keys. */
+  admitAgain(batch: AdmissionBatch, count: number, seen: KeySet): number {
+    const admitted = batch.admit(this.pointer, count, seen)
+    this.charges += admitted
+    return admitted
   }
 
   /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */

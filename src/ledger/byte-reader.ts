@@ -7,30 +7,31 @@ export class MalformedBytes extends Error {}
 
 /** Reads what `ByteWriter` wrote, and nothing else. */
 export class ByteReader {
-  readonly #bytes: Uint8Array
+  readonly source: Uint8Array
   readonly #view: DataView
-  #at = 0
+  /** Where it reads on. */
+  at = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    this.source = bytes
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   get atEnd(): boolean {
-    return this.#at === this.#bytes.length
+    return this.at === this.source.length
   }
 
   #take(count: number): number {
-    const at = this.#at
-    if (count > this.#bytes.length - at) throw new MalformedBytes("it ends too soon")
-    this.#at = at + count
+    const at = this.at
+    if (count > this.source.length - at) throw new MalformedBytes("it ends too soon")
+    this.at = at + count
     return at
   }
 
   u8(): number {
-    const byte = this.#bytes[this.#at]
+    const byte = this.source[this.at]
     if (byte === undefined) throw new MalformedBytes("it ends too soon")
-    this.#at += 1
+    this.at += 1
     return byte
   }
 
@@ -46,11 +47,12 @@ export class ByteReader {
 
   varint(): number {
     const first = this.u8()
-    return first < 0x80 ? first : this.#varintAfter(first - 0x80)
+    return first < 0x80 ? first : this.varintAfter(first)
   }
 
-  #varintAfter(low: number): number {
-    let value = low
+  /** The rest of a number whose first byte, 0x80 or more, was read. */
+  varintAfter(first: number): number {
+    let value = first - 0x80
     let scale = 0x80
     for (;;) {
       const byte = this.u8()
@@ -68,20 +70,31 @@ export class ByteReader {
 
   bytes(count: number): Uint8Array {
     const at = this.#take(count)
-    return this.#bytes.subarray(at, at + count)
+    return this.source.subarray(at, at + count)
   }
 
   /** Everything that is left. */
   rest(): Uint8Array {
-    return this.bytes(this.#bytes.length - this.#at)
+    return this.bytes(this.source.length - this.at)
   }
 
   block(): Uint8Array {
     return this.bytes(this.varint())
   }
 
+  skip(count: number): void {
+    this.#take(count)
+  }
+
   text(): string {
-    const bytes = this.block()
+    const length = this.varint()
+    const start = this.#take(length)
+    return this.textAt(start, start + length)
+  }
+
+  /** The text of these of the bytes, wherever it reads on. */
+  textAt(start: number, end: number): string {
+    const bytes = this.source.subarray(start, end)
     if (bytes.length <= LOOP_MAX) {
       const text = ascii(bytes)
       if (text !== null) return text

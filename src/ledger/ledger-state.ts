@@ -63,6 +63,10 @@ export class LedgerState {
     return [...this.#byName.values()]
   }
 
+  get core(): Core {
+    return this.#home.core
+  }
+
   get keepsNames(): boolean {
     return this.#keepsNames
   }

@@ -3,7 +3,8 @@ import { StoreCorrupt, StoreVersion } from "../types/errors.js"
 import { FORMAT, sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
-import { eachRecord, readSegment, type Segment, SegmentWriter, segmentRow } from "./segment.js"
+import { Replay } from "./replay.js"
+import { readSegment, type Segment, SegmentWriter, segmentRow } from "./segment.js"
 import { type FoundSnapshots, type ReadSnapshot, readSnapshots, rowsBySnapshot, snapshotRows } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
@@ -176,6 +177,7 @@ async function liveOf(
   let previousHash = chainHash
   const rest = segments.filter(({ id }) => id >= next || snapshot === undefined)
   const covered = snapshot?.sequence ?? 0
+  const replay = new Replay(state)
   for (const [index, row] of rest.entries()) {
     const expected = next + index
     const before = kept.at(-1)?.segment
@@ -193,7 +195,7 @@ async function liveOf(
         if (!read.isSealed && !knows(read, snapshot) && !kept.some((each) => knows(each.segment, snapshot))) {
           throw new StoreCorrupt(segmentRow(row.id), "it does not know the snapshot")
         }
-        eachRecord(read, (record) => state.replay(record))
+        replay.segment(read)
         return read
       },
       giveUp,
@@ -207,6 +209,7 @@ async function liveOf(
     kept.push({ row, segment })
     previousHash = segment.hash
   }
+  replay.end()
   return kept
 }
 

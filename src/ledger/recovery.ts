@@ -3,7 +3,8 @@ import { StoreCorrupt } from "../types/errors.js"
 import { FORMAT, sameBytes } from "./envelope.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
 import { META_ROW, readMeta } from "./meta.js"
-import { eachRecord, readSegment, type Segment, segmentRow } from "./segment.js"
+import { Replay } from "./replay.js"
+import { readSegment, type Segment, segmentRow } from "./segment.js"
 import { readSnapshots } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
@@ -67,10 +68,11 @@ export async function recover(
   const { sequence: coveredSequence, oldestSequence, chainHash } = snapshot ?? noSnapshot(metaHash)
   const isOld = (snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FIRST_LAYOUT_FREE_FORMAT
   const state = new LedgerState(core, content.seed, content.id, { ...stateOptions, dropsOnGrowth: isOld })
+  const replay = new Replay(state)
   try {
     if (snapshot !== null) inRow("the snapshot", () => state.load(snapshot.state, snapshot.format))
     const covered = { coveredSequence, oldestSequence, chainHash, metaHash, missingPart }
-    const replayed = await replaySegments(port, state, segments, { ...covered, throughSequence })
+    const replayed = await replaySegments(port, replay, segments, { ...covered, throughSequence })
     const leftSegments = segments.flatMap(({ id }) => (id < oldestSequence ? [id] : []))
     return {
       state,
@@ -87,6 +89,8 @@ export async function recover(
   } catch (error) {
     state.free()
     throw error
+  } finally {
+    replay.end()
   }
 }
 
@@ -127,7 +131,7 @@ function sortRows(log: readonly LogRow[]) {
 
 async function replaySegments(
   port: LedgerPort,
-  state: LedgerState,
+  replay: Replay,
   rows: readonly LogRow[],
   {
     coveredSequence,
@@ -164,7 +168,7 @@ async function replaySegments(
       throw new StoreCorrupt(row, "it is not the segment that the snapshot covers")
     }
     if (id > coveredSequence && id <= throughSequence) {
-      inRow(row, () => eachRecord(segment, (record) => state.replay(record)))
+      inRow(row, () => replay.segment(segment))
     }
     if (id > coveredSequence && segment.isSealed) logBytes += body.length
     records += segment.count

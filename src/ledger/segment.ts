@@ -144,11 +144,23 @@ function readFlags(reader: ByteReader): { readonly isSealed: boolean; readonly i
 }
 
 /** Reads a segment's records, one after the other. @throws {MalformedBytes} */
-export function eachRecord({ count, records }: Segment, use: (record: LogRecord) => void): void {
-  const reader = new ByteReader(records)
-  const decoder = new RecordDecoder(reader)
-  for (let left = count; left > 0; left--) use(decoder.read())
-  if (!reader.atEnd) throw new MalformedBytes("it has more bytes than records")
+export function eachRecord(segment: Segment, use: (record: LogRecord) => void): void {
+  readRecords(segment, (decoder) => {
+    use(decoder.read())
+    return 1
+  })
+}
+
+/**
+ * Has a segment's records read.
+ *
+ * @param read reads at least one of those that are left, and returns how many
+ * @throws {MalformedBytes}
+ */
+export function readRecords({ count, records }: Segment, read: (decoder: RecordDecoder, left: number) => number): void {
+  const decoder = new RecordDecoder(new ByteReader(records))
+  for (let left = count; left > 0; ) left -= read(decoder, left)
+  if (!decoder.atEnd) throw new MalformedBytes("it has more bytes than records")
 }
 
 /** What errors call a segment. */

@@ -1,4 +1,5 @@
 import type { CoreCase } from "./core-case.js"
+import { admitCases } from "./core-cases/admit.js"
 import { badArgumentCases } from "./core-cases/bad-arguments.js"
 import { decisionCoreCases } from "./core-cases/decisions.js"
 import { keyCoreCases } from "./core-cases/keys.js"
@@ -11,6 +12,7 @@ import { saveCases } from "./core-cases/save.js"
 export const coreCases: readonly CoreCase[] = [
   ...moduleCases,
   ...decisionCoreCases,
+  ...admitCases,
   ...badArgumentCases,
   ...manyCases,
   ...keyCoreCases,
