@@ -1,7 +1,9 @@
 import { hashKey } from "./hash"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
-import { ADMITTED, Limit, NO_ROOM, VERDICT_RULES, decideAt, ruleAt, verdict } from "./limit"
-import { CELL_HEAD, Table, cellIn, findCell, groupAfterHome, homeOf, isPassed, touchGroup } from "./table"
+import { ADMITTED, NO_ROOM, VERDICT_RULES, decideAt, verdict } from "./decide"
+import { Limit, ruleAt } from "./limit"
+import { cellIn, findCell, groupAfterHome, homeOf, touchGroup } from "./table/find"
+import { CELL_HEAD, Table, isPassed } from "./table/table"
 
 /*
  * Many checks in one call. What a check of one of a million keys costs is waiting for memory: its group's header, then

@@ -1,7 +1,10 @@
 import * as algorithms from "./algorithms"
+import { seen, timeOf } from "./cell"
 import { SCHEDULE_BYTES } from "./hash"
-import { Limit, ruleAt, seen, stateAt, timeOf } from "./limit"
-import { CELL_HEAD, insertCell, nextCell, startWalk } from "./table"
+import { Limit, ruleAt, stateAt } from "./limit"
+import { insertCell } from "./table/insert"
+import { CELL_HEAD } from "./table/table"
+import { nextCell, startWalk } from "./table/walk"
 import { Rule } from "./rule"
 
 /** Both refills of a token bucket are one algorithm. */

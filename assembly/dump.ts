@@ -1,14 +1,6 @@
-import {
-  Segment,
-  Table,
-  chunkBytesOf,
-  chunkOf,
-  firstSegmentAt,
-  isWhole,
-  liveCells,
-  placeSegment,
-  segmentAt,
-} from "./table"
+import { isWhole, liveCells, placeSegment } from "./table/restore"
+import { firstSegmentAt, segmentAt } from "./table/segment"
+import { Segment, Table, chunkBytes, chunkOf } from "./table/table"
 
 /*
  * A table as it lies in memory, in records of one chunk each: to dump a table or to restore it costs about as much as to
@@ -29,6 +21,11 @@ export function startDump(): void {
   dumpChunk = 0
 }
 
+/** Bytes of each of a table's records. */
+function recordBytes(table: Table): usize {
+  return HEAD_BYTES + chunkBytes(table, table.chunkGroups)
+}
+
 /** Bytes of all records of a table. */
 export function dumpBytes(table: Table): f64 {
   if (table.directory == 0) return 0
@@ -37,13 +34,13 @@ export function dumpBytes(table: Table): f64 {
     const segment = firstSegmentAt(table, index)
     if (segment !== null) chunks += segment.groups / table.chunkGroups
   }
-  return <f64>chunks * <f64>(HEAD_BYTES + chunkBytesOf(table))
+  return <f64>chunks * <f64>recordBytes(table)
 }
 
 /** Writes the next records that fit into `room` bytes. Returns their bytes; 0 at the end, or where none fits. */
 export function dumpNext(table: Table, kind: i32, output: usize, room: usize): usize {
   if (table.directory == 0) return 0
-  const chunkBytes = chunkBytesOf(table)
+  const bytes = recordBytes(table)
   let written: usize = 0
   while (dumpSegment < (<u32>1) << table.depth) {
     const segment = firstSegmentAt(table, dumpSegment)
@@ -53,18 +50,18 @@ export function dumpNext(table: Table, kind: i32, output: usize, room: usize): u
       dumpChunk = 0
       continue
     }
-    if (room - written < HEAD_BYTES + chunkBytes) return written
+    if (room - written < bytes) return written
     const record = output + written
     store<u32>(record, kind)
-    store<u32>(record, <u32>(HEAD_BYTES + chunkBytes), 4)
+    store<u32>(record, <u32>bytes, 4)
     store<u32>(record, table.depth | (table.chunkGroups << 16), 8)
     store<u32>(record, dumpSegment, 12)
     store<u32>(record, segment.depth, 16)
     store<u32>(record, segment.groups, 20)
     store<u32>(record, segment.count, 24)
     store<u32>(record, dumpChunk, 28)
-    memory.copy(record + HEAD_BYTES, chunkOf(segment, dumpChunk), chunkBytes)
-    written += HEAD_BYTES + chunkBytes
+    memory.copy(record + HEAD_BYTES, chunkOf(segment, dumpChunk), bytes - HEAD_BYTES)
+    written += bytes
     dumpChunk += 1
   }
   return written
@@ -89,7 +86,7 @@ export function restoreRecord(table: Table, kind: i32, record: usize, bytes: usi
   const segment = segmentAt(table, index)
   if (segment === null || segment.depth != segmentDepth || segment.groups != groups || segment.count != count)
     return false
-  if (chunk >= groups / table.chunkGroups || bytes != HEAD_BYTES + chunkBytesOf(table)) return false
+  if (chunk >= groups / table.chunkGroups || bytes != recordBytes(table)) return false
   memory.copy(chunkOf(segment, chunk), record + HEAD_BYTES, bytes - HEAD_BYTES)
   store<u32>(cells, load<u32>(cells) + liveCells(table, chunkOf(segment, chunk)))
   return true

@@ -6,35 +6,30 @@
 import { ALGORITHM_COUNT, TOKEN_BUCKET_STEPS } from "./algorithms"
 import { brief } from "./algorithms/arrival-time"
 import { answerBytes, decideMany } from "./batch"
+import * as blocks from "./block"
 import { carryOver } from "./carry"
+import { ADMITTED, NO_ROOM, admit, decide, decideUnitAt, verdict } from "./decide"
 import { allocate, allocatedBytes as heapBytes, free } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
 import { addKey, freeKeySet, newKeySet } from "./key-set"
 import * as dump from "./dump"
-import * as limits from "./limit"
-import { ADMITTED, KEEP_ALL, Limit, RULES_MAX, freeLimit, newLimit } from "./limit"
+import { KEEP_ALL, Limit, RULES_MAX, findWays, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
 import * as save from "./save"
 import * as snapshot from "./snapshot"
 import { countDenials } from "./stats"
-import { CELL_HEAD, findCell, startWalk } from "./table"
+import * as sweeps from "./sweep"
+import { findCell } from "./table/find"
+import { CELL_HEAD } from "./table/table"
+import { startWalk } from "./table/walk"
+import * as usage from "./usage"
 
 /** Changes with every incompatible change of this file. */
 export const ABI_VERSION: i32 = 1
 export const BAD_ARGUMENT: i32 = -1
 
-export {
-  ADMITTED,
-  BLOCKED,
-  BRIEF,
-  COST_ABOVE_CAPACITY,
-  DENIED,
-  DENY_NEW,
-  EVICT_NEAREST_FULL,
-  KEEP_ALL,
-  NO_ROOM,
-  RULES_MAX,
-} from "./limit"
+export { ADMITTED, BLOCKED, BRIEF, COST_ABOVE_CAPACITY, DENIED, NO_ROOM } from "./decide"
+export { DENY_NEW, EVICT_NEAREST_FULL, KEEP_ALL, RULES_MAX } from "./limit"
 export { KEY_BYTES_MAX } from "./hash"
 export { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
 export {
@@ -68,7 +63,7 @@ export function ruleBuffer(): usize {
 
 /** Where `check` and `peek` write: f64 retryAfterMs, delayMs, binding rule, chargedAtMs; then three a rule. */
 export function verdictBuffer(): usize {
-  return limits.verdict
+  return verdict
 }
 
 /** Where `checkUnit` writes what it tells in short: i64 remaining, retryAfterMs, resetAfterMs, each below 2³¹. */
@@ -163,7 +158,7 @@ export function limitNew(
   limit.maxKeys = <u32>maxKeys
   limit.onFull = onFull
   limit.keepsStats = keepsStats == 1
-  limits.findWays(limit)
+  findWays(limit)
   return changetype<usize>(limit)
 }
 
@@ -191,7 +186,7 @@ export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
 export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
+  return decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
 }
 
 /** The key of the last `checkUnit`: its limit, its hash, and where its cell was when the table had seen so many changes. */
@@ -230,7 +225,7 @@ export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
     lastCell = findCell(self.cells, lastHash)
     lastChanges = changes
   }
-  return limits.decideUnitAt(self, lastHash, lastCell, <i64>nowMs)
+  return decideUnitAt(self, lastHash, lastCell, <i64>nowMs)
 }
 
 /**
@@ -240,7 +235,7 @@ export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
 export function peek(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return limits.decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, false)
+  return decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, false)
 }
 
 /** Bytes that `checkMany` writes for `count` checks. */
@@ -303,7 +298,7 @@ export function admitMany(
     const hash = hashKey(self.schedule, keys + start, length)
     if (self.isSaving) save.saveKey(self, hash)
     const cost = costs + (item << 2)
-    if (!limits.admit(self, hash, <i64>load<u32>(cost), <i64>nowMs)) return index
+    if (!admit(self, hash, <i64>load<u32>(cost), <i64>nowMs)) return index
     if (seen != 0) store<u32>(cost, u32(addKey(seen, hash)))
   }
   return max(count, 0)
@@ -323,14 +318,14 @@ export function keySetFree(set: usize): void {
 export function charge(limit: usize, keyLength: i32, units: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(units) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return limits.charge(self, hashOf(self, keyLength), <i64>units, <i64>nowMs) ? ADMITTED : limits.NO_ROOM
+  return usage.charge(self, hashOf(self, keyLength), <i64>units, <i64>nowMs) ? ADMITTED : NO_ROOM
 }
 
 /** Gives back units of a charge made at `chargedAtMs`. `ADMITTED`, also where nothing was left to give. */
 export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(units) || !isTime(chargedAtMs) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  if (units > 0) limits.refund(self, hashOf(self, keyLength), <i64>units, <i64>chargedAtMs, <i64>nowMs)
+  if (units > 0) usage.refund(self, hashOf(self, keyLength), <i64>units, <i64>chargedAtMs, <i64>nowMs)
   return ADMITTED
 }
 
@@ -338,28 +333,28 @@ export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f6
 export function block(limit: usize, keyLength: i32, untilMs: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isTime(untilMs) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return limits.setBlock(self, hashOf(self, keyLength), <i64>untilMs, <i64>nowMs) ? ADMITTED : limits.NO_ROOM
+  return blocks.setBlock(self, hashOf(self, keyLength), <i64>untilMs, <i64>nowMs) ? ADMITTED : NO_ROOM
 }
 
 /** Ends a block. 1 where there was one, else 0. */
 export function unblock(limit: usize, keyLength: i32): i32 {
   if (!isCall(limit, keyLength)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return i32(limits.clearBlock(self, hashOf(self, keyLength)))
+  return i32(blocks.clearBlock(self, hashOf(self, keyLength)))
 }
 
 /** The time until which a key is blocked, which may be past; 0 where there is none. */
 export function blockedUntil(limit: usize, keyLength: i32): f64 {
   if (!isCall(limit, keyLength)) return 0
   const self = changetype<Limit>(limit)
-  return <f64>limits.blockedUntil(self, hashOf(self, keyLength))
+  return <f64>blocks.blockedUntil(self, hashOf(self, keyLength))
 }
 
 /** Makes a key's quota full and ends its block. 1 where there was anything to forget, else 0. */
 export function reset(limit: usize, keyLength: i32, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)
-  return i32(limits.resetKey(self, hashOf(self, keyLength), <i64>nowMs))
+  return i32(usage.resetKey(self, hashOf(self, keyLength), <i64>nowMs))
 }
 
 /** Where a key's statistics lie, 7 × f64; 0 where there are none. Valid until the next call. */
@@ -385,12 +380,12 @@ export function noteDenials(limit: usize, keyLength: i32, count: f64, cost: f64,
  */
 export function sweep(limit: usize, nowMs: f64, budget: u32): u32 {
   if (limit == 0 || !isTime(nowMs) || changetype<Limit>(limit).isSaving) return 0
-  return limits.sweep(changetype<Limit>(limit), <i64>nowMs, budget)
+  return sweeps.sweep(changetype<Limit>(limit), <i64>nowMs, budget)
 }
 
 /** Time until nothing is used of any key and no block lasts; looks at every cell. */
 export function fullAfter(limit: usize, nowMs: f64): f64 {
-  return limit != 0 && isTime(nowMs) ? <f64>limits.fullAfter(changetype<Limit>(limit), <i64>nowMs) : 0
+  return limit != 0 && isTime(nowMs) ? <f64>sweeps.fullAfter(changetype<Limit>(limit), <i64>nowMs) : 0
 }
 
 /** Starts saving cells: `saveNext` then gives one after the other. Nothing else may be called between. */

@@ -1,5 +1,8 @@
 import { allocate, free } from "./heap"
-import { Table, findCell, freeTable, initTable, insertCell } from "./table"
+import { findCell } from "./table/find"
+import { insertCell } from "./table/insert"
+import { freeTable } from "./table/remove"
+import { Table, initTable } from "./table/table"
 
 /*
  * A set of keys, as a table whose cells hold nothing but a hash. A host that reads a log tells the keys apart with it

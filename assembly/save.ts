@@ -1,21 +1,23 @@
+import { dropCell, isIdle } from "./cell"
 import { allocate, free } from "./heap"
-import { Limit, Save, dropCell, isIdle } from "./limit"
+import { Limit, Save } from "./limit"
 import { BLOCKS, CELLS, STATS, bytesOf, saveCell, tableOf } from "./snapshot"
 import { lastCountedMs } from "./stats"
+import { endsSearch } from "./table/find"
+import { isCrowded } from "./table/grow"
+import { removeCell } from "./table/remove"
+import { firstSegmentAt } from "./table/segment"
 import {
   CELL_HEAD,
   GROUP_CELLS,
   Table,
-  endsSearch,
   firstCell,
-  firstSegmentAt,
   groupOf,
-  findHome,
-  homeSegment,
-  isCrowded,
-  noteSaved,
-  removeCell,
-} from "./table"
+  homeGroup,
+  roundOf,
+  segmentOf,
+  setRound,
+} from "./table/table"
 
 /*
  * All cells of a limit as they are at one moment, saved little by little while it goes on being used. A walk over all
@@ -46,11 +48,11 @@ export function beginSave(limit: Limit, idleAtMs: i64, statsSinceMs: f64): bool 
   limit.save = save
   limit.isSaving = true
   limit.saves += 1
-  setRound(limit, limit.saves)
+  setRounds(limit, limit.saves)
   return true
 }
 
-function setRound(limit: Limit, round: u32): void {
+function setRounds(limit: Limit, round: u32): void {
   limit.cells.round = round
   limit.blocks.round = round
   limit.stats.round = round
@@ -103,7 +105,8 @@ function isDropped(limit: Limit, save: Save, kind: i32, cell: usize): bool {
 
 /** Saves a group, if it is not. Returns the bytes that were saved. */
 function saveGroup(limit: Limit, save: Save, kind: i32, table: Table, group: usize): usize {
-  if (!noteSaved(table, group)) return 0
+  if (roundOf(group) == table.round) return 0
+  setRound(group, table.round)
   let bytes: usize = 0
   let cell = firstCell(group)
   for (let slot: u32 = 0; slot < GROUP_CELLS; slot++, cell += table.cellBytes) {
@@ -119,16 +122,16 @@ function saveGroup(limit: Limit, save: Save, kind: i32, table: Table, group: usi
 function saveAround(limit: Limit, save: Save, kind: i32, hash: u64): void {
   const table = tableOf(limit, kind)
   if (table.directory == 0) return
-  let group = findHome(table, hash)
-  const segment = homeSegment!
+  const segment = segmentOf(table, hash)
   const groups = segment.groups
+  let number = homeGroup(hash, groups)
   // An insert would move all cells of the segment.
   const isAll = isCrowded(table, hash)
   for (let tried: u32 = 0; tried < groups; tried++) {
-    const at = groupOf(table, segment, group)
-    saveGroup(limit, save, kind, table, at)
-    if (!isAll && endsSearch(table, at)) return
-    if (++group == groups) group = 0
+    const group = groupOf(table, segment, number)
+    saveGroup(limit, save, kind, table, group)
+    if (!isAll && endsSearch(table, group)) return
+    if (++number == groups) number = 0
   }
 }
 
@@ -166,7 +169,7 @@ export function saveMore(limit: Limit, budget: usize): bool {
 
 function endWalk(limit: Limit, save: Save): void {
   for (let kind = CELLS; kind <= STATS; kind++) endBlock(save, kind)
-  setRound(limit, 0)
+  setRounds(limit, 0)
   limit.isSaving = false
 }
 

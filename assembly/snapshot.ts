@@ -1,7 +1,11 @@
 import * as algorithms from "./algorithms"
+import { dropCell, isIdle } from "./cell"
 import { allocate, free } from "./heap"
-import { Limit, dropCell, isIdle, ruleAt, stateAt } from "./limit"
-import { CELL_HEAD, Table, findCell, insertCell, nextCell } from "./table"
+import { Limit, ruleAt, stateAt } from "./limit"
+import { findCell } from "./table/find"
+import { insertCell } from "./table/insert"
+import { CELL_HEAD, Table } from "./table/table"
+import { nextCell } from "./table/walk"
 
 /*
  * Cells as bytes, without a pointer in them, so that equal states are equal bytes.

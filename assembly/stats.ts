@@ -1,14 +1,8 @@
-import {
-  CELL_HEAD,
-  Table,
-  findCell,
-  homeSlot,
-  insertCell,
-  nextCell,
-  removeCell,
-  segmentIndex,
-  startWalk,
-} from "./table"
+import { findCell } from "./table/find"
+import { insertCell } from "./table/insert"
+import { removeCell } from "./table/remove"
+import { CELL_HEAD, Table } from "./table/table"
+import { homeSlot, nextCell, segmentIndex, startWalk } from "./table/walk"
 
 /*
  * Statistics of a key, in a table of their own, only where a limit was made with them. One cell is a cache line.

@@ -1,8 +1,8 @@
 import { withDeadline } from "../src/http/with-deadline.js"
 import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/limiter/shared-calls.js"
 import { StoreUnavailable } from "../src/types/errors.js"
-import type { KeyCheck, Terms } from "./limiter-object.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
+import type { KeyCheck, Terms } from "./subject.js"
 
 /** When a check that waits sees for itself whether it can be sent, ms. */
 const LOOK_MS = 50

@@ -9,8 +9,8 @@ import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import type { SubjectCheck } from "./limiter-object.js"
 import { type ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
+import type { SubjectCheck } from "./subject.js"
 
 /** One of the checks that `checkAcross` decides together. */
 export interface AcrossItem {

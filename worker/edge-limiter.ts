@@ -1,32 +1,25 @@
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "../src/limiter/check-options.js"
-import { DenialCache, laterDenial } from "../src/limiter/denial-cache.js"
-import { type DrawRequest, LeasePool, type UnusedUnits, type Waited } from "../src/limiter/lease-pool.js"
+import { DenialCache } from "../src/limiter/denial-cache.js"
+import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import { CostError, LimitNotFound, StoreUnavailable, show } from "../src/types/errors.js"
+import { CostError, LimitNotFound, show } from "../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { CallSharing } from "./call-sharing.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
 import { readDecision } from "./decision-text.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
-import { giveBackIdle, waitForDraw } from "./lease-timers.js"
-import type { LimiterObject, Subject, Terms } from "./limiter-object.js"
+import { KeyPlaces } from "./key-places.js"
+import { LeasedChecks } from "./leased-checks.js"
+import type { LimiterObject } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
-import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
-
-const ONCE: CallManner = { repeatable: false }
-const REPEATABLE: CallManner = { repeatable: true }
-/** Parts a tenant from a limit's name, which has no tab. */
-const TENANT_MARK = "\t"
-
-/** How often a check waits for others' draws before it asks for itself. */
-const LEASE_TURNS = 8
+import type { Subject } from "./subject.js"
 
 /** The denials of each namespace that an isolate uses. */
 const sharedCaches = new WeakMap<object, DenialCache>()
@@ -51,18 +44,12 @@ export class EdgeLimiter implements Limiter {
   readonly denialCache: DenialCache | null
   readonly #binding: object
   readonly #calls: ObjectCalls
-  readonly #name: string
-  readonly #scope: string
-  readonly #shards: number | undefined
-  readonly #owner: EdgeLimiterOptions["owner"]
-  readonly #subjectLimit: Omit<Subject, "key">
+  readonly #places: KeyPlaces
   /** `null` where a call would end with the request that makes it, or others could not wait for it. */
   readonly #sharing: CallSharing | null
-  readonly #leases: LeasePool | null
-  readonly #leaseTtlMs: number
-  /** `#subjectLimit`, as checks send it. */
-  readonly #terms: Terms
-  readonly #timeout: { readonly timeoutMs?: number }
+  /** `null` where every check is for an object. */
+  readonly #leased: LeasedChecks | null
+  /** The manner of a call that would do its work twice if it were made again; that of one that would not. */
   readonly #once: CallManner
   readonly #repeatable: CallManner
   readonly #background: (work: Promise<unknown>) => void
@@ -73,32 +60,29 @@ export class EdgeLimiter implements Limiter {
     requireNamespace(binding)
     requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
-    const { name = defaultName(this.policy), tenant, shards, owner, sync, denialCache, timeoutMs, background } = options
+    const { denialCache, timeoutMs, background } = options
     const lease = readLease(options.lease)
     this.#binding = binding
     this.#calls = new ObjectCalls(binding, options)
-    this.#name = tenant === undefined ? name : `${encodeURIComponent(tenant)}${TENANT_MARK}${name}`
-    this.#scope = `${options.jurisdiction ?? ""}\n`
-    this.#shards = shards
-    this.#owner = owner
-    this.#subjectLimit = {
-      policy: this.policy.canonical,
-      ...(owner !== undefined && { limit: this.#name }),
-      ...(sync !== undefined && { sync }),
-    }
-    this.#leases = lease && new LeasePool(lease)
-    this.#leaseTtlMs = lease?.ttlMs ?? 0
-    this.#terms = JSON.stringify(this.#subjectLimit)
-    this.#timeout = timeoutMs === undefined ? {} : { timeoutMs }
-    this.#once = { ...ONCE, ...this.#timeout }
-    this.#repeatable = { ...REPEATABLE, ...this.#timeout }
+    this.#places = new KeyPlaces(this.policy, options)
+    this.#once = { repeatable: false, ...(timeoutMs !== undefined && { timeoutMs }) }
+    this.#repeatable = { ...this.#once, repeatable: true }
     this.#background = background ?? (() => undefined)
+    this.#leased =
+      lease &&
+      new LeasedChecks({
+        lease,
+        policy: this.policy,
+        draw: (key, request) => this.#draw(key, request),
+        giveBack: (unused) => this.#giveBack(unused),
+        background: this.#background,
+      })
     this.#sharing =
       background === undefined || !CallSharing.isPossible()
         ? null
         : new CallSharing({
             calls: this.#calls,
-            terms: this.#terms,
+            terms: this.#places.terms,
             timeoutMs: timeoutMs ?? TOGETHER_TIMEOUT_MS,
             background,
           })
@@ -121,10 +105,10 @@ export class EdgeLimiter implements Limiter {
     const id = options?.id
     // What was admitted under an id is told again whatever came since.
     if (id !== undefined) return this.#checkByObject(key, cost, id)
-    const known = this.denialCache?.find(this.#cacheName(key), this.policy, cost)
+    const known = this.denialCache?.find(this.#places.cacheName(key), this.policy, cost)
     if (known) return known
-    if (this.#leases?.takes(cost)) return this.#checkLeased(this.#leases, key, cost)
-    return this.#checkByObject(key, cost)
+    const leased = this.#leased?.takes(cost) ? await this.#leased.check(key, cost) : null
+    return leased ?? this.#checkByObject(key, cost)
   }
 
   /**
@@ -151,7 +135,7 @@ export class EdgeLimiter implements Limiter {
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
-    return this.#call(key, (stub, subject) => stub.peek(subject, cost, options?.id), REPEATABLE)
+    return this.#call(key, (stub, subject) => stub.peek(subject, cost, options?.id), this.#repeatable)
   }
 
   /** `check`, but only whether. */
@@ -176,49 +160,49 @@ export class EdgeLimiter implements Limiter {
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
     requireUnits(units)
-    await this.#call(key, (stub, subject) => stub.charge(subject, units), ONCE)
+    await this.#call(key, (stub, subject) => stub.charge(subject, units), this.#once)
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
     const durationMs = parseDurationArgument("block", "duration", duration)
-    this.#giveBack(this.#leases?.revoke(key))
+    this.#leased?.revoke(key)
     try {
-      await this.#change(key, (stub, subject) => stub.block(subject, durationMs), REPEATABLE)
+      await this.#change(key, (stub, subject) => stub.block(subject, durationMs), this.#repeatable)
     } finally {
       // Draws that came before the block may have brought units since.
-      this.#giveBack(this.#leases?.revoke(key))
+      this.#leased?.revoke(key)
     }
   }
 
   /** Ends a block. Whether there was one. */
   async unblock(key: string): Promise<boolean> {
-    return this.#change(key, (stub, subject) => stub.unblock(subject), ONCE)
+    return this.#change(key, (stub, subject) => stub.unblock(subject), this.#once)
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string): Promise<boolean> {
-    this.#leases?.forget(key)
+    this.#leased?.forget(key)
     try {
-      return await this.#change(key, (stub, subject) => stub.reset(subject), ONCE)
+      return await this.#change(key, (stub, subject) => stub.reset(subject), this.#once)
     } finally {
-      this.#leases?.forget(key)
+      this.#leased?.forget(key)
     }
   }
 
   /** A key's state without a check. */
   async status(key: string): Promise<KeyStatus> {
-    return this.#call(key, (stub, subject) => stub.status(subject), REPEATABLE)
+    return this.#call(key, (stub, subject) => stub.status(subject), this.#repeatable)
   }
 
   /** A key's statistics since its object was last wiped. */
   async stats(key: string): Promise<KeyStats> {
-    return this.#call(key, (stub, subject) => stub.stats(subject), REPEATABLE)
+    return this.#call(key, (stub, subject) => stub.stats(subject), this.#repeatable)
   }
 
   /** Has a key's object read its whole log anew and compare it with its state. @throws {StoreCorrupt} {StoreVersion} */
   async verify(key: string): Promise<Verification> {
-    return this.#call(key, (stub) => stub.verify(), REPEATABLE)
+    return this.#call(key, (stub) => stub.verify(), this.#repeatable)
   }
 
   /**
@@ -233,85 +217,37 @@ export class EdgeLimiter implements Limiter {
     return {
       binding: this.#binding,
       calls: this.#calls,
-      object: this.#objectName(key),
-      scope: this.#scope,
-      check: { subject: this.#subject(key), cost: checked },
-      timeoutMs: this.#timeout.timeoutMs,
+      object: this.#places.objectOf(key),
+      scope: this.#places.scope,
+      check: { subject: this.#places.subjectOf(key), cost: checked },
+      timeoutMs: this.#once.timeoutMs,
       policy: this.policy,
       denialCache: this.denialCache,
-      cacheName: this.#cacheName(key),
+      cacheName: this.#places.cacheName(key),
       background: this.#background,
     }
   }
 
-  /** Spends units that are here, and draws new ones when they get low. */
-  async #checkLeased(leases: LeasePool, key: string, cost: number): Promise<Decision> {
-    requireKey(key)
-    let waited: Waited = "answered"
-    for (let turn = 0; turn < LEASE_TURNS; turn++) {
-      const askedAtMs = Date.now()
-      const spent = leases.spend(key, cost, askedAtMs)
-      if (spent === null && typeof waited === "object" && waited.cost <= cost) {
-        return laterDenial(waited, this.policy, cost, 0)
-      }
-      const request = leases.begin(key, spent === null ? cost : 0, askedAtMs)
-      this.#giveBack(leases.takeEvicted())
-      if (request !== null) return this.#draw(leases, key, { request, spent, askedAtMs })
-      if (spent !== null) return spent
-      waited = await waitForDraw(leases, key, cost)
-      // Were every check that waited to ask for itself, an object with too much to do would get all the more.
-      if (waited === "lost") throw new StoreUnavailable("the Durable Object did not answer a draw in time")
-    }
-    return this.#checkByObject(key, cost)
+  /** Draws units for a lease; the denial that it brings is remembered. */
+  async #draw(key: string, request: DrawRequest): Promise<Drawn> {
+    const name = this.#places.cacheName(key)
+    const ticket = this.denialCache?.ticket()
+    const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), this.#repeatable)
+    const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
+    if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
+    return drawn
   }
 
-  async #draw(
-    leases: LeasePool,
-    key: string,
-    {
-      request,
-      spent,
-      askedAtMs,
-    }: { readonly request: DrawRequest; readonly spent: Decision | null; readonly askedAtMs: number },
-  ): Promise<Decision> {
-    try {
-      const name = this.#cacheName(key)
-      const ticket = this.denialCache?.ticket()
-      const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), REPEATABLE)
-      const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
-      if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
-      const decision = leases.end(key, request, drawn, askedAtMs)
-      if (leases.hasUnused(key, askedAtMs)) this.#giveBackLater(leases, key)
-      return spent ?? decision
-    } catch (error) {
-      leases.fail(request)
-      if (leases.hasUnused(key, askedAtMs)) this.#giveBackLater(leases, key)
-      if (spent !== null) return spent
-      throw error
-    }
-  }
-
-  #giveBackLater(leases: LeasePool, key: string): void {
-    this.#background(giveBackIdle(leases, key, this.#leaseTtlMs, (unused) => this.#giveBackOne(unused)))
-  }
-
-  /** What cannot be given back stays charged, and comes back with time. */
-  #giveBack(unused: readonly UnusedUnits[] = []): void {
-    if (unused.length === 0) return
-    this.#background(Promise.allSettled(unused.map((each) => this.#giveBackOne(each))))
-  }
-
-  async #giveBackOne({ receipt, units }: UnusedUnits): Promise<void> {
-    await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
+  async #giveBack({ receipt, units }: UnusedUnits): Promise<void> {
+    await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    const leases = LeasePool.isOwnReceipt(receipt) ? this.#leases : null
-    if (leases?.settle(receipt, units, Date.now()) === "done") return
+    if (this.#leased?.settle(receipt, units)) return
     try {
-      await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
+      await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
     } catch (error) {
-      leases?.reopen(receipt)
+      this.#leased?.reopen(receipt)
       throw error
     }
   }
@@ -322,27 +258,11 @@ export class EdgeLimiter implements Limiter {
     return cost
   }
 
-  #objectName(key: string): string {
-    if (this.#shards !== undefined) return shardObjectName(this.#name, shardOf(key, this.#shards), this.#shards)
-    if (this.#owner === undefined) return keyObjectName(this.#name, key)
-    return ownerObjectName(typeof this.#owner === "string" ? this.#owner : this.#owner(key))
-  }
-
-  #subject(key: string): Subject {
-    return { key, ...this.#subjectLimit }
-  }
-
-  /** The same for the same key of the same limit in the same objects. */
-  #cacheName(key: string): string {
-    if (this.#shards === undefined && this.#owner === undefined) return `${this.#scope}${this.#name}\n${key}`
-    return `${this.#scope}${this.#objectName(key)}\n${this.#name}\n${key}`
-  }
-
   /** A check by an object, whose denial is remembered. */
   async #checkByObject(key: string, cost: number, id?: string): Promise<Decision> {
     requireKey(key)
     const cache = cost === 0 ? null : this.denialCache
-    const name = cache === null ? "" : this.#cacheName(key)
+    const name = cache === null ? "" : this.#places.cacheName(key)
     const ticket = cache?.ticket()
     const decision = readDecision(await this.#ask(key, cost, id), key, cost, this.policy)
     if (ticket !== undefined) cache!.note(name, this.policy, decision, ticket)
@@ -351,10 +271,11 @@ export class EdgeLimiter implements Limiter {
 
   /** A question goes alone: it does not keep an object busy. */
   #ask(key: string, cost: number, id: string | undefined): Promise<string> {
-    const object = this.#objectName(key)
+    const object = this.#places.objectOf(key)
+    const { terms } = this.#places
     const alone = () => {
       const ask = (stub: ObjectStub) =>
-        id === undefined ? stub.decide(key, this.#terms, cost) : stub.decide(key, this.#terms, cost, id)
+        id === undefined ? stub.decide(key, terms, cost) : stub.decide(key, terms, cost, id)
       return this.#calls.call(object, ask, id === undefined ? this.#once : this.#repeatable)
     }
     if (this.#sharing === null || cost === 0) return alone()
@@ -367,18 +288,18 @@ export class EdgeLimiter implements Limiter {
     ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,
     manner: CallManner,
   ): Promise<T> {
-    this.denialCache?.forget(this.#cacheName(key))
+    this.denialCache?.forget(this.#places.cacheName(key))
     try {
       return await this.#call(key, ask, manner)
     } finally {
-      this.denialCache?.forget(this.#cacheName(key))
+      this.denialCache?.forget(this.#places.cacheName(key))
     }
   }
 
   #call<T>(key: string, ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T, manner: CallManner): Promise<T> {
     requireKey(key)
-    const subject = this.#subject(key)
-    return this.#calls.call(this.#objectName(key), (stub) => ask(stub, subject), { ...manner, ...this.#timeout })
+    const subject = this.#places.subjectOf(key)
+    return this.#calls.call(this.#places.objectOf(key), (stub) => ask(stub, subject), manner)
   }
 }
 
@@ -389,9 +310,4 @@ function sharedCacheOf(binding: object): DenialCache {
     sharedCaches.set(binding, cache)
   }
   return cache
-}
-
-function defaultName({ rules, canonical }: Policy): string {
-  const [rule] = rules
-  return rules.length === 1 && rule.name !== "default" ? rule.name : canonical
 }

@@ -1,4 +1,5 @@
-import type { LeasePool, UnusedUnits, Waited } from "../src/limiter/lease-pool.js"
+import type { UnusedUnits } from "../src/limiter/lease-draw.js"
+import type { LeasePool, Waited } from "../src/limiter/lease-pool.js"
 
 /** A little after the time from which a lease counts as idle, and well before it ends. */
 const WAIT_SHARE = 0.8

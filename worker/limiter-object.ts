@@ -1,83 +1,26 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import type { LimitOptions } from "../src/engine/limit.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
-import { RecordedLimit } from "../src/engine/recorded-limit.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
-import { type SyncMode, strictestOf } from "../src/ledger/sync-mode.js"
-import { CallRate } from "../src/limiter/call-rate.js"
+import { strictestOf } from "../src/ledger/sync-mode.js"
 import { allDecision } from "../src/limiter/decide-all.js"
-import { type Drawn, type DrawRequest, LeasePool, unitsToCharge } from "../src/limiter/lease-pool.js"
-import { parsePolicy } from "../src/policy/parse-policy.js"
-import type { Policy } from "../src/policy/policy.js"
+import { type Drawn, type DrawRequest, unitsToCharge } from "../src/limiter/lease-draw.js"
+import { drawOf, isLeaseReceipt } from "../src/limiter/lease-receipt.js"
 import type { Decision } from "../src/types/decision.js"
 import { show } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { decisionText } from "./decision-text.js"
-import { ObjectLedger, sharedCore } from "./object-ledger.js"
+import { withEmptyLimit } from "./empty-limit.js"
+import { ObjectCounts, type ObjectReport } from "./object-counts.js"
+import { ObjectLedger } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
-
-/** Whose quota a call is about, and under which policy. */
-export interface Subject {
-  readonly key: string
-  /**
-   * The policy that the caller knows, by its canonical form. It decides where the object has none yet or never saw this
-   * one; see `LimiterObject`.
-   */
-  readonly policy: string
-  /** The limit's name where the object holds those of one owner; an object of one limit needs none. */
-  readonly limit?: string
-  /** When an admission may be told; default `"always"`: when it is on disk. */
-  readonly sync?: SyncMode
-}
-
-/**
- * What is the same for all checks of a limit, `Subject` without its key, as JSON: an object that hears the same text
- * again need not read it.
- */
-export type Terms = string
-
-/** What terms say. */
-interface ReadTerms {
-  readonly text: Terms
-  readonly subject: Omit<Subject, "key">
-  readonly limit: string
-  readonly sync: SyncMode
-  readonly policy: Policy
-}
-
-/** One of the checks that an object decides together. */
-export interface SubjectCheck {
-  readonly subject: Subject
-  readonly cost: number
-}
-
-/** One of the checks of a limit that come in one call, each decided on its own. */
-export interface KeyCheck {
-  readonly key: string
-  /** More than 0: what charges nothing is no question to be grouped. */
-  readonly cost: number
-  readonly id?: string
-}
-
-/** What an object did since it was loaded. */
-export interface ObjectReport {
-  readonly admitted: number
-  readonly denied: number
-  /** Storage rows billed as written. */
-  readonly rowsWritten: number
-  readonly commits: number
-  /**
-   * Calls for checks, alone, several in one, together or as a lease: fewer than were admitted and denied where checks
-   * share calls.
-   */
-  readonly calls: number
-}
+import type { KeyCheck, Subject, SubjectCheck, Terms } from "./subject.js"
+import { SubjectReader } from "./subject-reader.js"
 
 /** What a verb works with. */
 interface Asked {
@@ -94,16 +37,6 @@ interface Looked {
   readonly nowMs: number
 }
 
-/** A limit of which nothing is known, to be asked and dropped. */
-const NO_KEYS: LimitOptions = {
-  maxKeys: 1,
-  onFull: "deny-new",
-  stats: true,
-  seed: [0, 0, 0, 0],
-  issuerId: "",
-  sharesCore: true,
-}
-
 const NOTHING_TO_VERIFY: Verification = {
   rows: 0,
   segments: 0,
@@ -117,9 +50,6 @@ const NOTHING_TO_VERIFY: Verification = {
 
 /** A limit with more keys is not copied for a question under a policy that no check has brought yet. */
 const MOST_COPIED = 1_000
-
-/** The name of a limit in an object that holds one. */
-const LIMIT_NAME = "limit"
 
 /**
  * The Durable Object that keeps one key of one limit, or a shard's or owner's many: a ledger, and the only writer of it.
@@ -136,15 +66,11 @@ const LIMIT_NAME = "limit"
  */
 export class LimiterObject extends DurableObject {
   readonly #home: ObjectLedger
-  readonly #rate = new CallRate()
+  readonly #counts = new ObjectCounts()
+  readonly #reader = new SubjectReader()
   readonly #policies = new PoliciesInForce()
   /** Receipts of units from leases that were charged for. */
   readonly #settledSpent = new SettledReceipts()
-  #policy: Policy | null = null
-  #terms: ReadTerms | null = null
-  #admitted = 0
-  #denied = 0
-  #calls = 0
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env)
@@ -166,13 +92,12 @@ export class LimiterObject extends DurableObject {
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   decide(key: string, terms: Terms, cost: number, id?: string): string | Promise<string> {
-    const read = this.#read(terms)
+    const read = this.#reader.readTerms(terms)
     if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
     return this.#home.ask(read.sync, (ledger, nowMs) => {
       const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answer = ledger.check(limit, key, cost, nowMs, id)
-      this.#note(nowMs, 1)
-      this.#tally(answer)
+      this.#counts.check(nowMs, answer)
       const told = decisionText(answer.decision, limit.keys.policy.canonical === read.policy.canonical)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
     })
@@ -186,7 +111,7 @@ export class LimiterObject extends DurableObject {
    * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be lost
    */
   async decideEach(terms: Terms, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
-    const read = this.#read(terms)
+    const read = this.#reader.readTerms(terms)
     return this.#home.ask(read.sync, async (ledger, nowMs) => {
       const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answers = checks.map(({ key, cost, id }) => {
@@ -197,7 +122,7 @@ export class LimiterObject extends DurableObject {
         }
       })
       const decided = answers.filter((answer): answer is LedgerAnswer => !(answer instanceof Error))
-      this.#count(nowMs, decided)
+      this.#counts.call(nowMs, decided)
       // Before anybody else may change the policy.
       const isAsSent = limit.keys.policy.canonical === read.policy.canonical
       const told = answers.map((answer) => (answer instanceof Error ? answer : decisionText(answer.decision, isAsSent)))
@@ -212,15 +137,17 @@ export class LimiterObject extends DurableObject {
    * @param checks at least one, no limit and key twice
    */
   async checkAll(checks: readonly SubjectCheck[], id: string): Promise<AllDecision> {
-    const policies = checks.map(({ subject }) => this.#policyOf(subject))
-    const sync = strictestOf(checks.map(({ subject }) => subject.sync ?? "always"))
-    return this.#home.ask(sync, async (ledger, nowMs) => {
-      const items = checks.map(({ subject, cost }, index) => ({
-        limit: this.#policies.limitFor(ledger, subject.limit ?? LIMIT_NAME, policies[index]!, nowMs),
-        key: subject.key,
-        cost,
-        id: `${id}:${index}`,
-      }))
+    const reads = checks.map(({ subject }) => this.#reader.read(subject))
+    return this.#home.ask(strictestOf(reads.map(({ sync }) => sync)), async (ledger, nowMs) => {
+      const items = checks.map(({ subject, cost }, index) => {
+        const { limit, policy } = reads[index]!
+        return {
+          limit: this.#policies.limitFor(ledger, limit, policy, nowMs),
+          key: subject.key,
+          cost,
+          id: `${id}:${index}`,
+        }
+      })
       const asked = items.map(({ limit, key, cost, id }) => ledger.peek(limit, key, cost, nowMs, id))
       const allowed = asked.every((decision) => decision.allowed)
       // Nothing else is decided in between, so what was peeked comes true. A denial is asked for real, so that it counts.
@@ -229,7 +156,7 @@ export class LimiterObject extends DurableObject {
           ? ledger.check(limit, key, cost, nowMs, id)
           : { decision: asked[index]!, needsCommit: false },
       )
-      this.#count(nowMs, allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
+      this.#counts.call(nowMs, allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
       if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return allDecision(answers.map(({ decision }) => decision.toJSON()))
     })
@@ -246,9 +173,9 @@ export class LimiterObject extends DurableObject {
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
       const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
       // A draw that is repeated finds less left than it did, and is told what it was granted.
-      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#rate.isBusy(nowMs))
+      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#counts.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
-      this.#count(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
+      this.#counts.call(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
       const decision = answer.decision.toJSON()
       const lacks = decision.allowed && units < cost + demand
       const next = lacks ? limit.keys.peek(key, Math.max(1, cost), nowMs).toJSON() : null
@@ -266,7 +193,7 @@ export class LimiterObject extends DurableObject {
   async #askForNothing(subject: Subject, id: string | undefined): Promise<string> {
     return this.#look(subject, (asked) => {
       const decision = this.#peek(asked, subject.key, 0, id)
-      this.#count(asked.nowMs, [{ decision, needsCommit: false }])
+      this.#counts.check(asked.nowMs, { decision, needsCommit: false })
       return JSON.stringify(decision)
     })
   }
@@ -293,7 +220,7 @@ export class LimiterObject extends DurableObject {
    */
   async settle(subject: Subject, receipt: Receipt, units: number): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
-      const isSettled = LeasePool.isOwnReceipt(receipt)
+      const isSettled = isLeaseReceipt(receipt)
         ? this.#settleSpent({ ledger, limit, nowMs }, receipt, units)
         : ledger.settle(limit, receipt, units, nowMs)
       // Also where it was settled before: perhaps by a call whose commit is still on its way.
@@ -303,7 +230,7 @@ export class LimiterObject extends DurableObject {
   }
 
   #settleSpent({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): boolean {
-    const draw = LeasePool.drawOf(receipt)
+    const draw = drawOf(receipt)
     if (limit.keys.chargeOf(draw.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
     }
@@ -352,13 +279,9 @@ export class LimiterObject extends DurableObject {
   }
 
   async report(): Promise<ObjectReport> {
-    return {
-      admitted: this.#admitted,
-      denied: this.#denied,
-      rowsWritten: this.#home.rowsWritten,
-      commits: this.#home.commits,
-      calls: this.#calls,
-    }
+    const { admitted, denied, calls } = this.#counts
+    const { rowsWritten, commits } = this.#home
+    return { admitted, denied, rowsWritten, commits, calls }
   }
 
   override async alarm(): Promise<void> {
@@ -370,8 +293,7 @@ export class LimiterObject extends DurableObject {
    * is stored.
    */
   async #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
-    const policy = this.#policyOf(subject)
-    const { limit = LIMIT_NAME, sync = "always" } = subject
+    const { limit, sync, policy } = this.#reader.read(subject)
     return await this.#home.ask(sync, (ledger, nowMs) =>
       verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), nowMs }),
     )
@@ -379,54 +301,17 @@ export class LimiterObject extends DurableObject {
 
   /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
   async #look<T>(subject: Subject, question: (looked: Looked) => T): Promise<Awaited<T>> {
-    const policy = this.#policyOf(subject)
-    const { limit: name = LIMIT_NAME, sync = "always" } = subject
+    const { limit: name, sync, policy } = this.#reader.read(subject)
     return this.#home.look(sync, (ledger, nowMs) => {
       const limit = ledger?.limit(name)
       if (limit === undefined) {
-        const keys = new RecordedLimit(sharedCore(), policy, NO_KEYS)
-        try {
-          return question({ ledger: null, limit: { name, number: 0, keys }, nowMs })
-        } finally {
-          keys.free()
-        }
+        return withEmptyLimit(name, policy, (empty) => question({ ledger: null, limit: empty, nowMs }))
       }
       if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, policy, nowMs)) {
         return question({ ledger, limit, nowMs })
       }
       return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))
     })
-  }
-
-  /** @throws {PolicyError} */
-  #policyOf({ policy: text }: Omit<Subject, "key">): Policy {
-    if (this.#policy?.canonical !== text) this.#policy = parsePolicy(text)
-    return this.#policy
-  }
-
-  /** @throws {PolicyError} */
-  #read(text: Terms): ReadTerms {
-    if (this.#terms?.text !== text) {
-      const subject = JSON.parse(text) as Omit<Subject, "key">
-      const { limit = LIMIT_NAME, sync = "always" } = subject
-      this.#terms = { text, subject, limit, sync, policy: this.#policyOf(subject) }
-    }
-    return this.#terms
-  }
-
-  #count(nowMs: number, answers: readonly LedgerAnswer[], checks = answers.length): void {
-    this.#note(nowMs, checks)
-    for (const answer of answers) this.#tally(answer)
-  }
-
-  #note(nowMs: number, checks: number): void {
-    this.#calls += 1
-    this.#rate.note(nowMs, checks)
-  }
-
-  #tally({ decision }: LedgerAnswer): void {
-    if (decision.allowed) this.#admitted += 1
-    else this.#denied += 1
   }
 }
 

@@ -8,5 +8,7 @@ export { DenialCache, type DenialCacheOptions } from "../src/limiter/denial-cach
 export { type AcrossItem, checkAcross } from "./check-across.js"
 export { EdgeLimiter } from "./edge-limiter.js"
 export type { EdgeLimiterOptions, LeaseOptions } from "./edge-options.js"
-export { LimiterObject, type ObjectReport, type Subject, type SubjectCheck } from "./limiter-object.js"
+export { LimiterObject } from "./limiter-object.js"
+export type { ObjectReport } from "./object-counts.js"
 export { type EdgeRateLimitOptions, rateLimit } from "./rate-limit.js"
+export type { Subject, SubjectCheck } from "./subject.js"

@@ -2,17 +2,7 @@ import type { Rule } from "../policy/policy.js"
 import type { Algorithm } from "../types/algorithm.js"
 import type { Decision, Reason, RuleDecision } from "../types/decision.js"
 import type { Receipt } from "../types/receipt.js"
-
-/** Who gives receipts: their ids start with the issuer's, and tell its policy. */
-export interface Issuer {
-  readonly id: string
-  readonly policyName: string
-}
-
-/** The id of an issuer's receipt. */
-export function receiptId(issuer: Issuer, charge: number): string {
-  return `${issuer.id}-${charge.toString(36)}`
-}
+import { type Issuer, receiptId } from "./receipt-id.js"
 
 /** What a decision tells of the rule that binds most. */
 export type BindingRule = Pick<Rule, "name" | "algorithm" | "limit">

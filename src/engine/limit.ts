@@ -1,53 +1,25 @@
-import { checkWhole, isWhole, unfit, unfitWhole } from "../policy/check-fields.js"
+import { checkWhole, unfit } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
-import type { Reason, RuleDecision } from "../types/decision.js"
-import { CostError, DumpError, show } from "../types/errors.js"
+import { DumpError } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
-import { type Core, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
-import { BRIEF, LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
-import { type Decisions, readDecisions } from "./decisions.js"
+import { askMany } from "./ask-many.js"
+import type { Core } from "./core.js"
+import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
+import type { Decisions } from "./decisions.js"
 import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
-import { type Issuer, LimitDecision, receiptId } from "./limit-decision.js"
+import { keyStats, NO_STATS } from "./key-stats.js"
+import { keyStatus } from "./key-status.js"
+import { LimitDecision } from "./limit-decision.js"
+import { type LimitOptions, ON_FULL } from "./limit-options.js"
+import { outcomeError } from "./outcome-error.js"
 import { packedRoom, packKeys } from "./packed-keys.js"
+import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
+import { requireCosts } from "./require-cost.js"
 import { ruleFields } from "./rule-fields.js"
-import type { Seed } from "./seed.js"
+import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
+import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
-/**
- * What happens to a new key when `maxKeys` are held: the neighbour nearest to full makes room, or it is refused; or that
- * there is no bound, `maxKeys` being 2^32 − 1, and nothing idle is dropped on the way.
- */
-export type OnFull = keyof typeof ON_FULL
-
-const ON_FULL = { "evict-nearest-full": 0, "deny-new": 1, "keep-all": 2 } as const
-
-export interface LimitOptions {
-  /** The most keys held at once, 1 … 2^32 − 1. */
-  readonly maxKeys: number
-  readonly onFull: OnFull
-  /** Whether to count decisions per key: a cell of 64 bytes per key, 77 to 97 with the room that tables keep to grow. */
-  readonly stats: boolean
-  readonly seed: Seed
-  /** What the ids of this limit's receipts start with. */
-  readonly issuerId: string
-  /**
-   * Whether other limits use the core too: then it outlives this one, and what this one holds is freed when it is
-   * collected. A core of its own is collected with it.
-   */
-  readonly sharesCore: boolean
-}
-
-/** What a saved cell belongs to. */
-export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
-export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
-
-/** The reason of a decision, by its outcome. */
-const REASONS: readonly (Reason | undefined)[] = ["limit", "ok", "blocked"]
-
-/** Nearly every saved cell fits. */
-export const CELL_ROOM = 4096
-
-/** Statistics of a key that has none: four counts of 0, three times of −1, which is never. */
-const NO_STATS = Float64Array.of(0, 0, 0, 0, -1, -1, -1)
+export { SAVED, type SavedKind }
 
 /** Frees what a dropped limit held in a core that others still use. */
 const dropped = new FinalizationRegistry<{ core: Core; pointer: number }>(({ core, pointer }) => {
@@ -101,11 +73,6 @@ export class Limit {
 
   get policy(): Policy {
     return this.#policy
-  }
-
-  /** The smallest capacity of the rules. */
-  get #maximumCost(): number {
-    return Math.min(...this.#policy.rules.map((rule) => rule.capacity))
   }
 
   /** Keys with a cell, idle ones that were not swept yet included. */
@@ -163,9 +130,9 @@ export class Limit {
    * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
    */
   checkMany(keys: readonly string[], costs: ArrayLike<number> | undefined, nowMs: number): Decisions {
-    const count = keys.length
-    requireCosts(keys, costs, this.#maximumCost)
-    return this.#many(packedRoom(keys), count, costs, nowMs, (bytes, ends) => packKeys(keys, bytes, ends))
+    requireCosts(keys, costs, this.#policy.rules)
+    const pack = (bytes: Uint8Array, ends: Uint32Array) => packKeys(keys, bytes, ends)
+    return askMany(this.core, this.pointer, packedRoom(keys), keys.length, costs, nowMs, pack)
   }
 
   /**
@@ -178,41 +145,11 @@ export class Limit {
     if (ends.length > 0 && ends[ends.length - 1]! > bytes.length) {
       throw unfit("check keys", "the last of ends", ends.at(-1), `at most ${bytes.length}`)
     }
-    requireCosts(ends, costs, this.#maximumCost)
-    return this.#many(bytes.length + 16, ends.length, costs, nowMs, (room, roomEnds) => {
+    requireCosts(ends, costs, this.#policy.rules)
+    return askMany(this.core, this.pointer, bytes.length + 16, ends.length, costs, nowMs, (room, roomEnds) => {
       room.set(bytes)
       roomEnds.set(ends)
     })
-  }
-
-  #many(
-    keyRoom: number,
-    count: number,
-    costs: ArrayLike<number> | undefined,
-    nowMs: number,
-    pack: (bytes: Uint8Array, ends: Uint32Array) => void,
-  ): Decisions {
-    const { exports } = this.core
-    const wordBytes = count * 4
-    const endsAt = (keyRoom + 7) & ~7
-    const costsAt = endsAt + ((wordBytes + 7) & ~7)
-    const answersAt = costsAt + ((wordBytes + 7) & ~7)
-    const answerBytes = exports.manyBytes(count) >>> 0
-    return this.core.withScratch(answersAt + answerBytes, (block) => {
-      const { buffer } = this.core.bytes
-      pack(new Uint8Array(buffer, block, keyRoom), new Uint32Array(buffer, block + endsAt, count))
-      if (costs !== undefined) new Uint32Array(buffer, block + costsAt, count).set(costs)
-      const costsPointer = costs === undefined ? 0 : block + costsAt
-      const answers = block + answersAt
-      const outcome = exports.checkMany(this.pointer, block, block + endsAt, costsPointer, count, nowMs, answers)
-      if (outcome !== OUTCOME.admitted) throw this.#manyError(nowMs)
-      return readDecisions(exports.memory.buffer, answers, count, answerBytes)
-    })
-  }
-
-  #manyError(nowMs: number): Error {
-    if (!isTime(nowMs)) return this.#error(OUTCOME.badArgument, "", 0, nowMs)
-    return new RangeError("Cannot check keys: allowed are ends that rise by 1 to 512 bytes.")
   }
 
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
@@ -261,17 +198,7 @@ export class Limit {
   stats(key: string): KeyStats {
     const length = this.core.stageKey(key)
     const pointer = this.core.exports.stats(this.pointer, length) >>> 0
-    const numbers = pointer === 0 ? NO_STATS : new Float64Array(this.core.bytes.buffer, pointer, 7)
-    const timeAt = (index: number) => (numbers[index]! < 0 ? null : numbers[index]!)
-    return {
-      totalAllowed: numbers[0]!,
-      totalDenied: numbers[1]!,
-      totalAllowedCost: numbers[2]!,
-      totalDeniedCost: numbers[3]!,
-      lastAllowedAt: timeAt(4),
-      lastDeniedAt: timeAt(5),
-      lastResetAt: timeAt(6),
-    }
+    return keyStats(pointer === 0 ? NO_STATS : new Float64Array(this.core.bytes.buffer, pointer, 7))
   }
 
   /** What is left of a key's quota, without a check. */
@@ -279,20 +206,9 @@ export class Limit {
     const length = this.core.stageKey(key)
     const outcome = this.core.exports.peek(this.pointer, length, 0, nowMs)
     if (outcome < OUTCOME.denied || outcome > OUTCOME.blocked) throw this.#error(outcome, key, 0, nowMs)
-    const rules = this.#ruleDecisions(this.core.verdict)
-    const least = this.#policy.rules.reduce(
-      (least, rule, index, all) =>
-        rules[index]!.remaining * all[least]!.capacity < rules[least]!.remaining * rule.capacity ? index : least,
-      0,
-    )
-    return {
-      key,
-      policy: rules[least]!.policy,
-      remaining: rules[least]!.remaining,
-      resetAfterMs: Math.max(...rules.map((rule) => rule.resetAfterMs)),
-      blockedForMs: Math.max(0, this.core.exports.blockedUntil(this.pointer, length) - nowMs),
-      rules,
-    }
+    const { rules } = this.#policy
+    const told = verdictRules(this.core.verdict, rules)
+    return keyStatus(key, rules, told, this.core.exports.blockedUntil(this.pointer, length) - nowMs)
   }
 
   /** Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped. How many went. */
@@ -325,35 +241,7 @@ export class Limit {
 
   /** The number of a charge by its receipt's id, or `null` where the id is not of this limit. */
   chargeOf(id: string): number | null {
-    const head = `${this.issuer.id}-`
-    // A receipt may come from outside, where types are not checked.
-    const charge =
-      typeof id === "string" && id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
-    return charge >= 1 && charge <= this.charges && this.receiptId(charge) === id ? charge : null
-  }
-
-  /**
-   * Every cell that says something at `nowMs`, in no order: where its bytes are, without a pointer in them, until `use` has
-   * returned.
-   */
-  protected eachSaved(kind: SavedKind, nowMs: number, use: (at: number, bytes: number) => void): void {
-    const { exports } = this.core
-    let room = CELL_ROOM
-    let output = exports.memoryTake(room) >>> 0
-    exports.saveStart()
-    for (let cell = exports.saveNext(this.pointer, kind, nowMs); cell !== 0; ) {
-      const bytes = exports.saveCell(this.pointer, kind, cell, output, room) >>> 0
-      if (bytes > room) {
-        exports.memoryGive(output, room)
-        room = bytes
-        output = exports.memoryTake(room) >>> 0
-        if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
-        continue
-      }
-      use(output, bytes)
-      cell = exports.saveNext(this.pointer, kind, nowMs)
-    }
-    exports.memoryGive(output, room)
+    return chargeOfReceipt(this.issuer, id, this.charges)
   }
 
   /**
@@ -377,8 +265,7 @@ export class Limit {
     const { stats, seed, issuerId } = this.#options
     const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
     const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled }
-    const cells: Uint8Array[] = []
-    if (hasLog) this.eachSaved(SAVED.cells, nowMs, (at, bytes) => cells.push(this.core.bytes.slice(at, at + bytes)))
+    const cells = hasLog ? saveCells(this.core, this.pointer, SAVED.cells, nowMs) : []
     return writeDump(this.core, this.pointer, head, cells)
   }
 
@@ -397,47 +284,14 @@ export class Limit {
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
     const reason = REASONS[outcome]
     if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
-    const { verdict } = this.core
-    const { rules } = this.#policy
-    // As an int32: a float would make the place in `rules` one to look up by name.
-    const binding = verdict[2]! | 0
-    const at = VERDICT_HEAD + binding * VERDICT_RULE
-    const decision = new LimitDecision(
-      reason,
-      key,
-      rules[binding]!,
-      small(verdict[at]!),
-      cost,
-      small(verdict[0]!),
-      small(verdict[at + 2]!),
-      small(verdict[1]!),
-      this.issuer,
-      charging && reason === "ok" ? ++this.charges : 0,
-      verdict[3]!,
-    )
-    return rules.length === 1 ? decision : Object.assign(decision, { rules: this.#ruleDecisions(verdict) })
+    const charge = charging && reason === "ok" ? ++this.charges : 0
+    return verdictDecision(this.core.verdict, reason, this.#policy.rules, key, cost, this.issuer, charge)
   }
 
   /** What is no decision of the core: a new key's denial where there is no room, else an error. */
   #undecided(outcome: number, key: string, cost: number, nowMs: number): LimitDecision {
-    if (outcome === OUTCOME.noRoom) return this.#refuseNewKey(key, cost)
+    if (outcome === OUTCOME.noRoom) return refuseNewKey(this.#policy.rules, key, cost, this.issuer)
     throw this.#error(outcome, key, cost, nowMs)
-  }
-
-  #ruleDecisions(verdict: Float64Array): RuleDecision[] {
-    return this.#policy.rules.map((rule, index) => {
-      const at = VERDICT_HEAD + index * VERDICT_RULE
-      return ruleDecision(rule, verdict[at]!, verdict[at + 1]!, verdict[at + 2]!)
-    })
-  }
-
-  /** The denial of a key for which there is no room: it may come back when a held key could have become idle. */
-  #refuseNewKey(key: string, cost: number): LimitDecision {
-    const { rules } = this.#policy
-    const closed = rules.map((rule) => ruleDecision(rule, 0, rule.periodMs, rule.periodMs))
-    const { periodMs } = rules[0]
-    const decision = new LimitDecision("limit", key, rules[0], 0, cost, periodMs, periodMs, 0, this.issuer, 0, 0)
-    return rules.length === 1 ? decision : Object.assign(decision, { rules: closed })
   }
 
   #settle(outcome: number, key: string, units: number, nowMs: number): void {
@@ -449,50 +303,6 @@ export class Limit {
   }
 
   #error(outcome: number, key: string, units: number, nowMs: number): Error {
-    if (outcome === OUTCOME.costAboveCapacity) {
-      return new CostError(key, units, this.#maximumCost)
-    }
-    if (!isTime(nowMs)) {
-      return unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS)
-    }
-    return unfitWhole("take units", "units", units, 0, UNITS_MAX)
-  }
-}
-
-/** @throws {RangeError} where the cost of a key's check is no whole number in range: WebAssembly would make one of it */
-export function requireCost(key: unknown, cost: unknown): number {
-  if (isWhole(cost, 0, UNITS_MAX)) return cost
-  throw unfitWhole(`check key ${show(key)}`, "cost", cost, 0, UNITS_MAX)
-}
-
-/** What is known of one rule. */
-function ruleDecision(
-  { name, algorithm, limit, periodMs }: Rule,
-  remaining: number,
-  retryAfterMs: number,
-  resetAfterMs: number,
-): RuleDecision {
-  return { policy: name, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }
-}
-
-/** The same number. An object holds one that is an int32 by itself, and needs a box for a float: most here are small. */
-function small(value: number): number {
-  const int = value | 0
-  return int === value ? int : value
-}
-
-function isTime(nowMs: number): boolean {
-  return isWhole(nowMs, 0, LATEST_MS)
-}
-
-/** Refuses costs that cannot be, before anything is charged. */
-function requireCosts(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, maximum: number): void {
-  if (costs === undefined) return
-  if (costs?.length !== keys.length) {
-    throw unfit("check keys", "costs.length", costs?.length, `${keys.length}`)
-  }
-  for (let index = 0; index < costs.length; index++) {
-    const cost = requireCost(keys[index], costs[index])
-    if (cost > maximum) throw new CostError(String(keys[index]), cost, maximum)
+    return outcomeError(outcome, this.#policy.rules, key, units, nowMs)
   }
 }

@@ -1,7 +1,8 @@
 import type { AdmissionBatch } from "./admission-batch.js"
 import type { KeySet } from "./key-set.js"
-import { CELL_ROOM, Limit, type SavedKind } from "./limit.js"
+import { Limit } from "./limit.js"
 import { LimitDecision } from "./limit-decision.js"
+import { CELL_ROOM, type SavedKind, saveCells } from "./saved-cells.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
 const BLOCK_KIND = 1
@@ -65,9 +66,7 @@ export class RecordedLimit extends Limit {
 
   /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
   save(kind: SavedKind, nowMs: number): Uint8Array[] {
-    const cells: Uint8Array[] = []
-    this.eachSaved(kind, nowMs, (at, bytes) => cells.push(this.core.bytes.slice(at, at + bytes)))
-    return cells
+    return saveCells(this.core, this.pointer, kind, nowMs)
   }
 
   /**

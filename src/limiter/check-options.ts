@@ -1,5 +1,5 @@
 import { UNITS_MAX } from "../engine/core-exports.js"
-import { requireCost } from "../engine/limit.js"
+import { requireCost } from "../engine/require-cost.js"
 import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"

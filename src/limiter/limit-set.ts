@@ -1,5 +1,6 @@
 import { Core } from "../engine/core.js"
-import { Limit, type OnFull } from "../engine/limit.js"
+import { Limit } from "../engine/limit.js"
+import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed } from "../engine/seed.js"
 import { SettledReceipts } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"

@@ -1,6 +1,6 @@
 import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
-import type { OnFull } from "../engine/limit.js"
+import type { OnFull } from "../engine/limit-options.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { CLOCK, checkFields, checkNames, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"

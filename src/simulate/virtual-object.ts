@@ -1,5 +1,5 @@
 import { CallRate } from "../limiter/call-rate.js"
-import { type Drawn, type DrawRequest, unitsToCharge } from "../limiter/lease-pool.js"
+import { type Drawn, type DrawRequest, unitsToCharge } from "../limiter/lease-draw.js"
 import type { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Decision } from "../types/decision.js"
 import type { Receipt } from "../types/receipt.js"

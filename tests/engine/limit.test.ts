@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
-import { SAVED } from "../../src/engine/limit.js"
+import { SAVED } from "../../src/engine/saved-cells.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 

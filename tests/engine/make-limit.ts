@@ -1,5 +1,5 @@
 import { Core } from "../../src/engine/core.js"
-import type { LimitOptions } from "../../src/engine/limit.js"
+import type { LimitOptions } from "../../src/engine/limit-options.js"
 import { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"

@@ -1,7 +1,9 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { ManualClock, RateLimiter } from "../../src/index.js"
-import { type Drawn, type DrawRequest, LeasePool, unitsToCharge } from "../../src/limiter/lease-pool.js"
+import { type Drawn, type DrawRequest, unitsToCharge } from "../../src/limiter/lease-draw.js"
+import { LeasePool } from "../../src/limiter/lease-pool.js"
+import { isLeaseReceipt } from "../../src/limiter/lease-receipt.js"
 import type { Decision } from "../../src/types/decision.js"
 import { assertProperty } from "../property/assert-property.js"
 import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../property/budget.js"
@@ -102,7 +104,7 @@ describe("LeasePool", () => {
     const { receipt } = world.check(0, 3)!
     const pool = world.pools[0]!
     expect(pool.leftOf("a", world.clock.now())).toBe(13)
-    expect(LeasePool.isOwnReceipt(receipt!)).toBe(true)
+    expect(isLeaseReceipt(receipt!)).toBe(true)
     pool.settle({ ...receipt!, id: `${receipt!.id}9` }, 3, world.clock.now())
     expect(pool.leftOf("a", world.clock.now())).toBe(13)
     for (let settled = 0; settled < 2; settled++) {
@@ -271,7 +273,7 @@ describe("LeasePool", () => {
           if (!decision?.allowed) continue
           const [pool, nowMs] = [world.pools[isolate]!, world.clock.now()]
           const left = pool.leftOf("a", nowMs)
-          if (refunds && LeasePool.isOwnReceipt(decision.receipt!)) pool.settle(decision.receipt!, cost, nowMs)
+          if (refunds && isLeaseReceipt(decision.receipt!)) pool.settle(decision.receipt!, cost, nowMs)
           if (pool.leftOf("a", nowMs) > left) continue
           admitted.push({ atMs: world.clock.now(), cost })
         }

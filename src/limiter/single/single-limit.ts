@@ -1,6 +1,7 @@
 import { Core } from "../../engine/core.js"
-import { Limit, requireCost } from "../../engine/limit.js"
+import { Limit } from "../../engine/limit.js"
 import type { LimitDecision } from "../../engine/limit-decision.js"
+import { requireCost } from "../../engine/require-cost.js"
 import { CLOCK, checkKind, checkNames } from "../../policy/check-fields.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"

@@ -1,0 +1,68 @@
+import * as algorithms from "./algorithms"
+import { Limit, releaseStates, ruleAt, stateAt } from "./limit"
+import { Rule } from "./rule"
+import { STATE_BYTES, sinceMs } from "./state"
+import { removeCell } from "./table/remove"
+import { CELL_HEAD } from "./table/table"
+
+/*
+ * What a key's cell says at a time: each rule's state is evaluated now, or later where the clock is behind what it has
+ * seen.
+ */
+
+/** Room to heal a copy of a state when a peek must not store. */
+const healedState = memory.data(16, 16)
+
+/** How far the time of an evaluation lies ahead of the clock; the clock is behind what the state has seen. */
+export let skewMs: i64 = 0
+/** The state to evaluate: the stored one, or a healed copy. */
+export let seen: usize = 0
+
+/**
+ * The time at which a state is evaluated: now, but never before what it has seen. A state that lies further ahead
+ * than it can come from a clock that had jumped: it is healed, in place or as a copy.
+ */
+export function timeOf(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64 {
+  const since = sinceMs(state)
+  seen = state
+  skewMs = 0
+  if (nowMs >= since) return nowMs
+  const aheadMs = algorithms.reset(rule, state, since)
+  if (since - nowMs + aheadMs <= max(rule.fullMs, aheadMs)) {
+    skewMs = since - nowMs
+    return since
+  }
+  if (!inPlace) {
+    memory.copy(healedState, state, STATE_BYTES)
+    seen = healedState
+  }
+  algorithms.heal(rule, seen, nowMs)
+  return max(nowMs, sinceMs(seen))
+}
+
+/** Whether nothing of a key's quota is used at `now`, so that its cell says no more than no cell. */
+export function isIdle(limit: Limit, states: usize, nowMs: i64): bool {
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const state = stateAt(states, index)
+    const rule = ruleAt(limit, index)
+    if (nowMs < sinceMs(state) || algorithms.reset(rule, state, nowMs) > 0) return false
+  }
+  return true
+}
+
+/** Time until all rules of a key are full. */
+export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
+  let resetMs: i64 = 0
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, false)
+    const ruleMs = algorithms.reset(rule, seen, timeMs)
+    if (ruleMs > 0) resetMs = max(resetMs, ruleMs + skewMs)
+  }
+  return resetMs
+}
+
+export function dropCell(limit: Limit, cell: usize): void {
+  releaseStates(limit, cell + CELL_HEAD)
+  removeCell(limit.cells, load<u64>(cell))
+}

@@ -1,0 +1,201 @@
+import * as algorithms from "./algorithms"
+import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
+import { blockedUntil, setBlock } from "./block"
+import { seen, skewMs, timeOf } from "./cell"
+import { DENY_NEW, Limit, ruleAt, stateAt } from "./limit"
+import { makeRoom, newCell } from "./room"
+import { countDecision } from "./stats"
+import { findCell } from "./table/find"
+import { CELL_HEAD } from "./table/table"
+
+/** Outcomes of a decision. */
+export const DENIED: i32 = 0
+export const ADMITTED: i32 = 1
+export const BLOCKED: i32 = 2
+export const COST_ABOVE_CAPACITY: i32 = 3
+export const NO_ROOM: i32 = 4
+
+/*
+ * What a decision says, each an f64; the host reads it after the call.
+ *
+ *   0 retryAfterMs │ 1 delayMs │ 2 binding rule │ 3 chargedAtMs │ then per rule: remaining, retryAfterMs, resetAfterMs
+ */
+export const VERDICT_RULES: usize = 32
+const VERDICT_RULE_BYTES: usize = 24
+export const verdict = memory.data(32 + 24 * 8, 16)
+
+/** Is added to the outcome of a decision that is told in short. */
+export const BRIEF: i32 = 8
+
+/** The states of a key that has none. */
+const emptyStates = memory.data(16 * 8, 16)
+
+/** Decides, and charges where `charging` and admitted. The verdict says the rest. */
+export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging: bool): i32 {
+  return decideAt(limit, hash, findCell(limit.cells, hash), cost, nowMs, charging)
+}
+
+/** `decide` where the cell of the hash is known: it is `cell`, or there is none where that is 0. */
+export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
+  if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
+  charging = charging && cost > 0
+  if (limit.isPlain && limit.blocks.count == 0) {
+    let state = cell + CELL_HEAD
+    if (cell == 0) {
+      // A key without a state is admitted: no cost above the capacity comes here.
+      state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
+      if (state == 0) return NO_ROOM
+    }
+    const rule = ruleAt(limit, 0)
+    const delayMs = algorithms.delay(rule, state, nowMs)
+    const outcome = decideAlone(rule, state, nowMs, cost, charging)
+    if (outcome != UNDECIDED) {
+      tellAtLength(nowMs, outcome == ADMITTED ? delayMs : 0)
+      return outcome
+    }
+  }
+  return decideRules(limit, hash, cell, cost, nowMs, charging)
+}
+
+/** Charges one unit. Where the answer can be told in short it is, and `BRIEF` added to the outcome; else as `decideAt`. */
+// @ts-ignore: decorator
+@inline
+export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
+  if (cell != 0 && limit.isBrief && limit.blocks.count == 0) {
+    const outcome = decideAlone(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, 1, true)
+    if (outcome != UNDECIDED) {
+      if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) {
+        store<f64>(verdict, <f64>nowMs, 24)
+        return outcome | BRIEF
+      }
+      tellAtLength(nowMs, 0)
+      return outcome
+    }
+  }
+  return decideAt(limit, hash, cell, 1, nowMs, true)
+}
+
+/** Makes a verdict of what was told in short. */
+function tellAtLength(nowMs: i64, delayMs: i64): void {
+  const retryMs = <f64>load<i64>(brief, 8)
+  store<f64>(verdict, retryMs)
+  store<f64>(verdict, <f64>delayMs, 8)
+  store<f64>(verdict, 0, 16)
+  store<f64>(verdict, <f64>nowMs, 24)
+  store<f64>(verdict, <f64>load<u32>(brief), 32)
+  store<f64>(verdict, retryMs, 40)
+  store<f64>(verdict, <f64>load<i64>(brief, 16), 48)
+}
+
+/** The states of a key that has none and is admitted, empty ones where it is only asked for; 0 where there is no room. */
+function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
+  if (charging) {
+    const made = newCell(limit, hash, nowMs)
+    return made == 0 ? 0 : made + CELL_HEAD
+  }
+  // A peek says what a check would; the idle neighbours that it drops say nothing.
+  const isFull = limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys
+  return isFull && !makeRoom(limit, hash, nowMs) ? 0 : emptyStates
+}
+
+/** The general way: any rules, blocks, statistics, and a clock that is behind what a state has seen. */
+function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
+  const ruleCount = limit.ruleCount
+  let states = cell == 0 ? emptyStates : cell + CELL_HEAD
+
+  let binding = 0
+  let retryMs: i64 = 0
+  let chargedAtMs = nowMs
+  for (let index = 0; index < ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
+    let waitMs = algorithms.wait(rule, seen, timeMs, cost)
+    if (waitMs > 0) waitMs += skewMs
+    if (waitMs > retryMs) {
+      retryMs = waitMs
+      binding = index
+    }
+    chargedAtMs = max(chargedAtMs, timeMs)
+    store<f64>(verdict + VERDICT_RULES + <usize>index * VERDICT_RULE_BYTES, <f64>waitMs, 8)
+  }
+
+  let outcome = retryMs == 0 ? ADMITTED : DENIED
+  if (limit.blocks.count > 0) {
+    const until = blockedUntil(limit, hash)
+    if (until > nowMs) {
+      outcome = BLOCKED
+      retryMs = max(retryMs, until - nowMs)
+    }
+  }
+  if (outcome == DENIED && charging && limit.blockMs > 0) {
+    // Where as many keys are blocked as may be held, this one is only denied, and told the wait that is true.
+    if (setBlock(limit, hash, nowMs + limit.blockMs, nowMs)) retryMs = max(retryMs, limit.blockMs)
+  }
+
+  if (outcome == ADMITTED && cell == 0 && cost > 0) {
+    states = newStates(limit, hash, nowMs, charging)
+    if (states == 0) {
+      outcome = NO_ROOM
+      states = emptyStates
+    }
+  }
+  let delayMs: i64 = 0
+  if (outcome == ADMITTED) {
+    for (let index = 0; index < ruleCount; index++) {
+      const rule = ruleAt(limit, index)
+      const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
+      delayMs = max(delayMs, algorithms.delay(rule, seen, timeMs))
+      if (charging) algorithms.charge(rule, seen, timeMs, cost)
+    }
+  }
+
+  let leastRemaining: i64 = 0
+  for (let index = 0; index < ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
+    const remaining = algorithms.remaining(rule, seen, timeMs)
+    let resetMs = algorithms.reset(rule, seen, timeMs)
+    if (resetMs > 0) resetMs += skewMs
+    const out = verdict + VERDICT_RULES + <usize>index * VERDICT_RULE_BYTES
+    store<f64>(out, <f64>remaining)
+    store<f64>(out, <f64>resetMs, 16)
+    // The smallest share of the capacity binds: r/c < R/C ⇔ r·C < R·c, products below 2⁶².
+    if (outcome == ADMITTED) {
+      const least = ruleAt(limit, binding)
+      if (index == 0 || remaining * least.capacity < leastRemaining * rule.capacity) {
+        binding = index
+        leastRemaining = remaining
+      }
+    }
+  }
+  store<f64>(verdict, <f64>retryMs)
+  store<f64>(verdict, <f64>delayMs, 8)
+  store<f64>(verdict, <f64>binding, 16)
+  store<f64>(verdict, <f64>chargedAtMs, 24)
+  if (limit.keepsStats && charging) countDecision(limit.stats, limit.maxKeys, hash, outcome == ADMITTED, cost, nowMs)
+  return outcome
+}
+
+/** As a `decide` that charges, of which only is asked whether it admits. A denial stores nothing. */
+export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
+  if (cost == 0) return decide(limit, hash, 0, nowMs, true) == ADMITTED
+  if (cost > limit.maximumCost || (limit.blocks.count > 0 && blockedUntil(limit, hash) > nowMs)) return false
+  const cell = findCell(limit.cells, hash)
+  let states = cell == 0 ? emptyStates : cell + CELL_HEAD
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
+    if (algorithms.wait(rule, seen, timeMs, cost) > 0) return false
+  }
+  if (cell == 0) states = newStates(limit, hash, nowMs, true)
+  if (states == 0) return false
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
+    algorithms.charge(rule, seen, timeMs, cost)
+    // A decision looks at what is left then, and so heals what the charge moved too far ahead.
+    timeOf(rule, seen, nowMs, true)
+  }
+  if (limit.keepsStats) countDecision(limit.stats, limit.maxKeys, hash, true, cost, nowMs)
+  return true
+}

@@ -1,0 +1,55 @@
+import * as algorithms from "./algorithms"
+import { clearBlock } from "./block"
+import { dropCell, isIdle, seen, timeOf } from "./cell"
+import { Limit, ruleAt, stateAt } from "./limit"
+import { newCell } from "./room"
+import { noteReset } from "./stats"
+import { findCell } from "./table/find"
+import { CELL_HEAD } from "./table/table"
+
+/*
+ * What is used of a key's quota, changed without a question: charged, given back, forgotten.
+ */
+
+/** Takes units whatever is left, into debt if need be. False where there is no room for the key. */
+export function charge(limit: Limit, hash: u64, units: i64, nowMs: i64): bool {
+  if (units == 0) return true
+  let cell = findCell(limit.cells, hash)
+  if (cell == 0) cell = newCell(limit, hash, nowMs)
+  if (cell == 0) return false
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
+    algorithms.charge(rule, seen, timeMs, units)
+    // What was charged while the clock was behind may now lie too far ahead of it.
+    timeOf(rule, seen, nowMs, true)
+  }
+  return true
+}
+
+/** Gives back units of a charge made at `chargedAtMs`, as far as each rule's state still holds them. */
+export function refund(limit: Limit, hash: u64, units: i64, chargedAtMs: i64, nowMs: i64): void {
+  const cell = findCell(limit.cells, hash)
+  if (cell == 0) return
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
+    algorithms.refund(rule, seen, timeMs, chargedAtMs, units)
+    // A full quota has seen nothing, whatever the clock says.
+    if (algorithms.reset(rule, seen, timeMs) == 0) algorithms.release(rule, seen)
+    else timeOf(rule, seen, nowMs, true)
+  }
+  if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
+}
+
+/** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+export function resetKey(limit: Limit, hash: u64, nowMs: i64): bool {
+  let had = clearBlock(limit, hash)
+  const cell = findCell(limit.cells, hash)
+  if (cell) {
+    dropCell(limit, cell)
+    had = true
+  }
+  if (limit.keepsStats) noteReset(limit.stats, limit.maxKeys, hash, nowMs)
+  return had
+}

@@ -1,0 +1,22 @@
+import { isWhole, unfitWhole } from "../policy/check-fields.js"
+import type { Rule } from "../policy/policy.js"
+import { CostError } from "../types/errors.js"
+import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
+import { maximumCost } from "./require-cost.js"
+
+/** The error of a call that the core did not answer by a decision: of its cost, its time or its units. */
+export function outcomeError(
+  outcome: number,
+  rules: readonly Rule[],
+  key: string,
+  units: number,
+  nowMs: number,
+): CostError | RangeError {
+  if (outcome === OUTCOME.costAboveCapacity) return new CostError(key, units, maximumCost(rules))
+  return timeError(nowMs) ?? unfitWhole("take units", "units", units, 0, UNITS_MAX)
+}
+
+/** The error of a time that the core cannot compute with; `null` where it can. */
+export function timeError(nowMs: number): RangeError | null {
+  return isWhole(nowMs, 0, LATEST_MS) ? null : unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS)
+}

@@ -1,0 +1,31 @@
+import type { Core } from "./core.js"
+
+/** What a saved cell belongs to. */
+export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
+export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
+
+/** Nearly every saved cell fits. */
+export const CELL_ROOM = 4096
+
+/** Every cell of a limit that says something at `nowMs`, as bytes without a pointer in them, in no order. */
+export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: number): Uint8Array[] {
+  const { exports } = core
+  const cells: Uint8Array[] = []
+  let room = CELL_ROOM
+  let output = exports.memoryTake(room) >>> 0
+  exports.saveStart()
+  for (let cell = exports.saveNext(limit, kind, nowMs); cell !== 0; ) {
+    const bytes = exports.saveCell(limit, kind, cell, output, room) >>> 0
+    if (bytes > room) {
+      exports.memoryGive(output, room)
+      room = bytes
+      output = exports.memoryTake(room) >>> 0
+      if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
+      continue
+    }
+    cells.push(core.bytes.slice(output, output + bytes))
+    cell = exports.saveNext(limit, kind, nowMs)
+  }
+  exports.memoryGive(output, room)
+  return cells
+}

@@ -1,0 +1,55 @@
+import type { Policy } from "../src/policy/policy.js"
+import type { EdgeLimiterOptions } from "./edge-options.js"
+import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
+import type { Subject, Terms } from "./subject.js"
+
+/** Parts a tenant from a limit's name, which has no tab. */
+const TENANT_MARK = "\t"
+
+/** Where the keys of a limit are: the object of each, what it is told there, and under which name a denial is remembered. */
+export class KeyPlaces {
+  readonly #name: string
+  readonly #shards: number | undefined
+  readonly #owner: EdgeLimiterOptions["owner"]
+  readonly #subject: Omit<Subject, "key">
+  /** What is the same for all checks, as they send it. */
+  readonly terms: Terms
+  /** What names of objects are unique in. */
+  readonly scope: string
+
+  constructor(policy: Policy, { name, tenant, shards, owner, sync, jurisdiction }: EdgeLimiterOptions) {
+    const limitName = name ?? defaultName(policy)
+    this.#name = tenant === undefined ? limitName : `${encodeURIComponent(tenant)}${TENANT_MARK}${limitName}`
+    this.#shards = shards
+    this.#owner = owner
+    this.#subject = {
+      policy: policy.canonical,
+      ...(owner !== undefined && { limit: this.#name }),
+      ...(sync !== undefined && { sync }),
+    }
+    this.terms = JSON.stringify(this.#subject)
+    this.scope = `${jurisdiction ?? ""}\n`
+  }
+
+  /** The name of a key's object. */
+  objectOf(key: string): string {
+    if (this.#shards !== undefined) return shardObjectName(this.#name, shardOf(key, this.#shards), this.#shards)
+    if (this.#owner === undefined) return keyObjectName(this.#name, key)
+    return ownerObjectName(typeof this.#owner === "string" ? this.#owner : this.#owner(key))
+  }
+
+  subjectOf(key: string): Subject {
+    return { key, ...this.#subject }
+  }
+
+  /** The same for the same key of the same limit in the same objects. */
+  cacheName(key: string): string {
+    if (this.#shards === undefined && this.#owner === undefined) return `${this.scope}${this.#name}\n${key}`
+    return `${this.scope}${this.objectOf(key)}\n${this.#name}\n${key}`
+  }
+}
+
+function defaultName({ rules, canonical }: Policy): string {
+  const [rule] = rules
+  return rules.length === 1 && rule.name !== "default" ? rule.name : canonical
+}

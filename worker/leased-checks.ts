@@ -1,0 +1,123 @@
+import { requireKey } from "../src/engine/key-bytes.js"
+import { laterDenial } from "../src/limiter/denial-cache.js"
+import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
+import { LeasePool, type LeasePoolOptions, type Waited } from "../src/limiter/lease-pool.js"
+import { isLeaseReceipt } from "../src/limiter/lease-receipt.js"
+import type { Policy } from "../src/policy/policy.js"
+import type { Decision } from "../src/types/decision.js"
+import { StoreUnavailable } from "../src/types/errors.js"
+import type { Receipt } from "../src/types/receipt.js"
+import { giveBackIdle, waitForDraw } from "./lease-timers.js"
+
+/** How often a check waits for others' draws before it asks for itself. */
+const LEASE_TURNS = 8
+
+export interface LeasedChecksParts {
+  readonly lease: LeasePoolOptions
+  readonly policy: Policy
+  /** Asks a key's object for units. */
+  readonly draw: (key: string, request: DrawRequest) => Promise<Drawn>
+  /** Gives units back to the object that they are of. */
+  readonly giveBack: (unused: UnusedUnits) => Promise<void>
+  /** Lets what nobody waits for go on when the request that began it is over. */
+  readonly background: (work: Promise<unknown>) => void
+}
+
+/** A check that asks its key's object for units. */
+interface Drawing {
+  readonly request: DrawRequest
+  /** What the check was told already; `null` where it waits for the units. */
+  readonly spent: Decision | null
+  readonly askedAtMs: number
+}
+
+/** Checks that are answered from units that were drawn ahead, and draw more when they get low. */
+export class LeasedChecks {
+  readonly #parts: LeasedChecksParts
+  readonly #pool: LeasePool
+
+  constructor(parts: LeasedChecksParts) {
+    this.#parts = parts
+    this.#pool = new LeasePool(parts.lease)
+  }
+
+  /** Whether checks of a cost are answered from leases. */
+  takes(cost: number): boolean {
+    return this.#pool.takes(cost)
+  }
+
+  /**
+   * Spends units that are here, or draws some.
+   *
+   * @returns `null` where others' draws were waited for in vain: the check is to ask for itself
+   * @throws {KeyError} {StoreUnavailable}; as `draw`
+   */
+  async check(key: string, cost: number): Promise<Decision | null> {
+    requireKey(key)
+    let waited: Waited = "answered"
+    for (let turn = 0; turn < LEASE_TURNS; turn++) {
+      const askedAtMs = Date.now()
+      const spent = this.#pool.spend(key, cost, askedAtMs)
+      if (spent === null && typeof waited === "object" && waited.cost <= cost) {
+        return laterDenial(waited, this.#parts.policy, cost, 0)
+      }
+      const request = this.#pool.begin(key, spent === null ? cost : 0, askedAtMs)
+      this.#giveBack(this.#pool.takeEvicted())
+      if (request !== null) return this.#draw(key, { request, spent, askedAtMs })
+      if (spent !== null) return spent
+      waited = await waitForDraw(this.#pool, key, cost)
+      // Were every check that waited to ask for itself, an object with too much to do would get all the more.
+      if (waited === "lost") throw new StoreUnavailable("the Durable Object did not answer a draw in time")
+    }
+    return null
+  }
+
+  async #draw(key: string, { request, spent, askedAtMs }: Drawing): Promise<Decision> {
+    try {
+      const decision = this.#pool.end(key, request, await this.#parts.draw(key, request), askedAtMs)
+      this.#giveBackLater(key, askedAtMs)
+      return spent ?? decision
+    } catch (error) {
+      this.#pool.fail(request)
+      this.#giveBackLater(key, askedAtMs)
+      if (spent !== null) return spent
+      throw error
+    }
+  }
+
+  /**
+   * Settles a receipt, where it is of units from here.
+   *
+   * @param units given back or, where negative, charged on top
+   * @returns whether nothing is left to be done: else its object is to be asked
+   */
+  settle(receipt: Receipt, units: number): boolean {
+    return isLeaseReceipt(receipt) && this.#pool.settle(receipt, units, Date.now()) === "done"
+  }
+
+  /** The object that `settle` left the rest to was asked in vain: the receipt may be settled again. */
+  reopen(receipt: Receipt): void {
+    if (isLeaseReceipt(receipt)) this.#pool.reopen(receipt)
+  }
+
+  /** Ends all leases of a key, and gives back what is here. */
+  revoke(key: string): void {
+    this.#giveBack(this.#pool.revoke(key))
+  }
+
+  /** Forgets a key whose quota is made full. */
+  forget(key: string): void {
+    this.#pool.forget(key)
+  }
+
+  #giveBackLater(key: string, nowMs: number): void {
+    const { lease, giveBack, background } = this.#parts
+    if (this.#pool.hasUnused(key, nowMs)) background(giveBackIdle(this.#pool, key, lease.ttlMs, giveBack))
+  }
+
+  /** What cannot be given back stays charged, and comes back with time. */
+  #giveBack(unused: readonly UnusedUnits[]): void {
+    const { giveBack, background } = this.#parts
+    if (unused.length > 0) background(Promise.allSettled(unused.map((each) => giveBack(each))))
+  }
+}
