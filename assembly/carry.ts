@@ -1,6 +1,6 @@
 import * as algorithms from "./algorithms"
 import { seen, timeOf } from "./cell"
-import { SCHEDULE_BYTES } from "./hash"
+import { giveSchedule, shareSchedule } from "./hash"
 import { Limit, ruleAt, stateAt } from "./limit"
 import { insertCell } from "./table/insert"
 import { CELL_HEAD } from "./table/table"
@@ -46,6 +46,7 @@ export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
   to.stats = stats
   // Groups that move keep the number of the save that they were in last.
   to.saves = from.saves
-  memory.copy(to.schedule, from.schedule, SCHEDULE_BYTES)
+  giveSchedule(to.schedule)
+  to.schedule = shareSchedule(from.schedule)
   return true
 }

@@ -1,3 +1,5 @@
+import { allocate, free } from "./heap"
+
 /*
  * A keyed 64-bit hash of a key's bytes, its identity in a table.
  *
@@ -7,12 +9,16 @@
  * avalanche of MurmurHash3. The key words are derived from a random seed; nobody outside can aim at a bucket or
  * at another key's cell.
  *
- *   schedule   512 bytes of key + 16 for the second pass, then two 64-bit odd multipliers
+ *   schedule   512 bytes of key + 16 for the second pass, two 64-bit odd multipliers, the seed, how many limits hold it
+ *
+ * Limits of one seed hold the same schedule: ten thousand limits of a store need it once.
  */
 export const KEY_BYTES_MAX: usize = 512
 const BLOCK: usize = 16
 const MULTIPLIERS: usize = KEY_BYTES_MAX + BLOCK
-export const SCHEDULE_BYTES: usize = MULTIPLIERS + 16
+const SEED: usize = MULTIPLIERS + 16
+const HOLDERS: usize = SEED + 16
+const SCHEDULE_BYTES: usize = HOLDERS + 4
 
 /** 16 bytes of ones before 16 of zeros: loaded at 16 − n it masks the last n bytes of a block. */
 const tailMask = memory.data<u8>(
@@ -31,16 +37,41 @@ function splitMix(state: u64): u64 {
   return z ^ (z >> 31)
 }
 
-/** Fills a schedule from a 128-bit seed. */
-export function expandSeed(schedule: usize, seedLow: u64, seedHigh: u64): void {
+/** The schedule that was made last, for the next limit with its seed; 0 where nobody holds it any more. */
+let lastSchedule: usize = 0
+
+/** The schedule of a 128-bit seed, to be given back; 0 without memory. */
+export function takeSchedule(seedLow: u64, seedHigh: u64): usize {
+  const last = lastSchedule
+  if (last != 0 && load<u64>(last, SEED) == seedLow && load<u64>(last, SEED + 8) == seedHigh) return shareSchedule(last)
+  const schedule = allocate(SCHEDULE_BYTES)
+  if (schedule == 0) return 0
   let counter = seedLow
   const step = seedHigh | 1
-  for (let offset: usize = 0; offset < SCHEDULE_BYTES; offset += 8) {
+  for (let offset: usize = 0; offset < SEED; offset += 8) {
     counter += step
     store<u64>(schedule + offset, splitMix(splitMix(counter) ^ seedHigh))
   }
-  store<u64>(schedule + MULTIPLIERS, load<u64>(schedule + MULTIPLIERS) | 1)
-  store<u64>(schedule + MULTIPLIERS, load<u64>(schedule + MULTIPLIERS, 8) | 1, 8)
+  store<u64>(schedule, load<u64>(schedule, MULTIPLIERS) | 1, MULTIPLIERS)
+  store<u64>(schedule, load<u64>(schedule, MULTIPLIERS + 8) | 1, MULTIPLIERS + 8)
+  store<u64>(schedule, seedLow, SEED)
+  store<u64>(schedule, seedHigh, SEED + 8)
+  lastSchedule = schedule
+  return shareSchedule(schedule)
+}
+
+/** The same schedule for one limit more. */
+export function shareSchedule(schedule: usize): usize {
+  store<u32>(schedule, load<u32>(schedule, HOLDERS) + 1, HOLDERS)
+  return schedule
+}
+
+export function giveSchedule(schedule: usize): void {
+  const holders = load<u32>(schedule, HOLDERS) - 1
+  store<u32>(schedule, holders, HOLDERS)
+  if (holders > 0) return
+  if (schedule == lastSchedule) lastSchedule = 0
+  free(schedule, SCHEDULE_BYTES)
 }
 
 /** The hash of `length` bytes at `bytes`, 1 … 512; never 0. Reads up to 15 bytes past the end, and ignores them. */

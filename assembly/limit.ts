@@ -1,6 +1,6 @@
 import * as algorithms from "./algorithms"
 import { fitsAlone } from "./algorithms/arrival-time"
-import { SCHEDULE_BYTES, expandSeed } from "./hash"
+import { giveSchedule, takeSchedule } from "./hash"
 import { allocate, free } from "./heap"
 import { RULE_BYTES, RULE_FIELDS, Rule, readRule } from "./rule"
 import { STATE_BYTES } from "./state"
@@ -87,7 +87,7 @@ export function stateAt(states: usize, index: i32): usize {
 export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u64): Limit | null {
   const limit = changetype<Limit>(allocate(offsetof<Limit>()))
   const rules = allocate(<usize>ruleCount * RULE_BYTES)
-  const schedule = allocate(SCHEDULE_BYTES)
+  const schedule = takeSchedule(seedLow, seedHigh)
   const cells = allocate(offsetof<Table>())
   const blocks = allocate(offsetof<Table>())
   const stats = allocate(offsetof<Table>())
@@ -96,7 +96,6 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   limit.rules = rules
   limit.ruleCount = ruleCount
   limit.schedule = schedule
-  expandSeed(schedule, seedLow, seedHigh)
   limit.maximumCost = i64.MAX_VALUE
   for (let index = 0; index < ruleCount; index++) {
     readRule(ruleAt(limit, index), input + <usize>(index * RULE_FIELDS * 8))
@@ -130,7 +129,7 @@ export function freeLimit(limit: Limit): void {
   free(changetype<usize>(limit.cells), offsetof<Table>())
   free(changetype<usize>(limit.blocks), offsetof<Table>())
   free(changetype<usize>(limit.stats), offsetof<Table>())
-  free(limit.schedule, SCHEDULE_BYTES)
+  giveSchedule(limit.schedule)
   free(limit.rules, <usize>limit.ruleCount * RULE_BYTES)
   free(changetype<usize>(limit), offsetof<Limit>())
 }

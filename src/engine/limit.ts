@@ -15,11 +15,9 @@ import { outcomeError } from "./outcome-error.js"
 import { packedRoom, packKeys } from "./packed-keys.js"
 import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
 import { requireCosts } from "./require-cost.js"
-import { ruleFields } from "./rule-fields.js"
+import { policyFields } from "./rule-fields.js"
 import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
-
-export { SAVED, type SavedKind }
 
 /** Frees what a dropped limit held in a core that others still use. */
 const dropped = new FinalizationRegistry<{ core: Core; pointer: number }>(({ core, pointer }) => {
@@ -51,7 +49,7 @@ export class Limit {
 
   #make(policy: Policy): number {
     const { maxKeys, onFull, stats, seed } = this.#options
-    this.core.ruleFields.set(policy.rules.flatMap((rule) => ruleFields(rule, this.core.exports)))
+    this.core.ruleFields.set(policyFields(policy, this.core.exports))
     // Pointers are unsigned, and cross as i32: above 2 GB they would be negative.
     const limit = this.core.exports.limitNew(
       policy.rules.length,

@@ -1,4 +1,4 @@
-import type { Rule } from "../policy/policy.js"
+import type { Policy, Rule } from "../policy/policy.js"
 import type { CoreExports } from "./core-exports.js"
 
 const ANCHOR_FIRST = -1
@@ -20,11 +20,23 @@ function greatestCommonDivisor(a: number, b: number): number {
   return a
 }
 
+/** What the rules of a policy are in numbers: many limits may have the same one. */
+const knownFields = new WeakMap<Policy, readonly number[]>()
+
+/** The rules of a policy, one after the other, as `limitNew` reads them. */
+export function policyFields(policy: Policy, core: CoreExports): readonly number[] {
+  const known = knownFields.get(policy)
+  if (known !== undefined) return known
+  const fields = policy.rules.flatMap((rule) => ruleFields(rule, core))
+  knownFields.set(policy, fields)
+  return fields
+}
+
 /**
  * A rule as the eight numbers that the core reads: algorithm, capacity, N, P, period, offset, step amount, step time.
  * N/P is the rate in units per millisecond in lowest terms.
  */
-export function ruleFields(rule: Rule, core: CoreExports): readonly number[] {
+function ruleFields(rule: Rule, core: CoreExports): readonly number[] {
   const divisor = greatestCommonDivisor(rule.limit, rule.periodMs)
   return [
     algorithmNumber(rule, core),

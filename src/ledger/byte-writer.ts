@@ -1,7 +1,7 @@
 const encoder = new TextEncoder()
 const FIRST_BYTES = 256
 /** Up to this length a loop is the fastest way for ASCII; one byte tells it. */
-const LOOP_MAX = 64
+const LOOP_MAX = 127
 
 /** Appends numbers and texts to a buffer that grows. Integers are little-endian; `varint` is LEB128 up to 2^53. */
 export class ByteWriter {

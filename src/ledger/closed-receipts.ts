@@ -8,9 +8,12 @@ export type ClosedReceipt = readonly [id: string, chargedAtMs: number]
  * by the hours of their charges: so what is forgotten follows from the log, and telling it does not cost their number.
  */
 export class ClosedReceipts {
-  readonly #chargedAtMs = new Map<string, number>()
-  /** The latest charge of each hour, by the hour's number. */
-  readonly #latestOfHour = new Map<number, number>()
+  /** Made with the first one: most limits of many settle nothing. */
+  #settled: {
+    readonly chargedAtMs: Map<string, number>
+    /** The latest charge of each hour, by the hour's number. */
+    readonly latestOfHour: Map<number, number>
+  } | null = null
   #closedBeforeMs = 0
   #save: { readonly receipts: Iterator<[string, number]>; left: number } | null = null
 
@@ -20,7 +23,7 @@ export class ClosedReceipts {
   }
 
   has(receiptId: string): boolean {
-    return this.#chargedAtMs.has(receiptId)
+    return this.#settled?.chargedAtMs.has(receiptId) ?? false
   }
 
   /**
@@ -41,9 +44,11 @@ export class ClosedReceipts {
 
   /** Puts a receipt back that `entries` or a save told. */
   restore(id: string, chargedAtMs: number): void {
-    this.#chargedAtMs.set(id, chargedAtMs)
+    this.#settled ??= { chargedAtMs: new Map(), latestOfHour: new Map() }
+    this.#settled.chargedAtMs.set(id, chargedAtMs)
+    const { latestOfHour } = this.#settled
     const hour = Math.floor(chargedAtMs / HOUR_MS)
-    this.#latestOfHour.set(hour, Math.max(chargedAtMs, this.#latestOfHour.get(hour) ?? 0))
+    latestOfHour.set(hour, Math.max(chargedAtMs, latestOfHour.get(hour) ?? 0))
   }
 
   /** From now on no receipt of before a time can be settled. */
@@ -52,17 +57,19 @@ export class ClosedReceipts {
   }
 
   entries(): Iterable<ClosedReceipt> {
-    return this.#chargedAtMs
+    return this.#settled?.chargedAtMs ?? []
   }
 
   /** Forgets those of the hours that are too old at a time, and starts to save the others: `saveSome` tells them. */
   beginSave(nowMs: number, keepMs: number): void {
-    for (const [hour, latestMs] of this.#latestOfHour) {
+    if (this.#settled === null) return
+    const { chargedAtMs, latestOfHour } = this.#settled
+    for (const [hour, latestMs] of latestOfHour) {
       if ((hour + 1) * HOUR_MS + keepMs > nowMs) continue
-      this.#latestOfHour.delete(hour)
+      latestOfHour.delete(hour)
       this.closeBefore(latestMs + 1)
     }
-    this.#save = { receipts: this.#chargedAtMs.entries(), left: this.#chargedAtMs.size }
+    this.#save = { receipts: chargedAtMs.entries(), left: chargedAtMs.size }
   }
 
   /** Up to so many of those that were there when the save was begun; `null` at the end. */
@@ -77,7 +84,7 @@ export class ClosedReceipts {
       const receipt: ClosedReceipt = save.receipts.next().value
       save.left -= 1
       // It cannot be settled any more, whether it is known or not.
-      if (receipt[1] < this.#closedBeforeMs) this.#chargedAtMs.delete(receipt[0])
+      if (receipt[1] < this.#closedBeforeMs) this.#settled!.chargedAtMs.delete(receipt[0])
       else some.push(receipt)
     }
     return some

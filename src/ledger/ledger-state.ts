@@ -157,7 +157,7 @@ export class LedgerState {
   noteStore({ op, timeMs, sync }: StoreRecord): void {
     for (const limit of this.#byName.values()) {
       if (op === "open" && this.#sync !== SYNC_NUMBER.always) limit.receipts.closeBefore(timeMs)
-      limit.ahead = new Map()
+      limit.ahead = null
     }
     this.#sync = sync
   }
@@ -231,7 +231,7 @@ export class LedgerState {
         keys.reset(key, timeMs)
         break
       case "ahead":
-        limit.ahead.set(key, record.units)
+        limit.grantAhead(key, record.units)
         return
     }
     if (this.#keepsNames) limit.noteName(key)

@@ -110,7 +110,7 @@ export class Ledger {
     const sync = SYNC_NUMBER[this.#durability.sync]
     if (sync === SYNC_NUMBER.always && this.#state.sync === SYNC_NUMBER.always) return
     for (const limit of this.#state.limits) {
-      for (const [key, units] of limit.ahead) {
+      for (const [key, units] of limit.ahead ?? []) {
         // No more than fits was admitted; one more, since what remains is told rounded down.
         const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
         this.charge(limit, key, Math.min(units, fits), timeMs)
@@ -289,7 +289,7 @@ export class Ledger {
 
   #admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
     return this.#durability.admissionWaits(limit, key, cost, (units) => {
-      this.#state.limitAt(limit.number)!.ahead.set(key, units)
+      this.#state.limitAt(limit.number)!.grantAhead(key, units)
       this.#append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
     })
   }

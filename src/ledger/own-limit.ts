@@ -1,6 +1,6 @@
 import type { Core } from "../engine/core.js"
-import { SAVED } from "../engine/limit.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
+import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
@@ -50,7 +50,7 @@ export class OwnLimit implements LedgerLimit {
   readonly receipts = new ClosedReceipts()
   readonly told = new ToldAdmissions()
   /** Units of a key that may have been admitted beyond what the log tells. */
-  ahead = new Map<string, number>()
+  ahead: Map<string, number> | null = null
   /** The keys that were decided about, where names are kept. */
   readonly names = new Set<string>()
   /** Those that were noted since a compaction began that may forget names, until it has looked at them. */
@@ -80,6 +80,12 @@ export class OwnLimit implements LedgerLimit {
       issuerId: `${issuerId}.${this.number}`,
       sharesCore: true,
     })
+  }
+
+  /** Notes a block of units of a key. */
+  grantAhead(key: string, units: number): void {
+    this.ahead ??= new Map()
+    this.ahead.set(key, units)
   }
 
   noteName(key: string): void {

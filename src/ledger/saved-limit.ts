@@ -1,4 +1,4 @@
-import { SAVED, type SavedKind } from "../engine/limit.js"
+import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
 import type { ByteWriter } from "./byte-writer.js"
@@ -47,7 +47,7 @@ export class SavedLimit {
     this.#writer = writer
     this.#nowMs = nowMs
     const { number, name, keys, receipts, names } = limit
-    limit.ahead = new Map()
+    limit.ahead = null
     receipts.beginSave(nowMs, settleWithinMs(keys.policy))
     limit.told.beginSave(nowMs, ({ id, key, cost, charge, chargedAtMs }) => {
       const piece = this.#begin(PIECE.admission)
@@ -177,7 +177,7 @@ export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number
   for (let left = reader.varint(); left > 0; left--) limit.receipts.restore(reader.text(), reader.f64())
   if (format > 1) {
     for (let told = reader.varint(); told > 0; told--) limit.told.restore(readAdmission(reader))
-    for (let ahead = reader.varint(); ahead > 0; ahead--) limit.ahead.set(reader.text(), reader.varint())
+    for (let ahead = reader.varint(); ahead > 0; ahead--) limit.grantAhead(reader.text(), reader.varint())
   }
   for (const kind of Object.values(SAVED)) {
     if (!keys.loadEach(kind, reader.varint(), () => reader.block())) throw new MalformedBytes("a cell is not one")

@@ -1,4 +1,4 @@
-import type { SavedKind } from "../engine/limit.js"
+import type { SavedKind } from "../engine/saved-cells.js"
 import { ByteWriter } from "./byte-writer.js"
 import { sameBytes } from "./envelope.js"
 import type { LedgerState } from "./ledger-state.js"
@@ -62,7 +62,7 @@ function textOf(state: LedgerState): Uint8Array {
       writer.varint(charge)
       writer.f64(chargedAtMs)
     }
-    for (const [key, units] of ahead) {
+    for (const [key, units] of ahead ?? []) {
       writer.text(key)
       writer.varint(units)
     }

@@ -31,7 +31,8 @@ interface Saving {
  */
 export class ToldAdmissions {
   readonly #most: number
-  readonly #byName = new Map<string, Told>()
+  /** Made with the first one: most limits of many are told none. */
+  #byName: Map<string, Told> | null = null
   #next = 0
   #saving: Saving | null = null
 
@@ -42,40 +43,49 @@ export class ToldAdmissions {
 
   /** The admission under this id and key, while it may be told again. */
   find(id: string, key: string, nowMs: number): ToldAdmission | undefined {
-    const admission = this.#byName.get(nameOf(id, key))?.admission
+    const admission = this.#byName?.get(nameOf(id, key))?.admission
     return admission === undefined || isTooOld(admission, nowMs) ? undefined : admission
   }
 
   add(admission: ToldAdmission, nowMs: number): void {
     // Taken out first, so that no other one goes for it.
-    this.#delete(nameOf(admission.id, admission.key))
-    for (const [name, oldest] of this.#byName) {
-      if (!isTooOld(oldest.admission, nowMs) && this.#byName.size < this.#most) break
-      this.#delete(name)
+    const byName = this.#named
+    this.#delete(byName, nameOf(admission.id, admission.key))
+    for (const [name, oldest] of byName) {
+      if (!isTooOld(oldest.admission, nowMs) && byName.size < this.#most) break
+      this.#delete(byName, name)
     }
     this.restore(admission)
   }
 
   /** Puts one back that `entries` or a save told, as the newest. */
   restore(admission: ToldAdmission): void {
+    const byName = this.#named
     const name = nameOf(admission.id, admission.key)
-    this.#delete(name)
-    this.#byName.set(name, { admission, number: this.#next++ })
+    this.#delete(byName, name)
+    byName.set(name, { admission, number: this.#next++ })
   }
 
-  #delete(name: string): void {
+  get #named(): Map<string, Told> {
+    this.#byName ??= new Map()
+    return this.#byName
+  }
+
+  #delete(byName: Map<string, Told>, name: string): void {
     const saving = this.#saving
     if (saving !== null) {
-      const told = this.#byName.get(name)
+      const told = byName.get(name)
       // One that goes before its turn is told now: whoever reads them lets go of it at the same moment.
       if (told !== undefined && told.number >= saving.from && told.number < saving.end) saving.tell(told.admission)
     }
-    this.#byName.delete(name)
+    byName.delete(name)
   }
 
   /** All that may be told again at a time, the oldest first. */
   entries(nowMs: number): ToldAdmission[] {
-    return Array.from(this.#byName.values(), ({ admission }) => admission).filter((told) => !isTooOld(told, nowMs))
+    return Array.from(this.#byName?.values() ?? [], ({ admission }) => admission).filter(
+      (told) => !isTooOld(told, nowMs),
+    )
   }
 
   /**
@@ -84,8 +94,10 @@ export class ToldAdmissions {
    * @param tell hears of each
    */
   beginSave(nowMs: number, tell: (admission: ToldAdmission) => void): void {
-    for (const [name, { admission }] of this.#byName) if (isTooOld(admission, nowMs)) this.#byName.delete(name)
-    const told: Iterator<Told, undefined> = this.#byName.values()
+    const byName = this.#byName
+    if (byName === null) return
+    for (const [name, { admission }] of byName) if (isTooOld(admission, nowMs)) byName.delete(name)
+    const told: Iterator<Told, undefined> = byName.values()
     this.#saving = { told, tell, end: this.#next, from: 0 }
   }
 

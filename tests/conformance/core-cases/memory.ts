@@ -33,6 +33,54 @@ export const memoryCases: readonly CoreCase[] = [
     },
   },
   {
+    name: "limitFree: limits of one seed and of others live and go in any order, and a carried one keeps its keys",
+    run(core) {
+      const host = new CoreHost(core)
+      const { exports } = host
+      const before = exports.allocatedBytes()
+      const seeds = [
+        [1, 2, 3, 4],
+        [1, 2, 3, 4],
+        [1, 2, 3, 5],
+        [1, 2, 3, 4],
+        [9, 2, 3, 4],
+        [1, 2, 3, 5],
+      ] as const
+      const limits = seeds.map((seed) => host.limit([HOUR], { seed }))
+      const remaining = (limit: number, key: string) => {
+        host.peek(limit, key, 1, NOW_MS)
+        return host.verdict().rules[0]![0]
+      }
+      for (const limit of limits) for (let i = 0; i < 50; i++) host.check(limit, `key ${i}`, 1 + (i % 3), NOW_MS)
+      // What is carried over to a limit of another seed keeps its own.
+      const carried = host.limit([HOUR], { seed: [7, 7, 7, 7] })
+      same(exports.limitCarry(limits[0]!, carried, NOW_MS), 1, "what is carried")
+      limits.push(carried)
+      for (const gone of [0, 3, 1, 4]) {
+        exports.limitFree(limits[gone]!)
+        limits[gone] = 0
+        for (const limit of limits.filter((each) => each !== 0)) {
+          for (let i = 0; i < 50; i++) same(remaining(limit, `key ${i}`), 2 - (i % 3), `what is left of key ${i}`)
+        }
+      }
+      limits.push(host.limit([HOUR], { seed: [1, 2, 3, 4] }))
+      for (const limit of limits) exports.limitFree(limit)
+      same(exports.allocatedBytes(), before, "the memory at last")
+    },
+  },
+  {
+    name: "limitNew: ten thousand limits of one seed hold little each",
+    run(core) {
+      const host = new CoreHost(core)
+      const { exports } = host
+      const before = exports.allocatedBytes()
+      const limits = Array.from({ length: 10_000 }, () => host.limit([HOUR], { keepsStats: 1 }))
+      isTrue(exports.allocatedBytes() - before < 640 * limits.length, "less than 640 bytes a limit")
+      for (const limit of limits) exports.limitFree(limit)
+      same(exports.allocatedBytes(), before, "the memory at last")
+    },
+  },
+  {
     name: "limitFree: memory that was freed is used again",
     run(core) {
       const host = new CoreHost(core)
