@@ -38,9 +38,6 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard in Chromium", () => {
     expect(response.headers.get("content-security-policy")).toMatch(/default-src 'none'.*frame-ancestors 'none'/)
     expect(response.headers.get("x-frame-options")).toBe("DENY")
     expect(response.headers.get("content-type")).toContain("text/html")
-    for (const path of ["/dashboard/../sluice.db", "/dashboard/%2e%2e/_headers", "/dashboard/nothing.js"]) {
-      expect((await fetch(url + path)).status).toBeGreaterThanOrEqual(400)
-    }
   })
 
   test("a wrong token is told, and the right one lets in without a trace in the address", async () => {
