@@ -47,9 +47,10 @@ function findCommand(args: readonly string[], commands: readonly Command[]): Com
 }
 
 /** Where a command asks only a folder or only a server, and the option names the other: what is allowed. */
-function placeOf({ asks }: Command, option: string): string | null {
-  if (asks === "folder" && (option === "server" || option === "token"))
-    return " here, allowed is a data folder, --data-dir"
+function placeOf({ asks, whyFolder = "" }: Command, option: string): string | null {
+  if (asks === "folder" && (option === "server" || option === "token")) {
+    return ` here: ${whyFolder}, allowed is a data folder, --data-dir`
+  }
   return asks === "server" && option === "data-dir" ? " here, allowed is a server, --server URL" : null
 }
 

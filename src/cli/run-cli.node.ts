@@ -50,7 +50,7 @@ export async function runCli(
     }
     let opened: Promise<Target> | null = null
     const target = () => {
-      opened ??= openTarget({ options, terminal }, command.asks ?? "limits")
+      opened ??= openTarget({ options, terminal }, command)
       return opened
     }
     try {

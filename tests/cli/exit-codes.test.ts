@@ -96,7 +96,10 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["log verify --data-dir FILE/none", "it is no data folder"],
   ["log compact --data-dir FILE/none", "it is no data folder"],
   ["log export --format xml", "allowed is one of jsonl, csv"],
-  ["log export --server http://127.0.0.1:1", "allowed is a data folder"],
+  [
+    "log export --server http://127.0.0.1:1",
+    '"--server" is no option here: a server tells no log as a whole, and on Workers each key has its own, allowed is a data folder',
+  ],
   ["repair --yes --data-dir FILE/none", "it is no data folder"],
   ["repair --server http://127.0.0.1:1", '"--server" is no option'],
   ["doctor --data-dir FILE/none", "it is no data folder"],
@@ -172,6 +175,18 @@ describe("exit codes", () => {
     expect(told).toEqual(await sluice("limit", "add", "--help"))
     expect(told).toEqual(await sluice("limit", "help", "add"))
     expect(told).toMatchObject({ code: 0, out: expect.stringContaining("sluice limit add NAME POLICY") })
+  })
+
+  test("log export asks no folder by default where a server is set for all commands", async () => {
+    const env = { SLUICE_SERVER: "http://127.0.0.1:1" }
+    expect(await run(["log", "export"], { env })).toEqual({
+      code: 2,
+      out: "",
+      err: expect.stringContaining("Cannot ask SLUICE_SERVER: a server tells no log as a whole"),
+    })
+    const folder = scratch.file("data")
+    expect((await run(["log", "export", "--data-dir", folder], { env })).code).toBe(0)
+    expect((await run(["log", "export"], { env: { ...env, SLUICE_DATA_DIR: folder } })).code).toBe(0)
   })
 
   test("every command is among those that were given bad input", () => {
