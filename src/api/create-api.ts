@@ -46,10 +46,10 @@ export interface ApiOptions {
   readonly givenNames?: ReadonlySet<string>
   /**
    * Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. `null`:
-   * the limits tell of them themselves.
+   * the limits tell of them themselves. What it throws goes to `onError`: the decision stands, and is answered.
    */
   readonly onDecision?: ApiContext["onDecision"]
-  /** Told how many checks the store failed to decide; default counts them. */
+  /** Told how many checks the store failed to decide; default counts them. What it throws goes to `onError`. */
   readonly onFailure?: ApiContext["onFailure"]
   /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
   readonly collect?: () => Awaitable<Metrics>
@@ -57,9 +57,12 @@ export interface ApiOptions {
   readonly keepCountsMs?: number
   /** Answers `/v1/events` where the stream is elsewhere. */
   readonly eventSource?: (request: ApiRequest) => Promise<Response>
-  /** Told of each request when it is answered: the endpoint's path without any key, `null` where there is none. */
+  /**
+   * Told of each request when it is answered: the endpoint's path without any key, `null` where there is none. What it
+   * throws goes to `onError`.
+   */
   readonly onAnswer?: (method: string, endpoint: string | null, status: number, seconds: number) => void
-  /** Told of what failed inside. Default the console. */
+  /** Told of what failed inside; must not throw. Default the console. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -80,13 +83,14 @@ export interface Api {
  */
 export function createApi(options: ApiOptions): Api {
   const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
-  const { metrics = new Metrics(), events = new EventStream() } = options
+  const { metrics = new Metrics(), events = new EventStream({ onError }) } = options
   const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision = count } = options
   const { givenNames = new Set(), onFailure = (checks: number) => metrics.failed(checks) } = options
   const startedAtMs = clock.now()
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
-    ...{ onDecision, onFailure, givenNames, eventSource, recent: new RecentIds() },
+    ...{ onDecision: onDecision && guarded(onDecision), onFailure: guarded(onFailure) },
+    ...{ givenNames, eventSource, recent: new RecentIds() },
     collect: kept(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: kept(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
   }
@@ -104,7 +108,18 @@ export function createApi(options: ApiOptions): Api {
     if (decision.cost > 0) events.push(decision, name, nowMs)
   }
 
-  const { onAnswer } = options
+  /** Whoever hears of what was decided cannot change what is answered. */
+  function guarded<Told extends unknown[]>(hear: (...told: Told) => void): (...told: Told) => void {
+    return (...told) => {
+      try {
+        hear(...told)
+      } catch (error) {
+        onError(error)
+      }
+    }
+  }
+
+  const onAnswer = options.onAnswer && guarded(options.onAnswer)
   const handle = onAnswer === undefined ? answer : answerAndTell
 
   async function answerAndTell(request: ApiRequest): Promise<ApiAnswer> {

@@ -1,10 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import { setImmediate as nextTurn } from "node:timers/promises"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
+import { type Asked, Connection } from "./connection.node.js"
 import type { Api } from "./create-api.js"
 import { NodeRequest } from "./node-request.node.js"
-import { RequestLine } from "./request-line.node.js"
+import { problemAnswer } from "./problem-answer.js"
+import { RequestError } from "./request-error.js"
 import { Turn } from "./turn.node.js"
+import { parserProblem, UnreadableRequest } from "./unreadable-request.node.js"
 
 export interface ListenOptions {
   readonly host: string
@@ -14,21 +18,29 @@ export interface ListenOptions {
   readonly maxConnections?: number
   /** How long what is being answered may take after `close`, ms; default 10 s. */
   readonly drainMs?: number
+  /** How long a request may take to arrive, ms; default 30 s. Its head: a third of that. */
+  readonly arrivalMs?: number
 }
 
 export interface Listening {
   readonly url: string
-  /** Takes no more requests, answers those it has, and ends streams. */
+  /**
+   * Takes no more connections, answers what was asked on those it has, and ends streams. The last answer on a connection
+   * says that it is closed; one on which nothing comes for a quarter of a second is closed too.
+   */
   close(): Promise<void>
 }
 
 const MAX_HEADER_BYTES = 16_384
 const MAX_HEADERS = 100
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 30_000
+const ARRIVAL_MS = 30_000
+/** How often Node looks whether the time of a request is up. */
+const LOOK_MS = 1_000
 const KEEP_ALIVE_MS = 65_000
-/** What a client gets to read its last answer before its connection is cut. */
-const LAST_BYTES_MS = 100
+/** The most connections that wait to be accepted. */
+const BACKLOG = 511
+/** How long a connection may be silent after `close` before it is ended: what is on its way then is answered. */
+const QUIET_MS = 250
 
 /** Where the API answers what it does not know itself, such as a page; `null` where nobody does. */
 export type Fallback = (request: ApiRequest) => ApiAnswer | null
@@ -39,71 +51,87 @@ export type Fallback = (request: ApiRequest) => ApiAnswer | null
  * @param pages asked first: what it answers needs no token
  */
 export async function listen(api: Api, options: ListenOptions, pages?: Fallback): Promise<Listening> {
-  const { host, port, maxConnections = 4096, drainMs = 10_000 } = options
+  const { host, port, maxConnections = 4096, drainMs = 10_000, arrivalMs = ARRIVAL_MS } = options
   const streams = new Set<AbortController>()
+  const connections = new Map<Socket, Connection>()
   let isClosing = false
-  let answering = 0
-  let tellAnswered = () => {}
 
-  function answered(): Promise<void> {
-    if (answering === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      tellAnswered = resolve
-    })
-  }
-
-  function noteAnswered(): void {
-    answering--
-    if (answering === 0) tellAnswered()
-  }
-
-  async function answer(request: NodeRequest, line: RequestLine): Promise<void> {
-    const { incoming, response } = request
+  async function answer(asked: Asked, connection: Connection): Promise<void> {
+    if (asked instanceof UnreadableRequest) return connection.end(asked.answer())
+    const { incoming, response } = asked
     try {
-      if (line.isRefused) return void response.destroy()
-      if (hasSeveralHosts(incoming)) {
-        // Node's parser takes the first (RFC 9112, section 3.2), another one may take the last.
-        line.isRefused = true
-        return void response.writeHead(400, { Connection: "close", "Content-Length": 0 }).end()
+      const refusal = refusalOf(incoming)
+      const answer = refusal !== null ? problemAnswer(refusal) : (pages?.(asked) ?? (await api.handle(asked)))
+      const isLast =
+        refusal !== null ||
+        !response.shouldKeepAlive ||
+        // What may last for hours shares its connection with nothing after it.
+        answer.body instanceof ReadableStream ||
+        // A body that was not read to its end stands before the next request.
+        (!incoming.complete && asked.hasBody) ||
+        // What was asked before the client could know of the end is still answered.
+        (isClosing && !connection.hasMore)
+      if (isLast) {
+        connection.answerNoMore()
+        response.setHeader("Connection", "close")
       }
-      const answer = pages?.(request) ?? (await api.handle(request))
-      if (isClosing) response.setHeader("Connection", "close")
-      // A body that was not read to its end stands before the next request.
-      if (!incoming.complete && request.hasBody) response.setHeader("Connection", "close")
-      if (answer.body instanceof ReadableStream) await stream(answer, answer.body, response)
-      else send(answer, answer.body, response)
+      if (answer.body instanceof ReadableStream) {
+        if (isClosing) endStreams()
+        await stream(answer, answer.body, response, connection.noteSending())
+      } else {
+        send(answer, answer.body, response, connection.noteSending())
+      }
     } catch {
       response.destroy()
     } finally {
-      const isSent = response.writableEnded && response.writableLength === 0
-      if (isSent || response.closed) noteAnswered()
-      else response.once("close", noteAnswered)
-      line.next()
+      connection.next()
     }
+  }
+
+  function endStreams(): void {
+    for (const stream of streams) stream.abort()
   }
 
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: Math.ceil(arrivalMs / 3),
+    requestTimeout: arrivalMs,
+    connectionsCheckingInterval: Math.min(arrivalMs, LOOK_MS),
     keepAliveTimeout: KEEP_ALIVE_MS,
     noDelay: true,
+    // Refused with the others, and with a body that says why.
+    requireHostHeader: false,
   })
-  const lines = new WeakMap<Socket, RequestLine>()
-  const turn = new Turn((request: NodeRequest) => {
-    const { socket } = request.incoming
-    let line = lines.get(socket)
-    if (line === undefined) {
-      line = new RequestLine(answer)
-      lines.set(socket, line)
-    }
-    line.take(request)
+  const turn = new Turn((asked: Asked) => connections.get(asked.socket)?.take(asked))
+  server.on("connection", (socket) => {
+    connections.set(socket, new Connection(socket, answer))
+    socket.once("close", () => connections.delete(socket))
   })
   const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
-    answering++
-    turn.add(new NodeRequest(incoming, response, streams))
+    const request = new NodeRequest(incoming, response, streams)
+    connections.get(incoming.socket)?.noteHead(request)
+    turn.add(request)
   }
   server.on("request", onRequest)
+  server.on("checkExpectation", onRequest)
+  server.on("connect", ({ socket }) => {
+    socket.resume()
+    turn.add(new UnreadableRequest(socket, new RequestError(405, "Cannot serve the request: CONNECT is not allowed.")))
+  })
+  server.on("clientError", (error: NodeJS.ErrnoException, duplex) => {
+    const socket = duplex as Socket
+    const connection = connections.get(socket)
+    // Nobody is there any more, or nobody reads on.
+    if (connection === undefined || error.syscall !== undefined) return void socket.destroy()
+    if (connection.isLast) return
+    const problem = parserProblem(error)
+    if (connection.unfinished !== null) connection.unfinished.failBody(problem)
+    // Who never asked anything waits for no answer.
+    else if (socket.bytesRead === 0) connection.end()
+    else turn.add(new UnreadableRequest(socket, problem))
+  })
+  // A request that comes just as the time is up finds a connection that is closed, not one that is reset.
+  server.on("timeout", (socket) => connections.get(socket)?.end())
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.
   server.on("checkContinue", (incoming, response) => {
     if (!(Number(incoming.headers["content-length"]) > 65_536)) response.writeContinue()
@@ -116,50 +144,93 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
-    server.listen({ host, port }, () => resolve())
+    server.listen({ host, port, backlog: BACKLOG }, () => resolve())
   })
   const { address, port: bound, family } = server.address() as AddressInfo
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,
     async close() {
       isClosing = true
-      for (const stream of streams) stream.abort()
+      endStreams()
+      await acceptWaiting(server)
+      // Node would cut them at once, with what they are about to ask.
+      server.closeIdleConnections = () => {}
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-      server.closeIdleConnections()
+      const endQuiet = () => {
+        for (const connection of connections.values()) connection.endIfQuiet()
+      }
+      endQuiet()
+      const sweep = setInterval(endQuiet, QUIET_MS)
       const patience = setTimeout(() => server.closeAllConnections(), drainMs)
-      // A connection that has asked nothing yet is not idle to Node; once all are answered nobody is waited for.
-      await answered()
-      const last = setTimeout(() => server.closeAllConnections(), LAST_BYTES_MS)
       await closed
+      clearInterval(sweep)
       clearTimeout(patience)
-      clearTimeout(last)
     },
   }
 }
 
-function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
+/**
+ * Lets those in who had connected by now: the kernel resets what waits where a socket that listens is closed. A turn of
+ * the event loop accepts one, and the first may be over already.
+ */
+async function acceptWaiting(server: Server): Promise<void> {
+  let quietTurns = 0
+  const onConnection = () => {
+    quietTurns = 0
+  }
+  server.on("connection", onConnection)
+  for (let turns = 0; turns <= BACKLOG && quietTurns < 2; turns++) {
+    quietTurns++
+    await nextTurn()
+  }
+  server.off("connection", onConnection)
+}
+
+/** What Node's parser lets pass, and another one before it may read in another way. */
+function refusalOf({ headers, rawHeaders, httpVersion }: IncomingMessage): RequestError | null {
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") {
+    return new RequestError(400, "Cannot read the request: its version is not allowed, allowed is HTTP/1.1.")
+  }
+  const hosts = hostsIn(rawHeaders)
+  // RFC 9112, section 3.2. Of several, the parser takes the first, another one may take the last.
+  if (hosts > 1 || (hosts === 0 && httpVersion === "1.1")) {
+    return new RequestError(400, `Cannot read the request: it has ${hosts} Host fields, allowed is one.`)
+  }
+  const { expect } = headers
+  if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
+    return new RequestError(417, "Cannot read the request: what it expects is not known, allowed is 100-continue.")
+  }
+  return null
+}
+
+function hostsIn(rawHeaders: readonly string[]): number {
   let hosts = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
     if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === "host") hosts += 1
   }
-  return hosts > 1
+  return hosts
 }
 
-function send({ status, headers }: ApiAnswer, body: string | Uint8Array | null, response: ServerResponse): void {
+function send(
+  { status, headers }: ApiAnswer,
+  body: string | Uint8Array | null,
+  response: ServerResponse,
+  noteSent: () => void,
+): void {
   const length = body === null ? 0 : Buffer.byteLength(body)
   response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
-  response.end(response.req.method === "HEAD" ? null : body)
+  response.end(response.req.method === "HEAD" ? null : body, noteSent)
 }
 
-/** What may last for hours shares its connection with nothing after it. */
 async function stream(
   { status, headers }: ApiAnswer,
   body: ReadableStream<Uint8Array>,
   response: ServerResponse,
+  noteSent: () => void,
 ): Promise<void> {
-  response.writeHead(status, { ...headers, Connection: "close" })
+  response.writeHead(status, headers)
   if (response.req.method === "HEAD") {
-    response.end()
+    response.end(noteSent)
     return body.cancel()
   }
   response.flushHeaders()
@@ -175,5 +246,5 @@ async function stream(
       })
     }
   }
-  response.end()
+  response.end(noteSent)
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { ApiRequest } from "./api-request.js"
 import { tooLarge } from "./fetch-request.js"
 import { RequestError } from "./request-error.js"
@@ -15,6 +16,8 @@ export class NodeRequest implements ApiRequest {
   readonly incoming: IncomingMessage
   readonly response: ServerResponse
   readonly #streams: Set<AbortController>
+  #failure: RequestError | null = null
+  #tellFailure: (failure: RequestError) => void = () => {}
 
   /** @param streams where the signal of each answer that streams is to be found while it does */
   constructor(incoming: IncomingMessage, response: ServerResponse, streams: Set<AbortController>) {
@@ -31,6 +34,10 @@ export class NodeRequest implements ApiRequest {
     const mark = target.indexOf("?")
     this.path = mark < 0 ? target : target.slice(0, mark)
     this.query = mark < 0 ? "" : target.slice(mark + 1)
+  }
+
+  get socket(): Socket {
+    return this.incoming.socket
   }
 
   get host(): string | null {
@@ -65,6 +72,12 @@ export class NodeRequest implements ApiRequest {
     return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value
   }
 
+  /** Ends the reading of a body that cannot be read on. */
+  failBody(failure: RequestError): void {
+    this.#failure = failure
+    this.#tellFailure(failure)
+  }
+
   body(maxBytes: number): string | Promise<string> {
     const { incoming } = this
     if (Number(incoming.headers["content-length"]) > maxBytes) throw tooLarge(maxBytes)
@@ -78,14 +91,16 @@ export class NodeRequest implements ApiRequest {
 
   #bodyToCome(maxBytes: number): Promise<string> {
     const { incoming } = this
+    if (this.#failure !== null) throw this.#failure
     if (incoming.closed) throw endedEarly()
     return new Promise((resolve, reject) => {
+      this.#tellFailure = reject
       const chunks: Buffer[] = []
       let bytes = 0
       const onData = (chunk: Buffer) => {
         bytes += chunk.length
         if (bytes > maxBytes) {
-          incoming.off("data", onData).pause()
+          incoming.off("data", onData).resume()
           reject(tooLarge(maxBytes))
           return
         }

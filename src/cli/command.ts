@@ -41,6 +41,8 @@ export interface Command {
   readonly options: Readonly<Record<string, CommandOption>>
   /** What it asks, and so which of `--data-dir`, `--server`, `--token` it takes: limits wherever they are, or only those. */
   readonly asks: Asks | null
+  /** Why no server can be asked, where it asks a folder alone. */
+  readonly whyFolder?: string
   readonly examples: readonly string[]
   /** @returns the exit code, 0 where it returns none */
   run(call: CommandCall): Promise<number> | Promise<void>

@@ -1,4 +1,5 @@
 import type { Command } from "./command.js"
+import { commandsOf, GROUP_SUMMARIES } from "./command-group.js"
 import { optionsOf } from "./common-options.js"
 
 /** Shells that a completion can be written for. */
@@ -28,14 +29,20 @@ function nextWords(commands: readonly Command[]): Map<string, Set<string>> {
   return next
 }
 
-function cases(commands: readonly Command[]): string {
-  const words = [...nextWords(commands)].map(
-    ([before, after]) => `    ${quote(before)}) words=${quote([...after].join(" "))} ;;`,
-  )
-  const options = commands.map(
-    (command) => `    ${quote(command.name)}) words=${quote(laterWords(command).join(" "))} ;;`,
-  )
-  return [...words, ...options].join("\n")
+/** What may stand where a word of a command is missing; `help` may stand before any. */
+function beginningCases(commands: readonly Command[]): string {
+  return [...nextWords(commands)]
+    .map(([before, after]) => {
+      const words = before === "" ? [...after, "help", "--version"] : [...after, "help"]
+      return `    ${quote(before)}) words=${quote([...words, "--help"].join(" "))} ;;`
+    })
+    .join("\n")
+}
+
+function optionCases(commands: readonly Command[]): string {
+  return commands
+    .map((command) => `    ${quote(command.name)}) words=${quote(laterWords(command).join(" "))} ;;`)
+    .join("\n")
 }
 
 /** What may stand after an option that takes a value: one of its choices, else whatever the shell offers by default. */
@@ -59,17 +66,21 @@ function quote(text: string): string {
 function bash(commands: readonly Command[]): string {
   return `# bash completion of sluice: eval "$(sluice completion bash)"
 _sluice() {
-  local words="" command="" word index
+  local words="" command="" is_help="" word index
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
     [[ "$word" == -* ]] && break
+    [[ "$word" == help && "$command" =~ ^(${Object.keys(GROUP_SUMMARIES).join("|")}|)$ ]] && is_help=yes && continue
     case "\${command:+$command }$word" in
       ${[...new Set(commands.flatMap(({ name }) => name.split(" ").map((_, index, all) => all.slice(0, index + 1).join(" "))))].map(quote).join("|")}) command="\${command:+$command }$word" ;;
       *) break ;;
     esac
   done
   case "$command" in
-${cases(commands)}
+${beginningCases(commands)}
+  esac
+  [[ -z "$is_help" ]] && case "$command" in
+${optionCases(commands)}
   esac
   case "$command \${COMP_WORDS[COMP_CWORD - 1]}" in
 ${valueCases(commands)}
@@ -89,27 +100,30 @@ ${bash(commands)}`
 
 function fish(commands: readonly Command[]): string {
   const lines: string[] = ["# fish completion of sluice: sluice completion fish | source", "complete -c sluice -f"]
-  const groups = new Set(commands.filter(({ name }) => name.includes(" ")).map(({ name }) => name.split(" ")[0]!))
-  for (const group of groups) lines.push(`complete -c sluice -n __fish_use_subcommand -a ${group}`)
+  const said = (text: string) => ` -d '${text.replaceAll("'", "\\'")}'`
+  for (const [group, summary] of Object.entries(GROUP_SUMMARIES)) {
+    lines.push(`complete -c sluice -n __fish_use_subcommand -a ${group}${said(summary)}`)
+  }
   for (const command of commands) {
     const [first, second] = command.name.split(" ")
-    const summary = command.summary.replaceAll("'", "\\'")
-    if (second === undefined) lines.push(`complete -c sluice -n __fish_use_subcommand -a ${first} -d '${summary}'`)
-    else lines.push(`complete -c sluice -n '__fish_seen_subcommand_from ${first}' -a ${second} -d '${summary}'`)
+    const siblings = commandsOf(first, commands).map(({ name }) => name.split(" ")[1])
+    const missing = `'__fish_seen_subcommand_from ${first}; and not __fish_seen_subcommand_from ${siblings.join(" ")}'`
+    lines.push(
+      second === undefined
+        ? `complete -c sluice -n __fish_use_subcommand -a ${first}${said(command.summary)}`
+        : `complete -c sluice -n ${missing} -a ${second}${said(command.summary)}`,
+    )
+    const seen = command.name.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`)
+    const condition = seen.join("; and ")
     if (command.choices !== undefined) {
-      lines.push(
-        `complete -c sluice -n '__fish_seen_subcommand_from ${second ?? first}' -a '${command.choices.join(" ")}'`,
-      )
+      lines.push(`complete -c sluice -n '${condition}' -a '${command.choices.join(" ")}'`)
     }
     for (const [name, option] of Object.entries(optionsOf(command))) {
-      const condition = `__fish_seen_subcommand_from ${second ?? first}`
       const takes = option.type === "string" ? " -r" : ""
       const isPath = option.value === "FILE" || option.value === "FOLDER"
       const values = option.choices === undefined ? (isPath ? " -F" : "") : ` -a '${option.choices.join(" ")}'`
       const letter = option.short === undefined ? "" : ` -s ${option.short}`
-      lines.push(
-        `complete -c sluice -n '${condition}' -l ${name}${letter}${takes}${values} -d '${option.description.replaceAll("'", "\\'")}'`,
-      )
+      lines.push(`complete -c sluice -n '${condition}' -l ${name}${letter}${takes}${values}${said(option.description)}`)
     }
   }
   return `${lines.join("\n")}\n`

@@ -1,4 +1,5 @@
 import type { Command, CommandOption } from "./command.js"
+import { commandsOf, GROUP_SUMMARIES } from "./command-group.js"
 import { optionsOf } from "./common-options.js"
 import type { Style } from "./style.js"
 
@@ -22,6 +23,27 @@ ${style.bold("Examples")}
 
 Exit codes: 0 done or allowed, 1 failed, 2 bad input, 3 denied.
 sluice COMMAND --help tells more of a command.
+`
+}
+
+/** What `sluice limit --help` tells: the commands that begin so. */
+export function helpOfGroup(group: string, commands: readonly Command[], style: Style): string {
+  const own = commandsOf(group, commands)
+  const texts = own.map(({ name, usage }) => `${name} ${usage}`.trim())
+  const width = Math.max(...texts.map((text) => text.length))
+  const lines = own.map(({ summary }, index) => `  ${texts[index]!.padEnd(width)}  ${summary}`)
+  return `${GROUP_SUMMARIES[group]}
+
+${style.bold("Usage")}
+  sluice ${group} COMMAND [ARGUMENTS] [OPTIONS]
+
+${style.bold("Commands")}
+${lines.join("\n")}
+
+${style.bold("Examples")}
+${own.map(({ examples }) => `  ${examples[0]}`).join("\n")}
+
+sluice ${group} COMMAND --help tells more of a command.
 `
 }
 

@@ -6,7 +6,7 @@ import { openLimiter } from "../limiter/open-limiter.node.js"
 import { holdsStore } from "../limiter/store-folder.node.js"
 import { show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
-import type { Asks, CommandCall, LogLine, Target } from "./command.js"
+import type { Command, CommandCall, LogLine, Target } from "./command.js"
 import { textOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
@@ -25,18 +25,20 @@ export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): stri
 /**
  * Opens what a command is about: the server of `--server`, else the data folder.
  *
- * @param asks what the command takes of the two
- * @throws {UsageError} where both are named, or there is no such folder, or no server is named that there must be; what
- * opening throws
+ * @throws {UsageError} where both are named, or there is no such folder, or no server is named that there must be, or one
+ * that cannot be; what opening throws
  */
-export async function openTarget(call: Pick<CommandCall, "options" | "terminal">, asks: Asks): Promise<Target> {
+export async function openTarget(
+  call: Pick<CommandCall, "options" | "terminal">,
+  { asks, whyFolder = "" }: Pick<Command, "asks" | "whyFolder">,
+): Promise<Target> {
   const named = textOption(call as CommandCall, "server")
   if (named !== undefined && textOption(call as CommandCall, "data-dir") !== undefined) {
     throw new UsageError("Cannot run: allowed is either --server or --data-dir.")
   }
   // A folder that was named goes before a server in the environment.
-  const isFolder = asks === "folder" || textOption(call as CommandCall, "data-dir") !== undefined
-  const server = named ?? (isFolder ? undefined : call.terminal.env["SLUICE_SERVER"])
+  const isNamedFolder = textOption(call as CommandCall, "data-dir") !== undefined
+  const server = named ?? (asks === "folder" || isNamedFolder ? undefined : call.terminal.env["SLUICE_SERVER"])
   if (server !== undefined) {
     // An empty variable counts as none.
     const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
@@ -46,6 +48,11 @@ export async function openTarget(call: Pick<CommandCall, "options" | "terminal">
     throw new UsageError("Cannot run: no server is named, allowed is --server URL or SLUICE_SERVER.")
   if (textOption(call as CommandCall, "token") !== undefined) {
     throw new UsageError("Cannot run: --token is given, allowed is that only with --server.")
+  }
+  // Not the default folder in silence, where all other commands ask the server.
+  const isNamed = isNamedFolder || call.terminal.env["SLUICE_DATA_DIR"] !== undefined
+  if (asks === "folder" && !isNamed && call.terminal.env["SLUICE_SERVER"] !== undefined) {
+    throw new UsageError(`Cannot ask SLUICE_SERVER: ${whyFolder}, allowed is a data folder, --data-dir.`)
   }
   const path = dataDirOf(call)
   if (!holdsStore(path)) {

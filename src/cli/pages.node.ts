@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { extname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { ApiAnswer, ApiRequest } from "../api/api-request.js"
+import { pageProblem } from "../api/page-problem.js"
 
 const FOLDER = fileURLToPath(new URL("../../pages/", import.meta.url))
 const PATH = "/dashboard/"
@@ -16,8 +17,9 @@ const TYPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Answers requests for the dashboard, whose files hold no secrets and need no token. They are read once, so no path from
- * outside ever reaches the file system. The header fields are those that the Worker's assets have.
+ * Answers requests for the dashboard and below it, and `null` to all others. Its files hold no secrets and need no token.
+ * They are read once, so no path from outside ever reaches the file system. The header fields are those that the Worker's
+ * assets have.
  */
 export function dashboardPages(): (request: ApiRequest) => ApiAnswer | null {
   const files = new Map<string, ApiAnswer>()
@@ -35,7 +37,9 @@ export function dashboardPages(): (request: ApiRequest) => ApiAnswer | null {
   }
   return function pages(request) {
     const file = files.get(request.path)
-    if (file === undefined || (request.method !== "GET" && request.method !== "HEAD")) return null
+    if (file === undefined && !request.path.startsWith(PATH)) return null
+    const { method } = request
+    if (file === undefined || (method !== "GET" && method !== "HEAD")) return pageProblem(method)
     const isKnown = file.headers["ETag"] !== undefined && request.header("if-none-match") === file.headers["ETag"]
     return isKnown ? { status: 304, headers: file.headers, body: null } : file
   }

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util"
 import { nearestName, nearestNameHint } from "../policy/nearest-name.js"
 import { show } from "../types/errors.js"
 import type { Command, CommandCall } from "./command.js"
+import { commandsOf } from "./command-group.js"
 import { optionsOf } from "./common-options.js"
 import { UsageError } from "./usage-error.js"
 
@@ -32,23 +33,24 @@ function findCommand(args: readonly string[], commands: readonly Command[]): Com
   const byLength = commands.toSorted((a, b) => b.name.length - a.name.length)
   const found = byLength.find(({ name }) => name.split(" ").every((word, index) => args[index] === word))
   if (found !== undefined) return found
-  const isGroup = commands.some(({ name }) => name.startsWith(`${args[0]} `))
+  const inGroup = commandsOf(args[0], commands).map(({ name }) => name)
+  const isGroup = inGroup.length > 0
   const typed = isGroup ? args.slice(0, 2).join(" ") : (args[0] ?? "")
   const names = commands.map(({ name }) => name)
   const twoWords = args.slice(0, 2).join(" ")
   const meant =
     nearestName(typed, names) ?? nearestName(twoWords, names) ?? names.find((name) => name.endsWith(` ${typed}`))
-  const inGroup = names.filter((name) => name.startsWith(`${args[0]} `))
   const known = isGroup ? `, allowed are ${inGroup.join(", ")}` : ""
   throw new UsageError(
-    `Cannot run sluice: ${show(typed)} is no command${meant === undefined ? "" : ` (did you mean ${show(meant)}?)`}${known}. sluice --help lists them.`,
+    `Cannot run sluice: ${show(typed)} is no command${meant === undefined ? "" : ` (did you mean ${show(meant)}?)`}${known}. sluice ${isGroup ? `${args[0]} ` : ""}--help lists them.`,
   )
 }
 
 /** Where a command asks only a folder or only a server, and the option names the other: what is allowed. */
-function placeOf({ asks }: Command, option: string): string | null {
-  if (asks === "folder" && (option === "server" || option === "token"))
-    return " here, allowed is a data folder, --data-dir"
+function placeOf({ asks, whyFolder = "" }: Command, option: string): string | null {
+  if (asks === "folder" && (option === "server" || option === "token")) {
+    return ` here: ${whyFolder}, allowed is a data folder, --data-dir`
+  }
   return asks === "server" && option === "data-dir" ? " here, allowed is a server, --server URL" : null
 }
 

@@ -2,8 +2,9 @@ import { ApiError } from "../client/index.js"
 import { ConfigError } from "../config/config-error.js"
 import { CostError, KeyError, LimitNotFound, PolicyError, SluiceError, StoreCorrupt } from "../types/errors.js"
 import type { Command, Target } from "./command.js"
+import { bareGroup, withHelpLast } from "./command-group.js"
 import { EXIT } from "./exit-code.js"
-import { helpOf, overview } from "./help.js"
+import { helpOf, helpOfGroup, overview } from "./help.js"
 import { openTarget } from "./open-target.node.js"
 import { jsonText } from "./output.js"
 import { parseCommand } from "./parse-command.node.js"
@@ -27,14 +28,17 @@ export async function runCli(
   const wantsJson = args.includes("--json")
   const style = styleFor(terminal, !args.includes("--no-color"))
   try {
-    const [first] = args
-    if (first === undefined || first === "--help" || first === "-h" || (first === "help" && args.length === 1)) {
-      const isAsked = first !== undefined
-      ;(isAsked ? terminal.out : terminal.err).call(terminal, overview(commands, style))
-      return isAsked ? EXIT.ok : EXIT.usage
+    const typed = withHelpLast(args, commands)
+    const isHelp = typed.includes("--help") || typed.includes("-h")
+    const tell = (help: string) => {
+      ;(isHelp ? terminal.out : terminal.err).call(terminal, help)
+      return isHelp ? EXIT.ok : EXIT.usage
     }
-    // "help check" is "check --help".
-    const typed = first === "help" ? [...args.slice(1), "--help"] : args
+    const [first] = typed
+    if (first === undefined || (isHelp && first.startsWith("-"))) return tell(overview(commands, style))
+    const group = bareGroup(typed, commands)
+    // Machines are told an error as any other.
+    if (group !== null && (isHelp || !wantsJson)) return tell(helpOfGroup(group, commands, style))
     if (first === "--version" || first === "-V") {
       terminal.out(`${version}\n`)
       return EXIT.ok
@@ -46,7 +50,7 @@ export async function runCli(
     }
     let opened: Promise<Target> | null = null
     const target = () => {
-      opened ??= openTarget({ options, terminal }, command.asks ?? "limits")
+      opened ??= openTarget({ options, terminal }, command)
       return opened
     }
     try {

@@ -27,12 +27,12 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   readonly address?: KeyExtractor | ClientAddressOptions
   /**
    * Hears of what went wrong and was dealt with, beside the log: what `rateLimit` tells, and a tier that the
-   * configuration does not know, in whose place the limit's own policy counts.
+   * configuration does not know, in whose place the limit's own policy counts. What it throws is dropped.
    */
   readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
   /** Where the log goes; default the console. */
   readonly log?: LogOutput
-  /** Hears of the share of decisions that `analytics` says, while that is enabled. */
+  /** Hears of the share of decisions that `analytics` says, while that is enabled. What it throws goes to `onError`. */
   readonly onSample?: (decision: Decision) => void
   /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
   readonly random?: () => number
@@ -91,20 +91,31 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const addressKey = typeof address === "function" ? address : clientAddress(address)
   const hooks = decisionLog(config.logging, log)
   const samples = analytics.enabled && onSample !== undefined
+  // What one that hears throws keeps none of the others from hearing.
   const tellDecision = (decision: Decision, ..._call: [Request, ...Rest]) => {
-    hooks.onDecision?.(decision)
-    if (samples && random() < analytics.sampleRate) onSample(decision)
+    try {
+      hooks.onDecision?.(decision)
+    } finally {
+      if (samples && random() < analytics.sampleRate) onSample(decision)
+    }
   }
-  const tellError = (error: unknown, ...call: [Request, ...Rest]) => {
-    hooks.onError?.(error)
-    return onError?.(error, ...call)
+  const tellError = async (error: unknown, ...call: [Request, ...Rest]) => {
+    try {
+      hooks.onError?.(error)
+    } finally {
+      await onError?.(error, ...call)
+    }
   }
 
   /** A request that names no tier of ours is not to pass unlimited, as it could where this threw. */
   async function tierOf(...call: [Request, ...Rest]): Promise<string | null | undefined> {
     const named = await tier?.(...call)
     if (typeof named !== "string" || config.tiers.has(named)) return named
-    await tellError(unknownTier(config, named), ...call)
+    try {
+      await tellError(unknownTier(config, named), ...call)
+    } catch {
+      // An error of the error hook has nowhere to go, least of all into the decision.
+    }
     return null
   }
 

@@ -99,12 +99,12 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly shadow?: boolean
   /**
    * Hears of every decision, those of the fail mode and of the deny list too: `reason` tells, and the deny list's
-   * `policy` is `"deny"`. It cannot change one.
+   * `policy` is `"deny"`. It cannot change one: what it throws goes to `onError`.
    */
   readonly onDecision?: (decision: RequestDecision, request: Request, ...rest: Rest) => Awaitable<void>
   /**
    * Hears of everything that went wrong and was dealt with: a limiter that failed, a function of these options that
-   * threw, a cost that cannot be, a refund or penalty that was lost.
+   * threw, a cost that cannot be, a refund or penalty that was lost. What it throws itself is dropped.
    */
   readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
   /** Tells the time for `X-RateLimit-Reset` and the in-memory limiters; default the machine's clock. */

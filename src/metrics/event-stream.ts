@@ -1,4 +1,5 @@
 import type { Decision } from "../types/decision.js"
+import { reportUncaught } from "../types/report-uncaught.js"
 
 /** A decision as the event stream tells it. */
 export interface DecisionEvent {
@@ -27,6 +28,8 @@ export interface EventStreamOptions {
   readonly random?: () => number
   /** What this run of the stream is called, so that ids of another run are not taken for its own. */
   readonly epoch?: string
+  /** Told what a listener throws; must not throw. Default: as an uncaught error, as of a listener of an `EventTarget`. */
+  readonly onError?: (error: unknown) => void
 }
 
 type Listener = (event: DecisionEvent) => void
@@ -44,6 +47,7 @@ export class EventStream {
   readonly #retain: number
   readonly #retainMs: number
   readonly #random: () => number
+  readonly #onError: (error: unknown) => void
   readonly #ring: Kept[] = []
   readonly #listeners = new Set<Listener>()
   #nextId = 1
@@ -63,6 +67,7 @@ export class EventStream {
     this.#retain = retain
     this.#retainMs = retainMs
     this.#random = random
+    this.#onError = options.onError ?? reportUncaught
     this.epoch = epoch
   }
 
@@ -71,6 +76,7 @@ export class EventStream {
     return this.#nextId - 1
   }
 
+  /** Keeps a decision and tells it to whoever listens. Throws nothing: the decision stands, and was charged. */
   push(decision: Decision, limit: string, atMs: number): void {
     if (this.#sample < 1 && this.#random() >= this.#sample) return
     const id = this.#nextId++
@@ -92,7 +98,13 @@ export class EventStream {
     }
     if (this.#listeners.size === 0) return
     const event = { ...this.#ring[place]! }
-    for (const listener of this.#listeners) listener(event)
+    for (const listener of this.#listeners) {
+      try {
+        listener(event)
+      } catch (error) {
+        this.#onError(error)
+      }
+    }
   }
 
   /** The events after `id` that are still kept, oldest first, at most `count` of the newest. */
@@ -106,7 +118,10 @@ export class EventStream {
     return events
   }
 
-  /** Calls the listener with every event to come, until the function that it returns is called. */
+  /**
+   * Calls the listener with every event to come, until the function that it returns is called. What it throws goes to
+   * `onError`; the others hear the event all the same, and it hears the next.
+   */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)

@@ -24,6 +24,22 @@ describe("POST /v1/check", () => {
     expect(denied.json).toMatchObject({ allowed: false, remaining: 1, retry_after_ms: 30_000, receipt: null })
   })
 
+  test("answers a decision whatever those throw that hear of it, and hands that to onError", async () => {
+    const errors: unknown[] = []
+    const bad = (what: string) => () => {
+      throw new Error(what)
+    }
+    const hooks = {
+      onDecision: bad("decision"),
+      onAnswer: bad("answer"),
+      onError: (error: unknown) => errors.push(error),
+    }
+    const { ask } = serveApi({ a: "5/minute" }, hooks)
+    const { status, json } = await ask("POST", "/v1/check", { key: "a" })
+    expect({ status, remaining: json.remaining }).toEqual({ status: 200, remaining: 4 })
+    expect(errors).toEqual([new Error("decision"), new Error("answer")])
+  })
+
   test("charges once where the same id comes again", async () => {
     const { ask } = serveApi({ a: "5/minute" })
     for (let times = 0; times < 3; times++) {

@@ -147,7 +147,7 @@ describe("on a data folder", () => {
 describe("the command line", () => {
   test.each([
     [["chek"], 'did you mean "check"?'],
-    [["limit"], "allowed are limit add"],
+    [["limit"], "sluice limit COMMAND [ARGUMENTS]"],
     [["limit", "ad"], 'did you mean "limit add"?'],
     [["check", "a", "--csot", "1"], 'did you mean "cost"?'],
     [["check"], "it got 0 arguments, allowed is KEY"],

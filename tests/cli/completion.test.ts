@@ -41,6 +41,27 @@ describe("completion", () => {
     expect(await offered("completion")).toEqual([])
   })
 
+  test.skipIf(!hasBash)("bash offers the commands of a group, and help before any", async () => {
+    const logs = ["tail", "verify", "compact", "export"]
+    expect(await offers("sluice", "log", "")).toEqual([...logs, "help", "--help"])
+    expect(await offers("sluice", "help", "log", "")).toEqual(expect.arrayContaining(logs))
+    expect(await offers("sluice", "log", "help", "v")).toEqual(["verify"])
+    expect(await offers("sluice", "help", "mon")).toEqual(["monitor"])
+    expect(await offers("sluice", "help", "limit", "add", "")).toEqual([])
+    expect(await offers("sluice", "limit", "add", "--k")).toEqual(["--key"])
+    expect(await offers("sluice", "check", "help", "--co")).toEqual(["--cost"])
+    expect(await offers("sluice", "--")).toEqual(["--version", "--help"])
+  })
+
+  test("fish offers the commands of a group while none of them is there, and the options of the one that is", async () => {
+    const { out } = await run(["completion", "fish"])
+    expect(out).toContain(
+      "'__fish_seen_subcommand_from log; and not __fish_seen_subcommand_from tail verify compact export' -a verify -d",
+    )
+    expect(out).toMatch(/'__fish_seen_subcommand_from limit; and __fish_seen_subcommand_from add' -l key -d/)
+    expect(out).toMatch(/__fish_use_subcommand -a limit -d '/)
+  })
+
   test("fish knows letters, choices and paths", async () => {
     const { out } = await run(["completion", "fish"])
     expect(out).toMatch(/seen_subcommand_from top' -l by -r -a 'denied allowed' -d/)

@@ -96,7 +96,10 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["log verify --data-dir FILE/none", "it is no data folder"],
   ["log compact --data-dir FILE/none", "it is no data folder"],
   ["log export --format xml", "allowed is one of jsonl, csv"],
-  ["log export --server http://127.0.0.1:1", "allowed is a data folder"],
+  [
+    "log export --server http://127.0.0.1:1",
+    '"--server" is no option here: a server tells no log as a whole, and on Workers each key has its own, allowed is a data folder',
+  ],
   ["repair --yes --data-dir FILE/none", "it is no data folder"],
   ["repair --server http://127.0.0.1:1", '"--server" is no option'],
   ["doctor --data-dir FILE/none", "it is no data folder"],
@@ -120,6 +123,7 @@ const NO_COMMANDS = [
   ["block a 5s", '"block" is no command (did you mean "limit block"?)'],
   ["limit ad", '"limit ad" is no command (did you mean "limit add"?), allowed are limit add'],
   ["help chekc", '"chekc" is no command (did you mean "check"?)'],
+  ["log exprt", "allowed are log tail, log verify, log compact, log export. sluice log --help lists them."],
   ["nothing", '"nothing" is no command. sluice --help lists them.'],
 ]
 
@@ -135,10 +139,54 @@ describe("exit codes", () => {
     expect(await sluice(...line.split(" "))).toEqual({ code: 2, err: expect.stringContaining(message), out: "" })
   })
 
+  test.each(["limit", "log"])("%s alone tells its commands, as help where that is asked", async (group) => {
+    const told = await sluice(group, "--help")
+    const own = COMMANDS.filter(({ name }) => name.startsWith(`${group} `))
+    expect(told).toMatchObject({ code: 0, err: "" })
+    for (const { name, usage, summary, examples } of own) {
+      expect(told.out.split("\n").map((line) => line.replace(/ {2,}/g, "  "))).toContain(
+        `  ${name}${usage === "" ? "" : ` ${usage}`}  ${summary}`,
+      )
+      expect(told.out).toContain(`\n  ${examples[0]}\n`)
+    }
+    for (const line of [
+      ["help", group],
+      [group, "help"],
+      [group, "-h"],
+      [group, "--no-color", "--help"],
+    ]) {
+      expect(await sluice(...line)).toEqual(told)
+    }
+    expect(await sluice(group)).toEqual({ code: 2, out: "", err: told.out })
+    const { code, out, err } = await sluice(group, "--json")
+    expect({ code, out, ...JSON.parse(err) }).toMatchObject({ code: "USAGE", out: "", error: expect.any(String) })
+    expect((await sluice(group, "--json")).code).toBe(2)
+  })
+
+  test("help alone is what --help tells", async () => {
+    const told = await sluice("--help")
+    expect(told).toMatchObject({ code: 0, err: "" })
+    for (const line of [["help"], ["-h"], ["help", "--no-color"]]) expect(await sluice(...line)).toEqual(told)
+    expect(await sluice()).toEqual({ code: 2, out: "", err: told.out })
+  })
+
   test("help of a command is what its --help tells", async () => {
     const told = await sluice("help", "limit", "add")
     expect(told).toEqual(await sluice("limit", "add", "--help"))
+    expect(told).toEqual(await sluice("limit", "help", "add"))
     expect(told).toMatchObject({ code: 0, out: expect.stringContaining("sluice limit add NAME POLICY") })
+  })
+
+  test("log export asks no folder by default where a server is set for all commands", async () => {
+    const env = { SLUICE_SERVER: "http://127.0.0.1:1" }
+    expect(await run(["log", "export"], { env })).toEqual({
+      code: 2,
+      out: "",
+      err: expect.stringContaining("Cannot ask SLUICE_SERVER: a server tells no log as a whole"),
+    })
+    const folder = scratch.file("data")
+    expect((await run(["log", "export", "--data-dir", folder], { env })).code).toBe(0)
+    expect((await run(["log", "export"], { env: { ...env, SLUICE_DATA_DIR: folder } })).code).toBe(0)
   })
 
   test("every command is among those that were given bad input", () => {

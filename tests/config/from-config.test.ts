@@ -183,6 +183,34 @@ describe("rateLimitOptions()", () => {
     expect(log.lines[0]).toContain("! sluice error")
   })
 
+  test("what a hook throws keeps no other from hearing, and changes no decision", async () => {
+    const told: string[] = []
+    const fail = (what: string) => {
+      told.push(what)
+      throw new Error(what)
+    }
+    const config = parseConfig(
+      `${TEXT}\n[failure]\nmode = "open"\n[logging]\nlevel = "info"\ndecisions = "all"\n[analytics]\nenabled = true`,
+    )
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(config, "api", {
+        tier: () => "prro",
+        log: { info: () => fail("log"), error: () => fail("log error") },
+        onSample: () => fail("sample"),
+        onError: (error) => fail(`error ${(error as Error).message}`),
+        random: () => 0,
+      }),
+    })
+    const response = await handler(request("u"))
+    expect([response.status, response.headers.get("RateLimit-Policy")]).toEqual([200, '"api";q=10;w=60'])
+    await expect.poll(() => told.length).toBe(6)
+    expect(told).toEqual([
+      "log error",
+      expect.stringContaining('tier is "prro"'),
+      ...["log", "sample", "log error", "error sample"],
+    ])
+  })
+
   test("leaves hooks out where there is nothing to tell, and refuses a limit that there is not", () => {
     const options = rateLimitOptions(parseConfig(TEXT), "api")
     expect(options).not.toHaveProperty("onDecision")

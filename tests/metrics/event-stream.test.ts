@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { EventStream } from "../../src/metrics/event-stream.js"
 import { makeDecision } from "../make-decision.js"
 
@@ -41,6 +41,36 @@ describe("EventStream", () => {
     stop()
     stream.push(decision, "api", 1)
     expect(heard).toEqual([1])
+  })
+
+  test("push() tells the others where one who listens throws, and hands what it throws to onError", () => {
+    const errors: unknown[] = []
+    const heard: string[] = []
+    const stream = new EventStream({ onError: (error) => errors.push(error) })
+    const bad = new Error("bad listener")
+    stream.listen(({ id }) => heard.push(`first ${id}`))
+    stream.listen(() => {
+      throw bad
+    })
+    stream.listen(({ id }) => heard.push(`last ${id}`))
+    stream.push(decision, "api", 1)
+    stream.push(decision, "api", 1)
+    expect(heard).toEqual(["first 1", "last 1", "first 2", "last 2"])
+    expect(errors).toEqual([bad, bad])
+    expect(ids(stream.since(0, 1))).toEqual([1, 2])
+  })
+
+  test("push() reports what a listener throws as uncaught where nobody else is told", () => {
+    const reported = vi.fn<(error: unknown) => void>()
+    vi.stubGlobal("reportError", reported)
+    const stream = new EventStream()
+    const bad = new Error("bad listener")
+    stream.listen(() => {
+      throw bad
+    })
+    stream.push(decision, "api", 1)
+    vi.unstubAllGlobals()
+    expect(reported.mock.calls).toEqual([[bad]])
   })
 
   test("leaves what it told as it was when newer events take its place", () => {

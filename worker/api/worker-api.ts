@@ -1,6 +1,7 @@
 import { version } from "#version"
 import { createApi } from "../../src/api/create-api.js"
 import { kept } from "../../src/api/kept.js"
+import { pageProblem } from "../../src/api/page-problem.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
 import { Metrics } from "../../src/metrics/metrics.js"
@@ -81,10 +82,22 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
     answer(request, { hostname, pathname }) {
       if (apiHost === null ? upstream !== null : hostname !== apiHost) return null
       if (PATHS.test(pathname)) return api.fetch(request, request.headers.get("cf-connecting-ip"))
-      return ASSETS !== undefined && PAGES.test(pathname) ? ASSETS.fetch(request) : null
+      return ASSETS !== undefined && PAGES.test(pathname) ? pageOf(ASSETS, request) : null
     },
     tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settledScope(limit)),
   }
+}
+
+/** What the platform says of a page that there is not has no body, or is a page of its own. */
+async function pageOf(assets: Fetcher, request: Request): Promise<Response> {
+  const { method } = request
+  if (method === "GET" || method === "HEAD") {
+    const page = await assets.fetch(request)
+    if (page.status !== 404) return page
+    await page.body?.cancel()
+  }
+  const { status, headers, body } = pageProblem(method)
+  return new Response(method === "HEAD" ? null : (body as string), { status, headers })
 }
 
 /** @throws {SettingError} that does not show it */

@@ -105,6 +105,7 @@ export const logExport: Command = {
   least: 0,
   most: 0,
   asks: "folder",
+  whyFolder: "a server tells no log as a whole, and on Workers each key has its own",
   options: {
     format: { type: "string", short: "f", value: "FORMAT", description: "How (default jsonl).", choices: FORMATS },
   },

@@ -153,11 +153,15 @@ export const serve: Command = {
     const retain = wholeOption(call, "event-retain", 1, 1_000_000)
     const path = dataDirOf(call)
 
+    const onError = (error: unknown) => {
+      terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
+    }
     const metrics = new Metrics({ keyLabel: label })
     const events = new EventStream({
       sample: sample === undefined ? (config?.analytics.sampleRate ?? 1) : sample / 100,
       ...(config !== null && { retainMs: config.analytics.retentionMs }),
       ...(retain !== undefined && { retain }),
+      onError,
     })
     const limiter = await openLimiter({
       path,
@@ -188,8 +192,7 @@ export const serve: Command = {
           hooks.onDecision?.(decision)
         },
         about: { version: call.version, storage: `embedded, sync ${sync}` },
-        onError: (error) =>
-          terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`),
+        onError,
         ...(log !== null && {
           onAnswer: (method, endpoint, status, seconds) => {
             log.add({ at: new Date().toISOString(), method, endpoint, status, ms: Math.round(seconds * 1e6) / 1e3 })

@@ -1,0 +1,121 @@
+import type { Socket } from "node:net"
+import { NodeRequest } from "./node-request.node.js"
+import type { UnreadableRequest } from "./unreadable-request.node.js"
+
+/** How long a client may go on sending what nobody reads any more, once it was told that the connection is closed. */
+const LINGER_MS = 1_000
+
+export type Asked = NodeRequest | UnreadableRequest
+
+/**
+ * A connection: what was asked on it, answered one after the other (RFC 9112, section 9.3.2), since what is asked may
+ * change what is asked next; and its end.
+ *
+ * It ends in stages (section 9.6): what was answered is sent, and that nothing follows; what the client still sends is
+ * read and dropped until it closes its side too, or the time is up. Closed at once with something unread, the kernel
+ * would reset the connection, and the client could lose an answer that it had not read yet.
+ */
+export class Connection {
+  readonly #socket: Socket
+  readonly #answer: (asked: Asked, connection: Connection) => Promise<void>
+  readonly #waiting: Asked[] = []
+  #isAnswering = false
+  #isLast = false
+  #isEnding = false
+  /** How many answers are on their way to the socket: Node hands one on when the one before is sent. */
+  #unsent = 0
+  #lastWords = ""
+  #last: NodeRequest | null = null
+  #bytesSeen = -1
+
+  /** @param answer answers what was asked, and tells `next` when it has */
+  constructor(socket: Socket, answer: (asked: Asked, connection: Connection) => Promise<void>) {
+    this.#socket = socket
+    this.#answer = answer
+    // What Node calls after a last answer. It would close at once.
+    socket.destroySoon = () => this.end()
+  }
+
+  /** The request whose body is still on its way, `null` where there is none. */
+  get unfinished(): NodeRequest | null {
+    return this.#last === null || this.#last.incoming.complete ? null : this.#last
+  }
+
+  /** Whether nothing more is answered than what is being answered. */
+  get isLast(): boolean {
+    return this.#isLast
+  }
+
+  /** Whether something waits behind what is being answered. */
+  get hasMore(): boolean {
+    return this.#waiting.length > 0
+  }
+
+  /** Notes a request at its head, before its turn. */
+  noteHead(request: NodeRequest): void {
+    this.#last = request
+  }
+
+  take(asked: Asked): void {
+    if (this.#isLast) {
+      // Nobody would hear the answer, so it is not done either.
+      if (asked instanceof NodeRequest) asked.incoming.resume()
+      return
+    }
+    if (this.#isAnswering) {
+      this.#waiting.push(asked)
+      return
+    }
+    this.#isAnswering = true
+    void this.#answer(asked, this)
+  }
+
+  next(): void {
+    if (this.#last?.incoming.complete) this.#last = null
+    const asked = this.#waiting.shift()
+    if (asked === undefined) this.#isAnswering = false
+    else void this.#answer(asked, this)
+  }
+
+  /** Answers nothing more than what is being answered. */
+  answerNoMore(): void {
+    this.#isLast = true
+    for (const asked of this.#waiting.splice(0)) if (asked instanceof NodeRequest) asked.incoming.resume()
+  }
+
+  /** Notes that an answer is about to be sent. @returns tells that it was */
+  noteSending(): () => void {
+    this.#unsent++
+    return this.#noteSent
+  }
+
+  readonly #noteSent = () => {
+    this.#unsent--
+    if (this.#isEnding && this.#unsent === 0) this.#shut()
+  }
+
+  /** Ends it once what was answered is sent, and some last words. */
+  end(lastWords = ""): void {
+    this.answerNoMore()
+    if (this.#isEnding) return
+    this.#isEnding = true
+    this.#lastWords = lastWords
+    if (this.#unsent === 0) this.#shut()
+  }
+
+  #shut(): void {
+    const socket = this.#socket
+    socket.end(this.#lastWords, () => {
+      const patience = setTimeout(() => socket.destroy(), LINGER_MS)
+      socket.once("close", () => clearTimeout(patience))
+    })
+  }
+
+  /** Ends it where nothing is being answered, and nothing has come since this was last asked. */
+  endIfQuiet(): void {
+    if (this.#isAnswering) return
+    const { bytesRead } = this.#socket
+    if (bytesRead === this.#bytesSeen) this.end()
+    else this.#bytesSeen = bytesRead
+  }
+}

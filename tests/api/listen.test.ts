@@ -1,0 +1,142 @@
+import { once } from "node:events"
+import { afterEach, describe, expect, test, vi } from "vitest"
+import { type Listening, type ListenOptions, listen } from "../../src/api/listen.node.js"
+import { RawConnection, refusing } from "../cli/servers.js"
+import { serveApi, TOKEN } from "./serve-api.js"
+
+const AUTH = `Authorization: Bearer ${TOKEN}\r\nHost: x\r\n`
+const CHECK = `POST /v1/check HTTP/1.1\r\n${AUTH}Content-Length: 11\r\n\r\n{"key":"a"}`
+
+let listening: Listening | null = null
+
+afterEach(async () => {
+  await listening?.close()
+  listening = null
+})
+
+/** Connects to an API with a limit `a`, sends bytes, and waits for the connection's end. */
+async function tell(text: string, options: Partial<ListenOptions> = {}): Promise<RawConnection> {
+  const { api } = serveApi({ a: "5/day" })
+  listening = await listen(api, { host: "127.0.0.1", port: 0, ...options })
+  const connection = new RawConnection(Number(new URL(listening.url).port))
+  connection.socket.write(text)
+  expect(await connection.ended).toBe("end")
+  connection.socket.destroy()
+  return connection
+}
+
+describe("listen()", () => {
+  test.each([
+    ["what is no request", "GARBAGE\r\n\r\n", 400, "REQUEST_INVALID"],
+    ["a request without a host", `GET /v1/health HTTP/1.1\r\n\r\n`, 400, "REQUEST_INVALID"],
+    ["two hosts", `GET /v1/health HTTP/1.1\r\n${AUTH}Host: y\r\n\r\n`, 400, "REQUEST_INVALID"],
+    ["another version", `GET /v1/health HTTP/2.0\r\n${AUTH}\r\n`, 400, "REQUEST_INVALID"],
+    [
+      "a chunk without a length",
+      `POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\nx\r\n`,
+      400,
+      "REQUEST_INVALID",
+    ],
+    [
+      "chunks with long extensions",
+      `POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\n1;${"x".repeat(20_000)}\r\n`,
+      413,
+      "CONTENT_TOO_LARGE",
+    ],
+    [
+      "long header fields",
+      `GET /v1/health HTTP/1.1\r\n${AUTH}X: ${"x".repeat(20_000)}\r\n\r\n`,
+      431,
+      "HEADER_FIELDS_TOO_LARGE",
+    ],
+    [
+      "an expectation that is not known",
+      `GET /v1/health HTTP/1.1\r\n${AUTH}Expect: miracles\r\n\r\n`,
+      417,
+      "EXPECTATION_FAILED",
+    ],
+    ["a tunnel", `CONNECT x:1 HTTP/1.1\r\n${AUTH}\r\n`, 405, "METHOD_NOT_ALLOWED"],
+  ])("answers %s by a problem, and ends the connection", async (_what, text, status, code) => {
+    const { received, bodies } = await tell(text)
+    expect(received).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(received).toMatch(/^Content-Type: application\/problem\+json\r$/m)
+    expect(received.match(/^Connection: .*$/gm)).toEqual(["Connection: close"])
+    expect(bodies).toEqual([expect.objectContaining({ type: "about:blank", status, code, error: expect.any(String) })])
+  })
+
+  test.each([
+    ["a head", `GET /v1/health HTTP/1.1\r\n${AUTH}`],
+    ["a body", CHECK.slice(0, -1)],
+  ])("answers %s that does not arrive in time by a problem, and ends the connection", async (_what, text) => {
+    const { received, bodies } = await tell(text, { arrivalMs: 30 })
+    expect(received).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n[\s\S]*^Connection: close\r$/m)
+    expect(bodies).toEqual([expect.objectContaining({ status: 408, code: "REQUEST_TIMEOUT" })])
+  })
+
+  test("ends a connection on which nothing was ever said without a word", async () => {
+    expect((await tell("", { arrivalMs: 30 })).received).toBe("")
+  })
+
+  test("answers what was asked before something malformed in its turn, and nothing after", async () => {
+    const { bodies } = await tell(`${CHECK}${CHECK}GARBAGE\r\n\r\n${CHECK}`)
+    expect(bodies).toEqual([
+      expect.objectContaining({ remaining: 4 }),
+      expect.objectContaining({ remaining: 3 }),
+      expect.objectContaining({ code: "REQUEST_INVALID" }),
+    ])
+  })
+
+  test("answers nothing after a request that is the last by its own word", async () => {
+    const last = CHECK.replace("Content-Length", "Connection: close\r\nContent-Length")
+    expect((await tell(`${CHECK}${last}${CHECK}`)).bodies).toHaveLength(2)
+    const old = CHECK.replace("HTTP/1.1", "HTTP/1.0")
+    expect((await tell(`${old}${CHECK}`)).bodies).toHaveLength(1)
+  })
+
+  test.each([
+    ["of a length that is told", `Content-Length: 8000000\r\n\r\n${" ".repeat(8_000_000)}`],
+    ["in chunks", `Transfer-Encoding: chunked\r\n\r\n${`100000\r\n${" ".repeat(0x100000)}\r\n`.repeat(8)}0\r\n\r\n`],
+  ])("reads what follows an answer that came early, so that it is not lost: a body %s", async (_what, rest) => {
+    const { bodies } = await tell(`POST /v1/check HTTP/1.1\r\n${AUTH}${rest}`)
+    expect(bodies).toEqual([expect.objectContaining({ code: "CONTENT_TOO_LARGE" })])
+  })
+
+  test("close() answers who asks on a connection that was silent so far, and ends those that stay so", async () => {
+    const { api } = serveApi({ a: "5/day" })
+    const served = await listen(api, { host: "127.0.0.1", port: 0 })
+    const port = Number(new URL(served.url).port)
+    const [asking, silent] = [new RawConnection(port), new RawConnection(port)]
+    for (const { socket } of [asking, silent]) {
+      socket.write(CHECK)
+      await once(socket, "data")
+    }
+    // What it waits for silence by: no time passes for it but when it is told.
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    try {
+      const closed = served.close()
+      await refusing(port)
+      asking.socket.write(CHECK)
+      expect(await asking.ended).toBe("end")
+      expect(asking.received.match(/^Connection: .*$/gm)).toEqual(["Connection: keep-alive", "Connection: close"])
+      vi.advanceTimersByTime(250)
+      expect(await silent.ended).toBe("end")
+      for (const { socket } of [asking, silent]) socket.end()
+      await closed
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test("close() cuts a client that sends on and on after its answer", async () => {
+    const { api } = serveApi({ a: "5/day" })
+    const served = await listen(api, { host: "127.0.0.1", port: 0 })
+    const { socket, ended } = new RawConnection(Number(new URL(served.url).port))
+    socket.write(`POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\nx\r\n`)
+    await ended
+    const cut = new Promise((resolve) => socket.once("close", resolve))
+    const sending = setInterval(() => socket.write("x"), 10)
+    await served.close()
+    await cut
+    clearInterval(sending)
+  })
+})

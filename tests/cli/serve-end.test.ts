@@ -1,0 +1,123 @@
+import { once } from "node:events"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { AUTH, post, RawConnection, refusing, type Served, Servers, TOKEN } from "./servers.js"
+
+let servers: Servers
+
+beforeEach(() => {
+  servers = new Servers()
+})
+afterEach(() => servers[Symbol.dispose]())
+
+const CHECK = post("/v1/check", '{"key":"a"}')
+
+async function serveLimit(): Promise<Served> {
+  const served = await servers.serve()
+  await new SluiceClient(served.url, { token: TOKEN }).define("a", "1000000/day")
+  return served
+}
+
+/** Asks it to end, and waits until it has heard. */
+async function end({ child, port }: Served): Promise<void> {
+  child.kill("SIGTERM")
+  await refusing(port)
+}
+
+/** How many checks of `a` the folder has admitted. */
+async function charged(): Promise<number> {
+  const { url } = await servers.serve()
+  return (await new SluiceClient(url, { token: TOKEN }).stats("a")).totalAllowed
+}
+
+describe("sluice serve, asked to end", () => {
+  test("answers what had been sent on kept connections, and ends them", async () => {
+    const served = await serveLimit()
+    const kept = Array.from({ length: 20 }, () => new RawConnection(served.port))
+    for (const { socket } of kept) {
+      socket.write(CHECK)
+      await once(socket, "data")
+    }
+    await Promise.all(kept.map(({ socket }) => new Promise((resolve) => socket.write(CHECK, resolve))))
+    served.child.kill("SIGTERM")
+    expect(await Promise.all(kept.map(({ ended }) => ended))).toEqual(kept.map(() => "end"))
+    for (const { bodies } of kept) {
+      expect(bodies).toEqual([expect.objectContaining({ allowed: true }), expect.objectContaining({ allowed: true })])
+    }
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await charged()).toBe(40)
+  })
+
+  test("answers those too who had connected, and whom it had not let in yet", async () => {
+    const served = await serveLimit()
+    served.child.kill("SIGSTOP")
+    const early = Array.from({ length: 20 }, () => new RawConnection(served.port))
+    await Promise.all(early.map(({ socket }) => new Promise((resolve) => socket.write(CHECK, resolve))))
+    served.child.kill("SIGTERM")
+    served.child.kill("SIGCONT")
+    expect(await Promise.all(early.map(({ ended }) => ended))).toEqual(early.map(() => "end"))
+    expect(early.map(({ bodies }) => bodies.length)).toEqual(early.map(() => 1))
+  })
+
+  test("under load resets no connection, and charges nothing that it does not answer", async () => {
+    const served = await serveLimit()
+    let admitted = 0
+    const outcomes: string[] = []
+    const load = Array.from({ length: 16 }, async () => {
+      const connection = new RawConnection(served.port)
+      let said = 0
+      connection.socket.on("data", () => {
+        const { bodies, received } = connection
+        for (; said < bodies.length; said++) {
+          admitted++
+          if (admitted === 200) served.child.kill("SIGTERM")
+          if (!/Connection: close/.test(received)) connection.socket.write(CHECK)
+        }
+      })
+      connection.socket.write(CHECK)
+      outcomes.push(await connection.ended)
+      connection.socket.end()
+    })
+    await Promise.all(load)
+    expect(new Set(outcomes)).toEqual(new Set(["end"]))
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await charged()).toBe(admitted)
+  })
+
+  test("finishes what is being asked, with what follows it on its connection, and ends streams that begin", async () => {
+    const served = await serveLimit()
+    const connection = new RawConnection(served.port)
+    const answered = once(connection.socket, "data")
+    connection.socket.write(CHECK + CHECK.slice(0, -4))
+    await answered
+    await end(served)
+    connection.socket.write(`${CHECK.slice(-4)}${CHECK}GET /v1/events HTTP/1.1\r\n${AUTH}\r\n`)
+    expect(await connection.ended).toBe("end")
+    const statuses = connection.received.match(/HTTP\/1\.1 \d.*$|^Connection: .*$/gm)
+    expect(statuses).toEqual([
+      ...["HTTP/1.1 200 OK", "Connection: keep-alive", "HTTP/1.1 200 OK", "Connection: keep-alive"],
+      ...["HTTP/1.1 200 OK", "Connection: keep-alive", "HTTP/1.1 200 OK", "Connection: close"],
+    ])
+    expect(connection.received).toContain("retry: 1000")
+    connection.socket.destroy()
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await charged()).toBe(3)
+  })
+
+  test("ends a silent connection without resetting it, and waits for nobody who keeps it open", async () => {
+    const served = await serveLimit()
+    const [silent, kept] = [new RawConnection(served.port), new RawConnection(served.port)]
+    kept.socket.write(CHECK)
+    await Promise.all([once(kept.socket, "data"), once(silent.socket, "connect")])
+    await end(served)
+    expect(await Promise.all([silent.ended, kept.ended])).toEqual(["end", "end"])
+    let failure: unknown = null
+    kept.socket.on("error", (error) => {
+      failure = error
+    })
+    await new Promise((resolve) => kept.socket.write(CHECK, resolve))
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect({ failure, answers: kept.bodies.length }).toEqual({ failure: null, answers: 1 })
+    expect(await charged()).toBe(1)
+  })
+})
