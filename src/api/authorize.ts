@@ -39,7 +39,7 @@ export function requireTokenText(token: string): void {
  *
  * Tokens are compared over their whole length, so that the time tells nothing of where they differ. Ten wrong ones in a
  * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth
- * has passed; an address from which the token was seen goes on being served, so that nobody locks out others behind the
+ * has passed; requests without one are refused and not counted. An address from which the token was seen goes on being served, so that nobody locks out others behind the
  * same address.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
@@ -54,14 +54,18 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
       const { allowed, retryAfterMs } = failures.peek(networkOf(address))
       if (!allowed) throw tooMany(retryAfterMs)
     }
-    const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.header("authorization") ?? "")?.[1]
+    const authorization = request.header("authorization")
+    const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "")?.[1]
     if (given !== undefined && isToken(given, token)) {
       if (!isFriend) befriend(friends, address)
       return
     }
     onRefusal()
-    const { allowed, retryAfterMs } = failures.check(networkOf(address))
-    if (!allowed) throw tooMany(retryAfterMs)
+    // Who sends none guesses none: a page asks once to hear whether it needs one.
+    if (authorization !== null) {
+      const { allowed, retryAfterMs } = failures.check(networkOf(address))
+      if (!allowed) throw tooMany(retryAfterMs)
+    }
     throw new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
       "WWW-Authenticate":
         given === undefined ? 'Bearer realm="sluice"' : 'Bearer realm="sluice", error="invalid_token"',

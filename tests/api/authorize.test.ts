@@ -2,6 +2,8 @@ import { describe, expect, test } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { answerOf, serveApi, TOKEN } from "./serve-api.js"
 
+const WRONG = { authorization: "Bearer wrong-wrong-wrong" }
+
 const health = (headers: Record<string, string>, host = "limits.test") => {
   return new Request(`http://${host}/v1/health`, { headers })
 }
@@ -35,7 +37,7 @@ describe("the token", () => {
 
   test("ten wrong ones from an address, and its next are not looked at; other addresses are", async () => {
     const { api, clock } = serveApi()
-    const wrong = () => api.fetch(health({ authorization: "Bearer wrong-wrong-wrong" }), "192.0.2.1")
+    const wrong = () => api.fetch(health(WRONG), "192.0.2.1")
     for (let times = 0; times < 10; times++) expect((await wrong()).status).toBe(401)
     const refused = await wrong()
     expect(refused.status).toBe(429)
@@ -49,7 +51,7 @@ describe("the token", () => {
 
   test("wrong ones from the addresses of one IPv6 network count together, and those of another apart", async () => {
     const { api } = serveApi()
-    const statusFrom = async (address: string) => (await api.fetch(health({}), address)).status
+    const statusFrom = async (address: string) => (await api.fetch(health(WRONG), address)).status
     for (let host = 1; host <= 10; host++)
       expect(await statusFrom(`2001:db8:0:12${host.toString(16)}0::${host}`)).toBe(401)
     expect(await statusFrom("2001:db8:0:12ff::1")).toBe(429)
@@ -60,9 +62,17 @@ describe("the token", () => {
     const { api } = serveApi()
     const right = { authorization: `Bearer ${TOKEN}` }
     expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
-    for (let times = 0; times < 20; times++) await api.fetch(health({}), "192.0.2.1")
-    expect((await api.fetch(health({}), "192.0.2.1")).status).toBe(429)
+    for (let times = 0; times < 20; times++) await api.fetch(health(WRONG), "192.0.2.1")
+    expect((await api.fetch(health(WRONG), "192.0.2.1")).status).toBe(429)
     expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
+  })
+
+  test("requests without one are refused and not counted", async () => {
+    const { api } = serveApi()
+    for (let times = 0; times < 20; times++) expect((await api.fetch(health({}), "192.0.2.1")).status).toBe(401)
+    expect((await api.fetch(health({ authorization: `Bearer ${TOKEN}` }), "192.0.2.1")).status).toBe(200)
+    for (let times = 0; times < 10; times++) await api.fetch(health({ authorization: "Basic eA==" }), "192.0.2.2")
+    expect((await api.fetch(health(WRONG), "192.0.2.2")).status).toBe(429)
   })
 
   test.each(["", "short", "with space in it, long", `${"x".repeat(15)}é`])("%j cannot be one", (token) => {
