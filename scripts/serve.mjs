@@ -25,6 +25,8 @@ const RESTARTS_MAX = 100
 const RESTART = 75
 const CRASHED = "runtime crashed unexpectedly"
 const root = join(import.meta.dirname, "..")
+/** The command line, by the Node that the project brings along: the system's may be too old. */
+const SLUICE = "node_modules/.bin/node dist/src/cli/main.node.js"
 
 const isGuard = process.argv[2] === "--guard"
 const { port, wranglerOptions } = readArguments(process.argv.slice(isGuard ? 3 : 2))
@@ -191,8 +193,8 @@ sluice serves on ${url}
   the API              curl -s ${url}/v1/limits   (its document: ${url}/v1/openapi.json)
   the dashboard        ${url}/dashboard
   metrics and events   curl -s ${url}/metrics     curl -sN ${url}/v1/events
-  the command line     node dist/src/cli/main.node.js monitor --server ${url}
-  without a Worker     node dist/src/cli/main.node.js init, then serve --config sluice.toml
+  the command line     ${SLUICE} monitor --server ${url}
+  without a Worker     ${SLUICE} init, then serve --config sluice.toml
 
 Ctrl-C stops it; what was counted stays in .sluice/${port}
 `)

@@ -105,6 +105,8 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   const turn = new Turn((asked: Asked) => connections.get(asked.socket)?.take(asked))
   server.on("connection", (socket) => {
     connections.set(socket, new Connection(socket, answer))
+    // Node hears of a socket's errors itself, but no more once it was asked to CONNECT.
+    socket.on("error", () => socket.destroy())
     socket.once("close", () => connections.delete(socket))
   })
   const onRequest = (incoming: IncomingMessage, response: ServerResponse) => {
@@ -195,6 +197,10 @@ function refusalOf({ headers, rawHeaders, httpVersion }: IncomingMessage): Reque
   // RFC 9112, section 3.2. Of several, the parser takes the first, another one may take the last.
   if (hosts > 1 || (hosts === 0 && httpVersion === "1.1")) {
     return new RequestError(400, `Cannot read the request: it has ${hosts} Host fields, allowed is one.`)
+  }
+  const coding = headers["transfer-encoding"]
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    return new RequestError(400, "Cannot read the request: its Transfer-Encoding is not allowed, allowed is chunked.")
   }
   const { expect } = headers
   if (expect !== undefined && expect.toLowerCase() !== "100-continue") {

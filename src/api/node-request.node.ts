@@ -114,7 +114,8 @@ export class NodeRequest implements ApiRequest {
           reject(error)
         }
       })
-      incoming.once("error", reject)
+      // Who breaks off is told so, if anybody; only what is said of the request itself says more.
+      incoming.once("error", (error) => reject(error instanceof RequestError ? error : endedEarly()))
       // Not made where nobody hears it: an error costs a stack trace.
       incoming.once("close", () => {
         if (!incoming.complete) reject(endedEarly())

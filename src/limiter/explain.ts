@@ -36,7 +36,7 @@ function because(policy: Policy, decision: Decision): string {
   if (reason === "blocked") return `The key is blocked for another ${retryAfterMs} ms.`
   const rule = policy.rules.find((each) => each.name === name) ?? policy.rules[0]
   const says = `The rule ${show(name)} (${rule.limit} per ${formatDuration(rule.periodMs)}, ${rule.algorithm})`
-  if (allowed) return `${says} binds most and admits cost ${cost}: ${remaining} are left then.`
+  if (allowed) return `${says} binds most: ${remaining} are left, and cost ${cost} is admitted.`
   if (cost === 0) return `${says} is in debt: it has units again in ${retryAfterMs} ms.`
   return `${says} has ${remaining} left, which is less than cost ${cost}: it admits it in ${retryAfterMs} ms.`
 }

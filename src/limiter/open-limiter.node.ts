@@ -65,7 +65,7 @@ export interface OpenLimiterOptions {
    * signal, the process then ends by it as it would have; else the store is flushed and stays open.
    */
   readonly closeOn?: readonly ShutdownSignal[]
-  /** Told of each commit how many seconds it took. What it throws is dropped, and what was committed stays so. */
+  /** Told of each commit how many seconds it took. What it throws, or rejects with, is dropped, and what was committed stays so. */
   readonly onCommit?: (seconds: number) => void
 }
 

@@ -2,18 +2,18 @@ import type { LedgerPort } from "../ledger/sql-port.js"
 
 /**
  * The same port, telling how many seconds each commit took until it was durable: of a transaction, or of a statement on
- * its own, which is one by itself. What `tell` throws is dropped: what was committed is committed.
+ * its own, which is one by itself. What `tell` throws, or rejects with, is dropped: what was committed is committed.
  */
 export function timeCommits(port: LedgerPort, tell: (seconds: number) => void): LedgerPort {
   const { sql } = port
   let isWithin = false
 
   const told = (startedMs: number) => {
+    // Who waits for the commit must hear of that alone.
     try {
-      tell((performance.now() - startedMs) / 1000)
-    } catch {
-      // Who waits for the commit must hear of that alone.
-    }
+      const telling: unknown = tell((performance.now() - startedMs) / 1000)
+      if (telling instanceof Promise) telling.catch(() => undefined)
+    } catch {}
   }
 
   const within = <T>(work: () => T): T => {

@@ -52,3 +52,23 @@ describe("docs/abi.md", () => {
     expect(await runCommand(runtime, [...args, EXAMPLE])).toBe(codeBlock("text"))
   })
 })
+
+describe("core.wasm.d.ts", () => {
+  const TYPES = readFileSync(`${ROOT}assembly/core.wasm.d.ts`, "utf8")
+  const declared = [...TYPES.matchAll(/^export (?:const (\w+)|function (\w+)\((.*?)\)): \w/gms)]
+
+  test("declares every export of core.wasm, and nothing else but the module", () => {
+    const names = declared.map(([, constant, name]) => constant ?? name)
+    const exported = WebAssembly.Module.exports(module).map(({ name }) => name)
+    expect(names.toSorted()).toEqual(exported.toSorted())
+    expect(TYPES).toContain("export default core")
+  })
+
+  test("gives each function the arguments that it takes", () => {
+    const exports = new WebAssembly.Instance(module).exports as Record<string, { readonly length: number }>
+    for (const [, , name, list] of declared) {
+      if (name === undefined) continue
+      expect(list!.match(/\w+: number/g)?.length ?? 0, name).toBe(exports[name]!.length)
+    }
+  })
+})

@@ -79,6 +79,19 @@ describe("openLimiter()", () => {
     expect((await next.check("a")).remaining).toBe(1)
   })
 
+  test("what an asynchronous onCommit rejects with is dropped too", async () => {
+    let heard = 0
+    const onCommit = async () => {
+      heard += 1
+      throw new Error("the hook failed")
+    }
+    await using limiter = await open(temporaryFolder(), { onCommit, policy: "100/day" })
+    expect((await limiter.check("a")).allowed).toBe(true)
+    // Not caught, it would end the test as an unhandled rejection.
+    await new Promise(setImmediate)
+    expect(heard).toBeGreaterThan(0)
+  })
+
   test("onCommit hears once of each commit, of one check or of many, and what it throws fails none", async () => {
     const path = temporaryFolder()
     const heard: number[] = []
