@@ -320,7 +320,7 @@ export class Ledger {
     this.#log.requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
     if (charge === null) throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
-    if (!this.#state.settle(limit, receipt, units, nowMs)) return false
+    if (!this.#state.limitAt(limit.number)!.settle(receipt, units, nowMs)) return false
     const { key, chargedAtMs } = receipt
     this.#appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
