@@ -98,14 +98,4 @@ export class LedgerRecords {
     this.#log.commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
     return startsBlock && this.#durability.changeWaits()
   }
-
-  /** Whether the answer to any other change, whose record was just appended, waits for a commit. */
-  changeWaits(): boolean {
-    return this.#durability.changeWaits()
-  }
-
-  /** All blocks of units were taken back. */
-  restart(): void {
-    this.#durability.restart()
-  }
 }

@@ -37,14 +37,15 @@ export interface LedgerAnswer {
 export class Ledger {
   readonly #state: LedgerState
   readonly #log: LedgerLog
+  readonly #durability: Durability
   readonly #records: LedgerRecords
 
   private constructor(input: Omit<LedgerLogInput, "onRestart">) {
     const { port, state, options } = input
     this.#state = state
-    this.#log = new LedgerLog({ ...input, onRestart: () => this.#records.restart() })
-    const durability = new Durability(port, this.#log.writer, () => this.commit(), options)
-    this.#records = new LedgerRecords(state, this.#log, durability)
+    this.#log = new LedgerLog({ ...input, onRestart: () => this.#durability.restart() })
+    this.#durability = new Durability(port, this.#log.writer, () => this.commit(), options)
+    this.#records = new LedgerRecords(state, this.#log, this.#durability)
   }
 
   /**
@@ -253,7 +254,7 @@ export class Ledger {
    * Whether the answer to the change that was just made must wait for `commit()`. Under `batch` most need not.
    */
   changeWaits(): boolean {
-    return this.#records.changeWaits()
+    return this.#durability.changeWaits()
   }
 
   /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
