@@ -3,9 +3,10 @@ import { UNITS_MAX } from "../engine/core-exports.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
-import { settleWithinMs } from "../engine/settled-receipts.js"
+import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import type { Receipt } from "../types/receipt.js"
 import { ClosedReceipts } from "./closed-receipts.js"
 import { type ToldAdmission, ToldAdmissions } from "./told-admissions.js"
 
@@ -96,20 +97,9 @@ export class OwnLimit implements LedgerLimit {
    * @returns false where it was settled before or is too old
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
    */
-  settle(
-    receipt: { readonly id: string; readonly key: string; readonly chargedAtMs: number },
-    units: number,
-    nowMs: number,
-  ): boolean {
-    const { keys } = this
-    const { key, chargedAtMs } = receipt
+  settle(receipt: Pick<Receipt, "id" | "key" | "chargedAtMs">, units: number, nowMs: number): boolean {
     checkWhole("settle", "units", units, -UNITS_MAX, UNITS_MAX)
-    // Giving nothing back changes nothing and asks the core about the key and both times.
-    keys.refund(key, 0, chargedAtMs, nowMs)
-    if (!this.receipts.add(receipt, nowMs, settleWithinMs(keys.policy))) return false
-    if (units > 0) keys.refund(key, units, chargedAtMs, nowMs)
-    else if (units < 0) keys.charge(key, -units, nowMs)
-    return true
+    return settleOnce(this.keys, this.receipts, receipt, units, nowMs)
   }
 
   /** Notes a block of units of a key. */

@@ -1,12 +1,11 @@
 import { Core } from "../engine/core.js"
-import { LATEST_MS } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
 import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
+import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import {
   BYTES,
   CLOCK,
@@ -20,7 +19,6 @@ import {
   oneOf,
   whole,
 } from "../policy/check-fields.js"
-import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -29,6 +27,7 @@ import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
+import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
@@ -229,13 +228,7 @@ export class RateLimiter implements Limiter {
     return decideAll(
       items.map(({ key, cost = 1, limit }) => {
         if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
-        return {
-          subject: key,
-          key,
-          peek: () => this.peek(key, { cost }),
-          check: () => this.check(key, { cost }),
-          refund: ({ receipt }) => receipt && this.refund(receipt),
-        }
+        return { limiter: this, key, options: { cost }, subject: key }
       }),
     )
   }
@@ -300,16 +293,11 @@ export class RateLimiter implements Limiter {
   /** Closes a receipt that is open, and gives units back or, where they are negative, charges as many more. */
   #settle(receipt: Receipt, units: number): void {
     const limit = this.#limit
-    const { key, chargedAtMs } = receipt
     const nowMs = this.#clock.now()
     if (limit === null || limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
-    // Throws where the rest of the receipt cannot be, while the one that was given stays open.
-    limit.refund(key, 0, chargedAtMs, nowMs)
-    if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return
-    if (units < 0) limit.charge(key, -units, nowMs)
-    else limit.refund(key, units, chargedAtMs, nowMs)
+    settleOnce(limit, this.#settled, receipt, units, nowMs)
   }
 
   /**
@@ -326,7 +314,7 @@ export class RateLimiter implements Limiter {
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
+    limit.block(key, blockEndMs(duration, nowMs), nowMs)
   }
 
   /** Ends a block. Whether there was one. */
