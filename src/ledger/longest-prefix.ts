@@ -43,12 +43,13 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
   const found = await snapshotsOf(port, parts, segments, meta.hash, giveUp)
   const isOld = (found.snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FORMAT
   const state = new LedgerState(core, meta.content.seed, meta.content.id, { dropsOnGrowth: isOld })
+  const replay = new Replay(state)
   try {
     const snapshot = await loaded(state, found.snapshot, giveUp)
     const history = await historyOf(port, segments, snapshot, meta.hash, giveUp)
     const next = (snapshot?.sequence ?? 0) + 1
     const chainHash = snapshot?.chainHash ?? meta.hash
-    const live = await liveOf(port, segments, { next, chainHash, state, snapshot }, giveUp)
+    const live = await liveOf(port, segments, { next, chainHash, replay, snapshot }, giveUp)
     const last = live.at(-1)
     const open: LogRow[] = []
     if (last === undefined || last.segment.isSealed) {
@@ -68,6 +69,7 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
       gaveUp,
     }
   } finally {
+    replay.end()
     state.free()
   }
 }
@@ -164,12 +166,12 @@ async function liveOf(
   {
     next,
     chainHash,
-    state,
+    replay,
     snapshot,
   }: {
     readonly next: number
     readonly chainHash: Uint8Array
-    readonly state: LedgerState
+    readonly replay: Replay
     readonly snapshot: ReadSnapshot | undefined
   },
   giveUp: GiveUp,
@@ -178,7 +180,6 @@ async function liveOf(
   let previousHash = chainHash
   const rest = segments.filter(({ id }) => id >= next || snapshot === undefined)
   const covered = snapshot?.sequence ?? 0
-  const replay = new Replay(state)
   for (const [index, row] of rest.entries()) {
     const expected = next + index
     const before = kept.at(-1)?.segment
@@ -210,7 +211,6 @@ async function liveOf(
     kept.push({ row, segment })
     previousHash = segment.hash
   }
-  replay.end()
   return kept
 }
 
