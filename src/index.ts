@@ -19,7 +19,8 @@ export type {
   TopEntry,
 } from "./limiter/named-limits.js"
 export { Permit, type SettlingChecker } from "./limiter/permit.js"
-export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
+export { RateLimiter } from "./limiter/rate-limiter.js"
+export type { RateLimiterOptions } from "./limiter/rate-limiter-options.js"
 export type { SyncLimiter } from "./limiter/sync-limiter.js"
 export { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./limiter/waiting-line.js"
 export { type SyncChecker, type WrapOptions, wrap } from "./limiter/wrap.js"

@@ -6,19 +6,7 @@ import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
-import {
-  BYTES,
-  CLOCK,
-  checkFields,
-  checkKind,
-  checkWhole,
-  flag,
-  type Kind,
-  type Kinds,
-  LIST,
-  oneOf,
-  whole,
-} from "../policy/check-fields.js"
+import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -32,38 +20,11 @@ import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } 
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
-import { type AcquireOptions, MAX_WAITING, WaitingLine, type WaitingLineOptions } from "./waiting-line.js"
+import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
+import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
 
-export interface RateLimiterOptions extends WaitingLineOptions {
-  /** Where the time comes from; default the machine's wall clock. */
-  readonly clock?: Clock
-  /**
-   * The most keys held at once, 1 … 2^32 − 1. A key is held only while some of its quota is used, or it is blocked.
-   * The default takes about 40 MB when full: 1,048,576 keys of a policy with one rule, fewer with more rules.
-   */
-  readonly maxKeys?: number
-  /**
-   * What a new key meets when `maxKeys` are held and none of its 28 neighbours is idle: `"evict-nearest-full"` (the
-   * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key.
-   */
-  readonly onFull?: OnFull
-  /**
-   * Whether to keep statistics per key, for `stats`: 77 to 97 bytes more per key, a reset or denied one included.
-   * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.
-   * Default `false`.
-   */
-  readonly stats?: boolean
-}
-
 const ENDS: Kind = { allowed: "a Uint32Array", fits: (value) => value instanceof Uint32Array }
-const OPTION_KINDS: Kinds<RateLimiterOptions> = {
-  clock: CLOCK,
-  maxKeys: whole(1, 2 ** 32 - 1),
-  onFull: oneOf("evict-nearest-full", "deny-new"),
-  stats: flag(),
-  maxWaiting: MAX_WAITING,
-}
 const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 
 /**
@@ -97,7 +58,7 @@ export class RateLimiter implements Limiter {
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
-    checkFields("make a limiter", options, OPTION_KINDS)
+    checkFields("make a limiter", options, RATE_LIMITER_KINDS)
     const { clock = systemClock, onFull = "evict-nearest-full", stats = false, maxWaiting } = options
     this.#policy = parsePolicy(policy)
     const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
