@@ -6,7 +6,7 @@
  */
 export type { Decisions } from "./engine/decisions.js"
 export { acquire } from "./limiter/acquire.js"
-export { type AllItem, checkAll, type SyncLimiter } from "./limiter/check-all.js"
+export { type AllItem, checkAll } from "./limiter/check-all.js"
 export { limited } from "./limiter/limited.js"
 export type { Limiter } from "./limiter/limiter.js"
 export type {
@@ -19,7 +19,9 @@ export type {
   TopEntry,
 } from "./limiter/named-limits.js"
 export { Permit, type SettlingChecker } from "./limiter/permit.js"
-export { RateLimiter, type RateLimiterOptions } from "./limiter/rate-limiter.js"
+export { RateLimiter } from "./limiter/rate-limiter.js"
+export type { RateLimiterOptions } from "./limiter/rate-limiter-options.js"
+export type { SyncLimiter } from "./limiter/sync-limiter.js"
 export { type AcquireOptions, WaitingLine, type WaitingLineOptions } from "./limiter/waiting-line.js"
 export { type SyncChecker, type WrapOptions, wrap } from "./limiter/wrap.js"
 export { parsePolicy } from "./policy/parse-policy.js"

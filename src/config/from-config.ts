@@ -1,6 +1,7 @@
 import { AdmittedIds } from "../limiter/admitted-ids.js"
 import { costOf } from "../limiter/check-options.js"
-import { MemoryLimits, type MemoryLimitsOptions } from "../limiter/memory-limits.js"
+import { MemoryLimits } from "../limiter/memory-limits.js"
+import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
 import { type Clock, systemClock } from "../types/clock.js"

@@ -1,4 +1,5 @@
 import type { Policy } from "../policy/policy.js"
+import type { Receipt } from "../types/receipt.js"
 
 const FIRST_PRUNE = 1_024
 const HOUR_MS = 3_600_000
@@ -10,6 +11,39 @@ const HOUR_MS = 3_600_000
 export function settleWithinMs(policy: Policy): number {
   // Twice the time to fill covers a sliding window's two windows; rounding in f64 is far below the hour.
   return 2 * Math.max(...policy.rules.map((rule) => (rule.capacity / rule.limit) * rule.periodMs)) + HOUR_MS
+}
+
+/** What a settlement changes: the keys of a limit. */
+interface Charged {
+  readonly policy: Policy
+  refund(key: string, units: number, chargedAtMs: number, nowMs: number): void
+  charge(key: string, units: number, nowMs: number): void
+}
+
+/** A receipt, as far as settling it needs to know it. */
+type Settleable = Pick<Receipt, "id" | "key" | "chargedAtMs">
+
+/**
+ * Settles a receipt once: gives units back or, where they are negative, charges as many more.
+ *
+ * @param settled those of the limit that were settled before
+ * @returns false where it was settled before or is too old; then nothing has changed
+ * @throws {KeyError} {RangeError} where the receipt cannot be; then it stays open
+ */
+export function settleOnce(
+  limit: Charged,
+  settled: Pick<SettledReceipts, "add">,
+  receipt: Settleable,
+  units: number,
+  nowMs: number,
+): boolean {
+  const { key, chargedAtMs } = receipt
+  // Giving nothing back changes nothing, and asks the core about the key and both times.
+  limit.refund(key, 0, chargedAtMs, nowMs)
+  if (!settled.add(receipt, nowMs, settleWithinMs(limit.policy))) return false
+  if (units < 0) limit.charge(key, -units, nowMs)
+  else limit.refund(key, units, chargedAtMs, nowMs)
+  return true
 }
 
 /** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */

@@ -1,4 +1,4 @@
-import type { SyncLimiter } from "../limiter/check-all.js"
+import type { SyncLimiter } from "../limiter/sync-limiter.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"

@@ -1,16 +1,11 @@
 import type { Core } from "../engine/core.js"
-import { UNITS_MAX } from "../engine/core-exports.js"
 import type { Seed } from "../engine/seed.js"
-import { settleWithinMs } from "../engine/settled-receipts.js"
-import { checkWhole } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
-import { ByteReader, MalformedBytes } from "./byte-reader.js"
-import { FORMAT } from "./envelope.js"
+import { MalformedBytes } from "./byte-reader.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
-import type { CompactRecord, LogRecord, StoreRecord } from "./record.js"
-import { loadOldLimit, loadPiece } from "./saved-limit.js"
-import { StateSave } from "./state-save.js"
+import type { CompactRecord, StoreRecord } from "./record.js"
+import { type SavedHead, StateSave } from "./state-save.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
 
 /** What a state keeps beside the counts. */
@@ -22,6 +17,9 @@ export interface StateOptions {
   /** Whether idle cells are dropped as a table grows too, as in formats 1 and 2. */
   readonly dropsOnGrowth?: boolean
 }
+
+/** Adds a limit that a snapshot tells of. @throws {MalformedBytes} where there is one of that number; {PolicyError} */
+export type AddLimit = (number: number, name: string, policy: string) => OwnLimit
 
 /**
  * What a ledger knows, without the log: the limits and their keys. Everything that changes it is a record, and the
@@ -92,8 +90,17 @@ export class LedgerState {
     return limit
   }
 
+  /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this state did. */
+  issuerOf({ id }: { readonly id: string }): OwnLimit | null | undefined {
+    const number = this.#numberOf(id)
+    if (number === undefined) return undefined
+    const limit = this.limitAt(number)
+    if (limit === undefined) return null
+    return limit.keys.chargeOf(id) === null ? undefined : limit
+  }
+
   /** The number of the limit whose receipts have such an id, defined or removed. */
-  numberOf(receiptId: string): number | undefined {
+  #numberOf(receiptId: string): number | undefined {
     // A receipt may come from outside, where types are not checked.
     const [, issuer, number] = /^([^.]+)\.(0|[1-9]\d{0,9})-/.exec(String(receiptId)) ?? []
     return issuer === this.#home.issuerId && Number(number) < this.#limits.length ? Number(number) : undefined
@@ -128,29 +135,6 @@ export class LedgerState {
   }
 
   /**
-   * Settles a receipt once: gives units back or, where they are negative, charges more.
-   *
-   * @returns false where it was settled before or is too old
-   * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
-   */
-  settle(
-    { number, keys }: LedgerLimit,
-    receipt: { readonly id: string; readonly key: string; readonly chargedAtMs: number },
-    units: number,
-    nowMs: number,
-  ): boolean {
-    const { key, chargedAtMs } = receipt
-    checkWhole("settle", "units", units, -UNITS_MAX, UNITS_MAX)
-    // Giving nothing back changes nothing and asks the core about the key and both times.
-    keys.refund(key, 0, chargedAtMs, nowMs)
-    const { receipts } = this.limitAt(number)!
-    if (!receipts.add(receipt, nowMs, settleWithinMs(keys.policy))) return false
-    if (units > 0) keys.refund(key, units, chargedAtMs, nowMs)
-    else if (units < 0) keys.charge(key, -units, nowMs)
-    return true
-  }
-
-  /**
    * Notes that the store is opened, or closed. One that was not closed may have told admissions that are not in the
    * log: their receipts, and with them all of before, cannot be settled any more.
    */
@@ -166,75 +150,6 @@ export class LedgerState {
     this.#nowMs = timeMs
     if (timeMs < this.#earliestMs) this.#earliestMs = timeMs
     if (timeMs < this.#statsSinceMs) this.#statsSinceMs = timeMs
-  }
-
-  /**
-   * Repeats a recorded change.
-   *
-   * @throws {MalformedBytes} where the state decides otherwise than the record tells
-   */
-  replay(record: LogRecord): void {
-    const { timeMs } = record
-    this.noteTime(timeMs)
-    if (record.op === "deny") this.noteTime(record.lastMs)
-    if (record.op === "define") {
-      const limit = this.define(record.name, parsePolicy(record.policy), timeMs)
-      if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
-      return
-    }
-    if (record.op === "open" || record.op === "close") {
-      this.noteStore(record)
-      return
-    }
-    if (record.op === "compact") {
-      this.compact(record).run()
-      return
-    }
-    const limit = this.#limits[record.limit]
-    if (limit === undefined) throw new MalformedBytes("a record names a limit that was not defined")
-    if (record.op === "remove") this.remove(limit)
-    else this.#replayKey(limit, record)
-  }
-
-  #replayKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key: string }>): void {
-    const { keys } = limit
-    const { key, timeMs } = record
-    switch (record.op) {
-      case "admit":
-        if (!keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay denies what was admitted")
-        // The number of the receipt that `check` gave.
-        keys.charges += 1
-        if (record.id !== undefined) {
-          const chargedAtMs = keys.decidedAtMs
-          limit.told.add({ id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }, timeMs)
-        }
-        break
-      case "deny":
-        if (keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay admits what was denied")
-        keys.noteDenials(key, record.count - 1, record.cost, record.lastMs)
-        break
-      case "charge":
-        keys.charge(key, record.cost, timeMs)
-        break
-      case "settle": {
-        const receipt = { id: keys.receiptId(record.charge), key, chargedAtMs: record.chargedAtMs }
-        if (!this.settle(limit, receipt, record.units, timeMs)) throw new MalformedBytes("a receipt is settled twice")
-        break
-      }
-      case "block":
-        keys.block(key, record.untilMs, timeMs)
-        break
-      case "unblock":
-        keys.unblock(key)
-        break
-      case "reset":
-        keys.reset(key, timeMs)
-        break
-      case "ahead":
-        limit.grantAhead(key, record.units)
-        return
-    }
-    if (this.#keepsNames) limit.noteName(key)
   }
 
   /**
@@ -261,63 +176,28 @@ export class LedgerState {
   }
 
   /**
-   * Becomes what a `StateSave` told, or what was written in an older format.
+   * Becomes what a snapshot tells.
    *
-   * @param format that of the snapshot
-   * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
+   * @param addAll adds its limits, each by its number, name and policy, in whatever order
+   * @throws {MalformedBytes} {PolicyError} where they cannot be a state's
    */
-  load(bytes: Uint8Array, format = FORMAT): void {
-    const reader = new ByteReader(bytes)
+  restore({ timeMs, sync, numbers }: SavedHead, addAll: (add: AddLimit) => void): void {
     // Nobody knows how old the statistics are, before they are looked at.
     this.#statsSinceMs = 0
-    this.#nowMs = reader.f64()
-    this.#earliestMs = this.#nowMs
-    if (format > 1) this.#sync = reader.varint()
-    const numbers = format > 1 ? reader.varint() : 0
-    const limits = format > 2 ? this.#loadPieces(reader) : this.#loadOld(reader, format)
+    this.#nowMs = timeMs
+    this.#earliestMs = timeMs
+    this.#sync = sync
+    const limits: OwnLimit[] = []
+    addAll((number, name, policy) => {
+      if (this.#limits[number] !== undefined) throw new MalformedBytes("a limit comes twice")
+      const limit = this.#add(number, name, parsePolicy(policy))
+      limits.push(limit)
+      return limit
+    })
     this.#byName.clear()
     for (const limit of limits.sort((a, b) => a.number - b.number)) this.#byName.set(limit.name, limit)
     // Numbers of limits that were removed are not given again.
     this.#limits.length = Math.max(this.#limits.length, numbers)
-  }
-
-  #loadPieces(reader: ByteReader): OwnLimit[] {
-    const limits: OwnLimit[] = []
-    const home = {
-      keepsNames: this.#keepsNames,
-      add: (number: number, name: string, policy: string) => {
-        const limit = this.#load(number, name, policy)
-        limits.push(limit)
-        return limit
-      },
-      limitAt: (number: number) => {
-        const limit = this.#limits[number]
-        if (limit === undefined) throw new MalformedBytes("it tells of a limit that it has not named")
-        return limit
-      },
-    }
-    while (!reader.atEnd) loadPiece(reader, home)
-    return limits
-  }
-
-  #loadOld(reader: ByteReader, format: number): OwnLimit[] {
-    const limits: OwnLimit[] = []
-    for (let left = reader.varint(); left > 0; left--) {
-      const number = format > 1 ? reader.varint() : limits.length
-      const limit = this.#load(number, reader.text(), reader.text())
-      limits.push(limit)
-      loadOldLimit(reader, limit, format, this.#keepsNames)
-    }
-    if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
-    return limits
-  }
-
-  #load(number: number, name: string, canonical: string): OwnLimit {
-    if (this.#limits[number] !== undefined) throw new MalformedBytes("a limit comes twice")
-    const limit = new OwnLimit(this.#home, number, name, parsePolicy(canonical))
-    this.#limits[number] = limit
-    this.#byName.set(name, limit)
-    return limit
   }
 
   /** Frees the memory at once. */

@@ -2,23 +2,20 @@ import { requireCallId, requireSameCost } from "../engine/call-id.js"
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { Policy } from "../policy/policy.js"
-import { StoreCorrupt, StoreUnavailable, show } from "../types/errors.js"
+import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
-import { LedgerLog, type LedgerLogInput, stateOptions, type Verification } from "./ledger-log.js"
+import { LedgerLog, type LedgerLogInput, type Verification } from "./ledger-log.js"
 import type { LedgerOptions } from "./ledger-options.js"
-import { LedgerState } from "./ledger-state.js"
-import { requireEnd } from "./log-end.js"
+import { LedgerRecords } from "./ledger-records.js"
+import type { LedgerState } from "./ledger-state.js"
 import type { LogPlace, PlacedRecord } from "./log-reader.js"
 import { LogTable } from "./log-table.js"
-import { newMeta, writeMeta } from "./meta.js"
+import { openLog } from "./open-log.js"
 import type { LedgerLimit } from "./own-limit.js"
-import type { LogRecord, StoreRecord } from "./record.js"
-import { recover } from "./recovery.js"
-import { SegmentWriter } from "./segment.js"
+import type { LogRecord } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
-import { SYNC_NUMBER } from "./sync-mode.js"
 import type { ToldAdmission } from "./told-admissions.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
@@ -41,12 +38,14 @@ export class Ledger {
   readonly #state: LedgerState
   readonly #log: LedgerLog
   readonly #durability: Durability
+  readonly #records: LedgerRecords
 
   private constructor(input: Omit<LedgerLogInput, "onRestart">) {
     const { port, state, options } = input
     this.#state = state
     this.#log = new LedgerLog({ ...input, onRestart: () => this.#durability.restart() })
     this.#durability = new Durability(port, this.#log.writer, () => this.commit(), options)
+    this.#records = new LedgerRecords(state, this.#log, this.#durability)
   }
 
   /**
@@ -57,73 +56,16 @@ export class Ledger {
   static async open(port: LedgerPort, options: LedgerOptions = {}): Promise<Ledger> {
     const table = new LogTable(port.sql)
     const core = options.core ?? new Core()
-    const found = table.exists()
-      ? await Ledger.#found(port, table, core, options)
-      : await Ledger.#new(port, table, core, options)
-    const ledger = new Ledger({ port, table, core, options, ...found })
-    if (found.isOld) {
+    const opened = await openLog(port, table, core, options)
+    const ledger = new Ledger({ port, table, core, options, ...opened })
+    if (opened.isOld) {
       // What an older format forgets depends on how its tables grew: the log goes on under this one, from a snapshot.
       await ledger.compact().finally(() => ledger.abandon())
       return Ledger.open(port, options)
     }
-    if (found.leftIds.length > 0) await ledger.#log.dropLeft(found.leftIds)
-    await ledger.#begin(options.openedAtMs ?? ledger.#state.timeMs)
+    if (opened.leftIds.length > 0) await ledger.#log.dropLeft(opened.leftIds)
+    if (ledger.#records.begin(options.openedAtMs ?? ledger.#state.timeMs)) await ledger.commit()
     return ledger
-  }
-
-  static async #found(port: LedgerPort, table: LogTable, core: Core, options: LedgerOptions) {
-    const recovered = await recover(port, core, table.read(), stateOptions(options))
-    const { state, metaHash } = recovered
-    const { sequence, count } = recovered.open
-    try {
-      if (options.leastEnd !== undefined) requireEnd({ sequence, count, metaHash }, options.leastEnd)
-    } catch (error) {
-      state.free()
-      throw error
-    }
-    const { isOld, leftIds } = recovered
-    return { state, open: SegmentWriter.resume(recovered.open), position: recovered, isOld, leftIds }
-  }
-
-  static async #new(port: LedgerPort, table: LogTable, core: Core, options: LedgerOptions) {
-    if (options.leastEnd !== undefined) throw new StoreCorrupt("the log", "it is missing")
-    const meta = newMeta()
-    const { body, hash } = await writeMeta(port, meta)
-    const open = new SegmentWriter(1, hash)
-    const segment = open.seal(port, { isSealed: false })
-    table.transaction(() => {
-      table.create()
-      table.writeMeta(body)
-      table.writeSegment(1, segment.body)
-    })
-    options.onCommit?.({ sequence: 1, count: 0, metaHash: hash })
-    const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))
-    const position = { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1, snapshotIds: [] }
-    return { state, open, position, isOld: false, leftIds: [] }
-  }
-
-  /**
-   * Notes under which way of syncing the log is written from here on, where that leaves something untold or the last
-   * one did. What the last one had granted ahead and did not take back counts as used.
-   */
-  async #begin(timeMs: number): Promise<void> {
-    const sync = SYNC_NUMBER[this.#durability.sync]
-    if (sync === SYNC_NUMBER.always && this.#state.sync === SYNC_NUMBER.always) return
-    for (const limit of this.#state.limits) {
-      for (const [key, units] of limit.ahead ?? []) {
-        // No more than fits was admitted; one more, since what remains is told rounded down.
-        const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
-        this.charge(limit, key, Math.min(units, fits), timeMs)
-      }
-    }
-    this.#noteStore("open", timeMs, sync)
-    await this.commit()
-  }
-
-  #noteStore(op: "open" | "close", timeMs: number, sync: number): void {
-    const record: StoreRecord = { op, timeMs, limit: 0, sync }
-    this.#state.noteStore(record)
-    this.#append(record)
   }
 
   /** Commits made since the ledger was opened. */
@@ -141,12 +83,7 @@ export class Ledger {
 
   /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this ledger did. */
   limitOf(receipt: Receipt): LedgerLimit | null | undefined {
-    const { id } = receipt
-    const number = this.#state.numberOf(id)
-    if (number === undefined) return undefined
-    const limit = this.#state.limitAt(number)
-    if (limit === undefined) return null
-    return limit.keys.chargeOf(id) === null ? undefined : limit
+    return this.#state.issuerOf(receipt)
   }
 
   /** The name of a limit by its number, while it is defined. */
@@ -177,7 +114,7 @@ export class Ledger {
     const known = this.#state.limit(name)
     if (known !== undefined && known.keys.policy.canonical === policy.canonical) return known
     const limit = this.#state.define(name, policy, nowMs)
-    this.#append({ op: "define", timeMs: nowMs, limit: limit.number, name, policy: policy.canonical })
+    this.#records.append({ op: "define", timeMs: nowMs, limit: limit.number, name, policy: policy.canonical })
     return limit
   }
 
@@ -198,7 +135,7 @@ export class Ledger {
     this.#log.requireOpen()
     requireTime(nowMs)
     this.#state.remove(limit)
-    this.#append({ op: "remove", timeMs: nowMs, limit: limit.number })
+    this.#records.append({ op: "remove", timeMs: nowMs, limit: limit.number })
   }
 
   /**
@@ -215,9 +152,9 @@ export class Ledger {
     if (again !== null) return { decision: again, needsCommit: true }
     const decision = limit.keys.check(key, cost, nowMs)
     if (cost === 0) return { decision, needsCommit: false }
-    if (!decision.allowed) return { decision, needsCommit: this.#denied(limit, decision, nowMs) }
-    this.#append(this.#admission(limit, decision, nowMs, id))
-    return { decision, needsCommit: this.#admissionWaits(limit, key, cost, nowMs) }
+    if (!decision.allowed) return { decision, needsCommit: this.#records.denial(limit, decision, nowMs) }
+    this.#records.append(this.#records.admission(limit, decision, nowMs, id))
+    return { decision, needsCommit: this.#records.admissionWaits(limit, key, cost, nowMs) }
   }
 
   /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {RangeError} */
@@ -244,15 +181,12 @@ export class Ledger {
     }
     const decisions = checks.map(({ limit, key, cost }) => limit.keys.check(key, cost, nowMs))
     const charged = checks.flatMap(({ limit, cost }, index) =>
-      cost === 0 ? [] : [this.#admission(limit, decisions[index]!, nowMs)],
+      cost === 0 ? [] : [this.#records.admission(limit, decisions[index]!, nowMs)],
     )
-    if (charged.length > 0) {
-      this.#state.noteTime(nowMs)
-      this.#log.commitIfLong(this.#log.writer.appendTogether(charged))
-    }
+    if (charged.length > 0) this.#records.appendTogether(charged, nowMs)
     return checks.map(({ limit, key, cost }, index) => ({
       decision: decisions[index]!,
-      needsCommit: cost > 0 && this.#admissionWaits(limit, key, cost, nowMs),
+      needsCommit: cost > 0 && this.#records.admissionWaits(limit, key, cost, nowMs),
     }))
   }
 
@@ -268,46 +202,15 @@ export class Ledger {
     return limit.keys.again(key, told, nowMs)
   }
 
-  /** The admission under an id that may be told again: not where it was settled. */
-  #told({ number, keys }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
+  #told({ number }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
     requireCallId(id)
-    const limit = this.#state.limitAt(number)
-    const told = limit?.told.find(id, key, nowMs)
-    return told === undefined || limit!.receipts.has(keys.receiptId(told.charge)) ? undefined : told
-  }
-
-  /** The record of an admission, and what else is to be known of it. */
-  #admission(limit: LedgerLimit, decision: LimitDecision, nowMs: number, id?: string): LogRecord {
-    const { key, cost } = decision
-    this.#state.noteName(limit, key)
-    const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
-    if (id === undefined) return record
-    const told = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
-    this.#state.limitAt(limit.number)!.told.add(told, nowMs)
-    return { ...record, id }
-  }
-
-  #admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
-    return this.#durability.admissionWaits(limit, key, cost, (units) => {
-      this.#state.limitAt(limit.number)!.grantAhead(key, units)
-      this.#append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
-    })
-  }
-
-  #denied(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
-    // A denial that starts a block changes what comes after, so it is told like an admission.
-    const startsBlock = reason === "limit" && limit.keys.policy.blockMs > 0
-    this.#state.noteTime(nowMs)
-    this.#state.noteName(limit, key)
-    const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
-    this.#log.commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
-    return startsBlock && this.#durability.changeWaits()
+    return this.#state.limitAt(number)?.toldUnder(id, key, nowMs)
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
     this.#log.requireOpen()
     limit.keys.charge(key, units, nowMs)
-    this.#appendOf(limit, { op: "charge", timeMs: nowMs, limit: limit.number, key, cost: units })
+    this.#records.appendOf(limit, { op: "charge", timeMs: nowMs, limit: limit.number, key, cost: units })
   }
 
   /**
@@ -320,30 +223,30 @@ export class Ledger {
     this.#log.requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
     if (charge === null) throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
-    if (!this.#state.settle(limit, receipt, units, nowMs)) return false
+    if (!this.#state.limitAt(limit.number)!.settle(receipt, units, nowMs)) return false
     const { key, chargedAtMs } = receipt
-    this.#appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
+    this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
   }
 
   block(limit: LedgerLimit, key: string, untilMs: number, nowMs: number): void {
     this.#log.requireOpen()
     limit.keys.block(key, untilMs, nowMs)
-    this.#appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
+    this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#log.requireOpen()
     requireTime(nowMs)
     const had = limit.keys.unblock(key)
-    if (had) this.#appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
+    if (had) this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
     return had
   }
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#log.requireOpen()
     const had = limit.keys.reset(key, nowMs)
-    this.#appendOf(limit, { op: "reset", timeMs: nowMs, limit: limit.number, key })
+    this.#records.appendOf(limit, { op: "reset", timeMs: nowMs, limit: limit.number, key })
     return had
   }
 
@@ -391,7 +294,7 @@ export class Ledger {
   /** Commits what is left, and frees the memory. Nothing may be asked afterwards. */
   async close(): Promise<void> {
     if (this.isOpen) {
-      if (this.#state.sync !== SYNC_NUMBER.always) this.#noteStore("close", this.#state.timeMs, SYNC_NUMBER.always)
+      this.#records.end()
       await this.commit()
     }
     await this.#log.end()
@@ -402,15 +305,5 @@ export class Ledger {
   abandon(): void {
     this.#log.fail(new StoreUnavailable("the ledger is closed"))
     this.#state.free()
-  }
-
-  #append(record: LogRecord): void {
-    this.#state.noteTime(record.timeMs)
-    this.#log.commitIfLong(this.#log.writer.append(record))
-  }
-
-  #appendOf(limit: LedgerLimit, record: Extract<LogRecord, { readonly key: string }>): void {
-    this.#state.noteName(limit, record.key)
-    this.#append(record)
   }
 }

@@ -2,6 +2,7 @@ import type { Core } from "../engine/core.js"
 import { StoreCorrupt, StoreVersion } from "../types/errors.js"
 import { FORMAT, sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
+import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { Replay } from "./replay.js"
 import { readSegment, type Segment, SegmentWriter, segmentRow } from "./segment.js"
@@ -102,7 +103,7 @@ async function loaded(
 ): Promise<ReadSnapshot | undefined> {
   if (snapshot === null) return undefined
   const load = async () => {
-    state.load(snapshot.state, snapshot.format)
+    loadState(state, snapshot.state, snapshot.format)
     return snapshot
   }
   return whole("the snapshot", load, giveUp)

@@ -1,11 +1,14 @@
 import type { Core } from "../engine/core.js"
+import { UNITS_MAX } from "../engine/core-exports.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
-import { settleWithinMs } from "../engine/settled-receipts.js"
+import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import type { Receipt } from "../types/receipt.js"
 import { ClosedReceipts } from "./closed-receipts.js"
-import { ToldAdmissions } from "./told-admissions.js"
+import { type ToldAdmission, ToldAdmissions } from "./told-admissions.js"
 
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
 const MAX_KEYS = 2 ** 32 - 1
@@ -80,6 +83,23 @@ export class OwnLimit implements LedgerLimit {
       issuerId: `${issuerId}.${this.number}`,
       sharesCore: true,
     })
+  }
+
+  /** The admission under an id that may be told again: not where it was settled. */
+  toldUnder(id: string, key: string, nowMs: number): ToldAdmission | undefined {
+    const told = this.told.find(id, key, nowMs)
+    return told === undefined || this.receipts.has(this.keys.receiptId(told.charge)) ? undefined : told
+  }
+
+  /**
+   * Settles a receipt once: gives units back or, where they are negative, charges more.
+   *
+   * @returns false where it was settled before or is too old
+   * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
+   */
+  settle(receipt: Pick<Receipt, "id" | "key" | "chargedAtMs">, units: number, nowMs: number): boolean {
+    checkWhole("settle", "units", units, -UNITS_MAX, UNITS_MAX)
+    return settleOnce(this.keys, this.receipts, receipt, units, nowMs)
   }
 
   /** Notes a block of units of a key. */

@@ -2,6 +2,7 @@ import type { Core } from "../engine/core.js"
 import { StoreCorrupt } from "../types/errors.js"
 import { FORMAT, sameBytes } from "./envelope.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
+import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { Replay } from "./replay.js"
 import { readSegment, type Segment, segmentRow } from "./segment.js"
@@ -70,7 +71,7 @@ export async function recover(
   const state = new LedgerState(core, content.seed, content.id, { ...stateOptions, dropsOnGrowth: isOld })
   const replay = new Replay(state)
   try {
-    if (snapshot !== null) inRow("the snapshot", () => state.load(snapshot.state, snapshot.format))
+    if (snapshot !== null) inRow("the snapshot", () => loadState(state, snapshot.state, snapshot.format))
     const covered = { coveredSequence, oldestSequence, chainHash, metaHash, missingPart }
     const replayed = await replaySegments(port, replay, segments, { ...covered, throughSequence })
     const leftSegments = segments.flatMap(({ id }) => (id < oldestSequence ? [id] : []))

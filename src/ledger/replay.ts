@@ -3,6 +3,7 @@ import { KeySet } from "../engine/key-set.js"
 import { MalformedBytes } from "./byte-reader.js"
 import type { LedgerState } from "./ledger-state.js"
 import type { RecordDecoder } from "./record.js"
+import { replayRecord } from "./replay-record.js"
 import { readRecords, type Segment } from "./segment.js"
 
 /**
@@ -37,7 +38,7 @@ export class Replay {
     const record = decoder.read()
     // These make the state forget names.
     if (record.op === "compact" || record.op === "remove") this.end()
-    this.#state.replay(record)
+    replayRecord(this.#state, record)
     return 1
   }
 

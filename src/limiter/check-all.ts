@@ -1,16 +1,8 @@
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, Awaitable, Checker, CheckOptions } from "../types/limiter.js"
-import type { Receipt } from "../types/receipt.js"
+import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
 import { requireItems } from "./check-options.js"
-import { allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
-
-/** A limiter whose verbs answer at once, and that says so. */
-export interface SyncLimiter extends Checker {
-  readonly isSynchronous: true
-  check(key: string, options?: CheckOptions): Decision
-  peek(key: string, options?: CheckOptions): Decision
-  refund(receipt: Receipt, units?: number): void
-}
+import { type AllPart, allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
+import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */
 export interface AllItem<L extends Checker = Checker> {
@@ -55,38 +47,21 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
   })
   refuseRepeats(parts)
   const exact = parts.filter(isSynchronous)
-  if (exact.length === parts.length) return decideExactly(exact)
+  if (exact.length === parts.length) return decideAll(exact)
   return decideInParallel(parts, exact)
 }
 
-interface Part<L extends Checker = Checker> {
-  readonly limiter: L
-  readonly key: string
-  readonly options: CheckOptions
-  readonly subject: string
-}
+type Part = AllPart<Checker>
 
-function isSynchronous(part: Part): part is Part<SyncLimiter> {
+function isSynchronous(part: Part): part is AllPart {
   return (part.limiter as Partial<SyncLimiter>).isSynchronous === true
 }
 
-function decideExactly(parts: readonly Part<SyncLimiter>[]): AllDecision {
-  return decideAll(
-    parts.map(({ limiter, key, options, subject }) => ({
-      subject,
-      key,
-      peek: () => limiter.peek(key, options),
-      check: () => limiter.check(key, options),
-      refund: ({ receipt }) => receipt && limiter.refund(receipt),
-    })),
-  )
-}
-
-async function decideInParallel(parts: readonly Part[], exact: readonly Part<SyncLimiter>[]): Promise<AllDecision> {
+async function decideInParallel(parts: readonly Part[], exact: readonly AllPart[]): Promise<AllDecision> {
   const decided = new Map<Part, Decision>()
   let isOpen = true
   if (exact.length > 0) {
-    const first = decideExactly(exact)
+    const first = decideAll(exact)
     isOpen = first.allowed
     for (const [index, part] of exact.entries()) decided.set(part, first.decisions[index]!)
   }

@@ -1,15 +1,16 @@
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
-import type { AllDecision } from "../types/limiter.js"
+import type { AllDecision, Checker, CheckOptions } from "../types/limiter.js"
+import type { LimitChoice } from "./named-limits.js"
+import type { SyncLimiter } from "./sync-limiter.js"
 
-/** One of several checks that are decided together: what each verb does for it, at once. */
-export interface DecidableItem {
+/** One of several checks that are decided together, each by its own limiter. */
+export interface AllPart<L extends Checker = SyncLimiter> {
+  readonly limiter: L
+  readonly key: string
+  readonly options: CheckOptions & LimitChoice
   /** The same text for the same key of the same limit, another one for every other. */
   readonly subject: string
-  readonly key: string
-  peek(): Decision
-  check(): Decision
-  refund(decision: Decision): void
 }
 
 /**
@@ -20,26 +21,32 @@ export interface DecidableItem {
  *
  * @throws {RangeError} where there is no item, or two have the same subject; whatever `peek` throws, before any charge
  */
-export function decideAll(items: readonly DecidableItem[]): AllDecision {
+export function decideAll(items: readonly AllPart[]): AllDecision {
   refuseRepeats(items)
-  const peeked = items.map((item) => item.peek())
+  const peeked = items.map(({ limiter, key, options }) => limiter.peek(key, options))
   if (peeked.some(({ allowed }) => !allowed)) {
-    return allDecision(items.map((item, index) => (peeked[index]!.allowed ? peeked[index]! : item.check())))
+    return allDecision(items.map((item, index) => (peeked[index]!.allowed ? peeked[index]! : check(item))))
   }
   const charged: Decision[] = []
   for (const item of items) {
-    const decision = item.check()
+    const decision = check(item)
     charged.push(decision)
     if (decision.allowed) continue
     // Only for want of room for another key: a charge of this same call took the last place.
-    for (const [index, earlier] of charged.slice(0, -1).entries()) items[index]!.refund(earlier)
+    for (const [index, { receipt }] of charged.slice(0, -1).entries()) {
+      if (receipt !== undefined) items[index]!.limiter.refund(receipt)
+    }
     return allDecision([...charged.map(withoutReceipt), ...peeked.slice(charged.length)])
   }
   return allDecision(charged)
 }
 
+function check({ limiter, key, options }: AllPart): Decision {
+  return limiter.check(key, options)
+}
+
 /** @throws {RangeError} where there is no item, or two have the same subject */
-export function refuseRepeats(items: readonly Pick<DecidableItem, "subject" | "key">[]): void {
+export function refuseRepeats(items: readonly Pick<AllPart, "subject" | "key">[]): void {
   if (items.length === 0) throw new RangeError("Cannot check all of no items: allowed is at least one.")
   const subjects = new Set<string>()
   for (const { subject, key } of items) {

@@ -1,18 +1,16 @@
-import { LATEST_MS } from "../engine/core-exports.js"
 import { requireKey } from "../engine/key-bytes.js"
 import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
-import type { LedgerLimit } from "../ledger/own-limit.js"
 import { checkNames } from "../policy/check-fields.js"
-import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { LimitNotFound, StoreUnavailable, show } from "../types/errors.js"
+import { show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { blockEndMs } from "./block-end.js"
 import {
   costOfChosen,
   costOfItem,
@@ -29,24 +27,18 @@ import {
   TOP_NAMES,
 } from "./check-options.js"
 import { allDecision } from "./decide-all.js"
-import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 import { explain } from "./explain.js"
+import { keyHistory } from "./key-history.js"
+import { keysOf, topOf } from "./ledger-keys.js"
+import { limitFor, limitNamed } from "./limit-for.js"
 import { LimitView } from "./limit-view.js"
 import type { Limiter } from "./limiter.js"
-import { historyEntry, type LogEvent, logEvent } from "./log-event.js"
-import {
-  DEFAULT_LIMIT,
-  type Explanation,
-  type HistoryEntry,
-  type LimitChoice,
-  type NamedLimit,
-  type NamedLimits,
-  type Page,
-  type TopEntry,
-} from "./named-limits.js"
+import { type LogEvent, logEvents } from "./log-event.js"
+import type { Explanation, HistoryEntry, LimitChoice, NamedLimit, NamedLimits, Page, TopEntry } from "./named-limits.js"
+import { OpenStore } from "./open-store.js"
 import { pageOf, requireCount } from "./page.js"
-import { type TopOptions, topOf } from "./top-keys.js"
+import type { TopOptions } from "./top-keys.js"
 
 const DEFAULT_HISTORY = 100
 const RECENT = 10
@@ -60,14 +52,10 @@ const RECENT = 10
  */
 export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   readonly #clock: Clock
-  readonly #store: EmbeddedStore
-  #ledger: Ledger
-  #opening: Promise<Ledger> | null = null
-  #closing: Promise<void> | null = null
+  readonly #store: OpenStore
 
   constructor(ledger: Ledger, store: EmbeddedStore, clock: Clock) {
-    this.#ledger = ledger
-    this.#store = store
+    this.#store = new OpenStore(store, ledger)
     this.#clock = clock
   }
 
@@ -78,23 +66,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** How many keys are held, idle ones that were not swept yet included; 0 once closed. */
   get keyCount(): number {
-    return this.#ledger.isOpen ? this.#ledger.limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0
-  }
-
-  /** The ledger, or the promise of another one where a commit has failed. */
-  #open(): Ledger | Promise<Ledger> {
-    if (this.#closing !== null) throw new StoreUnavailable("the limiter is closed")
-    if (this.#ledger.isOpen) return this.#ledger
-    this.#opening ??= this.#reopen().finally(() => {
-      this.#opening = null
-    })
-    return this.#opening
-  }
-
-  async #reopen(): Promise<Ledger> {
-    this.#ledger.abandon()
-    this.#ledger = await this.#store.openLedger()
-    return this.#ledger
+    const { isOpen, limits } = this.#store.ledger
+    return isOpen ? limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0
   }
 
   /**
@@ -106,7 +79,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
     requireKey(name)
     const parsed = parsePolicy(policy)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     ledger.define(name, parsed, this.#clock.now())
     await ledger.commit()
     return { name, policy: parsed }
@@ -114,7 +87,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Forgets a limit and all its keys' counts. Whether there was one. */
   async remove(name: string): Promise<boolean> {
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const limit = ledger.limit(name)
     if (limit === undefined) return false
     ledger.remove(limit, this.#clock.now())
@@ -125,24 +98,20 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** The limits, in the order of their names. */
   async limits(page?: Page): Promise<NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const names = ledger.limits.map(({ name }) => name)
     return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.keys.policy }))
   }
 
   /** A limit by its name, or `null`. */
   async limit(name: string): Promise<NamedLimit | null> {
-    const limit = (await this.#open()).limit(name)
+    const limit = (await this.#store.open()).limit(name)
     return limit === undefined ? null : { name, policy: limit.keys.policy }
   }
 
   /** A limit as a limiter of its own, for whoever takes one. @throws {LimitNotFound} */
   of(name: string): Limiter {
-    const view = new LimitView(this, name, () => {
-      const limit = this.#ledger.limit(name)
-      if (limit === undefined) throw new LimitNotFound(name)
-      return limit.keys.policy
-    })
+    const view = new LimitView(this, name, () => limitNamed(this.#store.ledger, name).keys.policy)
     void view.policy
     return view
   }
@@ -156,7 +125,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async check(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
-    const opened = this.#open()
+    const opened = this.#store.open()
     const ledger = opened instanceof Promise ? await opened : opened
     const limit = limitFor(ledger, key, options)
     const { decision, needsCommit } = ledger.check(limit, key, cost, this.#clock.now(), options?.id)
@@ -172,7 +141,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     return ledger.peek(limitFor(ledger, key, options), key, cost, this.#clock.now(), options?.id)
   }
 
@@ -184,7 +153,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const checks = items.map((item) => {
       return { limit: limitFor(ledger, item.key, item), key: item.key, cost: costOfItem(item.key, item) }
     })
@@ -219,7 +188,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const limit = ledger.limitOf(receipt)
     if (limit === undefined) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this store.`)
@@ -230,7 +199,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     ledger.charge(limitFor(ledger, key, choice), key, requireUnits(units), this.#clock.now())
     await changed(ledger)
   }
@@ -238,17 +207,16 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     requireChoice("block", choice)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const nowMs = this.#clock.now()
-    const untilMs = Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS)
-    ledger.block(limitFor(ledger, key, choice), key, untilMs, nowMs)
+    ledger.block(limitFor(ledger, key, choice), key, blockEndMs(duration, nowMs), nowMs)
     await changed(ledger)
   }
 
   /** Ends a block. Whether there was one. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
     if (had) await changed(ledger)
     return had
@@ -257,7 +225,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("reset", choice)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
     await changed(ledger)
     return had
@@ -266,14 +234,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** A key's state without a check. */
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
     requireChoice("tell the status", choice)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     return limitFor(ledger, key, choice).keys.status(key, this.#clock.now())
   }
 
   /** A key's statistics. They are kept for as long as the store was opened to keep them. */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
     requireChoice("tell statistics", choice)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     return limitFor(ledger, key, choice).keys.stats(key)
   }
 
@@ -284,10 +252,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)
-    const ledger = await this.#open()
-    const keys = new Set<string>()
-    for (const limit of listed(ledger, choice.limit)) for (const key of ledger.namesOf(limit)) keys.add(key)
-    return pageOf([...keys], choice)
+    return pageOf([...keysOf(await this.#store.open(), choice.limit)], choice)
   }
 
   /**
@@ -297,8 +262,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async top(options: TopOptions & LimitChoice): Promise<TopEntry[]> {
     checkNames("tell the top", options, TOP_NAMES)
-    const ledger = await this.#open()
-    return topOf(ledger, listed(ledger, options.limit), options)
+    return topOf(await this.#store.open(), options.limit, options)
   }
 
   /** A key's last events, newest first: those that the log still has. */
@@ -307,19 +271,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)
-    const ledger = await this.#open()
-    const { name, number } = limitFor(ledger, key, options)
-    const records = await ledger.lastRecords(count, (record) => {
-      if (record.limit !== number || ("key" in record ? record.key !== key : record.op !== "define")) return false
-      return historyEntry(record, key, name) !== null
-    })
-    return records.map((record) => historyEntry(record, key, name)!)
+    const ledger = await this.#store.open()
+    return keyHistory(ledger, limitFor(ledger, key, options), key, count)
   }
 
   /** Why a check would be answered as it would be now. @throws as `peek` */
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
     const cost = costToExplain(key, options)
-    const ledger = await this.#open()
+    const ledger = await this.#store.open()
     const { name, keys } = limitFor(ledger, key, options)
     const nowMs = this.#clock.now()
     const decision = keys.peek(key, cost, nowMs)
@@ -334,25 +293,18 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    *
    * @throws {StoreCorrupt} where a row is not what was written
    */
-  async *records(from?: LogPlace): AsyncGenerator<LogEvent, void, undefined> {
-    const ledger = await this.#open()
-    const names = new Map<number, string>()
-    for await (const placed of ledger.records(from)) {
-      const { record } = placed
-      if (record.op === "define") names.set(record.limit, record.name)
-      const isOfStore = record.op === "open" || record.op === "close" || record.op === "compact"
-      yield logEvent(placed, isOfStore ? null : (ledger.nameOf(record.limit) ?? names.get(record.limit) ?? null))
-    }
+  records(from?: LogPlace): AsyncGenerator<LogEvent, void, undefined> {
+    return logEvents(() => this.#store.open(), from)
   }
 
   /** Resolves when everything that was decided so far is in the file. @throws {StoreUnavailable} */
   async flush(): Promise<void> {
-    await (await this.#open()).commit()
+    await (await this.#store.open()).commit()
   }
 
   /** Writes a snapshot of the state in place of the log that led to it. It does so by itself past `compactBytes`. */
   async compact(): Promise<void> {
-    await (await this.#open()).compact()
+    await (await this.#store.open()).compact()
   }
 
   /**
@@ -361,56 +313,22 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
    */
   async verify(): Promise<Verification> {
-    return (await this.#open()).verify()
+    return (await this.#store.open()).verify()
   }
 
   /** Looks at everything that can be wrong with the store, and tells it: a fault is told, not thrown. */
   async doctor(): Promise<DoctorReport> {
-    return examine(await this.#open(), this.#store)
+    return this.#store.doctor()
   }
 
   /** Commits what is left and lets the folder go. Nothing may be asked afterwards; closing again does nothing. */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
-  }
-
-  async #close(): Promise<void> {
-    try {
-      await this.#opening?.catch(() => undefined)
-      await this.#ledger.close()
-    } finally {
-      this.#store.close()
-    }
+    return this.#store.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** The limit that a verb is about. @throws {LimitNotFound} {KeyError} */
-function limitFor(ledger: Ledger, key: string, choice: LimitChoice | undefined): LedgerLimit {
-  if (choice?.limit !== undefined) {
-    const named = ledger.limit(choice.limit)
-    if (named === undefined) throw new LimitNotFound(choice.limit)
-    return named
-  }
-  const limit = ledger.limit(key) ?? ledger.limit(DEFAULT_LIMIT)
-  if (limit !== undefined) return limit
-  requireKey(key)
-  throw new LimitNotFound(key, "key")
-}
-
-/** The limits whose keys are listed. @throws {TypeError} {LimitNotFound} */
-function listed(ledger: Ledger, name: string | undefined): readonly LedgerLimit[] {
-  if (!ledger.keepsNames) {
-    throw new TypeError("Cannot list keys: this store keeps no names, open it with { names: true }.")
-  }
-  if (name === undefined) return ledger.limits
-  const limit = ledger.limit(name)
-  if (limit === undefined) throw new LimitNotFound(name)
-  return [limit]
 }
 
 /** Resolves when the change that was just made is as durable as it has to be. */

@@ -3,7 +3,8 @@
  *
  * @module sluice/limits
  */
-export { MemoryLimits, type MemoryLimitsOptions } from "./memory-limits.js"
+export { MemoryLimits } from "./memory-limits.js"
+export type { MemoryLimitsOptions } from "./memory-limits-options.js"
 export {
   DEFAULT_LIMIT,
   type Explanation,

@@ -44,6 +44,10 @@ export class KeyJournal {
     return this.#names > 0
   }
 
+  get keepsHistory(): boolean {
+    return this.#names > 0 && this.#history > 0
+  }
+
   /** Writes down an event of a key, and that the key was used. Equal denials in a row become one entry. */
   note(entry: Omit<HistoryEntry, "count">): void {
     if (this.#names === 0) return
@@ -62,7 +66,7 @@ export class KeyJournal {
 
   /** Writes down that a limit was defined, or got another policy. */
   noteDefinition(limit: string, atMs: number): void {
-    if (this.#names === 0 || this.#history === 0) return
+    if (!this.keepsHistory) return
     const events = this.#defined.get(limit) ?? []
     this.#defined.set(limit, events)
     this.#append(events, { atMs, event: "define", key: limit, limit, units: 0, count: 1 })

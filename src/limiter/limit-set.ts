@@ -1,10 +1,12 @@
 import { Core } from "../engine/core.js"
 import { Limit } from "../engine/limit.js"
 import type { OnFull } from "../engine/limit-options.js"
-import { randomId, randomSeed } from "../engine/seed.js"
+import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
+import type { Clock } from "../types/clock.js"
 import type { Receipt } from "../types/receipt.js"
+import type { KeyJournal } from "./key-journal.js"
 
 /** A limit of a set, with what is known of its receipts. */
 export interface LimitEntry {
@@ -22,45 +24,74 @@ export interface LimitSetOptions {
   readonly stats: boolean
 }
 
-/** Named limits that share one core. Made at the first question: a Worker has no randomness while its modules load. */
+/**
+ * Named limits that share one core, and the journal of their keys. They are made at the first question: a Worker has no
+ * randomness while its modules load.
+ */
 export class LimitSet {
-  readonly #core = new Core()
-  readonly #seed = randomSeed()
-  readonly #id = randomId()
   readonly #options: LimitSetOptions
+  readonly #clock: Clock
+  readonly #journal: KeyJournal
+  /** Those to begin with. */
+  readonly #policies: ReadonlyMap<string, Policy>
+  #core: Core | null = null
+  #seed!: Seed
+  #id = ""
   readonly #byName = new Map<string, LimitEntry>()
   readonly #byOrdinal = new Map<number, LimitEntry>()
   #ordinals = 0
 
-  constructor(options: LimitSetOptions) {
+  constructor(policies: ReadonlyMap<string, Policy>, clock: Clock, journal: KeyJournal, options: LimitSetOptions) {
+    this.#policies = policies
+    this.#clock = clock
+    this.#journal = journal
     this.#options = options
   }
 
-  get(name: string): LimitEntry | undefined {
+  limit(name: string): LimitEntry | undefined {
+    if (this.#core === null) this.#start()
     return this.#byName.get(name)
   }
 
   names(): string[] {
+    if (this.#core === null) this.#start()
     return [...this.#byName.keys()]
   }
 
-  /** Adds a limit of a new name. */
-  add(name: string, policy: Policy): void {
+  #start(): void {
+    this.#core = new Core()
+    this.#seed = randomSeed()
+    this.#id = randomId()
+    const nowMs = this.#clock.now()
+    for (const [name, policy] of this.#policies) this.define(name, policy, nowMs)
+  }
+
+  /** Adds a limit, or puts another policy in its place. */
+  define(name: string, policy: Policy, nowMs: number): void {
+    const known = this.limit(name)?.limit
+    if (known?.policy.canonical === policy.canonical) return
+    if (known === undefined) this.#add(name, policy)
+    else known.change(policy, nowMs)
+    this.#journal.noteDefinition(name, nowMs)
+  }
+
+  #add(name: string, policy: Policy): void {
     const ordinal = ++this.#ordinals
     const issuerId = `${this.#id}.${ordinal.toString(36)}`
-    const limit = new Limit(this.#core, policy, { ...this.#options, seed: this.#seed, issuerId, sharesCore: true })
+    const limit = new Limit(this.#core!, policy, { ...this.#options, seed: this.#seed, issuerId, sharesCore: true })
     const entry = { name, ordinal, limit, settled: new SettledReceipts() }
     this.#byName.set(name, entry)
     this.#byOrdinal.set(ordinal, entry)
   }
 
-  /** Frees a limit and all its keys. Whether there was one. */
+  /** Frees a limit and all its keys, and forgets what was written down about it. Whether there was one. */
   remove(name: string): boolean {
-    const entry = this.#byName.get(name)
+    const entry = this.limit(name)
     if (entry === undefined) return false
     this.#byName.delete(name)
     this.#byOrdinal.delete(entry.ordinal)
     entry.limit.free()
+    this.#journal.forget(name)
     return true
   }
 

@@ -1,5 +1,7 @@
-import type { PlacedRecord } from "../ledger/log-reader.js"
+import type { Ledger } from "../ledger/ledger.js"
+import type { LogPlace, PlacedRecord } from "../ledger/log-reader.js"
 import type { LogRecord } from "../ledger/record.js"
+import type { Awaitable } from "../types/limiter.js"
 import type { HistoryEntry } from "./named-limits.js"
 
 /** A record of the log, for people and for export. */
@@ -21,23 +23,36 @@ export interface LogEvent {
   readonly id?: string
 }
 
+/**
+ * Every record that a log still has from a place on, in order, as events.
+ *
+ * @param open gives the ledger, at the first question
+ * @throws {StoreCorrupt} {StoreUnavailable}
+ */
+export async function* logEvents(
+  open: () => Awaitable<Ledger>,
+  from?: LogPlace,
+): AsyncGenerator<LogEvent, void, undefined> {
+  const ledger = await open()
+  const names = new Map<number, string>()
+  for await (const placed of ledger.records(from)) {
+    const { record } = placed
+    if (record.op === "define") names.set(record.limit, record.name)
+    const isOfStore = record.op === "open" || record.op === "close" || record.op === "compact"
+    yield logEvent(placed, isOfStore ? null : (ledger.nameOf(record.limit) ?? names.get(record.limit) ?? null))
+  }
+}
+
 /** A record as an event of the log. */
-export function logEvent({ sequence, index, record }: PlacedRecord, limit: string | null): LogEvent {
+function logEvent({ sequence, index, record }: PlacedRecord, limit: string | null): LogEvent {
   const { event, units, count } = eventOf(record)
   const key = "key" in record ? record.key : null
   const told = { sequence, index, atMs: record.timeMs, event, limit, key, units, count }
   return record.op === "admit" && record.id !== undefined ? { ...told, id: record.id } : told
 }
 
-/** A record as an entry of a key's history; `null` where it is none. */
-export function historyEntry(record: LogRecord, key: string, limit: string): HistoryEntry | null {
-  const { event, units, count } = eventOf(record)
-  if (event === "settle" || event === "ahead" || event === "remove") return null
-  if (event === "open" || event === "close" || event === "compact") return null
-  return { atMs: record.op === "deny" ? record.lastMs : record.timeMs, event, key, limit, units, count }
-}
-
-function eventOf(record: LogRecord): Pick<LogEvent, "event" | "units" | "count"> {
+/** What a record tells of its event. */
+export function eventOf(record: LogRecord): Pick<LogEvent, "event" | "units" | "count"> {
   switch (record.op) {
     case "settle":
       if (record.units === 0) return { event: "settle", units: 0, count: 1 }

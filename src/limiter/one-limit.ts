@@ -1,9 +1,9 @@
 import { checkKind, TEXT } from "../policy/check-fields.js"
 import type { CheckOptions } from "../types/limiter.js"
-import type { SyncLimiter } from "./check-all.js"
 import { CHECKER, requireCheckOptions } from "./check-options.js"
 import type { NamedLimits } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
+import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of several named limits, as a limiter for `acquire`, `wrap`, `limited`, `checkAll`, middleware and stores. */
 export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {

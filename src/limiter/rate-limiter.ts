@@ -1,26 +1,12 @@
 import { Core } from "../engine/core.js"
-import { LATEST_MS } from "../engine/core-exports.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
 import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts, settleWithinMs } from "../engine/settled-receipts.js"
-import {
-  BYTES,
-  CLOCK,
-  checkFields,
-  checkKind,
-  checkWhole,
-  flag,
-  type Kind,
-  type Kinds,
-  LIST,
-  oneOf,
-  whole,
-} from "../policy/check-fields.js"
-import { parseDurationArgument } from "../policy/parse-duration.js"
+import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -29,42 +15,16 @@ import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { AdmittedIds } from "./admitted-ids.js"
+import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
-import { type AcquireOptions, MAX_WAITING, WaitingLine, type WaitingLineOptions } from "./waiting-line.js"
+import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
+import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
 
-export interface RateLimiterOptions extends WaitingLineOptions {
-  /** Where the time comes from; default the machine's wall clock. */
-  readonly clock?: Clock
-  /**
-   * The most keys held at once, 1 … 2^32 − 1. A key is held only while some of its quota is used, or it is blocked.
-   * The default takes about 40 MB when full: 1,048,576 keys of a policy with one rule, fewer with more rules.
-   */
-  readonly maxKeys?: number
-  /**
-   * What a new key meets when `maxKeys` are held and none of its 28 neighbours is idle: `"evict-nearest-full"` (the
-   * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key.
-   */
-  readonly onFull?: OnFull
-  /**
-   * Whether to keep statistics per key, for `stats`: 77 to 97 bytes more per key, a reset or denied one included.
-   * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.
-   * Default `false`.
-   */
-  readonly stats?: boolean
-}
-
 const ENDS: Kind = { allowed: "a Uint32Array", fits: (value) => value instanceof Uint32Array }
-const OPTION_KINDS: Kinds<RateLimiterOptions> = {
-  clock: CLOCK,
-  maxKeys: whole(1, 2 ** 32 - 1),
-  onFull: oneOf("evict-nearest-full", "deny-new"),
-  stats: flag(),
-  maxWaiting: MAX_WAITING,
-}
 const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 
 /**
@@ -98,7 +58,7 @@ export class RateLimiter implements Limiter {
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
-    checkFields("make a limiter", options, OPTION_KINDS)
+    checkFields("make a limiter", options, RATE_LIMITER_KINDS)
     const { clock = systemClock, onFull = "evict-nearest-full", stats = false, maxWaiting } = options
     this.#policy = parsePolicy(policy)
     const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
@@ -229,13 +189,7 @@ export class RateLimiter implements Limiter {
     return decideAll(
       items.map(({ key, cost = 1, limit }) => {
         if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
-        return {
-          subject: key,
-          key,
-          peek: () => this.peek(key, { cost }),
-          check: () => this.check(key, { cost }),
-          refund: ({ receipt }) => receipt && this.refund(receipt),
-        }
+        return { limiter: this, key, options: { cost }, subject: key }
       }),
     )
   }
@@ -300,16 +254,11 @@ export class RateLimiter implements Limiter {
   /** Closes a receipt that is open, and gives units back or, where they are negative, charges as many more. */
   #settle(receipt: Receipt, units: number): void {
     const limit = this.#limit
-    const { key, chargedAtMs } = receipt
     const nowMs = this.#clock.now()
     if (limit === null || limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
-    // Throws where the rest of the receipt cannot be, while the one that was given stays open.
-    limit.refund(key, 0, chargedAtMs, nowMs)
-    if (!this.#settled.add(receipt, nowMs, settleWithinMs(this.#policy))) return
-    if (units < 0) limit.charge(key, -units, nowMs)
-    else limit.refund(key, units, chargedAtMs, nowMs)
+    settleOnce(limit, this.#settled, receipt, units, nowMs)
   }
 
   /**
@@ -326,7 +275,7 @@ export class RateLimiter implements Limiter {
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    limit.block(key, Math.min(nowMs + parseDurationArgument("block", "duration", duration), LATEST_MS), nowMs)
+    limit.block(key, blockEndMs(duration, nowMs), nowMs)
   }
 
   /** Ends a block. Whether there was one. */

@@ -1,5 +1,3 @@
-import type { Ledger } from "../ledger/ledger.js"
-import type { LedgerLimit } from "../ledger/own-limit.js"
 import { show } from "../types/errors.js"
 import type { KeyStats } from "../types/limiter.js"
 import { inNameOrder } from "./name-order.js"
@@ -14,35 +12,36 @@ export interface TopOptions {
 }
 
 const DEFAULT_COUNT = 10
-/** So many keys are looked at before others get their turn. */
-const TURN_KEYS = 5_000
 
-/** The keys of some limits with the most checks allowed or denied, most first. @throws {RangeError} */
-export async function topOf(
-  ledger: Ledger,
-  limits: readonly LedgerLimit[],
-  { by, count = DEFAULT_COUNT }: TopOptions,
-): Promise<TopEntry[]> {
-  if (by !== "allowed" && by !== "denied") {
-    throw new RangeError(`Cannot tell the top: by is ${show(by)}, allowed is "allowed" or "denied".`)
-  }
-  requireCount(count)
-  const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
-  const isBefore = (a: TopEntry, b: TopEntry) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key)
-  let best: TopEntry[] = []
-  let looked = 0
-  for (const limit of limits) {
-    for (const key of [...ledger.namesOf(limit)]) {
-      looked += 1
-      if (looked % TURN_KEYS === 0) {
-        best = best.sort(isBefore).slice(0, count)
-        await new Promise((resolve) => setTimeout(resolve, 0))
-      }
-      // Another limit may have taken its place, or none, while others had their turn.
-      if (ledger.nameOf(limit.number) === undefined) break
-      const stats = limit.keys.stats(key)
-      if (total(stats) > 0) best.push({ key, limit: limit.name, stats })
+/** Of the keys that it hears of, those with the most checks allowed or denied. */
+export class TopKeys {
+  readonly #by: TopOptions["by"]
+  readonly #count: number
+  readonly #heard: TopEntry[] = []
+
+  /** @throws {RangeError} where an option cannot be */
+  constructor({ by, count = DEFAULT_COUNT }: TopOptions) {
+    if (by !== "allowed" && by !== "denied") {
+      throw new RangeError(`Cannot tell the top: by is ${show(by)}, allowed is "allowed" or "denied".`)
     }
+    requireCount(count)
+    this.#by = by
+    this.#count = count
   }
-  return best.sort(isBefore).slice(0, count)
+
+  #total({ stats }: TopEntry): number {
+    return this.#by === "allowed" ? stats.totalAllowed : stats.totalDenied
+  }
+
+  add(key: string, limit: string, stats: KeyStats): void {
+    const entry = { key, limit, stats }
+    if (this.#total(entry) > 0) this.#heard.push(entry)
+  }
+
+  /** Those of now, most first; the others are forgotten. */
+  best(): TopEntry[] {
+    const best = this.#heard.sort((a, b) => this.#total(b) - this.#total(a) || inNameOrder(a.key, b.key))
+    best.length = Math.min(best.length, this.#count)
+    return best
+  }
 }

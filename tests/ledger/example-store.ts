@@ -2,6 +2,7 @@ import { Core } from "../../src/engine/core.js"
 import { LedgerState } from "../../src/ledger/ledger-state.js"
 import { writeMeta } from "../../src/ledger/meta.js"
 import type { LogRecord } from "../../src/ledger/record.js"
+import { replayRecord } from "../../src/ledger/replay-record.js"
 import { SegmentWriter } from "../../src/ledger/segment.js"
 import { SnapshotWriter } from "../../src/ledger/snapshot.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
@@ -39,7 +40,7 @@ export async function exampleRows(port: LedgerPort): Promise<{ id: number; body:
   for (const record of EXAMPLE_RECORDS) {
     first.append(record)
     if (record.op !== "compact") {
-      state.replay(record)
+      replayRecord(state, record)
       continue
     }
     const save = state.compact(record)

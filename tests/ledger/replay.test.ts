@@ -5,6 +5,7 @@ import { ByteWriter } from "../../src/ledger/byte-writer.js"
 import { LedgerState } from "../../src/ledger/ledger-state.js"
 import { type LogRecord, RecordEncoder } from "../../src/ledger/record.js"
 import { Replay } from "../../src/ledger/replay.js"
+import { replayRecord } from "../../src/ledger/replay-record.js"
 import type { Segment } from "../../src/ledger/segment.js"
 import { StateCopy } from "../../src/ledger/state-copy.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
@@ -59,7 +60,7 @@ function recordsOf(all: readonly Step[], names: boolean): { records: LogRecord[]
   const state = newState(names)
   const records: LogRecord[] = []
   const add = (record: LogRecord) => {
-    state.replay(record)
+    replayRecord(state, record)
     records.push(record)
   }
   for (const [limit, policy] of POLICIES.entries())

@@ -1,0 +1,101 @@
+import type { LimitDecision } from "../engine/limit-decision.js"
+import type { Durability } from "./durability.js"
+import type { LedgerLog } from "./ledger-log.js"
+import type { LedgerState } from "./ledger-state.js"
+import type { LedgerLimit } from "./own-limit.js"
+import type { LogRecord, StoreRecord } from "./record.js"
+import { SYNC_NUMBER } from "./sync-mode.js"
+
+/**
+ * Writes down what a ledger has decided: appends the record, notes what the state keeps beside the counts, and tells
+ * whether the answer waits for the commit.
+ */
+export class LedgerRecords {
+  readonly #state: LedgerState
+  readonly #log: LedgerLog
+  readonly #durability: Durability
+
+  constructor(state: LedgerState, log: LedgerLog, durability: Durability) {
+    this.#state = state
+    this.#log = log
+    this.#durability = durability
+  }
+
+  /**
+   * Notes under which way of syncing the log is written from here on, where that leaves something untold or the last
+   * one did. What the last one had granted ahead and did not take back counts as used. Whether there was anything to note.
+   */
+  begin(timeMs: number): boolean {
+    const sync = SYNC_NUMBER[this.#durability.sync]
+    if (sync === SYNC_NUMBER.always && this.#state.sync === SYNC_NUMBER.always) return false
+    for (const limit of this.#state.limits) {
+      for (const [key, granted] of limit.ahead ?? []) {
+        // No more than fits was admitted; one more, since what remains is told rounded down.
+        const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
+        const units = Math.min(granted, fits)
+        limit.keys.charge(key, units, timeMs)
+        this.appendOf(limit, { op: "charge", timeMs, limit: limit.number, key, cost: units })
+      }
+    }
+    this.#appendStore("open", timeMs, sync)
+    return true
+  }
+
+  /** Notes that nothing is left untold, where something could be. */
+  end(): void {
+    if (this.#state.sync !== SYNC_NUMBER.always) this.#appendStore("close", this.#state.timeMs, SYNC_NUMBER.always)
+  }
+
+  #appendStore(op: "open" | "close", timeMs: number, sync: number): void {
+    const record: StoreRecord = { op, timeMs, limit: 0, sync }
+    this.#state.noteStore(record)
+    this.append(record)
+  }
+
+  append(record: LogRecord): void {
+    this.#state.noteTime(record.timeMs)
+    this.#log.commitIfLong(this.#log.writer.append(record))
+  }
+
+  /** Appends a record of a key, whose name is noted. */
+  appendOf(limit: LedgerLimit, record: Extract<LogRecord, { readonly key: string }>): void {
+    this.#state.noteName(limit, record.key)
+    this.append(record)
+  }
+
+  /** Appends records that are in the file together, or not at all. */
+  appendTogether(records: readonly LogRecord[], nowMs: number): void {
+    this.#state.noteTime(nowMs)
+    this.#log.commitIfLong(this.#log.writer.appendTogether(records))
+  }
+
+  /** The record of an admission, and what else is to be known of it. */
+  admission(limit: LedgerLimit, decision: LimitDecision, nowMs: number, id?: string): LogRecord {
+    const { key, cost } = decision
+    this.#state.noteName(limit, key)
+    const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
+    if (id === undefined) return record
+    const told = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
+    this.#state.limitAt(limit.number)!.told.add(told, nowMs)
+    return { ...record, id }
+  }
+
+  /** Whether the answer to an admission, whose record was just appended, waits for a commit. */
+  admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
+    return this.#durability.admissionWaits(limit, key, cost, (units) => {
+      this.#state.limitAt(limit.number)!.grantAhead(key, units)
+      this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
+    })
+  }
+
+  /** Appends a denial. Whether its answer waits for a commit. */
+  denial(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
+    // A denial that starts a block changes what comes after, so it is told like an admission.
+    const startsBlock = reason === "limit" && limit.keys.policy.blockMs > 0
+    this.#state.noteTime(nowMs)
+    this.#state.noteName(limit, key)
+    const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
+    this.#log.commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
+    return startsBlock && this.#durability.changeWaits()
+  }
+}

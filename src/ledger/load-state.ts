@@ -1,0 +1,54 @@
+import { ByteReader, MalformedBytes } from "./byte-reader.js"
+import { FORMAT } from "./envelope.js"
+import type { AddLimit, LedgerState } from "./ledger-state.js"
+import type { OwnLimit } from "./own-limit.js"
+import { loadOldLimit, loadPiece } from "./saved-limit.js"
+import { SYNC_NUMBER } from "./sync-mode.js"
+
+/**
+ * Makes a new state what a `StateSave` told, or what was written in an older format:
+ *
+ *   format 1   │ time of the last record f64 │ count varint │ limits … │
+ *   format 2   │ time f64 │ way of syncing varint │ numbers given so far varint │ count varint │ number varint, limit … │
+ *
+ * @param format that of the snapshot
+ * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
+ */
+export function loadState(state: LedgerState, bytes: Uint8Array, format = FORMAT): void {
+  const reader = new ByteReader(bytes)
+  const timeMs = reader.f64()
+  const sync = format > 1 ? reader.varint() : SYNC_NUMBER.always
+  const numbers = format > 1 ? reader.varint() : 0
+  const { keepsNames } = state
+  state.restore({ timeMs, sync, numbers }, (add) => {
+    if (format > 2) loadPieces(reader, add, keepsNames)
+    else loadOld(reader, format, add, keepsNames)
+  })
+}
+
+function loadPieces(reader: ByteReader, add: AddLimit, keepsNames: boolean): void {
+  const limits = new Map<number, OwnLimit>()
+  const home = {
+    keepsNames,
+    add: (number: number, name: string, policy: string) => {
+      const limit = add(number, name, policy)
+      limits.set(number, limit)
+      return limit
+    },
+    limitAt: (number: number) => {
+      const limit = limits.get(number)
+      if (limit === undefined) throw new MalformedBytes("it tells of a limit that it has not named")
+      return limit
+    },
+  }
+  while (!reader.atEnd) loadPiece(reader, home)
+}
+
+function loadOld(reader: ByteReader, format: number, add: AddLimit, keepsNames: boolean): void {
+  let next = 0
+  for (let left = reader.varint(); left > 0; left--) {
+    const number = format > 1 ? reader.varint() : next++
+    loadOldLimit(reader, add(number, reader.text(), reader.text()), format, keepsNames)
+  }
+  if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
+}

@@ -1,0 +1,76 @@
+import { parsePolicy } from "../policy/parse-policy.js"
+import { MalformedBytes } from "./byte-reader.js"
+import type { LedgerState } from "./ledger-state.js"
+import type { OwnLimit } from "./own-limit.js"
+import type { LogRecord } from "./record.js"
+
+/**
+ * Repeats a recorded change in a state.
+ *
+ * @throws {MalformedBytes} where the state decides otherwise than the record tells
+ */
+export function replayRecord(state: LedgerState, record: LogRecord): void {
+  const { timeMs } = record
+  state.noteTime(timeMs)
+  if (record.op === "deny") state.noteTime(record.lastMs)
+  if (record.op === "define") {
+    const limit = state.define(record.name, parsePolicy(record.policy), timeMs)
+    if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
+    return
+  }
+  if (record.op === "open" || record.op === "close") {
+    state.noteStore(record)
+    return
+  }
+  if (record.op === "compact") {
+    state.compact(record).run()
+    return
+  }
+  const limit = state.limitAt(record.limit)
+  if (limit === undefined) throw new MalformedBytes("a record names a limit that was not defined")
+  if (record.op === "remove") {
+    state.remove(limit)
+    return
+  }
+  replayOfKey(limit, record)
+  if (state.keepsNames && record.op !== "ahead") limit.noteName(record.key)
+}
+
+function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key: string }>): void {
+  const { keys } = limit
+  const { key, timeMs } = record
+  switch (record.op) {
+    case "admit":
+      if (!keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay denies what was admitted")
+      // The number of the receipt that `check` gave.
+      keys.charges += 1
+      if (record.id !== undefined) {
+        const chargedAtMs = keys.decidedAtMs
+        limit.told.add({ id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }, timeMs)
+      }
+      return
+    case "deny":
+      if (keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay admits what was denied")
+      keys.noteDenials(key, record.count - 1, record.cost, record.lastMs)
+      return
+    case "charge":
+      keys.charge(key, record.cost, timeMs)
+      return
+    case "settle": {
+      const receipt = { id: keys.receiptId(record.charge), key, chargedAtMs: record.chargedAtMs }
+      if (!limit.settle(receipt, record.units, timeMs)) throw new MalformedBytes("a receipt is settled twice")
+      return
+    }
+    case "block":
+      keys.block(key, record.untilMs, timeMs)
+      return
+    case "unblock":
+      keys.unblock(key)
+      return
+    case "reset":
+      keys.reset(key, timeMs)
+      return
+    case "ahead":
+      limit.grantAhead(key, record.units)
+  }
+}

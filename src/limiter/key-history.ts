@@ -1,0 +1,27 @@
+import type { Ledger } from "../ledger/ledger.js"
+import type { LedgerLimit } from "../ledger/own-limit.js"
+import type { LogRecord } from "../ledger/record.js"
+import { eventOf } from "./log-event.js"
+import type { HistoryEntry } from "./named-limits.js"
+
+/** A key's last events that the log still has, newest first, its limit's definitions among them. */
+export async function keyHistory(
+  ledger: Ledger,
+  { name, number }: LedgerLimit,
+  key: string,
+  count: number,
+): Promise<HistoryEntry[]> {
+  const records = await ledger.lastRecords(count, (record) => {
+    if (record.limit !== number || ("key" in record ? record.key !== key : record.op !== "define")) return false
+    return historyEntry(record, key, name) !== null
+  })
+  return records.map((record) => historyEntry(record, key, name)!)
+}
+
+/** A record as an entry of a key's history; `null` where it is none. */
+function historyEntry(record: LogRecord, key: string, limit: string): HistoryEntry | null {
+  const { event, units, count } = eventOf(record)
+  if (event === "settle" || event === "ahead" || event === "remove") return null
+  if (event === "open" || event === "close" || event === "compact") return null
+  return { atMs: record.op === "deny" ? record.lastMs : record.timeMs, event, key, limit, units, count }
+}

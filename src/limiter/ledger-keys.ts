@@ -1,0 +1,47 @@
+import type { Ledger } from "../ledger/ledger.js"
+import type { LedgerLimit } from "../ledger/own-limit.js"
+import { limitNamed } from "./limit-for.js"
+import type { TopEntry } from "./named-limits.js"
+import { TopKeys, type TopOptions } from "./top-keys.js"
+
+/** So many keys are looked at before others get their turn. */
+const TURN_KEYS = 5_000
+
+/** The names of the keys that were decided about, under one limit or any. @throws {TypeError} {LimitNotFound} */
+export function keysOf(ledger: Ledger, limit: string | undefined): Set<string> {
+  const keys = new Set<string>()
+  for (const each of listed(ledger, limit)) for (const key of ledger.namesOf(each)) keys.add(key)
+  return keys
+}
+
+/**
+ * The keys with the most checks allowed or denied, most first, under one limit or any.
+ *
+ * @throws {TypeError} {LimitNotFound} {RangeError} where an option cannot be
+ */
+export async function topOf(ledger: Ledger, limit: string | undefined, options: TopOptions): Promise<TopEntry[]> {
+  const limits = listed(ledger, limit)
+  const top = new TopKeys(options)
+  let looked = 0
+  for (const each of limits) {
+    for (const key of [...ledger.namesOf(each)]) {
+      looked += 1
+      if (looked % TURN_KEYS === 0) {
+        top.best()
+        await new Promise((resolve) => setTimeout(resolve, 0))
+      }
+      // Another limit may have taken its place, or none, while others had their turn.
+      if (ledger.nameOf(each.number) === undefined) break
+      top.add(key, each.name, each.keys.stats(key))
+    }
+  }
+  return top.best()
+}
+
+/** The limits whose keys are told. @throws {TypeError} {LimitNotFound} */
+function listed(ledger: Ledger, name: string | undefined): readonly LedgerLimit[] {
+  if (!ledger.keepsNames) {
+    throw new TypeError("Cannot list keys: this store keeps no names, open it with { names: true }.")
+  }
+  return name === undefined ? ledger.limits : [limitNamed(ledger, name)]
+}
