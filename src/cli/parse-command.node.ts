@@ -24,7 +24,8 @@ export function parseCommand(args: readonly string[], commands: readonly Command
   const { values, positionals } = readArguments(command, rest)
   if (values["help"] !== true && (positionals.length < command.least || positionals.length > command.most)) {
     const wanted = command.usage === "" ? "no arguments are allowed" : `allowed is ${command.usage}`
-    throw new UsageError(`Cannot run sluice ${command.name}: it got ${positionals.length} arguments, ${wanted}.`)
+    const got = `${positionals.length} argument${positionals.length === 1 ? "" : "s"}`
+    throw new UsageError(`Cannot run sluice ${command.name}: it got ${got}, ${wanted}.`)
   }
   return { command, positionals, options: values }
 }
