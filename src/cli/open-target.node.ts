@@ -56,7 +56,9 @@ export async function openTarget(
   }
   const path = dataDirOf(call)
   if (!holdsStore(path)) {
-    throw new UsageError(`Cannot open ${show(path)}: it is no data folder. sluice init --data-dir ${show(path)} makes one.`)
+    throw new UsageError(
+      `Cannot open ${show(path)}: it is no data folder. sluice init --data-dir ${show(path)} makes one.`,
+    )
   }
   return folderTarget(await openLimiter({ path }))
 }
