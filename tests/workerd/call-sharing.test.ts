@@ -203,7 +203,7 @@ describe("EdgeLimiter with background, where calls never return", () => {
   test("a carrier that is lost fails those it carried in time, charges nobody twice, and holds nobody else up", async () => {
     let isLost = true
     const { limiter, sound } = sharing("1000/day", (verb) => (verb === "decideEach" && isLost ? "hanging" : "none"), {
-      // Longer than a sound call takes on a machine that is busy: who waits so long for the one before goes alone.
+      // Far longer than a sound call takes, on a busy machine too.
       timeoutMs: 1_000,
     })
     const carried = outcomesOf(times(10, (at) => limiter.check("a", at % 2 === 0 ? {} : { id: `call ${at}` })))
