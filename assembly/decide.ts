@@ -176,7 +176,7 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   return outcome
 }
 
-/** As a `decide` that charges, of which only is asked whether it admits. A denial stores nothing. */
+/** As a `decide` that charges, of which only is asked whether it admits. A denial charges and counts nothing. */
 export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
   if (cost == 0) return decide(limit, hash, 0, nowMs, true) == ADMITTED
   if (cost > limit.maximumCost || (limit.blocks.count > 0 && blockedUntil(limit, hash) > nowMs)) return false

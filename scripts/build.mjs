@@ -99,8 +99,9 @@ function writeIfChanged(file, text) {
 function removeOrphans() {
   for (const room of ["src", "worker"]) {
     for (const output of filesIn(join(dist, room))) {
-      const source = join(root, relative(dist, output)).replace(/\.(js|d\.ts)(\.map)?$/, ".ts")
-      if (existsSync(source)) continue
+      const same = join(root, relative(dist, output))
+      const source = same.replace(/\.(js|d\.ts)(\.map)?$/, ".ts")
+      if (existsSync(source) || existsSync(same)) continue
       rmSync(output)
       // Without its build info a project is built anew, so nothing that is still wanted can be missing.
       for (const file of readdirSync(dist)) if (file.endsWith(".tsbuildinfo")) rmSync(join(dist, file))
@@ -157,12 +158,14 @@ if (options.clean) rmSync(dist, { recursive: true, force: true })
 const wasmBuilt = buildWasm()
 mkdirSync(dist, { recursive: true })
 buildPages()
-copyFileSync(join(root, "assembly", "core.wasm.d.ts"), join(dist, "core.wasm.d.ts"))
 buildVendor()
 buildVersion()
 removeOrphans()
 // tsc runs even where asc failed: both reports are worth having.
 const typesBuilt = run("tsc", ["--build", ...projects])
+// What is written by hand tsc reads and leaves where it is.
+const declarations = join("src", "engine", "core.wasm.d.ts")
+copyFileSync(join(root, declarations), join(dist, declarations))
 if (typesBuilt) {
   const { configSchema } = await import(join(dist, "src", "config", "schema.js"))
   writeIfChanged(join(root, "sluice.schema.json"), `${JSON.stringify(configSchema(), null, 2)}\n`)

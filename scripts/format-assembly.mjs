@@ -14,7 +14,7 @@ const unhide = (source) => source.replaceAll(MARK, "")
 function formatted(file, source) {
   const { status, stdout, stderr } = spawnSync(
     join(root, "node_modules", ".bin", "biome"),
-    ["format", "--colors=off", `--stdin-file-path=scripts/${file.endsWith(".d.ts") ? "stdin.d.ts" : "stdin.ts"}`],
+    ["format", "--colors=off", `--stdin-file-path=scripts/stdin.ts`],
     { cwd: root, input: hide(source), encoding: "utf8" },
   )
   if (status !== 0) throw new Error(`biome cannot format ${file}:\n${stderr}`)

@@ -24,6 +24,9 @@ export class AdmissionBatch {
   /** The earliest and the last of their times. */
   earliestMs = 0
   lastMs = 0
+  /*
+   * The columns: as many places in each as fit into a batch.
+   */
   /** When each was charged, ms since the epoch. */
   times!: Float64Array
   /** Where key i lies in the bytes: from `spans[2i]` to `spans[2i + 1]`. */
@@ -58,11 +61,6 @@ export class AdmissionBatch {
     this.times = new Float64Array(buffer, this.#columns, MOST)
     this.spans = new Uint32Array(buffer, this.#spansAt, 2 * MOST)
     this.costs = new Uint32Array(buffer, this.#costsAt, MOST)
-  }
-
-  /** How many fit. */
-  get room(): number {
-    return MOST
   }
 
   /**

@@ -299,7 +299,7 @@ export class RecordDecoder {
     const bytes = reader.source
     const { spans, costs, times } = batch
     const told = this.#spans
-    const room = Math.min(most, batch.room)
+    const room = Math.min(most, costs.length)
     let { at } = reader
     let timeMs = this.#timeMs
     let earliestMs = Number.POSITIVE_INFINITY

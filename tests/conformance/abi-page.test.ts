@@ -54,8 +54,8 @@ describe("docs/abi.md", () => {
 })
 
 describe("core.wasm.d.ts", () => {
-  const TYPES = readFileSync(`${ROOT}assembly/core.wasm.d.ts`, "utf8")
-  const declared = [...TYPES.matchAll(/^export (?:const (\w+)|function (\w+)\((.*?)\)): \w/gms)]
+  const TYPES = readFileSync(`${ROOT}src/engine/core.wasm.d.ts`, "utf8")
+  const declared = [...TYPES.matchAll(/^export declare (?:const (\w+)|function (\w+)\((.*?)\)): \w/gms)]
 
   test("declares every export of core.wasm, and nothing else but the module", () => {
     const names = declared.map(([, constant, name]) => constant ?? name)
