@@ -86,8 +86,8 @@ export class LimiterObject extends DurableObject {
   /**
    * Asks and charges. What comes in and goes out crosses in little time, for this is most of what is asked.
    *
-   * @param id names the call: repeated within 5 minutes with the same cost, it is told again what it was told, and
-   *   charges once
+   * @param id names the call: repeated within 5 minutes with the same cost, its admission is told again with its
+   *   receipt, and charges once
    * @returns the decision, to be read by `readDecision`
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */

@@ -17,6 +17,7 @@ import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
 import { requireCosts } from "./require-cost.js"
 import { policyFields } from "./rule-fields.js"
 import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
+import type { ToldAdmission } from "./told-admissions.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
 /** Frees what a dropped limit held in a core that others still use. */
@@ -154,6 +155,15 @@ export class Limit {
   peek(key: string, cost: number, nowMs: number): LimitDecision {
     const length = this.core.stageKey(key)
     return this.#decision(this.core.exports.peek(this.pointer, length, cost, nowMs), key, cost, nowMs, false)
+  }
+
+  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
+  again(key: string, { cost, charge, chargedAtMs }: ToldAdmission, nowMs: number): LimitDecision {
+    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const rule = { name: policy, algorithm, limit }
+    const { issuer } = this
+    const told = new LimitDecision("ok", key, rule, remaining, cost, 0, resetAfterMs, 0, issuer, charge, chargedAtMs)
+    return rules === undefined ? told : Object.assign(told, { rules })
   }
 
   /** Takes units whatever is left, into debt if need be. */

@@ -1,6 +1,7 @@
-import { requireCallId, requireSameCost } from "../engine/call-id.js"
+import { requireSameCost } from "../engine/call-id.js"
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
+import type { ToldAdmission } from "../engine/told-admissions.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -16,7 +17,6 @@ import { openLog } from "./open-log.js"
 import type { LedgerLimit } from "./own-limit.js"
 import type { LogRecord } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
-import type { ToldAdmission } from "./told-admissions.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
 export interface LedgerAnswer {
@@ -203,7 +203,6 @@ export class Ledger {
   }
 
   #told({ number }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
-    requireCallId(id)
     return this.#state.limitAt(number)?.toldUnder(id, key, nowMs)
   }
 
