@@ -247,7 +247,7 @@ export class LimiterObject extends DurableObject {
     })
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   async unblock(subject: Subject): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const had = ledger.unblock(limit, subject.key, nowMs)

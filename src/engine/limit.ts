@@ -189,7 +189,12 @@ export class Limit {
     this.#settle(this.core.exports.block(this.pointer, length, untilMs, nowMs), key, 0, nowMs)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Whether a block denies a key at a time. */
+  isBlocked(key: string, nowMs: number): boolean {
+    return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key)) > nowMs
+  }
+
+  /** Ends a block. Whether one was held, also one that ended by itself and was not swept yet. */
   unblock(key: string): boolean {
     return this.core.exports.unblock(this.pointer, this.core.stageKey(key)) === 1
   }

@@ -234,12 +234,15 @@ export class Ledger {
     this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
+  /** Ends a block. Whether one was in force: one that ended by itself goes too, and asks for no commit. */
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#log.requireOpen()
     requireTime(nowMs)
-    const had = limit.keys.unblock(key)
-    if (had) this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
-    return had
+    const wasBlocked = limit.keys.isBlocked(key, nowMs)
+    if (limit.keys.unblock(key)) {
+      this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
+    }
+    return wasBlocked
   }
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {

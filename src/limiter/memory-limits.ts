@@ -230,12 +230,14 @@ export class MemoryLimits implements NamedLimits {
     this.#note(entry, key, "block", 0, nowMs)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("unblock", key, choice)
-    const hadBlock = entry.limit.unblock(key)
-    if (hadBlock) this.#note(entry, key, "unblock", 0, this.#clock.now())
-    return hadBlock
+    const nowMs = this.#clock.now()
+    const wasBlocked = entry.limit.isBlocked(key, nowMs)
+    entry.limit.unblock(key)
+    if (wasBlocked) this.#note(entry, key, "unblock", 0, nowMs)
+    return wasBlocked
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */

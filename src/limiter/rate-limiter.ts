@@ -288,9 +288,12 @@ export class RateLimiter implements Limiter {
     limit.block(key, blockEndMs(duration, nowMs), nowMs)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string): boolean {
-    return (this.#limit ?? this.#start()).unblock(key)
+    const limit = this.#limit ?? this.#start()
+    const wasBlocked = limit.isBlocked(key, this.#clock.now())
+    limit.unblock(key)
+    return wasBlocked
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
