@@ -124,7 +124,7 @@ export class ConfiguredLimits {
     const subject = JSON.stringify([group.name, ...items.map((item) => item.key)])
     const nowMs = this.#clock.now()
     const asked = items[0]!.cost
-    const told = id === undefined ? undefined : this.#told.findCall(id, subject, asked, nowMs)
+    const told = id === undefined ? undefined : this.#told.find(id, subject, asked, nowMs)
     if (told !== undefined) {
       const now = items.map((item) => this.limits.peek(item.key, { limit: item.limit, cost: 0 }))
       return groupDecision(policies, toldAgain(told, now))

@@ -72,7 +72,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     if (access !== "limit") return listedDecision(access, policies[0]!, key, items[0]!.cost)
     const { id } = options
     const call = id === undefined ? null : { id, key: `${group.name}\n${key}`, cost: items[0]!.cost }
-    const told = call === null ? undefined : admissions.findCall(call.id, call.key, call.cost, clock.now())
+    const told = call === null ? undefined : admissions.find(call.id, call.key, call.cost, clock.now())
     if (told !== undefined) {
       const now = await peekAll(items.map((item) => ({ ...item, cost: 0 })))
       return groupDecision(policies, toldAgain(told, now))

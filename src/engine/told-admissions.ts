@@ -40,20 +40,21 @@ export class ToldAdmissions<T extends NamedAdmission = ToldAdmission> {
   /**
    * The admission under this id and key, while it may be told again.
    *
+   * @param cost what the call asks for, `null` where it takes what was admitted
    * @param isSettled whether its charge may not stand any more: then it is not told again
-   * @throws {RangeError} where the id cannot be one
+   * @throws {RangeError} where the id cannot be one, or was admitted with another cost
    */
-  find(id: string, key: string, nowMs: number, isSettled?: (admission: T) => boolean): T | undefined {
+  find(
+    id: string,
+    key: string,
+    cost: number | null,
+    nowMs: number,
+    isSettled?: (admission: T) => boolean,
+  ): T | undefined {
     requireCallId(id)
     const admission = this.byName?.get(nameOf(id, key))?.admission
     if (admission === undefined || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
-    return admission
-  }
-
-  /** `find` for a call of a cost. @throws {RangeError} also where it was admitted with another cost */
-  findCall(id: string, key: string, cost: number, nowMs: number, isSettled?: (admission: T) => boolean): T | undefined {
-    const admission = this.find(id, key, nowMs, isSettled)
-    if (admission !== undefined) requireSameCost(id, cost, admission.cost)
+    requireSameCost(id, cost ?? admission.cost, admission.cost)
     return admission
   }
 

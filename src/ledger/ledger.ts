@@ -1,4 +1,3 @@
-import { requireSameCost } from "../engine/call-id.js"
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ToldAdmission } from "../engine/told-admissions.js"
@@ -192,18 +191,22 @@ export class Ledger {
 
   /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
   costUnder(limit: LedgerLimit, key: string, nowMs: number, id: string): number | undefined {
-    return this.#told(limit, key, nowMs, id)?.cost
+    return this.#told(limit, key, null, nowMs, id)?.cost
   }
 
   #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: string): LimitDecision | null {
-    const told = this.#told(limit, key, nowMs, id)
-    if (told === undefined) return null
-    requireSameCost(id, cost, told.cost)
-    return limit.keys.again(key, told, nowMs)
+    const told = this.#told(limit, key, cost, nowMs, id)
+    return told === undefined ? null : limit.keys.again(key, told, nowMs)
   }
 
-  #told({ number }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
-    return this.#state.limitAt(number)?.toldUnder(id, key, nowMs)
+  #told(
+    { number }: LedgerLimit,
+    key: string,
+    cost: number | null,
+    nowMs: number,
+    id: string,
+  ): ToldAdmission | undefined {
+    return this.#state.limitAt(number)?.toldUnder(id, key, cost, nowMs)
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {

@@ -87,8 +87,8 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /** The admission under an id that may be told again: not where it was settled. */
-  toldUnder(id: string, key: string, nowMs: number): ToldAdmission | undefined {
-    return this.told.find(id, key, nowMs, ({ charge }) => this.receipts.has(this.keys.receiptId(charge)))
+  toldUnder(id: string, key: string, cost: number | null, nowMs: number): ToldAdmission | undefined {
+    return this.told.find(id, key, cost, nowMs, ({ charge }) => this.receipts.has(this.keys.receiptId(charge)))
   }
 
   /**

@@ -155,7 +155,7 @@ export class MemoryLimits implements NamedLimits {
     if (id === undefined) return undefined
     const { limit, settled } = entry
     const isSettled = ({ charge }: ToldAdmission) => settled.has(limit.receiptId(charge))
-    const told = this.#told.findCall(id, subjectOf(entry, key), cost, nowMs, isSettled)
+    const told = this.#told.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
     return told && limit.again(key, told, nowMs)
   }
 

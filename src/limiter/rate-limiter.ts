@@ -123,19 +123,19 @@ export class RateLimiter implements Limiter {
     const cost = costOf(key, options)
     const { id } = options
     const nowMs = this.#clock.now()
-    if (id === undefined) return limit.check(key, cost, nowMs)
     const again = this.#again(limit, key, cost, nowMs, id)
     if (again !== undefined) return again
     const decision = limit.check(key, cost, nowMs)
     const { receipt } = decision
-    if (receipt !== undefined) {
+    if (id !== undefined && receipt !== undefined) {
       this.#told.add({ id, key, cost, charge: limit.charges, chargedAtMs: receipt.chargedAtMs }, nowMs)
     }
     return decision
   }
 
-  #again(limit: Limit, key: string, cost: number, nowMs: number, id: string): LimitDecision | undefined {
-    const told = this.#told.findCall(id, key, cost, nowMs, ({ charge }) => this.#settled.has(limit.receiptId(charge)))
+  #again(limit: Limit, key: string, cost: number, nowMs: number, id: string | undefined): LimitDecision | undefined {
+    if (id === undefined) return undefined
+    const told = this.#told.find(id, key, cost, nowMs, ({ charge }) => this.#settled.has(limit.receiptId(charge)))
     return told && limit.again(key, told, nowMs)
   }
 
@@ -183,8 +183,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
     const cost = costOf(key, options)
-    const id = options?.id
-    return (id === undefined ? undefined : this.#again(limit, key, cost, nowMs, id)) ?? limit.peek(key, cost, nowMs)
+    return this.#again(limit, key, cost, nowMs, options?.id) ?? limit.peek(key, cost, nowMs)
   }
 
   /**

@@ -9,42 +9,42 @@ describe("ToldAdmissions", () => {
   test("find() tells what was added under the same id and key, for 5 minutes", () => {
     const told = new ToldAdmissions()
     const one = admitted("x", 1_000)
-    expect(told.find("x", "a", 1_000)).toBeUndefined()
+    expect(told.find("x", "a", null, 1_000)).toBeUndefined()
     told.add(one, 1_000)
-    expect(told.find("x", "a", 301_000)).toBe(one)
-    expect(told.find("x", "a", 301_001)).toBeUndefined()
-    expect(told.find("x", "b", 1_000)).toBeUndefined()
-    expect(told.find("y", "a", 1_000)).toBeUndefined()
+    expect(told.find("x", "a", null, 301_000)).toBe(one)
+    expect(told.find("x", "a", null, 301_001)).toBeUndefined()
+    expect(told.find("x", "b", null, 1_000)).toBeUndefined()
+    expect(told.find("y", "a", null, 1_000)).toBeUndefined()
   })
 
   test("find() refuses what cannot be an id, also while nothing was added", () => {
     for (const id of ["", "x".repeat(65), "é", "a\n", 7 as never]) {
-      expect(() => new ToldAdmissions().find(id, "a", 0)).toThrow(RangeError)
+      expect(() => new ToldAdmissions().find(id, "a", null, 0)).toThrow(RangeError)
     }
   })
 
-  test("findCall() refuses another cost and names both, while it is remembered", () => {
+  test("find() refuses another cost and names both, while it is remembered", () => {
     const told = new ToldAdmissions()
     told.add(admitted("x", 0, 4), 0)
     const message = 'Cannot check under id "x": cost is 5, allowed is 4.'
-    expect(() => told.findCall("x", "a", 5, 1)).toThrow(new RangeError(message))
-    expect(told.findCall("x", "a", 4, 1)).toMatchObject({ cost: 4 })
-    expect(told.findCall("x", "a", 5, 300_001)).toBeUndefined()
+    expect(() => told.find("x", "a", 5, 1)).toThrow(new RangeError(message))
+    expect(told.find("x", "a", 4, 1)).toMatchObject({ cost: 4 })
+    expect(told.find("x", "a", 5, 300_001)).toBeUndefined()
   })
 
   test("find() tells nothing that was settled, whatever its cost, and a later admission under the same id", () => {
     const told = new ToldAdmissions()
     const isSettled = ({ charge }: ToldAdmission) => charge === 1
     told.add(admitted("x", 0), 0)
-    expect(told.findCall("x", "a", 2, 0, isSettled)).toBeUndefined()
+    expect(told.find("x", "a", 2, 0, isSettled)).toBeUndefined()
     const second = admitted("x", 1, 1, 2)
     told.add(second, 1)
-    expect(told.findCall("x", "a", 1, 1, isSettled)).toBe(second)
+    expect(told.find("x", "a", 1, 1, isSettled)).toBe(second)
   })
 
   test("add() drops what is too old, and at the bound the oldest", () => {
     const told = new ToldAdmissions(3)
-    const known = (names: string[], nowMs: number) => names.map((id) => told.find(id, "a", nowMs) !== undefined)
+    const known = (names: string[], nowMs: number) => names.map((id) => told.find(id, "a", null, nowMs) !== undefined)
     for (const [index, id] of ["a", "b", "c", "d"].entries()) told.add(admitted(id, index), index)
     expect(known(["a", "b", "c", "d"], 4)).toEqual([false, true, true, true])
     told.add(admitted("b", 5), 5)
@@ -59,7 +59,7 @@ describe("ToldAdmissions", () => {
     const told = new ToldAdmissions()
     const one = admitted("x", 0, 1, 1, "\ny")
     told.add(one, 0)
-    expect(told.find("x", "y", 0)).toBeUndefined()
-    expect(told.find("x", "\ny", 0)).toBe(one)
+    expect(told.find("x", "y", null, 0)).toBeUndefined()
+    expect(told.find("x", "\ny", null, 0)).toBe(one)
   })
 })

@@ -13,13 +13,13 @@ describe("SavedAdmissions", () => {
     expect(admissions.entries(0).map(({ charge }) => charge)).toEqual([1, 3, 4])
     admissions.add(told(5), 0)
     expect(admissions.entries(0).map(({ charge }) => charge)).toEqual([3, 4, 5])
-    expect(admissions.find("call-1", "a", 0)).toBeUndefined()
+    expect(admissions.find("call-1", "a", null, 0)).toBeUndefined()
   })
 
   test("add() remembers 65,536 if not told otherwise", () => {
     const admissions = new SavedAdmissions()
     for (let charge = 0; charge < 65_537; charge++) admissions.add(told(charge), 0)
     expect(admissions.entries(0)).toHaveLength(65_536)
-    expect(admissions.find("call-0", "a", 0)).toBeUndefined()
+    expect(admissions.find("call-0", "a", null, 0)).toBeUndefined()
   })
 })
