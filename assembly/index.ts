@@ -336,7 +336,7 @@ export function block(limit: usize, keyLength: i32, untilMs: f64, nowMs: f64): i
   return blocks.setBlock(self, hashOf(self, keyLength), <i64>untilMs, <i64>nowMs) ? ADMITTED : NO_ROOM
 }
 
-/** Ends a block. 1 where there was one, else 0. */
+/** Ends a block. 1 where one was held, which may have ended by itself before; else 0. */
 export function unblock(limit: usize, keyLength: i32): i32 {
   if (!isCall(limit, keyLength)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)

@@ -175,7 +175,7 @@ export class EdgeLimiter implements Limiter {
     }
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   async unblock(key: string): Promise<boolean> {
     return this.#change(key, (stub, subject) => stub.unblock(subject), this.#once)
   }

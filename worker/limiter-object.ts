@@ -86,8 +86,8 @@ export class LimiterObject extends DurableObject {
   /**
    * Asks and charges. What comes in and goes out crosses in little time, for this is most of what is asked.
    *
-   * @param id names the call: repeated within 5 minutes with the same cost, it is told again what it was told, and
-   *   charges once
+   * @param id names the call: repeated within 5 minutes with the same cost, its admission is told again with its
+   *   receipt, and charges once
    * @returns the decision, to be read by `readDecision`
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
@@ -247,7 +247,7 @@ export class LimiterObject extends DurableObject {
     })
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   async unblock(subject: Subject): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const had = ledger.unblock(limit, subject.key, nowMs)

@@ -50,12 +50,17 @@ export interface Command {
 
 /** A record of a log, or a decision of a server's event stream. */
 export interface LogLine {
+  /** Where it is a record: its place, which orders all of a log. */
+  readonly sequence?: number
+  readonly index?: number
   readonly atMs: number
   readonly event: string
   readonly limit: string | null
   readonly key: string | null
   readonly units: number
   readonly count: number
+  /** The id that the caller gave the call. */
+  readonly id?: string
 }
 
 export interface CheckedLog {

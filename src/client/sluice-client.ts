@@ -186,7 +186,7 @@ export class SluiceClient implements NamedLimits {
     await this.#post("/v1/block", { key, duration, ...choice }, { repeatable: true })
   }
 
-  /** Ends a block. Whether there was one; `false` too after a lost answer. */
+  /** Ends a block. Whether there was one that still lasted; `false` too after a lost answer. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
     const body = { key, ...choice }

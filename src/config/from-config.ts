@@ -1,5 +1,5 @@
-import { AdmittedIds } from "../limiter/admitted-ids.js"
 import { costOf } from "../limiter/check-options.js"
+import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
@@ -48,7 +48,7 @@ export class ConfiguredLimits {
   readonly #hooks: LogHooks
   readonly #sample: (decision: Decision) => void
   readonly #clock: Clock
-  readonly #admitted = new AdmittedIds<Decision>()
+  readonly #told = new GroupAdmissions()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     checkNames("make limits", options, OPTION_NAMES)
@@ -124,11 +124,14 @@ export class ConfiguredLimits {
     const subject = JSON.stringify([group.name, ...items.map((item) => item.key)])
     const nowMs = this.#clock.now()
     const asked = items[0]!.cost
-    const known = this.#admitted.find(id, subject, asked, nowMs)
-    if (known !== undefined) return known
-    const decision = groupDecision(policies, this.limits.checkAll(items))
-    if (id !== undefined && decision.allowed) this.#admitted.add(id, subject, asked, nowMs, decision)
-    return decision
+    const told = id === undefined ? undefined : this.#told.find(id, subject, asked, nowMs)
+    if (told !== undefined) {
+      const now = items.map((item) => this.limits.peek(item.key, { limit: item.limit, cost: 0 }))
+      return groupDecision(policies, toldAgain(told, now))
+    }
+    const all = this.limits.checkAll(items)
+    if (id !== undefined) this.#told.note({ id, key: subject, cost: asked }, nowMs, all)
+    return groupDecision(policies, all.decisions)
   }
 
   /** `check`, but only whether. */

@@ -1,5 +1,5 @@
-import { AdmittedIds } from "../limiter/admitted-ids.js"
 import { costOfChosen, costToExplain, requireItems } from "../limiter/check-options.js"
+import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -41,8 +41,7 @@ function isPlain({ limits, groups }: Config): boolean {
 }
 
 function verbs(limits: NamedLimits, config: Config, clock: Clock) {
-  const admitted = new AdmittedIds<Decision>()
-  const pending = new Map<string, Promise<Decision>>()
+  const admissions = new GroupAdmissions()
 
   /** The limit that decides on a key, where the configuration has it. */
   async function limitFor(key: string, name: string | undefined): Promise<LimitConfig | undefined> {
@@ -71,33 +70,21 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     const items = group.limits.map(({ name, cost }) => ({ key, cost: options.cost ?? cost, limit: name }))
     const access = accessOf(group, unprefixed(key))
     if (access !== "limit") return listedDecision(access, policies[0]!, key, items[0]!.cost)
-    if (verb === "check") {
-      const ask = async () => groupDecision(policies, await limits.checkAll(items))
-      return options.id === undefined ? ask() : once(options.id, `${group.name}\n${key}`, items[0]!.cost, ask)
+    const { id } = options
+    const call = id === undefined ? null : { id, key: `${group.name}\n${key}`, cost: items[0]!.cost }
+    const told = call === null ? undefined : admissions.find(call.id, call.key, call.cost, clock.now())
+    if (told !== undefined) {
+      const now = await peekAll(items.map((item) => ({ ...item, cost: 0 })))
+      return groupDecision(policies, toldAgain(told, now))
     }
-    const decisions = await Promise.all(items.map(({ key: _, ...item }) => limits.peek(key, item)))
-    const denied = decisions.find(({ allowed }) => !allowed)
-    return groupDecision(policies, {
-      allowed: denied === undefined,
-      deniedKey: denied?.key ?? null,
-      deniedPolicy: denied?.policy ?? null,
-      decisions,
-    })
+    if (verb === "peek") return groupDecision(policies, await peekAll(items))
+    const ask = async () => limits.checkAll(items)
+    const { decisions } = await (call === null ? ask() : admissions.ask(call, clock, ask))
+    return groupDecision(policies, decisions)
   }
 
-  /** A call that is repeated, after its answer or before, is told what the first one is. */
-  async function once(id: string, subject: string, cost: number, ask: () => Promise<Decision>): Promise<Decision> {
-    const known = admitted.find(id, subject, cost, clock.now()) ?? pending.get(`${id}\n${subject}`)
-    if (known !== undefined) return known
-    const answer = ask()
-    pending.set(`${id}\n${subject}`, answer)
-    try {
-      const decision = await answer
-      if (decision.allowed) admitted.add(id, subject, cost, clock.now(), decision)
-      return decision
-    } finally {
-      pending.delete(`${id}\n${subject}`)
-    }
+  function peekAll(items: readonly CheckItem[]): Promise<readonly Decision[]> {
+    return Promise.all(items.map(({ key, ...item }) => limits.peek(key, item)))
   }
 
   /** Keys that are allowed are not asked for; one that is denied denies all. */

@@ -17,6 +17,7 @@ import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
 import { requireCosts } from "./require-cost.js"
 import { policyFields } from "./rule-fields.js"
 import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
+import type { ToldAdmission } from "./told-admissions.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
 /** Frees what a dropped limit held in a core that others still use. */
@@ -156,6 +157,15 @@ export class Limit {
     return this.#decision(this.core.exports.peek(this.pointer, length, cost, nowMs), key, cost, nowMs, false)
   }
 
+  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
+  again(key: string, { cost, charge, chargedAtMs }: ToldAdmission, nowMs: number): LimitDecision {
+    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
+    const rule = { name: policy, algorithm, limit }
+    const { issuer } = this
+    const told = new LimitDecision("ok", key, rule, remaining, cost, 0, resetAfterMs, 0, issuer, charge, chargedAtMs)
+    return rules === undefined ? told : Object.assign(told, { rules })
+  }
+
   /** Takes units whatever is left, into debt if need be. */
   charge(key: string, units: number, nowMs: number): void {
     const length = this.core.stageKey(key)
@@ -179,7 +189,12 @@ export class Limit {
     this.#settle(this.core.exports.block(this.pointer, length, untilMs, nowMs), key, 0, nowMs)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Whether a block denies a key at a time. */
+  isBlocked(key: string, nowMs: number): boolean {
+    return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key)) > nowMs
+  }
+
+  /** Ends a block. Whether one was held, also one that ended by itself and was not swept yet. */
   unblock(key: string): boolean {
     return this.core.exports.unblock(this.pointer, this.core.stageKey(key)) === 1
   }

@@ -1,7 +1,6 @@
 import type { AdmissionBatch } from "./admission-batch.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
-import { LimitDecision } from "./limit-decision.js"
 import { CELL_ROOM, type SavedKind, saveCells } from "./saved-cells.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
@@ -25,31 +24,6 @@ export class RecordedLimit extends Limit {
   /** Time until nothing is used of any key and no block lasts. Costs the number of keys. */
   fullAfterMs(nowMs: number): number {
     return this.core.exports.fullAfter(this.pointer, nowMs)
-  }
-
-  /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
-  again(
-    key: string,
-    { cost, charge, chargedAtMs }: { readonly cost: number; readonly charge: number; readonly chargedAtMs: number },
-    nowMs: number,
-  ): LimitDecision {
-    const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
-    const rule = { name: policy, algorithm, limit }
-    const { issuer } = this
-    const decision = new LimitDecision(
-      "ok",
-      key,
-      rule,
-      remaining,
-      cost,
-      0,
-      resetAfterMs,
-      0,
-      issuer,
-      charge,
-      chargedAtMs,
-    )
-    return rules === undefined ? decision : Object.assign(decision, { rules })
   }
 
   /** Counts denials in a key's statistics that were not asked one by one. */

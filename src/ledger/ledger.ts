@@ -1,6 +1,6 @@
-import { requireCallId, requireSameCost } from "../engine/call-id.js"
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
+import type { ToldAdmission } from "../engine/told-admissions.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -16,7 +16,6 @@ import { openLog } from "./open-log.js"
 import type { LedgerLimit } from "./own-limit.js"
 import type { LogRecord } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
-import type { ToldAdmission } from "./told-admissions.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
 export interface LedgerAnswer {
@@ -192,19 +191,22 @@ export class Ledger {
 
   /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
   costUnder(limit: LedgerLimit, key: string, nowMs: number, id: string): number | undefined {
-    return this.#told(limit, key, nowMs, id)?.cost
+    return this.#told(limit, key, null, nowMs, id)?.cost
   }
 
   #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: string): LimitDecision | null {
-    const told = this.#told(limit, key, nowMs, id)
-    if (told === undefined) return null
-    requireSameCost(id, cost, told.cost)
-    return limit.keys.again(key, told, nowMs)
+    const told = this.#told(limit, key, cost, nowMs, id)
+    return told === undefined ? null : limit.keys.again(key, told, nowMs)
   }
 
-  #told({ number }: LedgerLimit, key: string, nowMs: number, id: string): ToldAdmission | undefined {
-    requireCallId(id)
-    return this.#state.limitAt(number)?.toldUnder(id, key, nowMs)
+  #told(
+    { number }: LedgerLimit,
+    key: string,
+    cost: number | null,
+    nowMs: number,
+    id: string,
+  ): ToldAdmission | undefined {
+    return this.#state.limitAt(number)?.toldUnder(id, key, cost, nowMs)
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
@@ -235,12 +237,15 @@ export class Ledger {
     this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
+  /** Ends a block. Whether one was in force: one that ended by itself goes too, and asks for no commit. */
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#log.requireOpen()
     requireTime(nowMs)
-    const had = limit.keys.unblock(key)
-    if (had) this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
-    return had
+    const wasBlocked = limit.keys.isBlocked(key, nowMs)
+    if (limit.keys.unblock(key)) {
+      this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
+    }
+    return wasBlocked
   }
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {

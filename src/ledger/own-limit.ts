@@ -4,11 +4,12 @@ import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
 import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import type { ToldAdmission } from "../engine/told-admissions.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import type { Receipt } from "../types/receipt.js"
 import { ClosedReceipts } from "./closed-receipts.js"
-import { type ToldAdmission, ToldAdmissions } from "./told-admissions.js"
+import { SavedAdmissions } from "./saved-admissions.js"
 
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
 const MAX_KEYS = 2 ** 32 - 1
@@ -51,7 +52,7 @@ export class OwnLimit implements LedgerLimit {
   /** The compaction that has begun to save it, or that it came after. */
   savedBy: Saver | null
   readonly receipts = new ClosedReceipts()
-  readonly told = new ToldAdmissions()
+  readonly told = new SavedAdmissions()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
   /** The keys that were decided about, where names are kept. */
@@ -86,9 +87,8 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /** The admission under an id that may be told again: not where it was settled. */
-  toldUnder(id: string, key: string, nowMs: number): ToldAdmission | undefined {
-    const told = this.told.find(id, key, nowMs)
-    return told === undefined || this.receipts.has(this.keys.receiptId(told.charge)) ? undefined : told
+  toldUnder(id: string, key: string, cost: number | null, nowMs: number): ToldAdmission | undefined {
+    return this.told.find(id, key, cost, nowMs, ({ charge }) => this.receipts.has(this.keys.receiptId(charge)))
   }
 
   /**

@@ -213,7 +213,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     await changed(ledger)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
     const ledger = await this.#store.open()

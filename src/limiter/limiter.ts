@@ -24,7 +24,7 @@ export interface Limiter extends Checker {
   charge(key: string, units: number): Awaitable<void>
   /** Denies a key for a time from now, in place of an earlier block. */
   block(key: string, duration: Duration): Awaitable<void>
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string): Awaitable<boolean>
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   reset(key: string): Awaitable<boolean>

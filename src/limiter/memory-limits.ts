@@ -1,5 +1,6 @@
 import { requireKey } from "../engine/key-bytes.js"
 import { settleOnce } from "../engine/settled-receipts.js"
+import { type ToldAdmission, ToldAdmissions } from "../engine/told-admissions.js"
 import { checkFields, checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -8,7 +9,6 @@ import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { AdmittedIds } from "./admitted-ids.js"
 import { blockEndMs } from "./block-end.js"
 import {
   costOfChosen,
@@ -59,7 +59,8 @@ export class MemoryLimits implements NamedLimits {
   readonly #clock: Clock
   readonly #keepsStats: boolean
   readonly #journal: KeyJournal
-  readonly #admitted = new AdmittedIds<Decision>()
+  /** Those of all limits: their keys are subjects. */
+  readonly #told = new ToldAdmissions()
   readonly #limits: LimitSet
 
   /** @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is not */
@@ -122,11 +123,13 @@ export class MemoryLimits implements NamedLimits {
     const cost = costOfChosen(key, options)
     const entry = limitFor(this.#limits, key, options)
     const nowMs = this.#clock.now()
-    const known = this.#remembered(entry, key, cost, options, nowMs)
-    if (known !== undefined) return known
+    const again = this.#again(entry, key, cost, options?.id, nowMs)
+    if (again !== undefined) return again
     const decision = entry.limit.check(key, cost, nowMs)
     if (options?.id !== undefined && decision.receipt !== undefined) {
-      this.#admitted.add(options.id, subjectOf(entry, key), decision.cost, nowMs, decision)
+      const { id } = options
+      const { chargedAtMs } = decision.receipt
+      this.#told.add({ id, key: subjectOf(entry, key), cost, charge: entry.limit.charges, chargedAtMs }, nowMs)
     }
     if (cost > 0) this.#note(entry, key, decision.allowed ? "admit" : "deny", cost, nowMs)
     return decision
@@ -144,17 +147,16 @@ export class MemoryLimits implements NamedLimits {
     const cost = costOfChosen(key, options)
     const entry = limitFor(this.#limits, key, options)
     const nowMs = this.#clock.now()
-    return this.#remembered(entry, key, cost, options, nowMs) ?? entry.limit.peek(key, cost, nowMs)
+    return this.#again(entry, key, cost, options?.id, nowMs) ?? entry.limit.peek(key, cost, nowMs)
   }
 
-  #remembered(
-    entry: LimitEntry,
-    key: string,
-    cost: number,
-    options: CheckOptions | undefined,
-    nowMs: number,
-  ): Decision | undefined {
-    return this.#admitted.find(options?.id, subjectOf(entry, key), cost, nowMs, entry.settled)
+  /** An admission of the last 5 minutes under an id: charged then, the rest as it is now. */
+  #again(entry: LimitEntry, key: string, cost: number, id: string | undefined, nowMs: number): Decision | undefined {
+    if (id === undefined) return undefined
+    const { limit, settled } = entry
+    const isSettled = ({ charge }: ToldAdmission) => settled.has(limit.receiptId(charge))
+    const told = this.#told.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
+    return told && limit.again(key, told, nowMs)
   }
 
   /**
@@ -228,12 +230,14 @@ export class MemoryLimits implements NamedLimits {
     this.#note(entry, key, "block", 0, nowMs)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("unblock", key, choice)
-    const hadBlock = entry.limit.unblock(key)
-    if (hadBlock) this.#note(entry, key, "unblock", 0, this.#clock.now())
-    return hadBlock
+    const nowMs = this.#clock.now()
+    const wasBlocked = entry.limit.isBlocked(key, nowMs)
+    entry.limit.unblock(key)
+    if (wasBlocked) this.#note(entry, key, "unblock", 0, nowMs)
+    return wasBlocked
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */

@@ -81,6 +81,7 @@ export interface NamedLimits {
   settle(receipt: Receipt, actualCost: number): Awaitable<void>
   charge(key: string, units: number, choice?: LimitChoice): Awaitable<void>
   block(key: string, duration: Duration, choice?: LimitChoice): Awaitable<void>
+  /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string, choice?: LimitChoice): Awaitable<boolean>
   reset(key: string, choice?: LimitChoice): Awaitable<boolean>
   status(key: string, choice?: LimitChoice): Awaitable<KeyStatus>

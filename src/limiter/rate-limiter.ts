@@ -6,6 +6,7 @@ import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { ToldAdmissions } from "../engine/told-admissions.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -14,7 +15,6 @@ import type { Decision } from "../types/decision.js"
 import { DumpError, LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { AdmittedIds } from "./admitted-ids.js"
 import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
 import { decideAll } from "./decide-all.js"
@@ -52,7 +52,7 @@ export class RateLimiter implements Limiter {
   readonly #keepsStats: boolean
   #limit: Limit | null = null
   #settled = new SettledReceipts()
-  #admitted = new AdmittedIds<LimitDecision>()
+  #told = new ToldAdmissions()
   readonly #line: WaitingLine
   readonly #issuerId = { value: "" }
 
@@ -118,16 +118,25 @@ export class RateLimiter implements Limiter {
     return options === undefined ? limit.check(key, 1, this.#clock.now()) : this.#checkAsAsked(limit, key, options)
   }
 
-  /** Under an id, an admission of the last 5 minutes is told again. */
+  /** Under an id, an admission of the last 5 minutes is told again: charged then, the rest as it is now. */
   #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
     const cost = costOf(key, options)
     const { id } = options
     const nowMs = this.#clock.now()
-    const known = this.#admitted.find(id, key, cost, nowMs, this.#settled)
-    if (known) return known
+    const again = this.#again(limit, key, cost, nowMs, id)
+    if (again !== undefined) return again
     const decision = limit.check(key, cost, nowMs)
-    if (id !== undefined && decision.receipt) this.#admitted.add(id, key, cost, nowMs, decision)
+    const { receipt } = decision
+    if (id !== undefined && receipt !== undefined) {
+      this.#told.add({ id, key, cost, charge: limit.charges, chargedAtMs: receipt.chargedAtMs }, nowMs)
+    }
     return decision
+  }
+
+  #again(limit: Limit, key: string, cost: number, nowMs: number, id: string | undefined): LimitDecision | undefined {
+    if (id === undefined) return undefined
+    const told = this.#told.find(id, key, cost, nowMs, ({ charge }) => this.#settled.has(limit.receiptId(charge)))
+    return told && limit.again(key, told, nowMs)
   }
 
   /** As `check`, but only whether: nothing is allocated. */
@@ -174,7 +183,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
     const cost = costOf(key, options)
-    return this.#admitted.find(options?.id, key, cost, nowMs, this.#settled) ?? limit.peek(key, cost, nowMs)
+    return this.#again(limit, key, cost, nowMs, options?.id) ?? limit.peek(key, cost, nowMs)
   }
 
   /**
@@ -278,9 +287,12 @@ export class RateLimiter implements Limiter {
     limit.block(key, blockEndMs(duration, nowMs), nowMs)
   }
 
-  /** Ends a block. Whether there was one. */
+  /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string): boolean {
-    return (this.#limit ?? this.#start()).unblock(key)
+    const limit = this.#limit ?? this.#start()
+    const wasBlocked = limit.isBlocked(key, this.#clock.now())
+    limit.unblock(key)
+    return wasBlocked
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
@@ -356,7 +368,7 @@ export class RateLimiter implements Limiter {
     limit.restore(bytes, head)
     this.#limit = limit
     this.#issuerId.value = head.issuerId
-    this.#admitted = new AdmittedIds()
+    this.#told = new ToldAdmissions()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
   }

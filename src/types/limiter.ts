@@ -7,8 +7,9 @@ export interface CheckOptions {
   readonly cost?: number
   /**
    * Names this call, so that repeating it after a lost answer charges once: an admission under the same id and key
-   * within the next 5 minutes is told again, not made again. With another cost it is a `RangeError`. An admission that
-   * was refunded or settled is not told again: the call is then charged anew. 1 … 64 printable ASCII characters.
+   * within the next 5 minutes is told again, not made again: allowed and with its receipt as then, the rest as the key
+   * stands by now. With another cost it is a `RangeError`. An admission that was refunded or settled is not told again:
+   * the call is then charged anew. 1 … 64 printable ASCII characters.
    */
   readonly id?: string
 }

@@ -100,6 +100,26 @@ describe("on a data folder", () => {
       .split("\n")
       .map((line) => JSON.parse(line))
     expect(lines.map(({ event }) => event)).toEqual(expect.arrayContaining(["define", "admit"]))
+    const tail = (await sluice("log", "tail", "-n", "9", "--json")).out
+    expect(
+      tail
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual(lines)
+    expect(lines.at(-1)).toEqual({
+      sequence: expect.any(Number),
+      index: expect.any(Number),
+      at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      event: "admit",
+      limit: "api",
+      key: '=HYPERLINK("x")',
+      units: 1,
+      count: 1,
+    })
+    const { sequence: _, index: __, ...event } = lines.at(-1)
+    const history = await sluice("limit", "history", '=HYPERLINK("x")', "-l", "api", "--json")
+    expect(JSON.parse(history.out)[0]).toEqual(event)
     // A spreadsheet must not take a key for a formula.
     expect((await sluice("log", "export", "--format", "csv")).out).toContain(`,api,"'=HYPERLINK(""x"")",1,1`)
     expect((await sluice("doctor")).out).toContain("All is well.")

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import type { GroupDecision } from "../../src/config/group-decision.js"
 import { configPolicies, limitsByConfig, parseConfig } from "../../src/config/index.js"
 import { ManualClock } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
@@ -31,14 +32,30 @@ describe("limitsByConfig()", () => {
 
   test("charges a group once under an id, also while the first call is not answered yet", async () => {
     const { limits, under, clock } = make()
-    const ask = () => limits.check("p:a", { limit: "both", id: "x" })
+    const ask = async () => (await limits.check("p:a", { limit: "both", id: "x" })) as GroupDecision
     const [first, second] = await Promise.all([ask(), ask()])
-    expect(second).toBe(first)
-    expect(await ask()).toBe(first)
+    expect(second).toEqual(first)
     expect(under.peek("p:a", { limit: "user" }).remaining).toBe(4)
+    under.charge("p:a", 2, { limit: "user" })
+    for (const verb of ["check", "peek"] as const) {
+      const again = (await limits[verb]("p:a", { limit: "both", id: "x" })) as GroupDecision
+      expect(again).toMatchObject({ allowed: true, policy: "user", remaining: 2, resetAfterMs: 36_000 })
+      expect(again.limits?.map(({ receipt }) => receipt)).toEqual(first.limits?.map(({ receipt }) => receipt))
+    }
+    const asked = (await limits.peek("p:a", { limit: "both" })) as GroupDecision
+    expect(asked.limits?.map(({ receipt }) => receipt)).toEqual([undefined, undefined])
     clock.advance(300_001)
-    expect(await ask()).not.toBe(first)
+    expect((await ask()).limits?.[0]?.receipt?.id).not.toBe(first.limits?.[0]?.receipt?.id)
     await expect(limits.check("p:a", { limit: "both", id: "" })).rejects.toThrow(RangeError)
+  })
+
+  test("refuses another cost for a group's call, also while the first is not answered yet", async () => {
+    const { limits, under } = make()
+    const ask = (cost: number) => limits.check("p:a", { limit: "both", id: "x", cost })
+    const [first, other] = await Promise.allSettled([ask(1), ask(2)])
+    expect([first.status, other.status]).toEqual(["fulfilled", "rejected"])
+    await expect(ask(2)).rejects.toThrow('Cannot check under id "x": cost is 2, allowed is 1.')
+    expect(under.peek("p:a", { limit: "user", cost: 0 }).remaining).toBe(4)
   })
 
   test("denies a key of the deny list, whose prefix is another one's business", async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest"
+import type { GroupDecision } from "../../src/config/group-decision.js"
 import { fromConfig, parseConfig, rateLimitOptions } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
 import { KeyError, ManualClock, RateLimiter } from "../../src/index.js"
+import type { Decision } from "../../src/types/decision.js"
 
 const TEXT = `
 key_prefix = "p:"
@@ -144,6 +146,10 @@ describe("rateLimitOptions() of a limit", () => {
   })
 })
 
+function receiptsOf(decision: Decision): unknown {
+  return (decision as GroupDecision).limits?.map(({ receipt }) => receipt)
+}
+
 describe("fromConfig() with groups and lists", () => {
   const clock = new ManualClock(0)
 
@@ -174,8 +180,34 @@ describe("fromConfig() with groups and lists", () => {
   test("check() of a group charges a repeated call once", () => {
     const limits = fromConfig(TEXT, { clock })
     const first = limits.check("ada", { limit: "api", id: "x" })
-    expect(limits.check("ada", { limit: "api", id: "x" })).toBe(first)
-    expect(limits.check("bob", { limit: "api", id: "x" })).not.toBe(first)
+    expect(receiptsOf(limits.check("ada", { limit: "api", id: "x" }))).toEqual(receiptsOf(first))
+    expect(receiptsOf(limits.check("bob", { limit: "api", id: "x" }))).not.toEqual(receiptsOf(first))
+    expect(limits.check("ada", { limit: "user", cost: 0 }).remaining).toBe(9)
+    expect(() => limits.check("ada", { limit: "api", id: "x", cost: 3 })).toThrow(RangeError)
+    expect(() => limits.check("ada", { limit: "api", id: "é" })).toThrow(RangeError)
+  })
+
+  test("check() of a group tells a repeated call again as its limits stand by then", () => {
+    const now = new ManualClock(0)
+    const limits = fromConfig(TEXT, { clock: now })
+    const first = limits.check("ada", { limit: "api", id: "x" })
+    limits.check("ada", { limit: "user", cost: 9 })
+    limits.limits.charge("p:ada", 100, { limit: "org" })
+    const again = limits.check("ada", { limit: "api", id: "x" })
+    expect(again).toMatchObject({ allowed: true, reason: "ok", remaining: 0, retryAfterMs: 0 })
+    expect((again as GroupDecision).limits).toMatchObject([
+      { allowed: true, cost: 1, remaining: 0, resetAfterMs: 60_000 },
+      { allowed: true, cost: 2, remaining: 0, retryAfterMs: 0 },
+    ])
+    expect(receiptsOf(again)).toEqual(receiptsOf(first))
+    now.advance(300_001)
+    expect(limits.check("ada", { limit: "api", id: "x" }).allowed).toBe(false)
+  })
+
+  test("check() of a group that charges nothing names no call", () => {
+    const limits = fromConfig(TEXT, { clock })
+    limits.check("ada", { limit: "api", id: "x", cost: 0 })
+    expect(limits.check("ada", { limit: "api", id: "x" }).remaining).toBe(10)
     expect(limits.check("ada", { limit: "user", cost: 0 }).remaining).toBe(9)
   })
 

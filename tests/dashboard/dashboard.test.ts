@@ -151,6 +151,38 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard in Chromium", () => {
     await page.close()
   }, 60_000)
 
+  test("a key that cannot be seen is a button and a heading that spells it out, for eyes and by its name", async () => {
+    const names = {
+      "   ": "\\u{20}\\u{20}\\u{20}",
+      " x  y ": "\\u{20}x\\u{20}\\u{20}y\\u{20}",
+      "\u200b": "\\u{200b}",
+      "\u0007\u0085": "\\u{7}\\u{85}",
+      "\u00a0\u3000\u2800\u3164": "\\u{a0}\\u{3000}\\u{2800}\\u{3164}",
+      "x y": "x y",
+    }
+    for (const key of Object.keys(names)) {
+      await client.define(key, "5/minute")
+      await Promise.all(Array.from({ length: 80 }, () => client.check(key, { limit: "api" })))
+    }
+    const page = await open()
+    await logIn(page)
+    for (const name of Object.values(names)) {
+      const button = page.getByRole("button", { name, exact: true })
+      await button.waitFor({ timeout: 15_000 })
+      expect(await button.textContent()).toBe(name)
+    }
+    await picture(page, "dashboard-unseen")
+    for (const [key, name] of Object.entries(names)) {
+      await page.getByRole("button", { name: "Limits", exact: true }).click()
+      await page.getByRole("button", { name: `Edit ${name}`, exact: true }).waitFor()
+      await page.getByRole("button", { name, exact: true }).click()
+      await page.getByRole("heading", { name, exact: true }).waitFor()
+      await page.getByText("would be allowed").waitFor()
+      await client.remove(key)
+    }
+    await page.close()
+  }, 60_000)
+
   test("is dark where the reader wants that, and fits a phone", async () => {
     const page = await open({ colorScheme: "dark", viewport: { width: 390, height: 780 } })
     await logIn(page)

@@ -13,7 +13,7 @@ export interface SyncLimiter {
   refund(receipt: Receipt, units?: number): void
   charge(key: string, units: number): unknown
   block(key: string, durationMs: number): void
-  unblock(key: string): void
+  unblock(key: string): boolean
   reset(key: string): void
   setPolicy(policy: PolicyInput): void
 }
@@ -48,8 +48,8 @@ export class ClockedOracle implements SyncLimiter {
     this.#oracle.block(key, durationMs, this.#clock.now())
   }
 
-  unblock(key: string): void {
-    this.#oracle.unblock(key)
+  unblock(key: string): boolean {
+    return this.#oracle.unblock(key, this.#clock.now())
   }
 
   reset(key: string): void {

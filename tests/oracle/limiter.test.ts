@@ -48,8 +48,11 @@ describe("OracleLimiter", () => {
     expect(limiter.check("a", 0, 100)).toMatchObject({ allowed: true, reason: "ok" })
     limiter.block("a", 5_000, 100)
     expect(limiter.check("a", 1, 1_000)).toMatchObject({ reason: "blocked", retryAfterMs: 4_100, remaining: 2 })
-    limiter.unblock("a")
+    expect(limiter.unblock("a", 1_000)).toBe(true)
+    expect(limiter.unblock("a", 1_000)).toBe(false)
     expect(limiter.check("a", 1, 1_000).allowed).toBe(true)
+    limiter.block("a", 5_000, 1_000)
+    expect(limiter.unblock("a", 6_000)).toBe(false)
   })
 
   test("check() starts the policy's block once, when the quota denies", () => {

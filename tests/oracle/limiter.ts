@@ -123,8 +123,12 @@ export class OracleLimiter {
     this.#entry(key).blockedUntilMs = nowMs + durationMs
   }
 
-  unblock(key: string): void {
-    this.#entry(key).blockedUntilMs = 0
+  /** Ends a block. Whether there was one that still lasted. */
+  unblock(key: string, nowMs: number): boolean {
+    const entry = this.#entry(key)
+    const wasBlocked = nowMs < entry.blockedUntilMs
+    entry.blockedUntilMs = 0
+    return wasBlocked
   }
 
   /** Forgets the key, its block included. */

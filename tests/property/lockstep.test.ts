@@ -69,6 +69,16 @@ const WRONG: Record<string, { readonly make: MakeLimiter; readonly difference: s
         override charge(): void {}
       })(policy, options),
   },
+  "blocks that have ended and count as blocks": {
+    difference: "whether a block lasted",
+    make: (policy, options) =>
+      new (class extends ClockedOracle {
+        override unblock(key: string): boolean {
+          super.unblock(key)
+          return true
+        }
+      })(policy, options),
+  },
   "a policy change that forgets": {
     difference: "the oracle says",
     make: (policy: PolicyInput, options: Options) => {

@@ -127,7 +127,7 @@ export class Lockstep {
     }
   }
 
-  /** Calls a verb that answers nothing. Returns the key whose state it may have changed. */
+  /** Calls a verb that makes no decision. Returns the key whose state it may have changed. */
   #tell(key: string, act: Exclude<Act, { readonly verb: "check" } | { readonly verb: "peek" }>): string {
     const nowMs = this.#context.clock.now()
     switch (act.verb) {
@@ -156,10 +156,13 @@ export class Lockstep {
         this.#blocked.set(key, this.calls)
         return key
       case "unblock":
+        this.#note(key, `unblock(${JSON.stringify(key)})`)
+        this.#same("whether a block lasted", this.#actual.unblock(key), this.#expected.unblock(key, nowMs))
+        return key
       case "reset":
-        this.#note(key, `${act.verb}(${JSON.stringify(key)})`)
-        this.#actual[act.verb](key)
-        this.#expected[act.verb](key)
+        this.#note(key, `reset(${JSON.stringify(key)})`)
+        this.#actual.reset(key)
+        this.#expected.reset(key)
         return key
       case "setPolicy": {
         const index = act.policy % this.#policies.length

@@ -105,6 +105,27 @@ describe("checkAcross()", () => {
     expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
   })
 
+  test("tells a call that is repeated to an object again as its keys stand by then, with its receipts, charged once", async () => {
+    const { limiters, object } = owned("10/day as one", "8/day as two")
+    const [one, two] = limiters as [EdgeLimiter, EdgeLimiter]
+    const checks = [one, two].map(({ policy }, index) => {
+      return { subject: { key: "a", policy: policy.canonical, limit: `limit ${index}` }, cost: 3 }
+    })
+    const first = await object().checkAll(checks, "call")
+    await one.charge("a", 5)
+    await two.block("a", "1h")
+    const again = await object().checkAll(checks, "call")
+    expect(again).toMatchObject({ allowed: true, deniedKey: null, deniedPolicy: null })
+    expect(again.decisions).toMatchObject([
+      { allowed: true, reason: "ok", cost: 3, remaining: 2, retryAfterMs: 0 },
+      { allowed: true, reason: "ok", cost: 3, remaining: 5, retryAfterMs: 0 },
+    ])
+    expect(again.decisions.map(({ receipt }) => receipt)).toEqual(first.decisions.map(({ receipt }) => receipt))
+    expect(await two.status("a")).toMatchObject({ remaining: 5 })
+    // Another call is another charge, and denied.
+    expect(await object().checkAll(checks, "another")).toMatchObject({ allowed: false, deniedPolicy: "one" })
+  })
+
   test("gives the right limit of an owner back where another object denies", async () => {
     const { limiters } = owned("5/day as one", "3/day as two")
     const { limiter: full } = clockedLimiter("1/day as full")

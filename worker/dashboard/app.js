@@ -50,8 +50,20 @@ function show(place, how = "push") {
   }
   main.replaceChildren()
   nav.hidden = false
-  leave = VIEWS[place.view]({ main, place, go: show, act, tell, state }) ?? (() => {})
+  leave = VIEWS[place.view]({ main, place, go, act, tell, state }) ?? (() => {})
+}
+
+/** Shows another view, and goes on there. */
+function go(place, how) {
+  show(place, how)
   main.focus({ preventScroll: true })
+}
+
+/** Has the next Tab come to the page's first link, as it does on a page that was just loaded. */
+function focusNothing() {
+  document.body.tabIndex = -1
+  document.body.focus({ preventScroll: true })
+  document.body.removeAttribute("tabindex")
 }
 
 function showLogin(reason) {
@@ -87,13 +99,21 @@ async function start() {
     return showLogin(isFirst ? undefined : error.message)
   }
   logout.hidden = session.token === null
+  // Of a page that was just loaded, nothing has the focus, unless the reader was faster.
+  const wasInForm = main.contains(document.activeElement)
   show(history.state?.view ? history.state : { view: "overview" }, "replace")
+  if (wasInForm) focusNothing()
 }
 
+document.querySelector(".skip").addEventListener("click", (event) => {
+  // Followed, it would be an entry of the history without a view.
+  event.preventDefault()
+  main.focus()
+})
 nav.addEventListener("click", ({ target }) => {
   const { view } = target.dataset
-  if (view !== undefined) show({ view })
+  if (view !== undefined) go({ view })
 })
 logout.addEventListener("click", () => showLogin())
-addEventListener("popstate", ({ state: place }) => show(place?.view ? place : { view: "overview" }, "replace"))
+addEventListener("popstate", ({ state: place }) => go(place?.view ? place : { view: "overview" }, "replace"))
 await start()

@@ -16,8 +16,10 @@ export function h(tag, properties = {}, ...children) {
   return element
 }
 
-// Characters that could turn the direction of a line or hide in it; a page shows what they are.
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
+// Characters that could turn the direction of a line or hide in it, and blanks other than a space; a page shows what they
+// are. So it does with a space that is first or last or beside another, which a page and a screen reader leave out.
+const UNSEEN =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}|^ | $|(?<= ) | (?= )/gu
 
 /** A text from outside, with what cannot be seen spelled out, cut to a length. */
 export function shown(text, length = 200) {

@@ -37,7 +37,10 @@ export const unblock = defineRoute({
   id: "unblock",
   summary: "End a block.",
   body: object(ofKey),
-  answer: jsonOf(component("Unblock", object({ ok: flag(), unblocked: flag() })), "Whether there was one."),
+  answer: jsonOf(
+    component("Unblock", object({ ok: flag(), unblocked: flag() })),
+    "Whether there was one that still lasted.",
+  ),
   async handle({ limits }, { body: { key: of, ...choice } }) {
     return jsonAnswer({ ok: true, unblocked: await limits.unblock(of, choice) })
   },

@@ -1,6 +1,7 @@
 import type { Command, LogLine } from "../command.js"
 import { EXIT } from "../exit-code.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
+import { logJson } from "../log-json.js"
 import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { jsonText, write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -67,7 +68,8 @@ export const logTail: Command = {
   async run(call) {
     const target = await call.target()
     const count = wholeOption(call, "count", 0, 10_000) ?? 20
-    const say = (line: LogLine) => call.terminal.out(flagOption(call, "json") ? `${jsonText(line)}\n` : logLine(line))
+    const say = (line: LogLine) =>
+      call.terminal.out(flagOption(call, "json") ? `${jsonText(logJson(line))}\n` : logLine(line))
     if (target.records === null || flagOption(call, "follow")) {
       // Without --follow a server's past is told, and then nothing is waited for.
       const ending = new AbortController()
@@ -117,12 +119,12 @@ export const logExport: Command = {
     const format = choiceOption(call, "format", FORMATS) ?? "jsonl"
     const progress = new Progress(call.terminal, "exporting records", null)
     if (format === "csv") call.terminal.out(`${CSV_FIELDS.join(",")}\r\n`)
-    for await (const { atMs, event, limit, key, units, count } of records()) {
-      const at = new Date(atMs).toISOString()
+    for await (const line of records()) {
+      const told = logJson(line)
       call.terminal.out(
         format === "jsonl"
-          ? `${jsonText({ at, event, limit, key, units, count })}\n`
-          : `${[at, event, limit ?? "", key ?? "", String(units), String(count)].map(csvCell).join(",")}\r\n`,
+          ? `${jsonText(told)}\n`
+          : `${CSV_FIELDS.map((field) => csvCell(String(told[field] ?? ""))).join(",")}\r\n`,
       )
       progress.add()
     }

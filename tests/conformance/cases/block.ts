@@ -93,6 +93,30 @@ export const blockCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "unblock(): a block that has ended by itself is none, and does not come back with a clock that is set back",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make({ limit: 1, period: "1s", block: "1m" }, { clock })
+      await limiter.block("a", "10s")
+      clock.advance(9_999)
+      same(await limiter.unblock("a"), true, "unblock() in the block's last millisecond")
+      await limiter.block("a", "10s")
+      clock.advance(10_000)
+      same(await limiter.unblock("a"), false, "unblock() when the block has ended")
+      same(await limiter.unblock("a"), false, "unblock() again")
+      clock.set(START_MS + 15_000)
+      same(await limiter.allow("a"), true, "allow() at a time of the block")
+      await limiter.check("b")
+      has(await limiter.check("b"), { allowed: false, retryAfterMs: 60_000 }, "the denial that blocks")
+      clock.advance(60_000)
+      same(await limiter.unblock("b"), false, "unblock() when the block of the policy has ended")
+      await limiter.check("b")
+      await limiter.check("b")
+      same(await limiter.unblock("b"), true, "unblock() in the block of the policy")
+      same((await limiter.status("b")).blockedForMs, 0, "the status")
+    },
+  },
+  {
     name: "reset(): makes the quota full, ends a block, and tells whether there was anything to forget",
     async run(make) {
       const limiter = await make("10/minute", { clock: new ManualClock(START_MS) })

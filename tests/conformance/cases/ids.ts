@@ -2,6 +2,9 @@ import { ManualClock } from "../../../src/types/clock.js"
 import { has, isTrue, same, throws } from "../assert.js"
 import { type LimiterCase, START_MS } from "../limiter-case.js"
 
+/** All that is told again of an admission of 4 units, beside its receipt. */
+const TOLD_AGAIN = { allowed: true, reason: "ok", key: "a", cost: 4, retryAfterMs: 0, delayMs: 0 } as const
+
 export const idCases: readonly LimiterCase[] = [
   {
     name: "check() with an id: an admission is told again for 5 minutes, and charged once",
@@ -18,6 +21,60 @@ export const idCases: readonly LimiterCase[] = [
       clock.advance(2)
       const later = await limiter.check("a", { cost: 4, id: "call-1" })
       same(later.receipt!.chargedAtMs, START_MS + 300_001, "when it was charged anew")
+    },
+  },
+  {
+    name: "check() and peek() with an id: an admission is told again as the key stands by then, its receipt as it was",
+    needs: ["ids"],
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("10/minute", { clock })
+      const { receipt } = await limiter.check("a", { cost: 4, id: "x" })
+      const isTold = async (state: object, when: string) => {
+        for (const verb of ["check", "peek"] as const) {
+          const again = await limiter[verb]("a", { cost: 4, id: "x" })
+          has(again, { ...TOLD_AGAIN, limit: 10, ...state }, `${verb}() ${when}`)
+          same(again.receipt, receipt, `the receipt of ${verb}() ${when}`)
+        }
+        same(await limiter.allow("a", { cost: 4, id: "x" }), true, `allow() ${when}`)
+      }
+      await limiter.check("a", { cost: 3 })
+      await isTold({ remaining: 3, resetAfterMs: 42_000 }, "after another call")
+      clock.advance(12_000)
+      await isTold({ remaining: 5, resetAfterMs: 30_000 }, "after 12 seconds")
+      await limiter.check("a", { cost: 5 })
+      await isTold({ remaining: 0, resetAfterMs: 60_000 }, "when nothing is left")
+      await limiter.charge("a", 5)
+      await isTold({ remaining: 0, resetAfterMs: 90_000 }, "in debt")
+      await limiter.block("a", "5s")
+      await isTold({ remaining: 0, resetAfterMs: 90_000 }, "while blocked")
+      await limiter.reset("a")
+      await isTold({ remaining: 10, resetAfterMs: 0 }, "after a reset")
+      await limiter.setPolicy("20/minute")
+      await isTold({ limit: 20, remaining: 20, resetAfterMs: 0 }, "under another policy")
+    },
+  },
+  {
+    name: "check() with an id: told again, each rule is as it stands by then, and nothing is to be held",
+    needs: ["ids"],
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("6/minute leaky_bucket as fast; 100/hour as slow", { clock })
+      await limiter.check("a", { cost: 2 })
+      const first = await limiter.check("a", { cost: 4, id: "x" })
+      same(first.delayMs, 20_000, "how long the first call is held")
+      clock.advance(10_000)
+      const again = await limiter.check("a", { cost: 4, id: "x" })
+      has(again, { ...TOLD_AGAIN, policy: "fast", algorithm: "leaky_bucket", remaining: 1, resetAfterMs: 50_000 })
+      same(again.receipt, first.receipt, "the receipt")
+      same(
+        again.rules?.map(({ policy, remaining, retryAfterMs }) => [policy, remaining, retryAfterMs]),
+        [
+          ["fast", 1, 0],
+          ["slow", 94, 0],
+        ],
+        "the rules",
+      )
     },
   },
   {

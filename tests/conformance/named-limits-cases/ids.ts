@@ -23,6 +23,35 @@ export const idCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "check() and peek() with an id: an admission is told again as the key stands by then, its receipt as it was",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limits = await make({ clock, limits: { api: "10/minute" } })
+      const { receipt } = await limits.check("a", { limit: "api", cost: 4, id: "x" })
+      const isTold = async (state: object, when: string) => {
+        for (const verb of ["check", "peek"] as const) {
+          const again = await limits[verb]("a", { limit: "api", cost: 4, id: "x" })
+          has(
+            again,
+            { allowed: true, reason: "ok", cost: 4, retryAfterMs: 0, delayMs: 0, ...state },
+            `${verb}() ${when}`,
+          )
+          same(again.receipt, receipt, `the receipt of ${verb}() ${when}`)
+        }
+      }
+      await limits.checkAll([{ key: "a", limit: "api", cost: 3 }])
+      await isTold({ remaining: 3, resetAfterMs: 42_000 }, "after a group")
+      clock.advance(12_000)
+      await limits.charge("a", 10, { limit: "api" })
+      await isTold({ remaining: 0, resetAfterMs: 90_000 }, "in debt")
+      await limits.block("a", "5s", { limit: "api" })
+      await isTold({ remaining: 0, resetAfterMs: 90_000 }, "while blocked")
+      await limits.reset("a", { limit: "api" })
+      await limits.define("api", "20/minute")
+      await isTold({ limit: 20, remaining: 20, resetAfterMs: 0 }, "under another policy")
+    },
+  },
+  {
     name: "check() with an id: a denial is not remembered, and nothing is under cost 0",
     async run(make) {
       const clock = new ManualClock(START_MS)

@@ -60,6 +60,10 @@ export const keyCases: readonly NamedLimitsCase[] = [
       same(await limits.unblock("a", { limit: "api" }), true, "unblock()")
       same(await limits.unblock("a", { limit: "api" }), false, "unblock() again")
       has(await limits.check("a", { limit: "api" }), { allowed: true, remaining: 4 }, "after the block")
+      await limits.block("a", "10s", { limit: "api" })
+      clock.advance(10_000)
+      same(await limits.unblock("a", { limit: "api" }), false, "unblock() of a block that has ended by itself")
+      has(await limits.check("a", { limit: "api" }), { allowed: true }, "after it")
       await throws(() => limits.block("a", "soon", { limit: "api" }), { name: "RangeError" })
     },
   },

@@ -1,25 +1,25 @@
 import { describe, expect, test } from "vitest"
-import { ToldAdmissions } from "../../src/ledger/told-admissions.js"
+import { SavedAdmissions } from "../../src/ledger/saved-admissions.js"
 
 function told(charge: number, chargedAtMs = 0, id = `call-${charge}`) {
   return { id, key: "a", cost: 1, charge, chargedAtMs }
 }
 
-describe("ToldAdmissions", () => {
+describe("SavedAdmissions", () => {
   test("add() drops the oldest at the bound, and none for one that it replaces", () => {
-    const admissions = new ToldAdmissions(3)
+    const admissions = new SavedAdmissions(3)
     for (const charge of [1, 2, 3]) admissions.add(told(charge), 0)
     admissions.add(told(4, 0, "call-2"), 0)
     expect(admissions.entries(0).map(({ charge }) => charge)).toEqual([1, 3, 4])
     admissions.add(told(5), 0)
     expect(admissions.entries(0).map(({ charge }) => charge)).toEqual([3, 4, 5])
-    expect(admissions.find("call-1", "a", 0)).toBeUndefined()
+    expect(admissions.find("call-1", "a", null, 0)).toBeUndefined()
   })
 
   test("add() remembers 65,536 if not told otherwise", () => {
-    const admissions = new ToldAdmissions()
+    const admissions = new SavedAdmissions()
     for (let charge = 0; charge < 65_537; charge++) admissions.add(told(charge), 0)
     expect(admissions.entries(0)).toHaveLength(65_536)
-    expect(admissions.find("call-0", "a", 0)).toBeUndefined()
+    expect(admissions.find("call-0", "a", null, 0)).toBeUndefined()
   })
 })

@@ -1,0 +1,92 @@
+import { MOST_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "./call-id.js"
+
+/** An admission that a caller named. */
+export interface NamedAdmission {
+  readonly id: string
+  readonly key: string
+  readonly cost: number
+  readonly chargedAtMs: number
+}
+
+/** What a limit knows of one, to tell it again. */
+export interface ToldAdmission extends NamedAdmission {
+  /** The number of its receipt. */
+  readonly charge: number
+}
+
+/** An admission, and which one it is in the order of telling. */
+export interface Told<T> {
+  readonly admission: T
+  readonly number: number
+}
+
+/**
+ * The admissions that callers named, so that a call which is repeated after its answer got lost is charged once. What is
+ * too old goes when another one is noted: never by the time of a question, which a log does not tell. So does the oldest
+ * at the bound, after which its call is charged anew: that is stricter than it should be, never looser. Denials are not
+ * among them, for they charged nothing.
+ */
+export class ToldAdmissions<T extends NamedAdmission = ToldAdmission> {
+  readonly #most: number
+  /** Made with the first one: most limits of many are told none. The oldest first. */
+  protected byName: Map<string, Told<T>> | null = null
+  protected next = 0
+
+  /** @param most the most admissions remembered, at least 1 */
+  constructor(most = MOST_IDS) {
+    this.#most = most
+  }
+
+  /**
+   * The admission under this id and key, while it may be told again.
+   *
+   * @param cost what the call asks for, `null` where it takes what was admitted
+   * @param isSettled whether its charge may not stand any more: then it is not told again
+   * @throws {RangeError} where the id cannot be one, or was admitted with another cost
+   */
+  find(
+    id: string,
+    key: string,
+    cost: number | null,
+    nowMs: number,
+    isSettled?: (admission: T) => boolean,
+  ): T | undefined {
+    requireCallId(id)
+    const admission = this.byName?.get(nameOf(id, key))?.admission
+    if (admission === undefined || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
+    requireSameCost(id, cost ?? admission.cost, admission.cost)
+    return admission
+  }
+
+  add(admission: T, nowMs: number): void {
+    // Taken out first, so that no other one goes for it.
+    this.forget(nameOf(admission.id, admission.key))
+    const { byName } = this
+    for (const [name, oldest] of byName ?? []) {
+      if (!isTooOld(oldest.admission, nowMs) && byName!.size < this.#most) break
+      this.forget(name)
+    }
+    this.restore(admission)
+  }
+
+  /** Puts one back, as the newest. */
+  restore(admission: T): void {
+    const name = nameOf(admission.id, admission.key)
+    this.forget(name)
+    this.byName ??= new Map()
+    this.byName.set(name, { admission, number: this.next++ })
+  }
+
+  protected forget(name: string): void {
+    this.byName?.delete(name)
+  }
+}
+
+/** An id is printable, so that a line break cannot be a part of it. */
+function nameOf(id: string, key: string): string {
+  return `${id}\n${key}`
+}
+
+export function isTooOld({ chargedAtMs }: NamedAdmission, nowMs: number): boolean {
+  return chargedAtMs + REPEAT_WITHIN_MS < nowMs
+}

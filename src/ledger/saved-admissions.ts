@@ -1,0 +1,60 @@
+import { isTooOld, type Told, type ToldAdmission, ToldAdmissions } from "../engine/told-admissions.js"
+
+/** A save that is under way: of those with a number from `from` to before `end`. */
+interface Saving {
+  readonly told: Iterator<Told<ToldAdmission>, undefined>
+  readonly tell: (admission: ToldAdmission) => void
+  readonly end: number
+  from: number
+}
+
+/** The named admissions of a limit that a snapshot holds: saved little by little, while others come and go. */
+export class SavedAdmissions extends ToldAdmissions {
+  #saving: Saving | null = null
+
+  protected override forget(name: string): void {
+    const saving = this.#saving
+    if (saving !== null) {
+      const told = this.byName?.get(name)
+      // One that goes before its turn is told now: whoever reads them lets go of it at the same moment.
+      if (told !== undefined && told.number >= saving.from && told.number < saving.end) saving.tell(told.admission)
+    }
+    super.forget(name)
+  }
+
+  /** All that may be told again at a time, the oldest first. */
+  entries(nowMs: number): ToldAdmission[] {
+    return Array.from(this.byName?.values() ?? [], ({ admission }) => admission).filter(
+      (told) => !isTooOld(told, nowMs),
+    )
+  }
+
+  /**
+   * Forgets what is too old at a time, and starts to save the others, the oldest first: `saveSome` goes on.
+   *
+   * @param tell hears of each
+   */
+  beginSave(nowMs: number, tell: (admission: ToldAdmission) => void): void {
+    const { byName } = this
+    if (byName === null) return
+    for (const [name, { admission }] of byName) if (isTooOld(admission, nowMs)) byName.delete(name)
+    const told: Iterator<Told<ToldAdmission>, undefined> = byName.values()
+    this.#saving = { told, tell, end: this.next, from: 0 }
+  }
+
+  /** Tells up to so many of those that were there when the save was begun. Whether there are more. */
+  saveSome(count: number): boolean {
+    const saving = this.#saving
+    if (saving === null) return false
+    for (let told = 0; told < count; told++) {
+      const { value } = saving.told.next()
+      if (value === undefined || value.number >= saving.end) {
+        this.#saving = null
+        return false
+      }
+      saving.from = value.number + 1
+      saving.tell(value.admission)
+    }
+    return true
+  }
+}

@@ -1,0 +1,66 @@
+import type { Page } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { CHROMIUM_IS_THERE, Dashboard, TOKEN } from "./open-dashboard.js"
+
+describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard by the keyboard alone", () => {
+  let dashboard: Dashboard
+
+  beforeAll(async () => {
+    dashboard = await Dashboard.start()
+    await dashboard.client.define("api", "20/hour")
+  }, 60_000)
+
+  afterAll(() => dashboard[Symbol.asyncDispose]())
+
+  /** What a number of tabs come to, by their names. */
+  async function tabs(page: Page, count: number): Promise<(string | null)[]> {
+    const seen: (string | null)[] = []
+    for (let tab = 0; tab < count; tab++) {
+      await page.keyboard.press("Tab")
+      seen.push(await page.evaluate(() => document.activeElement?.textContent ?? null))
+    }
+    return seen
+  }
+
+  const CONTROLS = ["Skip to content", "Overview", "Limits", "Key", "Log out"]
+
+  test("the first Tab after logging in, and after each load, comes to the skip link, the next ones to the navigation", async () => {
+    const page = await dashboard.open()
+    await page.getByLabel("Token").waitFor()
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("token")
+    await page.keyboard.type(TOKEN)
+    await page.keyboard.press("Enter")
+    await page.getByRole("region", { name: "Denied most" }).waitFor()
+    expect(await tabs(page, 1)).toEqual(CONTROLS.slice(0, 1))
+    await dashboard.picture(page, "dashboard-skip-link")
+    expect(await tabs(page, 4)).toEqual(CONTROLS.slice(1))
+    await page.reload()
+    await page.getByRole("region", { name: "Denied most" }).waitFor()
+    expect(await tabs(page, 5)).toEqual(CONTROLS)
+    await page.close()
+  }, 60_000)
+
+  test("the skip link goes to the content of the view that is there, and a view that is chosen to its own", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await tabs(page, 3)
+    await page.keyboard.press("Enter")
+    await page.getByRole("button", { name: "Edit api" }).waitFor()
+    // On from the view that was chosen, not from the navigation: the table, which scrolls, then what is in it.
+    expect(await tabs(page, 2)).toEqual([expect.stringContaining("Limits"), "api"])
+    await page.keyboard.press("Enter")
+    await page.getByRole("heading", { name: "api" }).waitFor()
+    await page.reload()
+    await page.getByRole("heading", { name: "api" }).waitFor()
+    expect(await tabs(page, 1)).toEqual(["Skip to content"])
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("name"))).toBe("key")
+    expect(await page.getByRole("heading", { name: "api" }).isVisible()).toBe(true)
+    await page.close()
+  }, 60_000)
+
+  test("nothing was complained of", () => {
+    expect(dashboard.complaints).toEqual([])
+  })
+})

@@ -1,0 +1,65 @@
+import { describe, expect, test } from "vitest"
+import { type ToldAdmission, ToldAdmissions } from "../../src/engine/told-admissions.js"
+
+function admitted(id: string, chargedAtMs: number, cost = 1, charge = 1, key = "a"): ToldAdmission {
+  return { id, key, cost, charge, chargedAtMs }
+}
+
+describe("ToldAdmissions", () => {
+  test("find() tells what was added under the same id and key, for 5 minutes", () => {
+    const told = new ToldAdmissions()
+    const one = admitted("x", 1_000)
+    expect(told.find("x", "a", null, 1_000)).toBeUndefined()
+    told.add(one, 1_000)
+    expect(told.find("x", "a", null, 301_000)).toBe(one)
+    expect(told.find("x", "a", null, 301_001)).toBeUndefined()
+    expect(told.find("x", "b", null, 1_000)).toBeUndefined()
+    expect(told.find("y", "a", null, 1_000)).toBeUndefined()
+  })
+
+  test("find() refuses what cannot be an id, also while nothing was added", () => {
+    for (const id of ["", "x".repeat(65), "é", "a\n", 7 as never]) {
+      expect(() => new ToldAdmissions().find(id, "a", null, 0)).toThrow(RangeError)
+    }
+  })
+
+  test("find() refuses another cost and names both, while it is remembered", () => {
+    const told = new ToldAdmissions()
+    told.add(admitted("x", 0, 4), 0)
+    const message = 'Cannot check under id "x": cost is 5, allowed is 4.'
+    expect(() => told.find("x", "a", 5, 1)).toThrow(new RangeError(message))
+    expect(told.find("x", "a", 4, 1)).toMatchObject({ cost: 4 })
+    expect(told.find("x", "a", 5, 300_001)).toBeUndefined()
+  })
+
+  test("find() tells nothing that was settled, whatever its cost, and a later admission under the same id", () => {
+    const told = new ToldAdmissions()
+    const isSettled = ({ charge }: ToldAdmission) => charge === 1
+    told.add(admitted("x", 0), 0)
+    expect(told.find("x", "a", 2, 0, isSettled)).toBeUndefined()
+    const second = admitted("x", 1, 1, 2)
+    told.add(second, 1)
+    expect(told.find("x", "a", 1, 1, isSettled)).toBe(second)
+  })
+
+  test("add() drops what is too old, and at the bound the oldest", () => {
+    const told = new ToldAdmissions(3)
+    const known = (names: string[], nowMs: number) => names.map((id) => told.find(id, "a", null, nowMs) !== undefined)
+    for (const [index, id] of ["a", "b", "c", "d"].entries()) told.add(admitted(id, index), index)
+    expect(known(["a", "b", "c", "d"], 4)).toEqual([false, true, true, true])
+    told.add(admitted("b", 5), 5)
+    told.add(admitted("e", 5), 5)
+    expect(known(["b", "c", "d", "e"], 5)).toEqual([true, false, true, true])
+    for (const id of ["f", "g", "h"]) told.add(admitted(id, 400_000), 400_000)
+    // What was dropped for its age is not there for a clock that goes back.
+    expect(known(["b", "d", "e", "f", "g", "h"], 10)).toEqual([false, false, false, true, true, true])
+  })
+
+  test("find() and add() keep keys apart whatever they hold", () => {
+    const told = new ToldAdmissions()
+    const one = admitted("x", 0, 1, 1, "\ny")
+    told.add(one, 0)
+    expect(told.find("x", "y", null, 0)).toBeUndefined()
+    expect(told.find("x", "\ny", null, 0)).toBe(one)
+  })
+})
