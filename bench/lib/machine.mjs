@@ -2,7 +2,8 @@ import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs"
 import { arch, cpus, platform, release, totalmem } from "node:os"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
-import { median } from "./statistics.mjs"
+import { setTimeout as sleep } from "node:timers/promises"
+import { median, percentile } from "./statistics.mjs"
 
 /** What a reader must know of the machine to place a figure. */
 export function describeMachine() {
@@ -34,6 +35,40 @@ export function measureSyncMs(folder) {
       return performance.now() - start
     })
     return median(timesMs)
+  } finally {
+    closeSync(file)
+    rmSync(path)
+  }
+}
+
+const PACED_PAGES = 256
+const PACE_MS = 1
+
+/**
+ * What the disk of `folder` itself takes for commits that come by the clock, as those of a server that is half busy do:
+ * a page of a file that has its size is written over and synced, a millisecond, and again. A disk that was just asked
+ * answers sooner than one that rested, so this is slower than `measureSyncMs`, in its long waits above all.
+ *
+ * @returns {Promise<{ requestsPerSecond: number, p50Ms: number, p99Ms: number }>}
+ */
+export async function measurePacedSyncs(folder, measureMs) {
+  const path = join(folder, "paced-sync-probe")
+  const file = openSync(path, "w")
+  try {
+    for (let page = 0; page < PACED_PAGES; page++) writeSync(file, PAGE)
+    fdatasyncSync(file)
+    const timesMs = []
+    const begun = performance.now()
+    while (performance.now() - begun < measureMs) {
+      await sleep(PACE_MS)
+      const start = performance.now()
+      writeSync(file, PAGE, 0, PAGE.length, (timesMs.length % PACED_PAGES) * PAGE.length)
+      fdatasyncSync(file)
+      timesMs.push(performance.now() - start)
+    }
+    const requestsPerSecond = (timesMs.length * 1000) / (performance.now() - begun)
+    timesMs.sort((a, b) => a - b)
+    return { requestsPerSecond, p50Ms: percentile(timesMs, 0.5), p99Ms: percentile(timesMs, 0.99) }
   } finally {
     closeSync(file)
     rmSync(path)

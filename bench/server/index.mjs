@@ -5,7 +5,7 @@ import { installPeers } from "../engine/install-peers.mjs"
 import { dropFolder, makeFolder, stop } from "../lib/children.mjs"
 import { splitCores } from "../lib/cores.mjs"
 import { generateLoad } from "../lib/generate-load.mjs"
-import { describeMachine, measureSyncMs } from "../lib/machine.mjs"
+import { describeMachine, measurePacedSyncs, measureSyncMs } from "../lib/machine.mjs"
 import { readList, readNumber, readOptions } from "../lib/options.mjs"
 import { median, ratioByRound, summarize } from "../lib/statistics.mjs"
 import { digits, table, whole } from "../lib/table.mjs"
@@ -24,7 +24,7 @@ const USAGE = `Usage: npm run bench -- server [options]
 
   --rounds N      rounds, in each of which every contender runs once (default ${ENOUGH_ROUNDS})
   --seconds S     measured per contender and number of connections (default 2)
-  --warm-up S     asked before that, not measured (default 2)
+  --warm-up S     asked before that, not measured (default 4): a server runs for long
   --only A,B      contenders: ${CONTENDERS.map(({ name }) => name).join(", ")} (default all)
   --folder PATH   where data folders are made, and removed; it should be on a disk (default the temporary folder)
   --json PATH     writes every sample there
@@ -33,7 +33,7 @@ const USAGE = `Usage: npm run bench -- server [options]
 const OPTIONS = {
   rounds: { type: "string", default: String(ENOUGH_ROUNDS) },
   seconds: { type: "string", default: "2" },
-  "warm-up": { type: "string", default: "2" },
+  "warm-up": { type: "string", default: "4" },
   only: { type: "string" },
   folder: { type: "string", default: tmpdir() },
   json: { type: "string" },
@@ -84,20 +84,25 @@ export async function run(args) {
   const contenders = CONTENDERS.filter(({ name, needsRedis }) => only.includes(name) && (redis !== null || !needsRedis))
   const cores = splitCores()
   const samples = Object.fromEntries(contenders.map(({ name }) => [name, []]))
+  const diskSamples = []
   for (let round = 0; round < rounds; round++) {
     for (const contender of contenders) {
       process.stderr.write(`round ${round + 1} of ${rounds}: ${contender.name}\n`)
       samples[contender.name].push(await measure(contender, plan, { folder, redisPort: redis?.port, cores }))
     }
+    diskSamples.push(await measurePacedSyncs(folder, plan.measureMs))
   }
   const machine = describeMachine()
-  console.log(report({ contenders, samples, rounds, machine, redis, versions, syncMs: measureSyncMs(folder), cores }))
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ machine, rounds, plan, samples }, null, 2))
+  const syncMs = measureSyncMs(folder)
+  console.log(report({ contenders, samples, diskSamples, rounds, machine, redis, versions, syncMs, cores }))
+  if (values.json !== undefined) {
+    writeFileSync(values.json, JSON.stringify({ machine, rounds, plan, samples, diskSamples }, null, 2))
+  }
   if (redis !== null) await stop(redis.child)
   dropFolder(folder)
 }
 
-function report({ contenders, samples, rounds, machine, redis, versions, syncMs, cores }) {
+function report({ contenders, samples, diskSamples, rounds, machine, redis, versions, syncMs, cores }) {
   const of = (name, connections, field) => samples[name].map((round) => round[connections][field])
   const parts = CONNECTIONS.map((connections) => {
     const rows = contenders.map(({ name, what }) => {
@@ -130,6 +135,9 @@ function report({ contenders, samples, rounds, machine, redis, versions, syncMs,
     digits(median(of(name, "half", "p50Ms"))),
     digits(median(of(name, "half", "p99Ms"))),
   ])
+  const ofDisk = (field) => median(diskSamples.map((sample) => sample[field]))
+  const disk = ["the disk alone: a page written and synced a ms", whole(ofDisk("requestsPerSecond"))]
+  halves.push([...disk, digits(ofDisk("p50Ms")), digits(ofDisk("p99Ms"))])
   parts.push(table([`half of what ${MOST_CONNECTIONS} connections reach`, "checks/s", "p50 ms", "p99 ms"], halves))
   const redisText =
     redis === null

@@ -201,10 +201,10 @@ export class Limit {
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   reset(key: string, nowMs: number): boolean {
-    const length = this.core.stageKey(key)
-    const outcome = this.core.exports.reset(this.pointer, length, nowMs)
-    if (outcome === OUTCOME.badArgument) throw this.#error(outcome, key, 0, nowMs)
-    return outcome === 1
+    const { resetAfterMs, blockedForMs } = this.status(key, nowMs)
+    // The core's own answer counts what says nothing any more and was not swept yet.
+    this.core.exports.reset(this.pointer, this.core.stageKey(key), nowMs)
+    return resetAfterMs > 0 || blockedForMs > 0
   }
 
   /** A key's statistics; all zero where nothing was counted. */

@@ -118,10 +118,7 @@ function operate(limit: Limit, model: Model, phase: Phase, random: Random, nowMs
     )
   }
   if (roll < phase.removes) {
-    const had = limit.reset(keyOf(key), nowMs)
-    // A key whose window has ended may still be there, or not.
-    if (entry !== undefined) same(had, true, "reset() of")
-    else if (had) same(model.entries.has(key), true, "the trace of")
+    same(limit.reset(keyOf(key), nowMs), entry !== undefined, "reset() of")
     model.entries.delete(key)
   } else if (roll < phase.removes + phase.peeks) {
     const { allowed, remaining } = limit.peek(keyOf(key), 1, nowMs)

@@ -14,7 +14,7 @@ export interface SyncLimiter {
   charge(key: string, units: number): unknown
   block(key: string, durationMs: number): void
   unblock(key: string): boolean
-  reset(key: string): void
+  reset(key: string): boolean
   setPolicy(policy: PolicyInput): void
 }
 
@@ -52,8 +52,8 @@ export class ClockedOracle implements SyncLimiter {
     return this.#oracle.unblock(key, this.#clock.now())
   }
 
-  reset(key: string): void {
-    this.#oracle.reset(key)
+  reset(key: string): boolean {
+    return this.#oracle.reset(key, this.#clock.now())
   }
 
   setPolicy(policy: PolicyInput): void {

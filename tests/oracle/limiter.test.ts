@@ -135,8 +135,9 @@ describe("OracleLimiter", () => {
     const limiter = new OracleLimiter(parsePolicy("2/second"))
     limiter.check("a", 2, 0)
     limiter.block("a", 100, 0)
-    limiter.reset("a")
+    expect(limiter.reset("a", 0)).toBe(true)
     expect(limiter.check("a", 2, 0).allowed).toBe(true)
+    expect(limiter.reset("a", 1_000)).toBe(false)
   })
 
   test("setPolicy() carries used units over, by algorithm and period, else by place", () => {

@@ -131,9 +131,12 @@ export class OracleLimiter {
     return wasBlocked
   }
 
-  /** Forgets the key, its block included. */
-  reset(key: string): void {
+  /** Forgets the key, its block included. Whether anything was used of a rule, or a block still lasted. */
+  reset(key: string, nowMs: number): boolean {
+    const { blockedUntilMs } = this.#entry(key)
+    const { resetAfterMs, rules } = this.peek(key, 0, nowMs)
     this.#keys.delete(key)
+    return nowMs < blockedUntilMs || resetAfterMs > 0 || (rules ?? []).some((rule) => rule.resetAfterMs > 0)
   }
 
   /** Puts another policy in place: what was used at `nowMs` becomes one charge under the new rules. */

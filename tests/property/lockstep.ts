@@ -105,7 +105,9 @@ export class Lockstep {
     const seenMs = this.#latestSince(this.#changed.get(key) ?? 0)
     const blockSeenMs = this.#latestSince(this.#blocked.get(key) ?? 0)
     if (!this.#expected.mayForget(key, seenMs, blockSeenMs, nowMs)) return
-    this.#tell(key, { verb: "reset" })
+    this.#note(key, `reset(${JSON.stringify(key)})`)
+    this.#actual.reset(key)
+    this.#expected.reset(key, nowMs)
   }
 
   /** The latest time of the calls from a place on. */
@@ -161,8 +163,7 @@ export class Lockstep {
         return key
       case "reset":
         this.#note(key, `reset(${JSON.stringify(key)})`)
-        this.#actual.reset(key)
-        this.#expected.reset(key)
+        this.#same("whether there was anything", this.#actual.reset(key), this.#expected.reset(key, nowMs))
         return key
       case "setPolicy": {
         const index = act.policy % this.#policies.length

@@ -119,7 +119,8 @@ export const blockCases: readonly LimiterCase[] = [
   {
     name: "reset(): makes the quota full, ends a block, and tells whether there was anything to forget",
     async run(make) {
-      const limiter = await make("10/minute", { clock: new ManualClock(START_MS) })
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("10/minute", { clock })
       same(await limiter.reset("a"), false, "reset() of an unknown key")
       await limiter.check("a", { cost: 7 })
       await limiter.check("b", { cost: 7 })
@@ -133,6 +134,11 @@ export const blockCases: readonly LimiterCase[] = [
       await limiter.charge("c", 100)
       same(await limiter.reset("c"), true, "reset() of a key in debt")
       has(await limiter.peek("c"), { remaining: 10 }, "the key that was in debt")
+      await limiter.check("a")
+      await limiter.block("c", "1m")
+      clock.advance(60_000)
+      same(await limiter.reset("a"), false, "reset() of a key that is full again")
+      same(await limiter.reset("c"), false, "reset() of a key whose block has ended")
     },
   },
 ]
