@@ -136,7 +136,7 @@ function report({ contenders, samples, diskSamples, rounds, machine, redis, vers
     digits(median(of(name, "half", "p99Ms"))),
   ])
   const ofDisk = (field) => median(diskSamples.map((sample) => sample[field]))
-  const disk = ["the disk alone: a page written and synced a ms", whole(ofDisk("requestsPerSecond"))]
+  const disk = ["the disk alone: a page and its sync, each ms", whole(ofDisk("requestsPerSecond"))]
   halves.push([...disk, digits(ofDisk("p50Ms")), digits(ofDisk("p99Ms"))])
   parts.push(table([`half of what ${MOST_CONNECTIONS} connections reach`, "checks/s", "p50 ms", "p99 ms"], halves))
   const redisText =
