@@ -16,7 +16,13 @@ interface Block {
   /** Units that the write `write` will bring to the file. */
   units: number
   write: number
+  /** The same of the write before it that drew on the block: until that is made, they are not in the file either. */
+  unitsBefore: number
+  writeBefore: number
 }
+
+/** What a block without use begins with. */
+const UNDRAWN = { size: 0, units: 0, write: 0, unitsBefore: 0, writeBefore: 0 }
 
 /** What a draw found. */
 export type Draw = "covered" | "low" | "uncovered"
@@ -47,16 +53,19 @@ export class AheadBlocks {
     const block = this.#blockOf(limit, key)
     const { made, writeOfNext } = this.#writer
     if (block.write !== writeOfNext) {
+      block.unitsBefore = block.units
+      block.writeBefore = block.write
       block.units = 0
       block.write = writeOfNext
     }
     block.units += cost
+    const units = made < block.writeBefore ? block.units + block.unitsBefore : block.units
     const isGranted = made >= block.levelWrite
     const level = isGranted ? block.level : block.levelBefore
-    if (block.units * 2 <= level) return "covered"
+    if (units * 2 <= level) return "covered"
     // Half of it went before the records were due to be written: with a larger one they are written less often.
     if (isGranted) this.#raise(block, limit, grant)
-    return block.units <= level ? "low" : "uncovered"
+    return units <= level ? "low" : "uncovered"
   }
 
   #blockOf(limit: LedgerLimit, key: string): Block {
@@ -69,7 +78,7 @@ export class AheadBlocks {
     if (block === undefined) {
       const known = this.#undrawn.get(limit)?.get(key)
       // What was told and is not in the file counts on; what was granted for it does not.
-      block = { size: 0, units: 0, write: 0, ...known, level: 0, levelBefore: 0, levelWrite: 0 }
+      block = { ...UNDRAWN, ...known, level: 0, levelBefore: 0, levelWrite: 0 }
       blocks.set(key, block)
     }
     return block

@@ -182,20 +182,16 @@ export class LedgerLog {
       }
       const closed = this.writer.close("full")
       const also = works.length === 0 ? undefined : doAll
-      if (this.#tellsEarly) {
-        this.writer.write(closed, also)
-        return undefined
-      }
-      return this.writer.writeBeside(closed, also)?.catch((error: unknown) => {
+      return this.writer.writeBeside(closed, this.#isAwaited, also)?.catch((error: unknown) => {
         throw this.fail(error)
       })
     })
   }
 
-  /** Whether answers do not wait for their commit: what was told and may be lost is then bounded by what was written. */
-  get #tellsEarly(): boolean {
+  /** Whether answers wait for their commit. */
+  get #isAwaited(): boolean {
     const { sync = "always" } = this.#options
-    return sync !== "always"
+    return sync === "always"
   }
 
   #compactIfLong(): void {

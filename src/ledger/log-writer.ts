@@ -186,8 +186,12 @@ export class LogWriter {
     this.#noteDurable(this.#put(closed, also))
   }
 
-  /** `write`, or the promise of it where the platform makes it durable beside this thread. */
-  writeBeside(closed: readonly SegmentWriter[], also?: () => void): Promise<void> | undefined {
+  /**
+   * `write`, or the promise of it where the platform makes it durable beside this thread.
+   *
+   * @param isAwaited whether answers wait for it
+   */
+  writeBeside(closed: readonly SegmentWriter[], isAwaited: boolean, also?: () => void): Promise<void> | undefined {
     const { durably } = this.#port
     if (durably === undefined) {
       this.write(closed, also)
@@ -196,7 +200,7 @@ export class LogWriter {
     let written: Written | null = null
     const syncing = durably(() => {
       written = this.#put(closed, also)
-    })
+    }, isAwaited)
     if (syncing !== undefined) return syncing.then(() => this.#noteDurable(written!))
     this.#noteDurable(written!)
     return undefined

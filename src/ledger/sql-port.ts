@@ -33,8 +33,10 @@ export interface LedgerPort {
   /**
    * Runs `write`, which writes. What it wrote is durable afterwards or, where that is made so beside this thread, when the
    * promise resolves. Without it, what is written is durable at once.
+   *
+   * @param isAwaited whether answers wait for it, so that it should take as little time as it can
    */
-  durably?(write: () => void): Promise<void> | undefined
+  durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
   /** Hears when commits begin to carry large rows, and when they have: their upkeep of the file may then be spread. */
   writesMuch?(isUnderWay: boolean): void
 }

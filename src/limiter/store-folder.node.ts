@@ -51,7 +51,7 @@ export class StoreFolder {
     this.#walSync = new WalSync(database, join(path, WAL_FILE))
     this.port = {
       ...sqliteLedgerPort(database),
-      durably: (write) => this.#walSync.durably(write),
+      durably: (write, isAwaited) => this.#walSync.durably(write, isAwaited),
       after: (ms, work) => this.#after(ms, work),
     }
     this.witness = new Witness(join(path, WITNESS_FILE))

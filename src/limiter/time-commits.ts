@@ -37,9 +37,9 @@ export function timeCommits(port: LedgerPort, tell: (seconds: number) => void): 
   return {
     ...port,
     ...(durably && {
-      durably(write) {
+      durably(write, isAwaited) {
         const startedMs = performance.now()
-        const syncing = durably(() => within(write))
+        const syncing = durably(() => within(write), isAwaited)
         if (syncing !== undefined) return syncing.then(() => told(startedMs))
         told(startedMs)
         return undefined

@@ -14,8 +14,9 @@ export type WatchLoop = () => () => number
  * Makes commits durable beside the thread of the event loop, where the loop has other work meanwhile. SQLite syncs in
  * the thread, and all that it serves then stands still: half of the time, where the disk takes as long as the work.
  *
- * Whether there is other work is seen by trying: one commit of 65 is synced so, and the next ones too, as long as the
- * loop was busy. Where everybody waits for the commit, waking another thread would cost more than it brings.
+ * What nobody waits for is always synced so: a disk that stalls then holds nobody up. Else it depends on whether the loop
+ * has other work, which is seen by trying: one commit of 65 is synced so, and the next ones too, as long as the loop
+ * was busy. Where everybody waits for the commit, waking another thread would cost more than it brings.
  *
  * Only the write-ahead log is synced, as SQLite does it: it checkpoints in the thread. Its first commit, which makes the
  * log's file last in its folder, is synced by SQLite.
@@ -25,6 +26,7 @@ export class WalSync {
   readonly #path: string
   readonly #watchLoop: WatchLoop
   #file: number | null = null
+  #isFirst = true
   #left = TRY_EVERY
   #underWay = 0
   #isClosed = false
@@ -37,8 +39,9 @@ export class WalSync {
   }
 
   /** As `LedgerPort.durably`. */
-  durably(write: () => void): Promise<void> | undefined {
-    const file = this.#left > 0 ? null : this.#openFile()
+  durably(write: () => void, isAwaited: boolean): Promise<void> | undefined {
+    const file = this.#isFirst || (isAwaited && this.#left > 0) ? null : this.#openFile()
+    this.#isFirst = false
     if (file === null) {
       this.#left = this.#left > 0 ? this.#left - 1 : TRY_EVERY
       write()
@@ -50,7 +53,7 @@ export class WalSync {
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL")
     }
-    return this.#sync(file)
+    return this.#sync(file, isAwaited)
   }
 
   /**
@@ -66,13 +69,13 @@ export class WalSync {
     return this.#file
   }
 
-  #sync(file: number): Promise<void> {
+  #sync(file: number, isAwaited: boolean): Promise<void> {
     const busyShare = this.#watchLoop()
     this.#underWay += 1
     return new Promise((resolve, reject) => {
       fdatasync(file, (error) => {
         this.#underWay -= 1
-        this.#left = busyShare() < BUSY_SHARE ? TRY_EVERY : 0
+        if (isAwaited) this.#left = busyShare() < BUSY_SHARE ? TRY_EVERY : 0
         this.#closeFile()
         if (error === null) resolve()
         else reject(error)

@@ -22,7 +22,7 @@ function openDatabase(busyShare: number) {
     database,
     path,
     walSync,
-    commit: () => walSync.durably(() => database.exec("INSERT INTO log DEFAULT VALUES")),
+    commit: (isAwaited = true) => walSync.durably(() => database.exec("INSERT INTO log DEFAULT VALUES"), isAwaited),
     count: () => Number(database.prepare("SELECT count(*) AS count FROM log").get()!["count"]),
     /** 1 is NORMAL, 2 is FULL. */
     synchronous: () => database.prepare("PRAGMA synchronous").get()!["synchronous"],
@@ -59,6 +59,18 @@ describe("WalSync", () => {
     database.close()
   })
 
+  test("syncs what nobody waits for beside the thread, but the first commit, however idle the loop is", async () => {
+    const { database, walSync, commit, count } = openDatabase(0)
+    expect(await syncedBeside(() => commit(false))).toEqual(
+      Array.from({ length: COMMITS - 1 }, (_, index) => index + 2),
+    )
+    // It says nothing of those that somebody waits for: the first was as one of them.
+    expect(await syncedBeside(commit)).toEqual([TRY_EVERY - 1, 2 * TRY_EVERY - 1, 3 * TRY_EVERY - 1])
+    expect(count()).toBe(2 * COMMITS)
+    walSync.close()
+    database.close()
+  })
+
   test("leaves SQLite syncing what others write, also after a write that failed", async () => {
     const { database, walSync, commit, count, synchronous } = openDatabase(1)
     await syncedBeside(commit)
@@ -67,7 +79,7 @@ describe("WalSync", () => {
     const failing = () => {
       throw new Error("the write failed")
     }
-    expect(() => walSync.durably(failing)).toThrow("the write failed")
+    expect(() => walSync.durably(failing, true)).toThrow("the write failed")
     expect(synchronous()).toBe(2)
     await syncing
     expect(count()).toBe(COMMITS + 1)

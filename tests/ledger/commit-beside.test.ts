@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite"
 import { describe, expect, test } from "vitest"
+import type { DurabilityOptions } from "../../src/ledger/durability.js"
 import { Ledger } from "../../src/ledger/ledger.js"
 import type { LogEnd } from "../../src/ledger/log-end.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
@@ -14,19 +15,26 @@ import { turn } from "./watched-port.js"
 /** A sync that a test ends when it likes. */
 type Sync = PromiseWithResolvers<void>
 
-async function openLedger(sync: SyncMode = "always") {
+async function openLedger(sync: SyncMode = "always", options: DurabilityOptions = {}) {
   const syncs: Sync[] = []
+  /** Whether somebody waited for each. */
+  const awaited: boolean[] = []
   const ends: LogEnd[] = []
   const port: LedgerPort = {
     ...sqliteLedgerPort(new DatabaseSync(":memory:")),
-    durably(write) {
+    durably(write, isAwaited) {
       write()
+      // What opening writes is not what these tests are about.
+      if (isOpening) return undefined
       const made = Promise.withResolvers<void>()
+      awaited.push(isAwaited)
       syncs.push(made)
       return made.promise
     },
   }
-  const ledger = await Ledger.open(port, { core, sync, onCommit: (end) => ends.push(end) })
+  let isOpening = true
+  const ledger = await Ledger.open(port, { core, sync, ...options, onCommit: (end) => ends.push(end) })
+  isOpening = false
   const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
   const told: string[] = []
   /** Checks, and notes when it is told so. */
@@ -37,12 +45,22 @@ async function openLedger(sync: SyncMode = "always") {
       (error: unknown) => void told.push(`${key}: ${(error as Error).constructor.name}`),
     )
   }
-  return { ledger, limit, syncs, ends, told, check, port }
+  return { ledger, limit, syncs, awaited, ends, told, check, port }
 }
 
 /** As many turns as any commit takes. */
 async function settle(): Promise<void> {
   for (let turns = 0; turns < 4; turns++) await turn()
+}
+
+/** Makes everything durable that was appended. */
+async function settleAll(ledger: Ledger, syncs: readonly Sync[]): Promise<void> {
+  const committed = ledger.commit()
+  for (let turns = 0; turns < 3; turns++) {
+    await settle()
+    for (const { resolve } of syncs) resolve()
+  }
+  await committed
 }
 
 describe("a commit that becomes durable beside the thread", () => {
@@ -111,12 +129,53 @@ describe("a commit that becomes durable beside the thread", () => {
   })
 
   test.each(["ahead", "batch"] as const)(
-    "is none with sync %s, where what is told is bounded by what is durable",
+    "with sync %s holds up nobody, and is one that nobody waits for",
     async (sync) => {
-      const { ledger, syncs, told, check } = await openLedger(sync)
-      await check("a")
-      expect([syncs.length, told]).toEqual([0, ["a"]])
-      await ledger.close()
+      const { ledger, limit, syncs, awaited } = await openLedger(sync)
+      void ledger.commit()
+      await settle()
+      expect(ledger.check(limit, "a", 1, START_MS).needsCommit).toBe(sync === "ahead")
+      void ledger.commit()
+      syncs[0]!.resolve()
+      await settle()
+      syncs[1]!.resolve()
+      await settle()
+      expect(ledger.check(limit, "a", 1, START_MS).needsCommit).toBe(false)
+      void ledger.commit()
+      await settle()
+      expect([syncs.length, awaited]).toEqual([3, [false, false, false]])
+      expect(ledger.check(limit, "a", 1, START_MS).needsCommit).toBe(false)
+      for (const { resolve } of syncs) resolve()
     },
   )
+
+  test("with sync batch tells no more than so many records before they are durable", async () => {
+    const { ledger, limit, syncs } = await openLedger("batch", { flushEveryRecords: 3 })
+    await settleAll(ledger, syncs)
+    const needsCommit = () => ledger.check(limit, "a", 1, START_MS).needsCommit
+    expect([needsCommit(), needsCommit()]).toEqual([false, false])
+    void ledger.commit()
+    await settle()
+    // In the file, and not durable.
+    expect([needsCommit(), needsCommit()]).toEqual([false, true])
+    await settleAll(ledger, syncs)
+    expect(needsCommit()).toBe(false)
+    await settleAll(ledger, syncs)
+  })
+
+  test("with sync ahead tells no more units of a key than its block before they are durable", async () => {
+    const { ledger, limit, syncs } = await openLedger("ahead", { block: 10 })
+    const needsCommit = (cost: number) => ledger.check(limit, "a", cost, START_MS).needsCommit
+    // The first draw grants the block, which counts when it is durable.
+    expect(needsCommit(1)).toBe(true)
+    await settleAll(ledger, syncs)
+    expect(needsCommit(6)).toBe(false)
+    void ledger.commit()
+    await settle()
+    // Six are on their way to the disk.
+    expect([needsCommit(4), needsCommit(1)]).toEqual([false, true])
+    await settleAll(ledger, syncs)
+    expect(needsCommit(10)).toBe(false)
+    await settleAll(ledger, syncs)
+  })
 })
