@@ -36,6 +36,8 @@ export interface CompactorInput {
   readonly snapshotIds: readonly number[]
   /** @throws where the ledger was closed: what it held is freed */
   readonly requireOpen: () => void
+  /** Resolves when everything that was appended until now is in the file. */
+  readonly commit: () => Promise<void>
   /** Has `work` done in the transaction of the next commit, which resolves it. */
   readonly withCommit: (work: () => void) => Promise<void>
   /** Hears when every block of units was taken back. */
@@ -78,7 +80,7 @@ export class Compactor {
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
     requireOpen()
     port.writesMuch?.(true)
-    const { save, sequence, chainHash, coveredBytes } = this.#begin()
+    const { save, sequence, chainHash, coveredBytes } = await this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
     const ids: number[] = []
@@ -96,7 +98,8 @@ export class Compactor {
     const [first, ...others] = this.#drops(oldestSequence, coveredBytes)
     const { id, body } = last
     requireOpen()
-    writer.putInForce({ sequence, bytes, coveredBytes }, () => {
+    writer.putInForce({ sequence, bytes })
+    await this.#input.withCommit(() => {
       table.writeRow(id, body)
       table.drop(first ?? [])
     })
@@ -106,16 +109,15 @@ export class Compactor {
     port.writesMuch?.(false)
   }
 
-  #begin(): Begun {
-    const { state, writer, onRestart } = this.#input
+  async #begin(): Promise<Begun> {
+    const { state, writer, onRestart, commit } = this.#input
     const record = state.compactRecord()
     writer.append(record)
-    const closed = writer.close("all")
-    const sequence = writer.openSequence - 1
+    const next = writer.endSegment()
     const save = state.compact(record)
     onRestart()
-    const chainHash = writer.begin(closed)
-    return { save, sequence, chainHash, coveredBytes: writer.logBytes }
+    await commit()
+    return { save, sequence: next.sequence - 1, chainHash: next.previousHash, coveredBytes: writer.coveredBytes }
   }
 
   /**

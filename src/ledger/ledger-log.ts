@@ -93,6 +93,7 @@ export class LedgerLog {
       writer: this.writer,
       onRestart,
       requireOpen: () => this.requireOpen(),
+      commit: () => this.commit(),
       withCommit: (work) => {
         this.#withCommit.push(work)
         return this.commit()

@@ -39,6 +39,13 @@ export class LogWriter {
   readonly #metaHash: Uint8Array
   /** Segments with records that are not in the file yet, in order; the last one is open. */
   readonly #writers: SegmentWriter[]
+  /** Those before them, which a compaction ended: the next write takes them along. */
+  #ended: SegmentWriter[] = []
+  /** The first segment that the compaction under way does not cover, and the bytes of those sealed since. */
+  #laterSequence = Number.POSITIVE_INFINITY
+  #laterBytes = 0
+  /** The snapshot that the next write puts into force. */
+  #toForce: { readonly sequence: number; readonly bytes: number } | null = null
   /** Records of the open segment that are in the file. */
   #committed: number
   #heldDenial: DenyRecord | null = null
@@ -51,6 +58,8 @@ export class LogWriter {
   #commits = 0
   /** Those of them that began a compaction, or ended one. */
   #ofCompactions = 0
+  /** Whether the next one does. */
+  #isOfCompaction = false
   #logBytes: number
   #snapshotBytes: number
 
@@ -79,6 +88,11 @@ export class LogWriter {
     return this.#logBytes
   }
 
+  /** Those of them that the compaction under way covers. */
+  get coveredBytes(): number {
+    return this.#logBytes - this.#laterBytes
+  }
+
   get snapshotBytes(): number {
     return this.#snapshotBytes
   }
@@ -103,9 +117,10 @@ export class LogWriter {
     return this.#appended - this.#durable
   }
 
-  /** Whether anything was appended that was not written. */
+  /** Whether a segment is to be written: something was appended that is not in the file, or there is a snapshot to tell of. */
   get hasNews(): boolean {
-    return this.#heldDenial !== null || this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
+    if (this.#toForce !== null || this.#ended.length > 0 || this.#heldDenial !== null) return true
+    return this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
   }
 
   /** Appends a record. Whether so many wait that somebody should write them. */
@@ -178,7 +193,34 @@ export class LogWriter {
     const open = this.#writers.at(-1)!
     const isClosed = which === "all" || (which === "used" ? open.count > 0 : open.length >= PAGE_BYTES)
     if (isClosed) this.#writers.push(new SegmentWriter(open.sequence + 1))
-    return this.#writers.splice(0, this.#writers.length - 1)
+    const closed = this.#writers.splice(0, this.#writers.length - 1)
+    if (this.#ended.length === 0) return closed
+    return [...this.#ended.splice(0), ...closed]
+  }
+
+  /**
+   * Begins what a compaction covers: all that was appended until now. The next write takes it along.
+   *
+   * @returns the segment that follows, which has the hash of the one before it when that is written
+   */
+  endSegment(): SegmentWriter {
+    this.#ended = this.close("all")
+    const next = this.#writers[0]!
+    this.#laterSequence = next.sequence
+    this.#laterBytes = 0
+    this.#isOfCompaction = true
+    return next
+  }
+
+  /**
+   * Has the next write put into force the snapshot of all that the last `endSegment` ended.
+   *
+   * @param sequence the last segment that it covers
+   * @param bytes of its state
+   */
+  putInForce(snapshot: { readonly sequence: number; readonly bytes: number }): void {
+    this.#toForce = snapshot
+    this.#isOfCompaction = true
   }
 
   /** Writes closed segments and the open one in one transaction, with `also` in it. */
@@ -192,13 +234,13 @@ export class LogWriter {
    * @param isAwaited whether answers wait for it
    */
   writeBeside(closed: readonly SegmentWriter[], isAwaited: boolean, also?: () => void): Promise<void> | undefined {
-    const { durably } = this.#port
-    if (durably === undefined) {
+    const port = this.#port
+    if (port.durably === undefined) {
       this.write(closed, also)
       return undefined
     }
     let written: Written | null = null
-    const syncing = durably(() => {
+    const syncing = port.durably(() => {
       written = this.#put(closed, also)
     }, isAwaited)
     if (syncing !== undefined) return syncing.then(() => this.#noteDurable(written!))
@@ -209,6 +251,7 @@ export class LogWriter {
   #put(closed: readonly SegmentWriter[], also?: () => void): Written {
     const sealed = closed.length === 0 ? NONE_SEALED : this.#seal(closed)
     const open = this.#writers[0]!
+    if (this.#toForce !== null) open.coveredSequence = this.#toForce.sequence
     const { body } = open.seal(this.#port, { isSealed: false })
     if (sealed.length === 0 && also === undefined) {
       this.#table.writeSegment(open.sequence, body)
@@ -222,39 +265,23 @@ export class LogWriter {
     this.#committed = open.count
     this.#begun += 1
     this.#commits += 1
-    for (const segment of sealed) this.#logBytes += segment.body.length
+    this.#noteBytes(sealed)
     const end = { sequence: open.sequence, count: open.count, metaHash: this.#metaHash }
     return { number: this.#begun, appended: this.#appended, end }
   }
 
-  /** Writes what a compaction begins with: closed segments and the open one. The hash of the last one that is closed. */
-  begin(closed: readonly SegmentWriter[]): Uint8Array {
-    this.write(closed)
-    this.#ofCompactions += 1
-    return this.#writers[0]!.previousHash
-  }
-
-  /**
-   * Writes everything, and with it, in one transaction, what puts a snapshot into force.
-   *
-   * @param sequence the last segment that it covers
-   * @param bytes of its state
-   * @param coveredBytes of the sealed segments that it covers, as `logBytes` told them
-   */
-  putInForce(
-    {
-      sequence,
-      bytes,
-      coveredBytes,
-    }: { readonly sequence: number; readonly bytes: number; readonly coveredBytes: number },
-    write: () => void,
-  ): void {
-    const closed = this.close("full")
-    this.#writers[0]!.coveredSequence = sequence
-    this.write(closed, write)
-    this.#ofCompactions += 1
-    this.#snapshotBytes = bytes
-    this.#logBytes -= coveredBytes
+  #noteBytes(sealed: readonly SealedSegment[]): void {
+    for (const { sequence, body } of sealed) {
+      this.#logBytes += body.length
+      if (sequence >= this.#laterSequence) this.#laterBytes += body.length
+    }
+    if (this.#toForce !== null) {
+      this.#logBytes = this.#laterBytes
+      this.#snapshotBytes = this.#toForce.bytes
+      this.#toForce = null
+    }
+    if (this.#isOfCompaction) this.#ofCompactions += 1
+    this.#isOfCompaction = false
   }
 
   #noteDurable({ number, appended, end }: Written): void {

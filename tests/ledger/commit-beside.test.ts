@@ -106,7 +106,7 @@ describe("a commit that becomes durable beside the thread", () => {
     expect(() => ledger.check(limit, "c", 1, START_MS)).toThrow("the disk is gone")
   })
 
-  test("goes on beside a compaction and a verification, whose own writes are durable at once", async () => {
+  test("goes on beside a compaction, whose writes are like it, and a verification, whose write is durable at once", async () => {
     const { ledger, syncs, told, check, port } = await openLedger()
     void check("a")
     const compacted = ledger.compact()
