@@ -10,14 +10,22 @@ afterAll(removeFolders)
 const COMMITS = 200
 const TRY_EVERY = 65
 
-function openDatabase(busyShare: number) {
+/** @param takesMs how long each commit in the thread takes, and each sync beside it */
+function openDatabase(busyShare: number, takesMs = () => 0) {
   const folder = temporaryFolder()
   mkdirSync(folder)
   const file = join(folder, "log.db")
   const database = new DatabaseSync(file)
   database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE log (id INTEGER PRIMARY KEY)")
   const path = `${file}-wal`
-  const walSync = new WalSync(database, path, () => () => busyShare)
+  let nowMs = 0
+  const walSync = new WalSync(
+    database,
+    path,
+    () => () => busyShare,
+    // Asked before each and after it.
+    () => (nowMs += takesMs()),
+  )
   return {
     database,
     path,
@@ -67,6 +75,28 @@ describe("WalSync", () => {
     // It says nothing of those that somebody waits for: the first was as one of them.
     expect(await syncedBeside(commit)).toEqual([TRY_EVERY - 1, 2 * TRY_EVERY - 1, 3 * TRY_EVERY - 1])
     expect(count()).toBe(2 * COMMITS)
+    walSync.close()
+    database.close()
+  })
+
+  test("syncs beside the thread after a commit that was slow, until one is not", async () => {
+    let takesMs = 0
+    const { database, walSync, commit, count } = openDatabase(0, () => takesMs)
+    const commits = async (times: number) => {
+      const beside: boolean[] = []
+      for (let time = 0; time < times; time++) {
+        const syncing = commit()
+        beside.push(syncing !== undefined)
+        await syncing
+      }
+      return beside
+    }
+    expect(await commits(2)).toEqual([false, false])
+    takesMs = 4
+    expect(await commits(4)).toEqual([false, true, true, true])
+    takesMs = 0
+    expect(await commits(3)).toEqual([true, false, false])
+    expect(count()).toBe(9)
     walSync.close()
     database.close()
   })
