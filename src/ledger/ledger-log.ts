@@ -70,6 +70,7 @@ export class LedgerLog {
   #isCompacting = false
   #isEnding = false
   #failure: SluiceError | null = null
+  #loss: StoreUnavailable | null = null
 
   constructor({ port, table, core, state, open, position, options, onRestart }: LedgerLogInput) {
     this.#port = port
@@ -83,7 +84,7 @@ export class LedgerLog {
       () => this.#write(),
       () => this.#compactIfLong(),
     )
-    this.#reader = new LogReader(port, table)
+    this.#reader = new LogReader(port, table, () => this.requireOpen())
     this.#compactor = new Compactor({
       ...position,
       port,
@@ -258,9 +259,22 @@ export class LedgerLog {
 
   /** Closes the ledger for good: what is in memory may not be in the file. */
   fail(cause: unknown): SluiceError {
-    this.#failure ??= cause instanceof SluiceError ? cause : commitFailure(cause)
+    if (this.#failure === null) {
+      this.#failure = cause instanceof SluiceError ? cause : commitFailure(cause)
+      const { unwritten } = this.writer
+      if (this.#options.sync === "batch" && unwritten > 0) this.#loss = lossOf(unwritten, this.#failure)
+    }
     return this.#failure
   }
+
+  /** Tells of records that were told and may not be in the file, once a commit under `batch` has failed; else `null`. */
+  get loss(): StoreUnavailable | null {
+    return this.#loss
+  }
+}
+
+function lossOf(records: number, cause: SluiceError): StoreUnavailable {
+  return new StoreUnavailable(`a commit failed, and at most ${records} records that were told are lost`, { cause })
 }
 
 /** Says why in the message too: who reads only that is to know of a full disk. */

@@ -296,6 +296,11 @@ export class Ledger {
     return this.#log.isOpen
   }
 
+  /** Tells of records that were told and may not be in the file, once a commit under `batch` has failed; else `null`. */
+  get loss(): StoreUnavailable | null {
+    return this.#log.loss
+  }
+
   /** Commits what is left, and frees the memory. Nothing may be asked afterwards. */
   async close(): Promise<void> {
     if (this.isOpen) {

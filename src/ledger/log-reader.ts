@@ -19,17 +19,25 @@ export type LogPlace = Pick<PlacedRecord, "sequence" | "index">
 export class LogReader {
   readonly #port: LedgerPort
   readonly #table: LogTable
+  readonly #requireOpen: () => void
 
-  constructor(port: LedgerPort, table: LogTable) {
+  /** @param requireOpen throws where the log was closed meanwhile */
+  constructor(port: LedgerPort, table: LogTable, requireOpen: () => void) {
     this.#port = port
     this.#table = table
+    this.#requireOpen = requireOpen
   }
 
-  /** The last records that `wants` picks, the newest first, at most `count`. @throws {StoreCorrupt} {StoreVersion} */
+  /**
+   * The last records that `wants` picks, the newest first, at most `count`.
+   *
+   * @throws {StoreCorrupt} {StoreVersion} {StoreUnavailable}
+   */
   async last(count: number, wants: (record: LogRecord) => boolean): Promise<LogRecord[]> {
     const found: LogRecord[] = []
     let before = Number.MAX_SAFE_INTEGER
     while (found.length < count) {
+      this.#requireOpen()
       const row = this.#table.segmentBefore(before)
       if (row === undefined) break
       const wanted = (await this.#recordsOf(row)).filter(wants)
@@ -43,11 +51,12 @@ export class LogReader {
    * Every record from a place on, or from the first one that is left, in order. Segments that a compaction drops
    * meanwhile are not read.
    *
-   * @throws {StoreCorrupt} {StoreVersion}
+   * @throws {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   async *from(place: LogPlace = { sequence: 1, index: 0 }): AsyncGenerator<PlacedRecord, void, undefined> {
     let { sequence, index } = place
     for (;;) {
+      this.#requireOpen()
       const row = this.#table.segmentFrom(sequence)
       if (row === undefined) return
       if (row.id !== sequence) index = 0

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { requireKey } from "../engine/key-bytes.js"
 import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
@@ -299,7 +300,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Resolves when everything that was decided so far is in the file. @throws {StoreUnavailable} */
   async flush(): Promise<void> {
-    await (await this.#store.open()).commit()
+    await this.#store.flush()
   }
 
   /** Writes a snapshot of the state in place of the log that led to it. It does so by itself past `compactBytes`. */

@@ -9,6 +9,10 @@ export class OpenStore {
   #ledger: Ledger
   #opening: Promise<Ledger> | null = null
   #closing: Promise<void> | null = null
+  /** Of a ledger that gave way to another one: nobody has heard of it yet. */
+  #loss: StoreUnavailable | null = null
+  /** The ledger of whose failure somebody heard by `flush`. */
+  #heardOf: Ledger | null = null
 
   constructor(store: EmbeddedStore, ledger: Ledger) {
     this.#store = store
@@ -36,9 +40,36 @@ export class OpenStore {
   }
 
   async #reopen(): Promise<Ledger> {
+    this.#noteLoss()
     this.#ledger.abandon()
     this.#ledger = await this.#store.openLedger()
     return this.#ledger
+  }
+
+  /**
+   * Resolves when everything that was told is in the file.
+   *
+   * @throws {StoreUnavailable} once, also where a commit that nobody waited for has failed meanwhile, and lost what was told
+   */
+  async flush(): Promise<void> {
+    const ledger = await this.open()
+    try {
+      await ledger.commit()
+    } catch (error) {
+      this.#heardOf = ledger
+      throw error
+    }
+    this.#tellLoss()
+  }
+
+  #noteLoss(): void {
+    if (this.#ledger !== this.#heardOf) this.#loss ??= this.#ledger.loss
+  }
+
+  #tellLoss(): void {
+    const loss = this.#loss
+    this.#loss = null
+    if (loss !== null) throw loss
   }
 
   /** Looks at everything that can be wrong with the store. */
@@ -46,7 +77,7 @@ export class OpenStore {
     return examine(await this.open(), this.#store)
   }
 
-  /** Commits what is left and lets the folder go; closing again does nothing. */
+  /** As `flush`, and lets the folder go; closing again does nothing. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -55,7 +86,9 @@ export class OpenStore {
   async #close(): Promise<void> {
     try {
       await this.#opening?.catch(() => undefined)
+      this.#noteLoss()
       await this.#ledger.close()
+      this.#tellLoss()
     } finally {
       this.#store.close()
     }

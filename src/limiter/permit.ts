@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { checkWhole } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable, Checker } from "../types/limiter.js"

@@ -60,6 +60,31 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard by the keyboard alone", () =>
     await page.close()
   }, 60_000)
 
+  test("a button of a key's page keeps the focus, or gives it to the heading when it needs to be pressed no more", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await dashboard.client.check("user:42", { limit: "api" })
+    await tabs(page, 4)
+    await page.keyboard.press("Enter")
+    await page.locator("input[name=limit]").fill("api")
+    await page.locator("input[name=key]").fill("user:42")
+    await page.keyboard.press("Enter")
+    const focused = () => page.evaluate(() => document.activeElement?.textContent)
+    const press = async (name: string, done: string) => {
+      await page.getByRole("button", { name, exact: true }).focus()
+      await page.keyboard.press("Enter")
+      await page.getByText(done).waitFor()
+    }
+    await page.getByRole("button", { name: "Block", exact: true }).waitFor()
+    await press("Block", "The key is blocked.")
+    await expect.poll(focused).toBe("Block")
+    await press("Unblock", "The key is not blocked any more.")
+    await expect.poll(focused).toBe("user:42")
+    await press("Reset", "The key is full again.")
+    await expect.poll(focused).toBe("Reset")
+    await page.close()
+  }, 60_000)
+
   test("nothing was complained of", () => {
     expect(dashboard.complaints).toEqual([])
   })

@@ -108,7 +108,13 @@ export function keyView({ main, place, go, act }) {
   }
 
   async function change(path, body, done) {
-    if ((await act(() => post(path, { ...choice, ...body }), done)) !== undefined) await load()
+    const pressed = document.activeElement?.textContent
+    if ((await act(() => post(path, { ...choice, ...body }), done)) === undefined) return
+    await load()
+    // The button was made anew, and the focus is gone with the old one. What it led to may need it no more.
+    const again = [...found.querySelectorAll("button")].find((each) => each.textContent === pressed && !each.disabled)
+    const next = again ?? found.querySelector("h2")
+    next?.focus()
   }
 
   async function load() {
@@ -137,7 +143,7 @@ export function keyView({ main, place, go, act }) {
       h(
         "section",
         {},
-        h("h2", {}, shown(place.key, 512)),
+        h("h2", { tabindex: "-1" }, shown(place.key, 512)),
         h(
           "p",
           {},

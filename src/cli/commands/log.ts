@@ -124,7 +124,7 @@ export const logExport: Command = {
       call.terminal.out(
         format === "jsonl"
           ? `${jsonText(told)}\n`
-          : `${CSV_FIELDS.map((field) => csvCell(String(told[field] ?? ""))).join(",")}\r\n`,
+          : `${CSV_FIELDS.map((field) => csvCell(plainText(String(told[field] ?? "")))).join(",")}\r\n`,
       )
       progress.add()
     }

@@ -1,0 +1,99 @@
+import { DatabaseSync } from "node:sqlite"
+import { describe, expect, test } from "vitest"
+import { Ledger } from "../../src/ledger/ledger.js"
+import type { LedgerPort } from "../../src/ledger/sql-port.js"
+import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
+import type { SyncMode } from "../../src/ledger/sync-mode.js"
+import { OpenStore } from "../../src/limiter/open-store.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
+import { START_MS } from "../ledger/ledger-case.js"
+import { core } from "../ledger/script-run.js"
+
+/** A store whose disk can be full for a while. */
+async function openStore(sync: SyncMode) {
+  const inner = sqliteLedgerPort(new DatabaseSync(":memory:"))
+  const disk = { isFull: false, isLetGo: false }
+  const refuse = <T extends unknown[], R>(write: (...args: T) => R) => {
+    return (...args: T): R => {
+      if (disk.isFull) throw new Error("the disk is full")
+      return write(...args)
+    }
+  }
+  const port: LedgerPort = {
+    ...inner,
+    sql: {
+      run: refuse((statement, ...values) => inner.sql.run(statement, ...values)),
+      rows: (statement, ...values) => inner.sql.rows(statement, ...values),
+      transaction: refuse((work) => inner.sql.transaction(work)) as LedgerPort["sql"]["transaction"],
+    },
+    // What waits for its time is flushed when a test says so.
+    after: () => undefined,
+  }
+  const openLedger = () => Ledger.open(port, { core, sync })
+  const store = new OpenStore(
+    {
+      path: "a folder",
+      sync,
+      lastCommitAtMs: null,
+      openLedger,
+      findFaults: () => [],
+      close: () => {
+        disk.isLetGo = true
+      },
+    },
+    await openLedger(),
+  )
+  const limit = () => store.ledger.limit("l") ?? store.ledger.define("l", parsePolicy("9/day"), START_MS)
+  limit()
+  await store.flush()
+  /** Asks, has the commit fail that nobody waits for, and gives the disk room again. */
+  const lose = async () => {
+    const { needsCommit } = store.ledger.check(limit(), "a", 2, START_MS)
+    disk.isFull = true
+    await store.ledger.commit().catch(() => undefined)
+    disk.isFull = false
+    return needsCommit
+  }
+  return { store, disk, lose }
+}
+
+const LOST = "Cannot reach the store: a commit failed, and at most 1 records that were told are lost."
+
+describe("OpenStore, when a commit fails that nobody waited for", () => {
+  test("sync batch: flush() says once that what was told is lost, also where the store was opened anew", async () => {
+    const { store, lose } = await openStore("batch")
+    expect(await lose()).toBe(false)
+    expect((await store.open()).limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(9)
+    const told = await store.flush().catch((error: unknown) => error)
+    expect(told).toBeInstanceOf(StoreUnavailable)
+    expect(told).toMatchObject({ message: LOST, cause: { message: expect.stringContaining("the disk is full") } })
+    await store.flush()
+    await store.close()
+  })
+
+  test("sync batch: close() says so, and lets the folder go", async () => {
+    const { store, disk, lose } = await openStore("batch")
+    await lose()
+    await expect(store.close()).rejects.toThrow(LOST)
+    expect(disk.isLetGo).toBe(true)
+  })
+
+  test("sync batch: who heard of it by flush() does not hear of it again", async () => {
+    const { store, disk } = await openStore("batch")
+    store.ledger.check(store.ledger.limit("l")!, "a", 2, START_MS)
+    disk.isFull = true
+    await expect(store.flush()).rejects.toThrow("the disk is full")
+    disk.isFull = false
+    await store.flush()
+    await store.close()
+  })
+
+  test.each(["always", "ahead"] as const)("sync %s: nothing is lost that was told", async (sync) => {
+    const { store, lose } = await openStore(sync)
+    expect(await lose()).toBe(true)
+    await store.open()
+    await store.flush()
+    await store.close()
+  })
+})
