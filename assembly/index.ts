@@ -350,7 +350,7 @@ export function blockedUntil(limit: usize, keyLength: i32): f64 {
   return <f64>blocks.blockedUntil(self, hashOf(self, keyLength))
 }
 
-/** Makes a key's quota full and ends its block. 1 where a state or a block was held, also one that says nothing any more, else 0. */
+/** Makes a key's quota full and ends its block. 1 where either was held, also where it said nothing any more, else 0. */
 export function reset(limit: usize, keyLength: i32, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)

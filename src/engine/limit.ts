@@ -189,14 +189,12 @@ export class Limit {
     this.#settle(this.core.exports.block(this.pointer, length, untilMs, nowMs), key, 0, nowMs)
   }
 
-  /** Whether a block denies a key at a time. */
-  isBlocked(key: string, nowMs: number): boolean {
-    return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key)) > nowMs
-  }
-
-  /** Ends a block. Whether one was held, also one that ended by itself and was not swept yet. */
-  unblock(key: string): boolean {
-    return this.core.exports.unblock(this.pointer, this.core.stageKey(key)) === 1
+  /** Ends a block. Whether there was one that still lasted. */
+  unblock(key: string, nowMs: number): boolean {
+    const length = this.core.stageKey(key)
+    const untilMs = this.core.exports.blockedUntil(this.pointer, length)
+    this.core.exports.unblock(this.pointer, length)
+    return untilMs > nowMs
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */

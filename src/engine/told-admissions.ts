@@ -82,8 +82,8 @@ export class ToldAdmissions<T extends NamedAdmission = ToldAdmission> {
   }
 }
 
-/** An id is printable, so that a line break cannot be a part of it. */
-function nameOf(id: string, key: string): string {
+/** One text for an id and a key: an id is printable, so that a line break cannot be a part of it. */
+export function nameOf(id: string, key: string): string {
   return `${id}\n${key}`
 }
 

@@ -267,9 +267,11 @@ export class LedgerLog {
     return this.#failure
   }
 
-  /** Tells of records that were told and may not be in the file, once a commit under `batch` has failed; else `null`. */
-  get loss(): StoreUnavailable | null {
-    return this.#loss
+  /** Tells once of records that were told and may not be in the file, as a commit under `batch` has failed; else `null`. */
+  takeLoss(): StoreUnavailable | null {
+    const loss = this.#loss
+    this.#loss = null
+    return loss
   }
 }
 

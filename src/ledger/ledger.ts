@@ -241,10 +241,9 @@ export class Ledger {
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#log.requireOpen()
     requireTime(nowMs)
-    const wasBlocked = limit.keys.isBlocked(key, nowMs)
-    if (limit.keys.unblock(key)) {
-      this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
-    }
+    const isHeld = limit.keys.holdsBlock(key)
+    const wasBlocked = limit.keys.unblock(key, nowMs)
+    if (isHeld) this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
     return wasBlocked
   }
 
@@ -296,9 +295,9 @@ export class Ledger {
     return this.#log.isOpen
   }
 
-  /** Tells of records that were told and may not be in the file, once a commit under `batch` has failed; else `null`. */
-  get loss(): StoreUnavailable | null {
-    return this.#log.loss
+  /** Tells once of records that were told and may not be in the file, as a commit under `batch` has failed; else `null`. */
+  takeLoss(): StoreUnavailable | null {
+    return this.#log.takeLoss()
   }
 
   /** Commits what is left, and frees the memory. Nothing may be asked afterwards. */

@@ -58,8 +58,6 @@ export class LogWriter {
   #commits = 0
   /** Those of them that began a compaction, or ended one. */
   #ofCompactions = 0
-  /** Whether the next one does. */
-  #isOfCompaction = false
   #logBytes: number
   #snapshotBytes: number
 
@@ -117,7 +115,7 @@ export class LogWriter {
     return this.#appended - this.#durable
   }
 
-  /** Whether a segment is to be written: something was appended that is not in the file, or there is a snapshot to tell of. */
+  /** Whether a segment is to be written: for what was appended since the last write, or to tell of a snapshot. */
   get hasNews(): boolean {
     if (this.#toForce !== null || this.#ended.length > 0 || this.#heldDenial !== null) return true
     return this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
@@ -208,7 +206,6 @@ export class LogWriter {
     const next = this.#writers[0]!
     this.#laterSequence = next.sequence
     this.#laterBytes = 0
-    this.#isOfCompaction = true
     return next
   }
 
@@ -220,7 +217,6 @@ export class LogWriter {
    */
   putInForce(snapshot: { readonly sequence: number; readonly bytes: number }): void {
     this.#toForce = snapshot
-    this.#isOfCompaction = true
   }
 
   /** Writes closed segments and the open one in one transaction, with `also` in it. */
@@ -274,14 +270,14 @@ export class LogWriter {
     for (const { sequence, body } of sealed) {
       this.#logBytes += body.length
       if (sequence >= this.#laterSequence) this.#laterBytes += body.length
+      // The last one that a compaction covers: with it, the compaction has begun.
+      if (sequence === this.#laterSequence - 1) this.#ofCompactions += 1
     }
-    if (this.#toForce !== null) {
-      this.#logBytes = this.#laterBytes
-      this.#snapshotBytes = this.#toForce.bytes
-      this.#toForce = null
-    }
-    if (this.#isOfCompaction) this.#ofCompactions += 1
-    this.#isOfCompaction = false
+    if (this.#toForce === null) return
+    this.#logBytes = this.#laterBytes
+    this.#snapshotBytes = this.#toForce.bytes
+    this.#toForce = null
+    this.#ofCompactions += 1
   }
 
   #noteDurable({ number, appended, end }: Written): void {

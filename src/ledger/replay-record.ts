@@ -65,7 +65,7 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.block(key, record.untilMs, timeMs)
       return
     case "unblock":
-      keys.unblock(key)
+      keys.unblock(key, record.timeMs)
       return
     case "reset":
       keys.reset(key, timeMs)

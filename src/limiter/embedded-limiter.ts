@@ -298,7 +298,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return logEvents(() => this.#store.open(), from)
   }
 
-  /** Resolves when everything that was decided so far is in the file. @throws {StoreUnavailable} */
+  /**
+   * Resolves when everything that was decided so far is in the file.
+   *
+   * @throws {StoreUnavailable} where that fails, and under `batch` once after a commit failed that nobody waited for
+   */
   async flush(): Promise<void> {
     await this.#store.flush()
   }
@@ -322,7 +326,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return this.#store.doctor()
   }
 
-  /** Commits what is left and lets the folder go. Nothing may be asked afterwards; closing again does nothing. */
+  /**
+   * Commits what is left and lets the folder go. Nothing may be asked afterwards; closing again does nothing.
+   *
+   * @throws {StoreUnavailable} as `flush`, when the folder is let go
+   */
   close(): Promise<void> {
     return this.#store.close()
   }

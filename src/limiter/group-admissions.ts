@@ -1,5 +1,5 @@
 import { requireSameCost } from "../engine/call-id.js"
-import { type NamedAdmission, ToldAdmissions } from "../engine/told-admissions.js"
+import { type NamedAdmission, nameOf, ToldAdmissions } from "../engine/told-admissions.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision } from "../types/limiter.js"
@@ -22,7 +22,7 @@ export class GroupAdmissions extends ToldAdmissions<GroupAdmission> {
    * @throws {RangeError} where it comes with another cost
    */
   async ask({ id, key, cost }: GroupCall, clock: Clock, ask: () => Promise<AllDecision>): Promise<AllDecision> {
-    const name = `${id}\n${key}`
+    const name = nameOf(id, key)
     const first = this.#pending.get(name)
     if (first !== undefined) {
       requireSameCost(id, cost, first.cost)

@@ -234,8 +234,7 @@ export class MemoryLimits implements NamedLimits {
   unblock(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("unblock", key, choice)
     const nowMs = this.#clock.now()
-    const wasBlocked = entry.limit.isBlocked(key, nowMs)
-    entry.limit.unblock(key)
+    const wasBlocked = entry.limit.unblock(key, nowMs)
     if (wasBlocked) this.#note(entry, key, "unblock", 0, nowMs)
     return wasBlocked
   }

@@ -11,8 +11,6 @@ export class OpenStore {
   #closing: Promise<void> | null = null
   /** Of a ledger that gave way to another one: nobody has heard of it yet. */
   #loss: StoreUnavailable | null = null
-  /** The ledger of whose failure somebody heard by `flush`. */
-  #heardOf: Ledger | null = null
 
   constructor(store: EmbeddedStore, ledger: Ledger) {
     this.#store = store
@@ -40,7 +38,7 @@ export class OpenStore {
   }
 
   async #reopen(): Promise<Ledger> {
-    this.#noteLoss()
+    this.#loss ??= this.#ledger.takeLoss()
     this.#ledger.abandon()
     this.#ledger = await this.#store.openLedger()
     return this.#ledger
@@ -56,14 +54,11 @@ export class OpenStore {
     try {
       await ledger.commit()
     } catch (error) {
-      this.#heardOf = ledger
+      // Who asked hears of it now.
+      ledger.takeLoss()
       throw error
     }
     this.#tellLoss()
-  }
-
-  #noteLoss(): void {
-    if (this.#ledger !== this.#heardOf) this.#loss ??= this.#ledger.loss
   }
 
   #tellLoss(): void {
@@ -86,7 +81,7 @@ export class OpenStore {
   async #close(): Promise<void> {
     try {
       await this.#opening?.catch(() => undefined)
-      this.#noteLoss()
+      this.#loss ??= this.#ledger.takeLoss()
       await this.#ledger.close()
       this.#tellLoss()
     } finally {

@@ -289,10 +289,7 @@ export class RateLimiter implements Limiter {
 
   /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string): boolean {
-    const limit = this.#limit ?? this.#start()
-    const wasBlocked = limit.isBlocked(key, this.#clock.now())
-    limit.unblock(key)
-    return wasBlocked
+    return (this.#limit ?? this.#start()).unblock(key, this.#clock.now())
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */

@@ -35,7 +35,7 @@ function act(limit: RecordedLimit, random: Random, keys: number, nowMs: number):
   if (choice < 28) return JSON.stringify(limit.peek(key, 1, nowMs).toJSON())
   if (choice === 28) return `${limit.reset(key, nowMs)}`
   if (choice === 29) return `${limit.block(key, nowMs + random.below(4_000), nowMs)}`
-  if (choice === 30) return `${limit.unblock(key)}`
+  if (choice === 30) return `${limit.unblock(key, nowMs)}`
   if (choice < 33) return `${limit.charge(key, 1 + random.below(3), nowMs)}`
   if (choice < 36) return `${limit.refund(key, 1, nowMs - random.below(900), nowMs)}`
   if (choice === 36) return JSON.stringify(limit.stats(key))
