@@ -50,7 +50,7 @@ export const GROUPS = [
     name: "ten-thousand",
     keys: 10_000,
     limit: SLOW_LIMIT,
-    burst: 1e6,
+    burst: 1e7,
     admits: true,
     phases: [
       { name: "ten-thousand-cached", label: "10,000, cached", draws: "ten-thousand", cached: true },
@@ -61,7 +61,7 @@ export const GROUPS = [
     name: "million",
     keys: 1_000_000,
     limit: SLOW_LIMIT,
-    burst: 1e6,
+    burst: 1e7,
     admits: true,
     phases: [
       { name: "uniform", label: "1M uniform, fresh", draws: "uniform", cached: false },

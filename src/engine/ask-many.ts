@@ -10,21 +10,23 @@ import { timeError } from "./outcome-error.js"
  */
 const upTo8 = (bytes: number) => (bytes + 7) & ~7
 
-/**
- * @param keyRoom bytes for the keys and for what a hash reads past the last
- * @param costs one for each key, in range; 1 where not given
- * @param pack writes the keys and where each ends
- * @throws {RangeError} where an end or the time cannot be; then nothing has changed
- */
-export function askMany(
-  core: Core,
-  limit: number,
-  keyRoom: number,
-  count: number,
-  costs: ArrayLike<number> | undefined,
-  nowMs: number,
-  pack: (bytes: Uint8Array, ends: Uint32Array) => void,
-): Decisions {
+/** Checks that are made at one time. */
+export interface ManyChecks {
+  readonly count: number
+  /** Bytes for the keys and for what a hash reads past the last. */
+  readonly keyRoom: number
+  /** One for each key, in range; 1 where not given. */
+  readonly costs: ArrayLike<number> | undefined
+  readonly nowMs: number
+  /** With room for the answers; new ones where not given. */
+  readonly into: Decisions | undefined
+  /** Writes the keys and where each ends. */
+  readonly pack: (bytes: Uint8Array, ends: Uint32Array) => void
+}
+
+/** @throws {RangeError} where an end or the time cannot be; then nothing has changed */
+export function askMany(core: Core, limit: number, checks: ManyChecks): Decisions {
+  const { count, keyRoom, costs, nowMs, into, pack } = checks
   const { exports } = core
   const endsAt = upTo8(keyRoom)
   const costsAt = endsAt + upTo8(count * 4)
@@ -40,6 +42,6 @@ export function askMany(
     if (outcome !== OUTCOME.admitted) {
       throw timeError(nowMs) ?? new RangeError("Cannot check keys: allowed are ends that rise by 1 to 512 bytes.")
     }
-    return readDecisions(exports.memory.buffer, answers, count, answerBytes)
+    return readDecisions(exports.memory.buffer, answers, count, answerBytes, into)
   })
 }

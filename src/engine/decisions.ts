@@ -1,3 +1,5 @@
+import { OBJECT, unfit } from "../policy/check-fields.js"
+
 /** The answers to many checks, in columns: place i is the answer to check i. */
 export interface Decisions {
   /** 1 where admitted, else 0. */
@@ -10,13 +12,48 @@ export interface Decisions {
   readonly resetAfterMs: Float64Array
 }
 
-/** Copies the columns that `checkMany` of the core wrote at `pointer`, `bytes` in all: one copy, seen by columns. */
-export function readDecisions(buffer: ArrayBuffer, pointer: number, count: number, bytes: number): Decisions {
-  const own = buffer.slice(pointer, pointer + bytes)
+/** @throws {RangeError} where a column of `into` is none, or has no place for so many answers */
+export function requireRoom(into: Decisions, count: number): void {
+  if (!OBJECT.fits(into)) throw unfit("check keys", "into", into, "the decisions of an earlier call")
+  requireColumn(into.allowed, "allowed", Uint8Array, count)
+  requireColumn(into.remaining, "remaining", Uint32Array, count)
+  requireColumn(into.retryAfterMs, "retryAfterMs", Float64Array, count)
+  requireColumn(into.resetAfterMs, "resetAfterMs", Float64Array, count)
+}
+
+type ColumnKind = typeof Uint8Array | typeof Uint32Array | typeof Float64Array
+
+function requireColumn(column: ArrayLike<number>, name: keyof Decisions, kind: ColumnKind, count: number): void {
+  const field = `into.${name}`
+  if (!(column instanceof kind)) throw unfit("check keys", field, column, `a ${kind.name}`)
+  if (column.length < count) throw unfit("check keys", `${field}.length`, column.length, `at least ${count}`)
+}
+
+/**
+ * Copies the columns that `checkMany` of the core wrote at `pointer`, `bytes` in all: into those of `into`, else in one
+ * copy, which is seen by columns.
+ */
+export function readDecisions(
+  buffer: ArrayBuffer,
+  pointer: number,
+  count: number,
+  bytes: number,
+  into: Decisions | undefined,
+): Decisions {
+  if (into === undefined) return columnsAt(buffer.slice(pointer, pointer + bytes), 0, count)
+  const told = columnsAt(buffer, pointer, count)
+  into.allowed.set(told.allowed)
+  into.remaining.set(told.remaining)
+  into.retryAfterMs.set(told.retryAfterMs)
+  into.resetAfterMs.set(told.resetAfterMs)
+  return into
+}
+
+function columnsAt(buffer: ArrayBuffer, at: number, count: number): Decisions {
   return {
-    allowed: new Uint8Array(own, count * 20, count),
-    remaining: new Uint32Array(own, count * 16, count),
-    retryAfterMs: new Float64Array(own, 0, count),
-    resetAfterMs: new Float64Array(own, count * 8, count),
+    allowed: new Uint8Array(buffer, at + count * 20, count),
+    remaining: new Uint32Array(buffer, at + count * 16, count),
+    retryAfterMs: new Float64Array(buffer, at, count),
+    resetAfterMs: new Float64Array(buffer, at + count * 8, count),
   }
 }

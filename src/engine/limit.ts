@@ -5,7 +5,7 @@ import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { askMany } from "./ask-many.js"
 import type { Core } from "./core.js"
 import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
-import type { Decisions } from "./decisions.js"
+import { type Decisions, requireRoom } from "./decisions.js"
 import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
 import { keyStats, NO_STATS } from "./key-stats.js"
 import { keyStatus } from "./key-status.js"
@@ -126,12 +126,14 @@ export class Limit {
    * Asks and charges for many keys at one time, in their order.
    *
    * @param costs one for each key; 1 where not given
+   * @param into where the answers go; new ones where not given
    * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
    */
-  checkMany(keys: readonly string[], costs: ArrayLike<number> | undefined, nowMs: number): Decisions {
-    requireCosts(keys, costs, this.#policy.rules)
+  checkMany(keys: readonly string[], costs: ArrayLike<number> | undefined, nowMs: number, into?: Decisions): Decisions {
+    this.#requireMany(keys, costs, into)
     const pack = (bytes: Uint8Array, ends: Uint32Array) => packKeys(keys, bytes, ends)
-    return askMany(this.core, this.pointer, packedRoom(keys), keys.length, costs, nowMs, pack)
+    const keyRoom = packedRoom(keys)
+    return askMany(this.core, this.pointer, { count: keys.length, keyRoom, costs, nowMs, into, pack })
   }
 
   /**
@@ -140,15 +142,34 @@ export class Limit {
    * @throws {CostError} {RangeError} where a key is empty or longer than 512 bytes, or a cost cannot be; then nothing
    * has changed
    */
-  checkPacked(bytes: Uint8Array, ends: Uint32Array, costs: ArrayLike<number> | undefined, nowMs: number): Decisions {
+  checkPacked(
+    bytes: Uint8Array,
+    ends: Uint32Array,
+    costs: ArrayLike<number> | undefined,
+    nowMs: number,
+    into?: Decisions,
+  ): Decisions {
     if (ends.length > 0 && ends[ends.length - 1]! > bytes.length) {
       throw unfit("check keys", "the last of ends", ends.at(-1), `at most ${bytes.length}`)
     }
-    requireCosts(ends, costs, this.#policy.rules)
-    return askMany(this.core, this.pointer, bytes.length + 16, ends.length, costs, nowMs, (room, roomEnds) => {
+    this.#requireMany(ends, costs, into)
+    const pack = (room: Uint8Array, roomEnds: Uint32Array) => {
       room.set(bytes)
       roomEnds.set(ends)
+    }
+    return askMany(this.core, this.pointer, {
+      count: ends.length,
+      keyRoom: bytes.length + 16,
+      costs,
+      nowMs,
+      into,
+      pack,
     })
+  }
+
+  #requireMany(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, into: Decisions | undefined): void {
+    requireCosts(keys, costs, this.#policy.rules)
+    if (into !== undefined) requireRoom(into, keys.length)
   }
 
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */

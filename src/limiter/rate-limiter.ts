@@ -150,6 +150,8 @@ export class RateLimiter implements Limiter {
    * `check` for many keys at one time, in their order: one call, at a fraction of the cost per key.
    *
    * @param costs one for each key; 1 where not given
+   * @param into the decisions of an earlier call, to be written over and returned, so that nothing is allocated for them.
+   *   They have room for as many keys, or more; what is behind the last of `keys` stays as it is
    * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
    * @example
    * ```ts
@@ -157,9 +159,9 @@ export class RateLimiter implements Limiter {
    * allowed // Uint8Array [1, 1, 0]
    * ```
    */
-  checkMany(keys: readonly string[], costs?: ArrayLike<number>): Decisions {
+  checkMany(keys: readonly string[], costs?: ArrayLike<number>, into?: Decisions): Decisions {
     checkKind("check keys", "keys", keys, LIST)
-    return (this.#limit ?? this.#start()).checkMany(keys, costs, this.#clock.now())
+    return (this.#limit ?? this.#start()).checkMany(keys, costs, this.#clock.now(), into)
   }
 
   /**
@@ -169,10 +171,10 @@ export class RateLimiter implements Limiter {
    * @throws {CostError} {RangeError} where a key is empty or longer than 512 bytes, or a cost cannot be; then nothing
    * has changed
    */
-  checkPacked(bytes: Uint8Array, ends: Uint32Array, costs?: ArrayLike<number>): Decisions {
+  checkPacked(bytes: Uint8Array, ends: Uint32Array, costs?: ArrayLike<number>, into?: Decisions): Decisions {
     checkKind("check keys", "bytes", bytes, BYTES)
     checkKind("check keys", "ends", ends, ENDS)
-    return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now())
+    return (this.#limit ?? this.#start()).checkPacked(bytes, ends, costs, this.#clock.now(), into)
   }
 
   /**

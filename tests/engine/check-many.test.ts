@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import type { Decisions } from "../../src/engine/decisions.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
@@ -37,5 +38,67 @@ describe("checkMany", () => {
       }
     }
     expect(together.size).toBe(alone.size)
+  })
+
+  test("writes the answers over those of an earlier call, as a new call would tell them", () => {
+    const random = new Random(SEED)
+    const [reusing, fresh] = [makeLimit("3/minute"), makeLimit("3/minute")]
+    const batchOf = (length: number) => Array.from({ length }, () => `key:${random.below(50)}`)
+    let into = reusing.checkMany(batchOf(100), Array(100).fill(0), START_MS)
+    for (let batch = 0; batch < 100; batch++) {
+      const before = structuredClone(into)
+      const keys = batchOf(1 + random.below(100))
+      const costs = random.below(2) === 0 ? undefined : keys.map(() => random.below(4))
+      const nowMs = START_MS + batch * 400
+      const expected = fresh.checkMany(keys, costs, nowMs)
+      expect(reusing.checkMany(keys, costs, nowMs, into)).toBe(into)
+      for (const column of ["allowed", "remaining", "retryAfterMs", "resetAfterMs"] as const) {
+        expect(into[column].subarray(0, keys.length)).toEqual(expected[column])
+        expect(into[column].subarray(keys.length)).toEqual(before[column].subarray(keys.length))
+      }
+    }
+    // A larger batch than there is room for: the columns may be of any buffer.
+    into = {
+      allowed: new Uint8Array(300),
+      remaining: new Uint32Array(new ArrayBuffer(2_000), 8, 300),
+      retryAfterMs: new Float64Array(301),
+      resetAfterMs: new Float64Array(302),
+    }
+    const keys = batchOf(300)
+    const nowMs = START_MS + 60_000
+    const expected = fresh.checkMany(keys, undefined, nowMs)
+    reusing.checkMany(keys, undefined, nowMs, into)
+    expect(into.remaining).toEqual(expected.remaining)
+    expect(into.retryAfterMs.subarray(0, 300)).toEqual(expected.retryAfterMs)
+  })
+
+  test("has the answers in place when the table grows under the checks", () => {
+    const limit = makeLimit("1/day")
+    const keys = Array.from({ length: 50_000 }, (_, index) => `new:${index}`)
+    const into = limit.checkMany(keys, new Uint8Array(keys.length), START_MS)
+    expect(limit.checkMany(keys, undefined, START_MS, into).allowed).toEqual(new Uint8Array(keys.length).fill(1))
+    expect(limit.checkMany(keys, undefined, START_MS, into).allowed).toEqual(new Uint8Array(keys.length))
+  })
+
+  test("refuses what has no room for the answers, and charges nothing", () => {
+    const limit = makeLimit("1/day")
+    const full = limit.checkMany(["x", "y"], [0, 0], START_MS)
+    const bad: [unknown, string][] = [
+      [null, "into is null, allowed is the decisions of an earlier call"],
+      [[], "into is [], allowed is the decisions of an earlier call"],
+      [{}, "into.allowed is undefined, allowed is a Uint8Array"],
+      [{ ...full, remaining: new Int32Array(2) }, "allowed is a Uint32Array"],
+      [{ ...full, retryAfterMs: [0, 0] }, "into.retryAfterMs is [0,0], allowed is a Float64Array"],
+      [{ ...full, resetAfterMs: new Float64Array(1) }, "into.resetAfterMs.length is 1, allowed is at least 2"],
+    ]
+    for (const [into, message] of bad) {
+      expect(() => limit.checkMany(["a", "b"], undefined, START_MS, into as Decisions)).toThrow(message)
+    }
+    const packed = [new Uint8Array([97, 98]), new Uint32Array([1, 2])] as const
+    const small = { ...full, allowed: new Uint8Array(1) }
+    expect(() => limit.checkPacked(...packed, undefined, START_MS, small)).toThrow("into.allowed.length is 1")
+    expect(limit.size).toBe(0)
+    expect(limit.checkPacked(...packed, undefined, START_MS, full)).toBe(full)
+    expect(full.allowed).toEqual(new Uint8Array([1, 1]))
   })
 })
