@@ -42,7 +42,8 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
       ]
     },
     gauges(): StoreGauges {
-      return { logBytes: bytesOnDisk(), liveKeys: limiter.keyCount }
+      const { keyCount } = limiter
+      return { logBytes: bytesOnDisk(), ...(keyCount !== null && { liveKeys: keyCount }) }
     },
   }
 }

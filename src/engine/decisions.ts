@@ -12,21 +12,21 @@ export interface Decisions {
   readonly resetAfterMs: Float64Array
 }
 
+const COLUMNS = [
+  ["allowed", Uint8Array],
+  ["remaining", Uint32Array],
+  ["retryAfterMs", Float64Array],
+  ["resetAfterMs", Float64Array],
+] as const satisfies readonly [keyof Decisions, unknown][]
+
 /** @throws {RangeError} where a column of `into` is none, or has no place for so many answers */
 export function requireRoom(into: Decisions, count: number): void {
   if (!OBJECT.fits(into)) throw unfit("check keys", "into", into, "the decisions of an earlier call")
-  requireColumn(into.allowed, "allowed", Uint8Array, count)
-  requireColumn(into.remaining, "remaining", Uint32Array, count)
-  requireColumn(into.retryAfterMs, "retryAfterMs", Float64Array, count)
-  requireColumn(into.resetAfterMs, "resetAfterMs", Float64Array, count)
-}
-
-type ColumnKind = typeof Uint8Array | typeof Uint32Array | typeof Float64Array
-
-function requireColumn(column: ArrayLike<number>, name: keyof Decisions, kind: ColumnKind, count: number): void {
-  const field = `into.${name}`
-  if (!(column instanceof kind)) throw unfit("check keys", field, column, `a ${kind.name}`)
-  if (column.length < count) throw unfit("check keys", `${field}.length`, column.length, `at least ${count}`)
+  for (const [name, kind] of COLUMNS) {
+    const column = into[name]
+    if (!(column instanceof kind)) throw unfit("check keys", `into.${name}`, column, `a ${kind.name}`)
+    if (column.length < count) throw unfit("check keys", `into.${name}.length`, column.length, `at least ${count}`)
+  }
 }
 
 /**
@@ -42,10 +42,7 @@ export function readDecisions(
 ): Decisions {
   if (into === undefined) return columnsAt(buffer.slice(pointer, pointer + bytes), 0, count)
   const told = columnsAt(buffer, pointer, count)
-  into.allowed.set(told.allowed)
-  into.remaining.set(told.remaining)
-  into.retryAfterMs.set(told.retryAfterMs)
-  into.resetAfterMs.set(told.resetAfterMs)
+  for (const [name] of COLUMNS) into[name].set(told[name])
   return into
 }
 

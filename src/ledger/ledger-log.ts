@@ -185,7 +185,7 @@ export class LedgerLog {
       const closed = this.writer.close("full")
       const also = works.length === 0 ? undefined : doAll
       return this.writer.writeBeside(closed, this.#isAwaited, also)?.catch((error: unknown) => {
-        throw this.fail(error)
+        throw this.#fail(error)
       })
     })
   }
@@ -212,7 +212,7 @@ export class LedgerLog {
     try {
       await this.#compactor.compact()
     } catch (error) {
-      throw this.fail(error)
+      throw this.#fail(error)
     } finally {
       this.#isCompacting = false
     }
@@ -253,16 +253,26 @@ export class LedgerLog {
     try {
       return work()
     } catch (error) {
-      throw this.fail(error)
+      throw this.#fail(error)
     }
   }
 
+  /** Nothing may be asked any more. */
+  shut(): void {
+    this.#failure ??= new StoreUnavailable("the ledger is closed")
+  }
+
   /** Closes the ledger for good: what is in memory may not be in the file. */
-  fail(cause: unknown): SluiceError {
-    if (this.#failure === null) {
-      this.#failure = cause instanceof SluiceError ? cause : commitFailure(cause)
-      const { unwritten } = this.writer
-      if (this.#options.sync === "batch" && unwritten > 0) this.#loss = lossOf(unwritten, this.#failure)
+  #fail(cause: unknown): SluiceError {
+    if (this.#failure !== null) return this.#failure
+    this.#failure = cause instanceof SluiceError ? cause : commitFailure(cause)
+    const { sync, onFailure } = this.#options
+    const lost = sync === "batch" ? this.writer.unwritten : 0
+    if (lost > 0) this.#loss = lossOf(lost, this.#failure)
+    try {
+      onFailure?.(this.#failure, lost)
+    } catch {
+      // Whoever waits is to hear of the failure alone.
     }
     return this.#failure
   }

@@ -1,4 +1,5 @@
 import type { Core } from "../engine/core.js"
+import type { SluiceError } from "../types/errors.js"
 import type { CompactorOptions } from "./compactor.js"
 import type { DurabilityOptions } from "./durability.js"
 import type { StateOptions } from "./ledger-state.js"
@@ -18,4 +19,9 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions, Compacto
    * save where the log is made: then it is not opened.
    */
   readonly onCommit?: (end: LogEnd) => void
+  /**
+   * Hears once why nothing may be asked any more, where what was appended could not be written: and of how many records
+   * that were told under `batch` it may be true that they are lost. What it throws is dropped.
+   */
+  readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }

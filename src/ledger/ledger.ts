@@ -2,7 +2,7 @@ import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ToldAdmission } from "../engine/told-admissions.js"
 import type { Policy } from "../policy/policy.js"
-import { StoreUnavailable, show } from "../types/errors.js"
+import { type StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
@@ -312,7 +312,7 @@ export class Ledger {
 
   /** Frees the memory without a commit: what was not committed is lost. Nothing may be asked afterwards. */
   abandon(): void {
-    this.#log.fail(new StoreUnavailable("the ledger is closed"))
+    this.#log.shut()
     this.#state.free()
   }
 }

@@ -65,10 +65,13 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return this.#store.path
   }
 
-  /** How many keys are held, idle ones that were not swept yet included; 0 once closed. */
-  get keyCount(): number {
+  /**
+   * How many keys are held, idle ones that were not swept yet included. `null` once it is closed, and after a commit
+   * failed until the next call, which opens the store anew.
+   */
+  get keyCount(): number | null {
     const { isOpen, limits } = this.#store.ledger
-    return isOpen ? limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0
+    return isOpen ? limits.reduce((sum, { keys }) => sum + keys.size, 0) : null
   }
 
   /**

@@ -20,7 +20,8 @@ import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
-import { show } from "../types/errors.js"
+import { type SluiceError, show } from "../types/errors.js"
+import { callListener } from "./call-listener.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
 import type { EmbeddedStore } from "./embedded-store.js"
 import { DEFAULT_LIMIT } from "./named-limits.js"
@@ -67,6 +68,11 @@ export interface OpenLimiterOptions {
   readonly closeOn?: readonly ShutdownSignal[]
   /** Told of each commit how many seconds it took. What it throws, or rejects with, is dropped, and what was committed stays so. */
   readonly onCommit?: (seconds: number) => void
+  /**
+   * Told when the store could not be written: why, and how many records that were told under `batch` may be lost with it,
+   * 0 where none. The next call opens the store anew. What it throws, or rejects with, is dropped.
+   */
+  readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }
 
 const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
@@ -94,6 +100,7 @@ const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
     fits: (value) => LIST.fits(value) && (value as unknown[]).every(oneOf(...SHUTDOWN_SIGNALS).fits),
   },
   onCommit: FUNCTION,
+  onFailure: FUNCTION,
 }
 const DAY_MS = 86_400_000
 const KEEP_RANGE = { minMs: 1, maxMs: 315_360_000_000 }
@@ -118,7 +125,7 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
   const settings = readOptions(options)
   const { path, sync, clock, closeOn } = settings
   const folder = StoreFolder.open(path)
-  const { onCommit } = options
+  const { onCommit, onFailure } = options
   const port = onCommit === undefined ? folder.port : timeCommits(folder.port, onCommit)
   let lastCommitAtMs: number | null = null
   let stopListening = () => {}
@@ -133,6 +140,7 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
           lastCommitAtMs = clock.now()
           folder.witness.note(end)
         },
+        ...(onFailure && { onFailure: (error, lostRecords) => callListener(onFailure, error, lostRecords) }),
       })
     } catch (error) {
       throw folderError(error, path)

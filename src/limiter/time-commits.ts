@@ -1,4 +1,5 @@
 import type { LedgerPort } from "../ledger/sql-port.js"
+import { callListener } from "./call-listener.js"
 
 /**
  * The same port, telling how many seconds each commit took until it was durable: of a transaction, or of a statement on
@@ -8,13 +9,7 @@ export function timeCommits(port: LedgerPort, tell: (seconds: number) => void): 
   const { sql } = port
   let isWithin = false
 
-  const told = (startedMs: number) => {
-    // Who waits for the commit must hear of that alone.
-    try {
-      const telling: unknown = tell((performance.now() - startedMs) / 1000)
-      if (telling instanceof Promise) telling.catch(() => undefined)
-    } catch {}
-  }
+  const told = (startedMs: number) => callListener(tell, (performance.now() - startedMs) / 1000)
 
   const within = <T>(work: () => T): T => {
     isWithin = true

@@ -73,6 +73,7 @@ export class Metrics {
   readonly #totals = new Map<string, Totals>()
   readonly #aside = new Map<AsideCount, number>()
   #refusedLogins = 0
+  #failedCommits = 0
 
   constructor(options: MetricsOptions = {}) {
     const { keyLabel = () => null, maxSeries = 1_000, counts = "api" } = options
@@ -127,6 +128,11 @@ export class Metrics {
     this.#refusedLogins++
   }
 
+  /** The store could not be written. */
+  commitFailed(): void {
+    this.#failedCommits++
+  }
+
   /** Whether anything is told of a key. */
   tellsKey(key: string): boolean {
     return this.#keyLabel(key) !== null
@@ -172,9 +178,11 @@ export class Metrics {
     if (this.commitSeconds.count > 0) {
       text.addHistogram("sluice_commit_duration_seconds", "Time of a commit to the store.", this.commitSeconds)
     }
-    text.add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
-      { value: this.#refusedLogins },
-    ])
+    text
+      .add("sluice_commit_failures_total", "counter", "Times that the store could not be written.", [
+        { value: this.#failedCommits },
+      ])
+      .add("sluice_logins_refused_total", "counter", "Requests with a wrong token.", [{ value: this.#refusedLogins }])
   }
 
   /** An API on a store of its own remembers no denial and has no fail mode: of it only errors are told from 0 on. */

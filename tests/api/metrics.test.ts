@@ -87,6 +87,20 @@ test("a check is answered whose limit cannot be looked up for the metrics afterw
   expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "0" })
 })
 
+test("what was counted is told while the store cannot be asked", async () => {
+  const served = serveApi({ default: "5/minute" })
+  await served.ask("POST", "/v1/check", { key: "ann" })
+  expect(await samples(served, "sluice_limit_rate")).toEqual({ 'limit="default"': "5" })
+  const asked = vi.spyOn(served.limits, "limits")
+  asked.mockRejectedValueOnce(new StoreUnavailable("the disk is full"))
+  const { status, text } = await served.ask("GET", "/metrics")
+  expect([status, text]).toEqual([200, expect.stringMatching(/^sluice_requests_allowed_total\{limit="default"\} 1$/m)])
+  expect(text).not.toContain("sluice_limit_rate{")
+  // What is none of the store's failures is not hidden.
+  asked.mockRejectedValueOnce(new TypeError("a mistake"))
+  expect((await served.ask("GET", "/metrics")).status).toBe(500)
+})
+
 describe("sluice_failures_total", () => {
   test("counts the checks that the store failed to decide, and no others", async () => {
     const served = serveApi({ default: "5/minute" })

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
@@ -30,6 +31,44 @@ describe("sluice serve", () => {
     for (let times = 0; times < 3; times++) await client.check("a")
     expect(await commits()).toBe(before + 3)
   })
+
+  test.skipIf(!existsSync("/usr/bin/prlimit"))(
+    "tells of a commit that nobody waited for and that failed, and goes on when there is room again",
+    async () => {
+      const { child, url } = await servers.serveIn(
+        ["sh", "-c", `trap '' XFSZ; exec "$0" "$@"`],
+        "--sync",
+        "batch",
+        "--flush-every-ms",
+        "20",
+      )
+      const client = new SluiceClient(url, { token: TOKEN })
+      const told: string[] = []
+      child.stderr!.setEncoding("utf8").on("data", (text: string) => told.push(text))
+      const setRoom = (bytes: number | "unlimited") =>
+        execFileSync("/usr/bin/prlimit", ["--pid", String(child.pid), `--fsize=${bytes}:unlimited`])
+      const failures = async () => {
+        const text = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
+        return Number(/^sluice_commit_failures_total (\d+)$/m.exec(text)?.[1])
+      }
+      await client.define("default", "9/day")
+      await client.check("a")
+      // It is in the file then: the history is read from there.
+      await client.history("a")
+      expect(await failures()).toBe(0)
+      setRoom(1_024)
+      expect((await client.check("a")).remaining).toBe(7)
+      await expect.poll(failures).toBeGreaterThan(0)
+      setRoom("unlimited")
+      await expect
+        .poll(() => told.join(""))
+        .toBe("Cannot reach the store: a commit failed: disk I/O error. At most 1 records that were told are lost.\n")
+      expect((await client.check("a")).remaining).toBe(7)
+      const failed = await failures()
+      expect((await client.check("a")).remaining).toBe(6)
+      expect(await failures()).toBe(failed)
+    },
+  )
 
   test("keeps what it answered when it is asked to end, and starts again from it", async () => {
     writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n')

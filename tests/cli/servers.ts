@@ -20,12 +20,18 @@ export class Servers implements Disposable {
   readonly #children: ChildProcess[] = []
 
   /** Starts one on a free port, and waits until it says that it serves. */
-  async serve(...args: string[]): Promise<Served> {
-    const child = spawn(
-      process.execPath,
-      [MAIN, "serve", "--json", "--port", "0", "--data-dir", this.scratch.file("data"), ...args],
-      { env: { ...process.env, SLUICE_TOKEN: TOKEN }, stdio: ["ignore", "pipe", "pipe"] },
-    )
+  serve(...args: string[]): Promise<Served> {
+    return this.serveIn([], ...args)
+  }
+
+  /** `serve`, started by another command, which is to become it. */
+  async serveIn(starter: readonly string[], ...args: string[]): Promise<Served> {
+    const own = [MAIN, "serve", "--json", "--port", "0", "--data-dir", this.scratch.file("data"), ...args]
+    const [command, ...rest] = [...starter, process.execPath, ...own] as [string, ...string[]]
+    const child = spawn(command, rest, {
+      env: { ...process.env, SLUICE_TOKEN: TOKEN },
+      stdio: ["ignore", "pipe", "pipe"],
+    })
     this.#children.push(child)
     const [first] = (await Promise.race([
       once(child.stdout!, "data"),

@@ -30,7 +30,9 @@ async function openStore(sync: SyncMode) {
     // What waits for its time is flushed when a test says so.
     after: () => undefined,
   }
-  const openLedger = () => Ledger.open(port, { core, sync })
+  const failures: [string, number][] = []
+  const openLedger = () =>
+    Ledger.open(port, { core, sync, onFailure: (error, lost) => failures.push([error.message, lost]) })
   const store = new OpenStore(
     {
       path: "a folder",
@@ -55,7 +57,7 @@ async function openStore(sync: SyncMode) {
     disk.isFull = false
     return needsCommit
   }
-  return { store, disk, lose }
+  return { store, disk, lose, failures }
 }
 
 const LOST = "Cannot reach the store: a commit failed, and at most 1 records that were told are lost."
@@ -95,5 +97,23 @@ describe("OpenStore, when a commit fails that nobody waited for", () => {
     await store.open()
     await store.flush()
     await store.close()
+  })
+
+  test.each([
+    ["always", 0],
+    ["ahead", 0],
+    ["batch", 1],
+  ] as const)("sync %s: each failure is told once, with the %i records that it may lose", async (sync, lost) => {
+    const { store, lose, failures } = await openStore(sync)
+    await lose()
+    await store.open()
+    await lose()
+    const told = [expect.stringContaining("a commit failed: the disk is full"), lost]
+    expect(failures).toEqual([told, told])
+    await store.open()
+    await store.flush().catch(() => undefined)
+    await store.close()
+    // Closing is none.
+    expect(failures).toHaveLength(2)
   })
 })

@@ -1,7 +1,9 @@
+import type { LimitGauge } from "../../metrics/metrics.js"
 import { PrometheusText } from "../../metrics/prometheus-text.js"
 import { jsonAnswer } from "../answers.js"
 import { finding } from "../fields.js"
 import { isoTime } from "../iso-time.js"
+import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, component, flag, nullable, object, optional, text, whole } from "../schema.js"
 import type { Compaction } from "../storage.js"
@@ -161,10 +163,17 @@ export const metricsText = defineRoute({
   answer: { contentType: "text/plain", schema: text(), description: "The Prometheus text format." },
   async handle(context) {
     const gauges = (await context.storage?.gauges()) ?? {}
+    const limits = await context.limitGauges().catch(noneWhereStoreFails)
     return {
       status: 200,
       headers: { "Content-Type": PrometheusText.contentType, "Cache-Control": "no-store" },
-      body: (await context.collect()).metrics.render(await context.limitGauges(), gauges),
+      body: (await context.collect()).metrics.render(limits, gauges),
     }
   },
 })
+
+/** What was counted is told while the store cannot be asked: then somebody wants to know most. */
+function noneWhereStoreFails(error: unknown): readonly LimitGauge[] {
+  if (isFailure(error)) return []
+  throw error
+}

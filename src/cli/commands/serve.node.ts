@@ -18,6 +18,7 @@ import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "..
 import { write } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
+import { tellFailures } from "../tell-failures.js"
 import { UsageError } from "../usage-error.js"
 
 const DEFAULT_BIND = "127.0.0.1"
@@ -66,7 +67,6 @@ function readConfig(call: CommandCall): Config | null {
   return path === undefined ? null : parseConfig(readNamedFile("--config", path), { env: call.terminal.env })
 }
 
-/** What stands for a key in the metrics. */
 /**
  * What `/metrics` tells of a key. A bare hash of an address can be tried out, so it is keyed: by the token, that it is the
  * same after a restart, or where there is none by chance.
@@ -156,6 +156,7 @@ export const serve: Command = {
     const onError = (error: unknown) => {
       terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
     }
+    const tellFailure = tellFailures((line) => terminal.err(`${line}\n`))
     const metrics = new Metrics({ keyLabel: label })
     const events = new EventStream({
       sample: sample === undefined ? (config?.analytics.sampleRate ?? 1) : sample / 100,
@@ -170,6 +171,10 @@ export const serve: Command = {
       ...(flushEveryRecords !== undefined && { flushEveryRecords }),
       ...(config !== null && { limits: new Map([...config.limits].map(([name, { policy }]) => [name, policy])) }),
       onCommit: (seconds) => metrics.commitSeconds.observe(seconds),
+      onFailure: (error, lostRecords) => {
+        metrics.commitFailed()
+        tellFailure(error, lostRecords)
+      },
     })
     const logPath = textOption(call, "log-file")
     try {
