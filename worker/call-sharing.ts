@@ -52,14 +52,16 @@ export class CallSharing {
    * @returns the decision, to be read by `readDecision`
    * @throws {StoreUnavailable} where too many wait, or nothing was heard in time; else as `LimiterObject.decide`
    */
-  async ask(object: string, check: KeyCheck, alone: () => Promise<string>): Promise<string> {
+  ask(object: string, check: KeyCheck, alone: () => Promise<string>): Promise<string> {
     const call = this.#shared.begin(object, Date.now())
     if (call === null) return this.#askTogether(object, check)
-    try {
-      return await alone()
-    } finally {
+    const answer = alone()
+    const end = () => {
       if (this.#shared.end(call)) this.#send(object)
     }
+    // Before whoever asked goes on: those who wait are sent by a request that is there.
+    answer.then(end, end)
+    return answer
   }
 
   async #askTogether(object: string, check: KeyCheck): Promise<string> {

@@ -104,11 +104,19 @@ export class EdgeLimiter implements Limiter {
     const cost = this.#costOf(key, options)
     const id = options?.id
     // What was admitted under an id is told again whatever came since.
-    if (id !== undefined) return this.#checkByObject(key, cost, id)
-    const known = this.denialCache?.find(this.#places.cacheName(key), this.policy, cost)
-    if (known) return known
-    const leased = this.#leased?.takes(cost) ? await this.#leased.check(key, cost) : null
-    return leased ?? this.#checkByObject(key, cost)
+    if (id === undefined) {
+      const known = this.denialCache?.find(this.#places.cacheName(key), this.policy, cost)
+      if (known) return known
+      const leased = this.#leased?.takes(cost) ? await this.#leased.check(key, cost) : null
+      if (leased !== null) return leased
+    }
+    requireKey(key)
+    const ticket = this.denialCache?.ticket()
+    const decision = readDecision(await this.#ask(key, cost, id), key, cost, this.policy)
+    if (!decision.allowed && ticket !== undefined) {
+      this.denialCache!.note(this.#places.cacheName(key), this.policy, decision, ticket)
+    }
+    return decision
   }
 
   /**
@@ -258,18 +266,7 @@ export class EdgeLimiter implements Limiter {
     return cost
   }
 
-  /** A check by an object, whose denial is remembered. */
-  async #checkByObject(key: string, cost: number, id?: string): Promise<Decision> {
-    requireKey(key)
-    const cache = cost === 0 ? null : this.denialCache
-    const name = cache === null ? "" : this.#places.cacheName(key)
-    const ticket = cache?.ticket()
-    const decision = readDecision(await this.#ask(key, cost, id), key, cost, this.policy)
-    if (ticket !== undefined) cache!.note(name, this.policy, decision, ticket)
-    return decision
-  }
-
-  /** A question goes alone: it does not keep an object busy. */
+  /** A check by an object. A question goes alone: it does not keep an object busy. */
   #ask(key: string, cost: number, id: string | undefined): Promise<string> {
     const object = this.#places.objectOf(key)
     const { terms } = this.#places

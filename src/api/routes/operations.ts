@@ -163,11 +163,12 @@ export const metricsText = defineRoute({
   answer: { contentType: "text/plain", schema: text(), description: "The Prometheus text format." },
   async handle(context) {
     const gauges = (await context.storage?.gauges()) ?? {}
+    const { metrics } = await context.collect()
     const limits = await context.limitGauges().catch(noneWhereStoreFails)
     return {
       status: 200,
       headers: { "Content-Type": PrometheusText.contentType, "Cache-Control": "no-store" },
-      body: (await context.collect()).metrics.render(limits, gauges),
+      body: metrics.render(limits, gauges),
     }
   },
 })
