@@ -23,11 +23,16 @@ function tell(text) {
   }, 6_000)
 }
 
-/** Runs what a button asks for, and tells what came of it. */
+/**
+ * Runs what a button asks for, and tells what came of it.
+ *
+ * @param {() => Promise<any>} work
+ * @param {(result: any) => string} [done] what is told of it; nothing where not given
+ */
 async function act(work, done) {
   try {
     const result = await work()
-    if (done !== undefined) tell(done)
+    if (done !== undefined) tell(done(result))
     return result
   } catch (error) {
     if (error instanceof ApiProblem && (error.status === 401 || error.status === 403)) return showLogin(error.message)

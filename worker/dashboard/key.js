@@ -6,6 +6,10 @@ import { parsePolicy } from "./policies.js"
 const FIRST_SHOWN = 10
 const MOST_SHOWN = 50
 
+const wasReset = ({ reset }) => (reset ? "The key is full again." : "The key was full already.")
+const wasUnblocked = ({ unblocked }) =>
+  unblocked ? "The key is not blocked any more." : "The block had ended already."
+
 function rulesOf({ state, definition }) {
   const capacities = new Map(parsePolicy(definition).rules.map(({ name, capacity }) => [name, capacity]))
   return h(
@@ -156,14 +160,14 @@ export function keyView({ main, place, go, act }) {
         h(
           "div",
           { class: "actions" },
-          h("button", { type: "button", onclick: () => change("/v1/reset", {}, "The key is full again.") }, "Reset"),
+          h("button", { type: "button", onclick: () => change("/v1/reset", {}, wasReset) }, "Reset"),
           duration,
           h(
             "button",
             {
               type: "button",
               class: "danger",
-              onclick: () => change("/v1/block", { duration: duration.value }, "The key is blocked."),
+              onclick: () => change("/v1/block", { duration: duration.value }, () => "The key is blocked."),
             },
             "Block",
           ),
@@ -172,7 +176,7 @@ export function keyView({ main, place, go, act }) {
             {
               type: "button",
               disabled: blocked === 0,
-              onclick: () => change("/v1/unblock", {}, "The key is not blocked any more."),
+              onclick: () => change("/v1/unblock", {}, wasUnblocked),
             },
             "Unblock",
           ),
