@@ -171,23 +171,28 @@ export class LedgerLog {
   /** Writes what there is; gives a promise where it is not durable yet. */
   #write(): Promise<void> | undefined {
     this.requireOpen()
+    const also = this.#takeWorks()
+    try {
+      if (this.writer.hasNews) {
+        return this.writer.writeBeside(this.writer.close("full"), this.#isAwaited, also)?.catch((error: unknown) => {
+          throw this.#fail(error)
+        })
+      }
+      if (also !== undefined) this.#table.transaction(also)
+      return undefined
+    } catch (error) {
+      throw this.#fail(error)
+    }
+  }
+
+  /** What is done in the transaction of the commit that is made now; `undefined` where it is nothing, as mostly. */
+  #takeWorks(): (() => void) | undefined {
     const works = this.#withCommit
-    if (works.length === 0 && !this.writer.hasNews) return undefined
+    if (works.length === 0) return undefined
     this.#withCommit = []
-    const doAll = () => {
+    return () => {
       for (const work of works) work()
     }
-    return this.#orFail(() => {
-      if (!this.writer.hasNews) {
-        this.#table.transaction(doAll)
-        return undefined
-      }
-      const closed = this.writer.close("full")
-      const also = works.length === 0 ? undefined : doAll
-      return this.writer.writeBeside(closed, this.#isAwaited, also)?.catch((error: unknown) => {
-        throw this.#fail(error)
-      })
-    })
   }
 
   /** Whether answers wait for their commit. */

@@ -28,7 +28,8 @@ interface Written {
   readonly end: LogEnd
 }
 
-/** What most commits close. */
+/** What most commits close, and seal. */
+const NONE_CLOSED: readonly SegmentWriter[] = []
 const NONE_SEALED: readonly SealedSegment[] = []
 
 /** Appends records, and writes the segments that hold them. */
@@ -40,7 +41,7 @@ export class LogWriter {
   /** Segments with records that are not in the file yet, in order; the last one is open. */
   readonly #writers: SegmentWriter[]
   /** Those before them, which a compaction ended: the next write takes them along. */
-  #ended: SegmentWriter[] = []
+  #ended: readonly SegmentWriter[] = NONE_CLOSED
   /** The first segment that the compaction under way does not cover, and the bytes of those sealed since. */
   #laterSequence = Number.POSITIVE_INFINITY
   #laterBytes = 0
@@ -186,14 +187,17 @@ export class LogWriter {
    * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What comes from here on
    * goes there, and what is closed has to be written before anything comes.
    */
-  close(which: "full" | "used" | "all"): SegmentWriter[] {
+  close(which: "full" | "used" | "all"): readonly SegmentWriter[] {
     this.#tellDenial()
     const open = this.#writers.at(-1)!
     const isClosed = which === "all" || (which === "used" ? open.count > 0 : open.length >= PAGE_BYTES)
     if (isClosed) this.#writers.push(new SegmentWriter(open.sequence + 1))
+    if (this.#writers.length === 1 && this.#ended.length === 0) return NONE_CLOSED
     const closed = this.#writers.splice(0, this.#writers.length - 1)
-    if (this.#ended.length === 0) return closed
-    return [...this.#ended.splice(0), ...closed]
+    const ended = this.#ended
+    if (ended.length === 0) return closed
+    this.#ended = NONE_CLOSED
+    return [...ended, ...closed]
   }
 
   /**
