@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { guardRequests, type Outcome } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
-import { clientSignal, headOf, setFields, webRequest } from "./node-message.js"
+import { clientSignal, headOf, setFields, webRequest, withItemsBefore } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 
@@ -70,7 +70,7 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
       const signal = options.delay ? clientSignal(reply.raw) : undefined
       const web = webRequest(request.raw, request.originalUrl, signal)
       const outcome = await guard(web, request, { remoteAddress: request.ip })
-      if (!outcome.passes) return reply.send(outcome.response)
+      if (!outcome.passes) return reply.send(withItemsBefore(outcome.response, (name) => reply.getHeader(name)))
       setFields(
         outcome.fields,
         (name) => reply.getHeader(name),

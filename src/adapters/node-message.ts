@@ -58,6 +58,9 @@ export function clientSignal(response: ServerResponse): AbortSignal {
   return controller.signal
 }
 
+/** The fields that are lists of items, one for each policy. */
+const ITEM_FIELDS = new Set(["ratelimit", "ratelimit-policy"])
+
 /** Sets the RateLimit fields on a response to come. Items that another limiter set are added to. */
 export function setFields(
   fields: Outcome["fields"],
@@ -65,9 +68,18 @@ export function setFields(
   set: (name: string, value: string) => void,
 ): void {
   for (const [name, value] of Object.entries(fields)) {
-    const before = current(name)
+    const before = ITEM_FIELDS.has(name.toLowerCase()) ? current(name) : undefined
     set(name, isItemList(before) && isItemList(value) ? `${before}, ${value}` : value)
   }
+}
+
+/** A denial with the items that another limiter set on the response to come, whose request it had let pass. */
+export function withItemsBefore(denial: Response, current: (name: string) => unknown): Response {
+  const own = [...denial.headers].filter(([name]) => ITEM_FIELDS.has(name) && current(name) !== undefined)
+  if (own.length === 0) return denial
+  const headers = new Headers(denial.headers)
+  setFields(Object.fromEntries(own), current, (name, value) => headers.set(name, value))
+  return new Response(denial.body, { status: denial.status, statusText: denial.statusText, headers })
 }
 
 /** Whether a field is a list of String items, as those of draft-11, to which more can be added. */
@@ -131,8 +143,9 @@ export function sendStatus(status: number, to: ServerResponse): void {
   to.end()
 }
 
-/** Answers with a Web-standard response. */
-export async function sendResponse(from: Response, to: ServerResponse): Promise<void> {
+/** Answers with a Web-standard response that denies. */
+export async function sendResponse(denial: Response, to: ServerResponse): Promise<void> {
+  const from = withItemsBefore(denial, (name) => to.getHeader(name))
   to.statusCode = from.status
   for (const [name, value] of from.headers) if (name !== "set-cookie") to.setHeader(name, value)
   const cookies = from.headers.getSetCookie()

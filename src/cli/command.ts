@@ -81,8 +81,8 @@ export interface Target {
   doctor(): Promise<{ ok: boolean; findings: readonly { name: string; ok: boolean; detail: string }[] }>
   /** Every record that the log still has, in order; `null` where only the events to come can be told. */
   readonly records: (() => AsyncIterable<LogLine>) | null
-  /** What happens from now on, the last `past` events first. */
-  follow(past: number, signal: AbortSignal): AsyncIterable<LogLine>
+  /** What happens from now on, the last `past` events first; `null` where nothing will. */
+  readonly follow: ((past: number, signal: AbortSignal) => AsyncIterable<LogLine>) | null
   /** Sums over all limits; `null` where nobody adds them up. */
   totals(): Promise<TargetTotals | null>
   close(): Promise<void>

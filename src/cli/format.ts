@@ -10,15 +10,17 @@ const UNITS = [
   ["s", 1_000],
 ] as const
 
-/** A time span in its two largest units, rounded down, as `1h 5m`; below a second in ms. */
+/** A time span in its two largest units, as `1h 5m`; below a second in ms. Rounded up: who waits so long waited enough. */
 export function formatSpan(ms: number): string {
   const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs)
   if (first < 0) return `${ms}ms`
   const [unit, unitMs] = UNITS[first]!
-  const rest = UNITS[first + 1]
-  const count = Math.floor(ms / unitMs)
-  const below = rest === undefined ? 0 : Math.floor((ms % unitMs) / rest[1])
-  return below === 0 ? `${count}${unit}` : `${count}${unit} ${below}${rest![0]}`
+  const [restUnit, restMs] = UNITS[first + 1] ?? [unit, unitMs]
+  const roundedMs = Math.ceil(ms / restMs) * restMs
+  // It may be a larger unit's by now.
+  if (roundedMs > ms) return formatSpan(roundedMs)
+  const below = (ms % unitMs) / restMs
+  return `${Math.floor(ms / unitMs)}${unit}${below === 0 ? "" : ` ${below}${restUnit}`}`
 }
 
 /** A number with its thousands set apart. */

@@ -6,7 +6,7 @@ import { openLimiter } from "../limiter/open-limiter.node.js"
 import { holdsStore } from "../limiter/store-folder.node.js"
 import { show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
-import type { Command, CommandCall, LogLine, Target } from "./command.js"
+import type { Command, CommandCall, Target } from "./command.js"
 import { textOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
@@ -103,17 +103,8 @@ function folderTarget(limiter: EmbeddedLimiter): Target {
     },
     records: () => limiter.records(),
     // One process has the folder: while this one does, nobody writes to it.
-    follow: (past) => lastOf(limiter.records(), past),
+    follow: null,
     totals: async () => null,
     close: () => limiter.close(),
   }
-}
-
-async function* lastOf(records: AsyncIterable<LogLine>, count: number): AsyncGenerator<LogLine> {
-  const last: LogLine[] = []
-  for await (const record of records) {
-    last.push(record)
-    if (last.length > count) last.shift()
-  }
-  yield* last
 }

@@ -67,6 +67,7 @@ export class Durability {
   /** Whether the answer to any other change, whose record was just appended, waits for a commit. */
   changeWaits(): boolean {
     if (this.sync !== "batch" || this.#writer.unwritten > this.#flushEveryRecords) return true
+    this.#writer.noteTold()
     this.#flushSoon()
     return false
   }

@@ -271,11 +271,10 @@ export class LedgerLog {
   #fail(cause: unknown): SluiceError {
     if (this.#failure !== null) return this.#failure
     this.#failure = cause instanceof SluiceError ? cause : commitFailure(cause)
-    const { sync, onFailure } = this.#options
-    const lost = sync === "batch" ? this.writer.unwritten : 0
+    const lost = this.writer.toldUnwritten
     if (lost > 0) this.#loss = lossOf(lost, this.#failure)
     try {
-      onFailure?.(this.#failure, lost)
+      this.#options.onFailure?.(this.#failure, lost)
     } catch {
       // Whoever waits is to hear of the failure alone.
     }

@@ -50,8 +50,9 @@ export class LogWriter {
   /** Records of the open segment that are in the file. */
   #committed: number
   #heldDenial: DenyRecord | null = null
-  /** Records that were appended since the ledger was opened, and those of them that are durable. */
+  /** Records that were appended since the ledger was opened, those up to the last that was told, and those that are durable. */
   #appended = 0
+  #told = 0
   #durable = 0
   /** Writes that were begun, and those that are durable. */
   #begun = 0
@@ -114,6 +115,16 @@ export class LogWriter {
   /** Records that are not durable. */
   get unwritten(): number {
     return this.#appended - this.#durable
+  }
+
+  /** How many of them may have been told: none came after the last that was. */
+  get toldUnwritten(): number {
+    return Math.max(0, this.#told - this.#durable)
+  }
+
+  /** Somebody is told of what was appended last, before it is durable. */
+  noteTold(): void {
+    this.#told = this.#appended
   }
 
   /** Whether a segment is to be written: for what was appended since the last write, or to tell of a snapshot. */

@@ -182,7 +182,9 @@ export class Metrics {
       .add("sluice_commit_failures_total", "counter", "Times that the store could not be written.", [
         { value: this.#failedCommits },
       ])
-      .add("sluice_logins_refused_total", "counter", "Requests with a wrong token.", [{ value: this.#refusedLogins }])
+      .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
+        { value: this.#refusedLogins },
+      ])
   }
 
   /** An API on a store of its own remembers no denial and has no fail mode: of it only errors are told from 0 on. */

@@ -175,14 +175,21 @@ export function declareAdapterCases({ name, start, failsAt = [], skips = {} }: A
       expect(denied.headers.get("retry-after")).toBe("60")
     })
 
+    const namesIn = (response: Response) =>
+      ["ratelimit", "ratelimit-policy"].map((name) => response.headers.get(name)!.match(/"\w+"/g)!.sort())
+    const outerAndInner = ['"inner"', '"outer"']
+
     check("tells of a limit within a limit", async () => {
       const ask = await serve({ policy: "9/minute as outer", key }, { policy: "2/minute as inner", key })
-      const names = (response: Response) => response.headers.get("ratelimit")!.match(/"\w+"/g)!.sort()
-      expect(names(await ask("/", from("ann")))).toEqual(['"inner"', '"outer"'])
+      expect(namesIn(await ask("/", from("ann")))).toEqual([outerAndInner, outerAndInner])
+    })
+
+    check("tells of both where the inner one denies", async () => {
+      const ask = await serve({ policy: "9/minute as outer", key }, { policy: "1/minute as inner", key })
       await ask("/", from("ann"))
       const denied = await ask("/", from("ann"))
       expect(denied.status).toBe(429)
-      expect(names(denied)).toContain('"inner"')
+      expect(namesIn(denied)).toEqual([outerAndInner, outerAndInner])
     })
 
     check("decides on several limits together, and tells of all", async () => {

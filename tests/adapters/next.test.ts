@@ -84,6 +84,7 @@ describe("in Next", () => {
       "gives the charge of a failed request back": "a proxy does not see the page's response",
       "gives the charge of a successful request back": "a proxy does not see the page's response",
       "charges a penalty by the response's status": "a proxy does not see the page's response",
+      "tells of both where the inner one denies": "how proxies are joined is the application's",
     },
   })
 

@@ -95,6 +95,8 @@ describe("on a data folder", () => {
     await sluice("check", '=HYPERLINK("x")', "-l", "api")
     expect(await sluice("log", "verify")).toMatchObject({ code: 0, out: expect.stringContaining("The log is sound") })
     expect((await sluice("log", "tail", "-n", "2")).out).toMatch(/admit .* under api {2}1 unit\n/)
+    const err = expect.stringContaining("one process at a time has it, allowed is --follow on a server")
+    expect(await sluice("log", "tail", "--follow")).toMatchObject({ code: 2, out: "", err })
     const lines = (await sluice("log", "export")).out
       .trim()
       .split("\n")

@@ -88,6 +88,15 @@ describe("sluice serve", () => {
     expect(await run(args)).toMatchObject({ code: 1, err: expect.stringContaining("another process holds its lock") })
     expect(await run([...args, "--bind", "0.0.0.0"])).toMatchObject({ code: 2 })
     expect(await run([...args, "--token", "short"])).toMatchObject({ code: 2 })
+    // Whoever names a token wants one: a secret that is missing must not open the server.
+    writeFileSync(scratch.file("empty"), "\n")
+    for (const empty of [
+      ["--token", ""],
+      ["--token-file", scratch.file("empty")],
+    ]) {
+      const err = expect.stringContaining("the token has 0 characters, allowed are 16 or more")
+      expect(await run([...args, ...empty])).toMatchObject({ code: 2, err })
+    }
   })
 
   test("logs decisions as the configuration says", async () => {

@@ -116,4 +116,18 @@ describe("OpenStore, when a commit fails that nobody waited for", () => {
     // Closing is none.
     expect(failures).toHaveLength(2)
   })
+
+  test("sync batch: what fails when the store is opened anew was never told", async () => {
+    const { store, disk, failures } = await openStore("batch")
+    store.ledger.check(store.ledger.limit("l")!, "a", 2, START_MS)
+    disk.isFull = true
+    await store.ledger.commit().catch(() => undefined)
+    await expect(store.open()).rejects.toThrow("the disk is full")
+    await expect(store.open()).rejects.toThrow("the disk is full")
+    expect(failures.map(([, lost]) => lost)).toEqual([1, 0, 0])
+    disk.isFull = false
+    // One was told, and one is what is said to be lost.
+    await expect(store.flush()).rejects.toThrow(LOST)
+    await store.close()
+  })
 })

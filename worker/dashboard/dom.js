@@ -43,14 +43,17 @@ const UNITS = [
   ["s", 1_000],
 ]
 
-/** A time span in its two largest units. */
+/** A time span in its two largest units, rounded up: who waits so long waited enough. */
 export function span(ms) {
   const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs)
   if (first < 0) return `${ms} ms`
   const [unit, unitMs] = UNITS[first]
-  const rest = UNITS[first + 1]
-  const below = rest === undefined ? 0 : Math.floor((ms % unitMs) / rest[1])
-  return `${Math.floor(ms / unitMs)} ${unit}${below === 0 ? "" : ` ${below} ${rest[0]}`}`
+  const [restUnit, restMs] = UNITS[first + 1] ?? [unit, unitMs]
+  const roundedMs = Math.ceil(ms / restMs) * restMs
+  // It may be a larger unit's by now.
+  if (roundedMs > ms) return span(roundedMs)
+  const below = (ms % unitMs) / restMs
+  return `${Math.floor(ms / unitMs)} ${unit}${below === 0 ? "" : ` ${below} ${restUnit}`}`
 }
 
 /** @param {{ title: string, kind?: string }[]} columns @param {(Node | string)[][]} rows */

@@ -6,6 +6,7 @@ import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { jsonText, write } from "../output.js"
 import { plainText } from "../plain-text.js"
 import { Progress } from "../progress.js"
+import { UsageError } from "../usage-error.js"
 
 export const logCompact: Command = {
   name: "log compact",
@@ -70,20 +71,26 @@ export const logTail: Command = {
     const count = wholeOption(call, "count", 0, 10_000) ?? 20
     const say = (line: LogLine) =>
       call.terminal.out(flagOption(call, "json") ? `${jsonText(logJson(line))}\n` : logLine(line))
-    if (target.records === null || flagOption(call, "follow")) {
+    const follows = flagOption(call, "follow")
+    if (target.follow !== null) {
       // Without --follow a server's past is told, and then nothing is waited for.
       const ending = new AbortController()
       const signal = AbortSignal.any([call.terminal.signal, ending.signal])
       let told = 0
-      if (!flagOption(call, "follow")) setTimeout(() => ending.abort(), 1_000)
+      if (!follows) setTimeout(() => ending.abort(), 1_000)
       for await (const line of target.follow(count, signal)) {
         say(line)
-        if (++told === count && !flagOption(call, "follow")) break
+        if (++told === count && !follows) break
       }
       return
     }
+    if (follows) {
+      throw new UsageError(
+        "Cannot follow a data folder: one process at a time has it, allowed is --follow on a server.",
+      )
+    }
     const last: LogLine[] = []
-    for await (const line of target.records()) {
+    for await (const line of target.records?.() ?? []) {
       last.push(line)
       if (last.length > count) last.shift()
     }

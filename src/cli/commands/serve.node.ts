@@ -11,6 +11,7 @@ import { Metrics } from "../../metrics/metrics.js"
 import { show } from "../../types/errors.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
+import { FailureLines } from "../failure-lines.node.js"
 import { LogFile } from "../log-file.node.js"
 import { readNamedFile, withNamedFile } from "../named-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
@@ -18,7 +19,6 @@ import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "..
 import { write } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
-import { tellFailures } from "../tell-failures.js"
 import { UsageError } from "../usage-error.js"
 
 const DEFAULT_BIND = "127.0.0.1"
@@ -49,9 +49,10 @@ function readToken(call: CommandCall, host: string): string | null {
   if (file !== undefined && written !== undefined) {
     throw new UsageError("Cannot serve: allowed is either --token or --token-file.")
   }
-  const token =
-    written ?? (file === undefined ? call.terminal.env["SLUICE_TOKEN"] : readNamedFile("--token-file", file).trim())
-  if (token !== undefined && token !== "") {
+  const named = written ?? (file === undefined ? undefined : readNamedFile("--token-file", file).trim())
+  // An empty variable is as good as none. One that was named and is empty is refused: somebody wants a token.
+  const token = named ?? (call.terminal.env["SLUICE_TOKEN"] || undefined)
+  if (token !== undefined) {
     // Before a folder is made or opened for it.
     requireTokenText(token)
     return token
@@ -156,7 +157,7 @@ export const serve: Command = {
     const onError = (error: unknown) => {
       terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
     }
-    const tellFailure = tellFailures((line) => terminal.err(`${line}\n`))
+    const failures = new FailureLines((line) => terminal.err(`${line}\n`))
     const metrics = new Metrics({ keyLabel: label })
     const events = new EventStream({
       sample: sample === undefined ? (config?.analytics.sampleRate ?? 1) : sample / 100,
@@ -173,7 +174,7 @@ export const serve: Command = {
       onCommit: (seconds) => metrics.commitSeconds.observe(seconds),
       onFailure: (error, lostRecords) => {
         metrics.commitFailed()
-        tellFailure(error, lostRecords)
+        failures.note(error, lostRecords)
       },
     })
     const logPath = textOption(call, "log-file")
@@ -222,7 +223,7 @@ export const serve: Command = {
       }
     } finally {
       // Whatever was answered is in the file when this is done.
-      await limiter.close()
+      await limiter.close().finally(() => failures.end())
     }
   },
 }
