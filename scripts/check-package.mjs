@@ -1,5 +1,5 @@
 // What `npm publish` would send: packs it, looks at each file, installs it in an empty project and imports every entry.
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -26,6 +26,28 @@ const problems = []
 
 function npm(args, cwd) {
   return execFileSync("npm", [...args, "--loglevel=error"], { cwd, encoding: "utf8" })
+}
+
+/** Entries whose types build on those of a framework, which a user of that has. */
+const OF_FRAMEWORKS = new Set(
+  ["express", "express-rate-limit", "fastify", "hono", "hono-rate-limiter", "itty-router", "next", "sveltekit"].map(
+    (name) => `./${name}`,
+  ),
+)
+
+/** Compiles imports of the entries in a project without the DOM, whose dependencies are looked at too. */
+function checkTypes(project, specifiers) {
+  writeFileSync(join(project, "index.ts"), specifiers.map((each) => `import ${JSON.stringify(each)}\n`).join(""))
+  const compilerOptions = {
+    ...{ module: "nodenext", target: "es2023", lib: ["es2023", "esnext.disposable"], strict: true, noEmit: true },
+    ...{ types: ["node"], typeRoots: [join(root, "node_modules", "@types")], skipLibCheck: false },
+  }
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["index.ts"] }))
+  const { status, stdout } = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-p", "."], {
+    cwd: project,
+    encoding: "utf8",
+  })
+  if (status !== 0) problems.push(`the types cannot be compiled without the DOM:\n${stdout}`)
 }
 
 /** Every file that exports or imports of package.json name. */
@@ -70,6 +92,13 @@ try {
       problems.push(`${specifier} cannot be imported in Node`)
     }
   }
+  const typed = Object.keys(manifest.exports).filter(
+    (entry) => targets(manifest.exports[entry]).some((path) => path.endsWith(".js")) && !NOT_IN_NODE[entry],
+  )
+  checkTypes(
+    project,
+    typed.filter((entry) => !OF_FRAMEWORKS.has(entry)).map((entry) => `${manifest.name}${entry.slice(1)}`),
+  )
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }

@@ -2,10 +2,17 @@
  * The compiled core. workerd and bundlers import it as a module to be instantiated, the default; Deno and Node import what
  * it exports, as docs/abi.md tells it.
  */
-declare const core: WebAssembly.Module
+declare const core: Instance<"Module">
 export default core
 
-export declare const memory: WebAssembly.Memory
+/** What a class of `WebAssembly` makes. Not every configuration of TypeScript knows that namespace, and few need it. */
+type Instance<Name extends string> = typeof globalThis extends {
+  readonly WebAssembly: { readonly [Class in Name]: abstract new (...input: never[]) => infer Made }
+}
+  ? Made
+  : object
+
+export declare const memory: Instance<"Memory">
 export declare const ABI_VERSION: number
 export declare const BAD_ARGUMENT: number
 export declare const DENIED: number
