@@ -39,8 +39,8 @@ export function requireTokenText(token: string): void {
  *
  * Tokens are compared over their whole length, so that the time tells nothing of where they differ. Ten wrong ones in a
  * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth
- * has passed; requests without one are refused and not counted. An address from which the token was seen goes on being served, so that nobody locks out others behind the
- * same address.
+ * has passed; requests without one are refused and not counted. An address from which the token was seen goes on being
+ * served, so that nobody locks out others behind the same address.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
  */

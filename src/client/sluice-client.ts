@@ -1,3 +1,4 @@
+import { requireKey } from "../engine/key-bytes.js"
 import {
   costOf,
   costOfItem,
@@ -133,8 +134,8 @@ export class SluiceClient implements NamedLimits {
   async check(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
     costOf(key, options, CHECK_NAMES)
     const { signal, id = newId(), ...asked } = options
-    const body = { key, ...asked, id }
-    return readDecision(await this.#post<DecisionJson>("/v1/check", body, { repeatable: true, signal }))
+    const sending = { repeatable: true, signal }
+    return readDecision(await this.#ask<DecisionJson>("/v1/check", key, { ...asked, id }, sending))
   }
 
   async allow(key: string, options?: CheckOptions & LimitChoice & CallOptions): Promise<boolean> {
@@ -145,7 +146,7 @@ export class SluiceClient implements NamedLimits {
   async peek(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
     costOf(key, options, CHECK_NAMES)
     const { signal, ...asked } = options
-    return readDecision(await this.#post<DecisionJson>("/v1/peek", { key, ...asked }, { repeatable: true, signal }))
+    return readDecision(await this.#ask<DecisionJson>("/v1/peek", key, asked, { repeatable: true, signal }))
   }
 
   /** All or nothing; not repeated where the answer is lost. */
@@ -178,19 +179,19 @@ export class SluiceClient implements NamedLimits {
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
     requireUnits(units)
-    await this.#post("/v1/charge", { key, units, ...choice }, { repeatable: false })
+    await this.#ask("/v1/charge", key, { units, ...choice }, { repeatable: false })
   }
 
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     requireChoice("block", choice)
-    await this.#post("/v1/block", { key, duration, ...choice }, { repeatable: true })
+    await this.#ask("/v1/block", key, { duration, ...choice }, { repeatable: true })
   }
 
   /** Ends a block. Whether there was one that still lasted; `false` too after a lost answer. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
-    const body = { key, ...choice }
-    return (await this.#post<{ unblocked: boolean }>("/v1/unblock", body, { repeatable: true })).unblocked
+    const { unblocked } = await this.#ask<{ unblocked: boolean }>("/v1/unblock", key, choice, { repeatable: true })
+    return unblocked
   }
 
   /**
@@ -199,7 +200,7 @@ export class SluiceClient implements NamedLimits {
    */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("reset", choice)
-    return (await this.#post<{ reset: boolean }>("/v1/reset", { key, ...choice }, { repeatable: false })).reset
+    return (await this.#ask<{ reset: boolean }>("/v1/reset", key, choice, { repeatable: false })).reset
   }
 
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
@@ -212,7 +213,7 @@ export class SluiceClient implements NamedLimits {
 
   async #status(act: string, key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
     requireChoice(act, choice)
-    const status = await this.#post<StatusJson | null>("/v1/status", { key, ...choice }, { repeatable: true })
+    const status = await this.#ask<StatusJson | null>("/v1/status", key, choice, { repeatable: true })
     if (status === null) throw new LimitNotFound(choice?.limit ?? key, choice?.limit === undefined ? "key" : "limit")
     return status
   }
@@ -233,14 +234,13 @@ export class SluiceClient implements NamedLimits {
 
   async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<readonly HistoryEntry[]> {
     requireNames("tell a history", options, HISTORY_NAMES)
-    const body = { key, ...options }
-    return (await this.#post<readonly HistoryJson[]>("/v1/history", body, { repeatable: true })).map(readHistory)
+    const events = await this.#ask<readonly HistoryJson[]>("/v1/history", key, options, { repeatable: true })
+    return events.map(readHistory)
   }
 
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
     costToExplain(key, options)
-    const body = { key, ...options }
-    return readExplanation(await this.#post<ExplanationJson>("/v1/explain", body, { repeatable: true }))
+    return readExplanation(await this.#ask<ExplanationJson>("/v1/explain", key, options, { repeatable: true }))
   }
 
   /** Makes everything durable that was answered. */
@@ -305,6 +305,17 @@ export class SluiceClient implements NamedLimits {
 
   async #get<T>(path: string): Promise<T> {
     return (await this.#transport.send({ method: "GET", path, repeatable: true })) as T
+  }
+
+  /** Asks about a key. One that cannot be is refused here, as in the process, and costs no call. */
+  async #ask<T>(
+    path: string,
+    key: string,
+    rest: object | undefined,
+    options: Pick<Sending, "repeatable" | "signal">,
+  ): Promise<T> {
+    requireKey(key)
+    return this.#post(path, { key, ...rest }, options)
   }
 
   async #post<T>(path: string, body: unknown, options: Pick<Sending, "repeatable" | "signal">): Promise<T> {

@@ -218,6 +218,27 @@ describe("SluiceClient", () => {
     expect(error).toMatchObject({ message: "what went wrong", ...fields })
   })
 
+  test("refuses a key that cannot be before any call, with the error of a limiter in the process", async () => {
+    const { client, asked } = clientOf([])
+    for (const key of [null, 5, "", "\ud83d", "x".repeat(513)] as string[]) {
+      for (const ask of [
+        () => client.check(key),
+        () => client.peek(key),
+        () => client.charge(key, 1),
+        () => client.block(key, "1m"),
+        () => client.unblock(key),
+        () => client.reset(key),
+        () => client.status(key),
+        () => client.stats(key),
+        () => client.history(key),
+        () => client.explain(key),
+      ]) {
+        await expect(ask()).rejects.toBeInstanceOf(KeyError)
+      }
+    }
+    expect(asked).toEqual([])
+  })
+
   test("tells how long to wait after too many wrong tokens, and does not try again", async () => {
     const { client, asked } = clientOf([problem(429, {}, { "Retry-After": "6" })])
     await expect(client.check("a")).rejects.toMatchObject({ status: 429, retryAfterMs: 6_000 })

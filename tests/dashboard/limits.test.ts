@@ -204,6 +204,12 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     await page.getByLabel("Name", { exact: true }).fill("Schlüssel")
     await save(page)
     expect(await client.limit("Schlüssel")).toMatchObject({ policy: { name: "default" } })
+    // One that is there is not replaced under somebody's hands.
+    await page.getByRole("button", { name: "New limit" }).click()
+    await page.getByLabel("Name", { exact: true }).fill("written")
+    await page.getByRole("button", { name: "Save" }).click()
+    await page.getByRole("dialog").getByRole("alert").getByText("There is a limit of this name already").waitFor()
+    expect(await client.limit("written")).toMatchObject({ policy: { rules: [{ limit: 7 }, { limit: 100 }] } })
     await page.close()
   }, 60_000)
 

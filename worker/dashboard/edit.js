@@ -117,12 +117,15 @@ export function editLimit({ tell, onDone }, status) {
   })
   const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose: () => dialog.remove() })
 
-  function define() {
+  async function define() {
     const policy = part.read()
     // A limit that is there keeps its rules' names; a new one's rules bear its own where they can.
     // What the field shows is not always the name.
     if (!isNew) return post("/v1/limits", { [bearsName ? "name" : "key"]: status.key, policy })
-    return post("/v1/limits", { [CAN_NAME_RULES.test(name.value) ? "name" : "key"]: name.value, policy })
+    const { value } = name
+    const known = await post("/v1/status", { key: value })
+    if (known?.limit === value) throw new Error("There is a limit of this name already. The list lets you edit it.")
+    return post("/v1/limits", { [CAN_NAME_RULES.test(value) ? "name" : "key"]: value, policy })
   }
 
   const asText = h(
