@@ -1,4 +1,5 @@
 import type { SyncLimiter } from "../limiter/sync-limiter.js"
+import { TEXT, unfit } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"
@@ -27,9 +28,23 @@ export interface Charge {
  *
  * @param charges what was asked is added at once, so that it can be given back whatever comes of this call
  * @returns each one's decision, in order
- * @throws {StoreUnavailable} where the answers do not come in time
+ * @throws {StoreUnavailable} where the answers do not come in time; {RangeError} where one is no decision
  */
 export async function askLimits(
+  questions: readonly Question[],
+  timeoutMs: number,
+  charges: Charge[],
+): Promise<readonly Decision[]> {
+  const decisions = await answersOf(questions, timeoutMs, charges)
+  for (const decision of decisions) {
+    // A limiter of somebody's own that answers something else has failed as one that throws.
+    if (TEXT.fits(decision?.policy) && typeof decision.allowed === "boolean") continue
+    throw unfit("rate limit", "the limiter's answer", decision, "the decision of a check")
+  }
+  return decisions
+}
+
+async function answersOf(
   questions: readonly Question[],
   timeoutMs: number,
   charges: Charge[],

@@ -98,7 +98,14 @@ export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<R
 /** What does nothing unless something else is chosen too. */
 type Dependent = Pick<
   RateLimitOptions<never>,
-  "failMode" | "failClosedStatus" | "localLimiter" | "legacyReset" | "quotaUnit" | "partitionSecret"
+  | "failMode"
+  | "failClosedStatus"
+  | "localLimiter"
+  | "limiter"
+  | "maxKeys"
+  | "legacyReset"
+  | "quotaUnit"
+  | "partitionSecret"
 >
 
 /**
@@ -108,15 +115,18 @@ type Dependent = Pick<
  * @throws {RangeError} naming the option, and what it is for
  */
 export function refuseIdle(act: string, options: Dependent, styles: readonly HeaderStyle[] = []): void {
-  const { failMode = "open" } = options
-  const uses: Readonly<Record<Exclude<keyof Dependent, "failMode">, readonly [is: boolean, what: string]>> = {
-    localLimiter: [failMode === "local", 'failMode "local"'],
-    // Without a policy "local" refuses, as "closed" does.
-    failClosedStatus: [failMode !== "open", 'failMode "closed" or "local"'],
-    legacyReset: [styles.includes("legacy"), 'headers "legacy"'],
-    quotaUnit: [styles.includes("draft-11"), 'headers "draft-11"'],
-    partitionSecret: [styles.includes("draft-11"), 'headers "draft-11"'],
-  }
+  const { failMode = "open", limiter, localLimiter } = options
+  const isInMemory = limiter === undefined || (failMode === "local" && localLimiter === undefined)
+  const uses: Readonly<Record<Exclude<keyof Dependent, "failMode" | "limiter">, readonly [is: boolean, what: string]>> =
+    {
+      maxKeys: [isInMemory, "limits in memory"],
+      localLimiter: [failMode === "local", 'failMode "local"'],
+      // Without a policy "local" refuses, as "closed" does.
+      failClosedStatus: [failMode !== "open", 'failMode "closed" or "local"'],
+      legacyReset: [styles.includes("legacy"), 'headers "legacy"'],
+      quotaUnit: [styles.includes("draft-11"), 'headers "draft-11"'],
+      partitionSecret: [styles.includes("draft-11"), 'headers "draft-11"'],
+    }
   for (const [name, [isUsed, what]] of Object.entries(uses)) {
     if (isUsed || options[name as keyof Dependent] === undefined) continue
     throw new RangeError(`Cannot ${act}: ${name} is given, allowed is that only with ${what}.`)

@@ -45,6 +45,22 @@ describe("rateLimit() without an answer of the limiter", () => {
     expect(errors[0]).toBeInstanceOf(StoreUnavailable)
   })
 
+  test.each([{}, { allowed: true }, { policy: "p" }, null, 5])(
+    "a limiter that answers %j has failed as one that throws",
+    async (answer) => {
+      for (const failMode of ["open", "closed", "local"] as const) {
+        const errors: unknown[] = []
+        const limiter = () => ({ check: async () => answer as unknown as Decision, refund() {} })
+        const onError = (error: unknown) => void errors.push(error)
+        const limited = rateLimit(ok, { policy, limiter, failMode, onError })
+        expect((await limited(requestOf())).status).toBe(failMode === "closed" ? 503 : 200)
+        expect(String(errors[0])).toMatch(
+          /^RangeError: Cannot rate limit: the limiter's answer is .*, allowed is the decision/,
+        )
+      }
+    },
+  )
+
   test("refuses with a 503 of its own when closed", async () => {
     const decisions: Decision[] = []
     const onLimited = vi.fn(ok)

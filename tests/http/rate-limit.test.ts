@@ -259,6 +259,12 @@ describe("rateLimit() refuses at construction", () => {
   const localLimiter = () => new RateLimiter("1/minute")
   test.each<[string, string, Partial<RateLimitOptions<[]>>, readonly Partial<RateLimitOptions<[]>>[]]>([
     ["localLimiter", 'failMode "local"', { localLimiter }, [{}, { failMode: "open" }, { failMode: "closed" }]],
+    [
+      "maxKeys",
+      "limits in memory",
+      { maxKeys: 5 },
+      [{ limiter: localLimiter }, { limiter: localLimiter, failMode: "local", localLimiter }],
+    ],
     ["failClosedStatus", 'failMode "closed" or "local"', { failClosedStatus: 429 }, [{}, { failMode: "open" }]],
     ["legacyReset", 'headers "legacy"', { legacyReset: "delta" }, [{}, { headers: "draft-7" }, { headers: false }]],
     ["quotaUnit", 'headers "draft-11"', { quotaUnit: "bytes" }, [{ headers: ["draft-7", "legacy"] }]],
