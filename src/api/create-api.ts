@@ -4,7 +4,7 @@ import { Metrics } from "../metrics/metrics.js"
 import { RecentIds } from "../metrics/recent-ids.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { SluiceError } from "../types/errors.js"
+import { SluiceError, show } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
@@ -178,7 +178,10 @@ function readBody(route: Route, request: ApiRequest, text: string): unknown {
 function requireJsonType(request: ApiRequest): void {
   const type = request.header("content-type")
   if (type === null || /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) return
-  throw new RequestError(415, "Cannot read the request: its Content-Type is not allowed, allowed is application/json.")
+  throw new RequestError(
+    415,
+    `Cannot read the request: its Content-Type is ${show(type)}, allowed is application/json.`,
+  )
 }
 
 function parseJson(text: string): unknown {

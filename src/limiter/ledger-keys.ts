@@ -41,7 +41,7 @@ export async function topOf(ledger: Ledger, limit: string | undefined, options: 
 /** The limits whose keys are told. @throws {TypeError} {LimitNotFound} */
 function listed(ledger: Ledger, name: string | undefined): readonly LedgerLimit[] {
   if (!ledger.keepsNames) {
-    throw new TypeError("Cannot list keys: this store keeps no names, open it with { names: true }.")
+    throw new TypeError("Cannot name keys: this store keeps no names, open it with { names: true }.")
   }
   return name === undefined ? ledger.limits : [limitNamed(ledger, name)]
 }
