@@ -1,7 +1,9 @@
+import { unfit } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
-import { requireItems } from "./check-options.js"
+import { CHECKER, requireItems } from "./check-options.js"
 import { type AllPart, allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
+import { ownerOf } from "./limit-owner.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */
@@ -20,8 +22,8 @@ export interface AllItem<L extends Checker = Checker> {
  * where a refund fails, its charge stands. That is stricter than it should be, never looser. Of both kinds together, the
  * exact ones come first, and where they deny, the others are not charged: they tell what `peek` says where they have it.
  *
- * @throws {RangeError} where there is no item, or one key and limiter come twice; whatever a limiter throws, after the
- * others' charges were given back
+ * @throws {RangeError} where there is no item, one has no limiter, or one key and limiter come twice; whatever a limiter
+ * throws, after the others' charges were given back
  * @example
  * ```ts
  * import { checkAll, RateLimiter } from "sluice"
@@ -40,10 +42,15 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision>
 export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
   requireItems(items, ["limiter", "key", "cost"])
   const numbers = new Map<Checker, number>()
-  const parts: Part[] = items.map(({ limiter, key, cost = 1 }) => {
-    const number = numbers.get(limiter) ?? numbers.size
-    numbers.set(limiter, number)
-    return { limiter, key, options: { cost }, subject: `${number} ${key}` }
+  const parts: Part[] = items.map(({ limiter, key, cost = 1 }, index) => {
+    if (!CHECKER.fits(limiter)) throw unfit("check all", `items[${index}].limiter`, limiter, CHECKER.allowed)
+    const owner = ownerOf(limiter)
+    const counter = owner?.limits ?? limiter
+    const number = numbers.get(counter) ?? numbers.size
+    numbers.set(counter, number)
+    // A name is quoted, so that it ends where the key begins.
+    const under = owner === undefined ? "" : `/${JSON.stringify(owner.name)}`
+    return { limiter, key, options: { cost }, subject: `${number}${under} ${key}` }
   })
   refuseRepeats(parts)
   const exact = parts.filter(isSynchronous)

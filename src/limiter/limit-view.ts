@@ -3,6 +3,7 @@ import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { requireCheckOptions, requireItems } from "./check-options.js"
+import { noteOwner } from "./limit-owner.js"
 import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
 
@@ -17,6 +18,7 @@ export class LimitView implements Limiter {
     this.#limits = limits
     this.#name = name
     this.#policyNow = policyNow
+    noteOwner(this, { limits, name })
   }
 
   get name(): string {

@@ -1,6 +1,7 @@
 import { checkKind, TEXT } from "../policy/check-fields.js"
 import type { CheckOptions } from "../types/limiter.js"
 import { CHECKER, requireCheckOptions } from "./check-options.js"
+import { noteOwner } from "./limit-owner.js"
 import type { NamedLimits } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
 import type { SyncLimiter } from "./sync-limiter.js"
@@ -18,8 +19,7 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
 }
 
 /**
- * One of several named limits by itself. Keep what it returns: those who wait by `acquire` for the same object stand in
- * one line.
+ * One of several named limits by itself, however often it is made: those who wait for it by `acquire` stand in one line.
  *
  * @param name the limit; its checks fail with `LimitNotFound` while there is none
  * @throws {RangeError} where the limits are none, or the name is no text
@@ -41,7 +41,7 @@ export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: strin
     requireCheckOptions(options)
     return { ...options, limit: name }
   }
-  return {
+  const limiter: OneLimit<Limits> = {
     isSynchronous: ((limits as Partial<SyncLimiter>).isSynchronous === true) as OneLimit<Limits>["isSynchronous"],
     check: (key, options) => limits.check(key, under(options)) as ReturnType<Limits["check"]>,
     peek: (key, options) => limits.peek(key, under(options)) as ReturnType<Limits["peek"]>,
@@ -50,4 +50,6 @@ export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: strin
     charge: (key, units) => limits.charge(key, units, { limit: name }) as ReturnType<Limits["charge"]>,
     reset: (key) => limits.reset(key, { limit: name }) as ReturnType<Limits["reset"]>,
   }
+  noteOwner(limiter, { limits, name })
+  return limiter
 }

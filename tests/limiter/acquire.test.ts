@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
-import { acquire, LimitNotFound, type NamedLimits, TimeoutExceeded } from "../../src/index.js"
+import { acquire, LimitNotFound, type NamedLimits, QueueFull, TimeoutExceeded } from "../../src/index.js"
+import { LimitView } from "../../src/limiter/limit-view.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { oneLimit } from "../../src/limiter/one-limit.js"
+import type { SettlingChecker } from "../../src/limiter/permit.js"
 
 beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
 afterEach(() => vi.useRealTimers())
@@ -49,5 +52,59 @@ describe.each(Object.keys(LIMITS))("acquire() of %s", (name) => {
     await expect(acquire(limits, "a", { limit: "fax" })).rejects.toBeInstanceOf(LimitNotFound)
     await acquire(limits, "a")
     await expect(acquire(limits, "a", { timeout: "1m" })).rejects.toBeInstanceOf(TimeoutExceeded)
+  })
+})
+
+/** One of several limits as a limiter by itself, made anew at each call. */
+const VIEWS: Record<string, (limits: MemoryLimits, name: string) => SettlingChecker> = {
+  "of()": (limits, name) => new LimitView(limits, name, () => limits.limit(name)!.policy),
+  "oneLimit()": oneLimit,
+}
+
+describe.each(Object.keys(VIEWS))("acquire() of what %s makes", (name) => {
+  const view = VIEWS[name]!
+
+  test("is first come, first served, also beside those who name the limit", async () => {
+    const limits = new MemoryLimits({ limits: { mail: "4/second" } })
+    limits.check("a", { limit: "mail", cost: 4 })
+    const served: string[] = []
+    const waits = [
+      acquire(view(limits, "mail"), "a", { cost: 3 }).then(() => served.push("three")),
+      acquire(limits, "a", { limit: "mail" }).then(() => served.push("by name")),
+      acquire(view(limits, "mail"), "a").then(() => served.push("another")),
+    ]
+    await vi.advanceTimersByTimeAsync(740)
+    expect(served).toEqual([])
+    await vi.advanceTimersByTimeAsync(2_000)
+    await Promise.all(waits)
+    expect(served).toEqual(["three", "by name", "another"])
+  })
+
+  test("stands in no line of another limit", async () => {
+    const limits = make()
+    limits.check("a", { limit: "post" })
+    const slow = acquire(view(limits, "post"), "a").catch(() => {})
+    await expect(acquire(view(limits, "mail"), "a", { timeout: 0 })).resolves.toMatchObject({ key: "a" })
+    await vi.advanceTimersByTimeAsync(61_000)
+    await slow
+  })
+
+  test("is bound with all who wait for these limits", async () => {
+    const limits = new MemoryLimits({ limits: { mail: "1/second" } })
+    limits.check("a", { limit: "mail" })
+    const end = new AbortController()
+    const waits = Array.from({ length: 10_000 }, () => acquire(view(limits, "mail"), "a", { signal: end.signal }))
+    const ended = Promise.allSettled(waits)
+    await expect(acquire(view(limits, "mail"), "a")).rejects.toBeInstanceOf(QueueFull)
+    end.abort()
+    await ended
+  })
+
+  test("refuses what is no option of one limit", async () => {
+    const mail = view(make(), "mail")
+    await expect(acquire(mail, "a", { limit: "post" } as object)).rejects.toThrow(
+      'option is "limit", allowed is cost, timeout, signal',
+    )
+    await expect(acquire(mail, "a", null as never)).rejects.toThrow("options is null")
   })
 })

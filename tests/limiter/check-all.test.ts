@@ -1,6 +1,7 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
 import { type AllDecision, type Checker, checkAll, type Decision, ManualClock, RateLimiter } from "../../src/index.js"
-import { MemoryLimits } from "../../src/limiter/index.js"
+import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
+import { LimitView } from "../../src/limiter/limit-view.js"
 
 const make = (policy: string) => new RateLimiter(policy, { clock: new ManualClock(0), stats: true })
 
@@ -131,5 +132,31 @@ describe("checkAll() over several limiters", () => {
         { limiter: two, key: "a" },
       ]).allowed,
     ).toBe(true)
+  })
+
+  test("refuses the same key of the same one of several limits twice, however that was made", () => {
+    const limits = new MemoryLimits({ limits: { a: "5/minute", 'a" b': "5/minute" }, clock: new ManualClock(0) })
+    const viewOf = (name: string) => new LimitView(limits, name, () => limits.limit(name)!.policy)
+    for (const [first, second] of [
+      [oneLimit(limits, "a"), oneLimit(limits, "a")],
+      [viewOf("a"), viewOf("a")],
+      [viewOf("a"), oneLimit(limits, "a")],
+    ] as const) {
+      const twice = [first, second].map((limiter) => ({ limiter, key: "k" }))
+      expect(() => checkAll(twice)).toThrow('key "k" comes twice under the same limit')
+    }
+    expect(limits.peek("k", { limit: "a" }).remaining).toBe(5)
+    const apart = [
+      { limiter: oneLimit(limits, "a"), key: 'b" k' },
+      { limiter: oneLimit(limits, 'a" b'), key: "k" },
+      { limiter: oneLimit(limits, "a"), key: "k" },
+    ]
+    expect(checkAll(apart).allowed).toBe(true)
+  })
+
+  test("names the field where an item has no limiter", () => {
+    const items = [{ limiter: make("5/minute"), key: "a" }, { key: "a" }] as never
+    const text = "Cannot check all: items[1].limiter is undefined, allowed is an object with check()."
+    expect(() => checkAll(items)).toThrow(new RangeError(text))
   })
 })

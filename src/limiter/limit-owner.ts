@@ -1,0 +1,21 @@
+import type { Checker } from "../types/limiter.js"
+import type { SettlingChecker } from "./permit.js"
+
+/** Who counts for a limiter that is one of several limits: those limits, under its name. */
+export interface LimitOwner {
+  readonly limits: SettlingChecker
+  readonly name: string
+}
+
+/** A limit may be viewed by any number of limiters, and each is gone when nobody keeps it. */
+const owners = new WeakMap<Checker, LimitOwner>()
+
+/** Notes that a limiter is one of several limits. */
+export function noteOwner(limiter: Checker, owner: LimitOwner): void {
+  owners.set(limiter, owner)
+}
+
+/** The limits of which a limiter is one; `undefined` where it counts by itself. */
+export function ownerOf(limiter: Checker): LimitOwner | undefined {
+  return owners.get(limiter)
+}
