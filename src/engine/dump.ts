@@ -35,6 +35,8 @@ export interface DumpHead {
   readonly charges: number
   /** Receipts that were settled and could be tried again: id, time of the charge. */
   readonly settled: readonly (readonly [id: string, chargedAtMs: number])[]
+  /** Receipts that were charged before cannot be settled any more; older versions did not tell. */
+  readonly closedBeforeMs?: number
 }
 
 const KINDS = [0, 1, 2] as const

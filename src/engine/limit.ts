@@ -17,6 +17,7 @@ import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
 import { requireCosts } from "./require-cost.js"
 import { policyFields } from "./rule-fields.js"
 import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
+import type { SettledReceipts } from "./settled-receipts.js"
 import type { ToldAdmission } from "./told-admissions.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
@@ -290,13 +291,15 @@ export class Limit {
   /**
    * All that is held, as bytes for `restore`.
    *
-   * @param settled receipts that were settled and could be tried again
+   * @param receipts which of them can no more be settled
    */
-  dump(nowMs: number, settled: DumpHead["settled"]): Uint8Array {
+  dump(nowMs: number, receipts: Pick<SettledReceipts, "entries" | "closedBeforeMs">): Uint8Array {
     const { canonical, rules } = this.#policy
     const { stats, seed, issuerId } = this.#options
     const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
-    const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled }
+    const settled = receipts.entries()
+    const { closedBeforeMs } = receipts
+    const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled, closedBeforeMs }
     const cells = hasLog ? saveCells(this.core, this.pointer, SAVED.cells, nowMs) : []
     return writeDump(this.core, this.pointer, head, cells)
   }

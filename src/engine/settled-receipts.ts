@@ -46,12 +46,44 @@ export function settleOnce(
   return true
 }
 
+/** A limit whose policy can be changed. */
+interface Changeable {
+  readonly policy: Policy
+  change(policy: Policy, nowMs: number): void
+}
+
+/**
+ * Puts another policy in place of a limit's. A receipt that was too old to be settled stays so, also where the new policy
+ * keeps receipts longer.
+ *
+ * @throws {RangeError} where the limit cannot be changed; then nothing has changed
+ */
+export function changePolicy(
+  limit: Changeable,
+  settled: Pick<SettledReceipts, "closeBefore">,
+  policy: Policy,
+  nowMs: number,
+): void {
+  const keepMs = settleWithinMs(limit.policy)
+  limit.change(policy, nowMs)
+  if (settleWithinMs(policy) > keepMs) settled.closeBefore(Math.ceil(nowMs - keepMs))
+}
+
 /** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
 export class SettledReceipts {
   readonly #chargedAtMs = new Map<string, number>()
-  /** Receipts from before were dropped: they stay closed, even where a longer policy would take them. */
   #closedBeforeMs = 0
   #pruneAt = FIRST_PRUNE
+
+  /** Receipts that were charged before stay closed, even where a longer policy would take them: those may be dropped. */
+  get closedBeforeMs(): number {
+    return this.#closedBeforeMs
+  }
+
+  /** From now on no receipt of before a time can be settled. */
+  closeBefore(timeMs: number): void {
+    this.#closedBeforeMs = Math.max(this.#closedBeforeMs, timeMs)
+  }
 
   /**
    * Notes a receipt.
@@ -66,7 +98,7 @@ export class SettledReceipts {
   ): boolean {
     if (chargedAtMs < this.#closedBeforeMs || chargedAtMs + keepMs < nowMs || this.has(id)) return false
     this.restore(id, chargedAtMs)
-    if (this.#chargedAtMs.size >= this.#pruneAt) this.#prune(nowMs, keepMs)
+    if (this.#chargedAtMs.size >= this.#pruneAt) this.prune(nowMs, keepMs)
     return true
   }
 
@@ -74,9 +106,9 @@ export class SettledReceipts {
     return this.#chargedAtMs.has(receiptId)
   }
 
-  /** Every receipt that could not be settled again at `nowMs`, with the time of its charge. */
-  entries(nowMs: number, keepMs: number): [id: string, chargedAtMs: number][] {
-    return [...this.#chargedAtMs].filter(([, chargedAtMs]) => chargedAtMs + keepMs >= nowMs)
+  /** Every receipt that was settled and not dropped, with the time of its charge. */
+  entries(): [id: string, chargedAtMs: number][] {
+    return [...this.#chargedAtMs]
   }
 
   /** Puts a receipt back that `entries` told. */
@@ -84,11 +116,12 @@ export class SettledReceipts {
     this.#chargedAtMs.set(id, chargedAtMs)
   }
 
-  #prune(nowMs: number, keepMs: number): void {
+  /** Drops those that are too old at `nowMs`, and keeps all of their time closed. */
+  prune(nowMs: number, keepMs: number): void {
     for (const [id, chargedAtMs] of this.#chargedAtMs) {
       if (chargedAtMs + keepMs >= nowMs) continue
       this.#chargedAtMs.delete(id)
-      this.#closedBeforeMs = Math.max(this.#closedBeforeMs, chargedAtMs + 1)
+      this.closeBefore(chargedAtMs + 1)
     }
     this.#pruneAt = Math.max(FIRST_PRUNE, this.#chargedAtMs.size * 2)
   }

@@ -5,7 +5,7 @@ import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { changePolicy, SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { ToldAdmissions } from "../engine/told-admissions.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -320,7 +320,7 @@ export class RateLimiter implements Limiter {
   setPolicy(policy: PolicyInput): void {
     const next = parsePolicy(policy)
     if (next.canonical === this.#policy.canonical) return
-    this.#limit?.change(next, this.#clock.now())
+    if (this.#limit !== null) changePolicy(this.#limit, this.#settled, next, this.#clock.now())
     this.#policy = next
   }
 
@@ -345,7 +345,8 @@ export class RateLimiter implements Limiter {
   dump(): Uint8Array {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    return limit.dump(nowMs, this.#settled.entries(nowMs, settleWithinMs(this.#policy)))
+    this.#settled.prune(nowMs, settleWithinMs(this.#policy))
+    return limit.dump(nowMs, this.#settled)
   }
 
   /**
@@ -370,6 +371,7 @@ export class RateLimiter implements Limiter {
     this.#told = new ToldAdmissions()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
+    this.#settled.closeBefore(head.closedBeforeMs ?? 0)
   }
 
   /**

@@ -74,6 +74,22 @@ export const setPolicyCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "setPolicy(): a receipt that was too old to be settled stays so under a policy that would take it longer",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("10/second", { clock })
+      const settled = (await limiter.check("a", { cost: 10 })).receipt!
+      await limiter.refund(settled)
+      const open = (await limiter.check("a", { cost: 10 })).receipt!
+      clock.advance(7_200_000)
+      await limiter.setPolicy("10/day burst 10")
+      await limiter.check("a", { cost: 10 })
+      await limiter.refund(settled)
+      await limiter.refund(open)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 0 }, "the key")
+    },
+  },
+  {
     name: "setPolicy(): a policy that is none is a PolicyError, and the old one stays",
     async run(make) {
       const limiter = await make("10/minute", { clock: new ManualClock(START_MS) })
