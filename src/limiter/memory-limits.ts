@@ -24,6 +24,7 @@ import {
   requireUnits,
   TOP_NAMES,
 } from "./check-options.js"
+import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import { explain } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
@@ -78,10 +79,10 @@ export class MemoryLimits implements NamedLimits {
       requireKey(name)
       policies.set(name, parsePolicy(policy))
     }
-    this.#clock = clock
+    this.#clock = checkedClock(clock)
     this.#keepsStats = stats
     this.#journal = new KeyJournal({ names, history })
-    this.#limits = new LimitSet(policies, clock, this.#journal, { maxKeys, onFull, stats })
+    this.#limits = new LimitSet(policies, this.#clock, this.#journal, { maxKeys, onFull, stats })
   }
 
   /**

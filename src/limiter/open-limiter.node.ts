@@ -22,6 +22,7 @@ import type { Duration, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { type SluiceError, show } from "../types/errors.js"
 import { callListener } from "./call-listener.js"
+import { checkedClock } from "./checked-clock.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
 import type { EmbeddedStore } from "./embedded-store.js"
 import { DEFAULT_LIMIT } from "./named-limits.js"
@@ -209,5 +210,5 @@ function readOptions(options: OpenLimiterOptions) {
     ...(flushEveryRecords === undefined ? {} : { flushEveryRecords }),
     ...(block === undefined ? {} : { block }),
   }
-  return { path, sync, clock, closeOn, limits, ledger }
+  return { path, sync, clock: checkedClock(clock), closeOn, limits, ledger }
 }

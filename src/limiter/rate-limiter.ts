@@ -17,6 +17,7 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
+import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
@@ -63,7 +64,7 @@ export class RateLimiter implements Limiter {
     this.#policy = parsePolicy(policy)
     const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
     const { maxKeys = Math.floor(DEFAULT_KEY_BYTES / cellBytes) } = options
-    this.#clock = clock
+    this.#clock = checkedClock(clock)
     this.#maxKeys = maxKeys
     this.#onFull = onFull
     this.#keepsStats = stats

@@ -1,7 +1,8 @@
-import { describe, expect, test } from "vitest"
+import { afterAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { quotaExceeded, rateLimitFields } from "../../src/http/index.js"
 import { acquire, limited, ManualClock, parsePolicy, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
+import { openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import {
@@ -12,7 +13,10 @@ import {
   SlidingWindowLog,
   TokenBucket,
 } from "../../src/limiter/single/index.js"
+import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
 import { messageOf } from "./message-of.js"
+
+afterAll(removeFolders)
 
 /** What nobody can be held to by types: plain JavaScript, and what was parsed. */
 const anything = (value: unknown) => value as never
@@ -178,3 +182,24 @@ test.each([Number.NaN, "5", null, 0.5, Infinity, 2 ** 53])("a ManualClock takes 
   clock.advance(-8)
   expect(clock.now()).toBe(-1)
 })
+
+test.each([null, "", "5", [], true, undefined])(
+  "a clock that tells %j is refused by whoever reads it",
+  async (told) => {
+    const clock = { now: () => anything(told) }
+    const one = new RateLimiter("5/minute", { clock })
+    const calls: readonly (() => unknown)[] = [
+      () => one.check("k"),
+      () => one.allow("k"),
+      () => one.peek("k"),
+      () => one.checkMany(["k"]),
+      () => one.charge("k", 1),
+      () => new MemoryLimits({ limits: { default: "5/minute" }, clock }).check("k"),
+      () => new TokenBucket({ rate: 5, clock }).check(),
+      () => openLimiter({ path: temporaryFolder(), policy: "5/minute", clock }),
+    ]
+    for (const call of calls) {
+      expect(await messageOf(call)).toMatch(/^RangeError: Cannot decide: nowMs is .*, allowed is a whole number 0 to /)
+    }
+  },
+)

@@ -8,6 +8,7 @@ import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
 import { type Clock, systemClock } from "../../types/clock.js"
 import type { KeyStats } from "../../types/limiter.js"
 import { requireUnits } from "../check-options.js"
+import { checkedClock } from "../checked-clock.js"
 
 export interface SingleLimitOptions {
   /** Where the time comes from; default the machine's wall clock. */
@@ -43,7 +44,7 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
     const { clock = systemClock } = options
     checkKind("make a limiter", "clock", clock, CLOCK)
     this.policy = parsePolicy(policyOf(options))
-    this.#clock = clock
+    this.#clock = checkedClock(clock)
     sharedCore ??= new Core()
     this.#limit = new Limit(sharedCore, this.policy, {
       maxKeys: 1,
