@@ -379,6 +379,7 @@ describe("sluice serve and the Worker", () => {
     const [ofServe, ofWorker] = [await metricsOf("serve"), await metricsOf("worker")]
     const own = [
       "sluice_commit_duration_seconds",
+      "sluice_commit_failures_total",
       "sluice_logins_refused_total",
       "sluice_log_size_bytes",
       "sluice_live_keys",
