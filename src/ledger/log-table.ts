@@ -10,8 +10,6 @@ import type { LogRow, SqlPort } from "./sql-port.js"
 const CREATE = "CREATE TABLE IF NOT EXISTS sluice_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 const EXISTS = "SELECT 1 AS id, x'00' AS body FROM sqlite_master WHERE type = 'table' AND name = 'sluice_log'"
 const READ = "SELECT id, body FROM sluice_log ORDER BY id"
-const IDS = "SELECT id, x'' AS body FROM sluice_log ORDER BY id"
-const ROW = "SELECT id, body FROM sluice_log WHERE id = ?"
 const SEGMENT_BEFORE = "SELECT id, body FROM sluice_log WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT 1"
 const SEGMENT_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
 const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
@@ -39,21 +37,6 @@ export class LogTable {
    */
   read(): readonly LogRow[] {
     return Array.from(this.#sql.rows(READ))
-  }
-
-  /** The rows that can be read, each on its own; `onFault` hears of the others. */
-  readEach(onFault: (id: number, error: unknown) => void): LogRow[] {
-    const rows: LogRow[] = []
-    for (const { id } of Array.from(this.#sql.rows(IDS))) {
-      try {
-        const row = Array.from(this.#sql.rows(ROW, id))[0]
-        if (row === undefined) throw new Error("it is not found by its id")
-        rows.push(row)
-      } catch (error) {
-        onFault(id, error)
-      }
-    }
-    return rows
   }
 
   /** The last segment before a sequence number. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Core } from "../engine/core.js"
+import { readDamaged } from "../ledger/damaged-table.js"
 import { requireEnd } from "../ledger/log-end.js"
 import { LogTable } from "../ledger/log-table.js"
 import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
@@ -63,7 +64,7 @@ const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [] }
 async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
   lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
   const rows = readRows(folder, lost)
-  if (rows.length === 0) return NOTHING
+  if (rows === null) return NOTHING
   const prefix = await longestPrefix(folder.port, new Core(), rows)
   const leastEnd = folder.witness.read()
   if (prefix.gaveUp.length > 0 || lost.length > 0 || leastEnd === undefined) return prefix
@@ -79,21 +80,25 @@ async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
   return prefix
 }
 
-/** Every row that can be read. */
-function readRows({ port, witness }: StoreFolder, lost: string[]): LogRow[] {
+/** Every row that can be read; `null` where there is no table, or none that can be told of. */
+function readRows({ port, witness }: StoreFolder, lost: string[]): LogRow[] | null {
+  // What SQLite found wrong with the file is why it cannot be read through.
+  const isToldOfFile = lost.length > 0
+  const tell = (what: string, error: unknown) => {
+    if (what === "the file" && isToldOfFile) return
+    lost.push(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+  }
   try {
     const table = new LogTable(port.sql)
     if (!table.exists()) {
       // One that nobody has written to is right.
       if (witness.read() !== undefined) lost.push("the log: it is missing")
-      return []
+      return null
     }
-    return table.readEach((id, error) => {
-      lost.push(`row ${id}: ${error instanceof Error ? error.message : String(error)}`)
-    })
+    return readDamaged(port.sql, tell)
   } catch (error) {
-    lost.push(`the file: ${error instanceof Error ? error.message : String(error)}`)
-    return []
+    tell("the file", error)
+    return null
   }
 }
 
