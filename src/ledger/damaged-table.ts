@@ -1,8 +1,6 @@
 import type { LogRow, SqlPort } from "./sql-port.js"
 
 const IDS = "SELECT id, x'' AS body FROM sluice_log ORDER BY id"
-const FIRST = "SELECT id, x'' AS body FROM sluice_log WHERE id BETWEEN ? AND ? ORDER BY id LIMIT 1"
-const LAST = "SELECT id, x'' AS body FROM sluice_log WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1"
 const ROW = "SELECT id, body FROM sluice_log WHERE id = ?"
 
 const ID_MAX = Number.MAX_SAFE_INTEGER
@@ -42,47 +40,33 @@ function idsOf(sql: SqlPort, onFault: OnFault): number[] {
       [-ID_MAX, 0],
       [1, ID_MAX],
     ] as const) {
-      walkUp(sql, low, high, ids)
-      walkDown(sql, low, high, ids)
+      walk(sql, "ASC", low, high, ids)
+      walk(sql, "DESC", low, high, ids)
     }
   }
   return [...ids].sort((a, b) => a - b)
 }
 
-/** Adds the ids of a range from its first on. Where none is found for a fault, the next may be: most follow each other. */
-function walkUp(sql: SqlPort, low: number, high: number, ids: Set<number>): void {
+/**
+ * Adds the ids of a range from one end on, up to one that is known. Where a fault is in the way, the ids after it are
+ * tried: those of segments follow each other, and so do those of a snapshot's parts.
+ */
+function walk(sql: SqlPort, order: "ASC" | "DESC", low: number, high: number, ids: Set<number>): void {
+  const statement = `SELECT id, x'' AS body FROM sluice_log WHERE id BETWEEN ? AND ? ORDER BY id ${order} LIMIT 1`
   let misses = 0
-  for (let from = low; from <= high && misses < MISSES_MAX; from++) {
-    const id = idIn(sql, FIRST, from, high)
-    if (id === null) return
+  while (low <= high && misses < MISSES_MAX) {
+    let id: number | undefined
+    try {
+      id = Array.from(sql.rows(statement, low, high))[0]?.id
+      if (id === undefined || ids.has(id)) return
+      // A damaged page may give what was not asked for.
+      if (id < low || id > high) id = undefined
+    } catch {
+      // It lies in a damaged page, or what lies before it does.
+    }
+    if (id !== undefined) ids.add(id)
     misses = id === undefined ? misses + 1 : 0
-    if (id === undefined) continue
-    ids.add(id)
-    from = id
-  }
-}
-
-/** Adds the ids of a range from its last on, down to one that is known. */
-function walkDown(sql: SqlPort, low: number, high: number, ids: Set<number>): void {
-  let misses = 0
-  for (let to = high; to >= low && misses < MISSES_MAX; to--) {
-    const id = idIn(sql, LAST, low, to)
-    if (id === null || (id !== undefined && ids.has(id))) return
-    misses = id === undefined ? misses + 1 : 0
-    if (id === undefined) continue
-    ids.add(id)
-    to = id
-  }
-}
-
-/** The id that a statement finds in a range; `null` where there is none, `undefined` where a fault is in the way. */
-function idIn(sql: SqlPort, statement: string, low: number, high: number): number | null | undefined {
-  try {
-    const row = Array.from(sql.rows(statement, low, high))[0]
-    if (row === undefined) return null
-    // A damaged page may give what was not asked for.
-    return row.id >= low && row.id <= high ? row.id : undefined
-  } catch {
-    return undefined
+    if (order === "ASC") low = (id ?? low) + 1
+    else high = (id ?? high) - 1
   }
 }

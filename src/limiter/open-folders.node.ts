@@ -2,13 +2,14 @@ import { realpathSync } from "node:fs"
 import { StoreLocked, show } from "../types/errors.js"
 
 /*
- * The folders that this process has open, by their real paths. A POSIX lock belongs to the process: whoever opens a
- * locked file once more in it and closes that again has ended the lock. So nobody may even look into a file of these.
+ * The folders that this thread has open, by their real paths. A POSIX lock belongs to the process: whoever opens a locked
+ * file once more in it and closes that again has ended the lock. So nobody may even look into a file of these. Another
+ * thread knows nothing of them, and is refused by SQLite, which minds its own locks in the whole process.
  */
 const openFolders = new Set<string>()
 
 /**
- * Notes that this process opens a folder, which must be there.
+ * Notes that this thread opens a folder, which must be there.
  *
  * @returns ends it; further calls do nothing
  * @throws {StoreLocked} where it has it open already; then no file was touched

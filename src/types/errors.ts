@@ -149,14 +149,14 @@ export class QueueFull extends SluiceError {
   }
 }
 
-/** Somebody holds the store: another process, or this one, which has it open already. */
+/** Somebody holds the store: another process or another thread of this one, or this thread, which has it open already. */
 export class StoreLocked extends SluiceError {
   override readonly name = "StoreLocked"
   readonly code = "STORE_LOCKED"
   declare readonly path: string
 
   constructor(path: string) {
-    super(`Cannot open the store ${show(path)}: another process holds its lock.`)
+    super(`Cannot open the store ${show(path)}: another process or thread holds its lock.`)
     this.path = path
   }
 }

@@ -85,7 +85,10 @@ describe("sluice serve", () => {
   test("refuses a folder that is in use, and an address beyond this machine without a token", async () => {
     await serve()
     const args = ["serve", "--port", "0", "--data-dir", scratch.file("data")]
-    expect(await run(args)).toMatchObject({ code: 1, err: expect.stringContaining("another process holds its lock") })
+    expect(await run(args)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("another process or thread holds"),
+    })
     expect(await run([...args, "--bind", "0.0.0.0"])).toMatchObject({ code: 2 })
     expect(await run([...args, "--token", "short"])).toMatchObject({ code: 2 })
     // Whoever names a token wants one: a secret that is missing must not open the server.

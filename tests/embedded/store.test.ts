@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { chmodSync, readdirSync, rmSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { Worker } from "node:worker_threads"
 import { CostError, KeyError, LimitNotFound, StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
 import { openLimiter, repair } from "sluice/embedded"
 import { afterAll, describe, expect, test, vi } from "vitest"
@@ -71,12 +73,35 @@ describe("openLimiter()", () => {
         encoding: "utf8",
         timeout: 20_000,
       })
-      expect(stdout, command).toBe(`STORE_LOCKED Cannot open the store "${path}": another process holds its lock.\n`)
+      expect(stdout, command).toBe(
+        `STORE_LOCKED Cannot open the store "${path}": another process or thread holds its lock.\n`,
+      )
     }
     expect((await limiter.check("a")).remaining).toBe(2)
     await limiter.close()
     await using next = await open(path)
     expect((await next.check("a")).remaining).toBe(1)
+  })
+
+  test("one in another thread is refused in words that are true of it, and leaves this one its lock", async () => {
+    const path = temporaryFolder()
+    await using limiter = await open(path, { policy: "3/minute" })
+    const program = `
+      const { parentPort } = require("node:worker_threads")
+      import("sluice/embedded").then(async ({ openLimiter, repair }) => {
+        const message = (error) => error.message
+        const path = ${JSON.stringify(path)}
+        parentPort.postMessage([await openLimiter({ path }).catch(message), await repair(path).catch(message)])
+      })`
+    const message = `Cannot open the store "${path}": another process or thread holds its lock.`
+    const [told] = await once(new Worker(program, { eval: true }), "message")
+    expect(told).toEqual([message, message])
+    const elsewhere = `
+      import { openLimiter } from "sluice/embedded"
+      await openLimiter({ path: ${JSON.stringify(path)} }).catch(({ message }) => console.log(message))`
+    const args = ["--input-type=module", "--eval", elsewhere]
+    expect(spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8" }).stdout).toBe(`${message}\n`)
+    expect((await limiter.check("a")).remaining).toBe(2)
   })
 
   test("what an asynchronous onCommit rejects with is dropped too", async () => {
