@@ -19,7 +19,7 @@ const ENTRIES = [
   },
   { name: "sluice/algorithms", code: 'export * from "sluice/algorithms"', conditions: ["workerd"], maxBytes: 24 * KIB },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.25 * KIB },
-  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 48.5 * KIB },
+  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 48.75 * KIB },
   { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 43.25 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
