@@ -1,4 +1,3 @@
-import { requireKey } from "../engine/key-bytes.js"
 import {
   costOf,
   costOfItem,
@@ -9,6 +8,7 @@ import {
   requireActualCost,
   requireChoice,
   requireItems,
+  requireKey,
   requireNames,
   requireRefund,
   requireUnits,

@@ -4,6 +4,8 @@ import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } 
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
+export { requireKey } from "../engine/key-bytes.js"
+
 /** A limiter. */
 export const CHECKER = having("check")
 const OF_CHECK = ["cost", "id"]
