@@ -25,8 +25,9 @@ export interface ListenOptions {
 export interface Listening {
   readonly url: string
   /**
-   * Takes no more connections, answers what was asked on those it has, and ends streams. The last answer on a connection
-   * says that it is closed; one on which nothing comes for a quarter of a second is closed too.
+   * Lets in who has connected, takes no more connections, answers what was asked on those it has, and ends streams. The
+   * last answer on a connection says that it is closed; one on which nothing comes for a quarter of a second is closed
+   * too.
    */
   close(): Promise<void>
 }
@@ -39,6 +40,10 @@ const LOOK_MS = 1_000
 const KEEP_ALIVE_MS = 65_000
 /** The most connections that wait to be accepted. */
 const BACKLOG = 511
+/** In how many turns of the event loop nobody connects before `close` closes the socket that listens. */
+const QUIET_TURNS = 8
+/** After how many turns it does where they go on connecting. */
+const MOST_TURNS = 4 * BACKLOG
 /** How long a connection may be silent after `close` before it is ended: what is on its way then is answered. */
 const QUIET_MS = 250
 
@@ -152,12 +157,15 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,
     async close() {
-      isClosing = true
-      endStreams()
+      // Who is answered may connect again, and who is told of the end does: nobody is, until there is nowhere to connect.
+      turn.hold()
       await acceptWaiting(server)
       // Node would cut them at once, with what they are about to ask.
       server.closeIdleConnections = () => {}
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      isClosing = true
+      endStreams()
+      turn.release()
       const endQuiet = () => {
         for (const connection of connections.values()) connection.endIfQuiet()
       }
@@ -173,7 +181,8 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
 
 /**
  * Lets those in who had connected by now: the kernel resets what waits where a socket that listens is closed. A turn of
- * the event loop accepts one, and the first may be over already.
+ * the event loop accepts one. Turns in which nobody came make sure that the last is short: what connects between it and
+ * the closing is reset still.
  */
 async function acceptWaiting(server: Server): Promise<void> {
   let quietTurns = 0
@@ -181,7 +190,7 @@ async function acceptWaiting(server: Server): Promise<void> {
     quietTurns = 0
   }
   server.on("connection", onConnection)
-  for (let turns = 0; turns <= BACKLOG && quietTurns < 2; turns++) {
+  for (let turns = 0; turns < MOST_TURNS && quietTurns < QUIET_TURNS; turns++) {
     quietTurns++
     await nextTurn()
   }

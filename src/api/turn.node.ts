@@ -9,6 +9,7 @@ export class Turn<T> {
   readonly #handle: (arrival: T) => void
   #arrived: T[] = []
   #isWatching = false
+  #isHeld = false
 
   /** @param handle called with what has arrived, in its order; must not throw */
   constructor(handle: (arrival: T) => void) {
@@ -20,6 +21,16 @@ export class Turn<T> {
     if (!this.#isWatching) this.#watch()
   }
 
+  /** Handles nothing until `release`: what arrives waits, and a turn takes no longer than its arrivals do. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    this.#isHeld = false
+    if (!this.#isWatching) this.#watch()
+  }
+
   #watch(): void {
     this.#isWatching = true
     setImmediate(() => this.#end())
@@ -28,7 +39,7 @@ export class Turn<T> {
   #end(): void {
     const arrived = this.#arrived
     this.#isWatching = false
-    if (arrived.length === 0) return
+    if (this.#isHeld || arrived.length === 0) return
     this.#arrived = []
     // Before what is handled defers anything, such as a commit, to the next turn: so what arrives until then shares it.
     this.#watch()

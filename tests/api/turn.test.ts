@@ -34,3 +34,20 @@ test("Turn.add() has what arrives in the next turn handled before what the last 
   await done.promise
   expect(order).toEqual(["first", "second", "deferred"])
 })
+
+test("Turn.hold() has what arrives wait until release(), in its order", async () => {
+  const handled: string[] = []
+  const turn = new Turn<string>((arrival) => handled.push(arrival))
+  turn.add("before")
+  turn.hold()
+  turn.add("a")
+  await nextTurn()
+  await nextTurn()
+  turn.add("b")
+  await nextTurn()
+  expect(handled).toEqual([])
+  turn.release()
+  turn.add("after")
+  await nextTurn()
+  expect(handled).toEqual(["before", "a", "b", "after"])
+})

@@ -84,6 +84,33 @@ describe("sluice serve, asked to end", () => {
     expect(await charged()).toBe(admitted)
   })
 
+  test("resets nobody who connects again once told that the connection is closed", async () => {
+    const outcomes: string[] = []
+    for (let round = 0; round < 4; round++) {
+      const { child, port } = await serveLimit()
+      let answers = 0
+      const askOn = async (): Promise<void> => {
+        const connection = new RawConnection(port)
+        const told = new Promise<string>((resolve) => {
+          connection.socket.on("data", () => {
+            answers++
+            if (answers === 400) child.kill("SIGTERM")
+            if (/Connection: close/.test(connection.received)) resolve("told")
+            else connection.socket.write(CHECK)
+          })
+        })
+        connection.socket.write(CHECK)
+        const outcome = await Promise.race([told, connection.ended])
+        connection.socket.end()
+        if (outcome === "told") return askOn()
+        outcomes.push(outcome)
+      }
+      await Promise.all(Array.from({ length: 40 }, askOn))
+      expect(await once(child, "exit")).toEqual([0, null])
+    }
+    expect(outcomes).toEqual(outcomes.map(() => "ECONNREFUSED"))
+  })
+
   test("finishes what is being asked, with what follows it on its connection, and ends streams that begin", async () => {
     const served = await serveLimit()
     const connection = new RawConnection(served.port)
