@@ -8,7 +8,7 @@ import { NodeRequest } from "./node-request.node.js"
 import { problemAnswer } from "./problem-answer.js"
 import { RequestError } from "./request-error.js"
 import { Turn } from "./turn.node.js"
-import { parserProblem, UnreadableRequest } from "./unreadable-request.node.js"
+import { MAX_HEAD_BYTES, parserProblem, UnreadableRequest } from "./unreadable-request.node.js"
 
 export interface ListenOptions {
   readonly host: string
@@ -32,7 +32,6 @@ export interface Listening {
   close(): Promise<void>
 }
 
-const MAX_HEADER_BYTES = 16_384
 const MAX_HEADERS = 100
 const ARRIVAL_MS = 30_000
 /** How often Node looks whether the time of a request is up. */
@@ -98,7 +97,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   }
 
   const server = createServer({
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: MAX_HEAD_BYTES,
     headersTimeout: Math.ceil(arrivalMs / 3),
     requestTimeout: arrivalMs,
     connectionsCheckingInterval: Math.min(arrivalMs, LOOK_MS),
@@ -144,7 +143,8 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     if (!(Number(incoming.headers["content-length"]) > 65_536)) response.writeContinue()
     onRequest(incoming, response)
   })
-  server.maxHeadersCount = MAX_HEADERS
+  // They are counted here: above a count, versions of Node drop the rest unsaid, or call the head too long.
+  server.maxHeadersCount = 0
   server.maxConnections = maxConnections
   // A client may close its side once it has asked; the answer still goes out. Node has no type for this.
   ;(server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true
@@ -201,6 +201,10 @@ async function acceptWaiting(server: Server): Promise<void> {
 function refusalOf({ headers, rawHeaders, httpVersion }: IncomingMessage): RequestError | null {
   if (httpVersion !== "1.1" && httpVersion !== "1.0") {
     return new RequestError(400, "Cannot read the request: its version is not allowed, allowed is HTTP/1.1.")
+  }
+  const fields = rawHeaders.length / 2
+  if (fields > MAX_HEADERS) {
+    return new RequestError(431, `Cannot read the request: it has ${fields} header fields, allowed is ${MAX_HEADERS}.`)
   }
   const hosts = hostsIn(rawHeaders)
   // RFC 9112, section 3.2. Of several, the parser takes the first, another one may take the last.

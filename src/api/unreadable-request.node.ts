@@ -3,6 +3,9 @@ import type { Socket } from "node:net"
 import { problemAnswer } from "./problem-answer.js"
 import { RequestError } from "./request-error.js"
 
+/** The most bytes of a request's first line and header fields together; of the fields after a body, too. */
+export const MAX_HEAD_BYTES = 16_384
+
 /** Something that was sent in place of a request, in its turn among those of its connection. */
 export class UnreadableRequest {
   readonly socket: Socket
@@ -33,7 +36,10 @@ export function parserProblem({ code }: NodeJS.ErrnoException): RequestError {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new RequestError(408, "Cannot read the request: it did not arrive in time.")
     case "HPE_HEADER_OVERFLOW":
-      return new RequestError(431, "Cannot read the request: its header fields are longer than 16384 bytes.")
+      return new RequestError(
+        431,
+        `Cannot read the request: its first line and header fields are longer than ${MAX_HEAD_BYTES} bytes.`,
+      )
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return new RequestError(413, "Cannot read the request: the extensions of its chunks are too long.")
     case "HPE_INVALID_EOF_STATE":

@@ -64,6 +64,27 @@ describe("listen()", () => {
     expect(bodies).toEqual([expect.objectContaining({ type: "about:blank", status, code, error: expect.any(String) })])
   })
 
+  test("tells apart header fields that are too many and those that are too long", async () => {
+    const { api } = serveApi()
+    listening = await listen(api, { host: "127.0.0.1", port: 0 })
+    const { url } = listening
+    const refusal = async (count: number, path = "/v1/health") => {
+      const connection = new RawConnection(Number(new URL(url).port))
+      const more = Array.from({ length: count - 3 }, (_, index) => `X${index}: 1\r\n`).join("")
+      connection.socket.write(`GET ${path} HTTP/1.1\r\n${AUTH}Connection: close\r\n${more}\r\n`)
+      await connection.ended
+      connection.socket.destroy()
+      const [body] = connection.bodies as [{ ok?: boolean; status?: number; error?: string }]
+      return body.ok === true ? null : `${body.status} ${body.error}`
+    }
+    expect(await refusal(100)).toBe(null)
+    expect(await refusal(101)).toBe("431 Cannot read the request: it has 101 header fields, allowed is 100.")
+    expect(await refusal(1_000)).toBe("431 Cannot read the request: it has 1000 header fields, allowed is 100.")
+    const tooLong = "431 Cannot read the request: its first line and header fields are longer than 16384 bytes."
+    expect(await refusal(3_000)).toBe(tooLong)
+    expect(await refusal(3, `/${"x".repeat(16_384)}`)).toBe(tooLong)
+  })
+
   test.each([
     ["a head", `GET /v1/health HTTP/1.1\r\n${AUTH}`],
     ["a body", CHECK.slice(0, -1)],
