@@ -1,17 +1,30 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import process from "node:process"
+import { type Clock, systemClock } from "../types/clock.js"
+import { show } from "../types/errors.js"
+import { formatCount } from "./format.js"
+import { plainText } from "./plain-text.js"
 
 const EVERY_MS = 200
 const MOST_WAITING = 64 * 1024
+/** How long nothing is told of lost lines once some were: a disk that is full loses all. */
+const TOLD_EVERY_MS = 10_000
+const LINE_FEED = 0x0a
 
 /**
  * A log of requests, a JSON object a line: when, which method and endpoint, which status, how long. No keys, no tokens,
- * no addresses. Lines are written together; SIGHUP opens the file anew, for whoever rotates it.
+ * no addresses. Lines are written together; SIGHUP opens the file anew, for whoever rotates it. Lines that cannot be
+ * written are lost, which is told: of the first at once, then every 10 s at most, and in the end.
  */
 export class LogFile {
   readonly #path: string
   #file: number
+  readonly #tell: (line: string) => void
+  readonly #clock: Clock
   #waiting = ""
+  #lost = 0
+  #failure = ""
+  #toldAtMs = Number.NEGATIVE_INFINITY
   readonly #timer: NodeJS.Timeout
   readonly #reopen = () => {
     this.flush()
@@ -24,9 +37,14 @@ export class LogFile {
     }
   }
 
-  /** @throws where the file cannot be written */
-  constructor(path: string) {
+  /**
+   * @param tell takes a line about lines that were lost
+   * @throws where the file cannot be opened
+   */
+  constructor(path: string, tell: (line: string) => void, clock: Clock = systemClock) {
     this.#path = path
+    this.#tell = tell
+    this.#clock = clock
     this.#file = openSync(path, "a", 0o600)
     this.#timer = setInterval(() => this.flush(), EVERY_MS)
     this.#timer.unref()
@@ -39,20 +57,36 @@ export class LogFile {
   }
 
   flush(): void {
-    if (this.#waiting === "") return
-    const text = this.#waiting
+    if (this.#waiting !== "") this.#write()
+    if (this.#lost > 0 && this.#clock.now() - this.#toldAtMs >= TOLD_EVERY_MS) this.#tellLost()
+  }
+
+  #write(): void {
+    const bytes = Buffer.from(this.#waiting)
     this.#waiting = ""
+    let written = 0
     try {
-      writeSync(this.#file, text)
-    } catch {
-      // A full disk must not end the service; the lines are lost.
+      // A disk takes what it has room for, and refuses the rest when it is asked again.
+      while (written < bytes.length) written += writeSync(this.#file, bytes, written)
+    } catch (error) {
+      // It must not end the service.
+      this.#lost += bytes.subarray(written).filter((byte) => byte === LINE_FEED).length
+      this.#failure = (error as Error).message
     }
+  }
+
+  #tellLost(): void {
+    const lines = `${formatCount(this.#lost, "line")} ${this.#lost === 1 ? "is" : "are"} lost`
+    this.#lost = 0
+    this.#toldAtMs = this.#clock.now()
+    this.#tell(plainText(`Cannot write --log-file ${show(this.#path)}: ${this.#failure}; ${lines}.`))
   }
 
   close(): void {
     process.off("SIGHUP", this.#reopen)
     clearInterval(this.#timer)
     this.flush()
+    if (this.#lost > 0) this.#tellLost()
     closeSync(this.#file)
   }
 }

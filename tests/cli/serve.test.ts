@@ -102,6 +102,16 @@ describe("sluice serve", () => {
     }
   })
 
+  test("says of a port that is taken where that is, and what to do", async () => {
+    const { port } = await serve()
+    const args = ["serve", "--port", String(port), "--data-dir", scratch.file("other")]
+    expect(await run(args)).toEqual({
+      code: 1,
+      out: "",
+      err: `error: Cannot serve on 127.0.0.1:${port}: something else listens there; --port names another, 0 any that is free.\n`,
+    })
+  })
+
   test("logs decisions as the configuration says", async () => {
     writeFileSync(
       scratch.file("sluice.toml"),
@@ -224,6 +234,15 @@ describe("sluice serve", () => {
     expect(log).toContain('"endpoint":"/v1/limits/{key}","status":200')
     expect(log).toContain('"endpoint":null,"status":404')
     expect(log).not.toMatch(/secret|token/i)
+  })
+
+  test.skipIf(!existsSync("/dev/full"))("goes on where its log cannot be written, and says so", async () => {
+    const { url, child } = await serve("--log-file", "/dev/full")
+    const said = once(child.stderr!, "data")
+    const client = new SluiceClient(url, { token: TOKEN })
+    await client.totals()
+    expect(String((await said)[0])).toMatch(/^Cannot write --log-file "\/dev\/full": ENOSPC.*; 1 line is lost\.\n$/)
+    expect((await client.health()).ok).toBe(true)
   })
 
   test("opens its log anew on SIGHUP, and goes on with the old one where that cannot be", async () => {

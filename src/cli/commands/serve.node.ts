@@ -179,11 +179,12 @@ export const serve: Command = {
     })
     const logPath = textOption(call, "log-file")
     try {
-      const log = logPath === undefined ? null : withNamedFile("write --log-file", logPath, (file) => new LogFile(file))
       const output = {
         info: (line: string) => terminal.out(`${line}\n`),
         error: (line: string) => terminal.err(`${line}\n`),
       }
+      const openLog = (file: string) => new LogFile(file, output.error)
+      const log = logPath === undefined ? null : withNamedFile("write --log-file", logPath, openLog)
       const hooks = config === null ? {} : decisionLog(config.logging, output)
       const api = createApi({
         limits: config === null ? limiter : limitsByConfig(limiter, config),
@@ -208,7 +209,7 @@ export const serve: Command = {
       try {
         const place = { host, port, ...(maxConnections !== undefined && { maxConnections }) }
         const listening = await listen(api, place, dashboardPages()).catch((error: unknown) => {
-          throw isNoAddress(error) ? new UsageError(`Cannot serve: --bind is ${show(host)}, ${NO_ADDRESS}.`) : error
+          throw listenError(error, host, port)
         })
         if (!flagOption(call, "quiet")) {
           write(call, { url: listening.url, data_dir: path, sync, token: token !== null }, () => {
@@ -228,11 +229,23 @@ export const serve: Command = {
   },
 }
 
-const NO_ADDRESS = "allowed is an address or a host name of this machine"
-
-/** Whether a host has no address, or one of another machine. A port that is taken is no fault of the command line. */
-function isNoAddress(error: unknown): boolean {
-  return ["ENOTFOUND", "EAI_AGAIN", "EADDRNOTAVAIL"].includes(String((error as { code?: unknown }).code))
+/** Says of a host that has no address, or one of another machine, and of a port that is taken, what to do about it. */
+function listenError(error: unknown, host: string, port: number): unknown {
+  switch ((error as { code?: unknown }).code) {
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EADDRNOTAVAIL":
+      return new UsageError(
+        `Cannot serve: --bind is ${show(host)}, allowed is an address or a host name of this machine.`,
+      )
+    case "EADDRINUSE":
+      // No fault of the command line: once that ends, the same may be asked again.
+      return new Error(
+        `Cannot serve on ${isIPv6(host) ? `[${host}]` : host}:${port}: something else listens there; --port names another, 0 any that is free.`,
+      )
+    default:
+      return error
+  }
 }
 
 function ended(signal: AbortSignal): Promise<void> {
