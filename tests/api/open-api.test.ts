@@ -78,6 +78,12 @@ describe("/v1/openapi.json", () => {
     accepts("/responses/200/content/application~1json/schema", json)
   })
 
+  test("says of health that it tells nothing of the store, and what does", () => {
+    const { description } = document.paths["/v1/health"].get.responses[200]
+    expect(description).toMatch(/store.*\/v1\/doctor.*sluice_commit_failures_total/)
+    expect(document.paths).toHaveProperty(["/v1/doctor"])
+  })
+
   test("describes the problems", async () => {
     const validate = ajv.getSchema("document#/components/schemas/Problem")!
     const { json } = await served.ask("POST", "/v1/check", { key: "x", cost: -1 })

@@ -15,7 +15,7 @@ export const health = defineRoute({
   method: "GET",
   path: "/v1/health",
   id: "getHealth",
-  summary: "Whether it serves.",
+  summary: "Whether it serves, which says nothing of its store.",
   answer: jsonOf(
     component(
       "Health",
@@ -28,7 +28,7 @@ export const health = defineRoute({
         now: text({ format: "date-time" }),
       }),
     ),
-    "It serves.",
+    "It serves. Whether its store can be written is told by `/v1/doctor`, and of `sluice serve` by the metric `sluice_commit_failures_total`.",
   ),
   handle({ about, storage, startedAtMs, clock }) {
     return jsonAnswer({
