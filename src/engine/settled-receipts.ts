@@ -46,29 +46,6 @@ export function settleOnce(
   return true
 }
 
-/** A limit whose policy can be changed. */
-interface Changeable {
-  readonly policy: Policy
-  change(policy: Policy, nowMs: number): void
-}
-
-/**
- * Puts another policy in place of a limit's. A receipt that was too old to be settled stays so, also where the new policy
- * keeps receipts longer.
- *
- * @throws {RangeError} where the limit cannot be changed; then nothing has changed
- */
-export function changePolicy(
-  limit: Changeable,
-  settled: Pick<SettledReceipts, "closeBefore">,
-  policy: Policy,
-  nowMs: number,
-): void {
-  const keepMs = settleWithinMs(limit.policy)
-  limit.change(policy, nowMs)
-  if (settleWithinMs(policy) > keepMs) settled.closeBefore(Math.ceil(nowMs - keepMs))
-}
-
 /** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
 export class SettledReceipts {
   readonly #chargedAtMs = new Map<string, number>()

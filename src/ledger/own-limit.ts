@@ -3,7 +3,7 @@ import { UNITS_MAX } from "../engine/core-exports.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
-import { changePolicy, settleOnce } from "../engine/settled-receipts.js"
+import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import type { ToldAdmission } from "../engine/told-admissions.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
@@ -116,7 +116,10 @@ export class OwnLimit implements LedgerLimit {
   /** Puts another policy in place; what was used stays used. */
   change(policy: Policy, nowMs: number): void {
     this.#home.saver?.finish(this)
-    changePolicy(this.keys, this.receipts, policy, nowMs)
+    const keepMs = settleWithinMs(this.keys.policy)
+    this.keys.change(policy, nowMs)
+    // What was too old stays so, also where the new policy keeps receipts longer.
+    if (settleWithinMs(policy) > keepMs) this.receipts.closeBefore(Math.ceil(nowMs - keepMs))
   }
 
   /** The keys as `change` would leave them, to be asked and freed; these stay. Costs the number of keys. */

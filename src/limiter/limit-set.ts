@@ -2,7 +2,7 @@ import { Core } from "../engine/core.js"
 import { Limit } from "../engine/limit.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { changePolicy, SettledReceipts } from "../engine/settled-receipts.js"
+import { SettledReceipts } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
 import type { Receipt } from "../types/receipt.js"
@@ -68,10 +68,10 @@ export class LimitSet {
 
   /** Adds a limit, or puts another policy in its place. */
   define(name: string, policy: Policy, nowMs: number): void {
-    const known = this.limit(name)
-    if (known?.limit.policy.canonical === policy.canonical) return
+    const known = this.limit(name)?.limit
+    if (known?.policy.canonical === policy.canonical) return
     if (known === undefined) this.#add(name, policy)
-    else changePolicy(known.limit, known.settled, policy, nowMs)
+    else known.change(policy, nowMs)
     this.#journal.noteDefinition(name, nowMs)
   }
 

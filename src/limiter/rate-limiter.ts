@@ -5,7 +5,7 @@ import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { changePolicy, SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { ToldAdmissions } from "../engine/told-admissions.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -321,7 +321,7 @@ export class RateLimiter implements Limiter {
   setPolicy(policy: PolicyInput): void {
     const next = parsePolicy(policy)
     if (next.canonical === this.#policy.canonical) return
-    if (this.#limit !== null) changePolicy(this.#limit, this.#settled, next, this.#clock.now())
+    this.#limit?.change(next, this.#clock.now())
     this.#policy = next
   }
 

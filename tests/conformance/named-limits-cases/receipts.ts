@@ -55,19 +55,6 @@ export const receiptCases: readonly NamedLimitsCase[] = [
     },
   },
   {
-    name: "refund(): a receipt that was too old stays so under a policy that would take it longer",
-    async run(make) {
-      const clock = new ManualClock(START_MS)
-      const limits = await make({ clock, limits: { api: "10/second" } })
-      const { receipt } = await limits.check("a", { limit: "api", cost: 10 })
-      clock.advance(7_200_000)
-      await limits.define("api", "10/day burst 10")
-      await limits.check("a", { limit: "api", cost: 10 })
-      await limits.refund(receipt!)
-      has(await limits.peek("a", { limit: "api", cost: 0 }), { remaining: 0 })
-    },
-  },
-  {
     name: "refund(): the receipt of a limit that was removed gives nothing to the one that took its name",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "9/hour" } })
