@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { isItemList } from "../http/add-fields.js"
 import type { Outcome } from "../http/guard.js"
 import type { ResponseHead } from "../http/rate-limit-options.js"
 
@@ -68,7 +69,7 @@ export function setFields(
   set: (name: string, value: string) => void,
 ): void {
   for (const [name, value] of Object.entries(fields)) {
-    const before = ITEM_FIELDS.has(name.toLowerCase()) ? current(name) : undefined
+    const before = current(name)
     set(name, isItemList(before) && isItemList(value) ? `${before}, ${value}` : value)
   }
 }
@@ -80,11 +81,6 @@ export function withItemsBefore(denial: Response, current: (name: string) => unk
   const headers = new Headers(denial.headers)
   setFields(Object.fromEntries(own), current, (name, value) => headers.set(name, value))
   return new Response(denial.body, { status: denial.status, statusText: denial.statusText, headers })
-}
-
-/** Whether a field is a list of String items, as those of draft-11, to which more can be added. */
-function isItemList(value: unknown): boolean {
-  return typeof value === "string" && value.startsWith('"')
 }
 
 /** Lets a request pass: sets the fields, and settles when its response has gone out. */

@@ -1,14 +1,12 @@
 import { closeSync, openSync, writeSync } from "node:fs"
 import process from "node:process"
-import { type Clock, systemClock } from "../types/clock.js"
 import { show } from "../types/errors.js"
 import { formatCount } from "./format.js"
 import { plainText } from "./plain-text.js"
+import { Seldom } from "./seldom.node.js"
 
 const EVERY_MS = 200
 const MOST_WAITING = 64 * 1024
-/** How long nothing is told of lost lines once some were: a disk that is full loses all. */
-const TOLD_EVERY_MS = 10_000
 const LINE_FEED = 0x0a
 
 /**
@@ -20,11 +18,10 @@ export class LogFile {
   readonly #path: string
   #file: number
   readonly #tell: (line: string) => void
-  readonly #clock: Clock
+  readonly #telling = new Seldom(() => this.#tellLost())
   #waiting = ""
   #lost = 0
   #failure = ""
-  #toldAtMs = Number.NEGATIVE_INFINITY
   readonly #timer: NodeJS.Timeout
   readonly #reopen = () => {
     this.flush()
@@ -41,10 +38,9 @@ export class LogFile {
    * @param tell takes a line about lines that were lost
    * @throws where the file cannot be opened
    */
-  constructor(path: string, tell: (line: string) => void, clock: Clock = systemClock) {
+  constructor(path: string, tell: (line: string) => void) {
     this.#path = path
     this.#tell = tell
-    this.#clock = clock
     this.#file = openSync(path, "a", 0o600)
     this.#timer = setInterval(() => this.flush(), EVERY_MS)
     this.#timer.unref()
@@ -57,11 +53,7 @@ export class LogFile {
   }
 
   flush(): void {
-    if (this.#waiting !== "") this.#write()
-    if (this.#lost > 0 && this.#clock.now() - this.#toldAtMs >= TOLD_EVERY_MS) this.#tellLost()
-  }
-
-  #write(): void {
+    if (this.#waiting === "") return
     const bytes = Buffer.from(this.#waiting)
     this.#waiting = ""
     let written = 0
@@ -72,13 +64,13 @@ export class LogFile {
       // It must not end the service.
       this.#lost += bytes.subarray(written).filter((byte) => byte === LINE_FEED).length
       this.#failure = (error as Error).message
+      this.#telling.note()
     }
   }
 
   #tellLost(): void {
     const lines = `${formatCount(this.#lost, "line")} ${this.#lost === 1 ? "is" : "are"} lost`
     this.#lost = 0
-    this.#toldAtMs = this.#clock.now()
     this.#tell(plainText(`Cannot write --log-file ${show(this.#path)}: ${this.#failure}; ${lines}.`))
   }
 
@@ -86,7 +78,7 @@ export class LogFile {
     process.off("SIGHUP", this.#reopen)
     clearInterval(this.#timer)
     this.flush()
-    if (this.#lost > 0) this.#tellLost()
+    this.#telling.end()
     closeSync(this.#file)
   }
 }

@@ -46,6 +46,6 @@ function write(headers: Headers, { fields, defaults }: FieldsToAdd): void {
 }
 
 /** Whether a field is a list of String items, as those of draft-11, to which more can be added. */
-function isItemList(value: string | null): boolean {
-  return value?.startsWith('"') ?? false
+export function isItemList(value: unknown): boolean {
+  return typeof value === "string" && value.startsWith('"')
 }

@@ -1,17 +1,18 @@
 import { existsSync, readFileSync } from "node:fs"
-import { expect, test } from "vitest"
+import { afterEach, expect, test, vi } from "vitest"
 import { LogFile } from "../../src/cli/log-file.node.js"
-import { ManualClock } from "../../src/types/clock.js"
 import { Scratch } from "./run.js"
+
+afterEach(() => vi.useRealTimers())
 
 const LOST = 'Cannot write --log-file "/dev/full": ENOSPC: no space left on device, write;'
 
 test.skipIf(!existsSync("/dev/full"))(
   "lines that cannot be written are told of at once, every ten seconds, and in the end",
   () => {
-    const clock = new ManualClock(1_700_000_000_000)
+    vi.useFakeTimers()
     const told: string[] = []
-    const log = new LogFile("/dev/full", (line) => told.push(line), clock)
+    const log = new LogFile("/dev/full", (line) => told.push(line))
     const lose = (lines: number) => {
       for (let line = 0; line < lines; line++) log.add({ line })
       log.flush()
@@ -19,12 +20,11 @@ test.skipIf(!existsSync("/dev/full"))(
     lose(1)
     expect(told.splice(0)).toEqual([`${LOST} 1 line is lost.`])
     lose(2)
-    clock.advance(9_999)
+    vi.advanceTimersByTime(9_999)
     lose(3)
     expect(told).toEqual([])
-    clock.advance(1)
     // Told although nothing is lost any more.
-    log.flush()
+    vi.advanceTimersByTime(1)
     expect(told.splice(0)).toEqual([`${LOST} 5 lines are lost.`])
     log.add({ line: 0 })
     log.close()
