@@ -27,6 +27,12 @@ describe("on a data folder", () => {
     })
   })
 
+  test("init tells machines where it wrote", async () => {
+    const config = scratch.file("sluice.toml")
+    const { out } = await sluice("init", "--json", "--config", config)
+    expect(JSON.parse(out)).toEqual({ dataDir: scratch.file("data"), config })
+  })
+
   test("check is 0 when allowed and 3 when denied", async () => {
     await init()
     expect((await sluice("limit", "add", "api", "1/day")).out).toBe("api is 1/day\n")
@@ -81,6 +87,8 @@ describe("on a data folder", () => {
       { key: "a", stats: { totalDenied: 2 } },
     ])
     expect((await sluice("explain", "a", "-l", "api")).out).toContain("would be denied")
+    const { recent } = JSON.parse((await sluice("explain", "a", "-l", "api", "--json")).out)
+    expect(recent).toEqual(JSON.parse((await sluice("limit", "history", "a", "-l", "api", "--json")).out))
     expect((await sluice("limit", "reset", "a", "-l", "api")).out).toBe("a is full again\n")
     expect((await sluice("limit", "block", "a", "1h", "-l", "api")).code).toBe(0)
     expect(JSON.parse((await sluice("check", "a", "-l", "api", "--json")).out).reason).toBe("blocked")

@@ -5,6 +5,7 @@ import { formatCount, formatNumber, formatSpan, formatTime } from "../format.js"
 import { limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
+import { timedJson } from "../timed-json.js"
 
 export const explain: Command = {
   name: "explain",
@@ -26,8 +27,8 @@ export const explain: Command = {
       ...limitChoice(call),
       ...(cost !== undefined && { cost }),
     })
-    write(call, found, () => {
-      const { decision, status, nextAdmissionAtMs, because, recent } = found
+    const { decision, status, nextAdmissionAtMs, because, recent } = found
+    write(call, { ...found, recent: recent.map(timedJson) }, () => {
       const verdict = decision.allowed ? style.green("would be allowed") : style.red("would be denied")
       const when = decision.allowed
         ? "now"

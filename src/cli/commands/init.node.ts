@@ -43,7 +43,7 @@ export const init: Command = {
       rmSync(config)
       throw error
     }
-    write(call, { data_dir: path, config }, () => {
+    write(call, { dataDir: path, config }, () => {
       return `Made ${plainText(path)} and ${plainText(config)}. Next: sluice serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
     })
   },

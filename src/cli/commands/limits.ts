@@ -4,11 +4,11 @@ import { LimitNotFound } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { formatCount, formatNumber, formatSpan, formatTime } from "../format.js"
-import { logJson } from "../log-json.js"
 import { choiceOption, limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
 import { table } from "../table.js"
+import { timedJson } from "../timed-json.js"
 
 const rateOf = ({ policy }: NamedLimit) => {
   return policy.rules.map(({ limit, periodMs }) => `${formatNumber(limit)}/${formatDuration(periodMs)}`).join(" and ")
@@ -180,7 +180,7 @@ export const limitHistory: Command = {
     const count = wholeOption(call, "count", 1, 1_000) ?? 20
     const { limits } = await call.target()
     const entries = await limits.history(call.positionals[0]!, { ...limitChoice(call), count })
-    write(call, entries.map(logJson), () => {
+    write(call, entries.map(timedJson), () => {
       if (entries.length === 0) return "Nothing is known of it.\n"
       return table(
         entries,

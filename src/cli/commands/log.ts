@@ -1,11 +1,11 @@
 import type { Command, LogLine } from "../command.js"
 import { EXIT } from "../exit-code.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
-import { logJson } from "../log-json.js"
 import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { jsonText, write } from "../output.js"
 import { plainText } from "../plain-text.js"
 import { Progress } from "../progress.js"
+import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
 export const logCompact: Command = {
@@ -70,7 +70,7 @@ export const logTail: Command = {
     const target = await call.target()
     const count = wholeOption(call, "count", 0, 10_000) ?? 20
     const say = (line: LogLine) =>
-      call.terminal.out(flagOption(call, "json") ? `${jsonText(logJson(line))}\n` : logLine(line))
+      call.terminal.out(flagOption(call, "json") ? `${jsonText(timedJson(line))}\n` : logLine(line))
     const follows = flagOption(call, "follow")
     if (target.follow !== null) {
       // Without --follow a server's past is told, and then nothing is waited for.
@@ -127,7 +127,7 @@ export const logExport: Command = {
     const progress = new Progress(call.terminal, "exporting records", null)
     if (format === "csv") call.terminal.out(`${CSV_FIELDS.join(",")}\r\n`)
     for await (const line of records()) {
-      const told = logJson(line)
+      const told = timedJson(line)
       call.terminal.out(
         format === "jsonl"
           ? `${jsonText(told)}\n`

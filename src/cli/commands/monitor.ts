@@ -3,6 +3,7 @@ import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
 import { jsonText } from "../output.js"
 import { cutText, plainText } from "../plain-text.js"
+import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
 const BARS = "▁▂▃▄▅▆▇█"
@@ -83,7 +84,7 @@ export const monitor: Command = {
       history.push({ allowed: rate("allowed"), denied: rate("denied") })
       if (history.length > 1_000) history.shift()
       before = totals
-      if (flagOption(call, "json")) terminal.out(`${jsonText({ ...totals, rates: history.at(-1) })}\n`)
+      if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates: history.at(-1) })}\n`)
       else if (terminal.isTty) terminal.out(CLEAR + frame(call, target.name, totals, history))
       else terminal.out(frame(call, target.name, totals, history))
     }

@@ -212,7 +212,7 @@ export const serve: Command = {
           throw listenError(error, host, port)
         })
         if (!flagOption(call, "quiet")) {
-          write(call, { url: listening.url, data_dir: path, sync, token: token !== null }, () => {
+          write(call, { url: listening.url, dataDir: path, sync, token: token !== null }, () => {
             const open = token === null ? "no token: this machine alone" : "with a token"
             return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open}); dashboard: ${listening.url}/dashboard\n`
           })
