@@ -20,6 +20,8 @@ export class LogFile {
   readonly #tell: (line: string) => void
   readonly #telling = new Seldom(() => this.#tellLost())
   #waiting = ""
+  /** Whether the file ends within a line, the rest of which is lost. */
+  #isTorn = false
   #lost = 0
   #failure = ""
   readonly #timer: NodeJS.Timeout
@@ -29,8 +31,11 @@ export class LogFile {
       const file = openSync(this.#path, "a", 0o600)
       closeSync(this.#file)
       this.#file = file
-    } catch {
-      // A folder that is gone must not end the service; lines go on into the file that was open.
+      this.#isTorn = false
+    } catch (error) {
+      // A folder that is gone must not end the service.
+      const { message } = error as Error
+      this.#tell(plainText(`Cannot reopen --log-file ${show(this.#path)}: ${message}; lines go on into the open file.`))
     }
   }
 
@@ -54,15 +59,19 @@ export class LogFile {
 
   flush(): void {
     if (this.#waiting === "") return
-    const bytes = Buffer.from(this.#waiting)
+    // What was torn ends here, and takes no line with it.
+    const bytes = Buffer.from(this.#isTorn ? `\n${this.#waiting}` : this.#waiting)
+    const begin = this.#isTorn ? 1 : 0
     this.#waiting = ""
     let written = 0
     try {
       // A disk takes what it has room for, and refuses the rest when it is asked again.
       while (written < bytes.length) written += writeSync(this.#file, bytes, written)
+      this.#isTorn = false
     } catch (error) {
       // It must not end the service.
-      this.#lost += bytes.subarray(written).filter((byte) => byte === LINE_FEED).length
+      if (written > 0) this.#isTorn = bytes[written - 1] !== LINE_FEED
+      this.#lost += bytes.subarray(Math.max(begin, written)).filter((byte) => byte === LINE_FEED).length
       this.#failure = (error as Error).message
       this.#telling.note()
     }

@@ -26,7 +26,7 @@ export function parseShortRule(at: string, text: string): Map<string, unknown> {
     .trim()
     .split(/\s+/)
   const fields = new Map<string, unknown>()
-  fields.set("limit", parseDigits(fieldPath(at, "limit"), limit))
+  fields.set("limit", parseDigits(fieldPath(at, "limit"), limit, algorithmHint(limit)))
   fields.set("period", takePeriod(fieldPath(at, "period"), words))
   while (words.length > 0) takeOption(at, words, fields)
   return fields
@@ -63,8 +63,14 @@ function setOnce(field: string, name: string, value: unknown, fields: Map<string
   fields.set(name, value)
 }
 
-function parseDigits(field: string, text: string | undefined): number {
-  if (text === undefined || !DIGITS.test(text)) throw new PolicyError(field, text, WHOLE_UNITS)
+/** For whoever names the algorithm first, as many other forms do. */
+function algorithmHint(limit: string): string {
+  const algorithm = limit.split(/\s/, 1)[0]!
+  return ALGORITHM_NAMES.includes(algorithm) ? `; "${algorithm}" stands behind the period` : ""
+}
+
+function parseDigits(field: string, text: string | undefined, hint = ""): number {
+  if (text === undefined || !DIGITS.test(text)) throw new PolicyError(field, text, WHOLE_UNITS + hint)
   // More than 2^53 loses digits here, but is out of range all the same.
   return Number(text)
 }

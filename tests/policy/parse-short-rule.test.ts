@@ -61,6 +61,7 @@ describe("parsePolicy() of a short form", () => {
     ["100", "rule", "100", /"100\/minute"/],
     ["100 per minute", "rule", "100 per minute", /"100\/minute"/],
     ["/minute", "limit", "", /from 1 to 2147483648 in digits/],
+    ["gcra 5/minute", "limit", "gcra 5", /in digits; "gcra" stands behind the period/],
     ["x/minute", "limit", "x", /digits/],
     ["1.5/minute", "limit", "1.5", /digits/],
     ["-1/minute", "limit", "-1", /digits/],
