@@ -1,5 +1,5 @@
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import type { LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
@@ -31,6 +31,22 @@ export const STORE_PATH = required({
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 const FAULTS_MAX = 10
+
+/** Makes a folder, and those that it lies in. Node's own way of that never ends where a file system makes none. */
+function makeFolder(path: string): void {
+  if (isFolder(path)) return
+  if (dirname(path) !== path) makeFolder(dirname(path))
+  try {
+    mkdirSync(path, FOLDER_MODE)
+  } catch (error) {
+    // Another process may have been faster.
+    if (!isFolder(path)) throw error
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
 
 /**
  * The folder of a store, locked for this process: by SQLite's own lock on the file, which the system takes back when
@@ -66,7 +82,7 @@ export class StoreFolder {
   static open(path: string): StoreFolder {
     let release = () => {}
     try {
-      mkdirSync(path, { recursive: true, mode: FOLDER_MODE })
+      makeFolder(path)
       release = claimFolder(path)
       requireLogFile(path)
       const folder = StoreFolder.lock(path, release)

@@ -52,6 +52,14 @@ describe("openLimiter()", () => {
     expect(runUnprivileged(program)).toMatch(/^STORE_LOCKED .*: this process has it open already\.\n$/)
   })
 
+  test.skipIf(process.platform !== "linux")("a folder where a file system makes none is refused", async () => {
+    const refusal = open("/proc/sluice/data")
+    await expect(refusal).rejects.toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining("ENOENT"),
+    })
+  })
+
   test("a second one on the folder is refused at once with StoreLocked, naming it, in this process and in others", async () => {
     const path = temporaryFolder()
     await using limiter = await open(path)
