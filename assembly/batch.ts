@@ -94,10 +94,17 @@ function findCells(table: Table, length: i32): void {
   let sum: u32 = 0
   for (let index = 0; index < length; index++) sum += touchGroup(load<u32>(cells + ((<usize>index) << 2)))
   let strays: usize = 0
+  let hash: u64 = 0
+  let cell: usize = 0
   for (let index = 0; index < length; index++) {
     const at = cells + ((<usize>index) << 2)
     const home = <usize>load<u32>(at)
-    const cell = cellIn(table, home, load<u64>(hashes + ((<usize>index) << 3)))
+    const next = load<u64>(hashes + ((<usize>index) << 3))
+    // Calls for one key tend to come together.
+    if (next != hash) {
+      hash = next
+      cell = cellIn(table, home, hash)
+    }
     store<u32>(at, <u32>cell)
     store<u32>(astray + (strays << 2), index)
     strays += usize(cell == 0) & usize(isPassed(home))

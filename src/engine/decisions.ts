@@ -29,24 +29,14 @@ export function requireRoom(into: Decisions, count: number): void {
   }
 }
 
-/**
- * Copies the columns that `checkMany` of the core wrote at `pointer`, `bytes` in all: into those of `into`, else in one
- * copy, which is seen by columns.
- */
-export function readDecisions(
-  buffer: ArrayBuffer,
-  pointer: number,
-  count: number,
-  bytes: number,
-  into: Decisions | undefined,
-): Decisions {
-  if (into === undefined) return columnsAt(buffer.slice(pointer, pointer + bytes), 0, count)
-  const told = columnsAt(buffer, pointer, count)
+/** Copies the columns of an answer into longer ones. */
+export function copyDecisions(told: Decisions, into: Decisions): Decisions {
   for (const [name] of COLUMNS) into[name].set(told[name])
   return into
 }
 
-function columnsAt(buffer: ArrayBuffer, at: number, count: number): Decisions {
+/** The columns that `checkMany` of the core writes for `count` checks. */
+export function columnsAt(buffer: ArrayBuffer, at: number, count: number): Decisions {
   return {
     allowed: new Uint8Array(buffer, at + count * 20, count),
     remaining: new Uint32Array(buffer, at + count * 16, count),

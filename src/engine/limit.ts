@@ -2,7 +2,7 @@ import { checkWhole, unfit } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import { DumpError } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
-import { askMany } from "./ask-many.js"
+import { BatchStage } from "./batch-stage.js"
 import type { Core } from "./core.js"
 import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
 import { type Decisions, requireRoom } from "./decisions.js"
@@ -37,6 +37,8 @@ export class Limit {
   #firstRule: Rule
   protected pointer: number
   protected issuer: Issuer
+  /** Made by the first batch. */
+  #stage: BatchStage | null = null
   /** How many checks were charged: numbers their receipts. */
   charges = 0
 
@@ -134,7 +136,7 @@ export class Limit {
     this.#requireMany(keys, costs, into)
     const pack = (bytes: Uint8Array, ends: Uint32Array) => packKeys(keys, bytes, ends)
     const keyRoom = packedRoom(keys)
-    return askMany(this.core, this.pointer, { count: keys.length, keyRoom, costs, nowMs, into, pack })
+    return this.#batch().ask(this.pointer, { count: keys.length, keyRoom, costs, nowMs, into, pack })
   }
 
   /**
@@ -158,7 +160,7 @@ export class Limit {
       room.set(bytes)
       roomEnds.set(ends)
     }
-    return askMany(this.core, this.pointer, {
+    return this.#batch().ask(this.pointer, {
       count: ends.length,
       keyRoom: bytes.length + 16,
       costs,
@@ -166,6 +168,11 @@ export class Limit {
       into,
       pack,
     })
+  }
+
+  #batch(): BatchStage {
+    this.#stage ??= new BatchStage(this.core)
+    return this.#stage
   }
 
   #requireMany(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, into: Decisions | undefined): void {

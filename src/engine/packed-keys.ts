@@ -31,19 +31,20 @@ export function packKeys(keys: readonly string[], bytes: Uint8Array, ends: Uint3
   let at = 0
   for (let first = 0; first < keys.length; first += RUN) {
     const last = Math.min(first + RUN, keys.length)
+    const begin = at
     let joined = ""
-    for (let index = first; index < last; index++) joined += keys[index]
-    const { written } = encoder.encodeInto(joined, bytes.subarray(at))
-    if (written === joined.length) {
-      for (let index = first; index < last; index++) {
-        at += keys[index]!.length
-        ends[index] = at
-      }
-    } else {
-      for (let index = first; index < last; index++) {
-        at += packKey(keys[index]!, bytes.subarray(at))
-        ends[index] = at
-      }
+    for (let index = first; index < last; index++) {
+      const key = keys[index]!
+      joined += key
+      at += key.length
+      ends[index] = at
+    }
+    const { written } = encoder.encodeInto(joined, begin === 0 ? bytes : bytes.subarray(begin))
+    if (written === joined.length) continue
+    at = begin
+    for (let index = first; index < last; index++) {
+      at += packKey(keys[index]!, bytes.subarray(at))
+      ends[index] = at
     }
   }
 }
