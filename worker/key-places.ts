@@ -11,6 +11,8 @@ export class KeyPlaces {
   readonly #name: string
   readonly #shards: number | undefined
   readonly #owner: EdgeLimiterOptions["owner"]
+  /** What the limit is called in an object of many keys, where it may not be the only one. */
+  readonly #limit: string | undefined
   readonly #subject: Omit<Subject, "key">
   /** What is the same for all checks, as they send it. */
   readonly terms: Terms
@@ -18,13 +20,17 @@ export class KeyPlaces {
   readonly scope: string
 
   constructor(policy: Policy, { name, tenant, shards, owner, sync, jurisdiction }: EdgeLimiterOptions) {
-    const limitName = name ?? defaultName(policy)
-    this.#name = tenant === undefined ? limitName : `${encodeURIComponent(tenant)}${TENANT_MARK}${limitName}`
+    const ownName = name ?? defaultName(policy)
+    this.#name = tenant === undefined ? ownName : `${encodeURIComponent(tenant)}${TENANT_MARK}${ownName}`
     this.#shards = shards
     this.#owner = owner
+    // An object of many keys has as many limits as policies are in force at a time.
+    const { limitName } = policy
+    if (owner !== undefined) this.#limit = limitName === undefined ? this.#name : `${this.#name}\n${limitName}`
+    else if (shards !== undefined) this.#limit = limitName
     this.#subject = {
       policy: policy.canonical,
-      ...(owner !== undefined && { limit: this.#name }),
+      ...(this.#limit !== undefined && { limit: this.#limit }),
       ...(sync !== undefined && { sync }),
     }
     this.terms = JSON.stringify(this.#subject)
@@ -45,7 +51,7 @@ export class KeyPlaces {
   /** The same for the same key of the same limit in the same objects. */
   cacheName(key: string): string {
     if (this.#shards === undefined && this.#owner === undefined) return `${this.scope}${this.#name}\n${key}`
-    return `${this.scope}${this.objectOf(key)}\n${this.#name}\n${key}`
+    return `${this.scope}${this.objectOf(key)}\n${this.#limit ?? this.#name}\n${key}`
   }
 }
 

@@ -1,6 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { checkHandler } from "../src/http/check-options.js"
-import { perPolicy } from "../src/http/per-policy.js"
+import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
 import { isUnnamed } from "../src/http/rename-policy.js"
@@ -93,7 +93,7 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
 /** The limiters of a namespace. Those of several limits are asked as a group, in one round trip. */
 function sourceOf(make: (policy: Policy) => EdgeLimiter): (policy: Policy) => RequestLimiter {
   const group = new EdgeGroup()
-  return perPolicy((policy) => group.member(policy.canonical, make(policy)))
+  return perPolicy((policy) => group.member(identityOf(policy), make(policy)))
 }
 
 /**

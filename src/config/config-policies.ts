@@ -22,10 +22,10 @@ import { type FoundPolicy, findPolicy, type Whose } from "./policy-for.js"
 export function configPolicies({ limits, tiers, tenants }: Config): Map<string, Policy> {
   const policies = new Map([...limits.values()].map(({ name, policy }) => [name, policy]))
   for (const [name, own] of tiers) {
-    for (const [limit, policy] of own) policies.set(nameOf(limit, { kind: "tier", name }), policy)
+    for (const [limit, policy] of own) policies.set(nameOfLimit(limit, { kind: "tier", name }), policy)
   }
   for (const [name, { limits: own }] of tenants) {
-    for (const [limit, policy] of own) policies.set(nameOf(limit, { kind: "tenant", name }), policy)
+    for (const [limit, policy] of own) policies.set(nameOfLimit(limit, { kind: "tenant", name }), policy)
   }
   return policies
 }
@@ -36,10 +36,10 @@ export function configPolicies({ limits, tiers, tenants }: Config): Map<string, 
  * @throws {LimitNotFound} where there is no such limit; {RangeError} where there is no such tier
  */
 export function limitNameFor(config: Config, limit: string, whose: Whose = {}): string {
-  return nameOf(limit, findPolicy(config, limit, whose).from)
+  return nameOfLimit(limit, findPolicy(config, limit, whose).from)
 }
 
 /** A line feed is in no name of a configuration, so these names are nobody else's. */
-function nameOf(limit: string, from: FoundPolicy["from"]): string {
+export function nameOfLimit(limit: string, from: FoundPolicy["from"]): string {
   return from === null ? limit : `${limit}\n${from.kind}:${from.name}`
 }

@@ -4,15 +4,17 @@ import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import { checkFields, either, FUNCTION, having, type Kinds, OBJECT } from "../policy/check-fields.js"
+import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { tellsDelay } from "../policy/tells-delay.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
+import { nameOfLimit } from "./config-policies.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
-import { limitOf, policyFor, unknownTier } from "./policy-for.js"
+import { type FoundPolicy, findPolicy, limitOf, unknownTier } from "./policy-for.js"
 
 /** What a configuration cannot say, since it is code. */
 export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
@@ -119,6 +121,18 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     return null
   }
 
+  const policies = new Map<string, Policy>()
+  /** A policy of tiers and tenants counts where classes of named limits count it. */
+  function limitPolicy({ policy, from }: FoundPolicy, name: string): Policy {
+    const limitName = nameOfLimit(name, from)
+    let known = policies.get(limitName)
+    if (known === undefined) {
+      known = policyOfLimit(policy, limitName)
+      policies.set(limitName, known)
+    }
+    return known
+  }
+
   function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> {
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
     const key = keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
@@ -127,7 +141,10 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
         tenant === undefined && tier === undefined
           ? policy
           : async (...call) =>
-              policyFor(config, name, { tenant: await tenant?.(...call), tier: await tierOf(...call) }),
+              limitPolicy(
+                findPolicy(config, name, { tenant: await tenant?.(...call), tier: await tierOf(...call) }),
+                name,
+              ),
       key: keyPrefix === "" ? key : async (...call) => `${keyPrefix}${(await key(...call)) ?? UNIDENTIFIED_KEY}`,
       cost,
     }

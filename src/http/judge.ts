@@ -2,6 +2,7 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AccessLists } from "./access.js"
+import { chosenPolicy } from "./chosen-policy.js"
 import { type Ask, type BadCost, type Decided, type DecideOptions, decide, unasked } from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
@@ -53,7 +54,8 @@ export async function judge<Rest extends unknown[]>(
 
     for (const [index, { policy, cost, named }] of limits.entries()) {
       const ask = asks[index]!
-      ask.policy = typeof policy === "function" ? named(parsePolicy(await policy(request, ...rest))) : policy
+      ask.policy =
+        typeof policy === "function" ? chosenPolicy(named(parsePolicy(await policy(request, ...rest)))) : policy
       ask.cost = typeof cost === "number" ? cost : await cost(request, ...rest)
     }
     isComplete = true

@@ -1,4 +1,5 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
+import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
@@ -15,7 +16,9 @@ export type LimitsToAsk = Pick<NamedLimits, "define" | "check" | "checkAll" | "r
  * `rateLimit`. Several limits of one request are decided there in one transaction.
  *
  * A policy is defined there under its name when it is first seen, so one that changes under the same name keeps what was
- * used. A policy without a name is defined under its canonical text.
+ * used. One without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
+ * request under that and its name, as in `"100/minute as api"`: several of a name may be in force at a time. Those of a
+ * configuration's tiers and tenants have the names of `configPolicies`.
  */
 export function namedLimiters(limits: LimitsToAsk): (policy: Policy) => RequestLimiter {
   const group = new DefinedGroup(limits)
@@ -58,7 +61,7 @@ class NamedLimiter implements RequestLimiter {
   readonly #define: () => Promise<void>
 
   constructor(limits: LimitsToAsk, group: DefinedGroup, policy: Policy) {
-    this.limitName = isUnnamed(policy) ? policy.canonical : policy.name
+    this.limitName = policy.limitName ?? (isUnnamed(policy) ? formatPolicy(policy) : policy.name)
     this.#limits = limits
     this.#define = () => group.define(this.limitName, policy)
     this.group = group

@@ -14,11 +14,17 @@ export function perPolicy<L extends RequestLimiter>(
 ): (policy: Policy, ...rest: unknown[]) => L {
   const limiters = new Map<string, L>()
   return (policy) => {
-    const limiter = limiters.get(policy.canonical) ?? make(policy)
+    const identity = identityOf(policy)
+    const limiter = limiters.get(identity) ?? make(policy)
     // A Map iterates in the order of insertion, so the first is always the one unused for longest.
-    limiters.delete(policy.canonical)
-    limiters.set(policy.canonical, limiter)
+    limiters.delete(identity)
+    limiters.set(identity, limiter)
     if (limiters.size > most) limiters.delete(limiters.keys().next().value!)
     return limiter
   }
+}
+
+/** A text that is equal for equal policies of the same limit. */
+export function identityOf({ canonical, limitName }: Policy): string {
+  return limitName === undefined ? canonical : `${canonical}\n${limitName}`
 }

@@ -1,5 +1,5 @@
 import { formatDuration } from "../policy/format-duration.js"
-import { parsePolicy } from "../policy/parse-policy.js"
+import { parsePolicy, policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy, Rule, RuleInput } from "../policy/policy.js"
 
 /** What an only rule is called that nobody named. */
@@ -30,7 +30,10 @@ export function namer(name: string): (policy: Policy) => Policy {
       const own = policy.rules[index]!
       return isDerivedName(own, own.name, own.name === UNNAMED) ? { ...rule, name: nameOf(own.name) } : rule
     })
-    const made = rules.every((rule, index) => rule.name === policy.rules[index]!.name) ? policy : parsePolicy(rules)
+    const isNamed = rules.every((rule, index) => rule.name === policy.rules[index]!.name)
+    const { limitName } = policy
+    let made = isNamed ? policy : parsePolicy(rules)
+    if (!isNamed && limitName !== undefined) made = policyOfLimit(made, limitName)
     renamed.set(policy, made)
     return made
   }

@@ -129,6 +129,13 @@ function parseCopy(fields: ReadonlyMap<string, unknown>): Policy {
   return policy
 }
 
+/** The same policy for a limit of this name. */
+export function policyOfLimit(policy: Policy, limitName: string): Policy {
+  const copy = Object.freeze({ ...policy, limitName })
+  madePolicies.add(copy)
+  return copy
+}
+
 function splitShortForm(text: string): string[] {
   refuseLongText(text)
   return text.split(/[;,]/).map((rule) => rule.trim())

@@ -54,4 +54,9 @@ export interface Policy {
   readonly blockMs: number
   /** A text that is equal for equal policies and that `parsePolicy` reads back to an equal policy. */
   readonly canonical: string
+  /**
+   * Where a function chose the policy, and others of the same name are in force at the same time: the limit whose counts
+   * are meant, in whatever holds several. It is in no text of the policy.
+   */
+  readonly limitName?: string
 }

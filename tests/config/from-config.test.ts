@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest"
-import { fromConfig, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
-import { rateLimit } from "../../src/http/index.js"
+import {
+  configPolicies,
+  fromConfig,
+  limitNameFor,
+  parseConfig,
+  policyFor,
+  rateLimitOptions,
+} from "../../src/config/index.js"
+import { namedLimiters, rateLimit } from "../../src/http/index.js"
 import { type Decision, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { readSettings } from "../../worker/settings.js"
 
 const TEXT = `
@@ -111,6 +119,29 @@ describe("rateLimitOptions()", () => {
     expect(answers[0]?.headers.get("X-RateLimit-Reset")).toBe("12")
     expect(answers[0]?.headers.has("RateLimit")).toBe(false)
     expect(keys).toEqual(["p:header:x-user=free", "p:header:x-user=acme", "p:header:x-user=big"])
+  })
+
+  test("has tiers and tenants counted apart in named limits, under the names that fromConfig counts them", async () => {
+    const config = parseConfig(TEXT.replace("cost = 2", ""))
+    const clock = new ManualClock(0)
+    const limits = new MemoryLimits({ limits: configPolicies(config), clock })
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(config, "api", { tenant }),
+      limiter: namedLimiters(limits),
+    })
+    const statuses: number[] = []
+    for (let asked = 0; asked < 11; asked++) {
+      for (const user of ["acme", "free", "big"]) statuses.push((await handler(request(user))).status)
+    }
+    expect(statuses.filter((status) => status === 429)).toHaveLength(1)
+    expect(new Set(limits.limits().map(({ name }) => name))).toEqual(new Set(configPolicies(config).keys()))
+    const remaining = (whose: object, user: string) => {
+      const limit = limitNameFor(config, "api", whose)
+      return limits.peek(`p:header:x-user=${user}`, { limit }).remaining
+    }
+    expect([remaining({}, "free"), remaining({ tenant: "acme" }, "acme"), remaining({ tenant: "big" }, "big")]).toEqual(
+      [0, 89, 989],
+    )
   })
 
   test("gives rateLimit what the mode and the styles use, and nothing else", () => {

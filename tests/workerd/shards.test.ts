@@ -1,9 +1,14 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test"
+import {
+  createExecutionContext,
+  evictDurableObject,
+  runDurableObjectAlarm,
+  waitOnExecutionContext,
+} from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
 import { shardObjectName, shardOf } from "../../worker/object-name.js"
-import { EdgeLimiter } from "../../worker/sluice-worker.js"
+import { EdgeLimiter, type EdgeLimiterOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { freshName, rowsOf, START_MS } from "./objects.js"
 
@@ -62,6 +67,30 @@ describe("EdgeLimiter with shards", () => {
     const after = await objects()[0]!.report()
     expect(after.admitted - before.admitted).toBe(600)
     expect(after.rowsWritten - before.rowsWritten).toBeLessThan(120)
+  })
+
+  test.each<[string, EdgeLimiterOptions]>([
+    ["shards", { shards: 1 }],
+    ["owner", { owner: "all" }],
+  ])("keeps policies of one name apart that rateLimit chooses by the request, with %s", async (_, options) => {
+    const limited = rateLimit<typeof env>(() => new Response("ok"), {
+      ...options,
+      name: freshName(),
+      policy: (request) => (request.headers.has("pro") ? "10/day as api" : "2/day as api"),
+      key: (request) => request.headers.get("user"),
+    })
+    const context = createExecutionContext()
+    const isAdmitted = async (headers: Record<string, string>) => {
+      const response = await limited(new Request("http://localhost/", { headers }), env, context)
+      return Number(response.status === 200)
+    }
+    const admitted = { ann: 0, eve: 0 }
+    for (let asked = 0; asked < 12; asked++) {
+      admitted.ann += await isAdmitted({ user: "ann", pro: "yes" })
+      admitted.eve += await isAdmitted({ user: "eve" })
+    }
+    expect(admitted).toEqual({ ann: 10, eve: 2 })
+    await waitOnExecutionContext(context)
   })
 
   test("has every verb, each about its own key", async () => {
