@@ -19,6 +19,7 @@ const root = join(import.meta.dirname, "..")
 const dist = join(root, "dist")
 const wasm = join(dist, "core.wasm")
 const stamp = join(dist, "core.wasm.sha256")
+const vendor = join(dist, "vendor")
 const compiler = join(root, "node_modules", "assemblyscript", "package.json")
 const projects = ["src", "src/tsconfig.node.json", "src/tsconfig.workerd.json", "src/adapters", "worker"]
 
@@ -53,20 +54,27 @@ function wasmDigest() {
 }
 
 function buildWasm() {
-  if (existsSync(wasm) && existsSync(stamp) && readFileSync(stamp, "utf8") === wasmDigest()) return true
-  rmSync(stamp, { force: true })
-  // Renamed when it is whole, so that whoever runs beside this never sees a half of it, or none.
-  if (!run("asc", ["--target", "release", "--outFile", join("dist", "core.next.wasm")])) return false
-  renameSync(join(dist, "core.next.wasm"), wasm)
-  writeFileSync(stamp, wasmDigest())
+  if (!existsSync(wasm) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== wasmDigest()) {
+    rmSync(stamp, { force: true })
+    // Renamed when it is whole, so that whoever runs beside this never sees a half of it, or none.
+    if (!run("asc", ["--target", "release", "--outFile", join("dist", "core.next.wasm")])) return false
+    renameSync(join(dist, "core.next.wasm"), wasm)
+    writeFileSync(stamp, wasmDigest())
+  }
+  writeCoreText()
   return true
+}
+
+/** The core's bytes as a module, for runtimes whose bundlers take code alone. */
+function writeCoreText() {
+  const text = readFileSync(wasm).toString("base64")
+  writeIfChanged(join(vendor, "core-text.js"), `export default ${JSON.stringify(text)}\n`)
+  writeIfChanged(join(vendor, "core-text.d.ts"), "declare const text: string\nexport default text\n")
 }
 
 /** Bundles the TOML parser, its licence on top, so that the package needs no other. */
 function buildVendor() {
   const license = readFileSync(join(root, "node_modules", "smol-toml", "LICENSE"), "utf8").trim()
-  const folder = join(dist, "vendor")
-  mkdirSync(folder, { recursive: true })
   const { outputFiles } = buildSync({
     entryPoints: [join(root, "scripts", "vendor", "toml.mjs")],
     banner: { js: `/*! smol-toml\n${license}\n*/` },
@@ -76,16 +84,15 @@ function buildVendor() {
     target: "es2022",
     write: false,
   })
-  writeIfChanged(join(folder, "toml.js"), outputFiles[0].text)
-  writeIfChanged(join(folder, "toml.d.ts"), readFileSync(join(root, "scripts", "vendor", "toml.d.ts"), "utf8"))
+  writeIfChanged(join(vendor, "toml.js"), outputFiles[0].text)
+  writeIfChanged(join(vendor, "toml.d.ts"), readFileSync(join(root, "scripts", "vendor", "toml.d.ts"), "utf8"))
 }
 
 /** The package's version as a module: a Worker has no files to read it from. */
 function buildVersion() {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
-  const folder = join(dist, "vendor")
-  writeIfChanged(join(folder, "version.js"), `export const version = ${JSON.stringify(version)}\n`)
-  writeIfChanged(join(folder, "version.d.ts"), "export declare const version: string\n")
+  writeIfChanged(join(vendor, "version.js"), `export const version = ${JSON.stringify(version)}\n`)
+  writeIfChanged(join(vendor, "version.d.ts"), "export declare const version: string\n")
 }
 
 /** Renamed when it is whole, and left alone where it is the same, for those who read it meanwhile. */
@@ -155,8 +162,8 @@ function buildPages() {
 }
 
 if (options.clean) rmSync(dist, { recursive: true, force: true })
+mkdirSync(vendor, { recursive: true })
 const wasmBuilt = buildWasm()
-mkdirSync(dist, { recursive: true })
 buildPages()
 buildVendor()
 buildVersion()

@@ -19,7 +19,8 @@ const ENTRIES = [
   },
   { name: "sluice/algorithms", code: 'export * from "sluice/algorithms"', conditions: ["workerd"], maxBytes: 24 * KIB },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.5 * KIB },
-  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 48.75 * KIB },
+  // With the core's text, which is 4 KiB more than the core.
+  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 52.5 * KIB },
   { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 43.5 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
@@ -77,11 +78,11 @@ async function measure({ name, code, conditions, maxBytes, isOnTop = false }) {
   const [output] = Object.values(metafile.outputs)
   const foreign = Object.keys(output.inputs).filter((file) => file.includes("node_modules"))
   if (foreign.length > 0) throw new Error(`${name} holds code that is not ours: ${foreign.join(", ")}`)
-  // The module that loads the core: dropped from the bundle where nothing that was imported needs it.
-  const withCore = Object.entries(output.inputs).some(([file, { bytesInOutput }]) => {
-    return /engine\/core\.js$/.test(file) && bytesInOutput > 0
-  })
-  return { name, script, core: withCore ? core : 0, total: script + (withCore ? core : 0), maxBytes }
+  const holds = (path) => (output.inputs[path]?.bytesInOutput ?? 0) > 0
+  // The module that loads the core: dropped from the bundle where nothing that was imported needs it. A script that has
+  // the core's text has all of it.
+  const beside = holds("dist/src/engine/core.js") && !holds("dist/vendor/core-text.js") ? core : 0
+  return { name, script, core: beside, total: script + beside, maxBytes }
 }
 
 const sizes = await Promise.all([...ENTRIES, ...ADAPTERS].map(measure))

@@ -1,12 +1,17 @@
-// The core must run anywhere: it may import nothing, and it must stay small.
+// The core must run anywhere: it may import nothing, it must stay small, and the file and the text of it must be one.
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { pathToFileURL } from "node:url"
 
 const BYTES_MAX = 24 * 1024
-const bytes = readFileSync(join(import.meta.dirname, "..", "dist", "core.wasm"))
+const dist = join(import.meta.dirname, "..", "dist")
+const bytes = readFileSync(join(dist, "core.wasm"))
+const { default: text } = await import(pathToFileURL(join(dist, "vendor", "core-text.js")).href)
+const isOne = bytes.equals(Buffer.from(text, "base64"))
 const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes))
 
 console.log(`core.wasm: ${bytes.length} of at most ${BYTES_MAX} bytes, ${imports.length} imports`)
 for (const { module, name, kind } of imports) console.error(`core.wasm imports the ${kind} ${module}.${name}`)
 if (bytes.length > BYTES_MAX) console.error(`core.wasm is ${bytes.length - BYTES_MAX} bytes too large`)
-process.exit(imports.length === 0 && bytes.length <= BYTES_MAX ? 0 : 1)
+if (!isOne) console.error("vendor/core-text.js holds other bytes than core.wasm")
+process.exit(isOne && imports.length === 0 && bytes.length <= BYTES_MAX ? 0 : 1)

@@ -12,7 +12,7 @@ import { UsageError } from "../lib/options.mjs"
  * is built
  */
 export function copyBuild(dist, folder) {
-  const parts = ["src", "core.wasm"]
+  const parts = ["src", "vendor", "core.wasm"]
   if (!parts.every((part) => existsSync(join(dist, part)))) return null
   const own = join(folder, "sluice")
   mkdirSync(join(own, "dist"), { recursive: true })
