@@ -120,7 +120,7 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
     for (const [name, policy] of policies) {
       requireKnown(`a name in ${path}`, name, limits.keys(), "limit")
       const parsed = policyOf(`${path}.${name}`, policy, name)
-      requireAffordable(path, limits.get(name)!.cost, parsed)
+      requireAffordable(name, limits.get(name)!.cost, parsed, `${path}.${name}`)
       read.set(name, parsed)
     }
     return read
@@ -191,8 +191,9 @@ function readLimit(
   if (policy === undefined && ruleFields.length === 0) {
     throw new ConfigError(`${path}.policy`, policy, 'a policy such as "100/minute", or the fields of a rule')
   }
-  const parsed = policyOf(policy === undefined ? path : `${path}.policy`, policy ?? rule, name)
-  requireAffordable(`${path}.cost`, cost, parsed)
+  const pathOfPolicy = policy === undefined ? path : `${path}.policy`
+  const parsed = policyOf(pathOfPolicy, policy ?? rule, name)
+  requireAffordable(name, cost, parsed, pathOfPolicy)
   return { name, policy: parsed, key, cost }
 }
 
@@ -221,10 +222,15 @@ function limitsOfGroup(
   })
 }
 
-/** A cost above the capacity would never be admitted. */
-function requireAffordable(path: string, cost: number, { rules }: Policy): void {
+/**
+ * A cost above the capacity would never be admitted.
+ *
+ * @param limit the limit that has the cost
+ * @param path where the policy is written
+ */
+function requireAffordable(limit: string, cost: number, { rules }: Policy, path: string): void {
   const most = Math.min(...rules.map(({ capacity }) => capacity))
-  if (cost > most) throw new ConfigError(path, cost, `a cost of at most ${most}, which the policy can admit`)
+  if (cost > most) throw new ConfigError(`limits.${limit}.cost`, cost, `at most ${most}, which ${path} can admit`)
 }
 
 /** A delay does nothing where no policy that a limit can have, under any tier or for any tenant, tells one. */

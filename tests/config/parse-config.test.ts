@@ -221,7 +221,7 @@ describe("parseConfig()", () => {
     ["limits.a = { policy = '1/fortnight' }", "limits.a.policy.period", "minute"],
     ["limits.a = { policy = '1/m', burst = 2 }", "limits.a.burst", "none beside policy"],
     ["limits.a = { policy = '1/m', key = 'cooky:a' }", "limits.a.key", '"cookie:NAME"'],
-    ["limits.a = { policy = '1/m', cost = 2 }", "limits.a.cost", "at most 1"],
+    ["limits.a = { policy = '1/m', cost = 2 }", "limits.a.cost", "at most 1, which limits.a.policy can admit"],
     ["limits.a = { policy = '1/m', paths = [] }", "limits.a.paths", "a list of at least 1"],
     ["limits.a = { policy = '1/m', paths = ['api'] }", "limits.a.paths[0]", "a path such as"],
     ["limits.' a' = { policy = '1/m' }", "a name in limits", "printable ASCII"],
@@ -235,7 +235,17 @@ describe("parseConfig()", () => {
       "a name in tiers.pro.limits",
       'did you mean "api"?',
     ],
-    ["limits.api = { policy = '5/m', cost = 5 }\ntiers.low.limits.api = '2/m'", "tiers.low.limits", "at most 2"],
+    [
+      "limits.api = { policy = '5/m', cost = 5 }\ntiers.low.limits.api = '2/m'",
+      "limits.api.cost",
+      "at most 2, which tiers.low.limits.api can admit",
+    ],
+    [
+      "limits.api = { policy = '5/m', cost = 5 }\ntenants.acme.limits.api = '2/m'",
+      "limits.api.cost",
+      "at most 2, which tenants.acme.limits.api can admit",
+    ],
+    ["limits.a = { limit = 1, period = '1m', cost = 2 }", "limits.a.cost", "at most 1, which limits.a can admit"],
     ["tiers.pro = {}\ntenants.acme.tier = 'prof'", "tenants.acme.tier", 'did you mean "pro"?'],
     [
       "limits.a = { policy = '1/m', penalty = { units = 1 } }",
