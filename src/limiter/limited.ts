@@ -5,8 +5,8 @@ import { RateLimiter } from "./rate-limiter.js"
 import { requireWrapOptions, type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
 
 /**
- * A standard decorator that limits the calls of a method, as `wrap` limits those of a function. The default key is the
- * method's name, so that all objects of the class share the limit.
+ * A standard decorator (in TypeScript, without `experimentalDecorators`) that limits the calls of a method, as `wrap`
+ * limits those of a function. The default key is the method's name, so that all objects of the class share the limit.
  *
  * Given a policy, the method gets a limiter in memory of its own; given a limiter, it shares that. A limiter that
  * answers by promise is for methods that return one.
@@ -44,7 +44,12 @@ export function limited<This, Args extends unknown[], Result>(
 ) => (this: This, ...args: Args) => Result {
   requireWrapOptions("limit", options)
   const limiter = isChecker(limit) ? limit : new RateLimiter(limit)
-  return (method, { kind, name }) => {
+  return (method, context) => {
+    // The decorators that TypeScript had first are called with the method's name where a context is.
+    if (typeof context !== "object") {
+      throw new TypeError(`Cannot limit ${String(context)}: experimentalDecorators is true, allowed is false.`)
+    }
+    const { kind, name } = context
     if (kind !== "method") throw new TypeError(`Cannot limit ${String(name)}: it is a ${kind}, allowed is a method.`)
     // Where the limiter answers by promise, so does the method, by its type.
     return wrap(limiter as SyncChecker, method, { key: String(name), ...options })

@@ -11,7 +11,7 @@ export interface SyncChecker extends Checker {
 
 /** What a call of a wrapped function counts as. */
 export interface WrapOptions<This, Args extends unknown[]> {
-  /** What calls count against: one key for all, or each call's own. Default the function's name. */
+  /** What calls count against: one key for all, or each call's own, which is no promise. Default the function's name. */
   readonly key?: string | ((this: This, ...args: Args) => string)
   /** Units that a call costs; default 1. */
   readonly cost?: number | ((this: This, ...args: Args) => number)
@@ -26,7 +26,8 @@ export function requireWrapOptions<This, Args extends unknown[]>(act: string, op
 
 /**
  * A function that asks a limiter before each call, and throws `RateLimitExceeded` in place of the call where that is
- * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise.
+ * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise. It has
+ * the function's name and length.
  *
  * The charge stands whatever becomes of the call.
  *
@@ -60,7 +61,7 @@ export function wrap<This, Args extends unknown[], Result>(
   checkKind("wrap", "fn", fn, FUNCTION)
   requireWrapOptions("wrap", wrapOptions)
   const { key = fn.name || "anonymous", cost = 1 } = wrapOptions
-  return function limited(...args) {
+  function limited(this: This, ...args: Args): Awaitable<Result> {
     const options = { cost: typeof cost === "number" ? cost : cost.apply(this, args) }
     const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)
     if ("then" in answer) {
@@ -72,6 +73,8 @@ export function wrap<This, Args extends unknown[], Result>(
     requireAdmission(answer)
     return fn.apply(this, args)
   }
+  // Without a name of their own, functions that are wrapped again would all share one key.
+  return Object.defineProperties(limited, { name: { value: fn.name }, length: { value: fn.length } })
 }
 
 function requireAdmission(decision: Decision): void {

@@ -50,6 +50,25 @@ describe("wrap()", () => {
     expect(() => greet("ada")).toThrow(RateLimitExceeded)
   })
 
+  test("keeps the function's name and length, so that what is wrapped again counts apart", () => {
+    const [inner, outer] = [new RateLimiter("9/minute"), new RateLimiter("1/minute")]
+    const foo = outer.wrap(
+      inner.wrap(function foo(name: string) {
+        return name
+      }),
+    )
+    const bar = outer.wrap(inner.wrap(function bar() {}))
+    expect([foo.name, foo.length, bar.name, bar.length]).toEqual(["foo", 1, "bar", 0])
+    foo("ada")
+    bar()
+    expect([outer.peek("foo").allowed, outer.peek("bar").allowed]).toEqual([false, false])
+  })
+
+  test("says so where a call's key is a promise", () => {
+    const greet = wrap(new RateLimiter("1/minute"), () => "hello", { key: (async () => "ada") as never })
+    expect(greet).toThrow("Cannot use key a promise: a key is a string.")
+  })
+
   test("charges what the call costs, and keeps `this`", () => {
     const limiter = new RateLimiter("10/minute")
     const store = {
@@ -109,6 +128,7 @@ describe("limited()", () => {
 
   test("limits a method by a policy of its own, under the method's name", () => {
     const send = limited<unknown, [string], string>("1/minute")((to) => `sent to ${to}`, context)
+    expect(send.length).toBe(1)
     expect(send.call(null, "ada")).toBe("sent to ada")
     expect(() => send.call(null, "bob")).toThrow('key "send": policy "default" admits cost 1 in')
   })
@@ -119,6 +139,13 @@ describe("limited()", () => {
     const send = limited<unknown, [string], string>(limiter, options)((to) => to, context)
     send.call(null, "ada")
     expect(limiter.peek("ada").remaining).toBe(6)
+  })
+
+  test("says so where TypeScript compiles decorators of the older kind", () => {
+    const decorate = limited<unknown, [string], string>("1/minute") as (...args: unknown[]) => unknown
+    expect(() => decorate({ send() {} }, "send", { value() {} })).toThrow(
+      new TypeError("Cannot limit send: experimentalDecorators is true, allowed is false."),
+    )
   })
 
   test("is for methods alone", () => {
