@@ -195,7 +195,11 @@ describe("every class for one limit", () => {
     const [one, two] = [make(), make()]
     one.allow(4)
     expect([one.available, two.available]).toEqual([0, 4])
-    expect(() => two.check(5)).toThrow(CostError)
+    for (const ask of [() => two.check(5), () => two.allow(5), () => two.peek(5), () => two.retryAfterMs(5)]) {
+      expect(ask).toThrow(CostError)
+      expect(ask).toThrow("Cannot check: cost 5 exceeds the capacity 4.")
+    }
+    expect(() => two.check(0.5)).toThrow("Cannot check: cost is 0.5, allowed is a whole number 0 to 2147483648.")
     for (const cost of [-1, 0.5, Number.NaN, "1" as never]) expect(() => two.check(cost)).toThrow(RangeError)
     expect(two.available).toBe(4)
   })

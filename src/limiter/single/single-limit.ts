@@ -1,11 +1,12 @@
 import { Core } from "../../engine/core.js"
+import { UNITS_MAX } from "../../engine/core-exports.js"
 import { Limit } from "../../engine/limit.js"
 import type { LimitDecision } from "../../engine/limit-decision.js"
-import { requireCost } from "../../engine/require-cost.js"
-import { CLOCK, checkKind, checkNames } from "../../policy/check-fields.js"
+import { CLOCK, checkKind, checkNames, checkWhole } from "../../policy/check-fields.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
 import { type Clock, systemClock } from "../../types/clock.js"
+import { CostError } from "../../types/errors.js"
 import type { KeyStats } from "../../types/limiter.js"
 import { requireUnits } from "../check-options.js"
 import { checkedClock } from "../checked-clock.js"
@@ -61,23 +62,34 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
   }
 
   /**
-   * Asks and charges.
+   * Asks and charges. The decision is that of any limiter: its `key` is always the same, and there is no verb here for its
+   * `receipt`, since `refund` takes units.
    *
    * @param cost whole units, 0 … 2^31; default 1. 0 asks only
    * @throws {CostError} where the cost exceeds the capacity; {RangeError}; then nothing has changed
    */
   check(cost = 1): LimitDecision {
-    return this.#limit.check(KEY, requireCost(KEY, cost), this.#clock.now())
+    return this.#limit.check(KEY, this.#requireCost(cost), this.#clock.now())
+  }
+
+  /** No message may tell of the key that nobody chose. */
+  #requireCost(cost: number): number {
+    checkWhole("check", "cost", cost, 0, UNITS_MAX)
+    const { capacity } = this.rule
+    if (cost <= capacity) return cost
+    const error = new CostError(KEY, cost, capacity)
+    error.message = `Cannot check: cost ${cost} exceeds the capacity ${capacity}.`
+    throw error
   }
 
   /** `check`, but only whether. */
   allow(cost = 1): boolean {
-    return this.#limit.allow(KEY, requireCost(KEY, cost), this.#clock.now())
+    return this.#limit.allow(KEY, this.#requireCost(cost), this.#clock.now())
   }
 
   /** What `check` would say, charging nothing. */
   peek(cost = 1): LimitDecision {
-    return this.#limit.peek(KEY, requireCost(KEY, cost), this.#clock.now())
+    return this.#limit.peek(KEY, this.#requireCost(cost), this.#clock.now())
   }
 
   /** Gives back units that were charged at a time, at most what cannot have leaked away since. */
