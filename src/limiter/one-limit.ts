@@ -21,7 +21,8 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
 /**
  * One of several named limits by itself, however often it is made: those who wait for it by `acquire` stand in one line.
  *
- * @param name the limit; its checks fail with `LimitNotFound` while there is none
+ * @param name the limit; its checks fail with `LimitNotFound` while there is none, where `of` of a store
+ *   throws that at once
  * @throws {RangeError} where the limits are none, or the name is no text
  * @example
  * ```ts
