@@ -4,6 +4,11 @@ import type { LimitChoice, NamedLimits } from "./named-limits.js"
 import type { Permit, SettlingChecker } from "./permit.js"
 import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
 
+/** Who asks named limits under names, as `fromConfig` makes them. */
+interface LimitsByName extends SettlingChecker {
+  readonly limits: NamedLimits
+}
+
 /** What may be said of a wait for a limiter of one limit. */
 const OF_ACQUIRE = ["cost", "timeout", "signal"]
 
@@ -26,7 +31,11 @@ const lines = new WeakMap<SettlingChecker, WaitingLine>()
  * permit.decision.allowed // true
  * ```
  */
-export function acquire(limiter: NamedLimits, key: string, options?: AcquireOptions & LimitChoice): Promise<Permit>
+export function acquire(
+  limits: NamedLimits | LimitsByName,
+  key: string,
+  options?: AcquireOptions & LimitChoice,
+): Promise<Permit>
 export function acquire(limiter: SettlingChecker, key: string, options?: AcquireOptions): Promise<Permit>
 export function acquire(
   limiter: SettlingChecker,

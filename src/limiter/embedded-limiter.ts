@@ -31,6 +31,7 @@ import { allDecision } from "./decide-all.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 import { explain } from "./explain.js"
 import { keyHistory } from "./key-history.js"
+import { tellWaits } from "./key-waits.js"
 import { keysOf, topOf } from "./ledger-keys.js"
 import { limitFor, limitNamed } from "./limit-for.js"
 import { LimitView } from "./limit-view.js"
@@ -86,6 +87,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const ledger = await this.#store.open()
     ledger.define(name, parsed, this.#clock.now())
     await ledger.commit()
+    tellWaits(this)
     return { name, policy: parsed }
   }
 
@@ -96,6 +98,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     if (limit === undefined) return false
     ledger.remove(limit, this.#clock.now())
     await ledger.commit()
+    tellWaits(this)
     return true
   }
 
@@ -197,7 +200,15 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     if (limit === undefined) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this store.`)
     }
-    if (limit !== null && ledger.settle(limit, receipt, units, this.#clock.now())) await changed(ledger)
+    if (limit !== null && ledger.settle(limit, receipt, units, this.#clock.now())) {
+      await this.#changed(ledger, receipt.key)
+    }
+  }
+
+  /** Resolves when the change that was just made is as durable as it has to be, and tells who waits for the key. */
+  async #changed(ledger: Ledger, key: string): Promise<void> {
+    if (ledger.changeWaits()) await ledger.commit()
+    tellWaits(this, key)
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
@@ -205,7 +216,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireChoice("charge", choice)
     const ledger = await this.#store.open()
     ledger.charge(limitFor(ledger, key, choice), key, requireUnits(units), this.#clock.now())
-    await changed(ledger)
+    if (ledger.changeWaits()) await ledger.commit()
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
@@ -214,7 +225,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const ledger = await this.#store.open()
     const nowMs = this.#clock.now()
     ledger.block(limitFor(ledger, key, choice), key, blockEndMs(duration, nowMs), nowMs)
-    await changed(ledger)
+    await this.#changed(ledger, key)
   }
 
   /** Ends a block. Whether there was one that still lasted. */
@@ -222,7 +233,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireChoice("unblock", choice)
     const ledger = await this.#store.open()
     const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
-    if (had) await changed(ledger)
+    if (had) await this.#changed(ledger, key)
     return had
   }
 
@@ -231,7 +242,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireChoice("reset", choice)
     const ledger = await this.#store.open()
     const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
-    await changed(ledger)
+    await this.#changed(ledger, key)
     return had
   }
 
@@ -330,20 +341,19 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * Commits what is left and lets the folder go. Nothing may be asked afterwards; closing again does nothing.
+   * Commits what is left and lets the folder go. Nothing may be asked afterwards, and who waits in `acquire` hears that;
+   * closing again does nothing.
    *
    * @throws {StoreUnavailable} as `flush`, when the folder is let go
    */
   close(): Promise<void> {
-    return this.#store.close()
+    const closed = this.#store.close()
+    // Who asks now is refused.
+    tellWaits(this)
+    return closed
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
-
-/** Resolves when the change that was just made is as durable as it has to be. */
-async function changed(ledger: Ledger): Promise<void> {
-  if (ledger.changeWaits()) await ledger.commit()
 }

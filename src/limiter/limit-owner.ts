@@ -1,4 +1,5 @@
 import type { Checker } from "../types/limiter.js"
+import { noteCounter } from "./key-waits.js"
 import type { SettlingChecker } from "./permit.js"
 
 /** Who counts for a limiter that is one of several limits: those limits, under its name. */
@@ -13,6 +14,7 @@ const owners = new WeakMap<Checker, LimitOwner>()
 /** Notes that a limiter is one of several limits. */
 export function noteOwner(limiter: Checker, owner: LimitOwner): void {
   owners.set(limiter, owner)
+  noteCounter(limiter, owner.limits)
 }
 
 /** The limits of which a limiter is one; `undefined` where it counts by itself. */

@@ -28,6 +28,7 @@ import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import { explain } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
+import { tellWaits } from "./key-waits.js"
 import { limitFor, limitNamed } from "./limit-for.js"
 import { type LimitEntry, LimitSet } from "./limit-set.js"
 import { MEMORY_LIMITS_KINDS, type MemoryLimitsOptions, MOST_HISTORY } from "./memory-limits-options.js"
@@ -95,12 +96,15 @@ export class MemoryLimits implements NamedLimits {
     requireKey(name)
     const parsed = parsePolicy(policy)
     this.#limits.define(name, parsed, this.#clock.now())
+    tellWaits(this)
     return { name, policy: parsed }
   }
 
   /** Forgets a limit and all its keys' counts. Whether there was one. */
   remove(name: string): boolean {
-    return this.#limits.remove(name)
+    const wasThere = this.#limits.remove(name)
+    tellWaits(this)
+    return wasThere
   }
 
   /** The limits, in the order of their names. */
@@ -212,6 +216,7 @@ export class MemoryLimits implements NamedLimits {
     }
     if (entry === null || !settleOnce(entry.limit, entry.settled, receipt, units, nowMs) || event === null) return
     this.#note(entry, receipt.key, event, Math.abs(units), nowMs)
+    tellWaits(this, receipt.key)
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
@@ -229,6 +234,8 @@ export class MemoryLimits implements NamedLimits {
     const nowMs = this.#clock.now()
     entry.limit.block(key, blockEndMs(duration, nowMs), nowMs)
     this.#note(entry, key, "block", 0, nowMs)
+    // An earlier block may have lasted longer.
+    tellWaits(this, key)
   }
 
   /** Ends a block. Whether there was one that still lasted. */
@@ -237,6 +244,7 @@ export class MemoryLimits implements NamedLimits {
     const nowMs = this.#clock.now()
     const wasBlocked = entry.limit.unblock(key, nowMs)
     if (wasBlocked) this.#note(entry, key, "unblock", 0, nowMs)
+    tellWaits(this, key)
     return wasBlocked
   }
 
@@ -246,6 +254,7 @@ export class MemoryLimits implements NamedLimits {
     const nowMs = this.#clock.now()
     const hadState = entry.limit.reset(key, nowMs)
     if (hadState) this.#note(entry, key, "reset", 0, nowMs)
+    tellWaits(this, key)
     return hadState
   }
 

@@ -3,10 +3,15 @@ import { checkWhole } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable, Checker } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { tellWaits } from "./key-waits.js"
+import type { LimitChoice } from "./named-limits.js"
+import { receiptsOf } from "./receipts.js"
 
 /** A limiter whose checks can be settled for more than they were charged, as every one of sluice can. */
 export interface SettlingChecker extends Checker {
   settle?(receipt: Receipt, actualCost: number): Awaitable<void>
+  /** Takes units whatever is left: what was used of an admission that was asked for at cost 0. */
+  charge?(key: string, units: number, choice?: LimitChoice): Awaitable<void>
 }
 
 /**
@@ -33,13 +38,21 @@ export interface SettlingChecker extends Checker {
 export class Permit implements Disposable, AsyncDisposable {
   declare readonly decision: Decision
   readonly #limiter: SettlingChecker
+  readonly #receipts: readonly Receipt[]
+  readonly #charge: (units: number) => Awaitable<void> | undefined
   #used: number | null = null
-  #isOpen: boolean
+  #isOpen = true
 
-  constructor(limiter: SettlingChecker, decision: Decision) {
+  /** @param charge takes units of what was admitted, which is free so far; default the limiter's `charge` of its key */
+  constructor(
+    limiter: SettlingChecker,
+    decision: Decision,
+    charge = (units: number) => limiter.charge?.(decision.key, units),
+  ) {
     this.#limiter = limiter
+    this.#receipts = receiptsOf(decision)
+    this.#charge = charge
     this.decision = decision
-    this.#isOpen = decision.receipt !== undefined
   }
 
   get key(): string {
@@ -68,32 +81,51 @@ export class Permit implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Ends the permit: tells what it cost in the end. Afterwards nothing more is settled.
+   * Ends the permit: tells what it cost in the end, each limit of a group. Afterwards nothing more is settled. One of cost
+   * 0 is charged now; one that cost something and of which nothing was counted, as that of a key on a list, stays so.
    *
-   * @param actualCost whole units; default what was noted by `use`, or the charge where nothing was
+   * @param actualCost whole units, 0 … 2^31; default what was noted by `use`, or the charge where nothing was
    * @throws {TypeError} where it cost more than was charged and the limiter cannot settle that
    */
-  settle(actualCost: number = this.#used ?? this.cost): Awaitable<void> {
+  settle(actualCost: number | undefined = this.#used ?? undefined): Awaitable<void> {
     if (!this.#isOpen) return
-    const receipt = this.decision.receipt!
+    if (actualCost !== undefined) checkWhole("settle", "cost", actualCost, 0, 2 ** 31)
     const limiter = this.#limiter
-    const unused = receipt.cost - actualCost
-    if (!limiter.settle && unused < 0) {
-      throw new TypeError(
-        `Cannot settle at cost ${actualCost}: this limiter refunds only, allowed is up to ${receipt.cost}.`,
-      )
-    }
-    const settled = limiter.settle ? limiter.settle(receipt, actualCost) : limiter.refund(receipt, unused)
-    this.#isOpen = false
-    return settled
+    if (this.#receipts.length === 0) return this.#chargeFree(actualCost ?? 0)
+    const least = Math.min(...this.#receipts.map(({ cost }) => cost))
+    if (!limiter.settle && actualCost !== undefined && actualCost > least) throw refundsOnly(actualCost, least)
+    return this.#end((receipt) => {
+      const actual = actualCost ?? receipt.cost
+      return limiter.settle ? limiter.settle(receipt, actual) : limiter.refund(receipt, receipt.cost - actual)
+    })
   }
 
-  /** Ends the permit and gives units of the charge back, all of them if not told otherwise. */
-  refund(units: number = this.cost): Awaitable<void> {
-    if (!this.#isOpen) return
-    const refunded = this.#limiter.refund(this.decision.receipt!, units)
+  /** Charges what was admitted at cost 0 and used all the same. */
+  #chargeFree(units: number): Awaitable<void> {
+    const isFree = this.cost === 0 && units > 0
+    if (isFree && !this.#limiter.charge) throw refundsOnly(units, 0)
+    const charged = isFree ? this.#charge(units) : undefined
     this.#isOpen = false
-    return refunded
+    return charged
+  }
+
+  /** Ends the permit and gives units of the charge back, of each limit of a group; all of them if not told otherwise. */
+  refund(units?: number): Awaitable<void> {
+    if (!this.#isOpen) return
+    const most = Math.min(this.cost, ...this.#receipts.map(({ cost }) => cost))
+    if (units !== undefined) checkWhole("refund", "units", units, 0, most)
+    return this.#end((receipt) => this.#limiter.refund(receipt, units))
+  }
+
+  /** Settles all receipts, and tells who waits for their keys. */
+  #end(settle: (receipt: Receipt) => Awaitable<void>): Awaitable<void> {
+    const settled = this.#receipts.map((receipt) => {
+      const done = settle(receipt)
+      const tell = () => tellWaits(this.#limiter, receipt.key)
+      return done === undefined ? tell() : done.then(tell)
+    })
+    this.#isOpen = false
+    if (settled.some((each) => each !== undefined)) return Promise.all(settled).then(() => {})
   }
 
   /**
@@ -110,4 +142,8 @@ export class Permit implements Disposable, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#used !== null) await this.settle()
   }
+}
+
+function refundsOnly(actualCost: number, most: number): TypeError {
+  return new TypeError(`Cannot settle at cost ${actualCost}: this limiter refunds only, allowed is up to ${most}.`)
 }

@@ -19,8 +19,9 @@ import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
+import { noteCounter, tellWaits } from "./key-waits.js"
 import type { Limiter } from "./limiter.js"
-import type { Permit } from "./permit.js"
+import type { Permit, SettlingChecker } from "./permit.js"
 import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
 import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
@@ -68,18 +69,22 @@ export class RateLimiter implements Limiter {
     this.#maxKeys = maxKeys
     this.#onFull = onFull
     this.#keepsStats = stats
-    this.#line = new WaitingLine(
-      {
-        // Whoever waits was not denied: it does not count as one, and starts no block of the policy.
-        check: (key, asked) => {
-          const seen = this.peek(key, asked)
-          return seen.allowed ? this.check(key, asked) : seen
-        },
-        refund: (receipt, units) => this.refund(receipt, units),
-        settle: (receipt, actualCost) => this.settle(receipt, actualCost),
+    this.#line = new WaitingLine(this.#waitable(), { maxWaiting })
+  }
+
+  /** This limiter for who waits, who was not denied: it does not count as a denial, and starts no block of the policy. */
+  #waitable(): SettlingChecker {
+    const waitable: SettlingChecker = {
+      check: (key, asked) => {
+        const seen = this.peek(key, asked)
+        return seen.allowed ? this.check(key, asked) : seen
       },
-      { maxWaiting },
-    )
+      refund: (receipt, units) => this.refund(receipt, units),
+      settle: (receipt, actualCost) => this.settle(receipt, actualCost),
+      charge: (key, units) => this.charge(key, units),
+    }
+    noteCounter(waitable, this)
+    return waitable
   }
 
   /** Made at the first question: a Worker has no randomness while its modules load. */
@@ -270,7 +275,7 @@ export class RateLimiter implements Limiter {
     if (limit === null || limit.chargeOf(receipt.id) === null) {
       throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
     }
-    settleOnce(limit, this.#settled, receipt, units, nowMs)
+    if (settleOnce(limit, this.#settled, receipt, units, nowMs)) tellWaits(this, receipt.key)
   }
 
   /**
@@ -288,16 +293,22 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
     limit.block(key, blockEndMs(duration, nowMs), nowMs)
+    // An earlier block may have lasted longer.
+    tellWaits(this, key)
   }
 
   /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string): boolean {
-    return (this.#limit ?? this.#start()).unblock(key, this.#clock.now())
+    const wasBlocked = (this.#limit ?? this.#start()).unblock(key, this.#clock.now())
+    tellWaits(this, key)
+    return wasBlocked
   }
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   reset(key: string): boolean {
-    return (this.#limit ?? this.#start()).reset(key, this.#clock.now())
+    const hadState = (this.#limit ?? this.#start()).reset(key, this.#clock.now())
+    tellWaits(this, key)
+    return hadState
   }
 
   /** A key's state without a check. */
@@ -323,6 +334,7 @@ export class RateLimiter implements Limiter {
     if (next.canonical === this.#policy.canonical) return
     this.#limit?.change(next, this.#clock.now())
     this.#policy = next
+    tellWaits(this)
   }
 
   /**
@@ -373,6 +385,7 @@ export class RateLimiter implements Limiter {
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
     this.#settled.closeBefore(head.closedBeforeMs ?? 0)
+    tellWaits(this)
   }
 
   /**

@@ -15,6 +15,7 @@ import { QueueFull, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
 import { CHECKER } from "./check-options.js"
+import { noteWait } from "./key-waits.js"
 import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
 
@@ -71,14 +72,18 @@ interface Queue {
   readonly waiters: Set<Waiter>
   /** Rings when the first may ask again; `null` while it asks. */
   wake: Alarm | null
+  /** Whether quota may have come back while the first asks: a denial may be of before. */
+  hasHeard: boolean
+  /** What ends the hearing of quota that comes back, by the key as it is counted. */
+  readonly hearing: Map<string, () => void>
 }
 
 /**
  * Calls that wait for a limiter to admit them: first come, first served for each key, all on one timer.
  *
  * Only the first of a key asks the limiter, at once and then whenever the wait that it was told is over; so the limiter
- * may be any, and a key costs it one question for each admission and each wait. Calls of `check` beside the line do not
- * stand in it.
+ * may be any, and a key costs it one question for each admission and each wait. Where quota is known to have come back
+ * before its time, the first asks at once. Calls of `check` beside the line do not stand in it.
  */
 export class WaitingLine {
   readonly #limiter: SettlingChecker
@@ -123,6 +128,8 @@ export class WaitingLine {
         choice: limit === undefined ? {} : { limit },
         waiters: new Set<Waiter>(),
         wake: null,
+        hasHeard: false,
+        hearing: new Map<string, () => void>(),
       }
       const isFirst = queue.waiters.size === 0
       if (!isFirst) {
@@ -163,10 +170,12 @@ export class WaitingLine {
       const [first] = queue.waiters
       if (first === undefined) {
         this.#queues.delete(id)
+        for (const end of queue.hearing.values()) end()
         return
       }
       // From now on the answer decides, not the deadline: it may be an admission.
       this.#clearAlarm(first)
+      queue.hasHeard = false
       let answer: Awaitable<Decision>
       try {
         answer = this.#limiter.check(key, { cost: first.cost, ...choice })
@@ -175,6 +184,7 @@ export class WaitingLine {
         continue
       }
       if ("then" in answer) {
+        this.#hearOf(queue, key)
         Promise.resolve(answer).then(
           (decision) => {
             if (this.#hear(queue, first, decision)) this.#ask(queue)
@@ -202,7 +212,9 @@ export class WaitingLine {
       this.#fail(queue, first, new QueueFull(queue.key, this.#maxWaiting))
       return true
     }
-    const wakeAtMs = this.#alarms.now() + Math.max(1, decision.retryAfterMs)
+    // It may be counted under another name than it is asked for: with a prefix, say.
+    this.#hearOf(queue, decision.key)
+    const wakeAtMs = this.#alarms.now() + (queue.hasHeard ? 0 : Math.max(1, decision.retryAfterMs))
     if (first.deadlineMs < wakeAtMs) {
       this.#fail(queue, first, timeoutOf(queue, first))
       return true
@@ -210,18 +222,37 @@ export class WaitingLine {
     for (const waiter of queue.waiters) {
       if (waiter.deadlineMs < wakeAtMs) this.#fail(queue, waiter, timeoutOf(queue, waiter))
     }
-    queue.wake = this.#alarms.set(wakeAtMs, () => {
+    this.#askAt(queue, wakeAtMs)
+    return false
+  }
+
+  #askAt(queue: Queue, atMs: number): void {
+    if (queue.wake !== null) this.#alarms.cancel(queue.wake)
+    queue.wake = this.#alarms.set(atMs, () => {
       queue.wake = null
       this.#ask(queue)
     })
-    return false
+  }
+
+  /** From now on the queue hears of quota of a key that comes back before its time. */
+  #hearOf(queue: Queue, key: string): void {
+    if (queue.hearing.has(key)) return
+    // Not within the call that gives back: who makes it goes on as if nobody waited.
+    const hear = () => {
+      const { wake } = queue
+      const nowMs = this.#alarms.now()
+      if (wake === null) queue.hasHeard = true
+      else if (wake.atMs > nowMs) this.#askAt(queue, nowMs)
+    }
+    queue.hearing.set(key, noteWait(this.#limiter, key, hear))
   }
 
   /** Hands the permit out, or holds it until a leaky bucket's request may leave. */
   #admit(queue: Queue, waiter: Waiter, decision: Decision): void {
     const hand = () => {
       this.#close(waiter)
-      waiter.resolve(new Permit(this.#limiter, decision))
+      const { key, choice } = queue
+      waiter.resolve(new Permit(this.#limiter, decision, (units) => this.#limiter.charge?.(key, units, choice)))
     }
     if (decision.delayMs === 0) {
       hand()
@@ -278,9 +309,9 @@ export class WaitingLine {
   }
 
   /** Where giving back fails, the charge stands: that is stricter than it should be, never looser. */
-  async #giveBack({ receipt }: Decision): Promise<void> {
+  async #giveBack(decision: Decision): Promise<void> {
     try {
-      if (receipt) await this.#limiter.refund(receipt)
+      await new Permit(this.#limiter, decision).refund()
     } catch {
       // As above. Nobody is left to hear of it.
     }

@@ -16,6 +16,8 @@ export const acquireCases: readonly LimiterCase[] = [
       has(await limiter.peek("a", { cost: 0 }), { remaining: 8 }, "the key after the settlement")
       await permit.refund()
       has(await limiter.peek("a", { cost: 0 }), { remaining: 8 }, "the key after a second one")
+      await (await acquire(limiter, "a", { cost: 0 })).settle(3)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 5 }, "the key after a settlement of what was free")
     },
   },
   {
@@ -28,6 +30,18 @@ export const acquireCases: readonly LimiterCase[] = [
       await throws(() => acquire(limiter, "a", { cost: 11 }), { name: "CostError", maximum: 10 })
       has(await acquire(limiter, "a", { timeout: 0 }), { cost: 1 }, "what is left")
       has(await limiter.peek("a", { cost: 0 }), { remaining: 0 }, "the key")
+    },
+  },
+  {
+    name: "acquire(): who waits is admitted as soon as a permit gives back",
+    async run(make) {
+      const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
+      const permit = await acquire(limiter, "a", { cost: 10 })
+      const waiting = [acquire(limiter, "a", { cost: 3 }), acquire(limiter, "a")]
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 0 }, "the key while they wait")
+      await permit.settle(4)
+      await Promise.all(waiting)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 2 }, "the key after their admissions")
     },
   },
   {
