@@ -1,4 +1,5 @@
 import type { HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits.js"
+import type { AnyDecision } from "../limiter/receipts.js"
 import type { DecisionEvent } from "../metrics/event-stream.js"
 import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
@@ -28,7 +29,14 @@ function isoTimeOrNull(ms: number | null): string | null {
   return ms === null ? null : isoTime(ms)
 }
 
-export function decisionJson(decision: Decision, nowMs: number) {
+/** A decision, and where a group of limits decided, each limit's own in `limits`. */
+export function decisionJson(decision: AnyDecision, nowMs: number) {
+  const { limits } = decision
+  if (limits === undefined) return limitDecisionJson(decision, nowMs)
+  return { ...limitDecisionJson(decision, nowMs), limits: limits.map((each) => limitDecisionJson(each, nowMs)) }
+}
+
+function limitDecisionJson(decision: Decision, nowMs: number) {
   const { key, allowed, cost, remaining, algorithm, limit, retryAfterMs, resetAfterMs, delayMs, policy, reason } =
     decision
   const { receipt, rules } = decision

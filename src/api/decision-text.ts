@@ -1,4 +1,4 @@
-import type { Decision } from "../types/decision.js"
+import type { AnyDecision } from "../limiter/receipts.js"
 import { decisionJson } from "./answers.js"
 import { isoTime } from "./iso-time.js"
 
@@ -6,9 +6,9 @@ import { isoTime } from "./iso-time.js"
  * The JSON text of a decision, as `JSON.stringify(decisionJson(…))` gives it but in half the time: it is what a server
  * writes most. Texts that somebody may have chosen are left to `JSON.stringify`; numbers and our own words need no escapes.
  */
-export function decisionText(decision: Decision, nowMs: number): string {
-  const { receipt, rules, allowed, cost, remaining, algorithm, limit } = decision
-  if (rules !== undefined) return JSON.stringify(decisionJson(decision, nowMs))
+export function decisionText(decision: AnyDecision, nowMs: number): string {
+  const { receipt, rules, limits, allowed, cost, remaining, algorithm, limit } = decision
+  if (rules !== undefined || limits !== undefined) return JSON.stringify(decisionJson(decision, nowMs))
   const { retryAfterMs, resetAfterMs, delayMs, reason } = decision
   const key = JSON.stringify(decision.key)
   const policy = JSON.stringify(decision.policy)

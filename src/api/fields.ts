@@ -108,26 +108,33 @@ const ruleState = component(
   }),
 )
 
+const decided = {
+  key: text(),
+  allowed: flag(),
+  cost: count,
+  remaining: count,
+  reset_at: time,
+  algorithm: algorithmName,
+  limit: count,
+  retry_after_ms: count,
+  reset_after_ms: count,
+  delay_ms: count,
+  policy: text(),
+  reason: oneOf(["ok", "limit", "blocked", "cached", "fail-open", "fail-closed", "fail-local"]),
+  receipt: nullable(receipt),
+  rules: optional(arrayOf(ruleState)),
+}
+
+const limitDecision = component(
+  "LimitDecision",
+  object(decided, { description: "What one limit of a group decided, with the receipt of its own charge." }),
+)
+
 export const decision = component(
   "Decision",
   object(
-    {
-      key: text(),
-      allowed: flag(),
-      cost: count,
-      remaining: count,
-      reset_at: time,
-      algorithm: algorithmName,
-      limit: count,
-      retry_after_ms: count,
-      reset_after_ms: count,
-      delay_ms: count,
-      policy: text(),
-      reason: oneOf(["ok", "limit", "blocked", "cached", "fail-open", "fail-closed", "fail-local"]),
-      receipt: nullable(receipt),
-      rules: optional(arrayOf(ruleState)),
-    },
-    { description: "A denial is an answer, not an error." },
+    { ...decided, limits: optional(arrayOf(limitDecision)) },
+    { description: "A denial is an answer, not an error. A group's has no `receipt`: its limits' are in `limits`." },
   ),
 )
 

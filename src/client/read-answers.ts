@@ -1,7 +1,8 @@
 import type { Explanation, HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits.js"
+import type { AnyDecision } from "../limiter/receipts.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Algorithm } from "../types/algorithm.js"
-import type { Decision, Reason, RuleDecision } from "../types/decision.js"
+import type { Reason, RuleDecision } from "../types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
@@ -39,6 +40,8 @@ export interface DecisionJson {
   readonly reason: Reason
   readonly receipt: ReceiptJson | null
   readonly rules?: readonly RuleJson[]
+  /** Each limit's own, where a group of them was asked. */
+  readonly limits?: readonly DecisionJson[]
 }
 
 export interface AllDecisionJson {
@@ -97,8 +100,8 @@ export interface ExplanationJson {
   readonly recent: readonly HistoryJson[]
 }
 
-export function readDecision(json: DecisionJson): Decision {
-  const { receipt, rules } = json
+export function readDecision(json: DecisionJson): AnyDecision {
+  const { receipt, rules, limits } = json
   return {
     allowed: json.allowed,
     key: json.key,
@@ -113,6 +116,7 @@ export function readDecision(json: DecisionJson): Decision {
     reason: json.reason,
     ...(receipt !== null && { receipt: readReceipt(receipt) }),
     ...(rules && { rules: rules.map(readRule) }),
+    ...(limits && { limits: limits.map(readDecision) }),
   }
 }
 

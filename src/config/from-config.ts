@@ -1,5 +1,6 @@
-import { costOf } from "../limiter/check-options.js"
+import { costOf, requireUnits } from "../limiter/check-options.js"
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
+import { noteCounter } from "../limiter/key-waits.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
@@ -8,6 +9,7 @@ import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
 import { accessOf, listedDecision } from "./access.js"
 import type { Config, GroupConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
@@ -38,7 +40,8 @@ export type GroupKeys = Readonly<Record<string, string>>
 const ANALYTICS_NAMES = 10_000
 
 const OPTION_NAMES = ["env", "clock", "maxKeys", "onFull", "stats", "names", "history", "log", "onSample", "random"]
-const CHECK_NAMES = ["cost", "id", "limit", ...WHOSE_NAMES]
+const CHARGE_NAMES = ["limit", ...WHOSE_NAMES]
+const CHECK_NAMES = ["cost", "id", ...CHARGE_NAMES]
 
 /** A configuration in force, in memory. */
 export class ConfiguredLimits {
@@ -65,6 +68,7 @@ export class ConfiguredLimits {
       ...memory,
       limits: configPolicies(config),
     })
+    noteCounter(this, this.limits)
   }
 
   /**
@@ -132,6 +136,36 @@ export class ConfiguredLimits {
     const all = this.limits.checkAll(items)
     if (id !== undefined) this.#told.note({ id, key: subject, cost: asked }, nowMs, all)
     return groupDecision(policies, all.decisions)
+  }
+
+  /** As `MemoryLimits.refund`, of a receipt that `check` gave. */
+  refund(receipt: Receipt, units?: number): void {
+    this.limits.refund(receipt, units)
+  }
+
+  /** As `MemoryLimits.settle`, of a receipt that `check` gave. */
+  settle(receipt: Receipt, actualCost: number): void {
+    this.limits.settle(receipt, actualCost)
+  }
+
+  /**
+   * Takes units whatever is left, of each limit of a group: a penalty, which may put the key into debt. Of a key on the
+   * lists nothing is counted.
+   *
+   * @throws as `check`
+   */
+  charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id"> = {}): void {
+    checkNames("charge", options, CHARGE_NAMES)
+    requireUnits(units)
+    const { limit = DEFAULT_LIMIT, ...whose } = options
+    const group = this.config.groups.get(limit)
+    const of = group ?? limitOf(this.config, limit)
+    if (group === undefined && typeof key !== "string") throw new KeyError(key, "a key is a string")
+    const names = group === undefined ? [limit] : group.limits.map(({ name }) => name)
+    const keys = names.map((name) => keyOf(key, name))
+    if (accessOf(of, keys) !== "limit") return
+    const counted = names.map((name) => this.limitName(name, whose))
+    for (const [index, name] of counted.entries()) this.limits.charge(this.key(keys[index]!), units, { limit: name })
   }
 
   /** `check`, but only whether. */

@@ -1,5 +1,6 @@
 import { costOfChosen, costToExplain, requireItems } from "../limiter/check-options.js"
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
+import { noteCounter } from "../limiter/key-waits.js"
 import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -22,7 +23,7 @@ type Asked = CheckOptions & LimitChoice
 export function limitsByConfig<L extends NamedLimits>(limits: L, config: Config, clock: Clock = systemClock): L {
   if (isPlain(config)) return limits
   const own = verbs(limits, config, clock)
-  return new Proxy(limits, {
+  const configured = new Proxy(limits, {
     get(target, name) {
       if (Object.hasOwn(own, name)) return own[name as keyof typeof own]
       const value: unknown = Reflect.get(target, name, target)
@@ -30,6 +31,8 @@ export function limitsByConfig<L extends NamedLimits>(limits: L, config: Config,
       return typeof value === "function" ? value.bind(target) : value
     },
   })
+  noteCounter(configured, limits)
+  return configured
 }
 
 /** Whether the limits alone decide as the configuration says. */
@@ -114,6 +117,13 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
   }
 
+  /** A group charges all its limits. */
+  async function charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
+    const group = choice?.limit === undefined ? undefined : config.groups.get(choice.limit)
+    if (group === undefined) return limits.charge(key, units, choice)
+    await Promise.all(group.limits.map(({ name }) => limits.charge(key, units, { ...choice, limit: name })))
+  }
+
   async function explain(key: string, options: Omit<Asked, "id"> = {}): Promise<Explanation> {
     costToExplain(key, options)
     const of = await limitFor(key, options.limit)
@@ -126,10 +136,13 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   }
 
   return {
+    /** The verbs here answer by promise, whatever the limits do. */
+    isSynchronous: false,
     check: (key: string, options?: Asked) => ask("check", key, options),
     peek: (key: string, options?: Asked) => ask("peek", key, options),
     allow: async (key: string, options?: Asked) => (await ask("check", key, options)).allowed,
     checkAll,
+    charge,
     explain,
   }
 }

@@ -4,6 +4,7 @@ import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
 import { CHECKER, requireItems } from "./check-options.js"
 import { type AllPart, allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
+import { receiptsOf } from "./receipts.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */
@@ -84,7 +85,9 @@ async function decideInParallel(parts: readonly Part[], exact: readonly AllPart[
     return allDecision(parts.map((part) => decided.get(part)!))
   }
   await Promise.allSettled(
-    [...decided].map(async ([{ limiter }, { receipt }]) => receipt && (await limiter.refund(receipt))),
+    [...decided].flatMap(([{ limiter }, decision]) =>
+      receiptsOf(decision).map(async (receipt) => limiter.refund(receipt)),
+    ),
   )
   if (errors.length > 0) throw errors[0]
   return allDecision(parts.map((part) => withoutReceipt(decided.get(part)!)))

@@ -2,6 +2,7 @@ import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { AllDecision, Checker, CheckOptions } from "../types/limiter.js"
 import type { LimitChoice } from "./named-limits.js"
+import { type AnyDecision, receiptsOf } from "./receipts.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of several checks that are decided together, each by its own limiter. */
@@ -68,12 +69,17 @@ export function allDecision(decisions: readonly Decision[]): AllDecision {
   }
 }
 
-/** An admission whose charge was given back, as data: without its receipt, and with what is there again. */
-export function withoutReceipt(decision: Decision): Decision {
+/** An admission whose charge was given back, as data: without its receipts, and with what is there again. */
+export function withoutReceipt(decision: AnyDecision): AnyDecision {
   // A getter is not copied.
   const { receipt: _receipt, ...rest } = { ...decision }
-  if (decision.receipt === undefined) return rest
-  const { rules, remaining, cost } = rest
+  if (receiptsOf(decision).length === 0) return rest
+  const { rules, remaining, cost, limits } = rest
   const before = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + cost }))
-  return { ...rest, remaining: remaining + cost, ...(before && { rules: before }) }
+  return {
+    ...rest,
+    remaining: remaining + cost,
+    ...(before && { rules: before }),
+    ...(limits && { limits: limits.map(withoutReceipt) }),
+  }
 }

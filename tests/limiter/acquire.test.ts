@@ -1,7 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
-import { acquire, LimitNotFound, type NamedLimits, QueueFull, TimeoutExceeded } from "../../src/index.js"
+import { fromConfig, limitsByConfig } from "../../src/config/index.js"
+import {
+  acquire,
+  LimitNotFound,
+  type NamedLimits,
+  QueueFull,
+  type Receipt,
+  TimeoutExceeded,
+  WaitingLine,
+} from "../../src/index.js"
 import { LimitView } from "../../src/limiter/limit-view.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
@@ -52,6 +61,68 @@ describe.each(Object.keys(LIMITS))("acquire() of %s", (name) => {
     await expect(acquire(limits, "a", { limit: "fax" })).rejects.toBeInstanceOf(LimitNotFound)
     await acquire(limits, "a")
     await expect(acquire(limits, "a", { timeout: "1m" })).rejects.toBeInstanceOf(TimeoutExceeded)
+  })
+})
+
+describe("acquire() of several limits where quota comes back before its time", () => {
+  /** What gives quota of the key "a" under the limit "mail" back, or lets it pass at once. */
+  const GIVES_BACK: Record<string, (limits: MemoryLimits, receipt: Receipt) => void> = {
+    "refund()": (limits, receipt) => limits.refund(receipt),
+    "settle()": (limits, receipt) => limits.settle(receipt, 0),
+    "unblock()": (limits) => limits.unblock("a", { limit: "mail" }),
+    "a shorter block()": (limits) => limits.block("a", 1, { limit: "mail" }),
+    "reset()": (limits) => limits.reset("a", { limit: "mail" }),
+    "define()": (limits) => limits.define("mail", "9/hour"),
+    "remove()": (limits) => limits.remove("mail"),
+  }
+
+  test.each(Object.keys(GIVES_BACK))("asks at once after %s", async (how) => {
+    const limits = new MemoryLimits({ limits: { mail: "2/hour" } })
+    const { receipt } = limits.check("a", { limit: "mail" })
+    if (how.includes("block")) limits.block("a", "1h", { limit: "mail" })
+    else limits.check("a", { limit: "mail" })
+    const waits = [
+      acquire(limits, "a", { limit: "mail" }),
+      new WaitingLine(oneLimit(limits, "mail")).acquire("a", { timeout: "2h" }),
+    ]
+    const seen = waits.map((wait) => wait.then(() => "admitted", String))
+    GIVES_BACK[how]!(limits, receipt!)
+    await vi.advanceTimersByTimeAsync(2)
+    const first = await Promise.race([...seen, Promise.resolve("waits")])
+    expect(first).toMatch(how === "remove()" ? /^LimitNotFound/ : "admitted")
+    await vi.advanceTimersByTimeAsync(7_200_000)
+    await Promise.all(seen)
+  })
+
+  test("asks at once under a configuration too, whose keys have a prefix", async () => {
+    const limits = fromConfig(`
+      key_prefix = "p:"
+      limits.user = { policy = "2/hour" }
+      groups.api = { limits = ["user"] }`)
+    const permit = await acquire(limits, "a", { limit: "api", cost: 2 })
+    const waits = ["api", "user"].map((limit) => acquire(limits, "a", { limit }))
+    await permit.refund()
+    await vi.advanceTimersByTimeAsync(2)
+    await Promise.all(waits)
+    const behind = limitsByConfig(limits.limits, limits.config)
+    const wait = acquire(behind, "p:a", { limit: "api" })
+    await vi.advanceTimersByTimeAsync(2)
+    limits.limits.reset("p:a", { limit: "user" })
+    await vi.advanceTimersByTimeAsync(2)
+    await wait
+  })
+
+  test("gives back what a group of limits charged for a call that was aborted meanwhile", async () => {
+    const limits = fromConfig(`
+      limits.user = { policy = "2/hour" }
+      limits.org = { policy = "9/hour" }
+      groups.api = { limits = ["user", "org"] }`)
+    const aborted = new AbortController()
+    const wait = acquire(limitsByConfig(limits.limits, limits.config), "a", { limit: "api", signal: aborted.signal })
+    aborted.abort()
+    await expect(wait).rejects.toMatchObject({ name: "AbortError" })
+    await vi.advanceTimersByTimeAsync(2)
+    expect(["user", "org"].map((limit) => limits.limits.peek("a", { limit }).remaining)).toEqual([2, 9])
   })
 })
 

@@ -1,4 +1,5 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
+import { fromConfig, limitsByConfig } from "../../src/config/index.js"
 import { type AllDecision, type Checker, checkAll, type Decision, ManualClock, RateLimiter } from "../../src/index.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { LimitView } from "../../src/limiter/limit-view.js"
@@ -86,6 +87,27 @@ describe("checkAll() over several limiters", () => {
     ])
     expect(calls).toEqual(["check", "check", "check", "check", "refund"])
     expect(counts[0].peek("k0").remaining).toBe(4)
+  })
+
+  test("by promise, refunds each limit of a group", async () => {
+    const { limits: under, config } = fromConfig(`
+      limits.user = { policy = "5/minute" }
+      limits.org = { policy = "9/minute" }
+      groups.both = { limits = ["user", "org"] }`)
+    const group = oneLimit(limitsByConfig(under, config), "both")
+    const denies = make("1/minute")
+    denies.check("k")
+    const denied = await checkAll([
+      { limiter: group, key: "a", cost: 2 },
+      { limiter: remote(denies), key: "k" },
+    ])
+    expect(denied.decisions[0]).toMatchObject({
+      allowed: true,
+      remaining: 5,
+      limits: [{ remaining: 5 }, { remaining: 9 }],
+    })
+    expect(JSON.stringify(denied)).not.toContain("receipt")
+    expect(["user", "org"].map((limit) => under.peek("a", { limit }).remaining)).toEqual([5, 9])
   })
 
   test("by promise, gives all back where one fails, and fails with its error", async () => {

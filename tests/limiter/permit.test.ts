@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest"
-import { acquire, ManualClock, Permit, RateLimiter, type SettlingChecker } from "../../src/index.js"
+import { createApi } from "../../src/api/create-api.js"
+import { SluiceClient } from "../../src/client/index.js"
+import { configPolicies, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
+import { acquire, ManualClock, type NamedLimits, Permit, RateLimiter, type SettlingChecker } from "../../src/index.js"
+import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 
 const make = () => new RateLimiter("100/hour", { clock: new ManualClock(0) })
 const left = (limiter: RateLimiter) => limiter.peek("a").remaining
@@ -108,11 +112,119 @@ describe("Permit", () => {
     expect(left(counts)).toBe(20)
   })
 
-  test("without a charge has nothing to give back", () => {
+  test("of cost 0 is charged what was used, once", async () => {
     const limiter = make()
     const permit = new Permit(limiter, limiter.check("a", { cost: 0 }))
     permit.use(5)
     permit.settle()
-    expect(left(limiter)).toBe(100)
+    permit.settle(50)
+    expect(left(limiter)).toBe(95)
+    {
+      using waited = await limiter.acquire("a", { cost: 0 })
+      waited.use(7)
+    }
+    {
+      using _unused = await limiter.acquire("a", { cost: 0 })
+    }
+    expect(left(limiter)).toBe(88)
+    const limits = new MemoryLimits({ limits: { default: "100/hour", mail: "10/hour" }, clock: new ManualClock(0) })
+    ;(await acquire(limits, "a", { cost: 0, limit: "mail" })).settle(3)
+    ;(await acquire(oneLimit(limits, "mail"), "a", { cost: 0 })).settle(3)
+    expect([limits.peek("a").remaining, limits.peek("a", { limit: "mail" }).remaining]).toEqual([100, 4])
   })
+
+  test("of cost 0 tells where it cannot be charged, and has nothing to give back", async () => {
+    const counts = make()
+    const limiter: SettlingChecker = {
+      check: (key, options) => counts.check(key, options),
+      refund: (receipt, units) => counts.refund(receipt, units),
+    }
+    const permit = await acquire(limiter, "a", { cost: 0 })
+    expect(() => permit.settle(1)).toThrow("Cannot settle at cost 1: this limiter refunds only, allowed is up to 0.")
+    expect(() => permit.refund(1)).toThrow(RangeError)
+    permit.settle(0)
+    expect(left(counts)).toBe(100)
+  })
+})
+
+const GROUP = `
+  key_prefix = "p:"
+  limits.user = { policy = "10/day" }
+  limits.org = { policy = "100/day" }
+  groups.api = { limits = ["user", "org"] }
+  groups.one = { limits = ["org"] }
+  allow = { keys = ["p:root", "root"] }`
+
+/** Groups of limits, in memory, as a server asks them, and behind one; with what counts. */
+const GROUPS = {
+  fromConfig() {
+    const limits = fromConfig(GROUP, { clock: new ManualClock(0) })
+    return { limits, under: limits.limits, key: "a" }
+  },
+  limitsByConfig() {
+    const config = parseConfig(GROUP)
+    const under = new MemoryLimits({ limits: configPolicies(config), clock: new ManualClock(0) })
+    return { limits: limitsByConfig(under, config), under, key: "p:a" }
+  },
+  SluiceClient() {
+    const { limits: behind, under, key } = GROUPS.limitsByConfig()
+    const api = createApi({ limits: behind, token: "a-token-for-the-tests" })
+    const limits = new SluiceClient("http://limits.test", {
+      token: "a-token-for-the-tests",
+      fetch: (url, init) => api.fetch(new Request(url, init)),
+    })
+    return { limits, under, key }
+  },
+}
+
+describe.each(Object.keys(GROUPS) as (keyof typeof GROUPS)[])("Permit of a group of %s", (name) => {
+  const open = () => {
+    const { limits, under, key } = GROUPS[name]()
+    return {
+      wait: (cost: number, limit = "api") => acquire(limits as NamedLimits, key, { limit, cost }),
+      left: () => ["user", "org"].map((limit) => under.peek("p:a", { limit }).remaining),
+    }
+  }
+
+  test("settles what was used in each of its limits", async () => {
+    const { wait, left } = open()
+    {
+      await using permit = await wait(4)
+      expect(left()).toEqual([6, 96])
+      permit.use(1)
+    }
+    expect(left()).toEqual([9, 99])
+    const permit = await wait(2)
+    await permit.settle(5)
+    await permit.settle(0)
+    expect(left()).toEqual([4, 94])
+    await (await wait(3, "one")).settle(1)
+    expect(left()).toEqual([4, 93])
+  })
+
+  test("gives back in each of its limits, all or some", async () => {
+    const { wait, left } = open()
+    await (await wait(4)).refund()
+    expect(left()).toEqual([10, 100])
+    const permit = await wait(4)
+    expect(() => permit.refund(5)).toThrow("units is 5")
+    await permit.refund(3)
+    expect(left()).toEqual([9, 99])
+  })
+
+  test("of cost 0 charges each of its limits", async () => {
+    const { wait, left } = open()
+    await (await wait(0)).settle(7)
+    expect(left()).toEqual([3, 93])
+  })
+})
+
+test("a permit of a key on a list counts nothing", async () => {
+  const limits = fromConfig(GROUP)
+  for (const cost of [0, 4]) {
+    using permit = await acquire(limits, "root", { limit: "user", cost })
+    permit.use(2)
+  }
+  expect(limits.limits.peek("p:root", { limit: "user" }).remaining).toBe(10)
+  expect(() => limits.charge("a", 1, { limit: "usr" })).toThrow('did you mean "user"')
 })
