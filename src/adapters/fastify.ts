@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { guardRequests, type Outcome } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
-import { clientSignal, headOf, setFields, webRequest, withItemsBefore } from "./node-message.js"
+import { clientSignal, headOf, setFields, webRequest, whenClosed, withItemsBefore } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 
@@ -65,6 +65,11 @@ export function rateLimit(
 export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks {
   const guard = guardRequests(options)
   const outcomes = new WeakMap<FastifyRequest, Outcome>()
+  function settle(request: FastifyRequest, reply: FastifyReply): void {
+    const outcome = outcomes.get(request)
+    outcomes.delete(request)
+    outcome?.done(reply.raw.headersSent ? headOf(reply.statusCode, reply.getHeaders()) : null)
+  }
   return {
     async onRequest(request, reply) {
       const signal = options.delay ? clientSignal(reply.raw) : undefined
@@ -77,10 +82,14 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
         (name, value) => reply.header(name, value),
       )
       outcomes.set(request, outcome)
+      // Fastify tells of a response that has gone out, and of none whose client has gone before.
+      whenClosed(reply.raw, () => {
+        if (!reply.raw.writableFinished) settle(request, reply)
+      })
       return undefined
     },
     async onResponse(request, reply) {
-      outcomes.get(request)?.done(reply.raw.headersSent ? headOf(reply.statusCode, reply.getHeaders()) : null)
+      settle(request, reply)
     },
   }
 }

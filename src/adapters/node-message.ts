@@ -97,7 +97,15 @@ export function admit(outcome: Outcome, response: ServerResponse): void {
     outcome.done(response.headersSent ? headOf(response.statusCode, response.getHeaders()) : null)
   }
   response.once("finish", settle)
-  response.once("close", settle)
+  whenClosed(response, settle)
+}
+
+/** Calls `then` when nothing more can be sent; at once where the client has gone while the limiter was asked. */
+export function whenClosed(response: ServerResponse, then: () => void): void {
+  const { destroyed, stream } = response as ServerResponse & { readonly stream?: { readonly destroyed: boolean } }
+  // A response of HTTP/2 has a stream, which knows.
+  if (destroyed || stream?.destroyed) then()
+  else response.once("close", then)
 }
 
 /** What is known of a response that Node has sent. Its fields are read by whoever asks: most do not. */

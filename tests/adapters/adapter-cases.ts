@@ -1,9 +1,11 @@
 import { request as nodeRequest } from "node:http"
 import type { AddressInfo, Server } from "node:net"
 import { afterEach, describe, expect, test, vi } from "vitest"
-import type { RateLimitOptions } from "../../src/http/index.js"
+import type { RateLimitOptions, RequestLimiter } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
+import { deferred } from "../http/requests.js"
 
 /** Some frameworks compile with their first answer. */
 const SLOW_MS = 60_000
@@ -26,6 +28,8 @@ export interface AdapterSubject {
    * exception that `answerTo` throws goes to the framework.
    */
   start(options: readonly SuiteOptions[]): Promise<RunningServer>
+  /** Whether the adapter hears of a client that goes before its answer. */
+  readonly hearsOfClients?: true
   /** Methods at which the framework itself fails, before any middleware. */
   readonly failsAt?: readonly string[]
   /** Cases that cannot hold, each with the reason. */
@@ -52,7 +56,7 @@ export async function listening(server: Server): Promise<RunningServer> {
 }
 
 /** Declares the cases that hold for every adapter. */
-export function declareAdapterCases({ name, start, failsAt = [], skips = {} }: AdapterSubject): void {
+export function declareAdapterCases({ name, start, hearsOfClients, failsAt = [], skips = {} }: AdapterSubject): void {
   describe(`rateLimit() of ${name}`, () => {
     let running: RunningServer | undefined
     afterEach(async () => {
@@ -256,6 +260,35 @@ export function declareAdapterCases({ name, start, failsAt = [], skips = {} }: A
         expect([method, path, host, outcome]).toEqual([method, path, host, "refused"])
       }
     })
+
+    if (hearsOfClients) {
+      check("gives back what was charged for a client that has gone while the limiter was asked", async () => {
+        const limiter = new RateLimiter("3/minute", { clock: new ManualClock(0) })
+        const [asked, answer, refunded] = [deferred<void>(), deferred<void>(), deferred<void>()]
+        const slow: RequestLimiter = {
+          async check(key, options) {
+            asked.resolve()
+            await answer.promise
+            return limiter.check(key, options)
+          },
+          refund(receipt) {
+            limiter.refund(receipt)
+            refunded.resolve()
+          },
+        }
+        await serve({ policy: "3/minute", key, skipFailedRequests: true, timeoutMs: SLOW_MS, limiter: () => slow })
+        const request = nodeRequest(running!.url).end()
+        const gone = new Promise((resolve) => request.on("error", resolve))
+        await asked.promise
+        request.destroy(new Error("gone"))
+        await gone
+        // The server hears of it by the same loop, some turns later.
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        answer.resolve()
+        await refunded.promise
+        expect(limiter.status("user:null").remaining).toBe(3)
+      })
+    }
 
     test("skips only cases that there are", () => {
       expect(Object.keys(skips).filter((what) => !used.has(what))).toEqual([])

@@ -8,6 +8,7 @@ import { bodyOf } from "./node-body.js"
 
 declareAdapterCases({
   name: "sluice/express in Express",
+  hearsOfClients: true,
   start(options) {
     const app = express()
     for (const each of options) app.use(rateLimit(each))
@@ -25,6 +26,7 @@ declareAdapterCases({
 
 declareAdapterCases({
   name: "sluice/express in Connect",
+  hearsOfClients: true,
   start(options) {
     const app = connect()
     for (const each of options) app.use(rateLimit(each))

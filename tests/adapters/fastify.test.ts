@@ -5,6 +5,7 @@ import { answerTo, declareAdapterCases } from "./adapter-cases.js"
 
 declareAdapterCases({
   name: "sluice/fastify",
+  hearsOfClients: true,
   async start(options) {
     const app = fastify()
     app.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body))

@@ -7,6 +7,7 @@ import { bodyOf } from "./node-body.js"
 
 declareAdapterCases({
   name: "sluice/node",
+  hearsOfClients: true,
   start(options) {
     const answer: RequestListener = async (message, response) => {
       try {
