@@ -33,7 +33,7 @@ interface Views {
   readonly answers: Decisions
   readonly ends: Uint32Array
   readonly costs: Uint32Array
-  /** And all that follows in the memory. */
+  /** Ends where the room for keys does: what an array tells of itself may change while it is packed. */
   readonly keys: Uint8Array
 }
 
@@ -52,7 +52,7 @@ export class BatchStage {
     const answerBytes = upTo8(exports.manyBytes(count) >>> 0)
     const columnBytes = upTo8(count * 4)
     return this.#core.withScratch(answerBytes + 2 * columnBytes + keyRoom, (block) => {
-      const view = () => this.#viewsAt(block, count, block + answerBytes, columnBytes)
+      const view = () => this.#viewsAt(block, count, block + answerBytes, columnBytes, keyRoom)
       const { ends, costs: column, keys } = view()
       pack(keys, ends)
       if (costs !== undefined) column.set(costs)
@@ -68,19 +68,23 @@ export class BatchStage {
     })
   }
 
-  #viewsAt(block: number, count: number, endsAt: number, columnBytes: number): Views {
+  #viewsAt(block: number, count: number, endsAt: number, columnBytes: number, keyRoom: number): Views {
     const { buffer } = this.#core.exports.memory
     const known = this.#views
-    if (known?.buffer === buffer && known.block === block && known.count === count) return known
-    this.#views = {
-      buffer,
-      block,
-      count,
-      answers: columnsAt(buffer, block, count),
-      ends: new Uint32Array(buffer, endsAt, count),
-      costs: new Uint32Array(buffer, endsAt + columnBytes, count),
-      keys: new Uint8Array(buffer, endsAt + 2 * columnBytes),
-    }
+    const isKnown = known?.buffer === buffer && known.block === block && known.count === count
+    if (isKnown && known.keys.length === keyRoom) return known
+    const keys = new Uint8Array(buffer, endsAt + 2 * columnBytes, keyRoom)
+    this.#views = isKnown
+      ? { ...known, keys }
+      : {
+          buffer,
+          block,
+          count,
+          answers: columnsAt(buffer, block, count),
+          ends: new Uint32Array(buffer, endsAt, count),
+          costs: new Uint32Array(buffer, endsAt + columnBytes, count),
+          keys,
+        }
     return this.#views
   }
 }

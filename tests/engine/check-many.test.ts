@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import { Core } from "../../src/engine/core.js"
 import type { Decisions } from "../../src/engine/decisions.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
@@ -78,6 +79,18 @@ describe("checkMany", () => {
     const into = limit.checkMany(keys, new Uint8Array(keys.length), START_MS)
     expect(limit.checkMany(keys, undefined, START_MS, into).allowed).toEqual(new Uint8Array(keys.length).fill(1))
     expect(limit.checkMany(keys, undefined, START_MS, into).allowed).toEqual(new Uint8Array(keys.length))
+  })
+
+  test("writes no further than there is room where an array tells of other keys the second time", () => {
+    const core = new Core()
+    const [limit, other] = [makeLimit("1/day", {}, core), makeLimit("1/day", {}, core)]
+    other.check("x", 1, START_MS)
+    let asked = 0
+    const keys = ["", "b"]
+    Object.defineProperty(keys, 0, { get: () => (asked++ === 0 ? "a" : "z".repeat(4_000_000)) })
+    expect(() => limit.checkMany(keys, undefined, START_MS)).toThrow(RangeError)
+    expect(other.check("x", 1, START_MS).allowed).toBe(false)
+    expect(limit.check("y", 1, START_MS).allowed).toBe(true)
   })
 
   test("refuses what has no room for the answers, and charges nothing", () => {
