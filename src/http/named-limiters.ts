@@ -2,7 +2,8 @@ import type { NamedLimits } from "../limiter/named-limits.js"
 import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
+import { LimitNotFound } from "../types/errors.js"
+import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { perPolicy } from "./per-policy.js"
 import { isUnnamed } from "./rename-policy.js"
@@ -49,8 +50,25 @@ class DefinedGroup implements Group {
     }
   }
 
+  /** Asks what was defined. A limit that somebody removed meanwhile is defined again, once, and counts anew. */
+  async ask<T>(question: () => Awaitable<T>): Promise<T> {
+    const missed = new Set<string>()
+    for (;;) {
+      try {
+        return await question()
+      } catch (error) {
+        const name = error instanceof LimitNotFound && error.of === "limit" ? error.limit : ""
+        const known = this.#defined.get(name)
+        if (known === undefined || missed.has(name)) throw error
+        missed.add(name)
+        this.#defined.delete(name)
+        await this.define(name, known.policy)
+      }
+    }
+  }
+
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    return this.#limits.checkAll(items)
+    return this.ask(() => this.#limits.checkAll(items))
   }
 }
 
@@ -59,11 +77,13 @@ class NamedLimiter implements RequestLimiter {
   declare readonly group: Group
   readonly #limits: LimitsToAsk
   readonly #define: () => Promise<void>
+  readonly #ask: DefinedGroup["ask"]
 
   constructor(limits: LimitsToAsk, group: DefinedGroup, policy: Policy) {
     this.limitName = policy.limitName ?? (isUnnamed(policy) ? formatPolicy(policy) : policy.name)
     this.#limits = limits
     this.#define = () => group.define(this.limitName, policy)
+    this.#ask = (question) => group.ask(question)
     this.group = group
   }
 
@@ -74,7 +94,7 @@ class NamedLimiter implements RequestLimiter {
 
   async check(key: string, options?: CheckOptions): Promise<Decision> {
     await this.#define()
-    return this.#limits.check(key, { ...options, limit: this.limitName })
+    return this.#ask(() => this.#limits.check(key, { ...options, limit: this.limitName }))
   }
 
   async refund(receipt: Receipt, units?: number): Promise<void> {
@@ -83,6 +103,6 @@ class NamedLimiter implements RequestLimiter {
 
   async charge(key: string, units: number): Promise<void> {
     await this.#define()
-    await this.#limits.charge(key, units, { limit: this.limitName })
+    await this.#ask(() => this.#limits.charge(key, units, { limit: this.limitName }))
   }
 }

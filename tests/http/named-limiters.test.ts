@@ -110,3 +110,20 @@ test("namedLimiters() keep policies of one name apart that a function chooses, e
   expect(admitted).toEqual({ ann: 10, eve: 2 })
   expect(limits.limits().map(({ name }) => name)).toEqual(["10/hour as api", "2/hour as api"])
 })
+
+test.each([
+  ["one limit", { policy: "2/minute as api" }],
+  ["several limits", { limits: [{ policy: "2/minute as api" }, { policy: "9/minute as other" }] }],
+])("namedLimiters() define a limit again that somebody removed: %s", async (_, options) => {
+  const limits = new MemoryLimits({ clock: new ManualClock(0) })
+  const onError = vi.fn()
+  const limited = rateLimit(ok, { ...options, limiter: namedLimiters(limits), onError })
+  const statuses = async () => {
+    const responses = await Promise.all([1, 2, 3].map(() => limited(requestOf())))
+    return responses.map(({ status }) => status).sort()
+  }
+  expect(await statuses()).toEqual([200, 200, 429])
+  limits.remove("api")
+  expect(await statuses()).toEqual([200, 200, 429])
+  expect(onError).not.toHaveBeenCalled()
+})
