@@ -5,11 +5,19 @@ import type { UnreadableRequest } from "./unreadable-request.node.js"
 /** How long a client may go on sending what nobody reads any more, once it was told that the connection is closed. */
 const LINGER_MS = 1_000
 
+/** Above how many bytes of answers that are not sent the next one waits: an answer as long as it likes, and then none. */
+const MOST_UNSENT_BYTES = 65_536
+/** About what the first line and the header fields of an answer are. */
+const ANSWER_HEAD_BYTES = 256
+/** How many requests may wait for their turn before no more of them are read. */
+const MOST_WAITING = 256
+
 export type Asked = NodeRequest | UnreadableRequest
 
 /**
  * A connection: what was asked on it, answered one after the other (RFC 9112, section 9.3.2), since what is asked may
- * change what is asked next; and its end.
+ * change what is asked next, and none while those before are not sent, so that who does not read them is made no more;
+ * and its end.
  *
  * It ends in stages (section 9.6): what was answered is sent, and that nothing follows; what the client still sends is
  * read and dropped until it closes its side too, or the time is up. Closed at once with something unread, the kernel
@@ -22,8 +30,14 @@ export class Connection {
   #isAnswering = false
   #isLast = false
   #isEnding = false
+  /** Whether the next answer waits until those before are sent. */
+  #isHeld = false
+  /** Whether it reads nothing, as too much waits already. */
+  #isPaused = false
   /** How many answers are on their way to the socket: Node hands one on when the one before is sent. */
   #unsent = 0
+  /** How long the answers are that were made since the last time all of them were sent. */
+  #unsentBytes = 0
   #lastWords = ""
   #last: NodeRequest | null = null
   #bytesSeen = -1
@@ -64,6 +78,8 @@ export class Connection {
     }
     if (this.#isAnswering) {
       this.#waiting.push(asked)
+      // Node reads on by itself where it had stopped too, and a read brings many requests: this is said with each.
+      if (this.#waiting.length >= MOST_WAITING) this.#pause()
       return
     }
     this.#isAnswering = true
@@ -72,26 +88,49 @@ export class Connection {
 
   next(): void {
     if (this.#last?.incoming.complete) this.#last = null
+    if (this.#unsentBytes > MOST_UNSENT_BYTES && this.#unsent > 0) {
+      this.#isHeld = true
+      return
+    }
+    if (this.#isPaused && this.#waiting.length <= 1) this.#resume()
     const asked = this.#waiting.shift()
     if (asked === undefined) this.#isAnswering = false
     else void this.#answer(asked, this)
+  }
+
+  #pause(): void {
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  #resume(): void {
+    this.#isPaused = false
+    this.#socket.resume()
   }
 
   /** Answers nothing more than what is being answered. */
   answerNoMore(): void {
     this.#isLast = true
     for (const asked of this.#waiting.splice(0)) if (asked instanceof NodeRequest) asked.incoming.resume()
+    if (this.#isPaused) this.#resume()
   }
 
-  /** Notes that an answer is about to be sent. @returns tells that it was */
-  noteSending(): () => void {
+  /** Notes that an answer is about to be sent, whose body is so long. @returns tells that it was */
+  noteSending(bytes: number): () => void {
+    if (this.#unsent === 0) this.#unsentBytes = 0
+    this.#unsentBytes += bytes + ANSWER_HEAD_BYTES
     this.#unsent++
     return this.#noteSent
   }
 
   readonly #noteSent = () => {
     this.#unsent--
-    if (this.#isEnding && this.#unsent === 0) this.#shut()
+    if (this.#unsent > 0) return
+    if (this.#isEnding) this.#shut()
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    // In a turn of its own: one who reads fast and asks for much shares the server with the others.
+    setImmediate(() => this.next())
   }
 
   /** Ends it once what was answered is sent, and some last words. */
@@ -117,5 +156,17 @@ export class Connection {
     const { bytesRead } = this.#socket
     if (bytesRead === this.#bytesSeen) this.end()
     else this.#bytesSeen = bytesRead
+  }
+
+  /** Gives who reads none of the answers that wait for him a time for it; asked now and then. */
+  limitUnread(unreadMs: number): void {
+    if ((this.#unsent > 0 || this.#isEnding) && !this.#socket.timeout) this.#socket.setTimeout(unreadMs)
+  }
+
+  /** Ends it when its time is up: of being silent, or of reading nothing, and then at once. */
+  timeOut(): void {
+    if (this.#unsent > 0 || this.#isEnding) this.#socket.destroy()
+    // What was unread has been read meanwhile, and something else is being answered.
+    else if (!this.#isAnswering) this.end()
   }
 }

@@ -20,6 +20,8 @@ export interface ListenOptions {
   readonly drainMs?: number
   /** How long a request may take to arrive, ms; default 30 s. Its head: a third of that. */
   readonly arrivalMs?: number
+  /** How long answers wait for a client that reads nothing of them, ms; default 30 s, longer than streams are silent. */
+  readonly unreadMs?: number
 }
 
 export interface Listening {
@@ -34,7 +36,8 @@ export interface Listening {
 
 const MAX_HEADERS = 100
 const ARRIVAL_MS = 30_000
-/** How often Node looks whether the time of a request is up. */
+const UNREAD_MS = 30_000
+/** How often Node looks whether the time of a request is up, and we for answers that nobody reads. */
 const LOOK_MS = 1_000
 const KEEP_ALIVE_MS = 65_000
 /** The most connections that wait to be accepted. */
@@ -55,7 +58,7 @@ export type Fallback = (request: ApiRequest) => ApiAnswer | null
  * @param pages asked first: what it answers needs no token
  */
 export async function listen(api: Api, options: ListenOptions, pages?: Fallback): Promise<Listening> {
-  const { host, port, maxConnections = 4096, drainMs = 10_000, arrivalMs = ARRIVAL_MS } = options
+  const { host, port, maxConnections = 4096, drainMs = 10_000, arrivalMs = ARRIVAL_MS, unreadMs = UNREAD_MS } = options
   const streams = new Set<AbortController>()
   const connections = new Map<Socket, Connection>()
   let isClosing = false
@@ -81,9 +84,9 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
       }
       if (answer.body instanceof ReadableStream) {
         if (isClosing) endStreams()
-        await stream(answer, answer.body, response, connection.noteSending())
+        await stream(answer, answer.body, response, connection.noteSending(0))
       } else {
-        send(answer, answer.body, response, connection.noteSending())
+        send(answer, answer.body, response, connection)
       }
     } catch {
       response.destroy()
@@ -137,7 +140,13 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     else turn.add(new UnreadableRequest(socket, problem))
   })
   // A request that comes just as the time is up finds a connection that is closed, not one that is reset.
-  server.on("timeout", (socket) => connections.get(socket)?.end())
+  server.on("timeout", (socket) => connections.get(socket)?.timeOut())
+  const look = setInterval(
+    () => {
+      for (const connection of connections.values()) connection.limitUnread(unreadMs)
+    },
+    Math.min(unreadMs, LOOK_MS),
+  ).unref()
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.
   server.on("checkContinue", (incoming, response) => {
     if (!(Number(incoming.headers["content-length"]) > 65_536)) response.writeContinue()
@@ -174,6 +183,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
       const patience = setTimeout(() => server.closeAllConnections(), drainMs)
       await closed
       clearInterval(sweep)
+      clearInterval(look)
       clearTimeout(patience)
     },
   }
@@ -234,11 +244,11 @@ function send(
   { status, headers }: ApiAnswer,
   body: string | Uint8Array | null,
   response: ServerResponse,
-  noteSent: () => void,
+  connection: Connection,
 ): void {
   const length = body === null ? 0 : Buffer.byteLength(body)
   response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
-  response.end(response.req.method === "HEAD" ? null : body, noteSent)
+  response.end(response.req.method === "HEAD" ? null : body, connection.noteSending(length))
 }
 
 async function stream(

@@ -1,6 +1,8 @@
 import { once } from "node:events"
 import { afterEach, describe, expect, test, vi } from "vitest"
+import type { ApiAnswer } from "../../src/api/api-request.js"
 import { type Listening, type ListenOptions, listen } from "../../src/api/listen.node.js"
+import { NodeRequest } from "../../src/api/node-request.node.js"
 import { RawConnection, refusing } from "../cli/servers.js"
 import { serveApi, TOKEN } from "./serve-api.js"
 
@@ -159,5 +161,73 @@ describe("listen()", () => {
     await served.close()
     await cut
     clearInterval(sending)
+  })
+})
+
+describe("listen(), asked by a client that reads no answers", () => {
+  const GET = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+  const MB = 1_000_000
+
+  /** Serves answers of a megabyte, keeps what was asked, and connects without reading. */
+  async function serveLong(options: Partial<ListenOptions> = {}) {
+    const asked: NodeRequest[] = []
+    const pages = (request: unknown): ApiAnswer => {
+      if (request instanceof NodeRequest) asked.push(request)
+      return { status: 200, headers: {}, body: "x".repeat(MB) }
+    }
+    listening = await listen(serveApi().api, { host: "127.0.0.1", port: 0, ...options }, pages)
+    const connection = new RawConnection(Number(new URL(listening.url).port))
+    connection.socket.pause()
+    return { asked, connection, url: listening.url }
+  }
+
+  test("makes no further answers than it sends, goes on once they are read, and answers others meanwhile", async () => {
+    const { asked, connection, url } = await serveLong()
+    connection.socket.write(GET.repeat(200))
+    for (let turn = 0; turn < 5; turn++) await (await fetch(url)).text()
+    // What the buffers of the system take is sent.
+    expect(asked.length).toBeLessThan(50)
+    connection.socket.resume()
+    connection.socket.end()
+    expect(await connection.ended).toBe("end")
+    expect(connection.received.length).toBeGreaterThan(200 * MB)
+  })
+
+  test("ends the connection when its time is up", async () => {
+    const { asked, connection } = await serveLong({ unreadMs: 50 })
+    connection.socket.write(GET.repeat(100))
+    await vi.waitUntil(() => asked[0]?.socket.destroyed, 5_000)
+    connection.socket.resume()
+    expect(["end", "ECONNRESET"]).toContain(await connection.ended)
+    connection.socket.destroy()
+    expect(connection.received.length).toBeLessThan(50 * MB)
+  })
+
+  test("reads no more requests than some, while one is being answered", async () => {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const asked: NodeRequest[] = []
+    const { api } = serveApi()
+    const slow = {
+      ...api,
+      async handle(request: NodeRequest): Promise<ApiAnswer> {
+        asked.push(request)
+        await held
+        return { status: 204, headers: {}, body: null }
+      },
+    }
+    listening = await listen(slow as typeof api, { host: "127.0.0.1", port: 0 })
+    const connection = new RawConnection(Number(new URL(listening.url).port))
+    const request = GET.replace("\r\n\r\n", `\r\nX: ${"x".repeat(200)}\r\n\r\n`)
+    connection.socket.write(request.repeat(10_000))
+    connection.socket.end()
+    await vi.waitUntil(() => asked.length > 0)
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
+    expect(asked[0]!.socket.bytesRead).toBeLessThan(500_000)
+    letGo()
+    expect(await connection.ended).toBe("end")
+    expect(connection.received.match(/HTTP\/1\.1 204/g)).toHaveLength(10_000)
   })
 })
