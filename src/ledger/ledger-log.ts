@@ -32,6 +32,13 @@ export interface Verification {
 
 const DEFAULT_COMPACT_BYTES = 64 * 1024
 
+/** Records that were told and may not be in the file, as a commit under `batch` has failed. */
+export interface Loss {
+  /** At most so many. */
+  readonly records: number
+  readonly cause: SluiceError
+}
+
 /** What a log is opened with. */
 export interface LedgerLogInput {
   readonly port: LedgerPort
@@ -70,7 +77,7 @@ export class LedgerLog {
   #isCompacting = false
   #isEnding = false
   #failure: SluiceError | null = null
-  #loss: StoreUnavailable | null = null
+  #loss: Loss | null = null
 
   constructor({ port, table, core, state, open, position, options, onRestart }: LedgerLogInput) {
     this.#port = port
@@ -272,7 +279,7 @@ export class LedgerLog {
     if (this.#failure !== null) return this.#failure
     this.#failure = cause instanceof SluiceError ? cause : commitFailure(cause)
     const lost = this.writer.toldUnwritten
-    if (lost > 0) this.#loss = lossOf(lost, this.#failure)
+    if (lost > 0) this.#loss = { records: lost, cause: this.#failure }
     try {
       this.#options.onFailure?.(this.#failure, lost)
     } catch {
@@ -281,16 +288,12 @@ export class LedgerLog {
     return this.#failure
   }
 
-  /** Tells once of records that were told and may not be in the file, as a commit under `batch` has failed; else `null`. */
-  takeLoss(): StoreUnavailable | null {
+  /** Tells once what a commit that failed has lost; `null` where nothing. */
+  takeLoss(): Loss | null {
     const loss = this.#loss
     this.#loss = null
     return loss
   }
-}
-
-function lossOf(records: number, cause: SluiceError): StoreUnavailable {
-  return new StoreUnavailable(`a commit failed, and at most ${records} records that were told are lost`, { cause })
 }
 
 /** Says why in the message too: who reads only that is to know of a full disk. */

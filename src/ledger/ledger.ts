@@ -2,11 +2,11 @@ import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ToldAdmission } from "../engine/told-admissions.js"
 import type { Policy } from "../policy/policy.js"
-import { type StoreUnavailable, show } from "../types/errors.js"
+import { show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
-import { LedgerLog, type LedgerLogInput, type Verification } from "./ledger-log.js"
+import { LedgerLog, type LedgerLogInput, type Loss, type Verification } from "./ledger-log.js"
 import type { LedgerOptions } from "./ledger-options.js"
 import { LedgerRecords } from "./ledger-records.js"
 import type { LedgerState } from "./ledger-state.js"
@@ -295,8 +295,8 @@ export class Ledger {
     return this.#log.isOpen
   }
 
-  /** Tells once of records that were told and may not be in the file, as a commit under `batch` has failed; else `null`. */
-  takeLoss(): StoreUnavailable | null {
+  /** Tells once what a commit that failed has lost; `null` where nothing. */
+  takeLoss(): Loss | null {
     return this.#log.takeLoss()
   }
 

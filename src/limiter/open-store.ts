@@ -1,4 +1,5 @@
 import type { Ledger } from "../ledger/ledger.js"
+import type { Loss } from "../ledger/ledger-log.js"
 import { StoreUnavailable } from "../types/errors.js"
 import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
@@ -9,8 +10,8 @@ export class OpenStore {
   #ledger: Ledger
   #opening: Promise<Ledger> | null = null
   #closing: Promise<void> | null = null
-  /** Of a ledger that gave way to another one: nobody has heard of it yet. */
-  #loss: StoreUnavailable | null = null
+  /** Of all ledgers that gave way to another one since somebody last heard of it. */
+  #loss: Loss | null = null
 
   constructor(store: EmbeddedStore, ledger: Ledger) {
     this.#store = store
@@ -29,7 +30,7 @@ export class OpenStore {
 
   /** The ledger, or the promise of another one where a commit has failed. @throws {StoreUnavailable} once closed */
   open(): Ledger | Promise<Ledger> {
-    if (this.#closing !== null) throw new StoreUnavailable("the limiter is closed")
+    this.#requireOpen()
     if (this.#ledger.isOpen) return this.#ledger
     this.#opening ??= this.#reopen().finally(() => {
       this.#opening = null
@@ -37,8 +38,12 @@ export class OpenStore {
     return this.#opening
   }
 
+  #requireOpen(): void {
+    if (this.#closing !== null) throw new StoreUnavailable("the limiter is closed")
+  }
+
   async #reopen(): Promise<Ledger> {
-    this.#loss ??= this.#ledger.takeLoss()
+    this.#noteLoss()
     this.#ledger.abandon()
     this.#ledger = await this.#store.openLedger()
     return this.#ledger
@@ -61,10 +66,19 @@ export class OpenStore {
     this.#tellLoss()
   }
 
+  #noteLoss(): void {
+    const loss = this.#ledger.takeLoss()
+    if (loss === null) return
+    // What went wrong first says most.
+    const { records, cause } = this.#loss ?? { records: 0, cause: loss.cause }
+    this.#loss = { records: records + loss.records, cause }
+  }
+
   #tellLoss(): void {
-    const loss = this.#loss
+    if (this.#loss === null) return
+    const { records, cause } = this.#loss
     this.#loss = null
-    if (loss !== null) throw loss
+    throw new StoreUnavailable(`a commit failed, and at most ${records} records that were told are lost`, { cause })
   }
 
   /** Looks at everything that can be wrong with the store. */
@@ -81,11 +95,12 @@ export class OpenStore {
   async #close(): Promise<void> {
     try {
       await this.#opening?.catch(() => undefined)
-      this.#loss ??= this.#ledger.takeLoss()
       await this.#ledger.close()
-      this.#tellLoss()
     } finally {
       this.#store.close()
+      this.#noteLoss()
+      // Told in place of what the last commit failed of: it says that too, and how much was lost.
+      this.#tellLoss()
     }
   }
 }

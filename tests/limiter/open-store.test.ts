@@ -46,12 +46,13 @@ async function openStore(sync: SyncMode) {
     },
     await openLedger(),
   )
-  const limit = () => store.ledger.limit("l") ?? store.ledger.define("l", parsePolicy("9/day"), START_MS)
+  const limit = () => store.ledger.limit("l") ?? store.ledger.define("l", parsePolicy("99/day"), START_MS)
   limit()
   await store.flush()
   /** Asks, has the commit fail that nobody waits for, and gives the disk room again. */
-  const lose = async () => {
-    const { needsCommit } = store.ledger.check(limit(), "a", 2, START_MS)
+  const lose = async (times = 1) => {
+    let needsCommit = false
+    for (let each = 0; each < times; each++) ({ needsCommit } = store.ledger.check(limit(), "a", 2, START_MS))
     disk.isFull = true
     await store.ledger.commit().catch(() => undefined)
     disk.isFull = false
@@ -60,13 +61,15 @@ async function openStore(sync: SyncMode) {
   return { store, disk, lose, failures }
 }
 
-const LOST = "Cannot reach the store: a commit failed, and at most 1 records that were told are lost."
+const lost = (records: number) =>
+  `Cannot reach the store: a commit failed, and at most ${records} records that were told are lost.`
+const LOST = lost(1)
 
 describe("OpenStore, when a commit fails that nobody waited for", () => {
   test("sync batch: flush() says once that what was told is lost, also where the store was opened anew", async () => {
     const { store, lose } = await openStore("batch")
     expect(await lose()).toBe(false)
-    expect((await store.open()).limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(9)
+    expect((await store.open()).limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(99)
     const told = await store.flush().catch((error: unknown) => error)
     expect(told).toBeInstanceOf(StoreUnavailable)
     expect(told).toMatchObject({ message: LOST, cause: { message: expect.stringContaining("the disk is full") } })
@@ -90,6 +93,45 @@ describe("OpenStore, when a commit fails that nobody waited for", () => {
     await store.flush()
     await store.close()
   })
+
+  test("sync batch: what several commits lost adds up, until somebody hears of it", async () => {
+    const { store, lose } = await openStore("batch")
+    for (const records of [2, 3]) {
+      await lose(records)
+      await store.open()
+    }
+    await lose(4)
+    await expect(store.flush()).rejects.toThrow(lost(9))
+    await lose(5)
+    await store.open()
+    await lose(6)
+    await expect(store.close()).rejects.toThrow(lost(11))
+  })
+
+  test("sync batch: close() adds what its own commit loses", async () => {
+    const { store, disk, lose } = await openStore("batch")
+    await lose(2)
+    const ledger = await store.open()
+    for (let each = 0; each < 3; each++) ledger.check(ledger.limit("l")!, "a", 2, START_MS)
+    disk.isFull = true
+    await expect(store.close()).rejects.toThrow(lost(5))
+    expect(disk.isLetGo).toBe(true)
+  })
+
+  test.each(["always", "ahead", "batch"] as const)(
+    "sync %s: doctor() tells that it cannot be written",
+    async (sync) => {
+      const { store, disk, lose } = await openStore(sync)
+      await lose()
+      disk.isFull = true
+      const report = await store.doctor()
+      expect(report).toMatchObject({ ok: false, problems: [expect.stringContaining("the disk is full")] })
+      disk.isFull = false
+      expect(await store.doctor()).toMatchObject({ ok: true, problems: [], limits: 1 })
+      await store.close().catch(() => undefined)
+      await expect(store.doctor()).rejects.toThrow("the limiter is closed")
+    },
+  )
 
   test.each(["always", "ahead"] as const)("sync %s: nothing is lost that was told", async (sync) => {
     const { store, lose } = await openStore(sync)
