@@ -3,18 +3,25 @@ import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 
-/** Looks at everything that can be wrong with a store. */
-export async function examine(ledger: Ledger, store: EmbeddedStore): Promise<DoctorReport> {
+/**
+ * Looks at everything that can be wrong with a store.
+ *
+ * @param open gives its ledger, which may have to be opened anew: that it cannot be is one of those things
+ */
+export async function examine(open: () => Ledger | Promise<Ledger>, store: EmbeddedStore): Promise<DoctorReport> {
   const faults = store.findFaults()
   const problems = faults.map((fault) => `SQLite: ${fault}`)
+  let ledger: Ledger | null = null
   let found: Verification | null = null
   try {
+    ledger = await open()
     found = await ledger.verify()
     if (!found.replayEqualsLive) problems.push("Replaying the log does not give the live state.")
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
   const { path, sync, lastCommitAtMs } = store
+  const limits = ledger?.isOpen ? ledger.limits : []
   return {
     ok: problems.length === 0,
     problems,
@@ -29,7 +36,7 @@ export async function examine(ledger: Ledger, store: EmbeddedStore): Promise<Doc
     replayEqualsLive: found?.replayEqualsLive ?? false,
     fileIsSound: faults.length === 0,
     lastFlushAtMs: lastCommitAtMs,
-    limits: ledger.isOpen ? ledger.limits.length : 0,
-    keys: ledger.isOpen ? ledger.limits.reduce((sum, { keys }) => sum + keys.size, 0) : 0,
+    limits: limits.length,
+    keys: limits.reduce((sum, { keys }) => sum + keys.size, 0),
   }
 }

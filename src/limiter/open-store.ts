@@ -83,7 +83,8 @@ export class OpenStore {
 
   /** Looks at everything that can be wrong with the store. */
   async doctor(): Promise<DoctorReport> {
-    return examine(await this.open(), this.#store)
+    this.#requireOpen()
+    return examine(() => this.open(), this.#store)
   }
 
   /** As `flush`, and lets the folder go; closing again does nothing. */

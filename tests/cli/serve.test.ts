@@ -59,6 +59,8 @@ describe("sluice serve", () => {
       setRoom(1_024)
       expect((await client.check("a")).remaining).toBe(7)
       await expect.poll(failures).toBeGreaterThan(0)
+      const fault = expect.objectContaining({ ok: false, detail: expect.stringContaining("disk I/O error") })
+      expect(await client.doctor()).toMatchObject({ ok: false, findings: expect.arrayContaining([fault]) })
       setRoom("unlimited")
       await expect
         .poll(() => told.join(""))

@@ -1,12 +1,13 @@
 import type { LimitGauge } from "../../metrics/metrics.js"
 import { PrometheusText } from "../../metrics/prometheus-text.js"
 import { jsonAnswer } from "../answers.js"
+import type { ApiContext } from "../api-context.js"
 import { finding } from "../fields.js"
 import { isoTime } from "../iso-time.js"
 import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, component, flag, nullable, object, optional, text, whole } from "../schema.js"
-import type { Compaction } from "../storage.js"
+import type { Compaction, Finding } from "../storage.js"
 import { done } from "./done.js"
 
 const count = whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
@@ -110,15 +111,26 @@ export const doctor = defineRoute({
   async handle({ storage, limits, clock }) {
     const ofStore = (await storage?.doctor()) ?? [{ name: "store", ok: true, detail: "in memory: nothing survives" }]
     const nowMs = clock.now()
-    const known = await limits.limits({ count: 1 })
     const findings = [
       ...ofStore,
       { name: "clock", ok: nowMs > 1_700_000_000_000, detail: isoTime(nowMs) },
-      { name: "limits", ok: true, detail: known.length > 0 ? "configured" : "none is configured" },
+      await limitsFinding(limits),
     ]
     return jsonAnswer({ ok: findings.every(({ ok }) => ok), findings })
   },
 })
+
+async function limitsFinding(limits: ApiContext["limits"]): Promise<Finding> {
+  const name = "limits"
+  try {
+    const known = await limits.limits({ count: 1 })
+    return { name, ok: true, detail: known.length > 0 ? "configured" : "none is configured" }
+  } catch (error) {
+    // A store that cannot be asked is what a doctor is there to tell.
+    if (!isFailure(error)) throw error
+    return { name, ok: false, detail: (error as Error).message }
+  }
+}
 
 export const totals = defineRoute({
   method: "GET",
