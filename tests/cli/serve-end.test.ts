@@ -12,8 +12,8 @@ afterEach(() => servers[Symbol.dispose]())
 
 const CHECK = post("/v1/check", '{"key":"a"}')
 
-async function serveLimit(): Promise<Served> {
-  const served = await servers.serve()
+async function serveLimit(...args: string[]): Promise<Served> {
+  const served = await servers.serve(...args)
   await new SluiceClient(served.url, { token: TOKEN }).define("a", "1000000/day")
   return served
 }
@@ -46,6 +46,21 @@ describe("sluice serve, asked to end", () => {
     }
     expect(await once(served.child, "exit")).toEqual([0, null])
     expect(await charged()).toBe(40)
+  })
+
+  test("ends in order where its terminal is closed and it has no log to open anew", async () => {
+    const served = await serveLimit("--sync", "batch", "--flush-every-ms", "60000")
+    const kept = new RawConnection(served.port)
+    kept.socket.write(CHECK)
+    await once(kept.socket, "data")
+    served.child.kill("SIGHUP")
+    // It may be told more than once.
+    await refusing(served.port)
+    served.child.kill("SIGHUP")
+    expect(await kept.ended).toBe("end")
+    kept.socket.destroy()
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await charged()).toBe(1)
   })
 
   test("answers those too who had connected, and whom it had not let in yet", async () => {

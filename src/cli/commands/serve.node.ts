@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto"
 import { isIPv6 } from "node:net"
+import process from "node:process"
 import { requireTokenText } from "../../api/authorize.js"
 import { createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
@@ -217,7 +218,9 @@ export const serve: Command = {
             return `sluice serves ${plainText(path)} on ${listening.url} (sync ${sync}, ${open}); dashboard: ${listening.url}/dashboard\n`
           })
         }
-        await ended(terminal.signal)
+        // With a log of requests it has that opened anew.
+        const ending = log === null ? AbortSignal.any([terminal.signal, hangup()]) : terminal.signal
+        await ended(ending)
         await listening.close()
       } finally {
         log?.close()
@@ -246,6 +249,13 @@ function listenError(error: unknown, host: string, port: number): unknown {
     default:
       return error
   }
+}
+
+/** Aborted when the terminal is closed, which then does not end the process by itself. */
+function hangup(): AbortSignal {
+  const hungUp = new AbortController()
+  process.on("SIGHUP", () => hungUp.abort())
+  return hungUp.signal
 }
 
 function ended(signal: AbortSignal): Promise<void> {
