@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers"
 import { LATEST_MS } from "../src/engine/core-exports.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
+import { foreignReceipt } from "../src/engine/receipt-id.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
@@ -10,7 +11,6 @@ import { allDecision } from "../src/limiter/decide-all.js"
 import { type Drawn, type DrawRequest, unitsToCharge } from "../src/limiter/lease-draw.js"
 import { drawOf, isLeaseReceipt } from "../src/limiter/lease-receipt.js"
 import type { Decision } from "../src/types/decision.js"
-import { show } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { decisionText } from "./decision-text.js"
@@ -231,9 +231,7 @@ export class LimiterObject extends DurableObject {
 
   #settleSpent({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): boolean {
     const draw = drawOf(receipt)
-    if (limit.keys.chargeOf(draw.id) === null) {
-      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
-    }
+    if (limit.keys.chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
     if (units >= 0 || !this.#settledSpent.add(receipt, nowMs, settleWithinMs(limit.keys.policy))) return false
     ledger.charge(limit, receipt.key, -units, nowMs)
     return true

@@ -1,3 +1,5 @@
+import { show } from "../types/errors.js"
+
 /** Who gives receipts: their ids start with the issuer's, and tell its policy. */
 export interface Issuer {
   readonly id: string
@@ -15,4 +17,9 @@ export function chargeOfReceipt(issuer: Issuer, id: string, charges: number): nu
   // A receipt may come from outside, where types are not checked.
   const charge = typeof id === "string" && id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
   return charge >= 1 && charge <= charges && receiptId(issuer, charge) === id ? charge : null
+}
+
+/** The error of a receipt that is another one's, the same whoever is asked. */
+export function foreignReceipt(id: string): RangeError {
+  return new RangeError(`Cannot settle receipt ${show(id)}: it is not of this limiter.`)
 }

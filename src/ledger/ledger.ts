@@ -1,8 +1,8 @@
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
+import { foreignReceipt } from "../engine/receipt-id.js"
 import type { ToldAdmission } from "../engine/told-admissions.js"
 import type { Policy } from "../policy/policy.js"
-import { show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
@@ -224,7 +224,7 @@ export class Ledger {
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     this.#log.requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
-    if (charge === null) throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limit.`)
+    if (charge === null) throw foreignReceipt(receipt.id)
     if (!this.#state.limitAt(limit.number)!.settle(receipt, units, nowMs)) return false
     const { key, chargedAtMs } = receipt
     this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })

@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { requireKey } from "../engine/key-bytes.js"
+import { foreignReceipt } from "../engine/receipt-id.js"
 import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
@@ -8,7 +9,6 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
@@ -197,9 +197,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async #settle(receipt: Receipt, units: number): Promise<void> {
     const ledger = await this.#store.open()
     const limit = ledger.limitOf(receipt)
-    if (limit === undefined) {
-      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this store.`)
-    }
+    if (limit === undefined) throw foreignReceipt(receipt.id)
     if (limit !== null && ledger.settle(limit, receipt, units, this.#clock.now())) {
       await this.#changed(ledger, receipt.key)
     }

@@ -1,4 +1,5 @@
 import { requireKey } from "../engine/key-bytes.js"
+import { foreignReceipt } from "../engine/receipt-id.js"
 import { settleOnce } from "../engine/settled-receipts.js"
 import { type ToldAdmission, ToldAdmissions } from "../engine/told-admissions.js"
 import { checkFields, checkNames } from "../policy/check-fields.js"
@@ -6,7 +7,6 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
@@ -211,9 +211,7 @@ export class MemoryLimits implements NamedLimits {
   #settle(receipt: Receipt, units: number, event: "refund" | "charge" | null): void {
     const nowMs = this.#clock.now()
     const entry = this.#limits.issuerOf(receipt)
-    if (entry === undefined) {
-      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of these limits.`)
-    }
+    if (entry === undefined) throw foreignReceipt(receipt.id)
     if (entry === null || !settleOnce(entry.limit, entry.settled, receipt, units, nowMs) || event === null) return
     this.#note(entry, receipt.key, event, Math.abs(units), nowMs)
     tellWaits(this, receipt.key)

@@ -4,6 +4,7 @@ import { readDumpHead } from "../engine/dump.js"
 import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
+import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { ToldAdmissions } from "../engine/told-admissions.js"
@@ -272,9 +273,7 @@ export class RateLimiter implements Limiter {
   #settle(receipt: Receipt, units: number): void {
     const limit = this.#limit
     const nowMs = this.#clock.now()
-    if (limit === null || limit.chargeOf(receipt.id) === null) {
-      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of this limiter.`)
-    }
+    if (limit === null || limit.chargeOf(receipt.id) === null) throw foreignReceipt(receipt.id)
     if (settleOnce(limit, this.#settled, receipt, units, nowMs)) tellWaits(this, receipt.key)
   }
 

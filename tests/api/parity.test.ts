@@ -60,8 +60,6 @@ function normal(value: unknown, name = ""): unknown {
   }
   if (typeof value === "string") {
     if (name === "id") return "an id"
-    if (name === "detail" || name === "error")
-      return value.replace(/it is not of (this store|these limits)/, "it is another's")
     if (name === "because") return value.replace(/\d+ ms/g, "some ms")
     // A denial that was remembered is a denial.
     if (name === "reason" && value === "cached") return "limit"

@@ -2,6 +2,7 @@ import { waitUntil } from "cloudflare:workers"
 import { kept } from "../../src/api/kept.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
+import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { explain } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
@@ -203,9 +204,7 @@ export class EdgeLimits implements NamedLimits {
   async #ofReceipt(receipt: Receipt): Promise<{ inForce: InForce | null; own: Receipt }> {
     const mark = receipt.id.indexOf(RECEIPT_MARK)
     const scope = mark < 0 ? null : decodeScope(receipt.id.slice(mark + 1))
-    if (scope === null) {
-      throw new RangeError(`Cannot settle receipt ${show(receipt.id)}: it is not of these limits.`)
-    }
+    if (scope === null) throw foreignReceipt(receipt.id)
     const inForce = await this.#find(scope.slice(scope.indexOf(" ") + 1))
     return {
       inForce: inForce?.scope === scope ? inForce : null,

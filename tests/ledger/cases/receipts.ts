@@ -122,7 +122,7 @@ export const receiptCases: readonly LedgerCase[] = [
         const label = JSON.stringify([change, units, nowMs])
         expect(() => ledger.settle(limit, { ...receipt, ...change } as Receipt, units, nowMs), label).toThrow()
       }
-      expect(() => ledger.settle(other, receipt, 1, START_MS)).toThrow(/is not of this limit/)
+      expect(() => ledger.settle(other, receipt, 1, START_MS)).toThrow(/is not of this limiter\.$/)
       await ledger.commit()
       expect(rowsText(port)).toBe(before)
       expect(ledger.settle(limit, receipt, 6, START_MS)).toBe(true)
