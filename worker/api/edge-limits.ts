@@ -30,6 +30,7 @@ import { EdgeLimiter } from "../edge-limiter.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
 import type { Registry } from "./registry.js"
+import { MOST_EVENTS_OF_KEY } from "./registry-object.js"
 import type { Reporter } from "./reporter.js"
 
 export interface EdgeLimitsParts {
@@ -302,8 +303,21 @@ export class EdgeLimits implements NamedLimits {
     requireKey(key)
     const { name, scope } = await this.#limitFor(key, options)
     await this.#parts.reporter.flush()
-    const events = await this.#parts.registry.ofKey(key).history(scope, key, count)
-    return events.map((event) => ({ ...event, key, limit: name }))
+    const [own, ofLimit] = await Promise.all([
+      this.#parts.registry.ofKey(key).history(scope, key, count),
+      this.#definitions(scope, name, key),
+    ])
+    return [...own, ...ofLimit]
+      .sort((a, b) => b.atMs - a.atMs)
+      .slice(0, count)
+      .map((event) => ({ ...event, key, limit: name }))
+  }
+
+  /** The definitions of a limit, which are filed under its name: a key of that name has them among its own events. */
+  async #definitions(scope: string, name: string, key: string) {
+    if (key === name) return []
+    const events = await this.#parts.registry.ofKey(name).history(scope, name, MOST_EVENTS_OF_KEY)
+    return events.filter(({ event }) => event === "define")
   }
 
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {

@@ -70,7 +70,8 @@ interface KeyRow extends Record<string, SqlStorageValue> {
 
 /** A shard whose limits are fewer is told as a whole, so that isolates need not ask for each name. */
 const MOST_TOLD = 2_000
-const MOST_EVENTS_OF_KEY = 100
+/** How many of its last events are kept of each key. */
+export const MOST_EVENTS_OF_KEY = 100
 const KEEP_MS = 30 * 86_400_000
 const SWEEP_EVERY_MS = 86_400_000
 
