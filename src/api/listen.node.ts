@@ -8,7 +8,7 @@ import { NodeRequest } from "./node-request.node.js"
 import { problemAnswer } from "./problem-answer.js"
 import { RequestError } from "./request-error.js"
 import { Turn } from "./turn.node.js"
-import { MAX_HEAD_BYTES, parserProblem, UnreadableRequest } from "./unreadable-request.node.js"
+import { MAX_HEAD_BYTES, parserProblem, UnreadableRequest, versionRefused } from "./unreadable-request.node.js"
 
 export interface ListenOptions {
   readonly host: string
@@ -210,7 +210,7 @@ async function acceptWaiting(server: Server): Promise<void> {
 /** What Node's parser lets pass, and another one before it may read in another way. */
 function refusalOf({ headers, rawHeaders, httpVersion }: IncomingMessage): RequestError | null {
   if (httpVersion !== "1.1" && httpVersion !== "1.0") {
-    return new RequestError(400, "Cannot read the request: its version is not allowed, allowed is HTTP/1.1.")
+    return versionRefused()
   }
   const fields = rawHeaders.length / 2
   if (fields > MAX_HEADERS) {

@@ -47,6 +47,7 @@ export function problemAnswer(error: unknown): ApiAnswer {
     headers: {
       "Content-Type": "application/problem+json",
       "Cache-Control": "no-store",
+      "X-Content-Type-Options": "nosniff",
       ...(error instanceof RequestError && error.headers),
     },
     body: JSON.stringify(problem),

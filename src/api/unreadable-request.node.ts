@@ -30,6 +30,11 @@ export class UnreadableRequest {
   }
 }
 
+/** Of a version of HTTP that is not spoken: Node's parser passes some of them, and fails on others. */
+export function versionRefused(): RequestError {
+  return new RequestError(400, "Cannot read the request: its version is not allowed, allowed is HTTP/1.1 and HTTP/1.0.")
+}
+
 /** What an error of Node's parser, or of its watch over how long a request takes, says to a client. */
 export function parserProblem({ code }: NodeJS.ErrnoException): RequestError {
   switch (code) {
@@ -42,6 +47,8 @@ export function parserProblem({ code }: NodeJS.ErrnoException): RequestError {
       )
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return new RequestError(413, "Cannot read the request: the extensions of its chunks are too long.")
+    case "HPE_INVALID_VERSION":
+      return versionRefused()
     case "HPE_INVALID_EOF_STATE":
       return new RequestError(400, "Cannot read the request: it ended early.")
     default:

@@ -33,6 +33,7 @@ describe("listen()", () => {
     ["a request without a host", `GET /v1/health HTTP/1.1\r\n\r\n`, 400, "REQUEST_INVALID"],
     ["two hosts", `GET /v1/health HTTP/1.1\r\n${AUTH}Host: y\r\n\r\n`, 400, "REQUEST_INVALID"],
     ["another version", `GET /v1/health HTTP/2.0\r\n${AUTH}\r\n`, 400, "REQUEST_INVALID"],
+    ["a version that there is not", `GET /v1/health HTTP/1.2\r\n${AUTH}\r\n`, 400, "REQUEST_INVALID"],
     [
       "a chunk without a length",
       `POST /v1/check HTTP/1.1\r\n${AUTH}Transfer-Encoding: chunked\r\n\r\nx\r\n`,
@@ -62,8 +63,15 @@ describe("listen()", () => {
     const { received, bodies } = await tell(text)
     expect(received).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
     expect(received).toMatch(/^Content-Type: application\/problem\+json\r$/m)
+    expect(received).toMatch(/^X-Content-Type-Options: nosniff\r$/m)
     expect(received.match(/^Connection: .*$/gm)).toEqual(["Connection: close"])
     expect(bodies).toEqual([expect.objectContaining({ type: "about:blank", status, code, error: expect.any(String) })])
+  })
+
+  test.each(["0.9", "1.2", "2.0", "9.9"])("says of HTTP/%s which versions are spoken", async (version) => {
+    expect((await tell(`GET /v1/health HTTP/${version}\r\n${AUTH}\r\n`)).bodies).toMatchObject([
+      { error: "Cannot read the request: its version is not allowed, allowed is HTTP/1.1 and HTTP/1.0." },
+    ])
   })
 
   test("tells apart header fields that are too many and those that are too long", async () => {
