@@ -11,7 +11,9 @@ export function openApi(routes: readonly Route[], version: string): JsonSchema {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes) {
     paths[route.path] ??= {}
-    paths[route.path]![route.method.toLowerCase()] = operation(route)
+    const described = operation(route)
+    paths[route.path]![route.method.toLowerCase()] = described
+    if (route.method === "GET") paths[route.path]!["head"] = withoutBody(described)
   }
   const document = {
     openapi: "3.1.1",
@@ -32,11 +34,28 @@ export function openApi(routes: readonly Route[], version: string): JsonSchema {
   return JSON.parse(JSON.stringify(document)) as JsonSchema
 }
 
-function operation({ id, summary, path, body, query, answer, method }: Route): Record<string, unknown> {
+interface Operation {
+  readonly operationId: string
+  readonly summary: string
+  readonly responses: Readonly<Record<number, { readonly description: string; readonly content: unknown }>>
+  readonly [member: string]: unknown
+}
+
+/** The HEAD of what is asked by a GET. */
+function withoutBody({ operationId, summary, responses, ...rest }: Operation): Operation {
+  const described = Object.entries(responses).map(([status, { description }]) => [status, { description }])
+  return {
+    ...rest,
+    operationId: `${operationId}Head`,
+    summary: `${summary} Without the body.`,
+    responses: Object.fromEntries(described),
+  }
+}
+
+function operation({ id, summary, path, body, query, answer, method }: Route): Operation {
+  const hasKey = path.endsWith("{key}")
   const parameters = [
-    ...(path.endsWith("{key}")
-      ? [{ name: "key", in: "path", required: true, schema: { type: "string", minLength: 1 } }]
-      : []),
+    ...(hasKey ? [{ name: "key", in: "path", required: true, schema: { type: "string", minLength: 1 } }] : []),
     ...queryParameters(query),
     ...(answer.contentType === "text/event-stream"
       ? [{ name: "Last-Event-ID", in: "header", schema: { type: "string" } }]
@@ -58,8 +77,15 @@ function operation({ id, summary, path, body, query, answer, method }: Route): R
       400: problemResponse("The request, or a value in it, cannot be. Nothing was changed."),
       401: problemResponse("The token is missing or wrong."),
       403: problemResponse("No token is set, and the request is not from this machine."),
+      ...(hasKey && {
+        404: problemResponse("The key is one that a URL takes for a part of its path: say it in a body."),
+      }),
+      408: problemResponse("The request did not arrive in time."),
       413: problemResponse("The body is longer than 64 KiB."),
+      417: problemResponse("What the request expects is not known."),
       429: problemResponse("Too many wrong tokens came from this address."),
+      431: problemResponse("The header fields are too many or too long."),
+      500: problemResponse("The store is damaged, or the server failed."),
       503: problemResponse("The store cannot be reached."),
     },
   }

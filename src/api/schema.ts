@@ -142,8 +142,15 @@ export function optional<T>(schema: Schema<T>): OptionalField<T> {
   return { optional: schema }
 }
 
-/** An object of these fields and no others. */
-export function object<F extends Fields>(fields: F, options: Described = {}): Schema<FieldsRead<F>> {
+/**
+ * An object of these fields and no others.
+ *
+ * @param options `allOf` tells machines which fields go together; whoever reads the object is to see to it
+ */
+export function object<F extends Fields>(
+  fields: F,
+  options: Described & { allOf?: readonly JsonSchema[] } = {},
+): Schema<FieldsRead<F>> {
   const entries = Object.entries(fields).map(([name, field]) => {
     return "optional" in field
       ? { name, schema: field.optional, required: false }

@@ -27,8 +27,9 @@ describe("/v1/openapi.json", () => {
 
   test("has every route, each with an id of its own", () => {
     const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap(Object.values)
-    expect(operations).toHaveLength(ROUTES.length)
-    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(ROUTES.length)
+    const asked = ROUTES.length + ROUTES.filter(({ method }) => method === "GET").length
+    expect(operations).toHaveLength(asked)
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(asked)
   })
 
   test.each([
@@ -76,6 +77,47 @@ describe("/v1/openapi.json", () => {
     const { status, json } = await served.ask(method, url, body)
     expect(status).toBe(200)
     accepts("/responses/200/content/application~1json/schema", json)
+  })
+
+  const DEFINITION = "document#/paths/~1v1~1limits/post/requestBody/content/application~1json/schema"
+
+  test.each([
+    [{}],
+    [{ name: "n" }],
+    [{ key: "k", name: "n", rate: 5, per: "1s" }],
+    [{ rate: 5, per: "1s" }],
+    [{ name: "n", rate: 5 }],
+    [{ name: "n", limit: 5 }],
+    [{ name: "n", rate: 5, period: "1s" }],
+    [{ name: "n", limit: 5, per: "1s" }],
+    [{ name: "n", rate: 5, per: "1s", limit: 5, period: "1s" }],
+    [{ name: "n", rate: 5, per: "1s", policy: "5/second" }],
+    [{ name: "n", policy: "5/second", burst: 5 }],
+    [{ name: "n", rate: "5/second", block: "1s" }],
+    [{ name: "n", rate: "5/second", per: "1s" }],
+  ])("describes that POST /v1/limits refuses %j", async (body) => {
+    expect(ajv.validate(DEFINITION, body)).toBe(false)
+    expect((await served.ask("POST", "/v1/limits", body)).status).toBe(400)
+  })
+
+  test.each([
+    [{ name: "n", rate: "5/second" }],
+    [{ name: "n", limit: 5, period: "1s", block: "1s" }],
+    [{ key: "k", policy: ["5/second", { limit: 9, period: "1h" }] }],
+  ])("describes that POST /v1/limits takes %j", async (body) => {
+    expect(ajv.validate(DEFINITION, body)).toBe(true)
+    expect((await served.ask("POST", "/v1/limits", body)).status).toBe(200)
+  })
+
+  test("has every status that is answered", async () => {
+    const statuses = (path: string, method: string) => Object.keys(document.paths[path][method].responses)
+    const everywhere = ["400", "401", "403", "408", "413", "417", "429", "431", "500", "503"]
+    expect(statuses("/v1/health", "get")).toEqual(["200", ...everywhere])
+    expect(statuses("/v1/health", "head")).toEqual(["200", ...everywhere])
+    expect(document.paths["/v1/health"].head.responses[200]).not.toHaveProperty("content")
+    expect(statuses("/v1/check", "post")).toEqual(["200", ...everywhere, "415"].sort())
+    const { status } = await served.ask("GET", "/v1/limits/%2E")
+    expect(statuses("/v1/limits/{key}", "get")).toContain(`${status}`)
   })
 
   test("says of health that it tells nothing of the store, and what does", () => {

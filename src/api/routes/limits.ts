@@ -15,6 +15,7 @@ import {
   component,
   digits,
   flag,
+  type JsonSchema,
   nullable,
   object,
   oneOf,
@@ -30,6 +31,14 @@ const MOST_LISTED = 1_000
 const MOST_CALLS = 8
 
 const unitsPerPeriod = whole({ minimum: 1, maximum: 2 ** 31 })
+
+/** A limit that is told by some fields has these, and none of the others that tell one. */
+function toldBy(required: readonly string[], others: readonly string[], types: JsonSchema = {}): JsonSchema {
+  return { required, properties: { ...Object.fromEntries(others.map((field) => [field, false])), ...types } }
+}
+
+/** What says more of a rule, and stands within a policy in short form or of rules. */
+const MORE = ["algorithm", "burst", "refill", "anchor", "offset", "block"]
 
 const definition = object(
   {
@@ -58,6 +67,17 @@ const definition = object(
   {
     description:
       "Either `key`, whose own limit it is, or `name`, a limit that many keys share; and either `rate` with `per`, `limit` with `period`, or `policy`.",
+    allOf: [
+      { oneOf: [{ required: ["key"] }, { required: ["name"] }] },
+      {
+        oneOf: [
+          toldBy(["rate", "per"], ["limit", "period", "policy"], { rate: { type: "integer" } }),
+          toldBy(["rate"], ["per", "limit", "period", "policy", ...MORE], { rate: { type: "string" } }),
+          toldBy(["limit", "period"], ["rate", "per", "policy"]),
+          toldBy(["policy"], ["rate", "per", "limit", "period", ...MORE]),
+        ],
+      },
+    ],
   },
 )
 
