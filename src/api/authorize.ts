@@ -57,7 +57,7 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
     const authorization = request.header("authorization")
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "")?.[1]
     if (given !== undefined && isToken(given, token)) {
-      if (!isFriend) befriend(friends, address)
+      befriend(friends, address)
       return
     }
     onRefusal()
@@ -110,6 +110,8 @@ function networkOf(address: string): string {
 }
 
 function befriend(friends: Map<string, true>, address: string): void {
+  // Behind all others, so that the first is the one that was not seen for longest.
+  friends.delete(address)
   if (friends.size >= MOST_FRIENDS) friends.delete(friends.keys().next().value!)
   friends.set(address, true)
 }

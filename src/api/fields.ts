@@ -32,7 +32,7 @@ export const callId = text({
   description: "Names this call: repeated within 5 minutes, an admission is told again and not made again.",
   minLength: 1,
   maxLength: 64,
-  pattern: "^[!-~]+$",
+  pattern: "^[ -~]+$",
 })
 export const duration = anyOf(whole({ minimum: 0, maximum: 315_360_000_000 }), text({ minLength: 1, maxLength: 64 }), {
   allowed: 'a whole number of ms, or a text such as "10s"',

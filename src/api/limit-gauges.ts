@@ -1,5 +1,7 @@
 import { inParallel } from "../limiter/in-parallel.js"
 import type { LimitGauge, Metrics } from "../metrics/metrics.js"
+import { LimitNotFound } from "../types/errors.js"
+import type { Awaitable } from "../types/limiter.js"
 import type { ApiContext } from "./api-context.js"
 import { isTold } from "./told-limit.js"
 
@@ -14,10 +16,11 @@ export async function limitGauges(
 ): Promise<readonly LimitGauge[]> {
   const configured = await limits.limits({ count: MOST_LIMITS })
   const told = configured.filter((limit) => isTold(limit, givenNames) || metrics.tellsKey(limit.name))
-  return inParallel(told, MOST_CALLS, async (limit) => {
+  const gauges = await inParallel(told, MOST_CALLS, async (limit) => {
     const [rule] = limit.policy.rules
     // Only a key's own limit has one state; asking for that of a shared one would tell of nobody.
-    const state = isTold(limit, givenNames) ? null : await limits.status(limit.name)
+    const state = isTold(limit, givenNames) ? null : await unlessRemoved(() => limits.status(limit.name))
+    if (state === undefined) return []
     return {
       limit: limit.name,
       isKey: state !== null,
@@ -28,4 +31,15 @@ export async function limitGauges(
       resetAtMs: clock.now() + (state?.resetAfterMs ?? 0),
     }
   })
+  return gauges.flat()
+}
+
+/** What a limit says; `undefined` where it was removed since it was listed. */
+async function unlessRemoved<T>(ask: () => Awaitable<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof LimitNotFound) return undefined
+    throw error
+  }
 }

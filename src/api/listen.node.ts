@@ -264,14 +264,18 @@ async function stream(
   }
   response.flushHeaders()
   const reader = body.getReader()
-  response.once("close", () => void reader.cancel().catch(() => {}))
+  let goOn = () => {}
+  response.on("drain", () => goOn())
+  response.once("close", () => {
+    goOn()
+    void reader.cancel().catch(() => {})
+  })
   for (;;) {
     const { done, value } = await reader.read()
     if (done) break
-    if (!response.write(value)) {
-      await new Promise((resolve) => {
-        response.once("drain", resolve)
-        response.once("close", resolve)
+    if (!response.write(value) && !response.destroyed) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve
       })
     }
   }

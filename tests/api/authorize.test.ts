@@ -67,6 +67,18 @@ describe("the token", () => {
     expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
   })
 
+  test("of those who logged in, the one that was not seen for longest is forgotten first", async () => {
+    const { api } = serveApi()
+    const right = { authorization: `Bearer ${TOKEN}` }
+    const logIn = async (address: string) => (await api.fetch(health(right), address)).status
+    await logIn("192.0.2.1")
+    for (let index = 1; index < 10_000; index++) await logIn(`10.0.${index >> 8}.${index & 255}`)
+    await logIn("192.0.2.1")
+    await logIn("192.0.2.2")
+    for (let times = 0; times < 20; times++) await api.fetch(health(WRONG), "192.0.2.1")
+    expect(await logIn("192.0.2.1")).toBe(200)
+  })
+
   test("requests without one are refused and not counted", async () => {
     const { api } = serveApi()
     for (let times = 0; times < 20; times++) expect((await api.fetch(health({}), "192.0.2.1")).status).toBe(401)

@@ -28,6 +28,25 @@ async function tell(text: string, options: Partial<ListenOptions> = {}): Promise
 }
 
 describe("listen()", () => {
+  test("leaves nothing behind at a response each time that its stream waits for the client", async () => {
+    const warned = vi.fn()
+    process.on("warning", warned)
+    let left = 200
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (left-- > 0) controller.enqueue(new Uint8Array(200_000))
+        else controller.close()
+      },
+    })
+    const { api } = serveApi()
+    const answering = { ...api, handle: async (): Promise<ApiAnswer> => ({ status: 200, headers: {}, body }) }
+    listening = await listen(answering, { host: "127.0.0.1", port: 0 })
+    const response = await fetch(listening.url)
+    expect((await response.arrayBuffer()).byteLength).toBe(40_000_000)
+    expect(warned).not.toHaveBeenCalled()
+    process.off("warning", warned)
+  })
+
   test.each([
     ["what is no request", "GARBAGE\r\n\r\n", 400, "REQUEST_INVALID"],
     ["a request without a host", `GET /v1/health HTTP/1.1\r\n\r\n`, 400, "REQUEST_INVALID"],

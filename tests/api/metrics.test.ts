@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest"
 import { Metrics } from "../../src/metrics/metrics.js"
-import { StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
+import { LimitNotFound, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
 import { type Served, serveApi } from "./serve-api.js"
 
 /** The samples of a metric, by their labels as they are written. */
@@ -85,6 +85,17 @@ test("a check is answered whose limit cannot be looked up for the metrics afterw
   expect(await served.ask("POST", "/v1/check", { key: "ann" })).toMatchObject({ status: 200, json: { remaining: 4 } })
   expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="(own)"': "1" })
   expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "0" })
+})
+
+test("a limit that is removed while the limits are told is left out", async () => {
+  const served = serveApi({}, { metrics: new Metrics({ keyLabel: (key) => key }) })
+  for (const key of ["gone", "here"]) await served.ask("POST", "/v1/limits", { key, rate: 2, per: "1m" })
+  const status = served.limits.status.bind(served.limits)
+  vi.spyOn(served.limits, "status").mockImplementation((key) => {
+    if (key === "gone") throw new LimitNotFound(key)
+    return status(key)
+  })
+  expect(await samples(served, "sluice_limit_rate")).toEqual({ 'key="here"': "2" })
 })
 
 test("what was counted is told while the store cannot be asked", async () => {
