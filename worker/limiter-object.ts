@@ -232,9 +232,11 @@ export class LimiterObject extends DurableObject {
   #settleSpent({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): boolean {
     const draw = drawOf(receipt)
     if (limit.keys.chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
-    if (units >= 0 || !this.#settledSpent.add(receipt, nowMs, settleWithinMs(limit.keys.policy))) return false
+    const keepMs = settleWithinMs(limit.keys.policy)
+    if (units >= 0 || !this.#settledSpent.isOpen(receipt, nowMs, keepMs)) return false
+    // Noted once it is charged: a charge can be refused.
     ledger.charge(limit, receipt.key, -units, nowMs)
-    return true
+    return this.#settledSpent.add(receipt, nowMs, keepMs)
   }
 
   /** Denies the key for a time from now, in place of an earlier block. */

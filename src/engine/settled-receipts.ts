@@ -23,16 +23,19 @@ interface Charged {
 /** A receipt, as far as settling it needs to know it. */
 type Settleable = Pick<Receipt, "id" | "key" | "chargedAtMs">
 
+/** A receipt, as far as it is noted. */
+type Noted = Pick<Receipt, "id" | "chargedAtMs">
+
 /**
  * Settles a receipt once: gives units back or, where they are negative, charges as many more.
  *
  * @param settled those of the limit that were settled before
  * @returns false where it was settled before or is too old; then nothing has changed
- * @throws {KeyError} {RangeError} where the receipt cannot be; then it stays open
+ * @throws {KeyError} {RangeError} where the receipt cannot be, or no more can be charged; then it stays open
  */
 export function settleOnce(
   limit: Charged,
-  settled: Pick<SettledReceipts, "add">,
+  settled: Pick<SettledReceipts, "isOpen" | "add">,
   receipt: Settleable,
   units: number,
   nowMs: number,
@@ -40,10 +43,12 @@ export function settleOnce(
   const { key, chargedAtMs } = receipt
   // Giving nothing back changes nothing, and asks the core about the key and both times.
   limit.refund(key, 0, chargedAtMs, nowMs)
-  if (!settled.add(receipt, nowMs, settleWithinMs(limit.policy))) return false
+  const keepMs = settleWithinMs(limit.policy)
+  if (!settled.isOpen(receipt, nowMs, keepMs)) return false
+  // A charge can be refused: of a new key where there is no room for one, say.
   if (units < 0) limit.charge(key, -units, nowMs)
   else limit.refund(key, units, chargedAtMs, nowMs)
-  return true
+  return settled.add(receipt, nowMs, keepMs)
 }
 
 /** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
@@ -63,18 +68,18 @@ export class SettledReceipts {
   }
 
   /**
-   * Notes a receipt.
+   * Whether a receipt can be settled: it was not before, and is not too old.
    *
    * @param keepMs `settleWithinMs` of the policy
-   * @returns false where it was settled before, or is too old
    */
-  add(
-    { id, chargedAtMs }: { readonly id: string; readonly chargedAtMs: number },
-    nowMs: number,
-    keepMs: number,
-  ): boolean {
-    if (chargedAtMs < this.#closedBeforeMs || chargedAtMs + keepMs < nowMs || this.has(id)) return false
-    this.restore(id, chargedAtMs)
+  isOpen({ id, chargedAtMs }: Noted, nowMs: number, keepMs: number): boolean {
+    return chargedAtMs >= this.#closedBeforeMs && chargedAtMs + keepMs >= nowMs && !this.has(id)
+  }
+
+  /** Notes a receipt. Whether it was open. */
+  add(receipt: Noted, nowMs: number, keepMs: number): boolean {
+    if (!this.isOpen(receipt, nowMs, keepMs)) return false
+    this.restore(receipt.id, receipt.chargedAtMs)
     if (this.#chargedAtMs.size >= this.#pruneAt) this.prune(nowMs, keepMs)
     return true
   }

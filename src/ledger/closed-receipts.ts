@@ -1,3 +1,5 @@
+import type { Receipt } from "../types/receipt.js"
+
 const HOUR_MS = 3_600_000
 
 /** A receipt that was settled, as a snapshot holds it. */
@@ -27,18 +29,18 @@ export class ClosedReceipts {
   }
 
   /**
-   * Notes a receipt.
+   * Whether a receipt can be settled: it was not before, and is not too old.
    *
    * @param keepMs how long after its charge a receipt can be settled
-   * @returns false where it was settled before, or is too old
    */
-  add(
-    { id, chargedAtMs }: { readonly id: string; readonly chargedAtMs: number },
-    nowMs: number,
-    keepMs: number,
-  ): boolean {
-    if (chargedAtMs < this.#closedBeforeMs || chargedAtMs + keepMs < nowMs || this.has(id)) return false
-    this.restore(id, chargedAtMs)
+  isOpen({ id, chargedAtMs }: Pick<Receipt, "id" | "chargedAtMs">, nowMs: number, keepMs: number): boolean {
+    return chargedAtMs >= this.#closedBeforeMs && chargedAtMs + keepMs >= nowMs && !this.has(id)
+  }
+
+  /** Notes a receipt. Whether it was open. */
+  add(receipt: Pick<Receipt, "id" | "chargedAtMs">, nowMs: number, keepMs: number): boolean {
+    if (!this.isOpen(receipt, nowMs, keepMs)) return false
+    this.restore(receipt.id, receipt.chargedAtMs)
     return true
   }
 

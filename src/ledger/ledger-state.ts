@@ -41,8 +41,6 @@ export class LedgerState {
   #earliestMs = Number.POSITIVE_INFINITY
   /** No statistics are of before: so long as they are to be kept since then, none need be looked at. */
   #statsSinceMs = Number.POSITIVE_INFINITY
-  /** The last save, which may be under way. */
-  #save: StateSave | null = null
   /** Under which way of syncing the log is being written; 0 where everything that was told is in it. */
   #sync = SYNC_NUMBER.always
 
@@ -124,7 +122,7 @@ export class LedgerState {
   /** Forgets a limit and its keys. Its number is not given again. */
   remove({ number, name }: LedgerLimit): void {
     const limit = this.#limits[number]
-    if (limit !== undefined && this.#save?.adopt(limit) !== true) limit.keys.free()
+    if (limit !== undefined && this.#home.saver?.adopt(limit) !== true) limit.keys.free()
     this.#limits[number] = undefined
     this.#byName.delete(name)
   }
@@ -171,8 +169,7 @@ export class LedgerState {
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
     this.#earliestMs = this.#nowMs
     if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs
-    this.#save = new StateSave(this.#home, this.limits, head, rules)
-    return this.#save
+    return new StateSave(this.#home, this.limits, head, rules)
   }
 
   /**
@@ -202,7 +199,7 @@ export class LedgerState {
 
   /** Frees the memory at once. */
   free(): void {
-    this.#save?.free()
+    this.#home.saver?.free()
     for (const limit of this.#byName.values()) limit.keys.free()
   }
 }

@@ -30,6 +30,8 @@ export interface Saver {
   finish(limit: OwnLimit): void
   /** Takes over a limit that was removed, with its keys, which it frees. Whether it was not saved already. */
   adopt(limit: OwnLimit): boolean
+  /** Frees what only this one holds. */
+  free(): void
 }
 
 /** What the limits of a ledger have in common. */

@@ -59,11 +59,20 @@ export class LimitSet {
   }
 
   #start(): void {
-    this.#core = new Core()
-    this.#seed = randomSeed()
-    this.#id = randomId()
     const nowMs = this.#clock.now()
-    for (const [name, policy] of this.#policies) this.define(name, policy, nowMs)
+    this.#core = new Core()
+    try {
+      this.#seed = randomSeed()
+      this.#id = randomId()
+      for (const [name, policy] of this.#policies) this.#add(name, policy)
+    } catch (error) {
+      // The next question starts anew: else it would find a part of the limits, or none.
+      this.#core = null
+      this.#byName.clear()
+      this.#byOrdinal.clear()
+      throw error
+    }
+    for (const name of this.#policies.keys()) this.#journal.noteDefinition(name, nowMs)
   }
 
   /** Adds a limit, or puts another policy in its place. */

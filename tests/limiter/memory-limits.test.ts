@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { ManualClock } from "../../src/index.js"
 import { MemoryLimits, type MemoryLimitsOptions } from "../../src/limiter/index.js"
 
@@ -89,6 +89,31 @@ describe("MemoryLimits", () => {
     expect(limits.allow("x", { limit: "a" })).toBe(true)
     expect(limits.allow("y", { limit: "a" })).toBe(false)
     expect(limits.allow("y", { limit: "b" })).toBe(true)
+  })
+
+  test.each<[string, (fail: () => never) => MemoryLimits]>([
+    [
+      "the clock",
+      (fail) => {
+        let readings = 0
+        const now = () => (readings++ === 0 ? fail() : 1_000)
+        return new MemoryLimits({ limits: { default: "1/m" }, clock: { now }, names: 9, history: 9 })
+      },
+    ],
+    [
+      "randomness",
+      (fail) => {
+        vi.spyOn(crypto, "getRandomValues").mockImplementationOnce(fail)
+        return new MemoryLimits({ limits: { default: "1/m" }, clock, names: 9, history: 9 })
+      },
+    ],
+  ])("where %s fails at the first question, the next one begins anew", (_, make) => {
+    const limits = make(() => {
+      throw new Error("not yet")
+    })
+    expect(() => limits.check("a")).toThrow("not yet")
+    expect(limits.check("a")).toMatchObject({ allowed: true, remaining: 0 })
+    expect(limits.history("a").map(({ event }) => event)).toEqual(["admit", "define"])
   })
 
   test("allowAll() decides together", () => {

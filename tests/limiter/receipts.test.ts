@@ -73,5 +73,22 @@ describe("refund() and settle() of what is no receipt", () => {
     }
   })
 
+  test("one whose further charge is refused stays open", async () => {
+    const clock = new ManualClock(0)
+    const options = { clock, maxKeys: 1, onFull: "deny-new" } as const
+    for (const limiter of [
+      new RateLimiter("1/second", options),
+      new MemoryLimits({ limits: { default: "1/second" }, ...options }),
+    ]) {
+      const { receipt } = limiter.check("a")
+      clock.advance(1_500)
+      limiter.check("b")
+      expect(() => limiter.settle(receipt!, 2)).toThrow(RangeError)
+      limiter.reset("b")
+      limiter.settle(receipt!, 2)
+      expect(limiter.status("a").remaining).toBe(0)
+    }
+  })
+
   test("the client refuses before it asks", () => expect(calls).toBe(0))
 })

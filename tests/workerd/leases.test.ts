@@ -1,6 +1,7 @@
-import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
+import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
 import { faultyBinding } from "./faulty-binding.js"
 import { clockedLimiter, freshName, realLimiter } from "./objects.js"
@@ -64,6 +65,19 @@ describe("EdgeLimiter with leases", () => {
     await limiter.settle(first, 9)
     expect(await plain.status("a")).toMatchObject({ remaining: remaining - 5 })
     await expect(limiter.settle({ ...receipt!, id: `x${receipt!.id}` }, 7)).rejects.toThrow(RangeError)
+  })
+
+  test("a receipt of units from a lease whose further charge is refused stays open", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    await limiter.check("a")
+    const { receipt } = await limiter.check("a", { cost: 2 })
+    const { remaining } = await limiter.status("a")
+    const subject = { key: "a", policy: parsePolicy("1000/day fixed_window").canonical }
+    await runInDurableObject(object(), (instance) =>
+      expect(instance.settle(subject, { ...receipt!, key: "" }, -5)).rejects.toThrow("a key is not empty"),
+    )
+    await expect(object().settle(subject, receipt!, -5)).resolves.toBe(true)
+    expect(await limiter.status("a")).toMatchObject({ remaining: remaining - 5 })
   })
 
   test.each(["lost-call", "lost-answer", "overloaded"] as const)(

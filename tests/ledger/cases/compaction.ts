@@ -59,6 +59,24 @@ export const compactionCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "remove() frees the keys of a limit, also after a compaction",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core, compactBytes: 2 ** 30 })
+      const comeAndGo = () => {
+        const limit = ledger.define("l", parsePolicy("5/minute"), START_MS)
+        for (let key = 0; key < 2_000; key++) ledger.check(limit, `key ${key}`, 1, START_MS)
+        ledger.remove(limit, START_MS)
+        return core.exports.allocatedBytes()
+      }
+      const before = comeAndGo()
+      expect(comeAndGo()).toBe(before)
+      await ledger.compact()
+      expect(comeAndGo()).toBe(before)
+      expect(comeAndGo()).toBe(before)
+      await ledger.close()
+    },
+  },
+  {
     name: "the log is compacted by itself when it has `compactBytes`, and stays bounded",
     async run(makePort) {
       const port = makePort()
