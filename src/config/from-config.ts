@@ -1,3 +1,4 @@
+import { callListener } from "../limiter/call-listener.js"
 import { costOf, requireUnits } from "../limiter/check-options.js"
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
@@ -13,7 +14,7 @@ import type { Receipt } from "../types/receipt.js"
 import { accessOf, listedDecision } from "./access.js"
 import type { Config, GroupConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
-import { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
+import { decisionLog, type LogOutput } from "./decision-log.js"
 import { groupDecision } from "./group-decision.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, policyFor, WHOSE_NAMES, type Whose } from "./policy-for.js"
@@ -48,8 +49,7 @@ export class ConfiguredLimits {
   readonly config: Config
   /** All limits, by name: also those of tiers and tenants, as `limitName` calls them. */
   readonly limits: MemoryLimits
-  readonly #hooks: LogHooks
-  readonly #sample: (decision: Decision) => void
+  readonly #listeners: readonly ((decision: Decision) => unknown)[]
   readonly #clock: Clock
   readonly #told = new GroupAdmissions()
 
@@ -59,10 +59,13 @@ export class ConfiguredLimits {
     const { enabled, sampleRate } = config.analytics
     this.config = config
     this.#clock = options.clock ?? systemClock
-    this.#hooks = decisionLog(config.logging, log)
-    this.#sample = (decision) => {
-      if (enabled && onSample !== undefined && random() < sampleRate) onSample(decision)
-    }
+    const { onDecision } = decisionLog(config.logging, log)
+    this.#listeners = [
+      ...(onDecision === undefined ? [] : [onDecision]),
+      ...(enabled && onSample !== undefined
+        ? [(decision: Decision) => (random() < sampleRate ? onSample(decision) : undefined)]
+        : []),
+    ]
     this.limits = new MemoryLimits({
       ...(enabled && { stats: true, names: ANALYTICS_NAMES }),
       ...memory,
@@ -90,7 +93,8 @@ export class ConfiguredLimits {
    * keys, log and sample.
    *
    * A group is asked for one key of all its limits, or for a key of each by the limit's name. All admit, or none is
-   * charged; each limit's own decision, with its receipt, is in `limits`.
+   * charged; each limit's own decision, with its receipt, is in `limits`. What the log or `onSample` throws changes
+   * nothing.
    *
    * @throws {LimitNotFound} {CostError} {KeyError}; {RangeError} where there is no such tier; then nothing has changed
    */
@@ -99,8 +103,7 @@ export class ConfiguredLimits {
     const { limit = DEFAULT_LIMIT } = options
     const group = this.config.groups.get(limit)
     const decision = group === undefined ? this.#checkOne(key, limit, options) : this.#checkGroup(group, key, options)
-    this.#hooks.onDecision?.(decision)
-    this.#sample(decision)
+    for (const listener of this.#listeners) callListener(listener, decision)
     return decision
   }
 

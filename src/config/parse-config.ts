@@ -6,6 +6,7 @@ import { checkFields, OBJECT } from "../policy/check-fields.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
+import type { Algorithm } from "../types/algorithm.js"
 import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, TenantConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
@@ -32,7 +33,7 @@ export interface ParseConfigOptions {
 /** What the fields say, before policies are read. */
 interface Written {
   readonly key_prefix: string
-  readonly defaults: { readonly algorithm: string; readonly key: KeySetting; readonly cost: number }
+  readonly defaults: { readonly algorithm: Algorithm; readonly key: KeySetting; readonly cost: number }
   readonly limits: ReadonlyMap<string, WrittenLimit>
   readonly groups: ReadonlyMap<string, WrittenGroup>
   readonly allow?: WrittenAccess

@@ -1,3 +1,4 @@
+import type { Algorithm } from "../types/algorithm.js"
 import { PolicyError, show } from "../types/errors.js"
 import { makePolicy } from "./make-policy.js"
 import { parseRule, refuseUnknownFields } from "./parse-rule.js"
@@ -67,10 +68,10 @@ const LONGEST_CACHED_TEXT = 1_024
  * ```
  */
 export function parsePolicy(input: PolicyInput): Policy {
-  if (typeof input !== "string") return parseValue(input)
+  if (typeof input !== "string") return parseValue(input, "gcra")
   const known = policyByText.get(input)
   if (known !== undefined) return known
-  const policy = parseText(input)
+  const policy = parseText(input, "gcra")
   if (input.length <= LONGEST_CACHED_TEXT) {
     if (policyByText.size >= MOST_CACHED_TEXTS) policyByText.delete(policyByText.keys().next().value!)
     policyByText.set(input, policy)
@@ -78,16 +79,21 @@ export function parsePolicy(input: PolicyInput): Policy {
   return policy
 }
 
-function parseText(text: string): Policy {
+/** `parsePolicy` where rules that name no algorithm have another one than `gcra`. */
+export function parsePolicyWith(input: PolicyInput, algorithm: Algorithm): Policy {
+  return typeof input === "string" ? parseText(input, algorithm) : parseValue(input, algorithm)
+}
+
+function parseText(text: string, algorithm: Algorithm): Policy {
   refuseLongText(text)
-  if (!/^\s*[[{]/.test(text)) return parseSources(splitShortForm(text))
+  if (!/^\s*[[{]/.test(text)) return parseSources(splitShortForm(text), algorithm)
   const value = parsePolicyJson(text)
-  const policy = parseValue(value)
+  const policy = parseValue(value, algorithm)
   refuseLossyJson(text, value)
   return policy
 }
 
-function parseValue(value: unknown): Policy {
+function parseValue(value: unknown, algorithm: Algorithm): Policy {
   if (isMadePolicy(value)) return value
   const items = readItems("rules", value, MAX_RULES)
   if (items !== null) {
@@ -96,19 +102,19 @@ function parseValue(value: unknown): Policy {
       if (typeof item === "string") sources.push(...splitShortForm(item))
       else sources.push(readFields(`rules[${sources.length}]`, item, ALLOWED_RULE))
     }
-    return parseSources(sources)
+    return parseSources(sources, algorithm)
   }
   const fields = readFields("policy", value, ALLOWED_INPUT)
-  return fields.has("canonical") ? parseCopy(fields) : parseSources([fields])
+  return fields.has("canonical") ? parseCopy(fields) : parseSources([fields], algorithm)
 }
 
-function parseSources(sources: readonly RuleSource[]): Policy {
+function parseSources(sources: readonly RuleSource[], algorithm: Algorithm): Policy {
   if (sources.length < 1 || sources.length > MAX_RULES) {
     throw new PolicyError("rules.length", sources.length, `1 to ${MAX_RULES}`)
   }
   const [first, ...others] = sources.map((source, index) => {
     const at = sources.length === 1 ? "" : `rules[${index}]`
-    return parseRule(at, typeof source === "string" ? parseShortRule(at, source) : source)
+    return parseRule(at, typeof source === "string" ? parseShortRule(at, source) : source, algorithm)
   })
   const policy = makePolicy([first!, ...others])
   madePolicies.add(policy)

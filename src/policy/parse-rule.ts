@@ -31,13 +31,15 @@ const NAME = /^[!-~](?:[ -~]*[!-~])?$/
  * Validates the fields of one rule. A field that is `undefined` counts as not given.
  *
  * @param at the rule's place in the policy, for errors
+ * @param byDefault the algorithm where the rule names none
  * @throws {PolicyError} where a field is unknown, missing, out of range, or not for this algorithm
  */
-export function parseRule(at: string, fields: Fields): ParsedRule {
+export function parseRule(at: string, fields: Fields, byDefault: Algorithm): ParsedRule {
   refuseUnknownFields(fieldPath(at, "field"), fields, RULE_FIELDS)
   const limit = parseUnits(fieldPath(at, "limit"), fields.get("limit"), MAX_LIMIT)
   const periodMs = parseDuration(fieldPath(at, "period"), fields.get("period"))
-  const algorithm = parseAlgorithmName(fieldPath(at, "algorithm"), fields.get("algorithm") ?? defaultAlgorithm(fields))
+  const named = fields.get("algorithm")
+  const algorithm = parseAlgorithmName(fieldPath(at, "algorithm"), named === undefined ? byDefault : named)
   const capacity = parseBurst(fieldPath(at, "burst"), fields.get("burst"), algorithm, limit, periodMs)
   const anchor = parseAnchor(fieldPath(at, "anchor"), fields.get("anchor"), algorithm)
   return {
@@ -60,11 +62,6 @@ export function refuseUnknownFields(path: string, fields: Fields, known: readonl
       throw new PolicyError(path, name, `one of ${known.join(", ")}${nearestNameHint(name, known)}`)
     }
   }
-}
-
-/** `??` alone would take a `null` for the default too. */
-function defaultAlgorithm(fields: Fields): Algorithm | null {
-  return fields.get("algorithm") === undefined ? "gcra" : null
 }
 
 function parseUnits(path: string, input: unknown, most: number): number {

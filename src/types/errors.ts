@@ -225,8 +225,9 @@ export function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`
   if (typeof value === "function" || typeof value === "symbol") return `a ${typeof value}`
   if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value)
-  if (value instanceof Promise) return "a promise"
   try {
+    // Within, since a proxy can throw at this too.
+    if (value instanceof Promise) return "a promise"
     return show(JSON.stringify(value)).slice(1, -1).replaceAll('\\"', '"')
   } catch {
     return "an object"

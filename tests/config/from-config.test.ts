@@ -84,6 +84,28 @@ describe("fromConfig()", () => {
     expect(() => fromConfig(TEXT).limits.list()).toThrow(TypeError)
   })
 
+  test("what the log, the sample or the source of its numbers throws changes no decision", async () => {
+    const text = `limits.default = { policy = "5/minute" }
+      logging = { level = "info", decisions = "all" }
+      analytics = { enabled = true }`
+    const fail = () => {
+      throw new Error("not heard")
+    }
+    const quiet = { info: () => {}, error: () => {} }
+    for (const options of [
+      { log: { info: fail, error: fail } },
+      { log: quiet, onSample: fail },
+      { log: quiet, onSample: async () => fail() },
+      { log: quiet, onSample: () => {}, random: fail },
+    ]) {
+      const limits = fromConfig(text, { clock, ...options })
+      expect(limits.check("u")).toMatchObject({ allowed: true, remaining: 4 })
+      expect(limits.allow("u")).toBe(true)
+    }
+    // A promise that nobody waits for would be heard of now.
+    await new Promise((resolve) => setTimeout(resolve))
+  })
+
   test("logging writes denials, or all decisions, as text or JSON, and is silent by default", () => {
     const [silent, text, json] = [sink(), sink(), sink()]
     const run = (logging: string, log: ReturnType<typeof sink>) => {

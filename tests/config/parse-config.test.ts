@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { type ConfigError, fromConfig, parseConfig } from "../../src/config/index.js"
-import { KeyError, LimitNotFound, ManualClock } from "../../src/index.js"
+import { KeyError, LimitNotFound, ManualClock, parsePolicy } from "../../src/index.js"
 
 function errorOf(input: string | object, env: Record<string, string> = {}): ConfigError {
   try {
@@ -198,6 +198,26 @@ describe("parseConfig()", () => {
     expect(config).toHaveProperty(path, expected)
     expect(parseConfig(FULL, { env: { [name]: "" } })).toEqual(parseConfig(FULL))
     expect(parseConfig(FULL)).not.toHaveProperty(path, expected)
+  })
+
+  test.each([
+    ["10/second", ["token_bucket"]],
+    ["10/second as sliding_window", ["token_bucket"]],
+    ["10/second as gcra; 5/minute sliding_window as token_bucket", ["token_bucket", "sliding_window"]],
+    ["10/second burst 20, 5/minute", ["token_bucket", "token_bucket"]],
+    ['{"limit":5,"period":"1m"}', ["token_bucket"]],
+    [' [{"limit":5,"period":"1m"},{"limit":9,"period":"1h","algorithm":"gcra"}]', ["token_bucket", "gcra"]],
+    ['{"limit":5,"period":"5s","refill":{"amount":1,"every":"1s"}}', ["token_bucket"]],
+    [{ limit: 5, period: "1m" }, ["token_bucket"]],
+    [
+      ["10/second", { limit: 5, period: "1m", algorithm: undefined }],
+      ["token_bucket", "token_bucket"],
+    ],
+    [parsePolicy("10/second"), ["gcra"]],
+    [parsePolicy("10/second").canonical, ["gcra"]],
+  ])("defaults.algorithm is that of rules that name none: %j", (policy, algorithms) => {
+    const config = parseConfig({ defaults: { algorithm: "token_bucket" }, limits: { api: { policy } } })
+    expect(config.limits.get("api")!.policy.rules.map(({ algorithm }) => algorithm)).toEqual(algorithms)
   })
 
   test("SLUICE_ALGORITHM overrides the algorithm of rules that name none", () => {
