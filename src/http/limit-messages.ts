@@ -166,7 +166,9 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
       if (typeof onLimited === "function") quietly(() => onLimited(socket, decision, data), reportsOf(data).error)
       if (onLimited !== "close") return
       isClosed = true
-      socket.close(POLICY_VIOLATION, `Too many messages: try again in ${decision.retryAfterMs} ms.`)
+      // No wait helps a message whose cost cannot be, and how long a crowd takes nobody knows.
+      const when = decision.retryAfterMs === 0 ? "" : `: try again in ${decision.retryAfterMs} ms`
+      socket.close(POLICY_VIOLATION, `Too many messages${when}.`)
     }
   }
 

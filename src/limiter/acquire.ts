@@ -21,7 +21,7 @@ const lines = new WeakMap<SettlingChecker, WaitingLine>()
  * for another bound, make a `WaitingLine`. Of several named limits, `limit` says which is asked; each has its own order,
  * in which those stand too who wait for that limit by itself, as `of` and `oneLimit` make it.
  *
- * @throws {TimeoutExceeded} {QueueFull}, the signal's reason, and what `check` throws; see `WaitingLine.acquire`
+ * @throws {TimeoutExceeded} {QueueFull} {RateLimitExceeded}, the signal's reason, and what `check` throws; see `WaitingLine.acquire`
  * @example
  * ```ts
  * import { acquire, RateLimiter } from "sluice"

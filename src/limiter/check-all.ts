@@ -5,7 +5,7 @@ import { CHECKER, requireItems } from "./check-options.js"
 import { type AllPart, allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
 import { receiptsOf } from "./receipts.js"
-import type { SyncLimiter } from "./sync-limiter.js"
+import { isSynchronous, type SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */
 export interface AllItem<L extends Checker = Checker> {
@@ -54,15 +54,15 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
     return { limiter, key, options: { cost }, subject: `${number}${under} ${key}` }
   })
   refuseRepeats(parts)
-  const exact = parts.filter(isSynchronous)
+  const exact = parts.filter(isExact)
   if (exact.length === parts.length) return decideAll(exact)
   return decideInParallel(parts, exact)
 }
 
 type Part = AllPart<Checker>
 
-function isSynchronous(part: Part): part is AllPart {
-  return (part.limiter as Partial<SyncLimiter>).isSynchronous === true
+function isExact(part: Part): part is AllPart {
+  return isSynchronous(part.limiter)
 }
 
 async function decideInParallel(parts: readonly Part[], exact: readonly AllPart[]): Promise<AllDecision> {

@@ -6,6 +6,7 @@ import { requireCheckOptions, requireItems } from "./check-options.js"
 import { noteOwner } from "./limit-owner.js"
 import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
+import { askFor } from "./sync-limiter.js"
 
 /** One of several named limits as a limiter of its own, for whoever takes one: middleware, say. */
 export class LimitView implements Limiter {
@@ -34,33 +35,37 @@ export class LimitView implements Limiter {
     return { ...(options as T), limit: this.#name }
   }
 
-  #checkUnder(options: CheckOptions | undefined): CheckOptions & { readonly limit: string } {
-    requireCheckOptions(options)
-    return this.#under(options)
+  #ask<Verb extends "check" | "allow" | "peek">(verb: Verb, key: string, options: CheckOptions | undefined) {
+    return askFor(this.#limits, () => {
+      requireCheckOptions(options)
+      return this.#limits[verb](key, this.#under(options)) as ReturnType<NamedLimits[Verb]>
+    })
   }
 
   check(key: string, options?: CheckOptions): Awaitable<Decision> {
-    return this.#limits.check(key, this.#checkUnder(options))
+    return this.#ask("check", key, options)
   }
 
   allow(key: string, options?: CheckOptions): Awaitable<boolean> {
-    return this.#limits.allow(key, this.#checkUnder(options))
+    return this.#ask("allow", key, options)
   }
 
   peek(key: string, options?: CheckOptions): Awaitable<Decision> {
-    return this.#limits.peek(key, this.#checkUnder(options))
+    return this.#ask("peek", key, options)
   }
 
   /** @throws {RangeError} where an item names another limit */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision> {
-    requireItems(items)
-    const other = items.find(({ limit }) => limit !== undefined && limit !== this.#name)
-    if (other !== undefined) {
-      throw new RangeError(
-        `Cannot check under limit ${JSON.stringify(other.limit)}: this is the limit ${JSON.stringify(this.#name)}.`,
-      )
-    }
-    return this.#limits.checkAll(items.map((item) => this.#under(item)))
+    return askFor(this.#limits, () => {
+      requireItems(items)
+      const other = items.find(({ limit }) => limit !== undefined && limit !== this.#name)
+      if (other !== undefined) {
+        throw new RangeError(
+          `Cannot check under limit ${JSON.stringify(other.limit)}: this is the limit ${JSON.stringify(this.#name)}.`,
+        )
+      }
+      return this.#limits.checkAll(items.map((item) => this.#under(item)))
+    })
   }
 
   refund(receipt: Receipt, units?: number): Awaitable<void> {

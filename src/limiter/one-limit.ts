@@ -4,7 +4,7 @@ import { CHECKER, requireCheckOptions } from "./check-options.js"
 import { noteOwner } from "./limit-owner.js"
 import type { NamedLimits } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
-import type { SyncLimiter } from "./sync-limiter.js"
+import { askFor, isSynchronous } from "./sync-limiter.js"
 
 /** One of several named limits, as a limiter for `acquire`, `wrap`, `limited`, `checkAll`, middleware and stores. */
 export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
@@ -38,14 +38,15 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
 export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
   checkKind("choose a limit", "limits", limits, CHECKER)
   checkKind("choose a limit", "name", name, TEXT)
-  const under = (options: CheckOptions | undefined) => {
-    requireCheckOptions(options)
-    return { ...options, limit: name }
-  }
+  const ask = <Verb extends "check" | "peek">(verb: Verb, key: string, options: CheckOptions | undefined) =>
+    askFor(limits, () => {
+      requireCheckOptions(options)
+      return limits[verb](key, { ...options, limit: name }) as ReturnType<Limits[Verb]>
+    })
   const limiter: OneLimit<Limits> = {
-    isSynchronous: ((limits as Partial<SyncLimiter>).isSynchronous === true) as OneLimit<Limits>["isSynchronous"],
-    check: (key, options) => limits.check(key, under(options)) as ReturnType<Limits["check"]>,
-    peek: (key, options) => limits.peek(key, under(options)) as ReturnType<Limits["peek"]>,
+    isSynchronous: isSynchronous(limits) as OneLimit<Limits>["isSynchronous"],
+    check: (key, options) => ask("check", key, options),
+    peek: (key, options) => ask("peek", key, options),
     refund: ((receipt, units) => limits.refund(receipt, units)) as Limits["refund"],
     settle: ((receipt, actualCost) => limits.settle(receipt, actualCost)) as Limits["settle"],
     charge: (key, units) => limits.charge(key, units, { limit: name }) as ReturnType<Limits["charge"]>,

@@ -11,7 +11,7 @@ import {
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
-import { QueueFull, TimeoutExceeded } from "../types/errors.js"
+import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
 import { CHECKER } from "./check-options.js"
@@ -111,6 +111,7 @@ export class WaitingLine {
    *
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
    * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
+   * @throws {RateLimitExceeded} where no wait helps, as for a key on a configuration's `deny` list
    * @throws {QueueFull} where `maxWaiting` calls wait; the signal's reason; and whatever the limiter's `check` throws
    */
   acquire(key: string, options: AcquireOptions & LimitChoice = {}): Promise<Permit> {
@@ -206,6 +207,11 @@ export class WaitingLine {
       queue.waiters.delete(first)
       if (first.isDone) this.#giveBack(decision)
       else this.#admit(queue, first, decision)
+      return true
+    }
+    if (decision.reason === "blocked" && decision.retryAfterMs === 0) {
+      // On a list: no wait makes it admissible.
+      this.#fail(queue, first, new RateLimitExceeded(decision))
       return true
     }
     if (this.#waiting > this.#maxWaiting) {

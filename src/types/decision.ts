@@ -34,7 +34,10 @@ export interface Decision {
   readonly remaining: number
   /** The units that the check asked for. */
   readonly cost: number
-  /** 0 when admitted, else the smallest wait after which this check would pass if nothing else came. */
+  /**
+   * 0 when admitted, else the smallest wait after which this check would pass if nothing else came. A denial for which
+   * no wait helps, as of a key on a list, has 0 too.
+   */
   readonly retryAfterMs: number
   /** Time until the quota is full. */
   readonly resetAfterMs: number

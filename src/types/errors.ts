@@ -55,16 +55,16 @@ export class KeyError extends SluiceError {
   }
 }
 
-/** Thrown by wrappers and decorators, and where asked for; everywhere else a denial is a value. */
+/** Thrown by wrappers and decorators, by a wait that would never end, and where asked for; everywhere else a denial is a value. */
 export class RateLimitExceeded extends SluiceError {
   override readonly name = "RateLimitExceeded"
   readonly code = "RATE_LIMIT_EXCEEDED"
   declare readonly decision: Decision
 
   constructor(decision: Decision) {
-    super(
-      `Rate limit exceeded for key ${show(decision.key)}: policy ${show(decision.policy)} admits cost ${decision.cost} in ${decision.retryAfterMs} ms.`,
-    )
+    const { key, policy, cost, retryAfterMs } = decision
+    const when = retryAfterMs === 0 ? "does not admit it" : `admits cost ${cost} in ${retryAfterMs} ms`
+    super(`Rate limit exceeded for key ${show(key)}: policy ${show(policy)} ${when}.`)
     this.decision = decision
   }
 
@@ -82,7 +82,7 @@ export class RateLimitExceeded extends SluiceError {
     return this.decision.remaining
   }
 
-  /** Whole milliseconds until this check would pass. */
+  /** Whole milliseconds until this check would pass; 0 where no wait helps, as for a key on a list. */
   get retryAfterMs(): number {
     return this.decision.retryAfterMs
   }

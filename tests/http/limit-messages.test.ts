@@ -52,6 +52,15 @@ describe("limitMessages()", () => {
     expect(socket.closed).toEqual({ code: 1008, reason: "Too many messages: try again in 334 ms." })
   })
 
+  test("tells no time where nobody knows one: for a cost that cannot be, and for a crowd", async () => {
+    const costly = listening({ cost: () => 4 })
+    await costly.receive(1)
+    expect(costly.socket.closed).toEqual({ code: 1008, reason: "Too many messages." })
+    const crowded = listening({ maxPending: 1 })
+    await crowded.receive(1, 2)
+    expect(crowded.socket.closed).toEqual({ code: 1008, reason: "Too many messages." })
+  })
+
   test("drops instead, and hears the socket again when it is time", async () => {
     const { clock, socket, heard, receive } = listening({ onLimited: "drop" })
     await receive(1, 2, 3, 4)

@@ -7,6 +7,7 @@ import {
   LimitNotFound,
   type NamedLimits,
   QueueFull,
+  RateLimitExceeded,
   type Receipt,
   TimeoutExceeded,
   WaitingLine,
@@ -110,6 +111,23 @@ describe("acquire() of several limits where quota comes back before its time", (
     limits.limits.reset("p:a", { limit: "user" })
     await vi.advanceTimersByTimeAsync(2)
     await wait
+  })
+
+  test("does not wait for a key on a list of those to deny", async () => {
+    const limits = fromConfig(`
+      limits.user = { policy = "2/hour", deny = { keys = ["bad"] } }
+      groups.api = { limits = ["user"] }
+      deny = { keys = ["worse"] }`)
+    const asked = vi.spyOn(limits, "check")
+    const waits = ["user", "api", "user"].map((limit) => acquire(limits, "worse", { limit, timeout: "1h" }))
+    const denied = await Promise.allSettled([...waits, acquire(limits, "bad", { limit: "user" })])
+    expect(asked).toHaveBeenCalledTimes(4)
+    for (const [index, key] of ["worse", "worse", "worse", "bad"].entries()) {
+      const { reason } = denied[index] as PromiseRejectedResult
+      expect(reason).toBeInstanceOf(RateLimitExceeded)
+      expect(reason).toMatchObject({ key, retryAfterMs: 0, decision: { reason: "blocked" } })
+      expect(reason.message).toBe(`Rate limit exceeded for key "${key}": policy "deny" does not admit it.`)
+    }
   })
 
   test("gives back what a group of limits charged for a call that was aborted meanwhile", async () => {

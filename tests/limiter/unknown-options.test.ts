@@ -51,6 +51,19 @@ describe("options that there are not", () => {
     expect(await messageOf(() => embedded.of("login").allow("a", any({ costs: 5 })))).toBe(hint)
   })
 
+  test("whoever asks limits that answer by promise hears by promise too", async () => {
+    const options = any({ bogus: 1 })
+    for (const limiter of [embedded.of("login"), oneLimit(embedded, "login"), oneLimit(configured, "default")]) {
+      const told = [limiter.check("a", options), limiter.peek("a", options)]
+      for (const each of told) await expect(each).rejects.toThrow(`${CHECK} "bogus"`)
+    }
+    await expect(embedded.of("login").allow("a", options)).rejects.toThrow(`${CHECK} "bogus"`)
+    for (const items of [any(5), [{ key: "a", limit: "other" }]]) {
+      await expect(embedded.of("login").checkAll(items)).rejects.toThrow(RangeError)
+    }
+    expect(() => view.check("a", options)).toThrow(`${CHECK} "bogus"`)
+  })
+
   test("check(), allow() and peek() of several limits know the limit too", async () => {
     const hint = `RangeError: ${CHECK} "costs", allowed is cost, id, limit (did you mean "cost"?).`
     for (const limiter of [memory, configured, embedded]) {
