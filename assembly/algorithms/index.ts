@@ -7,7 +7,7 @@
  *   charge     takes units, into debt if need be
  *   remaining  units left, rounded down
  *   reset      ms until the quota is full
- *   used       units used, rounded up
+ *   used       units used, rounded up; a sliding window's as it counts them, the earlier window's share rounded down
  *   refund     gives units of an earlier charge back
  *   heal       moves a state that lies too far ahead to an earlier time, with its usage
  *

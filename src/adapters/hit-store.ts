@@ -109,7 +109,8 @@ export class HitStore {
     if (limiter === undefined) {
       this.resetAll = () => {
         this.#stash.clear()
-        this.#start()
+        // Before `init` there is nothing to forget, and no policy yet.
+        if (this.#limiter !== undefined) this.#start()
       }
     }
   }

@@ -76,10 +76,23 @@ export class Compactor {
   }
 
   async compact(): Promise<void> {
-    const { options, port, metaHash, requireOpen, table, writer } = this.#input
-    const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
+    const { port, requireOpen } = this.#input
     requireOpen()
     port.writesMuch?.(true)
+    try {
+      await this.#replaceLog()
+    } finally {
+      try {
+        port.writesMuch?.(false)
+      } catch {
+        // A file that was closed meanwhile needs no upkeep: what ended the compaction is told instead.
+      }
+    }
+  }
+
+  async #replaceLog(): Promise<void> {
+    const { options, port, metaHash, requireOpen, table, writer } = this.#input
+    const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
     const { save, sequence, chainHash, coveredBytes } = await this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
@@ -106,7 +119,6 @@ export class Compactor {
     this.#snapshotIds = ids
     this.#oldestSequence = oldestSequence
     for (const some of others) await this.#input.withCommit(() => table.drop(some))
-    port.writesMuch?.(false)
   }
 
   async #begin(): Promise<Begun> {

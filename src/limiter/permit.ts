@@ -85,7 +85,8 @@ export class Permit implements Disposable, AsyncDisposable {
    * 0 is charged now; one that cost something and of which nothing was counted, as that of a key on a list, stays so.
    *
    * @param actualCost whole units, 0 … 2^31; default what was noted by `use`, or the charge where nothing was
-   * @throws {TypeError} where it cost more than was charged and the limiter cannot settle that
+   * @throws {TypeError} where it cost more than was charged and the limiter cannot settle that; then, and where the
+   * limiter fails, the permit stays open
    */
   settle(actualCost: number | undefined = this.#used ?? undefined): Awaitable<void> {
     if (!this.#isOpen) return
@@ -104,9 +105,7 @@ export class Permit implements Disposable, AsyncDisposable {
   #chargeFree(units: number): Awaitable<void> {
     const isFree = this.cost === 0 && units > 0
     if (isFree && !this.#limiter.charge) throw refundsOnly(units, 0)
-    const charged = isFree ? this.#charge(units) : undefined
-    this.#isOpen = false
-    return charged
+    return this.#closeBy(isFree ? this.#charge(units) : undefined)
   }
 
   /** Ends the permit and gives units of the charge back, of each limit of a group; all of them if not told otherwise. */
@@ -124,8 +123,16 @@ export class Permit implements Disposable, AsyncDisposable {
       const tell = () => tellWaits(this.#limiter, receipt.key)
       return done === undefined ? tell() : done.then(tell)
     })
+    return this.#closeBy(settled.some((each) => each !== undefined) ? Promise.all(settled).then(() => {}) : undefined)
+  }
+
+  /** Closes the permit; anew open where that fails later, so that it can be tried again: a receipt settles once anyway. */
+  #closeBy(done: Awaitable<void> | undefined): Awaitable<void> {
     this.#isOpen = false
-    if (settled.some((each) => each !== undefined)) return Promise.all(settled).then(() => {})
+    return done?.then(undefined, (error: unknown) => {
+      this.#isOpen = true
+      throw error
+    })
   }
 
   /**

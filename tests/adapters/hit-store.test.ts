@@ -60,6 +60,13 @@ describe("HitStore", () => {
     expect(new HitStore({ limiter: new RateLimiter("1/second") }).resetAll).toBeUndefined()
   })
 
+  test("resetAll() before init() forgets nothing, and is no error", async () => {
+    const store = new HitStore({ clock: new ManualClock(START_MS) })
+    store.resetAll!()
+    store.init({ windowMs: 1_000, limit: 2 })
+    expect(await store.increment("a")).toMatchObject({ totalHits: 1 })
+  })
+
   test("keeps stores over one limiter apart by prefix, and takes any key", async () => {
     const limiter = new RateLimiter("1/second", { clock: new ManualClock(START_MS) })
     const one = storeOf({ limiter, prefix: "one:" }, 1).store

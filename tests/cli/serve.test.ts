@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { once } from "node:events"
+import { getEventListeners, once } from "node:events"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
@@ -337,7 +337,13 @@ describe("sluice serve", () => {
     expect(new Date(told.at).toISOString()).toBe(told.at)
     const totals = JSON.parse((await sluice("monitor", "--json", "-n", "1", "-i", "50")).out)
     expect(totals).toMatchObject({ at: expect.stringMatching(/^\d{4}-.*Z$/), denied: 1 })
-    expect((await sluice("monitor", "-n", "1", "-i", "50")).out).toContain("Denied most")
+    const { signal } = new AbortController()
+    const looks = await run(["monitor", "-n", "3", "-i", "50"], {
+      signal,
+      env: { SLUICE_SERVER: url, SLUICE_TOKEN: TOKEN },
+    })
+    expect(looks.out).toContain("Denied most")
+    expect(getEventListeners(signal, "abort")).toEqual([])
     expect((await sluice("limit", "remove", "api")).code).toBe(0)
     const refused = await run(["limit", "list"], { env: { SLUICE_SERVER: url, SLUICE_TOKEN: "wrong-wrong-wrong" } })
     expect(refused).toMatchObject({

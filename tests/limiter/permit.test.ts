@@ -133,6 +133,34 @@ describe("Permit", () => {
     expect([limits.peek("a").remaining, limits.peek("a", { limit: "mail" }).remaining]).toEqual([100, 4])
   })
 
+  test("stays open where the limiter cannot be asked, and can be ended again", async () => {
+    const counts = make()
+    let isOut = true
+    const ask = async <T>(verb: () => T) => {
+      if (isOut) throw new Error("out of reach")
+      return verb()
+    }
+    const limiter: SettlingChecker = {
+      check: (key, options) => counts.check(key, options),
+      refund: (receipt, units) => ask(() => counts.refund(receipt, units)),
+      settle: (receipt, actualCost) => ask(() => counts.settle(receipt, actualCost)),
+      charge: (key, units) => ask(() => counts.charge(key, units)),
+    }
+    const ends: [cost: number, end: (permit: Permit) => unknown, left: number][] = [
+      [40, (permit) => permit.settle(10), 90],
+      [40, (permit) => permit.refund(5), 55],
+      [0, (permit) => permit.settle(5), 50],
+    ]
+    for (const [cost, end, remaining] of ends) {
+      isOut = true
+      const permit = await acquire(limiter, "a", { cost })
+      await expect(end(permit)).rejects.toThrow("out of reach")
+      isOut = false
+      for (let again = 0; again < 2; again++) await end(permit)
+      expect(left(counts)).toBe(remaining)
+    }
+  })
+
   test("of cost 0 tells where it cannot be charged, and has nothing to give back", async () => {
     const counts = make()
     const limiter: SettlingChecker = {

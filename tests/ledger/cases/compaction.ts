@@ -1,6 +1,7 @@
 import { expect } from "vitest"
 import { Ledger } from "../../../src/ledger/ledger.js"
 import { recover } from "../../../src/ledger/recovery.js"
+import type { LedgerPort } from "../../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../../src/types/errors.js"
 import type { Step } from "../acts.js"
@@ -224,6 +225,36 @@ export const compactionCases: readonly LedgerCase[] = [
       expect(order).toEqual([...Array(10).fill("checked"), "compacted"])
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
+    },
+  },
+  {
+    name: "compact() tells the platform when it writes much and when that is over, also where it fails",
+    async run(makePort) {
+      const told: boolean[] = []
+      const { sql, sha256, sha256Now, defer, after } = makePort()
+      const breaks = { writes: 0, at: Number.POSITIVE_INFINITY }
+      const port: LedgerPort = {
+        sql: {
+          rows: (statement, ...values) => sql.rows(statement, ...values),
+          transaction: (work) => sql.transaction(work),
+          run(statement, ...values) {
+            if (++breaks.writes >= breaks.at) throw new Error("the disk is gone")
+            sql.run(statement, ...values)
+          },
+        },
+        sha256,
+        ...(sha256Now && { sha256Now }),
+        defer,
+        after,
+        writesMuch: (isUnderWay) => void told.push(isUnderWay),
+      }
+      const ledger = await Ledger.open(port, { core })
+      await ledger.compact()
+      expect(told).toEqual([true, false])
+      breaks.at = breaks.writes + 2
+      await expect(ledger.compact()).rejects.toBeInstanceOf(StoreUnavailable)
+      expect(told).toEqual([true, false, true, false])
+      await ledger.close().catch(() => undefined)
     },
   },
   {
