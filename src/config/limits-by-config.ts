@@ -2,6 +2,7 @@ import { costOfChosen, costToExplain, requireItems } from "../limiter/check-opti
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
+import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
@@ -11,28 +12,68 @@ import { groupDecision } from "./group-decision.js"
 
 type Asked = CheckOptions & LimitChoice
 
+/** The verbs over several limits, each by promise. */
+type ByPromise = {
+  [Verb in keyof NamedLimits]: (
+    ...told: Parameters<NamedLimits[Verb]>
+  ) => Promise<Awaited<ReturnType<NamedLimits[Verb]>>>
+}
+
+/** Named limits as a configuration says. Their verbs answer by promise, whatever the limits do. */
+export interface LimitsByConfig extends ByPromise {
+  readonly isSynchronous: false
+  /** `checkAll`, but only whether. */
+  allowAll(items: readonly CheckItem[]): Promise<boolean>
+  /** One of the limits or groups by itself, as `oneLimit` makes it. */
+  of(name: string): OneLimit<LimitsByConfig>
+}
+
 /**
  * Named limits that decide as a configuration says where they are asked by name, as a server's are: a limit's cost where
  * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits.
  *
- * Keys are whole here, the prefix included. `limits` has the configured limits already. An id makes the repeated check
- * of a group harmless within this process.
+ * Keys are whole here, the prefix included. `limits` has the configured limits already, and stays whose it is: what is
+ * no verb over several limits, such as `close`, is asked of it. An id makes the repeated check of a group harmless
+ * within this process.
  *
  * @param clock how long ids of groups are remembered; default the machine's
  */
-export function limitsByConfig<L extends NamedLimits>(limits: L, config: Config, clock: Clock = systemClock): L {
-  if (isPlain(config)) return limits
-  const own = verbs(limits, config, clock)
-  const configured = new Proxy(limits, {
-    get(target, name) {
-      if (Object.hasOwn(own, name)) return own[name as keyof typeof own]
-      const value: unknown = Reflect.get(target, name, target)
-      // Private fields are the target's own.
-      return typeof value === "function" ? value.bind(target) : value
-    },
-  })
+export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock = systemClock): LimitsByConfig {
+  const asked: ByPromise = { ...byPromise(limits), ...(!isPlain(config) && verbs(limits, config, clock)) }
+  const configured: LimitsByConfig = {
+    ...asked,
+    isSynchronous: false,
+    allowAll: async (items) => (await asked.checkAll(items)).allowed,
+    of: (name) => oneLimit(configured, name),
+  }
   noteCounter(configured, limits)
   return configured
+}
+
+/** The limits' own verbs. */
+function byPromise(limits: NamedLimits): ByPromise {
+  return {
+    define: async (...told) => limits.define(...told),
+    remove: async (...told) => limits.remove(...told),
+    limits: async (...told) => limits.limits(...told),
+    limit: async (...told) => limits.limit(...told),
+    check: async (...told) => limits.check(...told),
+    allow: async (...told) => limits.allow(...told),
+    peek: async (...told) => limits.peek(...told),
+    checkAll: async (...told) => limits.checkAll(...told),
+    refund: async (...told) => limits.refund(...told),
+    settle: async (...told) => limits.settle(...told),
+    charge: async (...told) => limits.charge(...told),
+    block: async (...told) => limits.block(...told),
+    unblock: async (...told) => limits.unblock(...told),
+    reset: async (...told) => limits.reset(...told),
+    status: async (...told) => limits.status(...told),
+    stats: async (...told) => limits.stats(...told),
+    list: async (...told) => limits.list(...told),
+    top: async (...told) => limits.top(...told),
+    history: async (...told) => limits.history(...told),
+    explain: async (...told) => limits.explain(...told),
+  }
 }
 
 /** Whether the limits alone decide as the configuration says. */
@@ -136,8 +177,6 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   }
 
   return {
-    /** The verbs here answer by promise, whatever the limits do. */
-    isSynchronous: false,
     check: (key: string, options?: Asked) => ask("check", key, options),
     peek: (key: string, options?: Asked) => ask("peek", key, options),
     allow: async (key: string, options?: Asked) => (await ask("check", key, options)).allowed,

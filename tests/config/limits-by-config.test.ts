@@ -1,7 +1,7 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, expectTypeOf, test } from "vitest"
 import type { GroupDecision } from "../../src/config/group-decision.js"
 import { configPolicies, limitsByConfig, parseConfig } from "../../src/config/index.js"
-import { ManualClock } from "../../src/index.js"
+import { type Decision, ManualClock, type NamedLimit } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
 const config = parseConfig(`
@@ -65,10 +65,42 @@ describe("limitsByConfig()", () => {
     expect(under.stats("p:eve", { limit: "user" }).totalDenied).toBe(0)
   })
 
-  test("is the limits themselves where the configuration adds nothing, and hands on every other verb", async () => {
+  test("allowAll() and of() go by the configuration too", async () => {
     const { limits, under } = make()
+    expect(await limits.allowAll([{ key: "p:a" }, { key: "p:eve" }])).toBe(false)
+    expect(await limits.allowAll([{ key: "p:a" }])).toBe(true)
+    expect(under.peek("p:a").remaining).toBe(8)
+    const both = limits.of("both")
+    expect(await both.check("p:a")).toMatchObject({ allowed: true, policy: "default", remaining: 6 })
+    expect(await both.check("p:eve")).toMatchObject({ allowed: false, policy: "deny" })
+    expect([both.isSynchronous, limits.isSynchronous]).toEqual([false, false])
+  })
+
+  test("answers by promise whatever the configuration says, as its types do", async () => {
     const plain = parseConfig('limits.default = { policy = "10/minute" }')
-    expect(limitsByConfig(under, plain)).toBe(under)
+    const { under } = make()
+    for (const limits of [limitsByConfig(under, plain), limitsByConfig(under, config)]) {
+      expectTypeOf(limits.check).returns.toEqualTypeOf<Promise<Decision>>()
+      expectTypeOf(limits.define).returns.toEqualTypeOf<Promise<NamedLimit>>()
+      expect(limits.isSynchronous).toBe(false)
+      const calls = [
+        limits.define("own", "1/day"),
+        ...[limits.limits(), limits.limit("own"), limits.check("p:a"), limits.allow("p:a"), limits.peek("p:a")],
+        ...[limits.checkAll([{ key: "p:a" }]), limits.allowAll([{ key: "p:a" }]), limits.charge("p:a", 0)],
+        ...[limits.block("p:b", "1s"), limits.unblock("p:b"), limits.status("p:a"), limits.stats("p:a")],
+        ...[limits.explain("p:a"), limits.reset("p:a"), limits.remove("own")],
+      ]
+      for (const call of calls) expect(call).toBeInstanceOf(Promise)
+      await Promise.all(calls)
+      for (const call of [limits.status(""), limits.block("p:a", "soon"), limits.list(), limits.check("")]) {
+        expect(call).toBeInstanceOf(Promise)
+        await expect(call).rejects.toThrow()
+      }
+    }
+  })
+
+  test("hands on every other verb", async () => {
+    const { limits, under } = make()
     const { receipt } = await limits.check("p:a")
     await limits.refund(receipt!)
     expect(under.peek("p:a").remaining).toBe(10)
