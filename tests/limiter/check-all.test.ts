@@ -89,6 +89,16 @@ describe("checkAll() over several limiters", () => {
     expect(counts[0].peek("k0").remaining).toBe(4)
   })
 
+  test("by promise, tells of each rule what is there again after a refund", async () => {
+    const [counts, denies] = [make("5/minute; 9/hour"), make("1/minute")]
+    denies.check("k")
+    const { decisions } = await checkAll([
+      { limiter: remote(counts), key: "k", cost: 2 },
+      { limiter: remote(denies), key: "k" },
+    ])
+    expect(decisions[0]).toMatchObject({ remaining: 5, rules: [{ remaining: 5 }, { remaining: 9 }] })
+  })
+
   test("by promise, refunds each limit of a group", async () => {
     const { limits: under, config } = fromConfig(`
       limits.user = { policy = "5/minute" }

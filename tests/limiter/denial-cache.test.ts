@@ -53,6 +53,15 @@ describe("DenialCache", () => {
     expect(calls()).toBe(2)
   })
 
+  test("a denial of a greater cost takes that place where it lasts longer", () => {
+    const { clock, check, cache, policy } = cached("10/minute")
+    check("a", 10)
+    const smaller = check("a", 1)
+    cache.note("a", policy, { ...smaller, cost: 5, retryAfterMs: 9_000 }, cache.ticket())
+    clock.advance(smaller.retryAfterMs)
+    expect(cache.find("a", policy, 5)).toMatchObject({ allowed: false, reason: "cached" })
+  })
+
   test.each([
     "10/minute",
     "10/minute burst 30",

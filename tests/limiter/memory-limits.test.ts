@@ -36,6 +36,14 @@ describe("MemoryLimits", () => {
     ])
   })
 
+  test("history: begins anew with a limit that takes the name of one that was removed", () => {
+    const limits = new MemoryLimits({ limits: { default: "9/hour" }, clock, names: 9, history: 9 })
+    limits.remove("default")
+    limits.define("default", "8/hour")
+    limits.check("a")
+    expect(limits.history("a").map(({ event }) => event)).toEqual(["admit", "define"])
+  })
+
   test("keeps neither statistics nor names nor histories where not asked, and says so", () => {
     const limits = new MemoryLimits({ limits: { default: "9/hour" }, clock })
     limits.check("a")

@@ -61,6 +61,13 @@ describe("Metrics.render()", () => {
     expect(histogram?.metrics[0]).toMatchObject({ count: "4", buckets: { "0.0005": "2", "0.025": "3", "+Inf": "4" } })
   })
 
+  test("counts no check of cost 0, by which nothing was asked for", () => {
+    const metrics = new Metrics()
+    metrics.decided(makeDecision({ cost: 0 }), "api", 0.1)
+    expect(familyOf(metrics.render([]), "sluice_requests_allowed_total")).toBeUndefined()
+    expect(metrics.decisionSeconds.count).toBe(0)
+  })
+
   test("tells of cache hits and fail modes from 0 on at the edge, and elsewhere when the first one comes", () => {
     const valuesOf = (metrics: Metrics, name: string) => {
       return familyOf(metrics.render([]), name)?.metrics.map(({ labels, value }) => [label(labels, "mode"), value])
