@@ -1,13 +1,17 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { serveApi, TOKEN } from "./serve-api.js"
+
+const requestOf = (path: string, signal?: AbortSignal) =>
+  new Request(`http://sluice.test${path}`, {
+    headers: { Authorization: `Bearer ${TOKEN}` },
+    ...(signal && { signal }),
+  })
 
 describe("GET /v1/events", () => {
   test("tells where it begins, so that a reader who heard nothing yet resumes there", async () => {
     const { api, ask } = serveApi({ a: "1000000/s" })
     const first = async (path: string) => {
-      const response = await api.fetch(
-        new Request(`http://sluice.test${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } }),
-      )
+      const response = await api.fetch(requestOf(path))
       const reader = response.body!.getReader()
       const { value } = await reader.read()
       await reader.cancel()
@@ -47,5 +51,34 @@ describe("GET /v1/events", () => {
         limit: "rare",
       })
     }
+  })
+
+  test("leaves no timer behind when its reader is gone", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    try {
+      const { body } = await serveApi().api.fetch(requestOf("/v1/events"))
+      expect(vi.getTimerCount()).toBe(1)
+      await body!.cancel()
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test("ends when the request is aborted", async () => {
+    const controller = new AbortController()
+    const { body } = await serveApi().api.fetch(requestOf("/v1/events", controller.signal))
+    const reader = body!.getReader()
+    await reader.read()
+    controller.abort()
+    expect(await reader.read()).toEqual({ done: true, value: undefined })
+  })
+
+  test("tells as much as a reader may lag behind, and ends: who asks again resumes there", async () => {
+    const { api, ask } = serveApi({ a: "1000000/s" })
+    for (let check = 0; check < 1_200; check++) await ask("POST", "/v1/check", { key: "a" })
+    const response = await api.fetch(requestOf("/v1/events?replay=1200"))
+    const ids = (await response.text()).match(/(?<=^id: .*-)\d+(?=\nevent: decision$)/gm)
+    expect(ids).toEqual(Array.from({ length: 1_000 }, (_, index) => `${index + 1}`))
   })
 })

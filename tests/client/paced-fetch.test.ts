@@ -110,6 +110,19 @@ describe("pacedFetch()", () => {
     ])
   })
 
+  test("reads no body of a refusal that is asked again, and leaves none open", async () => {
+    const cancel = vi.fn()
+    const refusal = () => new Response(new ReadableStream({ cancel }), { status: 429, headers: { "Retry-After": "2" } })
+    const answers = [refusal(), new Response("ok")]
+    const [answer] = await ask(
+      1,
+      pacedFetch(async () => answers.shift()!),
+      2_000,
+    )
+    expect(answer).toMatchObject({ status: "fulfilled", value: { status: 200 } })
+    expect(cancel).toHaveBeenCalledOnce()
+  })
+
   test.each([
     ["GET", 429, {}, 3, 2_000],
     ["GET", 503, { "Retry-After": "1" }, 3, 2_000],
@@ -181,16 +194,30 @@ describe("pacedFetch()", () => {
   })
 
   test("a request without an answer counts as used, and the next ones go on", async () => {
-    let count = 0
+    const times: number[] = []
     const paced = pacedFetch(async () => {
-      count += 1
-      if (count === 2) throw new TypeError("network")
+      times.push(Date.now() - START_MS)
+      if (times.length === 2) throw new TypeError("network")
       return new Response("ok", { headers: { RateLimit: '"x";r=1;t=5' } })
     })
     await ask(1, paced, 0)
     const answers = await ask(2, paced, 5_000)
     expect(answers.map(({ status }) => status)).toEqual(["rejected", "fulfilled"])
-    expect(Date.now() - START_MS).toBe(5_000)
+    expect(times).toEqual([0, 0, 5_000])
+  })
+
+  test("the request behind a first one without an answer goes at once", async () => {
+    const times: number[] = []
+    const paced = pacedFetch(async () => {
+      const isFirst = times.push(Date.now() - START_MS) === 1
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      if (isFirst) throw new TypeError("network")
+      return new Response("ok")
+    })
+    const answers = Promise.allSettled([paced(URL_A), paced(URL_A)])
+    await vi.advanceTimersByTimeAsync(100)
+    expect(times).toEqual([0, 10])
+    expect((await answers).map(({ status }) => status)).toEqual(["rejected", "fulfilled"])
   })
 
   test('pacing "even" spreads what is left over the time until the quota is full', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { ApiError, SluiceClient, type SluiceClientOptions } from "../../src/client/index.js"
 import {
   CostError,
@@ -110,6 +110,14 @@ describe("SluiceClient", () => {
     const ids = asked.map(({ body }) => body!["id"])
     expect(ids.slice(0, 3)).toEqual([ids[0], ids[0], ids[0]])
     expect(ids[3]).not.toBe(ids[0])
+  })
+
+  test.each([502, 503, 504])("check() is tried again after a %d, whose body is not left open", async (status) => {
+    const cancel = vi.fn()
+    const { client, asked } = clientOf([new Response(new ReadableStream({ cancel }), { status }), ok()])
+    expect((await client.check("a")).allowed).toBe(true)
+    expect(asked).toHaveLength(2)
+    expect(cancel).toHaveBeenCalledOnce()
   })
 
   test("an id that is undefined is none: the call gets its own", async () => {

@@ -115,6 +115,26 @@ describe("limitMessages()", () => {
     ])
   })
 
+  test("counts as waiting only what is not decided yet", async () => {
+    const { socket, heard, receive } = listening({ policy: "100/second", maxPending: 2 })
+    for (const message of [1, 2, 3, 4, 5]) await receive(message)
+    expect(heard).toEqual([1, 2, 3, 4, 5])
+    expect(socket.closed).toBeUndefined()
+  })
+
+  test("hands on nothing more once it has closed the socket, be it admitted", async () => {
+    const answers = [deferred<Decision>(), deferred<Decision>()]
+    const waiting = [...answers]
+    const limiter = new FakeLimiter(() => waiting.shift()!.promise)
+    const { socket, heard, receive } = listening({ limiter: () => limiter })
+    await receive(1, 2)
+    answers[0]!.resolve(denialOf())
+    answers[1]!.resolve(decisionOf())
+    await settled()
+    expect(socket.closed?.code).toBe(1008)
+    expect(heard).toEqual([])
+  })
+
   test.each([
     ["open", [1]],
     ["closed", []],

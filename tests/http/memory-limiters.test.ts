@@ -17,6 +17,12 @@ test("memoryLimiters() bound the keys of all policies together", () => {
   expect(limiters(parsePolicy("1/hour"))).not.toBe(limiter)
 })
 
+test("memoryLimiters() hold half as many keys of a policy of two rules", () => {
+  const limiter = memoryLimiters(undefined, { clock: new ManualClock(0) })(parsePolicy("1/hour; 2/day"))
+  for (let key = 0; key < 10_000; key++) limiter.allow(`k${key}`)
+  expect(limiter.size).toBe(8_192)
+})
+
 test("memoryLimiters() share the keys where the policies are known, and hold as many as they are told", () => {
   const clock = new ManualClock(0)
   const [two, told] = [memoryLimiters(2, { clock }), memoryLimiters(undefined, { clock, maxKeys: 100 })]
