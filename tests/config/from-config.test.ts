@@ -69,6 +69,15 @@ describe("fromConfig()", () => {
     expect(limits.check("u", { tier: "pro" }).limit).toBe(3)
   })
 
+  test("policyFor() takes the tier of the tenant before the tier given", () => {
+    const config = parseConfig(`
+      limits.api = { policy = "1/minute" }
+      tiers.free.limits.api = "2/minute"
+      tiers.gold.limits.api = "3/minute"
+      tenants.acme = { tier = "gold" }`)
+    expect(policyFor(config, "api", { tenant: "acme", tier: "free" }).rules[0].limit).toBe(3)
+  })
+
   test("analytics turn statistics and names on, and tell of their share", () => {
     const random = [0.1, 0.9, 0.24].values()
     const seen: Decision[] = []
@@ -221,6 +230,16 @@ describe("rateLimitOptions()", () => {
     expect([denied.status, denied.headers.get("Retry-After")]).toEqual([429, "69"])
     expect(samples.map(({ reason }) => reason)).toEqual(["fail-closed", "ok", "limit"])
     expect(log.lines.at(-1)).toContain("sluice deny")
+  })
+
+  test("a sample_rate of 0 tells of no request, whatever the random numbers", async () => {
+    const samples: Decision[] = []
+    const config = parseConfig(`
+      limits.api = { policy = "1/minute" }
+      analytics = { enabled = true, sample_rate = 0 }`)
+    const options = rateLimitOptions(config, "api", { onSample: (each) => samples.push(each), random: () => 0 })
+    await rateLimit(() => new Response("ok"), options)(new Request("http://localhost/"))
+    expect(samples).toEqual([])
   })
 
   test("a tier that there is not is told to onError, and the limit's own policy counts: nothing passes unlimited", async () => {

@@ -13,3 +13,9 @@ test("add() keeps a receipt closed that was dropped as too old, where a longer p
   expect(settled.add({ id: "first", chargedAtMs: 0 }, 5_000, 100 * KEEP_MS)).toBe(false)
   expect(settled.add({ id: "later", chargedAtMs: 1 }, 5_000, 100 * KEEP_MS)).toBe(true)
 })
+
+test("add() takes a receipt in the last millisecond of its time", () => {
+  const settled = new SettledReceipts()
+  expect(settled.add({ id: "last", chargedAtMs: 0 }, KEEP_MS, KEEP_MS)).toBe(true)
+  expect(settled.add({ id: "late", chargedAtMs: 0 }, KEEP_MS + 1, KEEP_MS)).toBe(false)
+})

@@ -61,6 +61,17 @@ describe.each(["WAL", "DELETE"])("Ledger in a file, journal mode %s", (journal) 
     await again.close()
   })
 
+  test("compact() leaves the connection's checkpoints as they were", async () => {
+    const database = connect()
+    const ledger = await Ledger.open(sqliteLedgerPort(database), { core })
+    ledger.define("l", parsePolicy("9/hour"), START_MS)
+    const checkpoint = () => database.prepare("PRAGMA wal_autocheckpoint").get()
+    const before = checkpoint()
+    await ledger.compact()
+    expect(checkpoint()).toEqual(before)
+    await ledger.close()
+  })
+
   test("commit() resolves when another connection sees the caller's record", async () => {
     const port = sqliteLedgerPort(connect())
     const other = sqliteLedgerPort(connect())
