@@ -102,6 +102,40 @@ export const compactionCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "the log is not compacted by itself before it is twice as long as the snapshot",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core, compactBytes: 2_000 })
+      const limit = ledger.define("l", parsePolicy("1000000/second"), START_MS)
+      for (let key = 0; key < 2_000; key++) ledger.check(limit, `key ${key}`, 1, START_MS)
+      await ledger.compact()
+      const { coveredSequence, sequence } = await ledger.verify()
+      for (let round = 0; round < 40; round++) {
+        for (let check = 0; check < 100; check++) ledger.check(limit, `key ${check}`, 1, START_MS + round)
+        await ledger.commit()
+      }
+      const later = await ledger.verify()
+      expect(later.sequence).toBeGreaterThan(sequence + 2)
+      expect(later.coveredSequence).toBe(coveredSequence)
+      await ledger.close()
+    },
+  },
+  {
+    name: "what is written during a compaction counts for the next one",
+    async run(makePort) {
+      const ledger = await Ledger.open(steppedPort(makePort()), { core, compactBytes: 8_000 })
+      const limit = ledger.define("l", parsePolicy("1000000/second"), START_MS)
+      const compacted = ledger.compact()
+      // It has begun, and covers the definition.
+      await turn()
+      for (let check = 0; check < 3_000; check++) ledger.check(limit, `key ${check % 7}`, 1, START_MS)
+      await compacted
+      ledger.check(limit, "a", 1, START_MS)
+      await ledger.commit()
+      expect((await ledger.verify()).coveredSequence).toBeGreaterThan(1)
+      await ledger.close()
+    },
+  },
+  {
     name: "compact() keeps `historySegments` covered segments, and as many after the next one",
     async run(makePort) {
       const port = makePort()

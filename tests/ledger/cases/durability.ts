@@ -217,6 +217,24 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "sync ahead: a block that a compaction took back is granted again as large as it was",
+    async run(makePort) {
+      const ledger = await Ledger.open(handPort(makePort()), { core, sync: "ahead", openedAtMs: START_MS })
+      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      const use = async (units: number) => {
+        for (let unit = 0; unit < units; unit++) {
+          if (ledger.check(limit, "a", 1, START_MS).needsCommit) await ledger.commit()
+        }
+      }
+      await use(200)
+      await ledger.compact()
+      await use(1)
+      const [last] = await ledger.lastRecords(1, ({ op }) => op === "ahead")
+      expect(last).toMatchObject({ key: "a", units: 100 })
+      await ledger.close()
+    },
+  },
+  {
     name: "sync ahead: close() takes the blocks back, so that the next one finds what was told",
     async run(makePort) {
       const port = makePort()

@@ -200,4 +200,20 @@ export const repeatCases: readonly LedgerCase[] = [
       ledger.abandon()
     },
   },
+  {
+    name: "names go with a compaction after the time that statistics are kept, to the millisecond",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core, names: true, keepStatsMs: 10_000 })
+      const limit = ledger.define("l", parsePolicy("5/second"), START_MS)
+      for (const [index, key] of ["old", "last"].entries()) {
+        ledger.check(limit, key, 1, START_MS)
+        ledger.reset(limit, key, START_MS + 1 + index)
+      }
+      ledger.check(limit, "young", 1, START_MS + 10_002)
+      await ledger.compact()
+      expect([...ledger.namesOf(limit)]).toEqual(["last", "young"])
+      expect(limit.keys.stats("last").lastResetAt).toBe(START_MS + 2)
+      await ledger.close()
+    },
+  },
 ]
