@@ -177,6 +177,30 @@ describe("listen()", () => {
     }
   })
 
+  test("close() ends a stream too that is only begun meanwhile", async () => {
+    const { api } = serveApi({ a: "5/day" })
+    const [asked, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const slow = {
+      ...api,
+      handle: async (...request: Parameters<typeof api.handle>) => {
+        asked.resolve()
+        await held.promise
+        return api.handle(...request)
+      },
+    }
+    const served = await listen(slow, { host: "127.0.0.1", port: 0, drainMs: 2 ** 31 - 1 })
+    const port = Number(new URL(served.url).port)
+    const { socket, ended } = new RawConnection(port)
+    socket.write(`GET /v1/events HTTP/1.1\r\n${AUTH}\r\n`)
+    await asked.promise
+    const closed = served.close()
+    await refusing(port)
+    held.resolve()
+    expect(await ended).toBe("end")
+    socket.end()
+    await closed
+  })
+
   test("close() cuts a client that sends on and on after its answer", async () => {
     const { api } = serveApi({ a: "5/day" })
     const served = await listen(api, { host: "127.0.0.1", port: 0 })

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { afterAll, describe, expect, test, vi } from "vitest"
+import { closeOnSignals } from "../../src/limiter/shutdown.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
 import { open } from "./store-files.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
@@ -91,6 +92,34 @@ describe("closeOn of many limiters", () => {
     expect(stderr).toBe("")
     expect(stdout).toBe("2\n0\n2\n0\n")
     expect(status).toBe(0)
+  })
+
+  test("closes those that are opened while others are closed, before the process ends", async () => {
+    // No process hears this one but on Windows, so that nobody else listens to it.
+    const signal = "SIGBREAK"
+    const ended = Promise.withResolvers<unknown[]>()
+    const kill = vi.spyOn(process, "kill").mockImplementation((...asked) => {
+      ended.resolve(asked)
+      return true
+    })
+    const closed: string[] = []
+    const limiterOf = (name: string, onClose = () => {}) => ({
+      flush: async () => {},
+      close: async () => {
+        onClose()
+        closed.push(name)
+      },
+    })
+    const later = limiterOf("later")
+    closeOnSignals(
+      limiterOf("first", () => closeOnSignals(later, [signal])),
+      [signal],
+    )
+    process.emit(signal, signal)
+    expect(await ended.promise).toEqual([process.pid, signal])
+    expect(closed).toEqual(["first", "later"])
+    expect(process.listenerCount(signal)).toBe(0)
+    kill.mockRestore()
   })
 
   test.each([

@@ -48,6 +48,15 @@ describe("rateLimit() with delay", () => {
     expect(served).toHaveBeenCalledTimes(2)
   })
 
+  test("holds for maxMs and no longer", async () => {
+    const { served, limited } = limitedBy({ delay: { maxMs: 1_000 } })
+    const [first, held, denied] = [limited(requestOf()), limited(requestOf()), limited(requestOf())]
+    expect([(await first).status, (await denied).status]).toEqual([200, 429])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect((await held).status).toBe(200)
+    expect(served).toHaveBeenCalledTimes(2)
+  })
+
   test("holds no other algorithm, and nothing in shadow mode or without being asked", async () => {
     const gcra = () => "10/second"
     for (const options of [{ policy: gcra, delay: true }, { shadow: true, delay: true }, { delay: false }, {}]) {

@@ -184,6 +184,23 @@ describe("LeasePool", () => {
     expect(pool.begin("a", 1, world.clock.now())).not.toBeNull()
   })
 
+  test("waits for a draw no longer than at first once one was answered", () => {
+    const world = new World("100/day fixed_window", 1)
+    const pool = world.pools[0]!
+    const begin = () => pool.begin("a", 1, world.clock.now())
+    for (const lostAfterMs of [1_000, 2_000]) {
+      expect(begin()).not.toBeNull()
+      world.clock.advance(lostAfterMs)
+    }
+    const answered = begin()!
+    pool.end("a", answered, world.answer(answered, true), world.clock.now())
+    expect(begin()).not.toBeNull()
+    world.clock.advance(999)
+    expect(begin()).toBeNull()
+    world.clock.advance(1)
+    expect(begin()).not.toBeNull()
+  })
+
   test.each(["revoke", "forget"] as const)("%s() ends the lease that a draw under way brings", (verb) => {
     const world = new World("100/day fixed_window", 1)
     const pool = world.pools[0]!

@@ -21,6 +21,12 @@ describe("MemoryLimits", () => {
     expect(limits.history("b").map(({ event }) => event)).toEqual(["define"])
   })
 
+  test("top() tells those with as many checks in the order of their names", () => {
+    const limits = new MemoryLimits({ limits: { default: "5/hour" }, clock, names: 9, stats: true })
+    for (const key of ["c", "a", "d", "b", "d"]) limits.check(key)
+    expect(limits.top({ by: "allowed" }).map(({ key }) => key)).toEqual(["d", "a", "b", "c"])
+  })
+
   test("history: at the bound the oldest events are forgotten, the limit's definitions apart", () => {
     const limits = new MemoryLimits({ limits: { default: "9/hour" }, clock, names: 9, history: 2 })
     for (const cost of [1, 2, 3]) limits.check("a", { cost })

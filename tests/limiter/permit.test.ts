@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
 import { configPolicies, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
@@ -68,6 +68,18 @@ describe("Permit", () => {
     permit.refund(30)
     permit.refund()
     expect(left(limiter)).toBe(80)
+  })
+
+  test("refund() ends it though units were noted: a limiter that minds no receipts is told once", async () => {
+    const counts = make()
+    const [refund, settle] = [vi.fn(), vi.fn()]
+    {
+      using permit = await acquire({ check: (key) => counts.check(key), refund, settle }, "a")
+      permit.use(2)
+      permit.refund()
+    }
+    expect(refund).toHaveBeenCalledOnce()
+    expect(settle).not.toHaveBeenCalled()
   })
 
   test("stays open where settling was refused", async () => {
