@@ -190,6 +190,24 @@ describe("EdgeLimiter with background", () => {
     expect(await sound.status("a")).toMatchObject({ remaining: 990 })
   })
 
+  test("a check that was told that its time is up is not sent any more", async () => {
+    const { limiter, sound, network, work } = sharing(
+      "1000/day",
+      (_verb, call) => (call === 1 ? "late-answer" : "none"),
+      {
+        timeoutMs: 60_000,
+      },
+    )
+    const first = limiter.check("a")
+    const late = errorOf(limiter.check("a"))
+    vi.mocked(Date.now).mockReturnValue(START_MS + 60_000)
+    expect(await late).toBeInstanceOf(StoreUnavailable)
+    network.answer()
+    expect(await first).toMatchObject({ allowed: true })
+    await Promise.all(work)
+    expect(await sound.peek("a", { cost: 0 })).toMatchObject({ remaining: 999 })
+  })
+
   test("what costs nothing and what is decided together shares no call", async () => {
     const { limiter } = sharing("1000/day", none)
     await Promise.all(times(5, () => limiter.check("a", { cost: 0 })))

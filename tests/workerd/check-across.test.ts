@@ -136,6 +136,19 @@ describe("checkAcross()", () => {
     expect(await limiters[1]!.status("a")).toMatchObject({ remaining: 3 })
   })
 
+  test("tells no receipt beside a denial that is known, also where both were admitted before", async () => {
+    const { clock, name } = clockedLimiter("5/day fixed_window")
+    const denialCache = new DenialCache({ clock })
+    const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, "5/day fixed_window", { name, denialCache })
+    const items = [{ key: "a" }, { key: "b" }]
+    expect(await limiter.checkAll(items)).toMatchObject({ allowed: true })
+    await limiter.check("a", { cost: 4 })
+    expect(await limiter.check("a")).toMatchObject({ allowed: false })
+    const { allowed, decisions } = await limiter.checkAll(items)
+    expect(allowed).toBe(false)
+    expect(decisions.map(({ receipt }) => receipt)).toEqual([undefined, undefined])
+  })
+
   test("asks no object where it is known that one denies, until that is over", async () => {
     const made = ["12/minute as one", "50/day; 100/day as two", "5/day as three"].map((policy) =>
       clockedLimiter(policy),

@@ -12,6 +12,8 @@ export type Fault =
   | "duplicate"
   /** The caller is told of a failure, and the call arrives afterwards. */
   | "late"
+  /** The call arrives when `answer` is called. */
+  | "late-call"
   /** The call arrives, and its answer comes when `answer` is called. */
   | "late-answer"
   /** The object is evicted first. */
@@ -24,7 +26,7 @@ export interface FaultyBinding {
   readonly binding: DurableObjectNamespace<LimiterObject>
   /** Calls that were made, arrived or not. */
   calls: number
-  /** Lets the late answers come. */
+  /** Lets the late calls and answers come. */
   answer(): void
   /** Waits for what arrives late. */
   settled(): Promise<void>
@@ -70,6 +72,9 @@ export function faultyBinding(
         case "late":
           late.push(Promise.resolve().then(send))
           throw new Error("Network connection lost.")
+        case "late-call":
+          await answering.promise
+          return send()
         case "late-answer": {
           const told = await send()
           await answering.promise

@@ -1,8 +1,10 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
+import { errorOf } from "./error-of.js"
 import { faultyBinding } from "./faulty-binding.js"
 import { clockedLimiter, freshName, realLimiter } from "./objects.js"
 
@@ -80,6 +82,15 @@ describe("EdgeLimiter with leases", () => {
     expect(await limiter.status("a")).toMatchObject({ remaining: remaining - 5 })
   })
 
+  test("refund() of a unit from a lease gives nothing back elsewhere: the draw's own receipt does", async () => {
+    const { limiter, object } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    const { receipt } = await limiter.check("a")
+    const { remaining } = await limiter.status("a")
+    const [name] = (await object().name)!.split("\n")
+    await new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name: name! }).refund(receipt!)
+    expect(await limiter.status("a")).toMatchObject({ remaining })
+  })
+
   test.each(["lost-call", "lost-answer", "overloaded"] as const)(
     "a settle() that meets %s can be repeated",
     async (fault) => {
@@ -138,6 +149,17 @@ describe("EdgeLimiter with leases", () => {
     expect(later).toMatchObject(verb === "block" ? { allowed: false, reason: "blocked" } : { allowed: true })
   })
 
+  test("block() ends the lease of a draw that came before it on the way", async () => {
+    const network = faultyBinding(env.LIMITER, (verb) => (verb === "block" ? "late-call" : "none"))
+    const options = { name: freshName(), denialCache: false, lease: { units: 100, ttl: "20s" } } as const
+    const limiter = new EdgeLimiter(network.binding, "1000/day fixed_window", options)
+    const blocking = limiter.block("a", "1h")
+    expect(await limiter.check("a")).toMatchObject({ allowed: true })
+    network.answer()
+    await blocking
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "blocked" })
+  })
+
   test("block() gives back the units that were here", async () => {
     const work: Promise<unknown>[] = []
     const background = (promise: Promise<unknown>) => void work.push(promise)
@@ -169,6 +191,34 @@ describe("EdgeLimiter with leases", () => {
     expect(work).toHaveLength(1)
     await Promise.all(work)
     expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+  })
+
+  test("gives back later what a draw that failed was to give back", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] })
+    try {
+      const work: Promise<unknown>[] = []
+      const network = faultyBinding(env.LIMITER, (verb) => (verb === "draw" && draws++ > 0 ? "hanging" : "none"))
+      let draws = 0
+      const limiter = new EdgeLimiter(network.binding, "1000/day fixed_window", {
+        name: freshName(),
+        denialCache: false,
+        background: (promise) => void work.push(promise),
+        timeoutMs: 100,
+        lease: { units: 100, ttl: 1_000 },
+      })
+      await limiter.check("a")
+      // When it is idle, but before it is given back for that.
+      await vi.advanceTimersByTimeAsync(760)
+      const failed = errorOf(limiter.check("a", { cost: 20 }))
+      await vi.advanceTimersByTimeAsync(100)
+      expect(await failed).toBeInstanceOf(StoreUnavailable)
+      expect(await limiter.status("a")).toMatchObject({ remaining: 1_000 - 17 })
+      await vi.advanceTimersByTimeAsync(800)
+      await Promise.all(work)
+      expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test("the middleware leases too, and lets the rest go back after the answer", async () => {

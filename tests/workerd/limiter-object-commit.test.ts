@@ -76,6 +76,18 @@ describe("LimiterObject", () => {
     expect(await object().verify()).toMatchObject({ replayEqualsLive: true, records: 6 })
   })
 
+  test("a draw that is denied keeps what it gives back", async () => {
+    const { limiter, object } = clockedLimiter("10/day fixed_window")
+    const { receipt } = await limiter.check("a", { cost: 10 })
+    const { decision } = await object().draw(
+      { key: "a", policy: limiter.policy.canonical },
+      { cost: 6, demand: 0, units: 0, ifBusy: false, giveBack: [{ receipt: receipt!, units: 5 }], id: "draw" },
+    )
+    expect(decision).toMatchObject({ allowed: false, remaining: 5 })
+    await evictDurableObject(object())
+    expect(await limiter.status("a")).toMatchObject({ remaining: 5 })
+  })
+
   test("writes nothing for questions", async () => {
     const { limiter, object } = clockedLimiter("3/minute")
     await limiter.check("a")
