@@ -116,10 +116,11 @@ describe("closeOn of many limiters", () => {
       [signal],
     )
     process.emit(signal, signal)
-    expect(await ended.promise).toEqual([process.pid, signal])
+    const asked = await ended.promise
+    kill.mockRestore()
+    expect(asked).toEqual([process.pid, signal])
     expect(closed).toEqual(["first", "later"])
     expect(process.listenerCount(signal)).toBe(0)
-    kill.mockRestore()
   })
 
   test.each([
