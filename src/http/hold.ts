@@ -1,5 +1,5 @@
 /**
- * Waits, but no longer than the client does.
+ * Waits, but no longer than somebody does: a client, say.
  *
  * @param delayMs 0 … 2^31 − 1; timers of the platforms overflow beyond
  */

@@ -1,3 +1,4 @@
+import { hold } from "../../http/hold.js"
 import type { Command, CommandCall, Target, TargetTotals } from "../command.js"
 import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
@@ -75,7 +76,7 @@ export const monitor: Command = {
     const history: Rates[] = []
     let before = await look(target)
     for (let looks = 0; looks < most && !terminal.signal.aborted; looks++) {
-      await pause(intervalMs, terminal.signal)
+      await hold(intervalMs, terminal.signal)
       if (terminal.signal.aborted) return
       const totals = await look(target)
       const seconds = Math.max(0.001, (totals.atMs - before.atMs) / 1000)
@@ -89,16 +90,4 @@ export const monitor: Command = {
       else terminal.out(frame(call, target.name, totals, history))
     }
   },
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      clearTimeout(timer)
-      signal.removeEventListener("abort", end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener("abort", end)
-  })
 }
