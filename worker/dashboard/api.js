@@ -1,5 +1,8 @@
 const TOKEN = "sluice-token"
 
+/** What a field of a request's head can hold. */
+export const PRINTABLE = /^[ -~]*$/
+
 /** The API said no. */
 export class ApiProblem extends Error {
   constructor(status, message) {
@@ -30,6 +33,9 @@ export async function ask(method, path, body) {
     ...(body !== undefined && { body: JSON.stringify(body) }),
     cache: "no-store",
     signal: AbortSignal.timeout(10_000),
+  }).catch((error) => {
+    // What the browser says of it is neither for readers nor the same in any two browsers.
+    throw new Error("The server does not answer.", { cause: error })
   })
   const answer = await response.json().catch(() => null)
   if (!response.ok) throw new ApiProblem(response.status, answer?.error ?? `status ${response.status}`)

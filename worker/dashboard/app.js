@@ -1,10 +1,13 @@
-import { ApiProblem, get, session } from "./api.js"
+import { ApiProblem, get, PRINTABLE, session } from "./api.js"
 import { h } from "./dom.js"
 import { keyView } from "./key.js"
 import { limitsView } from "./limits.js"
 import { overviewView } from "./overview.js"
 
 const VIEWS = { overview: overviewView, limits: limitsView, key: keyView }
+
+/** After how long a server that did not answer is asked again. */
+const AGAIN_MS = 10_000
 
 const main = document.getElementById("main")
 const nav = document.getElementById("nav")
@@ -13,6 +16,7 @@ const state = document.getElementById("state")
 const message = document.getElementById("message")
 let leave = () => {}
 let forgetting = 0
+let shownPlace = null
 
 /** Tells something that went well or wrong, for some seconds. */
 function tell(text) {
@@ -28,34 +32,57 @@ function tell(text) {
  *
  * @param {() => Promise<any>} work
  * @param {(result: any) => string} [done] what is told of it; nothing where not given
+ * @param {(text: string) => void} [tellWrong] where it is told that it went wrong
  */
-async function act(work, done) {
+async function act(work, done, tellWrong = tell) {
   try {
     const result = await work()
     if (done !== undefined) tell(done(result))
     return result
   } catch (error) {
-    if (error instanceof ApiProblem && (error.status === 401 || error.status === 403)) return showLogin(error.message)
+    if (isRefusal(error)) return showLogin(error.message)
+    tellWrong(error.message)
+    return undefined
+  }
+}
+
+/** Runs what a view needs before it has anything to show: where the server does not answer, the page says so instead. */
+async function load(work) {
+  const place = shownPlace
+  try {
+    return await work()
+  } catch (error) {
+    if (place !== shownPlace) return undefined
+    if (isRefusal(error)) return showLogin(error.message)
+    if (isAway(error)) return showAway(error)
     tell(error.message)
     return undefined
   }
 }
 
+const isRefusal = (error) => error instanceof ApiProblem && (error.status === 401 || error.status === 403)
+const isAway = (error) => !(error instanceof ApiProblem) || error.status >= 500
+
 /**
- * Shows a view. Which key it is about is kept in the history's state, not in the address.
+ * Shows a view. Which key it is about is kept in the history's state, not in the address, and so is where the reader
+ * was in a view that is left for another.
  *
- * @param {{ view: string, key?: string, limit?: string }} place
+ * @param {{ view: string, key?: string, limit?: string, scrollY?: number }} place
  */
 function show(place, how = "push") {
   leave()
-  if (how === "push") history.pushState(place, "", "#")
+  if (how === "push") {
+    if (shownPlace !== null) history.replaceState({ ...shownPlace, scrollY }, "")
+    history.pushState(place, "", "#")
+  }
+  shownPlace = place
   for (const button of nav.children) {
     if (button.dataset.view === place.view) button.setAttribute("aria-current", "page")
     else button.removeAttribute("aria-current")
   }
   main.replaceChildren()
   nav.hidden = false
-  leave = VIEWS[place.view]({ main, place, go, act, tell, state }) ?? (() => {})
+  leave = VIEWS[place.view]({ main, place, go, act, load, state }) ?? (() => {})
 }
 
 /** Shows another view, and goes on there. */
@@ -74,7 +101,9 @@ function focusNothing() {
 function showLogin(reason) {
   leave()
   leave = () => {}
+  shownPlace = null
   session.token = null
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close()
   nav.hidden = true
   logout.hidden = true
   state.textContent = ""
@@ -84,6 +113,10 @@ function showLogin(reason) {
     {
       async onsubmit(event) {
         event.preventDefault()
+        if (!PRINTABLE.test(input.value)) {
+          told.textContent = "A token is of printable ASCII characters alone."
+          return
+        }
         session.token = input.value
         await start()
       },
@@ -91,22 +124,47 @@ function showLogin(reason) {
     h("label", {}, "Token", input),
     h("button", { class: "primary" }, "Log in"),
   )
-  const told = reason === undefined ? null : h("p", { class: "denied", role: "alert" }, reason)
+  const told = h("p", { class: "denied", role: "alert" }, reason ?? "")
   main.replaceChildren(h("section", {}, h("h2", {}, "Log in"), told, form))
   input.focus()
 }
 
+/** Says that nobody answers, until somebody does. */
+function showAway(error) {
+  leave()
+  const again = setTimeout(start, AGAIN_MS)
+  leave = () => clearTimeout(again)
+  away.reason.textContent = error.message
+  // Where it is shown already, its button keeps the focus.
+  if (!main.contains(away.section)) main.replaceChildren(away.section)
+}
+
+const away = { reason: h("p", { class: "denied", role: "alert" }) }
+away.section = h(
+  "section",
+  {},
+  h("h2", {}, "No answer"),
+  away.reason,
+  h("p", {}, `It is asked again every ${AGAIN_MS / 1_000} seconds.`),
+  h("button", { type: "button", class: "primary", onclick: start }, "Retry"),
+)
+
 async function start() {
+  const place = shownPlace
   try {
     await get("/v1/health")
   } catch (error) {
+    // The reader went elsewhere meanwhile.
+    if (place !== shownPlace) return
+    if (isAway(error)) return showAway(error)
     const isFirst = session.token === null && error.status === 401
     return showLogin(isFirst ? undefined : error.message)
   }
+  if (place !== shownPlace) return
   logout.hidden = session.token === null
   // Of a page that was just loaded, nothing has the focus, unless the reader was faster.
   const wasInForm = main.contains(document.activeElement)
-  show(history.state?.view ? history.state : { view: "overview" }, "replace")
+  show(history.state?.view ? { ...history.state, focused: undefined } : { view: "overview" }, "replace")
   if (wasInForm) focusNothing()
 }
 

@@ -100,7 +100,7 @@ function ruleText(text) {
 }
 
 /** Asks for a limit's name and policy, and defines it. */
-export function editLimit({ tell, onDone }, status) {
+export function editLimit({ act, onDone }, status) {
   const policy = status === undefined ? undefined : parsePolicy(status.definition)
   const isText = policy?.rules.length > 1
   const isNew = status === undefined
@@ -154,6 +154,9 @@ export function editLimit({ tell, onDone }, status) {
   )
   // What lies behind a dialog is neither bright nor read out.
   const problem = h("p", { class: "denied", role: "alert" })
+  const tellProblem = (text) => {
+    problem.textContent = text
+  }
   const form = h(
     "form",
     {
@@ -161,14 +164,9 @@ export function editLimit({ tell, onDone }, status) {
       async onsubmit(event) {
         event.preventDefault()
         problem.textContent = ""
-        try {
-          await define()
-        } catch (error) {
-          problem.textContent = error.message
-          return
-        }
+        const saved = await act(define, () => "Saved. What was used stays used.", tellProblem)
+        if (saved === undefined) return
         dialog.close()
-        tell("Saved. What was used stays used.")
         onDone()
       },
     },

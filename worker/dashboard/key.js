@@ -41,7 +41,7 @@ function pairs(entries) {
 }
 
 /** One key: its state, why it would be denied, what happened to it, and what can be done. */
-export function keyView({ main, place, go, act }) {
+export function keyView({ main, place, go, act, load: loadFirst }) {
   const fields = {
     key: h("input", { name: "key", required: true, value: place.key ?? "", autocomplete: "off", spellcheck: "false" }),
     limit: h("input", { name: "limit", value: place.limit ?? "", autocomplete: "off", spellcheck: "false" }),
@@ -123,7 +123,8 @@ export function keyView({ main, place, go, act }) {
 
   async function load() {
     if (place.key === undefined) return
-    const asked = await act(() =>
+    const ask = found.hasChildNodes() ? act : loadFirst
+    const asked = await ask(() =>
       Promise.all([
         post("/v1/status", choice),
         post("/v1/explain", { ...choice, cost: Number(fields.cost.value) }),

@@ -5,7 +5,16 @@ import { parsePolicy } from "./policies.js"
 import { policyText } from "./policy-text.js"
 
 /** As many as the API tells at once. */
-const MOST_SHOWN = 1_000
+const MOST_LOADED = 1_000
+/** How many rows are added at a time. */
+const ROWS = 50
+
+const COLUMNS = [
+  { title: "Name", kind: "key" },
+  { title: "Policy", kind: "policy" },
+  { title: "Used under its own name" },
+  { title: "" },
+]
 
 /** What is used of the rule that has the least left, by share of the most that it can have. */
 function usage({ rules: states, definition }) {
@@ -23,68 +32,111 @@ function usage({ rules: states, definition }) {
   )
 }
 
-/** The limits, to be edited. */
-export function limitsView({ main, go, act, tell }) {
-  const list = h("section", {})
-  main.append(list)
+/** Whether a limit's name has a text in it, as it is or as it is shown. */
+function hasInName({ key }, text) {
+  const wanted = text.toLowerCase()
+  return [key, shown(key, 512)].some((name) => name.toLowerCase().includes(wanted))
+}
+
+/** The limits, to be edited. What is filtered and how many are shown is kept in the place, for whoever comes back to it. */
+export function limitsView({ main, place, go, load, act }) {
+  let statuses = []
   let isOver = false
+  const filter = h("input", {
+    type: "search",
+    value: place.filter ?? "",
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput() {
+      place.filter = filter.value
+      place.rows = ROWS
+      showRows()
+    },
+  })
+  const count = h("p", { class: "faint", role: "status" })
+  const list = h("div", {})
+  const button = (properties, text) => h("button", { type: "button", ...properties }, text)
+  const edit = (status) => editLimit({ act, onDone: refresh }, status)
+  const section = h(
+    "section",
+    {},
+    h(
+      "div",
+      { class: "actions" },
+      h("label", {}, "Filter by name", filter),
+      button({ class: "primary", onclick: () => edit() }, "New limit"),
+      button({ onclick: refresh }, "Refresh"),
+    ),
+    count,
+    list,
+  )
 
   function row(status) {
+    const open = () => {
+      place.focused = `key ${status.key}`
+      go({ view: "key", key: status.key, limit: status.limit })
+    }
+    const name = { class: "link cut", title: shown(status.key, 512), "data-of": `key ${status.key}`, onclick: open }
+    const label = `Edit ${shown(status.key, 60)}`
     return [
-      h(
-        "button",
-        {
-          type: "button",
-          class: "link cut",
-          title: shown(status.key, 512),
-          onclick: () => go({ view: "key", key: status.key, limit: status.limit }),
-        },
-        shown(status.key),
-      ),
+      button(name, shown(status.key)),
       shown(policyText(status), 1_000),
       usage(status),
-      h(
-        "button",
-        {
-          type: "button",
-          "aria-label": `Edit ${shown(status.key, 60)}`,
-          onclick: () => editLimit({ tell, onDone: load }, status),
-        },
-        "Edit",
-      ),
+      button({ "aria-label": label, "data-of": `edit ${status.key}`, onclick: () => edit(status) }, "Edit"),
     ]
   }
 
-  async function load() {
-    const statuses = await act(() => get("/v1/limits"))
-    if (isOver || statuses === undefined) return
-    list.replaceChildren(
-      table(
-        "Limits",
-        [
-          { title: "Name", kind: "key" },
-          { title: "Policy", kind: "policy" },
-          { title: "Used under its own name" },
-          { title: "" },
-        ],
-        statuses.map(row),
-        "No limit is defined.",
-      ),
-      ...(statuses.length < MOST_SHOWN ? [] : [h("p", {}, `Only the first ${number(MOST_SHOWN)} by name are shown.`)]),
-      h(
-        "div",
-        { class: "actions" },
-        h(
-          "button",
-          { type: "button", class: "primary", onclick: () => editLimit({ tell, onDone: load }) },
-          "New limit",
-        ),
-        h("button", { type: "button", onclick: load }, "Refresh"),
-      ),
-    )
+  /** Gives the focus to a button of the list that was made anew, or to the list where it has none such any more. */
+  function focusOn(of) {
+    const again = [...list.querySelectorAll("button")].find((each) => each.dataset.of === of)
+    const next = again ?? list.querySelector(".scroll")
+    next.focus({ preventScroll: true })
   }
 
-  load()
+  function showRows() {
+    const focused = list.contains(document.activeElement) ? (document.activeElement.dataset.of ?? "") : null
+    const found = statuses.filter((status) => hasInName(status, filter.value))
+    const rows = found.slice(0, place.rows ?? ROWS)
+    const showMore = () => {
+      place.rows = rows.length + ROWS
+      showRows()
+      focusOn(`key ${found[rows.length].key}`)
+    }
+    const left = found.length - rows.length
+    const empty = statuses.length === 0 ? "No limit is defined." : "No limit has this in its name."
+    const loaded = statuses.length < MOST_LOADED ? "" : "the first by name, "
+    const isPart = rows.length < statuses.length || loaded !== ""
+    count.textContent = isPart ? `${number(rows.length)} of ${loaded}${number(statuses.length)} are shown.` : ""
+    list.replaceChildren(
+      table("Limits", COLUMNS, rows.map(row), empty),
+      ...(left > 0
+        ? [h("div", { class: "actions" }, button({ onclick: showMore }, `Show more (${number(left)})`))]
+        : []),
+    )
+    if (focused !== null) focusOn(focused)
+  }
+
+  function take(told) {
+    if (isOver || told === undefined) return
+    statuses = told
+    showRows()
+  }
+
+  async function refresh() {
+    take(await act(() => get("/v1/limits")))
+  }
+
+  async function start() {
+    const told = await load(() => get("/v1/limits"))
+    if (isOver || told === undefined) return
+    main.append(section)
+    take(told)
+    if (place.focused !== undefined) focusOn(place.focused)
+    place.focused = undefined
+    if (place.scrollY !== undefined) scrollTo(0, place.scrollY)
+  }
+
+  start()
   return () => {
     isOver = true
   }

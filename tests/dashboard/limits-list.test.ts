@@ -1,0 +1,151 @@
+import type { Page } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { inParallel } from "../../src/limiter/in-parallel.js"
+import { CHROMIUM_IS_THERE, Dashboard, TOKEN } from "./open-dashboard.js"
+
+describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chromium", () => {
+  let dashboard: Dashboard
+
+  beforeAll(async () => {
+    dashboard = await Dashboard.start()
+    const names = Array.from({ length: 120 }, (_, at) => `limit-${String(at).padStart(3, "0")}`)
+    await inParallel([...names, "a\u0000b"], 8, (name) => dashboard.client.define(name, "5/minute"))
+  }, 60_000)
+
+  afterAll(() => dashboard[Symbol.asyncDispose]())
+
+  async function openLimits(): Promise<Page> {
+    const page = await dashboard.open({ viewport: { width: 375, height: 740 } })
+    await dashboard.logIn(page)
+    await page.getByRole("button", { name: "Limits" }).click()
+    await page.getByRole("button", { name: "Edit limit-000" }).waitFor()
+    return page
+  }
+
+  const edits = (page: Page) => page.getByRole("button", { name: /^Edit / })
+  const focused = (page: Page) =>
+    page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent)
+  const scrolled = (page: Page) => page.evaluate(() => Math.round(scrollY))
+
+  test("shows fifty at a time, after what can be done, and goes on at the first of the next", async () => {
+    const page = await openLimits()
+    expect(await edits(page).count()).toBe(50)
+    await page.getByText("50 of 121 are shown.", { exact: true }).waitFor()
+    const top = async (name: string) => (await page.getByRole("button", { name, exact: true }).boundingBox())!.y
+    expect(await top("New limit")).toBeLessThan(await top("a\\u{0}b"))
+    expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBeLessThan(6_500)
+    await page.getByRole("button", { name: "Show more (71)" }).focus()
+    await page.keyboard.press("Enter")
+    expect(await edits(page).count()).toBe(100)
+    expect(await focused(page)).toBe("limit-049")
+    await page.close()
+  }, 60_000)
+
+  test("is filtered by a part of the name, as it is or as it is shown", async () => {
+    const page = await openLimits()
+    const filter = page.getByLabel("Filter by name")
+    await filter.fill("LIMIT-11")
+    expect(await edits(page).count()).toBe(10)
+    await page.getByText("10 of 121 are shown.", { exact: true }).waitFor()
+    await filter.fill("\\u{0}")
+    expect(await edits(page).count()).toBe(1)
+    await filter.fill("nowhere")
+    await page.getByText("No limit has this in its name.").waitFor()
+    await page.close()
+  }, 60_000)
+
+  test("keeps the focus on the button of a row that was edited by the keyboard", async () => {
+    const page = await openLimits()
+    await page.getByRole("button", { name: "Edit limit-040" }).focus()
+    await page.keyboard.press("Enter")
+    await page.getByLabel("Units", { exact: true }).fill("77")
+    await page.keyboard.press("Enter")
+    await page.getByText("0 of 77 used").waitFor()
+    expect(await focused(page)).toBe("Edit limit-040")
+    await page.close()
+  }, 60_000)
+
+  test("is where it was left, filtered as it was, for whoever comes back from a key", async () => {
+    const page = await openLimits()
+    await page.getByLabel("Filter by name").fill("limit-0")
+    const name = page.getByRole("button", { name: "limit-045", exact: true })
+    await name.focus()
+    const before = await scrolled(page)
+    expect(before).toBeGreaterThan(1_000)
+    await page.keyboard.press("Enter")
+    await page.getByText("would be allowed").waitFor()
+    await page.goBack()
+    await name.waitFor()
+    await expect.poll(() => scrolled(page)).toBe(before)
+    expect(await page.getByLabel("Filter by name").inputValue()).toBe("limit-0")
+    expect(await focused(page)).toBe("limit-045")
+    // Loaded anew, a page has its first link first.
+    await page.reload()
+    await name.waitFor()
+    await page.keyboard.press("Tab")
+    expect(await focused(page)).toBe("Skip to content")
+    await page.close()
+  }, 60_000)
+
+  test("what is told lies over no button that cannot be pressed or be scrolled out from under it", async () => {
+    const page = await openLimits()
+    await page.getByRole("button", { name: "Edit limit-000" }).click()
+    await page.getByRole("button", { name: "Save" }).click()
+    const told = page.getByText("Saved. What was used stays used.")
+    await told.waitFor()
+    const last = page.getByRole("button", { name: "Show more" })
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight))
+    const { y, height } = (await last.boundingBox())!
+    const bar = (await told.boundingBox())!
+    expect(y + height).toBeLessThanOrEqual(bar.y)
+    const under = await page.evaluate(
+      ([x, y]) => document.elementFromPoint(x!, y!)?.id,
+      [bar.x + bar.width / 2, bar.y + bar.height / 2],
+    )
+    expect(under).not.toBe("message")
+    await page.close()
+  }, 60_000)
+
+  test("a server that does not answer is told until it does, whoever presses Retry", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await page.route("**/v1/**", (route) => route.abort())
+    await page.getByRole("button", { name: "Limits" }).click()
+    const reason = page.getByRole("main").getByText("The server does not answer.", { exact: true })
+    await reason.waitFor()
+    const retry = page.getByRole("button", { name: "Retry" })
+    await retry.focus()
+    await Promise.all([page.waitForRequest("**/v1/health"), page.keyboard.press("Enter")])
+    expect(await reason.isVisible()).toBe(true)
+    expect(await focused(page)).toBe("Retry")
+    await page.unroute("**/v1/**")
+    await page.keyboard.press("Enter")
+    await page.getByRole("button", { name: "Edit limit-000" }).waitFor()
+    // By itself, and with what a page that was just loaded asks first.
+    await page.clock.install()
+    await page.route("**/v1/**", (route) => route.fulfill({ status: 503, json: { error: "The store is away." } }))
+    await page.reload()
+    await page.getByRole("main").getByText("The store is away.").waitFor()
+    await page.unroute("**/v1/**")
+    await page.clock.runFor(10_000)
+    await page.getByRole("button", { name: "Edit limit-000" }).waitFor()
+    await page.close()
+  }, 60_000)
+
+  test("a token that is another by now is asked for where a limit is saved, too", async () => {
+    const page = await openLimits()
+    await page.getByRole("button", { name: "Edit limit-001" }).click()
+    await page.route("**/v1/limits", (route) => route.fulfill({ status: 401, json: { error: "Another token." } }))
+    await page.getByRole("button", { name: "Save" }).click()
+    await page.getByText("Another token.").waitFor()
+    expect(await page.getByRole("dialog").count()).toBe(0)
+    await page.unroute("**/v1/limits")
+    await page.getByLabel("Token").fill("tök€n")
+    await page.getByRole("button", { name: "Log in" }).click()
+    await page.getByText("A token is of printable ASCII characters alone.").waitFor()
+    await page.getByLabel("Token").fill(TOKEN)
+    await page.getByRole("button", { name: "Log in" }).click()
+    await page.getByRole("button", { name: "Edit limit-001" }).waitFor()
+    await page.close()
+  }, 60_000)
+})
