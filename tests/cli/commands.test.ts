@@ -30,7 +30,7 @@ describe("on a data folder", () => {
   test("init tells machines where it wrote", async () => {
     const config = scratch.file("sluice.toml")
     const { out } = await sluice("init", "--json", "--config", config)
-    expect(JSON.parse(out)).toEqual({ dataDir: scratch.file("data"), config })
+    expect(JSON.parse(out)).toEqual({ dataDir: scratch.file("data"), config, keptConfig: false })
   })
 
   test("check is 0 when allowed and 3 when denied", async () => {

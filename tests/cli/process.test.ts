@@ -1,6 +1,6 @@
 import { type SpawnSyncOptions, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { closeSync, existsSync, openSync } from "node:fs"
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -58,3 +58,31 @@ test.skipIf(process.platform === "win32")(
     }
   },
 )
+
+test("init makes another data folder beside a sluice.toml that is there, keeps that, and makes no folder twice", async () => {
+  using scratch = new Scratch()
+  const init = (...args: string[]) => {
+    const options = { cwd: scratch.path, encoding: "utf8", timeout: 20_000 } as const
+    const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, "init", ...args], options)
+    return { status, stdout, stderr }
+  }
+  expect(init()).toMatchObject({ status: 0, stdout: expect.stringContaining("Made sluice-data and sluice.toml.") })
+  const config = '[limits.own]\npolicy = "7/minute"\n'
+  writeFileSync(scratch.file("sluice.toml"), config)
+  expect(init("--data-dir", "second")).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining("Made second with the limits of sluice.toml, kept sluice.toml, which was there."),
+  })
+  const { out } = await run(["limit", "list", "--json", "--data-dir", scratch.file("second")])
+  expect(JSON.parse(out)).toMatchObject([{ name: "own" }])
+  const third = init("--data-dir", "third", "--json")
+  expect(JSON.parse(third.stdout)).toEqual({ dataDir: "third", config: "sluice.toml", keptConfig: true })
+  expect(readFileSync(scratch.file("sluice.toml"), "utf8")).toBe(config)
+  expect(init("--data-dir", "second")).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('Cannot make "second" and sluice.toml: both are there already.'),
+  })
+  // One that is named is to be made.
+  expect(init("--data-dir", "fourth", "--config", "sluice.toml")).toMatchObject({ status: 2 })
+  expect(existsSync(scratch.file("fourth"))).toBe(false)
+})

@@ -1,7 +1,10 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs"
+import { parseConfig } from "../../config/index.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
-import type { Command } from "../command.js"
-import { withNamedFile } from "../named-file.node.js"
+import { holdsStore } from "../../limiter/store-folder.node.js"
+import { show } from "../../types/errors.js"
+import type { Command, CommandCall } from "../command.js"
+import { readNamedFile, withNamedFile } from "../named-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
 import { textOption } from "../option-values.js"
 import { write } from "../output.js"
@@ -18,6 +21,35 @@ ${Object.entries(LIMITS)
   .map(([name, policy]) => `\n[limits.${name}]\npolicy = "${policy}"\n`)
   .join("")}`
 
+const DEFAULT_CONFIG = "sluice.toml"
+
+/** The limits of a configuration that is there, as `serve` would define them. */
+function limitsOf(call: CommandCall, config: string) {
+  const { limits } = parseConfig(readNamedFile("--config", config), { env: call.terminal.env })
+  return new Map([...limits].map(([name, { policy }]) => [name, policy]))
+}
+
+/** Another data folder beside a configuration that is there, which stays as it is. */
+async function makeFolder(call: CommandCall, path: string, config: string): Promise<void> {
+  if (holdsStore(path)) {
+    throw new UsageError(`Cannot make ${show(path)} and ${plainText(config)}: both are there already.`)
+  }
+  const limiter = await openLimiter({ path, limits: limitsOf(call, config) })
+  await limiter.close()
+}
+
+async function makeBoth(path: string, config: string): Promise<void> {
+  withNamedFile("write --config", config, (file) => writeFileSync(file, SAMPLE, { flag: "wx" }))
+  try {
+    const limiter = await openLimiter({ path, limits: NAMED })
+    await limiter.close()
+  } catch (error) {
+    // A second try is not to find half of the first.
+    rmSync(config)
+    throw error
+  }
+}
+
 export const init: Command = {
   name: "init",
   summary: "Make a data folder, and a configuration to begin with.",
@@ -27,24 +59,29 @@ export const init: Command = {
   asks: null,
   options: {
     "data-dir": { type: "string", short: "d", value: "FOLDER", description: "The folder (default sluice-data)." },
-    config: { type: "string", short: "c", value: "FILE", description: "The configuration (default sluice.toml)." },
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      description: "One to be made (default sluice.toml, kept if there).",
+    },
   },
   examples: ["sluice init", "sluice init --data-dir /var/lib/sluice --config /etc/sluice.toml"],
   async run(call) {
     const path = dataDirOf(call)
-    const config = textOption(call, "config") ?? "sluice.toml"
-    if (existsSync(config)) throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
-    withNamedFile("write --config", config, (file) => writeFileSync(file, SAMPLE, { flag: "wx" }))
-    try {
-      const limiter = await openLimiter({ path, limits: NAMED })
-      await limiter.close()
-    } catch (error) {
-      // A second try is not to find half of the first.
-      rmSync(config)
-      throw error
+    const named = textOption(call, "config")
+    const config = named ?? DEFAULT_CONFIG
+    const keptConfig = existsSync(config)
+    // One that was named is one to be made.
+    if (keptConfig && named !== undefined) {
+      throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
     }
-    write(call, { dataDir: path, config }, () => {
-      return `Made ${plainText(path)} and ${plainText(config)}. Next: sluice serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
+    await (keptConfig ? makeFolder(call, path, config) : makeBoth(path, config))
+    write(call, { dataDir: path, config, keptConfig }, () => {
+      const made = keptConfig
+        ? `${plainText(path)} with the limits of ${config}, kept ${config}, which was there`
+        : `${plainText(path)} and ${plainText(config)}`
+      return `Made ${made}. Next: sluice serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
     })
   },
 }
