@@ -2,27 +2,42 @@ import { DEFAULT_LIMIT, type LimitChoice, type NamedLimits } from "../limiter/na
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 
+/** What a decision does not say of the rule that it tells of. */
+export interface BindingRule {
+  /** The most units at once. */
+  readonly capacity: number
+  /** What it is called for people. */
+  readonly title: string
+}
+
 /** The most units at once under a rule, by its name: its burst where it has one, which may be more than its limit. */
 export function capacityOf({ rules }: Policy, rule: string): number {
   return (rules.find(({ name }) => name === rule) ?? rules[0]).capacity
 }
 
 /**
- * The same for the rule that a decision tells of, which says only its limit. `null` where it cannot be known, as of a
- * limit that was removed meanwhile: the decision stands all the same.
+ * The rule that a decision tells of. `null` where it cannot be known, as of a limit that was removed meanwhile: the
+ * decision stands all the same.
  */
-export async function capacityBehind(
+export async function bindingRule(
   limits: NamedLimits,
   { key, policy: rule }: Decision,
   { limit }: LimitChoice,
-): Promise<number | null> {
+): Promise<BindingRule | null> {
   try {
     const found =
       limit === undefined
         ? ((await limits.limit(key)) ?? (await limits.limit(DEFAULT_LIMIT)))
         : await limits.limit(limit)
-    return found?.policy.rules.some(({ name }) => name === rule) ? capacityOf(found.policy, rule) : null
+    if (!found?.policy.rules.some(({ name }) => name === rule)) return null
+    return { capacity: capacityOf(found.policy, rule), title: titleOf(rule, found.name, limit) }
   } catch {
     return null
   }
+}
+
+/** An only rule that nobody named is "default", also where the limit is another. */
+function titleOf(rule: string, found: string, asked: string | undefined): string {
+  if (rule !== "default" || found === DEFAULT_LIMIT) return rule
+  return asked ?? "its own limit"
 }

@@ -57,6 +57,28 @@ describe("on a data folder", () => {
     expect(together.out).toMatch(/c {2}18 of 20 left under api.*\n.*own {2}26 of 30 left under mine/)
   })
 
+  test("check tells a blocked key as such", async () => {
+    await init()
+    await sluice("limit", "block", "a", "10m")
+    expect((await sluice("check", "a")).out).toMatch(
+      /^denied {2}a {2}blocked, 100 of 100 left under default, try again/,
+    )
+    expect(JSON.parse((await sluice("check", "a", "--json")).out)).toMatchObject({
+      policy: "default",
+      reason: "blocked",
+    })
+  })
+
+  test("check calls the only rule of a key's own limit so, where nobody named it", async () => {
+    await init()
+    await sluice("limit", "add", "--key", "own", "3/minute")
+    expect((await sluice("check", "own")).out).toContain("2 of 3 left under its own limit,")
+    expect((await sluice("check", "a", "--limit", "own")).out).toContain("2 of 3 left under own,")
+    expect(JSON.parse((await sluice("check", "own", "--json")).out)).toMatchObject({ policy: "default" })
+    await sluice("limit", "add", "--key", "several", "3/second; 20/hour")
+    expect((await sluice("check", "several")).out).toContain("2 of 3 left under 3-per-1s,")
+  })
+
   test("limit add tells the policy as people write it, and as JSON what cannot be said so", async () => {
     await init()
     const blocking = '{"limit":5,"period":"1m","block":"15m"}'

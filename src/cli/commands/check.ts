@@ -1,7 +1,7 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import type { Decision } from "../../types/decision.js"
 import { show } from "../../types/errors.js"
-import { capacityBehind } from "../capacity.js"
+import { type BindingRule, bindingRule } from "../capacity.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
@@ -14,20 +14,23 @@ const MOST_UNITS = 2 ** 31
 
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
-/** @param capacity what `remaining` is out of; `null` where that is not known */
-function sayDecision({ style }: CommandCall, decision: Decision, capacity: number | null): string {
-  const { allowed, key, policy, remaining, retryAfterMs, resetAfterMs, delayMs } = decision
+/** @param rule that `remaining` is of; `null` where it is not known */
+function sayDecision({ style }: CommandCall, decision: Decision, rule: BindingRule | null): string {
+  const { allowed, key, policy, remaining, retryAfterMs, resetAfterMs, delayMs, reason } = decision
   const verdict = allowed ? style.green("allowed") : style.red("denied")
   const after = allowed
     ? `full again in ${formatSpan(resetAfterMs)}${delayMs > 0 ? `, hold it for ${formatSpan(delayMs)}` : ""}`
     : `try again in ${formatSpan(retryAfterMs)} (${formatNumber(retryAfterMs)} ms)`
-  const outOf = capacity === null ? "" : ` of ${formatNumber(capacity)}`
-  return `${verdict}  ${plainText(key)}  ${formatNumber(remaining)}${outOf} left under ${plainText(policy)}, ${after}\n`
+  // What is left is not why a blocked key is denied.
+  const why = reason === "blocked" ? "blocked, " : ""
+  const outOf = rule === null ? "" : ` of ${formatNumber(rule.capacity)}`
+  const left = `${formatNumber(remaining)}${outOf} left under ${plainText(rule?.title ?? policy)}`
+  return `${verdict}  ${plainText(key)}  ${why}${left}, ${after}\n`
 }
 
-/** Machines are told no capacity, so that is not asked for then. */
-async function capacityToSay(call: CommandCall, limits: NamedLimits, decision: Decision, choice: LimitChoice) {
-  return flagOption(call, "json") ? null : capacityBehind(limits, decision, choice)
+/** Machines are told the decision alone, so nothing more is asked for then. */
+async function ruleToSay(call: CommandCall, limits: NamedLimits, decision: Decision, choice: LimitChoice) {
+  return flagOption(call, "json") ? null : bindingRule(limits, decision, choice)
 }
 
 async function run(call: CommandCall): Promise<number> {
@@ -39,8 +42,8 @@ async function run(call: CommandCall): Promise<number> {
     ...(cost !== undefined && { cost }),
     ...(id !== undefined && { id }),
   })
-  const capacity = await capacityToSay(call, limits, decision, limitChoice(call))
-  write(call, decision, () => sayDecision(call, decision, capacity))
+  const rule = await ruleToSay(call, limits, decision, limitChoice(call))
+  write(call, decision, () => sayDecision(call, decision, rule))
   return decision.allowed ? EXIT.ok : EXIT.denied
 }
 
@@ -92,11 +95,11 @@ export const limitCheckAll: Command = {
       }
     })
     const all = await limits.checkAll(items)
-    const capacities = await Promise.all(
-      all.decisions.map((decision, index) => capacityToSay(call, limits, decision, items[index]!)),
+    const rules = await Promise.all(
+      all.decisions.map((decision, index) => ruleToSay(call, limits, decision, items[index]!)),
     )
     write(call, all, () => {
-      return all.decisions.map((decision, index) => sayDecision(call, decision, capacities[index]!)).join("")
+      return all.decisions.map((decision, index) => sayDecision(call, decision, rules[index]!)).join("")
     })
     return all.allowed ? EXIT.ok : EXIT.denied
   },
