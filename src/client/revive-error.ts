@@ -39,10 +39,12 @@ const MAKERS: Readonly<Record<string, (members: Members) => Error>> = {
 /**
  * The error that a problem (RFC 9457) tells by its `code`: of the class that the limiter behind the server threw, else an
  * `ApiError`. What has no code is not of sluice, but of a proxy before it say: then the status tells what it is.
+ *
+ * @param untold the message where the problem has none
  */
-export function reviveError(status: number, problem: Members, retryAfter: string | null): Error {
+export function reviveError(status: number, problem: Members, retryAfter: string | null, untold: string): Error {
   const code = text(problem.code)
-  const message = text(problem.detail) || `The server answered with status ${status}.`
+  const message = text(problem.detail) || untold
   if (!Object.hasOwn(MAKERS, code)) {
     const seconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null
     const known = code || (REFUSAL_CODES[status] ?? "HTTP_ERROR")

@@ -60,12 +60,7 @@ export class Transport {
   constructor(url: string | URL, options: TransportOptions) {
     checkFields("make a client", options, OPTION_KINDS)
     const { token, timeoutMs = 5_000, retries = 2, retryDelayMs = 50, fetch = globalThis.fetch } = options
-    const base = URL.parse(String(url))
-    if (base === null || !/^https?:$/.test(base.protocol) || base.username + base.password + base.search !== "") {
-      throw new RangeError(
-        `Cannot make a client: url is ${show(base === null ? unparsed(url) : withoutSecrets(base))}, allowed is an http or https URL without credentials and query.`,
-      )
-    }
+    const base = readBase(url)
     if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
       throw new RangeError("Cannot make a client: token has other characters than allowed: printable ASCII, no space.")
     }
@@ -99,7 +94,7 @@ export class Transport {
       const isLast = !repeatable || attempt >= this.#retries
       try {
         const response = await this.#request(sending, either)
-        if (isLast || !PASSING.includes(response.status)) return await read(response)
+        if (isLast || !PASSING.includes(response.status)) return await this.#read(response)
         await response.body?.cancel()
       } catch (error) {
         signal?.throwIfAborted()
@@ -120,8 +115,36 @@ export class Transport {
     const response = await this.#fetch(this.#base + path, asked).catch((error: unknown) => {
       throw error instanceof TypeError ? this.#silence(`: ${reasonOf(error)}`, error) : error
     })
-    if (!response.ok) await read(response)
+    if (!response.ok) await this.#read(response)
+    if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")) {
+      await response.body?.cancel()
+      throw reviveError(response.status, {}, null, this.#foreign(response.status, "no stream of events"))
+    }
     return response
+  }
+
+  async #read(response: Response): Promise<AnsweredPage> {
+    const text = await response.text()
+    let value: unknown
+    try {
+      value = JSON.parse(text)
+    } catch {
+      value = undefined
+    }
+    if (response.ok && value !== undefined) return { value, nextAfter: nextAfter(response.headers.get("link")) }
+    const problem = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
+    const what = value === undefined ? "no JSON" : "JSON without a detail"
+    throw reviveError(
+      response.status,
+      problem,
+      response.headers.get("retry-after"),
+      this.#foreign(response.status, what),
+    )
+  }
+
+  /** What an answer is told as that is not of sluice, but of another server or of a proxy before it. */
+  #foreign(status: number, what: string): string {
+    return `Cannot use the answer of ${this.#base}: its status is ${status} and it is ${what}, allowed is an answer of sluice's API.`
   }
 
   #silence(how: string, cause: unknown): StoreUnavailable {
@@ -154,29 +177,38 @@ export class Transport {
   }
 }
 
+/** A line of OpenSSL's queue of errors: thread, code, library, function, reason, file and line. */
+const OPENSSL = /^[\dA-F]+:error:[\dA-F]+:[^:]*:[^:]*:(?<handshake>[^:]+):/i
+
 /** Why a fetch failed: runtimes tell it as the cause, if at all, and that of several addresses only has a code. */
 function reasonOf({ message, cause }: TypeError): string {
   const { message: why, code } = (cause ?? {}) as { message?: unknown; code?: unknown }
-  return String(why || code || message).replace(/\.$/, "")
-}
-
-async function read(response: Response): Promise<AnsweredPage> {
-  const text = await response.text()
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined
-  }
-  if (response.ok && value !== undefined) return { value, nextAfter: nextAfter(response.headers.get("link")) }
-  const problem = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
-  throw reviveError(response.status, problem, response.headers.get("retry-after"))
+  const reason = String(why || code || message)
+  const { handshake } = OPENSSL.exec(reason)?.groups ?? {}
+  return handshake === undefined ? reason.trim().replace(/\.$/, "") : `the TLS handshake failed, ${handshake}`
 }
 
 /** The `after` of the next page that a Link field leads to (RFC 8288). */
 function nextAfter(link: string | null): string | null {
   const query = /<[^>]*\?([^>]*)>; *rel="?next\b/.exec(link ?? "")?.[1]
   return query === undefined ? null : new URLSearchParams(query).get("after")
+}
+
+/** @throws {RangeError} where it is no URL that a client can have */
+function readBase(url: string | URL): URL {
+  const base = URL.parse(String(url))
+  if (base !== null && /^https?:$/.test(base.protocol) && base.username + base.password + base.search === "")
+    return base
+  const shown = show(base === null ? unparsed(url) : withoutSecrets(base))
+  // They are not shown, and without them it may well be one that is allowed.
+  const hidden = [
+    ...(base !== null && base.username + base.password !== "" ? ["credentials"] : []),
+    ...(base !== null && base.search !== "" ? ["a query"] : []),
+  ]
+  const had = hidden.length === 0 ? "" : ` with ${hidden.join(" and ")}`
+  throw new RangeError(
+    `Cannot make a client: url is ${shown}${had}, allowed is an http or https URL without credentials and query.`,
+  )
 }
 
 function withoutSecrets({ protocol, host, pathname }: URL): string {

@@ -159,6 +159,14 @@ describe("SluiceClient", () => {
     [{ cause: new Error("connect ECONNREFUSED 127.0.0.1:1") }, "connect ECONNREFUSED 127.0.0.1:1"],
     [{ cause: Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }) }, "ECONNREFUSED"],
     [{ cause: new Error("It is gone.") }, "It is gone"],
+    [
+      {
+        cause: new Error(
+          "404D2247CB7F0000:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:../ssl/tlsany_meth.c:77:\n",
+        ),
+      },
+      "the TLS handshake failed, wrong version number",
+    ],
   ])("tells which server did not answer and why, of a stream too: %o", async (options, why) => {
     const fail = () => new TypeError("fetch failed", options)
     const { client } = clientOf([fail(), fail()], { retries: 0, token: "the-token" })
@@ -256,7 +264,29 @@ describe("SluiceClient", () => {
   test("an answer that is no JSON is an error, not a decision", async () => {
     const { client } = clientOf([new Response("<html>"), new Response("<html>", { status: 500 })])
     await expect(client.check("a")).rejects.toThrow(ApiError)
-    await expect(client.check("a")).rejects.toThrow("status 500")
+    await expect(client.check("a")).rejects.toThrow("status is 500")
+  })
+
+  test("an answer that is not of sluice tells whose it is and what was expected, of a stream too", async () => {
+    const html = () => new Response("<html>", { headers: { "Content-Type": "text/html" } })
+    const { client } = clientOf([html(), Response.json({}, { status: 418 }), html()])
+    const message = (what: string) =>
+      `Cannot use the answer of http://limits.test/base: its status is ${what}, allowed is an answer of sluice's API.`
+    const error = (what: string) => ({ code: "HTTP_ERROR", message: message(what) })
+    await expect(client.check("a")).rejects.toMatchObject(error("200 and it is no JSON"))
+    await expect(client.check("a")).rejects.toMatchObject(error("418 and it is JSON without a detail"))
+    await expect(client.events().next()).rejects.toMatchObject(error("200 and it is no stream of events"))
+  })
+
+  test.each([
+    ["http://me:secret@host/base", '"http://host/base" with credentials, allowed'],
+    ["http://host/?token=secret", '"http://host/" with a query, allowed'],
+    ["https://me@host/?token=secret", '"https://host/" with credentials and a query, allowed'],
+    ["ftp://host/", '"ftp://host/", allowed'],
+  ])("of the URL %s tells what it may not have, and not what that is", (url, told) => {
+    const make = () => new SluiceClient(url)
+    expect(make).toThrow(`Cannot make a client: url is ${told} is an http or https URL without`)
+    expect(make).not.toThrow("secret")
   })
 
   test("lists limits on to the page that the server says comes next, though one is short or empty", async () => {
