@@ -1,7 +1,7 @@
 import type { Decision } from "../types/decision.js"
 import { HeavyHitters } from "./heavy-hitters.js"
 import { Histogram } from "./histogram.js"
-import { cleanLabel, type Labels, PrometheusText, type Sample } from "./prometheus-text.js"
+import { type Labels, PrometheusText, type Sample } from "./prometheus-text.js"
 
 /** A configured limit as the gauges tell it. */
 export interface LimitGauge {
@@ -78,10 +78,7 @@ export class Metrics {
   constructor(options: MetricsOptions = {}) {
     const { keyLabel = () => null, maxSeries = 1_000, counts = "api" } = options
     this.#counts = counts
-    this.#keyLabel = (key) => {
-      const label = keyLabel(key)
-      return label === null ? null : cleanLabel(label)
-    }
+    this.#keyLabel = keyLabel
     this.#maxSeries = maxSeries
   }
 

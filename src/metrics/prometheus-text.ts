@@ -12,7 +12,7 @@ export interface Sample {
  * Writes the Prometheus text format, version 0.0.4: samples grouped by metric, each with HELP and TYPE.
  *
  * Label values may be any text: backslashes, quotes and line feeds are escaped as the format says, and other control
- * characters, which a terminal or a page could obey, become U+FFFD.
+ * characters, which a terminal or a page could obey, are spelled out, so that different texts stay different.
  */
 export class PrometheusText {
   #text = ""
@@ -55,13 +55,18 @@ export class PrometheusText {
 }
 
 function escapeLabel(text: string): string {
-  return cleanLabel(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
+  return spelledOut(text).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
 }
 
-/** The text of a label without lone surrogates and control characters, U+FFFD in their place; line feeds stay. */
-export function cleanLabel(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be removed
-  return text.toWellFormed().replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/g, "\ufffd")
+/**
+ * Lone surrogates and control characters, line feeds aside; and the backslash of a text that only looks like one that
+ * is spelled out.
+ */
+const UNSAFE = /(?!\n)\p{Cc}|[\p{Cs}\p{Zl}\p{Zp}]|\\(?=u\{)/gu
+
+/** The text of a label with those as `\u{…}`. */
+function spelledOut(text: string): string {
+  return text.replace(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
 function formatValue(value: number): string {

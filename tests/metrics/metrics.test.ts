@@ -112,6 +112,20 @@ describe("Metrics.render()", () => {
     expect(text.split("\n").every((line) => line === "" || /^(# (HELP|TYPE) sluice_|sluice_)/.test(line))).toBe(true)
   })
 
+  test("spells out what a key has of control characters, so that no two keys share a sample", () => {
+    const metrics = new Metrics({ keyLabel: (key) => key })
+    const keys = ["\0", "\r", "\x7f", "\u{2028}", "\\u{0}", "\\\0", "\\", "\n", "\\n"]
+    for (const key of keys) metrics.decided(makeDecision({ key, allowed: false }), "api", 0.001)
+    const text = metrics.render([])
+    const labels = [...text.matchAll(/^sluice_top_denied_checks\{key="(.*)"\} 1$/gm)].map(([, label]) => label!)
+    // As a reader of the format reads them.
+    const read = labels.map((label) =>
+      label.replace(/\\(.)/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped)),
+    )
+    const wanted = ["\\u{0}", "\\u{d}", "\\u{7f}", "\\u{2028}", "\\u{5c}u{0}", "\\\\u{0}", "\\", "\n", "\\n"]
+    expect(read.sort()).toEqual(wanted.sort())
+  })
+
   test("passes promtool, where it is installed", ({ skip }) => {
     const { status, error, stderr, stdout } = spawnSync("promtool", ["check", "metrics"], {
       input: fullText(),
