@@ -20,11 +20,8 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
   const widths = columns.map(({ title }, index) => {
     return cells.reduce((most, line) => Math.max(most, length(line[index]!)), title.length)
   })
-  const total = widths.reduce((sum, each) => sum + each, 0) + GAP.length * (columns.length - 1)
-  const shrinking = columns.findIndex(({ shrinks }) => shrinks)
-  if (shrinking >= 0 && total > width) {
-    widths[shrinking] = Math.max(LEAST_SHRUNK, widths[shrinking]! - (total - width))
-  }
+  const shrinking = columns.flatMap(({ shrinks }, index) => (shrinks ? [index] : []))
+  shrink(widths, shrinking, width - GAP.length * (columns.length - 1))
   const pad = (text: string, index: number) => {
     const fill = " ".repeat(Math.max(0, widths[index]! - length(text)))
     if (columns[index]!.align === "right") return fill + text
@@ -40,6 +37,16 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
       .join(GAP)
   })
   return `${[head, ...body].join("\n")}\n`
+}
+
+/** Takes from the widest of those that may shrink until all fit, or none has more than the least. */
+function shrink(widths: number[], shrinking: readonly number[], room: number): void {
+  const total = widths.reduce((sum, each) => sum + each, 0)
+  for (let over = total - room; over > 0; over--) {
+    const widest = shrinking.reduce((a, b) => (widths[b]! > widths[a]! ? b : a), shrinking[0]!)
+    if (!(widths[widest]! > LEAST_SHRUNK)) return
+    widths[widest]!--
+  }
 }
 
 function length(text: string): number {

@@ -57,6 +57,36 @@ describe("on a data folder", () => {
     expect(together.out).toMatch(/c {2}18 of 20 left under api.*\n.*own {2}26 of 30 left under mine/)
   })
 
+  test("limit list tells the rate and the burst of every rule", async () => {
+    await sluice("init", "--config", scratch.file("sluice.toml"))
+    await sluice("limit", "add", "several", "5/minute; 2/second burst 20")
+    expect((await sluice("limit", "list")).out).toMatch(/^several +5\/1m and 2\/1s +gcra +5 and 20 +-$/m)
+  })
+
+  test("a long key and a long limit are both cut where the terminal is narrow", async () => {
+    await init()
+    const long = "x".repeat(512)
+    await sluice("limit", "add", "--key", long, "1/hour")
+    await sluice("check", long)
+    await sluice("check", long)
+    const narrow = { env: { SLUICE_DATA_DIR: scratch.file("data") }, columns: 80 }
+    for (const command of [
+      ["limit", "top"],
+      ["limit", "list"],
+      ["limit", "history", long],
+    ]) {
+      const { out } = await run(command, narrow)
+      expect(out).toContain("x…")
+      expect({ command, widest: Math.max(...out.split("\n").map((line) => line.length)) }).toEqual({
+        command,
+        widest: 80,
+      })
+    }
+    // What cannot be cut is shown whole, and the others no narrower than can be read.
+    const { out } = await run(["limit", "top"], { ...narrow, columns: 30 })
+    expect(out).toContain(`${"x".repeat(11)}…  ${"x".repeat(11)}…  `)
+  })
+
   test("check tells a blocked key as such", async () => {
     await init()
     await sluice("limit", "block", "a", "10m")

@@ -1,5 +1,6 @@
 import type { NamedLimit } from "../../limiter/named-limits.js"
 import { formatDuration } from "../../policy/format-duration.js"
+import type { Rule } from "../../policy/policy.js"
 import { LimitNotFound } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
@@ -10,9 +11,9 @@ import { plainText } from "../plain-text.js"
 import { table } from "../table.js"
 import { timedJson } from "../timed-json.js"
 
-const rateOf = ({ policy }: NamedLimit) => {
-  return policy.rules.map(({ limit, periodMs }) => `${formatNumber(limit)}/${formatDuration(periodMs)}`).join(" and ")
-}
+const ofEachRule = ({ policy }: NamedLimit, tell: (rule: Rule) => string) => policy.rules.map(tell).join(" and ")
+const rateOf = ({ limit, periodMs }: Rule) => `${formatNumber(limit)}/${formatDuration(periodMs)}`
+const burstOf = ({ capacity }: Rule) => formatNumber(capacity)
 
 export const limitList: Command = {
   name: "limit list",
@@ -31,16 +32,12 @@ export const limitList: Command = {
         limits,
         [
           { title: "LIMIT", shrinks: true, value: ({ name }) => name },
-          { title: "RATE", value: rateOf },
+          { title: "RATE", value: (limit) => ofEachRule(limit, rateOf) },
           {
             title: "ALGORITHM",
             value: ({ policy }) => [...new Set(policy.rules.map((rule) => rule.algorithm))].join(", "),
           },
-          {
-            title: "BURST",
-            align: "right",
-            value: ({ policy }) => formatNumber(Math.min(...policy.rules.map((rule) => rule.capacity))),
-          },
+          { title: "BURST", align: "right", value: (limit) => ofEachRule(limit, burstOf) },
           { title: "BLOCK", value: ({ policy }) => (policy.blockMs === 0 ? "-" : formatSpan(policy.blockMs)) },
         ],
         call.style,
@@ -193,7 +190,7 @@ export const limitHistory: Command = {
           },
           { title: "UNITS", align: "right", value: ({ units }) => formatNumber(units) },
           { title: "TIMES", align: "right", value: ({ count: times }) => formatNumber(times) },
-          { title: "LIMIT", value: ({ limit }) => limit },
+          { title: "LIMIT", shrinks: true, value: ({ limit }) => limit },
         ],
         call.style,
         call.terminal.columns,
@@ -231,7 +228,7 @@ export const limitTop: Command = {
         entries,
         [
           { title: "KEY", shrinks: true, value: ({ key }) => key },
-          { title: "LIMIT", value: ({ limit }) => limit },
+          { title: "LIMIT", shrinks: true, value: ({ limit }) => limit },
           { title: "ALLOWED", align: "right", value: ({ stats }) => formatNumber(stats.totalAllowed) },
           { title: "DENIED", align: "right", value: ({ stats }) => formatNumber(stats.totalDenied) },
           { title: "LAST DENIED (UTC)", value: ({ stats }) => formatTime(stats.lastDeniedAt) },
