@@ -1,5 +1,5 @@
 import type { SyncMode } from "../src/ledger/sync-mode.js"
-import type { DenialCache } from "../src/limiter/denial-cache.js"
+import { DenialCache } from "../src/limiter/denial-cache.js"
 import {
   checkFields,
   checkKind,
@@ -95,13 +95,19 @@ const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
   shards: whole(1, 10_000),
   owner: either(WELL_FORMED, FUNCTION),
   sync: oneOf("always", "ahead", "batch"),
-  denialCache: either(oneOf(false), OBJECT),
+  denialCache: either(oneOf(false), {
+    allowed: "a DenialCache",
+    fits: (value) => value instanceof DenialCache,
+  }),
   lease: either(oneOf("auto"), OBJECT),
   timeoutMs: whole(1, 2 ** 31 - 1),
   background: FUNCTION,
   locationHint: TEXT,
   jurisdiction: TEXT,
 }
+/** Every option of a limiter at the edge. */
+export const EDGE_OPTION_NAMES: readonly string[] = Object.keys(OPTION_KINDS)
+
 const LEASE_KINDS: Kinds<LeaseOptions> = { units: whole(1, 2 ** 31), ttl: READ_ELSEWHERE }
 
 /** A misspelt name gives `undefined` where the environment is asked for the binding. */

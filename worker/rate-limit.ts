@@ -1,15 +1,15 @@
 import { waitUntil } from "cloudflare:workers"
-import { checkHandler } from "../src/http/check-options.js"
+import { checkHandler, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
 import { isUnnamed } from "../src/http/rename-policy.js"
 import type { RequestLimiter } from "../src/http/request-limiter.js"
-import { OBJECT, unfit } from "../src/policy/check-fields.js"
+import { checkNames } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
 import { EdgeGroup } from "./edge-group.js"
 import { EdgeLimiter } from "./edge-limiter.js"
-import { type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
+import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
 import type { LimiterObject } from "./limiter-object.js"
 
 /** The handler's arguments beside the request, as Workers give them. */
@@ -21,6 +21,12 @@ export interface EdgeRateLimitOptions<Env>
   /** The namespace of `LimiterObject`; default `env.LIMITER`. */
   readonly binding?: (env: Env) => DurableObjectNamespace<LimiterObject> | undefined
 }
+
+/** The limiter is made here, and what its work goes on in is told to it. */
+const MADE_HERE = ["limiter", "background"]
+const OPTION_NAMES = [
+  ...new Set(["binding", ...EDGE_OPTION_NAMES, ...REQUEST_OPTION_NAMES].filter((name) => !MADE_HERE.includes(name))),
+]
 
 /**
  * Puts a limit around a Worker's `fetch`: over the limit, the answer is a 429 at the edge.
@@ -56,7 +62,7 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
   options: EdgeRateLimitOptions<Env>,
   nameOf: (policy: Policy) => string | undefined,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
-  if (!OBJECT.fits(options)) throw unfit("rate limit", "options", options, OBJECT.allowed)
+  checkNames("rate limit", options, OPTION_NAMES)
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
   checkHandler("binding", binding)

@@ -72,6 +72,9 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   ...FIELD_KINDS,
 }
 
+/** Every option of `rateLimit`. */
+export const REQUEST_OPTION_NAMES: readonly string[] = Object.keys(REQUEST_KINDS)
+
 const LIST_KINDS: Kinds<AccessList> = { addresses: TEXTS, keys: TEXTS }
 
 /**

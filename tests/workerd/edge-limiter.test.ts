@@ -52,6 +52,12 @@ describe("EdgeLimiter", () => {
     )
   })
 
+  test.each([[{ maxAgeMs: -1 }], [true], [null]])("refuses %j as its cache of denials", (denialCache) => {
+    expect(() => new EdgeLimiter(env.LIMITER, "1/second", { denialCache: denialCache as never })).toThrow(
+      /^Cannot make a limiter: denialCache is .*, allowed is false, or a DenialCache\.$/,
+    )
+  })
+
   test("refuses what its verbs cannot use, before any call", async () => {
     const { limiter } = clockedLimiter("10/minute")
     const { receipt } = await limiter.check("a")

@@ -176,6 +176,16 @@ describe("rateLimit() in a Worker", () => {
         /options is .*, allowed is an object/,
       )
     }
+    expect(() => rateLimit(() => new Response("hello"), { policy: "1/day", bindings: 1 } as never)).toThrow(
+      /option is "bindings", allowed is binding, name, tenant, shards, .*locationHint, jurisdiction, .*policy, .* \(did you mean "binding"\?\)/,
+    )
+    // The limiter is made here: another would not be asked.
+    for (const name of ["limiter", "background"]) {
+      const options = { policy: "1/day", [name]: () => 1 } as never
+      expect(() => rateLimit(() => new Response("hello"), options)).toThrow(
+        new RegExp(`option is "${name}", allowed is (?!.*\\b${name}\\b)`),
+      )
+    }
   })
 })
 
