@@ -64,7 +64,7 @@ const REQUEST_KINDS: Kinds<RateLimitOptions<never>> = {
   partitionSecret: either(TEXT, BYTES),
   onLimited: FUNCTION,
   failClosedStatus: oneOf(429, 503),
-  delay: either(flag(), OBJECT),
+  delay: either(flag(), { ...OBJECT, allowed: "{ maxMs }" }),
   skipFailedRequests: flag(),
   skipSuccessfulRequests: flag(),
   penalty: FUNCTION,

@@ -96,6 +96,12 @@ describe("rateLimit() with delay", () => {
     rateLimit(served, { policy: "10/second; 100/minute leaky_bucket", delay: true })
   })
 
+  test("names the field of its object where it is none", () => {
+    expect(() => limitedBy({ policy, delay: "3s" as never })).toThrow(
+      new RangeError('Cannot rate limit: delay is "3s", allowed is true or false, or { maxMs }.'),
+    )
+  })
+
   test.each([0, -1, 1.5, 2 ** 31, Number.NaN])("refuses maxMs %s", (maxMs) => {
     expect(() => limitedBy({ delay: { maxMs } })).toThrow("delay.maxMs")
   })
