@@ -8,6 +8,9 @@ import { Progress } from "../progress.js"
 import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
+const SMALL_LOG =
+  "\nA small log does not shrink: a snapshot has a fixed part, and the last segments stay for limit history."
+
 export const logCompact: Command = {
   name: "log compact",
   summary: "Write a snapshot and drop the part of the log that it stands for.",
@@ -22,7 +25,9 @@ export const logCompact: Command = {
     write(call, done, () => {
       const { records, bytesBefore, bytesAfter, detail = "There is no log." } = done
       if (bytesBefore === null || bytesAfter === null) return `${plainText(detail)}\n`
-      return `${formatCount(records, "record")} folded: ${formatNumber(bytesBefore)} bytes before, ${formatNumber(bytesAfter)} after\n`
+      const folded = `${formatCount(records, "record")} folded into a snapshot`
+      const bytes = `the log had ${formatNumber(bytesBefore)} bytes and has ${formatNumber(bytesAfter)}`
+      return `${folded}: ${bytes}${bytesAfter < bytesBefore ? "" : SMALL_LOG}\n`
     })
   },
 }
