@@ -1,5 +1,5 @@
 import type { Command } from "./command.js"
-import { commandsOf, GROUP_SUMMARIES } from "./command-group.js"
+import { GROUP_SUMMARIES } from "./command-group.js"
 import { optionsOf } from "./common-options.js"
 
 /** Shells that a completion can be written for. */
@@ -94,36 +94,54 @@ complete -o default -F _sluice sluice
 function zsh(commands: readonly Command[]): string {
   return `#compdef sluice
 # zsh completion of sluice: eval "$(sluice completion zsh)"
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
 autoload -U +X bashcompinit && bashcompinit
 ${bash(commands)}`
 }
 
+/** Words that are typed, up to the first option; a `help` before a command is none of its. */
+const FISH_FUNCTIONS = `function __sluice_words
+    set -l words (commandline -opc)
+    set -e words[1]
+    for word in $words
+        string match -q -- '-*' $word; and break
+        test "$word" = help; or echo $word
+    end
+end
+function __sluice_at
+    set -l words (__sluice_words)
+    test "$words" = "$argv"
+end
+function __sluice_in
+    set -l words (__sluice_words)
+    test "$words[1..$(count $argv)]" = "$argv"
+end`
+
 function fish(commands: readonly Command[]): string {
-  const lines: string[] = ["# fish completion of sluice: sluice completion fish | source", "complete -c sluice -f"]
   const said = (text: string) => ` -d '${text.replaceAll("'", "\\'")}'`
-  for (const [group, summary] of Object.entries(GROUP_SUMMARIES)) {
-    lines.push(`complete -c sluice -n __fish_use_subcommand -a ${group}${said(summary)}`)
-  }
+  const lines: string[] = [
+    "# fish completion of sluice: sluice completion fish | source",
+    FISH_FUNCTIONS,
+    "complete -c sluice -f",
+    `complete -c sluice -n __sluice_at -l version${said("Tell the version.")}`,
+    `complete -c sluice -n __sluice_at -l help${said("Tell the commands.")}`,
+  ]
+  /** A word where just these stand before it. */
+  const word = (before: string, next: string, text = "") =>
+    lines.push(`complete -c sluice -n '${`__sluice_at ${before}`.trim()}' -a '${next}'${text && said(text)}`)
+  for (const before of nextWords(commands).keys()) word(before, "help", "Tell how a command is used.")
+  for (const [group, summary] of Object.entries(GROUP_SUMMARIES)) word("", group, summary)
   for (const command of commands) {
-    const [first, second] = command.name.split(" ")
-    const siblings = commandsOf(first, commands).map(({ name }) => name.split(" ")[1])
-    const missing = `'__fish_seen_subcommand_from ${first}; and not __fish_seen_subcommand_from ${siblings.join(" ")}'`
-    lines.push(
-      second === undefined
-        ? `complete -c sluice -n __fish_use_subcommand -a ${first}${said(command.summary)}`
-        : `complete -c sluice -n ${missing} -a ${second}${said(command.summary)}`,
-    )
-    const seen = command.name.split(" ").map((word) => `__fish_seen_subcommand_from ${word}`)
-    const condition = seen.join("; and ")
-    if (command.choices !== undefined) {
-      lines.push(`complete -c sluice -n '${condition}' -a '${command.choices.join(" ")}'`)
-    }
-    for (const [name, option] of Object.entries(optionsOf(command))) {
-      const takes = option.type === "string" ? " -r" : ""
-      const isPath = option.value === "FILE" || option.value === "FOLDER"
-      const values = option.choices === undefined ? (isPath ? " -F" : "") : ` -a '${option.choices.join(" ")}'`
-      const letter = option.short === undefined ? "" : ` -s ${option.short}`
-      lines.push(`complete -c sluice -n '${condition}' -l ${name}${letter}${takes}${values}${said(option.description)}`)
+    const { name, choices } = command
+    const words = name.split(" ")
+    word(words.slice(0, -1).join(" "), words.at(-1)!, command.summary)
+    if (choices !== undefined) word(name, choices.join(" "))
+    for (const [option, { type, short, value, choices: values, description }] of Object.entries(optionsOf(command))) {
+      const letter = short === undefined ? "" : ` -s ${short}`
+      const isPath = value === "FILE" || value === "FOLDER"
+      // With -x no files are offered beside the values, or where there is none to offer.
+      const takes = type !== "string" ? "" : isPath ? " -r -F" : ` -x${values ? ` -a '${values.join(" ")}'` : ""}`
+      lines.push(`complete -c sluice -n '__sluice_in ${name}' -l ${option}${letter}${takes}${said(description)}`)
     }
   }
   return `${lines.join("\n")}\n`

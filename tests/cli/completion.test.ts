@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process"
+import { writeFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
-import { run } from "./run.js"
+import { run, Scratch } from "./run.js"
 
-const hasBash = spawnSync("bash", ["--version"]).status === 0
+const [hasBash, hasZsh, hasFish] = ["bash", "zsh", "fish"].map((shell) => spawnSync(shell, ["--version"]).status === 0)
 
 /** What bash offers for the last of some words. */
 async function offers(...words: readonly string[]): Promise<string[]> {
@@ -53,19 +54,54 @@ describe("completion", () => {
     expect(await offers("sluice", "--")).toEqual(["--version", "--help"])
   })
 
-  test("fish offers the commands of a group while none of them is there, and the options of the one that is", async () => {
+  test("zsh loads what completes commands, where nobody did", async ({ skip }) => {
+    skip(!hasZsh, "zsh is not installed")
+    using scratch = new Scratch()
+    writeFileSync(scratch.file("script"), (await run(["completion", "zsh"])).out)
+    const asked = 'eval "$(cat script)"; print -r -- $_comps[sluice]'
+    const options = { cwd: scratch.path, env: { ...process.env, HOME: scratch.path }, encoding: "utf8" } as const
+    const { stdout, stderr } = spawnSync("zsh", ["-f", "-c", asked], options)
+    expect({ stdout, stderr }).toEqual({ stdout: expect.stringContaining("_sluice"), stderr: "" })
+  })
+
+  test("fish offers commands, options and values as bash does, and files where a path is asked for", async ({
+    skip,
+  }) => {
+    skip(!hasFish, "fish is not installed")
+    using scratch = new Scratch()
+    writeFileSync(scratch.file("script"), (await run(["completion", "fish"])).out)
+    const offersOf = (line: string) => {
+      const args = ["-N", "-c", "source script; complete -C $argv", line]
+      const options = { cwd: scratch.path, env: { ...process.env, HOME: scratch.path }, encoding: "utf8" } as const
+      const { stdout } = spawnSync("fish", args, options)
+      return stdout.split("\n").flatMap((each) => each.split("\t")[0] || [])
+    }
+    expect(offersOf("sluice he")).toEqual(["help"])
+    expect(offersOf("sluice log ")).toEqual(["compact", "export", "help", "tail", "verify"])
+    expect(offersOf("sluice help limit che")).toEqual(["check", "check-all"])
+    expect(offersOf("sluice limit help li")).toEqual(["list"])
+    expect(offersOf("sluice completion ")).toEqual(["bash", "fish", "zsh"])
+    expect(offersOf("sluice serve --sync ")).toEqual(["ahead", "always", "batch"])
+    expect(offersOf("sluice log export -f ")).toEqual(["csv", "jsonl"])
+    expect(offersOf("sluice check a --co")).toEqual(["--cost"])
+    expect(offersOf("sluice check a --cost ")).toEqual([])
+    // A key that is called as a command.
+    expect(offersOf("sluice limit status check --co")).toEqual([])
+    expect(offersOf("sluice doctor --data-dir scr")).toEqual(["script"])
+    expect(offersOf("sluice --v")).toEqual(["--version"])
+  })
+
+  test("fish offers the commands of a group where that alone is there, and the options of the one that is", async () => {
     const { out } = await run(["completion", "fish"])
-    expect(out).toContain(
-      "'__fish_seen_subcommand_from log; and not __fish_seen_subcommand_from tail verify compact export' -a verify -d",
-    )
-    expect(out).toMatch(/'__fish_seen_subcommand_from limit; and __fish_seen_subcommand_from add' -l key -d/)
-    expect(out).toMatch(/__fish_use_subcommand -a limit -d '/)
+    expect(out).toContain("complete -c sluice -n '__sluice_at log' -a 'verify' -d")
+    expect(out).toContain("complete -c sluice -n '__sluice_in limit add' -l key -d")
+    expect(out).toContain("complete -c sluice -n '__sluice_at' -a 'limit' -d '")
   })
 
   test("fish knows letters, choices and paths", async () => {
     const { out } = await run(["completion", "fish"])
-    expect(out).toMatch(/seen_subcommand_from top' -l by -r -a 'denied allowed' -d/)
-    expect(out).toMatch(/seen_subcommand_from doctor' -l data-dir -s d -r -F -d/)
-    expect(out).toMatch(/seen_subcommand_from completion' -a 'bash zsh fish'/)
+    expect(out).toContain("-n '__sluice_in limit top' -l by -x -a 'denied allowed' -d")
+    expect(out).toContain("-n '__sluice_in doctor' -l data-dir -s d -r -F -d")
+    expect(out).toContain("-n '__sluice_at completion' -a 'bash zsh fish'")
   })
 })
