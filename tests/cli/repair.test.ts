@@ -141,7 +141,7 @@ describe("sluice repair", () => {
 
   test.each(["bash", "zsh", "fish"])("is completed in %s, with its options", async (shell) => {
     const { out } = await sluice("completion", shell)
-    if (shell === "fish") expect(out).toMatch(/__fish_seen_subcommand_from repair' -l yes /)
+    if (shell === "fish") expect(out).toMatch(/__sluice_in repair' -l yes /)
     else expect(out).toMatch(/"repair"\) words="--data-dir --yes --json --no-color --help"/)
   })
 })
