@@ -91,7 +91,7 @@ describe("POST /v1/check", () => {
     [{ key: "a", cost: "1" }, 'cost is "1"'],
     [{ key: "a", cost: null }, "cost is null"],
     [{ key: "a", id: "" }, 'id is ""'],
-    [{ key: "a", id: "a b" }, 'id is "a b"'],
+    [{ key: "a", id: "a\u00e9" }, 'id is "a\u00e9"'],
     [{ key: "a", cots: 1 }, 'did you mean "cost"?'],
     ['{"key":"a","__proto__":{"cost":0}}', 'field is "__proto__"'],
     [[], "the body is"],
