@@ -30,6 +30,7 @@ export class Connection {
   #isAnswering = false
   #isLast = false
   #isEnding = false
+  #isDropping = false
   /** Whether the next answer waits until those before are sent. */
   #isHeld = false
   /** Whether it reads nothing, as too much waits already. */
@@ -68,6 +69,24 @@ export class Connection {
   /** Notes a request at its head, before its turn. */
   noteHead(request: NodeRequest): void {
     this.#last = request
+    if (this.#isLast) this.#dropAll()
+  }
+
+  /**
+   * Reads on and looks at nothing any more: nobody would answer it, and Node keeps all requests of a connection until it
+   * is closed. What came before is whole, since another head has come.
+   */
+  #dropAll(): void {
+    if (this.#isDropping) return
+    this.#isDropping = true
+    const socket = this.#socket
+    const drop = () => {}
+    // Node's parser takes the bytes before anybody sees them, until somebody listens.
+    socket.on("data", drop)
+    for (const listener of socket.listeners("data")) {
+      if (listener !== drop) socket.off("data", listener as () => void)
+    }
+    socket.resume()
   }
 
   take(asked: Asked): void {

@@ -1,6 +1,6 @@
-import { formatPolicy } from "../policy/format-policy.js"
 import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
+import { policyText } from "./policy-text.js"
 
 /** A text is parsed once, and is the same policy at the next request. */
 const chosen = new WeakMap<Policy, Policy>()
@@ -14,7 +14,7 @@ export function chosenPolicy(policy: Policy): Policy {
   if (policy.limitName !== undefined) return policy
   let known = chosen.get(policy)
   if (known === undefined) {
-    known = policyOfLimit(policy, formatPolicy(policy))
+    known = policyOfLimit(policy, policyText(policy))
     chosen.set(policy, known)
   }
   return known

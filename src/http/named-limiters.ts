@@ -1,11 +1,11 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
-import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { perPolicy } from "./per-policy.js"
+import { policyText } from "./policy-text.js"
 import { isUnnamed } from "./rename-policy.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"
 
@@ -80,7 +80,7 @@ class NamedLimiter implements RequestLimiter {
   readonly #ask: DefinedGroup["ask"]
 
   constructor(limits: LimitsToAsk, group: DefinedGroup, policy: Policy) {
-    this.limitName = policy.limitName ?? (isUnnamed(policy) ? formatPolicy(policy) : policy.name)
+    this.limitName = policy.limitName ?? (isUnnamed(policy) ? policyText(policy) : policy.name)
     this.#limits = limits
     this.#define = () => group.define(this.limitName, policy)
     this.#ask = (question) => group.ask(question)

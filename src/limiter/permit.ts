@@ -42,6 +42,8 @@ export class Permit implements Disposable, AsyncDisposable {
   readonly #charge: (units: number) => Awaitable<void> | undefined
   #used: number | null = null
   #isOpen = true
+  /** How it ends, for whoever ends it again. */
+  #ending: Awaitable<void> | undefined
 
   /** @param charge takes units of what was admitted, which is free so far; default the limiter's `charge` of its key */
   constructor(
@@ -86,10 +88,10 @@ export class Permit implements Disposable, AsyncDisposable {
    *
    * @param actualCost whole units, 0 … 2^31; default what was noted by `use`, or the charge where nothing was
    * @throws {TypeError} where it cost more than was charged and the limiter cannot settle that; then, and where the
-   * limiter fails, the permit stays open
+   * limiter fails, the permit stays open, but one of cost 0, which may have been charged
    */
   settle(actualCost: number | undefined = this.#used ?? undefined): Awaitable<void> {
-    if (!this.#isOpen) return
+    if (!this.#isOpen) return this.#ending
     if (actualCost !== undefined) checkWhole("settle", "cost", actualCost, 0, 2 ** 31)
     const limiter = this.#limiter
     if (this.#receipts.length === 0) return this.#chargeFree(actualCost ?? 0)
@@ -105,12 +107,15 @@ export class Permit implements Disposable, AsyncDisposable {
   #chargeFree(units: number): Awaitable<void> {
     const isFree = this.cost === 0 && units > 0
     if (isFree && !this.#limiter.charge) throw refundsOnly(units, 0)
-    return this.#closeBy(isFree ? this.#charge(units) : undefined)
+    this.#isOpen = false
+    // No receipt makes it harmless to do this again: where it fails, it may have charged.
+    this.#ending = isFree ? this.#charge(units) : undefined
+    return this.#ending
   }
 
   /** Ends the permit and gives units of the charge back, of each limit of a group; all of them if not told otherwise. */
   refund(units?: number): Awaitable<void> {
-    if (!this.#isOpen) return
+    if (!this.#isOpen) return this.#ending
     const most = Math.min(this.cost, ...this.#receipts.map(({ cost }) => cost))
     if (units !== undefined) checkWhole("refund", "units", units, 0, most)
     return this.#end((receipt) => this.#limiter.refund(receipt, units))
@@ -129,10 +134,11 @@ export class Permit implements Disposable, AsyncDisposable {
   /** Closes the permit; anew open where that fails later, so that it can be tried again: a receipt settles once anyway. */
   #closeBy(done: Awaitable<void> | undefined): Awaitable<void> {
     this.#isOpen = false
-    return done?.then(undefined, (error: unknown) => {
+    this.#ending = done?.then(undefined, (error: unknown) => {
       this.#isOpen = true
       throw error
     })
+    return this.#ending
   }
 
   /**

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import { once } from "node:events"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import type { ApiAnswer } from "../../src/api/api-request.js"
@@ -28,6 +29,31 @@ async function tell(text: string, options: Partial<ListenOptions> = {}): Promise
 }
 
 describe("listen()", () => {
+  test.each([
+    ["a refused request", `GET /v1/health HTTP/1.1\r\n${AUTH}Host: y\r\n\r\n`, "end"],
+    ["a stream", `GET /v1/events HTTP/1.1\r\n${AUTH}\r\n`, "none"],
+  ])("parses little of what follows %s, which is the last on its connection", async (_, first, end) => {
+    let parsed = 0
+    const count = () => {
+      parsed += 1
+    }
+    subscribe("http.server.request.start", count)
+    const { api } = serveApi()
+    listening = await listen(api, { host: "127.0.0.1", port: 0 })
+    const connection = new RawConnection(Number(new URL(listening.url).port))
+    connection.socket.write(first)
+    await vi.waitUntil(() => connection.received.includes("HTTP/1.1"))
+    const many = `GET / HTTP/1.1\r\n${AUTH}\r\n`.repeat(1_000)
+    for (let times = 0; times < 400 && connection.socket.writable; times++) {
+      if (!connection.socket.write(many)) await Promise.race([once(connection.socket, "drain"), connection.ended])
+    }
+    if (end === "end") expect(await connection.ended).toBe("end")
+    connection.socket.destroy()
+    unsubscribe("http.server.request.start", count)
+    expect(parsed).toBeGreaterThan(0)
+    expect(parsed).toBeLessThan(5_000)
+  })
+
   test("leaves nothing behind at a response each time that its stream waits for the client", async () => {
     const warned = vi.fn()
     process.on("warning", warned)

@@ -127,3 +127,20 @@ test.each([
   expect(await statuses()).toEqual([200, 200, 429])
   expect(onError).not.toHaveBeenCalled()
 })
+
+test("namedLimiters() count a policy whose text is longer than a name may be, and others that begin as it does", async () => {
+  const rules = (last: number) =>
+    Array.from(
+      { length: 8 },
+      (_, index) => `${index === 7 ? last : 9}/${index + 1}m as ${"n".repeat(60)}${index}`,
+    ).join(";")
+  const limited = rateLimit(ok, {
+    policy: (request) => rules(Number(request.headers.get("most"))),
+    key: () => "k",
+    limiter: namedLimiters(new MemoryLimits({ clock: new ManualClock(0) })),
+    failMode: "closed",
+  })
+  const statuses: number[] = []
+  for (const most of ["1", "2", "1", "2", "2"]) statuses.push((await limited(requestOf({ most }))).status)
+  expect(statuses).toEqual([200, 200, 429, 200, 429])
+})

@@ -161,7 +161,6 @@ describe("Permit", () => {
     const ends: [cost: number, end: (permit: Permit) => unknown, left: number][] = [
       [40, (permit) => permit.settle(10), 90],
       [40, (permit) => permit.refund(5), 55],
-      [0, (permit) => permit.settle(5), 50],
     ]
     for (const [cost, end, remaining] of ends) {
       isOut = true
@@ -171,6 +170,21 @@ describe("Permit", () => {
       for (let again = 0; again < 2; again++) await end(permit)
       expect(left(counts)).toBe(remaining)
     }
+  })
+
+  test("of cost 0 is charged no second time where nobody knows of the first, and who ends it again hears that", async () => {
+    const counts = make()
+    const charge = vi.fn(async (key: string, units: number) => {
+      counts.charge(key, units)
+      throw new Error("the answer is lost")
+    })
+    const permit = await acquire({ check: (...asked) => counts.check(...asked), refund: () => {}, charge }, "a", {
+      cost: 0,
+    })
+    const ends = await Promise.allSettled([permit.settle(3), permit.settle(3)])
+    expect(ends.map(({ status }) => status)).toEqual(["rejected", "rejected"])
+    await expect(permit.settle(3)).rejects.toThrow("the answer is lost")
+    expect(charge).toHaveBeenCalledOnce()
   })
 
   test("of cost 0 tells where it cannot be charged, and has nothing to give back", async () => {
