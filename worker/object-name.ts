@@ -1,3 +1,5 @@
+import { fnv1a } from "../src/policy/fnv1a.js"
+
 /** No limit's name has it, so a name and a key are one text in one way. */
 const SEPARATOR = "\n"
 
@@ -26,8 +28,7 @@ export function isGroupName(name: string | undefined): boolean {
  * their last character alone part too. It never changes: a key would lose its counts.
  */
 export function shardOf(key: string, shards: number): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < key.length; at++) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193)
+  let hash = fnv1a(key)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return ((hash ^ (hash >>> 16)) >>> 0) % shards

@@ -74,27 +74,25 @@ class DefinedGroup implements Group {
 
 class NamedLimiter implements RequestLimiter {
   declare readonly limitName: string
-  declare readonly group: Group
+  declare readonly group: DefinedGroup
   readonly #limits: LimitsToAsk
-  readonly #define: () => Promise<void>
-  readonly #ask: DefinedGroup["ask"]
+  readonly #policy: Policy
 
   constructor(limits: LimitsToAsk, group: DefinedGroup, policy: Policy) {
     this.limitName = policy.limitName ?? (isUnnamed(policy) ? policyText(policy) : policy.name)
     this.#limits = limits
-    this.#define = () => group.define(this.limitName, policy)
-    this.#ask = (question) => group.ask(question)
+    this.#policy = policy
     this.group = group
   }
 
-  /** Called before the limit is asked as one of a group. */
+  /** Called before the limit is asked, be it as one of a group. */
   prepare(): Promise<void> {
-    return this.#define()
+    return this.group.define(this.limitName, this.#policy)
   }
 
   async check(key: string, options?: CheckOptions): Promise<Decision> {
-    await this.#define()
-    return this.#ask(() => this.#limits.check(key, { ...options, limit: this.limitName }))
+    await this.prepare()
+    return this.group.ask(() => this.#limits.check(key, { ...options, limit: this.limitName }))
   }
 
   async refund(receipt: Receipt, units?: number): Promise<void> {
@@ -102,7 +100,7 @@ class NamedLimiter implements RequestLimiter {
   }
 
   async charge(key: string, units: number): Promise<void> {
-    await this.#define()
-    await this.#ask(() => this.#limits.charge(key, units, { limit: this.limitName }))
+    await this.prepare()
+    await this.group.ask(() => this.#limits.charge(key, units, { limit: this.limitName }))
   }
 }

@@ -1,3 +1,4 @@
+import { fnv1a } from "../policy/fnv1a.js"
 import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
 
@@ -8,12 +9,6 @@ const MOST = 512
 export function policyText(policy: Policy): string {
   const text = formatPolicy(policy)
   if (text.length <= MOST) return text
-  return `${text.slice(0, 480)}… ${[0x811c9dc5, 0x01000193].map((start) => fnv1a(text, start)).join("")}`
-}
-
-/** FNV-1a of a text's UTF-16 units, 8 hexadecimal digits. */
-function fnv1a(text: string, start: number): string {
-  let hash = start
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-  return (hash >>> 0).toString(16).padStart(8, "0")
+  const hash = [undefined, 1].map((start) => (fnv1a(text, start) >>> 0).toString(16).padStart(8, "0")).join("")
+  return `${text.slice(0, 480)}… ${hash}`
 }
