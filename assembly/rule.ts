@@ -1,6 +1,3 @@
-import { LEAKY_BUCKET, fullMs } from "./algorithms"
-import { mulDiv, remainder } from "./math"
-
 /** How many numbers the host writes per rule, each an f64: the fields of `RULE` in order. */
 export const RULE_FIELDS: i32 = 8
 /** What the host writes as `offsetMs` for windows that start with a key's first charge. */
@@ -41,22 +38,3 @@ export class Rule {
 }
 
 export const RULE_BYTES: usize = offsetof<Rule>()
-
-/** Reads the rule that the host wrote at `input` and derives the rest. */
-export function readRule(rule: Rule, input: usize): void {
-  rule.algorithm = <i32>load<f64>(input)
-  rule.delays = rule.algorithm == LEAKY_BUCKET
-  rule.capacity = <i64>load<f64>(input, 8)
-  rule.unitsN = <i64>load<f64>(input, 16)
-  rule.periodP = <i64>load<f64>(input, 24)
-  rule.inverseP = 1 / load<f64>(input, 24)
-  rule.periodMs = <i64>load<f64>(input, 32)
-  rule.offsetMs = <i64>load<f64>(input, 40)
-  rule.amount = <i64>load<f64>(input, 48)
-  rule.everyMs = <i64>load<f64>(input, 56)
-  rule.unitMs = mulDiv(1, rule.periodP, rule.unitsN)
-  rule.unitRest = remainder
-  rule.capacityMs = mulDiv(rule.capacity, rule.periodP, rule.unitsN)
-  rule.capacityRest = remainder
-  rule.fullMs = fullMs(rule)
-}
