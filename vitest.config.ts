@@ -5,6 +5,8 @@ const { SLUICE_FAULT_RUNS, SLUICE_FAULT_SEED } = process.env
 
 /** A test that takes longer hangs. It is far above what any needs, so that a busy machine fails none. */
 const HANGING_MS = 60_000
+/** What `expect.poll` waits for comes when it comes: by default it would wait for one second. */
+const PATIENT = { poll: { timeout: HANGING_MS / 2 } }
 
 export default defineConfig({
   test: {
@@ -18,6 +20,7 @@ export default defineConfig({
           exclude: ["tests/workerd/**"],
           testTimeout: HANGING_MS,
           hookTimeout: HANGING_MS,
+          expect: PATIENT,
         },
       },
       {
@@ -27,6 +30,7 @@ export default defineConfig({
           include: ["tests/workerd/**/*.test.ts"],
           testTimeout: HANGING_MS,
           hookTimeout: HANGING_MS,
+          expect: PATIENT,
           // A Worker sees no environment variables.
           provide: {
             faultRuns: Number(SLUICE_FAULT_RUNS ?? 25),
