@@ -1,7 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
-import { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { EdgeLimits } from "../../worker/api/edge-limits.js"
@@ -107,9 +106,7 @@ describe("a question to EdgeLimits", () => {
       registry,
       directory: new LimitDirectory(registry),
       reporter: new Reporter(registry),
-      recent: new RecentIds(),
       settled: new Map([[name, parsePolicy("10/minute")]]),
-      limiters: new Map(),
     })
     const choice = { limit: name }
     expect(await limits.status("a", choice)).toMatchObject({ remaining: 10 })

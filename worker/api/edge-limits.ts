@@ -1,74 +1,52 @@
 import { waitUntil } from "cloudflare:workers"
-import { kept } from "../../src/api/kept.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { explain } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
-import {
-  DEFAULT_LIMIT,
-  type Explanation,
-  type HistoryEntry,
-  type LimitChoice,
-  type NamedLimit,
-  type NamedLimits,
-  type Page,
-  type TopEntry,
+import type {
+  Explanation,
+  HistoryEntry,
+  LimitChoice,
+  NamedLimit,
+  NamedLimits,
+  Page,
+  TopEntry,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
-import type { RecentIds } from "../../src/metrics/recent-ids.js"
+import { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
-import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
-import { LimitNotFound, show } from "../../src/types/errors.js"
+import { show } from "../../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 import { checkAcross } from "../check-across.js"
-import { EdgeLimiter } from "../edge-limiter.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
+import { nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
+import { type LimitInForce, LimitsInForce } from "./limits-in-force.js"
 import type { Registry } from "./registry.js"
-import { MOST_EVENTS_OF_KEY } from "./registry-object.js"
 import type { Reporter } from "./reporter.js"
+import { ToldKeys } from "./told-keys.js"
 
 export interface EdgeLimitsParts {
   readonly limiter: DurableObjectNamespace<LimiterObject>
   readonly registry: Registry
   readonly directory: LimitDirectory
   readonly reporter: Reporter
-  /** The receipts told lately to calls that had an id. */
-  readonly recent: RecentIds
   /** Limits that the Worker's settings define: they stand in front of paths, and nobody changes them from outside. */
   readonly settled: ReadonlyMap<string, Policy>
-  /** Limiters made so far, by scope and policy; shared by the requests of an isolate. */
-  readonly limiters: Map<string, EdgeLimiter>
 }
 
-/** A limit as it is in force. */
-interface InForce {
-  readonly name: string
-  readonly policy: Policy
-  /** What its keys are filed under. */
-  readonly scope: string
-  readonly limiter: EdgeLimiter
-}
-
-const MOST_LIMITERS = 1_000
 const DEFAULT_COUNT = 100
 const DEFAULT_TOP = 10
 const MOST_TOLD = 1_000
 const RECENT = 10
-const KEEP_TOP_MS = 1_000
-const MOST_TOPS = 32
 const VERIFIED_OF_SHARD = 2
 /** Keys whose logs are read at the same time. */
 const MOST_VERIFIED = 8
-/** No name of an object has it, so a receipt's id and its scope are one text in one way. */
-const RECEIPT_MARK = "~"
-/** What the objects of limits that were configured from outside are called, apart from those of the settings. */
-const CONFIGURED = "configured"
 
 /**
  * Named limits on Durable Objects: each key has an object of its own, and what an operator asks (which limits, which
@@ -76,11 +54,16 @@ const CONFIGURED = "configured"
  */
 export class EdgeLimits implements NamedLimits {
   readonly #parts: EdgeLimitsParts
-  /** The questions for the top that were asked lately; each keeps its answer for a while. */
-  readonly #tops = new Map<string, () => Promise<readonly TopEntry[]>>()
+  readonly #inForce: LimitsInForce
+  readonly #keys: ToldKeys
+  /** The receipts told lately to calls that had an id. */
+  readonly #recent = new RecentIds()
 
   constructor(parts: EdgeLimitsParts) {
+    const { limiter, registry, directory, reporter, settled } = parts
     this.#parts = parts
+    this.#inForce = new LimitsInForce(limiter, directory, settled)
+    this.#keys = new ToldKeys(registry, reporter)
   }
 
   /**
@@ -130,19 +113,19 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async limit(name: string): Promise<NamedLimit | null> {
-    const found = await this.#find(name)
+    const found = await this.#inForce.find(name)
     return found && { name, policy: found.policy }
   }
 
   async check(key: string, options: CheckOptions & LimitChoice = {}): Promise<Decision> {
     const startedMs = performance.now()
-    const inForce = await this.#limitFor(key, options)
+    const inForce = await this.#inForce.of(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
-    if (asked.id === undefined || !this.#parts.recent.isRepeated(decision.receipt?.id)) {
+    if (asked.id === undefined || !this.#recent.isRepeated(decision.receipt?.id)) {
       this.#tell(decision, inForce, secondsSince(startedMs))
     }
-    return withReceipt(decision, inForce)
+    return withScope(decision, inForce.scope)
   }
 
   async allow(key: string, options?: CheckOptions & LimitChoice): Promise<boolean> {
@@ -150,14 +133,14 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async peek(key: string, options: CheckOptions & LimitChoice = {}): Promise<Decision> {
-    const inForce = await this.#limitFor(key, options)
+    const inForce = await this.#inForce.of(key, options)
     const { limit: _, ...asked } = options
-    return withReceipt(await inForce.limiter.peek(key, asked), inForce)
+    return withScope(await inForce.limiter.peek(key, asked), inForce.scope)
   }
 
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     const startedMs = performance.now()
-    const inForce = await Promise.all(items.map((item) => this.#limitFor(item.key, item)))
+    const inForce = await Promise.all(items.map((item) => this.#inForce.of(item.key, item)))
     const all = await checkAcross(
       items.map(({ key, cost }, index) => {
         return { limiter: inForce[index]!.limiter, key, ...(cost !== undefined && { cost }) }
@@ -169,7 +152,7 @@ export class EdgeLimits implements NamedLimits {
       if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!, seconds)
     }
     if (all.allowed) {
-      return { ...all, decisions: all.decisions.map((decision, index) => withReceipt(decision, inForce[index]!)) }
+      return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
     }
     // A denial that was known is told without a call.
     if (all.decisions.some(({ reason }) => reason === "cached")) return all
@@ -181,7 +164,7 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
-  #tell(decision: Decision, limit: InForce, seconds: number): void {
+  #tell(decision: Decision, limit: LimitInForce, seconds: number): void {
     const { reporter, settled } = this.#parts
     reporter.decided(decision, decidingLimit(limit, settled), limit.scope, seconds)
   }
@@ -202,56 +185,52 @@ export class EdgeLimits implements NamedLimits {
   }
 
   /** The limit that a receipt is of: `null` where it was removed since. */
-  async #ofReceipt(receipt: Receipt): Promise<{ inForce: InForce | null; own: Receipt }> {
-    const mark = receipt.id.indexOf(RECEIPT_MARK)
-    const scope = mark < 0 ? null : decodeScope(receipt.id.slice(mark + 1))
-    if (scope === null) throw foreignReceipt(receipt.id)
-    const inForce = await this.#find(scope.slice(scope.indexOf(" ") + 1))
-    return {
-      inForce: inForce?.scope === scope ? inForce : null,
-      own: { ...receipt, id: receipt.id.slice(0, mark) },
-    }
+  async #ofReceipt(receipt: Receipt): Promise<{ inForce: LimitInForce | null; own: Receipt }> {
+    const split = splitScope(receipt)
+    if (split === null) throw foreignReceipt(receipt.id)
+    const { scope, own } = split
+    const inForce = await this.#inForce.find(nameIn(scope))
+    return { inForce: inForce?.scope === scope ? inForce : null, own }
   }
 
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
-    const inForce = await this.#limitFor(key, choice)
+    const inForce = await this.#inForce.of(key, choice)
     await inForce.limiter.charge(key, units)
     this.#note("charge", inForce, key, units)
   }
 
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
-    const inForce = await this.#limitFor(key, choice)
+    const inForce = await this.#inForce.of(key, choice)
     await inForce.limiter.block(key, duration)
     this.#note("block", inForce, key, 0)
   }
 
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
-    const inForce = await this.#limitFor(key, choice)
+    const inForce = await this.#inForce.of(key, choice)
     const did = await inForce.limiter.unblock(key)
     if (did) this.#note("unblock", inForce, key, 0)
     return did
   }
 
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
-    const inForce = await this.#limitFor(key, choice)
+    const inForce = await this.#inForce.of(key, choice)
     const did = await inForce.limiter.reset(key)
     if (did) this.#note("reset", inForce, key, 0)
     return did
   }
 
-  #note(event: HistoryEntry["event"], { scope }: InForce, key: string, units: number): void {
+  #note(event: HistoryEntry["event"], { scope }: LimitInForce, key: string, units: number): void {
     this.#parts.reporter.noted(event, scope, key, units)
   }
 
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
-    return (await this.#limitFor(key, choice)).limiter.status(key)
+    return (await this.#inForce.of(key, choice)).limiter.status(key)
   }
 
   /** What the key's object counted since it was last wiped, and the registry all along. */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
-    const { limiter, scope } = await this.#limitFor(key, choice)
-    await this.#parts.reporter.flush()
-    const [own, told] = await Promise.all([limiter.stats(key), this.#parts.registry.ofKey(key).stats(scope, key)])
+    const { limiter, scope } = await this.#inForce.of(key, choice)
+    const [own, told] = await Promise.all([limiter.stats(key), this.#keys.stats(scope, key)])
     if (told === null) return own
     const later = (a: number | null, b: number | null) => (a === null ? b : b === null ? a : Math.max(a, b))
     return {
@@ -265,63 +244,32 @@ export class EdgeLimits implements NamedLimits {
     }
   }
 
-  async list({ limit, after, count = MOST_TOLD }: LimitChoice & Page = {}): Promise<string[]> {
-    requireCount(count)
-    const scope = limit === undefined ? null : (await this.#named(limit)).scope
-    await this.#parts.reporter.flush()
-    const pages = await this.#parts.registry.fromKeys((shard) => shard.keys(scope, after ?? null, count))
-    return pages.flat().sort(inNameOrder).slice(0, count)
+  async list({ limit, ...page }: LimitChoice & Page = {}): Promise<string[]> {
+    if (page.count !== undefined) requireCount(page.count)
+    return this.#keys.names(await this.#scopeIfNamed(limit), page)
   }
 
-  /** Up to a second old: the question goes to all shards, and a dashboard asks it again and again. */
+  /** Up to a second old. */
   async top({ by, count = DEFAULT_TOP, limit }: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
     requireCount(count)
-    const scope = limit === undefined ? null : (await this.#named(limit)).scope
-    const question = `${by} ${count} ${scope ?? ""}`
-    let ask = this.#tops.get(question)
-    if (ask === undefined) {
-      if (this.#tops.size >= MOST_TOPS) this.#tops.delete(this.#tops.keys().next().value!)
-      ask = kept(() => this.#askTop(by, count, scope), KEEP_TOP_MS, systemClock)
-      this.#tops.set(question, ask)
-    }
-    return ask()
+    return this.#keys.top(by, count, await this.#scopeIfNamed(limit))
   }
 
-  async #askTop(by: "allowed" | "denied", count: number, scope: string | null): Promise<readonly TopEntry[]> {
-    await this.#parts.reporter.flush()
-    const rows = (await this.#parts.registry.fromKeys((shard) => shard.top(by, scope, count))).flat()
-    const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
-    return rows
-      .sort((a, b) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key))
-      .slice(0, count)
-      .map(({ scope: filed, key, stats }) => ({ key, limit: filed.slice(filed.indexOf(" ") + 1), stats }))
+  /** @throws {LimitNotFound} */
+  async #scopeIfNamed(limit: string | undefined): Promise<string | null> {
+    return limit === undefined ? null : (await this.#inForce.named(limit)).scope
   }
 
   async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
     const { count = DEFAULT_COUNT } = options
     requireCount(count)
     requireKey(key)
-    const { name, scope } = await this.#limitFor(key, options)
-    await this.#parts.reporter.flush()
-    const [own, ofLimit] = await Promise.all([
-      this.#parts.registry.ofKey(key).history(scope, key, count),
-      this.#definitions(scope, name, key),
-    ])
-    return [...own, ...ofLimit]
-      .sort((a, b) => b.atMs - a.atMs)
-      .slice(0, count)
-      .map((event) => ({ ...event, key, limit: name }))
-  }
-
-  /** The definitions of a limit, which are filed under its name: a key of that name has them among its own events. */
-  async #definitions(scope: string, name: string, key: string) {
-    if (key === name) return []
-    const events = await this.#parts.registry.ofKey(name).history(scope, name, MOST_EVENTS_OF_KEY)
-    return events.filter(({ event }) => event === "define")
+    const { scope } = await this.#inForce.of(key, options)
+    return this.#keys.history(scope, key, count)
   }
 
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
-    const { name, policy, limiter } = await this.#limitFor(key, options)
+    const { name, policy, limiter } = await this.#inForce.of(key, options)
     const { cost } = options
     const [decision, status, recent] = await Promise.all([
       limiter.peek(key, cost === undefined ? {} : { cost }),
@@ -336,12 +284,11 @@ export class EdgeLimits implements NamedLimits {
    * A fault is told, not thrown.
    */
   async verify(): Promise<{ ok: boolean; segments: number; records: number; problems: string[] }> {
-    await this.#parts.reporter.flush()
-    const recent = (await this.#parts.registry.fromKeys((shard) => shard.recent(VERIFIED_OF_SHARD))).flat()
+    const recent = await this.#keys.lastUsed(VERIFIED_OF_SHARD)
     const problems: string[] = []
     let [segments, records] = [0, 0]
     await inParallel(recent, MOST_VERIFIED, async ({ scope, key }) => {
-      const inForce = await this.#find(scope.slice(scope.indexOf(" ") + 1))
+      const inForce = await this.#inForce.find(nameIn(scope))
       if (inForce?.scope !== scope) return
       try {
         const found = await inForce.limiter.verify(key)
@@ -354,71 +301,9 @@ export class EdgeLimits implements NamedLimits {
     })
     return { ok: problems.length === 0, segments, records, problems }
   }
-
-  /** The limit that a verb is about. @throws {LimitNotFound} {KeyError} */
-  async #limitFor(key: string, choice: LimitChoice | undefined): Promise<InForce> {
-    if (choice?.limit !== undefined) return this.#named(choice.limit)
-    const found = (await this.#find(key)) ?? (await this.#find(DEFAULT_LIMIT))
-    if (found !== null) return found
-    requireKey(key)
-    throw new LimitNotFound(key, "key")
-  }
-
-  async #named(name: string): Promise<InForce> {
-    const found = await this.#find(name)
-    if (found === null) throw new LimitNotFound(name)
-    return found
-  }
-
-  async #find(name: string): Promise<InForce | null> {
-    const { directory, settled } = this.#parts
-    const own = settled.get(name)
-    if (own !== undefined) return this.#inForce(name, own, settledScope(name), { name })
-    if (typeof name !== "string" || name === "" || !name.isWellFormed()) return null
-    const entry = await directory.find(name)
-    if (entry === null) return null
-    const scope = scopeOf(name, entry.generation)
-    return this.#inForce(name, parsePolicy(entry.policy), scope, { name: CONFIGURED, tenant: scope })
-  }
-
-  #inForce(name: string, policy: Policy, scope: string, objects: { name: string; tenant?: string }): InForce {
-    const { limiters, limiter: binding } = this.#parts
-    const place = `${scope}\n${policy.canonical}`
-    let limiter = limiters.get(place)
-    if (limiter === undefined) {
-      if (limiters.size >= MOST_LIMITERS) limiters.delete(limiters.keys().next().value!)
-      limiter = new EdgeLimiter(binding, policy, { ...objects, background: waitUntil })
-      limiters.set(place, limiter)
-    }
-    return { name, policy, scope, limiter }
-  }
 }
 
 /** As the platform's clock has it: it stands still while code runs, and so tells what calls to objects took. */
 function secondsSince(startedMs: number): number {
   return (performance.now() - startedMs) / 1_000
-}
-
-/** What the keys of a limit of the settings are filed under. */
-export function settledScope(name: string): string {
-  return `settings ${name}`
-}
-
-function scopeOf(name: string, generation: number): string {
-  return `${generation} ${name}`
-}
-
-/** A receipt that says which limit it is of. */
-function withReceipt(decision: Decision, { scope }: InForce): Decision {
-  if (decision.receipt === undefined) return decision
-  const id = `${decision.receipt.id}${RECEIPT_MARK}${encodeURIComponent(scope)}`
-  return { ...decision, receipt: { ...decision.receipt, id } }
-}
-
-function decodeScope(encoded: string): string | null {
-  try {
-    return decodeURIComponent(encoded)
-  } catch {
-    return null
-  }
 }

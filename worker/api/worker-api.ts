@@ -5,15 +5,14 @@ import { pageProblem } from "../../src/api/page-problem.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
 import { Metrics } from "../../src/metrics/metrics.js"
-import { RecentIds } from "../../src/metrics/recent-ids.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
-import type { EdgeLimiter } from "../edge-limiter.js"
 import type { LimiterObject } from "../limiter-object.js"
 import { SettingError } from "../setting-error.js"
 import type { Settings } from "../settings.js"
-import { EdgeLimits, settledScope } from "./edge-limits.js"
+import { EdgeLimits } from "./edge-limits.js"
 import { LimitDirectory } from "./limit-directory.js"
+import { settledScope } from "./limit-scope.js"
 import { Registry, type RegistryEnv } from "./registry.js"
 import { Reporter } from "./reporter.js"
 
@@ -53,13 +52,11 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const registry = new Registry({ REGISTRY, EVENT_HUB })
   const directory = new LimitDirectory(registry)
   const reporter = new Reporter(registry, ANALYTICS)
-  const recent = new RecentIds()
-  const limiters = new Map<string, EdgeLimiter>()
   const configured = settings.config === null ? settings.limits : [...settings.config.limits.values()]
   const settled = new Map(configured.map(({ name, policy }) => [name, policy]))
   const groups = settings.config?.groups.keys() ?? []
   const givenNames = new Set([...settled.keys(), ...groups])
-  const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled, limiters, recent })
+  const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled })
   const api = createApi({
     limits: settings.config === null ? limits : limitsByConfig(limits, settings.config),
     token: readToken(SLUICE_TOKEN),

@@ -1,0 +1,44 @@
+import type { Decision } from "../../src/types/decision.js"
+import type { Receipt } from "../../src/types/receipt.js"
+
+/*
+ * The scope of a limit is what its keys are filed under: its name, behind what sets it apart from an earlier limit of the
+ * same name, or from one of the Worker's settings.
+ */
+
+/** No name of an object has it, so a receipt's id and its scope are one text in one way. */
+const RECEIPT_MARK = "~"
+
+/** The scope of a limit of the settings. */
+export function settledScope(name: string): string {
+  return `settings ${name}`
+}
+
+/** The scope of a limit that was configured from outside. */
+export function scopeOf(name: string, generation: number): string {
+  return `${generation} ${name}`
+}
+
+/** The limit that a scope is of. */
+export function nameIn(scope: string): string {
+  return scope.slice(scope.indexOf(" ") + 1)
+}
+
+/** The decision, with a receipt that says which limit it is of. */
+export function withScope(decision: Decision, scope: string): Decision {
+  if (decision.receipt === undefined) return decision
+  const id = `${decision.receipt.id}${RECEIPT_MARK}${encodeURIComponent(scope)}`
+  return { ...decision, receipt: { ...decision.receipt, id } }
+}
+
+/** What `withScope` joined: the scope, and the receipt as the key's object made it; `null` where it made none such. */
+export function splitScope(receipt: Receipt): { readonly scope: string; readonly own: Receipt } | null {
+  const mark = receipt.id.indexOf(RECEIPT_MARK)
+  if (mark < 0) return null
+  try {
+    const scope = decodeURIComponent(receipt.id.slice(mark + 1))
+    return { scope, own: { ...receipt, id: receipt.id.slice(0, mark) } }
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,80 @@
+import { waitUntil } from "cloudflare:workers"
+import { requireKey } from "../../src/engine/key-bytes.js"
+import { DEFAULT_LIMIT, type LimitChoice } from "../../src/limiter/named-limits.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { Policy } from "../../src/policy/policy.js"
+import { LimitNotFound } from "../../src/types/errors.js"
+import { EdgeLimiter } from "../edge-limiter.js"
+import type { LimiterObject } from "../limiter-object.js"
+import type { LimitDirectory } from "./limit-directory.js"
+import { scopeOf, settledScope } from "./limit-scope.js"
+
+/** A limit as it is in force. */
+export interface LimitInForce {
+  readonly name: string
+  readonly policy: Policy
+  /** What its keys are filed under. */
+  readonly scope: string
+  readonly limiter: EdgeLimiter
+}
+
+const MOST_LIMITERS = 1_000
+/** What the objects of limits that were configured from outside are called, apart from those of the settings. */
+const CONFIGURED = "configured"
+
+/** Finds the limits by name, those of the Worker's settings first, and makes each a limiter once. */
+export class LimitsInForce {
+  readonly #binding: DurableObjectNamespace<LimiterObject>
+  readonly #directory: LimitDirectory
+  readonly #settled: ReadonlyMap<string, Policy>
+  /** By scope and policy; shared by the requests of an isolate. */
+  readonly #limiters = new Map<string, EdgeLimiter>()
+
+  constructor(
+    binding: DurableObjectNamespace<LimiterObject>,
+    directory: LimitDirectory,
+    settled: ReadonlyMap<string, Policy>,
+  ) {
+    this.#binding = binding
+    this.#directory = directory
+    this.#settled = settled
+  }
+
+  /** The limit that a verb is about: the one that was chosen, else the key's own, else the default one. */
+  async of(key: string, choice: LimitChoice | undefined): Promise<LimitInForce> {
+    if (choice?.limit !== undefined) return this.named(choice.limit)
+    const found = (await this.find(key)) ?? (await this.find(DEFAULT_LIMIT))
+    if (found !== null) return found
+    requireKey(key)
+    throw new LimitNotFound(key, "key")
+  }
+
+  /** @throws {LimitNotFound} */
+  async named(name: string): Promise<LimitInForce> {
+    const found = await this.find(name)
+    if (found === null) throw new LimitNotFound(name)
+    return found
+  }
+
+  async find(name: string): Promise<LimitInForce | null> {
+    const own = this.#settled.get(name)
+    if (own !== undefined) return this.#inForce(name, own, settledScope(name), { name })
+    if (typeof name !== "string" || name === "" || !name.isWellFormed()) return null
+    const entry = await this.#directory.find(name)
+    if (entry === null) return null
+    const scope = scopeOf(name, entry.generation)
+    return this.#inForce(name, parsePolicy(entry.policy), scope, { name: CONFIGURED, tenant: scope })
+  }
+
+  #inForce(name: string, policy: Policy, scope: string, objects: { name: string; tenant?: string }): LimitInForce {
+    const limiters = this.#limiters
+    const place = `${scope}\n${policy.canonical}`
+    let limiter = limiters.get(place)
+    if (limiter === undefined) {
+      if (limiters.size >= MOST_LIMITERS) limiters.delete(limiters.keys().next().value!)
+      limiter = new EdgeLimiter(this.#binding, policy, { ...objects, background: waitUntil })
+      limiters.set(place, limiter)
+    }
+    return { name, policy, scope, limiter }
+  }
+}

@@ -1,0 +1,90 @@
+import { kept } from "../../src/api/kept.js"
+import { inNameOrder } from "../../src/limiter/name-order.js"
+import type { HistoryEntry, Page, TopEntry } from "../../src/limiter/named-limits.js"
+import { systemClock } from "../../src/types/clock.js"
+import type { KeyStats } from "../../src/types/limiter.js"
+import { nameIn } from "./limit-scope.js"
+import type { Registry } from "./registry.js"
+import { MOST_EVENTS_OF_KEY } from "./registry-object.js"
+import type { Reporter } from "./reporter.js"
+
+const MOST_TOLD = 1_000
+const KEEP_TOP_MS = 1_000
+const MOST_TOPS = 32
+
+type TopCount = "allowed" | "denied"
+
+/** What the registry was told of keys: which there are, what was counted of them, and what happened to them. */
+export class ToldKeys {
+  readonly #registry: Registry
+  readonly #reporter: Reporter
+  /** The questions for the top that were asked lately; each keeps its answer for a while. */
+  readonly #tops = new Map<string, () => Promise<readonly TopEntry[]>>()
+
+  constructor(registry: Registry, reporter: Reporter) {
+    this.#registry = registry
+    this.#reporter = reporter
+  }
+
+  /** `null` where it was told of none. */
+  async stats(scope: string, key: string): Promise<KeyStats | null> {
+    await this.#reporter.flush()
+    return this.#registry.ofKey(key).stats(scope, key)
+  }
+
+  /** The keys in the order of their names, under one scope or, where it is `null`, under any. */
+  async names(scope: string | null, { after, count = MOST_TOLD }: Page): Promise<string[]> {
+    await this.#reporter.flush()
+    const pages = await this.#registry.fromKeys((shard) => shard.keys(scope, after ?? null, count))
+    return pages.flat().sort(inNameOrder).slice(0, count)
+  }
+
+  /** Up to a second old: the question goes to all shards, and a dashboard asks it again and again. */
+  async top(by: TopCount, count: number, scope: string | null): Promise<readonly TopEntry[]> {
+    const question = `${by} ${count} ${scope ?? ""}`
+    let ask = this.#tops.get(question)
+    if (ask === undefined) {
+      if (this.#tops.size >= MOST_TOPS) this.#tops.delete(this.#tops.keys().next().value!)
+      ask = kept(() => this.#askTop(by, count, scope), KEEP_TOP_MS, systemClock)
+      this.#tops.set(question, ask)
+    }
+    return ask()
+  }
+
+  async #askTop(by: TopCount, count: number, scope: string | null): Promise<readonly TopEntry[]> {
+    await this.#reporter.flush()
+    const rows = (await this.#registry.fromKeys((shard) => shard.top(by, scope, count))).flat()
+    const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
+    return rows
+      .sort((a, b) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key))
+      .slice(0, count)
+      .map(({ scope: filed, key, stats }) => ({ key, limit: nameIn(filed), stats }))
+  }
+
+  /** A key's last events under a scope, and the definitions of its limit; newest first. */
+  async history(scope: string, key: string, count: number): Promise<HistoryEntry[]> {
+    const limit = nameIn(scope)
+    await this.#reporter.flush()
+    const [own, ofLimit] = await Promise.all([
+      this.#registry.ofKey(key).history(scope, key, count),
+      this.#definitions(scope, limit, key),
+    ])
+    return [...own, ...ofLimit]
+      .sort((a, b) => b.atMs - a.atMs)
+      .slice(0, count)
+      .map((event) => ({ ...event, key, limit }))
+  }
+
+  /** The definitions of a limit, which are filed under its name: a key of that name has them among its own events. */
+  async #definitions(scope: string, limit: string, key: string) {
+    if (key === limit) return []
+    const events = await this.#registry.ofKey(limit).history(scope, limit, MOST_EVENTS_OF_KEY)
+    return events.filter(({ event }) => event === "define")
+  }
+
+  /** The keys that were used last, so many of each shard of the registry. */
+  async lastUsed(ofEachShard: number) {
+    await this.#reporter.flush()
+    return (await this.#registry.fromKeys((shard) => shard.recent(ofEachShard))).flat()
+  }
+}
