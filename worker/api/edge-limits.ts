@@ -27,9 +27,9 @@ import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
 import { nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
 import { type LimitInForce, LimitsInForce } from "./limits-in-force.js"
+import { RegisteredKeys } from "./registered-keys.js"
 import type { Registry } from "./registry.js"
 import type { Reporter } from "./reporter.js"
-import { ToldKeys } from "./told-keys.js"
 
 export interface EdgeLimitsParts {
   readonly limiter: DurableObjectNamespace<LimiterObject>
@@ -55,7 +55,7 @@ const MOST_VERIFIED = 8
 export class EdgeLimits implements NamedLimits {
   readonly #parts: EdgeLimitsParts
   readonly #inForce: LimitsInForce
-  readonly #keys: ToldKeys
+  readonly #keys: RegisteredKeys
   /** The receipts told lately to calls that had an id. */
   readonly #recent = new RecentIds()
 
@@ -63,7 +63,7 @@ export class EdgeLimits implements NamedLimits {
     const { limiter, registry, directory, reporter, settled } = parts
     this.#parts = parts
     this.#inForce = new LimitsInForce(limiter, directory, settled)
-    this.#keys = new ToldKeys(registry, reporter)
+    this.#keys = new RegisteredKeys(registry, reporter)
   }
 
   /**

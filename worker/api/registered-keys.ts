@@ -8,14 +8,14 @@ import type { Registry } from "./registry.js"
 import { MOST_EVENTS_OF_KEY } from "./registry-object.js"
 import type { Reporter } from "./reporter.js"
 
-const MOST_TOLD = 1_000
+const MOST_NAMES = 1_000
 const KEEP_TOP_MS = 1_000
 const MOST_TOPS = 32
 
 type TopCount = "allowed" | "denied"
 
-/** What the registry was told of keys: which there are, what was counted of them, and what happened to them. */
-export class ToldKeys {
+/** What the registry holds of keys: which there are, what was counted of them, and what happened to them. */
+export class RegisteredKeys {
   readonly #registry: Registry
   readonly #reporter: Reporter
   /** The questions for the top that were asked lately; each keeps its answer for a while. */
@@ -26,14 +26,14 @@ export class ToldKeys {
     this.#reporter = reporter
   }
 
-  /** `null` where it was told of none. */
+  /** `null` where it knows of none. */
   async stats(scope: string, key: string): Promise<KeyStats | null> {
     await this.#reporter.flush()
     return this.#registry.ofKey(key).stats(scope, key)
   }
 
   /** The keys in the order of their names, under one scope or, where it is `null`, under any. */
-  async names(scope: string | null, { after, count = MOST_TOLD }: Page): Promise<string[]> {
+  async names(scope: string | null, { after, count = MOST_NAMES }: Page): Promise<string[]> {
     await this.#reporter.flush()
     const pages = await this.#registry.fromKeys((shard) => shard.keys(scope, after ?? null, count))
     return pages.flat().sort(inNameOrder).slice(0, count)
