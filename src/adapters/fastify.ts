@@ -75,7 +75,7 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
       const signal = options.delay ? clientSignal(reply.raw) : undefined
       const web = webRequest(request.raw, request.originalUrl, signal)
       const outcome = await guard(web, request, { remoteAddress: request.ip })
-      if (!outcome.passes) return reply.send(withItemsBefore(outcome.response, (name) => reply.getHeader(name)))
+      if (!outcome.passes) return sendDenial(outcome.response, request, reply)
       setFields(
         outcome.fields,
         (name) => reply.getHeader(name),
@@ -92,4 +92,13 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
       settle(request, reply)
     },
   }
+}
+
+/** Answers in place of the handler. Fastify's own HEAD routes measure what they do not send, and bytes are what they can. */
+async function sendDenial(denial: Response, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const response = withItemsBefore(denial, (name) => reply.getHeader(name))
+  if (request.method !== "HEAD") return reply.send(response)
+  reply.code(response.status)
+  for (const [name, value] of response.headers) reply.header(name, value)
+  return reply.send(response.body === null ? undefined : new Uint8Array(await response.arrayBuffer()))
 }

@@ -1,4 +1,5 @@
-import fastify from "fastify"
+import { connect } from "node:http2"
+import fastify, { type FastifyInstance } from "fastify"
 import { describe, expect, test } from "vitest"
 import { rateLimit, rateLimitHooks } from "../../src/adapters/fastify.js"
 import { answerTo, declareAdapterCases } from "./adapter-cases.js"
@@ -18,6 +19,31 @@ declareAdapterCases({
     return { url, close: () => app.close() }
   },
 })
+
+type Head = Record<string, unknown>
+
+async function askHttp1(url: string, method: string, path: string): Promise<Head> {
+  const { status, headers } = await fetch(url + path, { method })
+  return telling({ ...Object.fromEntries(headers), status })
+}
+
+async function askHttp2(url: string, method: string, path: string): Promise<Head> {
+  const session = connect(url)
+  const stream = session.request({ ":method": method, ":path": path })
+  const head = await new Promise<Head>((resolve, reject) => {
+    stream.once("response", ({ ":status": status, ...headers }) => resolve(telling({ ...headers, status })))
+    stream.once("error", reject)
+  })
+  await new Promise<void>((closed) => stream.resume().once("close", closed))
+  session.close()
+  return head
+}
+
+/** What of a head is about the answer, not about how it is sent. */
+function telling(head: Head): Head {
+  const ofTransport = ["date", "connection", "keep-alive", "transfer-encoding", "content-length"]
+  return Object.fromEntries(Object.entries(head).filter(([name]) => !ofTransport.includes(name)))
+}
 
 describe("rateLimit() of sluice/fastify", () => {
   test("limits the instance that registers it and those within, and no other", async () => {
@@ -42,6 +68,32 @@ describe("rateLimit() of sluice/fastify", () => {
     for (const url of ["/login", "/login", "/"]) statuses.push((await app.inject(url)).statusCode)
     expect(statuses).toEqual([200, 429, 200])
     await app.close()
+  })
+
+  test.each([
+    ["HTTP/1.1", false],
+    ["HTTP/2", true],
+  ])("denies HEAD over %s as it denies GET, whoever makes the answer", async (_name, http2) => {
+    const custom = { status: 420, body: "wait" }
+    const options: Parameters<typeof rateLimit>[0][] = [
+      { policy: "1/minute" },
+      { policy: "1/minute", onLimited: () => new Response(custom.body, custom) },
+      { policy: "1/minute", onLimited: () => new Response(null, custom) },
+      { policy: "1/minute", deny: { keys: ["all"] } },
+    ]
+    for (const each of options) {
+      const app = (http2 ? fastify({ http2 }) : fastify()) as unknown as FastifyInstance
+      await app.register(rateLimit({ ...each, key: () => "all" }))
+      app.get("/automatic", async () => "hello")
+      app.head("/own", async () => "")
+      const url = await app.listen({ port: 0, host: "127.0.0.1" })
+      const ask = http2 ? askHttp2 : askHttp1
+      await ask(url, "GET", "/automatic")
+      const denied = await ask(url, "GET", "/automatic")
+      expect(denied["status"]).toBeOneOf([403, 420, 429])
+      for (const path of ["/automatic", "/own"]) expect(await ask(url, "HEAD", path)).toEqual(denied)
+      await app.close()
+    }
   })
 
   test("heeds trustProxy", async () => {
