@@ -18,8 +18,8 @@ export interface FieldsToAdd {
  */
 export function addFields(response: Response, add: FieldsToAdd, originals: WeakMap<Response, Headers>): Response {
   if (!(response?.status >= 200)) return response
-  if (Object.keys(add.fields).length + Object.keys(add.defaults).length === 0) return response
   const original = originals.get(response)
+  if (original === undefined && Object.keys(add.fields).length + Object.keys(add.defaults).length === 0) return response
   const headers = new Headers(original ?? response.headers)
   if (original === undefined) {
     try {

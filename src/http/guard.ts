@@ -80,6 +80,20 @@ export function guardRequests<Rest extends unknown[]>(
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
   const originals = new WeakMap<Response, Headers>()
 
+  /** The handler's response with the fields, and without those of another request that it was the answer to before. */
+  const write = (fields: Outcome["fields"]) => (response: Response) =>
+    addFields(response, { fields, defaults: {} }, originals)
+
+  /** The outcome of a request that is not limited. */
+  const passed: Outcome = {
+    passes: true,
+    response: undefined,
+    decision: undefined,
+    fields: {},
+    apply: write({}),
+    done: () => {},
+  }
+
   async function isSkipped(hooks: Hooks<Rest>, request: Request, rest: Rest): Promise<boolean> {
     try {
       return (await skip?.(request, ...rest)) ?? false
@@ -129,18 +143,18 @@ export function guardRequests<Rest extends unknown[]>(
 
   return async function guard(request, ...rest) {
     const hooks = new Hooks(options, request, rest)
-    if (await isSkipped(hooks, request, rest)) return PASSED
+    if (await isSkipped(hooks, request, rest)) return passed
 
     const verdict = await judge(judgeOptions, hooks, request, rest)
     if ("badCost" in verdict) {
       hooks.error(verdict.badCost.error)
-      if (shadow) return PASSED
+      if (shadow) return passed
       return refused(problemResponse(badCost(verdict.badCost.cost, verdict.badCost.maximum)))
     }
     if ("listed" in verdict) {
-      if (verdict.listed === "allow") return PASSED
+      if (verdict.listed === "allow") return passed
       hooks.decision(verdict.decision)
-      return shadow ? PASSED : refused(problemResponse(accessDenied()), verdict.decision)
+      return shadow ? passed : refused(problemResponse(accessDenied()), verdict.decision)
     }
 
     const { decision, charges } = verdict
@@ -153,7 +167,7 @@ export function guardRequests<Rest extends unknown[]>(
         response: undefined,
         decision,
         fields,
-        apply: (response) => addFields(response, { fields, defaults: {} }, originals),
+        apply: write(fields),
         done: (head) => settle(verdict, hooks, head, [request, ...rest]),
       }
     }
@@ -166,13 +180,8 @@ export function guardRequests<Rest extends unknown[]>(
 }
 
 /** An outcome after which nothing is to be done. */
-const UNSETTLED = { apply: (own: Response) => own, done: () => {} }
-
-/** The outcome of a request that is not limited. */
-const PASSED: Outcome = { ...UNSETTLED, passes: true, response: undefined, decision: undefined, fields: {} }
-
 function refused(response: Response, decision?: RequestDecision, fields: Outcome["fields"] = {}): Outcome {
-  return { ...UNSETTLED, passes: false, response, decision, fields }
+  return { passes: false, response, decision, fields, apply: (own) => own, done: () => {} }
 }
 
 /** By its tag, since frameworks bring a `Response` of their own. @throws {TypeError} */

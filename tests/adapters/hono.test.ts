@@ -57,6 +57,16 @@ describe("rateLimit() of sluice/hono", () => {
     expect(response.headers.get("ratelimit")).toMatch(/^"default";r=8;t=\d+$/)
   })
 
+  test("tells a request that is skipped of no limit, where the handler's answer is always the same", async () => {
+    const app = new Hono()
+    const shared = new Response(null, { status: 204, headers: { "x-own": "yes" } })
+    app.use(rateLimit({ policy: "9/minute", key: () => "all", skip: (request) => request.headers.has("x-internal") }))
+    app.get("/", () => shared)
+    expect((await app.request("/")).headers.has("ratelimit")).toBe(true)
+    const skipped = await app.request("/", { headers: { "x-internal": "1" } })
+    expect(Object.fromEntries(skipped.headers)).toEqual({ "x-own": "yes" })
+  })
+
   test("counts what HTTPException answers by its status", async () => {
     const statuses: number[] = []
     const penalty = ({ status }: { status: number }) => {

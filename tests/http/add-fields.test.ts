@@ -67,6 +67,8 @@ describe("addFields()", () => {
     const second = addFields(shared, { fields: { RateLimit: '"a";r=0;t=1' }, defaults: {} }, originals)
     expect(Object.fromEntries(second.headers)).toEqual({ "x-own": "1", ratelimit: '"a";r=0;t=1' })
     expect(first.headers.get("ratelimit")).toBe('"a";r=1;t=1')
+    const unlimited = addFields(shared, { fields: {}, defaults: {} }, originals)
+    expect(Object.fromEntries(unlimited.headers)).toEqual({ "x-own": "1" })
   })
 
   test("adds to the list of another limiter, and replaces all else", () => {

@@ -21,6 +21,21 @@ describe("rateLimit() with options for its answers", () => {
     expect((await limited(requestOf())).status).toBe(429)
   })
 
+  test("tells who is not limited of no limit, where the handler's answer is always the same", async () => {
+    const shared = new Response(null, { status: 204, headers: { "x-own": "1" } })
+    const fields: RateLimitOptions<[]> = { headers: ["draft-11", "legacy"], partitionSecret: "sixteen bytes at least" }
+    const limited = rateLimit(() => shared, {
+      ...{ policy, ...fields, key: header("X-User") },
+      skip: (request) => request.headers.has("x-internal"),
+      allow: { keys: ["header:x-user=vip"] },
+    })
+    expect((await limited(requestOf({ "X-User": "ann" }))).headers.has("ratelimit")).toBe(true)
+    for (const who of [{ "x-internal": "1" }, { "X-User": "vip" }]) {
+      const { status, headers } = await limited(requestOf(who as Record<string, string>))
+      expect([status, Object.fromEntries(headers)]).toEqual([204, { "x-own": "1" }])
+    }
+  })
+
   test("limits where skip throws", async () => {
     const onError = vi.fn()
     const skip = () => {
