@@ -15,10 +15,10 @@ type Proxy = (request: NextRequest, event: NextFetchEvent) => unknown
  * The options of a proxy. It runs before the page and never sees the page's response, so what follows from that is left
  * out; and Next tells it of no connection, so it needs a `key`, `limits` with keys, or an `address` to believe.
  */
-export type ProxyOptions = Omit<
-  RateLimitOptions<[event: NextFetchEvent]>,
-  "skipFailedRequests" | "skipSuccessfulRequests" | "penalty"
->
+export type ProxyOptions = Omit<RateLimitOptions<[event: NextFetchEvent]>, (typeof OF_RESPONSES)[number]>
+
+/** The options that follow from the page's response. */
+const OF_RESPONSES = ["skipFailedRequests", "skipSuccessfulRequests", "penalty"] as const
 
 /** By this Next knows that a proxy lets a request go on, as `NextResponse.next()` says it. */
 const GO_ON = { "x-middleware-next": "1" }
@@ -29,8 +29,8 @@ const GO_ON = { "x-middleware-next": "1" }
  * Functions of the options get Next's request, then its event.
  *
  * @param proxy runs for requests within their limit, whose answer gets the fields; without it they go on
- * @throws {RangeError} where there is neither `key`, `limits` nor `address`, beside what `rateLimit` of `sluice/http`
- * throws
+ * @throws {RangeError} where there is neither `key`, `limits` nor `address`, or an option that needs the page's response,
+ * beside what `rateLimit` of `sluice/http` throws
  * @example
  * ```ts
  * import { rateLimit } from "sluice/next"
@@ -45,6 +45,7 @@ export function rateLimit(
 ): (request: NextRequest, event: NextFetchEvent) => Promise<Response> {
   if (proxy !== undefined) checkHandler("proxy", proxy)
   requireKey(options)
+  refuseUnseen(options)
   const limited = limitHandler<[event: NextFetchEvent]>(async (request, event) => {
     const answer = await proxy?.(request as NextRequest, event)
     return answer instanceof Response ? answer : new Response(null, { headers: GO_ON })
@@ -82,4 +83,12 @@ export function rateLimitRoute<Context>(
 function requireKey({ key, limits, address }: Pick<RateLimitOptions<never>, "key" | "limits" | "address">): void {
   if (address !== undefined || (limits ?? [{ key }]).every((limit) => limit.key !== undefined)) return
   throw new RangeError("Cannot rate limit: there is neither key nor address, and Next tells of no connection.")
+}
+
+/** What the types leave out, plain JavaScript may give: a proxy's own answer would stand for the page's. */
+function refuseUnseen(options: RateLimitOptions<never>): void {
+  for (const name of OF_RESPONSES) {
+    if (options[name] === undefined) continue
+    throw new RangeError(`Cannot rate limit: ${name} is given, allowed is that only with rateLimitRoute.`)
+  }
 }

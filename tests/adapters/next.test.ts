@@ -135,4 +135,14 @@ describe("rateLimit() of sluice/next", () => {
     expect(() => rateLimitRoute(() => new Response(), { policy: "1/minute" })).toThrow(RangeError)
     expect(() => rateLimit({ limits: [{ policy: "1/minute", key: () => "all" }] })).not.toThrow()
   })
+
+  test.each([{ skipFailedRequests: true }, { skipSuccessfulRequests: true }, { penalty: () => 1 }])(
+    "refuses what follows from a response that it never sees: %o",
+    (option) => {
+      const text = `${Object.keys(option)[0]} is given, allowed is that only with rateLimitRoute.`
+      const options: Parameters<typeof rateLimit>[0] = { policy: "1/minute", address, ...option }
+      expect(() => rateLimit(options)).toThrow(new RangeError(`Cannot rate limit: ${text}`))
+      expect(() => rateLimitRoute(() => new Response(), options)).not.toThrow()
+    },
+  )
 })
