@@ -20,10 +20,13 @@ export function decisionFields(
   partitionKeys: readonly Uint8Array[],
 ): Record<string, string> {
   const styles = headerStyles(options.headers)
-  const binding = parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key)
-  const { policy } = binding ?? parts[0]!
+  const binding =
+    parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key) ?? parts[0]!
+  const { rules: _, ...numbers } = decision
+  const { rules } = binding.decision
   const older = { ...options, headers: styles.filter((style) => style !== "draft-11") }
-  const fields = policy ? writeFields(policy, decision, nowMs, older) : {}
+  const told = { ...numbers, ...(rules && { rules }) }
+  const fields = binding.policy ? writeFields(binding.policy, told, nowMs, older) : {}
   if (!styles.includes("draft-11")) return fields
 
   const lists: Record<string, string[]> = {}

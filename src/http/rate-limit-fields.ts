@@ -1,8 +1,9 @@
 import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT, unfit } from "../policy/check-fields.js"
-import type { Policy } from "../policy/policy.js"
+import type { Policy, Rule } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import { requireDecision } from "./problem.js"
+import { rulesOf } from "./request-decision.js"
 import { isSfText, sfBytes, sfInteger, sfString } from "./structured-field.js"
 
 /**
@@ -54,7 +55,7 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
     }
   },
   "draft-6": (policy, decision) => ({
-    ...numberedPolicy(policy),
+    ...numberedPolicy(quotasOf(policy, decision)),
     ...(!isGuess(decision) && {
       "RateLimit-Limit": sfInteger(decision.limit),
       "RateLimit-Remaining": sfInteger(available(decision, decision)),
@@ -62,7 +63,7 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
     }),
   }),
   "draft-7": (policy, decision) => ({
-    ...numberedPolicy(policy),
+    ...numberedPolicy(quotasOf(policy, decision)),
     ...(!isGuess(decision) && {
       RateLimit: [
         `limit=${sfInteger(decision.limit)}`,
@@ -74,7 +75,7 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
   "draft-11": (policy, decision, _nowMs, { quotaUnit, partitionKey }) => {
     const pk = partitionKey === undefined ? "" : `;pk=${sfBytes(partitionKey)}`
     const qu = quotaUnit === undefined ? "" : `;qu=${sfString(quotaUnit)}`
-    const quotas = policy.rules.map(({ name, limit, periodMs }) => {
+    const quotas = quotasOf(policy, decision).map(({ name, limit, periodMs }) => {
       const w = isWholeSeconds(periodMs) ? `;w=${sfInteger(periodMs / 1_000)}` : ""
       return `${sfString(name)};q=${sfInteger(limit)}${qu}${w}${pk}`
     })
@@ -99,6 +100,8 @@ const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
  *   denied, the wait until this cost would pass. A rule that would have admitted says its time to full there, but no
  *   more than that wait, since `Retry-After` should not end before `t` does.
  * - `r` is what is left; 0 while the key is blocked.
+ * - `q` and `w` are those of the rules that decided, also where these are not the ones of `policy`: a limiter may hold a
+ *   newer policy. Of an only rule with another limit the decision tells no period, so it goes without `w`.
  * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
  *
  * @param nowMs milliseconds since the Unix epoch, for the `"epoch"` of `legacyReset`
@@ -175,12 +178,22 @@ function windowSeconds(rule: Readout, decision: Decision): number {
   return Math.max(1, Math.ceil(effectiveWindowMs(rule, decision) / 1_000))
 }
 
+/** What `RateLimit-Policy` tells of a rule. A period of 0 is not known. */
+type Quota = Pick<Rule, "name" | "limit" | "periodMs">
+
+/** The rules that decided, which need not be those of the policy that was sent: the limiter may hold a newer one. */
+function quotasOf(policy: Policy, decision: Decision): readonly Quota[] {
+  const isAsSent = decision.rules === undefined && policy.rules.some(({ limit }) => limit === decision.limit)
+  if (isGuess(decision) || isAsSent) return policy.rules
+  return rulesOf({ policy, decision }).map(({ policy: name, limit, periodMs }) => ({ name, limit, periodMs }))
+}
+
 function isWholeSeconds(periodMs: number): boolean {
-  return periodMs % 1_000 === 0
+  return periodMs > 0 && periodMs % 1_000 === 0
 }
 
 /** `RateLimit-Policy` of the drafts 6 and 7, such as `10;w=1, 1000;w=3600`; absent where no rule can be told. */
-function numberedPolicy({ rules }: Policy): Fields {
+function numberedPolicy(rules: readonly Quota[]): Fields {
   const secondsByLimit = new Map<number, number>()
   for (const { limit, periodMs } of rules) {
     if (!isWholeSeconds(periodMs)) continue

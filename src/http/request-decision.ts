@@ -38,10 +38,13 @@ function binds(one: Decision, other: Decision): boolean {
   return one.remaining * other.limit < other.remaining * one.limit
 }
 
-/** Each rule's own decision, of a policy with one rule too. */
+/**
+ * Each rule's own decision, of a policy with one rule too. A limiter may have decided by another policy than it was sent,
+ * such as a newer one; what it says of an only rule then tells no period, and `periodMs` is 0.
+ */
 export function rulesOf({ policy, decision }: LimitPart): readonly RuleDecision[] {
   if (decision.rules) return decision.rules
   const { algorithm, limit, remaining, retryAfterMs, resetAfterMs } = decision
-  const periodMs = policy?.rules[0].periodMs ?? 0
+  const periodMs = policy?.rules.find((rule) => rule.limit === limit)?.periodMs ?? 0
   return [{ policy: decision.policy, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }]
 }

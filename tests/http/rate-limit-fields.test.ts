@@ -95,6 +95,19 @@ describe("rateLimitFields() in draft-11", () => {
     ])
   })
 
+  test("tells the policy that decided where it is another than was sent, of an only rule without its period", () => {
+    const newer = decisionOf({ limit: 100, remaining: 95, resetAfterMs: 3_000 })
+    const styles = ["draft-11", "draft-6"] as const
+    expect(rateLimitFields(policy, newer, 0)["RateLimit-Policy"]).toBe('"default";q=100')
+    expect(rateLimitFields(policy, newer, 0, { headers: "draft-6" })).not.toHaveProperty("RateLimit-Policy")
+    const rules = [ruleOf({ limit: 7 }), ruleOf({ policy: "hourly", limit: 50, periodMs: 3_600_000 })]
+    const fields = styles.map((headers) => rateLimitFields(twoRules, decisionOf({ rules }), 0, { headers }))
+    expect(fields.map((each) => each["RateLimit-Policy"])).toEqual([
+      '"burst";q=7;w=1, "hourly";q=50;w=3600',
+      "7;w=1, 50;w=3600",
+    ])
+  })
+
   test("leaves out w where the period is no whole number of seconds", () => {
     const fields = rateLimitFields(parsePolicy("10/1500ms; 5/250ms"), decisionOf(), 0)
     expect(items(fields, "RateLimit-Policy").map(([, parameters]) => parameters)).toEqual([{ q: 10 }, { q: 5 }])
@@ -113,7 +126,12 @@ describe("rateLimitFields() in draft-11", () => {
 
   test("carries the largest policy there can be, and an endless wait", () => {
     const largest = parsePolicy({ limit: 2 ** 31, period: 315_360_000_000, name: "~" })
-    const decision = denialOf({ policy: "~", retryAfterMs: Number.POSITIVE_INFINITY, remaining: 2 ** 31 })
+    const decision = denialOf({
+      policy: "~",
+      limit: 2 ** 31,
+      retryAfterMs: Number.POSITIVE_INFINITY,
+      remaining: 2 ** 31,
+    })
     const fields = rateLimitFields(largest, decision, 0)
     expect(items(fields, "RateLimit-Policy")).toEqual([["~", { q: 2 ** 31, w: 315_360_000 }]])
     expect(items(fields, "RateLimit")).toEqual([["~", { r: 2 ** 31, t: 999_999_999_999_999 }]])

@@ -210,6 +210,18 @@ describe("rateLimit() with several limits elsewhere", () => {
     expect((await limited(requestOf())).status).toBe(429)
   })
 
+  test("tells in the older styles the policy of the limit that binds, as it decided", async () => {
+    const rules = (policy: string, limit: number, periodMs: number) => [
+      { ...denialOf({ policy, limit }), policy, limit, periodMs },
+      { ...denialOf({ policy, limit }), policy: `${policy}-2`, limit: limit * 9, periodMs: periodMs * 10 },
+    ]
+    const one = new FakeLimiter(() => decisionOf({ policy: "one", rules: rules("one", 50, 1_000) }))
+    const two = new FakeLimiter(() => denialOf({ policy: "two", rules: rules("two", 70, 2_000) }))
+    const limiter = limitersOf(one, two)
+    const { headers } = await rateLimit(ok, { limits: twoLimits, limiter, headers: "draft-6" })(requestOf())
+    expect(headers.get("ratelimit-policy")).toBe("70;w=2, 630;w=20")
+  })
+
   test("asks a group once for all, and one limiter for several keys", async () => {
     const asked: (readonly CheckItem[])[] = []
     const group = {
