@@ -92,6 +92,7 @@ export async function decide(
       return { decision: shaped(mergeDecisions(uncharged), maxDelayMs), parts: uncharged, charges: [], asked }
     } catch (error) {
       if (isCostError(error)) {
+        for (const charge of charges) reports.inBackground(() => giveBack(charge))
         const { cost = Math.max(...asks.map((ask) => ask.cost)), maximum } = error as Partial<CostError>
         return { badCost: { cost, maximum: maximum!, error } }
       }

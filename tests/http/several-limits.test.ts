@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest"
 import { header, type LimitOptions, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
+import { CostError } from "../../src/types/errors.js"
 import type { AllDecision, CheckItem } from "../../src/types/limiter.js"
 import { decisionOf, denialOf, FakeLimiter, RECEIPT } from "./fake-limiter.js"
 import { deferred, ok, requestOf, settled } from "./requests.js"
@@ -195,6 +196,28 @@ describe("rateLimit() with several limits elsewhere", () => {
       late.resolve(decisionOf({ receipt: RECEIPT }))
       await settled()
       expect(one.refunds).toEqual(back)
+    },
+  )
+
+  test.each([
+    [false, 400],
+    [true, 200],
+  ])(
+    "gives back what the others charged, now or late, where one says that the cost can never pass; shadow is %s",
+    async (shadow, status) => {
+      const late = deferred<ReturnType<typeof decisionOf>>()
+      const one = new FakeLimiter(() => late.promise)
+      const two = new FakeLimiter(() => Promise.reject(new CostError("k", 5, 2)))
+      const limited = rateLimit(ok, {
+        limits: twoLimits,
+        limiter: limitersOf(one, two),
+        shadow,
+        skipFailedRequests: true,
+      })
+      expect((await limited(requestOf())).status).toBe(status)
+      late.resolve(decisionOf({ receipt: RECEIPT }))
+      await settled()
+      expect(one.refunds).toEqual([RECEIPT])
     },
   )
 
