@@ -3,6 +3,7 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision, Reason } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
 import { askLimits, type Charge, giveBack, type Question } from "./ask-limits.js"
+import { limitHold } from "./limit-hold.js"
 import type { FailMode } from "./limit-options.js"
 import { type LimitPart, mergeDecisions, type RequestDecision } from "./request-decision.js"
 import type { RequestLimiter } from "./request-limiter.js"
@@ -71,7 +72,7 @@ export async function decide(
     asks.map(({ policy, key, cost }) => ({ limiter: find(policy!), key, cost }))
 
   const partsOf = (decisions: readonly Decision[]) =>
-    decisions.map((decision, index) => ({ policy: asks[index]!.policy, decision }))
+    decisions.map((decision, index) => limitHold({ policy: asks[index]!.policy, decision }, maxDelayMs))
 
   if (isComplete) {
     for (const { policy, key, cost } of asks) {
@@ -82,14 +83,14 @@ export async function decide(
       const asked = questionsTo(limiterOf)
       const decisions = await askLimits(asked, timeoutMs, charges)
       const parts = partsOf(decisions)
-      const decision = shaped(mergeDecisions(parts), maxDelayMs)
+      const decision = mergeDecisions(parts)
       if (decision.allowed) return { decision, parts, charges, asked }
       // What some limits charged for a request that another one denied, or that would be held for too long.
       for (const [index, charge] of charges.entries()) {
         if (decisions[index]!.allowed) reports.inBackground(() => giveBack(charge))
       }
-      const uncharged = partsOf(decisions.map(withoutReceipt))
-      return { decision: shaped(mergeDecisions(uncharged), maxDelayMs), parts: uncharged, charges: [], asked }
+      const uncharged = parts.map((part) => ({ ...part, decision: withoutReceipt(part.decision) }))
+      return { decision: mergeDecisions(uncharged), parts: uncharged, charges: [], asked }
     } catch (error) {
       if (isCostError(error)) {
         for (const charge of charges) reports.inBackground(() => giveBack(charge))
@@ -105,7 +106,7 @@ export async function decide(
       const asked = questionsTo(localLimiter)
       const decisions = await askLimits(asked, timeoutMs, charges)
       const parts = partsOf(decisions.map((decision) => reasoned(decision, "fail-local")))
-      return { decision: shaped(mergeDecisions(parts), maxDelayMs), parts, charges, asked }
+      return { decision: mergeDecisions(parts), parts, charges, asked }
     } catch (error) {
       reports.error(error)
     }
@@ -145,14 +146,6 @@ export function unasked(reason: Reason, { policy, key, cost }: Ask, name: string
 function isCostError(error: unknown): error is CostError {
   const { code, maximum } = (error ?? {}) as Partial<CostError>
   return code === "COST_ABOVE_CAPACITY" && typeof maximum === "number"
-}
-
-/** What would be held for too long is denied until it would not be. */
-function shaped(decision: RequestDecision, maxDelayMs: number): RequestDecision {
-  if (maxDelayMs === 0 || decision.delayMs <= maxDelayMs) return decision
-  const { receipt: _, ...denied } = decision
-  const reason = decision.reason === "ok" ? "limit" : decision.reason
-  return { ...denied, allowed: false, reason, retryAfterMs: decision.delayMs - maxDelayMs }
 }
 
 /** Spelled out since a receipt may be a getter of the prototype, which a spread does not see. */

@@ -57,6 +57,87 @@ describe("rateLimit() with delay", () => {
     expect(served).toHaveBeenCalledTimes(2)
   })
 
+  test("waits for the last of several limits, of which one would hold the request and another denies it", async () => {
+    const clock = new ManualClock(0)
+    const limits = [
+      { name: "pace", policy: { limit: 10, period: "1s", algorithm: "leaky_bucket" as const } },
+      { name: "daily", policy: "2/day" },
+    ]
+    const limited = rateLimit(ok, { limits, delay: { maxMs: 50 }, clock })
+    await limited(requestOf())
+    clock.advance(200)
+    await limited(requestOf())
+    clock.advance(20)
+    const denied = await limited(requestOf())
+    expect(denied.headers.get("retry-after")).toBe("43200")
+    expect(denied.headers.get("ratelimit")).toBe('"pace";r=9;t=1, "daily";r=0;t=43200')
+    expect(await denied.json()).toMatchObject({
+      ...{ "violated-policies": ["pace", "daily"], retry_after_ms: 43_199_780 },
+      detail: 'The policy "daily" admits this request in 43199780 ms.',
+    })
+  })
+
+  const pace = { limit: 1, period: "2s", algorithm: "leaky_bucket" as const, burst: 100 }
+
+  test.each<[string, RateLimitOptions<[]>]>([
+    [
+      "limit",
+      {
+        limits: [
+          { name: "quota", policy: "4/minute" },
+          { name: "pace", policy: pace },
+        ],
+      },
+    ],
+    ["rule", { policy: ["4/minute as quota", { ...pace, name: "pace" }] }],
+  ])("names the %s that would hold the request for too long", async (_what, options) => {
+    const onDecision = vi.fn()
+    const limited = rateLimit(ok, { ...options, delay: { maxMs: 1_000 }, clock: new ManualClock(0), onDecision })
+    await limited(requestOf())
+    const denied = await limited(requestOf())
+    expect(denied.headers.get("ratelimit")).toBe('"quota";r=3;t=1, "pace";r=99;t=1')
+    expect(await denied.json()).toMatchObject({
+      detail: 'The policy "pace" admits this request in 1000 ms.',
+      ...{ "violated-policies": ["pace"], limit: 1, remaining: 99, retry_after_ms: 1_000 },
+    })
+    const told = { allowed: false, reason: "limit", policy: "pace", algorithm: "leaky_bucket", retryAfterMs: 1_000 }
+    expect(onDecision.mock.lastCall![0]).toMatchObject(told)
+  })
+
+  test("tells of each denial the shortest wait after which the request passes and its hold fits", async () => {
+    const leaky = { limit: 1, period: "1s", algorithm: "leaky_bucket" as const, burst: 3 }
+    const cases: RateLimitOptions<[]>[] = [
+      { policy: leaky, penalty: () => 2 },
+      { policy: leaky, cost: () => 2 },
+      { policy: [leaky, { ...leaky, limit: 3, name: "fast" }, "4/5s"], cost: () => 3 },
+      { limits: [{ policy: leaky, cost: 3 }, { policy: "2/3s" }] },
+      { limits: [{ policy: { ...leaky, block: "700ms" }, cost: 2 }, { policy: { ...leaky, limit: 2, burst: 9 } }] },
+    ]
+    for (const options of cases) {
+      const clock = new ManualClock(0)
+      const waits: number[] = []
+      const limited = rateLimit(ok, {
+        ...options,
+        ...{ delay: { maxMs: 500 }, clock, onDecision: ({ retryAfterMs }) => void waits.push(retryAfterMs) },
+      })
+      const ask = async () => {
+        const work = limited(requestOf())
+        await settled()
+        await vi.advanceTimersByTimeAsync(500)
+        return [(await work).status, waits.at(-1)!] as const
+      }
+      for (let round = 0; round < 12; round++) {
+        const [status, waitMs] = await ask()
+        if (status === 200) continue
+        clock.advance(waitMs - 1)
+        if (!("limits" in options)) expect((await ask())[0]).toBe(429)
+        clock.advance(1)
+        expect((await ask())[0]).toBe(200)
+      }
+      expect(Math.max(...waits)).toBeGreaterThan(0)
+    }
+  })
+
   test("holds no other algorithm, and nothing in shadow mode or without being asked", async () => {
     const gcra = () => "10/second"
     for (const options of [{ policy: gcra, delay: true }, { shadow: true, delay: true }, { delay: false }, {}]) {
