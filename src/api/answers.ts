@@ -74,9 +74,9 @@ function ruleJson({ policy, algorithm, limit, periodMs, remaining, retryAfterMs,
   }
 }
 
-/** The rule whose figures stand for the limit: the one that has the least left, by share of its limit. */
-function bindingRule(status: KeyStatus): RuleDecision {
-  return status.rules.reduce((a, b) => (b.remaining * a.limit < a.remaining * b.limit ? b : a))
+/** The rule that a status tells of, whose figures stand for the limit. */
+export function bindingRule({ policy, rules }: KeyStatus): RuleDecision {
+  return rules.find((rule) => rule.policy === policy)!
 }
 
 export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit, nowMs: number) {

@@ -2,6 +2,7 @@ import { inParallel } from "../limiter/in-parallel.js"
 import type { LimitGauge, Metrics } from "../metrics/metrics.js"
 import { LimitNotFound } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
+import { bindingRule } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
 import { isTold } from "./told-limit.js"
 
@@ -17,10 +18,11 @@ export async function limitGauges(
   const configured = await limits.limits({ count: MOST_LIMITS })
   const told = configured.filter((limit) => isTold(limit, givenNames) || metrics.tellsKey(limit.name))
   const gauges = await inParallel(told, MOST_CALLS, async (limit) => {
-    const [rule] = limit.policy.rules
     // Only a key's own limit has one state; asking for that of a shared one would tell of nobody.
     const state = isTold(limit, givenNames) ? null : await unlessRemoved(() => limits.status(limit.name))
     if (state === undefined) return []
+    // What is left is of one rule, and says nothing beside the rate of another.
+    const rule = state === null ? limit.policy.rules[0] : bindingRule(state)
     return {
       limit: limit.name,
       isKey: state !== null,

@@ -3,7 +3,7 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 
 /** What a decision does not say of the rule that it tells of. */
-export interface BindingRule {
+export interface DecidingRule {
   /** The most units at once. */
   readonly capacity: number
   /** What it is called for people. */
@@ -19,11 +19,11 @@ export function capacityOf({ rules }: Policy, rule: string): number {
  * The rule that a decision tells of. `null` where it cannot be known, as of a limit that was removed meanwhile: the
  * decision stands all the same.
  */
-export async function bindingRule(
+export async function decidingRule(
   limits: NamedLimits,
   { key, policy: rule }: Decision,
   { limit }: LimitChoice,
-): Promise<BindingRule | null> {
+): Promise<DecidingRule | null> {
   try {
     const found =
       limit === undefined

@@ -218,19 +218,19 @@ export class Metrics {
       .add(
         "sluice_limit_rate",
         "gauge",
-        "Units allowed per period.",
+        "Units allowed per period, by the rule that binds the key; of a shared limit by its first.",
         each((limit) => limit.rate),
       )
       .add(
         "sluice_limit_per_millis",
         "gauge",
-        "The period in milliseconds.",
+        "The period of that rule in milliseconds.",
         each((limit) => limit.perMillis),
       )
       .add(
         "sluice_limit_remaining",
         "gauge",
-        "Units left.",
+        "Units left under that rule.",
         each((limit) => limit.remaining, ofKeys),
       )
       .add(

@@ -40,6 +40,22 @@ describe("/v1/limits", () => {
     expect((await ask("GET", "/v1/limits")).json).toEqual([found])
   })
 
+  test("GET tells figures of one rule: the one with the smallest share of its capacity left", async () => {
+    const { ask } = serveApi()
+    const rules = [
+      { limit: 1, period: "1s", burst: 100, name: "burst" },
+      { limit: 1000, period: "1d", name: "day" },
+    ]
+    await ask("POST", "/v1/limits", { key: "k", policy: rules })
+    await ask("POST", "/v1/check", { key: "k", cost: 60 })
+    expect((await ask("GET", "/v1/limits/k")).json).toMatchObject({
+      policy: "burst",
+      remaining: 40,
+      rate: 1,
+      per_millis: 1_000,
+    })
+  })
+
   test("GET answers null for a key that has no limit, DELETE tells whether there was one", async () => {
     const { ask } = serveApi({ a: "5/minute" })
     expect((await ask("GET", "/v1/limits/b")).json).toBeNull()

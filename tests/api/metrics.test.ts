@@ -77,6 +77,17 @@ describe("GET /metrics without keys", () => {
   })
 })
 
+test("a key's gauges are of one rule: the one with the smallest share of its capacity left", async () => {
+  const served = serveApi({}, { metrics: new Metrics({ keyLabel: (key) => key }) })
+  const rules = ["1000/day", { limit: 1, period: "1s", burst: 100, algorithm: "token_bucket" }]
+  await served.ask("POST", "/v1/limits", { key: "k", policy: rules })
+  await served.ask("POST", "/v1/check", { key: "k", cost: 60 })
+  expect(await samples(served, "sluice_limit_remaining")).toEqual({ 'key="k"': "40" })
+  expect(await samples(served, "sluice_limit_rate")).toEqual({ 'key="k"': "1" })
+  expect(await samples(served, "sluice_limit_per_millis")).toEqual({ 'key="k"': "1000" })
+  expect(await samples(served, "sluice_limit_info")).toEqual({ 'key="k",algorithm="token_bucket"': "1" })
+})
+
 test("a check is answered whose limit cannot be looked up for the metrics afterwards", async () => {
   const served = serveApi({ default: "5/minute" })
   vi.spyOn(served.limits, "limit").mockImplementationOnce(() => {

@@ -1,7 +1,7 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import type { Decision } from "../../types/decision.js"
 import { show } from "../../types/errors.js"
-import { type BindingRule, bindingRule } from "../capacity.js"
+import { type DecidingRule, decidingRule } from "../capacity.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
@@ -15,7 +15,7 @@ const MOST_UNITS = 2 ** 31
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
 /** @param rule that `remaining` is of; `null` where it is not known */
-function sayDecision({ style }: CommandCall, decision: Decision, rule: BindingRule | null): string {
+function sayDecision({ style }: CommandCall, decision: Decision, rule: DecidingRule | null): string {
   const { allowed, key, policy, remaining, retryAfterMs, resetAfterMs, delayMs, reason } = decision
   const verdict = allowed ? style.green("allowed") : style.red("denied")
   const after = allowed
@@ -30,7 +30,7 @@ function sayDecision({ style }: CommandCall, decision: Decision, rule: BindingRu
 
 /** Machines are told the decision alone, so nothing more is asked for then. */
 async function ruleToSay(call: CommandCall, limits: NamedLimits, decision: Decision, choice: LimitChoice) {
-  return flagOption(call, "json") ? null : bindingRule(limits, decision, choice)
+  return flagOption(call, "json") ? null : decidingRule(limits, decision, choice)
 }
 
 async function run(call: CommandCall): Promise<number> {
