@@ -60,9 +60,7 @@ export async function runCli(
       await made?.then((each) => each.close()).catch(() => {})
     }
   } catch (error) {
-    terminal.err(
-      wantsJson ? `${jsonText(errorJson(error))}\n` : `${style.red("error:")} ${plainText(messageOf(error))}\n`,
-    )
+    terminal.err(wantsJson ? `${jsonText(errorJson(error))}\n` : `${style.red("error:")} ${messageOf(error)}\n`)
     return isBadInput(error) ? EXIT.usage : EXIT.failed
   }
 }

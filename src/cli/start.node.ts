@@ -1,12 +1,8 @@
-import { readFileSync } from "node:fs"
 import process from "node:process"
+import { version } from "#version"
 import { COMMANDS } from "./commands/index.node.js"
 import { EXIT } from "./exit-code.js"
 import { runCli } from "./run-cli.node.js"
-
-const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
-  version: string
-}
 
 /** Runs the command line of this process, and ends it. */
 export async function start(): Promise<void> {

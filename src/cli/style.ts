@@ -6,10 +6,9 @@ export interface Style {
   dim(text: string): string
   red(text: string): string
   green(text: string): string
-  yellow(text: string): string
 }
 
-const CODES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const
+const CODES = { bold: 1, dim: 2, red: 31, green: 32 } as const
 
 /** Colours on a terminal, unless NO_COLOR (no-color.org) or `--no-color` says otherwise; FORCE_COLOR always. */
 export function styleFor(terminal: Terminal, wanted: boolean): Style {
@@ -22,6 +21,5 @@ export function styleFor(terminal: Terminal, wanted: boolean): Style {
     dim: paint(CODES.dim),
     red: paint(CODES.red),
     green: paint(CODES.green),
-    yellow: paint(CODES.yellow),
   }
 }

@@ -28,7 +28,7 @@ export const clear: Command = {
     const { limit } = limitChoice(call)
     const names = limit === undefined ? (await limits.limits()).map(({ name }) => name) : [limit]
     let reset = 0
-    const progress = new Progress(call.terminal, "clearing keys", null)
+    const progress = new Progress(call.terminal, "clearing keys")
     for (const name of names) {
       let after: string | undefined
       for (;;) {

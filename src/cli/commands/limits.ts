@@ -86,7 +86,7 @@ export const limitStatus: Command = {
   },
 }
 
-async function changeKey(call: CommandCall, did: boolean, done: string, otherwise: string): Promise<void> {
+function writeChange(call: CommandCall, did: boolean, done: string, otherwise: string): void {
   const key = plainText(call.positionals[0]!)
   write(call, { key: call.positionals[0], changed: did }, () => `${key} ${did ? done : otherwise}\n`)
 }
@@ -102,7 +102,7 @@ export const limitReset: Command = {
   examples: ["sluice limit reset user:42 --limit api"],
   async run(call) {
     const { limits } = await call.target()
-    await changeKey(call, await limits.reset(call.positionals[0]!, limitChoice(call)), "is full again", "was full")
+    writeChange(call, await limits.reset(call.positionals[0]!, limitChoice(call)), "is full again", "was full")
   },
 }
 
@@ -134,7 +134,7 @@ export const limitUnblock: Command = {
   examples: ["sluice limit unblock ip:192.0.2.1 --limit api"],
   async run(call) {
     const { limits } = await call.target()
-    await changeKey(
+    writeChange(
       call,
       await limits.unblock(call.positionals[0]!, limitChoice(call)),
       "is not blocked any more",

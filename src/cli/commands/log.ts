@@ -129,7 +129,7 @@ export const logExport: Command = {
     // Of a folder, it always is.
     if (records === null) return
     const format = choiceOption(call, "format", FORMATS) ?? "jsonl"
-    const progress = new Progress(call.terminal, "exporting records", null)
+    const progress = new Progress(call.terminal, "exporting records")
     if (format === "csv") call.terminal.out(`${CSV_FIELDS.join(",")}\r\n`)
     for await (const line of records()) {
       const told = timedJson(line)
