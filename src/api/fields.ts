@@ -38,9 +38,25 @@ export const duration = anyOf(whole({ minimum: 0, maximum: 315_360_000_000 }), t
   allowed: 'a whole number of ms, or a text such as "10s"',
   description: 'Milliseconds, or a text such as "10s", "15m" or "minute".',
 })
-export const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"])
+const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"])
 
-const units1 = whole({ minimum: 1, maximum: UNITS_MAX })
+export const units1 = whole({ minimum: 1, maximum: UNITS_MAX })
+
+export const ruleName = text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })
+
+/** What says more of a rule than how many units there are in which time. */
+export const ruleOptions = {
+  algorithm: optional(algorithm),
+  burst: optional(units1),
+  refill: optional(
+    anyOf(oneOf(["continuous"]), object({ amount: units1, every: duration }), {
+      allowed: '"continuous" or { amount, every }',
+    }),
+  ),
+  anchor: optional(oneOf(["epoch", "first"])),
+  offset: optional(duration),
+  block: optional(duration),
+}
 
 const rule = component(
   "Rule",
@@ -48,17 +64,8 @@ const rule = component(
     {
       limit: units1,
       period: duration,
-      algorithm: optional(algorithm),
-      burst: optional(units1),
-      refill: optional(
-        anyOf(oneOf(["continuous"]), object({ amount: units1, every: duration }), {
-          allowed: '"continuous" or { amount, every }',
-        }),
-      ),
-      anchor: optional(oneOf(["epoch", "first"])),
-      offset: optional(duration),
-      block: optional(duration),
-      name: optional(text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })),
+      ...ruleOptions,
+      name: optional(ruleName),
     },
     { description: "One rule of a limit." },
   ),

@@ -1,3 +1,4 @@
+import { findLimitFor } from "../limiter/limit-for.js"
 import { DEFAULT_LIMIT, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
@@ -22,15 +23,12 @@ export function capacityOf({ rules }: Policy, rule: string): number {
 export async function decidingRule(
   limits: NamedLimits,
   { key, policy: rule }: Decision,
-  { limit }: LimitChoice,
+  choice: LimitChoice,
 ): Promise<DecidingRule | null> {
   try {
-    const found =
-      limit === undefined
-        ? ((await limits.limit(key)) ?? (await limits.limit(DEFAULT_LIMIT)))
-        : await limits.limit(limit)
+    const found = await findLimitFor(limits, key, choice)
     if (!found?.policy.rules.some(({ name }) => name === rule)) return null
-    return { capacity: capacityOf(found.policy, rule), title: titleOf(rule, found.name, limit) }
+    return { capacity: capacityOf(found.policy, rule), title: titleOf(rule, found.name, choice.limit) }
   } catch {
     return null
   }

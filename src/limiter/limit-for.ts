@@ -1,6 +1,6 @@
 import { requireKey } from "../engine/key-bytes.js"
 import { LimitNotFound } from "../types/errors.js"
-import { DEFAULT_LIMIT, type LimitChoice } from "./named-limits.js"
+import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "./named-limits.js"
 
 /** Where limits are found by their names. */
 interface ByName<Limit> {
@@ -25,4 +25,14 @@ export function limitNamed<Limit>(limits: ByName<Limit>, name: string): Limit {
   const limit = limits.limit(name)
   if (limit === undefined) throw new LimitNotFound(name)
   return limit
+}
+
+/** As `limitFor`, of limits that may be elsewhere; `null` where there is none. */
+export async function findLimitFor(
+  limits: Pick<NamedLimits, "limit">,
+  key: string,
+  { limit }: LimitChoice,
+): Promise<NamedLimit | null> {
+  if (limit !== undefined) return limits.limit(limit)
+  return (await limits.limit(key)) ?? limits.limit(DEFAULT_LIMIT)
 }

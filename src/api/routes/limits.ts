@@ -1,12 +1,13 @@
 import { inParallel } from "../../limiter/in-parallel.js"
-import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "../../limiter/named-limits.js"
+import { findLimitFor } from "../../limiter/limit-for.js"
+import type { LimitChoice, NamedLimit, NamedLimits } from "../../limiter/named-limits.js"
 import { parseDuration, parseDurationUnit } from "../../policy/parse-duration.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { PolicyInput, RuleInput } from "../../policy/policy.js"
 import { LimitNotFound, show } from "../../types/errors.js"
 import { jsonAnswer, statusJson } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
-import { algorithm, duration, key, limitName, policy, status } from "../fields.js"
+import { duration, key, limitName, policy, ruleName, ruleOptions, status, units1 } from "../fields.js"
 import { RequestError } from "../request-error.js"
 import { defineRoute, jsonOf } from "../route.js"
 import {
@@ -18,11 +19,9 @@ import {
   type JsonSchema,
   nullable,
   object,
-  oneOf,
   optional,
   type Read,
   text,
-  whole,
 } from "../schema.js"
 import { withName } from "../told-limit.js"
 
@@ -30,38 +29,27 @@ const MOST_LISTED = 1_000
 /** Statuses asked for at the same time. */
 const MOST_CALLS = 8
 
-const unitsPerPeriod = whole({ minimum: 1, maximum: 2 ** 31 })
-
 /** A limit that is told by some fields has these, and none of the others that tell one. */
 function toldBy(required: readonly string[], others: readonly string[], types: JsonSchema = {}): JsonSchema {
   return { required, properties: { ...Object.fromEntries(others.map((field) => [field, false])), ...types } }
 }
 
-/** What says more of a rule, and stands within a policy in short form or of rules. */
-const MORE = ["algorithm", "burst", "refill", "anchor", "offset", "block"]
+/** A policy in short form or of rules says these itself. */
+const RULE_OPTIONS = Object.keys(ruleOptions)
 
 const definition = object(
   {
     key: optional(key),
-    name: optional(text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })),
+    name: optional(ruleName),
     rate: optional(
-      anyOf(unitsPerPeriod, text({ minLength: 1, maxLength: 1_024 }), {
+      anyOf(units1, text({ minLength: 1, maxLength: 1_024 }), {
         allowed: 'a whole number from 1 to 2147483648, or a short form such as "100/minute"',
       }),
     ),
     per: optional(duration),
-    limit: optional(unitsPerPeriod),
+    limit: optional(units1),
     period: optional(duration),
-    algorithm: optional(algorithm),
-    burst: optional(unitsPerPeriod),
-    refill: optional(
-      anyOf(oneOf(["continuous"]), object({ amount: unitsPerPeriod, every: duration }), {
-        allowed: '"continuous" or { amount, every }',
-      }),
-    ),
-    anchor: optional(oneOf(["epoch", "first"])),
-    offset: optional(duration),
-    block: optional(duration),
+    ...ruleOptions,
     policy: optional(policy),
   },
   {
@@ -72,9 +60,9 @@ const definition = object(
       {
         oneOf: [
           toldBy(["rate", "per"], ["limit", "period", "policy"], { rate: { type: "integer" } }),
-          toldBy(["rate"], ["per", "limit", "period", "policy", ...MORE], { rate: { type: "string" } }),
+          toldBy(["rate"], ["per", "limit", "period", "policy", ...RULE_OPTIONS], { rate: { type: "string" } }),
           toldBy(["limit", "period"], ["rate", "per", "policy"]),
-          toldBy(["policy"], ["rate", "per", "limit", "period", ...MORE]),
+          toldBy(["policy"], ["rate", "per", "limit", "period", ...RULE_OPTIONS]),
         ],
       },
     ],
@@ -122,10 +110,7 @@ async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
   const { limits, clock } = context
   try {
     const [state, stats] = await Promise.all([limits.status(of, choice), limits.stats(of, choice)])
-    const limit =
-      choice.limit === undefined
-        ? ((await limits.limit(of)) ?? (await limits.limit(DEFAULT_LIMIT)))
-        : await limits.limit(choice.limit)
+    const limit = await findLimitFor(limits, of, choice)
     // Removed meanwhile.
     if (limit === null) return null
     return statusJson(state, stats, limit, clock.now())
