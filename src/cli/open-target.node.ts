@@ -14,7 +14,7 @@ const DEFAULT_DATA_DIR = "sluice-data"
 
 /** The data folder that a command is about. @throws {UsageError} where a file is in its place */
 export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
-  const path = textOption(call as CommandCall, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
+  const path = textOption(call, "data-dir") ?? call.terminal.env["SLUICE_DATA_DIR"] ?? DEFAULT_DATA_DIR
   if (path === "") throw new UsageError('Cannot open "": allowed is the path of a folder.')
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
     throw new UsageError(`Cannot open ${show(path)}: it is a file, allowed is a folder.`)
@@ -32,21 +32,21 @@ export async function openTarget(
   call: Pick<CommandCall, "options" | "terminal">,
   { asks, whyFolder = "" }: Pick<Command, "asks" | "whyFolder">,
 ): Promise<Target> {
-  const named = textOption(call as CommandCall, "server")
-  if (named !== undefined && textOption(call as CommandCall, "data-dir") !== undefined) {
+  const named = textOption(call, "server")
+  if (named !== undefined && textOption(call, "data-dir") !== undefined) {
     throw new UsageError("Cannot run: allowed is either --server or --data-dir.")
   }
   // A folder that was named goes before a server in the environment.
-  const isNamedFolder = textOption(call as CommandCall, "data-dir") !== undefined
+  const isNamedFolder = textOption(call, "data-dir") !== undefined
   const server = named ?? (asks === "folder" || isNamedFolder ? undefined : call.terminal.env["SLUICE_SERVER"])
   if (server !== undefined) {
     // An empty variable counts as none.
     const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
-    return serverTarget(server, textOption(call as CommandCall, "token") ?? fromEnvironment)
+    return serverTarget(server, textOption(call, "token") ?? fromEnvironment)
   }
   if (asks === "server")
     throw new UsageError("Cannot run: no server is named, allowed is --server URL or SLUICE_SERVER.")
-  if (textOption(call as CommandCall, "token") !== undefined) {
+  if (textOption(call, "token") !== undefined) {
     throw new UsageError("Cannot run: --token is given, allowed is that only with --server.")
   }
   // Not the default folder in silence, where all other commands ask the server.

@@ -2,18 +2,20 @@ import { show } from "../types/errors.js"
 import type { CommandCall } from "./command.js"
 import { UsageError } from "./usage-error.js"
 
+type WithOptions = Pick<CommandCall, "options">
+
 /** An option's text, `undefined` where it was not given. */
-export function textOption({ options }: CommandCall, name: string): string | undefined {
+export function textOption({ options }: WithOptions, name: string): string | undefined {
   const value = options[name]
   return typeof value === "string" ? value : undefined
 }
 
-export function flagOption({ options }: CommandCall, name: string): boolean {
+export function flagOption({ options }: WithOptions, name: string): boolean {
   return options[name] === true
 }
 
 /** @throws {UsageError} where it is no whole number in range, both ends included */
-export function wholeOption(call: CommandCall, name: string, least: number, most: number): number | undefined {
+export function wholeOption(call: WithOptions, name: string, least: number, most: number): number | undefined {
   const value = textOption(call, name)
   return value === undefined ? undefined : readWhole(`--${name}`, value, least, most)
 }
@@ -27,7 +29,7 @@ export function readWhole(what: string, value: string, least: number, most: numb
 
 /** @throws {UsageError} where it is none of the choices */
 export function choiceOption<const T extends string>(
-  call: CommandCall,
+  call: WithOptions,
   name: string,
   choices: readonly T[],
 ): T | undefined {
@@ -37,7 +39,7 @@ export function choiceOption<const T extends string>(
 }
 
 /** `{ limit }` where one was named. */
-export function limitChoice(call: CommandCall): { limit?: string } {
+export function limitChoice(call: WithOptions): { limit?: string } {
   const limit = textOption(call, "limit")
   return limit === undefined ? {} : { limit }
 }
