@@ -1,0 +1,130 @@
+import { isIPv6 } from "node:net"
+import { requireTokenText } from "../api/authorize.js"
+import type { ListenOptions } from "../api/listen.node.js"
+import { type Config, parseConfig } from "../config/index.js"
+import type { OpenLimiterOptions } from "../limiter/open-limiter.node.js"
+import type { EventStreamOptions } from "../metrics/event-stream.js"
+import { show } from "../types/errors.js"
+import type { CommandCall } from "./command.js"
+import { readNamedFile } from "./named-file.node.js"
+import { dataDirOf } from "./open-target.node.js"
+import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "./option-values.js"
+import { UsageError } from "./usage-error.js"
+
+const DEFAULT_BIND = "127.0.0.1"
+const DEFAULT_PORT = 8080
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+
+/** What `sluice serve` was told, as what it starts takes it. */
+export interface ServeOptions {
+  readonly place: ListenOptions
+  /** `null`: this machine alone is served. */
+  readonly token: string | null
+  readonly config: Config | null
+  /** The data folder. */
+  readonly path: string
+  readonly flushing: Flushing
+  readonly metricsKeys: "off" | "plain" | "hash"
+  readonly events: EventStreamOptions
+  /** Where requests are logged. */
+  readonly logPath: string | undefined
+  readonly isQuiet: boolean
+}
+
+type SyncChoice = "always" | "ahead" | "batch"
+
+interface Flushing extends Pick<OpenLimiterOptions, "flushEveryMs" | "flushEveryRecords"> {
+  readonly sync: SyncChoice
+}
+
+/** @throws {UsageError} {ConfigError} before anything is made or opened for it */
+export function readServeOptions(call: CommandCall): ServeOptions {
+  const { host, port } = readBind(call)
+  const token = readToken(call, host)
+  const flushing = readFlushing(call)
+  const maxConnections = wholeOption(call, "max-connections", 1, 1_000_000)
+  const metricsKeys = choiceOption(call, "metrics-keys", ["off", "plain", "hash"]) ?? "off"
+  const config = readConfig(call)
+  return {
+    place: { host, port, ...(maxConnections !== undefined && { maxConnections }) },
+    token,
+    flushing,
+    metricsKeys,
+    config,
+    events: readEvents(call, config),
+    path: dataDirOf(call),
+    logPath: textOption(call, "log-file"),
+    isQuiet: flagOption(call, "quiet"),
+  }
+}
+
+/** `HOST`, `HOST:PORT`, `[IPv6]` or `[IPv6]:PORT`. */
+function readBind(call: CommandCall): { host: string; port: number } {
+  const bind = textOption(call, "bind") ?? DEFAULT_BIND
+  const {
+    v6,
+    v4,
+    port: inBind,
+  } = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<v4>[^:[\]]+))(?::(?<port>\d+))?$/.exec(bind)?.groups ?? {}
+  const host = v6 ?? v4 ?? (isIPv6(bind) ? bind : undefined)
+  if (host === undefined || host === "") {
+    throw new UsageError(`Cannot serve: --bind is ${show(bind)}, allowed is an address, or one and a port.`)
+  }
+  const named = textOption(call, "port")
+  if (named !== undefined && inBind !== undefined) throw new UsageError("Cannot serve: the port is given twice.")
+  const port = named ?? inBind
+  return { host, port: port === undefined ? DEFAULT_PORT : readWhole("--port", port, 0, 65_535) }
+}
+
+function readToken(call: CommandCall, host: string): string | null {
+  const file = textOption(call, "token-file")
+  const written = textOption(call, "token")
+  if (file !== undefined && written !== undefined) {
+    throw new UsageError("Cannot serve: allowed is either --token or --token-file.")
+  }
+  const named = written ?? (file === undefined ? undefined : readNamedFile("--token-file", file).trim())
+  // An empty variable is as good as none. One that was named and is empty is refused: somebody wants a token.
+  const token = named ?? (call.terminal.env["SLUICE_TOKEN"] || undefined)
+  if (token !== undefined) {
+    // Before a folder is made or opened for it.
+    requireTokenText(token)
+    return token
+  }
+  if (LOOPBACK.test(host)) return null
+  throw new UsageError(
+    `Cannot serve on ${show(host)} without a token: set --token-file or SLUICE_TOKEN, or bind to 127.0.0.1.`,
+  )
+}
+
+function readConfig(call: CommandCall): Config | null {
+  const path = textOption(call, "config")
+  return path === undefined ? null : parseConfig(readNamedFile("--config", path), { env: call.terminal.env })
+}
+
+function readFlushing(call: CommandCall): Flushing {
+  const sync = choiceOption(call, "sync", ["always", "ahead", "batch"]) ?? "always"
+  const flushEveryMs = wholeOption(call, "flush-every-ms", 1, 3_600_000)
+  const flushEveryRecords = wholeOption(call, "flush-every-records", 1, 1_000_000)
+  if (sync === "always" && (flushEveryMs ?? flushEveryRecords) !== undefined) {
+    throw new UsageError("Cannot serve: with --sync always every answer is flushed, allowed is no --flush-every.")
+  }
+  if (sync === "ahead" && flushEveryRecords !== undefined) {
+    throw new UsageError("Cannot serve: --flush-every-records is given, allowed is that only with --sync batch.")
+  }
+  return {
+    sync,
+    ...(flushEveryMs !== undefined && { flushEveryMs }),
+    ...(flushEveryRecords !== undefined && { flushEveryRecords }),
+  }
+}
+
+/** What the command line says goes before what the configuration does. */
+function readEvents(call: CommandCall, config: Config | null): EventStreamOptions {
+  const percent = wholeOption(call, "event-sample", 0, 100)
+  const retain = wholeOption(call, "event-retain", 1, 1_000_000)
+  return {
+    sample: percent === undefined ? (config?.analytics.sampleRate ?? 1) : percent / 100,
+    ...(config !== null && { retainMs: config.analytics.retentionMs }),
+    ...(retain !== undefined && { retain }),
+  }
+}
