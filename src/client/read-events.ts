@@ -1,3 +1,4 @@
+import { hold } from "../limiter/hold.js"
 import { checkFields, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
 
 /** A decision, as the server tells it. */
@@ -58,7 +59,7 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
       if (signal?.aborted) return
       if (attempt === 0 && lastId === "") throw error
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    await hold(RETRY_MS, signal)
   }
 }
 

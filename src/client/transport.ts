@@ -1,3 +1,4 @@
+import { hold } from "../limiter/hold.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { reviveError } from "./revive-error.js"
@@ -105,7 +106,7 @@ export class Transport {
         if (!(error instanceof TypeError)) throw error
         if (isLast) throw this.#silence(`: ${reasonOf(error)}`, error)
       }
-      await this.#pause(attempt, either).catch(() => {})
+      await hold(this.#delayMs(attempt), either)
     }
   }
 
@@ -162,18 +163,8 @@ export class Transport {
   }
 
   /** Half the delay for sure and half by chance, so that many callers do not come back together. */
-  #pause(attempt: number, signal: AbortSignal): Promise<void> {
-    const delayMs = this.#retryDelayMs * 2 ** attempt * (0.5 + Math.random() / 2)
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(done, delayMs)
-      function done() {
-        clearTimeout(timer)
-        signal.removeEventListener("abort", done)
-        if (signal.aborted) reject(signal.reason)
-        else resolve()
-      }
-      signal.addEventListener("abort", done)
-    })
+  #delayMs(attempt: number): number {
+    return this.#retryDelayMs * 2 ** attempt * (0.5 + Math.random() / 2)
   }
 }
 

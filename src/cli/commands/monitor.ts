@@ -1,4 +1,4 @@
-import { hold } from "../../http/hold.js"
+import { hold } from "../../limiter/hold.js"
 import type { Command, CommandCall, Target, TargetTotals } from "../command.js"
 import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events"
 import { expect, test, vi } from "vitest"
-import { hold } from "../../src/http/hold.js"
+import { hold } from "../../src/limiter/hold.js"
 
 test.each(["the time is up", "the client is gone"])("hold() leaves nothing behind when %s", async (end) => {
   vi.useFakeTimers()
