@@ -16,6 +16,7 @@ import {
 } from "../src/policy/check-fields.js"
 import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
 import type { Duration } from "../src/policy/policy.js"
+import { MAX_TIMER_MS, MAX_UNITS } from "../src/policy/policy-range.js"
 import { show } from "../src/types/errors.js"
 import type { Placement } from "./object-calls.js"
 
@@ -100,7 +101,7 @@ const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
     fits: (value) => value instanceof DenialCache,
   }),
   lease: either(oneOf("auto"), OBJECT),
-  timeoutMs: whole(1, 2 ** 31 - 1),
+  timeoutMs: whole(1, MAX_TIMER_MS),
   background: FUNCTION,
   locationHint: TEXT,
   jurisdiction: TEXT,
@@ -108,7 +109,7 @@ const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
 /** Every option of a limiter at the edge. */
 export const EDGE_OPTION_NAMES: readonly string[] = Object.keys(OPTION_KINDS)
 
-const LEASE_KINDS: Kinds<LeaseOptions> = { units: whole(1, 2 ** 31), ttl: READ_ELSEWHERE }
+const LEASE_KINDS: Kinds<LeaseOptions> = { units: whole(1, MAX_UNITS), ttl: READ_ELSEWHERE }
 
 /** A misspelt name gives `undefined` where the environment is asked for the binding. */
 const NAMESPACE: Kind = { ...having("getByName"), allowed: "a binding of LimiterObject" }

@@ -8,6 +8,7 @@ import type { FailMode } from "../src/http/rate-limit-options.js"
 import { nearestNameHint } from "../src/policy/nearest-name.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../src/policy/policy.js"
+import { MAX_TIMER_MS } from "../src/policy/policy-range.js"
 import { NO_DELAY, tellsDelay } from "../src/policy/tells-delay.js"
 import { PolicyError } from "../src/types/errors.js"
 import { keyExtractor } from "./key-setting.js"
@@ -39,7 +40,6 @@ const OF_REQUESTS = ["allow", "deny", "penalty", "delay"] as const
 const FIELDS: readonly string[] = ["name", "paths", "policy", "key", "failMode", "timeoutMs", ...OF_REQUESTS]
 const NOBODY = { addresses: [], keys: [] }
 const FAIL_MODES: readonly unknown[] = ["open", "closed", "local"]
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
 /** What a rule may be called: the name stands in header fields. */
 const NAME = /^[!-~](?:[ -~]{0,62}[!-~])?$/
 
@@ -83,8 +83,8 @@ export function readLimit(field: string, table: unknown): LimitSetting {
   if (!FAIL_MODES.includes(failMode)) {
     throw new SettingError(`${field}.failMode`, failMode, 'one of "open", "closed", "local"')
   }
-  if (!Number.isInteger(timeoutMs) || (timeoutMs as number) < 1 || (timeoutMs as number) > MAX_TIMEOUT_MS) {
-    throw new SettingError(`${field}.timeoutMs`, timeoutMs, `a whole number of ms from 1 to ${MAX_TIMEOUT_MS}`)
+  if (!Number.isInteger(timeoutMs) || (timeoutMs as number) < 1 || (timeoutMs as number) > MAX_TIMER_MS) {
+    throw new SettingError(`${field}.timeoutMs`, timeoutMs, `a whole number of ms from 1 to ${MAX_TIMER_MS}`)
   }
   const parsed = readPolicy(`${field}.policy`, policy, name)
   return {

@@ -1,3 +1,6 @@
+/** The longest body that is read. */
+export const MAX_BODY_BYTES = 65_536
+
 /**
  * A request as the API reads it. Smaller than a `Request`, so that a server which has the parts already, as Node's has,
  * need not make one for every check.

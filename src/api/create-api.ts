@@ -8,7 +8,7 @@ import { SluiceError, show } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
-import type { ApiAnswer, ApiRequest } from "./api-request.js"
+import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
 import { type Gate, refuseOtherOrigins, requireLoopback, requireToken, requireTokenText } from "./authorize.js"
 import { readRequest } from "./fetch-request.js"
 import { kept } from "./kept.js"
@@ -23,8 +23,6 @@ import { BODY, object } from "./schema.js"
 import type { LimitStorage } from "./storage.js"
 import type { DecidingLimit } from "./told-limit.js"
 
-/** The longest body that is read. */
-const MAX_BODY_BYTES = 65_536
 const NO_FIELDS = object({})
 
 export interface ApiOptions {

@@ -1,3 +1,4 @@
+import { MAX_PERIOD_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { ALGORITHMS } from "../types/algorithm.js"
 import {
   anyOf,
@@ -13,9 +14,6 @@ import {
   whole,
 } from "./schema.js"
 
-/** The most units that a check may cost, and a limit may be. */
-const UNITS_MAX = 2 ** 31
-
 // What requests say.
 
 /** A text that the limiter itself judges as a key, so that a wrong one is a `KeyError` here as everywhere. */
@@ -26,21 +24,21 @@ function keyText(description: string): Schema<string> {
 
 export const key = keyText("Any text, 1 to 512 bytes of UTF-8.")
 export const limitName = keyText("The name of a configured limit.")
-export const cost = whole({ description: "Units to charge.", minimum: 0, maximum: UNITS_MAX })
-export const units = whole({ description: "Units.", minimum: 0, maximum: UNITS_MAX })
+export const cost = whole({ description: "Units to charge.", minimum: 0, maximum: MAX_UNITS })
+export const units = whole({ description: "Units.", minimum: 0, maximum: MAX_UNITS })
 export const callId = text({
   description: "Names this call: repeated within 5 minutes, an admission is told again and not made again.",
   minLength: 1,
   maxLength: 64,
   pattern: "^[ -~]+$",
 })
-export const duration = anyOf(whole({ minimum: 0, maximum: 315_360_000_000 }), text({ minLength: 1, maxLength: 64 }), {
+export const duration = anyOf(whole({ minimum: 0, maximum: MAX_PERIOD_MS }), text({ minLength: 1, maxLength: 64 }), {
   allowed: 'a whole number of ms, or a text such as "10s"',
   description: 'Milliseconds, or a text such as "10s", "15m" or "minute".',
 })
 const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"])
 
-export const units1 = whole({ minimum: 1, maximum: UNITS_MAX })
+export const units1 = whole({ minimum: 1, maximum: MAX_UNITS })
 
 export const ruleName = text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })
 

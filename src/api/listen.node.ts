@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { setImmediate as nextTurn } from "node:timers/promises"
-import type { ApiAnswer, ApiRequest } from "./api-request.js"
+import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
 import { type Asked, Connection } from "./connection.node.js"
 import type { Api } from "./create-api.js"
 import { NodeRequest } from "./node-request.node.js"
@@ -149,7 +149,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   ).unref()
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.
   server.on("checkContinue", (incoming, response) => {
-    if (!(Number(incoming.headers["content-length"]) > 65_536)) response.writeContinue()
+    if (!(Number(incoming.headers["content-length"]) > MAX_BODY_BYTES)) response.writeContinue()
     onRequest(incoming, response)
   })
   // They are counted here: above a count, versions of Node drop the rest unsaid, or call the head too long.

@@ -1,4 +1,5 @@
 import { checkFields, checkWhole, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
+import { MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { TimeoutExceeded } from "../types/errors.js"
 import { type Flight, Pace, type Pacing } from "./pace.js"
 import { readQuotaFields } from "./quota-fields.js"
@@ -34,8 +35,6 @@ const OPTION_KINDS: Kinds<PacedFetchOptions> = {
 export type PacedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>
 
 const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
-const MOST_UNITS = 2 ** 31
-const LONGEST_DELAY_MS = 2 ** 31 - 1
 /** Servers of which something is remembered; the one used least recently is forgotten. */
 const MOST_LINES = 1_000
 
@@ -123,7 +122,7 @@ export function pacedFetch(
   return async function paced(input, init) {
     const request = new Request(input, init)
     const units = cost(request)
-    checkWhole("pace", "cost", units, 0, MOST_UNITS)
+    checkWhole("pace", "cost", units, 0, MAX_UNITS)
     const line = lineOf(key(request))
     for (let left = retries; ; left--) {
       // A body can be read once, so what may be sent again is sent as a copy.
@@ -174,7 +173,7 @@ function sleep(ms: number, signal: AbortSignal, line: Line): Promise<void> {
       line.wake = () => {}
       resolve()
     }
-    const timer = setTimeout(end, Math.min(ms, LONGEST_DELAY_MS))
+    const timer = setTimeout(end, Math.min(ms, MAX_TIMER_MS))
     signal.addEventListener("abort", end, { once: true })
     line.wake = end
   })

@@ -1,5 +1,6 @@
 import { hold } from "../limiter/hold.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
+import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { reviveError } from "./revive-error.js"
 
@@ -18,7 +19,7 @@ export interface TransportOptions {
 
 const OPTION_KINDS: Kinds<TransportOptions> = {
   token: TEXT,
-  timeoutMs: whole(1, 2 ** 31 - 1),
+  timeoutMs: whole(1, MAX_TIMER_MS),
   retries: whole(0, 10),
   retryDelayMs: whole(0, 60_000),
   fetch: FUNCTION,

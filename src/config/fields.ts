@@ -1,6 +1,7 @@
+import { MAX_UNITS } from "../policy/policy-range.js"
 import { ALGORITHMS } from "../types/algorithm.js"
 import type { Field } from "./field.js"
-import { accessList, duration, failMode, group, key, limit, MAX_UNITS, policies, timeout } from "./limit-fields.js"
+import { accessList, duration, failMode, group, key, limit, policies, timeout } from "./limit-fields.js"
 
 /** All that `sluice.toml` may say. */
 export const CONFIG: Field & { readonly kind: "table" } = {

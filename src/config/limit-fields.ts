@@ -1,9 +1,6 @@
+import { MAX_PERIOD_MS, MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { ALGORITHMS } from "../types/algorithm.js"
 import { type Field, NAME, NAME_ALLOWED } from "./field.js"
-
-const MAX_TIMEOUT_MS = 2 ** 31 - 1
-const MAX_PERIOD_MS = 315_360_000_000
-export const MAX_UNITS = 2 ** 31
 
 export const failMode: Field = {
   kind: "choice",
@@ -13,7 +10,7 @@ export const failMode: Field = {
 export const timeout: Field = {
   kind: "duration",
   leastMs: 1,
-  mostMs: MAX_TIMEOUT_MS,
+  mostMs: MAX_TIMER_MS,
   about: "How long the limiter may take to answer.",
 }
 export const key: Field = {
@@ -91,7 +88,7 @@ export const ofRequests = {
   delay: {
     kind: "duration",
     leastMs: 1,
-    mostMs: MAX_TIMEOUT_MS,
+    mostMs: MAX_TIMER_MS,
     about: "Holds admitted requests of a leaky_bucket until they may leave; what it would hold for longer is denied.",
   },
   fail_mode: failMode,

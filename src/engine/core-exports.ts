@@ -25,7 +25,5 @@ export const BRIEF = 8
 
 /** The most bytes of a key. */
 export const KEY_BYTES_MAX = 512
-/** The most units that one call may charge. */
-export const UNITS_MAX = 2 ** 31
 /** The latest time that the core computes with, in ms since the epoch: the year 6429. */
 export const LATEST_MS = 2 ** 47 - 1

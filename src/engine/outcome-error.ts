@@ -1,7 +1,8 @@
 import { isWhole, unfitWhole } from "../policy/check-fields.js"
 import type { Rule } from "../policy/policy.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError } from "../types/errors.js"
-import { LATEST_MS, OUTCOME, UNITS_MAX } from "./core-exports.js"
+import { LATEST_MS, OUTCOME } from "./core-exports.js"
 import { maximumCost } from "./require-cost.js"
 
 /** The error of a call that the core did not answer by a decision: of its cost, its time or its units. */
@@ -13,7 +14,7 @@ export function outcomeError(
   nowMs: number,
 ): CostError | RangeError {
   if (outcome === OUTCOME.costAboveCapacity) return new CostError(key, units, maximumCost(rules))
-  return timeError(nowMs) ?? unfitWhole("take units", "units", units, 0, UNITS_MAX)
+  return timeError(nowMs) ?? unfitWhole("take units", "units", units, 0, MAX_UNITS)
 }
 
 /** The error of a time that the core cannot compute with; `null` where it can. */

@@ -1,7 +1,7 @@
 import { isWhole, unfit, unfitWhole } from "../policy/check-fields.js"
 import type { Rule } from "../policy/policy.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError, show } from "../types/errors.js"
-import { UNITS_MAX } from "./core-exports.js"
 
 /** The smallest capacity of the rules: no cost above it can ever pass. */
 export function maximumCost(rules: readonly Rule[]): number {
@@ -10,8 +10,8 @@ export function maximumCost(rules: readonly Rule[]): number {
 
 /** @throws {RangeError} where the cost of a key's check is no whole number in range: WebAssembly would make one of it */
 export function requireCost(key: unknown, cost: unknown): number {
-  if (isWhole(cost, 0, UNITS_MAX)) return cost
-  throw unfitWhole(`check key ${show(key)}`, "cost", cost, 0, UNITS_MAX)
+  if (isWhole(cost, 0, MAX_UNITS)) return cost
+  throw unfitWhole(`check key ${show(key)}`, "cost", cost, 0, MAX_UNITS)
 }
 
 /** Refuses costs that cannot be, before anything is charged. @throws {CostError} {RangeError} */

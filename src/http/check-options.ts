@@ -15,6 +15,7 @@ import {
   TEXTS,
   whole,
 } from "../policy/check-fields.js"
+import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
 import type { LimitOptions } from "./limit-options.js"
@@ -22,7 +23,6 @@ import { FIELD_KINDS, type HeaderStyle, headerStyles } from "./rate-limit-fields
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import { checkJitter } from "./retry-after.js"
 
-const MAX_TIMER_MS = 2 ** 31 - 1
 const MAX_LIMITS = 16
 const DEFAULT_MAX_DELAY_MS = 10_000
 

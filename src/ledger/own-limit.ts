@@ -1,5 +1,4 @@
 import type { Core } from "../engine/core.js"
-import { UNITS_MAX } from "../engine/core-exports.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
@@ -7,6 +6,7 @@ import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import type { ToldAdmission } from "../engine/told-admissions.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
 import { ClosedReceipts } from "./closed-receipts.js"
 import { SavedAdmissions } from "./saved-admissions.js"
@@ -100,7 +100,7 @@ export class OwnLimit implements LedgerLimit {
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
    */
   settle(receipt: Pick<Receipt, "id" | "key" | "chargedAtMs">, units: number, nowMs: number): boolean {
-    checkWhole("settle", "units", units, -UNITS_MAX, UNITS_MAX)
+    checkWhole("settle", "units", units, -MAX_UNITS, MAX_UNITS)
     return settleOnce(this.keys, this.receipts, receipt, units, nowMs)
   }
 

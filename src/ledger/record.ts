@@ -1,5 +1,5 @@
 import type { AdmissionBatch } from "../engine/admission-batch.js"
-import { UNITS_MAX } from "../engine/core-exports.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
 import type { ByteWriter } from "./byte-writer.js"
 
@@ -347,7 +347,7 @@ export class RecordDecoder {
         cost = bytes[at++]!
         if (cost >= 0x80) cost = longer(cost)
       }
-      if (cost > UNITS_MAX) throw new MalformedBytes("a number is out of range")
+      if (cost > MAX_UNITS) throw new MalformedBytes("a number is out of range")
       costs[count] = cost
       if (at > bytes.length) throw new MalformedBytes("it ends too soon")
     }

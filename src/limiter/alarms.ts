@@ -1,5 +1,4 @@
-/** The longest delay that timers know; a longer one would fire at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1
+import { MAX_TIMER_MS } from "../policy/policy-range.js"
 
 /** The time of what never happens. */
 export const NEVER_MS = Number.POSITIVE_INFINITY
@@ -56,7 +55,7 @@ export class Alarms {
     clearTimeout(this.#timer)
     this.#timerAtMs = atMs
     if (atMs === NEVER_MS) return
-    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.now())), LONGEST_DELAY_MS)
+    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.now())), MAX_TIMER_MS)
     this.#timer = setTimeout(() => this.#ringDue(), delayMs)
   }
 

@@ -1,6 +1,6 @@
-import { UNITS_MAX } from "../engine/core-exports.js"
 import { requireCost } from "../engine/require-cost.js"
 import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
@@ -67,7 +67,7 @@ export function costOfItem(key: unknown, { cost = 1 }: Pick<CheckOptions, "cost"
 
 /** @throws {RangeError} where units are no whole number in range: WebAssembly would make one of them */
 export function requireUnits(units: number): number {
-  checkWhole("take units", "units", units, 0, UNITS_MAX)
+  checkWhole("take units", "units", units, 0, MAX_UNITS)
   return units
 }
 
@@ -76,7 +76,7 @@ function requireReceipt(act: string, receipt: Receipt): void {
   if (!OBJECT.fits(receipt) || !TEXT.fits(receipt.id)) {
     throw unfit(act, "receipt", receipt, "the receipt of an admission")
   }
-  checkWhole(act, "receipt.cost", receipt.cost, 1, UNITS_MAX)
+  checkWhole(act, "receipt.cost", receipt.cost, 1, MAX_UNITS)
 }
 
 /**
@@ -94,5 +94,5 @@ export function requireRefund(receipt: Receipt, units?: number): number {
 /** @throws {RangeError} where it is no receipt, or a check cannot have cost that */
 export function requireActualCost(receipt: Receipt, actualCost: number): void {
   requireReceipt("settle", receipt)
-  checkWhole("settle", "cost", actualCost, 0, UNITS_MAX)
+  checkWhole("settle", "cost", actualCost, 0, MAX_UNITS)
 }

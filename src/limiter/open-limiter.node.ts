@@ -19,6 +19,7 @@ import {
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
+import { MAX_PERIOD_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { type SluiceError, show } from "../types/errors.js"
 import { callListener } from "./call-listener.js"
@@ -88,7 +89,7 @@ const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   sync: oneOf(...SYNC_MODES),
   flushEveryMs: whole(1, 3_600_000),
   flushEveryRecords: whole(1, 1_000_000),
-  block: whole(1, 2 ** 31),
+  block: whole(1, MAX_UNITS),
   policy: READ_ELSEWHERE,
   limits: OBJECT,
   clock: CLOCK,
@@ -104,7 +105,7 @@ const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   onFailure: FUNCTION,
 }
 const DAY_MS = 86_400_000
-const KEEP_RANGE = { minMs: 1, maxMs: 315_360_000_000 }
+const KEEP_RANGE = { minMs: 1, maxMs: MAX_PERIOD_MS }
 
 /**
  * Opens a durable limiter on a folder: its limits survive restarts and crashes, with no daemon. One process at a time

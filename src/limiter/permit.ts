@@ -1,5 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkWhole } from "../policy/check-fields.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable, Checker } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -78,7 +79,7 @@ export class Permit implements Disposable, AsyncDisposable {
    */
   use(units: number): void {
     const used = this.#used ?? 0
-    checkWhole("use", "units", units, 0, 2 ** 31 - used)
+    checkWhole("use", "units", units, 0, MAX_UNITS - used)
     this.#used = used + units
   }
 
@@ -92,7 +93,7 @@ export class Permit implements Disposable, AsyncDisposable {
    */
   settle(actualCost: number | undefined = this.#used ?? undefined): Awaitable<void> {
     if (!this.#isOpen) return this.#ending
-    if (actualCost !== undefined) checkWhole("settle", "cost", actualCost, 0, 2 ** 31)
+    if (actualCost !== undefined) checkWhole("settle", "cost", actualCost, 0, MAX_UNITS)
     const limiter = this.#limiter
     if (this.#receipts.length === 0) return this.#chargeFree(actualCost ?? 0)
     const least = Math.min(...this.#receipts.map(({ cost }) => cost))

@@ -1,5 +1,6 @@
 import { show } from "../types/errors.js"
 import { nearestNameHint } from "./nearest-name.js"
+import { MAX_UNITS } from "./policy-range.js"
 
 /** What a field may be. */
 export interface Kind {
@@ -71,7 +72,7 @@ export function either(first: Kind, second: Kind): Kind {
 }
 
 /** Units, or what tells them. The capacity of the policy, which may be less, is looked at where the policy is known. */
-export const COST: Kind = either(whole(0, 2 ** 31), FUNCTION)
+export const COST: Kind = either(whole(0, MAX_UNITS), FUNCTION)
 
 export function required(kind: Kind): Kind {
   return { ...kind, isRequired: true }

@@ -7,7 +7,7 @@ import { nearestNameHint } from "./nearest-name.js"
 import { parseDuration } from "./parse-duration.js"
 import { readFields } from "./plain-data.js"
 import type { Rule } from "./policy.js"
-import { MAX_LIMIT, MAX_NAME_LENGTH, MAX_REFILL_TIME_MS } from "./policy-range.js"
+import { MAX_NAME_LENGTH, MAX_REFILL_TIME_MS, MAX_UNITS } from "./policy-range.js"
 
 /** A rule that is valid by itself; its policy gives it a name and takes its block. */
 export interface ParsedRule extends Omit<Rule, "name"> {
@@ -36,7 +36,7 @@ const NAME = /^[!-~](?:[ -~]*[!-~])?$/
  */
 export function parseRule(at: string, fields: Fields, byDefault: Algorithm): ParsedRule {
   refuseUnknownFields(fieldPath(at, "field"), fields, RULE_FIELDS)
-  const limit = parseUnits(fieldPath(at, "limit"), fields.get("limit"), MAX_LIMIT)
+  const limit = parseUnits(fieldPath(at, "limit"), fields.get("limit"), MAX_UNITS)
   const periodMs = parseDuration(fieldPath(at, "period"), fields.get("period"))
   const named = fields.get("algorithm")
   const algorithm = parseAlgorithmName(fieldPath(at, "algorithm"), named === undefined ? byDefault : named)
@@ -74,7 +74,7 @@ function parseBurst(path: string, input: unknown, algorithm: Algorithm, limit: n
   if (!BURST_ALGORITHMS.includes(algorithm)) {
     throw new PolicyError(path, input, `none with ${algorithm}: only ${BURST_ALGORITHMS.join(", ")} have a burst`)
   }
-  const burst = parseUnits(path, input, MAX_LIMIT)
+  const burst = parseUnits(path, input, MAX_UNITS)
   // ⌈burst·period / limit⌉ ≤ most  ⇔  burst ≤ ⌊most·limit / period⌋, since most is a whole number.
   const mostBurst = (BigInt(MAX_REFILL_TIME_MS) * BigInt(limit)) / BigInt(periodMs)
   if (BigInt(burst) > mostBurst) {

@@ -3,10 +3,10 @@ import { ALGORITHM_NAMES } from "./algorithm-name.js"
 import { fieldPath } from "./field-path.js"
 import { nearestNameHint } from "./nearest-name.js"
 import { parseDuration, parseDurationUnit } from "./parse-duration.js"
-import { MAX_LIMIT } from "./policy-range.js"
+import { MAX_UNITS } from "./policy-range.js"
 
 const DIGITS = /^\d+$/
-const WHOLE_UNITS = `a whole number from 1 to ${MAX_LIMIT} in digits`
+const WHOLE_UNITS = `a whole number from 1 to ${MAX_UNITS} in digits`
 
 /**
  * Reads one rule of a short form, such as `"100/15m burst 20 as api"`, into the fields that `parseRule` validates.

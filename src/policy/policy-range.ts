@@ -1,5 +1,5 @@
-/** The largest limit, burst and refill amount: 2^31 units. */
-export const MAX_LIMIT = 2 ** 31
+/** The most units that a limit, a burst, a refill or a cost may be. */
+export const MAX_UNITS = 2 ** 31
 
 /** The longest period, refill step and block: 10 years of 365 days, in milliseconds. */
 export const MAX_PERIOD_MS = 315_360_000_000
@@ -15,3 +15,6 @@ export const MAX_NAME_LENGTH = 64
 
 /** The longest text that `parsePolicy` reads, in UTF-16 code units; eight full rules with long names fit. */
 export const MAX_TEXT_LENGTH = 16_384
+
+/** The longest time that a timer of the platforms waits, in milliseconds: a longer one would end at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1

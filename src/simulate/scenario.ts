@@ -1,6 +1,7 @@
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import { show } from "../types/errors.js"
 
 /** Where requests come in. */
@@ -91,7 +92,7 @@ export function readScenario(input: ScenarioInput): Scenario {
   if (traffic !== "steady" && traffic !== "bursts") {
     throw new RangeError(`Cannot simulate: traffic is ${show(traffic)}, allowed is "steady" or "bursts".`)
   }
-  if (lease !== undefined) requireRange("lease.units", lease.units, { least: 1, most: 2 ** 31, isWhole: true })
+  if (lease !== undefined) requireRange("lease.units", lease.units, { least: 1, most: MAX_UNITS, isWhole: true })
   return {
     ...{
       policy,

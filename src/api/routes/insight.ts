@@ -1,4 +1,5 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
+import { MAX_UNITS } from "../../policy/policy-range.js"
 import type { Clock } from "../../types/clock.js"
 import { decisionJson, historyJson, jsonAnswer, policyJson, stateJson, topJson } from "../answers.js"
 import { cost, explanation, historyEntry, key, limitName, topEntry } from "../fields.js"
@@ -85,7 +86,7 @@ export const explainKey = defineRoute({
   path: "/v1/explain/{key}",
   id: "getExplanation",
   summary: "Why a check would be answered as it would be now.",
-  query: object({ cost: optional(digits({ minimum: 0, maximum: 2 ** 31 })), limit: optional(limitName) }),
+  query: object({ cost: optional(digits({ minimum: 0, maximum: MAX_UNITS })), limit: optional(limitName) }),
   answer: explainAnswer,
   handle: ({ limits, clock }, { key: of, query }) => explain(limits, clock, of, query),
 })

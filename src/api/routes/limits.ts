@@ -4,6 +4,7 @@ import type { LimitChoice, NamedLimit, NamedLimits } from "../../limiter/named-l
 import { parseDuration, parseDurationUnit } from "../../policy/parse-duration.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { PolicyInput, RuleInput } from "../../policy/policy.js"
+import { MAX_UNITS } from "../../policy/policy-range.js"
 import { LimitNotFound, show } from "../../types/errors.js"
 import { jsonAnswer, statusJson } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
@@ -43,7 +44,7 @@ const definition = object(
     name: optional(ruleName),
     rate: optional(
       anyOf(units1, text({ minLength: 1, maxLength: 1_024 }), {
-        allowed: 'a whole number from 1 to 2147483648, or a short form such as "100/minute"',
+        allowed: `a whole number from 1 to ${MAX_UNITS}, or a short form such as "100/minute"`,
       }),
     ),
     per: optional(duration),

@@ -1,4 +1,5 @@
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
+import { MAX_UNITS } from "../../policy/policy-range.js"
 import type { Decision } from "../../types/decision.js"
 import { show } from "../../types/errors.js"
 import { type DecidingRule, decidingRule } from "../capacity.js"
@@ -9,8 +10,6 @@ import { formatNumber, formatSpan } from "../format.js"
 import { flagOption, limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
-
-const MOST_UNITS = 2 ** 31
 
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
@@ -35,7 +34,7 @@ async function ruleToSay(call: CommandCall, limits: NamedLimits, decision: Decis
 
 async function run(call: CommandCall): Promise<number> {
   const { limits } = await call.target()
-  const cost = wholeOption(call, "cost", 0, MOST_UNITS)
+  const cost = wholeOption(call, "cost", 0, MAX_UNITS)
   const id = textOption(call, "id")
   const decision = await limits.check(call.positionals[0]!, {
     ...limitChoice(call),
@@ -90,7 +89,7 @@ export const limitCheckAll: Command = {
       const choice = limit === undefined ? limitChoice(call) : { limit }
       return {
         key,
-        ...(cost !== undefined && { cost: readWhole(`the cost of ${show(key)}`, cost, 0, MOST_UNITS) }),
+        ...(cost !== undefined && { cost: readWhole(`the cost of ${show(key)}`, cost, 0, MAX_UNITS) }),
         ...choice,
       }
     })

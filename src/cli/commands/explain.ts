@@ -1,3 +1,4 @@
+import { MAX_UNITS } from "../../policy/policy-range.js"
 import { capacityOf } from "../capacity.js"
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
@@ -22,7 +23,7 @@ export const explain: Command = {
   async run(call) {
     const { limits } = await call.target()
     const { style } = call
-    const cost = wholeOption(call, "cost", 0, 2 ** 31)
+    const cost = wholeOption(call, "cost", 0, MAX_UNITS)
     const found = await limits.explain(call.positionals[0]!, {
       ...limitChoice(call),
       ...(cost !== undefined && { cost }),

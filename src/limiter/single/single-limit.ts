@@ -1,10 +1,10 @@
 import { Core } from "../../engine/core.js"
-import { UNITS_MAX } from "../../engine/core-exports.js"
 import { Limit } from "../../engine/limit.js"
 import type { LimitDecision } from "../../engine/limit-decision.js"
 import { CLOCK, checkKind, checkNames, checkWhole } from "../../policy/check-fields.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Policy, PolicyInput, Rule } from "../../policy/policy.js"
+import { MAX_UNITS } from "../../policy/policy-range.js"
 import { type Clock, systemClock } from "../../types/clock.js"
 import { CostError } from "../../types/errors.js"
 import type { KeyStats } from "../../types/limiter.js"
@@ -74,7 +74,7 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
 
   /** No message may tell of the key that nobody chose. */
   #requireCost(cost: number): number {
-    checkWhole("check", "cost", cost, 0, UNITS_MAX)
+    checkWhole("check", "cost", cost, 0, MAX_UNITS)
     const { capacity } = this.rule
     if (cost <= capacity) return cost
     const error = new CostError(KEY, cost, capacity)
