@@ -1,5 +1,6 @@
-import type { Compaction } from "../api/storage.js"
+import type { ServerTotals } from "../client/index.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
+import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
 import type { Style } from "./style.js"
 import type { Terminal } from "./terminal.js"
 
@@ -63,13 +64,6 @@ export interface LogLine {
   readonly id?: string
 }
 
-export interface CheckedLog {
-  readonly ok: boolean
-  readonly segments: number
-  readonly records: number
-  readonly problems: readonly string[]
-}
-
 /** What commands work on: a data folder or a server. */
 export interface Target {
   /** `"data folder x"` or `"server y"`. */
@@ -77,21 +71,13 @@ export interface Target {
   readonly limits: NamedLimits
   flush(): Promise<void>
   compact(): Promise<Compaction>
-  verify(): Promise<CheckedLog>
-  doctor(): Promise<{ ok: boolean; findings: readonly { name: string; ok: boolean; detail: string }[] }>
+  verify(): Promise<LogCheck>
+  doctor(): Promise<Diagnosis>
   /** Every record that the log still has, in order; `null` where only the events to come can be told. */
   readonly records: (() => AsyncIterable<LogLine>) | null
   /** What happens from now on, the last `past` events first; `null` where nothing will. */
   readonly follow: ((past: number, signal: AbortSignal) => AsyncIterable<LogLine>) | null
   /** Sums over all limits; `null` where nobody adds them up. */
-  totals(): Promise<TargetTotals | null>
+  totals(): Promise<ServerTotals | null>
   close(): Promise<void>
-}
-
-export interface TargetTotals {
-  readonly atMs: number
-  readonly allowed: number
-  readonly denied: number
-  readonly mostDenied: readonly { readonly key: string; readonly count: number }[]
-  readonly mostAllowed: readonly { readonly key: string; readonly count: number }[]
 }

@@ -69,22 +69,16 @@ function serverTarget(url: string, token: string | undefined): Target {
     name: `server ${url}`,
     limits: client,
     flush: () => client.flush(),
-    async compact() {
-      const { records, bytes_before, bytes_after, detail } = await client.compact()
-      return { records, bytesBefore: bytes_before, bytesAfter: bytes_after, ...(detail !== undefined && { detail }) }
-    },
+    compact: () => client.compact(),
     verify: () => client.verify(),
     doctor: () => client.doctor(),
     records: null,
     async *follow(past, signal) {
-      for await (const { at, allowed, limit, key, cost } of client.events({ replay: past, signal })) {
-        yield { atMs: Date.parse(at), event: allowed ? "admit" : "deny", limit, key, units: cost, count: 1 }
+      for await (const { atMs, allowed, limit, key, cost } of client.events({ replay: past, signal })) {
+        yield { atMs, event: allowed ? "admit" : "deny", limit, key, units: cost, count: 1 }
       }
     },
-    async totals() {
-      const { at, allowed, denied, most_denied, most_allowed } = await client.totals()
-      return { atMs: Date.parse(at), allowed, denied, mostDenied: most_denied, mostAllowed: most_allowed }
-    },
+    totals: () => client.totals(),
     close: async () => {},
   }
 }

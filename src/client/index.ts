@@ -4,8 +4,11 @@
  *
  * @module sluice/client
  */
+export type { DecisionEvent } from "../types/decision-event.js"
+export type { Compaction, Diagnosis, Finding, LogCheck } from "../types/storage-report.js"
 export { ApiError } from "./api-error.js"
 export type { Pacing } from "./pace.js"
 export { type PacedFetch, type PacedFetchOptions, pacedFetch } from "./paced-fetch.js"
-export type { ClientEvent, EventOptions } from "./read-events.js"
-export { type CallOptions, type ServerTotals, SluiceClient, type SluiceClientOptions } from "./sluice-client.js"
+export type { EventOptions } from "./read-events.js"
+export type { KeyCount, ServerHealth, ServerTotals } from "./server-answers.js"
+export { type CallOptions, SluiceClient, type SluiceClientOptions } from "./sluice-client.js"

@@ -1,17 +1,10 @@
 import { hold } from "../limiter/hold.js"
 import { checkFields, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
+import type { DecisionEvent } from "../types/decision-event.js"
 
-/** A decision, as the server tells it. */
-export interface ClientEvent {
-  readonly id: number
+interface EventJson extends Omit<DecisionEvent, "atMs" | "retryAfterMs"> {
   readonly at: string
-  readonly key: string
-  readonly limit: string
-  readonly allowed: boolean
-  readonly cost: number
-  readonly remaining: number
   readonly retry_after_ms: number
-  readonly reason: string
 }
 
 export interface EventOptions {
@@ -39,7 +32,7 @@ const RETRY_MS = 1_000
  *
  * @throws {RangeError} where an option cannot be; what `open` throws at the first time; later ones are tried again
  */
-export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<ClientEvent> {
+export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<DecisionEvent> {
   checkFields("read events", options, OPTION_KINDS)
   const { outcome, limit, replay, signal } = options
   const query = new URLSearchParams()
@@ -53,7 +46,7 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
       const response = await open(`/v1/events?${query}`, headers, signal)
       for await (const { id, data } of messages(response.body!)) {
         lastId = id
-        if (data !== undefined) yield JSON.parse(data) as ClientEvent
+        if (data !== undefined) yield readEvent(JSON.parse(data))
       }
     } catch (error) {
       if (signal?.aborted) return
@@ -61,6 +54,10 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
     }
     await hold(RETRY_MS, signal)
   }
+}
+
+function readEvent({ at, retry_after_ms, ...event }: EventJson): DecisionEvent {
+  return { ...event, atMs: Date.parse(at), retryAfterMs: retry_after_ms }
 }
 
 /** The blocks that have an id. One without data only tells where the stream is. */

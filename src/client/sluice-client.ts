@@ -27,9 +27,11 @@ import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
+import type { DecisionEvent } from "../types/decision-event.js"
 import { LimitNotFound, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
 import {
   type AllDecisionJson,
   type DecisionJson,
@@ -47,7 +49,17 @@ import {
   type TopJson,
   writeReceipt,
 } from "./read-answers.js"
-import { type ClientEvent, type EventOptions, readEvents } from "./read-events.js"
+import { type EventOptions, readEvents } from "./read-events.js"
+import {
+  type CompactionJson,
+  type HealthJson,
+  readCompaction,
+  readHealth,
+  readTotals,
+  type ServerHealth,
+  type ServerTotals,
+  type TotalsJson,
+} from "./server-answers.js"
 import { type Sending, Transport, type TransportOptions } from "./transport.js"
 
 export type SluiceClientOptions = TransportOptions
@@ -56,17 +68,6 @@ export type SluiceClientOptions = TransportOptions
 export interface CallOptions {
   /** Gives the call up. What was sent may have been charged. */
   readonly signal?: AbortSignal
-}
-
-/** What a server adds up over all its limits since it started. */
-export interface ServerTotals {
-  readonly at: string
-  readonly allowed: number
-  readonly denied: number
-  readonly allowed_cost: number
-  readonly denied_cost: number
-  readonly most_denied: readonly { readonly key: string; readonly count: number; readonly error: number }[]
-  readonly most_allowed: readonly { readonly key: string; readonly count: number; readonly error: number }[]
 }
 
 const CALL_NAMES = ["signal"]
@@ -249,36 +250,31 @@ export class SluiceClient implements NamedLimits {
   }
 
   /** Writes a snapshot and drops the log that it stands for. Where no log holds all keys, `detail` says so. */
-  async compact(): Promise<{
-    records: number
-    bytes_before: number | null
-    bytes_after: number | null
-    detail?: string
-  }> {
-    return this.#post("/v1/log/compact", undefined, { repeatable: true })
+  async compact(): Promise<Compaction> {
+    return readCompaction(await this.#post<CompactionJson>("/v1/log/compact", undefined, { repeatable: true }))
   }
 
   /** Reads every record of the log and compares what it adds up to with the live state. */
-  async verify(): Promise<{ ok: boolean; segments: number; records: number; problems: readonly string[] }> {
+  async verify(): Promise<LogCheck> {
     return this.#post("/v1/log/verify", undefined, { repeatable: true })
   }
 
   /** Whether the store and the runtime are well. */
-  async doctor(): Promise<{ ok: boolean; findings: readonly { name: string; ok: boolean; detail: string }[] }> {
+  async doctor(): Promise<Diagnosis> {
     return this.#get("/v1/doctor")
   }
 
-  async health(): Promise<{ ok: boolean; version: string; storage: string; started_at: string; now: string }> {
-    return this.#get("/v1/health")
+  async health(): Promise<ServerHealth> {
+    return readHealth(await this.#get<HealthJson>("/v1/health"))
   }
 
   /** Sums over all limits since the server started, and estimates of the keys seen most. */
   async totals(): Promise<ServerTotals> {
-    return this.#get("/v1/totals")
+    return readTotals(await this.#get<TotalsJson>("/v1/totals"))
   }
 
   /** Decisions as they are made, until the signal is aborted; a broken connection is resumed where it was. */
-  events(options: EventOptions = {}): AsyncGenerator<ClientEvent> {
+  events(options: EventOptions = {}): AsyncGenerator<DecisionEvent> {
     return readEvents((path, headers, signal) => this.#transport.open(path, headers, signal), options)
   }
 

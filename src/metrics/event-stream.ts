@@ -1,21 +1,6 @@
 import type { Decision } from "../types/decision.js"
+import type { DecisionEvent } from "../types/decision-event.js"
 import { reportUncaught } from "../types/report-uncaught.js"
-
-/** A decision as the event stream tells it. */
-export interface DecisionEvent {
-  /** Ascending by 1 within a stream. */
-  readonly id: number
-  /** Milliseconds since the Unix epoch. */
-  readonly atMs: number
-  readonly key: string
-  /** The limit that decided, by its name: that of a key's own limit is the key. */
-  readonly limit: string
-  readonly allowed: boolean
-  readonly cost: number
-  readonly remaining: number
-  readonly retryAfterMs: number
-  readonly reason: Decision["reason"]
-}
 
 export interface EventStreamOptions {
   /** The share of decisions that is kept, 0 … 1; default 1. Denials and admissions are sampled alike. */

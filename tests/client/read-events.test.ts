@@ -6,6 +6,17 @@ function streamOf(text: string): Response {
   return new Response(text, { headers: { "Content-Type": "text/event-stream" } })
 }
 
+test("events() tells decisions in the library's names, times in ms", async () => {
+  const told = { id: 7, key: "a", limit: "api", allowed: false, cost: 2, remaining: 1, reason: "limit" }
+  const data = JSON.stringify({ ...told, at: "2026-11-21T12:00:00.007Z", retry_after_ms: 30 })
+  const fetch = async () => streamOf(`id: x-7\nevent: decision\ndata: ${data}\n\n`)
+  for await (const event of new SluiceClient("http://limits.test", { fetch }).events()) {
+    expect(event).toEqual({ ...told, atMs: Date.parse("2026-11-21T12:00:00.007Z"), retryAfterMs: 30 })
+    break
+  }
+  expect.assertions(1)
+})
+
 test("events() that waits to connect again ends as soon as its signal is aborted", async () => {
   vi.useFakeTimers()
   try {

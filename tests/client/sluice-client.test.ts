@@ -289,6 +289,25 @@ describe("SluiceClient", () => {
     expect(make).not.toThrow("secret")
   })
 
+  test("reads what a server tells of itself, its counts and its log in the library's names, times in ms", async () => {
+    const at = "2026-11-21T12:00:00.007Z"
+    const atMs = Date.parse(at)
+    const seen = [{ key: "a", count: 3, error: 1 }]
+    const { client } = clientOf([
+      ok({ ok: true, service: "sluice", version: "1.2.3", storage: "memory", started_at: at, now: at }),
+      ok({ at, allowed: 1, denied: 2, allowed_cost: 3, denied_cost: 4, most_denied: seen, most_allowed: [] }),
+      ok({ ok: true, records: 5, bytes_before: 600, bytes_after: 70 }),
+      ok({ ok: true, records: 0, bytes_before: null, bytes_after: null, detail: "There is no log." }),
+    ])
+    const health = { ok: true, version: "1.2.3", storage: "memory", startedAtMs: atMs, nowMs: atMs }
+    expect(await client.health()).toEqual(health)
+    const sums = { allowed: 1, denied: 2, allowedCost: 3, deniedCost: 4 }
+    expect(await client.totals()).toEqual({ atMs, ...sums, mostDenied: seen, mostAllowed: [] })
+    expect(await client.compact()).toEqual({ records: 5, bytesBefore: 600, bytesAfter: 70 })
+    const nothing = { records: 0, bytesBefore: null, bytesAfter: null, detail: "There is no log." }
+    expect(await client.compact()).toEqual(nothing)
+  })
+
   test("lists limits on to the page that the server says comes next, though one is short or empty", async () => {
     const page = (names: readonly string[], after?: string) => {
       const link = `</v1/limits?count=1000&after=${encodeURIComponent(after ?? "")}>; rel="next"`

@@ -1,4 +1,5 @@
-import type { DecisionEvent, EventStream } from "../../metrics/event-stream.js"
+import type { EventStream } from "../../metrics/event-stream.js"
+import type { DecisionEvent } from "../../types/decision-event.js"
 import { eventJson } from "../answers.js"
 import type { ApiAnswer } from "../api-request.js"
 import { limitName } from "../fields.js"

@@ -1,5 +1,6 @@
 import type { LimitGauge } from "../../metrics/metrics.js"
 import { PrometheusText } from "../../metrics/prometheus-text.js"
+import type { Compaction, Finding } from "../../types/storage-report.js"
 import { jsonAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
 import { finding } from "../fields.js"
@@ -7,7 +8,6 @@ import { isoTime } from "../iso-time.js"
 import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, component, flag, nullable, object, optional, text, whole } from "../schema.js"
-import type { Compaction, Finding } from "../storage.js"
 import { done } from "./done.js"
 
 const count = whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })

@@ -1,5 +1,6 @@
+import type { ServerTotals } from "../../client/index.js"
 import { hold } from "../../limiter/hold.js"
-import type { Command, CommandCall, Target, TargetTotals } from "../command.js"
+import type { Command, CommandCall, Target } from "../command.js"
 import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
 import { jsonText } from "../output.js"
@@ -22,7 +23,7 @@ function sparkline(values: readonly number[]): string {
   return values.map((value) => BARS[Math.ceil((value / most) * (BARS.length - 1))]).join("")
 }
 
-function frame(call: CommandCall, name: string, totals: TargetTotals, history: readonly Rates[]): string {
+function frame(call: CommandCall, name: string, totals: ServerTotals, history: readonly Rates[]): string {
   const { style, terminal } = call
   const width = Math.max(20, Math.min(terminal.columns - 24, 60))
   const shown = history.slice(-width)
@@ -30,7 +31,7 @@ function frame(call: CommandCall, name: string, totals: TargetTotals, history: r
   const line = (title: string, of: keyof Rates, paint: (text: string) => string) => {
     return `${title}  ${formatNumber(Math.round(last[of])).padStart(9)}/s  ${paint(sparkline(shown.map((rates) => rates[of])))}\n`
   }
-  const keys = (title: string, entries: TargetTotals["mostDenied"]) => {
+  const keys = (title: string, entries: ServerTotals["mostDenied"]) => {
     const rows = entries.slice(0, Math.max(3, Math.floor((terminal.rows - 9) / 2)))
     const body = rows.map(
       ({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(key, terminal.columns - 16)}\n`,
@@ -47,7 +48,7 @@ function frame(call: CommandCall, name: string, totals: TargetTotals, history: r
   ].join("")
 }
 
-async function look(target: Target): Promise<TargetTotals> {
+async function look(target: Target): Promise<ServerTotals> {
   const totals = await target.totals()
   if (totals !== null) return totals
   throw new UsageError(`Cannot monitor the ${target.name}: allowed is a server, --server URL.`)

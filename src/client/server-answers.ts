@@ -1,0 +1,76 @@
+import type { Compaction } from "../types/storage-report.js"
+
+/** What a server tells of itself. */
+export interface ServerHealth {
+  readonly ok: boolean
+  readonly version: string
+  /** Where its limits are kept, for people. */
+  readonly storage: string
+  readonly startedAtMs: number
+  /** The server's time. */
+  readonly nowMs: number
+}
+
+/** How often a key was seen: an estimate, too high by at most `error`. */
+export interface KeyCount {
+  readonly key: string
+  readonly count: number
+  readonly error: number
+}
+
+/** What a server adds up over all its limits since it started. */
+export interface ServerTotals {
+  /** The server's time. */
+  readonly atMs: number
+  readonly allowed: number
+  readonly denied: number
+  readonly allowedCost: number
+  readonly deniedCost: number
+  readonly mostDenied: readonly KeyCount[]
+  readonly mostAllowed: readonly KeyCount[]
+}
+
+export interface HealthJson {
+  readonly ok: boolean
+  readonly version: string
+  readonly storage: string
+  readonly started_at: string
+  readonly now: string
+}
+
+export interface TotalsJson {
+  readonly at: string
+  readonly allowed: number
+  readonly denied: number
+  readonly allowed_cost: number
+  readonly denied_cost: number
+  readonly most_denied: readonly KeyCount[]
+  readonly most_allowed: readonly KeyCount[]
+}
+
+export interface CompactionJson {
+  readonly records: number
+  readonly bytes_before: number | null
+  readonly bytes_after: number | null
+  readonly detail?: string
+}
+
+export function readHealth({ ok, version, storage, started_at, now }: HealthJson): ServerHealth {
+  return { ok, version, storage, startedAtMs: Date.parse(started_at), nowMs: Date.parse(now) }
+}
+
+export function readTotals(json: TotalsJson): ServerTotals {
+  return {
+    atMs: Date.parse(json.at),
+    allowed: json.allowed,
+    denied: json.denied,
+    allowedCost: json.allowed_cost,
+    deniedCost: json.denied_cost,
+    mostDenied: json.most_denied,
+    mostAllowed: json.most_allowed,
+  }
+}
+
+export function readCompaction({ records, bytes_before, bytes_after, detail }: CompactionJson): Compaction {
+  return { records, bytesBefore: bytes_before, bytesAfter: bytes_after, ...(detail !== undefined && { detail }) }
+}
