@@ -5,7 +5,7 @@ import type { UnreadableRequest } from "./unreadable-request.node.js"
 /** How long a client may go on sending what nobody reads any more, once it was told that the connection is closed. */
 const LINGER_MS = 1_000
 
-/** Above how many bytes of answers that are not sent the next one waits: an answer as long as it likes, and then none. */
+/** While more bytes of answers than this wait to be sent, no further answer is made. A single one may be longer. */
 const MOST_UNSENT_BYTES = 65_536
 /** About what the first line and the header fields of an answer are. */
 const ANSWER_HEAD_BYTES = 256
@@ -15,13 +15,12 @@ const MOST_WAITING = 256
 export type Asked = NodeRequest | UnreadableRequest
 
 /**
- * A connection: what was asked on it, answered one after the other (RFC 9112, section 9.3.2), since what is asked may
- * change what is asked next, and none while those before are not sent, so that who does not read them is made no more;
- * and its end.
+ * A connection. It answers one request after the other (RFC 9112, section 9.3.2), since each may change what the next is
+ * answered. For a client that does not read its answers it makes no more of them until those are sent.
  *
- * It ends in stages (section 9.6): what was answered is sent, and that nothing follows; what the client still sends is
- * read and dropped until it closes its side too, or the time is up. Closed at once with something unread, the kernel
- * would reset the connection, and the client could lose an answer that it had not read yet.
+ * It ends in stages (section 9.6). The answers are sent, the last of which says that nothing follows; then what the
+ * client still sends is read and dropped, until the client closes its side too or the time is up. Were it closed at once
+ * with something unread, the kernel would reset it, and the client could lose an answer that it had not read yet.
  */
 export class Connection {
   readonly #socket: Socket

@@ -10,8 +10,8 @@ import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
 import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
 import { type Gate, refuseOtherOrigins, requireLoopback, requireToken, requireTokenText } from "./authorize.js"
+import { cachedFor } from "./cached-for.js"
 import { readRequest } from "./fetch-request.js"
-import { kept } from "./kept.js"
 import { limitGauges } from "./limit-gauges.js"
 import { openApi } from "./open-api.js"
 import { problemAnswer } from "./problem-answer.js"
@@ -89,8 +89,8 @@ export function createApi(options: ApiOptions): Api {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
     ...{ onDecision: onDecision && guarded(onDecision), onFailure: guarded(onFailure) },
     ...{ givenNames, eventSource, recent: new RecentIds() },
-    collect: kept(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
-    limitGauges: kept(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
+    collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
+    limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
   }
   const pass = token === null ? requireLoopback : tokenGate(token)
   const router = new Router(ROUTES)

@@ -1,10 +1,10 @@
 import { plainText } from "./plain-text.js"
-import { Seldom } from "./seldom.node.js"
+import { ThrottledNotice } from "./throttled-notice.node.js"
 
 /** Tells of commits that failed, in a line at most every 10 s. */
 export class FailureLines {
   readonly #write: (line: string) => void
-  readonly #telling = new Seldom(() => this.#tell())
+  readonly #telling = new ThrottledNotice(() => this.#tell())
   #last = ""
   #failures = 0
   #lost = 0

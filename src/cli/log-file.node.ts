@@ -3,7 +3,7 @@ import process from "node:process"
 import { show } from "../types/errors.js"
 import { formatCount } from "./format.js"
 import { plainText } from "./plain-text.js"
-import { Seldom } from "./seldom.node.js"
+import { ThrottledNotice } from "./throttled-notice.node.js"
 
 const EVERY_MS = 200
 const MOST_WAITING = 64 * 1024
@@ -18,7 +18,7 @@ export class LogFile {
   readonly #path: string
   #file: number
   readonly #tell: (line: string) => void
-  readonly #telling = new Seldom(() => this.#tellLost())
+  readonly #telling = new ThrottledNotice(() => this.#tellLost())
   #waiting = ""
   /** Whether the file ends within a line, the rest of which is lost. */
   #isTorn = false

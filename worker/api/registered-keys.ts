@@ -1,4 +1,4 @@
-import { kept } from "../../src/api/kept.js"
+import { cachedFor } from "../../src/api/cached-for.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
 import type { HistoryEntry, Page, TopEntry } from "../../src/limiter/named-limits.js"
 import { systemClock } from "../../src/types/clock.js"
@@ -45,7 +45,7 @@ export class RegisteredKeys {
     let ask = this.#tops.get(question)
     if (ask === undefined) {
       if (this.#tops.size >= MOST_TOPS) this.#tops.delete(this.#tops.keys().next().value!)
-      ask = kept(() => this.#askTop(by, count, scope), KEEP_TOP_MS, systemClock)
+      ask = cachedFor(() => this.#askTop(by, count, scope), KEEP_TOP_MS, systemClock)
       this.#tops.set(question, ask)
     }
     return ask()

@@ -1,6 +1,6 @@
 import { version } from "#version"
+import { cachedFor } from "../../src/api/cached-for.js"
 import { createApi } from "../../src/api/create-api.js"
-import { kept } from "../../src/api/kept.js"
 import { pageProblem } from "../../src/api/page-problem.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
@@ -117,7 +117,7 @@ function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
     flush: () => reporter.flush(),
     compact: () => NOTHING_TO_COMPACT,
     verify: () => limits.verify(),
-    doctor: kept(() => diagnose(limits), KEEP_COUNTS_MS, systemClock),
+    doctor: cachedFor(() => diagnose(limits), KEEP_COUNTS_MS, systemClock),
     gauges: () => ({}),
   }
 }

@@ -38,18 +38,18 @@ export const events = defineRoute({
   summary: "Decisions as server-sent events, as they are made. `Last-Event-ID` resumes after a break.",
   query,
   answer: { contentType: "text/event-stream", schema: text(), description: "Events named `decision`, JSON in `data`." },
-  async handle({ events: kept, clock, eventSource }, { query: asked, request }) {
+  async handle({ events: eventStream, clock, eventSource }, { query: asked, request }) {
     if (eventSource !== null) {
       const { status, headers, body } = await eventSource(request)
       return { status, headers: Object.fromEntries(headers), body }
     }
-    return eventsAnswer(kept, asked, request.header("last-event-id"), clock.now(), request.signal)
+    return eventsAnswer(eventStream, asked, request.header("last-event-id"), clock.now(), request.signal)
   },
 })
 
 /** The stream to one reader. */
 export function eventsAnswer(
-  kept: EventStream,
+  eventStream: EventStream,
   { replay = 0, ...filter }: EventQuery,
   lastEventId: string | null,
   nowMs: number,
@@ -58,16 +58,26 @@ export function eventsAnswer(
   return {
     status: 200,
     headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" },
-    body: stream(kept, pastEvents(kept, nowMs, lastEventId, replay).filter(passing(filter)), passing(filter), signal),
+    body: stream(
+      eventStream,
+      pastEvents(eventStream, nowMs, lastEventId, replay).filter(passing(filter)),
+      passing(filter),
+      signal,
+    ),
   }
 }
 
 /** What a reader begins with: what it missed, or as many of the last as it asks for. */
-function pastEvents(kept: EventStream, nowMs: number, lastEventId: string | null, replay: number): DecisionEvent[] {
-  if (lastEventId === null || lastEventId === "") return replay === 0 ? [] : kept.since(0, nowMs, replay)
+function pastEvents(
+  eventStream: EventStream,
+  nowMs: number,
+  lastEventId: string | null,
+  replay: number,
+): DecisionEvent[] {
+  if (lastEventId === null || lastEventId === "") return replay === 0 ? [] : eventStream.since(0, nowMs, replay)
   const [, epoch, id] = /^([a-z0-9]+)-(\d{1,15})$/.exec(lastEventId) ?? []
   // An id of an earlier run, or of none: all that is kept came after it.
-  return kept.since(epoch === kept.epoch ? Number(id) : 0, nowMs)
+  return eventStream.since(epoch === eventStream.epoch ? Number(id) : 0, nowMs)
 }
 
 function passing({ limit, outcome }: Filter): (event: DecisionEvent) => boolean {
@@ -78,7 +88,7 @@ function passing({ limit, outcome }: Filter): (event: DecisionEvent) => boolean 
 
 /** @param past of those that are wanted, for a reader who was told none could not ask for the next */
 function stream(
-  kept: EventStream,
+  eventStream: EventStream,
   past: readonly DecisionEvent[],
   isWanted: (event: DecisionEvent) => boolean,
   signal: AbortSignal | undefined,
@@ -92,7 +102,7 @@ function stream(
           if (ended || !isWanted(event)) return
           if ((controller.desiredSize ?? 0) < -MOST_QUEUED) return end()
           const data = JSON.stringify(eventJson(event))
-          controller.enqueue(encoder.encode(`id: ${kept.epoch}-${event.id}\nevent: decision\ndata: ${data}\n\n`))
+          controller.enqueue(encoder.encode(`id: ${eventStream.epoch}-${event.id}\nevent: decision\ndata: ${data}\n\n`))
         }
         const end = () => {
           if (ended) return
@@ -102,12 +112,12 @@ function stream(
         }
         // Said at once, so that a reader knows that it listens before there is anything to hear, and resumes here where it
         // heard nothing.
-        const before = past.length > 0 ? past[0]!.id - 1 : kept.lastId
-        controller.enqueue(encoder.encode(`retry: 1000\nid: ${kept.epoch}-${before}\n: listening\n\n`))
+        const before = past.length > 0 ? past[0]!.id - 1 : eventStream.lastId
+        controller.enqueue(encoder.encode(`retry: 1000\nid: ${eventStream.epoch}-${before}\n: listening\n\n`))
         const heartbeat = setInterval(() => {
           if ((controller.desiredSize ?? 0) >= -MOST_QUEUED) controller.enqueue(encoder.encode(": alive\n\n"))
         }, HEARTBEAT_MS)
-        const unlisten = kept.listen(send)
+        const unlisten = eventStream.listen(send)
         stop = () => {
           clearInterval(heartbeat)
           unlisten()

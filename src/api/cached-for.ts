@@ -4,12 +4,12 @@ import type { Clock } from "../types/clock.js"
 const PATIENCE_MS = 2_000
 
 /**
- * Makes a value at most once in a while: who asks again is given what was made last, and who asks meanwhile waits for
- * it. What failed is not kept.
+ * Makes a value, and gives it to all who ask within a time. Who asks while it is made waits for it. What failed is not
+ * kept.
  *
  * @param keepMs how old a value may be; 0: it is made each time
  */
-export function kept<T>(make: () => Promise<T>, keepMs: number, clock: Clock): () => Promise<T> {
+export function cachedFor<T>(make: () => Promise<T>, keepMs: number, clock: Clock): () => Promise<T> {
   let last: { readonly value: T; readonly madeAtMs: number } | null = null
   let making: Promise<unknown> | null = null
 
@@ -26,7 +26,7 @@ export function kept<T>(make: () => Promise<T>, keepMs: number, clock: Clock): (
     }
   }
 
-  return async function keptOrMade() {
+  return async function cachedOrMade() {
     if (keepMs === 0) return make()
     for (;;) {
       const ageMs = last === null ? Number.POSITIVE_INFINITY : clock.now() - last.madeAtMs

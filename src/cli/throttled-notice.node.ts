@@ -1,8 +1,11 @@
-/** A disk that is full fails at every turn, and is not to be filled with lines about that. */
+/** A full disk fails every write, and a line about each would fill the log. */
 const EVERY_MS = 10_000
 
-/** Tells of what may happen often: of the first at once, of those that follow together every 10 s, of the rest in the end. */
-export class Seldom {
+/**
+ * Tells of what may happen again and again, at most every 10 s: of the first time at once, then of all that happened
+ * since, and at the end of the rest.
+ */
+export class ThrottledNotice {
   readonly #tell: () => void
   #pause: NodeJS.Timeout | null = null
   #isUntold = false

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest"
-import { kept } from "../../src/api/kept.js"
+import { cachedFor } from "../../src/api/cached-for.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { serveApi } from "./serve-api.js"
@@ -12,7 +12,7 @@ afterEach(() => {
 function counted(keepMs: number) {
   const clock = new ManualClock(1_000)
   const makings: PromiseWithResolvers<number>[] = []
-  const get = kept(
+  const get = cachedFor(
     () => {
       makings.push(Promise.withResolvers())
       return makings.at(-1)!.promise
@@ -23,7 +23,7 @@ function counted(keepMs: number) {
   return { clock, makings, get }
 }
 
-describe("kept()", () => {
+describe("cachedFor()", () => {
   test("gives what was made until it is too old, as counted from before it was made", async () => {
     const { clock, makings, get } = counted(5_000)
     const first = get()
