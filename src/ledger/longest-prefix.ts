@@ -1,9 +1,10 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt, StoreVersion } from "../types/errors.js"
-import { FORMAT, sameBytes } from "./envelope.js"
+import { sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
 import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
+import { dependsOnLayout } from "./recovery.js"
 import { Replay } from "./replay.js"
 import { readSegment, type Segment, SegmentWriter, segmentRow } from "./segment.js"
 import { type FoundSnapshots, type ReadSnapshot, readSnapshots, rowsBySnapshot, snapshotRows } from "./snapshot.js"
@@ -41,8 +42,8 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
   const parts = log.filter(({ id }) => id < 0)
   const segments = log.filter(({ id }) => id > 0)
   const found = await snapshotsOf(port, parts, segments, meta.hash, giveUp)
-  const isOld = (found.snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FORMAT
-  const state = new LedgerState(core, meta.content.seed, meta.content.id, { dropsOnGrowth: isOld })
+  const dropsOnGrowth = dependsOnLayout(found.snapshot, segments)
+  const state = new LedgerState(core, meta.content.seed, meta.content.id, { dropsOnGrowth })
   const replay = new Replay(state)
   try {
     const snapshot = await loaded(state, found.snapshot, giveUp)

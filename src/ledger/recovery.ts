@@ -6,7 +6,7 @@ import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { Replay } from "./replay.js"
 import { readSegment, type Segment, segmentRow } from "./segment.js"
-import { readSnapshots } from "./snapshot.js"
+import { type ReadSnapshot, readSnapshots } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
 /** What a log holds when every row of it is what was written. */
@@ -67,7 +67,7 @@ export async function recover(
     throw new StoreCorrupt(missingPart, "it is missing")
   }
   const { sequence: coveredSequence, oldestSequence, chainHash } = snapshot ?? noSnapshot(metaHash)
-  const isOld = (snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FIRST_LAYOUT_FREE_FORMAT
+  const isOld = dependsOnLayout(snapshot, segments)
   const state = new LedgerState(core, content.seed, content.id, { ...stateOptions, dropsOnGrowth: isOld })
   const replay = new Replay(state)
   try {
@@ -95,8 +95,15 @@ export async function recover(
   }
 }
 
-/** From this format on, what is forgotten when does not depend on how cells lie in their table. */
 const FIRST_LAYOUT_FREE_FORMAT = 3
+
+/**
+ * Whether what a log forgets, and when, depends on how cells lie in their tables, as in formats 1 and 2: a table that grew
+ * dropped its idle cells, and replaying must drop the same.
+ */
+export function dependsOnLayout(snapshot: ReadSnapshot | null, segments: readonly LogRow[]): boolean {
+  return (snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FIRST_LAYOUT_FREE_FORMAT
+}
 
 function noSnapshot(metaHash: Uint8Array) {
   return { sequence: 0, oldestSequence: 1, chainHash: metaHash }

@@ -184,4 +184,19 @@ describe("a store of format 3", () => {
     expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     await ledger.close()
   })
+
+  test("is whole for a repair where the clock went back after its tables had grown", async () => {
+    const port = portOf(FORMAT_3_ROWS)
+    const ledger = await Ledger.open(port, { core, compactBytes: 10_000_000 })
+    const limit = ledger.limit("api")!
+    const startMs = 1_700_000_000_100
+    const full = Array.from({ length: 40 }, (_, index) => `full ${index}`)
+    for (const key of full) ledger.charge(limit, key, 3, startMs)
+    // The full keys are idle by then, and the table grows.
+    for (let index = 0; index < 1_900; index++) ledger.charge(limit, `new ${index}`, 1, startMs + 3_600_000)
+    for (const key of full) expect(ledger.check(limit, key, 1, startMs).decision.allowed).toBe(false)
+    await ledger.close()
+    const rows = readRows(port)
+    expect(await longestPrefix(port, core, rows)).toMatchObject({ gaveUp: [], rows })
+  })
 })
