@@ -85,8 +85,9 @@ function allocateLine(): usize {
   return line
 }
 
-/** Takes back a block that `allocate(size)` gave. */
+/** Takes back a block that `allocate(size)` gave; nothing where that was 0. */
 export function free(block: usize, size: usize): void {
+  if (block == 0) return
   if (size <= LINE) {
     bytesInUse -= LINE
     store<u32>(block, <u32>lineList)

@@ -492,9 +492,9 @@ export function memoryTake(bytes: usize): usize {
   return allocate(bytes)
 }
 
-/** Takes back a block that `memoryTake(bytes)` gave. */
+/** Takes back a block that `memoryTake(bytes)` gave; nothing where that was 0. */
 export function memoryGive(block: usize, bytes: usize): void {
-  if (block != 0) free(block, bytes)
+  free(block, bytes)
 }
 
 /** Bytes that all limits of this instance hold. */

@@ -92,8 +92,15 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   const cells = allocate(offsetof<Table>())
   const blocks = allocate(offsetof<Table>())
   const stats = allocate(offsetof<Table>())
-  if (changetype<usize>(limit) == 0 || rules == 0 || schedule == 0 || cells == 0 || blocks == 0 || stats == 0)
+  if (changetype<usize>(limit) == 0 || rules == 0 || schedule == 0 || cells == 0 || blocks == 0 || stats == 0) {
+    free(stats, offsetof<Table>())
+    free(blocks, offsetof<Table>())
+    free(cells, offsetof<Table>())
+    if (schedule) giveSchedule(schedule)
+    free(rules, <usize>ruleCount * RULE_BYTES)
+    free(changetype<usize>(limit), offsetof<Limit>())
     return null
+  }
   limit.rules = rules
   limit.ruleCount = ruleCount
   limit.schedule = schedule

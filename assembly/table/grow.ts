@@ -57,8 +57,12 @@ export function growSegment(table: Table, hash: u64): bool {
     const count = segment.count
     const highCount = countWithBit(table, segment, splitBit)
     const low = newSegment(table, depth + 1, chunksFor(count - highCount), CHUNK_GROUPS)
+    if (low === null) return false
     const high = newSegment(table, depth + 1, chunksFor(highCount), CHUNK_GROUPS)
-    if (low === null || high === null) return false
+    if (high === null) {
+      freeSegment(table, low)
+      return false
+    }
     moveCells(table, segment, low, high, splitBit)
     show(table, hash & ~splitBit, depth + 1, low)
     show(table, hash | splitBit, depth + 1, high)

@@ -1,6 +1,6 @@
 import { allocate } from "../heap"
 import { growSegment, isCrowded } from "./grow"
-import { newSegment, place } from "./segment"
+import { freeSegment, newSegment, place } from "./segment"
 import { CELL_HEAD, Table, segmentOf } from "./table"
 
 /** A new cell with a zeroed value for a hash that is not there; 0 when memory cannot grow. */
@@ -10,7 +10,10 @@ export function insertCell(table: Table, hash: u64): usize {
     const segment = newSegment(table, 0, 1, 1)
     if (segment === null) return 0
     const directory = allocate(4)
-    if (directory == 0) return 0
+    if (directory == 0) {
+      freeSegment(table, segment)
+      return 0
+    }
     store<u32>(directory, <u32>changetype<usize>(segment))
     table.directory = directory
   }

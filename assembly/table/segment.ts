@@ -27,14 +27,14 @@ export function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u
   for (let index: u32 = 0; index < chunks; index++) {
     const chunk = allocate(chunkBytes(table, chunkGroups))
     if (chunk == 0) {
-      free(changetype<usize>(segment), SEGMENT_BYTES)
+      freeSegment(table, segment)
       return null
     }
     store<u32>(changetype<usize>(segment) + ((<usize>index) << 2), <u32>chunk)
+    segment.groups += chunkGroups
     if (table.round == 0) continue
     for (let group: u32 = 0; group < chunkGroups; group++) setRound(groupIn(table, chunk, group), table.round)
   }
-  segment.groups = chunks * chunkGroups
   segment.depth = depth
   return segment
 }

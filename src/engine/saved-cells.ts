@@ -12,15 +12,14 @@ export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: num
   const { exports } = core
   const cells: Uint8Array[] = []
   let room = CELL_ROOM
-  let output = exports.memoryTake(room) >>> 0
+  let output = core.takeBlock(room)
   exports.saveStart()
   for (let cell = exports.saveNext(limit, kind, nowMs); cell !== 0; ) {
     const bytes = exports.saveCell(limit, kind, cell, output, room) >>> 0
     if (bytes > room) {
       exports.memoryGive(output, room)
       room = bytes
-      output = exports.memoryTake(room) >>> 0
-      if (output === 0) throw new RangeError(`Cannot save a cell of ${bytes} bytes: the core's memory is full.`)
+      output = core.takeBlock(room)
       continue
     }
     cells.push(core.bytes.slice(output, output + bytes))

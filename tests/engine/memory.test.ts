@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
+import { SAVED } from "../../src/engine/saved-cells.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { makeLimit } from "./make-limit.js"
 
@@ -14,6 +15,11 @@ function stream(core: Core, policy: PolicyInput, keys: number, perMs: number): {
     if (i === Math.floor(keys / 10)) atStart = core.exports.allocatedBytes()
   }
   return { atStart, atEnd: core.exports.allocatedBytes() }
+}
+
+/** Takes all memory that a core can still have. */
+function takeAll(core: Core): void {
+  for (let bytes = 2 ** 30; bytes >= 64; bytes /= 2) while (core.exports.memoryTake(bytes) !== 0);
 }
 
 describe("memory", () => {
@@ -96,13 +102,83 @@ describe("memory", () => {
   test("a limit whose first key found no memory takes it when there is some again", () => {
     const core = new Core()
     const limit = makeLimit("10/hour", {}, core)
-    const spare = Array.from({ length: 8 }, () => core.exports.memoryTake(128))
-    for (let bytes = 2 ** 30; bytes >= 128; bytes /= 2) while (core.exports.memoryTake(bytes) !== 0);
-    expect(limit.check("a", 1, START_MS)).toMatchObject({ allowed: false, reason: "limit" })
-    expect(limit.size).toBe(0)
-    for (const block of spare) core.exports.memoryGive(block, 128)
+    // Its table's first segment, the cells of it, and the directory.
+    const spare = [64, 128, 64].map((bytes) => ({ bytes, block: core.exports.memoryTake(bytes) }))
+    takeAll(core)
+    for (const { bytes, block } of spare) {
+      const before = core.exports.allocatedBytes()
+      expect(limit.check("a", 1, START_MS)).toMatchObject({ allowed: false, reason: "limit" })
+      expect(limit.size).toBe(0)
+      expect(core.exports.allocatedBytes()).toBe(before)
+      core.exports.memoryGive(block, bytes)
+    }
     expect(limit.check("a", 1, START_MS)).toMatchObject({ allowed: true, remaining: 9 })
     expect(limit.check("a", 10, START_MS).allowed).toBe(false)
+  })
+
+  test("a limit for which there is no memory gives back the parts of it that were made", () => {
+    const core = new Core()
+    // From the smallest on, so that each is what the next part of the limit lacks.
+    const spare = Array.from({ length: 64 }, (_, index) => {
+      const bytes = 64 * (index + 1)
+      return { bytes, blocks: [core.exports.memoryTake(bytes), core.exports.memoryTake(bytes)] }
+    })
+    takeAll(core)
+    let refused = 0
+    for (const { bytes, blocks } of spare) {
+      for (const block of blocks) core.exports.memoryGive(block, bytes)
+      const before = core.exports.allocatedBytes()
+      try {
+        makeLimit("10/hour", {}, core).free()
+      } catch {
+        refused += 1
+      }
+      expect(core.exports.allocatedBytes()).toBe(before)
+    }
+    expect(refused).toBeGreaterThan(1)
+    expect(refused).toBeLessThan(spare.length)
+  })
+
+  test("a key for which there is no memory leaves none behind that was taken for it", () => {
+    const core = new Core()
+    const limit = makeLimit("10/hour", {}, core)
+    const chunk = 4_096
+    const spare = Array.from({ length: 60 }, () => core.exports.memoryTake(chunk))
+    const small = [64, 128, 256, 512, 1_024, 2_048].map((bytes) => ({ bytes, block: core.exports.memoryTake(bytes) }))
+    takeAll(core)
+    let keys = 0
+    let denied = 0
+    const fill = () => {
+      for (let before = core.exports.allocatedBytes(); ; before = core.exports.allocatedBytes()) {
+        if (limit.check(`key ${keys}`, 1, START_MS).allowed) keys += 1
+        else {
+          denied += 1
+          expect(core.exports.allocatedBytes()).toBe(before)
+          return
+        }
+      }
+    }
+    fill()
+    for (const { bytes, block } of small) {
+      core.exports.memoryGive(block, bytes)
+      fill()
+    }
+    for (const block of spare) {
+      core.exports.memoryGive(block, chunk)
+      fill()
+    }
+    expect(denied).toBe(1 + small.length + spare.length)
+    // More than a segment holds, so that one was split.
+    expect(keys).toBeGreaterThan(1_088)
+    expect(limit.size).toBe(keys)
+  })
+
+  test("cells cannot be saved where there is no memory for them", () => {
+    const core = new Core()
+    const limit = makeLimit("10/hour", {}, core)
+    limit.check("a", 1, START_MS)
+    takeAll(core)
+    expect(() => limit.save(SAVED.cells, START_MS)).toThrow("Cannot take 4096 bytes: the core's memory is full.")
   })
 
   test("a ring shrinks when the charges in its window become few", () => {
