@@ -83,7 +83,7 @@ export class Durability {
     this.#port.after(this.#flushEveryMs, () => {
       this.#isFlushDue = false
       // Who closed the ledger meanwhile has committed it, or did not want to.
-      void this.#commit().catch(() => undefined)
+      void this.#commit()
     })
   }
 }

@@ -111,7 +111,11 @@ export class LedgerLog {
 
   /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
   commit(): Promise<void> {
-    return this.#failure === null ? this.#commits.commit() : Promise.reject(this.#failure)
+    if (this.#failure === null) return this.#commits.commit()
+    const failed = Promise.reject(this.#failure)
+    // A caller that does not wait must not turn the failure into an unhandled rejection.
+    failed.catch(() => undefined)
+    return failed
   }
 
   /** The last records that `wants` picks, the newest first. @throws {StoreCorrupt} {StoreUnavailable} */
