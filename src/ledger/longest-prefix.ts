@@ -1,12 +1,12 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt, StoreVersion } from "../types/errors.js"
-import { sameBytes } from "./envelope.js"
 import { LedgerState } from "./ledger-state.js"
 import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { dependsOnLayout } from "./recovery.js"
 import { Replay } from "./replay.js"
-import { readSegment, type Segment, SegmentWriter, segmentRow } from "./segment.js"
+import { type Segment, SegmentWriter, segmentRow } from "./segment.js"
+import { chainStart, readNext, requireCovered } from "./segment-chain.js"
 import { type FoundSnapshots, type ReadSnapshot, readSnapshots, rowsBySnapshot, snapshotRows } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
@@ -62,10 +62,10 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
       open.push({ id: writer.sequence, body: writer.seal(port, { isSealed: false }).body })
     }
     const kept = [...history, ...live]
-    const whole = parts.filter(({ id }) => snapshot !== undefined && found.ids.includes(id))
-    const told = snapshot === undefined ? [] : await snapshotParts(port, snapshot, history, whole, meta.hash)
+    const inForce = parts.filter(({ id }) => snapshot !== undefined && found.ids.includes(id))
+    const keptParts = snapshot === undefined ? [] : await snapshotParts(port, snapshot, history, inForce, meta.hash)
     return {
-      rows: [...told, metaRow!, ...kept.map(({ row }) => row), ...open],
+      rows: [...keptParts, metaRow!, ...kept.map(({ row }) => row), ...open],
       records: kept.reduce((sum, { segment }) => sum + segment.count, 0),
       gaveUp,
     }
@@ -141,15 +141,8 @@ async function historyOf(
       for (let id = Math.min(oldestSequence, covered[0]?.id ?? oldestSequence); id <= sequence; id++) {
         const row = covered.find((each) => each.id === id)
         if (row === undefined) throw new StoreCorrupt(segmentRow(id), "it is missing")
-        const segment = await readSegment(port, id, row.body)
-        const previousHash = previous?.hash ?? (id === 1 ? metaHash : segment.previousHash)
-        const follows = sameBytes(segment.previousHash, previousHash)
-        if (segment.sequence !== id || !segment.isSealed || !follows) {
-          throw new StoreCorrupt(segmentRow(id), "it does not follow the segment before")
-        }
-        if (id === sequence && !sameBytes(segment.hash, chainHash)) {
-          throw new StoreCorrupt(segmentRow(id), "it is not the segment that the snapshot covers")
-        }
+        const segment = await readNext(port, row, previous ?? chainStart(id === 1 ? metaHash : null))
+        if (id === sequence) requireCovered(segment, chainHash)
         previous = segment
         if (id >= oldestSequence) kept.push({ row, segment })
       }
@@ -178,22 +171,18 @@ async function liveOf(
   giveUp: GiveUp,
 ): Promise<Kept[]> {
   const kept: Kept[] = []
-  let previousHash = chainHash
   const rest = segments.filter(({ id }) => id >= next || snapshot === undefined)
   const covered = snapshot?.sequence ?? 0
   for (const [index, row] of rest.entries()) {
     const expected = next + index
-    const before = kept.at(-1)?.segment
+    const before = kept.at(-1)?.segment ?? chainStart(chainHash)
     const segment = await whole(
       segmentRow(row.id),
       async () => {
         if (row.id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
-        if (before !== undefined && !before.isSealed) {
-          throw new StoreCorrupt(segmentRow(row.id), "the segment before it is still open")
-        }
-        const read = await readSegment(port, row.id, row.body)
-        if (read.sequence !== row.id || !sameBytes(read.previousHash, previousHash) || read.coveredSequence > covered) {
-          throw new StoreCorrupt(segmentRow(row.id), "it does not follow the row before")
+        const read = await readNext(port, row, before)
+        if (read.coveredSequence > covered) {
+          throw new StoreCorrupt(segmentRow(row.id), "the snapshot that it stands on is missing or older")
         }
         if (!read.isSealed && !knows(read, snapshot) && !kept.some((each) => knows(each.segment, snapshot))) {
           throw new StoreCorrupt(segmentRow(row.id), "it does not know the snapshot")
@@ -210,7 +199,6 @@ async function liveOf(
       break
     }
     kept.push({ row, segment })
-    previousHash = segment.hash
   }
   return kept
 }

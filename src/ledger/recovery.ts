@@ -1,11 +1,12 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt } from "../types/errors.js"
-import { FORMAT, sameBytes } from "./envelope.js"
+import { FORMAT } from "./envelope.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
 import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { Replay } from "./replay.js"
-import { readSegment, type Segment, segmentRow } from "./segment.js"
+import { type Segment, segmentRow } from "./segment.js"
+import { chainStart, readNext, requireCovered } from "./segment-chain.js"
 import { type ReadSnapshot, readSnapshots } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
@@ -154,34 +155,26 @@ async function replaySegments(
   // Those before the oldest one were about to be dropped.
   let expected = Math.min(oldestSequence, rows[0]?.id ?? oldestSequence)
   let isSnapshotKnown = coveredSequence === 0
-  let previousHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
+  const firstHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
   let last: Segment | null = null
   let records = 0
   let uncoveredRecords = 0
   let logBytes = 0
-  for (const { id, body } of rows) {
+  for (const row of rows) {
+    const { id, body } = row
     if (id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
-    const row = segmentRow(id)
-    if (last !== null && !last.isSealed) throw new StoreCorrupt(row, "the segment before it is still open")
-    const segment = await readSegment(port, id, body)
-    if (segment.sequence !== id) throw new StoreCorrupt(row, `it is segment ${segment.sequence}`)
-    if (previousHash !== null && !sameBytes(segment.previousHash, previousHash)) {
-      throw new StoreCorrupt(row, "it does not follow the segment before")
-    }
+    const segment = await readNext(port, row, last ?? chainStart(firstHash))
     if (id > coveredSequence && segment.coveredSequence > coveredSequence) {
       throw new StoreCorrupt(missingPart ?? "the snapshot", `it is missing or older than segment ${id}`)
     }
     if (id > coveredSequence && segment.coveredSequence === coveredSequence) isSnapshotKnown = true
-    if (id === coveredSequence && !sameBytes(segment.hash, chainHash)) {
-      throw new StoreCorrupt(row, "it is not the segment that the snapshot covers")
-    }
+    if (id === coveredSequence) requireCovered(segment, chainHash)
     if (id > coveredSequence && id <= throughSequence) {
-      inRow(row, () => replay.segment(segment))
+      inRow(segmentRow(id), () => replay.segment(segment))
     }
     if (id > coveredSequence && segment.isSealed) logBytes += body.length
     records += segment.count
     if (id > coveredSequence) uncoveredRecords += segment.count
-    previousHash = segment.hash
     last = segment
     expected = id + 1
   }
