@@ -53,7 +53,8 @@ export function settleOnce(
 
 /** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
 export class SettledReceipts {
-  readonly #chargedAtMs = new Map<string, number>()
+  /** The times of their charges by their ids. Made with the first one: most limits of many settle nothing. */
+  protected byId: Map<string, number> | null = null
   #closedBeforeMs = 0
   #pruneAt = FIRST_PRUNE
 
@@ -80,31 +81,34 @@ export class SettledReceipts {
   add(receipt: Noted, nowMs: number, keepMs: number): boolean {
     if (!this.isOpen(receipt, nowMs, keepMs)) return false
     this.restore(receipt.id, receipt.chargedAtMs)
-    if (this.#chargedAtMs.size >= this.#pruneAt) this.prune(nowMs, keepMs)
+    if (this.byId!.size >= this.#pruneAt) this.prune(nowMs, keepMs)
     return true
   }
 
   has(receiptId: string): boolean {
-    return this.#chargedAtMs.has(receiptId)
+    return this.byId?.has(receiptId) ?? false
   }
 
   /** Every receipt that was settled and not dropped, with the time of its charge. */
   entries(): [id: string, chargedAtMs: number][] {
-    return [...this.#chargedAtMs]
+    return [...(this.byId ?? [])]
   }
 
-  /** Puts a receipt back that `entries` told. */
+  /** Puts a receipt back that was settled before. */
   restore(id: string, chargedAtMs: number): void {
-    this.#chargedAtMs.set(id, chargedAtMs)
+    this.byId ??= new Map()
+    this.byId.set(id, chargedAtMs)
   }
 
   /** Drops those that are too old at `nowMs`, and keeps all of their time closed. */
   prune(nowMs: number, keepMs: number): void {
-    for (const [id, chargedAtMs] of this.#chargedAtMs) {
+    const { byId } = this
+    if (byId === null) return
+    for (const [id, chargedAtMs] of byId) {
       if (chargedAtMs + keepMs >= nowMs) continue
-      this.#chargedAtMs.delete(id)
+      byId.delete(id)
       this.closeBefore(chargedAtMs + 1)
     }
-    this.#pruneAt = Math.max(FIRST_PRUNE, this.#chargedAtMs.size * 2)
+    this.#pruneAt = Math.max(FIRST_PRUNE, byId.size * 2)
   }
 }

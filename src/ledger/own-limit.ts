@@ -8,8 +8,8 @@ import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
-import { ClosedReceipts } from "./closed-receipts.js"
 import { SavedAdmissions } from "./saved-admissions.js"
+import { SavedReceipts } from "./saved-receipts.js"
 
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
 const MAX_KEYS = 2 ** 32 - 1
@@ -53,7 +53,7 @@ export class OwnLimit implements LedgerLimit {
   readonly #keys: RecordedLimit
   /** The compaction that has begun to save it, or that it came after. */
   savedBy: Saver | null
-  readonly receipts = new ClosedReceipts()
+  readonly receipts = new SavedReceipts()
   readonly told = new SavedAdmissions()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
