@@ -26,11 +26,6 @@ export class RecordedLimit extends Limit {
     return this.core.exports.fullAfter(this.pointer, nowMs)
   }
 
-  /** Whether a block of a key is held, also one that ended by itself and was not swept yet. */
-  holdsBlock(key: string): boolean {
-    return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key)) > 0
-  }
-
   /** Counts denials in a key's statistics that were not asked one by one. */
   noteDenials(key: string, count: number, cost: number, lastMs: number): void {
     this.core.exports.noteDenials(this.pointer, this.core.stageKey(key), count, cost, lastMs)

@@ -76,14 +76,14 @@ export class LedgerRecords {
     const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
     if (id === undefined) return record
     const told = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
-    this.#state.limitAt(limit.number)!.told.add(told, nowMs)
+    this.#state.own(limit).told.add(told, nowMs)
     return { ...record, id }
   }
 
   /** Whether the answer to an admission, whose record was just appended, waits for a commit. */
   admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
     return this.#durability.admissionWaits(limit, key, cost, (units) => {
-      this.#state.limitAt(limit.number)!.grantAhead(key, units)
+      this.#state.own(limit).grantAhead(key, units)
       this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
     })
   }

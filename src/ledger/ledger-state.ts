@@ -2,6 +2,7 @@ import type { Core } from "../engine/core.js"
 import type { Seed } from "../engine/seed.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
+import { LimitNotFound } from "../types/errors.js"
 import { MalformedBytes } from "./byte-reader.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
 import type { CompactRecord, StoreRecord } from "./record.js"
@@ -88,6 +89,17 @@ export class LedgerState {
     return limit
   }
 
+  /**
+   * A limit as its ledger sees it. By its number: one that is asked under another policy stands for the same.
+   *
+   * @throws {LimitNotFound} where it was removed
+   */
+  own({ name, number }: LedgerLimit): OwnLimit {
+    const limit = this.limitAt(number)
+    if (limit === undefined) throw new LimitNotFound(name)
+    return limit
+  }
+
   /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this state did. */
   issuerOf({ id }: { readonly id: string }): OwnLimit | null | undefined {
     const number = this.#numberOf(id)
@@ -128,8 +140,8 @@ export class LedgerState {
   }
 
   /** Keeps the name of a key that was decided about, where names are kept. */
-  noteName({ number }: LedgerLimit, key: string): void {
-    if (this.#keepsNames) this.limitAt(number)!.noteName(key)
+  noteName(limit: LedgerLimit, key: string): void {
+    if (this.#keepsNames) this.own(limit).noteName(key)
   }
 
   /**

@@ -121,7 +121,7 @@ export class Ledger {
   askUnder<T>(limit: LedgerLimit, policy: Policy, nowMs: number, question: (asked: LedgerLimit) => T): T {
     this.#log.requireOpen()
     const { name, number } = limit
-    const keys = this.#state.limitAt(number)!.keysUnder(policy, nowMs)
+    const keys = this.#state.own(limit).keysUnder(policy, nowMs)
     try {
       return question({ name, number, keys })
     } finally {
@@ -199,14 +199,8 @@ export class Ledger {
     return told === undefined ? null : limit.keys.again(key, told, nowMs)
   }
 
-  #told(
-    { number }: LedgerLimit,
-    key: string,
-    cost: number | null,
-    nowMs: number,
-    id: string,
-  ): ToldAdmission | undefined {
-    return this.#state.limitAt(number)?.toldUnder(id, key, cost, nowMs)
+  #told(limit: LedgerLimit, key: string, cost: number | null, nowMs: number, id: string): ToldAdmission | undefined {
+    return this.#state.own(limit).toldUnder(id, key, cost, nowMs)
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
@@ -219,13 +213,14 @@ export class Ledger {
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
    * @returns false where it was settled before or is too old; then nothing has changed
-   * @throws {KeyError} {RangeError} where the receipt is not of this limit or cannot be; then nothing has changed
+   * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be; then nothing has
+   * changed
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     this.#log.requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
     if (charge === null) throw foreignReceipt(receipt.id)
-    if (!this.#state.limitAt(limit.number)!.settle(receipt, units, nowMs)) return false
+    if (!this.#state.own(limit).settle(receipt, units, nowMs)) return false
     const { key, chargedAtMs } = receipt
     this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
@@ -241,7 +236,8 @@ export class Ledger {
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#log.requireOpen()
     requireTime(nowMs)
-    const isHeld = limit.keys.holdsBlock(key)
+    // One that ended by itself is held until it is swept.
+    const isHeld = limit.keys.blockedUntilMs(key) > 0
     const wasBlocked = limit.keys.unblock(key, nowMs)
     if (isHeld) this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
     return wasBlocked

@@ -56,6 +56,27 @@ export const badInputCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "settle(), costUnder(), check() with an id and askUnder() refuse a limit that was removed, and change nothing",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      const policy = parsePolicy("10/hour")
+      const limit = ledger.define("l", policy, START_MS)
+      const { receipt } = ledger.check(limit, "a", 2, START_MS, "call-1").decision
+      ledger.remove(limit, START_MS)
+      await ledger.commit()
+      const rows = rowsText(port)
+      const removed = expect.objectContaining({ code: "LIMIT_NOT_FOUND", limit: "l" })
+      expect(() => ledger.settle(limit, receipt, 1, START_MS)).toThrow(removed)
+      expect(() => ledger.costUnder(limit, "a", START_MS, "call-1")).toThrow(removed)
+      expect(() => ledger.check(limit, "a", 2, START_MS, "call-1")).toThrow(removed)
+      expect(() => ledger.askUnder(limit, policy, START_MS, () => 1)).toThrow(removed)
+      await ledger.commit()
+      expect(rowsText(port)).toBe(rows)
+      await ledger.close()
+    },
+  },
+  {
     name: "hostile names and keys come back as they were",
     async run(makePort) {
       const port = makePort()
