@@ -49,16 +49,9 @@ export class LogTable {
     return Array.from(this.#sql.rows(SEGMENT_FROM, sequence))[0]
   }
 
+  /** Writes a row, in place of the one that has its id. */
   writeRow(id: number, body: Uint8Array): void {
     this.#sql.run(WRITE, id, body)
-  }
-
-  writeMeta(body: Uint8Array): void {
-    this.writeRow(0, body)
-  }
-
-  writeSegment(sequence: number, body: Uint8Array): void {
-    this.writeRow(sequence, body)
   }
 
   drop(ids: Iterable<number>): void {

@@ -265,11 +265,11 @@ export class LogWriter {
     if (this.#toForce !== null) open.coveredSequence = this.#toForce.sequence
     const { body } = open.seal(this.#port, { isSealed: false })
     if (sealed.length === 0 && also === undefined) {
-      this.#table.writeSegment(open.sequence, body)
+      this.#table.writeRow(open.sequence, body)
     } else {
       this.#table.transaction(() => {
-        for (const segment of sealed) this.#table.writeSegment(segment.sequence, segment.body)
-        this.#table.writeSegment(open.sequence, body)
+        for (const segment of sealed) this.#table.writeRow(segment.sequence, segment.body)
+        this.#table.writeRow(open.sequence, body)
         also?.()
       })
     }

@@ -44,8 +44,8 @@ async function startLog(port: LedgerPort, table: LogTable, core: Core, options: 
   const segment = open.seal(port, { isSealed: false })
   table.transaction(() => {
     table.create()
-    table.writeMeta(body)
-    table.writeSegment(1, segment.body)
+    table.writeRow(0, body)
+    table.writeRow(1, segment.body)
   })
   options.onCommit?.({ sequence: 1, count: 0, metaHash: hash })
   const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))

@@ -32,7 +32,7 @@ export type LogRecord =
       readonly key: string
       readonly cost: number
     }
-  | RefundRecord
+  | SettleRecord
   | {
       readonly op: "block"
       readonly timeMs: number
@@ -92,7 +92,7 @@ export interface DenyRecord {
 }
 
 /** A receipt that was settled: units given back or, where `units` is negative, charged on top. */
-export interface RefundRecord {
+export interface SettleRecord {
   readonly op: "settle"
   readonly timeMs: number
   readonly limit: number
@@ -221,14 +221,14 @@ export class RecordDecoder {
     }
     if (first & HAS_ID && op !== "admit") throw new MalformedBytes("a record has an id that is no admission")
     this.#timeMs += reader.signedVarint()
-    const timeMs = requireTime(this.#timeMs)
+    const timeMs = checkedTime(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
     if (op === "define") return { op, timeMs, limit, name: reader.text(), policy: reader.text() }
     if (op === "remove") return { op, timeMs, limit }
     if (op === "open" || op === "close" || op === "compact") {
       if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")
       if (op !== "compact") return { op, timeMs, limit, sync: reader.varint() }
-      const idleAtMs = requireTime(timeMs - reader.signedVarint())
+      const idleAtMs = checkedTime(timeMs - reader.signedVarint())
       return { op, timeMs, limit, idleAtMs, statsSinceMs: reader.varint() }
     }
     const key = this.#readKey()
@@ -244,15 +244,15 @@ export class RecordDecoder {
         const cost = first & UNIT_COST ? 1 : reader.varint()
         const count = reader.varint()
         if (count === 0) throw new MalformedBytes("a record counts no denial")
-        return { op, timeMs, limit, key, cost, count, lastMs: requireTime(timeMs + reader.signedVarint()) }
+        return { op, timeMs, limit, key, cost, count, lastMs: checkedTime(timeMs + reader.signedVarint()) }
       }
       case "settle": {
         const units = reader.signedVarint()
-        const chargedAtMs = requireTime(timeMs - reader.signedVarint())
+        const chargedAtMs = checkedTime(timeMs - reader.signedVarint())
         return { op, timeMs, limit, key, units, chargedAtMs, charge: reader.varint() }
       }
       case "block":
-        return { op, timeMs, limit, key, untilMs: requireTime(timeMs + reader.signedVarint()) }
+        return { op, timeMs, limit, key, untilMs: checkedTime(timeMs + reader.signedVarint()) }
       case "ahead":
         return { op, timeMs, limit, key, units: reader.varint() }
       default:
@@ -359,7 +359,7 @@ export class RecordDecoder {
   }
 }
 
-function requireTime(timeMs: number): number {
+function checkedTime(timeMs: number): number {
   if (timeMs < 0 || !Number.isSafeInteger(timeMs)) throw new MalformedBytes("a time is out of range")
   return timeMs
 }
