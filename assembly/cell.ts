@@ -19,8 +19,8 @@ export let skewMs: i64 = 0
 export let seen: usize = 0
 
 /**
- * The time at which a state is evaluated: now, but never before what it has seen. A state that lies further ahead
- * than it can come from a clock that had jumped: it is healed, in place or as a copy.
+ * The time at which a state is evaluated: now, but never before what it has seen. A state that lies further ahead than
+ * its usage can explain comes from a clock that had jumped; it is healed, in place or as a copy.
  */
 export function timeOf(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64 {
   const since = sinceMs(state)

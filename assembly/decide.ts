@@ -87,13 +87,13 @@ function tellAtLength(nowMs: i64, delayMs: i64): void {
   store<f64>(verdict, <f64>load<i64>(brief, 16), 48)
 }
 
-/** The states of a key that has none and is admitted, empty ones where it is only asked for; 0 where there is no room. */
+/** States for an admitted key that has none: new ones where it is charged, else empty ones. 0 where there is no room. */
 function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
   if (charging) {
     const made = newCell(limit, hash, nowMs)
     return made == 0 ? 0 : made + CELL_HEAD
   }
-  // A peek says what a check would; the idle neighbours that it drops say nothing.
+  // A peek makes room too, to answer as a check would: the idle neighbours that it drops say nothing.
   const isFull = limit.onFull == DENY_NEW && limit.cells.count >= limit.maxKeys
   return isFull && !makeRoom(limit, hash, nowMs) ? 0 : emptyStates
 }
@@ -128,7 +128,7 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
     }
   }
   if (outcome == DENIED && charging && limit.blockMs > 0) {
-    // Where as many keys are blocked as may be held, this one is only denied, and told the wait that is true.
+    // Where as many keys are blocked as may be held, this one is only denied: its wait is then that of its quota.
     if (setBlock(limit, hash, nowMs + limit.blockMs, nowMs)) retryMs = max(retryMs, limit.blockMs)
   }
 
@@ -176,7 +176,7 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   return outcome
 }
 
-/** As a `decide` that charges, of which only is asked whether it admits. A denial charges and counts nothing. */
+/** Charges as `decide` does, and returns only whether it was admitted. A denial is neither counted nor starts a block. */
 export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
   if (cost == 0) return decide(limit, hash, 0, nowMs, true) == ADMITTED
   if (cost > limit.maximumCost || (limit.blocks.count > 0 && blockedUntil(limit, hash) > nowMs)) return false
@@ -193,7 +193,7 @@ export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
     const rule = ruleAt(limit, index)
     const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
     algorithms.charge(rule, seen, timeMs, cost)
-    // A decision looks at what is left then, and so heals what the charge moved too far ahead.
+    // `decide` evaluates the state again to tell what is left, which heals it where the charge moved it too far ahead.
     timeOf(rule, seen, nowMs, true)
   }
   if (limit.keepsStats) countDecision(limit.stats, limit.maxKeys, hash, true, cost, nowMs)

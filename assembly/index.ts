@@ -189,7 +189,7 @@ export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 
   return decide(self, hashOf(self, keyLength), <i64>cost, <i64>nowMs, true)
 }
 
-/** The key of the last `checkUnit`: its limit, its hash, and where its cell was when the table had seen so many changes. */
+/** The key of the last `checkUnit`: its limit, its hash, where its cell was, and the count of the table's changes then. */
 let lastLimit: usize = 0
 let lastLength: i32 = 0
 let lastHash: u64 = 0
@@ -212,8 +212,8 @@ export function checkUnit(limit: usize, keyLength: i32, nowMs: f64): i32 {
 }
 
 /**
- * `checkUnit` where the key buffer holds what it held at the last `checkUnit` that was no `BAD_ARGUMENT`. Of the same
- * limit it is neither hashed nor looked for again, unless a key came or went meanwhile.
+ * `checkUnit` where the key buffer holds what it held at the last `checkUnit` that was no `BAD_ARGUMENT`. If the limit is
+ * the same too, the key is neither hashed nor looked for again, unless a key came or went meanwhile.
  */
 export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
   if (limit == 0 || limit != lastLimit) return checkUnit(limit, lastLength, nowMs)
@@ -230,7 +230,7 @@ export function checkUnitAgain(limit: usize, nowMs: f64): i32 {
 
 /**
  * Asks and stores nothing: says what a check would. Where the clock was set back by more than a state can lie ahead, a
- * check heals the state and a peek only a copy, so the wait that it tells begins with a check.
+ * check heals the state and a peek only a copy of it: the wait that a peek tells then begins once a check has come.
  */
 export function peek(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT
@@ -247,7 +247,7 @@ export function manyBytes(count: u32): usize {
  * `check` for many keys at one time. Key i is the bytes from the end of the one before to `ends[i]` (u32) after `keys`,
  * with 16 readable bytes behind the last; its cost is `costs[i]` (u32), or 1 where `costs` is 0. Writes, in columns of
  * `count`: retryAfterMs f64, resetAfterMs f64, remaining u32, allowed u8. `ADMITTED`, or `BAD_ARGUMENT` with nothing
- * changed where a key or a cost is out of range; a cost above the capacity is.
+ * changed where a key or a cost is out of range, as a cost above the capacity is.
  */
 export function checkMany(
   limit: usize,
@@ -446,7 +446,7 @@ export function saveTake(limit: usize): usize {
   return limit == 0 ? 0 : save.takeBlock(changetype<Limit>(limit))
 }
 
-/** Ends a save, before its end too. */
+/** Ends a save, also before it is complete. */
 export function saveEnd(limit: usize): void {
   if (limit != 0) save.endSave(changetype<Limit>(limit))
 }

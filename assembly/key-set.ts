@@ -5,8 +5,8 @@ import { freeTable } from "./table/remove"
 import { Table, initTable } from "./table/table"
 
 /*
- * A set of keys, as a table whose cells hold nothing but a hash. A host that reads a log tells the keys apart with it
- * that it has met, without making texts of them.
+ * A set of keys, as a table whose cells hold nothing but a hash. With it a host that reads a log knows which keys it
+ * has met, without making texts of them.
  */
 
 /** An empty set; 0 without memory. */
@@ -21,7 +21,7 @@ export function freeKeySet(set: usize): void {
   free(set, offsetof<Table>())
 }
 
-/** Puts a key in. Whether it was not there: without memory none ever is. */
+/** Puts a key in. Whether it is new; without memory it is not put in, and so is new again the next time. */
 export function addKey(set: usize, hash: u64): bool {
   const table = changetype<Table>(set)
   if (findCell(table, hash) != 0) return false

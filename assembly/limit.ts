@@ -19,14 +19,14 @@ import { nextCell, startWalk } from "./table/walk"
  *   stats   hash → counts, where asked for
  *
  * This file says what a limit is, and makes and frees it. What is done with its keys has files of its own: decide, usage,
- * block, stats, and for what goes and comes cell, room, sweep.
+ * block, stats; cell, room and sweep are about cells that come and go.
  */
 export const RULES_MAX: i32 = 8
 
 /** What happens to a new key when `maxKeys` are held and none of its neighbours is idle. */
 export const EVICT_NEAREST_FULL: i32 = 0
 export const DENY_NEW: i32 = 1
-/** There is no bound, and only a refund, a reset, a sweep or a save drops a cell: what is held follows from the calls alone. */
+/** There is no bound, and only a refund, a reset, a sweep or a save drops a cell: so the calls alone decide what is held. */
 export const KEEP_ALL: i32 = 2
 
 @unmanaged
@@ -54,7 +54,7 @@ export class Limit {
   saves: u32
 }
 
-/** What is being saved of a limit. */
+/** A save of a limit that is under way. */
 @unmanaged
 export class Save {
   /** Cells that are idle, and blocks that have ended, at this time are dropped; none where it is −1. */

@@ -7,7 +7,7 @@ import { CELL_HEAD } from "./table/table"
 import { homeSlot, nextCell, segmentIndex, startWalk } from "./table/walk"
 
 /*
- * Room for a new key: what is idle goes first, then, at the bound, what is nearest to it.
+ * Room for a new key: what is idle goes first, then, at the bound, what is nearest to idle.
  */
 
 /** How near the bound a new key looks for room, from its home group on. */
@@ -44,7 +44,7 @@ export function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
 /** A cell for a key that has none; 0 where there is no room. */
 export function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
-  // Saved cells are loaded past the bound: then each new key takes the room of two, until the bound holds again.
+  // Saved cells are loaded past the bound too: each new key then drops two others, until the bound holds again.
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
   if (limit.onFull != KEEP_ALL && isCrowded(limit.cells, hash)) {
     // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows

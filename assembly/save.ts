@@ -22,8 +22,7 @@ import {
 /*
  * All cells of a limit as they are at one moment, saved little by little while it goes on being used. A walk over all
  * groups of its tables saves what lies there; a call about a key first saves the groups that it may look at, if the walk
- * has not come to them. What a save is told to drop goes at the same moment: a group as a call finds it is never one that
- * still holds it.
+ * has not come to them. The cells that a save is to drop go when their group is saved, so no call ever finds one of them.
  *
  * Saved cells lie in blocks, which the host takes:
  *
@@ -38,7 +37,7 @@ const BLOCK_ROOM: usize = 16384
 /** What it costs to look at a group, beside the bytes that are saved. */
 const LOOK_BYTES: usize = 16
 
-/** Starts. False where one is under way, where a key that comes may drop others, or without memory. */
+/** Starts a save. False where one is under way, where keys have a bound (a new one may drop others), or without memory. */
 export function beginSave(limit: Limit, idleAtMs: i64, statsSinceMs: f64): bool {
   if (limit.save !== null || limit.maxKeys != u32.MAX_VALUE) return false
   const save = changetype<Save | null>(allocate(offsetof<Save>()))
@@ -64,7 +63,7 @@ function fillingAt(save: Save, kind: i32): usize {
   return changetype<usize>(save) + offsetof<Save>("filling0") + ((<usize>kind) << 2)
 }
 
-/** Puts the block of a kind that is being filled to those that are full. */
+/** Moves the block that is being filled with cells of a kind to the end of the full ones. */
 function endBlock(save: Save, kind: i32): void {
   const block = <usize>load<u32>(fillingAt(save, kind))
   if (block == 0) return
@@ -82,7 +81,7 @@ function append(limit: Limit, save: Save, kind: i32, cell: usize): usize {
     const table = tableOf(limit, kind)
     const size = BLOCK_HEAD + max(bytes, min(BLOCK_ROOM, <usize>table.count * table.cellBytes))
     block = allocate(size)
-    // Half a save is none, and a call that did not save would be told in none.
+    // Without this block the save would lack cells, and nothing would tell so: it must not pass for a whole one.
     if (block == 0) unreachable()
     store<u32>(block, kind, KIND)
     store<u32>(block, <u32>size, SIZE)
@@ -94,7 +93,7 @@ function append(limit: Limit, save: Save, kind: i32, cell: usize): usize {
   return bytes
 }
 
-/** Whether a cell says nothing that the save keeps. */
+/** Whether the save drops a cell. */
 function isDropped(limit: Limit, save: Save, kind: i32, cell: usize): bool {
   if (kind == STATS) return lastCountedMs(cell + CELL_HEAD) < save.statsSinceMs
   if (save.idleAtMs < 0) return false
@@ -103,7 +102,7 @@ function isDropped(limit: Limit, save: Save, kind: i32, cell: usize): bool {
     : isIdle(limit, cell + CELL_HEAD, save.idleAtMs)
 }
 
-/** Saves a group, if it is not. Returns the bytes that were saved. */
+/** Saves a group, if this save has not yet. Returns the bytes that were saved. */
 function saveGroup(limit: Limit, save: Save, kind: i32, table: Table, group: usize): usize {
   if (roundOf(group) == table.round) return 0
   setRound(group, table.round)
@@ -185,7 +184,7 @@ export function takeBlock(limit: Limit): usize {
   return block
 }
 
-/** Ends a save whose walk has come to its end, or frees what one has that has not. */
+/** Ends a save, also before its walk is at its end, and frees the blocks that nobody took. */
 export function endSave(limit: Limit): void {
   const save = limit.save
   if (save === null) return

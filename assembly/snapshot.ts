@@ -92,8 +92,9 @@ function savedBytes(limit: Limit, kind: i32, input: usize, room: usize): usize {
 }
 
 /**
- * Puts saved cells back that lie one after the other, or only asks whether each is held as it was saved. False where one
- * is not, or cannot be put back; then those before it are there, and none where the bytes are not of whole cells.
+ * Puts saved cells back that lie one after the other or, where `isQuestion`, only compares each with the cell that is held.
+ * False at the first that differs or cannot be put back; those before it then are back. Where the bytes are not whole
+ * cells, none is.
  */
 export function loadCells(limit: Limit, kind: i32, input: usize, bytes: usize, isQuestion: bool): bool {
   const end = input + bytes

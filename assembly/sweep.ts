@@ -5,7 +5,7 @@ import { CELL_HEAD, Table } from "./table/table"
 import { nextCell, startWalk, walkEnded, walkSegment, walkSlot } from "./table/walk"
 
 /*
- * What says nothing any more goes: where a sweep comes by, and all of it after `fullAfter`.
+ * Drops cells that say nothing any more, a few with each sweep. `fullAfter` tells when none says anything.
  */
 
 /**

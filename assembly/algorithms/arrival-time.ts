@@ -20,8 +20,8 @@ import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  */
 
 /**
- * Weights end here: 2⁴⁸ ms, more than any state lies ahead and any time since a charge together, so that a refund of
- * units that weigh more gives back all.
+ * Weights saturate here: at 2⁴⁸ ms, which is more than a state can lie ahead and the time since any charge together. So a
+ * refund of units that weigh more gives back all.
  */
 const HEAVIEST_MS: i64 = 1 << 48
 
@@ -240,7 +240,7 @@ export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, cha
     // ⌈over⌉: a rest above the capacity's is one more millisecond, one below it takes none away.
     store<i64>(brief, overMs + i64(overRest > 0), 8)
   }
-  // In 1/N ms, of which a unit weighs P. Of a large debt the product may be anything.
+  // In 1/N ms, of which a unit weighs P. For a large debt the product may overflow; the sign of `leftMs` then tells.
   const leftMs = rule.capacityMs - aheadMs
   const left = leftMs * rule.unitsN + rule.capacityRest - aheadRest
   store<u32>(brief, (leftMs | left) < 0 ? 0 : <u32>(<u64>left / <u64>rule.periodP))

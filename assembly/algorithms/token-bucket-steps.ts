@@ -36,7 +36,7 @@ function write(state: usize, units: i64, atMs: i64): void {
 /** Time from `now` until `units` have come back. */
 function waitFor(rule: Rule, units: i64, nowMs: i64): i64 {
   const steps = divUp(units, rule.amount)
-  // The last step was taken less than one ago, so what is longer than this is longer than the longest.
+  // The last step is less than one step ago, so a wait of one step more than the longest is too long in any case.
   if (<f64>steps * <f64>rule.everyMs >= <f64>(LONGEST_MS + rule.everyMs)) return LONGEST_MS
   return min(LONGEST_MS, stepMs + steps * rule.everyMs - nowMs)
 }

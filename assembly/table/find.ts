@@ -2,7 +2,7 @@ import { Segment, Table, cellOf, firstCell, firstSlot, groupOf, homeGroup, isPas
 
 /*
  * Finding the cell of a hash: in its home group or, where that was full, in the groups behind it. A search compares all
- * hashes of a group without a branch between, so that what it has to wait for it waits for once.
+ * hashes of a group without a branch in between, so that it waits for the group's memory only once.
  */
 const LINE_BYTES: usize = 64
 
@@ -61,7 +61,7 @@ function searchFrom(table: Table, segment: Segment, home: u32, groups: u32, hash
   return 0
 }
 
-/** What a table without a directory shows as every hash's home group. The most that a group takes, all empty. */
+/** The home group of every hash in a table without a directory: empty, and as large as a group can be. */
 const nowhere = memory.data(8 + 5 * (8 + 8 * 16), 16)
 
 /** Where the home group of a hash begins, until the table changes. */

@@ -2,7 +2,7 @@ import { GROUP_CELLS, Segment, Table, cellOf, entryAt, groupOf, homeGroup, segme
 
 /*
  * A walk over a table's cells, segment by segment and slot by slot. There is one at a time; where it stands is known to
- * all, so that it can be left and gone on with.
+ * all, so that it can be left and continued.
  */
 export let walkSegment: u32 = 0
 export let walkSlot: u32 = 0

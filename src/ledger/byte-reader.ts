@@ -92,7 +92,7 @@ export class ByteReader {
     return this.textAt(start, start + length)
   }
 
-  /** The text of these of the bytes, wherever it reads on. */
+  /** The text from `start` to `end`. It reads on where it did. */
   textAt(start: number, end: number): string {
     const bytes = this.source.subarray(start, end)
     if (bytes.length <= LOOP_MAX) {

@@ -38,9 +38,9 @@ export interface CompactorInput {
   readonly requireOpen: () => void
   /** Resolves when everything that was appended until now is in the file. */
   readonly commit: () => Promise<void>
-  /** Has `work` done in the transaction of the next commit, which resolves it. */
+  /** Runs `work` in the transaction of the next commit; resolves when that is made. */
   readonly withCommit: (work: () => void) => Promise<void>
-  /** Hears when every block of units was taken back. */
+  /** Called when every block of units was taken back. */
   readonly onRestart: () => void
 }
 
@@ -85,7 +85,7 @@ export class Compactor {
       try {
         port.writesMuch?.(false)
       } catch {
-        // A file that was closed meanwhile needs no upkeep: what ended the compaction is told instead.
+        // A file that was closed meanwhile needs no upkeep; what is thrown is the error that ended the compaction.
       }
     }
   }
@@ -134,7 +134,8 @@ export class Compactor {
 
   /**
    * Ids of the rows that a new snapshot makes superfluous, in the order in which they go, as many together as one commit
-   * drops. The first of them end the snapshot before: rows of an older format go at once, since each tells how many there are.
+   * drops. The first of them put the snapshot before out of force. One of an older format goes in one commit, since each
+   * of its rows tells how many there are.
    */
   #drops(oldestSequence: number, coveredBytes: number): number[][] {
     const segments: number[] = []
@@ -156,7 +157,7 @@ export class Compactor {
     for (const some of slices(ids, DROPPED_ROWS)) await withCommit(() => table.drop(some))
   }
 
-  /** The next part of the state, made in short turns; whoever came meanwhile goes before each. */
+  /** The next part of the state, made in short turns; callers that came meanwhile are heard before each. */
   async #nextPart(save: StateSave, partBytes: number): Promise<Uint8Array> {
     const { port, requireOpen } = this.#input
     let isThere = false

@@ -8,7 +8,7 @@ const ID_MAX = Number.MAX_SAFE_INTEGER
 /** Ids that are tried one after the other where none can be found: more than forty damaged pages hold. */
 const MISSES_MAX = 2_000
 
-/** Hears what cannot be read, a row or the file, and why. */
+/** Is told what cannot be read, a row or the file, and why. */
 type OnFault = (what: `row ${number}` | "the file", error: unknown) => void
 
 /** The rows of a damaged log that can be read, each on its own, by id; `onFault` hears of the others. */
@@ -35,7 +35,7 @@ function idsOf(sql: SqlPort, onFault: OnFault): number[] {
     for (const { id } of Array.from(sql.rows(IDS))) ids.add(id)
   } catch (error) {
     onFault("the file", error)
-    // From both ends of the snapshots and the meta row, and of the segments: one damage in each hides no more than itself.
+    // Rows up to the meta row and segments are walked from both ends each, so that one damaged place hides only itself.
     for (const [low, high] of [
       [-ID_MAX, 0],
       [1, ID_MAX],

@@ -19,7 +19,7 @@ export interface DurabilityOptions {
 const DEFAULT_FLUSH_MS = 100
 const DEFAULT_FLUSH_RECORDS = 10_000
 
-/** Tells which answers wait for a commit, and sees to it that what does not wait is committed soon. */
+/** Decides which answers wait for a commit, and sees to it that what does not wait is committed soon. */
 export class Durability {
   readonly sync: SyncMode
   readonly #writer: LogWriter
@@ -82,7 +82,7 @@ export class Durability {
     this.#isFlushDue = true
     this.#port.after(this.#flushEveryMs, () => {
       this.#isFlushDue = false
-      // Who closed the ledger meanwhile has committed it, or did not want to.
+      // A ledger that was closed meanwhile has committed already, or was abandoned on purpose.
       void this.#commit()
     })
   }

@@ -1,6 +1,6 @@
 import type { LedgerPort } from "./sql-port.js"
 
-/** Writes that are shared by all who ask before they are made, one after the other. */
+/** Makes one write for all who ask before it begins, and one write after the other. */
 export class GroupCommit {
   readonly #port: LedgerPort
   readonly #write: () => Promise<void> | undefined

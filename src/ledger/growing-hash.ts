@@ -12,12 +12,12 @@ const ROUNDS = 64
 /** The first 32 bits of the fractional parts of the primes' cube roots, and of the first eight square roots. */
 const K = Int32Array.from(primes(ROUNDS), (prime) => fraction(Math.cbrt(prime)))
 const START = Int32Array.from(primes(8), (prime) => fraction(Math.sqrt(prime)))
-/** The words of the block that is worked on, and those that it is padded with: no call needs them after another. */
+/** The words of a block and of its padding. All calls share them, since none needs them once it has returned. */
 const words = new Int32Array(ROUNDS)
 const padded = new Uint8Array(2 * BLOCK)
 const ending = new Int32Array(START.length)
 
-/** Which may have a hash of its own that answers at once. */
+/** A platform, which may have a hash of its own that answers at once. */
 type Platform = Pick<LedgerPort, "sha256Now">
 
 /**
@@ -37,7 +37,7 @@ export class GrowingHash {
   /**
    * The hash of `bytes`, 32 bytes; costs the bytes that are new since the last call.
    *
-   * @param lasting so many of them at the begin are the same in every later call, and were in the calls before
+   * @param lasting how many of them, from the first on, were the same in the calls before and will be in every later one
    */
   of(bytes: Uint8Array, lasting: number): Uint8Array {
     const platform = this.#platform

@@ -32,7 +32,7 @@ export interface Verification {
 
 const DEFAULT_COMPACT_BYTES = 64 * 1024
 
-/** Records that were told and may not be in the file, as a commit under `batch` has failed. */
+/** Records that were answered and may not be in the file, because a commit under `batch` has failed. */
 export interface Loss {
   /** At most so many. */
   readonly records: number
@@ -49,14 +49,14 @@ export interface LedgerLogInput {
   readonly open: SegmentWriter
   readonly position: LogPosition & Pick<Recovered, "oldestSequence" | "snapshotIds">
   readonly options: LedgerOptions
-  /** Hears when a compaction took every block of units back. */
+  /** Called when a compaction took every block of units back. */
   readonly onRestart: () => void
 }
 
 /**
- * The file's side of a ledger: commits what was appended, compacts, verifies and reads it. A commit is made in one turn,
- * whatever else is under way; what takes several waits for what was begun before. What cannot be written closes it for
- * good.
+ * The file's side of a ledger: commits what was appended, compacts, verifies and reads it. A commit is made in one turn
+ * of the event loop, whatever else is under way; compactions and verifications, which take several, come one after the
+ * other. A write that fails closes it for good.
  */
 export class LedgerLog {
   readonly writer: LogWriter
@@ -196,7 +196,7 @@ export class LedgerLog {
     }
   }
 
-  /** What is done in the transaction of the commit that is made now; `undefined` where it is nothing, as mostly. */
+  /** What is to be done in the transaction of this commit; `undefined` where there is nothing, as in most. */
   #takeWorks(): (() => void) | undefined {
     const works = this.#withCommit
     if (works.length === 0) return undefined
@@ -218,7 +218,7 @@ export class LedgerLog {
     if (logBytes <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
     if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
     this.#nextCompaction = this.#inTurn(() => this.#compact())
-    // What fails closes the ledger, and everybody learns it.
+    // A failure closes the ledger, so that every caller learns of it.
     this.#nextCompaction.catch(() => undefined)
   }
 
@@ -238,7 +238,7 @@ export class LedgerLog {
     this.requireOpen()
     let rows: readonly LogRow[] = []
     const { throughSequence, live } = this.#orFail(() => {
-      // A log that is looked at often, and has no news, does not grow by that.
+      // An empty segment stays open: verifying a log again and again must not make it grow.
       const closed = this.writer.close("used")
       const throughSequence = this.writer.openSequence - 1
       const live = new StateCopy(this.#state)
@@ -287,7 +287,7 @@ export class LedgerLog {
     try {
       this.#options.onFailure?.(this.#failure, lost)
     } catch {
-      // Whoever waits is to hear of the failure alone.
+      // Those who wait must learn of the failure, not of what the callback threw.
     }
     return this.#failure
   }
@@ -300,7 +300,7 @@ export class LedgerLog {
   }
 }
 
-/** Says why in the message too: who reads only that is to know of a full disk. */
+/** Gives the cause in the message too, so that a full disk shows also where only the message is read. */
 function commitFailure(cause: unknown): StoreUnavailable {
   const why = cause instanceof Error && cause.message !== "" ? `: ${cause.message.replace(/\.$/, "")}` : ""
   return new StoreUnavailable(`a commit failed${why}`, { cause })

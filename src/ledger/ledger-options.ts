@@ -15,13 +15,14 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions, Compacto
   /** How far the log is known to reach: one that ends before is refused. */
   readonly leastEnd?: LogEnd
   /**
-   * Hears how far the log reaches, after each commit and before who waits for it is told. What it throws is dropped,
-   * save where the log is made: then it is not opened.
+   * Called with how far the log reaches, after each commit and before those who wait for it are answered. What it throws
+   * is ignored, except where the log is new: then it is not opened.
    */
   readonly onCommit?: (end: LogEnd) => void
   /**
-   * Hears once why nothing may be asked any more, where what was appended could not be written: and of how many records
-   * that were told under `batch` it may be true that they are lost. What it throws is dropped.
+   * Called once when a write fails and the ledger closes for good. What it throws is ignored.
+   *
+   * @param lostRecords how many records that were already answered under `batch` may be missing from the file, at most
    */
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }

@@ -22,15 +22,15 @@ export class LedgerRecords {
   }
 
   /**
-   * Notes under which way of syncing the log is written from here on, where that leaves something untold or the last
-   * one did. What the last one had granted ahead and did not take back counts as used. Whether there was anything to note.
+   * Records the sync mode from here on, unless both this one and the last are `always`, under which the log lacks nothing
+   * that was answered. Units that were granted ahead and not taken back count as used. Whether anything was recorded.
    */
   begin(timeMs: number): boolean {
     const sync = SYNC_NUMBER[this.#durability.sync]
     if (sync === SYNC_NUMBER.always && this.#state.sync === SYNC_NUMBER.always) return false
     for (const limit of this.#state.limits) {
       for (const [key, granted] of limit.ahead ?? []) {
-        // No more than fits was admitted; one more, since what remains is told rounded down.
+        // No more can have been admitted than fits; one more, since what remains is rounded down.
         const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
         const units = Math.min(granted, fits)
         limit.keys.charge(key, units, timeMs)
@@ -41,7 +41,7 @@ export class LedgerRecords {
     return true
   }
 
-  /** Notes that nothing is left untold, where something could be. */
+  /** Records that the log lacks nothing that was answered, where the sync mode allowed it to. */
   end(): void {
     if (this.#state.sync !== SYNC_NUMBER.always) this.#appendStore("close", this.#state.timeMs, SYNC_NUMBER.always)
   }
@@ -90,7 +90,7 @@ export class LedgerRecords {
 
   /** Appends a denial. Whether its answer waits for a commit. */
   denial(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
-    // A denial that starts a block changes what comes after, so it is told like an admission.
+    // A denial that starts a block changes what comes after, so it is recorded like an admission.
     const startsBlock = reason === "limit" && limit.keys.policy.blockMs > 0
     this.#state.noteTime(nowMs)
     this.#state.noteName(limit, key)

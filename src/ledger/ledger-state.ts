@@ -40,9 +40,9 @@ export class LedgerState {
    * come back: what was used at this time is not idle yet.
    */
   #earliestMs = Number.POSITIVE_INFINITY
-  /** No statistics are of before: so long as they are to be kept since then, none need be looked at. */
+  /** No statistics are older than this: a compaction that keeps all since then need not look at them. */
   #statsSinceMs = Number.POSITIVE_INFINITY
-  /** Under which way of syncing the log is being written; 0 where everything that was told is in it. */
+  /** The number of the sync mode that the log is written under; 0 where everything that was answered is in it. */
   #sync = SYNC_NUMBER.always
 
   constructor(
@@ -68,7 +68,7 @@ export class LedgerState {
     return this.#keepsNames
   }
 
-  /** The number of the way of syncing that the last one who opened the store and did not close it had. */
+  /** The number of the sync mode of the last one who opened the store and did not close it. */
   get sync(): number {
     return this.#sync
   }
@@ -84,13 +84,13 @@ export class LedgerState {
 
   limitAt(number: number): OwnLimit | undefined {
     const limit = this.#limits[number]
-    // Whoever looks at it, or changes it, finds it as a compaction that has begun leaves it.
+    // A compaction that has begun forgets what it is to forget before the limit is looked at or changed.
     if (limit !== undefined) this.#home.saver?.begin(limit)
     return limit
   }
 
   /**
-   * A limit as its ledger sees it. By its number: one that is asked under another policy stands for the same.
+   * The limit that a caller's one stands for. Found by its number, since `askUnder` makes others of the same limit.
    *
    * @throws {LimitNotFound} where it was removed
    */
@@ -145,7 +145,7 @@ export class LedgerState {
   }
 
   /**
-   * Notes that the store is opened, or closed. One that was not closed may have told admissions that are not in the
+   * Notes that the store is opened, or closed. One that was not closed may have answered admissions that are not in the
    * log: their receipts, and with them all of before, cannot be settled any more.
    */
   noteStore({ op, timeMs, sync }: StoreRecord): void {
@@ -163,10 +163,10 @@ export class LedgerState {
   }
 
   /**
-   * What a compaction that begins now forgets. Full quotas and ended blocks say nothing where they did so at every time
-   * since the last one began; receipts that are too old to be settled, at the time of the last record. With them go
-   * statistics that are older than they are kept, and blocks of units. Kept in memory they could still speak where the
-   * clock is set back, and the log could not be repeated.
+   * What a compaction that begins now forgets: quotas that were full, and blocks that had ended, at every time since the
+   * last one began; receipts that are too old to be settled at the time of the last record; statistics that are older than
+   * they are kept; and blocks of units. Kept in memory they could matter again where the clock is set back, and replaying
+   * the log, which has them no more, would decide otherwise.
    */
   compactRecord(): CompactRecord {
     const timeMs = this.#nowMs

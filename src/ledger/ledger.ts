@@ -28,7 +28,7 @@ export interface LedgerAnswer {
  *
  * A verb decides at once in memory and appends a record; `commit()` gives a promise that resolves when everything
  * appended so far is in the file. All records that come while a commit is under way share the next one. Denials are
- * told too, but ride along: they never ask for a commit.
+ * recorded too, but ride along: they never ask for a commit.
  *
  * A commit that fails leaves the memory ahead of the log: the ledger is then closed, its callers get
  * `StoreUnavailable`, and a new one must be opened.
@@ -117,7 +117,7 @@ export class Ledger {
     return limit
   }
 
-  /** Asks a limit as another policy would leave it, which stays as it is. Costs the number of keys. */
+  /** Asks a limit as if it had another policy; the limit itself stays as it is. Costs the number of keys. */
   askUnder<T>(limit: LedgerLimit, policy: Policy, nowMs: number, question: (asked: LedgerLimit) => T): T {
     this.#log.requireOpen()
     const { name, number } = limit

@@ -64,7 +64,7 @@ export class LogWriter {
   #snapshotBytes: number
 
   /**
-   * @param onWritten hears how far the log reaches after each write that is durable; what it throws is dropped
+   * @param onWritten called with how far the log reaches after each write that is durable; what it throws is ignored
    */
   constructor(
     port: LedgerPort,
@@ -122,7 +122,7 @@ export class LogWriter {
     return Math.max(0, this.#told - this.#durable)
   }
 
-  /** Somebody is told of what was appended last, before it is durable. */
+  /** Notes that what was appended last is answered before it is durable. */
   noteTold(): void {
     this.#told = this.#appended
   }
@@ -133,7 +133,7 @@ export class LogWriter {
     return this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
   }
 
-  /** Appends a record. Whether so many wait that somebody should write them. */
+  /** Appends a record. Whether so many wait now that they should be written. */
   append(record: LogRecord): boolean {
     if (this.#heldDenial !== null) this.#tellDenial()
     const isLong = this.#roll()
@@ -195,8 +195,8 @@ export class LogWriter {
   }
 
   /**
-   * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What comes from here on
-   * goes there, and what is closed has to be written before anything comes.
+   * Closes the segments that are `full`, or all that are `used`, or `all`, and opens the next. What is appended from here
+   * on goes there; what was closed must be written before that.
    */
   close(which: "full" | "used" | "all"): readonly SegmentWriter[] {
     this.#tellDenial()

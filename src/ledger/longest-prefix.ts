@@ -203,7 +203,7 @@ async function liveOf(
   return kept
 }
 
-/** The snapshot's rows, with the first segment that is kept told anew where that changed. */
+/** The snapshot's rows, made anew where the first segment that is kept is not the one that they name. */
 async function snapshotParts(
   port: LedgerPort,
   snapshot: ReadSnapshot,

@@ -10,7 +10,7 @@ import { type Recovered, recover } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
 import type { LedgerPort } from "./sql-port.js"
 
-/** A log that can be gone on with. */
+/** A log that was read and can be appended to. */
 export type OpenedLog = Pick<LedgerLogInput, "state" | "open" | "position"> & Pick<Recovered, "isOld" | "leftIds">
 
 /**

@@ -18,15 +18,15 @@ const MAX_KEYS = 2 ** 32 - 1
 export interface LedgerLimit {
   readonly name: string
   readonly number: number
-  /** Ask the limit for them each time: it sees to it that they are saved as they were, where a compaction began. */
+  /** To be read anew each time, never kept: reading it has a compaction that began save the keys before they change. */
   readonly keys: RecordedLimit
 }
 
 /** What a compaction does with a limit before anything of it is looked at, or changes. */
 export interface Saver {
-  /** Has it saved as it is now, if that has not begun. */
+  /** Begins to save it as it is now, if that has not begun. */
   begin(limit: OwnLimit): void
-  /** Has all of it saved now. */
+  /** Saves all of it now. */
   finish(limit: OwnLimit): void
   /** Takes over a limit that was removed, with its keys, which it frees. Whether it was not saved already. */
   adopt(limit: OwnLimit): boolean
@@ -51,7 +51,7 @@ export class OwnLimit implements LedgerLimit {
   readonly number: number
   readonly #home: LimitHome
   readonly #keys: RecordedLimit
-  /** The compaction that has begun to save it, or that it came after. */
+  /** The compaction that has begun to save it, or that had begun before it was made. */
   savedBy: Saver | null
   readonly receipts = new SavedReceipts()
   readonly told = new SavedAdmissions()
@@ -59,7 +59,7 @@ export class OwnLimit implements LedgerLimit {
   ahead: Map<string, number> | null = null
   /** The keys that were decided about, where names are kept. */
   readonly names = new Set<string>()
-  /** Those that were noted since a compaction began that may forget names, until it has looked at them. */
+  /** Those noted since the begin of a compaction that may forget names; `null` once it has looked at all. */
   namedSince: Set<string> | null = null
 
   constructor(home: LimitHome, number: number, name: string, policy: Policy) {

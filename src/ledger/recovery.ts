@@ -63,7 +63,7 @@ export async function recover(
   if (meta === undefined) throw new StoreCorrupt(META_ROW, "it is missing")
   const { content, hash: metaHash } = await readMeta(port, meta)
   const { snapshot, ids: snapshotIds, leftIds, missingPart } = await readSnapshots(port, parts, metaHash)
-  // What a log begins with goes on before the first segment that is left only where a snapshot was in force.
+  // The first segments can only be gone where a snapshot was in force.
   if (snapshot === null && missingPart !== null && (segments[0]?.id ?? 1) > 1) {
     throw new StoreCorrupt(missingPart, "it is missing")
   }

@@ -54,7 +54,7 @@ export class Replay {
     const { costs: areNew, spans } = batch
     for (let index = 0; index < count; index++) {
       if (areNew[index] === 0) continue
-      // Read where names are not kept too: it must be a text.
+      // Read even where names are not kept, since a key that is no text makes the log corrupt.
       const key = decoder.keyAt(spans[2 * index]!, spans[2 * index + 1]!)
       if (keepsNames) limit.noteName(key)
     }

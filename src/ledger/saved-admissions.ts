@@ -16,7 +16,7 @@ export class SavedAdmissions extends ToldAdmissions {
     const saving = this.#saving
     if (saving !== null) {
       const told = this.byName?.get(name)
-      // One that goes before its turn is told now: whoever reads them lets go of it at the same moment.
+      // One that is forgotten before its turn is saved now: replaying the log after it forgets it at the same moment.
       if (told !== undefined && told.number >= saving.from && told.number < saving.end) saving.tell(told.admission)
     }
     super.forget(name)
@@ -32,7 +32,7 @@ export class SavedAdmissions extends ToldAdmissions {
   /**
    * Forgets what is too old at a time, and starts to save the others, the oldest first: `saveSome` goes on.
    *
-   * @param tell hears of each
+   * @param tell called with each
    */
   beginSave(nowMs: number, tell: (admission: ToldAdmission) => void): void {
     const { byName } = this

@@ -57,7 +57,7 @@ export class SavedLimit {
       piece.varint(charge)
       piece.f64(chargedAtMs)
     })
-    // The only key of a limit of its own stays: it goes with its limit.
+    // A limit that is of one key alone bears its name: that one stays as long as the limit.
     this.#forgetBeforeMs = names.size === 1 && names.has(name) ? 0 : statsSinceMs
     this.#names = names.values()
     this.#namesLeft = names.size

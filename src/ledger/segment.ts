@@ -92,7 +92,7 @@ export class SegmentWriter {
   seal(port: LedgerPort, { isSealed }: { readonly isSealed: boolean }): Sealed {
     const row = this.#row
     const { length } = row
-    // Only from here on is it known, and stays what it is.
+    // The segment before is sealed by now, so its hash is known and does not change any more.
     if (this.#hash === null) row.replace(HASH_BEFORE_AT, this.previousHash)
     this.#hash ??= new GrowingHash(port)
     if (this.coveredSequence > 0) row.f64(this.coveredSequence)

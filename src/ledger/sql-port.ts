@@ -31,12 +31,12 @@ export interface LedgerPort {
   /** Runs `work` after a time, ms. */
   after(ms: number, work: () => void): void
   /**
-   * Runs `write`, which writes. What it wrote is durable afterwards or, where that is made so beside this thread, when the
-   * promise resolves. Without it, what is written is durable at once.
+   * Runs `write`. What that wrote is durable when this returns or, where it is synced beside this thread, when the promise
+   * resolves. A platform without this function makes every write durable at once.
    *
    * @param isAwaited whether answers wait for it, so that it should take as little time as it can
    */
   durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
-  /** Hears when commits begin to carry large rows, and when they have: their upkeep of the file may then be spread. */
+  /** Called when commits begin to carry large rows, and when that ends: meanwhile the upkeep of the file may be spread. */
   writesMuch?(isUnderWay: boolean): void
 }

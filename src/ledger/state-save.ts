@@ -28,7 +28,7 @@ export class StateSave implements Saver {
   /** Limits that have begun to be saved, and are not yet. */
   readonly #saved = new Map<OwnLimit, SavedLimit>()
   #writer = new ByteWriter()
-  /** What was written and is more than one was asked for. */
+  /** What was written beyond what `next` was asked for. */
   #rest: Uint8Array = NOTHING
   #isEnded = false
 
@@ -120,7 +120,7 @@ export class StateSave implements Saver {
     this.#home.saver = null
   }
 
-  /** Does all that is left, for whom the bytes are nothing. */
+  /** Does all that is left, and discards the bytes. */
   run(): void {
     while (!this.isDone) {
       this.work(DISCARDED_BYTES, DISCARDED_BYTES)
