@@ -198,13 +198,14 @@ export class RegistryObject extends DurableObject {
         ...[first!.count, first!.atMs, scope, key, last],
       )
     }
-    for (const [index, { atMs, event, units, count }] of (goesOn ? events.slice(1) : events).entries()) {
+    const added = goesOn ? events.slice(1) : events
+    for (const [index, { atMs, event, units, count }] of added.entries()) {
       this.#sql.exec(
         "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
         ...[scope, key, last + 1 + index, atMs, event, units, count],
       )
     }
-    const oldest = last + events.length - MOST_EVENTS_OF_KEY
+    const oldest = last + added.length - MOST_EVENTS_OF_KEY
     if (oldest > 0) this.#sql.exec("DELETE FROM events WHERE scope = ? AND key = ? AND number <= ?", scope, key, oldest)
   }
 

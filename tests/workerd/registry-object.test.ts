@@ -1,0 +1,36 @@
+import { env } from "cloudflare:workers"
+import { expect, test } from "vitest"
+import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-object.js"
+
+const SCOPE = "1 api"
+const KEY = "a"
+
+type Event = KeyReport["events"][number]
+
+function reportOf(...events: Event[]): KeyReport {
+  const counts = { allowed: 0, denied: 0, allowedCost: 0, deniedCost: 0 }
+  return { scope: SCOPE, key: KEY, ...counts, lastAllowedAt: null, lastDeniedAt: null, lastResetAt: null, events }
+}
+
+/** Admissions and denials in turn, so that none is merged with another; the last is a denial. */
+function eventsInTurn(count: number): Event[] {
+  return Array.from({ length: count }, (_, at) => {
+    return { atMs: at, event: (count - at) % 2 === 0 ? "admit" : "deny", units: 1, count: 1 }
+  })
+}
+
+const denial = (atMs: number): Event => ({ atMs, event: "deny", units: 1, count: 1 })
+const admission = (atMs: number): Event => ({ atMs, event: "admit", units: 1, count: 1 })
+
+test("history() keeps a key's last events, and as many where a denial went on over the edge of a report", async () => {
+  const registry = env.REGISTRY.getByName("history")
+  await registry.report([reportOf(...eventsInTurn(MOST_EVENTS_OF_KEY))])
+  await registry.report([reportOf(denial(1_000))])
+  const merged = await registry.history(SCOPE, KEY, 1_000)
+  expect(merged).toHaveLength(MOST_EVENTS_OF_KEY)
+  expect(merged[0]).toEqual({ ...denial(1_000), count: 2 })
+  await registry.report([reportOf(denial(2_000), admission(3_000))])
+  const later = await registry.history(SCOPE, KEY, 1_000)
+  expect(later).toHaveLength(MOST_EVENTS_OF_KEY)
+  expect(later.slice(0, 2)).toEqual([admission(3_000), { ...denial(2_000), count: 3 }])
+})
