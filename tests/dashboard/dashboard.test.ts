@@ -77,6 +77,35 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard in Chromium", () => {
     await page.close()
   }, 60_000)
 
+  test("rates are not asked for again while an answer is out", async () => {
+    const page = await open()
+    await page.clock.install()
+    await logIn(page)
+    let asked = 0
+    let answer = () => {}
+    const held = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    await page.route("**/v1/totals", async (route) => {
+      asked += 1
+      await held
+      await route.continue()
+    })
+    await page.clock.runFor(5_000)
+    await expect.poll(() => asked).toBe(1)
+    // What was asked meanwhile has come here before the answer to this.
+    await page.evaluate(() => fetch("/dashboard/"))
+    expect(asked).toBe(1)
+    answer()
+    await expect
+      .poll(async () => {
+        await page.clock.runFor(1_000)
+        return asked
+      })
+      .toBeGreaterThan(1)
+    await page.close()
+  }, 60_000)
+
   test("a limit is edited, and what was used stays used", async () => {
     const page = await open()
     await logIn(page)

@@ -82,9 +82,20 @@ export function overviewView({ main, go, act, state }) {
   let before = null
   let looks = 0
   let isOver = false
+  let isLooking = false
+
+  /** Asks once more, unless the answers to the last time are still out: one that came late would set the counts back. */
+  async function lookAgain() {
+    if (document.hidden || isLooking) return
+    isLooking = true
+    try {
+      await look()
+    } finally {
+      isLooking = false
+    }
+  }
 
   async function look() {
-    if (document.hidden) return
     const totals = await act(() => get("/v1/totals"))
     if (isOver) return
     state.textContent = totals === undefined ? "no answer" : "live"
@@ -153,8 +164,8 @@ export function overviewView({ main, go, act, state }) {
     )
   }
 
-  const timer = setInterval(look, EVERY_MS)
-  look()
+  const timer = setInterval(lookAgain, EVERY_MS)
+  lookAgain()
   return () => {
     isOver = true
     clearInterval(timer)
