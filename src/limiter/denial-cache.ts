@@ -1,7 +1,8 @@
+import { CLOCK, checkFields, type Kinds, whole } from "../policy/check-fields.js"
+import { fnv1a } from "../policy/fnv1a.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
-import { show } from "../types/errors.js"
 
 export interface DenialCacheOptions {
   /** The most keys remembered, 1 … 2^24; default 10,000. Beyond, the one that was denied first is forgotten. */
@@ -37,6 +38,7 @@ export interface Ticket {
   readonly changes: number
 }
 
+const KINDS: Kinds<DenialCacheOptions> = { maxKeys: whole(1, 2 ** 24), maxAgeMs: whole(1, 2 ** 31), clock: CLOCK }
 const DEFAULT_KEYS = 10_000
 const DEFAULT_AGE_MS = 10_000
 /** Changes are counted for groups of keys: sharing one only means that a denial is not remembered. */
@@ -60,10 +62,10 @@ export class DenialCache {
   #changes = 0
   #hits = 0
 
-  /** @throws {RangeError} where an option is out of range */
-  constructor({ maxKeys = DEFAULT_KEYS, maxAgeMs = DEFAULT_AGE_MS, clock = systemClock }: DenialCacheOptions = {}) {
-    requireOption("maxKeys", maxKeys, 2 ** 24)
-    requireOption("maxAgeMs", maxAgeMs, 2 ** 31)
+  /** @throws {RangeError} where an option cannot be, or there is none of its name */
+  constructor(options: DenialCacheOptions = {}) {
+    checkFields("make a denial cache", options, KINDS)
+    const { maxKeys = DEFAULT_KEYS, maxAgeMs = DEFAULT_AGE_MS, clock = systemClock } = options
     this.#maxKeys = maxKeys
     this.#maxAgeMs = maxAgeMs
     this.#clock = clock
@@ -189,13 +191,7 @@ function enoughMs(
 }
 
 function slotOf(name: string): number {
-  let hash = name.length
-  for (let at = Math.max(0, name.length - 24); at < name.length; at++)
-    hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193)
+  // Names differ most at their end, so no more than that is read.
+  const hash = fnv1a(name, name.length, Math.max(0, name.length - 24))
   return (hash ^ (hash >>> 15)) & (CHANGE_SLOTS - 1)
-}
-
-function requireOption(option: string, value: number, most: number): void {
-  if (Number.isInteger(value) && value >= 1 && value <= most) return
-  throw new RangeError(`Cannot make a denial cache: ${option} is ${show(value)}, allowed is 1 to ${most}.`)
 }

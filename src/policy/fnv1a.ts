@@ -6,9 +6,10 @@ const OFFSET_BASIS = 0x811c9dc5
  * for two texts with the same hash.
  *
  * @param start another begin gives another hash of the same text
+ * @param from the first unit that counts
  */
-export function fnv1a(text: string, start: number = OFFSET_BASIS): number {
+export function fnv1a(text: string, start: number = OFFSET_BASIS, from = 0): number {
   let hash = start
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  for (let at = from; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
   return hash
 }
