@@ -1,4 +1,4 @@
-import type { SyncLimiter } from "../limiter/sync-limiter.js"
+import { isSynchronous, type SyncLimiter } from "../limiter/sync-limiter.js"
 import { TEXT, unfit } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
@@ -93,8 +93,8 @@ function answerOf<T>(ask: () => Awaitable<T>): Awaitable<T> {
 
 type MemoryQuestion = Omit<Question, "limiter"> & { readonly limiter: SyncLimiter }
 
-function areInMemory(questions: readonly { readonly limiter: unknown }[]): questions is readonly MemoryQuestion[] {
-  return questions.every(({ limiter }) => (limiter as Partial<SyncLimiter>).isSynchronous === true)
+function areInMemory(questions: readonly { readonly limiter: object }[]): questions is readonly MemoryQuestion[] {
+  return questions.every(({ limiter }) => isSynchronous(limiter))
 }
 
 /** All in one turn: looks first, and charges where all would admit. Who would deny is asked, since a denial may block. */

@@ -105,7 +105,6 @@ const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   onFailure: FUNCTION,
 }
 const DAY_MS = 86_400_000
-const KEEP_RANGE = { minMs: 1, maxMs: MAX_PERIOD_MS }
 
 /**
  * Opens a durable limiter on a folder: its limits survive restarts and crashes, with no daemon. One process at a time
@@ -189,7 +188,7 @@ function readOptions(options: OpenLimiterOptions) {
       `none with sync ${show(sync)}: that is for ${modes.map(show).join(" and ")}`,
     )
   }
-  const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS, KEEP_RANGE)
+  const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
   const named = options.limits ?? {}

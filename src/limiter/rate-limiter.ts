@@ -57,7 +57,6 @@ export class RateLimiter implements Limiter {
   #settled = new SettledReceipts()
   #told = new ToldAdmissions()
   readonly #line: WaitingLine
-  readonly #issuerId = { value: "" }
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
@@ -90,8 +89,7 @@ export class RateLimiter implements Limiter {
 
   /** Made at the first question: a Worker has no randomness while its modules load. */
   #start(): Limit {
-    this.#issuerId.value = randomId()
-    this.#limit = this.#makeLimit(new Core(), randomSeed(), this.#issuerId.value)
+    this.#limit = this.#makeLimit(new Core(), randomSeed(), randomId())
     return this.#limit
   }
 
@@ -379,7 +377,6 @@ export class RateLimiter implements Limiter {
     const limit = this.#makeLimit(core, head.seed, head.issuerId)
     limit.restore(bytes, head)
     this.#limit = limit
-    this.#issuerId.value = head.issuerId
     this.#told = new ToldAdmissions()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
