@@ -4,6 +4,7 @@ import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } 
 import { DenialCache } from "../src/limiter/denial-cache.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
 import type { Limiter } from "../src/limiter/limiter.js"
+import { maximumCost } from "../src/policy/maximum-cost.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
@@ -86,7 +87,7 @@ export class EdgeLimiter implements Limiter {
             timeoutMs: timeoutMs ?? TOGETHER_TIMEOUT_MS,
             background,
           })
-    this.#maximumCost = Math.min(...this.policy.rules.map((rule) => rule.capacity))
+    this.#maximumCost = maximumCost(this.policy.rules)
     this.denialCache = denialCache === false ? null : (denialCache ?? sharedCacheOf(binding))
   }
 

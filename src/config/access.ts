@@ -1,3 +1,4 @@
+import { maximumCost } from "../policy/maximum-cost.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AccessConfig, RequestsConfig } from "./config.js"
@@ -36,7 +37,7 @@ export function listedDecision(access: "allow" | "deny", { rules }: Policy, key:
     policy: access,
     algorithm,
     limit,
-    remaining: allowed ? Math.min(...rules.map(({ capacity }) => capacity)) : 0,
+    remaining: allowed ? maximumCost(rules) : 0,
     cost,
     retryAfterMs: 0,
     resetAfterMs: 0,

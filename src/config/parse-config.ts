@@ -3,6 +3,7 @@ import { type HeaderStyle, headerStyles } from "../http/rate-limit-fields.js"
 import type { FailMode } from "../http/rate-limit-options.js"
 import { namer } from "../http/rename-policy.js"
 import { checkFields, OBJECT } from "../policy/check-fields.js"
+import { maximumCost } from "../policy/maximum-cost.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
@@ -230,7 +231,7 @@ function limitsOfGroup(
  * @param path where the policy is written
  */
 function requireAffordable(limit: string, cost: number, { rules }: Policy, path: string): void {
-  const most = Math.min(...rules.map(({ capacity }) => capacity))
+  const most = maximumCost(rules)
   if (cost > most) throw new ConfigError(`limits.${limit}.cost`, cost, `at most ${most}, which ${path} can admit`)
 }
 

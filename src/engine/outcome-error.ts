@@ -1,9 +1,9 @@
 import { isWhole, unfitWhole } from "../policy/check-fields.js"
+import { maximumCost } from "../policy/maximum-cost.js"
 import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError } from "../types/errors.js"
 import { LATEST_MS, OUTCOME } from "./core-exports.js"
-import { maximumCost } from "./require-cost.js"
 
 /** The error of a call that the core did not answer by a decision: of its cost, its time or its units. */
 export function outcomeError(

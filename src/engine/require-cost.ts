@@ -1,12 +1,8 @@
 import { isWhole, unfit, unfitWhole } from "../policy/check-fields.js"
+import { maximumCost } from "../policy/maximum-cost.js"
 import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError, show } from "../types/errors.js"
-
-/** The smallest capacity of the rules: no cost above it can ever pass. */
-export function maximumCost(rules: readonly Rule[]): number {
-  return Math.min(...rules.map((rule) => rule.capacity))
-}
 
 /** @throws {RangeError} where the cost of a key's check is no whole number in range: WebAssembly would make one of it */
 export function requireCost(key: unknown, cost: unknown): number {

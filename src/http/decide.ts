@@ -1,4 +1,5 @@
 import { withoutReceipt } from "../limiter/decide-all.js"
+import { maximumCost } from "../policy/maximum-cost.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision, Reason } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
@@ -118,7 +119,7 @@ export async function decide(
 
 /** What is wrong with a cost under a policy, if anything is. */
 export function findBadCost({ rules }: Policy, key: string, cost: number): BadCost | undefined {
-  const maximum = Math.min(...rules.map((rule) => rule.capacity))
+  const maximum = maximumCost(rules)
   if (cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
   if (Number.isInteger(cost) && cost >= 0) return undefined
   const message = `Cannot check key ${show(key)}: cost is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`

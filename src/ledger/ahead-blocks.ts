@@ -1,3 +1,4 @@
+import { maximumCost } from "../policy/maximum-cost.js"
 import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
 
@@ -96,7 +97,7 @@ export class AheadBlocks {
 
   #nextLevel({ level, size }: Block, { keys }: LedgerLimit): number {
     if (this.#fixedUnits !== null) return this.#fixedUnits
-    const capacity = Math.min(...keys.policy.rules.map((rule) => rule.capacity))
+    const capacity = maximumCost(keys.policy.rules)
     const largest = Math.max(1, Math.floor(capacity / LARGEST_SHARE))
     return Math.min(largest, level === 0 ? Math.max(size, FIRST_UNITS) : level * 2)
   }

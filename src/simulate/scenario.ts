@@ -1,3 +1,4 @@
+import { maximumCost } from "../policy/maximum-cost.js"
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -82,7 +83,7 @@ export function readScenario(input: ScenarioInput): Scenario {
   requireRange("requests in all", requests, { least: 0, most: MOST_REQUESTS, isWhole: false })
   requireRange("keys", keys, { least: 1, most: 10_000_000, isWhole: true })
   requireRange("skew", skew, { least: 0, most: 10, isWhole: false })
-  const capacity = Math.min(...policy.rules.map((rule) => rule.capacity))
+  const capacity = maximumCost(policy.rules)
   requireRange("cost", cost, { least: 1, most: capacity, isWhole: true })
   requireRange("keysPerRequest", keysPerRequest, { least: 1, most: Math.min(keys, 100), isWhole: true })
   requireRange("serviceMs", serviceMs, { least: 0, most: 60_000, isWhole: false })
