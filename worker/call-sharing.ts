@@ -49,7 +49,7 @@ export class CallSharing {
 
   /**
    * @param alone sends the check in a call of its own
-   * @returns the decision, to be read by `readDecision`
+   * @returns the decision, to be read by `readRpcDecision`
    * @throws {StoreUnavailable} where too many wait, or nothing was heard in time; else as `LimiterObject.decide`
    */
   ask(object: string, check: KeyCheck, alone: () => Promise<string>): Promise<string> {

@@ -14,12 +14,12 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../src/types/receipt.js"
 import { CallSharing } from "./call-sharing.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
-import { readDecision } from "./decision-text.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
 import { KeyPlaces } from "./key-places.js"
 import { LeasedChecks } from "./leased-checks.js"
 import type { LimiterObject } from "./limiter-object.js"
 import { type CallManner, ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
+import { readRpcDecision } from "./rpc-decision.js"
 import type { Subject } from "./subject.js"
 
 /** The denials of each namespace that an isolate uses. */
@@ -113,7 +113,7 @@ export class EdgeLimiter implements Limiter {
     }
     requireKey(key)
     const ticket = this.denialCache?.ticket()
-    const decision = readDecision(await this.#ask(key, cost, id), key, cost, this.policy)
+    const decision = readRpcDecision(await this.#ask(key, cost, id), key, cost, this.policy)
     if (!decision.allowed && ticket !== undefined) {
       this.denialCache!.note(this.#places.cacheName(key), this.policy, decision, ticket)
     }

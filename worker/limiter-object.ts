@@ -13,12 +13,12 @@ import { drawOf, isLeaseReceipt } from "../src/limiter/lease-receipt.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { decisionText } from "./decision-text.js"
 import { withEmptyLimit } from "./empty-limit.js"
 import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
+import { rpcDecision } from "./rpc-decision.js"
 import type { KeyCheck, Subject, SubjectCheck, Terms } from "./subject.js"
 import { SubjectReader } from "./subject-reader.js"
 
@@ -88,7 +88,7 @@ export class LimiterObject extends DurableObject {
    *
    * @param id names the call: repeated within 5 minutes with the same cost, its admission is told again with its
    *   receipt, and charges once
-   * @returns the decision, to be read by `readDecision`
+   * @returns the decision, to be read by `readRpcDecision`
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   decide(key: string, terms: Terms, cost: number, id?: string): string | Promise<string> {
@@ -98,7 +98,7 @@ export class LimiterObject extends DurableObject {
       const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answer = ledger.check(limit, key, cost, nowMs, id)
       this.#counts.check(nowMs, answer)
-      const told = decisionText(answer.decision, limit.keys.policy.canonical === read.policy.canonical)
+      const told = rpcDecision(answer.decision, limit.keys.policy.canonical === read.policy.canonical)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
     })
   }
@@ -125,7 +125,7 @@ export class LimiterObject extends DurableObject {
       this.#counts.call(nowMs, decided)
       // Before anybody else may change the policy.
       const isAsSent = limit.keys.policy.canonical === read.policy.canonical
-      const told = answers.map((answer) => (answer instanceof Error ? answer : decisionText(answer.decision, isAsSent)))
+      const told = answers.map((answer) => (answer instanceof Error ? answer : rpcDecision(answer.decision, isAsSent)))
       if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return told
     })

@@ -1,8 +1,8 @@
 import type { Config } from "../src/config/config.js"
-import { readConfiguredLimits } from "./configured-limits.js"
 import { type GroupSetting, type LimitSetting, readLimit } from "./limit-setting.js"
 import { PrefixMap } from "./path-prefix.js"
 import { SettingError } from "./setting-error.js"
+import { readWorkerConfig } from "./worker-config.js"
 
 /** The variables of the deployed Worker, as `wrangler.toml` gives them: not looked at yet. */
 export interface SettingVariables {
@@ -43,7 +43,7 @@ export function readSettings(variables: SettingVariables): Settings {
   const apiHost = readHost(variables.API_HOST)
   if (CONFIG !== undefined && CONFIG !== "") {
     if (LIMITS !== undefined) throw new SettingError("LIMITS", LIMITS, "none beside CONFIG")
-    const { limits, groups, upstream, config } = readConfiguredLimits(CONFIG, variables)
+    const { limits, groups, upstream, config } = readWorkerConfig(CONFIG, variables)
     const fieldOf = (name: string) => `CONFIG.${config.groups.has(name) ? "groups" : "limits"}.${name}`
     return {
       limits,

@@ -1,10 +1,8 @@
+import type { Access } from "../http/access.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AccessConfig, RequestsConfig } from "./config.js"
-
-/** What the lists of a configuration say of a key. */
-export type Access = "allow" | "deny" | "limit"
 
 const sets = new WeakMap<AccessConfig, ReadonlySet<string>>()
 

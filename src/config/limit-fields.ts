@@ -95,9 +95,6 @@ export const ofRequests = {
   timeout,
 } as const satisfies Readonly<Record<string, Field>>
 
-/** Those of `limit` that are of its only rule. */
-export const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block"] as const
-
 /** One limit. */
 export const limit: Field & { readonly kind: "table" } = {
   kind: "table",

@@ -1,6 +1,7 @@
+import { RULE_FIELDS } from "../policy/parse-rule.js"
 import { type Field, NAME } from "./field.js"
 import { CONFIG } from "./fields.js"
-import { limit, RULE_FIELDS } from "./limit-fields.js"
+import { limit } from "./limit-fields.js"
 
 /** A JSON Schema, as plain data. */
 export type Schema = Readonly<Record<string, unknown>>

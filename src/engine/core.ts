@@ -8,7 +8,6 @@ const BRIEF_WORDS = 6
 export const VERDICT_HEAD = 4
 export const VERDICT_RULE = 3
 const RULES_MAX = 8
-const RULE_FIELDS = 8
 const SCRATCH_MAX = 65_536
 /** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
 const UNCOMPARED = 15
@@ -76,7 +75,7 @@ export class Core {
 
   /** The buffer for the rules of a new limit: 8 numbers each. */
   get ruleFields(): Float64Array {
-    return new Float64Array(this.exports.memory.buffer, this.#ruleAt, RULES_MAX * RULE_FIELDS)
+    return new Float64Array(this.exports.memory.buffer, this.#ruleAt, RULES_MAX * this.exports.RULE_FIELDS.value)
   }
 
   /**

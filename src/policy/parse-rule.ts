@@ -19,7 +19,9 @@ export interface ParsedRule extends Omit<Rule, "name"> {
 
 type Fields = ReadonlyMap<string, unknown>
 
-const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block", "name"]
+/** What a rule may say beside its name. */
+export const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block"] as const
+const NAMED_RULE_FIELDS = [...RULE_FIELDS, "name"]
 const REFILL_FIELDS = ["amount", "every"]
 
 const BURST_ALGORITHMS: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
@@ -35,7 +37,7 @@ const NAME = /^[!-~](?:[ -~]*[!-~])?$/
  * @throws {PolicyError} where a field is unknown, missing, out of range, or not for this algorithm
  */
 export function parseRule(at: string, fields: Fields, byDefault: Algorithm): ParsedRule {
-  refuseUnknownFields(fieldPath(at, "field"), fields, RULE_FIELDS)
+  refuseUnknownFields(fieldPath(at, "field"), fields, NAMED_RULE_FIELDS)
   const limit = parseUnits(fieldPath(at, "limit"), fields.get("limit"), MAX_UNITS)
   const periodMs = parseDuration(fieldPath(at, "period"), fields.get("period"))
   const named = fields.get("algorithm")

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { describe, expect, test } from "vitest"
-import { readDecision } from "../../worker/decision-text.js"
+import { readRpcDecision } from "../../worker/rpc-decision.js"
 import { clockedLimiter, NOTHING_STORED, realLimiter, rowsOf, stored, termsOf } from "./objects.js"
 
 const HOUR_MS = 3_600_000
@@ -134,7 +134,7 @@ describe("the alarm of LimiterObject", () => {
       await alarm
       return Promise.all([...checks, instance.decide("a", terms, 1)])
     })
-    expect(decisions.map((told) => readDecision(told, "a", 1, limiter.policy).allowed)).toEqual(Array(6).fill(true))
+    expect(decisions.map((told) => readRpcDecision(told, "a", 1, limiter.policy).allowed)).toEqual(Array(6).fill(true))
     await evictDurableObject(object())
     expect(await limiter.status("a")).toMatchObject({ remaining: 4 })
   })

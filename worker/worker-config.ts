@@ -6,7 +6,7 @@ import type { GroupSetting, LimitSetting } from "./limit-setting.js"
 import { SettingError } from "./setting-error.js"
 
 /** What of a configuration concerns the deployable Worker. */
-export interface ConfiguredLimits {
+export interface WorkerConfig {
   readonly limits: readonly LimitSetting[]
   readonly groups: readonly GroupSetting[]
   readonly upstream: string | undefined
@@ -24,7 +24,7 @@ const ADDRESS = { header: "CF-Connecting-IP" }
  * @param variables all of the Worker's; those that a configuration names override what it says
  * @throws {SettingError} where the configuration cannot be, or protects no path
  */
-export function readConfiguredLimits(input: unknown, variables: object): ConfiguredLimits {
+export function readWorkerConfig(input: unknown, variables: object): WorkerConfig {
   const texts = Object.entries(variables).filter((each): each is [string, string] => typeof each[1] === "string")
   try {
     const config = parseConfig(input as string | object, { env: Object.fromEntries(texts) })

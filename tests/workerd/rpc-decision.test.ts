@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest"
 import { ALGORITHMS, ManualClock, parsePolicy, RateLimiter } from "../../src/index.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
-import { decisionText, readDecision } from "../../worker/decision-text.js"
 import { ownError } from "../../worker/object-calls.js"
+import { readRpcDecision, rpcDecision } from "../../worker/rpc-decision.js"
 import { clockedLimiter, START_MS } from "./objects.js"
 
-describe("decisionText() and readDecision()", () => {
+describe("rpcDecision() and readRpcDecision()", () => {
   test.each(ALGORITHMS)(
     "%s: whatever was decided is read as it was, in few words where it was admitted",
     (algorithm) => {
@@ -15,9 +15,9 @@ describe("decisionText() and readDecision()", () => {
       for (const cost of [1, 3, 0, 2, 4, 1, 7, 1]) {
         clock.advance(1_234)
         const decision = limiter.check("a key\n{", { cost })
-        const text = decisionText(decision, true)
+        const text = rpcDecision(decision, true)
         expect(text.startsWith("{")).toBe(!decision.allowed || cost === 0)
-        expect(JSON.stringify(readDecision(text, "a key\n{", cost, policy))).toBe(JSON.stringify(decision))
+        expect(JSON.stringify(readRpcDecision(text, "a key\n{", cost, policy))).toBe(JSON.stringify(decision))
       }
     },
   )
@@ -25,9 +25,9 @@ describe("decisionText() and readDecision()", () => {
   test("of several rules, and of another policy than was sent, tell all", () => {
     const policy = parsePolicy("10/second; 100/hour")
     const decision = new RateLimiter(policy, { clock: new ManualClock(START_MS) }).check("a")
-    expect(readDecision(decisionText(decision, true), "a", 1, policy).rules).toHaveLength(2)
+    expect(readRpcDecision(rpcDecision(decision, true), "a", 1, policy).rules).toHaveLength(2)
     const other = new RateLimiter("3/day as other", { clock: new ManualClock(START_MS) }).check("a")
-    expect(readDecision(decisionText(other, false), "a", 1, policy)).toMatchObject({ policy: "other", limit: 3 })
+    expect(readRpcDecision(rpcDecision(other, false), "a", 1, policy)).toMatchObject({ policy: "other", limit: 3 })
   })
 })
 

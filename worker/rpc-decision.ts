@@ -12,7 +12,7 @@ import type { Decision } from "../src/types/decision.js"
 const JSON_BEGIN = "{"
 
 /** @param isAsSent whether the policy that decided is the one that the caller sent, and the cost the one that it asked */
-export function decisionText(decision: Decision, isAsSent: boolean): string {
+export function rpcDecision(decision: Decision, isAsSent: boolean): string {
   if (!isAsSent || !decision.allowed || decision.rules !== undefined) return JSON.stringify(decision)
   const { remaining, resetAfterMs, delayMs, receipt } = decision
   if (receipt === undefined) return JSON.stringify(decision)
@@ -20,7 +20,7 @@ export function decisionText(decision: Decision, isAsSent: boolean): string {
 }
 
 /** The decision that a text tells about a check of `key` and `cost`, sent under `policy`. */
-export function readDecision(text: string, key: string, cost: number, { name, rules: [rule] }: Policy): Decision {
+export function readRpcDecision(text: string, key: string, cost: number, { name, rules: [rule] }: Policy): Decision {
   if (text.startsWith(JSON_BEGIN)) return JSON.parse(text)
   const [remaining, resetAfterMs, delayMs, chargedAtMs, id] = text.split(" ") as [
     string,
