@@ -1,7 +1,7 @@
 import { unfit } from "../policy/check-fields.js"
 import { show } from "../types/errors.js"
 
-/** How long an admission is told again under its id, ms: 5 minutes. */
+/** Idempotency: how long an admission is told again under its id instead of being charged anew, ms: 5 minutes. */
 export const REPEAT_WITHIN_MS = 300_000
 /** The most admissions remembered under ids by default; beyond that the oldest is forgotten first. */
 export const MOST_IDS = 65_536

@@ -21,10 +21,10 @@ export interface Told<T> {
 }
 
 /**
- * The admissions that callers named, so that a call which is repeated after its answer got lost is charged once. What is
- * too old goes when another one is noted: never by the time of a question, which a log does not tell. So does the oldest
- * at the bound, after which its call is charged anew: that is stricter than it should be, never looser. Denials are not
- * among them, for they charged nothing.
+ * Idempotency: the admissions that callers named by an id, so that a call which is repeated after its answer got lost is
+ * charged once. One that is too old is forgotten when another one is noted, never at the time of a question, which a log
+ * does not tell. At the bound the oldest is forgotten, and its call is charged anew when it comes again: that is stricter
+ * than it should be, never looser. Denials are not among them, for they charged nothing.
  */
 export class ToldAdmissions<T extends NamedAdmission = ToldAdmission> {
   readonly #most: number

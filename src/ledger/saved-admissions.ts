@@ -8,7 +8,10 @@ interface Saving {
   from: number
 }
 
-/** The named admissions of a limit that a snapshot holds: saved little by little, while others come and go. */
+/**
+ * Idempotency across restarts: the named admissions of a limit, which a snapshot holds. They are saved little by little,
+ * while others come and go.
+ */
 export class SavedAdmissions extends ToldAdmissions {
   #saving: Saving | null = null
 

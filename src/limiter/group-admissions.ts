@@ -12,7 +12,10 @@ export interface GroupAdmission extends NamedAdmission {
 /** A call of a group that a caller named. */
 export type GroupCall = Pick<GroupAdmission, "id" | "key" | "cost">
 
-/** The named admissions of groups. One is told again whatever became of the receipts in it: they are its limits' own. */
+/**
+ * Idempotency for groups: their admissions that callers named by an id. One is told again whatever became of the receipts
+ * in it, which are those of the single limits.
+ */
 export class GroupAdmissions extends ToldAdmissions<GroupAdmission> {
   readonly #pending = new Map<string, { readonly cost: number; readonly answer: Promise<AllDecision> }>()
 

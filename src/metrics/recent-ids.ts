@@ -1,6 +1,9 @@
 const GENERATION = 8_192
 
-/** The receipts told lately, in bounded memory: an admission that is told again is not counted again. */
+/**
+ * Idempotency of the counts: the ids of the receipts told lately, in bounded memory, so that an admission which is told
+ * again is not counted again.
+ */
 export class RecentIds {
   #young = new Set<string>()
   #old = new Set<string>()
