@@ -1,10 +1,13 @@
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "../src/ledger/sql-port.js"
 
-/** A commit that was begun longer ago, ms, is taken to be durable when checks are grouped: at most, and at least. */
+/** The bounds of `commitMs`. */
 const COMMIT_MOST_MS = 50
 const COMMIT_LEAST_MS = 5
 
-/** The same as it showed in this isolate: twice what a commit took when one was last waited for. */
+/**
+ * Where checks are grouped, a commit that was begun longer ago, ms, is taken to be durable: twice what one took when
+ * this isolate last waited for one.
+ */
 let commitMs = COMMIT_MOST_MS
 
 /** A Durable Object's storage as a ledger's SQL; it counts the rows that are billed as written. */

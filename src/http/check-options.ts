@@ -98,7 +98,7 @@ export function checkOptions<Rest extends unknown[]>(options: RateLimitOptions<R
   }
 }
 
-/** What does nothing unless something else is chosen too. */
+/** Options that have an effect only beside another one. */
 type Dependent = Pick<
   RateLimitOptions<never>,
   | "failMode"

@@ -43,7 +43,7 @@ export function decisionFields(
   return fields
 }
 
-/** A limit that would have admitted what another one denied says no longer wait than that. */
+/** A limit that would have admitted a request which another one denied tells the wait of that other one. */
 function ownDecision(part: LimitPart, { allowed, retryAfterMs }: RequestDecision) {
   if (allowed || !part.decision.allowed) return part.decision
   return { ...part.decision, allowed, retryAfterMs, policy: "", rules: rulesOf(part) }

@@ -3,7 +3,7 @@ import type { AllDecision } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { allDecision, withoutReceipt } from "./decide-all.js"
 
-/** Some of several checks, that one writer decides at once: a party to the whole. */
+/** Those of several checks that one writer keeps the counts of, and decides at once. */
 export interface Party {
   /** Asks and charges, all of its items or none, under the call's id: repeating it charges once. */
   charge(): Promise<AllDecision>

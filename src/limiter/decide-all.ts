@@ -33,7 +33,7 @@ export function decideAll(items: readonly AllPart[]): AllDecision {
     const decision = check(item)
     charged.push(decision)
     if (decision.allowed) continue
-    // Only for want of room for another key: a charge of this same call took the last place.
+    // All would have admitted, so this one was denied for want of room: a charge of this same call took the last place.
     for (const [index, { receipt }] of charged.slice(0, -1).entries()) {
       if (receipt !== undefined) items[index]!.limiter.refund(receipt)
     }
@@ -71,7 +71,7 @@ export function allDecision(decisions: readonly Decision[]): AllDecision {
 
 /** An admission whose charge was given back, as data: without its receipts, and with what is there again. */
 export function withoutReceipt(decision: AnyDecision): AnyDecision {
-  // A getter is not copied.
+  // Spreading leaves out a receipt that is a getter of the prototype.
   const { receipt: _receipt, ...rest } = { ...decision }
   if (receiptsOf(decision).length === 0) return rest
   const { rules, remaining, cost, limits } = rest

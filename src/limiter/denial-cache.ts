@@ -31,7 +31,7 @@ interface Admissible {
   readonly toldAtMs: number
 }
 
-/** What a question found out before it was asked: whether the key was changed since is told by it. */
+/** Taken before a question is asked, so that its answer can tell whether the key was changed meanwhile. */
 export interface Ticket {
   readonly askedAtMs: number
   /** How many changes of keys there were. */
@@ -94,7 +94,7 @@ export class DenialCache {
    * @param policy a denial under another one says nothing
    */
   find(name: string, policy: Policy, cost: number): Decision | null {
-    // Looking up a name that was just put together costs its length.
+    // A name that was just put together has to be hashed, which costs its length: an empty cache is not asked.
     if (this.#denials.size === 0) return null
     const denial = this.#denials.get(name)
     if (denial === undefined) return null
@@ -114,7 +114,7 @@ export class DenialCache {
     if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
     const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, this.#maxAgeMs)
     const known = this.#denials.get(name)
-    // The least cost answers most.
+    // A denial of a smaller cost answers more questions, so it is the one to keep.
     if (known !== undefined && known.policy === policy && known.decision.cost < cost && known.untilMs >= untilMs) return
     this.#denials.delete(name)
     if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
@@ -174,7 +174,7 @@ export function laterDenial(decision: Decision, policy: Policy, cost: number, el
   return { ...rest, ...later, retryAfterMs: Math.max(ownMs, ...rules.map((rule) => rule.retryAfterMs)), rules }
 }
 
-/** A wait that is enough for so many units more than were denied: that for the same units is known exactly. */
+/** A wait that is enough for a cost which is greater than the denied one by `more` units; exact where `more` is 0. */
 function enoughMs(
   { algorithm, limit, periodMs, refill }: Rule,
   { retryAfterMs, resetAfterMs }: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">,

@@ -6,7 +6,7 @@ import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 /**
  * Looks at everything that can be wrong with a store.
  *
- * @param open gives its ledger, which may have to be opened anew: that it cannot be is one of those things
+ * @param open gives its ledger, which may have to be opened anew; where it cannot be opened, that is told as a fault
  */
 export async function examine(open: () => Ledger | Promise<Ledger>, store: EmbeddedStore): Promise<DoctorReport> {
   const faults = store.findFaults()

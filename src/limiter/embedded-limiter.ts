@@ -346,7 +346,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   close(): Promise<void> {
     const closed = this.#store.close()
-    // Who asks now is refused.
+    // From here on every call is refused.
     tellWaits(this)
     return closed
   }

@@ -1,10 +1,10 @@
-/** Those who ask others, which count for them. */
+/** For each limiter that leaves the counting to another one, that other one. */
 const counters = new WeakMap<object, object>()
 
-/** Those who wait for quota, by who counts it and by the key as it is counted. */
+/** Whom to tell of quota that came back, by the limiter that counts and by the key as it is counted. */
 const waits = new WeakMap<object, Map<string, Set<() => void>>>()
 
-/** Notes that a limiter does not count by itself, but another one for it: who waits for the one waits for the other. */
+/** Notes that a limiter leaves the counting to another one: whoever waits for the first hears of the second. */
 export function noteCounter(limiter: object, counter: object): void {
   counters.set(limiter, counter)
 }

@@ -194,7 +194,7 @@ export function createPrivate(file: string): void {
   }
 }
 
-/** What of a store cannot be written, and why; `null` where all of it can. No file is opened. */
+/** The first file of the store that cannot be written, and why; `null` where all can be. No file is opened. */
 function unwritable(path: string): string | null {
   for (const name of ["", LOG_FILE, WAL_FILE, WITNESS_FILE]) {
     try {

@@ -79,8 +79,8 @@ export function required(kind: Kind): Kind {
 }
 
 /**
- * Refuses what cannot be, and names that there are not: a slip of the pen is never "no limit". What is `undefined` is
- * as if it were left out.
+ * Refuses bad values and unknown names: a misspelt option must not silently mean "no limit". A field that is `undefined`
+ * counts as left out.
  *
  * @param act what cannot be done then, such as `"rate limit"`
  * @param path what stands before the name of a field, such as `"delay."`
@@ -95,8 +95,8 @@ export function checkFields<T extends object>(act: string, fields: T, kinds: Kin
 }
 
 /**
- * Refuses names that there are not, and what has none: costs the number of names that are given, and makes nothing while
- * all is well, so that every call of a verb can afford it.
+ * Refuses unknown names, and options that are no object. It costs the number of names that are given and allocates nothing
+ * while all is well, so that every call of a verb can afford it.
  *
  * @param path what stands before the name of a field, such as `"items[0]."`
  * @throws {RangeError} naming the option and those that there are
