@@ -1,11 +1,12 @@
 import { withDeadline } from "../src/http/with-deadline.js"
 import { chargeTogether, type Party } from "../src/limiter/charge-together.js"
 import { requireItems } from "../src/limiter/check-options.js"
-import { allDecision, refuseRepeats } from "../src/limiter/decide-all.js"
+import { allDecision } from "../src/limiter/decide-all.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
 import { unusedDecision } from "../src/limiter/unused-decision.js"
 import { checkKind, having, type Kind } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
+import { refuseRepeats } from "../src/policy/require-group.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
@@ -62,7 +63,7 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * Each call has an id and is made again once where it fails, so that a lost answer does not charge twice. Whatever
  * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
  *
- * @throws {RangeError} where there is no item, or one key of one limit comes twice; {CostError} {KeyError} before any
+ * @throws {RangeError} where the items are none or more than 1,000, or one key of one limit comes twice; {CostError} {KeyError} before any
  * call; {StoreUnavailable} {StoreCorrupt} {StoreVersion} where an object did not decide
  * @example
  * ```ts

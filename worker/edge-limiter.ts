@@ -124,7 +124,7 @@ export class EdgeLimiter implements Limiter {
    * All or nothing, in one round trip where all are admitted: the keys' objects are asked at the same time, and where one
    * denies, what the others charged is given back. Keys of one object are one transaction.
    *
-   * @throws {RangeError} where the items are none, or one key comes twice; as `check`, when all was given back
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; as `check`, when all was given back
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)

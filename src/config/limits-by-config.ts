@@ -150,7 +150,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
       const { key: deniedKey, policy: deniedPolicy } = denied
       return { allowed: false, deniedKey, deniedPolicy, decisions: await Promise.all(decisions) }
     }
-    if (asked.length === 0 && items.length > 0) {
+    if (asked.length === 0) {
       return { allowed: true, deniedKey: null, deniedPolicy: null, decisions: found.map(({ listed }) => listed!) }
     }
     const all = await limits.checkAll(asked)

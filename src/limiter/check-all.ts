@@ -1,8 +1,9 @@
 import { unfit } from "../policy/check-fields.js"
+import { refuseRepeats } from "../policy/require-group.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
 import { CHECKER, requireItems } from "./check-options.js"
-import { type AllPart, allDecision, decideAll, refuseRepeats, withoutReceipt } from "./decide-all.js"
+import { type AllPart, allDecision, decideAll, withoutReceipt } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
 import { receiptsOf } from "./receipts.js"
 import { isSynchronous, type SyncLimiter } from "./sync-limiter.js"
@@ -23,8 +24,8 @@ export interface AllItem<L extends Checker = Checker> {
  * where a refund fails, its charge stands. That is stricter than it should be, never looser. Of both kinds together, the
  * exact ones come first, and where they deny, the others are not charged: they tell what `peek` says where they have it.
  *
- * @throws {RangeError} where there is no item, one has no limiter, or one key and limiter come twice; whatever a limiter
- * throws, after the others' charges were given back
+ * @throws {RangeError} where the items are none or more than 1,000, one has no limiter, or one key and limiter come twice;
+ * whatever a limiter throws, after the others' charges were given back
  * @example
  * ```ts
  * import { checkAll, RateLimiter } from "sluice"

@@ -1,6 +1,7 @@
 import { requireCost } from "../engine/require-cost.js"
 import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { requireGroupSize } from "../policy/require-group.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
@@ -32,9 +33,14 @@ export function requireChoice(act: string, choice: object | undefined): void {
   requireNames(act, choice, ["limit"])
 }
 
-/** What each of several checks may say. @throws {RangeError} */
+/**
+ * What each of several checks may say that are decided together.
+ *
+ * @throws {RangeError} also where they are none or more than 1,000
+ */
 export function requireItems(items: readonly object[], names: readonly string[] = ["key", "cost", "limit"]): void {
   checkKind("check all", "items", items, LIST)
+  requireGroupSize(items.length)
   for (const [index, item] of items.entries()) checkNames("check all", item, names, `items[${index}].`)
 }
 

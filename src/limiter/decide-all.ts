@@ -1,17 +1,14 @@
+import { type GroupItem, refuseRepeats } from "../policy/require-group.js"
 import type { Decision } from "../types/decision.js"
-import { show } from "../types/errors.js"
 import type { AllDecision, Checker, CheckOptions } from "../types/limiter.js"
 import type { LimitChoice } from "./named-limits.js"
 import { type AnyDecision, receiptsOf } from "./receipts.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of several checks that are decided together, each by its own limiter. */
-export interface AllPart<L extends Checker = SyncLimiter> {
+export interface AllPart<L extends Checker = SyncLimiter> extends GroupItem {
   readonly limiter: L
-  readonly key: string
   readonly options: CheckOptions & LimitChoice
-  /** The same text for the same key of the same limit, another one for every other. */
-  readonly subject: string
 }
 
 /**
@@ -20,7 +17,7 @@ export interface AllPart<L extends Checker = SyncLimiter> {
  * Where one or more would be denied, these alone are asked for real, so that the denial counts in their statistics and
  * starts the block of their policy; nothing is charged.
  *
- * @throws {RangeError} where there is no item, or two have the same subject; whatever `peek` throws, before any charge
+ * @throws {RangeError} where two have the same subject; whatever `peek` throws, before any charge
  */
 export function decideAll(items: readonly AllPart[]): AllDecision {
   refuseRepeats(items)
@@ -44,18 +41,6 @@ export function decideAll(items: readonly AllPart[]): AllDecision {
 
 function check({ limiter, key, options }: AllPart): Decision {
   return limiter.check(key, options)
-}
-
-/** @throws {RangeError} where there is no item, or two have the same subject */
-export function refuseRepeats(items: readonly Pick<AllPart, "subject" | "key">[]): void {
-  if (items.length === 0) throw new RangeError("Cannot check all of no items: allowed is at least one.")
-  const subjects = new Set<string>()
-  for (const { subject, key } of items) {
-    if (subjects.has(subject)) {
-      throw new RangeError(`Cannot check all: key ${show(key)} comes twice under the same limit, allowed is once.`)
-    }
-    subjects.add(subject)
-  }
 }
 
 /** The answer that several decisions make together. */

@@ -167,8 +167,8 @@ export class MemoryLimits implements NamedLimits {
   /**
    * Decides several checks together: all are charged, or none is.
    *
-   * @throws {RangeError} where the items are none, or one key and limit come twice; else as `check`; then nothing has
-   * changed
+   * @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice; else as `check`;
+   * then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
     requireItems(items)

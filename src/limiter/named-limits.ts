@@ -75,7 +75,7 @@ export interface NamedLimits {
   check(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
   allow(key: string, options?: CheckOptions & LimitChoice): Awaitable<boolean>
   peek(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
-  /** All or nothing. @throws {RangeError} where the items are none, or one key and limit come twice */
+  /** All or nothing. @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
   refund(receipt: Receipt, units?: number): Awaitable<void>
   settle(receipt: Receipt, actualCost: number): Awaitable<void>

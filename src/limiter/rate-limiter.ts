@@ -197,7 +197,7 @@ export class RateLimiter implements Limiter {
    * Decides checks of several keys together: all are charged, or none is. For keys of several limiters there is the
    * function `checkAll`.
    *
-   * @throws {RangeError} where the items are none, or one key comes twice; {LimitNotFound} where an item names a limit;
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item names a limit;
    * else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {

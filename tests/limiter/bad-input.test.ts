@@ -183,7 +183,7 @@ test.each([Number.NaN, "5", null, 0.5, Infinity, 2 ** 53])("a ManualClock takes 
   expect(clock.now()).toBe(-1)
 })
 
-test.each([null, "", "5", [[]], true, undefined])(
+test.each([null, "", "5", [[]], true, undefined, 1.5, -1, 2 ** 47])(
   "a clock that tells %j is refused by whoever reads it",
   async (told) => {
     const clock = { now: () => anything(told) }

@@ -1,5 +1,5 @@
-import { refuseRepeats } from "../../limiter/decide-all.js"
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
+import { MOST_TOGETHER, refuseRepeats } from "../../policy/require-group.js"
 import type { Decision } from "../../types/decision.js"
 import type { Awaitable } from "../../types/limiter.js"
 import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
@@ -87,15 +87,12 @@ export const peek = defineRoute({
   },
 })
 
-/** The most checks decided together: more would be one long transaction. */
-const MOST_ITEMS = 1_000
-
 export const checkAll = defineRoute({
   method: "POST",
   path: "/v1/check-all",
   id: "checkAll",
   summary: "Ask and charge several at once: all are admitted, or nothing is charged.",
-  body: object({ items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_ITEMS }) }),
+  body: object({ items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_TOGETHER }) }),
   answer: jsonOf(allDecision, "Each one's own decision."),
   async handle(context, { body: { items } }) {
     refuseRepeats(items.map(({ key: of, limit }) => ({ subject: `${limit ?? ""}\n${of}`, key: of })))

@@ -1,5 +1,6 @@
 import { ManualClock } from "../../../src/types/clock.js"
 import { has, isTrue, same, throws } from "../assert.js"
+import { badSize, keysOf, TWICE } from "../bad-group.js"
 import { type LimiterCase, START_MS } from "../limiter-case.js"
 
 export const togetherCases: readonly LimiterCase[] = [
@@ -45,12 +46,13 @@ export const togetherCases: readonly LimiterCase[] = [
     },
   },
   {
-    name: "checkAll(): no item, a key twice and bad costs are errors, and nothing is charged",
+    name: "checkAll(): no item, over 1,000, a key twice and bad costs are errors, and nothing is charged",
     needs: ["together"],
     async run(make) {
       const limiter = await make("5/minute", { clock: new ManualClock(START_MS) })
-      await throws(() => limiter.checkAll!([]), { name: "RangeError" })
-      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "a" }]), { name: "RangeError" })
+      await throws(() => limiter.checkAll!([]), badSize(0))
+      await throws(() => limiter.checkAll!(keysOf(1_001)), badSize(1_001))
+      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "a" }]), TWICE)
       await throws(() => limiter.checkAll!([{ key: "a" }, { key: "b", cost: 6 }]), { name: "CostError", maximum: 5 })
       await throws(() => limiter.checkAll!([{ key: "a" }, { key: "b", cost: 0.5 }]), { name: "RangeError" })
       await throws(() => limiter.checkAll!([{ key: "a" }, { key: "" }]), { name: "KeyError" })

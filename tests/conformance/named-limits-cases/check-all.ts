@@ -1,5 +1,6 @@
 import { ManualClock } from "../../../src/types/clock.js"
 import { has, isTrue, same, throws } from "../assert.js"
+import { badSize, keysOf, TWICE } from "../bad-group.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
 
@@ -99,12 +100,13 @@ export const checkAllCases: readonly NamedLimitsCase[] = [
     },
   },
   {
-    name: "checkAll(): the same key and limit twice, or no item, is an error, and nothing is charged",
+    name: "checkAll(): the same key and limit twice, no item, or over 1,000, is an error, and nothing is charged",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { default: "5/minute", own: "5/minute" } })
-      await throws(() => limits.checkAll([]), { name: "RangeError" })
-      await throws(() => limits.checkAll([{ key: "a" }, { key: "a" }]), { name: "RangeError" })
-      await throws(() => limits.checkAll([{ key: "a" }, { key: "a", limit: "default" }]), { name: "RangeError" })
+      await throws(() => limits.checkAll([]), badSize(0))
+      await throws(() => limits.checkAll(keysOf(1_001)), badSize(1_001))
+      await throws(() => limits.checkAll([{ key: "a" }, { key: "a" }]), TWICE)
+      await throws(() => limits.checkAll([{ key: "a" }, { key: "a", limit: "default" }]), TWICE)
       await throws(() => limits.checkAll([{ key: "own" }, { key: "own", limit: "own" }]), { name: "RangeError" })
       await throws(() => limits.checkAll([{ key: "a" }, { key: "b", cost: 6 }]), {
         name: "CostError",
