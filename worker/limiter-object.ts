@@ -148,17 +148,12 @@ export class LimiterObject extends DurableObject {
           id: `${id}:${index}`,
         }
       })
-      const asked = items.map(({ limit, key, cost, id }) => ledger.peek(limit, key, cost, nowMs, id))
-      const allowed = asked.every((decision) => decision.allowed)
-      // Nothing else is decided in between, so what was peeked comes true. A denial is asked for real, so that it counts.
-      const answers = items.map(({ limit, key, cost, id }, index) =>
-        allowed || !asked[index]!.allowed
-          ? ledger.check(limit, key, cost, nowMs, id)
-          : { decision: asked[index]!, needsCommit: false },
-      )
-      this.#counts.call(nowMs, allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
+      const answers = ledger.checkAll(items, nowMs)
+      const all = allDecision(answers.map(({ decision }) => decision.toJSON()))
+      // Where one was denied, those that would have passed were not decided.
+      this.#counts.call(nowMs, all.allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
       if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-      return allDecision(answers.map(({ decision }) => decision.toJSON()))
+      return all
     })
   }
 

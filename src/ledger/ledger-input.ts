@@ -10,6 +10,8 @@ export interface LedgerCheck {
   readonly limit: LedgerLimit
   readonly key: string
   readonly cost: number
+  /** Names the check, as for `check`. */
+  readonly id?: string
 }
 
 /** @throws {RangeError} */

@@ -164,6 +164,7 @@ export class Ledger {
 
   /**
    * Asks and charges all or nothing: where one is denied, nothing is charged. What is admitted is in the file together.
+   * What was admitted under its id before is told again.
    *
    * @param checks at least one, no limit and key twice
    * @returns an answer to each, in their order
@@ -172,20 +173,29 @@ export class Ledger {
   checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
     this.#log.requireOpen()
     requireGroup(checks)
-    const asked = checks.map(({ limit, key, cost }) => limit.keys.peek(key, cost, nowMs))
+    const again = checks.map(({ limit, key, cost, id }) => {
+      return id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
+    })
+    const asked = checks.map(({ limit, key, cost }, index) => again[index] ?? limit.keys.peek(key, cost, nowMs))
     if (asked.some(({ allowed }) => !allowed)) {
-      return checks.map(({ limit, key, cost }, index) =>
-        asked[index]!.allowed ? { decision: asked[index]!, needsCommit: false } : this.check(limit, key, cost, nowMs),
+      return checks.map(({ limit, key, cost, id }, index) =>
+        asked[index]!.allowed
+          ? { decision: asked[index]!, needsCommit: false }
+          : this.check(limit, key, cost, nowMs, id),
       )
     }
-    const decisions = checks.map(({ limit, key, cost }) => limit.keys.check(key, cost, nowMs))
-    const charged = checks.flatMap(({ limit, cost }, index) =>
-      cost === 0 ? [] : [this.#records.admission(limit, decisions[index]!, nowMs)],
-    )
+    const charged: LogRecord[] = []
+    const decisions = checks.map(({ limit, key, cost, id }, index) => {
+      if (again[index] != null) return again[index]
+      const decision = limit.keys.check(key, cost, nowMs)
+      if (cost > 0) charged.push(this.#records.admission(limit, decision, nowMs, id))
+      return decision
+    })
     if (charged.length > 0) this.#records.appendTogether(charged, nowMs)
     return checks.map(({ limit, key, cost }, index) => ({
       decision: decisions[index]!,
-      needsCommit: cost > 0 && this.#records.admissionWaits(limit, key, cost, nowMs),
+      // What is told again may not be in the file yet.
+      needsCommit: again[index] != null || (cost > 0 && this.#records.admissionWaits(limit, key, cost, nowMs)),
     }))
   }
 

@@ -93,6 +93,50 @@ export const repeatCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "checkAll() with ids: a group is told again with its receipts, after a crash and a compaction too",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      ledger.define("l", parsePolicy("10/hour"), START_MS)
+      const ask = (...keys: string[]) => {
+        const limit = ledger.limit("l")!
+        return ledger.checkAll(
+          keys.map((key) => ({ limit, key, cost: 7, id: `call:${key}` })),
+          START_MS,
+        )
+      }
+      const receiptsOf = (answers: ReturnType<typeof ask>) => answers.map(({ decision }) => decision.receipt)
+      const told = receiptsOf(ask("a", "b"))
+      expect(new Set(told.map(({ id }) => id)).size).toBe(2)
+      expect(ask("a", "b").map(({ needsCommit }) => needsCommit)).toEqual([true, true])
+      await ledger.commit()
+      for (const after of ["a crash", "a compaction"]) {
+        const crashed = ledger
+        if (after === "a compaction") await ledger.compact()
+        ledger = await Ledger.open(port, { core })
+        crashed.abandon()
+        expect(receiptsOf(ask("a", "b")), after).toEqual(told)
+        expect(ledger.limit("l")!.keys.stats("b").totalAllowed, after).toBe(1)
+      }
+      // Of a group of which some were admitted before, the others are charged.
+      expect(receiptsOf(ask("a", "c"))[0]).toEqual(told[0])
+      expect(ledger.limit("l")!.keys.status("c", START_MS).rules[0]!.remaining).toBe(3)
+      const limit = ledger.limit("l")!
+      const denied = [
+        { limit, key: "a", cost: 7, id: "call:a" },
+        { limit, key: "b", cost: 7, id: "another" },
+        { limit, key: "d", cost: 7, id: "another" },
+      ]
+      expect(ledger.checkAll(denied, START_MS).map(({ decision }) => decision.allowed)).toEqual([true, false, true])
+      expect(ledger.limit("l")!.keys.status("d", START_MS).rules[0]!.remaining).toBe(10)
+      expect(() => ledger.checkAll([{ limit, key: "a", cost: 8, id: "call:a" }], START_MS)).toThrow(
+        new RangeError('Cannot check under id "call:a": cost is 8, allowed is 7.'),
+      )
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
     name: "checkAll(): a group is in one segment, also where one segment is full and another is being written",
     async run(makePort) {
       const port = makePort()
