@@ -2,7 +2,7 @@ import type { Config, RequestsConfig } from "../src/config/config.js"
 import { ConfigError } from "../src/config/config-error.js"
 import { parseConfig } from "../src/config/parse-config.js"
 import { rateLimitOptions } from "../src/config/rate-limit-options.js"
-import type { GroupSetting, LimitSetting } from "./limit-setting.js"
+import { ADDRESS, type GroupSetting, type LimitSetting } from "./limit-setting.js"
 import { SettingError } from "./setting-error.js"
 
 /** What of a configuration concerns the deployable Worker. */
@@ -13,9 +13,6 @@ export interface WorkerConfig {
   /** All of it, for the API: the limits without paths too. */
   readonly config: Config
 }
-
-/** Where Cloudflare tells the client's address. */
-const ADDRESS = { header: "CF-Connecting-IP" }
 
 /**
  * The limits and groups of a `sluice.toml` that have `paths`.
