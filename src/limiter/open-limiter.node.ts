@@ -19,7 +19,7 @@ import {
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
-import { MAX_PERIOD_MS, MAX_UNITS } from "../policy/policy-range.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { type SluiceError, show } from "../types/errors.js"
 import { callListener } from "./call-listener.js"
