@@ -7,19 +7,20 @@ type Bundle = (source: string, folder: string) => Promise<{ worker: string; wasm
 const NAME = "worker"
 const COMPATIBILITY_DATE = "2026-11-02"
 
-/** What a Worker is bound to. */
+/** What a Worker is bound to, and the date that says which platform it meets. */
 export interface WorkerBindings {
   /** Durable Object classes that the Worker exports, by the binding's name. */
   readonly objects: Readonly<Record<string, string>>
   /** Variables by name: a text as it is, all else as JSON. */
   readonly variables?: Readonly<Record<string, unknown>>
+  readonly compatibilityDate?: string
 }
 
 /** Starts a Worker from its source in workerd, bundled into `folder`, which must be there. */
 export async function startWorker(
   source: string,
   folder: string,
-  { objects, variables = {} }: WorkerBindings,
+  { objects, variables = {}, compatibilityDate = COMPATIBILITY_DATE }: WorkerBindings,
 ): Promise<Miniflare> {
   const { bundle } = (await import(new URL("../bench/edge/bundle.mjs", import.meta.url).href)) as { bundle: Bundle }
   const { worker, wasm } = await bundle(source, folder)
@@ -30,7 +31,7 @@ export async function startWorker(
       {
         config: {
           name: NAME,
-          compatibilityDate: COMPATIBILITY_DATE,
+          compatibilityDate,
           manifest: {
             mainModule: worker,
             modulesRoot: folder,

@@ -6,13 +6,20 @@ import type { EdgeLimiter } from "./edge-limiter.js"
 /** Names held before those are looked for whose limiter is gone. */
 const MANY = 1_024
 
+/** A limiter, as long as somebody holds it. */
+type Held = Pick<WeakRef<EdgeLimiter>, "deref">
+
+/** Workers with a compatibility date before 2025-05-05 have no `WeakRef`: there a limiter stays. */
+const hold = (limiter: EdgeLimiter): Held =>
+  typeof WeakRef === "function" ? new WeakRef(limiter) : { deref: () => limiter }
+
 /** The limits of one middleware, which `checkAcross` decides together. */
 export class EdgeGroup implements Group {
-  readonly #limiters = new Map<string, WeakRef<EdgeLimiter>>()
+  readonly #limiters = new Map<string, Held>()
 
-  /** A limiter as a member of this group. The group does not keep it. */
+  /** A limiter as a member of this group. The group does not keep it, where it can. */
   member(limitName: string, limiter: EdgeLimiter): RequestLimiter {
-    this.#limiters.set(limitName, new WeakRef(limiter))
+    this.#limiters.set(limitName, hold(limiter))
     if (this.#limiters.size > MANY) {
       for (const [name, held] of this.#limiters) if (held.deref() === undefined) this.#limiters.delete(name)
     }

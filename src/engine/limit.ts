@@ -21,10 +21,14 @@ import type { SettledReceipts } from "./settled-receipts.js"
 import type { ToldAdmission } from "./told-admissions.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
-/** Frees what a dropped limit held in a core that others still use. */
-const dropped = new FinalizationRegistry<{ core: Core; pointer: number }>(({ core, pointer }) => {
-  core.exports.limitFree(pointer)
-})
+/**
+ * Frees what a dropped limit held in a core that others still use. Workers with a compatibility date before 2025-05-05
+ * have no such registry: there it goes with the core.
+ */
+const dropped =
+  typeof FinalizationRegistry === "function"
+    ? new FinalizationRegistry<{ core: Core; pointer: number }>(({ core, pointer }) => core.exports.limitFree(pointer))
+    : null
 
 /**
  * The keys of one policy, in the core's memory. Every verb takes the time; nothing here reads a clock.
@@ -70,7 +74,7 @@ export class Limit {
   }
 
   #freeWhenDropped(pointer: number): void {
-    if (this.#options.sharesCore) dropped.register(this, { core: this.core, pointer }, this)
+    if (this.#options.sharesCore) dropped?.register(this, { core: this.core, pointer }, this)
   }
 
   get policy(): Policy {
@@ -85,7 +89,7 @@ export class Limit {
   /** Frees the memory at once instead of when this object is collected. Nothing may be asked afterwards. */
   free(): void {
     if (this.pointer === 0) return
-    dropped.unregister(this)
+    dropped?.unregister(this)
     this.core.exports.limitFree(this.pointer)
     this.pointer = 0
   }
@@ -259,10 +263,10 @@ export class Limit {
   /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
   change(policy: Policy, nowMs: number): void {
     const old = this.pointer
-    dropped.unregister(this)
+    dropped?.unregister(this)
     const pointer = this.#make(policy)
     if (this.core.exports.limitCarry(old, pointer, nowMs) !== 1) {
-      dropped.unregister(this)
+      dropped?.unregister(this)
       this.core.exports.limitFree(pointer)
       this.#freeWhenDropped(old)
       throw new RangeError("Cannot change a policy: the core's memory is full or the time is out of range.")

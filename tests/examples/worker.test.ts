@@ -2,17 +2,22 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import type { Miniflare } from "miniflare"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { startWorker } from "../start-worker.js"
+import { startWorker, type WorkerBindings } from "../start-worker.js"
 
 const root = join(import.meta.dirname, "..", "..")
 const folder = mkdtempSync(join(root, "dist", ".example-worker-"))
 let miniflare: Miniflare
 
-beforeAll(async () => {
-  miniflare = await startWorker(join(root, "examples", "worker", "index.ts"), folder, {
+function startExample(options: Pick<WorkerBindings, "compatibilityDate"> = {}): Promise<Miniflare> {
+  return startWorker(join(root, "examples", "worker", "index.ts"), folder, {
     objects: { LIMITER: "LimiterObject" },
     variables: { ADMIN_TOKEN: "local" },
+    ...options,
   })
+}
+
+beforeAll(async () => {
+  miniflare = await startExample()
 }, 60_000)
 
 afterAll(async () => {
@@ -70,3 +75,21 @@ describe("the example Worker", () => {
     expect((await ask("/admin/user/bob/block?for=soon", ADMIN, "POST")).status).toBe(400)
   })
 })
+
+// Durable Objects take calls from 2024-04-03 on, wait for each other's from 2024-10-14 on, and there are references that
+// do not keep what they refer to from 2025-05-05 on.
+test.each(["2024-04-03", "2024-10-14", "2025-05-05"])(
+  "the example Worker limits with the compatibility date %s",
+  async (compatibilityDate) => {
+    const dated = await startExample({ compatibilityDate })
+    const statusOf = async (path: string, headers: Record<string, string>) =>
+      (await dated.dispatchFetch(`http://localhost${path}`, { headers })).status
+    try {
+      const client = { "CF-Connecting-IP": "192.0.2.1" }
+      for (const status of [200, 200, 200, 429]) expect(await statusOf("/public", client)).toBe(status)
+      for (const status of [200, 200, 429]) expect(await statusOf("/export", ANN)).toBe(status)
+    } finally {
+      await dated.dispose()
+    }
+  },
+)
