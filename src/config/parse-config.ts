@@ -9,6 +9,7 @@ import { RULE_FIELDS } from "../policy/parse-rule.js"
 import type { Policy } from "../policy/policy.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
 import type { Algorithm } from "../types/algorithm.js"
+import { PolicyError, show } from "../types/errors.js"
 import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, TenantConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
@@ -98,8 +99,7 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
   const grouped = new Set([...written.groups.values()].flatMap((group) => group.limits))
   const policyOf = (path: string, policy: unknown, name: string) => {
     const read = readPolicy(path, policy, name, defaults.algorithm)
-    // In the fields of one response, rules of several limits need names that differ.
-    return grouped.has(name) ? namer(name)(read) : read
+    return grouped.has(name) ? withName(read, name) : read
   }
   const limits = new Map<string, LimitConfig>()
   for (const [name, limit] of written.limits) {
@@ -166,6 +166,17 @@ function readText(text: string): unknown {
     throw new ConfigError(`line ${line}, column ${column}`, text.split("\n")[line - 1], `TOML (${problem})`, {
       cause: error,
     })
+  }
+}
+
+/** In the fields of one response, rules of several limits need names that differ. */
+function withName(policy: Policy, name: string): Policy {
+  try {
+    return namer(name)(policy)
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error
+    const allowed = `a shorter one, or a name of each rule: in a group one without is called ${show(error.value)}, of at most 64 characters`
+    throw new ConfigError("a name in limits", name, allowed)
   }
 }
 

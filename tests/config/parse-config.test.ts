@@ -302,6 +302,11 @@ describe("parseConfig()", () => {
       "other names than x",
     ],
     [
+      `limits.${"n".repeat(57)} = { policy = '8/minute; 100/hour' }\ngroups.g = { limits = ['${"n".repeat(57)}'] }`,
+      "a name in limits",
+      `a shorter one, or a name of each rule: in a group one without is called "${"n".repeat(57)}-8-per-1m", of at most 64 characters`,
+    ],
+    [
       "limits.a = { policy = '1/m', paths = ['/'] }\ngroups.g = { limits = ['a'], paths = ['/'] }",
       "groups.g.paths",
       'as "a" does',
