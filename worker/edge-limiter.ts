@@ -169,19 +169,14 @@ export class EdgeLimiter implements Limiter {
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
     requireUnits(units)
-    await this.#call(key, (stub, subject) => stub.charge(subject, units), this.#once)
+    await this.#endingLeases(key, () => this.#call(key, (stub, subject) => stub.charge(subject, units), this.#once))
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
     const durationMs = parseDurationArgument("block", "duration", duration)
-    this.#leased?.revoke(key)
-    try {
-      await this.#change(key, (stub, subject) => stub.block(subject, durationMs), this.#repeatable)
-    } finally {
-      // Draws that came before the block may have brought units since.
-      this.#leased?.revoke(key)
-    }
+    const block = (stub: ObjectStub, subject: Subject) => stub.block(subject, durationMs)
+    await this.#endingLeases(key, () => this.#change(key, block, this.#repeatable))
   }
 
   /** Ends a block. Whether there was one that still lasted. */
@@ -258,6 +253,17 @@ export class EdgeLimiter implements Limiter {
     } catch (error) {
       this.#leased?.reopen(receipt)
       throw error
+    }
+  }
+
+  /** Does to a key what its leases must not outlast. */
+  async #endingLeases(key: string, work: () => Promise<void>): Promise<void> {
+    this.#leased?.revoke(key)
+    try {
+      await work()
+    } finally {
+      // Draws that came before may have brought units since.
+      this.#leased?.revoke(key)
     }
   }
 

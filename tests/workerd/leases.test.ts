@@ -137,16 +137,21 @@ describe("EdgeLimiter with leases", () => {
     })
   })
 
-  test.each(["block", "reset"] as const)("a draw that a %s overtakes leases nothing", async (verb) => {
+  test.each([
+    ["block", { allowed: false, reason: "blocked" }],
+    ["reset", { allowed: true }],
+    ["charge", { allowed: false, reason: "limit" }],
+  ] as const)("a draw that a %s overtakes leases nothing", async (verb, expected) => {
     const { limiter } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
     const drawing = limiter.check("a")
-    const changing = verb === "block" ? limiter.block("a", "1h") : limiter.reset("a")
+    const argument = { block: "1h", charge: 2_000, reset: undefined }[verb]
+    const changing = limiter[verb]("a", argument as never)
     expect(await drawing).toMatchObject({ allowed: true })
     await changing
     const { calls } = limiter
     const later = await limiter.check("a")
     expect(limiter.calls).toBe(calls + 1)
-    expect(later).toMatchObject(verb === "block" ? { allowed: false, reason: "blocked" } : { allowed: true })
+    expect(later).toMatchObject(expected)
   })
 
   test("block() ends the lease of a draw that came before it on the way", async () => {
@@ -160,15 +165,26 @@ describe("EdgeLimiter with leases", () => {
     expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "blocked" })
   })
 
-  test("block() gives back the units that were here", async () => {
+  test("charge() ends the leases: a key in debt is denied at once", async () => {
+    const { limiter } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
+    await limiter.check("a")
+    await limiter.charge("a", 2_000)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "limit" })
+  })
+
+  test.each([
+    ["block", "1h", 999],
+    ["charge", 3, 996],
+  ] as const)("%s() gives back the units that were here", async (verb, argument, remaining) => {
     const work: Promise<unknown>[] = []
     const background = (promise: Promise<unknown>) => void work.push(promise)
-    const { limiter } = realLimiter("1000/day fixed_window", { background, lease: { units: 100, ttl: 100 } })
+    const { limiter } = realLimiter("1000/day fixed_window", { background, lease: { units: 100, ttl: "20s" } })
     await limiter.check("a")
-    await limiter.block("a", "1h")
+    work.length = 0 // Not what waits for the lease to be idle.
+    await limiter[verb]("a", argument as never)
     await Promise.all(work)
     await limiter.unblock("a")
-    expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+    expect(await limiter.status("a")).toMatchObject({ remaining })
   })
 
   test("asks the object itself about what costs more than a quarter of a lease, so that it can be settled late", async () => {
