@@ -4,10 +4,24 @@ const ENCODED_BYTE = /%[\da-f]{2}/gi
 /** What some servers cut off a segment: parameters (`/api;v=1`), and what follows a byte 0. */
 const CUT_OFF = /[;\0].*$/s
 
+/** A path as its bytes. */
+function decoded(pathname: string): string {
+  return pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
+}
+
 /** What a server takes for the segments of a path when it decodes it, each as its bytes. */
 function decodedSegments(pathname: string): string[] {
-  const bytes = pathname.replace(ENCODED_BYTE, (byte) => String.fromCharCode(Number.parseInt(byte.slice(1), 16)))
-  return bytes.split(/[/\\]/).map((segment) => segment.replace(CUT_OFF, ""))
+  return decoded(pathname)
+    .split(/[/\\]/)
+    .map((segment) => segment.replace(CUT_OFF, ""))
+}
+
+const pathnameOf = (prefix: string) => new URL(`http://localhost${prefix}`).pathname
+
+/** Whether a prefix says more than would count of it (`/;x`, `/api%2F..`): it would protect other paths than it seems. */
+export function isMisleading(prefix: string): boolean {
+  const pathname = pathnameOf(prefix)
+  return CUT_OFF.test(decoded(pathname)) || leadsUpHidden(pathname)
 }
 
 /**
@@ -52,7 +66,7 @@ export class PrefixMap<T> {
    * @returns whether it was free
    */
   add(prefix: string, value: T): boolean {
-    const segments = pathSegments(new URL(`http://localhost${prefix}`).pathname)
+    const segments = pathSegments(pathnameOf(prefix))
     const path = segments.join("/")
     if (this.#values.has(path)) return false
     this.#values.set(path, value)

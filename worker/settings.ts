@@ -1,6 +1,6 @@
 import type { Config } from "../src/config/config.js"
 import { type GroupSetting, type LimitSetting, readLimit } from "./limit-setting.js"
-import { PrefixMap } from "./path-prefix.js"
+import { isMisleading, PrefixMap } from "./path-prefix.js"
 import { SettingError } from "./setting-error.js"
 import { readWorkerConfig } from "./worker-config.js"
 
@@ -74,9 +74,11 @@ function byPath<S extends LimitSetting | GroupSetting>(
   const limitByPath = new PrefixMap<S>()
   for (const [index, limit] of limits.entries()) {
     for (const [place, path] of limit.paths.entries()) {
-      if (limitByPath.add(path, limit)) continue
       const field = `${fieldOf(limit.name, index)}.paths[${place}]`
-      throw new SettingError(field, path, "a prefix that is not protected already")
+      if (isMisleading(path)) {
+        throw new SettingError(field, path, 'a path such as "/api", without ";", %00 and an encoded ".."')
+      }
+      if (!limitByPath.add(path, limit)) throw new SettingError(field, path, "a prefix that is not protected already")
     }
   }
   return limitByPath
