@@ -79,7 +79,13 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     await page.getByLabel("Units", { exact: true }).fill("20")
     await page.getByRole("button", { name: "Save" }).click()
     await page.getByRole("dialog").getByRole("alert").getByText("a refill at the policy's rate").waitFor()
+    // Half a step is not sent: its other field is asked for.
+    const every = page.getByLabel("A step every")
     await page.getByLabel("Refill in steps of").fill("2")
+    await every.fill("")
+    await page.getByRole("button", { name: "Save" }).click()
+    expect(await every.evaluate((each) => each.matches(":invalid:focus"))).toBe(true)
+    await every.fill("1s")
     await save(page)
     expect(await client.limit("steps")).toMatchObject({ policy: { rules: [{ limit: 20, refill: { amount: 2 } }] } })
     await edit(page, "steps")

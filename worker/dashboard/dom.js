@@ -27,6 +27,11 @@ export function shown(text, length = 200) {
   return plain.length > length ? `${plain.slice(0, length)}…` : plain
 }
 
+/** A text of which a part may be spelled out as `shown` does it. */
+export function unspelled(text) {
+  return text.replace(/\\u\{(10[\da-f]{4}|[\da-f]{1,5})\}/g, (_, hex) => String.fromCodePoint(Number.parseInt(hex, 16)))
+}
+
 export function number(value) {
   return value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 1 : 0 })
 }

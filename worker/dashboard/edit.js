@@ -70,18 +70,23 @@ function ruleFields(policy) {
   }
   for (const select of [algorithm, anchor]) select.addEventListener("change", showFitting)
   showFitting()
+  /** A step is of both: neither says anything alone. */
+  const requireBoth = () => {
+    amount.required = every.required = isStepped()
+  }
+  for (const input of [amount, every]) input.addEventListener("input", requireBoth)
 
   const whole = ({ value }) => (value === "" ? undefined : Number(value))
   const text = ({ value }) => (value.trim() === "" ? undefined : value)
+  const isStepped = () => whole(amount) !== undefined || text(every) !== undefined
   function read() {
-    const isStepped = amount.value !== "" || every.value.trim() !== ""
     const said = {
       name: rule?.name,
       algorithm: algorithm.value,
       limit: whole(limit),
       period: text(period),
       burst: whole(burst),
-      refill: isStepped ? { amount: whole(amount), every: text(every) } : undefined,
+      refill: isStepped() ? { amount: whole(amount), every: text(every) } : undefined,
       anchor: anchor.value === "epoch" ? undefined : anchor.value,
       offset: text(offset),
       block: text(block),
@@ -164,10 +169,11 @@ export function editLimit({ act, onDone }, status) {
       async onsubmit(event) {
         event.preventDefault()
         problem.textContent = ""
-        const saved = await act(define, () => "Saved. What was used stays used.", tellProblem)
+        const told = isNew ? "Saved." : "Saved. What was used stays used."
+        const saved = await act(define, () => told, tellProblem)
         if (saved === undefined) return
         dialog.close()
-        onDone()
+        onDone(isNew ? name.value : status.key)
       },
     },
     h("label", {}, "Name", name),

@@ -1,5 +1,5 @@
-import { get } from "./api.js"
-import { h, number, shown, table } from "./dom.js"
+import { get, post } from "./api.js"
+import { h, number, shown, table, unspelled } from "./dom.js"
 import { editLimit } from "./edit.js"
 import { parsePolicy } from "./policies.js"
 import { policyText } from "./policy-text.js"
@@ -38,9 +38,29 @@ function hasInName({ key }, text) {
   return [key, shown(key, 512)].some((name) => name.toLowerCase().includes(wanted))
 }
 
-/** The limits, to be edited. What is filtered and how many are shown is kept in the place, for whoever comes back to it. */
+/** The first limits by name, and the one beyond them that was looked up, if it is there. Names go in no address. */
+async function ask(named) {
+  const first = await get("/v1/limits")
+  const isBeyond = named !== undefined && !first.some(({ key }) => key === named)
+  return { first, beyond: isBeyond ? await lookUp([named]) : null }
+}
+
+/** The limit that has one of these names, or `null`. */
+async function lookUp(names) {
+  for (const key of names) {
+    const status = await post("/v1/status", { key })
+    if (status?.limit === key) return status
+  }
+  return null
+}
+
+/**
+ * The limits, to be edited. What is filtered, how many are shown and which one was looked up is kept in the place, for
+ * whoever comes back to it.
+ */
 export function limitsView({ main, place, go, load, act }) {
-  let statuses = []
+  let first = []
+  let beyond = null
   let isOver = false
   const filter = h("input", {
     type: "search",
@@ -56,7 +76,11 @@ export function limitsView({ main, place, go, load, act }) {
   const count = h("p", { class: "faint", role: "status" })
   const list = h("div", {})
   const button = (properties, text) => h("button", { type: "button", ...properties }, text)
-  const edit = (status) => editLimit({ act, onDone: refresh }, status)
+  const onDone = (name) => {
+    place.named = name
+    refresh()
+  }
+  const edit = (status) => editLimit({ act, onDone }, status)
   const section = h(
     "section",
     {},
@@ -95,6 +119,7 @@ export function limitsView({ main, place, go, load, act }) {
 
   function showRows() {
     const focused = list.contains(document.activeElement) ? (document.activeElement.dataset.of ?? "") : null
+    const statuses = beyond === null ? first : [...first, beyond]
     const found = statuses.filter((status) => hasInName(status, filter.value))
     const rows = found.slice(0, place.rows ?? ROWS)
     const showMore = () => {
@@ -103,31 +128,53 @@ export function limitsView({ main, place, go, load, act }) {
       focusOn(`key ${found[rows.length].key}`)
     }
     const left = found.length - rows.length
-    const empty = statuses.length === 0 ? "No limit is defined." : "No limit has this in its name."
-    const loaded = statuses.length < MOST_LOADED ? "" : "the first by name, "
-    const isPart = rows.length < statuses.length || loaded !== ""
-    count.textContent = isPart ? `${number(rows.length)} of ${loaded}${number(statuses.length)} are shown.` : ""
+    const mayBeMore = first.length === MOST_LOADED
+    const which = mayBeMore ? "the first by name, " : ""
+    const none = mayBeMore ? `None of the first ${number(MOST_LOADED)} limits` : "No limit"
+    const empty = first.length === 0 ? "No limit is defined." : `${none} has this in its name.`
+    const shownFirst = rows.filter((status) => status !== beyond).length
+    const isPart = shownFirst < first.length || mayBeMore
+    count.textContent = isPart ? `${number(shownFirst)} of ${which}${number(first.length)} are shown.` : ""
+    const names = [filter.value, unspelled(filter.value)]
+    const isUnknown = filter.value !== "" && !statuses.some(({ key }) => names.includes(key))
+    const actions = [
+      left > 0 ? button({ onclick: showMore }, `Show more (${number(left)})`) : null,
+      mayBeMore && isUnknown
+        ? button({ onclick: () => find(names) }, `Find ${shown(filter.value, 60)} beyond them`)
+        : null,
+    ]
     list.replaceChildren(
       table("Limits", COLUMNS, rows.map(row), empty),
-      ...(left > 0
-        ? [h("div", { class: "actions" }, button({ onclick: showMore }, `Show more (${number(left)})`))]
-        : []),
+      ...(actions.some((each) => each !== null) ? [h("div", { class: "actions" }, ...actions)] : []),
     )
     if (focused !== null) focusOn(focused)
   }
 
+  async function find(names) {
+    const status = await act(
+      () => lookUp(names),
+      (each) => (each === null ? "There is no limit of this name." : ""),
+    )
+    if (isOver || !status) return
+    beyond = status
+    place.named = status.key
+    showRows()
+    focusOn(`edit ${status.key}`)
+  }
+
   function take(told) {
     if (isOver || told === undefined) return
-    statuses = told
+    first = told.first
+    beyond = told.beyond
     showRows()
   }
 
   async function refresh() {
-    take(await act(() => get("/v1/limits")))
+    take(await act(() => ask(place.named)))
   }
 
   async function start() {
-    const told = await load(() => get("/v1/limits"))
+    const told = await load(() => ask(place.named))
     if (isOver || told === undefined) return
     main.append(section)
     take(told)
