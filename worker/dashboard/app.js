@@ -16,15 +16,24 @@ const state = document.getElementById("state")
 const message = document.getElementById("message")
 let leave = () => {}
 let forgetting = 0
+let tellsProblem = false
 let shownPlace = null
 
 /** Tells something that went well or wrong, for some seconds. */
-function tell(text) {
+function tell(text, isProblem = false) {
   message.textContent = text
+  tellsProblem = isProblem
   clearTimeout(forgetting)
   forgetting = setTimeout(() => {
     message.textContent = ""
   }, 6_000)
+}
+
+const tellProblem = (text) => tell(text, true)
+
+/** A problem is over with what goes well after it. */
+function forgetProblem() {
+  if (tellsProblem) tell("")
 }
 
 /**
@@ -34,9 +43,10 @@ function tell(text) {
  * @param {(result: any) => string} [done] what is told of it; nothing where not given
  * @param {(text: string) => void} [tellWrong] where it is told that it went wrong
  */
-async function act(work, done, tellWrong = tell) {
+async function act(work, done, tellWrong = tellProblem) {
   try {
     const result = await work()
+    forgetProblem()
     if (done !== undefined) tell(done(result))
     return result
   } catch (error) {
@@ -50,12 +60,14 @@ async function act(work, done, tellWrong = tell) {
 async function load(work) {
   const place = shownPlace
   try {
-    return await work()
+    const result = await work()
+    forgetProblem()
+    return result
   } catch (error) {
     if (place !== shownPlace) return undefined
     if (isRefusal(error)) return showLogin(error.message)
     if (isAway(error)) return showAway(error)
-    tell(error.message)
+    tellProblem(error.message)
     return undefined
   }
 }

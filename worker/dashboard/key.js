@@ -10,6 +10,9 @@ const wasReset = ({ reset }) => (reset ? "The key is full again." : "The key was
 const wasUnblocked = ({ unblocked }) =>
   unblocked ? "The key is not blocked any more." : "The block had ended already."
 
+/** The API tells the wait that ends a reason in ms. */
+const inWords = (because) => because.replace(/\b(\d+) ms\.$/, (_, ms) => `${span(Number(ms))}.`)
+
 function rulesOf({ state, definition }) {
   const capacities = new Map(parsePolicy(definition).rules.map(({ name, capacity }) => [name, capacity]))
   return h(
@@ -156,7 +159,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
           verdict,
           decision.allowed ? "." : `, until ${time(explained.next_admission_at)}: in ${span(decision.retry_after_ms)}.`,
         ),
-        h("p", {}, shown(explained.because, 1_000)),
+        h("p", {}, shown(inWords(explained.because), 1_000)),
         rulesOf(explained),
         h(
           "div",
