@@ -190,6 +190,12 @@ export class Limit {
     return this.#decision(this.core.exports.peek(this.pointer, length, cost, nowMs), key, cost, nowMs, false)
   }
 
+  /** The time at which a check of a key counts: that of the call, or a later one that the key had seen. */
+  timeOf(key: string, nowMs: number): number {
+    this.peek(key, 0, nowMs)
+    return this.core.verdict[3]!
+  }
+
   /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
   again(key: string, { cost, charge, chargedAtMs }: ToldAdmission, nowMs: number): LimitDecision {
     const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)

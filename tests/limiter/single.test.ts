@@ -191,6 +191,23 @@ describe("every class for one limit", () => {
     expect(limit.available).toBe(4)
   })
 
+  test.each(made)("%s: refund() gives back as RateLimiter does where the clock was set back", (_name, make) => {
+    clock.set(START_MS)
+    const limit = make()
+    const limiter = new RateLimiter(limit.policy, { clock })
+    for (const backMs of [0, 1, 1_000]) {
+      clock.advance(-backMs)
+      limit.check()
+      const { receipt } = limiter.check("a")
+      if (backMs === 0) continue
+      limit.refund(1)
+      limiter.refund(receipt!, 1)
+      expect([backMs, limit.available]).toEqual([backMs, 3])
+      expect(limiter.peek("a", { cost: 0 }).remaining).toBe(3)
+    }
+    clock.set(START_MS)
+  })
+
   test.each(made)("%s: is apart from others of its kind, and refuses what cannot be", (_name, make) => {
     const [one, two] = [make(), make()]
     one.allow(4)

@@ -92,8 +92,13 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
     return this.#limit.peek(KEY, this.#requireCost(cost), this.#clock.now())
   }
 
-  /** Gives back units that were charged at a time, at most what cannot have leaked away since. */
-  refund(units: number, chargedAtMs: number = this.#clock.now()): void {
+  /**
+   * Gives back units that were charged at a time, at most what cannot have leaked away since.
+   *
+   * @param chargedAtMs where not given, the time at which a charge would be made now: that of the clock, or the last one
+   * that was seen where the clock was set back
+   */
+  refund(units: number, chargedAtMs: number = this.#limit.timeOf(KEY, this.#clock.now())): void {
     this.#limit.refund(KEY, requireUnits(units), chargedAtMs, this.#clock.now())
   }
 
