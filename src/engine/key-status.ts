@@ -9,11 +9,13 @@ export function keyStatus(
   told: readonly RuleDecision[],
   blockedForMs: number,
 ): KeyStatus {
-  const least = rules.reduce(
-    (least, rule, index) =>
-      told[index]!.remaining * rules[least]!.capacity < told[least]!.remaining * rule.capacity ? index : least,
-    0,
-  )
+  // Products of two such integers are up to 2^62, which a float does not tell apart.
+  const product = (remainingOf: number, capacityOf: number) =>
+    BigInt(told[remainingOf]!.remaining) * BigInt(rules[capacityOf]!.capacity)
+  let least = 0
+  for (let index = 1; index < rules.length; index++) {
+    if (product(index, least) < product(least, index)) least = index
+  }
   return {
     key,
     policy: told[least]!.policy,

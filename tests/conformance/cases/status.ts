@@ -23,6 +23,17 @@ export const statusCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "status(): tells of the same rule as peek(), also where shares differ by less than a float can tell",
+    async run(make) {
+      const rules = [2 ** 31, 2 ** 31 - 1].map((limit) => ({ limit, period: "1h" }))
+      const limiter = await make(rules, { clock: new ManualClock(START_MS) })
+      await limiter.check("a", { cost: 2 })
+      const least = { policy: "2147483647-per-1h", remaining: 2_147_483_645 }
+      has(await limiter.peek("a"), least, "the peek")
+      has(await limiter.status("a"), least, "the status")
+    },
+  },
+  {
     name: "status(): a policy of one rule has one readout",
     async run(make) {
       const limiter = await make("10/minute as api", { clock: new ManualClock(START_MS) })
