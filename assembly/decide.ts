@@ -119,7 +119,8 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
     store<f64>(verdict + VERDICT_RULES + <usize>index * VERDICT_RULE_BYTES, <f64>waitMs, 8)
   }
 
-  let outcome = retryMs == 0 ? ADMITTED : DENIED
+  const noneWaits = retryMs == 0
+  let outcome = noneWaits ? ADMITTED : DENIED
   if (limit.blocks.count > 0) {
     const until = blockedUntil(limit, hash)
     if (until > nowMs) {
@@ -159,8 +160,9 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
     const out = verdict + VERDICT_RULES + <usize>index * VERDICT_RULE_BYTES
     store<f64>(out, <f64>remaining)
     store<f64>(out, <f64>resetMs, 16)
-    // The smallest share of the capacity binds: r/c < R/C ⇔ r·C < R·c, products below 2⁶².
-    if (outcome == ADMITTED) {
+    // Where none waits, also under a block, the smallest share of the capacity binds: r/c < R/C ⇔ r·C < R·c, products
+    // below 2⁶².
+    if (noneWaits) {
       const least = ruleAt(limit, binding)
       if (index == 0 || remaining * least.capacity < leastRemaining * rule.capacity) {
         binding = index

@@ -25,7 +25,10 @@ export interface RuleDecision {
 export interface Decision {
   readonly allowed: boolean
   readonly key: string
-  /** The name of the rule that binds most: the longest wait on a denial, else the least remaining share. */
+  /**
+   * The name of the rule that binds most: the longest wait on a denial, else the least remaining share, also where only
+   * a block denies.
+   */
   readonly policy: string
   readonly algorithm: Algorithm
   /** Units allowed per period by that rule. */
@@ -39,7 +42,7 @@ export interface Decision {
    * no wait helps, as of a key on a list, has 0 too.
    */
   readonly retryAfterMs: number
-  /** Time until the quota is full. */
+  /** Time until the quota of that rule is full; each rule's own is in `rules`. */
   readonly resetAfterMs: number
   /** `leaky_bucket` only: how long to hold this request so that the outflow is constant; else 0. */
   readonly delayMs: number

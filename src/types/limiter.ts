@@ -62,7 +62,7 @@ export interface KeyStatus {
   readonly policy: string
   /** Units left in the rule that binds most. */
   readonly remaining: number
-  /** Time until the quota is full. */
+  /** Time until the quota of every rule is full. */
   readonly resetAfterMs: number
   /** Time until a block ends; 0 where there is none. */
   readonly blockedForMs: number

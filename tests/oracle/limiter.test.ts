@@ -55,6 +55,14 @@ describe("OracleLimiter", () => {
     expect(limiter.unblock("a", 6_000)).toBe(false)
   })
 
+  test("check() under a block tells of the rule with the longest wait, of the least share left where none waits", () => {
+    const limiter = new OracleLimiter(parsePolicy("5/second; 10/day"))
+    limiter.check("a", 5, 0)
+    limiter.block("a", 60_000, 0)
+    expect(limiter.check("a", 2, 0)).toMatchObject({ reason: "blocked", policy: "5-per-1s", remaining: 0 })
+    expect(limiter.check("a", 2, 1_000)).toMatchObject({ reason: "blocked", policy: "10-per-1d", remaining: 5 })
+  })
+
   test("check() starts the policy's block once, when the quota denies", () => {
     const limiter = new OracleLimiter(parsePolicy({ limit: 1, period: "1s", block: "10s" }))
     limiter.check("a", 1, 0)

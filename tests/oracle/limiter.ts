@@ -246,7 +246,9 @@ export class OracleLimiter {
     const longest = Math.max(...rules.map((rule) => rule.retryAfterMs))
     const reason: Reason = blockedForMs > 0 ? "blocked" : longest > 0 ? "limit" : "ok"
     const allowed = reason === "ok"
-    const bindingIndex = allowed ? this.#leastShare(rules) : rules.findIndex((rule) => rule.retryAfterMs === longest)
+    // Under a block alone no rule makes a key wait: then it is told as an admission would be.
+    const bindingIndex =
+      longest > 0 ? rules.findIndex((rule) => rule.retryAfterMs === longest) : this.#leastShare(rules)
     const binding = rules[bindingIndex]!
     const delays = this.#rules.map(({ oracle }, i) => oracle.delay(before[i]!.state, before[i]!.at))
     return {

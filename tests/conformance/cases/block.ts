@@ -22,6 +22,23 @@ export const blockCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "block(): where no rule waits, the one with the least share left speaks, as in status()",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("5/second; 10/day", { clock })
+      await limiter.check("a", { cost: 5 })
+      await limiter.block("a", "1m")
+      const fast = { allowed: false, reason: "blocked", policy: "5-per-1s", remaining: 0, resetAfterMs: 1_000 }
+      has(await limiter.peek("a", { cost: 5 }), { ...fast, retryAfterMs: 60_000 }, "the peek while a rule waits")
+      clock.advance(1_000)
+      const slow = { policy: "10-per-1d", remaining: 5, resetAfterMs: 43_199_000 }
+      const denial = { ...slow, allowed: false, reason: "blocked", algorithm: "gcra", limit: 10, retryAfterMs: 59_000 }
+      has(await limiter.peek("a"), denial, "the peek while none waits")
+      has(await limiter.check("a"), denial, "the check while none waits")
+      has(await limiter.status("a"), { ...slow, blockedForMs: 59_000 }, "the status")
+    },
+  },
+  {
     name: "policy block: peek() and cost 0 do not start one",
     async run(make) {
       const clock = new ManualClock(START_MS)
