@@ -193,7 +193,7 @@ export class MemoryLimits implements NamedLimits {
    * @throws {RangeError} where the receipt is not of these limits or the units are out of range
    */
   refund(receipt: Receipt, units?: number): void {
-    this.#settle(receipt, requireRefund(receipt, units), "refund")
+    this.#settle(receipt, requireRefund(receipt, units))
   }
 
   /**
@@ -203,17 +203,16 @@ export class MemoryLimits implements NamedLimits {
    */
   settle(receipt: Receipt, actualCost: number): void {
     requireActualCost(receipt, actualCost)
-    const unused = receipt.cost - actualCost
-    this.#settle(receipt, unused, unused > 0 ? "refund" : unused < 0 ? "charge" : null)
+    this.#settle(receipt, receipt.cost - actualCost)
   }
 
   /** Closes a receipt that is open: gives units back or, where they are negative, charges more, and notes that. */
-  #settle(receipt: Receipt, units: number, event: "refund" | "charge" | null): void {
+  #settle(receipt: Receipt, units: number): void {
     const nowMs = this.#clock.now()
     const entry = this.#limits.issuerOf(receipt)
     if (entry === undefined) throw foreignReceipt(receipt.id)
-    if (entry === null || !settleOnce(entry.limit, entry.settled, receipt, units, nowMs) || event === null) return
-    this.#note(entry, receipt.key, event, Math.abs(units), nowMs)
+    if (entry === null || !settleOnce(entry.limit, entry.settled, receipt, units, nowMs) || units === 0) return
+    this.#note(entry, receipt.key, units > 0 ? "refund" : "charge", Math.abs(units), nowMs)
     tellWaits(this, receipt.key)
   }
 
@@ -251,7 +250,7 @@ export class MemoryLimits implements NamedLimits {
     const entry = this.#chosen("reset", key, choice)
     const nowMs = this.#clock.now()
     const hadState = entry.limit.reset(key, nowMs)
-    if (hadState) this.#note(entry, key, "reset", 0, nowMs)
+    this.#note(entry, key, "reset", 0, nowMs)
     tellWaits(this, key)
     return hadState
   }
@@ -298,7 +297,7 @@ export class MemoryLimits implements NamedLimits {
   }
 
   /**
-   * A key's last events, newest first.
+   * A key's last events, newest first. The limits to begin with count as defined when they are made, at the first question.
    *
    * @throws {TypeError} where the limits were made without `history`; {LimitNotFound}
    */

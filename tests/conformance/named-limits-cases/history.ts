@@ -83,4 +83,19 @@ export const historyCases: readonly NamedLimitsCase[] = [
       )
     },
   },
+  {
+    name: "history(): a refund of nothing leaves no trace, a reset of nothing does, as in the statistics",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute" } })
+      const choice = { limit: "api" }
+      const eventsOf = async (key: string) => (await limits.history(key, choice)).map(({ event }) => event)
+      const { receipt } = await limits.check("a", choice)
+      await limits.refund(receipt!, 0)
+      same(await eventsOf("a"), ["admit", "define"])
+      same(await limits.reset("b", choice), false, "whether there was anything to forget")
+      same(await eventsOf("b"), ["reset", "define"])
+      same((await limits.stats("b", choice)).lastResetAt, START_MS)
+      same(await limits.list(choice), ["a", "b"])
+    },
+  },
 ]
