@@ -8,8 +8,9 @@ export interface CheckOptions {
   /**
    * Names this call, so that repeating it after a lost answer charges once: an admission under the same id and key
    * within the next 5 minutes is told again, not made again: allowed and with its receipt as then, the rest as the key
-   * stands by now. With another cost it is a `RangeError`. An admission that was refunded or settled is not told again:
-   * the call is then charged anew. 1 … 64 printable ASCII characters.
+   * stands by now. The receipt's policy is the name of the one in force by now. With another cost it is a `RangeError`.
+   * An admission that was refunded or settled is not told again: the call is then charged anew. 1 … 64 printable ASCII
+   * characters.
    */
   readonly id?: string
 }

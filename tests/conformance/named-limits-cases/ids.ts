@@ -49,6 +49,9 @@ export const idCases: readonly NamedLimitsCase[] = [
       await limits.reset("a", { limit: "api" })
       await limits.define("api", "20/minute")
       await isTold({ limit: 20, remaining: 20, resetAfterMs: 0 }, "under another policy")
+      await limits.define("api", "30/minute as wide")
+      const renamed = await limits.check("a", { limit: "api", cost: 4, id: "x" })
+      same(renamed.receipt, { ...receipt, policy: "wide" }, "the receipt under a policy of another name")
     },
   },
   {
