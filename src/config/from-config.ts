@@ -51,7 +51,7 @@ export class ConfiguredLimits {
   readonly limits: MemoryLimits
   readonly #listeners: readonly ((decision: Decision) => unknown)[]
   readonly #clock: Clock
-  readonly #told = new GroupAdmissions()
+  readonly #groupAdmissions = new GroupAdmissions()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     checkNames("make limits", options, OPTION_NAMES)
@@ -131,13 +131,13 @@ export class ConfiguredLimits {
     const subject = JSON.stringify([group.name, ...items.map((item) => item.key)])
     const nowMs = this.#clock.now()
     const asked = items[0]!.cost
-    const told = id === undefined ? undefined : this.#told.find(id, subject, asked, nowMs)
-    if (told !== undefined) {
+    const admitted = id === undefined ? undefined : this.#groupAdmissions.find(id, subject, asked, nowMs)
+    if (admitted !== undefined) {
       const now = items.map((item) => this.limits.peek(item.key, { limit: item.limit, cost: 0 }))
-      return groupDecision(policies, toldAgain(told, now))
+      return groupDecision(policies, toldAgain(admitted, now))
     }
     const all = this.limits.checkAll(items)
-    if (id !== undefined) this.#told.note({ id, key: subject, cost: asked }, nowMs, all)
+    if (id !== undefined) this.#groupAdmissions.note({ id, key: subject, cost: asked }, nowMs, all)
     return groupDecision(policies, all.decisions)
   }
 

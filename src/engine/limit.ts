@@ -11,6 +11,7 @@ import { keyStats, NO_STATS } from "./key-stats.js"
 import { keyStatus } from "./key-status.js"
 import { LimitDecision } from "./limit-decision.js"
 import { type LimitOptions, ON_FULL } from "./limit-options.js"
+import type { ChargedAdmission } from "./named-admissions.js"
 import { outcomeError } from "./outcome-error.js"
 import { packedRoom, packKeys } from "./packed-keys.js"
 import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
@@ -18,7 +19,6 @@ import { requireCosts } from "./require-cost.js"
 import { policyFields } from "./rule-fields.js"
 import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
 import type { SettledReceipts } from "./settled-receipts.js"
-import type { ToldAdmission } from "./told-admissions.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
 /**
@@ -197,7 +197,7 @@ export class Limit {
   }
 
   /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
-  again(key: string, { cost, charge, chargedAtMs }: ToldAdmission, nowMs: number): LimitDecision {
+  again(key: string, { cost, charge, chargedAtMs }: ChargedAdmission, nowMs: number): LimitDecision {
     const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
     const rule = { name: policy, algorithm, limit }
     const { issuer } = this

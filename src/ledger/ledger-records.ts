@@ -75,8 +75,8 @@ export class LedgerRecords {
     this.#state.noteName(limit, key)
     const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
     if (id === undefined) return record
-    const told = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
-    this.#state.own(limit).told.add(told, nowMs)
+    const admission = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
+    this.#state.own(limit).admissions.add(admission, nowMs)
     return { ...record, id }
   }
 

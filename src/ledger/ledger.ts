@@ -1,7 +1,7 @@
 import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
+import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
-import type { ToldAdmission } from "../engine/told-admissions.js"
 import type { Policy } from "../policy/policy.js"
 import type { Receipt } from "../types/receipt.js"
 import { Durability } from "./durability.js"
@@ -201,16 +201,22 @@ export class Ledger {
 
   /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
   costUnder(limit: LedgerLimit, key: string, nowMs: number, id: string): number | undefined {
-    return this.#told(limit, key, null, nowMs, id)?.cost
+    return this.#admissionUnder(limit, key, null, nowMs, id)?.cost
   }
 
   #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: string): LimitDecision | null {
-    const told = this.#told(limit, key, cost, nowMs, id)
-    return told === undefined ? null : limit.keys.again(key, told, nowMs)
+    const admission = this.#admissionUnder(limit, key, cost, nowMs, id)
+    return admission === undefined ? null : limit.keys.again(key, admission, nowMs)
   }
 
-  #told(limit: LedgerLimit, key: string, cost: number | null, nowMs: number, id: string): ToldAdmission | undefined {
-    return this.#state.own(limit).toldUnder(id, key, cost, nowMs)
+  #admissionUnder(
+    limit: LedgerLimit,
+    key: string,
+    cost: number | null,
+    nowMs: number,
+    id: string,
+  ): ChargedAdmission | undefined {
+    return this.#state.own(limit).admissionUnder(id, key, cost, nowMs)
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {

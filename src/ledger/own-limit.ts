@@ -1,9 +1,9 @@
 import type { Core } from "../engine/core.js"
+import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
 import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
-import type { ToldAdmission } from "../engine/told-admissions.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -54,7 +54,7 @@ export class OwnLimit implements LedgerLimit {
   /** The compaction that has begun to save it, or that had begun before it was made. */
   savedBy: Saver | null
   readonly receipts = new SavedReceipts()
-  readonly told = new SavedAdmissions()
+  readonly admissions = new SavedAdmissions()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
   /** The keys that were decided about, where names are kept. */
@@ -89,8 +89,8 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /** The admission under an id that may be told again: not where it was settled. */
-  toldUnder(id: string, key: string, cost: number | null, nowMs: number): ToldAdmission | undefined {
-    return this.told.find(id, key, cost, nowMs, ({ charge }) => this.receipts.has(this.keys.receiptId(charge)))
+  admissionUnder(id: string, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
+    return this.admissions.find(id, key, cost, nowMs, ({ charge }) => this.receipts.has(this.keys.receiptId(charge)))
   }
 
   /**

@@ -46,7 +46,7 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.charges += 1
       if (record.id !== undefined) {
         const chargedAtMs = keys.decidedAtMs
-        limit.told.add({ id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }, timeMs)
+        limit.admissions.add({ id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }, timeMs)
       }
       return
     case "deny":

@@ -1,9 +1,9 @@
-import { isTooOld, type Told, type ToldAdmission, ToldAdmissions } from "../engine/told-admissions.js"
+import { type ChargedAdmission, isTooOld, NamedAdmissions, type Numbered } from "../engine/named-admissions.js"
 
 /** A save that is under way: of those with a number from `from` to before `end`. */
 interface Saving {
-  readonly told: Iterator<Told<ToldAdmission>, undefined>
-  readonly tell: (admission: ToldAdmission) => void
+  readonly told: Iterator<Numbered<ChargedAdmission>, undefined>
+  readonly tell: (admission: ChargedAdmission) => void
   readonly end: number
   from: number
 }
@@ -12,7 +12,7 @@ interface Saving {
  * Idempotency across restarts: the named admissions of a limit, which a snapshot holds. They are saved little by little,
  * while others come and go.
  */
-export class SavedAdmissions extends ToldAdmissions {
+export class SavedAdmissions extends NamedAdmissions {
   #saving: Saving | null = null
 
   protected override forget(name: string): void {
@@ -26,7 +26,7 @@ export class SavedAdmissions extends ToldAdmissions {
   }
 
   /** All that may be told again at a time, the oldest first. */
-  entries(nowMs: number): ToldAdmission[] {
+  entries(nowMs: number): ChargedAdmission[] {
     return Array.from(this.byName?.values() ?? [], ({ admission }) => admission).filter(
       (told) => !isTooOld(told, nowMs),
     )
@@ -37,11 +37,11 @@ export class SavedAdmissions extends ToldAdmissions {
    *
    * @param tell called with each
    */
-  beginSave(nowMs: number, tell: (admission: ToldAdmission) => void): void {
+  beginSave(nowMs: number, tell: (admission: ChargedAdmission) => void): void {
     const { byName } = this
     if (byName === null) return
     for (const [name, { admission }] of byName) if (isTooOld(admission, nowMs)) byName.delete(name)
-    const told: Iterator<Told<ToldAdmission>, undefined> = byName.values()
+    const told: Iterator<Numbered<ChargedAdmission>, undefined> = byName.values()
     this.#saving = { told, tell, end: this.next, from: 0 }
   }
 

@@ -49,7 +49,7 @@ export class SavedLimit {
     const { number, name, keys, receipts, names } = limit
     limit.ahead = null
     receipts.beginSave(nowMs, settleWithinMs(keys.policy))
-    limit.told.beginSave(nowMs, ({ id, key, cost, charge, chargedAtMs }) => {
+    limit.admissions.beginSave(nowMs, ({ id, key, cost, charge, chargedAtMs }) => {
       const piece = this.#begin(PIECE.admission)
       piece.text(id)
       piece.text(key)
@@ -81,7 +81,7 @@ export class SavedLimit {
   }
 
   *#save(): Generator<void, void> {
-    const { keys, receipts, told } = this.limit
+    const { keys, receipts, admissions } = this.limit
     let hasMore = true
     while (hasMore) {
       hasMore = keys.saveMore(STEP_BYTES)
@@ -101,7 +101,7 @@ export class SavedLimit {
       }
       yield
     }
-    while (told.saveSome(STEP)) yield
+    while (admissions.saveSome(STEP)) yield
     while (this.#namesLeft > 0) {
       this.#saveNames()
       yield
@@ -154,11 +154,11 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     limit.receipts.closeBefore(reader.varint())
     return
   }
-  const { keys, receipts, told, names } = home.limitAt(number)
+  const { keys, receipts, admissions, names } = home.limitAt(number)
   if (kind === PIECE.receipts) {
     for (let left = reader.varint(); left > 0; left--) receipts.restore(reader.text(), reader.f64())
   } else if (kind === PIECE.admission) {
-    told.restore(readAdmission(reader))
+    admissions.restore(readAdmission(reader))
   } else if (kind === PIECE.names) {
     for (let left = reader.varint(); left > 0; left--) {
       const name = reader.text()
@@ -176,7 +176,7 @@ export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number
   limit.receipts.closeBefore(reader.varint())
   for (let left = reader.varint(); left > 0; left--) limit.receipts.restore(reader.text(), reader.f64())
   if (format > 1) {
-    for (let told = reader.varint(); told > 0; told--) limit.told.restore(readAdmission(reader))
+    for (let left = reader.varint(); left > 0; left--) limit.admissions.restore(readAdmission(reader))
     for (let ahead = reader.varint(); ahead > 0; ahead--) limit.grantAhead(reader.text(), reader.varint())
   }
   for (const kind of Object.values(SAVED)) {

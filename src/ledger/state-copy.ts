@@ -45,7 +45,7 @@ function textOf(state: LedgerState): Uint8Array {
   const writer = new ByteWriter()
   writer.f64(state.timeMs)
   writer.varint(state.sync)
-  for (const { number, name, keys, receipts, told, ahead, names } of state.limits) {
+  for (const { number, name, keys, receipts, admissions, ahead, names } of state.limits) {
     writer.varint(number)
     writer.text(name)
     writer.text(keys.policy.canonical)
@@ -55,7 +55,7 @@ function textOf(state: LedgerState): Uint8Array {
       writer.text(id)
       writer.f64(chargedAtMs)
     }
-    for (const { id, key, cost, charge, chargedAtMs } of told.entries(0)) {
+    for (const { id, key, cost, charge, chargedAtMs } of admissions.entries(0)) {
       writer.text(id)
       writer.text(key)
       writer.varint(cost)

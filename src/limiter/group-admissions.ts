@@ -1,5 +1,5 @@
 import { requireSameCost } from "../engine/call-id.js"
-import { type NamedAdmission, nameOf, ToldAdmissions } from "../engine/told-admissions.js"
+import { type NamedAdmission, NamedAdmissions, nameOf } from "../engine/named-admissions.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision } from "../types/limiter.js"
@@ -16,7 +16,7 @@ export type GroupCall = Pick<GroupAdmission, "id" | "key" | "cost">
  * Idempotency for groups: their admissions that callers named by an id. One is told again whatever became of the receipts
  * in it, which are those of the single limits.
  */
-export class GroupAdmissions extends ToldAdmissions<GroupAdmission> {
+export class GroupAdmissions extends NamedAdmissions<GroupAdmission> {
   readonly #pending = new Map<string, { readonly cost: number; readonly answer: Promise<AllDecision> }>()
 
   /**

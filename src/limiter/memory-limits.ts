@@ -1,7 +1,7 @@
 import { requireKey } from "../engine/key-bytes.js"
+import { type ChargedAdmission, NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import { settleOnce } from "../engine/settled-receipts.js"
-import { type ToldAdmission, ToldAdmissions } from "../engine/told-admissions.js"
 import { checkFields, checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -62,7 +62,7 @@ export class MemoryLimits implements NamedLimits {
   readonly #keepsStats: boolean
   readonly #journal: KeyJournal
   /** Those of all limits: their keys are subjects. */
-  readonly #told = new ToldAdmissions()
+  readonly #told = new NamedAdmissions()
   readonly #limits: LimitSet
 
   /** @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is not */
@@ -159,7 +159,7 @@ export class MemoryLimits implements NamedLimits {
   #again(entry: LimitEntry, key: string, cost: number, id: string | undefined, nowMs: number): Decision | undefined {
     if (id === undefined) return undefined
     const { limit, settled } = entry
-    const isSettled = ({ charge }: ToldAdmission) => settled.has(limit.receiptId(charge))
+    const isSettled = ({ charge }: ChargedAdmission) => settled.has(limit.receiptId(charge))
     const told = this.#told.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
     return told && limit.again(key, told, nowMs)
   }

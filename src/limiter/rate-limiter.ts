@@ -4,10 +4,10 @@ import { readDumpHead } from "../engine/dump.js"
 import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { OnFull } from "../engine/limit-options.js"
+import { NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
-import { ToldAdmissions } from "../engine/told-admissions.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -55,7 +55,7 @@ export class RateLimiter implements Limiter {
   readonly #keepsStats: boolean
   #limit: Limit | null = null
   #settled = new SettledReceipts()
-  #told = new ToldAdmissions()
+  #told = new NamedAdmissions()
   readonly #line: WaitingLine
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
@@ -377,7 +377,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#makeLimit(core, head.seed, head.issuerId)
     limit.restore(bytes, head)
     this.#limit = limit
-    this.#told = new ToldAdmissions()
+    this.#told = new NamedAdmissions()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
     this.#settled.closeBefore(head.closedBeforeMs ?? 0)

@@ -9,13 +9,13 @@ export interface NamedAdmission {
 }
 
 /** What a limit knows of one, to tell it again. */
-export interface ToldAdmission extends NamedAdmission {
+export interface ChargedAdmission extends NamedAdmission {
   /** The number of its receipt. */
   readonly charge: number
 }
 
 /** An admission, and which one it is in the order of telling. */
-export interface Told<T> {
+export interface Numbered<T> {
   readonly admission: T
   readonly number: number
 }
@@ -26,10 +26,10 @@ export interface Told<T> {
  * does not tell. At the bound the oldest is forgotten, and its call is charged anew when it comes again: that is stricter
  * than it should be, never looser. Denials are not among them, for they charged nothing.
  */
-export class ToldAdmissions<T extends NamedAdmission = ToldAdmission> {
+export class NamedAdmissions<T extends NamedAdmission = ChargedAdmission> {
   readonly #most: number
-  /** Made with the first one: most limits of many are told none. The oldest first. */
-  protected byName: Map<string, Told<T>> | null = null
+  /** Made with the first one: most limits of many have none. The oldest first. */
+  protected byName: Map<string, Numbered<T>> | null = null
   protected next = 0
 
   /** @param most the most admissions remembered, at least 1 */

@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest"
-import { type ToldAdmission, ToldAdmissions } from "../../src/engine/told-admissions.js"
+import { type ChargedAdmission, NamedAdmissions } from "../../src/engine/named-admissions.js"
 
-function admitted(id: string, chargedAtMs: number, cost = 1, charge = 1, key = "a"): ToldAdmission {
+function admitted(id: string, chargedAtMs: number, cost = 1, charge = 1, key = "a"): ChargedAdmission {
   return { id, key, cost, charge, chargedAtMs }
 }
 
-describe("ToldAdmissions", () => {
+describe("NamedAdmissions", () => {
   test("find() tells what was added under the same id and key, for 5 minutes", () => {
-    const told = new ToldAdmissions()
+    const told = new NamedAdmissions()
     const one = admitted("x", 1_000)
     expect(told.find("x", "a", null, 1_000)).toBeUndefined()
     told.add(one, 1_000)
@@ -19,12 +19,12 @@ describe("ToldAdmissions", () => {
 
   test("find() refuses what cannot be an id, also while nothing was added", () => {
     for (const id of ["", "x".repeat(65), "é", "a\n", 7 as never]) {
-      expect(() => new ToldAdmissions().find(id, "a", null, 0)).toThrow(RangeError)
+      expect(() => new NamedAdmissions().find(id, "a", null, 0)).toThrow(RangeError)
     }
   })
 
   test("find() refuses another cost and names both, while it is remembered", () => {
-    const told = new ToldAdmissions()
+    const told = new NamedAdmissions()
     told.add(admitted("x", 0, 4), 0)
     const message = 'Cannot check under id "x": cost is 5, allowed is 4.'
     expect(() => told.find("x", "a", 5, 1)).toThrow(new RangeError(message))
@@ -33,8 +33,8 @@ describe("ToldAdmissions", () => {
   })
 
   test("find() tells nothing that was settled, whatever its cost, and a later admission under the same id", () => {
-    const told = new ToldAdmissions()
-    const isSettled = ({ charge }: ToldAdmission) => charge === 1
+    const told = new NamedAdmissions()
+    const isSettled = ({ charge }: ChargedAdmission) => charge === 1
     told.add(admitted("x", 0), 0)
     expect(told.find("x", "a", 2, 0, isSettled)).toBeUndefined()
     const second = admitted("x", 1, 1, 2)
@@ -43,7 +43,7 @@ describe("ToldAdmissions", () => {
   })
 
   test("add() drops what is too old, and at the bound the oldest", () => {
-    const told = new ToldAdmissions(3)
+    const told = new NamedAdmissions(3)
     const known = (names: string[], nowMs: number) => names.map((id) => told.find(id, "a", null, nowMs) !== undefined)
     for (const [index, id] of ["a", "b", "c", "d"].entries()) told.add(admitted(id, index), index)
     expect(known(["a", "b", "c", "d"], 4)).toEqual([false, true, true, true])
@@ -56,7 +56,7 @@ describe("ToldAdmissions", () => {
   })
 
   test("find() and add() keep keys apart whatever they hold", () => {
-    const told = new ToldAdmissions()
+    const told = new NamedAdmissions()
     const one = admitted("x", 0, 1, 1, "\ny")
     told.add(one, 0)
     expect(told.find("x", "y", null, 0)).toBeUndefined()
