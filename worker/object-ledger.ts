@@ -10,6 +10,9 @@ import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
  */
 const LINGER_MS = 3_600_000
 
+/** The runtime refuses alarms after 2189. One that comes early looks again. */
+const LATEST_ALARM_MS = Date.UTC(2189, 0, 1)
+
 /**
  * How long records may wait for others under `ahead`. Whatever is lost of them, the key's block counts as used: so about
  * one row is written for each block. Less time than an object without calls stays in memory.
@@ -184,12 +187,14 @@ export class ObjectLedger {
     this.#setAlarm(nowMs + fullAfterMs(ledger, nowMs))
   }
 
-  /** Comes when the object has lingered after a time. */
+  /** Comes when the object has lingered after a time. Where it cannot be set, the next call tries again. */
   #setAlarm(afterMs: number): void {
     this.#hasAlarm = true
     this.#rowsOfAlarms += 1
     // The promise settles with the commit, which the output gate waits for.
-    void this.#storage.setAlarm(afterMs + LINGER_MS)
+    this.#storage.setAlarm(Math.min(afterMs + LINGER_MS, LATEST_ALARM_MS)).catch(() => {
+      this.#hasAlarm = false
+    })
   }
 }
 

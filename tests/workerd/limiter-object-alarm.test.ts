@@ -23,6 +23,29 @@ describe("the alarm of LimiterObject", () => {
     expect((await stored(object())).alarm).toBe(alarm)
   })
 
+  test("is set as far ahead as can be where the key is full later, and comes again", async () => {
+    const { limiter, object } = realLimiter("1/minute")
+    await limiter.charge("a", 2 ** 31)
+    const { alarm } = await stored(object())
+    expect(new Date(alarm!).getUTCFullYear()).toBe(2189)
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect((await stored(object())).alarm).toBe(alarm)
+  })
+
+  test("that could not be set is set by the next call", async () => {
+    const { limiter, object } = realLimiter("1/minute")
+    await runInDurableObject(object(), (_object, { storage }) => {
+      const { setAlarm } = storage
+      storage.setAlarm = () => {
+        storage.setAlarm = setAlarm
+        return Promise.reject(new TypeError("not now"))
+      }
+    })
+    await limiter.check("a")
+    await limiter.check("a")
+    expect((await stored(object())).alarm).not.toBeNull()
+  })
+
   test("leaves an object whose key is used, and comes again", async () => {
     const { clock, limiter, object } = clockedLimiter("10/day")
     await limiter.check("a", { cost: 10 })
