@@ -3,6 +3,7 @@ import { chargeTogether, type Party } from "../src/limiter/charge-together.js"
 import { requireItems } from "../src/limiter/check-options.js"
 import { allDecision } from "../src/limiter/decide-all.js"
 import type { DenialCache } from "../src/limiter/denial-cache.js"
+import { receiveDecision } from "../src/limiter/denial-terms.js"
 import { unusedDecision } from "../src/limiter/unused-decision.js"
 import { checkKind, having, type Kind } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
@@ -163,10 +164,11 @@ function partyOf({ parts }: Group, id: string): Party {
       const answer = calls.call(object, ask, { repeatable: true })
       try {
         const told = await withDeadline(answer, timeoutMs)
+        const decisions = told.decisions.map(receiveDecision)
         for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
-          denialCache?.note(cacheName, policy, told.decisions[index]!, tickets[index]!)
+          denialCache?.note(cacheName, policy, decisions[index]!, tickets[index]!)
         }
-        return told
+        return { ...told, decisions }
       } catch (error) {
         // Where the answer was an error it tells of no charge.
         background(giveBackLate(answer).catch(() => undefined))

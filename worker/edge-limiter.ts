@@ -2,6 +2,7 @@ import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
+import { receiveDecision } from "../src/limiter/denial-terms.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { maximumCost } from "../src/policy/maximum-cost.js"
@@ -237,9 +238,11 @@ export class EdgeLimiter implements Limiter {
     const name = this.#places.cacheName(key)
     const ticket = this.denialCache?.ticket()
     const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), this.#repeatable)
-    const denied = drawn.decision.allowed ? drawn.denial : drawn.decision
+    const decision = receiveDecision(drawn.decision)
+    const denial = drawn.denial && receiveDecision(drawn.denial)
+    const denied = decision.allowed ? denial : decision
     if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
-    return drawn
+    return { decision, denial }
   }
 
   async #giveBack({ receipt, units }: UnusedUnits): Promise<void> {

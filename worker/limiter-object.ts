@@ -10,6 +10,7 @@ import { strictestOf } from "../src/ledger/sync-mode.js"
 import { allDecision } from "../src/limiter/decide-all.js"
 import { type Drawn, type DrawRequest, unitsToCharge } from "../src/limiter/lease-draw.js"
 import { drawOf, isLeaseReceipt } from "../src/limiter/lease-receipt.js"
+import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
@@ -18,14 +19,16 @@ import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
-import { rpcDecision } from "./rpc-decision.js"
 import type { KeyCheck, Subject, SubjectCheck, Terms } from "./subject.js"
 import { SubjectReader } from "./subject-reader.js"
+import { toldDecision, toldText } from "./told-decision.js"
 
 /** What a verb works with. */
 interface Asked {
   readonly ledger: Ledger
   readonly limit: LedgerLimit
+  /** Perhaps not the policy that the limit is under. */
+  readonly sent: Policy
   readonly nowMs: number
 }
 
@@ -98,7 +101,7 @@ export class LimiterObject extends DurableObject {
       const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answer = ledger.check(limit, key, cost, nowMs, id)
       this.#counts.check(nowMs, answer)
-      const told = rpcDecision(answer.decision, limit.keys.policy.canonical === read.policy.canonical)
+      const told = toldText(answer.decision, limit, read.policy, nowMs)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
     })
   }
@@ -124,8 +127,9 @@ export class LimiterObject extends DurableObject {
       const decided = answers.filter((answer): answer is LedgerAnswer => !(answer instanceof Error))
       this.#counts.call(nowMs, decided)
       // Before anybody else may change the policy.
-      const isAsSent = limit.keys.policy.canonical === read.policy.canonical
-      const told = answers.map((answer) => (answer instanceof Error ? answer : rpcDecision(answer.decision, isAsSent)))
+      const told = answers.map((answer) =>
+        answer instanceof Error ? answer : toldText(answer.decision, limit, read.policy, nowMs),
+      )
       if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return told
     })
@@ -149,7 +153,9 @@ export class LimiterObject extends DurableObject {
         }
       })
       const answers = ledger.checkAll(items, nowMs)
-      const all = allDecision(answers.map(({ decision }) => decision.toJSON()))
+      const all = allDecision(
+        answers.map(({ decision }, index) => toldDecision(decision, items[index]!.limit, reads[index]!.policy, nowMs)),
+      )
       // Where one was denied, those that would have passed were not decided.
       this.#counts.call(nowMs, all.allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
       if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
@@ -163,7 +169,7 @@ export class LimiterObject extends DurableObject {
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
     const { cost, demand, giveBack, id } = request
-    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+    return this.#ask(subject, async ({ ledger, limit, nowMs, sent }) => {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
       const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
@@ -171,9 +177,10 @@ export class LimiterObject extends DurableObject {
       const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#counts.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
       this.#counts.call(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
-      const decision = answer.decision.toJSON()
-      const lacks = decision.allowed && units < cost + demand
-      const next = lacks ? limit.keys.peek(key, Math.max(1, cost), nowMs).toJSON() : null
+      const decision = toldDecision(answer.decision, limit, sent, nowMs)
+      // Under a policy with a `block` those who wait ask for themselves: a denial that no check was told begins none.
+      const lacks = decision.allowed && units < cost + demand && limit.keys.policy.blockMs === 0
+      const next = lacks ? toldDecision(limit.keys.peek(key, Math.max(1, cost), nowMs), limit, sent, nowMs) : null
       if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
       return { decision, denial: next?.allowed === false ? next : null }
     })
@@ -224,7 +231,7 @@ export class LimiterObject extends DurableObject {
     })
   }
 
-  #settleSpent({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): boolean {
+  #settleSpent({ ledger, limit, nowMs }: Omit<Asked, "sent">, receipt: Receipt, units: number): boolean {
     const draw = drawOf(receipt)
     if (limit.keys.chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
     const keepMs = settleWithinMs(limit.keys.policy)
@@ -290,7 +297,7 @@ export class LimiterObject extends DurableObject {
   async #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const { limit, sync, policy } = this.#reader.read(subject)
     return await this.#home.ask(sync, (ledger, nowMs) =>
-      verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), nowMs }),
+      verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), sent: policy, nowMs }),
     )
   }
 

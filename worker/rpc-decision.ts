@@ -1,3 +1,4 @@
+import { type DenialTerms, receiveDecision, withTerms } from "../src/limiter/denial-terms.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 
@@ -7,13 +8,17 @@ import type { Decision } from "../src/types/decision.js"
  *
  *   remaining ␣ resetAfterMs ␣ delayMs ␣ chargedAtMs ␣ id of the receipt
  *
- * All else is the decision as JSON, which begins with a brace.
+ * All else is the decision as JSON, which begins with a brace. A denial has its terms in it.
  */
 const JSON_BEGIN = "{"
 
-/** @param isAsSent whether the policy that decided is the one that the caller sent, and the cost the one that it asked */
-export function rpcDecision(decision: Decision, isAsSent: boolean): string {
-  if (!isAsSent || !decision.allowed || decision.rules !== undefined) return JSON.stringify(decision)
+/**
+ * @param isAsSent whether the policy that decided is the one that the caller sent, and the cost the one that it asked
+ * @param terms of a denial that has some
+ */
+export function rpcDecision(decision: Decision, isAsSent: boolean, terms: DenialTerms | null = null): string {
+  if (!decision.allowed) return JSON.stringify(withTerms(decision, terms))
+  if (!isAsSent || decision.rules !== undefined) return JSON.stringify(decision)
   const { remaining, resetAfterMs, delayMs, receipt } = decision
   if (receipt === undefined) return JSON.stringify(decision)
   return `${remaining} ${resetAfterMs} ${delayMs} ${receipt.chargedAtMs} ${receipt.id}`
@@ -21,7 +26,7 @@ export function rpcDecision(decision: Decision, isAsSent: boolean): string {
 
 /** The decision that a text tells about a check of `key` and `cost`, sent under `policy`. */
 export function readRpcDecision(text: string, key: string, cost: number, { name, rules: [rule] }: Policy): Decision {
-  if (text.startsWith(JSON_BEGIN)) return JSON.parse(text)
+  if (text.startsWith(JSON_BEGIN)) return receiveDecision(JSON.parse(text))
   const [remaining, resetAfterMs, delayMs, chargedAtMs, id] = text.split(" ") as [
     string,
     string,

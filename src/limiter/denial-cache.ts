@@ -3,6 +3,7 @@ import { fnv1a } from "../policy/fnv1a.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
+import { termsOf } from "./denial-terms.js"
 
 export interface DenialCacheOptions {
   /** The most keys remembered, 1 … 2^24; default 10,000. Beyond, the one that was denied first is forgotten. */
@@ -48,8 +49,9 @@ const CHANGE_SLOTS = 1_024
  * Denials that a limiter far away told, so that repeating the question until the time to retry costs no call.
  *
  * A denial of a cost answers that cost and greater ones, never smaller ones, until its retry time as counted from before
- * the question: so it is never told too long, whatever the clocks say. A change of the key made through the same cache
- * drops it at once; one made elsewhere is seen `maxAgeMs` later at most.
+ * the question: so it is never told too long, whatever the clocks say. Under a policy with a `block` it answers only while
+ * the block lasts, for the next denial begins another one. A change of the key made through the same cache drops it at
+ * once; one made elsewhere is seen `maxAgeMs` later at most.
  */
 export class DenialCache {
   readonly #maxKeys: number
@@ -112,7 +114,8 @@ export class DenialCache {
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
     if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
-    const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, this.#maxAgeMs)
+    const { blockedForMs = retryAfterMs } = termsOf(decision)
+    const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
     const known = this.#denials.get(name)
     // A denial of a smaller cost answers more questions, so it is the one to keep.
     if (known !== undefined && known.policy === policy && known.decision.cost < cost && known.untilMs >= untilMs) return
@@ -160,9 +163,10 @@ export class DenialCache {
  */
 export function laterDenial(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
   const { receipt: _receipt, rules: told, ...rest } = decision
+  const rates = termsOf(decision).isForeign ? [] : policy.rules
   const more = cost - decision.cost
   const waitMs = (rule: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">, index: number) =>
-    Math.max(0, enoughMs(policy.rules[index]!, rule, more) - elapsedMs)
+    Math.max(0, enoughMs(rates[index], rule, more) - elapsedMs)
   const later = { cost, resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) }
   const ownMs = Math.max(1, decision.retryAfterMs - elapsedMs)
   if (told === undefined) return { ...rest, ...later, retryAfterMs: Math.max(ownMs, waitMs(decision, 0)) }
@@ -174,15 +178,21 @@ export function laterDenial(decision: Decision, policy: Policy, cost: number, el
   return { ...rest, ...later, retryAfterMs: Math.max(ownMs, ...rules.map((rule) => rule.retryAfterMs)), rules }
 }
 
-/** A wait that is enough for a cost which is greater than the denied one by `more` units; exact where `more` is 0. */
+/**
+ * A wait that is enough for a cost which is greater than the denied one by `more` units; exact where `more` is 0.
+ *
+ * @param rule `undefined` where it is not known: another policy may have more rules
+ */
 function enoughMs(
-  { algorithm, limit, periodMs, refill }: Rule,
+  rule: Rule | undefined,
   { retryAfterMs, resetAfterMs }: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">,
   more: number,
 ): number {
   if (more === 0) return retryAfterMs
   // When the quota is full again every cost passes.
   const whenFull = Math.max(retryAfterMs, resetAfterMs)
+  if (rule === undefined) return whenFull
+  const { algorithm, limit, periodMs, refill } = rule
   const flows = algorithm === "gcra" || algorithm === "token_bucket" || algorithm === "leaky_bucket"
   if (!flows) return whenFull
   const moreMs =

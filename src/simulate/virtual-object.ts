@@ -1,4 +1,5 @@
 import { CallRate } from "../limiter/call-rate.js"
+import { noteTerms } from "../limiter/denial-terms.js"
 import { type Drawn, type DrawRequest, unitsToCharge } from "../limiter/lease-draw.js"
 import type { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Decision } from "../types/decision.js"
@@ -59,7 +60,7 @@ export class VirtualObject {
       () => {
         this.#rate.note(this.#now(), checks.length)
         return checks.map(({ key, cost, decided }) => {
-          const decision = this.#limiter.check(key, { cost }).toJSON()
+          const decision = this.#check(key, cost)
           decided(decision)
           return decision
         })
@@ -78,10 +79,12 @@ export class VirtualObject {
         const { remaining, rules } = this.#limiter.peek(key, { cost: 0 })
         const left = rules === undefined ? remaining : Math.min(...rules.map((rule) => rule.remaining))
         const units = unitsToCharge(request, left, this.#rate.isBusy(this.#now()))
-        const decision = this.#limiter.check(key, { cost: units }).toJSON()
+        const decision = this.#check(key, units)
         this.#rate.note(this.#now(), Math.max(1, units / Math.max(1, request.cost)))
         decided(decision)
-        if (decision.allowed && units < request.cost + request.demand) {
+        // As `LimiterObject` does it: a denial that no check was told begins no block.
+        const { blockMs } = this.#limiter.policy
+        if (decision.allowed && units < request.cost + request.demand && blockMs === 0) {
           const next = this.#limiter.peek(key, { cost: Math.max(1, request.cost) })
           if (!next.allowed) denial = { ...next }
         }
@@ -96,6 +99,14 @@ export class VirtualObject {
       this.#limiter.refund(receipt, units)
       return null
     }, answer)
+  }
+
+  #check(key: string, cost: number): Decision {
+    const decision = this.#limiter.check(key, { cost }).toJSON()
+    if (!decision.allowed && this.#limiter.policy.blockMs > 0) {
+      noteTerms(decision, { blockedForMs: this.#limiter.status(key).blockedForMs })
+    }
+    return decision
   }
 
   /** @param work as a share of that on a call with one check */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { ManualClock, parsePolicy, RateLimiter } from "../../src/index.js"
 import { DenialCache, type DenialCacheOptions } from "../../src/limiter/denial-cache.js"
+import { noteTerms } from "../../src/limiter/denial-terms.js"
 import type { Decision } from "../../src/types/decision.js"
 
 /** A limiter far away, in front of which a cache stands, both under one clock. */
@@ -94,6 +95,47 @@ describe("DenialCache", () => {
     check("a")
     expect(check("b")).toMatchObject({ allowed: true })
     expect(cache.find("a", parsePolicy("2/day"), 1)).toBeNull()
+  })
+
+  test.each([
+    ["2/minute", "2/minute; 5/hour"],
+    ["2/minute", "4/hour sliding_window"],
+    ["2/minute; 5/hour", "4/hour"],
+  ])("of %s tells a wait that is enough where %s denied", (sentText, decidingText) => {
+    const sent = parsePolicy(sentText)
+    const { cache, clock, limiter } = cached(decidingText)
+    const most = Math.min(...limiter.policy.rules.map(({ capacity }) => capacity))
+    limiter.check("a", { cost: most })
+    clock.advance(89)
+    const denial = limiter.check("a").toJSON()
+    noteTerms(denial, { isForeign: true })
+    cache.note("a", sent, denial, cache.ticket())
+    clock.advance(89)
+    expect(cache.find("a", sent, 1)).toEqual({ ...limiter.peek("a"), reason: "cached" })
+    for (let cost = 2; cost <= most; cost++) {
+      const told = cache.find("a", sent, cost)
+      expect(told).toMatchObject({ allowed: false, cost })
+      expect(told!.retryAfterMs).toBeGreaterThanOrEqual(limiter.peek("a", { cost }).retryAfterMs)
+    }
+  })
+
+  test("does not throw where nobody said that a policy with more rules denied", () => {
+    const { cache, limiter } = cached("2/minute; 5/hour")
+    limiter.check("a", { cost: 2 })
+    cache.note("a", parsePolicy("2/minute"), limiter.check("a").toJSON(), cache.ticket())
+    expect(cache.find("a", parsePolicy("2/minute"), 2)).toMatchObject({ allowed: false, retryAfterMs: 1_440_000 })
+  })
+
+  test("answers no longer than a block lasts", () => {
+    const { cache, clock, limiter, policy } = cached("1/minute")
+    limiter.check("a")
+    const denial = limiter.check("a").toJSON()
+    noteTerms(denial, { blockedForMs: 2_000 })
+    cache.note("a", policy, denial, cache.ticket())
+    clock.advance(1_999)
+    expect(cache.find("a", policy, 1)).toMatchObject({ allowed: false, retryAfterMs: 58_001 })
+    clock.advance(1)
+    expect(cache.find("a", policy, 1)).toBeNull()
   })
 
   test("forget() drops a key, and what a question under way is told of it", () => {

@@ -53,6 +53,15 @@ describe("simulate()", () => {
     expect(report.addedLatencyMs.p99).toBeLessThan(4 * (5 + 1 + 2 + 5))
   })
 
+  test("a flood asks the object about once for each block and isolate, and each of its blocks is followed by the next", async () => {
+    const slow = { ...near, requestsPerSecond: 1_000, latencyMs: 1 }
+    const policy = { limit: 1, period: "1h", block: "1s" }
+    const { admitted, objectCalls } = await simulate(scenario({ policy, locations: [slow], duration: "10s" }))
+    expect(admitted).toBe(1)
+    expect(objectCalls).toBeGreaterThanOrEqual(2 * 9)
+    expect(objectCalls).toBeLessThan(100)
+  })
+
   test("leases take a hot key beyond what one object can answer", async () => {
     const hot = { locations: [{ ...near, isolates: 10, requestsPerSecond: 5_000 }], policy: "100000/second" }
     const report = await simulate(scenario({ ...hot, lease: { units: 1_000, ttl: "2s" } }))

@@ -1,18 +1,28 @@
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
-import { DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
+import type { PolicyInput } from "../../src/policy/policy.js"
+import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
 import { clockedLimiter, freshName, realLimiter } from "./objects.js"
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
 
 /** A limiter and a cache under one clock. */
-function cachedLimiter(policy: string) {
+function cachedLimiter(policy: PolicyInput) {
   const made = clockedLimiter(policy)
   const cacheOf = () => new DenialCache({ clock: made.clock })
   const denialCache = cacheOf()
   const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name: made.name, denialCache })
   const elsewhere = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name: made.name, denialCache: cacheOf() })
   return { ...made, limiter, elsewhere, denialCache }
+}
+
+/** A limiter whose object decides under a policy that superseded its own, as during a rollout, and has no quota left. */
+async function supersededLimiter(older: string, newer: string) {
+  const made = cachedLimiter(older)
+  const inForce = new EdgeLimiter(env.CLOCKED_LIMITER, newer, { name: made.name, denialCache: false })
+  await made.limiter.check("a")
+  while (await inForce.allow("a")) made.clock.advance(1)
+  return { ...made, inForce }
 }
 
 describe("the denial cache of EdgeLimiter", () => {
@@ -90,6 +100,104 @@ describe("the denial cache of EdgeLimiter", () => {
     expect(await limiter.allow("a")).toBe(false)
     const larger = new EdgeLimiter(env.CLOCKED_LIMITER, "2/day", { name, denialCache })
     expect(await larger.allow("a")).toBe(true)
+  })
+
+  describe.each([
+    ["2/minute", "2/minute; 5/hour"],
+    ["2/minute; 5/hour", "4/hour sliding_window"],
+    ["2/minute", "4/hour sliding_window"],
+  ])("of %s, while the object decides under %s,", (older, newer) => {
+    test("answers a check with a wait that is enough", async () => {
+      const { clock, limiter, inForce } = await supersededLimiter(older, newer)
+      const first = await limiter.check("a")
+      expect(first).toEqual(await inForce.peek("a"))
+      clock.advance(1)
+      expect(await limiter.check("a")).toEqual({ ...(await inForce.peek("a")), reason: "cached" })
+      const { retryAfterMs } = await inForce.peek("a", { cost: 2 })
+      const second = await limiter.check("a", { cost: 2 })
+      expect(second).toMatchObject({ allowed: false, reason: "cached", cost: 2 })
+      expect(second.retryAfterMs).toBeGreaterThanOrEqual(retryAfterMs)
+    })
+
+    test("answers checkAcross() so", async () => {
+      const { limiter, inForce } = await supersededLimiter(older, newer)
+      const across = async (cost: number) => (await checkAcross([{ limiter, key: "a", cost }])).decisions[0]!
+      expect(await across(1)).toEqual(await inForce.peek("a"))
+      const { retryAfterMs } = await inForce.peek("a", { cost: 2 })
+      const second = await across(2)
+      expect(second).toMatchObject({ allowed: false, reason: "cached", cost: 2 })
+      expect(second.retryAfterMs).toBeGreaterThanOrEqual(retryAfterMs)
+    })
+
+    test("answers those so who waited for a draw, and who come after it", async () => {
+      const { name, denialCache, inForce } = await supersededLimiter(older, newer)
+      const lease = { units: 40, ttl: "20s" } as const
+      const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, older, { name, denialCache, lease })
+      const together = await Promise.all([1, 2].map((cost) => limiter.check("a", { cost })))
+      expect(together[0]).toEqual(await inForce.peek("a"))
+      const { retryAfterMs } = await inForce.peek("a", { cost: 2 })
+      for (const told of [together[1]!, await limiter.check("a", { cost: 2 })]) {
+        expect(told).toMatchObject({ allowed: false, cost: 2 })
+        expect(told.retryAfterMs).toBeGreaterThanOrEqual(retryAfterMs)
+      }
+      expect(limiter.calls).toBe(1)
+    })
+  })
+
+  describe("under a policy with a block", () => {
+    const policy = { limit: 1, period: "10s", algorithm: "fixed_window", block: "2s" } as const
+
+    test("leaves no denial out that begins one", async () => {
+      const { clock, limiter } = cachedLimiter(policy)
+      const { clock: otherClock, limiter: asking } = clockedLimiter(policy)
+      for (const waitMs of [0, 1, 8_999, 1_000, 999, 1]) {
+        clock.advance(waitMs)
+        otherClock.advance(waitMs)
+        const told = await limiter.check("a")
+        const { allowed, retryAfterMs } = await asking.check("a")
+        expect(told).toMatchObject({ allowed, retryAfterMs })
+      }
+    })
+
+    test("asks once for each block and isolate, whoever began it", async () => {
+      const { clock, limiter, elsewhere, object } = cachedLimiter({ ...policy, period: "1h" })
+      await limiter.check("a")
+      for (let elapsedMs = 0; elapsedMs < 10_000; elapsedMs += 100) {
+        for (const isolate of [limiter, elsewhere]) {
+          for (let check = 0; check < 10; check++) expect(await isolate.allow("a")).toBe(false)
+        }
+        clock.advance(100)
+      }
+      expect([limiter.calls - 1, elsewhere.calls]).toEqual([5, 5])
+      expect(await object().report()).toMatchObject({ admitted: 1, denied: 10 })
+    })
+
+    test("asks when a block ends that another isolate began, also in a rollout to that policy", async () => {
+      const older = cachedLimiter("1/hour fixed_window")
+      const inForce = new EdgeLimiter(
+        env.CLOCKED_LIMITER,
+        { ...policy, period: "1h" },
+        { name: older.name, denialCache: false },
+      )
+      await older.limiter.check("a")
+      expect(await inForce.check("a")).toMatchObject({ allowed: false, reason: "limit" })
+      older.clock.advance(500)
+      expect(await older.limiter.check("a")).toMatchObject({ reason: "blocked" })
+      older.clock.advance(1_499)
+      expect(await older.limiter.check("a")).toMatchObject({ reason: "cached" })
+      older.clock.advance(1)
+      expect(await older.limiter.check("a")).toMatchObject({ reason: "limit" })
+    })
+
+    test("is not told what a draw could not bring, but asks, so that a block begins", async () => {
+      const ten = { ...policy, limit: 10 }
+      const { limiter: plain, name } = clockedLimiter(ten)
+      const lease = { units: 40, ttl: "20s" } as const
+      const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, ten, { name, denialCache: false, lease })
+      const decisions = await Promise.all(times(20, () => limiter.check("a")))
+      expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(10)
+      expect(await plain.status("a")).toMatchObject({ blockedForMs: 2_000 })
+    })
   })
 
   test("an id is told again what it was told, whatever was denied since", async () => {
