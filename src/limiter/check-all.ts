@@ -12,7 +12,7 @@ import { isSynchronous, type SyncLimiter } from "./sync-limiter.js"
 export interface AllItem<L extends Checker = Checker> {
   readonly limiter: L
   readonly key: string
-  /** Units to charge, 0 … 2^31; default 1. */
+  /** Units to charge, 0 … 2^31; default what a check without a cost takes: 1, or what a configuration says. */
   readonly cost?: number
 }
 
@@ -44,7 +44,7 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision>
 export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
   requireItems(items, ["limiter", "key", "cost"])
   const numbers = new Map<Checker, number>()
-  const parts: Part[] = items.map(({ limiter, key, cost = 1 }, index) => {
+  const parts: Part[] = items.map(({ limiter, key, cost }, index) => {
     if (!CHECKER.fits(limiter)) throw unfit("check all", `items[${index}].limiter`, limiter, CHECKER.allowed)
     const owner = ownerOf(limiter)
     const counter = owner?.limits ?? limiter
@@ -52,7 +52,7 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
     numbers.set(counter, number)
     // A name is quoted, so that it ends where the key begins.
     const under = owner === undefined ? "" : `/${JSON.stringify(owner.name)}`
-    return { limiter, key, options: { cost }, subject: `${number}${under} ${key}` }
+    return { limiter, key, options: cost === undefined ? {} : { cost }, subject: `${number}${under} ${key}` }
   })
   refuseRepeats(parts)
   const exact = parts.filter(isExact)

@@ -60,7 +60,9 @@ export function withoutReceipt(decision: AnyDecision): AnyDecision {
   const { receipt: _receipt, ...rest } = { ...decision }
   if (receiptsOf(decision).length === 0) return rest
   const { rules, remaining, cost, limits } = rest
-  const before = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + cost }))
+  // Each limit of a group has its own cost, and its rules stand together.
+  const costs = (limits ?? [decision]).flatMap((each) => (each.rules ?? [each]).map(() => each.cost))
+  const before = rules?.map((rule, index) => ({ ...rule, remaining: rule.remaining + costs[index]! }))
   return {
     ...rest,
     remaining: remaining + cost,

@@ -13,7 +13,7 @@ import type { Duration } from "../policy/policy.js"
 import { MAX_PERIOD_MS } from "../policy/policy-range.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.js"
-import type { Awaitable } from "../types/limiter.js"
+import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
 import { CHECKER } from "./check-options.js"
 import { noteWait } from "./key-waits.js"
@@ -22,7 +22,7 @@ import { Permit, type SettlingChecker } from "./permit.js"
 
 /** How to wait for admission. */
 export interface AcquireOptions {
-  /** Units to charge, 0 … 2^31; default 1. */
+  /** Units to charge, 0 … 2^31; default what a check without a cost takes: 1, or what a configuration says. */
   readonly cost?: number
   /** The longest wait, 0 ms … 10 years; default without end. 0 does not wait at all. */
   readonly timeout?: Duration
@@ -47,7 +47,8 @@ const DEFAULT_MAX_WAITING = 10_000
 
 /** A call that waits. */
 interface Waiter {
-  readonly cost: number
+  /** `undefined` where none was given: the limiter knows what it takes then. */
+  readonly cost: number | undefined
   /** Of the monotonic clock; infinite without a timeout. */
   readonly deadlineMs: number
   readonly timeoutMs: number
@@ -118,7 +119,7 @@ export class WaitingLine {
   acquire(key: string, options: AcquireOptions & LimitChoice = {}): Promise<Permit> {
     return new Promise((resolve, reject) => {
       checkFields("wait", options, ACQUIRE_KINDS)
-      const { cost = 1, timeout, signal, limit } = options
+      const { cost, timeout, signal, limit } = options
       signal?.throwIfAborted()
       const timeoutMs =
         timeout === undefined ? NEVER_MS : parseDurationArgument("wait", "timeout", timeout, TIMEOUT_RANGE)
@@ -178,9 +179,10 @@ export class WaitingLine {
       // From now on the answer decides, not the deadline: it may be an admission.
       this.#clearAlarm(first)
       queue.hasHeard = false
+      const options: CheckOptions & LimitChoice = first.cost === undefined ? choice : { cost: first.cost, ...choice }
       let answer: Awaitable<Decision>
       try {
-        answer = this.#limiter.check(key, { cost: first.cost, ...choice })
+        answer = this.#limiter.check(key, options)
       } catch (error) {
         this.#fail(queue, first, error)
         continue
@@ -288,8 +290,8 @@ export class WaitingLine {
     this.#fail(queue, waiter, reason)
     const [next] = queue.waiters
     if (held) this.#giveBack(held)
-    else if (waiter === first && (next?.cost ?? -1) < waiter.cost) {
-      // It costs less than the one before, and so need not wait as long; one that costs as much is asked for in time.
+    else if (waiter === first && next !== undefined && mayCostLess(next, waiter)) {
+      // It need not wait as long as the one before; one that costs as much is asked for in time.
       this.#alarms.cancel(queue.wake!)
       queue.wake = null
       this.#ask(queue)
@@ -323,6 +325,11 @@ export class WaitingLine {
       // As above. Nobody is left to hear of it.
     }
   }
+}
+
+/** Whether a waiter costs less than another one, as far as that is known before they are asked for. */
+function mayCostLess({ cost }: Waiter, { cost: other }: Waiter): boolean {
+  return cost === undefined || other === undefined ? cost !== other : cost < other
 }
 
 function timeoutOf({ key }: Queue, { timeoutMs }: Waiter): TimeoutExceeded {

@@ -13,7 +13,7 @@ export interface SyncChecker extends Checker {
 export interface WrapOptions<This, Args extends unknown[]> {
   /** What calls count against: one key for all, or each call's own, which is no promise. Default the function's name. */
   readonly key?: string | ((this: This, ...args: Args) => string)
-  /** Units that a call costs; default 1. */
+  /** Units that a call costs; default what a check without a cost takes: 1, or what a configuration says. */
   readonly cost?: number | ((this: This, ...args: Args) => number)
 }
 
@@ -60,9 +60,10 @@ export function wrap<This, Args extends unknown[], Result>(
   checkKind("wrap", "limiter", limiter, CHECKER)
   checkKind("wrap", "fn", fn, FUNCTION)
   requireWrapOptions("wrap", wrapOptions)
-  const { key = fn.name || "anonymous", cost = 1 } = wrapOptions
+  const { key = fn.name || "anonymous", cost } = wrapOptions
   function limited(this: This, ...args: Args): Awaitable<Result> {
-    const options = { cost: typeof cost === "number" ? cost : cost.apply(this, args) }
+    const units = typeof cost === "function" ? cost.apply(this, args) : cost
+    const options = units === undefined ? undefined : { cost: units }
     const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)
     if ("then" in answer) {
       return Promise.resolve(answer).then((decision) => {

@@ -8,7 +8,7 @@ import {
   rateLimitOptions,
 } from "../../src/config/index.js"
 import { namedLimiters, rateLimit } from "../../src/http/index.js"
-import { type Decision, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
+import { acquire, type Decision, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { readSettings } from "../../worker/settings.js"
 
@@ -50,6 +50,15 @@ describe("fromConfig()", () => {
       'Cannot find the limit "apy": the configuration has default, api (did you mean "api"?).',
     )
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
+  })
+
+  test("acquire() charges the configured cost where none is given, and its permit settles it", async () => {
+    const limits = fromConfig('limits.api = { policy = "10/minute", cost = 3 }', { clock: new ManualClock(0) })
+    const permit = await acquire(limits, "a", { limit: "api" })
+    expect([permit.cost, limits.limits.peek("a", { limit: "api" }).remaining]).toEqual([3, 7])
+    permit.settle(1)
+    expect(limits.limits.peek("a", { limit: "api" }).remaining).toBe(9)
+    expect((await acquire(limits, "a", { limit: "api", cost: 2 })).cost).toBe(2)
   })
 
   test("check() takes the policy of the tenant, else of its tier, else of the tier given", () => {

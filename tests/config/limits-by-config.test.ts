@@ -1,7 +1,7 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
 import type { GroupDecision } from "../../src/config/group-decision.js"
 import { configPolicies, limitsByConfig, parseConfig } from "../../src/config/index.js"
-import { type Decision, ManualClock, type NamedLimit } from "../../src/index.js"
+import { acquire, checkAll as checkAllOf, type Decision, ManualClock, type NamedLimit, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
 const config = parseConfig(`
@@ -97,6 +97,31 @@ describe("limitsByConfig()", () => {
         await expect(call).rejects.toThrow()
       }
     }
+  })
+
+  test("acquire(), wrap() and checkAll() charge the configured cost where none is given, a group each limit's", async () => {
+    const { limits, under } = make()
+    const permit = await acquire(limits, "p:a", { limit: "both" })
+    expect(permit.decision).toMatchObject({ allowed: true, limits: [{ cost: 2 }, { cost: 1 }] })
+    expect(under.peek("p:a").remaining).toBe(8)
+    await permit.refund()
+    expect([under.peek("p:a").remaining, under.peek("p:a", { limit: "user" }).remaining]).toEqual([10, 5])
+    expect((await acquire(limits.of("default"), "p:a", { cost: 1 })).cost).toBe(1)
+    expect((await acquire(limits.of("default"), "p:a")).cost).toBe(2)
+    await wrap(limits.of("default"), () => "sent", { key: "p:a" })()
+    expect(under.peek("p:a").remaining).toBe(5)
+    await checkAllOf([{ limiter: limits.of("default"), key: "p:a" }])
+    expect(under.peek("p:a").remaining).toBe(3)
+  })
+
+  test("acquire() waits as long as the configured cost takes, and names it where no wait helps", async () => {
+    const { limits } = make()
+    await limits.check("p:a", { cost: 9, limit: "default" })
+    await expect(acquire(limits, "p:a", { limit: "default", timeout: 0 })).rejects.toMatchObject({
+      code: "TIMEOUT_EXCEEDED",
+    })
+    expect((await acquire(limits, "p:a", { limit: "default", timeout: 0, cost: 1 })).cost).toBe(1)
+    await expect(acquire(limits, "p:eve", { limit: "default" })).rejects.toMatchObject({ decision: { cost: 2 } })
   })
 
   test("hands on every other verb", async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
-import { fromConfig, limitsByConfig } from "../../src/config/index.js"
+import { configPolicies, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
 import { type AllDecision, type Checker, checkAll, type Decision, ManualClock, RateLimiter } from "../../src/index.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { LimitView } from "../../src/limiter/limit-view.js"
+import { makeDecision } from "../make-decision.js"
 
 const make = (policy: string) => new RateLimiter(policy, { clock: new ManualClock(0), stats: true })
 
@@ -184,6 +185,22 @@ describe("checkAll() over several limiters", () => {
       { limiter: oneLimit(limits, "a"), key: "k" },
     ]
     expect(checkAll(apart).allowed).toBe(true)
+  })
+
+  test("gives back to each limit of a group what it was charged", async () => {
+    const clock = new ManualClock(0)
+    const text = `
+      limits.few = { policy = "10/minute", cost = 3 }
+      limits.many = { policy = "20/minute", cost = 5 }
+      groups.both = { limits = ["few", "many"] }`
+    const config = parseConfig(text)
+    const limits = limitsByConfig(new MemoryLimits({ clock, limits: configPolicies(config) }), config, clock)
+    const { decisions } = await checkAll([
+      { limiter: limits.of("both"), key: "a" },
+      { limiter: { ...remote(make("1/minute")), check: async () => makeDecision({ allowed: false }) }, key: "b" },
+    ])
+    expect(decisions[0]).toMatchObject({ remaining: 10, rules: [{ remaining: 10 }, { remaining: 20 }] })
+    expect((await limits.peek("a", { limit: "both" })).rules).toMatchObject([{ remaining: 10 }, { remaining: 20 }])
   })
 
   test("names the field where an item has no limiter", () => {

@@ -418,6 +418,27 @@ describe("acquire() over a limiter that answers by promise", () => {
     expect(counts.peek("a").remaining).toBe(2)
   })
 
+  test.each([
+    [{}, { cost: 1 }],
+    [{ cost: 10 }, {}],
+  ])("asks for the next of %j and %j when the first gives up, since it may cost less", async (first, next) => {
+    const counts = new RateLimiter("10/second")
+    counts.check("a", { cost: 8 })
+    const usual = "cost" in first ? 1 : 10
+    const limiter: SettlingChecker = {
+      check: (key, { cost = usual, ...options } = {}) => counts.check(key, { cost, ...options }),
+      refund: (receipt) => counts.refund(receipt),
+    }
+    const controller = new AbortController()
+    const waits = watch(acquire(limiter, "a", { ...first, signal: controller.signal }))
+    const seen = watch(acquire(limiter, "a", next))
+    await settled()
+    expect([waits.atMs, seen.atMs]).toEqual([null, null])
+    controller.abort()
+    await settled()
+    expect([waits.error, seen.atMs]).toMatchObject([{ name: "AbortError" }, 0])
+  })
+
   test("fails with the limiter's error, and those behind go on", async () => {
     let fails = true
     const counts = new RateLimiter("3/hour")
