@@ -3,14 +3,18 @@ import type { DatabaseSync } from "node:sqlite"
 import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "./sql-port.js"
 
-/** What SQLite's result codes mean for a store; they carry more in their higher bits. */
+/** What SQLite's result codes mean for a store; most carry in their higher bits more than a store needs to know. */
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
 const SQLITE_NOTADB = 26
+/** Told as an I/O error, but the disk did what it should: the file ends before a page that it must have. */
+const SQLITE_IOERR_SHORT_READ = 522
 
 /** The result code of an error of SQLite, which not every runtime tells beside the words; `null` for other errors. */
 function resultCode(error: Error): number | null {
-  if ("errcode" in error && typeof error.errcode === "number") return error.errcode & 0xff
+  if ("errcode" in error && typeof error.errcode === "number") {
+    return error.errcode === SQLITE_IOERR_SHORT_READ ? error.errcode : error.errcode & 0xff
+  }
   if (!("code" in error) || error.code !== "ERR_SQLITE_ERROR") return null
   if (error.message.includes("database is locked")) return SQLITE_BUSY
   if (error.message.includes("file is not a database")) return SQLITE_NOTADB
@@ -24,6 +28,7 @@ export function storeError(error: unknown, path: string): unknown {
   const told = `SQLite says: ${(error as Error).message}`
   if (code === SQLITE_BUSY) return new StoreLocked(path)
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return new StoreCorrupt("the file", told)
+  if (code === SQLITE_IOERR_SHORT_READ) return new StoreCorrupt("the file", `it ends too early, and ${told}`)
   return new StoreUnavailable(told, { cause: error })
 }
 

@@ -138,6 +138,33 @@ describe("openLimiter() on damaged files", () => {
     LONG_MS,
   )
 
+  test("the file cut within a large row, while there is a write-ahead log: the file, not the disk, is at fault", async () => {
+    const path = temporaryFolder()
+    const before = await open(path, { policy: "9/hour" })
+    // In several commits, so that the tree of the table stands before its large rows in the file.
+    for (let commit = 0; commit < 100; commit++) {
+      await Promise.all(Array.from({ length: 10 }, (_, index) => before.check(`key-${commit}-${index}`)))
+    }
+    await before.compact()
+    await before.close()
+    const limiter = await open(path)
+    await limiter.check("a")
+    const files = readFiles(path)
+    await limiter.close()
+    const bytes = files.get(LOG_FILE)!
+    expect(files.has(WAL_FILE)).toBe(true)
+    const told: string[] = []
+    for (let length = 4_096; length < bytes.length; length += 4_000) {
+      const outcome = await outcomeOf(withFile(files, LOG_FILE, bytes.subarray(0, length)))
+      // What is cut off may be in the write-ahead log too.
+      if ("error" in outcome) told.push((outcome.error as Error).message)
+    }
+    expect(told.filter((message) => !message.startsWith("Cannot recover the store: "))).toEqual([])
+    expect(told).toContain(
+      "Cannot recover the store: the file is corrupt: it ends too early, and SQLite says: disk I/O error.",
+    )
+  })
+
   test("the witness lost, cut, or any byte of it flipped: the state is exact", async () => {
     const bytes = closed.get(WITNESS_FILE)!
     expect(await outcomeOf(withFile(closed, WITNESS_FILE, null))).toEqual({ state })
