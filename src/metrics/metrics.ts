@@ -28,7 +28,7 @@ export interface MetricsOptions {
    * addresses or names of people, and each one is a time series.
    */
   readonly keyLabel?: (key: string) => string | null
-  /** The most keys and limits told one by one; default 1000. */
+  /** The most keys told one by one, and the most limits whose checks are; default 1000. */
   readonly maxSeries?: number
   /**
    * What is counted here: `"api"` what this process is asked and answers, with its times; `"edge"` what is added up of
@@ -147,7 +147,8 @@ export class Metrics {
   /** The Prometheus text of everything. */
   render(limits: readonly LimitGauge[], store: StoreGauges = {}): string {
     const text = new PrometheusText()
-    this.#renderLimits(text, limits.slice(0, this.#maxSeries))
+    const own = limits.filter(({ isKey }) => isKey).slice(0, this.#maxSeries)
+    this.#renderLimits(text, [...limits.filter(({ isKey }) => !isKey), ...own])
     const totals = [...this.#totals].map(([limit, values]) => ({ labels: { limit }, values }))
     const each = (name: keyof Totals): Sample[] => {
       return totals.map(({ labels, values }) => ({ labels, value: values[name] }))

@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
+import { limitGauges } from "../../src/api/limit-gauges.js"
 import { Metrics } from "../../src/metrics/metrics.js"
+import { ManualClock } from "../../src/types/clock.js"
 import { LimitNotFound, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
 import { type Served, serveApi } from "./serve-api.js"
 
@@ -65,6 +67,39 @@ describe("GET /metrics without keys", () => {
     await served.ask("POST", "/v1/check", { key: "k", limit: "login" })
     expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="login"': "1" })
     expect(await samples(served, "sluice_limit_rate")).toEqual({ 'limit="login"': "5" })
+  })
+
+  test("tells every shared limit, however many keys' own limits stand before it by name", async () => {
+    const served = serveApi(
+      { login: "5/minute", shown: "5/minute as shown" },
+      { givenNames: new Set(["login", "site"]) },
+    )
+    for (let user = 0; user < 1_100; user++) served.limits.define(`api:user-${user}`, "10/minute")
+    expect(await samples(served, "sluice_limit_rate")).toEqual({ 'limit="login"': "5", 'limit="shown"': "5" })
+  })
+
+  test("tells every limit of a configuration, also after 10,000 others, of which no more are looked through", async () => {
+    const { limits } = serveApi({ login: "5/minute", shown: "5/minute as shown" })
+    const others = Array.from({ length: 10_000 }, (_, at) => ({ ...limits.limit("login")!, name: `api:user-${at}` }))
+    // As on the Worker, which tells no more than so many at a time.
+    vi.spyOn(limits, "limits").mockImplementation(({ after, count } = {}) => {
+      const start = others.findIndex(({ name }) => name === after) + 1
+      return others.slice(start, start + Math.min(count!, 1_001))
+    })
+    const clock = new ManualClock(0)
+    const told = await limitGauges({ limits, clock, givenNames: new Set(["login"]) }, new Metrics())
+    expect(told.map(({ limit }) => limit)).toEqual(["login"])
+    others[9_000] = limits.limit("shown")!
+    const more = await limitGauges({ limits, clock, givenNames: new Set(["login"]) }, new Metrics())
+    expect(more.map(({ limit }) => limit)).toEqual(["login", "shown"])
+  })
+
+  test("tells at most 1,000 keys' own limits, and every shared one beside them", async () => {
+    const served = serveApi({ shown: "5/minute as shown" }, { metrics: new Metrics({ keyLabel: (key) => key }) })
+    for (let user = 0; user < 1_100; user++) served.limits.define(`api:user-${user}`, "10/minute")
+    const labels = Object.keys(await samples(served, "sluice_limit_rate"))
+    expect(labels.filter((label) => label.startsWith("key="))).toHaveLength(1_000)
+    expect(labels).toContain('limit="shown"')
   })
 
   test("tells a key's own limit as the key where keys are told", async () => {
