@@ -6,6 +6,7 @@ import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
+import type { Policy } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
@@ -17,7 +18,7 @@ import { configPolicies, limitNameFor } from "./config-policies.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { groupDecision } from "./group-decision.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
-import { limitOf, policyFor, WHOSE_NAMES, type Whose } from "./policy-for.js"
+import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
   /** Where the log goes; default the console. */
@@ -113,20 +114,21 @@ export class ConfiguredLimits {
     const limit = this.limitName(name, { tenant, tier })
     const { cost = of.cost } = options
     const access = accessOf(of, [key])
-    if (access !== "limit") return listedDecision(access, of.policy, this.key(key), cost)
+    if (access !== "limit") return listedDecision(access, this.#policyInForce(limit, of.policy), this.key(key), cost)
     return this.limits.check(this.key(key), { ...options, cost, limit })
   }
 
   #checkGroup(group: GroupConfig, key: string | GroupKeys, { tenant, tier, cost, id }: ConfiguredCheck): Decision {
     const keys = group.limits.map(({ name }) => keyOf(key, name))
-    const policies = group.limits.map(({ name }) => policyFor(this.config, name, { tenant, tier }))
+    const names = group.limits.map(({ name }) => this.limitName(name, { tenant, tier }))
+    const policies = group.limits.map(({ policy }, index) => this.#policyInForce(names[index]!, policy))
     const access = accessOf(group, keys)
     if (access !== "limit")
       return listedDecision(access, policies[0]!, this.key(keys[0]!), cost ?? group.limits[0]!.cost)
     const items = group.limits.map((of, index) => ({
       key: this.key(keys[index]!),
       cost: cost ?? of.cost,
-      limit: this.limitName(of.name, { tenant, tier }),
+      limit: names[index]!,
     }))
     const subject = JSON.stringify([group.name, ...items.map((item) => item.key)])
     const nowMs = this.#clock.now()
@@ -139,6 +141,11 @@ export class ConfiguredLimits {
     const all = this.limits.checkAll(items)
     if (id !== undefined) this.#groupAdmissions.note({ id, key: subject, cost: asked }, nowMs, all)
     return groupDecision(policies, all.decisions)
+  }
+
+  /** What a limit of `limits` has become, where it was defined anew since the configuration was read. */
+  #policyInForce(name: string, configured: Policy): Policy {
+    return this.limits.limit(name)?.policy ?? configured
   }
 
   /** As `MemoryLimits.refund`, of a receipt that `check` gave. */

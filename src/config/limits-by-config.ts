@@ -3,6 +3,7 @@ import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
 import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
+import type { Policy } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
@@ -106,25 +107,34 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     if (of === undefined) return limits[verb](key, options)
     const { cost = of.cost } = options
     const access = accessOf(of, unprefixed(key))
-    return access === "limit" ? limits[verb](key, { ...options, cost }) : listedDecision(access, of.policy, key, cost)
+    if (access === "limit") return limits[verb](key, { ...options, cost })
+    return listedDecision(access, await policyInForce(of), key, cost)
   }
 
   async function askGroup(verb: "check" | "peek", group: GroupConfig, key: string, options: Asked): Promise<Decision> {
-    const policies = group.limits.map(({ policy }) => policy)
     const items = group.limits.map(({ name, cost }) => ({ key, cost: options.cost ?? cost, limit: name }))
     const access = accessOf(group, unprefixed(key))
-    if (access !== "limit") return listedDecision(access, policies[0]!, key, items[0]!.cost)
+    if (access !== "limit") return listedDecision(access, await policyInForce(group.limits[0]!), key, items[0]!.cost)
     const { id } = options
     const call = id === undefined ? null : { id, key: `${group.name}\n${key}`, cost: items[0]!.cost }
     const told = call === null ? undefined : admissions.find(call.id, call.key, call.cost, clock.now())
     if (told !== undefined) {
       const now = await peekAll(items.map((item) => ({ ...item, cost: 0 })))
-      return groupDecision(policies, toldAgain(told, now))
+      return decisionOf(group, toldAgain(told, now))
     }
-    if (verb === "peek") return groupDecision(policies, await peekAll(items))
+    if (verb === "peek") return decisionOf(group, await peekAll(items))
     const ask = async () => limits.checkAll(items)
     const { decisions } = await (call === null ? ask() : admissions.ask(call, clock, ask))
-    return groupDecision(policies, decisions)
+    return decisionOf(group, decisions)
+  }
+
+  async function decisionOf(group: GroupConfig, decisions: readonly Decision[]): Promise<Decision> {
+    return groupDecision(await Promise.all(group.limits.map(policyInForce)), decisions)
+  }
+
+  /** What a limit has become, where it was defined anew since the configuration was read. */
+  async function policyInForce({ name, policy }: LimitConfig): Promise<Policy> {
+    return (await limits.limit(name))?.policy ?? policy
   }
 
   function peekAll(items: readonly CheckItem[]): Promise<readonly Decision[]> {
@@ -140,7 +150,8 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
         const access = of === undefined ? "limit" : accessOf(of, unprefixed(item.key))
         const cost = item.cost ?? of?.cost
         const full = cost === undefined ? item : { ...item, cost }
-        return { full, listed: access === "limit" ? null : listedDecision(access, of!.policy, item.key, cost ?? 1) }
+        if (access === "limit") return { full, listed: null }
+        return { full, listed: listedDecision(access, await policyInForce(of!), item.key, cost ?? 1) }
       }),
     )
     const asked = found.filter(({ listed }) => listed === null).map(({ full }) => full)

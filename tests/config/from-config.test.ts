@@ -52,6 +52,22 @@ describe("fromConfig()", () => {
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
   })
 
+  test("check() tells groups and listed keys by the policies in force, also where they changed since", () => {
+    const limits = fromConfig(`
+      limits.api = { policy = "10/minute" }
+      limits.org = { policy = "50/minute" }
+      groups.site = { limits = ["api", "org"] }
+      deny = { keys = ["eve"] }`)
+    limits.limits.define("api", "1000/hour")
+    expect(limits.check("u", { limit: "site" }).rules).toMatchObject([
+      { limit: 1_000, periodMs: 3_600_000 },
+      { limit: 50, periodMs: 60_000 },
+    ])
+    for (const limit of ["api", "site"]) expect(limits.check("eve", { limit })).toMatchObject({ limit: 1_000 })
+    limits.limits.remove("api")
+    expect(limits.check("eve", { limit: "api" })).toMatchObject({ limit: 10 })
+  })
+
   test("acquire() charges the configured cost where none is given, and its permit settles it", async () => {
     const limits = fromConfig('limits.api = { policy = "10/minute", cost = 3 }', { clock: new ManualClock(0) })
     const permit = await acquire(limits, "a", { limit: "api" })

@@ -65,6 +65,25 @@ describe("limitsByConfig()", () => {
     expect(under.stats("p:eve", { limit: "user" }).totalDenied).toBe(0)
   })
 
+  test("tells groups and listed keys by the policies in force, also where they changed since", async () => {
+    const { limits } = make()
+    await limits.define("user", "1000/hour")
+    await limits.define("default", "7/second")
+    const rules = [
+      { limit: 7, periodMs: 1_000 },
+      { limit: 1_000, periodMs: 3_600_000 },
+    ]
+    expect(await limits.check("p:a", { limit: "both", id: "x" })).toMatchObject({ rules })
+    expect(await limits.check("p:a", { limit: "both", id: "x" })).toMatchObject({ rules })
+    expect(await limits.peek("p:a", { limit: "both" })).toMatchObject({ rules })
+    expect(await limits.check("p:eve", { limit: "both" })).toMatchObject({ policy: "deny", limit: 7 })
+    expect(await limits.check("p:eve", { limit: "user" })).toMatchObject({ policy: "deny", limit: 1_000 })
+    const { decisions } = await limits.checkAll([{ key: "p:eve", limit: "user" }])
+    expect(decisions).toMatchObject([{ policy: "deny", limit: 1_000 }])
+    await limits.remove("user")
+    expect(await limits.check("p:eve", { limit: "user" })).toMatchObject({ policy: "deny", limit: 5 })
+  })
+
   test("allowAll() and of() go by the configuration too", async () => {
     const { limits, under } = make()
     expect(await limits.allowAll([{ key: "p:a" }, { key: "p:eve" }])).toBe(false)
