@@ -24,7 +24,7 @@ export {
   type GroupKeys,
 } from "./from-config.js"
 export type { KeySetting } from "./key-setting.js"
-export { type LimitsByConfig, limitsByConfig } from "./limits-by-config.js"
+export { type LimitsByConfig, limitsByConfig, requireGroupNames } from "./limits-by-config.js"
 export { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 export { policyFor, type Whose } from "./policy-for.js"
 export { type ConfiguredOptions, type ConfiguredRateLimit, rateLimitOptions } from "./rate-limit-options.js"

@@ -1,15 +1,26 @@
 import { costOfChosen, costToExplain, requireItems } from "../limiter/check-options.js"
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
-import { DEFAULT_LIMIT, type Explanation, type LimitChoice, type NamedLimits } from "../limiter/named-limits.js"
+import {
+  DEFAULT_LIMIT,
+  type Explanation,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+} from "../limiter/named-limits.js"
 import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
-import type { Policy } from "../policy/policy.js"
+import { unfit } from "../policy/check-fields.js"
+import type { Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
 import { accessOf, listedDecision } from "./access.js"
 import type { Config, GroupConfig, LimitConfig } from "./config.js"
+import { ConfigError } from "./config-error.js"
 import { groupDecision } from "./group-decision.js"
+
+const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
+const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
 
 type Asked = CheckOptions & LimitChoice
 
@@ -35,7 +46,7 @@ export interface LimitsByConfig extends ByPromise {
  *
  * Keys are whole here, the prefix included. `limits` has the configured limits already, and stays whose it is: what is
  * no verb over several limits, such as `close`, is asked of it. An id makes the repeated check of a group harmless
- * within this process.
+ * within this process. A limit cannot be defined under a group's name; `requireGroupNames` sees to those that are there.
  *
  * @param clock how long ids of groups are remembered; default the machine's
  */
@@ -49,6 +60,18 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
   }
   noteCounter(configured, limits)
   return configured
+}
+
+/**
+ * Refuses a configuration with a group of a name that limits have which are there already, in a store say: a check would
+ * ask the one, and every other verb the other.
+ *
+ * @throws {ConfigError} naming the group
+ */
+export async function requireGroupNames(limits: Pick<NamedLimits, "limit">, { groups }: Config): Promise<void> {
+  for (const name of groups.keys()) {
+    if ((await limits.limit(name)) !== null) throw new ConfigError("a name in groups", name, NAME_OF_NO_STORED_LIMIT)
+  }
 }
 
 /** The limits' own verbs. */
@@ -188,6 +211,10 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   }
 
   return {
+    async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
+      if (config.groups.has(name)) throw unfit("define a limit", "name", name, NAME_OF_NO_GROUP)
+      return limits.define(name, policy)
+    },
     check: (key: string, options?: Asked) => ask("check", key, options),
     peek: (key: string, options?: Asked) => ask("peek", key, options),
     allow: async (key: string, options?: Asked) => (await ask("check", key, options)).allowed,

@@ -104,6 +104,22 @@ describe("sluice serve", () => {
     }
   })
 
+  test("refuses a group with the name of a limit that the folder has, and a limit with the name of a group", async () => {
+    const inFolder = ["--data-dir", scratch.file("data")]
+    await run(["init", ...inFolder])
+    expect(await run(["limit", "add", "site", "5/day", ...inFolder])).toMatchObject({ code: 0 })
+    writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n[groups.site]\nlimits = ["api"]\n')
+    const configured = ["--config", scratch.file("sluice.toml")]
+    expect(await run(["serve", "--port", "0", ...inFolder, ...configured])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('a name in groups is "site", allowed is a name that no limit of the store has'),
+    })
+    await run(["limit", "remove", "site", ...inFolder])
+    const client = new SluiceClient((await serve(...configured)).url, { token: TOKEN })
+    await expect(client.define("site", "5/day")).rejects.toThrow('name is "site", allowed is a name that no group')
+    expect(await client.check("a", { limit: "site" })).toMatchObject({ remaining: 4 })
+  })
+
   test("says of a port that is taken where that is, and what to do", async () => {
     const { port } = await serve()
     const args = ["serve", "--port", String(port), "--data-dir", scratch.file("other")]

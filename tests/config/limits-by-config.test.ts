@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest"
 import type { GroupDecision } from "../../src/config/group-decision.js"
-import { configPolicies, limitsByConfig, parseConfig } from "../../src/config/index.js"
+import { configPolicies, limitsByConfig, parseConfig, requireGroupNames } from "../../src/config/index.js"
 import { acquire, checkAll as checkAllOf, type Decision, ManualClock, type NamedLimit, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
@@ -63,6 +63,19 @@ describe("limitsByConfig()", () => {
     expect(await limits.check("p:eve", { limit: "user" })).toMatchObject({ allowed: false, policy: "deny" })
     expect(await limits.check("eve", { limit: "user" })).toMatchObject({ allowed: true })
     expect(under.stats("p:eve", { limit: "user" }).totalDenied).toBe(0)
+  })
+
+  test("define() refuses the name of a group, and requireGroupNames() limits that have it", async () => {
+    const { limits, under } = make()
+    await expect(limits.define("both", "1/day")).rejects.toThrow(
+      'Cannot define a limit: name is "both", allowed is a name that no group of the configuration has.',
+    )
+    expect(under.limit("both")).toBe(null)
+    await requireGroupNames(limits, config)
+    under.define("both", "1/day")
+    await expect(requireGroupNames(under, config)).rejects.toThrow(
+      'Cannot read the configuration: a name in groups is "both", allowed is a name that no limit of the store has: rename the group, or remove that limit.',
+    )
   })
 
   test("tells groups and listed keys by the policies in force, also where they changed since", async () => {

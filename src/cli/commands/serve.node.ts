@@ -4,7 +4,7 @@ import process from "node:process"
 import { type Api, createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { type Listening, type ListenOptions, listen } from "../../api/listen.node.js"
-import { decisionLog, type LogOutput, limitsByConfig } from "../../config/index.js"
+import { decisionLog, type LogOutput, limitsByConfig, requireGroupNames } from "../../config/index.js"
 import type { EmbeddedLimiter } from "../../limiter/embedded-limiter.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
@@ -83,6 +83,7 @@ export const serve: Command = {
     const metrics = new Metrics({ keyLabel: keyLabel(options.metricsKeys, options.token) })
     const limiter = await openLimits(options, metrics, failures)
     try {
+      if (options.config !== null) await requireGroupNames(limiter, options.config)
       const log = openLog(call, options)
       try {
         const api = makeApi(call, options, { limiter, metrics, log })
