@@ -45,7 +45,6 @@ const NOTHING_TO_VERIFY: Verification = {
   segments: 0,
   bytes: 0,
   records: 0,
-  uncoveredRecords: 0,
   sequence: 0,
   coveredSequence: 0,
   replayEqualsLive: true,

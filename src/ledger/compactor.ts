@@ -51,6 +51,8 @@ interface Begun {
   readonly chainHash: Uint8Array
   /** Bytes of the sealed segments that the snapshot is to cover. */
   readonly coveredBytes: number
+  /** Records that the snapshot is to cover, and none before did. */
+  readonly records: number
 }
 
 /**
@@ -75,12 +77,13 @@ export class Compactor {
     this.#snapshotIds = input.snapshotIds
   }
 
-  async compact(): Promise<void> {
+  /** @returns how many records the snapshot now stands for */
+  async compact(): Promise<number> {
     const { port, requireOpen } = this.#input
     requireOpen()
     port.writesMuch?.(true)
     try {
-      await this.#replaceLog()
+      return await this.#replaceLog()
     } finally {
       try {
         port.writesMuch?.(false)
@@ -90,10 +93,10 @@ export class Compactor {
     }
   }
 
-  async #replaceLog(): Promise<void> {
+  async #replaceLog(): Promise<number> {
     const { options, port, metaHash, requireOpen, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
-    const { save, sequence, chainHash, coveredBytes } = await this.#begin()
+    const { save, sequence, chainHash, coveredBytes, records } = await this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)
     const ids: number[] = []
@@ -119,17 +122,25 @@ export class Compactor {
     this.#snapshotIds = ids
     this.#oldestSequence = oldestSequence
     for (const some of others) await this.#input.withCommit(() => table.drop(some))
+    return records
   }
 
   async #begin(): Promise<Begun> {
     const { state, writer, onRestart, commit } = this.#input
     const record = state.compactRecord()
     writer.append(record)
-    const next = writer.endSegment()
+    const { next, records } = writer.endSegment()
     const save = state.compact(record)
     onRestart()
     await commit()
-    return { save, sequence: next.sequence - 1, chainHash: next.previousHash, coveredBytes: writer.coveredBytes }
+    return {
+      save,
+      sequence: next.sequence - 1,
+      chainHash: next.previousHash,
+      coveredBytes: writer.coveredBytes,
+      // Its own record is nothing that happened.
+      records: records - 1,
+    }
   }
 
   /**

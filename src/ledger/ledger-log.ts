@@ -20,8 +20,6 @@ export interface Verification {
   readonly segments: number
   readonly bytes: number
   readonly records: number
-  /** Those of the records that the snapshot does not cover. */
-  readonly uncoveredRecords: number
   /** The open segment. */
   readonly sequence: number
   /** The last segment that the snapshot covers; 0 where there is none. */
@@ -73,7 +71,7 @@ export class LedgerLog {
   /** Compactions and verifications, one after the other. */
   #upkeep: Promise<unknown> = Promise.resolve()
   /** The compaction that has not begun; all who ask share it. */
-  #nextCompaction: Promise<void> | null = null
+  #nextCompaction: Promise<number> | null = null
   #isCompacting = false
   #isEnding = false
   #failure: SluiceError | null = null
@@ -130,11 +128,21 @@ export class LedgerLog {
     yield* this.#reader.from(place)
   }
 
-  /** Puts a snapshot of the state in place of the segments that led to it, while commits go on. */
-  async compact(): Promise<void> {
+  /**
+   * Puts a snapshot of the state in place of the segments that led to it, while commits go on.
+   *
+   * @returns how many records it now stands for
+   */
+  async compact(): Promise<number> {
     await this.commit()
     this.#nextCompaction ??= this.#inTurn(() => this.#compact())
     return this.#nextCompaction
+  }
+
+  /** Sum of the rows' bytes, as they are in the file. */
+  get bytes(): number {
+    this.requireOpen()
+    return this.#orFail(() => this.#table.bytes())
   }
 
   /** Drops rows that a compaction left which was not finished. */
@@ -222,11 +230,11 @@ export class LedgerLog {
     this.#nextCompaction.catch(() => undefined)
   }
 
-  async #compact(): Promise<void> {
+  async #compact(): Promise<number> {
     this.#nextCompaction = null
     this.#isCompacting = true
     try {
-      await this.#compactor.compact()
+      return await this.#compactor.compact()
     } catch (error) {
       throw this.#fail(error)
     } finally {
@@ -258,7 +266,6 @@ export class LedgerLog {
       segments: found.segments,
       bytes: found.bytes,
       records: found.records,
-      uncoveredRecords: found.uncoveredRecords,
       sequence: found.open.sequence,
       coveredSequence: found.coveredSequence,
       replayEqualsLive,

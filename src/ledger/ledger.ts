@@ -288,9 +288,18 @@ export class Ledger {
     return this.#log.records(place)
   }
 
-  /** Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on. */
-  compact(): Promise<void> {
+  /**
+   * Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on.
+   *
+   * @returns how many records it now stands for
+   */
+  compact(): Promise<number> {
     return this.#log.compact()
+  }
+
+  /** Bytes of the log, as they are in the file. */
+  get logBytes(): number {
+    return this.#log.bytes
   }
 
   /**

@@ -10,6 +10,8 @@ import type { LogRow, SqlPort } from "./sql-port.js"
 const CREATE = "CREATE TABLE IF NOT EXISTS sluice_log (id INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 const EXISTS = "SELECT 1 AS id, x'00' AS body FROM sqlite_master WHERE type = 'table' AND name = 'sluice_log'"
 const READ = "SELECT id, body FROM sluice_log ORDER BY id"
+/** Of no row more than the length is read. */
+const BYTES = "SELECT coalesce(sum(length(body)), 0) AS id, x'' AS body FROM sluice_log"
 const SEGMENT_BEFORE = "SELECT id, body FROM sluice_log WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT 1"
 const SEGMENT_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
 const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
@@ -37,6 +39,11 @@ export class LogTable {
    */
   read(): readonly LogRow[] {
     return Array.from(this.#sql.rows(READ))
+  }
+
+  /** Sum of the rows' bytes. */
+  bytes(): number {
+    return Array.from(this.#sql.rows(BYTES))[0]!.id
   }
 
   /** The last segment before a sequence number. */

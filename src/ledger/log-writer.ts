@@ -11,7 +11,7 @@ const PAGE_BYTES = 3_500
 const COMMIT_BYTES = 500_000
 
 /** Where a log stands that is opened. */
-export type LogPosition = Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes">
+export type LogPosition = Pick<Recovered, "metaHash" | "logBytes" | "snapshotBytes" | "uncoveredRecords">
 
 interface SealedSegment {
   readonly sequence: number
@@ -62,6 +62,8 @@ export class LogWriter {
   #ofCompactions = 0
   #logBytes: number
   #snapshotBytes: number
+  /** Records after the last compaction's begin. One that fails closes the ledger, so they are those that no snapshot covers. */
+  #uncoveredRecords: number
 
   /**
    * @param onWritten called with how far the log reaches after each write that is durable; what it throws is ignored
@@ -81,6 +83,7 @@ export class LogWriter {
     this.#metaHash = log.metaHash
     this.#logBytes = log.logBytes
     this.#snapshotBytes = log.snapshotBytes
+    this.#uncoveredRecords = log.uncoveredRecords
   }
 
   /** Bytes of sealed segments that no snapshot covers. */
@@ -179,6 +182,7 @@ export class LogWriter {
   #appendTo(record: LogRecord): void {
     this.#writers.at(-1)!.append(record)
     this.#appended += 1
+    this.#uncoveredRecords += 1
   }
 
   /** Opens another segment where the last one is full. */
@@ -214,14 +218,17 @@ export class LogWriter {
   /**
    * Begins what a compaction covers: all that was appended until now. The next write takes it along.
    *
-   * @returns the segment that follows, which has the hash of the one before it when that is written
+   * @returns the segment that follows, which has the hash of the one before it when that is written; and how many records
+   *   before it no snapshot covers yet
    */
-  endSegment(): SegmentWriter {
+  endSegment(): { readonly next: SegmentWriter; readonly records: number } {
     this.#ended = this.close("all")
     const next = this.#writers[0]!
     this.#laterSequence = next.sequence
     this.#laterBytes = 0
-    return next
+    const records = this.#uncoveredRecords
+    this.#uncoveredRecords = 0
+    return { next, records }
   }
 
   /**

@@ -49,6 +49,7 @@ async function startLog(port: LedgerPort, table: LogTable, core: Core, options: 
   })
   options.onCommit?.({ sequence: 1, count: 0, metaHash: hash })
   const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))
-  const position = { metaHash: hash, logBytes: 0, snapshotBytes: 0, oldestSequence: 1, snapshotIds: [] }
+  const none = { logBytes: 0, snapshotBytes: 0, uncoveredRecords: 0 }
+  const position = { metaHash: hash, ...none, oldestSequence: 1, snapshotIds: [] }
   return { state, open, position, isOld: false, leftIds: [] }
 }

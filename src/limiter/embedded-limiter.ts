@@ -11,6 +11,7 @@ import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import type { Compaction } from "../types/storage-report.js"
 import { blockEndMs } from "./block-end.js"
 import {
   costOfChosen,
@@ -320,8 +321,12 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /** Writes a snapshot of the state in place of the log that led to it. It does so by itself past `compactBytes`. */
-  async compact(): Promise<void> {
-    await (await this.#store.open()).compact()
+  async compact(): Promise<Compaction> {
+    const ledger = await this.#store.open()
+    await ledger.commit()
+    const bytesBefore = ledger.logBytes
+    const records = await ledger.compact()
+    return { records, bytesBefore, bytesAfter: ledger.logBytes }
   }
 
   /**

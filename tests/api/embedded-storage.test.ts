@@ -17,3 +17,34 @@ test("doctor() says of a log that it could not read nothing but that", async () 
     { name: "log", ok: false, detail: "it could not be read" },
   ])
 })
+
+test("compact() tells what it folded and the bytes of the log, without reading all of it", async () => {
+  using scratch = new Scratch()
+  const options = { path: scratch.path, policy: "5/minute", historySegments: 0 }
+  {
+    await using limiter = await openLimiter(options)
+    await limiter.compact()
+    for (let key = 0; key < 10; key++) await limiter.check(`key-${key}`)
+  }
+  await using limiter = await openLimiter(options)
+  const storage = embeddedStorage(limiter, () => 0)
+  const seen: number[] = []
+  const verify = limiter.verify.bind(limiter)
+  const log = async () => {
+    const { bytes } = await verify()
+    seen.push(bytes)
+  }
+  limiter.verify = () => {
+    throw new Error("the whole log was read")
+  }
+  // A denial is held back until the next record.
+  await limiter.check("key-1", { cost: 5 })
+  await log()
+  const first = await storage.compact()
+  await log()
+  expect(first).toEqual({ records: 11, bytesBefore: seen[0], bytesAfter: seen[1] })
+  await limiter.check("key-1")
+  expect(await storage.compact()).toMatchObject({ records: 1 })
+  expect(await storage.compact()).toMatchObject({ records: 0 })
+  expect(await limiter.peek("key-1")).toMatchObject({ remaining: 3 })
+})
