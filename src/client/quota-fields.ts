@@ -77,7 +77,8 @@ function one(name: string, limit?: string, remaining?: string, resetSeconds: num
   return [{ name, remaining: left, resetAfterMs: Math.ceil(resetSeconds * 1_000), limit: wholeOf(limit) }]
 }
 
-function readRetryAfter(value: string | null, nowMs: number): number | null {
+/** The wait that a `Retry-After` tells, in ms; `null` where it tells none. */
+export function readRetryAfter(value: string | null, nowMs: number): number | null {
   if (value === null) return null
   const seconds = wholeOf(value)
   if (seconds !== null) return seconds * 1_000

@@ -2,6 +2,7 @@ import { hold } from "../limiter/hold.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { StoreUnavailable, show } from "../types/errors.js"
+import { readRetryAfter } from "./quota-fields.js"
 import { reviveError } from "./revive-error.js"
 
 export interface TransportOptions {
@@ -92,11 +93,16 @@ export class Transport {
     signal?.throwIfAborted()
     const timeout = AbortSignal.timeout(this.#timeoutMs)
     const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout])
+    const endMs = performance.now() + this.#timeoutMs
     for (let attempt = 0; ; attempt++) {
       const isLast = !repeatable || attempt >= this.#retries
+      let delayMs = this.#delayMs(attempt)
       try {
         const response = await this.#request(sending, either)
         if (isLast || !PASSING.includes(response.status)) return await this.#read(response)
+        delayMs += readRetryAfter(response.headers.get("Retry-After"), Date.now()) ?? 0
+        // Asked again before the server wants it, or after nobody waits any more, it would be for nothing.
+        if (performance.now() + delayMs >= endMs) return await this.#read(response)
         await response.body?.cancel()
       } catch (error) {
         signal?.throwIfAborted()
@@ -107,7 +113,7 @@ export class Transport {
         if (!(error instanceof TypeError)) throw error
         if (isLast) throw this.#silence(`: ${reasonOf(error)}`, error)
       }
-      await hold(this.#delayMs(attempt), either)
+      await hold(delayMs, either)
     }
   }
 

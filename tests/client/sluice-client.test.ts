@@ -120,6 +120,23 @@ describe("SluiceClient", () => {
     expect(cancel).toHaveBeenCalledOnce()
   })
 
+  test("is tried again when the server wants it, and not where that is after the timeout", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] })
+    try {
+      const busy = (retryAfter: string) => problem(503, { code: "STORE_UNAVAILABLE" }, { "Retry-After": retryAfter })
+      const { client, asked } = clientOf([busy("1"), ok(), busy("5")])
+      const answer = client.check("a")
+      await vi.advanceTimersByTimeAsync(999)
+      expect(asked).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect((await answer).allowed).toBe(true)
+      await expect(client.check("a")).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message: "what went wrong" })
+      expect(asked).toHaveLength(3)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test("an id that is undefined is none: the call gets its own", async () => {
     const { client, asked } = clientOf([lost(), ok()])
     await client.check("a", { id: undefined } as object)
