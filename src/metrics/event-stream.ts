@@ -19,6 +19,9 @@ export interface EventStreamOptions {
 
 type Listener = (event: DecisionEvent) => void
 
+/** Whether a reader wants an event. */
+export type IsWanted = (event: DecisionEvent) => boolean
+
 /** A place of the ring, which is written over. */
 type Kept = { -readonly [Field in keyof DecisionEvent]: DecisionEvent[Field] }
 
@@ -92,15 +95,16 @@ export class EventStream {
     }
   }
 
-  /** The events after `id` that are still kept, oldest first, at most `count` of the newest. */
-  since(id: number, nowMs: number, count: number = this.#retain): DecisionEvent[] {
+  /** The events after `id` that are wanted and still kept, oldest first, at most `count` of the newest. */
+  since(id: number, nowMs: number, count: number = this.#retain, isWanted: IsWanted = () => true): DecisionEvent[] {
     const events: DecisionEvent[] = []
-    const first = Math.max(id + 1, this.#nextId - Math.min(count, this.#retain), 1)
-    for (let each = first; each < this.#nextId; each++) {
+    const first = Math.max(id + 1, this.#nextId - this.#retain, 1)
+    for (let each = this.lastId; each >= first && events.length < count; each--) {
       const event = this.#ring[each % this.#retain]
-      if (event !== undefined && event.id === each && nowMs - event.atMs <= this.#retainMs) events.push({ ...event })
+      const isKept = event !== undefined && event.id === each && nowMs - event.atMs <= this.#retainMs
+      if (isKept && isWanted(event)) events.push({ ...event })
     }
-    return events
+    return events.reverse()
   }
 
   /**

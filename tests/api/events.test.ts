@@ -53,6 +53,28 @@ describe("GET /v1/events", () => {
     }
   })
 
+  test("replays as many as are asked for of those that the filter wants", async () => {
+    const { api, ask } = serveApi({ busy: "1000000/s", rare: "2/day" })
+    for (let check = 0; check < 3; check++) await ask("POST", "/v1/check", { key: "k", limit: "rare" })
+    for (let check = 0; check < 20; check++) await ask("POST", "/v1/check", { key: "k", limit: "busy" })
+    for (const [query, ids] of [
+      ["limit=rare&replay=2", [2, 3]],
+      ["outcome=denied&replay=1", [3]],
+      ["limit=rare&outcome=allowed&replay=9", [1, 2]],
+      ["limit=busy&replay=1", [23]],
+    ] as const) {
+      const { body } = await api.fetch(requestOf(`/v1/events?${query}`))
+      const reader = body!.getReader()
+      const text = new TextDecoder()
+      let heard = ""
+      // One chunk says where it begins, and each event is one.
+      for (let chunk = 0; chunk <= ids.length; chunk++) heard += text.decode((await reader.read()).value)
+      await reader.cancel()
+      const events = [...heard.matchAll(/-(\d+)\nevent: decision/g)].map(([, id]) => Number(id))
+      expect(events, query).toEqual(ids)
+    }
+  })
+
   test("leaves no timer behind when its reader is gone", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
     try {

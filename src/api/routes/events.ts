@@ -1,4 +1,4 @@
-import type { EventStream } from "../../metrics/event-stream.js"
+import type { EventStream, IsWanted } from "../../metrics/event-stream.js"
 import type { DecisionEvent } from "../../types/decision-event.js"
 import { eventJson } from "../answers.js"
 import type { ApiAnswer } from "../api-request.js"
@@ -55,32 +55,29 @@ export function eventsAnswer(
   nowMs: number,
   signal: AbortSignal | undefined,
 ): ApiAnswer {
+  const isWanted = passing(filter)
   return {
     status: 200,
     headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no" },
-    body: stream(
-      eventStream,
-      pastEvents(eventStream, nowMs, lastEventId, replay).filter(passing(filter)),
-      passing(filter),
-      signal,
-    ),
+    body: stream(eventStream, pastEvents(eventStream, nowMs, lastEventId, replay, isWanted), isWanted, signal),
   }
 }
 
-/** What a reader begins with: what it missed, or as many of the last as it asks for. */
+/** What a reader begins with: what it missed, or as many as it asks for of the last that it wants. */
 function pastEvents(
   eventStream: EventStream,
   nowMs: number,
   lastEventId: string | null,
   replay: number,
+  isWanted: IsWanted,
 ): DecisionEvent[] {
-  if (lastEventId === null || lastEventId === "") return replay === 0 ? [] : eventStream.since(0, nowMs, replay)
+  if (lastEventId === null || lastEventId === "") return eventStream.since(0, nowMs, replay, isWanted)
   const [, epoch, id] = /^([a-z0-9]+)-(\d{1,15})$/.exec(lastEventId) ?? []
   // An id of an earlier run, or of none: all that is kept came after it.
-  return eventStream.since(epoch === eventStream.epoch ? Number(id) : 0, nowMs)
+  return eventStream.since(epoch === eventStream.epoch ? Number(id) : 0, nowMs, undefined, isWanted)
 }
 
-function passing({ limit, outcome }: Filter): (event: DecisionEvent) => boolean {
+function passing({ limit, outcome }: Filter): IsWanted {
   return (event) =>
     (limit === undefined || event.limit === limit) &&
     (outcome === undefined || event.allowed === (outcome === "allowed"))
@@ -90,7 +87,7 @@ function passing({ limit, outcome }: Filter): (event: DecisionEvent) => boolean 
 function stream(
   eventStream: EventStream,
   past: readonly DecisionEvent[],
-  isWanted: (event: DecisionEvent) => boolean,
+  isWanted: IsWanted,
   signal: AbortSignal | undefined,
 ) {
   let stop = () => {}
