@@ -216,7 +216,7 @@ export const explanation = component(
     ...policyTold,
     decision,
     state: object(state),
-    next_admission_at: time,
+    next_admission_at: nullable(time),
     because: text(),
     recent: arrayOf(historyEntry),
   }),

@@ -95,7 +95,7 @@ export interface ExplanationJson {
   readonly definition: string
   readonly decision: DecisionJson
   readonly state: StateJson
-  readonly next_admission_at: string
+  readonly next_admission_at: string | null
   readonly because: string
   readonly recent: readonly HistoryJson[]
 }
@@ -194,7 +194,7 @@ export function readExplanation(json: ExplanationJson): Explanation {
     policy: parsePolicy(json.definition),
     decision: readDecision(json.decision),
     status: readStatus(json.key, json.state),
-    nextAdmissionAtMs: Date.parse(json.next_admission_at),
+    nextAdmissionAtMs: readTime(json.next_admission_at),
     because: json.because,
     recent: json.recent.map(readHistory),
   }

@@ -1,4 +1,5 @@
 import { costOfChosen, costToExplain, requireItems } from "../limiter/check-options.js"
+import { nextAdmissionAtMs } from "../limiter/explain.js"
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import {
@@ -207,7 +208,8 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     const access = of === undefined ? "limit" : accessOf(of, unprefixed(key))
     if (access === "limit") return found
     const because = `The configuration's ${access} list has the key.`
-    return { ...found, because, decision: listedDecision(access, found.policy, key, found.decision.cost) }
+    const decision = listedDecision(access, found.policy, key, found.decision.cost)
+    return { ...found, because, decision, nextAdmissionAtMs: nextAdmissionAtMs(decision, clock.now()) }
   }
 
   return {

@@ -3,6 +3,7 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { KeyStatus } from "../types/limiter.js"
+import { isDeniedForGood } from "./denied-for-good.js"
 import type { Explanation, HistoryEntry } from "./named-limits.js"
 
 /** What an explanation is made of. */
@@ -25,10 +26,15 @@ export function explain({ limit, policy, decision, status, nowMs, recent }: Expl
     policy,
     decision,
     status,
-    nextAdmissionAtMs: nowMs + decision.retryAfterMs,
+    nextAdmissionAtMs: nextAdmissionAtMs(decision, nowMs),
     because: because(policy, decision),
     recent,
   }
+}
+
+/** When a check is admitted if nothing else comes; `null` where no wait helps. */
+export function nextAdmissionAtMs(decision: Decision, nowMs: number): number | null {
+  return isDeniedForGood(decision) ? null : nowMs + decision.retryAfterMs
 }
 
 function because(policy: Policy, decision: Decision): string {

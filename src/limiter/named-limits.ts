@@ -46,8 +46,11 @@ export interface Explanation {
   /** What `check` would say, with every rule's own decision. */
   readonly decision: Decision
   readonly status: KeyStatus
-  /** When a check of this cost is admitted if nothing else comes, milliseconds since the epoch. */
-  readonly nextAdmissionAtMs: number
+  /**
+   * When a check of this cost is admitted if nothing else comes, milliseconds since the epoch; `null` where no wait helps,
+   * as for a key on a configuration's `deny` list.
+   */
+  readonly nextAdmissionAtMs: number | null
   /** The rule that binds most, in words. */
   readonly because: string
   /** The key's last events, newest first. */

@@ -16,6 +16,7 @@ import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.j
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
 import { CHECKER } from "./check-options.js"
+import { isDeniedForGood } from "./denied-for-good.js"
 import { noteWait } from "./key-waits.js"
 import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
@@ -212,8 +213,7 @@ export class WaitingLine {
       else this.#admit(queue, first, decision)
       return true
     }
-    if (decision.reason === "blocked" && decision.retryAfterMs === 0) {
-      // On a list: no wait makes it admissible.
+    if (isDeniedForGood(decision)) {
       this.#fail(queue, first, new RateLimitExceeded(decision))
       return true
     }

@@ -120,6 +120,16 @@ describe("sluice serve", () => {
     expect(await client.check("a", { limit: "site" })).toMatchObject({ remaining: 4 })
   })
 
+  test("has the command line say of a key on a deny list that no wait helps", async () => {
+    writeFileSync(scratch.file("sluice.toml"), 'deny = { keys = ["eve"] }\n[limits.api]\npolicy = "5/day"\n')
+    const { url } = await serve("--config", scratch.file("sluice.toml"))
+    const ask = async (verb: string) => (await run([verb, "eve", "-l", "api", "--server", url, "--token", TOKEN])).out
+    expect(await ask("check")).toMatch(/^denied {2}eve {2}blocked, 0.* left under deny, no wait helps\n$/)
+    expect(await ask("explain")).toMatch(/^admitted from {2}never: no wait helps$/m)
+    const explained = await new SluiceClient(url, { token: TOKEN }).explain("eve", { limit: "api" })
+    expect(explained).toMatchObject({ nextAdmissionAtMs: null, decision: { retryAfterMs: 0 } })
+  })
+
   test("says of a port that is taken where that is, and what to do", async () => {
     const { port } = await serve()
     const args = ["serve", "--port", String(port), "--data-dir", scratch.file("other")]

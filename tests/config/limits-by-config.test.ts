@@ -97,6 +97,16 @@ describe("limitsByConfig()", () => {
     expect(await limits.check("p:eve", { limit: "user" })).toMatchObject({ policy: "deny", limit: 5 })
   })
 
+  test("explain() tells of a key on a list that no wait helps, or none is needed", async () => {
+    const { limits } = make()
+    const allowing = parseConfig('limits.user = { policy = "5/minute" }\nallow = { keys = ["ann"] }')
+    const under = new MemoryLimits({ clock: new ManualClock(7), limits: configPolicies(allowing) })
+    under.charge("ann", 9, { limit: "user" })
+    expect(await limits.explain("p:eve", { limit: "user" })).toMatchObject({ nextAdmissionAtMs: null })
+    const listed = limitsByConfig(under, allowing, new ManualClock(7))
+    expect(await listed.explain("ann", { limit: "user" })).toMatchObject({ nextAdmissionAtMs: 7 })
+  })
+
   test("allowAll() and of() go by the configuration too", async () => {
     const { limits, under } = make()
     expect(await limits.allowAll([{ key: "p:a" }, { key: "p:eve" }])).toBe(false)

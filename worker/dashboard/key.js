@@ -152,13 +152,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
         "section",
         {},
         h("h2", { tabindex: "-1" }, shown(place.key, 512)),
-        h(
-          "p",
-          {},
-          `A check of cost ${number(decision.cost)} `,
-          verdict,
-          decision.allowed ? "." : `, until ${time(explained.next_admission_at)}: in ${span(decision.retry_after_ms)}.`,
-        ),
+        h("p", {}, `A check of cost ${number(decision.cost)} `, verdict, decision.allowed ? "." : untilWhen(explained)),
         h("p", {}, shown(inWords(explained.because), 1_000)),
         rulesOf(explained),
         h(
@@ -212,4 +206,9 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
   return () => {
     isOver = true
   }
+}
+
+function untilWhen({ next_admission_at, decision }) {
+  if (next_admission_at === null) return ", and no wait helps."
+  return `, until ${time(next_admission_at)}: in ${span(decision.retry_after_ms)}.`
 }

@@ -73,7 +73,7 @@ async function explain(limits: NamedLimits, clock: Clock, of: string, options: {
     ...policyJson(found.policy),
     decision: decisionJson(found.decision, clock.now()),
     state: stateJson(found.status),
-    next_admission_at: isoTime(found.nextAdmissionAtMs),
+    next_admission_at: found.nextAdmissionAtMs === null ? null : isoTime(found.nextAdmissionAtMs),
     because: found.because,
     recent: found.recent.map(historyJson),
   })

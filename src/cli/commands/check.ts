@@ -1,3 +1,4 @@
+import { isDeniedForGood } from "../../limiter/denied-for-good.js"
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import type { Decision } from "../../types/decision.js"
@@ -15,16 +16,22 @@ const COST = { type: "string", short: "c", value: "N", description: "Units to ch
 
 /** @param rule that `remaining` is of; `null` where it is not known */
 function sayDecision({ style }: CommandCall, decision: Decision, rule: DecidingRule | null): string {
-  const { allowed, key, policy, remaining, retryAfterMs, resetAfterMs, delayMs, reason } = decision
+  const { allowed, key, policy, remaining, resetAfterMs, delayMs, reason } = decision
   const verdict = allowed ? style.green("allowed") : style.red("denied")
   const after = allowed
     ? `full again in ${formatSpan(resetAfterMs)}${delayMs > 0 ? `, hold it for ${formatSpan(delayMs)}` : ""}`
-    : `try again in ${formatSpan(retryAfterMs)} (${formatNumber(retryAfterMs)} ms)`
+    : sayWait(decision)
   // What is left is not why a blocked key is denied.
   const why = reason === "blocked" ? "blocked, " : ""
   const outOf = rule === null ? "" : ` of ${formatNumber(rule.capacity)}`
   const left = `${formatNumber(remaining)}${outOf} left under ${plainText(rule?.title ?? policy)}`
   return `${verdict}  ${plainText(key)}  ${why}${left}, ${after}\n`
+}
+
+function sayWait(decision: Decision): string {
+  if (isDeniedForGood(decision)) return "no wait helps"
+  const { retryAfterMs } = decision
+  return `try again in ${formatSpan(retryAfterMs)} (${formatNumber(retryAfterMs)} ms)`
 }
 
 /** Machines are told the decision alone, so nothing more is asked for then. */

@@ -33,7 +33,9 @@ export const explain: Command = {
       const verdict = decision.allowed ? style.green("would be allowed") : style.red("would be denied")
       const when = decision.allowed
         ? "now"
-        : `${formatTime(nextAdmissionAtMs)} UTC, in ${formatSpan(decision.retryAfterMs)}`
+        : nextAdmissionAtMs === null
+          ? "never: no wait helps"
+          : `${formatTime(nextAdmissionAtMs)} UTC, in ${formatSpan(decision.retryAfterMs)}`
       const rules = status.rules.map((rule) => {
         return `  ${plainText(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(capacityOf(found.policy, rule.policy))} left, full in ${formatSpan(rule.resetAfterMs)}\n`
       })
