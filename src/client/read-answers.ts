@@ -5,8 +5,10 @@ import type { Algorithm } from "../types/algorithm.js"
 import type { Reason, RuleDecision } from "../types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { complete } from "./complete.js"
 
-// The answers of the API, as its document describes them. The server is trusted to keep to it.
+// The answers of the API, as its document describes them. A server of sluice is trusted to keep to it; that it is one is
+// not known: what reads an answer throws where what it needs is not there.
 
 export interface ReceiptJson {
   readonly id: string
@@ -100,9 +102,14 @@ export interface ExplanationJson {
   readonly recent: readonly HistoryJson[]
 }
 
+/** An answer that says whether something was done. */
+export function readFlag<Name extends string>(name: Name): (json: { readonly [Each in Name]: boolean }) => boolean {
+  return ({ [name]: value }) => complete({ value }).value
+}
+
 export function readDecision(json: DecisionJson): AnyDecision {
   const { receipt, rules, limits } = json
-  return {
+  return complete({
     allowed: json.allowed,
     key: json.key,
     policy: json.policy,
@@ -117,16 +124,16 @@ export function readDecision(json: DecisionJson): AnyDecision {
     ...(receipt !== null && { receipt: readReceipt(receipt) }),
     ...(rules && { rules: rules.map(readRule) }),
     ...(limits && { limits: limits.map(readDecision) }),
-  }
+  })
 }
 
 export function readAllDecision(json: AllDecisionJson): AllDecision {
-  return {
+  return complete({
     allowed: json.allowed,
     deniedKey: json.denied_key,
     deniedPolicy: json.denied_policy,
     decisions: json.results.map(readDecision),
-  }
+  })
 }
 
 function readReceipt({ id, key, policy, cost, charged_at_ms }: ReceiptJson): Receipt {
@@ -150,7 +157,7 @@ function readRule(json: RuleJson): RuleDecision {
 }
 
 export function readStats(json: StatsJson): KeyStats {
-  return {
+  return complete({
     totalAllowed: json.total_allowed,
     totalDenied: json.total_denied,
     totalAllowedCost: json.total_allowed_cost,
@@ -158,7 +165,7 @@ export function readStats(json: StatsJson): KeyStats {
     lastAllowedAt: readTime(json.last_allowed_at),
     lastDeniedAt: readTime(json.last_denied_at),
     lastResetAt: readTime(json.last_reset_at),
-  }
+  })
 }
 
 function readTime(time: string | null): number | null {
@@ -166,14 +173,14 @@ function readTime(time: string | null): number | null {
 }
 
 export function readStatus(key: string, json: StateJson): KeyStatus {
-  return {
+  return complete({
     key,
     policy: json.policy,
     remaining: json.remaining,
     resetAfterMs: json.reset_after_ms,
     blockedForMs: json.blocked_for_ms,
     rules: json.rules.map(readRule),
-  }
+  })
 }
 
 export function readLimit({ limit, definition }: StatusJson): NamedLimit {
@@ -181,15 +188,15 @@ export function readLimit({ limit, definition }: StatusJson): NamedLimit {
 }
 
 export function readTop(json: TopJson): TopEntry {
-  return { key: json.key, limit: json.limit, stats: readStats(json) }
+  return complete({ key: json.key, limit: json.limit, stats: readStats(json) })
 }
 
 export function readHistory({ at, event, key, limit, units, count }: HistoryJson): HistoryEntry {
-  return { atMs: Date.parse(at), event, key, limit, units, count }
+  return complete({ atMs: Date.parse(at), event, key, limit, units, count })
 }
 
 export function readExplanation(json: ExplanationJson): Explanation {
-  return {
+  return complete({
     limit: json.limit,
     policy: parsePolicy(json.definition),
     decision: readDecision(json.decision),
@@ -197,5 +204,5 @@ export function readExplanation(json: ExplanationJson): Explanation {
     nextAdmissionAtMs: readTime(json.next_admission_at),
     because: json.because,
     recent: json.recent.map(readHistory),
-  }
+  })
 }

@@ -1,4 +1,5 @@
-import type { Compaction } from "../types/storage-report.js"
+import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
+import { complete } from "./complete.js"
 
 /** What a server tells of itself. */
 export interface ServerHealth {
@@ -56,11 +57,12 @@ export interface CompactionJson {
 }
 
 export function readHealth({ ok, version, storage, started_at, now }: HealthJson): ServerHealth {
-  return { ok, version, storage, startedAtMs: Date.parse(started_at), nowMs: Date.parse(now) }
+  // A server need not tell what it is.
+  return { version, storage, ...complete({ ok, startedAtMs: Date.parse(started_at), nowMs: Date.parse(now) }) }
 }
 
 export function readTotals(json: TotalsJson): ServerTotals {
-  return {
+  return complete({
     atMs: Date.parse(json.at),
     allowed: json.allowed,
     denied: json.denied,
@@ -68,9 +70,18 @@ export function readTotals(json: TotalsJson): ServerTotals {
     deniedCost: json.denied_cost,
     mostDenied: json.most_denied,
     mostAllowed: json.most_allowed,
-  }
+  })
 }
 
 export function readCompaction({ records, bytes_before, bytes_after, detail }: CompactionJson): Compaction {
-  return { records, bytesBefore: bytes_before, bytesAfter: bytes_after, ...(detail !== undefined && { detail }) }
+  const done = complete({ records, bytesBefore: bytes_before, bytesAfter: bytes_after })
+  return { ...done, ...(detail !== undefined && { detail }) }
+}
+
+export function readLogCheck({ ok, segments, records, problems }: LogCheck): LogCheck {
+  return complete({ ok, segments, records, problems })
+}
+
+export function readDiagnosis({ ok, findings }: Diagnosis): Diagnosis {
+  return complete({ ok, findings })
 }

@@ -40,6 +40,7 @@ import {
   readAllDecision,
   readDecision,
   readExplanation,
+  readFlag,
   readHistory,
   readLimit,
   readStats,
@@ -54,7 +55,9 @@ import {
   type CompactionJson,
   type HealthJson,
   readCompaction,
+  readDiagnosis,
   readHealth,
+  readLogCheck,
   readTotals,
   type ServerHealth,
   type ServerTotals,
@@ -115,20 +118,24 @@ export class SluiceClient implements NamedLimits {
 
   /** Forgets a limit and all its keys' counts. Whether there was one; `false` too after a lost answer. */
   async remove(name: string): Promise<boolean> {
-    const { removed } = await this.#post<{ removed: boolean }>("/v1/remove", { key: name }, { repeatable: true })
-    return removed
+    return this.#read(
+      readFlag("removed"),
+      await this.#post<{ removed: boolean }>("/v1/remove", { key: name }, { repeatable: true }),
+    )
   }
 
   /** The limits, in the order of their names. */
   async limits(page: Page = {}): Promise<readonly NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
     const statuses = await this.#pages<StatusJson>("/v1/limits", {}, page, ({ limit }) => limit)
-    return statuses.map(readLimit)
+    return this.#read((json) => json.map(readLimit), statuses)
   }
 
   async limit(name: string): Promise<NamedLimit | null> {
     const status = await this.#post<StatusJson | null>("/v1/status", { key: name }, { repeatable: true })
-    return status?.limit === name ? readLimit(status) : null
+    if (status === null) return null
+    const found = this.#read(readLimit, status)
+    return found.name === name ? found : null
   }
 
   /** Asks and charges: once, however often the call has to be repeated. */
@@ -136,7 +143,7 @@ export class SluiceClient implements NamedLimits {
     costOf(key, options, CHECK_NAMES)
     const { signal, id = newId(), ...asked } = options
     const sending = { repeatable: true, signal }
-    return readDecision(await this.#ask<DecisionJson>("/v1/check", key, { ...asked, id }, sending))
+    return this.#read(readDecision, await this.#ask<DecisionJson>("/v1/check", key, { ...asked, id }, sending))
   }
 
   async allow(key: string, options?: CheckOptions & LimitChoice & CallOptions): Promise<boolean> {
@@ -147,7 +154,7 @@ export class SluiceClient implements NamedLimits {
   async peek(key: string, options: CheckOptions & LimitChoice & CallOptions = {}): Promise<Decision> {
     costOf(key, options, CHECK_NAMES)
     const { signal, ...asked } = options
-    return readDecision(await this.#ask<DecisionJson>("/v1/peek", key, asked, { repeatable: true, signal }))
+    return this.#read(readDecision, await this.#ask<DecisionJson>("/v1/peek", key, asked, { repeatable: true, signal }))
   }
 
   /** All or nothing; not repeated where the answer is lost. */
@@ -157,7 +164,10 @@ export class SluiceClient implements NamedLimits {
     requireNames("check all", options, CALL_NAMES)
     const { signal } = options
     const body = { items: items.map(({ key, cost, limit }) => ({ key, cost, limit })) }
-    return readAllDecision(await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable: false, signal }))
+    return this.#read(
+      readAllDecision,
+      await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable: false, signal }),
+    )
   }
 
   async allowAll(items: readonly CheckItem[], options?: CallOptions): Promise<boolean> {
@@ -191,8 +201,10 @@ export class SluiceClient implements NamedLimits {
   /** Ends a block. Whether there was one that still lasted; `false` too after a lost answer. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
-    const { unblocked } = await this.#ask<{ unblocked: boolean }>("/v1/unblock", key, choice, { repeatable: true })
-    return unblocked
+    return this.#read(
+      readFlag("unblocked"),
+      await this.#ask<{ unblocked: boolean }>("/v1/unblock", key, choice, { repeatable: true }),
+    )
   }
 
   /**
@@ -201,15 +213,18 @@ export class SluiceClient implements NamedLimits {
    */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("reset", choice)
-    return (await this.#ask<{ reset: boolean }>("/v1/reset", key, choice, { repeatable: false })).reset
+    return this.#read(
+      readFlag("reset"),
+      await this.#ask<{ reset: boolean }>("/v1/reset", key, choice, { repeatable: false }),
+    )
   }
 
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
-    return readStatus(key, await this.#status("tell the status", key, choice))
+    return this.#read((json) => readStatus(key, json), await this.#status("tell the status", key, choice))
   }
 
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
-    return readStats(await this.#status("tell statistics", key, choice))
+    return this.#read(readStats, await this.#status("tell statistics", key, choice))
   }
 
   async #status(act: string, key: string, choice: LimitChoice | undefined): Promise<StatusJson> {
@@ -230,18 +245,21 @@ export class SluiceClient implements NamedLimits {
     checkNames("tell the top", options, TOP_NAMES)
     const { by, count, limit } = options
     const query = queryOf({ by, limit: count, name: limit })
-    return (await this.#get<readonly TopJson[]>(`/v1/top${query}`)).map(readTop)
+    return this.#read((json) => json.map(readTop), await this.#get<readonly TopJson[]>(`/v1/top${query}`))
   }
 
   async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<readonly HistoryEntry[]> {
     requireNames("tell a history", options, HISTORY_NAMES)
     const events = await this.#ask<readonly HistoryJson[]>("/v1/history", key, options, { repeatable: true })
-    return events.map(readHistory)
+    return this.#read((json) => json.map(readHistory), events)
   }
 
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
     costToExplain(key, options)
-    return readExplanation(await this.#ask<ExplanationJson>("/v1/explain", key, options, { repeatable: true }))
+    return this.#read(
+      readExplanation,
+      await this.#ask<ExplanationJson>("/v1/explain", key, options, { repeatable: true }),
+    )
   }
 
   /** Makes everything durable that was answered. */
@@ -251,26 +269,29 @@ export class SluiceClient implements NamedLimits {
 
   /** Writes a snapshot and drops the log that it stands for. Where no log holds all keys, `detail` says so. */
   async compact(): Promise<Compaction> {
-    return readCompaction(await this.#post<CompactionJson>("/v1/log/compact", undefined, { repeatable: true }))
+    return this.#read(
+      readCompaction,
+      await this.#post<CompactionJson>("/v1/log/compact", undefined, { repeatable: true }),
+    )
   }
 
   /** Reads every record of the log and compares what it adds up to with the live state. */
   async verify(): Promise<LogCheck> {
-    return this.#post("/v1/log/verify", undefined, { repeatable: true })
+    return this.#read(readLogCheck, await this.#post<LogCheck>("/v1/log/verify", undefined, { repeatable: true }))
   }
 
   /** Whether the store and the runtime are well. */
   async doctor(): Promise<Diagnosis> {
-    return this.#get("/v1/doctor")
+    return this.#read(readDiagnosis, await this.#get<Diagnosis>("/v1/doctor"))
   }
 
   async health(): Promise<ServerHealth> {
-    return readHealth(await this.#get<HealthJson>("/v1/health"))
+    return this.#read(readHealth, await this.#get<HealthJson>("/v1/health"))
   }
 
   /** Sums over all limits since the server started, and estimates of the keys seen most. */
   async totals(): Promise<ServerTotals> {
-    return readTotals(await this.#get<TotalsJson>("/v1/totals"))
+    return this.#read(readTotals, await this.#get<TotalsJson>("/v1/totals"))
   }
 
   /** Decisions as they are made, until the signal is aborted; a broken connection is resumed where it was. */
@@ -290,13 +311,22 @@ export class SluiceClient implements NamedLimits {
       const wanted = Math.min(count - items.length, MOST_LISTED)
       const asked = `${path}${queryOf({ ...query, after, count: wanted })}`
       const { value, nextAfter } = await this.#transport.sendForPage({ method: "GET", path: asked, repeatable: true })
-      const found = value as readonly T[]
+      const found = this.#read((json) => json.map((each) => each), value as readonly T[])
       items.push(...found)
       // A page may be short though more follow, where something was removed while it was made.
       if (nextAfter === null && found.length < wanted) break
       after = nextAfter ?? nameOf(found.at(-1)!)
     }
     return items
+  }
+
+  /** Reads JSON, which may come from whoever else answers at this address. @throws {ApiError} where it has another shape */
+  #read<Json, T>(read: (json: Json) => T, json: Json): T {
+    try {
+      return read(json)
+    } catch {
+      throw this.#transport.foreign(200, "JSON of another shape")
+    }
   }
 
   async #get<T>(path: string): Promise<T> {

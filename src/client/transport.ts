@@ -126,7 +126,7 @@ export class Transport {
     if (!response.ok) await this.#read(response)
     if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")) {
       await response.body?.cancel()
-      throw reviveError(response.status, {}, null, this.#foreign(response.status, "no stream of events"))
+      throw this.foreign(response.status, "no stream of events")
     }
     return response
   }
@@ -150,7 +150,12 @@ export class Transport {
     )
   }
 
-  /** What an answer is told as that is not of sluice, but of another server or of a proxy before it. */
+  /** The error of an answer that is not of sluice, but of another server or of a proxy before it. */
+  foreign(status: number, what: string): Error {
+    return reviveError(status, {}, null, this.#foreign(status, what))
+  }
+
+  /** What it is told as. */
   #foreign(status: number, what: string): string {
     return `Cannot use the answer of ${this.#base}: its status is ${status} and it is ${what}, allowed is an answer of sluice's API.`
   }

@@ -120,6 +120,36 @@ describe("SluiceClient", () => {
     expect(cancel).toHaveBeenCalledOnce()
   })
 
+  test.each([{ garbage: 1 }, null, "text", { receipt: null, rules: [], limits: null }])(
+    "an answer of another shape is an ApiError, whatever is asked: %j",
+    async (json) => {
+      const asks: ((client: SluiceClient) => Promise<unknown>)[] = [
+        ...(["check", "peek", "allow", "status", "stats", "unblock", "reset", "history", "explain"] as const).map(
+          (verb) => (client: SluiceClient) => client[verb]("a"),
+        ),
+        ...(["limits", "list", "compact", "health", "totals", "verify", "doctor"] as const).map(
+          (verb) => (client: SluiceClient) => client[verb](),
+        ),
+        (client) => client.checkAll([{ key: "a" }]),
+        (client) => client.remove("a"),
+        (client) => client.top({ by: "denied" }),
+        ...(json === null ? [] : [(client: SluiceClient) => client.limit("a")]),
+      ]
+      for (const ask of asks) {
+        const told = await ask(clientOf([ok(json)]).client).then(
+          (value) => value,
+          (error: unknown) => error,
+        )
+        if (told instanceof LimitNotFound && json === null) continue
+        expect(told, String(ask)).toBeInstanceOf(ApiError)
+        expect(told).toMatchObject({
+          message:
+            "Cannot use the answer of http://limits.test/base: its status is 200 and it is JSON of another shape, allowed is an answer of sluice's API.",
+        })
+      }
+    },
+  )
+
   test("is tried again when the server wants it, and not where that is after the timeout", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] })
     try {
