@@ -6,6 +6,7 @@ import { type Asked, Connection } from "./connection.node.js"
 import type { Api } from "./create-api.js"
 import { NodeRequest } from "./node-request.node.js"
 import { problemAnswer } from "./problem-answer.js"
+import { reasonPhrase } from "./reason-phrase.node.js"
 import { RequestError } from "./request-error.js"
 import { Turn } from "./turn.node.js"
 import { MAX_HEAD_BYTES, parserProblem, UnreadableRequest, versionRefused } from "./unreadable-request.node.js"
@@ -247,7 +248,7 @@ function send(
   connection: Connection,
 ): void {
   const length = body === null ? 0 : Buffer.byteLength(body)
-  response.writeHead(status, status === 304 ? headers : { ...headers, "Content-Length": length })
+  response.writeHead(status, reasonPhrase(status), status === 304 ? headers : { ...headers, "Content-Length": length })
   response.end(response.req.method === "HEAD" ? null : body, connection.noteSending(length))
 }
 
@@ -257,7 +258,7 @@ async function stream(
   response: ServerResponse,
   noteSent: () => void,
 ): Promise<void> {
-  response.writeHead(status, headers)
+  response.writeHead(status, reasonPhrase(status), headers)
   if (response.req.method === "HEAD") {
     response.end(noteSent)
     return body.cancel()

@@ -28,6 +28,11 @@ const TITLES: Readonly<Record<number, string>> = {
   503: "Service Unavailable",
 }
 
+/** The name of a status (RFC 9110, section 15), of those that a problem has. */
+export function titleOf(status: number): string | undefined {
+  return TITLES[status]
+}
+
 /** The answer that tells an error: problem+json that also has the message as `error`. Secrets and stacks stay unsaid. */
 export function problemAnswer(error: unknown): ApiAnswer {
   const status = statusOf(error)
@@ -35,7 +40,7 @@ export function problemAnswer(error: unknown): ApiAnswer {
   const detail = isKnown ? detailOf(error as Error) : "The server failed; its log says why."
   const problem: Problem = {
     type: "about:blank",
-    title: TITLES[status] ?? "Error",
+    title: titleOf(status) ?? "Error",
     status,
     detail,
     error: error instanceof LimitNotFound ? "limit is not configured" : detail,

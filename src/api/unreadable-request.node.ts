@@ -1,6 +1,6 @@
-import { STATUS_CODES } from "node:http"
 import type { Socket } from "node:net"
 import { problemAnswer } from "./problem-answer.js"
+import { reasonPhrase } from "./reason-phrase.node.js"
 import { RequestError } from "./request-error.js"
 
 /** The most bytes of a request's first line and header fields together; of the fields after a body, too. */
@@ -26,7 +26,7 @@ export class UnreadableRequest {
       Connection: "close",
     }
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
-    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join("")}\r\n${body}`
+    return `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${lines.join("")}\r\n${body}`
   }
 }
 

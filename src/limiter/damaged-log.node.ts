@@ -16,6 +16,8 @@ export interface Salvage {
   readonly rows: readonly LogRow[]
   /** Records in the segments that are kept. */
   readonly records: number
+  /** Whether a snapshot is kept, which stands for the records before them. */
+  readonly hasSnapshot: boolean
   /** What must be given up, and why; empty where the store is right. */
   readonly gaveUp: readonly string[]
 }
@@ -49,7 +51,9 @@ export class DamagedLog {
     const lost = [...this.#lost]
     const prefix = this.#folder === null ? NOTHING : await keep(this.#folder, lost)
     const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
-    return { rows: prefix.rows, records: prefix.records, gaveUp }
+    const { rows, records } = prefix
+    // The rows of snapshots are those with negative ids.
+    return { rows, records, hasSnapshot: rows.some(({ id }) => id < 0), gaveUp }
   }
 
   /** Lets the log go. */

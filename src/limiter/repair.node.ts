@@ -17,6 +17,8 @@ export interface RepairReport {
   readonly asidePath: string | null
   /** Records in the segments of the log that were kept. */
   readonly keptRecords: number
+  /** Whether a snapshot was kept, which stands for all records before those. */
+  readonly keptSnapshot: boolean
   /** What was given up, and why: empty where nothing had to be done. */
   readonly gaveUp: readonly string[]
 }
@@ -28,6 +30,8 @@ export interface RepairPlan {
   readonly isNeeded: boolean
   /** Records in the segments of the log that would be kept; `null` where only the repair itself can tell. */
   readonly keptRecords: number | null
+  /** Whether a snapshot would be kept, which stands for all records before those; `null` as for `keptRecords`. */
+  readonly keptSnapshot: boolean | null
   /** What would be given up, and why: empty where nothing has to be done. */
   readonly givesUp: readonly string[]
 }
@@ -61,13 +65,19 @@ export function planRepair(path: string): Promise<RepairPlan> {
   return withClaimed(path, async () => {
     const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
     if (wasInterrupted && !existsSync(join(path, LOG_FILE))) {
-      return { path, isNeeded: true, keptRecords: null, givesUp: [`${INTERRUPTED}, which would be finished`] }
+      return {
+        path,
+        isNeeded: true,
+        keptRecords: null,
+        keptSnapshot: null,
+        givesUp: [`${INTERRUPTED}, which would be finished`],
+      }
     }
     const log = DamagedLog.lock(path)
     try {
-      const { records, gaveUp } = await log.salvage()
+      const { records, hasSnapshot, gaveUp } = await log.salvage()
       const givesUp = wasInterrupted ? [...gaveUp, `${INTERRUPTED}, and would be begun anew`] : gaveUp
-      return { path, isNeeded: givesUp.length > 0, keptRecords: records, givesUp }
+      return { path, isNeeded: givesUp.length > 0, keptRecords: records, keptSnapshot: hasSnapshot, givesUp }
     } finally {
       log.close()
     }
@@ -101,11 +111,11 @@ async function repairClaimed(path: string): Promise<RepairReport> {
     if (fileIdentity(file) !== identity) throw new StoreLocked(path)
     const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
     aside = new SetAside(path, beside, bytesBefore)
-    const { rows, records, gaveUp: damages } = await log.salvage()
+    const { rows, records, hasSnapshot, gaveUp: damages } = await log.salvage()
     const gaveUp = wasInterrupted ? [...damages, `${INTERRUPTED}, and was begun anew`] : damages
     if (gaveUp.length === 0) {
       aside.remove()
-      return { path, isRepaired: false, asidePath: null, keptRecords: records, gaveUp }
+      return { path, isRepaired: false, asidePath: null, keptRecords: records, keptSnapshot: hasSnapshot, gaveUp }
     }
     const replacement = Replacement.write(path, rows)
     try {
@@ -121,7 +131,7 @@ async function repairClaimed(path: string): Promise<RepairReport> {
     } finally {
       replacement.close()
     }
-    return { path, isRepaired: true, asidePath: aside.keep(), keptRecords: records, gaveUp }
+    return { path, isRepaired: true, asidePath: aside.keep(), keptRecords: records, keptSnapshot: hasSnapshot, gaveUp }
   } catch (error) {
     if (!isReplacing) aside?.remove()
     throw error
@@ -153,12 +163,13 @@ async function finishInterrupted(path: string): Promise<RepairReport | null> {
     throw error
   }
   // What it left may be damaged by now.
-  const { keptRecords, gaveUp } = await repairClaimed(path)
+  const { keptRecords, keptSnapshot, gaveUp } = await repairClaimed(path)
   return {
     path,
     isRepaired: true,
     asidePath: aside.path,
     keptRecords,
+    keptSnapshot,
     gaveUp: [`${INTERRUPTED}, and was finished`, ...gaveUp],
   }
 }

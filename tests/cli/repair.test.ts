@@ -36,6 +36,15 @@ function contents(path: string): Map<string, string> {
 }
 
 describe("sluice repair", () => {
+  test("tells that a snapshot is kept, where that has what no record tells any more", async () => {
+    const limiter = await openLimiter({ path: data, policy: "9/day", historySegments: 0 })
+    await limiter.check("a")
+    await limiter.compact()
+    await limiter.close()
+    expect((await sluice("repair")).out).toMatch(/is right: a snapshot, and after it \d+ records, nothing to repair/)
+    expect(JSON.parse((await sluice("repair", "--json")).out)).toMatchObject({ keptSnapshot: true })
+  })
+
   test("without --yes tells what it would do, does nothing, and exits with 1", async () => {
     await damagedFolder()
     const before = contents(data)
@@ -52,6 +61,7 @@ describe("sluice repair", () => {
       isNeeded: true,
       isRepaired: false,
       keptRecords: 2,
+      keptSnapshot: false,
       gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
       asidePath: null,
     })
@@ -77,6 +87,7 @@ describe("sluice repair", () => {
       isNeeded: true,
       isRepaired: true,
       keptRecords: 2,
+      keptSnapshot: false,
       gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
       asidePath: `${copy}/aside-1`,
     })

@@ -130,6 +130,27 @@ describe("sluice serve", () => {
     expect(explained).toMatchObject({ nextAdmissionAtMs: null, decision: { retryAfterMs: 0 } })
   })
 
+  test("monitor goes on over a restart of the server, and tells that it was away", async () => {
+    const first = await serve()
+    const port = String(first.port)
+    const ending = new AbortController()
+    const told: string[] = []
+    const monitor = run(["monitor", "--json", "-i", "50", "--server", first.url, "--token", TOKEN], {
+      signal: ending.signal,
+      out: () => void told.push("look"),
+      err: (text) => void told.push(text),
+    })
+    await expect.poll(() => told).toContain("look")
+    first.child.kill("SIGTERM")
+    await once(first.child, "exit")
+    await expect.poll(() => told.at(-1)).toContain("did not answer")
+    await servers.serveIn([], "--port", port)
+    await expect.poll(() => told.at(-1)).toBe("look")
+    ending.abort()
+    expect((await monitor).code).toBe(0)
+    expect(told.filter((text) => text !== "look")).toHaveLength(1)
+  })
+
   test("says of a port that is taken where that is, and what to do", async () => {
     const { port } = await serve()
     const args = ["serve", "--port", String(port), "--data-dir", scratch.file("other")]
@@ -213,7 +234,7 @@ describe("sluice serve", () => {
     const expecting = post("/v1/peek", body, "Expect: 100-continue\r\n")
     expect(await raw(port, expecting, 2)).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 400/)
     const tooLong = `POST /v1/peek HTTP/1.1\r\n${AUTH}Expect: 100-continue\r\nContent-Length: 70000\r\n\r\n`
-    expect(await raw(port, tooLong, 1)).toMatch(/^HTTP\/1\.1 413 /)
+    expect(await raw(port, tooLong, 1)).toMatch(/^HTTP\/1\.1 413 Content Too Large\r\n/)
     const unknown = `GET /v1/health HTTP/1.1\r\n${AUTH}Expect: miracles\r\n\r\n`
     expect(await raw(port, unknown, 1)).toMatch(/^HTTP\/1\.1 417 /)
   })

@@ -105,7 +105,9 @@ export const limitCheckAll: Command = {
       all.decisions.map((decision, index) => ruleToSay(call, limits, decision, items[index]!)),
     )
     write(call, all, () => {
-      return all.decisions.map((decision, index) => sayDecision(call, decision, rules[index]!)).join("")
+      const lines = all.decisions.map((decision, index) => sayDecision(call, decision, rules[index]!))
+      // Each line tells what its check would be by itself.
+      return `${lines.join("")}${all.allowed ? "" : "Nothing was charged, since not all were allowed.\n"}`
     })
     return all.allowed ? EXIT.ok : EXIT.denied
   },

@@ -104,7 +104,7 @@ export const logTail: Command = {
 }
 
 const FORMATS = ["jsonl", "csv"] as const
-const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count"] as const
+const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count", "sequence", "index", "id"] as const
 
 /** A cell of CSV (RFC 4180) that a spreadsheet takes for text: what could be a formula gets an apostrophe before it. */
 function csvCell(value: string): string {

@@ -1,10 +1,12 @@
 import type { ServerTotals } from "../../client/index.js"
 import { hold } from "../../limiter/hold.js"
+import { StoreUnavailable } from "../../types/errors.js"
 import type { Command, CommandCall, Target } from "../command.js"
 import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
 import { jsonText } from "../output.js"
 import { cutText, plainText } from "../plain-text.js"
+import type { Terminal } from "../terminal.js"
 import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
@@ -54,6 +56,17 @@ async function look(target: Target): Promise<ServerTotals> {
   throw new UsageError(`Cannot monitor the ${target.name}: allowed is a server, --server URL.`)
 }
 
+/** A look that may find nobody, as while the server is started anew. It is told once, not at each look. */
+async function lookAgain(target: Target, isTold: boolean, terminal: Terminal): Promise<ServerTotals | null> {
+  try {
+    return await look(target)
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error
+    if (!isTold) terminal.err(`${plainText(error.message)} The monitor goes on when it does.\n`)
+    return null
+  }
+}
+
 export const monitor: Command = {
   name: "monitor",
   summary: "A live view of rates, denials and the keys seen most, of a server.",
@@ -76,10 +89,13 @@ export const monitor: Command = {
     const target = await call.target()
     const history: Rates[] = []
     let before = await look(target)
+    let isAway = false
     for (let looks = 0; looks < most && !terminal.signal.aborted; looks++) {
       await hold(intervalMs, terminal.signal)
       if (terminal.signal.aborted) return
-      const totals = await look(target)
+      const totals = await lookAgain(target, isAway, terminal)
+      isAway = totals === null
+      if (totals === null) continue
       const seconds = Math.max(0.001, (totals.atMs - before.atMs) / 1000)
       // A server that was started anew counts from 0 again.
       const rate = (of: keyof Rates) => Math.max(0, totals[of] - before[of]) / seconds

@@ -19,6 +19,7 @@ interface Told {
   readonly isRepaired: boolean
   /** `null` where only the repair itself can tell. */
   readonly keptRecords: number | null
+  readonly keptSnapshot: boolean | null
   readonly gaveUp: readonly string[]
   readonly asidePath: string | null
 }
@@ -49,18 +50,24 @@ export const repair: Command = {
 }
 
 async function repairNow(path: string): Promise<Told> {
-  const { isRepaired, keptRecords, gaveUp, asidePath } = await repairFolder(path)
-  return { path, isNeeded: isRepaired, isRepaired, keptRecords, gaveUp, asidePath }
+  const { isRepaired, keptRecords, keptSnapshot, gaveUp, asidePath } = await repairFolder(path)
+  return { path, isNeeded: isRepaired, isRepaired, keptRecords, keptSnapshot, gaveUp, asidePath }
 }
 
 async function plan(path: string): Promise<Told> {
-  const { isNeeded, keptRecords, givesUp } = await planRepair(path)
-  return { path, isNeeded, isRepaired: false, keptRecords, gaveUp: givesUp, asidePath: null }
+  const { isNeeded, keptRecords, keptSnapshot, givesUp } = await planRepair(path)
+  return { path, isNeeded, isRepaired: false, keptRecords, keptSnapshot, gaveUp: givesUp, asidePath: null }
 }
 
-function inWords({ style }: CommandCall, { path, isNeeded, isRepaired, keptRecords, gaveUp, asidePath }: Told): string {
+function kept({ keptRecords, keptSnapshot }: Told): string {
+  if (keptRecords === null) return "what the interrupted repair kept"
+  return `${keptSnapshot === true ? "a snapshot, and after it " : ""}${formatNumber(keptRecords)} records`
+}
+
+function inWords({ style }: CommandCall, told: Told): string {
+  const { path, isNeeded, isRepaired, gaveUp, asidePath } = told
   const folder = plainText(path)
-  const records = keptRecords === null ? "what the interrupted repair kept" : `${formatNumber(keptRecords)} records`
+  const records = kept(told)
   if (!isNeeded) return `${folder} is ${style.green("right")}: ${records}, nothing to repair\n`
   const aside = isRepaired
     ? (asidePath ?? "nothing, as no file was there")
