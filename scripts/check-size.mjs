@@ -9,8 +9,8 @@ const root = join(import.meta.dirname, "..")
 
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
-  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 27.75 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 27.75 * KIB },
+  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 28 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 28 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
@@ -21,11 +21,11 @@ const ENTRIES = [
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.75 * KIB },
   // With the core's text, which is 4 KiB more than the core.
   { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 53 * KIB },
-  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 44.25 * KIB },
+  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 44.75 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 38 * KIB },
-  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 12 * KIB },
+  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 12.25 * KIB },
   { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 64.25 * KIB },
 ]
 

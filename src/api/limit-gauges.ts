@@ -20,11 +20,13 @@ export async function limitGauges(
   { limits, clock, givenNames }: Pick<ApiContext, "limits" | "clock" | "givenNames">,
   metrics: Metrics,
 ): Promise<readonly LimitGauge[]> {
-  const names = new Set([DEFAULT_LIMIT, ...givenNames])
-  const given = await inParallel([...names], MOST_CALLS, async (name) => (await limits.limit(name)) ?? [])
-  const others = (await listed(limits)).filter(({ name }) => !names.has(name))
-  const shared = [...given.flat(), ...others.filter((limit) => isTold(limit, givenNames))]
-  const own = others.filter((limit) => !isTold(limit, givenNames) && metrics.tellsKey(limit.name)).slice(0, MOST_OWN)
+  const found = await listed(limits)
+  const known = new Set(found.map(({ name }) => name))
+  // Where not all limits were listed, these may come after: each is asked for, which the others are not worth.
+  const beyond = found.length < MOST_LISTED ? [] : [DEFAULT_LIMIT, ...givenNames].filter((name) => !known.has(name))
+  const given = await inParallel(beyond, MOST_CALLS, async (name) => (await limits.limit(name)) ?? [])
+  const shared = [...given.flat(), ...found.filter((limit) => isTold(limit, givenNames))]
+  const own = found.filter((limit) => !isTold(limit, givenNames) && metrics.tellsKey(limit.name)).slice(0, MOST_OWN)
   // Only a key's own limit has one state; asking for that of a shared one would tell of nobody.
   const gaugesOfOwn = await inParallel(own, MOST_CALLS, async (limit) => {
     const state = await unlessRemoved(() => limits.status(limit.name))
