@@ -88,7 +88,7 @@ function requireKey({ key, limits, address }: Pick<RateLimitOptions<never>, "key
 /** What the types leave out, plain JavaScript may give: a proxy's own answer would stand for the page's. */
 function refuseUnseen(options: RateLimitOptions<never>): void {
   for (const name of OF_RESPONSES) {
-    if (options[name] === undefined) continue
+    if (!options[name]) continue
     throw new RangeError(`Cannot rate limit: ${name} is given, allowed is that only with rateLimitRoute.`)
   }
 }

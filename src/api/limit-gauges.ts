@@ -53,7 +53,8 @@ function gauge({ name, policy }: NamedLimit, state: KeyStatus | null, nowMs: num
   return {
     limit: name,
     isKey: state !== null,
-    algorithm: rule.algorithm,
+    // A label, and one that changed with what was used would begin another time series each time.
+    algorithm: policy.rules[0].algorithm,
     rate: rule.limit,
     perMillis: rule.periodMs,
     remaining: state?.remaining ?? 0,

@@ -12,6 +12,7 @@ import {
 import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
 import { unfit } from "../policy/check-fields.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
+import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
@@ -168,6 +169,8 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   /** Keys that are allowed are not asked for; one that is denied denies all. */
   async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)
+    // Keys on a list are asked of nobody, who would refuse them.
+    refuseRepeats(items.map(({ key, limit }) => ({ subject: `${limit ?? ""}\n${key}`, key })))
     const found = await Promise.all(
       items.map(async (item) => {
         const of = await limitFor(item.key, item.limit)

@@ -38,10 +38,15 @@ export async function askLimits(
   const decisions = await answersOf(questions, timeoutMs, charges)
   for (const decision of decisions) {
     // A limiter of somebody's own that answers something else has failed as one that throws.
-    if (TEXT.fits(decision?.policy) && typeof decision.allowed === "boolean") continue
+    if (isDecision(decision)) continue
     throw unfit("rate limit", "the limiter's answer", decision, "the decision of a check")
   }
   return decisions
+}
+
+/** Whether it has what every answer to a request is made of. */
+function isDecision(answer: Partial<Decision> | undefined): boolean {
+  return TEXT.fits(answer?.policy) && typeof answer?.allowed === "boolean" && Number.isFinite(answer.limit)
 }
 
 async function answersOf(

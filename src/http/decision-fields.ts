@@ -20,14 +20,9 @@ export function decisionFields(
   partitionKeys: readonly Uint8Array[],
 ): Record<string, string> {
   const styles = headerStyles(options.headers)
-  const binding =
-    parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key) ?? parts[0]!
-  const { rules: _, ...numbers } = decision
-  const { rules } = binding.decision
-  const older = { ...options, headers: styles.filter((style) => style !== "draft-11") }
-  const told = { ...numbers, ...(rules && { rules }) }
-  const fields = binding.policy ? writeFields(binding.policy, told, nowMs, older) : {}
-  if (!styles.includes("draft-11")) return fields
+  const older = styles.filter((style) => style !== "draft-11")
+  const fields = older.length === 0 ? {} : olderFields({ decision, parts }, nowMs, { ...options, headers: older })
+  if (older.length === styles.length) return fields
 
   const lists: Record<string, string[]> = {}
   for (const [index, part] of parts.entries()) {
@@ -41,6 +36,20 @@ export function decisionFields(
   }
   for (const [name, items] of Object.entries(lists)) fields[name] = items.join(", ")
   return fields
+}
+
+/** What the limit that binds most tells in styles with room for one. */
+function olderFields(
+  { decision, parts }: Decided,
+  nowMs: number,
+  options: RateLimitFieldsOptions,
+): Record<string, string> {
+  const binding =
+    parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key) ?? parts[0]!
+  if (binding.policy === undefined) return {}
+  const { rules: _, ...numbers } = decision
+  const { rules } = binding.decision
+  return writeFields(binding.policy, { ...numbers, ...(rules && { rules }) }, nowMs, options)
 }
 
 /** A limit that would have admitted a request which another one denied tells the wait of that other one. */

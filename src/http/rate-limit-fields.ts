@@ -183,7 +183,9 @@ type Quota = Pick<Rule, "name" | "limit" | "periodMs">
 
 /** The rules that decided, which need not be those of the policy that was sent: the limiter may hold a newer one. */
 function quotasOf(policy: Policy, decision: Decision): readonly Quota[] {
-  const isAsSent = decision.rules === undefined && policy.rules.some(({ limit }) => limit === decision.limit)
+  const [only, ...more] = policy.rules
+  const isAsSent =
+    decision.rules === undefined && more.length === 0 && only.limit === decision.limit && only.name === decision.policy
   if (isGuess(decision) || isAsSent) return policy.rules
   return rulesOf({ policy, decision }).map(({ policy: name, limit, periodMs }) => ({ name, limit, periodMs }))
 }

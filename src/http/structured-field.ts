@@ -7,11 +7,12 @@ export const MAX_SF_INTEGER = 999_999_999_999_999
  * A non-negative Integer (RFC 9651, section 4.1.4). What is beyond the range is set to its nearer end, so that an
  * endless wait stays a valid field; a fraction is rounded up.
  *
- * @throws {RangeError} where `value` is NaN
+ * @throws {RangeError} where `value` is no number
  */
 export function sfInteger(value: number): string {
-  if (Number.isNaN(value)) throw new RangeError("Cannot write an Integer field: the value is NaN.")
-  return String(Math.min(Math.max(Math.ceil(value), 0), MAX_SF_INTEGER))
+  const whole = Math.ceil(value)
+  if (Number.isNaN(whole)) throw new RangeError(`Cannot write an Integer field: the value is ${show(value)}.`)
+  return String(Math.min(Math.max(whole, 0), MAX_SF_INTEGER))
 }
 
 /** Whether a value is a text that a String can carry: printable ASCII. */

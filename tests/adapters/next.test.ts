@@ -143,6 +143,12 @@ describe("rateLimit() of sluice/next", () => {
       const options: Parameters<typeof rateLimit>[0] = { policy: "1/minute", address, ...option }
       expect(() => rateLimit(options)).toThrow(new RangeError(`Cannot rate limit: ${text}`))
       expect(() => rateLimitRoute(() => new Response(), options)).not.toThrow()
+      const off: typeof options = {
+        ...options,
+        [Object.keys(option)[0]!]: undefined,
+        skipFailedRequests: false,
+      } as never
+      expect(() => rateLimit(off)).not.toThrow()
     },
   )
 })

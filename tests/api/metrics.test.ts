@@ -112,7 +112,7 @@ describe("GET /metrics without keys", () => {
   })
 })
 
-test("a key's gauges are of one rule: the one with the smallest share of its capacity left", async () => {
+test("a key's gauges are of the rule with the smallest share of its capacity left, but for the label", async () => {
   const served = serveApi({}, { metrics: new Metrics({ keyLabel: (key) => key }) })
   const rules = ["1000/day", { limit: 1, period: "1s", burst: 100, algorithm: "token_bucket" }]
   await served.ask("POST", "/v1/limits", { key: "k", policy: rules })
@@ -120,7 +120,7 @@ test("a key's gauges are of one rule: the one with the smallest share of its cap
   expect(await samples(served, "sluice_limit_remaining")).toEqual({ 'key="k"': "40" })
   expect(await samples(served, "sluice_limit_rate")).toEqual({ 'key="k"': "1" })
   expect(await samples(served, "sluice_limit_per_millis")).toEqual({ 'key="k"': "1000" })
-  expect(await samples(served, "sluice_limit_info")).toEqual({ 'key="k",algorithm="token_bucket"': "1" })
+  expect(await samples(served, "sluice_limit_info")).toEqual({ 'key="k",algorithm="gcra"': "1" })
 })
 
 test("a check is answered whose limit cannot be looked up for the metrics afterwards", async () => {

@@ -65,6 +65,14 @@ describe("limitsByConfig()", () => {
     expect(under.stats("p:eve", { limit: "user" }).totalDenied).toBe(0)
   })
 
+  test("checkAll() refuses a key that comes twice, also one on a list", async () => {
+    const { limits } = make()
+    for (const key of ["p:a", "p:eve"]) {
+      const twice = limits.checkAll([{ key: "p:b" }, { key }, { key }])
+      await expect(twice).rejects.toThrow(`key "${key}" comes twice under the same limit`)
+    }
+  })
+
   test("define() refuses the name of a group, and requireGroupNames() limits that have it", async () => {
     const { limits, under } = make()
     await expect(limits.define("both", "1/day")).rejects.toThrow(

@@ -125,6 +125,19 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard in Chromium", () => {
     await page.close()
   }, 60_000)
 
+  test("what goes wrong on the overview is told, whatever else goes well there", async () => {
+    const page = await open()
+    await page.route("**/v1/top?**", (route) => route.fulfill({ status: 503, json: { error: "no list for now" } }))
+    await logIn(page)
+    const problem = page.getByText("no list for now")
+    await problem.waitFor()
+    const totals = () => page.waitForResponse("**/v1/totals")
+    for (let looks = 0; looks < 2; looks++) await totals()
+    await page.evaluate(() => new Promise(requestAnimationFrame))
+    expect(await problem.count()).toBe(1)
+    await page.close()
+  }, 60_000)
+
   test("a limit is edited, and what was used stays used", async () => {
     const page = await open()
     await logIn(page)

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { type RateLimitOptions, rateLimit } from "../../src/http/index.js"
 import { ManualClock } from "../../src/types/clock.js"
+import type { Decision } from "../../src/types/decision.js"
 import { ok, requestOf, settled } from "./requests.js"
 
 describe("rateLimit() with delay", () => {
@@ -136,6 +137,25 @@ describe("rateLimit() with delay", () => {
       }
       expect(Math.max(...waits)).toBeGreaterThan(0)
     }
+  })
+
+  test("denies by the rule whose hold is too long alone, and by its block for as long as that lasts", async () => {
+    const slow = { limit: 1, period: "10s", algorithm: "leaky_bucket" as const, burst: 9, name: "slow" }
+    const fast = { ...slow, period: "1s", name: "fast" }
+    const policies = [[slow, fast], { ...slow, period: "1s", burst: 1, block: "1m" }] as const
+    const [own, blocked] = await Promise.all(
+      policies.map(async (policy) => {
+        const decided: Decision[] = []
+        const onDecision = (decision: Decision) => void decided.push(decision)
+        const limited = rateLimit(ok, { policy, delay: { maxMs: 2_000 }, clock: new ManualClock(0), onDecision })
+        await limited(requestOf())
+        const response = await limited(requestOf())
+        return { problem: await response.json(), decision: decided.at(-1)! }
+      }),
+    )
+    expect(own!.problem).toMatchObject({ "violated-policies": ["slow"], retry_after_ms: 8_000 })
+    expect(own!.decision.rules?.map((rule) => rule.retryAfterMs)).toEqual([8_000, 0])
+    expect(blocked!.decision).toMatchObject({ allowed: false, retryAfterMs: 60_000 })
   })
 
   test("holds no other algorithm, and nothing in shadow mode or without being asked", async () => {

@@ -45,7 +45,7 @@ describe("rateLimit() without an answer of the limiter", () => {
     expect(errors[0]).toBeInstanceOf(StoreUnavailable)
   })
 
-  test.each([{}, { allowed: true }, { policy: "p" }, null, 5])(
+  test.each([{}, { allowed: true }, { policy: "p" }, { allowed: true, policy: "p" }, null, 5])(
     "a limiter that answers %j has failed as one that throws",
     async (answer) => {
       for (const failMode of ["open", "closed", "local"] as const) {

@@ -1,8 +1,9 @@
 import { parseDictionary, parseList } from "structured-headers"
 import { describe, expect, test } from "vitest"
 import { type FieldContext, headerStyles, rateLimitFields } from "../../src/http/rate-limit-fields.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
-import type { RuleDecision } from "../../src/types/decision.js"
+import type { Decision, RuleDecision } from "../../src/types/decision.js"
 import { decisionOf, denialOf } from "./fake-limiter.js"
 
 const policy = parsePolicy("10/minute")
@@ -22,6 +23,11 @@ function ruleOf(told: Partial<RuleDecision>): RuleDecision {
     resetAfterMs: 0,
     ...told,
   }
+}
+
+/** What a limiter of a policy tells of a key that nobody asked about. */
+function decidedUnder(text: string): Decision {
+  return new RateLimiter(text).peek("a")
 }
 
 /** The items of a list field as a strict parser reads them. */
@@ -108,8 +114,21 @@ describe("rateLimitFields() in draft-11", () => {
     ])
   })
 
+  test("tells in both fields the rules that decided, where fewer were left or they are called otherwise", () => {
+    for (const [sent, held] of [
+      ["100/minute; 1000/hour", "100/minute"],
+      ["100/minute as old", "100/minute as new"],
+    ] as const) {
+      const fields = rateLimitFields(parsePolicy(sent), decidedUnder(held), 0)
+      const name = parsePolicy(held).rules[0].name
+      expect(items(fields, "RateLimit-Policy")).toEqual([[name, { q: 100, w: 60 }]])
+      expect(items(fields, "RateLimit").map(([item]) => item)).toEqual([name])
+    }
+  })
+
   test("leaves out w where the period is no whole number of seconds", () => {
-    const fields = rateLimitFields(parsePolicy("10/1500ms; 5/250ms"), decisionOf(), 0)
+    const text = "10/1500ms; 5/250ms"
+    const fields = rateLimitFields(parsePolicy(text), decidedUnder(text), 0)
     expect(items(fields, "RateLimit-Policy").map(([, parameters]) => parameters)).toEqual([{ q: 10 }, { q: 5 }])
   })
 
@@ -155,7 +174,9 @@ describe("rateLimitFields() in draft-11", () => {
 
 describe("rateLimitFields() in the older styles", () => {
   test("draft-7 is a dictionary of the rule that binds, with the policy by number", () => {
-    const decision = decisionOf({ policy: "daily", limit: 1_000, remaining: 3, resetAfterMs: 7_200 })
+    const binding = { policy: "daily", limit: 1_000, remaining: 3, resetAfterMs: 7_200 }
+    const rules = [ruleOf({ remaining: 9 }), ruleOf({ ...binding, periodMs: 86_400_000 })]
+    const decision = decisionOf({ ...binding, rules })
     const fields = rateLimitFields(twoRules, decision, 0, { headers: "draft-7" })
     const field = new Headers(fields).get("RateLimit")!
     const dictionary = Array.from(parseDictionary(field), ([key, [value]]) => [key, value])
@@ -178,9 +199,9 @@ describe("rateLimitFields() in the older styles", () => {
   })
 
   test("drafts 6 and 7 tell no rule without whole seconds, and of equal limits the longest period", () => {
-    const mixed = parsePolicy("10/second; 5/250ms; 10/hour; 10/minute; 20/day")
+    const mixed = "10/second; 5/250ms; 10/hour; 10/minute; 20/day"
     for (const headers of ["draft-6", "draft-7"] as const) {
-      const fields = rateLimitFields(mixed, decisionOf(), 0, { headers })
+      const fields = rateLimitFields(parsePolicy(mixed), decidedUnder(mixed), 0, { headers })
       expect(fields["RateLimit-Policy"]).toBe("10;w=3600, 20;w=86400")
     }
     const fields = rateLimitFields(parsePolicy("5/250ms"), decisionOf(), 0, { headers: "draft-6" })

@@ -16,6 +16,7 @@ describe("sfInteger()", () => {
 
   test("refuses NaN", () => {
     expect(() => sfInteger(Number.NaN)).toThrow(RangeError)
+    expect(() => sfInteger(undefined as unknown as number)).toThrow("the value is undefined")
   })
 })
 

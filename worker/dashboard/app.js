@@ -16,24 +16,22 @@ const state = document.getElementById("state")
 const message = document.getElementById("message")
 let leave = () => {}
 let forgetting = 0
-let tellsProblem = false
+let problemOf = null
 let shownPlace = null
 
 /** Tells something that went well or wrong, for some seconds. */
-function tell(text, isProblem = false) {
+function tell(text, ofProblem = null) {
   message.textContent = text
-  tellsProblem = isProblem
+  problemOf = ofProblem
   clearTimeout(forgetting)
   forgetting = setTimeout(() => {
     message.textContent = ""
   }, 6_000)
 }
 
-const tellProblem = (text) => tell(text, true)
-
-/** A problem is over with what goes well after it. */
-function forgetProblem() {
-  if (tellsProblem) tell("")
+/** A problem is over when the same goes well. */
+function forgetProblem(what) {
+  if (problemOf === what) tell("")
 }
 
 /**
@@ -42,16 +40,18 @@ function forgetProblem() {
  * @param {() => Promise<any>} work
  * @param {(result: any) => string} [done] what is told of it; nothing where not given
  * @param {(text: string) => void} [tellWrong] where it is told that it went wrong
+ * @param {unknown} [what] names what is done again and again, beside what else the view does
  */
-async function act(work, done, tellWrong = tellProblem) {
+async function act(work, done, tellWrong, what = shownPlace) {
   try {
     const result = await work()
-    forgetProblem()
+    forgetProblem(what)
     if (done !== undefined) tell(done(result))
     return result
   } catch (error) {
     if (isRefusal(error)) return showLogin(error.message)
-    tellWrong(error.message)
+    if (tellWrong !== undefined) tellWrong(error.message)
+    else tell(error.message, what)
     return undefined
   }
 }
@@ -61,13 +61,13 @@ async function load(work) {
   const place = shownPlace
   try {
     const result = await work()
-    forgetProblem()
+    forgetProblem(place)
     return result
   } catch (error) {
     if (place !== shownPlace) return undefined
     if (isRefusal(error)) return showLogin(error.message)
     if (isAway(error)) return showAway(error)
-    tellProblem(error.message)
+    tell(error.message, place)
     return undefined
   }
 }

@@ -55,6 +55,7 @@ function start(text) {
 
 /** Live rates and the keys denied most. */
 export function overviewView({ main, go, act, state }) {
+  const ask = (path) => act(() => get(path), undefined, undefined, path)
   const tiles = {}
   const since = [h("span"), h("span")]
   const tile = (name, title, kind) => {
@@ -96,7 +97,7 @@ export function overviewView({ main, go, act, state }) {
   }
 
   async function look() {
-    const totals = await act(() => get("/v1/totals"))
+    const totals = await ask("/v1/totals")
     if (isOver) return
     state.textContent = totals === undefined ? "no answer" : "live"
     if (totals === undefined) return
@@ -123,14 +124,14 @@ export function overviewView({ main, go, act, state }) {
 
   /** Says since when the sums are: since the process began, unless they outlast it. */
   async function lookAtStart() {
-    const health = await act(() => get("/v1/health"))
+    const health = await ask("/v1/health")
     if (isOver || health === undefined) return
     const when = health.storage === OUTLASTING ? "in all" : `since ${start(health.started_at)}`
     for (const [index, verb] of ["allowed", "denied"].entries()) since[index].textContent = `${verb} ${when}`
   }
 
   async function lookAtTop() {
-    const entries = await act(() => get("/v1/top?by=denied&limit=10"))
+    const entries = await ask("/v1/top?by=denied&limit=10")
     if (isOver || entries === undefined || tops.contains(document.activeElement)) return
     const rows = entries.map((entry) => [
       h(

@@ -1,5 +1,5 @@
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
-import { MOST_TOGETHER, refuseRepeats } from "../../policy/require-group.js"
+import { MOST_TOGETHER } from "../../policy/require-group.js"
 import type { Decision } from "../../types/decision.js"
 import type { Awaitable } from "../../types/limiter.js"
 import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
@@ -95,7 +95,6 @@ export const checkAll = defineRoute({
   body: object({ items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_TOGETHER }) }),
   answer: jsonOf(allDecision, "Each one's own decision."),
   async handle(context, { body: { items } }) {
-    refuseRepeats(items.map(({ key: of, limit }) => ({ subject: `${limit ?? ""}\n${of}`, key: of })))
     const startedMs = performance.now()
     const all = await asking(context, items.length, () => context.limits.checkAll(items))
     const nowMs = context.clock.now()
