@@ -290,8 +290,8 @@ export class WaitingLine {
     this.#fail(queue, waiter, reason)
     const [next] = queue.waiters
     if (held) this.#giveBack(held)
-    else if (waiter === first && next !== undefined && mayCostLess(next, waiter)) {
-      // It need not wait as long as the one before; one that costs as much is asked for in time.
+    else if (waiter === first && (next === undefined || mayCostLess(next, waiter))) {
+      // The next need not wait as long; one that costs as much is asked for in time. Without a next, the line ends.
       this.#alarms.cancel(queue.wake!)
       queue.wake = null
       this.#ask(queue)

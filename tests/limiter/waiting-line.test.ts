@@ -198,6 +198,19 @@ describe("RateLimiter.acquire()", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test("leaves nothing behind where nobody waits behind the one that ends", async () => {
+    const limiter = new RateLimiter("1/hour")
+    limiter.check("a")
+    const controller = new AbortController()
+    const wait = watch(acquire(limiter, "a", { signal: controller.signal }))
+    await settled()
+    expect(vi.getTimerCount()).toBe(1)
+    controller.abort()
+    await settled()
+    expect(wait.error).toMatchObject({ name: "AbortError" })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   test("does not start under a signal that was aborted", async () => {
     const limiter = new RateLimiter("1/second")
     await expect(limiter.acquire("a", { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" })
