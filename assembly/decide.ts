@@ -2,7 +2,7 @@ import * as algorithms from "./algorithms"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
 import { seen, skewMs, timeOf } from "./cell"
-import { DENY_NEW, Limit, ruleAt, stateAt } from "./limit"
+import { DENY_NEW, KEEP_ALL, Limit, ruleAt, stateAt } from "./limit"
 import { makeRoom, newCell } from "./room"
 import { countDecision } from "./stats"
 import { findCell } from "./table/find"
@@ -131,11 +131,14 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   if (outcome == DENIED && charging && limit.blockMs > 0) {
     // Where as many keys are blocked as may be held, this one is only denied: its wait is then that of its quota.
     if (setBlock(limit, hash, nowMs + limit.blockMs, nowMs)) retryMs = max(retryMs, limit.blockMs)
+    else if (limit.onFull == KEEP_ALL) return NO_ROOM
   }
 
   if (outcome == ADMITTED && cell == 0 && cost > 0) {
     states = newStates(limit, hash, nowMs, charging)
     if (states == 0) {
+      // Without a bound of keys that is a failure and no denial: it is not counted.
+      if (limit.onFull == KEEP_ALL) return NO_ROOM
       outcome = NO_ROOM
       states = emptyStates
     }

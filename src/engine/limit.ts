@@ -125,7 +125,11 @@ export class Limit {
   allow(key: string, cost: number, nowMs: number): boolean {
     const outcome = this.#ask(key, cost, nowMs) & ~BRIEF
     if (outcome === OUTCOME.admitted) return true
-    if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked || outcome === OUTCOME.noRoom) return false
+    if (outcome === OUTCOME.denied || outcome === OUTCOME.blocked) return false
+    if (outcome === OUTCOME.noRoom) {
+      this.requireBound()
+      return false
+    }
     throw this.#error(outcome, key, cost, nowMs)
   }
 
@@ -342,17 +346,22 @@ export class Limit {
 
   /** What is no decision of the core: a new key's denial where there is no room, else an error. */
   #undecided(outcome: number, key: string, cost: number, nowMs: number): LimitDecision {
-    if (outcome === OUTCOME.noRoom) return refuseNewKey(this.#policy.rules, key, cost, this.issuer)
-    throw this.#error(outcome, key, cost, nowMs)
+    if (outcome !== OUTCOME.noRoom) throw this.#error(outcome, key, cost, nowMs)
+    this.requireBound()
+    return refuseNewKey(this.#policy.rules, key, cost, this.issuer)
   }
 
   #settle(outcome: number, key: string, units: number, nowMs: number): void {
     if (outcome === OUTCOME.admitted) return
     if (outcome === OUTCOME.noRoom) {
+      this.requireBound()
       throw new RangeError(`Cannot hold another key: ${this.#options.maxKeys} are held (maxKeys).`)
     }
     throw this.#error(outcome, key, units, nowMs)
   }
+
+  /** Comes before a key is refused as one too many. @throws {Error} where there is no bound of keys */
+  protected requireBound(): void {}
 
   #error(outcome: number, key: string, units: number, nowMs: number): Error {
     return outcomeError(outcome, this.#policy.rules, key, units, nowMs)

@@ -1,6 +1,10 @@
+import type { Policy } from "../policy/policy.js"
+import { StoreUnavailable } from "../types/errors.js"
 import type { AdmissionBatch } from "./admission-batch.js"
+import type { Core } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
+import type { LimitOptions } from "./limit-options.js"
 import { CELL_ROOM, type SavedKind, saveCells } from "./saved-cells.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
@@ -11,6 +15,18 @@ const BLOCK_HEAD = 16
 
 /** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
 export class RecordedLimit extends Limit {
+  readonly #keepsAll: boolean
+
+  constructor(core: Core, policy: Policy, options: LimitOptions) {
+    super(core, policy, options)
+    this.#keepsAll = options.onFull === "keep-all"
+  }
+
+  /** Without a bound it is the memory that is full: a replay that has more would admit the key, so it is not denied. */
+  protected override requireBound(): void {
+    if (this.#keepsAll) throw new StoreUnavailable("the memory for keys is full")
+  }
+
   /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
   get decidedAtMs(): number {
     return this.core.verdict[3]!

@@ -3,6 +3,7 @@ import { Core } from "../../src/engine/core.js"
 import { SAVED } from "../../src/engine/saved-cells.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { makeLimit } from "./make-limit.js"
+import { takeAll } from "./take-all.js"
 
 const START_MS = 1_700_000_000_000
 
@@ -15,11 +16,6 @@ function stream(core: Core, policy: PolicyInput, keys: number, perMs: number): {
     if (i === Math.floor(keys / 10)) atStart = core.exports.allocatedBytes()
   }
   return { atStart, atEnd: core.exports.allocatedBytes() }
-}
-
-/** Takes all memory that a core can still have. */
-function takeAll(core: Core): void {
-  for (let bytes = 2 ** 30; bytes >= 64; bytes /= 2) while (core.exports.memoryTake(bytes) !== 0);
 }
 
 describe("memory", () => {
