@@ -131,10 +131,11 @@ export class LedgerState {
     return limit
   }
 
-  /** Forgets a limit and its keys. Its number is not given again. */
+  /** Forgets a limit and its keys. Its number is not given again. @throws {LimitNotFound} where it was removed before */
   remove({ number, name }: LedgerLimit): void {
     const limit = this.#limits[number]
-    if (limit !== undefined && this.#home.saver?.adopt(limit) !== true) limit.keys.free()
+    if (limit === undefined) throw new LimitNotFound(name)
+    if (this.#home.saver?.adopt(limit) !== true) limit.keys.free()
     this.#limits[number] = undefined
     this.#byName.delete(name)
   }

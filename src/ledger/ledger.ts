@@ -67,6 +67,12 @@ export class Ledger {
     return ledger
   }
 
+  /** @throws {StoreUnavailable} where this ledger is not open; {LimitNotFound} where the limit was removed */
+  #require(limit: LedgerLimit): void {
+    this.#log.requireOpen()
+    this.#state.own(limit)
+  }
+
   /** Commits made since the ledger was opened. */
   get commits(): number {
     return this.#log.writer.commits
@@ -129,7 +135,7 @@ export class Ledger {
     }
   }
 
-  /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. */
+  /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. @throws {LimitNotFound} */
   remove(limit: LedgerLimit, nowMs: number): void {
     this.#log.requireOpen()
     requireTime(nowMs)
@@ -143,10 +149,11 @@ export class Ledger {
    *
    * @param id names the call: an admission under the same id and key is told again for five minutes, not made again,
    *   unless its receipt was settled. At most 65,536 are remembered for each limit, beyond that the oldest goes first
-   * @throws {CostError} {KeyError} {RangeError} also where the id was admitted with another cost; then nothing has changed
+   * @throws {CostError} {KeyError} {LimitNotFound}; {RangeError} also where the id was admitted with another cost;
+   *   {StoreUnavailable} also where there is no memory for the key; then nothing has changed
    */
   check(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LedgerAnswer {
-    this.#log.requireOpen()
+    this.#require(limit)
     const again = id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     if (again !== null) return { decision: again, needsCommit: true }
     const decision = limit.keys.check(key, cost, nowMs)
@@ -156,9 +163,9 @@ export class Ledger {
     return { decision, needsCommit: this.#records.admissionWaits(limit, key, cost, nowMs) }
   }
 
-  /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {RangeError} */
+  /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {LimitNotFound} {RangeError} */
   peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LimitDecision {
-    this.#log.requireOpen()
+    this.#require(limit)
     return (id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
   }
 
@@ -168,11 +175,12 @@ export class Ledger {
    *
    * @param checks at least one, no limit and key twice
    * @returns an answer to each, in their order
-   * @throws {CostError} {KeyError} {RangeError}; then nothing has changed
+   * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} {StoreUnavailable}; then nothing has changed
    */
   checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
     this.#log.requireOpen()
     requireGroup(checks)
+    for (const { limit } of checks) this.#state.own(limit)
     const again = checks.map(({ limit, key, cost, id }) => {
       return id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     })
@@ -184,19 +192,40 @@ export class Ledger {
           : this.check(limit, key, cost, nowMs, id),
       )
     }
-    const charged: LogRecord[] = []
-    const decisions = checks.map(({ limit, key, cost, id }, index) => {
-      if (again[index] != null) return again[index]
-      const decision = limit.keys.check(key, cost, nowMs)
-      if (cost > 0) charged.push(this.#records.admission(limit, decision, nowMs, id))
-      return decision
-    })
-    if (charged.length > 0) this.#records.appendTogether(charged, nowMs)
+    const decisions = this.#chargeAll(checks, again, nowMs)
     return checks.map(({ limit, key, cost }, index) => ({
       decision: decisions[index]!,
       // What is told again may not be in the file yet.
       needsCommit: again[index] != null || (cost > 0 && this.#records.admissionWaits(limit, key, cost, nowMs)),
     }))
+  }
+
+  /** Charges what is not told again, where nothing is denied: all or, where there is no memory for a key, nothing. */
+  #chargeAll(
+    checks: readonly LedgerCheck[],
+    again: readonly (LimitDecision | null)[],
+    nowMs: number,
+  ): readonly LimitDecision[] {
+    const records: LogRecord[] = []
+    const charged: { readonly limit: LedgerLimit; readonly decision: LimitDecision }[] = []
+    let decisions: readonly LimitDecision[]
+    try {
+      decisions = checks.map(({ limit, key, cost, id }, index) => {
+        if (again[index] != null) return again[index]
+        const decision = limit.keys.check(key, cost, nowMs)
+        if (cost === 0) return decision
+        charged.push({ limit, decision })
+        records.push(this.#records.admission(limit, decision, nowMs, id))
+        return decision
+      })
+    } catch (error) {
+      // Those before it are charged in memory: the log tells so, and that they were given back.
+      this.#records.appendTogether(records, nowMs)
+      for (const { limit, decision } of charged) this.settle(limit, decision.receipt, decision.cost, nowMs)
+      throw error
+    }
+    this.#records.appendTogether(records, nowMs)
+    return decisions
   }
 
   /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
@@ -220,7 +249,7 @@ export class Ledger {
   }
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
-    this.#log.requireOpen()
+    this.#require(limit)
     limit.keys.charge(key, units, nowMs)
     this.#records.appendOf(limit, { op: "charge", timeMs: nowMs, limit: limit.number, key, cost: units })
   }
@@ -243,14 +272,14 @@ export class Ledger {
   }
 
   block(limit: LedgerLimit, key: string, untilMs: number, nowMs: number): void {
-    this.#log.requireOpen()
+    this.#require(limit)
     limit.keys.block(key, untilMs, nowMs)
     this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
   /** Ends a block. Whether one was in force: one that ended by itself goes too, and asks for no commit. */
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
-    this.#log.requireOpen()
+    this.#require(limit)
     requireTime(nowMs)
     // One that ended by itself is held until it is swept.
     const isHeld = limit.keys.blockedUntilMs(key) > 0
@@ -260,7 +289,7 @@ export class Ledger {
   }
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {
-    this.#log.requireOpen()
+    this.#require(limit)
     const had = limit.keys.reset(key, nowMs)
     this.#records.appendOf(limit, { op: "reset", timeMs: nowMs, limit: limit.number, key })
     return had

@@ -56,12 +56,13 @@ export const badInputCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "settle(), costUnder(), check() with an id and askUnder() refuse a limit that was removed, and change nothing",
+    name: "every verb refuses a limit that was removed, and changes nothing",
     async run(makePort) {
       const port = makePort()
       const ledger = await Ledger.open(port, { core })
       const policy = parsePolicy("10/hour")
       const limit = ledger.define("l", policy, START_MS)
+      const other = ledger.define("other", policy, START_MS)
       const { receipt } = ledger.check(limit, "a", 2, START_MS, "call-1").decision
       ledger.remove(limit, START_MS)
       await ledger.commit()
@@ -71,8 +72,26 @@ export const badInputCases: readonly LedgerCase[] = [
       expect(() => ledger.costUnder(limit, "a", START_MS, "call-1")).toThrow(removed)
       expect(() => ledger.check(limit, "a", 2, START_MS, "call-1")).toThrow(removed)
       expect(() => ledger.askUnder(limit, policy, START_MS, () => 1)).toThrow(removed)
+      for (const cost of [0, 1]) {
+        expect(() => ledger.check(limit, "a", cost, START_MS)).toThrow(removed)
+        expect(() => ledger.peek(limit, "a", cost, START_MS)).toThrow(removed)
+        for (const id of [undefined, "call-2"]) {
+          const checks = [other, limit].map((each) => ({ limit: each, key: "a", cost, ...(id && { id }) }))
+          expect(() => ledger.checkAll(checks, START_MS)).toThrow(removed)
+        }
+      }
+      expect(() => ledger.charge(limit, "a", 1, START_MS)).toThrow(removed)
+      expect(() => ledger.block(limit, "a", START_MS + 1, START_MS)).toThrow(removed)
+      expect(() => ledger.unblock(limit, "a", START_MS)).toThrow(removed)
+      expect(() => ledger.reset(limit, "a", START_MS)).toThrow(removed)
+      expect(() => ledger.remove(limit, START_MS)).toThrow(removed)
       await ledger.commit()
       expect(rowsText(port)).toBe(rows)
+      // A new limit of the same name is another one.
+      const next = ledger.define("l", policy, START_MS)
+      expect(() => ledger.remove(limit, START_MS)).toThrow(removed)
+      expect(ledger.check(next, "a", 1, START_MS).decision.remaining).toBe(9)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
     },
   },
