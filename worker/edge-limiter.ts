@@ -158,13 +158,13 @@ export class EdgeLimiter implements Limiter {
    * gives them back while the lease lasts, in the limiter that told it; later it gives nothing back, and time does.
    */
   async refund(receipt: Receipt, units?: number): Promise<void> {
-    await this.#settle(receipt, requireRefund(receipt, units))
+    await this.settleUnits(receipt, requireRefund(receipt, units))
   }
 
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
     requireActualCost(receipt, actualCost)
-    await this.#settle(receipt, receipt.cost - actualCost)
+    await this.settleUnits(receipt, receipt.cost - actualCost)
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
@@ -233,6 +233,22 @@ export class EdgeLimiter implements Limiter {
     }
   }
 
+  /**
+   * Settles a receipt: gives units back or, where they are negative, charges as many more.
+   *
+   * @returns false where it was settled before or is too old; one of a lease's units tells true all the same
+   * @internal
+   */
+  async settleUnits(receipt: Receipt, units: number): Promise<boolean> {
+    if (this.#leased?.settle(receipt, units)) return true
+    try {
+      return await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
+    } catch (error) {
+      this.#leased?.reopen(receipt)
+      throw error
+    }
+  }
+
   /** Draws units for a lease; the denial that it brings is remembered. */
   async #draw(key: string, request: DrawRequest): Promise<Drawn> {
     const name = this.#places.cacheName(key)
@@ -247,16 +263,6 @@ export class EdgeLimiter implements Limiter {
 
   async #giveBack({ receipt, units }: UnusedUnits): Promise<void> {
     await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
-  }
-
-  async #settle(receipt: Receipt, units: number): Promise<void> {
-    if (this.#leased?.settle(receipt, units)) return
-    try {
-      await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
-    } catch (error) {
-      this.#leased?.reopen(receipt)
-      throw error
-    }
   }
 
   /** Does to a key what its leases must not outlast. */

@@ -2,6 +2,7 @@ import { waitUntil } from "cloudflare:workers"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
+import { requireActualCost, requireItems, requireRefund } from "../../src/limiter/check-options.js"
 import { explain } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
@@ -139,6 +140,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    requireItems(items)
     const startedMs = performance.now()
     const inForce = await Promise.all(items.map((item) => this.#inForce.of(item.key, item)))
     const all = await checkAcross(
@@ -169,19 +171,21 @@ export class EdgeLimits implements NamedLimits {
     reporter.decided(decision, decidingLimit(limit, settled), limit.scope, seconds)
   }
 
-  async refund(receipt: Receipt, units: number = receipt.cost): Promise<void> {
-    const { inForce, own } = await this.#ofReceipt(receipt)
-    if (inForce === null) return
-    await inForce.limiter.refund(own, units)
-    this.#note("refund", inForce, receipt.key, units)
+  async refund(receipt: Receipt, units?: number): Promise<void> {
+    await this.#settle(receipt, requireRefund(receipt, units))
   }
 
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
+    requireActualCost(receipt, actualCost)
+    await this.#settle(receipt, receipt.cost - actualCost)
+  }
+
+  /** Gives units back or, where they are negative, charges as many more. What was settled before leaves no trace. */
+  async #settle(receipt: Receipt, units: number): Promise<void> {
     const { inForce, own } = await this.#ofReceipt(receipt)
     if (inForce === null) return
-    await inForce.limiter.settle(own, actualCost)
-    const unused = receipt.cost - actualCost
-    if (unused !== 0) this.#note(unused > 0 ? "refund" : "charge", inForce, receipt.key, Math.abs(unused))
+    const isSettled = await inForce.limiter.settleUnits(own, units)
+    if (isSettled && units !== 0) this.#note(units > 0 ? "refund" : "charge", inForce, receipt.key, Math.abs(units))
   }
 
   /** The limit that a receipt is of: `null` where it was removed since. */
@@ -215,7 +219,8 @@ export class EdgeLimits implements NamedLimits {
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     const inForce = await this.#inForce.of(key, choice)
     const did = await inForce.limiter.reset(key)
-    if (did) this.#note("reset", inForce, key, 0)
+    // Also where nothing was used: it counts in the statistics of the key.
+    this.#note("reset", inForce, key, 0)
     return did
   }
 

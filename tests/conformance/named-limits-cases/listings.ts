@@ -5,6 +5,16 @@ import type { NamedLimitsCase } from "../named-limits-case.js"
 
 export const listingCases: readonly NamedLimitsCase[] = [
   {
+    name: "list(): a key that was only reset is listed",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute" } })
+      const choice = { limit: "api" }
+      await limits.check("a", choice)
+      await limits.reset("b", choice)
+      same(await limits.list(choice), ["a", "b"])
+    },
+  },
+  {
     name: "list(): the keys that were used, in order, a page at a time",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute", default: "5/minute" } })
