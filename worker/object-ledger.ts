@@ -107,7 +107,10 @@ export class ObjectLedger {
     return new LogTable(objectLedgerPort(this.#storage).sql).exists()
   }
 
-  /** Wipes the storage when every key is full and nobody asks any more; else comes again later. */
+  /**
+   * Wipes the storage when every key is full and nobody asks any more; else comes again later. Where the storage refuses,
+   * it fails, and the runtime repeats it.
+   */
   async alarm(): Promise<void> {
     this.#hasAlarm = false
     await this.#withOpen((open) => {
@@ -180,21 +183,27 @@ export class ObjectLedger {
     ledger.abandon()
   }
 
-  /** Whatever is stored has an alarm, so that it goes some day. It looks again when it comes: no check need move it. */
+  /**
+   * Whatever is stored has an alarm, so that it goes some day. It looks again when it comes: no check need move it. Where
+   * it cannot be set, the next call tries again.
+   */
   #armAlarm({ ledger }: Open): void {
     if (this.#hasAlarm) return
     const nowMs = this.#now()
-    this.#setAlarm(nowMs + fullAfterMs(ledger, nowMs))
+    // The promise settles with the commit, which the output gate waits for.
+    this.#setAlarm(nowMs + fullAfterMs(ledger, nowMs)).catch(() => undefined)
   }
 
-  /** Comes when the object has lingered after a time. Where it cannot be set, the next call tries again. */
-  #setAlarm(afterMs: number): void {
+  /** Comes when the object has lingered after a time. */
+  async #setAlarm(afterMs: number): Promise<void> {
     this.#hasAlarm = true
     this.#rowsOfAlarms += 1
-    // The promise settles with the commit, which the output gate waits for.
-    this.#storage.setAlarm(Math.min(afterMs + LINGER_MS, LATEST_ALARM_MS)).catch(() => {
+    try {
+      await this.#storage.setAlarm(Math.min(afterMs + LINGER_MS, LATEST_ALARM_MS))
+    } catch (error) {
       this.#hasAlarm = false
-    })
+      throw error
+    }
   }
 }
 

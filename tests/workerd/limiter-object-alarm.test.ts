@@ -5,6 +5,17 @@ import { clockedLimiter, NOTHING_STORED, realLimiter, rowsOf, stored, termsOf } 
 
 const HOUR_MS = 3_600_000
 
+/** Has an object's storage refuse the next alarm that is set. */
+function failNextAlarm(object: Parameters<typeof stored>[0]): Promise<void> {
+  return runInDurableObject(object, (_object, { storage }) => {
+    const { setAlarm } = storage
+    storage.setAlarm = () => {
+      storage.setAlarm = setAlarm
+      return Promise.reject(new TypeError("not now"))
+    }
+  })
+}
+
 describe("the alarm of LimiterObject", () => {
   test("is set by the first check, for an hour after the key is full", async () => {
     const { limiter, object } = realLimiter("10/minute")
@@ -34,14 +45,17 @@ describe("the alarm of LimiterObject", () => {
 
   test("that could not be set is set by the next call", async () => {
     const { limiter, object } = realLimiter("1/minute")
-    await runInDurableObject(object(), (_object, { storage }) => {
-      const { setAlarm } = storage
-      storage.setAlarm = () => {
-        storage.setAlarm = setAlarm
-        return Promise.reject(new TypeError("not now"))
-      }
-    })
+    await failNextAlarm(object())
     await limiter.check("a")
+    await limiter.check("a")
+    expect((await stored(object())).alarm).not.toBeNull()
+  })
+
+  test("that cannot be set again fails, so that the runtime repeats it", async () => {
+    const { limiter, object } = clockedLimiter("1/day")
+    await limiter.check("a")
+    await failNextAlarm(object())
+    await expect(runDurableObjectAlarm(object())).rejects.toThrow("not now")
     await limiter.check("a")
     expect((await stored(object())).alarm).not.toBeNull()
   })
