@@ -3,7 +3,7 @@ import { type Field, NAME, NAME_ALLOWED } from "../src/config/field.js"
 import { keyExtractorOf } from "../src/config/key-setting.js"
 import { failMode, limit, ofRequests } from "../src/config/limit-fields.js"
 import { type ConfiguredRateLimit, requestOptions } from "../src/config/rate-limit-options.js"
-import { readField } from "../src/config/read-field.js"
+import { readField, writtenAt } from "../src/config/read-field.js"
 import { readPolicy } from "../src/config/read-policy.js"
 import { readRequests, type WrittenRequests } from "../src/config/read-requests.js"
 import { clientAddress } from "../src/http/keys/client-address.js"
@@ -58,7 +58,14 @@ const TABLE: Field = {
     policy: policy!,
     key: { ...key!, fallback: "address" },
     failMode: { ...failMode, fallback: "open" },
-    timeoutMs: { kind: "whole", least: 1, most: MAX_TIMER_MS, fallback: 1_000, about: "How long it may take." },
+    timeoutMs: {
+      kind: "whole",
+      unit: "ms",
+      least: 1,
+      most: MAX_TIMER_MS,
+      fallback: 1_000,
+      about: "How long it may take.",
+    },
     ...{ allow, deny, penalty, delay },
   },
 }
@@ -86,7 +93,9 @@ export function readLimit(field: string, table: unknown): LimitSetting {
     const { name, paths, policy, key, failMode, timeoutMs, ...rest } = readField(TABLE, field, table, {}) as Written
     const parsed = readPolicy(`${field}.policy`, policy, name, "gcra")
     const of = readRequests(field, rest, { allow: NOBODY, deny: NOBODY, failMode, timeoutMs })
-    if (of.maxDelayMs !== null && !tellsDelay(parsed)) throw new ConfigError(`${field}.delay`, of.maxDelayMs, NO_DELAY)
+    if (of.maxDelayMs !== null && !tellsDelay(parsed)) {
+      throw new ConfigError(`${field}.delay`, writtenAt(table, ["delay"]), NO_DELAY)
+    }
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
     return {
       ...{ name, paths, policy: parsed, failMode, timeoutMs },

@@ -16,12 +16,18 @@ export type FieldKind =
   | { readonly kind: "text"; readonly pattern: RegExp; readonly allowed: string }
   | { readonly kind: "choice"; readonly of: readonly string[] }
   | { readonly kind: "flag" }
-  | { readonly kind: "whole"; readonly least: number; readonly most: number }
+  | { readonly kind: "whole"; readonly least: number; readonly most: number; readonly unit?: string }
   | { readonly kind: "share" }
   | { readonly kind: "duration"; readonly leastMs: number; readonly mostMs: number; readonly multipleMs?: number }
   | { readonly kind: "policy" }
   | { readonly kind: "key" }
-  | { readonly kind: "list"; readonly of: Field; readonly least: number }
+  | {
+      readonly kind: "list"
+      readonly of: Field
+      /** What an error calls them. */
+      readonly items: string
+      readonly least: number
+    }
   | {
       readonly kind: "table"
       readonly fields: Readonly<Record<string, Field>>

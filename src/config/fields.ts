@@ -66,6 +66,7 @@ export const CONFIG: Field & { readonly kind: "table" } = {
       fields: {
         styles: {
           kind: "list",
+          items: "styles",
           least: 0,
           of: {
             kind: "choice",

@@ -38,6 +38,7 @@ export const accessList = (about: string): Field => ({
   fields: {
     addresses: {
       kind: "list",
+      items: "addresses and networks",
       least: 0,
       of: {
         kind: "text",
@@ -49,6 +50,7 @@ export const accessList = (about: string): Field => ({
     },
     keys: {
       kind: "list",
+      items: "keys",
       least: 0,
       of: { kind: "text", pattern: /^.{1,512}$/, allowed: "a key on one line", about: "A key." },
       about: 'Keys as they are counted, without the prefix, such as "header:x-tenant=acme".',
@@ -60,6 +62,7 @@ export const accessList = (about: string): Field => ({
 export const ofRequests = {
   paths: {
     kind: "list",
+    items: 'path prefixes such as "/api"',
     least: 1,
     of: {
       kind: "text",
@@ -78,6 +81,7 @@ export const ofRequests = {
     fields: {
       status: {
         kind: "list",
+        items: "statuses such as 401",
         least: 1,
         of: { kind: "whole", least: 100, most: 599, about: "A status." },
         about: "The statuses that cost it, such as 401 and 403.",
@@ -131,6 +135,7 @@ export const group: Field & { readonly kind: "table" } = {
   fields: {
     limits: {
       kind: "list",
+      items: "names of limits",
       least: 1,
       of: { kind: "text", pattern: NAME, allowed: NAME_ALLOWED, about: "A limit's name." },
       about: "The names of the limits, at most 16. Each has its own policy, key and cost.",

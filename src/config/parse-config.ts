@@ -14,7 +14,7 @@ import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, T
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
 import type { KeySetting } from "./key-setting.js"
-import { type Environment, readField } from "./read-field.js"
+import { type Environment, readField, writtenAt } from "./read-field.js"
 import { readPolicy } from "./read-policy.js"
 import {
   type RequestDefaults,
@@ -134,7 +134,7 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
     if (tier !== null) requireKnown(`tenants.${name}.tier`, tier, tiers.keys(), "tier")
     tenants.set(name, { tier, limits: policiesOf(`tenants.${name}.limits`, own) })
   }
-  refuseIdleDelays({ limits, groups, tiers, tenants })
+  refuseIdleDelays({ limits, groups, tiers, tenants }, given)
   const { headers, jitter, analytics } = written
   refuseIdleFields(headers)
   return {
@@ -247,21 +247,20 @@ function requireAffordable(limit: string, cost: number, { rules }: Policy, path:
 }
 
 /** A delay does nothing where no policy that a limit can have, under any tier or for any tenant, tells one. */
-function refuseIdleDelays({
-  limits,
-  groups,
-  tiers,
-  tenants,
-}: Pick<Config, "limits" | "groups" | "tiers" | "tenants">): void {
+function refuseIdleDelays(
+  { limits, groups, tiers, tenants }: Pick<Config, "limits" | "groups" | "tiers" | "tenants">,
+  given: unknown,
+): void {
   const others = [...tiers.values(), ...[...tenants.values()].map((tenant) => tenant.limits)]
   const canHold = ({ name, policy }: LimitConfig) =>
     [policy, ...others.flatMap((policies) => policies.get(name) ?? [])].some(tellsDelay)
   const all = [
-    ...[...limits].map(([name, limit]) => [`limits.${name}`, limit, [limit]] as const),
-    ...[...groups].map(([name, group]) => [`groups.${name}`, group, group.limits] as const),
+    ...[...limits].map(([name, limit]) => [["limits", name, "delay"], limit, [limit]] as const),
+    ...[...groups].map(([name, group]) => [["groups", name, "delay"], group, group.limits] as const),
   ]
   for (const [path, { maxDelayMs }, of] of all) {
-    if (maxDelayMs !== null && !of.some(canHold)) throw new ConfigError(`${path}.delay`, maxDelayMs, NO_DELAY)
+    if (maxDelayMs === null || of.some(canHold)) continue
+    throw new ConfigError(path.join("."), writtenAt(given, path), NO_DELAY)
   }
 }
 

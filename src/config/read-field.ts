@@ -27,6 +27,11 @@ export function readField(field: Field, path: string, value: unknown, env: Envir
   return readKind(field, path, given, env)
 }
 
+/** What was written at a place in what `readField` has read, for an error to show. */
+export function writtenAt(value: unknown, names: readonly string[]): unknown {
+  return names.reduce((at, name) => (at as Readonly<Record<string, unknown>> | undefined)?.[name], value)
+}
+
 /** What the text of a variable says, for the kinds that are no text. */
 function fromText(field: Field, path: string, text: string): unknown {
   if (field.kind === "flag") {
@@ -52,9 +57,11 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
     case "flag":
       if (typeof value === "boolean") return value
       throw new ConfigError(path, value, "true or false")
-    case "whole":
-      if (Number.isInteger(value) && (value as number) >= field.least && (value as number) <= field.most) return value
-      throw new ConfigError(path, value, `a whole number from ${field.least} to ${field.most}`)
+    case "whole": {
+      const { least, most, unit } = field
+      if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value
+      throw new ConfigError(path, value, `a whole number${unit ? ` of ${unit}` : ""} from ${least} to ${most}`)
+    }
     case "share":
       if (typeof value === "number" && value >= 0 && value <= 1) return value
       throw new ConfigError(path, value, "a number from 0 to 1")
@@ -84,7 +91,8 @@ function readDuration(field: Field & { readonly kind: "duration" }, path: string
 function readList(field: Field & { readonly kind: "list" }, path: string, value: unknown, env: Environment): unknown[] {
   const items = asConfigError(() => readItems(path, value, MOST_ITEMS))
   if (items === null || items.length < field.least) {
-    throw new ConfigError(path, value, field.least === 0 ? "a list" : `a list of at least ${field.least}`)
+    const { items: name, least } = field
+    throw new ConfigError(path, value, `a list of ${name}${least === 0 ? "" : `, at least ${least}`}`)
   }
   return items.map((item, index) => readKind(field.of, `${path}[${index}]`, item, env))
 }

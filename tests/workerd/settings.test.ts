@@ -147,6 +147,15 @@ describe("readSettings()", () => {
     expect(errorOf({ LIMITS: [API], UPSTREAM })).toMatchObject({ field: "UPSTREAM", value: UPSTREAM })
   })
 
+  test.each([
+    [{ paths: [] }, 'paths is [], allowed is a list of path prefixes such as "/api", at least 1.'],
+    [{ paths: "/api" }, 'paths is "/api", allowed is a list of path prefixes such as "/api", at least 1.'],
+    [{ timeoutMs: "1s" }, 'timeoutMs is "1s", allowed is a whole number of ms from 1 to 2147483647.'],
+    [{ delay: "5s" }, 'delay is "5s", allowed is none without a leaky_bucket'],
+  ])("shows what was written in %j, and says of what it may be", (fields, message) => {
+    expect(errorOf({ LIMITS: [{ ...API, ...fields }] }).message).toContain(`LIMITS[0].${message}`)
+  })
+
   test("says what is meant by a field that is misspelt", () => {
     expect(errorOf({ LIMITS: [{ ...API, failmode: "open" }] }).allowed).toContain('did you mean "failMode"?')
   })
