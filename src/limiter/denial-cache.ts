@@ -110,7 +110,7 @@ export class DenialCache {
     return { ...laterDenial(denial.decision, policy, cost, nowMs - denial.askedAtMs), reason: "cached" }
   }
 
-  /** Remembers what a question was told, unless it was no denial or the key was changed meanwhile. */
+  /** Remembers what a question was told, unless it was no denial, answers nothing or the key was changed meanwhile. */
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
     if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
@@ -120,6 +120,7 @@ export class DenialCache {
     // A denial of a smaller cost answers more questions, so it is the one to keep.
     if (known !== undefined && known.policy === policy && known.decision.cost < cost && known.untilMs >= untilMs) return
     this.#denials.delete(name)
+    if (untilMs <= ticket.askedAtMs) return
     if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
     this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, untilMs })
   }

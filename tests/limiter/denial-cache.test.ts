@@ -126,6 +126,15 @@ describe("DenialCache", () => {
     expect(cache.find("a", parsePolicy("2/minute"), 2)).toMatchObject({ allowed: false, retryAfterMs: 1_440_000 })
   })
 
+  test("remembers no denial whose block is over: it has nothing to answer", () => {
+    const { cache, limiter, policy } = cached("1/minute")
+    limiter.check("a")
+    const denial = limiter.check("a").toJSON()
+    noteTerms(denial, { blockedForMs: 0 })
+    cache.note("a", policy, denial, cache.ticket())
+    expect(cache.size).toBe(0)
+  })
+
   test("answers no longer than a block lasts", () => {
     const { cache, clock, limiter, policy } = cached("1/minute")
     limiter.check("a")
