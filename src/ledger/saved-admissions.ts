@@ -2,7 +2,7 @@ import { type ChargedAdmission, isTooOld, NamedAdmissions, type Numbered } from 
 
 /** A save that is under way: of those with a number from `from` to before `end`. */
 interface Saving {
-  readonly told: Iterator<Numbered<ChargedAdmission>, undefined>
+  readonly admissions: Iterator<Numbered<ChargedAdmission>, undefined>
   readonly tell: (admission: ChargedAdmission) => void
   readonly end: number
   from: number
@@ -18,9 +18,9 @@ export class SavedAdmissions extends NamedAdmissions {
   protected override forget(name: string): void {
     const saving = this.#saving
     if (saving !== null) {
-      const told = this.byName?.get(name)
+      const named = this.byName?.get(name)
       // One that is forgotten before its turn is saved now: replaying the log after it forgets it at the same moment.
-      if (told !== undefined && told.number >= saving.from && told.number < saving.end) saving.tell(told.admission)
+      if (named !== undefined && named.number >= saving.from && named.number < saving.end) saving.tell(named.admission)
     }
     super.forget(name)
   }
@@ -28,7 +28,7 @@ export class SavedAdmissions extends NamedAdmissions {
   /** All that may be told again at a time, the oldest first. */
   entries(nowMs: number): ChargedAdmission[] {
     return Array.from(this.byName?.values() ?? [], ({ admission }) => admission).filter(
-      (told) => !isTooOld(told, nowMs),
+      (admission) => !isTooOld(admission, nowMs),
     )
   }
 
@@ -41,16 +41,16 @@ export class SavedAdmissions extends NamedAdmissions {
     const { byName } = this
     if (byName === null) return
     for (const [name, { admission }] of byName) if (isTooOld(admission, nowMs)) byName.delete(name)
-    const told: Iterator<Numbered<ChargedAdmission>, undefined> = byName.values()
-    this.#saving = { told, tell, end: this.next, from: 0 }
+    const admissions: Iterator<Numbered<ChargedAdmission>, undefined> = byName.values()
+    this.#saving = { admissions, tell, end: this.next, from: 0 }
   }
 
   /** Tells up to so many of those that were there when the save was begun. Whether there are more. */
   saveSome(count: number): boolean {
     const saving = this.#saving
     if (saving === null) return false
-    for (let told = 0; told < count; told++) {
-      const { value } = saving.told.next()
+    for (let saved = 0; saved < count; saved++) {
+      const { value } = saving.admissions.next()
       if (value === undefined || value.number >= saving.end) {
         this.#saving = null
         return false

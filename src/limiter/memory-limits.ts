@@ -62,7 +62,7 @@ export class MemoryLimits implements NamedLimits {
   readonly #keepsStats: boolean
   readonly #journal: KeyJournal
   /** Those of all limits: their keys are subjects. */
-  readonly #told = new NamedAdmissions()
+  readonly #admissions = new NamedAdmissions()
   readonly #limits: LimitSet
 
   /** @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is not */
@@ -134,7 +134,7 @@ export class MemoryLimits implements NamedLimits {
     if (options?.id !== undefined && decision.receipt !== undefined) {
       const { id } = options
       const { chargedAtMs } = decision.receipt
-      this.#told.add({ id, key: subjectOf(entry, key), cost, charge: entry.limit.charges, chargedAtMs }, nowMs)
+      this.#admissions.add({ id, key: subjectOf(entry, key), cost, charge: entry.limit.charges, chargedAtMs }, nowMs)
     }
     if (cost > 0) this.#note(entry, key, decision.allowed ? "admit" : "deny", cost, nowMs)
     return decision
@@ -160,8 +160,8 @@ export class MemoryLimits implements NamedLimits {
     if (id === undefined) return undefined
     const { limit, settled } = entry
     const isSettled = ({ charge }: ChargedAdmission) => settled.has(limit.receiptId(charge))
-    const told = this.#told.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
-    return told && limit.again(key, told, nowMs)
+    const admission = this.#admissions.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
+    return admission && limit.again(key, admission, nowMs)
   }
 
   /**

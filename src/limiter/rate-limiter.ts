@@ -55,7 +55,7 @@ export class RateLimiter implements Limiter {
   readonly #keepsStats: boolean
   #limit: Limit | null = null
   #settled = new SettledReceipts()
-  #told = new NamedAdmissions()
+  #admissions = new NamedAdmissions()
   readonly #line: WaitingLine
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
@@ -133,15 +133,17 @@ export class RateLimiter implements Limiter {
     const decision = limit.check(key, cost, nowMs)
     const { receipt } = decision
     if (id !== undefined && receipt !== undefined) {
-      this.#told.add({ id, key, cost, charge: limit.charges, chargedAtMs: receipt.chargedAtMs }, nowMs)
+      this.#admissions.add({ id, key, cost, charge: limit.charges, chargedAtMs: receipt.chargedAtMs }, nowMs)
     }
     return decision
   }
 
   #again(limit: Limit, key: string, cost: number, nowMs: number, id: string | undefined): LimitDecision | undefined {
     if (id === undefined) return undefined
-    const told = this.#told.find(id, key, cost, nowMs, ({ charge }) => this.#settled.has(limit.receiptId(charge)))
-    return told && limit.again(key, told, nowMs)
+    const admission = this.#admissions.find(id, key, cost, nowMs, ({ charge }) =>
+      this.#settled.has(limit.receiptId(charge)),
+    )
+    return admission && limit.again(key, admission, nowMs)
   }
 
   /** As `check`, but only whether: nothing is allocated. */
@@ -377,7 +379,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#makeLimit(core, head.seed, head.issuerId)
     limit.restore(bytes, head)
     this.#limit = limit
-    this.#told = new NamedAdmissions()
+    this.#admissions = new NamedAdmissions()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
     this.#settled.closeBefore(head.closedBeforeMs ?? 0)
