@@ -51,7 +51,9 @@ const TABLE: Field = {
   required: ["name", "paths"],
   fields: {
     name: {
-      ...{ kind: "text", pattern: NAME, allowed: NAME_ALLOWED },
+      kind: "text",
+      pattern: NAME,
+      allowed: NAME_ALLOWED,
       about: "A policy that changes under the same name keeps what was used.",
     },
     paths,
@@ -66,7 +68,10 @@ const TABLE: Field = {
       fallback: 1_000,
       about: "How long it may take.",
     },
-    ...{ allow, deny, penalty, delay },
+    allow,
+    deny,
+    penalty,
+    delay,
   },
 }
 
