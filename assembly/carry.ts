@@ -35,7 +35,10 @@ export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
       const old = ancestor(from, rule, index)
       const timeMs = timeOf(ruleAt(from, old), stateAt(cell + CELL_HEAD, old), nowMs, false)
       const used = min(algorithms.used(ruleAt(from, old), seen, timeMs), rule.capacity)
-      if (used > 0) algorithms.charge(rule, stateAt(states + CELL_HEAD, index), nowMs, used)
+      if (used == 0) continue
+      const state = stateAt(states + CELL_HEAD, index)
+      if (!algorithms.reserve(rule, state, nowMs)) return false
+      algorithms.charge(rule, state, nowMs, used)
     }
   }
   const blocks = from.blocks

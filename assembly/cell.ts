@@ -62,6 +62,16 @@ export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   return resetMs
 }
 
+/** Finds the memory that a charge of every rule needs. False where there is none: what the states say is as it was. */
+export function reserveStates(limit: Limit, states: usize, nowMs: i64): bool {
+  for (let index = 0; index < limit.ruleCount; index++) {
+    const rule = ruleAt(limit, index)
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
+    if (!algorithms.reserve(rule, seen, timeMs)) return false
+  }
+  return true
+}
+
 export function dropCell(limit: Limit, cell: usize): void {
   releaseStates(limit, cell + CELL_HEAD)
   removeCell(limit.cells, load<u64>(cell))

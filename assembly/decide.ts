@@ -1,7 +1,7 @@
 import * as algorithms from "./algorithms"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
-import { seen, skewMs, timeOf } from "./cell"
+import { dropCell, reserveStates, seen, skewMs, timeOf } from "./cell"
 import { DENY_NEW, KEEP_ALL, Limit, ruleAt, stateAt } from "./limit"
 import { makeRoom, newCell } from "./room"
 import { countDecision } from "./stats"
@@ -98,6 +98,14 @@ function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
   return isFull && !makeRoom(limit, hash, nowMs) ? 0 : emptyStates
 }
 
+/** The states of an admitted key with all that a charge needs, or those that a peek sees. 0 where there is no room. */
+function statesToCharge(limit: Limit, hash: u64, cell: usize, nowMs: i64, charging: bool): usize {
+  const states = cell == 0 ? newStates(limit, hash, nowMs, charging) : cell + CELL_HEAD
+  if (states == 0 || !charging || reserveStates(limit, states, nowMs)) return states
+  if (cell == 0) dropCell(limit, states - CELL_HEAD)
+  return 0
+}
+
 /** The general way: any rules, blocks, statistics, and a clock that is behind what a state has seen. */
 function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   const ruleCount = limit.ruleCount
@@ -134,13 +142,13 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
     else if (limit.onFull == KEEP_ALL) return NO_ROOM
   }
 
-  if (outcome == ADMITTED && cell == 0 && cost > 0) {
-    states = newStates(limit, hash, nowMs, charging)
+  if (outcome == ADMITTED && cost > 0) {
+    states = statesToCharge(limit, hash, cell, nowMs, charging)
     if (states == 0) {
       // Without a bound of keys that is a failure and no denial: it is not counted.
       if (limit.onFull == KEEP_ALL) return NO_ROOM
       outcome = NO_ROOM
-      states = emptyStates
+      states = cell == 0 ? emptyStates : cell + CELL_HEAD
     }
   }
   let delayMs: i64 = 0
@@ -192,7 +200,7 @@ export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
     const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
     if (algorithms.wait(rule, seen, timeMs, cost) > 0) return false
   }
-  if (cell == 0) states = newStates(limit, hash, nowMs, true)
+  states = statesToCharge(limit, hash, cell, nowMs, true)
   if (states == 0) return false
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)

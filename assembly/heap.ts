@@ -26,6 +26,8 @@ const largeLists = memory.data(33 * 4, 16)
 let lineList: usize = 0
 let top: usize = (__heap_base + GRAIN - 1) & ~(GRAIN - 1)
 let bytesInUse: usize = 0
+/** How often `allocate` gave 0. */
+export let refusals: u32 = 0
 
 function listOf(size: usize): usize {
   if (size <= SMALL_MAX) return smallLists + ((size >> GRAIN_SHIFT) << 2)
@@ -39,7 +41,7 @@ function rounded(size: usize): usize {
 
 /** A block of at least `size` bytes, zeroed and aligned to 128, or to 64 up to that size; 0 when memory cannot grow. */
 export function allocate(size: usize): usize {
-  if (size > LARGEST) return 0
+  if (size > LARGEST) return refuse()
   if (size <= LINE) return allocateLine()
   size = rounded(max(size, 1))
   const list = listOf(size)
@@ -61,11 +63,16 @@ export function allocate(size: usize): usize {
         memory.grow(<i32>needPages) < 0)
     ) {
       bytesInUse -= size
-      return 0
+      return refuse()
     }
   }
   top = end
   return block
+}
+
+function refuse(): usize {
+  refusals += 1
+  return 0
 }
 
 function allocateLine(): usize {

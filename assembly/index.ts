@@ -9,7 +9,7 @@ import { answerBytes, decideMany } from "./batch"
 import * as blocks from "./block"
 import { carryOver } from "./carry"
 import { ADMITTED, NO_ROOM, admit, decide, decideUnitAt, verdict } from "./decide"
-import { allocate, allocatedBytes as heapBytes, free } from "./heap"
+import { allocate, allocatedBytes as heapBytes, free, refusals } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
 import { addKey, freeKeySet, newKeySet } from "./key-set"
 import * as dump from "./dump"
@@ -495,6 +495,11 @@ export function memoryTake(bytes: usize): usize {
 /** Takes back a block that `memoryTake(bytes)` gave; nothing where that was 0. */
 export function memoryGive(block: usize, bytes: usize): void {
   free(block, bytes)
+}
+
+/** How often the instance asked for memory and got none. */
+export function memoryRefusals(): u32 {
+  return refusals
 }
 
 /** Bytes that all limits of this instance hold. */

@@ -1,6 +1,6 @@
 import * as algorithms from "./algorithms"
 import { clearBlock } from "./block"
-import { dropCell, isIdle, seen, timeOf } from "./cell"
+import { dropCell, isIdle, reserveStates, seen, timeOf } from "./cell"
 import { Limit, ruleAt, stateAt } from "./limit"
 import { newCell } from "./room"
 import { noteReset } from "./stats"
@@ -14,9 +14,13 @@ import { CELL_HEAD } from "./table/table"
 /** Takes units whatever is left, into debt if need be. False where there is no room for the key. */
 export function charge(limit: Limit, hash: u64, units: i64, nowMs: i64): bool {
   if (units == 0) return true
-  let cell = findCell(limit.cells, hash)
-  if (cell == 0) cell = newCell(limit, hash, nowMs)
+  const held = findCell(limit.cells, hash)
+  const cell = held == 0 ? newCell(limit, hash, nowMs) : held
   if (cell == 0) return false
+  if (!reserveStates(limit, cell + CELL_HEAD, nowMs)) {
+    if (held == 0) dropCell(limit, cell)
+    return false
+  }
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
     const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)

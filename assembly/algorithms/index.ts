@@ -4,7 +4,8 @@
  *
  *   fullMs     ms from empty to full
  *   wait       ms until `cost` would be admitted, 0 where it is
- *   charge     takes units, into debt if need be
+ *   reserve    finds the memory that a charge needs outside the state; false where there is none, and nothing has changed
+ *   charge     takes units, into debt if need be; after `reserve`, it cannot fail
  *   remaining  units left, rounded down
  *   reset      ms until the quota is full
  *   used       units used, rounded up; a sliding window's as it counts them, the earlier window's share rounded down
@@ -60,6 +61,11 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
     default:
       return arrivalTime.wait(rule, state, nowMs, cost)
   }
+}
+
+/** Only a log keeps more than its state. */
+export function reserve(rule: Rule, state: usize, nowMs: i64): bool {
+  return rule.algorithm != SLIDING_WINDOW_LOG || slidingWindowLog.reserve(rule, state, nowMs)
 }
 
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {

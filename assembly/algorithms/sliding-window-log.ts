@@ -113,7 +113,7 @@ function look(rule: Rule, state: usize, nowMs: i64): void {
   const ring = ringOf(state)
   usedUnits = 0
   firstIndex = 0
-  if (ring == 0 || nowMs - sinceMs(state) >= rule.periodMs) return
+  if (ring == 0 || lengthOf(ring) == 0 || nowMs - sinceMs(state) >= rule.periodMs) return
   firstIndex = firstAfter(ring, nowMs - rule.periodMs + shiftOf(state))
   totalBase = totalBefore(ring, firstIndex)
   usedUnits = totalAt(ring, lengthOf(ring) - 1) - totalBase
@@ -124,12 +124,18 @@ function leavesIn(rule: Rule, state: usize, nowMs: i64, index: u32): i64 {
   return timeAt(ringOf(state), index) - shiftOf(state) + rule.periodMs - nowMs
 }
 
-/** A ring of another capacity with the same entries. */
+/** A ring without entries, or 0. */
+function newRing(capacity: u32): usize {
+  const ring = allocate(ringBytes(capacity))
+  if (ring != 0) store<u32>(ring, capacity)
+  return ring
+}
+
+/** A ring of another capacity with the same entries; without memory the ring as it is. */
 function resize(ring: usize, capacity: u32): usize {
-  const moved = allocate(ringBytes(capacity))
-  if (moved == 0) unreachable()
+  const moved = newRing(capacity)
+  if (moved == 0) return ring
   const length = lengthOf(ring)
-  store<u32>(moved, capacity)
   store<u32>(moved, length, 8)
   store<i64>(moved, baseOf(ring), 16)
   for (let index: u32 = 0; index < length; index++) {
@@ -153,21 +159,35 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
   return leavesIn(rule, state, nowMs, firstReaching(ringOf(state), totalBase + missing))
 }
 
+/** Has a ring with a place for one more entry. */
+export function reserve(rule: Rule, state: usize, nowMs: i64): bool {
+  look(rule, state, nowMs)
+  const ring = ringOf(state)
+  let roomy = ring
+  if (ring == 0) {
+    roomy = newRing(FIRST_CAPACITY)
+  } else if (usedUnits > 0 && lengthOf(ring) - firstIndex == capacityOf(ring)) {
+    roomy = resize(ring, capacityOf(ring) << 1)
+    if (roomy == ring) return false
+  }
+  store<u32>(state, <u32>roomy, 8)
+  return roomy != 0
+}
+
+/** Follows a `reserve` that found a place. */
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   look(rule, state, nowMs)
   const added = min(units, MOST_UNITS - usedUnits)
   if (added == 0) return
   let ring = ringOf(state)
   let shiftMs = shiftOf(state)
-  if (ring != 0 && usedUnits == 0) {
-    release(state)
-    ring = 0
-  }
-  if (ring == 0) {
-    ring = allocate(ringBytes(FIRST_CAPACITY))
-    if (ring == 0) unreachable()
-    store<u32>(ring, FIRST_CAPACITY)
+  if (usedUnits == 0) {
+    // Every entry has left the window.
+    store<u32>(ring, 0, 4)
+    store<u32>(ring, 0, 8)
+    store<i64>(ring, 0, 16)
     shiftMs = 0
+    if (capacityOf(ring) > FIRST_CAPACITY) ring = resize(ring, FIRST_CAPACITY)
   } else {
     // What has left the window goes; a ring that is mostly empty shrinks.
     store<i64>(ring, totalBase, 16)
@@ -189,7 +209,6 @@ export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   if (length > 0 && timeAt(ring, length - 1) == nowMs + shiftMs) {
     store<i64>(entryAt(ring, length - 1), total, 8)
   } else {
-    if (length == capacityOf(ring)) ring = resize(ring, capacityOf(ring) << 1)
     store<u32>(ring, length + 1, 8)
     const entry = entryAt(ring, length)
     store<i64>(entry, nowMs + shiftMs)
@@ -244,13 +263,13 @@ export function release(state: usize): void {
 /** Bytes of a state outside its cell: the ring's entries and the total before them. */
 export function outsideBytes(state: usize): usize {
   const ring = ringOf(state)
-  return ring == 0 ? 0 : 8 + ((<usize>lengthOf(ring)) << ENTRY_SHIFT)
+  return ring == 0 || lengthOf(ring) == 0 ? 0 : 8 + ((<usize>lengthOf(ring)) << ENTRY_SHIFT)
 }
 
 /** Writes the ring's base and entries to `output`. */
 export function saveOutside(state: usize, output: usize): void {
   const ring = ringOf(state)
-  if (ring == 0) return
+  if (outsideBytes(state) == 0) return
   store<i64>(output, baseOf(ring))
   for (let index: u32 = 0; index < lengthOf(ring); index++) {
     const entry = entryAt(ring, index)
@@ -270,9 +289,8 @@ export function loadOutside(state: usize, input: usize, bytes: usize): bool {
   if (bytes != 8 + ((<usize>length) << ENTRY_SHIFT)) return false
   let capacity: u32 = FIRST_CAPACITY
   while (capacity < length) capacity <<= 1
-  const ring = allocate(ringBytes(capacity))
+  const ring = newRing(capacity)
   if (ring == 0) return false
-  store<u32>(ring, capacity)
   store<u32>(ring, length, 8)
   store<i64>(ring, load<i64>(input), 16)
   memory.copy(ring + HEADER, input + 8, (<usize>length) << ENTRY_SHIFT)

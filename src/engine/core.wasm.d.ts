@@ -121,4 +121,5 @@ export declare function restoreEnd(limit: number, kind: number): number
 export declare function checksum(state: number, input: number, bytes: number): void
 export declare function memoryTake(bytes: number): number
 export declare function memoryGive(block: number, bytes: number): void
+export declare function memoryRefusals(): number
 export declare function allocatedBytes(): number

@@ -273,16 +273,15 @@ export class Limit {
   /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
   change(policy: Policy, nowMs: number): void {
     const old = this.pointer
+    const made = this.#make(policy)
+    const isCarried = this.core.exports.limitCarry(old, made, nowMs) === 1
+    this.pointer = isCarried ? made : old
     dropped?.unregister(this)
-    const pointer = this.#make(policy)
-    if (this.core.exports.limitCarry(old, pointer, nowMs) !== 1) {
-      dropped?.unregister(this)
-      this.core.exports.limitFree(pointer)
-      this.#freeWhenDropped(old)
+    this.#freeWhenDropped(this.pointer)
+    this.core.exports.limitFree(isCarried ? old : made)
+    if (!isCarried) {
       throw new RangeError("Cannot change a policy: the core's memory is full or the time is out of range.")
     }
-    this.core.exports.limitFree(old)
-    this.pointer = pointer
     this.#policy = policy
     this.#firstRule = policy.rules[0]
     this.issuer = { id: this.issuer.id, policyName: policy.name }

@@ -16,6 +16,7 @@ import { openLog } from "./open-log.js"
 import type { LedgerLimit } from "./own-limit.js"
 import type { LogRecord } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
+import { withMemory } from "./with-memory.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
 export interface LedgerAnswer {
@@ -110,7 +111,7 @@ export class Ledger {
    * Defines a limit, or puts another policy in its place: what was used stays used.
    *
    * @param name 1 … 512 characters, well-formed
-   * @throws {RangeError} where the name or the time cannot be; then nothing has changed
+   * @throws {RangeError} where the name or the time cannot be, {StoreUnavailable}; then nothing has changed
    */
   define(name: string, policy: Policy, nowMs: number): LedgerLimit {
     this.#log.requireOpen()
@@ -118,7 +119,7 @@ export class Ledger {
     requireTime(nowMs)
     const known = this.#state.limit(name)
     if (known !== undefined && known.keys.policy.canonical === policy.canonical) return known
-    const limit = this.#state.define(name, policy, nowMs)
+    const limit = withMemory(this.#state.core, () => this.#state.define(name, policy, nowMs))
     this.#records.append({ op: "define", timeMs: nowMs, limit: limit.number, name, policy: policy.canonical })
     return limit
   }

@@ -4,6 +4,7 @@ import type { AddLimit, LedgerState } from "./ledger-state.js"
 import type { OwnLimit } from "./own-limit.js"
 import { loadOldLimit, loadPiece } from "./saved-limit.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
+import { withMemory } from "./with-memory.js"
 
 /**
  * Makes a new state what a `StateSave` told, or what was written in an older format:
@@ -12,7 +13,7 @@ import { SYNC_NUMBER } from "./sync-mode.js"
  *   format 2   │ time f64 │ way of syncing varint │ numbers given so far varint │ count varint │ number varint, limit … │
  *
  * @param format that of the snapshot
- * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's
+ * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's, {StoreUnavailable}
  */
 export function loadState(state: LedgerState, bytes: Uint8Array, format = FORMAT): void {
   const reader = new ByteReader(bytes)
@@ -20,10 +21,12 @@ export function loadState(state: LedgerState, bytes: Uint8Array, format = FORMAT
   const sync = format > 1 ? reader.varint() : SYNC_NUMBER.always
   const numbers = format > 1 ? reader.varint() : 0
   const { keepsNames } = state
-  state.restore({ timeMs, sync, numbers }, (add) => {
-    if (format > 2) loadPieces(reader, add, keepsNames)
-    else loadOld(reader, format, add, keepsNames)
-  })
+  withMemory(state.core, () =>
+    state.restore({ timeMs, sync, numbers }, (add) => {
+      if (format > 2) loadPieces(reader, add, keepsNames)
+      else loadOld(reader, format, add, keepsNames)
+    }),
+  )
 }
 
 function loadPieces(reader: ByteReader, add: AddLimit, keepsNames: boolean): void {

@@ -1,5 +1,5 @@
 import type { Core } from "../engine/core.js"
-import { StoreCorrupt, StoreVersion } from "../types/errors.js"
+import { StoreCorrupt, StoreUnavailable, StoreVersion } from "../types/errors.js"
 import { LedgerState } from "./ledger-state.js"
 import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
@@ -218,7 +218,8 @@ async function snapshotParts(
 }
 
 /**
- * What `work` gives, or nothing where a row is not what was written. Other versions' rows are not for this one to judge.
+ * What `work` gives, or nothing where a row is not what was written. Other versions' rows are not for this one to judge, nor
+ * any where there is no memory.
  *
  * @param what it reads, where the fault does not say
  */
@@ -226,7 +227,7 @@ async function whole<T>(what: string, work: () => Promise<T>, giveUp: GiveUp): P
   try {
     return await work()
   } catch (error) {
-    if (error instanceof StoreVersion) throw error
+    if (error instanceof StoreVersion || error instanceof StoreUnavailable) throw error
     if (error instanceof StoreCorrupt) giveUp(error.row, error.failure)
     else giveUp(what, error instanceof Error ? error.message : String(error))
     return undefined

@@ -10,6 +10,7 @@ import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
 import { SavedAdmissions } from "./saved-admissions.js"
 import { SavedReceipts } from "./saved-receipts.js"
+import { withMemory } from "./with-memory.js"
 
 /** As many keys as the core can count: a ledger never forgets one that is not full. */
 const MAX_KEYS = 2 ** 32 - 1
@@ -124,14 +125,27 @@ export class OwnLimit implements LedgerLimit {
     if (settleWithinMs(policy) > keepMs) this.receipts.closeBefore(Math.ceil(nowMs - keepMs))
   }
 
-  /** The keys as `change` would leave them, to be asked and freed; these stay. Costs the number of keys. */
+  /**
+   * The keys as `change` would leave them, to be asked and freed; these stay. Costs the number of keys.
+   *
+   * @throws {StoreUnavailable} where there is no memory for them
+   */
   keysUnder(policy: Policy, nowMs: number): RecordedLimit {
     this.#home.saver?.finish(this)
-    const copy = this.#newKeys(this.keys.policy)
-    for (const kind of Object.values(SAVED)) {
-      for (const cell of this.keys.save(kind, 0)) copy.load(kind, cell)
-    }
-    copy.change(policy, nowMs)
-    return copy
+    return withMemory(this.#home.core, () => {
+      const copy = this.#newKeys(this.keys.policy)
+      try {
+        for (const kind of Object.values(SAVED)) {
+          for (const cell of this.keys.save(kind, 0)) {
+            if (!copy.load(kind, cell)) throw new RangeError("Cannot copy a limit: the core's memory is full.")
+          }
+        }
+        copy.change(policy, nowMs)
+        return copy
+      } catch (error) {
+        copy.free()
+        throw error
+      }
+    })
   }
 }

@@ -1,5 +1,5 @@
 import type { Core } from "../engine/core.js"
-import { StoreCorrupt } from "../types/errors.js"
+import { StoreCorrupt, StoreUnavailable } from "../types/errors.js"
 import { FORMAT } from "./envelope.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
 import { loadState } from "./load-state.js"
@@ -48,7 +48,8 @@ export interface Recovered {
  *
  * @param log the rows by id, ascending
  * @param throughSequence the last segment to replay; later ones are only checked
- * @throws {StoreCorrupt} naming the first row that cannot be what was written, {StoreVersion}
+ * @throws {StoreCorrupt} naming the first row that cannot be what was written, {StoreVersion}, {StoreUnavailable} where
+ *   there is no memory for what is stored
  */
 export async function recover(
   port: LedgerPort,
@@ -190,7 +191,7 @@ function inRow(row: string, work: () => void): void {
   try {
     work()
   } catch (error) {
-    if (error instanceof StoreCorrupt) throw error
+    if (error instanceof StoreCorrupt || error instanceof StoreUnavailable) throw error
     throw new StoreCorrupt(row, error instanceof Error ? error.message : String(error))
   }
 }

@@ -5,6 +5,7 @@ import type { LedgerState } from "./ledger-state.js"
 import type { RecordDecoder } from "./record.js"
 import { replayRecord } from "./replay-record.js"
 import { readRecords, type Segment } from "./segment.js"
+import { withMemory } from "./with-memory.js"
 
 /**
  * Repeats the records of a log's segments in a state. Most are admissions, and most of those come in runs of one limit:
@@ -19,8 +20,15 @@ export class Replay {
     this.#state = state
   }
 
-  /** @throws {MalformedBytes} where the bytes are no records, or the state decides otherwise than a record tells */
+  /**
+   * @throws {MalformedBytes} where the bytes are no records, or the state decides otherwise than a record tells,
+   *   {StoreUnavailable}
+   */
   segment(segment: Segment): void {
+    withMemory(this.#state.core, () => this.#records(segment))
+  }
+
+  #records(segment: Segment): void {
     const batch = new AdmissionBatch(this.#state.core, segment.records)
     try {
       readRecords(segment, (decoder, left) => {

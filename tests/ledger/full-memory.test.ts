@@ -6,6 +6,7 @@ import type { LedgerLimit } from "../../src/ledger/own-limit.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { CostError } from "../../src/types/errors.js"
 import { takeAll } from "../engine/take-all.js"
 import { START_MS } from "./ledger-case.js"
 import { logRecords } from "./log-records.js"
@@ -63,6 +64,19 @@ async function fullLedger(policy: PolicyInput = "10/hour", before?: (ledger: Led
     },
   }
   return made
+}
+
+/** A core that has so many blocks of each size left, and no more memory. */
+function coreWithBlocks(count: number): Core {
+  const core = new Core()
+  const { memoryTake, memoryGive } = core.exports
+  const taken: [block: number, bytes: number][] = []
+  for (let bytes = 128; bytes <= 65_536; bytes += 128) {
+    for (let block = 0; block < count; block++) taken.push([memoryTake(bytes), bytes])
+  }
+  takeAll(core)
+  for (const [block, bytes] of taken) memoryGive(block, bytes)
+  return core
 }
 
 describe("Ledger whose core has no memory for another key", () => {
@@ -125,4 +139,63 @@ describe("Ledger whose core has no memory for another key", () => {
       await expectReplays()
     },
   )
+
+  test("a log whose window has no place for another charge takes none, of no rule", async () => {
+    const policy = ["1000/hour", { limit: 100, period: "1h", algorithm: "sliding_window_log" as const }]
+    const { ledger, unused, told, expectReplays } = await fullLedger(policy, (ledger, limit) => {
+      for (let ms = 0; ms < 4; ms++) ledger.check(limit, "a", 1, START_MS + ms)
+    })
+    const before = unused.keys.status("a", START_MS + 4)
+    expect(() => ledger.check(unused, "a", 1, START_MS + 4)).toThrow(full)
+    expect(() => ledger.charge(unused, "a", 1, START_MS + 4)).toThrow(full)
+    expect(() => ledger.check(unused, "a", 200, START_MS + 4)).toThrow(CostError)
+    expect(unused.keys.status("a", START_MS + 4)).toEqual(before)
+    expect(await told()).toEqual([])
+    // When its window has gone by, there is place again.
+    expect(ledger.check(unused, "a", 100, START_MS + 3_600_004).decision.allowed).toBe(true)
+    await expectReplays()
+  })
+
+  test("a policy that cannot be changed stays", async () => {
+    const { ledger, used, unused, expectReplays } = await fullLedger()
+    const log = parsePolicy({ limit: 10, period: "1h", algorithm: "sliding_window_log" })
+    expect(() => ledger.define("used", log, START_MS)).toThrow(full)
+    expect(() => ledger.define("new", log, START_MS)).toThrow(full)
+    expect(() => ledger.askUnder(used, log, START_MS, () => null)).toThrow(full)
+    expect(used.keys.policy.canonical).toBe(unused.keys.policy.canonical)
+    expect(used.keys.status("a", START_MS).remaining).toBe(9)
+    await expectReplays()
+  })
+})
+
+describe("Ledger.open() in a core without memory", () => {
+  const policies: [string, PolicyInput][] = [
+    ["an arrival time", "10/hour"],
+    ["a log", { limit: 10, period: "1h", algorithm: "sliding_window_log" }],
+  ]
+  test.each(policies)("says so, and calls nothing corrupt: %s", async (_, policy) => {
+    for (const compacts of [false, true]) {
+      const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
+      const written = await Ledger.open(port, { core: new Core() })
+      const limit = written.define("l", parsePolicy(policy), START_MS)
+      for (let key = 0; key < 1_000; key++) written.check(limit, `key ${key}`, 1, START_MS)
+      if (compacts) await written.compact()
+      await written.close()
+      const refusals: string[] = []
+      for (const blocks of [0, 1, 2, 4, 8]) {
+        const opening = Ledger.open(port, { core: coreWithBlocks(blocks) })
+        await opening.then(
+          (ledger) => ledger.abandon(),
+          (error: Error) => refusals.push(`${error.name}: ${error.message}`),
+        )
+      }
+      expect(refusals.length).toBeGreaterThan(1)
+      expect(new Set(refusals)).toEqual(
+        new Set(["StoreUnavailable: Cannot reach the store: the memory for keys is full."]),
+      )
+      const again = await Ledger.open(port, { core: new Core() })
+      expect(again.limit("l")!.keys.size).toBe(1_000)
+      await again.close()
+    }
+  })
 })

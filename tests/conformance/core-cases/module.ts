@@ -48,6 +48,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   checksum: 3,
   memoryTake: 1,
   memoryGive: 2,
+  memoryRefusals: 0,
   allocatedBytes: 0,
 }
 
