@@ -10,6 +10,7 @@ import {
 } from "../types/errors.js"
 import { REFUSAL_CODES } from "../types/refusal-code.js"
 import { ApiError } from "./api-error.js"
+import { readRetryAfter } from "./quota-fields.js"
 
 interface Members {
   readonly code?: unknown
@@ -46,9 +47,8 @@ export function reviveError(status: number, problem: Members, retryAfter: string
   const code = text(problem.code)
   const message = text(problem.detail) || untold
   if (!Object.hasOwn(MAKERS, code)) {
-    const seconds = retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : null
     const known = code || (REFUSAL_CODES[status] ?? "HTTP_ERROR")
-    return new ApiError(status, known, message, seconds === null ? null : seconds * 1000)
+    return new ApiError(status, known, message, readRetryAfter(retryAfter, Date.now()))
   }
   const error = MAKERS[code]!(problem)
   error.message = message

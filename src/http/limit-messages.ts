@@ -41,7 +41,7 @@ export interface MessageLimitOptions
    * leaves the message out, a function does as it likes.
    */
   readonly onLimited?: "close" | "drop" | ((socket: MessageSocket, decision: Decision, message: unknown) => void)
-  /** The most messages of a socket that wait for the limiter's answer, 1 … 65,536; default 256. More are denied. */
+  /** The most messages of a socket that wait for the limiter's answer, 1 … 65,536; default 256. More are denied at once. */
   readonly maxPending?: number
   /** Hears of every decision. It cannot change one. */
   readonly onDecision?: (decision: Decision, message: unknown) => void
@@ -142,12 +142,17 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     // What a function would give for a message that nobody looks at is not known.
     const shownKey = typeof key === "string" ? key : UNIDENTIFIED_KEY
     let pending = 0
+    /** Whether it still hears the socket. */
+    let hears = true
     let isClosed = false
     let turn = Promise.resolve()
     socket.addEventListener("message", ({ data }) => {
-      if (isClosed) return
-      const isCrowded = pending >= maxPending
-      const checked = isCrowded ? told(unasked("limit", { policy, key: shownKey, cost: 1 }), data) : check(key, data)
+      if (!hears) return
+      if (pending >= maxPending) {
+        denyUnasked(data)
+        return
+      }
+      const checked = check(key, data)
       pending += 1
       // Nobody waits for this promise: were it rejected, the process would end.
       turn = turn
@@ -162,9 +167,22 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
         .catch(reportsOf(data).error)
     })
 
+    /** Denies a message at once, and keeps none of those that come in a crowd. */
+    function denyUnasked(data: unknown): void {
+      const decision = told(unasked("limit", { policy, key: shownKey, cost: 1 }), data)
+      if (onLimited === "close") {
+        // Those that wait came before it.
+        hears = false
+        turn = turn.then(() => deny(decision, data))
+      } else {
+        deny(decision, data)
+      }
+    }
+
     function deny(decision: Decision, data: unknown): void {
       if (typeof onLimited === "function") quietly(() => onLimited(socket, decision, data), reportsOf(data).error)
-      if (onLimited !== "close") return
+      if (onLimited !== "close" || isClosed) return
+      hears = false
       isClosed = true
       // No wait helps a message whose cost cannot be, and how long a crowd takes nobody knows.
       const when = decision.retryAfterMs === 0 ? "" : `: try again in ${decision.retryAfterMs} ms`

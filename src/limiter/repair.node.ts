@@ -163,13 +163,14 @@ async function finishInterrupted(path: string): Promise<RepairReport | null> {
     throw error
   }
   // What it left may be damaged by now.
-  const { keptRecords, keptSnapshot, gaveUp } = await repairClaimed(path)
+  const { asidePath, keptRecords, keptSnapshot, gaveUp } = await repairClaimed(path)
+  const setAside = asidePath === null ? [] : [`what it left was damaged, and is in ${asidePath}`]
   return {
     path,
     isRepaired: true,
     asidePath: aside.path,
     keptRecords,
     keptSnapshot,
-    gaveUp: [`${INTERRUPTED}, and was finished`, ...gaveUp],
+    gaveUp: [`${INTERRUPTED}, and was finished`, ...setAside, ...gaveUp],
   }
 }

@@ -96,6 +96,17 @@ describe("GET /v1/events", () => {
     expect(await reader.read()).toEqual({ done: true, value: undefined })
   })
 
+  test("ends at once, and leaves no timer, where the request was aborted before", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    try {
+      const { body } = await serveApi().api.fetch(requestOf("/v1/events", AbortSignal.abort()))
+      expect(vi.getTimerCount()).toBe(0)
+      await expect(new Response(body).text()).resolves.toMatch(/^retry/)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test("tells as much as a reader may lag behind, and ends: who asks again resumes there", async () => {
     const { api, ask } = serveApi({ a: "1000000/s" })
     for (let check = 0; check < 1_200; check++) await ask("POST", "/v1/check", { key: "a" })

@@ -305,6 +305,8 @@ describe("SluiceClient", () => {
   test("tells how long to wait after too many wrong tokens, and does not try again", async () => {
     const { client, asked } = clientOf([problem(429, {}, { "Retry-After": "6" })])
     await expect(client.check("a")).rejects.toMatchObject({ status: 429, retryAfterMs: 6_000 })
+    const atHttpDate = clientOf([problem(429, {}, { "Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT" })])
+    await expect(atHttpDate.client.check("a")).rejects.toMatchObject({ status: 429, retryAfterMs: 0 })
     expect(asked).toHaveLength(1)
   })
 

@@ -295,6 +295,15 @@ describe("repair() that is interrupted", () => {
       expect(await seen(again)).toBe(state)
       await again.close()
     }
+    // What it left was damaged since: both folders aside are told of.
+    const damagedReady = ready.slice()
+    damagedReady.fill(0, damagedReady.length >> 1)
+    const twice = layOut(new Map([[REPAIRED_FILE, damagedReady]]))
+    const both = await repair(twice)
+    const asideAgain = expect.stringContaining(join(twice, "aside-2"))
+    expect(both).toMatchObject({ isRepaired: true, asidePath: join(twice, "aside-1") })
+    expect(both.gaveUp.slice(0, 2)).toEqual([expect.stringContaining("was finished"), asideAgain])
+    expect(namesIn(twice)).toContain("aside-2")
     // One that is no log is put aside, and nothing can be kept.
     const folder = layOut(new Map([[REPAIRED_FILE, new Uint8Array(9_000).fill(7)]]))
     const report = await repair(folder)

@@ -105,7 +105,8 @@ describe("limitMessages()", () => {
   test("lets no more messages wait than maxPending", async () => {
     const limiter = new FakeLimiter(() => new Promise<Decision>(() => {}))
     const onDecision = vi.fn()
-    const { receive } = listening({ limiter: () => limiter, maxPending: 2, timeoutMs: 2 ** 31 - 1, onDecision })
+    const options = { limiter: () => limiter, maxPending: 2, timeoutMs: 2 ** 31 - 1, onDecision }
+    const { receive } = listening({ ...options, onLimited: "drop" })
     await receive(1, 2, 3, 4)
     expect(limiter.checks).toHaveLength(2)
     // Those that were not asked for were denied as well.
@@ -113,6 +114,23 @@ describe("limitMessages()", () => {
       [false, "limit", 3],
       [false, "limit", 4],
     ])
+  })
+
+  test("denies a crowd at once, and closes the socket when those before are handed on", async () => {
+    const answers = [deferred<Decision>(), deferred<Decision>()]
+    const waiting = [...answers]
+    const options = { limiter: () => new FakeLimiter(() => waiting.shift()!.promise), maxPending: 1 }
+    const onLimited = vi.fn()
+    const told = listening({ ...options, onLimited })
+    const closing = listening(options)
+    for (const { receive } of [told, closing]) await receive("first", "second", "third")
+    expect(onLimited.mock.calls.map(([, , message]) => message)).toEqual(["second", "third"])
+    expect(closing.socket.closed).toBeUndefined()
+    for (const answer of answers) answer.resolve(decisionOf())
+    await settled()
+    expect(told.heard).toEqual(["first"])
+    expect(closing.heard).toEqual(["first"])
+    expect(closing.socket.closed?.code).toBe(1008)
   })
 
   test("counts as waiting only what is not decided yet", async () => {

@@ -8,16 +8,20 @@ const NEW: DirectoryEntry = { name: "api", policy: "new", generation: 1 }
 
 /** A registry whose answer a test sets, told as a whole or limit by limit. */
 function registryOf(told: "whole" | "single") {
-  const known = { entry: OLD as DirectoryEntry | null, reads: 0 }
+  const known = { entry: OLD as DirectoryEntry | null, reads: 0, told: null as Promise<void> | null }
   const shard = {
     directory: async () => {
       if (told === "single") return null
       known.reads += 1
-      return known.entry === null ? [] : [known.entry]
+      const { entry } = known
+      if (known.told !== null) await known.told
+      return entry === null ? [] : [entry]
     },
     find: async () => {
       known.reads += 1
-      return known.entry
+      const { entry } = known
+      if (known.told !== null) await known.told
+      return entry
     },
   }
   const registry = { limitShard: () => shard, ofLimit: () => shard } as unknown as Registry
@@ -43,6 +47,19 @@ describe.each(["whole", "single"] as const)("LimitDirectory, a shard told %s", (
     expect(await directory.find("api")).toEqual(OLD)
     expect(await directory.find("api")).toEqual(NEW)
     expect(known.reads).toBe(2)
+  })
+
+  test.each([OLD, null])("find() believes what was noted more than what was read before that: %o", async (before) => {
+    const { known, directory } = registryOf(told)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    Object.assign(known, { entry: before, told: promise })
+    const found = directory.find("api")
+    await Promise.resolve()
+    known.entry = NEW
+    directory.note("api", NEW)
+    resolve()
+    expect(await found).toEqual(NEW)
+    expect(await directory.find("api")).toEqual(NEW)
   })
 
   test.each([NEW, null])("find() waits where what is held is older than 30 s: it tells %o", async (entry) => {

@@ -51,6 +51,22 @@ function listening() {
 }
 
 describe("Reporter", () => {
+  test("flush() tells what it has although another's report is lost", async () => {
+    const { registry, keys } = listening()
+    const { keyShard } = registry
+    let fails = true
+    const report: typeof keyShard = (shard) =>
+      fails ? ({ report: async () => Promise.reject(new Error("lost")) } as never) : keyShard(shard)
+    const reporter = new Reporter({ ...registry, keyShard: report } as Registry)
+    reporter.decided(decision, API, "1 api")
+    const lost = reporter.flush()
+    fails = false
+    reporter.decided({ ...decision, key: "b" }, API, "1 api")
+    await reporter.flush()
+    expect(keys.map(({ key }) => key)).toEqual(["b"])
+    await expect(lost).rejects.toThrow("lost")
+  })
+
   test("tells of many decisions at once, denials of one kind as one event", async () => {
     const { registry, keys, totals, told } = listening()
     const reporter = new Reporter(registry)

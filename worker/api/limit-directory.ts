@@ -26,6 +26,9 @@ export class LimitDirectory {
   /** Of shards that are too large, what was asked for one by one. */
   readonly #single = new Map<string, { readonly entry: DirectoryEntry | null; readonly readAtMs: number }>()
 
+  /** Counts what was noted. */
+  #changes = 0
+
   constructor(registry: Registry) {
     this.#registry = registry
   }
@@ -45,6 +48,7 @@ export class LimitDirectory {
 
   /** Takes what this isolate itself has changed. */
   note(name: string, entry: DirectoryEntry | null): void {
+    this.#changes += 1
     const entries = this.#shards.get(shardOf(name, LIMIT_SHARDS))?.entries
     if (entry === null) entries?.delete(name)
     else entries?.set(name, entry)
@@ -63,14 +67,19 @@ export class LimitDirectory {
   }
 
   async #read(number: number, readAtMs: number): Promise<Shard> {
+    const changes = this.#changes
     const told = await this.#registry.limitShard(number).directory()
+    // What was read may be older than what this isolate has changed meanwhile.
+    if (changes !== this.#changes) return this.#read(number, Date.now())
     const shard = { entries: told && new Map(told.map((entry) => [entry.name, entry])), readAtMs }
     this.#shards.set(number, shard)
     return shard
   }
 
   async #readSingle(name: string, nowMs: number): Promise<DirectoryEntry | null> {
+    const changes = this.#changes
     const entry = await this.#registry.ofLimit(name).find(name)
+    if (changes !== this.#changes) return this.#readSingle(name, Date.now())
     this.#keep(name, entry, nowMs)
     return entry
   }

@@ -105,10 +105,14 @@ export class RegistryObject extends DurableObject {
 
   /** The tables: those are made that there are not yet. */
   get #sql(): SqlStorage {
-    const { sql } = this.ctx.storage
-    if (!this.#hasTables) sql.exec(SCHEMA)
+    this.#makeTables()
+    return this.ctx.storage.sql
+  }
+
+  #makeTables(): void {
+    if (this.#hasTables) return
+    this.ctx.storage.sql.exec(SCHEMA)
     this.#hasTables = true
-    return sql
   }
 
   /** An object that was told nothing has no tables, and no question makes any. */
@@ -164,6 +168,8 @@ export class RegistryObject extends DurableObject {
 
   /** Takes what happened to keys of this shard. */
   async report(reports: readonly KeyReport[]): Promise<void> {
+    // Before the transaction: one that fails takes with it what it made.
+    this.#makeTables()
     this.ctx.storage.transactionSync(() => {
       for (const report of reports) this.#add(report)
     })

@@ -113,8 +113,9 @@ export class Reporter {
 
   /** Resolves when all that was collected so far is told, as far as this isolate can know. */
   async flush(): Promise<void> {
-    // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason.
-    if (this.#sending !== null) await Promise.race([this.#sending, pause(PATIENCE_MS)])
+    // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason. Where it
+    // fails, that request says so.
+    if (this.#sending !== null) await Promise.race([this.#sending.catch(() => undefined), pause(PATIENCE_MS)])
     if (this.#keys.size + this.#limits.size + this.#aside.size + this.#decisions.length === 0) return
     const sending = this.#send()
     this.#sending = sending

@@ -120,6 +120,7 @@ function stream(
           unlisten()
           stop = () => {}
         }
+        if (signal?.aborted) return end()
         signal?.addEventListener("abort", end, { once: true })
         // As many as a reader may lag behind; it asks again from there for the rest.
         for (const event of past.slice(0, MOST_QUEUED)) send(event)

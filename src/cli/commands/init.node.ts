@@ -4,6 +4,7 @@ import { openLimiter } from "../../limiter/open-limiter.node.js"
 import { holdsStore } from "../../limiter/store-folder.node.js"
 import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
+import { DATA_DIR_OPTION } from "../common-options.js"
 import { readNamedFile, withNamedFile } from "../named-file.node.js"
 import { dataDirOf } from "../open-target.node.js"
 import { textOption } from "../option-values.js"
@@ -58,7 +59,7 @@ export const init: Command = {
   most: 0,
   asks: null,
   options: {
-    "data-dir": { type: "string", short: "d", value: "FOLDER", description: "The folder (default sluice-data)." },
+    "data-dir": DATA_DIR_OPTION,
     config: {
       type: "string",
       short: "c",

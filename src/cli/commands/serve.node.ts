@@ -12,6 +12,7 @@ import { Metrics } from "../../metrics/metrics.js"
 import { show } from "../../types/errors.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
+import { DATA_DIR_OPTION } from "../common-options.js"
 import { FailureLines } from "../failure-lines.node.js"
 import { LogFile } from "../log-file.node.js"
 import { withNamedFile } from "../named-file.node.js"
@@ -40,7 +41,7 @@ export const serve: Command = {
     token: { type: "string", value: "TOKEN", description: "What requests must bear; others see it here, better:" },
     "token-file": { type: "string", value: "FILE", description: "A file that holds it (default $SLUICE_TOKEN)." },
     config: { type: "string", short: "c", value: "FILE", description: "Limits to define at the start, sluice.toml." },
-    "data-dir": { type: "string", short: "d", value: "FOLDER", description: "The folder (default sluice-data)." },
+    "data-dir": DATA_DIR_OPTION,
     sync: {
       type: "string",
       value: "MODE",
