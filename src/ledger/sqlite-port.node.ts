@@ -1,5 +1,7 @@
 import { hash } from "node:crypto"
 import type { DatabaseSync } from "node:sqlite"
+// Named, not the global ones: those may be a test's fake timers, which a commit must not wait for.
+import { setImmediate, setTimeout } from "node:timers"
 import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "./sql-port.js"
 

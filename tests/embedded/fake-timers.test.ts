@@ -1,0 +1,25 @@
+import { openLimiter } from "sluice/embedded"
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest"
+import { removeFolders, temporaryFolder } from "./temporary-folder.js"
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+afterAll(removeFolders)
+
+test.each(["always", "ahead", "batch"] as const)("a store under %s waits for no timer of a test", async (sync) => {
+  const path = temporaryFolder()
+  const limiter = await openLimiter({ path, policy: "5/minute", sync })
+  const decisions = await Promise.all(["a", "a", "b"].map((key) => limiter.check(key)))
+  expect(decisions.map(({ remaining }) => remaining)).toEqual([4, 3, 4])
+  await limiter.charge("a", 3)
+  expect((await limiter.check("a")).allowed).toBe(false)
+  vi.advanceTimersByTime(12_000)
+  expect((await limiter.check("a")).allowed).toBe(true)
+  await limiter.flush()
+  await limiter.compact()
+  await limiter.close()
+})
