@@ -64,6 +64,22 @@ describe.skipIf(!CHROMIUM_IS_THERE)("limits and keys of the dashboard in Chromiu
     await page.close()
   }, 60_000)
 
+  test("an edit that others have overtaken is not saved, and told", async () => {
+    await client.define("shared", "5/minute")
+    const page = await openLimits()
+    const problem = page.getByRole("dialog").getByRole("alert")
+    await edit(page, "shared")
+    await client.define("shared", "9/minute burst 4")
+    await page.getByRole("button", { name: "Save" }).click()
+    await problem.getByText("The limit was changed meanwhile, to 9/minute burst 4.").waitFor()
+    expect(await canonical("shared")).toBe(parsePolicy("9/minute burst 4").canonical)
+    await client.remove("shared")
+    await page.getByRole("button", { name: "Save" }).click()
+    await problem.getByText("The limit was removed meanwhile.").waitFor()
+    expect(await client.limit("shared")).toBeNull()
+    await page.close()
+  }, 60_000)
+
   test("a stepped refill is edited, and goes with the algorithm that has it", async () => {
     await client.define("steps", {
       limit: 10,

@@ -122,14 +122,26 @@ export function editLimit({ act, onDone }, status) {
   })
   const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose: () => dialog.remove() })
 
+  /** Others may edit too: what they did is not undone unseen. */
+  function requireUnchanged(known) {
+    if (known === null)
+      throw new Error("The limit was removed meanwhile. A new one of its name begins with nothing used.")
+    if (known.definition_text === status.definition_text) return
+    throw new Error(`The limit was changed meanwhile, to ${shown(policyText(known), 200)}. Edit it anew from the list.`)
+  }
+
   async function define() {
     const policy = part.read()
     // A limit that is there keeps its rules' names; a new one's rules bear its own where they can.
     // What the field shows is not always the name.
-    if (!isNew) return post("/v1/limits", { [bearsName ? "name" : "key"]: status.key, policy })
-    const { value } = name
-    const known = await post("/v1/status", { key: value })
-    if (known?.limit === value) throw new Error("There is a limit of this name already. The list lets you edit it.")
+    const value = isNew ? name.value : status.key
+    const found = await post("/v1/status", { key: value })
+    const known = found?.limit === value ? found : null
+    if (!isNew) {
+      requireUnchanged(known)
+      return post("/v1/limits", { [bearsName ? "name" : "key"]: value, policy })
+    }
+    if (known !== null) throw new Error("There is a limit of this name already. The list lets you edit it.")
     return post("/v1/limits", { [CAN_NAME_RULES.test(value) ? "name" : "key"]: value, policy })
   }
 
