@@ -25,7 +25,10 @@ const OPTION_KINDS: Kinds<EventOptions> = {
   replay: whole(0, 10_000),
   signal: having("addEventListener"),
 }
+/** How long it waits where no server has said. */
 const RETRY_MS = 1_000
+/** A server may ask for more, up to this. */
+const MOST_RETRY_MS = 60_000
 
 /**
  * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke.
@@ -40,19 +43,22 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
   if (limit !== undefined) query.set("limit", limit)
   if (replay !== undefined) query.set("replay", String(replay))
   let lastId = ""
+  let retryMs = RETRY_MS
   for (let attempt = 0; !signal?.aborted; attempt++) {
     try {
       const headers = { Accept: "text/event-stream", ...(lastId !== "" && { "Last-Event-ID": lastId }) }
       const response = await open(`/v1/events?${query}`, headers, signal)
-      for await (const { id, data } of messages(response.body!)) {
+      for await (const { id, data, retry } of messages(response.body!)) {
         lastId = id
+        if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
         if (data !== undefined) yield readEvent(JSON.parse(data))
       }
     } catch (error) {
       if (signal?.aborted) return
       if (attempt === 0 && lastId === "") throw error
+      retryMs = Math.max(retryMs, RETRY_MS)
     }
-    await hold(RETRY_MS, signal)
+    await hold(retryMs, signal)
   }
 }
 
@@ -60,8 +66,14 @@ function readEvent({ at, retry_after_ms, ...event }: EventJson): DecisionEvent {
   return { ...event, atMs: Date.parse(at), retryAfterMs: retry_after_ms }
 }
 
+interface Message {
+  readonly id: string
+  readonly data: string | undefined
+  readonly retry: string | undefined
+}
+
 /** The blocks that have an id. One without data only tells where the stream is. */
-async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id: string; data: string | undefined }> {
+async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<Message> {
   const decoder = new TextDecoder()
   let text = ""
   for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
@@ -70,8 +82,8 @@ async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<{ id:
       const lines = text.slice(0, end).split("\n")
       text = text.slice(end + 2)
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
-      const [id, data] = [field("id"), field("data")]
-      if (id !== undefined) yield { id, data }
+      const id = field("id")
+      if (id !== undefined) yield { id, data: field("data"), retry: field("retry") }
     }
   }
 }

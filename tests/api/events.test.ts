@@ -110,8 +110,17 @@ describe("GET /v1/events", () => {
   test("tells as much as a reader may lag behind, and ends: who asks again resumes there", async () => {
     const { api, ask } = serveApi({ a: "1000000/s" })
     for (let check = 0; check < 1_200; check++) await ask("POST", "/v1/check", { key: "a" })
-    const response = await api.fetch(requestOf("/v1/events?replay=1200"))
-    const ids = (await response.text()).match(/(?<=^id: .*-)\d+(?=\nevent: decision$)/gm)
-    expect(ids).toEqual(Array.from({ length: 1_000 }, (_, index) => `${index + 1}`))
+    const read = async (lastEventId?: string) => {
+      const request = requestOf("/v1/events?replay=1200", AbortSignal.timeout(100))
+      if (lastEventId !== undefined) request.headers.set("Last-Event-ID", lastEventId)
+      return await (await api.fetch(request)).text()
+    }
+    const idsIn = (text: string) => text.match(/(?<=^id: .*-)\d+(?=\nevent: decision$)/gm)!.map(Number)
+    const first = await read()
+    expect(idsIn(first)).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1))
+    const [, last] = /\n\nretry: 0\nid: (\w+-1000)\n: more\n\n$/.exec(first)!
+    const rest = await read(last)
+    expect(idsIn(rest)).toEqual(Array.from({ length: 200 }, (_, index) => index + 1_001))
+    expect(rest).not.toContain("retry: 0")
   })
 })

@@ -32,3 +32,29 @@ test("events() that waits to connect again ends as soon as its signal is aborted
     vi.useRealTimers()
   }
 })
+
+test("events() connects again when the server says, else after a second", async () => {
+  vi.useFakeTimers()
+  try {
+    const texts = ["retry: 0\nid: x-7\n: more\n\n", "retry: 1000\nid: x-8\n: listening\n\n", ""]
+    const asked: [number, string | null][] = []
+    const fetch = async (_: unknown, init?: RequestInit) => {
+      asked.push([Date.now(), new Headers(init?.headers).get("Last-Event-ID")])
+      return streamOf(texts.shift() ?? "")
+    }
+    vi.setSystemTime(0)
+    const ending = new AbortController()
+    const next = new SluiceClient("http://limits.test", { fetch }).events({ signal: ending.signal }).next()
+    await vi.advanceTimersByTimeAsync(2_500)
+    ending.abort()
+    await next
+    expect(asked).toEqual([
+      [0, null],
+      [0, "x-7"],
+      [1_000, "x-8"],
+      [2_000, "x-8"],
+    ])
+  } finally {
+    vi.useRealTimers()
+  }
+})

@@ -122,9 +122,13 @@ function stream(
         }
         if (signal?.aborted) return end()
         signal?.addEventListener("abort", end, { once: true })
-        // As many as a reader may lag behind; it asks again from there for the rest.
+        // As many as a reader may lag behind; it asks again at once from there for the rest.
         for (const event of past.slice(0, MOST_QUEUED)) send(event)
-        if (past.length > MOST_QUEUED) end()
+        if (past.length <= MOST_QUEUED) return
+        controller.enqueue(
+          encoder.encode(`retry: 0\nid: ${eventStream.epoch}-${past[MOST_QUEUED - 1]!.id}\n: more\n\n`),
+        )
+        end()
       },
       cancel() {
         ended = true
