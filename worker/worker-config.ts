@@ -37,7 +37,7 @@ export function readWorkerConfig(input: unknown, variables: object): WorkerConfi
       return { name, paths, limitNames, options: rateLimitOptions(config, name, { address: ADDRESS }) }
     })
     if (limits.length + groups.length === 0) {
-      throw new SettingError("CONFIG.limits", input, "at least one limit with paths")
+      throw new SettingError("CONFIG.limits", [...config.limits.keys()], "at least one limit with paths")
     }
     return { limits, groups, upstream: config.upstream ?? undefined, config }
   } catch (error) {

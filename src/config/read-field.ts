@@ -43,6 +43,9 @@ function fromText(field: Field, path: string, text: string): unknown {
   return text
 }
 
+/** A choice as a file says it: numbers need no quotes. */
+const written = (choice: string) => (/^\d+$/.test(choice) ? choice : JSON.stringify(choice))
+
 function readKind(field: Field, path: string, value: unknown, env: Environment): unknown {
   switch (field.kind) {
     case "text":
@@ -52,7 +55,7 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
       const chosen = typeof value === "number" ? String(value) : value
       if (typeof chosen === "string" && field.of.includes(chosen)) return chosen
       const hint = typeof value === "string" ? nearestNameHint(value, field.of) : ""
-      throw new ConfigError(path, value, `one of ${field.of.map((each) => JSON.stringify(each)).join(", ")}${hint}`)
+      throw new ConfigError(path, value, `one of ${field.of.map(written).join(", ")}${hint}`)
     }
     case "flag":
       if (typeof value === "boolean") return value

@@ -91,7 +91,7 @@ function readText(input: string, range: DurationRange, refuse: Refuse): number {
     throw refuse('a whole number, as in "1500ms" for "1.5s"')
   }
   if (unit === "") {
-    throw refuse('a whole number of ms, or a text such as "10s" with its unit')
+    throw refuse(`a text with its unit, such as "${count}ms" or "${count}s"`)
   }
   // A count beyond 2^53 loses digits here, but then the product is beyond every range and the caller refuses it.
   return Number(count) * readUnit(unit!, refuse)

@@ -332,7 +332,7 @@ describe("parseConfig()", () => {
       'that only with the style "draft-11"',
     ],
     ["failure.timeout = '1x'", "failure.timeout", "ms"],
-    ["failure.status = 500", "failure.status", '"429", "503"'],
+    ["failure.status = 500", "failure.status", "one of 429, 503"],
     ["jitter.max = '1500ms'", "jitter.max", "a multiple of 1000 ms"],
     ["jitter.enabled = 1", "jitter.enabled", "true or false"],
     ["analytics.sample_rate = 1.5", "analytics.sample_rate", "a number from 0 to 1"],

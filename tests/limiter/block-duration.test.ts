@@ -7,7 +7,7 @@ const IN_RANGE = 'a whole number of ms, or a text such as "10s" or "15m", from 1
 
 describe("block() with a duration that cannot be", () => {
   test.each([
-    ["30", '"30"', 'a whole number of ms, or a text such as "10s" with its unit'],
+    ["30", '"30"', 'a text with its unit, such as "30ms" or "30s"'],
     ["1.5s", '"1.5s"', 'a whole number, as in "1500ms" for "1.5s"'],
     ["soon", '"soon"', IN_RANGE],
     [0, "0", IN_RANGE],
