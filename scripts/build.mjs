@@ -120,6 +120,7 @@ function removeOrphans() {
 const POLICY_OF_PAGES = `
 export { formatDuration } from "./src/policy/format-duration.ts"
 export { formatPolicy } from "./src/policy/format-policy.ts"
+export { formatSpan } from "./src/policy/format-span.ts"
 export { parsePolicy } from "./src/policy/parse-policy.ts"
 export { ALGORITHMS } from "./src/types/algorithm.ts"
 `

@@ -1,6 +1,6 @@
 /**
- * sluice: exact rate limiting, in memory. The other homes of the same limits are `sluice/worker` for Cloudflare
- * Durable Objects and `sluice/http` for middleware.
+ * sluice: exact rate limiting, in memory. Several limits in memory are in `sluice/limits`; the other homes of the
+ * same limits are `sluice/worker`, Cloudflare's Durable Objects, and `sluice/embedded`, a file.
  *
  * @module sluice
  */

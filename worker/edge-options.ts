@@ -1,4 +1,4 @@
-import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { SYNC_MODES, type SyncMode } from "../src/ledger/sync-mode.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
 import {
   checkFields,
@@ -95,7 +95,7 @@ const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
   tenant: WELL_FORMED,
   shards: whole(1, 10_000),
   owner: either(WELL_FORMED, FUNCTION),
-  sync: oneOf("always", "ahead", "batch"),
+  sync: oneOf(...SYNC_MODES),
   denialCache: either(oneOf(false), {
     allowed: "a DenialCache",
     fits: (value) => value instanceof DenialCache,

@@ -69,7 +69,6 @@ export interface Target {
   /** `"data folder x"` or `"server y"`. */
   readonly name: string
   readonly limits: NamedLimits
-  flush(): Promise<void>
   compact(): Promise<Compaction>
   verify(): Promise<LogCheck>
   doctor(): Promise<Diagnosis>

@@ -68,7 +68,6 @@ function serverTarget(url: string, token: string | undefined): Target {
   return {
     name: `server ${url}`,
     limits: client,
-    flush: () => client.flush(),
     compact: () => client.compact(),
     verify: () => client.verify(),
     doctor: () => client.doctor(),
@@ -88,7 +87,6 @@ function folderTarget(limiter: EmbeddedLimiter): Target {
   return {
     name: `data folder ${limiter.path}`,
     limits: limiter,
-    flush: () => limiter.flush(),
     compact: async () => storage.compact(),
     verify: async () => storage.verify(),
     async doctor() {

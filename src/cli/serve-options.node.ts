@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net"
 import { requireTokenText } from "../api/authorize.js"
 import type { ListenOptions } from "../api/listen.node.js"
 import { type Config, parseConfig } from "../config/index.js"
+import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
 import type { OpenLimiterOptions } from "../limiter/open-limiter.node.js"
 import type { EventStreamOptions } from "../metrics/event-stream.js"
 import { show } from "../types/errors.js"
@@ -31,10 +32,8 @@ export interface ServeOptions {
   readonly isQuiet: boolean
 }
 
-type SyncChoice = "always" | "ahead" | "batch"
-
 interface Flushing extends Pick<OpenLimiterOptions, "flushEveryMs" | "flushEveryRecords"> {
-  readonly sync: SyncChoice
+  readonly sync: SyncMode
 }
 
 /** @throws {UsageError} {ConfigError} before anything is made or opened for it */
@@ -102,7 +101,7 @@ function readConfig(call: CommandCall): Config | null {
 }
 
 function readFlushing(call: CommandCall): Flushing {
-  const sync = choiceOption(call, "sync", ["always", "ahead", "batch"]) ?? "always"
+  const sync = choiceOption(call, "sync", SYNC_MODES) ?? "always"
   const flushEveryMs = wholeOption(call, "flush-every-ms", 1, 3_600_000)
   const flushEveryRecords = wholeOption(call, "flush-every-records", 1, 1_000_000)
   if (sync === "always" && (flushEveryMs ?? flushEveryRecords) !== undefined) {

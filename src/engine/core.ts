@@ -6,6 +6,8 @@ import { type KeyStager, makeKeyStager } from "./key-stager.js"
 const BRIEF_WORDS = 6
 /** Numbers of a verdict before its rules, and per rule. */
 export const VERDICT_HEAD = 4
+/** Where it has the time of the charge. */
+export const VERDICT_CHARGED_AT = 3
 export const VERDICT_RULE = 3
 const RULES_MAX = 8
 const SCRATCH_MAX = 65_536

@@ -3,7 +3,7 @@ import type { Policy, Rule } from "../policy/policy.js"
 import { DumpError } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { BatchStage } from "./batch-stage.js"
-import type { Core } from "./core.js"
+import { type Core, VERDICT_CHARGED_AT } from "./core.js"
 import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
 import { type Decisions, requireRoom } from "./decisions.js"
 import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
@@ -197,7 +197,7 @@ export class Limit {
   /** The time at which a check of a key counts: that of the call, or a later one that the key had seen. */
   timeOf(key: string, nowMs: number): number {
     this.peek(key, 0, nowMs)
-    return this.core.verdict[3]!
+    return this.core.verdict[VERDICT_CHARGED_AT]!
   }
 
   /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */

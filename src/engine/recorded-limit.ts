@@ -1,7 +1,7 @@
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable } from "../types/errors.js"
 import type { AdmissionBatch } from "./admission-batch.js"
-import type { Core } from "./core.js"
+import { type Core, VERDICT_CHARGED_AT } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
 import type { LimitOptions } from "./limit-options.js"
@@ -29,7 +29,7 @@ export class RecordedLimit extends Limit {
 
   /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
   get decidedAtMs(): number {
-    return this.core.verdict[3]!
+    return this.core.verdict[VERDICT_CHARGED_AT]!
   }
 
   /** The time until which a key is blocked; it may be past, and is 0 where there is none. */

@@ -1,6 +1,6 @@
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Reason, RuleDecision } from "../types/decision.js"
-import { VERDICT_HEAD, VERDICT_RULE } from "./core.js"
+import { VERDICT_CHARGED_AT, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LimitDecision } from "./limit-decision.js"
 import type { Issuer } from "./receipt-id.js"
 
@@ -35,7 +35,7 @@ export function verdictDecision(
     small(verdict[1]!),
     issuer,
     charge,
-    verdict[3]!,
+    verdict[VERDICT_CHARGED_AT]!,
   )
   return rules.length === 1 ? decision : Object.assign(decision, { rules: verdictRules(verdict, rules) })
 }

@@ -1,8 +1,10 @@
+export const SYNC_MODES = ["always", "ahead", "batch"] as const
+
 /**
  * When an answer may be given: `always` when its charge is in the file, `ahead` when a block of units that covers it is,
  * `batch` at once.
  */
-export type SyncMode = "always" | "ahead" | "batch"
+export type SyncMode = (typeof SYNC_MODES)[number]
 
 /** The modes' numbers in the log: the stricter, the lower. */
 export const SYNC_NUMBER: Readonly<Record<SyncMode, number>> = { always: 0, ahead: 1, batch: 2 }

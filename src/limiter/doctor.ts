@@ -32,10 +32,10 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
     bytes: found?.bytes ?? 0,
     records: found?.records ?? 0,
     sequence: found?.sequence ?? 0,
-    snapshotSequence: found?.coveredSequence ?? 0,
+    coveredSequence: found?.coveredSequence ?? 0,
     replayEqualsLive: found?.replayEqualsLive ?? false,
     fileIsSound: faults.length === 0,
-    lastFlushAtMs: lastCommitAtMs,
+    lastCommitAtMs,
     limits: limits.length,
     keys: limits.reduce((sum, { keys }) => sum + keys.size, 0),
   }

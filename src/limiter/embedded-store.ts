@@ -34,13 +34,13 @@ export interface DoctorReport {
   /** The open segment. */
   readonly sequence: number
   /** The last segment that the snapshot covers; 0 where there is no snapshot. */
-  readonly snapshotSequence: number
+  readonly coveredSequence: number
   /** Whether replaying the log gives the live state, bit for bit. */
   readonly replayEqualsLive: boolean
   /** Whether SQLite finds its file right. */
   readonly fileIsSound: boolean
   /** When the last commit was made since the store was opened, ms since the epoch; `null` where there was none. */
-  readonly lastFlushAtMs: number | null
+  readonly lastCommitAtMs: number | null
   readonly limits: number
   /** Keys that are held, idle ones that were not swept yet included. */
   readonly keys: number

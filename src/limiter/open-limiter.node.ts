@@ -2,7 +2,7 @@ import { Core } from "../engine/core.js"
 import { requireKey } from "../engine/key-bytes.js"
 import { Ledger } from "../ledger/ledger.js"
 import type { LedgerOptions } from "../ledger/ledger-options.js"
-import type { SyncMode } from "../ledger/sync-mode.js"
+import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
 import {
   CLOCK,
   checkFields,
@@ -77,7 +77,6 @@ export interface OpenLimiterOptions {
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }
 
-const SYNC_MODES: readonly SyncMode[] = ["always", "ahead", "batch"]
 /** What would do nothing under the other modes. */
 const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "block", readonly SyncMode[]>> = {
   flushEveryMs: ["ahead", "batch"],

@@ -11,8 +11,6 @@ export interface EventStreamOptions {
   readonly retainMs?: number
   /** Where chance comes from, 0 ≤ x < 1; for tests. */
   readonly random?: () => number
-  /** What this run of the stream is called, so that ids of another run are not taken for its own. */
-  readonly epoch?: string
   /** Told what a listener throws; must not throw. Default: as an uncaught error, as of a listener of an `EventTarget`. */
   readonly onError?: (error: unknown) => void
 }
@@ -30,7 +28,8 @@ type Kept = { -readonly [Field in keyof DecisionEvent]: DecisionEvent[Field] }
  * the oldest, since objects that live this long and then go are what costs a garbage collector most.
  */
 export class EventStream {
-  readonly epoch: string
+  /** What this run of the stream is called, so that ids of another run are not taken for its own. */
+  readonly epoch = randomEpoch()
   readonly #sample: number
   readonly #retain: number
   readonly #retainMs: number
@@ -42,7 +41,7 @@ export class EventStream {
 
   /** @throws {RangeError} where an option is out of its range */
   constructor(options: EventStreamOptions = {}) {
-    const { sample = 1, retain = 10_000, retainMs = 3_600_000, random = Math.random, epoch = randomEpoch() } = options
+    const { sample = 1, retain = 10_000, retainMs = 3_600_000, random = Math.random } = options
     requireOption("sample", sample, sample >= 0 && sample <= 1, "a number from 0 to 1")
     requireOption(
       "retain",
@@ -56,7 +55,6 @@ export class EventStream {
     this.#retainMs = retainMs
     this.#random = random
     this.#onError = options.onError ?? reportUncaught
-    this.epoch = epoch
   }
 
   /** The id of the newest event, 0 where there was none yet. */

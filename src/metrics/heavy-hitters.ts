@@ -29,7 +29,6 @@ export class HeavyHitters {
   readonly #capacity: number
   readonly #heap: Entry[] = []
   readonly #entries = new Map<string, Entry>()
-  #total = 0
 
   /** @param capacity how many keys are counted at once, 1 or more */
   constructor(capacity: number) {
@@ -39,17 +38,7 @@ export class HeavyHitters {
     this.#capacity = capacity
   }
 
-  /** The sum of all that was added. */
-  get total(): number {
-    return this.#total
-  }
-
-  get size(): number {
-    return this.#heap.length
-  }
-
   add(key: string, times = 1): void {
-    this.#total += times
     const known = this.#entries.get(key)
     if (known !== undefined) {
       known.count += times
@@ -88,12 +77,6 @@ export class HeavyHitters {
       .toSorted((a, b) => b.count - a.count || (a.key < b.key ? -1 : 1))
       .slice(0, count)
       .map(({ key, count: seen, error }) => ({ key, count: seen, error }))
-  }
-
-  clear(): void {
-    this.#heap.length = 0
-    this.#entries.clear()
-    this.#total = 0
   }
 
   #rise(from: number): void {

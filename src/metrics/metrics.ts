@@ -18,7 +18,6 @@ export interface LimitGauge {
 /** What is known of the store, where there is one. Absent fields are not told. */
 export interface StoreGauges {
   readonly logBytes?: number
-  readonly logRecords?: number
   readonly liveKeys?: number
 }
 
@@ -163,7 +162,6 @@ export class Metrics {
     this.#renderAside(text)
     const gauges = [
       ["sluice_log_size_bytes", "Size of the log and its snapshots.", store.logBytes],
-      ["sluice_log_records", "Records in the log since its last snapshot.", store.logRecords],
       ["sluice_live_keys", "Keys that are not idle.", store.liveKeys],
     ] as const
     for (const [name, help, value] of gauges) text.add(name, "gauge", help, value === undefined ? [] : [{ value }])

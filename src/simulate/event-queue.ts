@@ -10,10 +10,6 @@ export class EventQueue {
   readonly #heap: Event[] = []
   #scheduled = 0
 
-  get size(): number {
-    return this.#heap.length
-  }
-
   schedule(atMs: number, run: () => void): void {
     const event = { atMs, order: this.#scheduled++, run }
     let at = this.#heap.push(event) - 1

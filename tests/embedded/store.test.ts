@@ -367,7 +367,7 @@ describe("EmbeddedLimiter", () => {
       format: 4,
       replayEqualsLive: true,
       fileIsSound: true,
-      lastFlushAtMs: START_MS + 1_000,
+      lastCommitAtMs: START_MS + 1_000,
       limits: 1,
       keys: 3,
     })
@@ -397,9 +397,9 @@ describe("EmbeddedLimiter", () => {
     for (let round = 0; round < 120; round++) {
       await Promise.all(Array.from({ length: 40 }, (_, index) => limiter.check(`key ${index}`)))
     }
-    const { snapshotSequence, sequence, bytes } = await limiter.doctor()
-    expect(snapshotSequence).toBeGreaterThan(0)
-    expect(sequence).toBeGreaterThan(snapshotSequence)
+    const { coveredSequence, sequence, bytes } = await limiter.doctor()
+    expect(coveredSequence).toBeGreaterThan(0)
+    expect(sequence).toBeGreaterThan(coveredSequence)
     expect(bytes).toBeLessThan(40_000)
     expect((await limiter.stats("key 7")).totalAllowed).toBe(120)
     expect((await limiter.history("key 7")).length).toBeGreaterThan(3)

@@ -10,7 +10,6 @@ describe("HeavyHitters", () => {
       { key: "a", count: 3, error: 0 },
       { key: "b", count: 2, error: 0 },
     ])
-    expect(sketch.total).toBe(6)
   })
 
   test("a key without a counter takes over the smallest, with its count as error", () => {
@@ -49,15 +48,16 @@ describe("HeavyHitters", () => {
           sketch.add(`k${number}`, times)
           exact.set(`k${number}`, (exact.get(`k${number}`) ?? 0) + times)
         }
+        const total = events.reduce((sum, [, times]) => sum + times, 0)
         const found = sketch.top(100)
         expect(found.length).toBeLessThanOrEqual(capacity)
         for (const { key, count, error } of found) {
           expect(count).toBeGreaterThanOrEqual(exact.get(key)!)
           expect(count - error).toBeLessThanOrEqual(exact.get(key)!)
-          expect(error).toBeLessThanOrEqual(sketch.total / capacity)
+          expect(error).toBeLessThanOrEqual(total / capacity)
         }
         for (const [key, count] of exact) {
-          if (count > sketch.total / capacity) expect(found.map((each) => each.key)).toContain(key)
+          if (count > total / capacity) expect(found.map((each) => each.key)).toContain(key)
         }
       }),
     )

@@ -34,7 +34,6 @@ function fullText(): string {
   metrics.loginRefused()
   return metrics.render([gauge({}), gauge({ limit: HOSTILE, isKey: true })], {
     logBytes: 4096,
-    logRecords: 3,
     liveKeys: 2,
   })
 }

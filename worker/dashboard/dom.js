@@ -41,26 +41,6 @@ export function time(text) {
   return text === null ? "–" : new Date(text).toLocaleString()
 }
 
-const UNITS = [
-  ["d", 86_400_000],
-  ["h", 3_600_000],
-  ["m", 60_000],
-  ["s", 1_000],
-]
-
-/** A time span in its two largest units, rounded up: who waits so long waited enough. */
-export function span(ms) {
-  const first = UNITS.findIndex(([, unitMs]) => ms >= unitMs)
-  if (first < 0) return `${ms} ms`
-  const [unit, unitMs] = UNITS[first]
-  const [restUnit, restMs] = UNITS[first + 1] ?? [unit, unitMs]
-  const roundedMs = Math.ceil(ms / restMs) * restMs
-  // It may be a larger unit's by now.
-  if (roundedMs > ms) return span(roundedMs)
-  const below = (ms % unitMs) / restMs
-  return `${Math.floor(ms / unitMs)} ${unit}${below === 0 ? "" : ` ${below} ${restUnit}`}`
-}
-
 /** @param {{ title: string, kind?: string }[]} columns @param {(Node | string)[][]} rows */
 export function table(caption, columns, rows, empty) {
   const body =

@@ -1,6 +1,6 @@
 import { post } from "./api.js"
-import { h, number, shown, span, table, time } from "./dom.js"
-import { parsePolicy } from "./policies.js"
+import { h, number, shown, table, time } from "./dom.js"
+import { formatSpan, parsePolicy } from "./policies.js"
 
 /** How much of the history is shown at first, and at most. */
 const FIRST_SHOWN = 10
@@ -10,8 +10,10 @@ const wasReset = ({ reset }) => (reset ? "The key is full again." : "The key was
 const wasUnblocked = ({ unblocked }) =>
   unblocked ? "The key is not blocked any more." : "The block had ended already."
 
+const inUnits = (ms) => formatSpan(ms, " ")
+
 /** The API tells the wait that ends a reason in ms. */
-const inWords = (because) => because.replace(/\b(\d+) ms\.$/, (_, ms) => `${span(Number(ms))}.`)
+const inWords = (because) => because.replace(/\b(\d+) ms\.$/, (_, ms) => `${inUnits(Number(ms))}.`)
 
 function rulesOf({ state, definition }) {
   const capacities = new Map(parsePolicy(definition).rules.map(({ name, capacity }) => [name, capacity]))
@@ -33,7 +35,7 @@ function rulesOf({ state, definition }) {
           optimum: most,
           "aria-label": label,
         }),
-        ` ${shown(rule.policy, 60)}: ${label}${rule.reset_after_ms === 0 ? "" : `, full in ${span(rule.reset_after_ms)}`}`,
+        ` ${shown(rule.policy, 60)}: ${label}${rule.reset_after_ms === 0 ? "" : `, full in ${inUnits(rule.reset_after_ms)}`}`,
       )
     }),
   )
@@ -186,7 +188,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
         pairs([
           ["Limit", shown(explained.limit)],
           ["Policy", shown(explained.definition_text, 1_000)],
-          ["Blocked", blocked === 0 ? "no" : `for ${span(blocked)}`],
+          ["Blocked", blocked === 0 ? "no" : `for ${inUnits(blocked)}`],
           [
             "Allowed",
             `${number(status.total_allowed)} checks, ${number(status.total_allowed_cost)} units, last ${time(status.last_allowed_at)}`,
@@ -210,5 +212,5 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
 
 function untilWhen({ next_admission_at, decision }) {
   if (next_admission_at === null) return ", and no wait helps."
-  return `, until ${time(next_admission_at)}: in ${span(decision.retry_after_ms)}.`
+  return `, until ${time(next_admission_at)}: in ${inUnits(decision.retry_after_ms)}.`
 }

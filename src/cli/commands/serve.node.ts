@@ -5,6 +5,7 @@ import { type Api, createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { type Listening, type ListenOptions, listen } from "../../api/listen.node.js"
 import { decisionLog, type LogOutput, limitsByConfig, requireGroupNames } from "../../config/index.js"
+import { SYNC_MODES } from "../../ledger/sync-mode.js"
 import type { EmbeddedLimiter } from "../../limiter/embedded-limiter.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
@@ -46,7 +47,7 @@ export const serve: Command = {
       type: "string",
       value: "MODE",
       description: "What an answer promises (default always).",
-      choices: ["always", "ahead", "batch"],
+      choices: SYNC_MODES,
     },
     "flush-every-ms": {
       type: "string",

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { formatSpan } from "../../src/cli/format.js"
+import { formatSpan } from "../../src/policy/format-span.js"
 
 test.each([
   [0, "0ms"],
@@ -18,4 +18,5 @@ test.each([
   [31_536_000_000, "365d"],
 ])("a span of %i ms is told as %s: never shorter than it is", (ms, told) => {
   expect(formatSpan(ms)).toBe(told)
+  expect(formatSpan(ms, " ")).toBe(told.replace(/\d+/g, "$& "))
 })
