@@ -130,7 +130,7 @@ export class ConfiguredLimits {
       cost: cost ?? of.cost,
       limit: names[index]!,
     }))
-    const subject = JSON.stringify([group.name, ...items.map((item) => item.key)])
+    const subject = JSON.stringify([group.name, ...items.map((item) => [item.limit, item.key])])
     const nowMs = this.#clock.now()
     const asked = items[0]!.cost
     const admitted = id === undefined ? undefined : this.#groupAdmissions.find(id, subject, asked, nowMs)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import type { GroupDecision } from "../../src/config/group-decision.js"
-import { fromConfig, parseConfig, rateLimitOptions } from "../../src/config/index.js"
+import { fromConfig, parseConfig, rateLimitOptions, type Whose } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
 import { KeyError, ManualClock, RateLimiter } from "../../src/index.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -185,6 +185,16 @@ describe("fromConfig() with groups and lists", () => {
     expect(limits.check("ada", { limit: "user", cost: 0 }).remaining).toBe(9)
     expect(() => limits.check("ada", { limit: "api", id: "x", cost: 3 })).toThrow(RangeError)
     expect(() => limits.check("ada", { limit: "api", id: "é" })).toThrow(RangeError)
+  })
+
+  test("check() of a group tells no tenant, and no tier, the call of another", () => {
+    const limits = fromConfig(`${TEXT}\n[tenants.acme.limits]\nuser = "20/minute"`, { clock })
+    const ask = (whose: Whose) => limits.check("ada", { limit: "api", id: "x", ...whose })
+    const receipts = [{}, { tenant: "acme" }, { tier: "pro" }].map((whose) => receiptsOf(ask(whose)))
+    expect(new Set(receipts.map((each) => JSON.stringify(each))).size).toBe(3)
+    const left = (whose: Whose) => limits.check("ada", { limit: "user", cost: 0, ...whose }).remaining
+    expect([left({}), left({ tenant: "acme" }), left({ tier: "pro" })]).toEqual([9, 19, 49])
+    expect(receiptsOf(ask({ tenant: "acme" }))).toEqual(receipts[1])
   })
 
   test("check() of a group tells a repeated call again as its limits stand by then", () => {
