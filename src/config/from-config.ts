@@ -162,7 +162,7 @@ export class ConfiguredLimits {
    * Takes units whatever is left, of each limit of a group: a penalty, which may put the key into debt. Of a key on the
    * lists nothing is counted.
    *
-   * @throws as `check`
+   * @throws as `check`, and {RangeError} where the units are out of range; then nothing has changed
    */
   charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id"> = {}): void {
     checkNames("charge", options, CHARGE_NAMES)
@@ -175,7 +175,10 @@ export class ConfiguredLimits {
     const keys = names.map((name) => keyOf(key, name))
     if (accessOf(of, keys) !== "limit") return
     const counted = names.map((name) => this.limitName(name, whose))
-    for (const [index, name] of counted.entries()) this.limits.charge(this.key(keys[index]!), units, { limit: name })
+    const charges = counted.map((limit, index) => ({ key: this.key(keys[index]!), limit }))
+    // What one of them cannot take is heard of before another one is charged.
+    for (const { key, limit } of charges) this.limits.peek(key, { limit, cost: 0 })
+    for (const { key, limit } of charges) this.limits.charge(key, units, { limit })
   }
 
   /** `check`, but only whether. */

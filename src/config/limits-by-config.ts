@@ -1,4 +1,4 @@
-import { costOfChosen, costToExplain, requireItems } from "../limiter/check-options.js"
+import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
 import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
@@ -15,6 +15,7 @@ import type { Policy, PolicyInput } from "../policy/policy.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
+import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
 import { accessOf, listedDecision } from "./access.js"
 import type { Config, GroupConfig, LimitConfig } from "./config.js"
@@ -196,11 +197,21 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
   }
 
-  /** A group charges all its limits. */
-  async function charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
-    const group = choice?.limit === undefined ? undefined : config.groups.get(choice.limit)
+  /** A group charges all its limits, and none where one of them was removed. A key on the lists is charged nothing. */
+  async function charge(key: string, units: number, choice: LimitChoice = {}): Promise<void> {
+    requireChoice("charge", choice)
+    requireUnits(units)
+    const group = choice.limit === undefined ? undefined : config.groups.get(choice.limit)
+    const of = group ?? (await limitFor(key, choice.limit))
+    if (of !== undefined && accessOf(of, unprefixed(key)) !== "limit") return
     if (group === undefined) return limits.charge(key, units, choice)
-    await Promise.all(group.limits.map(({ name }) => limits.charge(key, units, { ...choice, limit: name })))
+    const names = group.limits.map(({ name }) => name)
+    await Promise.all(names.map(requireLimit))
+    await Promise.all(names.map((limit) => limits.charge(key, units, { limit })))
+  }
+
+  async function requireLimit(name: string): Promise<void> {
+    if ((await limits.limit(name)) === null) throw new LimitNotFound(name)
   }
 
   async function explain(key: string, options: Omit<Asked, "id"> = {}): Promise<Explanation> {

@@ -65,6 +65,28 @@ describe("limitsByConfig()", () => {
     expect(under.stats("p:eve", { limit: "user" }).totalDenied).toBe(0)
   })
 
+  test("charge() takes units of each limit of a group, or of none where one was removed", async () => {
+    const { limits, under } = make()
+    await limits.charge("p:a", 12, { limit: "both" })
+    expect(["default", "user"].map((limit) => under.peek("p:a", { limit, cost: 0 }).remaining)).toEqual([0, 0])
+    under.remove("user")
+    await expect(limits.charge("p:b", 1, { limit: "both" })).rejects.toMatchObject({
+      code: "LIMIT_NOT_FOUND",
+      limit: "user",
+    })
+    expect(under.peek("p:b").remaining).toBe(10)
+  })
+
+  test("charge() takes nothing of a key on the lists, and refuses units out of range all the same", async () => {
+    const { limits, under } = make()
+    for (const limit of ["both", "user", "default"]) await limits.charge("p:eve", 1, { limit })
+    await limits.charge("p:eve", 1)
+    expect(["default", "user"].map((limit) => under.peek("p:eve", { limit }).remaining)).toEqual([10, 5])
+    await expect(limits.charge("p:eve", -1)).rejects.toThrow("units is -1")
+    await limits.charge("eve", 1)
+    expect(under.peek("eve").remaining).toBe(9)
+  })
+
   test("checkAll() refuses a key that comes twice, also one on a list", async () => {
     const { limits } = make()
     for (const key of ["p:a", "p:eve"]) {

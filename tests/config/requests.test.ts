@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import type { GroupDecision } from "../../src/config/group-decision.js"
 import { fromConfig, parseConfig, rateLimitOptions, type Whose } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
-import { KeyError, ManualClock, RateLimiter } from "../../src/index.js"
+import { KeyError, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
 import type { Decision } from "../../src/types/decision.js"
 
 const TEXT = `
@@ -219,6 +219,19 @@ describe("fromConfig() with groups and lists", () => {
     limits.check("ada", { limit: "api", id: "x", cost: 0 })
     expect(limits.check("ada", { limit: "api", id: "x" }).remaining).toBe(10)
     expect(limits.check("ada", { limit: "user", cost: 0 }).remaining).toBe(9)
+  })
+
+  test("charge() of a group takes units of each limit, or of none where one cannot be charged", () => {
+    const limits = fromConfig(TEXT, { clock })
+    const left = () => ["user", "org"].map((limit) => limits.check("ada", { limit, cost: 0 }).remaining)
+    limits.charge("ada", 3, { limit: "api" })
+    expect(left()).toEqual([7, 9])
+    const long = "a".repeat(600)
+    expect(() => limits.charge({ user: "ada", org: long }, 1, { limit: "api" })).toThrow(KeyError)
+    expect(left()).toEqual([7, 9])
+    limits.limits.remove("org")
+    expect(() => limits.charge("ada", 1, { limit: "api" })).toThrow(LimitNotFound)
+    expect(limits.check("ada", { limit: "user", cost: 0 }).remaining).toBe(7)
   })
 
   test("check() asks the lists of keys, and counts nothing of those on them", () => {
