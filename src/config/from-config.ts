@@ -1,6 +1,6 @@
 import { callListener } from "../limiter/call-listener.js"
 import { costOf, requireUnits } from "../limiter/check-options.js"
-import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
+import { GroupAdmissions, type GroupCall, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
@@ -12,8 +12,9 @@ import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { accessOf, listedDecision } from "./access.js"
-import type { Config, GroupConfig } from "./config.js"
+import { listedDecision } from "./access.js"
+import { type AskedLimits, askedLimits, groupCall } from "./asked-limits.js"
+import type { Config } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { groupDecision } from "./group-decision.js"
@@ -101,51 +102,42 @@ export class ConfiguredLimits {
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
     costOf(key, options, CHECK_NAMES)
-    const { limit = DEFAULT_LIMIT } = options
-    const group = this.config.groups.get(limit)
-    const decision = group === undefined ? this.#checkOne(key, limit, options) : this.#checkGroup(group, key, options)
+    const decision = this.#decide(this.#asked(key, options), options.id)
     for (const listener of this.#listeners) callListener(listener, decision)
     return decision
   }
 
-  #checkOne(key: string | GroupKeys, name: string, { tenant, tier, ...options }: ConfiguredCheck): Decision {
-    const of = limitOf(this.config, name)
-    if (typeof key !== "string") throw new KeyError(key, "a key is a string")
-    const limit = this.limitName(name, { tenant, tier })
-    const { cost = of.cost } = options
-    const access = accessOf(of, [key])
-    if (access !== "limit") return listedDecision(access, this.#policyInForce(limit, of.policy), this.key(key), cost)
-    return this.limits.check(this.key(key), { ...options, cost, limit })
+  #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, ...options }: ConfiguredCheck): AskedLimits {
+    const group = this.config.groups.get(limit)
+    const of = group ?? limitOf(this.config, limit)
+    return askedLimits(this.config, of, ({ name }) => this.key(group ? keyOf(key, name) : requireText(key)), options)
   }
 
-  #checkGroup(group: GroupConfig, key: string | GroupKeys, { tenant, tier, cost, id }: ConfiguredCheck): Decision {
-    const keys = group.limits.map(({ name }) => keyOf(key, name))
-    const names = group.limits.map(({ name }) => this.limitName(name, { tenant, tier }))
-    const policies = group.limits.map(({ policy }, index) => this.#policyInForce(names[index]!, policy))
-    const access = accessOf(group, keys)
-    if (access !== "limit")
-      return listedDecision(access, policies[0]!, this.key(keys[0]!), cost ?? group.limits[0]!.cost)
-    const items = group.limits.map((of, index) => ({
-      key: this.key(keys[index]!),
-      cost: cost ?? of.cost,
-      limit: names[index]!,
-    }))
-    const subject = JSON.stringify([group.name, ...items.map((item) => [item.limit, item.key])])
+  #decide(asked: AskedLimits, id: string | undefined): Decision {
+    const { items, access, group } = asked
+    const [{ key, ...options }] = items
+    if (access !== "limit") return listedDecision(access, this.#policiesInForce(asked)[0]!, key, options.cost)
+    if (group === null) return this.limits.check(key, { ...options, ...(id !== undefined && { id }) })
+    return groupDecision(this.#policiesInForce(asked), this.#decideGroup(items, groupCall(asked, id)))
+  }
+
+  #decideGroup(items: AskedLimits["items"], call: GroupCall | null): readonly Decision[] {
     const nowMs = this.#clock.now()
-    const asked = items[0]!.cost
-    const admitted = id === undefined ? undefined : this.#groupAdmissions.find(id, subject, asked, nowMs)
-    if (admitted !== undefined) {
-      const now = items.map((item) => this.limits.peek(item.key, { limit: item.limit, cost: 0 }))
-      return groupDecision(policies, toldAgain(admitted, now))
-    }
+    const admitted = call && this.#groupAdmissions.find(call.id, call.key, call.cost, nowMs)
+    if (admitted) return toldAgain(admitted, this.#peekAll(items))
     const all = this.limits.checkAll(items)
-    if (id !== undefined) this.#groupAdmissions.note({ id, key: subject, cost: asked }, nowMs, all)
-    return groupDecision(policies, all.decisions)
+    if (call !== null) this.#groupAdmissions.note(call, nowMs, all)
+    return all.decisions
   }
 
-  /** What a limit of `limits` has become, where it was defined anew since the configuration was read. */
-  #policyInForce(name: string, configured: Policy): Policy {
-    return this.limits.limit(name)?.policy ?? configured
+  /** What questions of cost 0 tell. */
+  #peekAll(items: AskedLimits["items"]): Decision[] {
+    return items.map(({ key, limit }) => this.limits.peek(key, { limit, cost: 0 }))
+  }
+
+  /** What the limits have become, where they were defined anew since the configuration was read. */
+  #policiesInForce({ items, policies }: AskedLimits): Policy[] {
+    return items.map(({ limit }, index) => this.limits.limit(limit)?.policy ?? policies[index]!)
   }
 
   /** As `MemoryLimits.refund`, of a receipt that `check` gave. */
@@ -167,18 +159,11 @@ export class ConfiguredLimits {
   charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id"> = {}): void {
     checkNames("charge", options, CHARGE_NAMES)
     requireUnits(units)
-    const { limit = DEFAULT_LIMIT, ...whose } = options
-    const group = this.config.groups.get(limit)
-    const of = group ?? limitOf(this.config, limit)
-    if (group === undefined && typeof key !== "string") throw new KeyError(key, "a key is a string")
-    const names = group === undefined ? [limit] : group.limits.map(({ name }) => name)
-    const keys = names.map((name) => keyOf(key, name))
-    if (accessOf(of, keys) !== "limit") return
-    const counted = names.map((name) => this.limitName(name, whose))
-    const charges = counted.map((limit, index) => ({ key: this.key(keys[index]!), limit }))
+    const { items, access } = this.#asked(key, options)
+    if (access !== "limit") return
     // What one of them cannot take is heard of before another one is charged.
-    for (const { key, limit } of charges) this.limits.peek(key, { limit, cost: 0 })
-    for (const { key, limit } of charges) this.limits.charge(key, units, { limit })
+    this.#peekAll(items)
+    for (const { key, limit } of items) this.limits.charge(key, units, { limit })
   }
 
   /** `check`, but only whether. */
@@ -187,10 +172,17 @@ export class ConfiguredLimits {
   }
 }
 
+/** The key of a group's limit. @throws {KeyError} */
 function keyOf(key: string | GroupKeys, limit: string): string {
-  if (typeof key === "string") return key
-  if (typeof key === "object" && key !== null && Object.hasOwn(key, limit)) return key[limit]!
-  throw new KeyError(key, `the group's limit ${show(limit)} has none in it`)
+  if (typeof key !== "object" || key === null) return requireText(key)
+  if (!Object.hasOwn(key, limit)) throw new KeyError(key, `the group's limit ${show(limit)} has none in it`)
+  return requireText(key[limit])
+}
+
+/** A prefix before it would make a text of anything. @throws {KeyError} */
+function requireText(key: unknown): string {
+  if (typeof key !== "string") throw new KeyError(key, "a key is a string")
+  return key
 }
 
 /**

@@ -1,6 +1,6 @@
 import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
-import { GroupAdmissions, toldAgain } from "../limiter/group-admissions.js"
+import { GroupAdmissions, type GroupCall, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import {
   DEFAULT_LIMIT,
@@ -15,17 +15,17 @@ import type { Policy, PolicyInput } from "../policy/policy.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
-import { accessOf, listedDecision } from "./access.js"
-import type { Config, GroupConfig, LimitConfig } from "./config.js"
+import { listedDecision } from "./access.js"
+import { type AskedLimits, askedLimits, groupCall } from "./asked-limits.js"
+import type { Config } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { groupDecision } from "./group-decision.js"
 
 const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
 
-type Asked = CheckOptions & LimitChoice
+type ChosenCheck = CheckOptions & LimitChoice
 
 /** The verbs over several limits, each by promise. */
 type ByPromise = {
@@ -114,57 +114,59 @@ function isPlain({ limits, groups }: Config): boolean {
 function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   const admissions = new GroupAdmissions()
 
-  /** The limit that decides on a key, where the configuration has it. */
-  async function limitFor(key: string, name: string | undefined): Promise<LimitConfig | undefined> {
-    if (name !== undefined) return config.limits.get(name)
-    return config.limits.get((await limits.limit(key)) === null ? DEFAULT_LIMIT : key)
-  }
-
-  /** A key as the lists have it; one without the prefix is on none. */
-  function unprefixed(key: string): readonly string[] {
-    return typeof key === "string" && key.startsWith(config.keyPrefix) ? [key.slice(config.keyPrefix.length)] : []
-  }
-
-  async function ask(verb: "check" | "peek", key: string, options: Asked = {}): Promise<Decision> {
-    costOfChosen(key, options)
+  /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
+  async function find(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
     const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
-    if (group !== undefined) return askGroup(verb, group, key, options)
-    const of = await limitFor(key, options.limit)
-    if (of === undefined) return limits[verb](key, options)
-    const { cost = of.cost } = options
-    const access = accessOf(of, unprefixed(key))
-    if (access === "limit") return limits[verb](key, { ...options, cost })
-    return listedDecision(access, await policyInForce(of), key, cost)
+    return group === undefined ? findLimit(key, options) : askedLimits(config, group, () => key, options)
   }
 
-  async function askGroup(verb: "check" | "peek", group: GroupConfig, key: string, options: Asked): Promise<Decision> {
-    const items = group.limits.map(({ name, cost }) => ({ key, cost: options.cost ?? cost, limit: name }))
-    const access = accessOf(group, unprefixed(key))
-    if (access !== "limit") return listedDecision(access, await policyInForce(group.limits[0]!), key, items[0]!.cost)
-    const { id } = options
-    const call = id === undefined ? null : { id, key: `${group.name}\n${key}`, cost: items[0]!.cost }
-    const told = call === null ? undefined : admissions.find(call.id, call.key, call.cost, clock.now())
-    if (told !== undefined) {
-      const now = await peekAll(items.map((item) => ({ ...item, cost: 0 })))
-      return decisionOf(group, toldAgain(told, now))
-    }
-    if (verb === "peek") return decisionOf(group, await peekAll(items))
-    const ask = async () => limits.checkAll(items)
-    const { decisions } = await (call === null ? ask() : admissions.ask(call, clock, ask))
-    return decisionOf(group, decisions)
+  /** As `find`, of no group. */
+  async function findLimit(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
+    const name = options.limit ?? ((await limits.limit(key)) === null ? DEFAULT_LIMIT : key)
+    const limit = config.limits.get(name)
+    return limit && askedLimits(config, limit, () => key, options)
   }
 
-  async function decisionOf(group: GroupConfig, decisions: readonly Decision[]): Promise<Decision> {
-    return groupDecision(await Promise.all(group.limits.map(policyInForce)), decisions)
+  async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {
+    costOfChosen(key, options)
+    const asked = await find(key, options)
+    if (asked === undefined) return limits[verb](key, options)
+    const listed = await findListed(asked)
+    if (listed !== null) return listed
+    if (asked.group === null) return limits[verb](key, { ...options, cost: asked.items[0].cost })
+    const decisions = await askGroup(verb, asked.items, groupCall(asked, options.id))
+    return groupDecision(await policiesInForce(asked), decisions)
   }
 
-  /** What a limit has become, where it was defined anew since the configuration was read. */
-  async function policyInForce({ name, policy }: LimitConfig): Promise<Policy> {
-    return (await limits.limit(name))?.policy ?? policy
+  async function askGroup(
+    verb: "check" | "peek",
+    items: AskedLimits["items"],
+    call: GroupCall | null,
+  ): Promise<readonly Decision[]> {
+    const admitted = call && admissions.find(call.id, call.key, call.cost, clock.now())
+    if (admitted) return toldAgain(admitted, await peekAll(items, 0))
+    if (verb === "peek") return peekAll(items)
+    const check = async () => limits.checkAll(items)
+    const { decisions } = await (call === null ? check() : admissions.ask(call, clock, check))
+    return decisions
   }
 
-  function peekAll(items: readonly CheckItem[]): Promise<readonly Decision[]> {
-    return Promise.all(items.map(({ key, ...item }) => limits.peek(key, item)))
+  /** What questions tell, of the items' costs or of another one. */
+  function peekAll(items: AskedLimits["items"], inPlace?: number): Promise<readonly Decision[]> {
+    return Promise.all(items.map(({ key, cost, limit }) => limits.peek(key, { cost: inPlace ?? cost, limit })))
+  }
+
+  /** What the lists decide; `null` where the keys are on none. */
+  async function findListed(asked: AskedLimits): Promise<Decision | null> {
+    const { access, items } = asked
+    if (access === "limit") return null
+    const [policy] = await policiesInForce(asked)
+    return listedDecision(access, policy!, items[0].key, items[0].cost)
+  }
+
+  /** What the limits have become, where they were defined anew since the configuration was read. */
+  function policiesInForce({ items, policies }: AskedLimits): Promise<readonly Policy[]> {
+    return Promise.all(items.map(async ({ limit }, index) => (await limits.limit(limit))?.policy ?? policies[index]!))
   }
 
   /** Keys that are allowed are not asked for; one that is denied denies all. */
@@ -174,55 +176,46 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     refuseRepeats(items.map(({ key, limit }) => ({ subject: `${limit ?? ""}\n${key}`, key })))
     const found = await Promise.all(
       items.map(async (item) => {
-        const of = await limitFor(item.key, item.limit)
-        const access = of === undefined ? "limit" : accessOf(of, unprefixed(item.key))
-        const cost = item.cost ?? of?.cost
-        const full = cost === undefined ? item : { ...item, cost }
-        if (access === "limit") return { full, listed: null }
-        return { full, listed: listedDecision(access, await policyInForce(of!), item.key, cost ?? 1) }
+        const asked = await findLimit(item.key, item)
+        if (asked === undefined) return { item, listed: null }
+        return { item: { ...item, cost: asked.items[0].cost }, listed: await findListed(asked) }
       }),
     )
-    const asked = found.filter(({ listed }) => listed === null).map(({ full }) => full)
     const denied = found.find(({ listed }) => listed?.allowed === false)?.listed
     if (denied != null) {
-      const decisions = found.map(({ full: { key, ...item }, listed }) => listed ?? limits.peek(key, item))
+      const decisions = found.map(({ item: { key, ...item }, listed }) => listed ?? limits.peek(key, item))
       const { key: deniedKey, policy: deniedPolicy } = denied
       return { allowed: false, deniedKey, deniedPolicy, decisions: await Promise.all(decisions) }
     }
-    if (asked.length === 0) {
+    const counted = found.filter(({ listed }) => listed === null).map(({ item }) => item)
+    if (counted.length === 0) {
       return { allowed: true, deniedKey: null, deniedPolicy: null, decisions: found.map(({ listed }) => listed!) }
     }
-    const all = await limits.checkAll(asked)
+    const all = await limits.checkAll(counted)
     const answers = all.decisions.values()
     return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
   }
 
-  /** A group charges all its limits, and none where one of them was removed. A key on the lists is charged nothing. */
+  /** Of a group all limits are charged or, where one cannot be, none. */
   async function charge(key: string, units: number, choice: LimitChoice = {}): Promise<void> {
     requireChoice("charge", choice)
     requireUnits(units)
-    const group = choice.limit === undefined ? undefined : config.groups.get(choice.limit)
-    const of = group ?? (await limitFor(key, choice.limit))
-    if (of !== undefined && accessOf(of, unprefixed(key)) !== "limit") return
-    if (group === undefined) return limits.charge(key, units, choice)
-    const names = group.limits.map(({ name }) => name)
-    await Promise.all(names.map(requireLimit))
-    await Promise.all(names.map((limit) => limits.charge(key, units, { limit })))
+    const asked = await find(key, choice)
+    if (asked !== undefined && asked.access !== "limit") return
+    if (asked === undefined || asked.group === null) return limits.charge(key, units, choice)
+    await peekAll(asked.items, 0)
+    await Promise.all(asked.items.map(({ limit }) => limits.charge(key, units, { limit })))
   }
 
-  async function requireLimit(name: string): Promise<void> {
-    if ((await limits.limit(name)) === null) throw new LimitNotFound(name)
-  }
-
-  async function explain(key: string, options: Omit<Asked, "id"> = {}): Promise<Explanation> {
+  async function explain(key: string, options: Omit<ChosenCheck, "id"> = {}): Promise<Explanation> {
     costToExplain(key, options)
-    const of = await limitFor(key, options.limit)
-    const cost = options.cost ?? of?.cost
-    const found = await limits.explain(key, cost === undefined ? options : { ...options, cost })
-    const access = of === undefined ? "limit" : accessOf(of, unprefixed(key))
-    if (access === "limit") return found
-    const because = `The configuration's ${access} list has the key.`
-    const decision = listedDecision(access, found.policy, key, found.decision.cost)
+    const asked = await findLimit(key, options)
+    if (asked === undefined) return limits.explain(key, options)
+    const { cost } = asked.items[0]
+    const found = await limits.explain(key, { ...options, cost })
+    if (asked.access === "limit") return found
+    const because = `The configuration's ${asked.access} list has the key.`
+    const decision = listedDecision(asked.access, found.policy, key, cost)
     return { ...found, because, decision, nextAdmissionAtMs: nextAdmissionAtMs(decision, clock.now()) }
   }
 
@@ -231,9 +224,9 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
       if (config.groups.has(name)) throw unfit("define a limit", "name", name, NAME_OF_NO_GROUP)
       return limits.define(name, policy)
     },
-    check: (key: string, options?: Asked) => ask("check", key, options),
-    peek: (key: string, options?: Asked) => ask("peek", key, options),
-    allow: async (key: string, options?: Asked) => (await ask("check", key, options)).allowed,
+    check: (key: string, options?: ChosenCheck) => ask("check", key, options),
+    peek: (key: string, options?: ChosenCheck) => ask("peek", key, options),
+    allow: async (key: string, options?: ChosenCheck) => (await ask("check", key, options)).allowed,
     checkAll,
     charge,
     explain,
