@@ -1,23 +1,20 @@
 import { callListener } from "../limiter/call-listener.js"
 import { costOf, requireUnits } from "../limiter/check-options.js"
-import { GroupAdmissions, type GroupCall, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
-import type { Policy } from "../policy/policy.js"
-import { type Clock, systemClock } from "../types/clock.js"
+import { systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { listedDecision } from "./access.js"
-import { type AskedLimits, askedLimits, groupCall } from "./asked-limits.js"
+import { type AskedLimits, askedLimits } from "./asked-limits.js"
 import type { Config } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
+import { ConfiguredCalls } from "./configured-calls.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
-import { groupDecision } from "./group-decision.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
 
@@ -52,15 +49,13 @@ export class ConfiguredLimits {
   /** All limits, by name: also those of tiers and tenants, as `limitName` calls them. */
   readonly limits: MemoryLimits
   readonly #listeners: readonly ((decision: Decision) => unknown)[]
-  readonly #clock: Clock
-  readonly #groupAdmissions = new GroupAdmissions()
+  readonly #calls: ConfiguredCalls
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     checkNames("make limits", options, OPTION_NAMES)
     const { log, onSample, random = Math.random, env: _env, ...memory } = options
     const { enabled, sampleRate } = config.analytics
     this.config = config
-    this.#clock = options.clock ?? systemClock
     const { onDecision } = decisionLog(config.logging, log)
     this.#listeners = [
       ...(onDecision === undefined ? [] : [onDecision]),
@@ -73,6 +68,7 @@ export class ConfiguredLimits {
       ...memory,
       limits: configPolicies(config),
     })
+    this.#calls = new ConfiguredCalls(this.limits, config, options.clock ?? systemClock)
     noteCounter(this, this.limits)
   }
 
@@ -102,7 +98,8 @@ export class ConfiguredLimits {
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
     costOf(key, options, CHECK_NAMES)
-    const decision = this.#decide(this.#asked(key, options), options.id)
+    // Limits in memory answer at once.
+    const decision = this.#calls.decide("check", this.#asked(key, options), options.id) as Decision
     for (const listener of this.#listeners) callListener(listener, decision)
     return decision
   }
@@ -111,33 +108,6 @@ export class ConfiguredLimits {
     const group = this.config.groups.get(limit)
     const of = group ?? limitOf(this.config, limit)
     return askedLimits(this.config, of, ({ name }) => this.key(group ? keyOf(key, name) : requireText(key)), options)
-  }
-
-  #decide(asked: AskedLimits, id: string | undefined): Decision {
-    const { items, access, group } = asked
-    const [{ key, ...options }] = items
-    if (access !== "limit") return listedDecision(access, this.#policiesInForce(asked)[0]!, key, options.cost)
-    if (group === null) return this.limits.check(key, { ...options, ...(id !== undefined && { id }) })
-    return groupDecision(this.#policiesInForce(asked), this.#decideGroup(items, groupCall(asked, id)))
-  }
-
-  #decideGroup(items: AskedLimits["items"], call: GroupCall | null): readonly Decision[] {
-    const nowMs = this.#clock.now()
-    const admitted = call && this.#groupAdmissions.find(call.id, call.key, call.cost, nowMs)
-    if (admitted) return toldAgain(admitted, this.#peekAll(items))
-    const all = this.limits.checkAll(items)
-    if (call !== null) this.#groupAdmissions.note(call, nowMs, all)
-    return all.decisions
-  }
-
-  /** What questions of cost 0 tell. */
-  #peekAll(items: AskedLimits["items"]): Decision[] {
-    return items.map(({ key, limit }) => this.limits.peek(key, { limit, cost: 0 }))
-  }
-
-  /** What the limits have become, where they were defined anew since the configuration was read. */
-  #policiesInForce({ items, policies }: AskedLimits): Policy[] {
-    return items.map(({ limit }, index) => this.limits.limit(limit)?.policy ?? policies[index]!)
   }
 
   /** As `MemoryLimits.refund`, of a receipt that `check` gave. */
@@ -159,11 +129,7 @@ export class ConfiguredLimits {
   charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id"> = {}): void {
     checkNames("charge", options, CHARGE_NAMES)
     requireUnits(units)
-    const { items, access } = this.#asked(key, options)
-    if (access !== "limit") return
-    // What one of them cannot take is heard of before another one is charged.
-    this.#peekAll(items)
-    for (const { key, limit } of items) this.limits.charge(key, units, { limit })
+    this.#calls.charge(this.#asked(key, options), units)
   }
 
   /** `check`, but only whether. */

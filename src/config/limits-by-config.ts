@@ -1,6 +1,5 @@
 import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
-import { GroupAdmissions, type GroupCall, toldAgain } from "../limiter/group-admissions.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import {
   DEFAULT_LIMIT,
@@ -11,16 +10,16 @@ import {
 } from "../limiter/named-limits.js"
 import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
 import { unfit } from "../policy/check-fields.js"
-import type { Policy, PolicyInput } from "../policy/policy.js"
+import type { PolicyInput } from "../policy/policy.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
 import { listedDecision } from "./access.js"
-import { type AskedLimits, askedLimits, groupCall } from "./asked-limits.js"
+import { type AskedLimits, askedLimits } from "./asked-limits.js"
 import type { Config } from "./config.js"
 import { ConfigError } from "./config-error.js"
-import { groupDecision } from "./group-decision.js"
+import { ConfiguredCalls } from "./configured-calls.js"
 
 const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
@@ -112,7 +111,7 @@ function isPlain({ limits, groups }: Config): boolean {
 }
 
 function verbs(limits: NamedLimits, config: Config, clock: Clock) {
-  const admissions = new GroupAdmissions()
+  const calls = new ConfiguredCalls(limits, config, clock)
 
   /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
   async function find(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
@@ -130,43 +129,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {
     costOfChosen(key, options)
     const asked = await find(key, options)
-    if (asked === undefined) return limits[verb](key, options)
-    const listed = await findListed(asked)
-    if (listed !== null) return listed
-    if (asked.group === null) return limits[verb](key, { ...options, cost: asked.items[0].cost })
-    const decisions = await askGroup(verb, asked.items, groupCall(asked, options.id))
-    return groupDecision(await policiesInForce(asked), decisions)
-  }
-
-  async function askGroup(
-    verb: "check" | "peek",
-    items: AskedLimits["items"],
-    call: GroupCall | null,
-  ): Promise<readonly Decision[]> {
-    const admitted = call && admissions.find(call.id, call.key, call.cost, clock.now())
-    if (admitted) return toldAgain(admitted, await peekAll(items, 0))
-    if (verb === "peek") return peekAll(items)
-    const check = async () => limits.checkAll(items)
-    const { decisions } = await (call === null ? check() : admissions.ask(call, clock, check))
-    return decisions
-  }
-
-  /** What questions tell, of the items' costs or of another one. */
-  function peekAll(items: AskedLimits["items"], inPlace?: number): Promise<readonly Decision[]> {
-    return Promise.all(items.map(({ key, cost, limit }) => limits.peek(key, { cost: inPlace ?? cost, limit })))
-  }
-
-  /** What the lists decide; `null` where the keys are on none. */
-  async function findListed(asked: AskedLimits): Promise<Decision | null> {
-    const { access, items } = asked
-    if (access === "limit") return null
-    const [policy] = await policiesInForce(asked)
-    return listedDecision(access, policy!, items[0].key, items[0].cost)
-  }
-
-  /** What the limits have become, where they were defined anew since the configuration was read. */
-  function policiesInForce({ items, policies }: AskedLimits): Promise<readonly Policy[]> {
-    return Promise.all(items.map(async ({ limit }, index) => (await limits.limit(limit))?.policy ?? policies[index]!))
+    return asked === undefined ? limits[verb](key, options) : calls.decide(verb, asked, options.id)
   }
 
   /** Keys that are allowed are not asked for; one that is denied denies all. */
@@ -178,7 +141,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
       items.map(async (item) => {
         const asked = await findLimit(item.key, item)
         if (asked === undefined) return { item, listed: null }
-        return { item: { ...item, cost: asked.items[0].cost }, listed: await findListed(asked) }
+        return { item: { ...item, cost: asked.items[0].cost }, listed: await calls.decideListed(asked) }
       }),
     )
     const denied = found.find(({ listed }) => listed?.allowed === false)?.listed
@@ -196,15 +159,11 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
   }
 
-  /** Of a group all limits are charged or, where one cannot be, none. */
   async function charge(key: string, units: number, choice: LimitChoice = {}): Promise<void> {
     requireChoice("charge", choice)
     requireUnits(units)
     const asked = await find(key, choice)
-    if (asked !== undefined && asked.access !== "limit") return
-    if (asked === undefined || asked.group === null) return limits.charge(key, units, choice)
-    await peekAll(asked.items, 0)
-    await Promise.all(asked.items.map(({ limit }) => limits.charge(key, units, { limit })))
+    return asked === undefined ? limits.charge(key, units, choice) : calls.charge(asked, units)
   }
 
   async function explain(key: string, options: Omit<ChosenCheck, "id"> = {}): Promise<Explanation> {

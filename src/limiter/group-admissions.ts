@@ -2,7 +2,8 @@ import { requireSameCost } from "../engine/call-id.js"
 import { type NamedAdmission, NamedAdmissions, nameOf } from "../engine/named-admissions.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision } from "../types/limiter.js"
+import type { AllDecision, Awaitable } from "../types/limiter.js"
+import { isPromised, whenAnswered } from "./when-answered.js"
 
 /** An admission of a group of limits that a caller named, with what each of them decided. */
 export interface GroupAdmission extends NamedAdmission {
@@ -24,27 +25,24 @@ export class GroupAdmissions extends NamedAdmissions<GroupAdmission> {
    *
    * @throws {RangeError} where it comes with another cost
    */
-  async ask({ id, key, cost }: GroupCall, clock: Clock, ask: () => Promise<AllDecision>): Promise<AllDecision> {
+  ask({ id, key, cost }: GroupCall, clock: Clock, ask: () => Awaitable<AllDecision>): Awaitable<AllDecision> {
     const name = nameOf(id, key)
     const first = this.#pending.get(name)
     if (first !== undefined) {
       requireSameCost(id, cost, first.cost)
       return first.answer
     }
-    const answer = ask().then((all) => {
-      this.note({ id, key, cost }, clock.now(), all)
+    const answer = whenAnswered(ask(), (all) => {
+      this.#note({ id, key, cost }, clock.now(), all)
       return all
     })
+    if (!isPromised(answer)) return answer
     this.#pending.set(name, { cost, answer })
-    try {
-      return await answer
-    } finally {
-      this.#pending.delete(name)
-    }
+    return answer.finally(() => this.#pending.delete(name))
   }
 
   /** Notes what a group decided, where it charged. */
-  note(call: GroupCall, nowMs: number, { allowed, decisions }: AllDecision): void {
+  #note(call: GroupCall, nowMs: number, { allowed, decisions }: AllDecision): void {
     if (!allowed || decisions.every(({ receipt }) => receipt === undefined)) return
     this.add({ ...call, chargedAtMs: nowMs, decisions }, nowMs)
   }

@@ -17,6 +17,13 @@ function make() {
   return { clock, under, limits: limitsByConfig(under, config, clock) }
 }
 
+/** As `make`, of limits that answer by promise. */
+function makeByPromise() {
+  const { clock, under } = make()
+  const plain = parseConfig('limits.default = { policy = "10/minute" }')
+  return { clock, under, limits: limitsByConfig(limitsByConfig(under, plain), config, clock) }
+}
+
 describe("limitsByConfig()", () => {
   test("charges the configured cost where a check gives none, and 1 for a key's own limit", async () => {
     const { limits, under } = make()
@@ -31,7 +38,7 @@ describe("limitsByConfig()", () => {
   })
 
   test("charges a group once under an id, also while the first call is not answered yet", async () => {
-    const { limits, under, clock } = make()
+    const { limits, under, clock } = makeByPromise()
     const ask = async () => (await limits.check("p:a", { limit: "both", id: "x" })) as GroupDecision
     const [first, second] = await Promise.all([ask(), ask()])
     expect(second).toEqual(first)
@@ -50,7 +57,7 @@ describe("limitsByConfig()", () => {
   })
 
   test("refuses another cost for a group's call, also while the first is not answered yet", async () => {
-    const { limits, under } = make()
+    const { limits, under } = makeByPromise()
     const ask = (cost: number) => limits.check("p:a", { limit: "both", id: "x", cost })
     const [first, other] = await Promise.allSettled([ask(1), ask(2)])
     expect([first.status, other.status]).toEqual(["fulfilled", "rejected"])

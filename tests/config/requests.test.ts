@@ -175,6 +175,10 @@ describe("fromConfig() with groups and lists", () => {
     expect(() => limits.check({ user: "ada" }, { limit: "api" })).toThrow(KeyError)
     expect(() => limits.check({ user: "ada" }, { limit: "api" })).toThrow(`the group's limit "org" has none in it`)
     expect(() => limits.check({ user: "ada" }, { limit: "user" })).toThrow(KeyError)
+    for (const none of [undefined, 5]) {
+      const keys = { user: "ada", org: none as never }
+      expect(() => limits.check(keys, { limit: "api" })).toThrow(new KeyError(none, "a key is a string"))
+    }
   })
 
   test("check() of a group charges a repeated call once", () => {
