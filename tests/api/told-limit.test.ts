@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { decidingLimit, isTold, unknownLimit, withName } from "../../src/api/told-limit.js"
+import { decidingLimit, isTold, unknownLimit, withNameIfFits } from "../../src/api/told-limit.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 
 const NONE = new Set<string>()
@@ -34,20 +34,20 @@ describe("isTold()", () => {
   })
 })
 
-describe("withName()", () => {
+describe("withNameIfFits()", () => {
   test.each([
     ["5/minute", "api"],
     ["5/minute; 100/hour", "api-5-per-1m+api-100-per-1h"],
     ["5/minute as fast; 100/hour", "fast+api-100-per-1h"],
     ["5/minute as fast", "fast"],
   ])("of %s names what nobody named", (policy, name) => {
-    expect(withName(parsePolicy(policy), "api").name).toBe(name)
+    expect(withNameIfFits(parsePolicy(policy), "api").name).toBe(name)
   })
 
   test("makes of every limit one that is told, unless someone named all its rules", () => {
     for (const name of ["api", "10", "10-per-1s", "10-per-1s+1000-per-1h", "default"]) {
       for (const policy of ["10/second", "10/second; 1000/hour", "10/second; 10/second"]) {
-        expect({ name, told: isTold({ name, policy: withName(parsePolicy(policy), name) }, NONE) }).toEqual({
+        expect({ name, told: isTold({ name, policy: withNameIfFits(parsePolicy(policy), name) }, NONE) }).toEqual({
           name,
           told: true,
         })
@@ -59,7 +59,7 @@ describe("withName()", () => {
     "leaves a policy as it is whose rules cannot have the name %j",
     (name) => {
       const policy = parsePolicy("10/second; 1000/hour")
-      expect(withName(policy, name)).toBe(policy)
+      expect(withNameIfFits(policy, name)).toBe(policy)
     },
   )
 })

@@ -24,7 +24,7 @@ import {
   type Read,
   text,
 } from "../schema.js"
-import { withName } from "../told-limit.js"
+import { withNameIfFits } from "../told-limit.js"
 
 const MOST_LISTED = 1_000
 /** Statuses asked for at the same time. */
@@ -89,7 +89,7 @@ function readDefinition(body: Read<typeof definition>): { name: string; policy: 
     ? ((whole ?? rate) as PolicyInput)
     : ({ ...rest, limit: rate ?? limit, period: periodMs() } as RuleInput)
   const parsed = parsePolicy(input)
-  return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: withName(parsed, name) }
+  return name === undefined ? { name: ofKey!, policy: parsed } : { name, policy: withNameIfFits(parsed, name) }
 }
 
 /** The error of fields that cannot be together, or are missing: tells those that were given. */

@@ -1,4 +1,4 @@
-import { withName } from "../../api/told-limit.js"
+import { withNameIfFits } from "../../api/told-limit.js"
 import { formatPolicy } from "../../policy/format-policy.js"
 import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Command } from "../command.js"
@@ -23,7 +23,7 @@ export const limitAdd: Command = {
     const { limits } = await call.target()
     const [name, text] = call.positionals as [string, string]
     const policy = parsePolicy(text)
-    const made = await limits.define(name, flagOption(call, "key") ? policy : withName(policy, name))
+    const made = await limits.define(name, flagOption(call, "key") ? policy : withNameIfFits(policy, name))
     // Without the name that the limit gave its rule: it stands before it.
     write(call, made, () => `${plainText(made.name)} is ${plainText(formatPolicy(policy))}\n`)
   },
