@@ -12,11 +12,13 @@ export type { Limiter } from "./limiter/limiter.js"
 export type {
   Explanation,
   HistoryEntry,
+  HistoryOptions,
   LimitChoice,
   NamedLimit,
   NamedLimits,
   Page,
   TopEntry,
+  TopOptions,
 } from "./limiter/named-limits.js"
 export { Permit, type SettlingChecker } from "./limiter/permit.js"
 export { RateLimiter } from "./limiter/rate-limiter.js"

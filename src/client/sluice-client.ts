@@ -17,11 +17,13 @@ import {
 import type {
   Explanation,
   HistoryEntry,
+  HistoryOptions,
   LimitChoice,
   NamedLimit,
   NamedLimits,
   Page,
   TopEntry,
+  TopOptions,
 } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -241,14 +243,14 @@ export class SluiceClient implements NamedLimits {
     return this.#pages<string>("/v1/keys", limit === undefined ? {} : { limit }, page, (key) => key)
   }
 
-  async top(options: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
+  async top(options: TopOptions): Promise<readonly TopEntry[]> {
     checkNames("tell the top", options, TOP_NAMES)
     const { by, count, limit } = options
     const query = queryOf({ by, limit: count, name: limit })
     return this.#read((json) => json.map(readTop), await this.#get<readonly TopJson[]>(`/v1/top${query}`))
   }
 
-  async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<readonly HistoryEntry[]> {
+  async history(key: string, options: HistoryOptions = {}): Promise<readonly HistoryEntry[]> {
     requireNames("tell a history", options, HISTORY_NAMES)
     const events = await this.#ask<readonly HistoryJson[]>("/v1/history", key, options, { repeatable: true })
     return this.#read((json) => json.map(readHistory), events)

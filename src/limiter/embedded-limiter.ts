@@ -38,10 +38,19 @@ import { limitFor, limitNamed } from "./limit-for.js"
 import { LimitView } from "./limit-view.js"
 import type { Limiter } from "./limiter.js"
 import { type LogEvent, logEvents } from "./log-event.js"
-import type { Explanation, HistoryEntry, LimitChoice, NamedLimit, NamedLimits, Page, TopEntry } from "./named-limits.js"
+import type {
+  Explanation,
+  HistoryEntry,
+  HistoryOptions,
+  LimitChoice,
+  NamedLimit,
+  NamedLimits,
+  Page,
+  TopEntry,
+  TopOptions,
+} from "./named-limits.js"
 import { OpenStore } from "./open-store.js"
 import { pageOf, requireCount } from "./page.js"
-import type { TopOptions } from "./top-keys.js"
 
 const DEFAULT_HISTORY = 100
 const RECENT = 10
@@ -274,13 +283,13 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    *
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}
    */
-  async top(options: TopOptions & LimitChoice): Promise<TopEntry[]> {
+  async top(options: TopOptions): Promise<TopEntry[]> {
     checkNames("tell the top", options, TOP_NAMES)
-    return topOf(await this.#store.open(), options.limit, options)
+    return topOf(await this.#store.open(), options)
   }
 
   /** A key's last events, newest first: those that the log still has. */
-  async history(key: string, options: { readonly count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
+  async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
     requireNames("tell a history", options, HISTORY_NAMES)
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)

@@ -9,10 +9,12 @@ export {
   DEFAULT_LIMIT,
   type Explanation,
   type HistoryEntry,
+  type HistoryOptions,
   type LimitChoice,
   type NamedLimit,
   type NamedLimits,
   type Page,
   type TopEntry,
+  type TopOptions,
 } from "./named-limits.js"
 export { type OneLimit, oneLimit } from "./one-limit.js"

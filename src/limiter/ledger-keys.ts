@@ -1,8 +1,8 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import { limitNamed } from "./limit-for.js"
-import type { TopEntry } from "./named-limits.js"
-import { TopKeys, type TopOptions } from "./top-keys.js"
+import type { TopEntry, TopOptions } from "./named-limits.js"
+import { TopKeys } from "./top-keys.js"
 
 /** So many keys are looked at before others get their turn. */
 const TURN_KEYS = 5_000
@@ -19,8 +19,8 @@ export function keysOf(ledger: Ledger, limit: string | undefined): Set<string> {
  *
  * @throws {TypeError} {LimitNotFound} {RangeError} where an option cannot be
  */
-export async function topOf(ledger: Ledger, limit: string | undefined, options: TopOptions): Promise<TopEntry[]> {
-  const limits = listed(ledger, limit)
+export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEntry[]> {
+  const limits = listed(ledger, options.limit)
   const top = new TopKeys(options)
   let looked = 0
   for (const each of limits) {

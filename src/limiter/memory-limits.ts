@@ -32,7 +32,17 @@ import { tellWaits } from "./key-waits.js"
 import { limitFor, limitNamed } from "./limit-for.js"
 import { type LimitEntry, LimitSet } from "./limit-set.js"
 import { MEMORY_LIMITS_KINDS, type MemoryLimitsOptions, MOST_HISTORY } from "./memory-limits-options.js"
-import type { Explanation, HistoryEntry, LimitChoice, NamedLimit, NamedLimits, Page, TopEntry } from "./named-limits.js"
+import type {
+  Explanation,
+  HistoryEntry,
+  HistoryOptions,
+  LimitChoice,
+  NamedLimit,
+  NamedLimits,
+  Page,
+  TopEntry,
+  TopOptions,
+} from "./named-limits.js"
 import { pageOf, requireCount } from "./page.js"
 import { TopKeys } from "./top-keys.js"
 
@@ -284,7 +294,7 @@ export class MemoryLimits implements NamedLimits {
    *
    * @throws {TypeError} where the limits were made without `names` or `stats`; {LimitNotFound}
    */
-  top(options: Parameters<NamedLimits["top"]>[0]): TopEntry[] {
+  top(options: TopOptions): TopEntry[] {
     checkNames("tell the top", options, TOP_NAMES)
     requireKept("names", this.#journal.isOn, "names: 10_000")
     requireKept("statistics", this.#keepsStats, "stats: true")
@@ -301,7 +311,7 @@ export class MemoryLimits implements NamedLimits {
    *
    * @throws {TypeError} where the limits were made without `history`; {LimitNotFound}
    */
-  history(key: string, options: { readonly count?: number } & LimitChoice = {}): HistoryEntry[] {
+  history(key: string, options: HistoryOptions = {}): HistoryEntry[] {
     requireNames("tell a history", options, HISTORY_NAMES)
     const { count = MOST_HISTORY } = options
     requireKept("histories", this.#journal.keepsHistory, "names: 10_000, history: 100")

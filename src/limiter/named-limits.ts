@@ -63,6 +63,19 @@ export interface Page {
   readonly count?: number
 }
 
+/** Which keys `top` tells: those of one limit, or of all. */
+export interface TopOptions extends LimitChoice {
+  readonly by: "allowed" | "denied"
+  /** The most keys to tell; default 10. */
+  readonly count?: number
+}
+
+/** Which events of a key `history` tells. */
+export interface HistoryOptions extends LimitChoice {
+  /** The most events to tell. */
+  readonly count?: number
+}
+
 /**
  * The verbs over several named limits, and over keys with limits of their own: the embedded limiter, a configuration in
  * memory, and the Worker's limits all have them.
@@ -93,10 +106,8 @@ export interface NamedLimits {
   /** Keys that are known by name, in their order. */
   list(choice?: LimitChoice & Page): Awaitable<readonly string[]>
   /** The keys with the most checks allowed or denied, most first. */
-  top(
-    options: { readonly by: "allowed" | "denied"; readonly count?: number } & LimitChoice,
-  ): Awaitable<readonly TopEntry[]>
+  top(options: TopOptions): Awaitable<readonly TopEntry[]>
   /** A key's last events, newest first. */
-  history(key: string, options?: { readonly count?: number } & LimitChoice): Awaitable<readonly HistoryEntry[]>
+  history(key: string, options?: HistoryOptions): Awaitable<readonly HistoryEntry[]>
   explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Awaitable<Explanation>
 }

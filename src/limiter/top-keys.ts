@@ -1,15 +1,8 @@
 import { show } from "../types/errors.js"
 import type { KeyStats } from "../types/limiter.js"
 import { inNameOrder } from "./name-order.js"
-import type { TopEntry } from "./named-limits.js"
+import type { TopEntry, TopOptions } from "./named-limits.js"
 import { requireCount } from "./page.js"
-
-/** Which keys are told. */
-export interface TopOptions {
-  readonly by: "allowed" | "denied"
-  /** The most keys to tell; default 10. */
-  readonly count?: number
-}
 
 const DEFAULT_COUNT = 10
 

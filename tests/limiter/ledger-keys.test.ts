@@ -12,12 +12,12 @@ test("topOf() tells what it found of a limit that is removed while others have t
   const limit = ledger.define("l", parsePolicy("5/minute"), 0)
   for (let key = 0; key < 5_100; key++) ledger.check(limit, `key ${key}`, 1, 0)
   const stats = vi.spyOn(limit.keys, "stats")
-  const top = topOf(ledger, undefined, { by: "allowed", count: 2 })
+  const top = topOf(ledger, { by: "allowed", count: 2 })
   const asked = stats.mock.calls.length
   ledger.remove(limit, 0)
   expect((await top).map(({ key }) => key)).toEqual(["key 0", "key 1"])
   // Its memory is freed, and may be another's by then.
   expect(stats).toHaveBeenCalledTimes(asked)
-  expect(await topOf(ledger, undefined, { by: "allowed" })).toEqual([])
+  expect(await topOf(ledger, { by: "allowed" })).toEqual([])
   await ledger.close()
 })

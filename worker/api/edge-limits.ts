@@ -9,11 +9,13 @@ import { inNameOrder } from "../../src/limiter/name-order.js"
 import type {
   Explanation,
   HistoryEntry,
+  HistoryOptions,
   LimitChoice,
   NamedLimit,
   NamedLimits,
   Page,
   TopEntry,
+  TopOptions,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
 import { RecentIds } from "../../src/metrics/recent-ids.js"
@@ -255,7 +257,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   /** Up to a second old. */
-  async top({ by, count = DEFAULT_TOP, limit }: Parameters<NamedLimits["top"]>[0]): Promise<readonly TopEntry[]> {
+  async top({ by, count = DEFAULT_TOP, limit }: TopOptions): Promise<readonly TopEntry[]> {
     requireCount(count)
     return this.#keys.top(by, count, await this.#scopeIfNamed(limit))
   }
@@ -265,7 +267,7 @@ export class EdgeLimits implements NamedLimits {
     return limit === undefined ? null : (await this.#inForce.named(limit)).scope
   }
 
-  async history(key: string, options: { count?: number } & LimitChoice = {}): Promise<HistoryEntry[]> {
+  async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
     const { count = DEFAULT_COUNT } = options
     requireCount(count)
     requireKey(key)

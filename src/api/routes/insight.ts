@@ -1,4 +1,4 @@
-import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
+import type { HistoryOptions, LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import type { Clock } from "../../types/clock.js"
 import { decisionJson, historyJson, jsonAnswer, policyJson, stateJson, topJson } from "../answers.js"
@@ -9,7 +9,7 @@ import { arrayOf, digits, object, oneOf, optional, text, whole } from "../schema
 
 const MOST_ENTRIES = 1_000
 
-async function historyOf(limits: NamedLimits, of: string, options: { count?: number } & LimitChoice) {
+async function historyOf(limits: NamedLimits, of: string, options: HistoryOptions) {
   return jsonAnswer((await limits.history(of, { count: 100, ...options })).map(historyJson))
 }
 
