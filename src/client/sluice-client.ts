@@ -14,16 +14,17 @@ import {
   requireUnits,
   TOP_NAMES,
 } from "../limiter/check-options.js"
-import type {
-  Explanation,
-  HistoryEntry,
-  HistoryOptions,
-  LimitChoice,
-  NamedLimit,
-  NamedLimits,
-  Page,
-  TopEntry,
-  TopOptions,
+import {
+  DEFAULT_TOP,
+  type Explanation,
+  type HistoryEntry,
+  type HistoryOptions,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+  type Page,
+  type TopEntry,
+  type TopOptions,
 } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -245,7 +246,7 @@ export class SluiceClient implements NamedLimits {
 
   async top(options: TopOptions): Promise<readonly TopEntry[]> {
     checkNames("tell the top", options, TOP_NAMES)
-    const { by, count, limit } = options
+    const { by, count = DEFAULT_TOP, limit } = options
     const query = queryOf({ by, limit: count, name: limit })
     return this.#read((json) => json.map(readTop), await this.#get<readonly TopJson[]>(`/v1/top${query}`))
   }

@@ -30,7 +30,7 @@ import {
 } from "./check-options.js"
 import { allDecision } from "./decide-all.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
-import { explain } from "./explain.js"
+import { explain, RECENT_EVENTS } from "./explain.js"
 import { keyHistory } from "./key-history.js"
 import { tellWaits } from "./key-waits.js"
 import { keysOf, topOf } from "./ledger-keys.js"
@@ -38,22 +38,20 @@ import { limitFor, limitNamed } from "./limit-for.js"
 import { LimitView } from "./limit-view.js"
 import type { Limiter } from "./limiter.js"
 import { type LogEvent, logEvents } from "./log-event.js"
-import type {
-  Explanation,
-  HistoryEntry,
-  HistoryOptions,
-  LimitChoice,
-  NamedLimit,
-  NamedLimits,
-  Page,
-  TopEntry,
-  TopOptions,
+import {
+  DEFAULT_HISTORY,
+  type Explanation,
+  type HistoryEntry,
+  type HistoryOptions,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+  type Page,
+  type TopEntry,
+  type TopOptions,
 } from "./named-limits.js"
 import { OpenStore } from "./open-store.js"
 import { pageOf, requireCount } from "./page.js"
-
-const DEFAULT_HISTORY = 100
-const RECENT = 10
 
 /**
  * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory and told when its
@@ -307,7 +305,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const decision = keys.peek(key, cost, nowMs)
     const status = keys.status(key, nowMs)
     const { policy } = keys
-    const recent = await this.history(key, { limit: name, count: RECENT })
+    const recent = await this.history(key, { limit: name, count: RECENT_EVENTS })
     return explain({ limit: name, policy, decision, status, nowMs, recent })
   }
 

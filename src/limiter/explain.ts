@@ -6,6 +6,9 @@ import type { KeyStatus } from "../types/limiter.js"
 import { isDeniedForGood } from "./denied-for-good.js"
 import type { Explanation, HistoryEntry } from "./named-limits.js"
 
+/** How many of a key's last events an explanation tells. */
+export const RECENT_EVENTS = 10
+
 /** What an explanation is made of. */
 export interface ExplainInput {
   /** The limit's name. */

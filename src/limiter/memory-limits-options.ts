@@ -23,8 +23,6 @@ export interface MemoryLimitsOptions {
   readonly history?: number
 }
 
-export const MOST_HISTORY = 65_536
-
 /** What each of the options may be. */
 export const MEMORY_LIMITS_KINDS: Kinds<MemoryLimitsOptions> = {
   limits: OBJECT,
@@ -33,5 +31,5 @@ export const MEMORY_LIMITS_KINDS: Kinds<MemoryLimitsOptions> = {
   onFull: oneOf("evict-nearest-full", "deny-new"),
   stats: flag(),
   names: whole(0, 2 ** 24),
-  history: whole(0, MOST_HISTORY),
+  history: whole(0, 65_536),
 }

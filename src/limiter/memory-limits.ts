@@ -26,28 +26,28 @@ import {
 } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
-import { explain } from "./explain.js"
+import { explain, RECENT_EVENTS } from "./explain.js"
 import { KeyJournal } from "./key-journal.js"
 import { tellWaits } from "./key-waits.js"
 import { limitFor, limitNamed } from "./limit-for.js"
 import { type LimitEntry, LimitSet } from "./limit-set.js"
-import { MEMORY_LIMITS_KINDS, type MemoryLimitsOptions, MOST_HISTORY } from "./memory-limits-options.js"
-import type {
-  Explanation,
-  HistoryEntry,
-  HistoryOptions,
-  LimitChoice,
-  NamedLimit,
-  NamedLimits,
-  Page,
-  TopEntry,
-  TopOptions,
+import { MEMORY_LIMITS_KINDS, type MemoryLimitsOptions } from "./memory-limits-options.js"
+import {
+  DEFAULT_HISTORY,
+  type Explanation,
+  type HistoryEntry,
+  type HistoryOptions,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+  type Page,
+  type TopEntry,
+  type TopOptions,
 } from "./named-limits.js"
 import { pageOf, requireCount } from "./page.js"
 import { TopKeys } from "./top-keys.js"
 
 const DEFAULT_MAX_KEYS = 524_288
-const RECENT = 10
 
 /**
  * Several named limits in memory, and keys with limits of their own: exact, synchronous, all in one WebAssembly core.
@@ -313,7 +313,7 @@ export class MemoryLimits implements NamedLimits {
    */
   history(key: string, options: HistoryOptions = {}): HistoryEntry[] {
     requireNames("tell a history", options, HISTORY_NAMES)
-    const { count = MOST_HISTORY } = options
+    const { count = DEFAULT_HISTORY } = options
     requireKept("histories", this.#journal.keepsHistory, "names: 10_000, history: 100")
     requireCount(count)
     requireKey(key)
@@ -331,7 +331,7 @@ export class MemoryLimits implements NamedLimits {
       decision: entry.limit.peek(key, cost, nowMs),
       status: entry.limit.status(key, nowMs),
       nowMs,
-      recent: this.#journal.history(entry.name, key, RECENT),
+      recent: this.#journal.history(entry.name, key, RECENT_EVENTS),
     })
   }
 

@@ -14,6 +14,12 @@ export interface LimitChoice {
 /** The name of the default limit: the one under which keys count that have no limit of their own. */
 export const DEFAULT_LIMIT = "default"
 
+/** The most keys that `top` tells where no count is given. */
+export const DEFAULT_TOP = 10
+
+/** The most events that `history` tells where no count is given. */
+export const DEFAULT_HISTORY = 100
+
 /** A limit by its name: one that many keys share, or the own limit of the key of that name. */
 export interface NamedLimit {
   readonly name: string
@@ -53,7 +59,7 @@ export interface Explanation {
   readonly nextAdmissionAtMs: number | null
   /** The rule that binds most, in words. */
   readonly because: string
-  /** The key's last events, newest first. */
+  /** The key's last 10 events, newest first. */
   readonly recent: readonly HistoryEntry[]
 }
 
@@ -72,7 +78,7 @@ export interface TopOptions extends LimitChoice {
 
 /** Which events of a key `history` tells. */
 export interface HistoryOptions extends LimitChoice {
-  /** The most events to tell. */
+  /** The most events to tell; default 100. */
   readonly count?: number
 }
 
@@ -105,9 +111,9 @@ export interface NamedLimits {
 
   /** Keys that are known by name, in their order. */
   list(choice?: LimitChoice & Page): Awaitable<readonly string[]>
-  /** The keys with the most checks allowed or denied, most first. */
+  /** The keys with the most checks allowed or denied, most first: 10 where no count is given. */
   top(options: TopOptions): Awaitable<readonly TopEntry[]>
-  /** A key's last events, newest first. */
+  /** A key's last events, newest first: 100 where no count is given. */
   history(key: string, options?: HistoryOptions): Awaitable<readonly HistoryEntry[]>
   explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Awaitable<Explanation>
 }

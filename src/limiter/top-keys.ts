@@ -1,10 +1,8 @@
 import { show } from "../types/errors.js"
 import type { KeyStats } from "../types/limiter.js"
 import { inNameOrder } from "./name-order.js"
-import type { TopEntry, TopOptions } from "./named-limits.js"
+import { DEFAULT_TOP, type TopEntry, type TopOptions } from "./named-limits.js"
 import { requireCount } from "./page.js"
-
-const DEFAULT_COUNT = 10
 
 /** Of the keys that it hears of, those with the most checks allowed or denied. */
 export class TopKeys {
@@ -13,7 +11,7 @@ export class TopKeys {
   readonly #heard: TopEntry[] = []
 
   /** @throws {RangeError} where an option cannot be */
-  constructor({ by, count = DEFAULT_COUNT }: TopOptions) {
+  constructor({ by, count = DEFAULT_TOP }: TopOptions) {
     if (by !== "allowed" && by !== "denied") {
       throw new RangeError(`Cannot tell the top: by is ${show(by)}, allowed is "allowed" or "denied".`)
     }

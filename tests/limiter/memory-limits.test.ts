@@ -42,6 +42,14 @@ describe("MemoryLimits", () => {
     ])
   })
 
+  test("history() without a count tells the last 100 events", () => {
+    const limits = new MemoryLimits({ limits: { default: "9/hour" }, clock, names: 9, history: 200 })
+    for (let units = 1; units <= 101; units++) limits.charge("a", units)
+    const units = limits.history("a").map((entry) => entry.units)
+    expect(units).toEqual(Array.from({ length: 100 }, (_, index) => 101 - index))
+    expect(limits.history("a", { count: 1_000 })).toHaveLength(102)
+  })
+
   test("history: begins anew with a limit that takes the name of one that was removed", () => {
     const limits = new MemoryLimits({ limits: { default: "9/hour" }, clock, names: 9, history: 9 })
     limits.remove("default")

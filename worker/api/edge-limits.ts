@@ -3,19 +3,21 @@ import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { requireActualCost, requireItems, requireRefund } from "../../src/limiter/check-options.js"
-import { explain } from "../../src/limiter/explain.js"
+import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
-import type {
-  Explanation,
-  HistoryEntry,
-  HistoryOptions,
-  LimitChoice,
-  NamedLimit,
-  NamedLimits,
-  Page,
-  TopEntry,
-  TopOptions,
+import {
+  DEFAULT_HISTORY,
+  DEFAULT_TOP,
+  type Explanation,
+  type HistoryEntry,
+  type HistoryOptions,
+  type LimitChoice,
+  type NamedLimit,
+  type NamedLimits,
+  type Page,
+  type TopEntry,
+  type TopOptions,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
 import { RecentIds } from "../../src/metrics/recent-ids.js"
@@ -43,10 +45,7 @@ export interface EdgeLimitsParts {
   readonly settled: ReadonlyMap<string, Policy>
 }
 
-const DEFAULT_COUNT = 100
-const DEFAULT_TOP = 10
 const MOST_TOLD = 1_000
-const RECENT = 10
 const VERIFIED_OF_SHARD = 2
 /** Keys whose logs are read at the same time. */
 const MOST_VERIFIED = 8
@@ -268,7 +267,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
-    const { count = DEFAULT_COUNT } = options
+    const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)
     const { scope } = await this.#inForce.of(key, options)
@@ -281,7 +280,7 @@ export class EdgeLimits implements NamedLimits {
     const [decision, status, recent] = await Promise.all([
       limiter.peek(key, cost === undefined ? {} : { cost }),
       limiter.status(key),
-      this.history(key, { limit: name, count: RECENT }),
+      this.history(key, { limit: name, count: RECENT_EVENTS }),
     ])
     return explain({ limit: name, policy, decision, status, nowMs: Date.now(), recent })
   }

@@ -10,7 +10,7 @@ import { arrayOf, digits, object, oneOf, optional, text, whole } from "../schema
 const MOST_ENTRIES = 1_000
 
 async function historyOf(limits: NamedLimits, of: string, options: HistoryOptions) {
-  return jsonAnswer((await limits.history(of, { count: 100, ...options })).map(historyJson))
+  return jsonAnswer((await limits.history(of, options)).map(historyJson))
 }
 
 const historyAnswer = jsonOf(arrayOf(historyEntry), "The key's last events, newest first.")

@@ -66,4 +66,17 @@ export const listingCases: readonly NamedLimitsCase[] = [
       same(names(await limits.top({ by: "allowed" })).at(0), "d", "who was allowed most under any limit")
     },
   },
+  {
+    name: "top(): ten keys where no count is given",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "3/minute" } })
+      const keys = "abcdefghijkl".split("")
+      for (const key of keys) await limits.check(key, { limit: "api" })
+      const top = await limits.top({ by: "allowed", limit: "api" })
+      same(
+        top.map(({ key }) => key),
+        keys.slice(0, 10),
+      )
+    },
+  },
 ]
