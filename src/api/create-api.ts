@@ -43,8 +43,9 @@ export interface ApiOptions {
   /** The names of limits and groups that a configuration gives, which `/metrics` tells: no keys. Default none. */
   readonly givenNames?: ReadonlySet<string>
   /**
-   * Told of each decision, with how many seconds it took; default counts it and puts it into the event stream. `null`:
-   * the limits tell of them themselves. What it throws goes to `onError`: the decision stands, and is answered.
+   * Told of each decision, with how many seconds it took, beside the counts and the event stream, which hear of it too.
+   * `null`: nobody hears of any here, since the limits tell of them themselves. What it throws goes to `onError`: the
+   * decision stands, and is answered.
    */
   readonly onDecision?: ApiContext["onDecision"]
   /** Told how many checks the store failed to decide; default counts them. What it throws goes to `onError`. */
@@ -82,12 +83,12 @@ export interface Api {
 export function createApi(options: ApiOptions): Api {
   const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
   const { metrics = new Metrics(), events = new EventStream({ onError }) } = options
-  const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision = count } = options
+  const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision } = options
   const { givenNames = new Set(), onFailure = (checks: number) => metrics.failed(checks) } = options
   const startedAtMs = clock.now()
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
-    ...{ onDecision: onDecision && guarded(onDecision), onFailure: guarded(onFailure) },
+    ...{ onDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
     ...{ givenNames, eventSource, recent: new RecentIds() },
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
@@ -104,6 +105,12 @@ export function createApi(options: ApiOptions): Api {
   function count(decision: Decision, { name, label }: DecidingLimit, seconds: number, nowMs: number): void {
     metrics.decided(decision, label, seconds)
     if (decision.cost > 0) events.push(decision, name, nowMs)
+  }
+
+  const hearers = [count, ...(onDecision ? [onDecision] : [])].map(guarded)
+
+  function tell(...told: Parameters<typeof count>): void {
+    for (const hear of hearers) hear(...told)
   }
 
   /** Whoever hears of what was decided cannot change what is answered. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest"
+import type { ApiOptions } from "../../src/api/create-api.js"
+import type { DecisionEvent } from "../../src/types/decision-event.js"
 import { serveApi } from "./serve-api.js"
 
 describe("POST /v1/check", () => {
@@ -38,6 +40,21 @@ describe("POST /v1/check", () => {
     const { status, json } = await ask("POST", "/v1/check", { key: "a" })
     expect({ status, remaining: json.remaining }).toEqual({ status: 200, remaining: 4 })
     expect(errors).toEqual([new Error("decision"), new Error("answer")])
+  })
+
+  test("counts a decision and puts it into the event stream also where a listener hears of it", async () => {
+    const heard: [boolean, string][] = []
+    const onDecision: ApiOptions["onDecision"] = ({ allowed }, { name }) => void heard.push([allowed, name])
+    const { ask, api } = serveApi({ a: "1/minute" }, { onDecision })
+    const events: DecisionEvent[] = []
+    api.events.listen((event) => events.push(event))
+    for (let times = 0; times < 2; times++) await ask("POST", "/v1/check", { key: "a" })
+    expect(heard).toEqual([
+      [true, "a"],
+      [false, "a"],
+    ])
+    expect(events.map(({ allowed, limit }) => [allowed, limit])).toEqual(heard)
+    expect((await ask("GET", "/v1/totals")).json).toMatchObject({ allowed: 1, denied: 1 })
   })
 
   test("charges once where the same id comes again", async () => {

@@ -141,7 +141,7 @@ function makeApi(call: CommandCall, options: ServeOptions, { limiter, metrics, l
     terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
   }
   const events = new EventStream({ ...options.events, onError })
-  const hooks = config === null ? {} : decisionLog(config.logging, logOutput(terminal))
+  const { onDecision } = config === null ? {} : decisionLog(config.logging, logOutput(terminal))
   return createApi({
     limits: config === null ? limiter : limitsByConfig(limiter, config),
     storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
@@ -149,11 +149,7 @@ function makeApi(call: CommandCall, options: ServeOptions, { limiter, metrics, l
     metrics,
     events,
     ...(config !== null && { givenNames: new Set([...config.limits.keys(), ...config.groups.keys()]) }),
-    onDecision(decision, limit, seconds, nowMs) {
-      metrics.decided(decision, limit.label, seconds)
-      if (decision.cost > 0) events.push(decision, limit.name, nowMs)
-      hooks.onDecision?.(decision)
-    },
+    ...(onDecision !== undefined && { onDecision }),
     about: { version, storage: `embedded, sync ${flushing.sync}` },
     onError,
     ...(log !== null && {
