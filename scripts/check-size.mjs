@@ -9,8 +9,8 @@ const root = join(import.meta.dirname, "..")
 
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
-  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 28 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 28 * KIB },
+  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 28.25 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 28.25 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',

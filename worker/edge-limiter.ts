@@ -1,6 +1,12 @@
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
-import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "../src/limiter/check-options.js"
+import {
+  costOf,
+  requireActualCost,
+  requireOwnItems,
+  requireRefund,
+  requireUnits,
+} from "../src/limiter/check-options.js"
 import { DenialCache } from "../src/limiter/denial-cache.js"
 import { receiveDecision } from "../src/limiter/denial-terms.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
@@ -10,7 +16,7 @@ import { parseDurationArgument } from "../src/policy/parse-duration.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import { CostError, LimitNotFound, show } from "../src/types/errors.js"
+import { CostError } from "../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { CallSharing } from "./call-sharing.js"
@@ -125,15 +131,11 @@ export class EdgeLimiter implements Limiter {
    * All or nothing, in one round trip where all are admitted: the keys' objects are asked at the same time, and where one
    * denies, what the others charged is given back. Keys of one object are one transaction.
    *
-   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; as `check`, when all was given back
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item
+   * names another limit; as `check`, when all was given back
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    requireItems(items)
-    for (const { limit } of items) {
-      if (limit !== undefined && limit !== this.policy.name) {
-        throw new LimitNotFound(limit, "limit", `this limiter has one limit, ${show(this.policy.name)}`)
-      }
-    }
+    requireOwnItems(items, this.policy.name)
     return checkAcross(items.map(({ key, cost }) => ({ limiter: this, key, ...(cost !== undefined && { cost }) })))
   }
 

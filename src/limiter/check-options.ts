@@ -2,7 +2,8 @@ import { requireCost } from "../engine/require-cost.js"
 import { checkKind, checkNames, checkWhole, having, LIST, OBJECT, TEXT, unfit } from "../policy/check-fields.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { requireGroupSize } from "../policy/require-group.js"
-import type { CheckOptions } from "../types/limiter.js"
+import { LimitNotFound, show } from "../types/errors.js"
+import type { CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
 export { requireKey } from "../engine/key-bytes.js"
@@ -42,6 +43,18 @@ export function requireItems(items: readonly object[], names: readonly string[] 
   checkKind("check all", "items", items, LIST)
   requireGroupSize(items.length)
   for (const [index, item] of items.entries()) checkNames("check all", item, names, `items[${index}].`)
+}
+
+/**
+ * `requireItems` for a limiter of one limit: an item may name that limit, and no other.
+ *
+ * @throws {RangeError} {LimitNotFound}
+ */
+export function requireOwnItems(items: readonly CheckItem[], name: string): void {
+  requireItems(items)
+  for (const { limit = name } of items) {
+    if (limit !== name) throw new LimitNotFound(limit, "limit", `this limiter has one limit, ${show(name)}`)
+  }
 }
 
 /**

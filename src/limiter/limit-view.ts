@@ -2,7 +2,7 @@ import type { Duration, Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { requireCheckOptions, requireItems } from "./check-options.js"
+import { requireCheckOptions, requireOwnItems } from "./check-options.js"
 import { noteOwner } from "./limit-owner.js"
 import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
@@ -54,16 +54,10 @@ export class LimitView implements Limiter {
     return this.#ask("peek", key, options)
   }
 
-  /** @throws {RangeError} where an item names another limit */
+  /** @throws {LimitNotFound} where an item names another limit */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision> {
     return askFor(this.#limits, () => {
-      requireItems(items)
-      const other = items.find(({ limit }) => limit !== undefined && limit !== this.#name)
-      if (other !== undefined) {
-        throw new RangeError(
-          `Cannot check under limit ${JSON.stringify(other.limit)}: this is the limit ${JSON.stringify(this.#name)}.`,
-        )
-      }
+      requireOwnItems(items, this.#name)
       return this.#limits.checkAll(items.map((item) => this.#under(item)))
     })
   }

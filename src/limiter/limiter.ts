@@ -14,7 +14,12 @@ export interface Limiter extends Checker {
   allow(key: string, options?: CheckOptions): Awaitable<boolean>
   /** What `check` would say, charging nothing. */
   peek(key: string, options?: CheckOptions): Awaitable<Decision>
-  /** All or nothing. @throws {RangeError} where the items are none or more than 1,000, or one key comes twice */
+  /**
+   * All or nothing.
+   *
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an
+   * item names another limit
+   */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
   /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
   refund(receipt: Receipt, units?: number): Awaitable<void>

@@ -13,11 +13,11 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { DumpError, LimitNotFound, show } from "../types/errors.js"
+import { DumpError, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
-import { costOf, requireActualCost, requireItems, requireRefund, requireUnits } from "./check-options.js"
+import { costOf, requireActualCost, requireOwnItems, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import { noteCounter, tellWaits } from "./key-waits.js"
@@ -199,17 +199,12 @@ export class RateLimiter implements Limiter {
    * Decides checks of several keys together: all are charged, or none is. For keys of several limiters there is the
    * function `checkAll`.
    *
-   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item names a limit;
-   * else as `check`; then nothing has changed
+   * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item
+   * names another limit; else as `check`; then nothing has changed
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
-    requireItems(items)
-    return decideAll(
-      items.map(({ key, cost = 1, limit }) => {
-        if (limit !== undefined) throw new LimitNotFound(limit, "limit", "this limiter has one")
-        return { limiter: this, key, options: { cost }, subject: key }
-      }),
-    )
+    requireOwnItems(items, this.#policy.name)
+    return decideAll(items.map(({ key, cost = 1 }) => ({ limiter: this, key, options: { cost }, subject: key })))
   }
 
   /** `checkAll`, but only whether. */

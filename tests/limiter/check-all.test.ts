@@ -37,7 +37,7 @@ describe("RateLimiter.checkAll()", () => {
     expect(limiter.allowAll([{ key: "d" }])).toBe(true)
   })
 
-  test("refuses no items, a key twice, a named limit and bad costs, and changes nothing", () => {
+  test("refuses no items, a key twice, another limit and bad costs, and changes nothing", () => {
     const limiter = make("2/minute")
     expect(() => limiter.checkAll([])).toThrow(RangeError)
     expect(() => limiter.checkAll([{ key: "a" }, { key: "a" }])).toThrow('key "a" comes twice')

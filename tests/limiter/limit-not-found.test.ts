@@ -19,9 +19,9 @@ describe("LimitNotFound", () => {
     expect(() => limits.check("ada")).toThrow('Cannot find the limit of key "ada": limits() lists those configured.')
   })
 
-  test("of a limiter that has one limit says that", () => {
+  test("of a limiter that has one limit says which", () => {
     expect(() => new RateLimiter("2/minute").checkAll([{ key: "a", limit: "api" }])).toThrow(
-      'Cannot find the limit "api": this limiter has one.',
+      'Cannot find the limit "api": this limiter has one limit, "default".',
     )
   })
 

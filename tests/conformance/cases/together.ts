@@ -46,6 +46,20 @@ export const togetherCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "checkAll(): an item may name the limiter's own limit, and no other",
+    needs: ["together"],
+    async run(make) {
+      const limiter = await make("5/minute as default", { clock: new ManualClock(START_MS) })
+      const all = await limiter.checkAll!([{ key: "a", limit: "default" }, { key: "b" }])
+      has(all, { allowed: true }, "the answer")
+      await throws(() => limiter.checkAll!([{ key: "a" }, { key: "c", limit: "defualt" }]), {
+        name: "LimitNotFound",
+        message: 'Cannot find the limit "defualt": this limiter has one limit, "default".',
+      })
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 4 }, "the first key")
+    },
+  },
+  {
     name: "checkAll(): no item, over 1,000, a key twice and bad costs are errors, and nothing is charged",
     needs: ["together"],
     async run(make) {
