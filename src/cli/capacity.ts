@@ -26,7 +26,7 @@ export async function decidingRule(
   choice: LimitChoice,
 ): Promise<DecidingRule | null> {
   try {
-    const found = await findLimitFor(limits, key, choice)
+    const found = await findLimitFor((name) => limits.limit(name), key, choice)
     if (!found?.policy.rules.some(({ name }) => name === rule)) return null
     return { capacity: capacityOf(found.policy, rule), title: titleOf(rule, found.name, choice.limit) }
   } catch {

@@ -1,6 +1,7 @@
 import { requireKey } from "../engine/key-bytes.js"
 import { LimitNotFound } from "../types/errors.js"
-import { DEFAULT_LIMIT, type LimitChoice, type NamedLimit, type NamedLimits } from "./named-limits.js"
+import type { Awaitable } from "../types/limiter.js"
+import { DEFAULT_LIMIT, type LimitChoice } from "./named-limits.js"
 
 /** Where limits are found by their names. */
 interface ByName<Limit> {
@@ -14,10 +15,7 @@ interface ByName<Limit> {
  */
 export function limitFor<Limit>(limits: ByName<Limit>, key: string, choice: LimitChoice | undefined): Limit {
   if (choice?.limit !== undefined) return limitNamed(limits, choice.limit)
-  const limit = limits.limit(key) ?? limits.limit(DEFAULT_LIMIT)
-  if (limit !== undefined) return limit
-  requireKey(key)
-  throw new LimitNotFound(key, "key")
+  return limits.limit(key) ?? limits.limit(DEFAULT_LIMIT) ?? refuseUnlimited(key)
 }
 
 /** @throws {LimitNotFound} */
@@ -28,11 +26,17 @@ export function limitNamed<Limit>(limits: ByName<Limit>, name: string): Limit {
 }
 
 /** As `limitFor`, of limits that may be elsewhere; `null` where there is none. */
-export async function findLimitFor(
-  limits: Pick<NamedLimits, "limit">,
+export async function findLimitFor<Limit>(
+  find: (name: string) => Awaitable<Limit | null>,
   key: string,
-  { limit }: LimitChoice,
-): Promise<NamedLimit | null> {
-  if (limit !== undefined) return limits.limit(limit)
-  return (await limits.limit(key)) ?? limits.limit(DEFAULT_LIMIT)
+  { limit }: LimitChoice = {},
+): Promise<Limit | null> {
+  if (limit !== undefined) return find(limit)
+  return (await find(key)) ?? find(DEFAULT_LIMIT)
+}
+
+/** Where a key has no limit of its own, and there is no default. @throws {KeyError} where it is none; {LimitNotFound} */
+export function refuseUnlimited(key: string): never {
+  requireKey(key)
+  throw new LimitNotFound(key, "key")
 }

@@ -1,6 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
-import { requireKey } from "../../src/engine/key-bytes.js"
-import { DEFAULT_LIMIT, type LimitChoice } from "../../src/limiter/named-limits.js"
+import { findLimitFor, refuseUnlimited } from "../../src/limiter/limit-for.js"
+import type { LimitChoice } from "../../src/limiter/named-limits.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
 import { LimitNotFound } from "../../src/types/errors.js"
@@ -43,10 +43,7 @@ export class LimitsInForce {
   /** The limit that a verb is about: the one that was chosen, else the key's own, else the default one. */
   async of(key: string, choice: LimitChoice | undefined): Promise<LimitInForce> {
     if (choice?.limit !== undefined) return this.named(choice.limit)
-    const found = (await this.find(key)) ?? (await this.find(DEFAULT_LIMIT))
-    if (found !== null) return found
-    requireKey(key)
-    throw new LimitNotFound(key, "key")
+    return (await findLimitFor((name) => this.find(name), key)) ?? refuseUnlimited(key)
   }
 
   /** @throws {LimitNotFound} */

@@ -111,7 +111,7 @@ async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
   const { limits, clock } = context
   try {
     const [state, stats] = await Promise.all([limits.status(of, choice), limits.stats(of, choice)])
-    const limit = await findLimitFor(limits, of, choice)
+    const limit = await findLimitFor((name) => limits.limit(name), of, choice)
     // Removed meanwhile.
     if (limit === null) return null
     return statusJson(state, stats, limit, clock.now())
