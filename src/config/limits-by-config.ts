@@ -38,7 +38,10 @@ export interface LimitsByConfig extends ByPromise {
   readonly isSynchronous: false
   /** `checkAll`, but only whether. */
   allowAll(items: readonly CheckItem[]): Promise<boolean>
-  /** One of the limits or groups by itself, as `oneLimit` makes it. */
+  /**
+   * One of the limits or groups by itself, as `oneLimit` makes it. A group is asked, charged and settled; the other verbs
+   * are about a limit, and fail with `LimitNotFound` for it.
+   */
   of(name: string): OneLimit<LimitsByConfig>
 }
 

@@ -35,8 +35,6 @@ import { keyHistory } from "./key-history.js"
 import { tellWaits } from "./key-waits.js"
 import { keysOf, topOf } from "./ledger-keys.js"
 import { limitFor, limitNamed } from "./limit-for.js"
-import { LimitView } from "./limit-view.js"
-import type { Limiter } from "./limiter.js"
 import { type LogEvent, logEvents } from "./log-event.js"
 import {
   DEFAULT_HISTORY,
@@ -50,6 +48,7 @@ import {
   type TopEntry,
   type TopOptions,
 } from "./named-limits.js"
+import { type OneLimitWithPolicy, oneLimitWithPolicy } from "./one-limit.js"
 import { OpenStore } from "./open-store.js"
 import { pageOf, requireCount } from "./page.js"
 
@@ -125,10 +124,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /** A limit as a limiter of its own, for whoever takes one. @throws {LimitNotFound} */
-  of(name: string): Limiter {
-    const view = new LimitView(this, name, () => limitNamed(this.#store.ledger, name).keys.policy)
-    void view.policy
-    return view
+  of(name: string): OneLimitWithPolicy<EmbeddedLimiter> {
+    return oneLimitWithPolicy(this, name, () => limitNamed(this.#store.ledger, name).keys.policy)
   }
 
   /**

@@ -17,4 +17,4 @@ export {
   type TopEntry,
   type TopOptions,
 } from "./named-limits.js"
-export { type OneLimit, oneLimit } from "./one-limit.js"
+export { type OneLimit, type OneLimitWithPolicy, oneLimit } from "./one-limit.js"

@@ -44,6 +44,7 @@ import {
   type TopEntry,
   type TopOptions,
 } from "./named-limits.js"
+import { type OneLimitWithPolicy, oneLimitWithPolicy } from "./one-limit.js"
 import { pageOf, requireCount } from "./page.js"
 import { TopKeys } from "./top-keys.js"
 
@@ -127,6 +128,11 @@ export class MemoryLimits implements NamedLimits {
   limit(name: string): NamedLimit | null {
     const entry = this.#limits.limit(name)
     return entry === undefined ? null : { name, policy: entry.limit.policy }
+  }
+
+  /** A limit as a limiter of its own, for whoever takes one. @throws {LimitNotFound} */
+  of(name: string): OneLimitWithPolicy<MemoryLimits> {
+    return oneLimitWithPolicy(this, name, () => limitNamed(this.#limits, name).limit.policy)
   }
 
   /**

@@ -1,22 +1,24 @@
 import { checkKind, TEXT } from "../policy/check-fields.js"
+import type { Policy } from "../policy/policy.js"
 import type { CheckOptions } from "../types/limiter.js"
-import { CHECKER, requireCheckOptions } from "./check-options.js"
+import { CHECKER, requireCheckOptions, requireOwnItems } from "./check-options.js"
 import { noteOwner } from "./limit-owner.js"
+import type { Limiter } from "./limiter.js"
 import type { NamedLimits } from "./named-limits.js"
-import type { SettlingChecker } from "./permit.js"
 import { askFor, isSynchronous } from "./sync-limiter.js"
 
-/** One of several named limits, as a limiter for `acquire`, `wrap`, `limited`, `checkAll`, middleware and stores. */
-export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
+type OfOneLimit = Omit<Limiter, "policy">
+
+/** One of several named limits as a limiter of its own: its verbs answer at once where those of the limits do. */
+export type OneLimit<Limits extends NamedLimits> = {
   /** Whether every verb answers at once, as those of the limits do. */
   readonly isSynchronous: Limits extends { readonly isSynchronous: true } ? true : boolean
-  check(key: string, options?: CheckOptions): ReturnType<Limits["check"]>
-  peek(key: string, options?: CheckOptions): ReturnType<Limits["peek"]>
-  refund: Limits["refund"]
-  settle: Limits["settle"]
-  charge(key: string, units: number): ReturnType<Limits["charge"]>
-  reset(key: string): ReturnType<Limits["reset"]>
+} & {
+  readonly [Verb in keyof OfOneLimit]: (...told: Parameters<OfOneLimit[Verb]>) => ReturnType<Limits[Verb]>
 }
+
+/** One of several named limits as a limiter of its own, with the policy that is in force when it is read. */
+export type OneLimitWithPolicy<Limits extends NamedLimits> = OneLimit<Limits> & Pick<Limiter, "policy">
 
 /**
  * One of several named limits by itself, however often it is made: those who wait for it by `acquire` stand in one line.
@@ -38,20 +40,47 @@ export interface OneLimit<Limits extends NamedLimits> extends SettlingChecker {
 export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: string): OneLimit<Limits> {
   checkKind("choose a limit", "limits", limits, CHECKER)
   checkKind("choose a limit", "name", name, TEXT)
-  const ask = <Verb extends "check" | "peek">(verb: Verb, key: string, options: CheckOptions | undefined) =>
-    askFor(limits, () => {
-      requireCheckOptions(options)
-      return limits[verb](key, { ...options, limit: name }) as ReturnType<Limits[Verb]>
-    })
-  const limiter: OneLimit<Limits> = {
-    isSynchronous: isSynchronous(limits) as OneLimit<Limits>["isSynchronous"],
-    check: (key, options) => ask("check", key, options),
-    peek: (key, options) => ask("peek", key, options),
-    refund: ((receipt, units) => limits.refund(receipt, units)) as Limits["refund"],
-    settle: ((receipt, actualCost) => limits.settle(receipt, actualCost)) as Limits["settle"],
-    charge: (key, units) => limits.charge(key, units, { limit: name }) as ReturnType<Limits["charge"]>,
-    reset: (key) => limits.reset(key, { limit: name }) as ReturnType<Limits["reset"]>,
+  const own = { limit: name }
+  const ask =
+    <Verb extends "check" | "allow" | "peek">(verb: Verb) =>
+    (key: string, options?: CheckOptions) =>
+      askFor(limits, () => {
+        requireCheckOptions(options)
+        return limits[verb](key, { ...options, ...own }) as ReturnType<NamedLimits[Verb]>
+      })
+  const verbs: OfOneLimit = {
+    check: ask("check"),
+    allow: ask("allow"),
+    peek: ask("peek"),
+    checkAll: (items) =>
+      askFor(limits, () => {
+        requireOwnItems(items, name)
+        return limits.checkAll(items.map((item) => ({ ...item, ...own })))
+      }),
+    refund: (receipt, units) => limits.refund(receipt, units),
+    settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
+    charge: (key, units) => limits.charge(key, units, own),
+    block: (key, duration) => limits.block(key, duration, own),
+    unblock: (key) => limits.unblock(key, own),
+    reset: (key) => limits.reset(key, own),
+    status: (key) => limits.status(key, own),
+    stats: (key) => limits.stats(key, own),
   }
+  const limiter = { isSynchronous: isSynchronous(limits), ...verbs } as OneLimit<Limits>
   noteOwner(limiter, { limits, name })
   return limiter
+}
+
+/**
+ * As `oneLimit`, of limits that have the policy in force at hand, which `policyNow` tells.
+ *
+ * @throws what `policyNow` does where there is no such limit
+ */
+export function oneLimitWithPolicy<Limits extends NamedLimits>(
+  limits: Limits,
+  name: string,
+  policyNow: () => Policy,
+): OneLimitWithPolicy<Limits> {
+  policyNow()
+  return Object.defineProperty(oneLimit(limits, name), "policy", { get: policyNow }) as OneLimitWithPolicy<Limits>
 }

@@ -152,6 +152,8 @@ describe("limitsByConfig()", () => {
     const both = limits.of("both")
     expect(await both.check("p:a")).toMatchObject({ allowed: true, policy: "default", remaining: 6 })
     expect(await both.check("p:eve")).toMatchObject({ allowed: false, policy: "deny" })
+    expect(await both.allow("p:eve")).toBe(false)
+    await expect(both.status("p:a")).rejects.toThrow('Cannot find the limit "both"')
     expect([both.isSynchronous, limits.isSynchronous]).toEqual([false, false])
   })
 

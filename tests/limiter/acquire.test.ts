@@ -12,7 +12,6 @@ import {
   TimeoutExceeded,
   WaitingLine,
 } from "../../src/index.js"
-import { LimitView } from "../../src/limiter/limit-view.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import type { SettlingChecker } from "../../src/limiter/permit.js"
@@ -146,7 +145,7 @@ describe("acquire() of several limits where quota comes back before its time", (
 
 /** One of several limits as a limiter by itself, made anew at each call. */
 const VIEWS: Record<string, (limits: MemoryLimits, name: string) => SettlingChecker> = {
-  "of()": (limits, name) => new LimitView(limits, name, () => limits.limit(name)!.policy),
+  "of()": (limits, name) => limits.of(name),
   "oneLimit()": oneLimit,
 }
 

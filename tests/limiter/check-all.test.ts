@@ -2,7 +2,6 @@ import { describe, expect, expectTypeOf, test } from "vitest"
 import { configPolicies, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
 import { type AllDecision, type Checker, checkAll, type Decision, ManualClock, RateLimiter } from "../../src/index.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
-import { LimitView } from "../../src/limiter/limit-view.js"
 import { makeDecision } from "../make-decision.js"
 
 const make = (policy: string) => new RateLimiter(policy, { clock: new ManualClock(0), stats: true })
@@ -169,11 +168,10 @@ describe("checkAll() over several limiters", () => {
 
   test("refuses the same key of the same one of several limits twice, however that was made", () => {
     const limits = new MemoryLimits({ limits: { a: "5/minute", 'a" b': "5/minute" }, clock: new ManualClock(0) })
-    const viewOf = (name: string) => new LimitView(limits, name, () => limits.limit(name)!.policy)
     for (const [first, second] of [
       [oneLimit(limits, "a"), oneLimit(limits, "a")],
-      [viewOf("a"), viewOf("a")],
-      [viewOf("a"), oneLimit(limits, "a")],
+      [limits.of("a"), limits.of("a")],
+      [limits.of("a"), oneLimit(limits, "a")],
     ] as const) {
       const twice = [first, second].map((limiter) => ({ limiter, key: "k" }))
       expect(() => checkAll(twice)).toThrow('key "k" comes twice under the same limit')

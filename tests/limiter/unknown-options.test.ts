@@ -2,7 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { parseConfig } from "../../src/config/index.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
-import { acquire, checkAll, LimitNotFound, limited, ManualClock, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
+import {
+  acquire,
+  checkAll,
+  LimitNotFound,
+  limited,
+  ManualClock,
+  RateLimiter,
+  WaitingLine,
+  wrap,
+} from "../../src/index.js"
 import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { EmbeddedLimiter } from "../../src/limiter/embedded-limiter.js"
-import { LimitView } from "../../src/limiter/limit-view.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
@@ -17,7 +16,6 @@ const LIMITERS: Readonly<Record<string, object>> = {
   openLimiter: EmbeddedLimiter.prototype,
   SluiceClient: SluiceClient.prototype,
   EdgeLimiter: EdgeLimiter.prototype,
-  "of()": LimitView.prototype,
   oneLimit: oneLimit(new MemoryLimits(), "any"),
 }
 /** Not verbs of a limiter: what is about the object itself, or of one kind alone, and told with it. */
