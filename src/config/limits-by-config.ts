@@ -36,8 +36,6 @@ type ByPromise = {
 /** Named limits as a configuration says. Their verbs answer by promise, whatever the limits do. */
 export interface LimitsByConfig extends ByPromise {
   readonly isSynchronous: false
-  /** `checkAll`, but only whether. */
-  allowAll(items: readonly CheckItem[]): Promise<boolean>
   /**
    * One of the limits or groups by itself, as `oneLimit` makes it. A group is asked, charged and settled; the other verbs
    * are about a limit, and fail with `LimitNotFound` for it.
@@ -60,7 +58,6 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
   const configured: LimitsByConfig = {
     ...asked,
     isSynchronous: false,
-    allowAll: async (items) => (await asked.checkAll(items)).allowed,
     of: (name) => oneLimit(configured, name),
   }
   noteCounter(configured, limits)
@@ -90,6 +87,7 @@ function byPromise(limits: NamedLimits): ByPromise {
     allow: async (...told) => limits.allow(...told),
     peek: async (...told) => limits.peek(...told),
     checkAll: async (...told) => limits.checkAll(...told),
+    allowAll: async (...told) => limits.allowAll(...told),
     refund: async (...told) => limits.refund(...told),
     settle: async (...told) => limits.settle(...told),
     charge: async (...told) => limits.charge(...told),
@@ -190,6 +188,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     peek: (key: string, options?: ChosenCheck) => ask("peek", key, options),
     allow: async (key: string, options?: ChosenCheck) => (await ask("check", key, options)).allowed,
     checkAll,
+    allowAll: async (items: readonly CheckItem[]) => (await checkAll(items)).allowed,
     charge,
     explain,
   }

@@ -21,6 +21,8 @@ export interface Limiter extends Checker {
    * item names another limit
    */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
+  /** `checkAll`, but only whether. */
+  allowAll(items: readonly CheckItem[]): Awaitable<boolean>
   /** Gives back units of a check, all of them if not told otherwise. A receipt settles once. */
   refund(receipt: Receipt, units?: number): Awaitable<void>
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */

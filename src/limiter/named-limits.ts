@@ -99,6 +99,8 @@ export interface NamedLimits {
   peek(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
   /** All or nothing. @throws {RangeError} where the items are none or more than 1,000, or one key and limit come twice */
   checkAll(items: readonly CheckItem[]): Awaitable<AllDecision>
+  /** `checkAll`, but only whether. */
+  allowAll(items: readonly CheckItem[]): Awaitable<boolean>
   refund(receipt: Receipt, units?: number): Awaitable<void>
   settle(receipt: Receipt, actualCost: number): Awaitable<void>
   charge(key: string, units: number, choice?: LimitChoice): Awaitable<void>

@@ -1,6 +1,6 @@
 import { checkKind, TEXT } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
-import type { CheckOptions } from "../types/limiter.js"
+import type { CheckItem, CheckOptions } from "../types/limiter.js"
 import { CHECKER, requireCheckOptions, requireOwnItems } from "./check-options.js"
 import { noteOwner } from "./limit-owner.js"
 import type { Limiter } from "./limiter.js"
@@ -48,15 +48,19 @@ export function oneLimit<Limits extends NamedLimits>(limits: Limits, name: strin
         requireCheckOptions(options)
         return limits[verb](key, { ...options, ...own }) as ReturnType<NamedLimits[Verb]>
       })
+  const askAll =
+    <Verb extends "checkAll" | "allowAll">(verb: Verb) =>
+    (items: readonly CheckItem[]) =>
+      askFor(limits, () => {
+        requireOwnItems(items, name)
+        return limits[verb](items.map((item) => ({ ...item, ...own }))) as ReturnType<NamedLimits[Verb]>
+      })
   const verbs: OfOneLimit = {
     check: ask("check"),
     allow: ask("allow"),
     peek: ask("peek"),
-    checkAll: (items) =>
-      askFor(limits, () => {
-        requireOwnItems(items, name)
-        return limits.checkAll(items.map((item) => ({ ...item, ...own })))
-      }),
+    checkAll: askAll("checkAll"),
+    allowAll: askAll("allowAll"),
     refund: (receipt, units) => limits.refund(receipt, units),
     settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
     charge: (key, units) => limits.charge(key, units, own),

@@ -10,7 +10,7 @@ export const CAPABILITIES = {
   stats: "keeps statistics per key when made with `stats: true`",
   maxKeys: "bounds its keys by `maxKeys`, with both rules of `onFull`",
   many: "decides many checks in one call, with `checkMany`",
-  together: "decides checks of several keys together, with `checkAll`",
+  together: "decides checks of several keys together, with `checkAll` and `allowAll`",
   ids: "tells an admission again that is repeated under its id",
   size: "tells how many keys it holds, and sweeps when told to",
 } as const
@@ -35,6 +35,8 @@ export interface ConformingLimiter {
   setPolicy(policy: PolicyInput): Awaitable<void>
   /** With the capability `together`. */
   checkAll?(items: readonly CheckItem[]): Awaitable<AllDecision>
+  /** With the capability `together`. */
+  allowAll?(items: readonly CheckItem[]): Awaitable<boolean>
   /** With the capability `many`. */
   checkMany?(keys: readonly string[], costs?: ArrayLike<number>): Awaitable<Decisions>
   /** With the capability `size`. */

@@ -14,7 +14,7 @@ export interface MakeNamedLimitsOptions {
  */
 export type MakeNamedLimits = (options: MakeNamedLimitsOptions) => NamedLimitsUnderTest | Promise<NamedLimitsUnderTest>
 
-/** What a case asks. `allowAll` is there where the class has it. */
+/** What a case asks. */
 export interface NamedLimitsUnderTest extends NamedLimits {
   /** Frees what the limits hold, a file say; called when a case has ended. */
   close?(): unknown

@@ -85,6 +85,8 @@ describe("EdgeLimiter", () => {
     expect(limiter.calls).toBe(calls)
     expect(await limiter.allowAll([{ key: "a", cost: 9 }])).toBe(true)
     expect(await limiter.allowAll([{ key: "a" }])).toBe(false)
+    expect(await limiter.allowAll([{ key: "a", limit: limiter.policy.name }])).toBe(false)
+    await expect(limiter.allowAll([{ key: "a", limit: "other" }])).rejects.toThrow("this limiter has one limit")
   })
 
   test("is named after its policy's only rule, else after the policy", async () => {

@@ -37,6 +37,6 @@ describe("EdgeLimits", () => {
     for (const items of [undefined, "ab", [null]] as unknown as (readonly CheckItem[])[]) {
       await expect(edgeLimits().checkAll(items)).rejects.toThrow("Cannot check all: items")
     }
-    await expect(edgeLimits().checkAll([])).rejects.toThrow(RangeError)
+    await expect(edgeLimits().allowAll([])).rejects.toThrow(RangeError)
   })
 })

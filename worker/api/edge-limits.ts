@@ -167,6 +167,10 @@ export class EdgeLimits implements NamedLimits {
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
+  async allowAll(items: readonly CheckItem[]): Promise<boolean> {
+    return (await this.checkAll(items)).allowed
+  }
+
   #tell(decision: Decision, limit: LimitInForce, seconds: number): void {
     const { reporter, settled } = this.#parts
     reporter.decided(decision, decidingLimit(limit, settled), limit.scope, seconds)

@@ -46,6 +46,16 @@ export const togetherCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "allowAll(): checkAll(), but only whether",
+    needs: ["together"],
+    async run(make) {
+      const limiter = await make("1/minute", { clock: new ManualClock(START_MS) })
+      same(await limiter.allowAll!([{ key: "a" }, { key: "b" }]), true, "both")
+      same(await limiter.allowAll!([{ key: "b" }, { key: "c" }]), false, "one that was charged, and another")
+      has(await limiter.peek("c", { cost: 0 }), { remaining: 1 }, "the other")
+    },
+  },
+  {
     name: "checkAll(): an item may name the limiter's own limit, and no other",
     needs: ["together"],
     async run(make) {

@@ -60,6 +60,18 @@ export const checkAllCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "allowAll(): checkAll(), but only whether",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { user: "2/minute", org: "1/minute" } })
+      const items = [
+        { key: "u", limit: "user" },
+        { key: "o", limit: "org" },
+      ]
+      same([await limits.allowAll(items), await limits.allowAll(items)], [true, false], "the answers")
+      has(await limits.peek("u", { limit: "user", cost: 0 }), { remaining: 1 }, "the key that would have passed")
+    },
+  },
+  {
     name: "checkAll(): tells the first of several that deny, and each one's own decision",
     async run(make) {
       const clock = new ManualClock(START_MS)
