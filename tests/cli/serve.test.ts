@@ -106,7 +106,7 @@ describe("sluice serve", () => {
 
   test("refuses a group with the name of a limit that the folder has, and a limit with the name of a group", async () => {
     const inFolder = ["--data-dir", scratch.file("data")]
-    await run(["init", ...inFolder])
+    await run(["init", ...inFolder, "--config", scratch.file("first.toml")])
     expect(await run(["limit", "add", "site", "5/day", ...inFolder])).toMatchObject({ code: 0 })
     writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n[groups.site]\nlimits = ["api"]\n')
     const configured = ["--config", scratch.file("sluice.toml")]
