@@ -1,3 +1,4 @@
+import { isSynchronous } from "../limiter/sync-limiter.js"
 import {
   COST,
   checkFields,
@@ -15,7 +16,7 @@ import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
 import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
 import { decide, findBadCost, type Reports, unasked } from "./decide.js"
-import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
+import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
@@ -41,7 +42,10 @@ export interface MessageLimitOptions
    * leaves the message out, a function does as it likes.
    */
   readonly onLimited?: "close" | "drop" | ((socket: MessageSocket, decision: Decision, message: unknown) => void)
-  /** The most messages of a socket that wait for the limiter's answer, 1 … 65,536; default 256. More are denied at once. */
+  /**
+   * The most messages of a socket that wait for the limiter's answer, 1 … 65,536; default 256. More are denied at once.
+   * A limiter in memory lets none wait, unless `cost` or the key is a function.
+   */
   readonly maxPending?: number
   /** Hears of every decision. It cannot change one. */
   readonly onDecision?: (decision: Decision, message: unknown) => void
@@ -115,20 +119,37 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
   }
 
   async function check(key: MessageKey, message: unknown): Promise<Decision> {
+    return decideAtOnce(key, message) ?? decideInTime(key, message)
+  }
+
+  async function decideInTime(key: MessageKey, message: unknown): Promise<Decision> {
     const reports = reportsOf(message)
     const ask = { policy, key: await keyOf(key, message, reports), cost: 1 }
-    let decision: Decision
     try {
       ask.cost = typeof cost === "number" ? cost : await cost(message)
       const decided = await decide([ask], true, decideOptions, reports)
       if ("badCost" in decided) throw decided.badCost.error
-      decision = decided.decision
-      if (!decision.allowed) {
+      if (!decided.decision.allowed) {
         for (const charge of decided.charges) reports.inBackground(() => giveBack(charge))
       }
+      return told(decided.decision, message)
     } catch (error) {
       reports.error(error)
-      decision = unasked("limit", ask)
+      return told(unasked("limit", ask), message)
+    }
+  }
+
+  /** The decision where nobody has to be waited for. Where it fails, `decideInTime` does as the fail mode says. */
+  function decideAtOnce(key: MessageKey, message: unknown): Decision | undefined {
+    if (typeof key === "function" || typeof cost === "function") return undefined
+    let decision: Decision
+    try {
+      const limiter = decideOptions.limiterOf(policy)
+      const known = unhashedKey(key)
+      if (known === undefined || !isSynchronous(limiter)) return undefined
+      decision = limiter.check(known, { cost })
+    } catch {
+      return undefined
     }
     return told(decision, message)
   }
@@ -148,24 +169,39 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     let turn = Promise.resolve()
     socket.addEventListener("message", ({ data }) => {
       if (!hears) return
+      const known = decideAtOnce(key, data)
+      if (known) {
+        // Nothing is asked for what comes after a message that closes the socket.
+        if (!known.allowed && onLimited === "close") hears = false
+        inTurn(() => known, data)
+        return
+      }
       if (pending >= maxPending) {
         denyUnasked(data)
         return
       }
-      const checked = check(key, data)
       pending += 1
+      const decided = decideInTime(key, data)
+      inTurn(async () => {
+        const decision = await decided
+        pending -= 1
+        return decision
+      }, data)
+    })
+
+    /** Does as a message's decision says, after those that came before it. */
+    function inTurn(decided: () => Awaitable<Decision>, data: unknown): void {
       // Nobody waits for this promise: were it rejected, the process would end.
       turn = turn
         .then(async () => {
-          const decision = await checked
-          pending -= 1
+          const decision = await decided()
           if (isClosed) return
           // Not awaited, and what it throws not caught: as if it were the socket's own listener.
           if (decision.allowed) void Promise.resolve().then(() => onMessage(data, socket))
           else deny(decision, data)
         })
         .catch(reportsOf(data).error)
-    })
+    }
 
     /** Denies a message at once, and keeps none of those that come in a crowd. */
     function denyUnasked(data: unknown): void {
@@ -173,7 +209,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
       if (onLimited === "close") {
         // Those that wait came before it.
         hears = false
-        turn = turn.then(() => deny(decision, data))
+        inTurn(() => decision, data)
       } else {
         deny(decision, data)
       }

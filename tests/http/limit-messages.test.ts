@@ -56,7 +56,7 @@ describe("limitMessages()", () => {
     const costly = listening({ cost: () => 4 })
     await costly.receive(1)
     expect(costly.socket.closed).toEqual({ code: 1008, reason: "Too many messages." })
-    const crowded = listening({ maxPending: 1 })
+    const crowded = listening({ maxPending: 1 }, async () => "user:1")
     await crowded.receive(1, 2)
     expect(crowded.socket.closed).toEqual({ code: 1008, reason: "Too many messages." })
   })
@@ -134,10 +134,40 @@ describe("limitMessages()", () => {
   })
 
   test("counts as waiting only what is not decided yet", async () => {
-    const { socket, heard, receive } = listening({ policy: "100/second", maxPending: 2 })
+    const { socket, heard, receive } = listening({ policy: "100/second", maxPending: 2 }, async () => "user:1")
     for (const message of [1, 2, 3, 4, 5]) await receive(message)
     expect(heard).toEqual([1, 2, 3, 4, 5])
     expect(socket.closed).toBeUndefined()
+  })
+
+  test("lets no message wait for a limiter in memory, however many come at once", async () => {
+    const messages = Array.from({ length: 2_000 }, (_, index) => index)
+    const { socket, heard, receive } = listening({ policy: "10000/second", maxPending: 1 })
+    await receive(...messages)
+    expect(heard).toEqual(messages)
+    expect(socket.closed).toBeUndefined()
+  })
+
+  test("asks a limiter in memory for nothing after the message that closes the socket", async () => {
+    const onDecision = vi.fn()
+    const { socket, heard, receive } = listening({ onDecision })
+    await receive(1, 2, 3, 4, 5, 6)
+    expect(heard).toEqual([1, 2, 3])
+    expect(onDecision.mock.calls.map(([{ allowed }]) => allowed)).toEqual([true, true, true, false])
+    expect(socket.closed?.code).toBe(1008)
+  })
+
+  test("does as the fail mode says where a limiter in memory throws, and tells onError once", async () => {
+    const onError = vi.fn()
+    const limiter = Object.assign(new RateLimiter("1/second"), {
+      check() {
+        throw new Error("full")
+      },
+    })
+    const { heard, receive } = listening({ limiter: () => limiter, onError })
+    await receive(1)
+    expect(heard).toEqual([1])
+    expect(onError).toHaveBeenCalledOnce()
   })
 
   test("hands on nothing more once it has closed the socket, be it admitted", async () => {
@@ -263,6 +293,22 @@ describe("limitMessages()", () => {
       else expect(broken).toHaveBeenCalled()
     },
   )
+
+  test("leaves no rejection unhandled where a socket that is closed for a crowd fails", async () => {
+    const unhandled = vi.fn()
+    process.on("unhandledRejection", unhandled)
+    const onError = vi.fn()
+    const { socket, heard, receive } = listening({ maxPending: 1, onError }, async () => "user:1")
+    socket.close = () => {
+      throw new Error("closed already")
+    }
+    await receive(1, 2)
+    await settled()
+    process.off("unhandledRejection", unhandled)
+    expect(unhandled).not.toHaveBeenCalled()
+    expect(onError).toHaveBeenCalledExactlyOnceWith(new Error("closed already"), 2)
+    expect(heard).toEqual([1])
+  })
 
   test.each<[string, unknown]>([
     ["cost", { cost: "1" }],

@@ -17,11 +17,19 @@ const encoder = new TextEncoder()
  * @throws {TypeError} where `found` is neither a text nor nothing
  */
 export async function limiterKey(found: unknown): Promise<string> {
+  return unhashedKey(found) ?? `${HASHED_KEY_PREFIX}${await sha256Hex((found as string).toWellFormed())}`
+}
+
+/**
+ * The key of `limiterKey`, at once; `undefined` where it is a hash, which has to be waited for.
+ *
+ * @throws as `limiterKey`
+ */
+export function unhashedKey(found: unknown): string | undefined {
   if (found === undefined || found === null || found === "") return UNIDENTIFIED_KEY
   if (typeof found !== "string") {
     throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
   }
   const key = found.toWellFormed()
-  if (encoder.encode(key).length <= MAX_KEY_BYTES) return key
-  return `${HASHED_KEY_PREFIX}${await sha256Hex(key)}`
+  return encoder.encode(key).length <= MAX_KEY_BYTES ? key : undefined
 }
