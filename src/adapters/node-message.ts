@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
-import { isItemList } from "../http/add-fields.js"
 import type { Outcome } from "../http/guard.js"
+import { mergeFields, mergeItems } from "../http/merge-fields.js"
 import type { ResponseHead } from "../http/rate-limit-options.js"
 
 /** Methods that a `Request` refuses to have: three by name, and what is no token of HTTP. */
@@ -60,26 +60,23 @@ export function clientSignal(response: ServerResponse): AbortSignal {
 }
 
 /** The fields that are lists of items, one for each policy. */
-const ITEM_FIELDS = new Set(["ratelimit", "ratelimit-policy"])
+const ITEM_FIELDS = ["RateLimit", "RateLimit-Policy"]
 
-/** Sets the RateLimit fields on a response to come. Items that another limiter set are added to. */
+/** Sets the RateLimit fields on a response to come, beside those that another limiter set. */
 export function setFields(
   fields: Outcome["fields"],
   current: (name: string) => unknown,
   set: (name: string, value: string) => void,
 ): void {
-  for (const [name, value] of Object.entries(fields)) {
-    const before = current(name)
-    set(name, isItemList(before) && isItemList(value) ? `${before}, ${value}` : value)
-  }
+  for (const [name, value] of Object.entries(mergeFields(fields, current))) set(name, value)
 }
 
 /** A denial with the items that another limiter set on the response to come, whose request it had let pass. */
 export function withItemsBefore(denial: Response, current: (name: string) => unknown): Response {
-  const own = [...denial.headers].filter(([name]) => ITEM_FIELDS.has(name) && current(name) !== undefined)
+  const own = ITEM_FIELDS.filter((name) => denial.headers.has(name) && current(name) !== undefined)
   if (own.length === 0) return denial
   const headers = new Headers(denial.headers)
-  setFields(Object.fromEntries(own), current, (name, value) => headers.set(name, value))
+  for (const name of own) headers.set(name, mergeItems(current(name), headers.get(name)!))
   return new Response(denial.body, { status: denial.status, statusText: denial.statusText, headers })
 }
 

@@ -1,6 +1,6 @@
 /** What a response tells of one quota. */
 export interface QuotaReadout {
-  /** Sets several quotas of a response apart: the policy's name and partition, or the style where there is one quota. */
+  /** Sets several quotas of a response apart: an item's `id`, or the style where there is one quota. */
   readonly name: string
   /** Units left. */
   readonly remaining: number
@@ -28,13 +28,14 @@ type Read = (headers: Headers, nowMs: number) => QuotaReadout[]
 const STYLES: readonly Read[] = [
   // draft-11: RateLimit: "default";r=50;t=30 and RateLimit-Policy: "default";q=100;w=60
   (headers) => {
-    const policies = new Map(readItems(headers.get("RateLimit-Policy")).map((each) => [each.name, each.parameters]))
-    return readItems(headers.get("RateLimit")).flatMap(({ name, parameters }) => {
+    const policies = readItems(headers.get("RateLimit-Policy"))
+    const byName = new Map(policies.map((each) => [each.name, each.parameters]))
+    const byId = new Map(policies.map((each) => [each.id, each.parameters]))
+    return readItems(headers.get("RateLimit")).flatMap(({ name, id, parameters }) => {
       const remaining = wholeOf(parameters.get("r"))
       if (remaining === null) return []
-      const limit = wholeOf(policies.get(name)?.get("q"))
-      const pk = parameters.get("pk") ?? ""
-      return [{ name: `${name}${pk}`, remaining, resetAfterMs: (wholeOf(parameters.get("t")) ?? 0) * 1_000, limit }]
+      const limit = wholeOf((byId.get(id) ?? byName.get(name))?.get("q"))
+      return [{ name: id, remaining, resetAfterMs: (wholeOf(parameters.get("t")) ?? 0) * 1_000, limit }]
     })
   },
   // draft-7: RateLimit: limit=100, remaining=50, reset=30
@@ -95,16 +96,29 @@ const ITEM =
   /\s*"((?:[^"\\]|\\.)*)"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[^:]*:|[^;,\s"]*))?)*)\s*(?:,|$)/y
 const PARAMETER = /;\s*([a-z*][a-z0-9_.*-]*)(?:=("(?:[^"\\]|\\.)*"|:[^:]*:|[^;,\s"]*))?/g
 
-/** A List of Strings with parameters (RFC 9651); empty where it is none. */
-function readItems(field: string | null): { readonly name: string; readonly parameters: Parameters }[] {
-  const items: { name: string; parameters: Parameters }[] = []
+/** An item of a List of Strings with parameters (RFC 9651). */
+interface Item {
+  readonly name: string
+  /** Its name and partition; numbered where several are called so, as those of limiters that know nothing of each other. */
+  readonly id: string
+  readonly parameters: Parameters
+}
+
+/** Empty where a field is no list of items. */
+function readItems(field: string | null): Item[] {
+  const items: Item[] = []
+  const seen = new Map<string, number>()
   const text = field ?? ""
   for (let at = 0; at < text.length; ) {
     ITEM.lastIndex = at
     const match = ITEM.exec(text)
     if (match === null) return []
     const parameters = [...match[2]!.matchAll(PARAMETER)].map(([, name, value = ""]) => [name!, value] as const)
-    items.push({ name: match[1]!, parameters: new Map(parameters) })
+    const item = { name: match[1]!, parameters: new Map(parameters) }
+    const called = `${item.name}${item.parameters.get("pk") ?? ""}`
+    const before = seen.get(called) ?? 0
+    seen.set(called, before + 1)
+    items.push({ ...item, id: before === 0 ? called : `${called}\n${before + 1}` })
     at = ITEM.lastIndex
   }
   return items

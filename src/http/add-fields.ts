@@ -1,6 +1,8 @@
+import { mergeFields } from "./merge-fields.js"
+
 /** What to write to a response, by field name. */
 export interface FieldsToAdd {
-  /** Replace what is there; lists of items, which another limiter may have written, are added to. */
+  /** Merged with those that another limiter may have written. */
   readonly fields: Readonly<Record<string, string>>
   /** Written where the response does not have them. */
   readonly defaults: Readonly<Record<string, string>>
@@ -36,16 +38,9 @@ export function addFields(response: Response, add: FieldsToAdd, originals: WeakM
 }
 
 function write(headers: Headers, { fields, defaults }: FieldsToAdd): void {
-  for (const [name, value] of Object.entries(fields)) {
-    if (isItemList(value) && isItemList(headers.get(name))) headers.append(name, value)
-    else headers.set(name, value)
-  }
+  const merged = mergeFields(fields, (name) => headers.get(name))
+  for (const [name, value] of Object.entries(merged)) headers.set(name, value)
   for (const [name, value] of Object.entries(defaults)) {
     if (!headers.has(name)) headers.set(name, value)
   }
-}
-
-/** Whether a field is a list of String items, as those of draft-11, to which more can be added. */
-export function isItemList(value: unknown): boolean {
-  return typeof value === "string" && value.startsWith('"')
 }

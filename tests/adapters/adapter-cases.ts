@@ -188,6 +188,18 @@ export function declareAdapterCases({ name, start, hearsOfClients, failsAt = [],
       expect(namesIn(await ask("/", from("ann")))).toEqual([outerAndInner, outerAndInner])
     })
 
+    for (const [binding, limits] of [
+      ["outer", [2, 9]],
+      ["inner", [9, 2]],
+    ] as const) {
+      check(`tells of the ${binding} of two limits where it binds most, in a style with room for one`, async () => {
+        const [outer, inner] = limits.map((limit) => ({ policy: `${limit}/minute`, key, headers: "legacy" }) as const)
+        const ask = await serve(outer!, inner!)
+        const { headers } = await ask("/", from("ann"))
+        expect(["limit", "remaining"].map((name) => headers.get(`x-ratelimit-${name}`))).toEqual(["2", "1"])
+      })
+    }
+
     check("tells of both where the inner one denies", async () => {
       const ask = await serve({ policy: "9/minute as outer", key }, { policy: "1/minute as inner", key })
       await ask("/", from("ann"))

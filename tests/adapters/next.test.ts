@@ -61,6 +61,7 @@ describe("in Next", () => {
       Object.assign(found, plain)
     },
   })
+  const joined = "how proxies are joined is the application's"
   const noConnection = "Next tells a proxy of no connection"
 
   declareAdapterCases({
@@ -84,7 +85,9 @@ describe("in Next", () => {
       "gives the charge of a failed request back": "a proxy does not see the page's response",
       "gives the charge of a successful request back": "a proxy does not see the page's response",
       "charges a penalty by the response's status": "a proxy does not see the page's response",
-      "tells of both where the inner one denies": "how proxies are joined is the application's",
+      "tells of the outer of two limits where it binds most, in a style with room for one": joined,
+      "tells of the inner of two limits where it binds most, in a style with room for one": joined,
+      "tells of both where the inner one denies": joined,
     },
   })
 

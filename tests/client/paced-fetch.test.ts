@@ -65,6 +65,20 @@ describe("pacedFetch()", () => {
     expect(new Set(seen.map(({ status }) => status))).toEqual(new Set([200]))
   })
 
+  test("keeps below quotas of one name, those of limiters that follow each other", async () => {
+    const options = { key: () => "client" }
+    const handler = rateLimit(() => new Response("ok"), { policy: "3/2s fixed_window", ...options })
+    const outer = rateLimit(handler, { policy: "100/2s fixed_window", ...options })
+    const statuses: number[] = []
+    const paced = pacedFetch(async (request) => {
+      const response = await outer(request)
+      statuses.push(response.status)
+      return response
+    })
+    await ask(11, paced, 20_000)
+    expect(statuses).toEqual(Array(11).fill(200))
+  })
+
   test("sends one request first, and all others at once where the server tells of no limit", async () => {
     const times: number[] = []
     const paced = pacedFetch(async () => {

@@ -30,6 +30,17 @@ describe("readQuotaFields()", () => {
     ])
   })
 
+  test("tells quotas of one name apart, each with its own limit, as of limiters that follow each other", () => {
+    const fields = {
+      "RateLimit-Policy": '"default";q=9;w=60, "default";q=2;w=60',
+      RateLimit: '"default";r=0;t=60, "default";r=1;t=30',
+    }
+    expect(read(fields).quotas).toEqual([
+      { name: "default", remaining: 0, resetAfterMs: 60_000, limit: 9 },
+      { name: "default\n2", remaining: 1, resetAfterMs: 30_000, limit: 2 },
+    ])
+  })
+
   test("takes the newest of several styles", () => {
     const fields = { RateLimit: '"a";r=3;t=1', "X-RateLimit-Remaining": "9", "X-RateLimit-Reset": "9" }
     expect(read(fields).quotas).toMatchObject([{ name: "a", remaining: 3 }])

@@ -71,7 +71,7 @@ describe("addFields()", () => {
     expect(Object.fromEntries(unlimited.headers)).toEqual({ "x-own": "1" })
   })
 
-  test("adds to the list of another limiter, and replaces all else", () => {
+  test("adds to the list of another limiter, and replaces what tells of no quota", () => {
     const present = { RateLimit: '"b";r=5;t=5', "X-RateLimit-Limit": "5" }
     const response = add(new Response("", { headers: present }), { ...ITEMS, "X-RateLimit-Limit": "1" })
     expect(response.headers.get("ratelimit")).toBe('"b";r=5;t=5, "a";r=1;t=1')
