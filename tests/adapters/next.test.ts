@@ -5,6 +5,7 @@ import { join } from "node:path"
 import type { NextRequest as Incoming, NextFetchEvent } from "next/server.js"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { rateLimit, rateLimitRoute } from "../../src/adapters/next.js"
+import { ManualClock } from "../../src/types/clock.js"
 import { answerTo, declareAdapterCases, type RunningServer } from "./adapter-cases.js"
 
 // What Next's own start does before anything of it is loaded.
@@ -99,6 +100,23 @@ describe("in Next", () => {
       return running()
     },
     skips: { "counts by the address of the connection by default": noConnection },
+  })
+
+  test.each([
+    [undefined, '"proxy";r=2;t=20'],
+    [false, '"route";r=1;t=30'],
+  ] as const)("lets the fields of a proxy stand for a route's, unless its headers are %s", async (headers, told) => {
+    const options = { key: () => "all", clock: new ManualClock(0) }
+    found.proxy = rateLimit({
+      policy: "3/minute as proxy",
+      ...options,
+      ...(headers === false && { headers }),
+    }) as Answer
+    found.route = rateLimitRoute(plain.route, { policy: "2/minute as route", ...options })
+    const response = await fetch(url, { headers: { connection: "close" } })
+    Object.assign(found, plain)
+    expect(response.status).toBe(200)
+    expect(response.headers.get("ratelimit")).toBe(told)
   })
 })
 
