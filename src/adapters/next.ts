@@ -7,6 +7,7 @@ import type { NextFetchEvent, NextRequest } from "next/server.js"
 import { checkHandler } from "../http/check-options.js"
 import { rateLimit as limitHandler } from "../http/rate-limit.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
+import { refuseResponseOptions, type WithoutResponses } from "./response-options.js"
 
 /** What runs behind the limit: a proxy of your own. Where it returns nothing, the request goes on. */
 type Proxy = (request: NextRequest, event: NextFetchEvent) => unknown
@@ -15,10 +16,7 @@ type Proxy = (request: NextRequest, event: NextFetchEvent) => unknown
  * The options of a proxy. It runs before the page and never sees the page's response, so what follows from that is left
  * out; and Next tells it of no connection, so it needs a `key`, `limits` with keys, or an `address` to believe.
  */
-export type ProxyOptions = Omit<RateLimitOptions<[event: NextFetchEvent]>, (typeof OF_RESPONSES)[number]>
-
-/** The options that follow from the page's response. */
-const OF_RESPONSES = ["skipFailedRequests", "skipSuccessfulRequests", "penalty"] as const
+export type ProxyOptions = WithoutResponses<[event: NextFetchEvent]>
 
 /** By this Next knows that a proxy lets a request go on, as `NextResponse.next()` says it. */
 const GO_ON = { "x-middleware-next": "1" }
@@ -45,7 +43,8 @@ export function rateLimit(
 ): (request: NextRequest, event: NextFetchEvent) => Promise<Response> {
   if (proxy !== undefined) checkHandler("proxy", proxy)
   requireKey(options)
-  refuseUnseen(options)
+  // A proxy's own answer would stand for the page's.
+  refuseResponseOptions(options, "rateLimitRoute")
   const limited = limitHandler<[event: NextFetchEvent]>(async (request, event) => {
     const answer = await proxy?.(request as NextRequest, event)
     return answer instanceof Response ? answer : new Response(null, { headers: GO_ON })
@@ -83,12 +82,4 @@ export function rateLimitRoute<Context>(
 function requireKey({ key, limits, address }: Pick<RateLimitOptions<never>, "key" | "limits" | "address">): void {
   if (address !== undefined || (limits ?? [{ key }]).every((limit) => limit.key !== undefined)) return
   throw new RangeError("Cannot rate limit: there is neither key nor address, and Next tells of no connection.")
-}
-
-/** What the types leave out, plain JavaScript may give: a proxy's own answer would stand for the page's. */
-function refuseUnseen(options: RateLimitOptions<never>): void {
-  for (const name of OF_RESPONSES) {
-    if (!options[name]) continue
-    throw new RangeError(`Cannot rate limit: ${name} is given, allowed is that only with rateLimitRoute.`)
-  }
 }

@@ -8,13 +8,11 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2"
 import { checkHandler } from "../http/check-options.js"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
-import type { Connection } from "./connection.js"
+import { connectionOf, type Rest, reportTo } from "./node-listener.js"
 import { admit, clientSignal, sendResponse, sendStatus, webRequest } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
-
-/** What functions of the options get after the request. */
-type Rest<Incoming> = [message: Incoming, connection: Connection]
+export { rateLimitUpgrade, type UpgradeOptions } from "./node-upgrade.js"
 
 /**
  * Puts a limit around a listener of `http.createServer`, and of `https` and HTTP/2 servers in compatibility mode.
@@ -54,7 +52,7 @@ export function rateLimit<
     try {
       await answer(request, message, outgoing)
     } catch (error) {
-      report(error, request, message)
+      reportTo(options, error, request, message, connectionOf(message))
       sendStatus(500, response)
     }
   }
@@ -66,14 +64,4 @@ export function rateLimit<
     admit(outcome, response)
     await listener(message, outgoing)
   }
-
-  function report(error: unknown, request: Request, message: Incoming): void {
-    const { onError = console.error } = options
-    // An error of the error hook has nowhere to go.
-    void (async () => onError(error, request, message, connectionOf(message)))().catch(() => {})
-  }
-}
-
-function connectionOf({ socket }: { readonly socket: { readonly remoteAddress?: string | undefined } }): Connection {
-  return { remoteAddress: socket.remoteAddress }
 }
