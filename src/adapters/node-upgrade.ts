@@ -22,7 +22,8 @@ const LEAVES = ["end", "error", "close"] as const
  *
  * Functions of the options get the request as those of `rateLimit` do. A denial is answered in the listener's place and
  * closes the connection; what the listener answers gets no fields. What it throws closes the connection and is told to
- * `onError`, or else to the console. A client that goes before it is its turn stays charged and reaches no listener.
+ * `onError`, or else to the console. A client that leaves before the limiter has answered stays charged and reaches no
+ * listener.
  *
  * @throws {RangeError} where an option needs the listener's response, beside what `rateLimit` throws
  * @example
