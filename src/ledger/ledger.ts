@@ -51,9 +51,10 @@ export class Ledger {
   /**
    * Opens the log, or starts one where there is none.
    *
-   * @throws {StoreCorrupt} {StoreVersion}; then nothing was written
+   * @throws {StoreCorrupt} {StoreVersion}; {RangeError} where the time cannot be; then nothing was written
    */
   static async open(port: LedgerPort, options: LedgerOptions = {}): Promise<Ledger> {
+    if (options.openedAtMs !== undefined) requireTime(options.openedAtMs)
     const table = new LogTable(port.sql)
     const core = options.core ?? new Core()
     const opened = await openLog(port, table, core, options)

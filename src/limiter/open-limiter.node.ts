@@ -1,6 +1,7 @@
 import { Core } from "../engine/core.js"
 import { requireKey } from "../engine/key-bytes.js"
 import { Ledger } from "../ledger/ledger.js"
+import { requireTime } from "../ledger/ledger-input.js"
 import type { LedgerOptions } from "../ledger/ledger-options.js"
 import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
 import {
@@ -111,7 +112,7 @@ const DAY_MS = 86_400_000
  *
  * @throws {StoreLocked} at once where another has it; {StoreCorrupt} where what is in it is not what was written;
  * {StoreVersion} where a newer version wrote it; {StoreUnavailable} where it cannot be read or written; {PolicyError}
- * {KeyError} {RangeError} where an option cannot be
+ * {KeyError} {RangeError} where an option cannot be, or the clock tells no time
  * @example
  * ```ts
  * import { openLimiter } from "sluice/embedded"
@@ -124,6 +125,8 @@ const DAY_MS = 86_400_000
 export async function openLimiter(options: OpenLimiterOptions): Promise<EmbeddedLimiter> {
   const settings = readOptions(options)
   const { path, sync, clock, closeOn } = settings
+  // Before a folder is made: a clock that tells no time leaves nothing behind.
+  requireTime(clock.now())
   const folder = StoreFolder.open(path)
   const { onCommit, onFailure } = options
   const port = onCommit === undefined ? folder.port : timeCommits(folder.port, onCommit)

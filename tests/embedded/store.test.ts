@@ -202,6 +202,8 @@ describe("openLimiter()", () => {
     [{ polices: "1/minute" }, '"polices"'],
     [{ polices: "1/minute" }, 'did you mean "policy"?'],
     [{ clock: {} }, "clock"],
+    [{ clock: { now: (): number => 0.5 } }, "Cannot decide: nowMs is 0.5, allowed is a whole number 0 to"],
+    [{ clock: { now: (): number => Number.POSITIVE_INFINITY }, sync: "batch" }, "nowMs is Infinity"],
     [{ onCommit: "log" }, "onCommit"],
     [{ closeOn: "SIGINT" }, "closeOn"],
     [{ limits: "1/minute" }, "limits"],

@@ -1,5 +1,7 @@
 import { expect } from "vitest"
 import { Ledger } from "../../../src/ledger/ledger.js"
+import { LogTable } from "../../../src/ledger/log-table.js"
+import type { LedgerPort } from "../../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import { type LedgerCase, START_MS } from "../ledger-case.js"
 import { rowsText } from "../rows.js"
@@ -53,6 +55,29 @@ export const badInputCases: readonly LedgerCase[] = [
       await ledger.commit()
       expect(rowsText(port)).toBe(rows)
       await ledger.close()
+    },
+  },
+  {
+    name: "Ledger.open() refuses a time that cannot be, in every sync mode, and writes nothing",
+    async run(makePort) {
+      const refuse = async (port: LedgerPort) => {
+        const refused = expect.objectContaining({ message: expect.stringContaining("Cannot decide: nowMs is ") })
+        for (const sync of ["always", "ahead", "batch"] as const) {
+          for (const openedAtMs of BAD_TIMES) {
+            await expect(Ledger.open(port, { core, sync, openedAtMs }), sync).rejects.toEqual(refused)
+          }
+        }
+      }
+      const empty = makePort()
+      await refuse(empty)
+      expect(new LogTable(empty.sql).exists()).toBe(false)
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      ledger.check(ledger.define("l", parsePolicy("10/hour"), START_MS), "a", 2, START_MS)
+      await ledger.close()
+      const rows = rowsText(port)
+      await refuse(port)
+      expect(rowsText(port)).toBe(rows)
     },
   },
   {
