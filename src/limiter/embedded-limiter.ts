@@ -53,11 +53,11 @@ import { OpenStore } from "./open-store.js"
 import { pageOf, requireCount } from "./page.js"
 
 /**
- * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory and told when its
- * record is as durable as the store's `sync` promises.
+ * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory when it is called,
+ * before the call returns its promise, and told when its record is as durable as the store's `sync` promises.
  *
  * A commit that fails, on a full disk say, rejects its callers with `StoreUnavailable`; the next call opens the store
- * anew and goes on with what is durable.
+ * anew and goes on with what is durable. Calls that come meanwhile wait for that, and are decided in their order too.
  */
 export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   readonly #clock: Clock
@@ -91,7 +91,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
     requireKey(name)
     const parsed = parsePolicy(policy)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     ledger.define(name, parsed, this.#clock.now())
     await ledger.commit()
     tellWaits(this)
@@ -100,7 +100,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Forgets a limit and all its keys' counts. Whether there was one. */
   async remove(name: string): Promise<boolean> {
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const limit = ledger.limit(name)
     if (limit === undefined) return false
     ledger.remove(limit, this.#clock.now())
@@ -112,14 +112,15 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** The limits, in the order of their names. */
   async limits(page?: Page): Promise<NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const names = ledger.limits.map(({ name }) => name)
     return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.keys.policy }))
   }
 
   /** A limit by its name, or `null`. */
   async limit(name: string): Promise<NamedLimit | null> {
-    const limit = (await this.#store.open()).limit(name)
+    const ledger = this.#store.ready ?? (await this.#store.open())
+    const limit = ledger.limit(name)
     return limit === undefined ? null : { name, policy: limit.keys.policy }
   }
 
@@ -137,8 +138,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async check(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
-    const opened = this.#store.open()
-    const ledger = opened instanceof Promise ? await opened : opened
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const limit = limitFor(ledger, key, options)
     const { decision, needsCommit } = ledger.check(limit, key, cost, this.#clock.now(), options?.id)
     if (needsCommit) await ledger.commit()
@@ -153,7 +153,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** What `check` would say, charging nothing. */
   async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     return ledger.peek(limitFor(ledger, key, options), key, cost, this.#clock.now(), options?.id)
   }
 
@@ -165,7 +165,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const checks = items.map((item) => {
       return { limit: limitFor(ledger, item.key, item), key: item.key, cost: costOfItem(item.key, item) }
     })
@@ -200,7 +200,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const limit = ledger.limitOf(receipt)
     if (limit === undefined) throw foreignReceipt(receipt.id)
     if (limit !== null && ledger.settle(limit, receipt, units, this.#clock.now())) {
@@ -217,7 +217,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     ledger.charge(limitFor(ledger, key, choice), key, requireUnits(units), this.#clock.now())
     if (ledger.changeWaits()) await ledger.commit()
   }
@@ -225,7 +225,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     requireChoice("block", choice)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const nowMs = this.#clock.now()
     ledger.block(limitFor(ledger, key, choice), key, blockEndMs(duration, nowMs), nowMs)
     await this.#changed(ledger, key)
@@ -234,7 +234,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Ends a block. Whether there was one that still lasted. */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
     if (had) await this.#changed(ledger, key)
     return had
@@ -243,7 +243,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("reset", choice)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
     await this.#changed(ledger, key)
     return had
@@ -252,14 +252,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** A key's state without a check. */
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
     requireChoice("tell the status", choice)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     return limitFor(ledger, key, choice).keys.status(key, this.#clock.now())
   }
 
   /** A key's statistics. They are kept for as long as the store was opened to keep them. */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
     requireChoice("tell statistics", choice)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     return limitFor(ledger, key, choice).keys.stats(key)
   }
 
@@ -270,7 +270,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)
-    return pageOf([...keysOf(await this.#store.open(), choice.limit)], choice)
+    const ledger = this.#store.ready ?? (await this.#store.open())
+    return pageOf([...keysOf(ledger, choice.limit)], choice)
   }
 
   /**
@@ -280,7 +281,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async top(options: TopOptions): Promise<TopEntry[]> {
     checkNames("tell the top", options, TOP_NAMES)
-    return topOf(await this.#store.open(), options)
+    const ledger = this.#store.ready ?? (await this.#store.open())
+    return topOf(ledger, options)
   }
 
   /** A key's last events, newest first: those that the log still has. */
@@ -289,14 +291,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     return keyHistory(ledger, limitFor(ledger, key, options), key, count)
   }
 
   /** Why a check would be answered as it would be now. @throws as `peek` */
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
     const cost = costToExplain(key, options)
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     const { name, keys } = limitFor(ledger, key, options)
     const nowMs = this.#clock.now()
     const decision = keys.peek(key, cost, nowMs)
@@ -326,7 +328,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Writes a snapshot of the state in place of the log that led to it. It does so by itself past `compactBytes`. */
   async compact(): Promise<Compaction> {
-    const ledger = await this.#store.open()
+    const ledger = this.#store.ready ?? (await this.#store.open())
     await ledger.commit()
     const bytesBefore = ledger.logBytes
     const records = await ledger.compact()
@@ -339,7 +341,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
    */
   async verify(): Promise<Verification> {
-    return (await this.#store.open()).verify()
+    const ledger = this.#store.ready ?? (await this.#store.open())
+    return ledger.verify()
   }
 
   /** Looks at everything that can be wrong with the store, and tells it: a fault is told, not thrown. */

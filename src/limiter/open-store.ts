@@ -28,14 +28,30 @@ export class OpenStore {
     return this.#ledger
   }
 
+  /**
+   * The ledger, where a call need not wait for it; `null` where it has to be opened, or others wait for that already. So
+   * calls are decided in the order in which they are made.
+   *
+   * @throws {StoreUnavailable} once closed
+   */
+  get ready(): Ledger | null {
+    this.#requireOpen()
+    return this.#opening === null && this.#ledger.isOpen ? this.#ledger : null
+  }
+
   /** The ledger, or the promise of another one where a commit has failed. @throws {StoreUnavailable} once closed */
   open(): Ledger | Promise<Ledger> {
-    this.#requireOpen()
-    if (this.#ledger.isOpen) return this.#ledger
-    this.#opening ??= this.#reopen().finally(() => {
+    const { ready } = this
+    if (ready !== null) return ready
+    if (this.#opening !== null) return this.#opening
+    const opening = this.#reopen()
+    this.#opening = opening
+    const end = () => {
       this.#opening = null
-    })
-    return this.#opening
+    }
+    // The first that hears of it: whoever finds it ended comes after all who waited.
+    opening.then(end, end)
+    return opening
   }
 
   #requireOpen(): void {
