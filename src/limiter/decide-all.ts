@@ -26,15 +26,16 @@ export function decideAll(items: readonly AllPart[]): AllDecision {
     return allDecision(items.map((item, index) => (peeked[index]!.allowed ? peeked[index]! : check(item))))
   }
   const charged: Decision[] = []
-  for (const item of items) {
+  for (const [index, item] of items.entries()) {
     const decision = check(item)
-    charged.push(decision)
-    if (decision.allowed) continue
-    // All would have admitted, so this one was denied for want of room: a charge of this same call took the last place.
-    for (const [index, { receipt }] of charged.slice(0, -1).entries()) {
-      if (receipt !== undefined) items[index]!.limiter.refund(receipt)
+    if (!decision.allowed) {
+      // All would have admitted, so this one was denied for want of room: a charge of this same call took the last place.
+      for (const [before, { receipt }] of charged.entries()) {
+        if (receipt !== undefined) items[before]!.limiter.refund(receipt)
+      }
+      return allDecision(peeked.map((each, at) => (at === index ? decision : each)))
     }
-    return allDecision([...charged.map(withoutReceipt), ...peeked.slice(charged.length)])
+    charged.push(decision)
   }
   return allDecision(charged)
 }

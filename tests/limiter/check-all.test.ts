@@ -53,6 +53,17 @@ describe("RateLimiter.checkAll()", () => {
     expect(all.decisions.every(({ receipt }) => receipt === undefined)).toBe(true)
     expect(limiter.peek("a").remaining).toBe(2)
   })
+
+  test.each(["5/minute; 9/hour", { limit: 5, period: "1m", algorithm: "leaky_bucket" }] as const)(
+    "where there is no room for a later key, tells of the others what peek() does: %j",
+    (policy) => {
+      const limiter = new RateLimiter(policy, { clock: new ManualClock(0), maxKeys: 2, onFull: "deny-new" })
+      limiter.check("a", { cost: 2 })
+      const { decisions } = limiter.checkAll([{ key: "a" }, { key: "b", cost: 3 }, { key: "c" }])
+      expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, false])
+      expect(decisions.slice(0, 2)).toEqual([limiter.peek("a"), limiter.peek("b", { cost: 3 })])
+    },
+  )
 })
 
 describe("checkAll() over several limiters", () => {
