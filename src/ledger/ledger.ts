@@ -279,15 +279,20 @@ export class Ledger {
     this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
-  /** Ends a block. Whether one was in force: one that ended by itself goes too, and asks for no commit. */
+  /** Ends a block. Whether one was in force: one that ended by itself is forgotten too, and asks for no commit. */
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#require(limit)
     requireTime(nowMs)
-    // One that ended by itself is held until it is swept.
-    const isHeld = limit.keys.blockedUntilMs(key) > 0
-    const wasBlocked = limit.keys.unblock(key, nowMs)
-    if (isHeld) this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
-    return wasBlocked
+    const untilMs = limit.keys.blockedUntilMs(key)
+    if (untilMs > nowMs) {
+      limit.keys.unblock(key, nowMs)
+      this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
+      return true
+    }
+    // One that ended by itself is held until it is swept, and a clock that is set back must not bring it back. Nothing
+    // happened to the key, so the record is another one.
+    if (untilMs > 0) this.block(limit, key, 0, nowMs)
+    return false
   }
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {

@@ -1,7 +1,7 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import type { LogRecord } from "../ledger/record.js"
-import { eventOf } from "./log-event.js"
+import { eventOf, forgetsBlock } from "./log-event.js"
 import type { HistoryEntry } from "./named-limits.js"
 
 /** A key's last events that the log still has, newest first, its limit's definitions among them. */
@@ -20,6 +20,7 @@ export async function keyHistory(
 
 /** A record as an entry of a key's history; `null` where it is none. */
 function historyEntry(record: LogRecord, key: string, limit: string): HistoryEntry | null {
+  if (forgetsBlock(record)) return null
   const { event, units, count } = eventOf(record)
   if (event === "settle" || event === "ahead" || event === "remove") return null
   if (event === "open" || event === "close" || event === "compact") return null

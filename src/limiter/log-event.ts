@@ -64,7 +64,14 @@ export function eventOf(record: LogRecord): Pick<LogEvent, "event" | "units" | "
       return { event: record.op, units: record.cost, count: record.count }
     case "ahead":
       return { event: record.op, units: record.units, count: 1 }
+    case "block":
+      return { event: forgetsBlock(record) ? "unblock" : "block", units: 0, count: 1 }
     default:
       return { event: record.op, units: 0, count: 1 }
   }
+}
+
+/** Whether a record forgets a block that had ended by itself: it has the block end before all times. */
+export function forgetsBlock(record: LogRecord): boolean {
+  return record.op === "block" && record.untilMs === 0
 }

@@ -357,6 +357,18 @@ describe("EmbeddedLimiter", () => {
     ])
   })
 
+  test("records() tells that a block was forgotten which had ended by itself; history() does not", async () => {
+    const clock = new ManualClock(START_MS)
+    await using limiter = await open(temporaryFolder(), { clock, policy: "3/minute" })
+    await limiter.block("a", "1s")
+    clock.advance(1_000)
+    expect(await limiter.unblock("a")).toBe(false)
+    const events: string[] = []
+    for await (const { event } of limiter.records()) events.push(event)
+    expect(events).toEqual(["define", "block", "unblock"])
+    expect((await limiter.history("a")).map(({ event }) => event)).toEqual(["block", "define"])
+  })
+
   test("doctor() tells that all is well, and what is not", async () => {
     const path = temporaryFolder()
     const limiter = await open(path)

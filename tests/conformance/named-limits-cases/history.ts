@@ -98,6 +98,25 @@ export const historyCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "history(): unblock() of a key that is not blocked, or not any more, leaves no trace",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limits = await make({ clock, limits: { api: "5/minute" } })
+      const choice = { limit: "api" }
+      const eventsOf = async (key: string) => (await limits.history(key, choice)).map(({ event }) => event)
+      same(await limits.unblock("a", choice), false, "unblock() of a key that is not blocked")
+      await limits.block("a", "1s", choice)
+      clock.advance(1_000)
+      for (let again = 0; again < 2; again++) {
+        same(await limits.unblock("a", choice), false, "unblock() when the block has ended")
+        same(await eventsOf("a"), ["block", "define"])
+      }
+      await limits.block("a", "1s", choice)
+      same(await limits.unblock("a", choice), true, "unblock() in a block")
+      same(await eventsOf("a"), ["unblock", "block", "block", "define"])
+    },
+  },
+  {
     name: "history(): a receipt that was settled before leaves no further trace",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute" } })
