@@ -90,6 +90,8 @@ export class HitStore {
   #limiter: StoreLimiter | undefined
   /** The middleware's limit where the limiter decides; `undefined` where hits are counted. */
   #decidesUpTo: number | undefined
+  /** Why there is none: middlewares only log what `init` throws, and go on. */
+  #failure: unknown = new TypeError("Cannot count hits: the store has no policy, since init() was not called.")
   #windowMs = 0
   /** Whether the middleware takes back denied hits, of which there is nothing to take. */
   #takesBackDenials = false
@@ -117,6 +119,16 @@ export class HitStore {
 
   /** @throws {PolicyError} where no policy follows from the options; {RangeError} where `limit` must be a number */
   init(options: MiddlewareOptions): void {
+    this.#limiter = undefined
+    try {
+      this.#take(options)
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  #take(options: MiddlewareOptions): void {
     const { limiter, algorithm } = this.#options
     this.#windowMs = options.windowMs
     this.#takesBackDenials = options.skipFailedRequests ?? false
@@ -127,7 +139,8 @@ export class HitStore {
           `Cannot use the store: limit is ${show(options.limit)}, allowed is a number where a limiter decides.`,
         )
       }
-      this.#decidesUpTo = options.limit
+      // With 0 the middleware denies whatever is counted, and there is nothing to decide.
+      if (options.limit !== 0) this.#decidesUpTo = options.limit
     }
     this.#start()
   }
@@ -140,9 +153,9 @@ export class HitStore {
     }
     const period = this.#windowMs
     const policy = parsePolicy(
-      algorithm === undefined
+      algorithm === undefined || this.#decidesUpTo === undefined
         ? { limit: COUNT_ONLY, period, algorithm: "fixed_window", anchor: "first" }
-        : { limit: this.#decidesUpTo!, period, algorithm },
+        : { limit: this.#decidesUpTo, period, algorithm },
     )
     const make = limiter ?? memoryLimiters(1, { clock: this.#clock, maxKeys })
     this.#limiter = make(policy)
@@ -150,7 +163,7 @@ export class HitStore {
 
   #ready(): StoreLimiter {
     if (this.#limiter !== undefined) return this.#limiter
-    throw new TypeError("Cannot count hits: the store has no policy, since init() was not called or has failed.")
+    throw this.#failure
   }
 
   async #keyOf(key: string): Promise<string> {
@@ -191,7 +204,8 @@ export class HitStore {
   #hitsOf({ allowed, limit, remaining, cost, retryAfterMs, resetAfterMs }: Decision): Hits {
     const resetTime = new Date(this.#clock.now() + (allowed ? resetAfterMs : retryAfterMs))
     const most = this.#decidesUpTo
-    if (most === undefined) return { totalHits: limit - remaining, resetTime }
+    // The burst of a limiter of one's own may be above its limit.
+    if (most === undefined) return { totalHits: Math.max(limit - remaining, cost), resetTime }
     if (!allowed) return { totalHits: most + 1, resetTime }
     // A burst or a limit of the limiter's own that differs must not make the middleware deny what was admitted.
     return { totalHits: Math.min(Math.max(most - remaining, cost), most), resetTime }

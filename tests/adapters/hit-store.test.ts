@@ -86,6 +86,26 @@ describe("HitStore", () => {
     expect(hits).toEqual([2, 3, 4, 5, 5])
   })
 
+  test("counts where the limit is 0, which admits nothing", async () => {
+    const clock = new ManualClock(START_MS)
+    for (const options of [
+      { algorithm: "gcra" },
+      { limiter: new RateLimiter("2/minute burst 9", { clock }) },
+    ] as const) {
+      const { store } = storeOf(options, 0)
+      for (let hit = 0; hit < 3; hit++) expect((await store.increment("a")).totalHits).toBeGreaterThan(0)
+    }
+  })
+
+  test("says at every hit why init() failed, since middlewares only log it", async () => {
+    const store = new HitStore({ algorithm: "gcra" })
+    store.init({ windowMs: 1_000, limit: 1 })
+    expect(() => store.init({ windowMs: 1_000, limit: () => 3 })).toThrow("limit is a function")
+    await expect(store.increment("a")).rejects.toThrow("limit is a function")
+    store.init({ windowMs: 1_000, limit: 1 })
+    expect(await store.increment("a")).toMatchObject({ totalHits: 1 })
+  })
+
   test("remembers no more receipts of a key than it must", async () => {
     const { store } = storeOf()
     for (let hit = 0; hit < 2_000; hit++) await store.increment("a")
@@ -110,7 +130,7 @@ describe("HitStore", () => {
   test("refuses what cannot be", async () => {
     expect(() => new HitStore({ limiter: new RateLimiter("1/second"), algorithm: "gcra" })).toThrow("algorithm")
     expect(() => storeOf({ algorithm: "gcra" }, () => 3)).toThrow("limit is a function")
-    expect(() => storeOf({ algorithm: "gcra" }, 0)).toThrow(PolicyError)
+    expect(() => storeOf({ algorithm: "gcra" }, 0.5)).toThrow(PolicyError)
     expect(() => new HitStore().init({ windowMs: 0, limit: 1 })).toThrow(PolicyError)
     await expect(new HitStore().increment("a")).rejects.toThrow("init()")
   })
