@@ -120,7 +120,8 @@ export async function decide(
 /** What is wrong with a cost under a policy, if anything is. */
 export function findBadCost({ rules }: Policy, key: string, cost: number): BadCost | undefined {
   const maximum = maximumCost(rules)
-  if (cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
+  // What is no number, which plain JavaScript may give, may not even compare with one.
+  if (typeof cost === "number" && cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
   if (Number.isInteger(cost) && cost >= 0) return undefined
   const message = `Cannot check key ${show(key)}: cost is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`
   return { cost, maximum, error: new RangeError(message) }

@@ -79,6 +79,7 @@ export function guardRequests<Rest extends unknown[]>(
   const judgeOptions = completeOptions(options)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
   const originals = new WeakMap<Response, Headers>()
+  const denials = new WeakSet<Response>()
 
   /** The handler's response with the fields, and without those of another request that it was the answer to before. */
   const write = (fields: Outcome["fields"]) => (response: Response) =>
@@ -96,7 +97,10 @@ export function guardRequests<Rest extends unknown[]>(
 
   async function isSkipped(hooks: Hooks<Rest>, request: Request, rest: Rest): Promise<boolean> {
     try {
-      return (await skip?.(request, ...rest)) ?? false
+      const answer = await skip?.(request, ...rest)
+      if (answer === undefined || typeof answer === "boolean") return answer === true
+      // The text "false" of a header, say, is no reason to let a request go by.
+      throw unfit("rate limit", "the answer of skip", answer, "true or false")
     } catch (error) {
       hooks.error(error)
       return false
@@ -119,7 +123,7 @@ export function guardRequests<Rest extends unknown[]>(
       return problemResponse(limiterUnavailable(decision, options.failClosedStatus))
     }
     try {
-      if (onLimited) return requireResponse(await onLimited(request, decision, ...rest))
+      if (onLimited) return requireUnsent(await onLimited(request, decision, ...rest), denials)
     } catch (error) {
       hooks.error(error)
     }
@@ -184,10 +188,23 @@ function refused(response: Response, decision?: RequestDecision, fields: Outcome
   return { passes: false, response, decision, fields, apply: (own) => own, done: () => {} }
 }
 
-/** By its tag, since frameworks bring a `Response` of their own. @throws {TypeError} */
-function requireResponse(answer: Response): Response {
-  if (Object.prototype.toString.call(answer) === "[object Response]") return answer
-  throw new TypeError(`Cannot answer a denied request: onLimited gave ${show(answer)}, allowed is a Response.`)
+/**
+ * What `onLimited` gave, where it can be sent.
+ *
+ * @param denials what it gave before: a body is sent once
+ * @throws {TypeError}
+ */
+function requireUnsent(answer: Response, denials: WeakSet<Response>): Response {
+  // By its tag, since frameworks bring a `Response` of their own.
+  if (Object.prototype.toString.call(answer) !== "[object Response]") {
+    throw new TypeError(`Cannot answer a denied request: onLimited gave ${show(answer)}, allowed is a Response.`)
+  }
+  // Only at its second time is the body looked at, which costs some runtimes their fast path.
+  if (answer.bodyUsed || (denials.has(answer) && answer.body !== null)) {
+    throw new TypeError("Cannot answer a denied request: onLimited gave a Response whose body was given before.")
+  }
+  denials.add(answer)
+  return answer
 }
 
 function refund<Rest extends unknown[]>(charges: readonly Charge[], hooks: Hooks<Rest>): void {

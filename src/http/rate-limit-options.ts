@@ -31,7 +31,10 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
    * one for the organisation; 1 … 16. A request that one of them denies is charged by none.
    */
   readonly limits?: readonly LimitOptions<Rest>[]
-  /** Requests for which this says `true` are not limited, nor told of a limit. Where it throws, they are limited. */
+  /**
+   * Requests for which this says `true` are not limited, nor told of a limit. Where it throws they are limited, and where
+   * it gives what is neither `true` nor `false`, which `onError` hears of.
+   */
   readonly skip?: (request: Request, ...rest: Rest) => Awaitable<boolean>
   /** Clients that are not limited, nor told of a limit. */
   readonly allow?: AccessList
@@ -61,8 +64,8 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly partitionSecret?: string | Uint8Array<ArrayBuffer>
   /**
    * The answer to a denied request, in place of the problem details. It gets the RateLimit fields, and `Retry-After` and
-   * `Cache-Control: no-store` where it does not set them. Where it throws, or gives no `Response`, the client gets the
-   * problem details.
+   * `Cache-Control: no-store` where it does not set them. Where it throws, gives no `Response`, or one whose body it gave
+   * before, the client gets the problem details.
    */
   readonly onLimited?: (request: Request, decision: RequestDecision, ...rest: Rest) => Awaitable<Response>
   /**

@@ -65,6 +65,7 @@ describe("badCost()", () => {
     [-1, "COST_INVALID", -1],
     [0.5, "COST_INVALID", 0.5],
     [Number.POSITIVE_INFINITY, "COST_ABOVE_CAPACITY", "Infinity"],
+    [Symbol("own") as never, "COST_INVALID", "a symbol"],
   ])("carries the cost %s through JSON", (cost, code, written) => {
     expect(JSON.parse(JSON.stringify(badCost(cost, 10)))).toMatchObject({ code, cost: written })
   })

@@ -36,6 +36,25 @@ describe("rateLimit() with options for its answers", () => {
     }
   })
 
+  test.each(["false", "true", "", 1, -1, 0, null, {}, Symbol("own")])(
+    "limits where skip gives neither true nor false, and says so: %j",
+    async (answer) => {
+      const onError = vi.fn()
+      const skip = async () => answer as never
+      expect((await rateLimit(ok, { policy, skip, limiter, onError })(requestOf())).status).toBe(429)
+      expect(onError.mock.calls.map(([error]) => String(error))).toEqual([
+        expect.stringContaining("the answer of skip is "),
+      ])
+    },
+  )
+
+  test("limits where skip gives nothing, and says nothing of it", async () => {
+    const onError = vi.fn()
+    const skip = () => undefined as never
+    expect((await rateLimit(ok, { policy, skip, limiter, onError })(requestOf())).status).toBe(429)
+    expect(onError).not.toHaveBeenCalled()
+  })
+
   test("limits where skip throws", async () => {
     const onError = vi.fn()
     const skip = () => {
@@ -103,6 +122,21 @@ describe("rateLimit() with options for its answers", () => {
     },
   )
 
+  test.each([
+    ["given twice", async () => {}],
+    ["read before", async (answer: Response) => void (await answer.text())],
+  ])("falls back to problem details where the body of the own response was %s", async (_what, prepare) => {
+    const onError = vi.fn()
+    const shared = new Response("wait", { status: 420 })
+    await prepare(shared)
+    const limited = rateLimit(ok, { policy, limiter, onLimited: () => shared, onError })
+    const answers = [await limited(requestOf()), await limited(requestOf())]
+    const own = shared.bodyUsed ? 429 : 420
+    expect(answers.map(({ status }) => status)).toEqual([own, 429])
+    expect(answers[1]!.headers.get("content-type")).toBe("application/problem+json")
+    expect(String(onError.mock.lastCall![0])).toContain("a Response whose body was given before")
+  })
+
   test("lengthens Retry-After by the jitter, and nothing else", async () => {
     const jitter = { maxSeconds: 9, random: () => 0.999 }
     const response = await rateLimit(ok, { policy, limiter, jitter })(requestOf())
@@ -158,6 +192,17 @@ describe("rateLimit() with a cost", () => {
     expect((await limited(requestOf({ "x-cost": "0" }))).headers.get("ratelimit")).toBe('"default";r=3;t=42')
     expect((await limited(requestOf({ "x-cost": "4" }))).status).toBe(429)
     expect((await limited(requestOf({ "x-cost": "3" }))).status).toBe(200)
+  })
+
+  test("answers 400 to a cost that is no number, and tells onError", async () => {
+    for (const cost of [Symbol("own"), 5n, "11", Object.create(null), undefined]) {
+      const onError = vi.fn()
+      const limited = rateLimit(ok, { policy: "10/minute", cost: () => cost as never, onError })
+      const response = await limited(requestOf())
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ code: "COST_INVALID", maximum: 10 })
+      expect(onError).toHaveBeenCalledOnce()
+    }
   })
 
   test.each(["open", "closed", "local"] as const)(
