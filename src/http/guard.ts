@@ -26,6 +26,9 @@ import { retryAfterSeconds } from "./retry-after.js"
 /** What came of a request: a response in place of the handler's, or leave to go on. `passes` says which. */
 export type Outcome = (Passage | Refusal) & OutcomeParts
 
+/** What nobody reads; proxies and logs know the number, which nginx gave a client that has closed its request. */
+const CLIENT_GONE = 499
+
 /** The handler is to be asked. */
 interface Passage {
   readonly passes: true
@@ -48,7 +51,8 @@ interface OutcomeParts {
   apply(response: Response): Response
   /**
    * Tells what the handler answered, `null` where it failed without an answer. Refunds and penalties follow from it; call
-   * it once, also where no response is made of it.
+   * it once, also where no response is made of it. Where the client has gone before its answer the charge stays: so it
+   * does where the request's signal tells, and where this is never called.
    */
   done(head: ResponseHead | null): void
 }
@@ -76,9 +80,12 @@ export function guardRequests<Rest extends unknown[]>(
 ): (request: Request, ...rest: Rest) => Promise<Outcome> {
   checkOptions(options)
   const { clock = systemClock, shadow = false, skip, onLimited, jitter, partitionSecret } = options
+  const { skipFailedRequests = false, skipSuccessfulRequests = false, penalty } = options
+  const mayRefund = skipFailedRequests || skipSuccessfulRequests
   const judgeOptions = completeOptions(options)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
   const originals = new WeakMap<Response, Headers>()
+
   const denials = new WeakSet<Response>()
 
   /** The handler's response with the fields, and without those of another request that it was the answer to before. */
@@ -130,16 +137,21 @@ export function guardRequests<Rest extends unknown[]>(
     return problemResponse(quotaExceeded(decision, options.status))
   }
 
-  /** Where the response is one that is not to count, the charge is given back; where it asks for a penalty, charged. */
+  /**
+   * Where the response is one that is not to count, the charge is given back; where it asks for a penalty, charged.
+   *
+   * @param client aborted where the client has gone before its answer: were its charge given back, hanging up would be a
+   * way out of the limit
+   */
   function settle(
     { charges, asked }: Decided,
     hooks: Hooks<Rest>,
+    client: AbortSignal | undefined,
     head: ResponseHead | null,
     args: [Request, ...Rest],
   ) {
-    const { skipFailedRequests, skipSuccessfulRequests, penalty } = options
     const hasFailed = head === null || head.status >= 400 || head.status === 0
-    if (hasFailed ? skipFailedRequests : skipSuccessfulRequests) refund(charges, hooks)
+    if ((hasFailed ? skipFailedRequests : skipSuccessfulRequests) && !client?.aborted) refund(charges, hooks)
     if (head !== null && penalty && asked.length > 0) {
       hooks.inBackground(async () => punish(asked, await penalty(head, ...args)))
     }
@@ -147,6 +159,8 @@ export function guardRequests<Rest extends unknown[]>(
 
   return async function guard(request, ...rest) {
     const hooks = new Hooks(options, request, rest)
+    // Read at once: some servers only watch the connection of a request whose signal somebody has asked for.
+    const client = mayRefund ? request.signal : undefined
     if (await isSkipped(hooks, request, rest)) return passed
 
     const verdict = await judge(judgeOptions, hooks, request, rest)
@@ -165,14 +179,18 @@ export function guardRequests<Rest extends unknown[]>(
     hooks.decision(decision)
     const fields = shadow ? {} : await fieldsOf(verdict, hooks)
     if (decision.allowed || shadow) {
-      if (judgeOptions.maxDelayMs > 0 && decision.delayMs > 0 && !shadow) await hold(decision.delayMs, request.signal)
+      if (judgeOptions.maxDelayMs > 0 && decision.delayMs > 0 && !shadow) {
+        await hold(decision.delayMs, request.signal)
+        // Were it let through now, before its time, hanging up would be a way past the constant rate.
+        if (request.signal?.aborted) return refused(new Response(null, { status: CLIENT_GONE }), decision)
+      }
       return {
         passes: true,
         response: undefined,
         decision,
         fields,
         apply: write(fields),
-        done: (head) => settle(verdict, hooks, head, [request, ...rest]),
+        done: (head) => settle(verdict, hooks, client, head, [request, ...rest]),
       }
     }
     refund(charges, hooks)

@@ -82,13 +82,20 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly localLimiter?: (policy: Policy) => Checker
   /**
    * Holds an admitted request for the `delayMs` of `leaky_bucket`, so that requests reach the handler at a constant rate;
-   * default `false`. One that would be held for more than `maxMs` (1 … 2^31 − 1; `true` is 10,000) is denied instead.
+   * default `false`. One that would be held for more than `maxMs` (1 … 2^31 − 1; `true` is 10,000) is denied instead, and
+   * one whose client goes meanwhile never reaches the handler and stays charged.
    * Where every policy is known and none has a `leaky_bucket` it is refused, as nothing would ever be held.
    */
   readonly delay?: boolean | { readonly maxMs: number }
-  /** Gives the charge back where the response has a status of 400 or more, or the handler throws; default `false`. */
+  /**
+   * Gives the charge back where the response has a status of 400 or more, or the handler throws; default `false`. Not
+   * where the client has gone before its answer.
+   */
   readonly skipFailedRequests?: boolean
-  /** Gives the charge back where the response has a status below 400; default `false`. */
+  /**
+   * Gives the charge back where the response has a status below 400; default `false`. Not where the client has gone before
+   * its answer.
+   */
   readonly skipSuccessfulRequests?: boolean
   /**
    * Units to charge on top once the response is known, into debt if need be; 0 for none. Such as 10 for a failed login.

@@ -168,17 +168,21 @@ describe("rateLimit() with delay", () => {
     }
   })
 
-  test("lets go of a request whose client has gone", async () => {
-    const { served, limited } = limitedBy({ delay: true })
+  test("drops a request whose client has gone, before its turn or before it is held, and keeps its charge", async () => {
+    const left: number[] = []
+    const onDecision = ({ remaining }: Decision) => void left.push(remaining)
+    const { served, limited } = limitedBy({ delay: true, onDecision, skipFailedRequests: true })
     await limited(requestOf())
     const controller = new AbortController()
     const work = limited(new Request("http://localhost/", { signal: controller.signal }))
     await settled()
     expect(served).toHaveBeenCalledTimes(1)
     controller.abort()
-    expect((await work).status).toBe(200)
+    expect((await work).status).toBe(499)
     const gone = new Request("http://localhost/", { signal: controller.signal })
-    expect((await limited(gone)).status).toBe(200)
+    expect((await limited(gone)).status).toBe(499)
+    expect(served).toHaveBeenCalledTimes(1)
+    expect(left).toEqual([4, 3, 2])
   })
 
   test("is refused where no policy tells a delay, and where one of several does it is not", () => {

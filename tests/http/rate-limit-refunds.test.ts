@@ -36,6 +36,25 @@ describe("rateLimit() that gives charges back", () => {
     expect(limiter.refunds).toEqual([RECEIPT, RECEIPT])
   })
 
+  test.each([
+    ["skipFailedRequests", () => new Response(null, { status: 500 })],
+    ["skipFailedRequests", () => Promise.reject(new Error("own"))],
+    ["skipSuccessfulRequests", ok],
+  ] as const)("%s keeps the charge of a client that has gone before its answer", async (option, answer) => {
+    const limiter = charged()
+    const controller = new AbortController()
+    const limited = rateLimit(
+      () => {
+        controller.abort()
+        return answer()
+      },
+      { policy, limiter: () => limiter, [option]: true },
+    )
+    await limited(new Request("http://localhost/", { signal: controller.signal })).catch(() => {})
+    await settled()
+    expect([limiter.checks.length, limiter.refunds]).toEqual([1, []])
+  })
+
   test("leaves the quota of the in-memory limiter as it was", async () => {
     const statuses = [500, 500, 200, 200]
     const limited = rateLimit(() => new Response(null, { status: statuses.shift()! }), {
