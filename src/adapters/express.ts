@@ -19,8 +19,8 @@ type Framed = IncomingMessage & { readonly originalUrl?: string; readonly ip?: s
  * Middleware for `app.use` and for routes.
  *
  * Functions of the options get the request's head as a Web-standard `Request`, then Express' own, with all that
- * middleware before put there. The default key is Express' `req.ip`, which heeds `trust proxy`; with Connect, the
- * address of the connection. Refunds and penalties follow when the response has gone out.
+ * middleware before put there. The default key is Express' `req.ip`, which heeds `trust proxy`; with Connect and Polka,
+ * the address of the connection. Refunds and penalties follow when the response has gone out.
  *
  * @throws as `rateLimit` of `sluice/http`
  * @example
@@ -40,15 +40,20 @@ export function rateLimit<Incoming extends IncomingMessage = ExpressRequest>(
 
   async function limit(message: Incoming, response: ServerResponse): Promise<boolean> {
     const { originalUrl, url, ip, socket }: Framed = message
+    const wasAnswered = response.headersSent
     const signal = options.delay ? clientSignal(response) : undefined
     const request = webRequest(message, originalUrl ?? url, signal)
     const outcome = await guard(request, message, { remoteAddress: ip ?? socket.remoteAddress })
     if (outcome.passes) admit(outcome, response)
     else await sendResponse(outcome.response, response)
-    return outcome.passes
+    // What another middleware answered meanwhile, such as one that waits no longer, is not to be answered again.
+    return outcome.passes && (wasAnswered || !response.headersSent)
   }
 
   return function rateLimitMiddleware(request, response, next) {
-    limit(request, response).then((passes) => passes && next(), next)
+    // Frameworks such as Polka throw out of `next` what a route throws, and here nobody would catch it.
+    limit(request, response)
+      .then((passes) => passes && next())
+      .catch(next)
   }
 }

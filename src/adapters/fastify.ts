@@ -7,7 +7,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { guardRequests, type Outcome } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
-import { clientSignal, headOf, setFields, webRequest, whenClosed, withItemsBefore } from "./node-message.js"
+import {
+  BODY_FIELDS,
+  clientSignal,
+  headOf,
+  isOpen,
+  setFields,
+  webRequest,
+  whenClosed,
+  withItemsBefore,
+} from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 
@@ -68,7 +77,8 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
   function settle(request: FastifyRequest, reply: FastifyReply): void {
     const outcome = outcomes.get(request)
     outcomes.delete(request)
-    outcome?.done(reply.raw.headersSent ? headOf(reply.statusCode, reply.getHeaders()) : null)
+    // The charge of a client that has gone before its answer began stays.
+    if (reply.raw.headersSent) outcome?.done(headOf(reply.statusCode, reply.getHeaders()))
   }
   return {
     async onRequest(request, reply) {
@@ -82,10 +92,9 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
         (name, value) => reply.header(name, value),
       )
       outcomes.set(request, outcome)
-      // Fastify tells of a response that has gone out, and of none whose client has gone before.
-      whenClosed(reply.raw, () => {
-        if (!reply.raw.writableFinished) settle(request, reply)
-      })
+      // Fastify tells of a response that has gone out, and neither of one whose client went midway nor of one that was
+      // sent while the limiter was asked.
+      whenClosed(reply.raw, () => settle(request, reply))
       return undefined
     },
     async onResponse(request, reply) {
@@ -96,6 +105,9 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
 
 /** Answers in place of the handler. Fastify's own HEAD routes measure what they do not send, and bytes are what they can. */
 async function sendDenial(denial: Response, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  // So Fastify sends nothing itself, and asks no handler.
+  if (!isOpen(reply.raw)) return reply.hijack()
+  for (const name of BODY_FIELDS) reply.removeHeader(name)
   const response = withItemsBefore(denial, (name) => reply.getHeader(name))
   if (request.method !== "HEAD") return reply.send(response)
   reply.code(response.status)

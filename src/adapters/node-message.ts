@@ -50,14 +50,23 @@ function pathOf(url: string): string {
   return absolute?.pathname.startsWith("/") ? `${absolute.pathname}${absolute.search}` : "/"
 }
 
-/** Aborts when the client goes before it has its answer. */
+/** Aborts when the client goes before its answer has begun. */
 export function clientSignal(response: ServerResponse): AbortSignal {
   const controller = new AbortController()
   response.once("close", () => {
-    if (!response.writableFinished) controller.abort()
+    if (!response.headersSent) controller.abort()
   })
   return controller.signal
 }
+
+/** Those of every style. */
+const LIMIT_FIELD = /^(x-)?ratelimit(-|$)/
+/** What a field says of the body of the answer that was to come is wrong for a denial: RFC 9110, section 8, and others. */
+export const BODY_FIELDS = [
+  ...["content-type", "content-length", "content-encoding", "content-language", "content-location", "content-range"],
+  ...["content-disposition", "content-digest", "content-md5", "repr-digest", "digest", "etag", "last-modified"],
+  ...["transfer-encoding", "trailer"],
+]
 
 /** The fields that are lists of items, one for each policy. */
 const ITEM_FIELDS = ["RateLimit", "RateLimit-Policy"]
@@ -80,29 +89,48 @@ export function withItemsBefore(denial: Response, current: (name: string) => unk
   return new Response(denial.body, { status: denial.status, statusText: denial.statusText, headers })
 }
 
-/** Lets a request pass: sets the fields, and settles when its response has gone out. */
-export function admit(outcome: Outcome, response: ServerResponse): void {
-  setFields(
-    outcome.fields,
-    (name) => response.getHeader(name),
-    (name, value) => response.setHeader(name, value),
-  )
+/**
+ * Lets a request pass: sets the fields, and settles when its response has gone out. The charge of a client that has gone
+ * before its answer began stays.
+ *
+ * @returns to be called where the handler failed after its answer had begun
+ */
+export function admit(outcome: Outcome, response: ServerResponse): () => void {
+  if (!response.headersSent) {
+    setFields(
+      outcome.fields,
+      (name) => response.getHeader(name),
+      (name, value) => response.setHeader(name, value),
+    )
+  }
   let isDone = false
-  const settle = () => {
+  const settle = (hasFailed: boolean) => {
     if (isDone) return
     isDone = true
-    outcome.done(response.headersSent ? headOf(response.statusCode, response.getHeaders()) : null)
+    if (hasFailed) outcome.done(null)
+    else if (response.headersSent) outcome.done(headOf(response.statusCode, response.getHeaders()))
   }
-  response.once("finish", settle)
-  whenClosed(response, settle)
+  const settleSent = () => settle(false)
+  response.once("finish", settleSent)
+  whenClosed(response, settleSent)
+  return () => settle(true)
 }
 
-/** Calls `then` when nothing more can be sent; at once where the client has gone while the limiter was asked. */
+/** Calls `then` when nothing more can be sent; at once where that is so already. */
 export function whenClosed(response: ServerResponse, then: () => void): void {
+  if (isClosed(response)) then()
+  else response.once("close", then)
+}
+
+function isClosed(response: ServerResponse): boolean {
   const { destroyed, stream } = response as ServerResponse & { readonly stream?: { readonly destroyed: boolean } }
   // A response of HTTP/2 has a stream, which knows.
-  if (destroyed || stream?.destroyed) then()
-  else response.once("close", then)
+  return destroyed || stream?.destroyed === true
+}
+
+/** Whether there is somebody to answer: no client has gone, and nobody answered while the limiter was asked. */
+export function isOpen(response: ServerResponse): boolean {
+  return !response.headersSent && !isClosed(response)
 }
 
 /** What is known of a response that Node has sent. Its fields are read by whoever asks: most do not. */
@@ -129,7 +157,10 @@ function append(headers: Headers, name: string, value: unknown): void {
   }
 }
 
-/** Answers with a status alone, or breaks off an answer that has begun; one that is complete is left alone. */
+/**
+ * Answers with a status and the fields of the limit, or breaks off an answer that has begun; one that is complete is left
+ * alone.
+ */
 export function sendStatus(status: number, to: ServerResponse): void {
   if (to.writableEnded) return
   if (to.headersSent) {
@@ -139,13 +170,15 @@ export function sendStatus(status: number, to: ServerResponse): void {
     else to.destroy()
     return
   }
-  for (const name of to.getHeaderNames()) to.removeHeader(name)
+  for (const name of to.getHeaderNames()) if (!LIMIT_FIELD.test(name)) to.removeHeader(name)
   to.statusCode = status
   to.end()
 }
 
-/** Answers with a Web-standard response that denies. */
+/** Answers with a Web-standard response that denies, where there is somebody to answer. */
 export async function sendResponse(denial: Response, to: ServerResponse): Promise<void> {
+  if (!isOpen(to)) return
+  for (const name of BODY_FIELDS) to.removeHeader(name)
   const from = withItemsBefore(denial, (name) => to.getHeader(name))
   to.statusCode = from.status
   for (const [name, value] of from.headers) if (name !== "set-cookie") to.setHeader(name, value)

@@ -61,7 +61,13 @@ export function rateLimit<
     const response = outgoing as ServerResponse
     const outcome = await guard(request, message, connectionOf(message))
     if (!outcome.passes) return sendResponse(outcome.response, response)
-    admit(outcome, response)
-    await listener(message, outgoing)
+    const fail = admit(outcome, response)
+    try {
+      await listener(message, outgoing)
+    } catch (error) {
+      // One that is complete stays an answer, and without one the 500 will be.
+      if (response.headersSent && !response.writableEnded) fail()
+      throw error
+    }
   }
 }

@@ -85,7 +85,6 @@ export function guardRequests<Rest extends unknown[]>(
   const judgeOptions = completeOptions(options)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
   const originals = new WeakMap<Response, Headers>()
-
   const denials = new WeakSet<Response>()
 
   /** The handler's response with the fields, and without those of another request that it was the answer to before. */

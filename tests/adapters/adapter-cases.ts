@@ -1,14 +1,18 @@
 import { request as nodeRequest } from "node:http"
 import type { AddressInfo, Server } from "node:net"
 import { afterEach, describe, expect, test, vi } from "vitest"
-import type { RateLimitOptions, RequestLimiter } from "../../src/http/index.js"
+import type { RateLimitOptions } from "../../src/http/index.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { deferred } from "../http/requests.js"
+import { slowLimiter } from "./slow-limiter.js"
 
 /** Some frameworks compile with their first answer. */
 const SLOW_MS = 60_000
+
+/** A second request is held for so long that only its client can end it. */
+const HOUR_APART = { limit: 1, period: "1h", algorithm: "leaky_bucket", burst: 3 } as const
 
 /** What the suite tells an adapter: nothing that knows of a framework. */
 // biome-ignore lint/suspicious/noExplicitAny: every adapter hands on arguments of its own
@@ -36,8 +40,12 @@ export interface AdapterSubject {
   readonly skips?: Readonly<Record<string, string>>
 }
 
+/** The paths that handlers have seen. */
+const answered: string[] = []
+
 /** What the servers answer: `hello`, `/echo` the body, `/status/N` that status, `/throw` nothing. */
 export function answerTo(path: string, body: string): { status: number; body: string } {
+  answered.push(path)
   if (path === "/throw") throw new Error("the handler's own")
   if (path === "/echo") return { status: 200, body }
   const status = /^\/status\/(\d+)$/.exec(path)?.[1]
@@ -274,31 +282,46 @@ export function declareAdapterCases({ name, start, hearsOfClients, failsAt = [],
     })
 
     if (hearsOfClients) {
-      check("gives back what was charged for a client that has gone while the limiter was asked", async () => {
-        const limiter = new RateLimiter("3/minute", { clock: new ManualClock(0) })
-        const [asked, answer, refunded] = [deferred<void>(), deferred<void>(), deferred<void>()]
-        const slow: RequestLimiter = {
-          async check(key, options) {
-            asked.resolve()
-            await answer.promise
-            return limiter.check(key, options)
-          },
-          refund(receipt) {
-            limiter.refund(receipt)
-            refunded.resolve()
-          },
-        }
-        await serve({ policy: "3/minute", key, skipFailedRequests: true, timeoutMs: SLOW_MS, limiter: () => slow })
-        const request = nodeRequest(running!.url).end()
+      /** Asks, and goes once the server has done so much of its work. */
+      async function goAfter(path: string, work: Promise<unknown>): Promise<void> {
+        const request = nodeRequest(`${running!.url}${path}`).end()
         const gone = new Promise((resolve) => request.on("error", resolve))
-        await asked.promise
+        await work
         request.destroy(new Error("gone"))
         await gone
-        // The server hears of it by the same loop, some turns later.
-        await new Promise((resolve) => setTimeout(resolve, 50))
-        answer.resolve()
-        await refunded.promise
-        expect(limiter.status("user:null").remaining).toBe(3)
+        await heard()
+      }
+
+      check("keeps the charge of a client that has gone before its answer, whatever is skipped", async () => {
+        const cases = [
+          ["skipFailedRequests", "/status/500"],
+          ["skipFailedRequests", "/throw"],
+          ["skipSuccessfulRequests", "/"],
+        ] as const
+        for (const [option, path] of cases) {
+          const { counts, limiter, asked, answer } = slowLimiter("3/minute")
+          await serve({ policy: "3/minute", key, [option]: true, timeoutMs: SLOW_MS, limiter })
+          await goAfter(path, asked)
+          answer()
+          await heard()
+          expect([option, path, counts.status("user:null").remaining]).toEqual([option, path, 2])
+          await running!.close()
+        }
+        running = undefined
+      })
+
+      check("drops a request whose client goes while it is held, and keeps its charge", async () => {
+        const limiter = new RateLimiter(HOUR_APART, { clock: new ManualClock(0) })
+        const [held, onError] = [deferred<void>(), vi.fn()]
+        const onDecision = ({ delayMs }: Decision) => void (delayMs > 0 && held.resolve())
+        const delay = { maxMs: 3_600_000 }
+        const ask = await serve({ policy: HOUR_APART, key, delay, limiter: () => limiter, onDecision, onError })
+        expect((await ask("/", { headers: { "x-user": "null" } })).status).toBe(200)
+        answered.length = 0
+        await goAfter("/held", held.promise)
+        expect(answered).toEqual([])
+        expect(limiter.status("user:null").remaining).toBe(1)
+        expect(onError).not.toHaveBeenCalled()
       })
     }
 
@@ -306,6 +329,11 @@ export function declareAdapterCases({ name, start, hearsOfClients, failsAt = [],
       expect(Object.keys(skips).filter((what) => !used.has(what))).toEqual([])
     })
   })
+}
+
+/** Servers hear of a client that has gone by the same loop, some turns later. */
+function heard(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 50))
 }
 
 /** Asks as `fetch` would refuse to. */

@@ -1,10 +1,11 @@
-import { createServer } from "node:http"
+import { createServer, request } from "node:http"
 import connect from "connect"
 import express from "express"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/express.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
 import { bodyOf } from "./node-body.js"
+import { slowLimiter } from "./slow-limiter.js"
 
 declareAdapterCases({
   name: "sluice/express in Express",
@@ -68,6 +69,80 @@ describe("rateLimit() of sluice/express", () => {
     const headers = { "x-forwarded-for": "192.0.2.7", connection: "close" }
     expect((await fetch(`${url}/inner/a`, { headers })).status).toBe(200)
     expect(seen).toEqual([["/inner/a", "/a", "192.0.2.7"], "ip:192.0.2.7"])
+    await close()
+  })
+
+  test("denies without what middleware before said of the body of its answer", async () => {
+    const app = express()
+    app.use((_request, response, next) => {
+      response.set({ "Content-Length": "3", "Content-Encoding": "gzip", ETag: '"a"', "X-Own": "kept" })
+      next()
+    })
+    app.use(rateLimit({ policy: "1/minute", key: () => "all" }))
+    app.use((_request, response) => void response.end())
+    const { url, close } = await listening(createServer(app))
+    await new Promise((resolve) => request(url, { method: "HEAD" }, resolve).end())
+    const denied = await fetch(url, { headers: { connection: "close" } })
+    expect(await denied.json()).toMatchObject({ status: 429 })
+    const fields = ["content-encoding", "etag", "x-own"].map((name) => denied.headers.get(name))
+    expect(fields).toEqual([null, null, "kept"])
+    await close()
+  })
+
+  test("asks no handler where another middleware answers while the limiter is asked, and counts by that answer", async () => {
+    const { counts, limiter, asked, answer, refunded } = slowLimiter("2/minute")
+    const [handler, failed] = [vi.fn(), vi.fn()]
+    const app = express()
+    app.use((_request, response, next) => {
+      response.once("finish", () => answer())
+      void asked.then(() => response.status(503).send("too late"))
+      next()
+    })
+    app.use(rateLimit({ policy: "2/minute", key: () => "all", limiter, skipFailedRequests: true }))
+    app.use(handler)
+    app.use((error: unknown, _request: unknown, _response: unknown, _next: unknown) => failed(error))
+    const { url, close } = await listening(createServer(app))
+    const response = await fetch(url, { headers: { connection: "close" } })
+    expect([response.status, await response.text()]).toEqual([503, "too late"])
+    await refunded
+    expect(counts.status("all").remaining).toBe(2)
+    expect([handler.mock.calls, failed.mock.calls]).toEqual([[], []])
+    await close()
+  })
+
+  test("goes on to the handlers behind what was answered before", async () => {
+    const handler = vi.fn((_request, _response, next) => next())
+    const app = express()
+    app.use((_request, response, next) => {
+      response.status(202).end()
+      next()
+    })
+    app.use(rateLimit({ policy: "1/minute", key: () => "all" }))
+    app.use(handler)
+    const { url, close } = await listening(createServer(app))
+    const statuses: number[] = []
+    for (let asked = 0; asked < 2; asked++) {
+      statuses.push((await fetch(url, { headers: { connection: "close" } })).status)
+    }
+    expect(statuses).toEqual([202, 202])
+    await vi.waitFor(() => expect(handler).toHaveBeenCalledOnce())
+    await close()
+  })
+
+  test("hands on what next throws, as that of Polka does where a route throws", async () => {
+    const heard: unknown[] = []
+    const own = new Error("own")
+    const server = createServer((message, response) => {
+      const limit = rateLimit<import("node:http").IncomingMessage>({ policy: "9/minute" })
+      limit(message, response, (error) => {
+        if (error === undefined) throw own
+        heard.push(error)
+        response.writeHead(500).end()
+      })
+    })
+    const { url, close } = await listening(server)
+    expect((await fetch(url, { headers: { connection: "close" } })).status).toBe(500)
+    expect(heard).toEqual([own])
     await close()
   })
 })

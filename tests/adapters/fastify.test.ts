@@ -1,8 +1,9 @@
 import { connect } from "node:http2"
 import fastify, { type FastifyInstance } from "fastify"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { rateLimit, rateLimitHooks } from "../../src/adapters/fastify.js"
 import { answerTo, declareAdapterCases } from "./adapter-cases.js"
+import { slowLimiter } from "./slow-limiter.js"
 
 declareAdapterCases({
   name: "sluice/fastify",
@@ -94,6 +95,44 @@ describe("rateLimit() of sluice/fastify", () => {
       for (const path of ["/automatic", "/own"]) expect(await ask(url, "HEAD", path)).toEqual(denied)
       await app.close()
     }
+  })
+
+  test("denies without what hooks before said of the body of its answer", async () => {
+    const app = fastify()
+    app.addHook("onRequest", async (_request, reply) => {
+      reply.headers({ "content-encoding": "gzip", etag: '"a"', "x-own": "kept" })
+      reply.header("content-length", 3)
+    })
+    await app.register(rateLimit({ policy: "1/minute", key: () => "all" }))
+    app.get("/", async () => "abc")
+    const url = await app.listen({ port: 0, host: "127.0.0.1" })
+    await app.inject({ method: "HEAD", url: "/" })
+    const denied = await fetch(url)
+    expect(await denied.json()).toMatchObject({ status: 429 })
+    const fields = ["content-encoding", "etag", "x-own"].map((name) => denied.headers.get(name))
+    expect(fields).toEqual([null, null, "kept"])
+    await app.close()
+  })
+
+  test("counts by what another hook answers while the limiter is asked", async () => {
+    const { counts, limiter, asked, answer, refunded } = slowLimiter("2/minute")
+    const handler = vi.fn()
+    const app = fastify()
+    app.addHook("onRequest", (_request, reply, next) => {
+      reply.raw.once("finish", () => answer())
+      void asked.then(() => reply.code(503).send("too late"))
+      next()
+    })
+    const key = () => "all"
+    await app.register(rateLimit({ policy: "2/minute", key, limiter, skipFailedRequests: true }))
+    app.get("/", handler)
+    const url = await app.listen({ port: 0, host: "127.0.0.1" })
+    const response = await fetch(url)
+    expect([response.status, await response.text()]).toEqual([503, "too late"])
+    await refunded
+    expect(counts.status("all").remaining).toBe(2)
+    expect(handler).not.toHaveBeenCalled()
+    await app.close()
   })
 
   test("heeds trustProxy", async () => {

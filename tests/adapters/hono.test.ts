@@ -8,6 +8,7 @@ import { serving } from "./serving.js"
 
 declareAdapterCases({
   name: "sluice/hono",
+  hearsOfClients: true,
   start(options) {
     const app = new Hono()
     for (const each of options) app.use(rateLimit(each))

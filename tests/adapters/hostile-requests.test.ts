@@ -14,6 +14,7 @@ import { rateLimit as expressLimit } from "../../src/adapters/express.js"
 import { rateLimit as fastifyLimit } from "../../src/adapters/fastify.js"
 import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
 import { listening, type RunningServer, type SuiteOptions } from "./adapter-cases.js"
+import { slowLimiter } from "./slow-limiter.js"
 
 /** Servers that answer every path with 200, behind one limit. */
 const SERVERS: Record<string, (options: SuiteOptions) => Promise<RunningServer>> = {
@@ -115,6 +116,46 @@ describe.each(Object.keys(SERVERS))("rateLimit() of %s", (name) => {
 })
 
 describe("rateLimit() of sluice/node", () => {
+  test("tells of the limit where the listener fails, and nothing that the listener said of its answer", async () => {
+    const outer = { policy: "9/minute as outer", headers: ["draft-11", "legacy"] } as const
+    const failing = nodeLimit(
+      (_request: IncomingMessage, response: ServerResponse) => {
+        response.setHeader("etag", '"a"')
+        throw new Error("own")
+      },
+      { policy: "9/minute as inner", onError: () => {} },
+    )
+    running = await listening(createServer(nodeLimit(failing, outer)))
+    const { status, headers } = await fetch(running.url)
+    expect([status, headers.has("etag")]).toEqual([500, false])
+    expect(headers.get("ratelimit")).toMatch(/^"outer";r=8;t=\d+, "inner";r=8;t=\d+$/)
+    expect(headers.get("ratelimit-policy")).toBe('"outer";q=9;w=60, "inner";q=9;w=60')
+    expect(headers.get("x-ratelimit-remaining")).toBe("8")
+  })
+
+  test.each([
+    ["failed once its answer had begun", true, false, 2],
+    ["failed once its answer was complete", true, true, 1],
+    ["did not fail", false, true, 1],
+  ])("counts a request as failed by its listener: one that %s", async (_what, fails, ends, remaining) => {
+    const { counts, limiter, answer, refunded } = slowLimiter("2/minute")
+    answer()
+    const options = { policy: "2/minute", key: () => "all", skipFailedRequests: true, limiter, onError: () => {} }
+    const limited = nodeLimit((_request: IncomingMessage, response: ServerResponse) => {
+      response.writeHead(200)
+      response.write("half")
+      if (ends) response.end()
+      if (fails) throw new Error("own")
+    }, options)
+    running = await listening(createServer(limited))
+    await fetch(running.url).then(
+      (response) => response.text(),
+      () => {},
+    )
+    if (remaining === 2) await refunded
+    expect(counts.status("all").remaining).toBe(remaining)
+  })
+
   test("answers 500 where the listener fails, tells onError, and goes on", async () => {
     const own = new Error("own")
     const onError = vi.fn()
