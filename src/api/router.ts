@@ -43,10 +43,10 @@ export class Router {
     if (methods === undefined) {
       const end = path.lastIndexOf("/") + 1
       methods = this.#withKey.get(path.slice(0, end))
-      if (methods === undefined || end === path.length) {
-        throw new RequestError(404, "Cannot serve the request: there is no such endpoint.")
-      }
+      if (methods === undefined || end === path.length) throw noEndpoint()
       key = decodeKey(path.slice(end))
+      // A URL has no such segment, however it is spelled: whoever parses the path as one never gets here.
+      if (key === "." || key === "..") throw noEndpoint()
     }
     const route = methods.get(method === "HEAD" ? "GET" : method)
     if (route === undefined) {
@@ -55,6 +55,10 @@ export class Router {
     }
     return { route, key }
   }
+}
+
+function noEndpoint(): RequestError {
+  return new RequestError(404, "Cannot serve the request: there is no such endpoint.")
 }
 
 function decodeKey(encoded: string): string {

@@ -113,6 +113,11 @@ describe("listen()", () => {
     expect(bodies).toEqual([expect.objectContaining({ type: "about:blank", status, code, error: expect.any(String) })])
   })
 
+  test("finds no endpoint for a key that a URL cannot have", async () => {
+    const { bodies } = await tell(`GET /v1/limits/%2E%2e HTTP/1.1\r\n${AUTH}Connection: close\r\n\r\n`)
+    expect(bodies).toMatchObject([{ status: 404, code: "NOT_FOUND" }])
+  })
+
   test.each(["0.9", "1.2", "2.0", "9.9"])("says of HTTP/%s which versions are spoken", async (version) => {
     expect((await tell(`GET /v1/health HTTP/${version}\r\n${AUTH}\r\n`)).bodies).toMatchObject([
       { error: "Cannot read the request: its version is not allowed, allowed is HTTP/1.1 and HTTP/1.0." },
