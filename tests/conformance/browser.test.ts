@@ -66,4 +66,11 @@ describe("a browser's bundle", () => {
   test("fetches the core from where the package's files lie", () => {
     expect(fetched).toEqual([new URL("../../core.wasm", `file://${OUTFILE}`).pathname, "/core.wasm"])
   })
+
+  test("says what to do where the core cannot be fetched, as on Node", () => {
+    const { stderr } = spawnSync(process.execPath, [OUTFILE], { encoding: "utf8" })
+    const { href } = new URL("../../core.wasm", `file://${OUTFILE}`)
+    expect(stderr).toContain(`Error: Cannot load ${href}: serve it, or bundle with the condition "node".`)
+    expect(stderr).toContain("[cause]: [TypeError: fetch failed]")
+  })
 })
