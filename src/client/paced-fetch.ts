@@ -52,7 +52,7 @@ interface Line {
  * `Retry-After`. What would exceed them waits, first come first served; what is refused all the same is sent again when
  * the server says so.
  *
- * @param fetch the one underneath; default the runtime's
+ * @param fetch the one underneath; the runtime's where it is `undefined`
  * @returns a function like `fetch`. It rejects with `TimeoutExceeded` where a request would have to wait longer than
  * `maxWaitMs`; the last refusal is returned as it is
  * @throws {RangeError} where an option is out of range; the function too, where a cost is

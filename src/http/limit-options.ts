@@ -28,7 +28,10 @@ export interface LimitOptions<Rest extends unknown[] = unknown[]> {
    * against `UNIDENTIFIED_KEY`, which all such requests share. Keys over 512 bytes are hashed.
    */
   readonly key?: KeyExtractor<Rest>
-  /** Units that a request costs, a whole number; default 1. 0 asks and charges nothing. */
+  /**
+   * Units that a request costs, a whole number; default 1. 0 asks and charges nothing, so bound what a client chooses
+   * from below.
+   */
   readonly cost?: number | ((request: Request, ...rest: Rest) => Awaitable<number>)
   /**
    * What the limit is called in the fields where its policy has no name of its own, 1 to 32 printable ASCII characters;
