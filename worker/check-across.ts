@@ -58,6 +58,10 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * one is denied, or an object does not answer, what the others charged is given back before this returns. Checks of the
  * same object, such as those of one `owner`, are one transaction.
  *
+ * Limits whose policy has a `block` are charged one after the other, in the order of the items, when all others were
+ * admitted: a charge that is given back may deny somebody meanwhile, and would block its key. One that was not asked
+ * begins no block either.
+ *
  * A denial that is known from before is told without a call. Then the decisions on the other keys are those told beside
  * the last such denial, or, where there was none lately, those of keys that were not used.
  *
@@ -158,6 +162,8 @@ function partyOf({ parts }: Group, id: string): Party {
   }
 
   return {
+    blocks: parts.some(({ policy }) => policy.blockMs > 0),
+
     async charge() {
       const ask = (stub: ObjectStub) => stub.checkAll(checks, id) as Promise<AllDecision>
       const tickets = parts.map(({ denialCache }) => denialCache?.ticket())
@@ -175,6 +181,17 @@ function partyOf({ parts }: Group, id: string): Party {
         throw error
       }
     },
+
+    async peek() {
+      const manner = { repeatable: true, timeoutMs }
+      const looks = parts.map((part) => {
+        const { subject, cost } = part.check
+        const look = (stub: ObjectStub) => stub.peek(subject, cost) as Promise<Decision>
+        return calls.call(object, look, manner).catch(() => besideDenial(part))
+      })
+      return allDecision(await Promise.all(looks))
+    },
+
     refund,
   }
 }

@@ -129,7 +129,8 @@ export class EdgeLimiter implements Limiter {
 
   /**
    * All or nothing, in one round trip where all are admitted: the keys' objects are asked at the same time, and where one
-   * denies, what the others charged is given back. Keys of one object are one transaction.
+   * denies, what the others charged is given back. Keys of one object are one transaction. Under a policy with a `block`
+   * the objects are asked one after the other.
    *
    * @throws {RangeError} where the items are none or more than 1,000, or one key comes twice; {LimitNotFound} where an item
    * names another limit; as `check`, when all was given back

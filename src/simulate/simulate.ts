@@ -261,6 +261,7 @@ class Simulation {
     const ticket = cache?.ticket()
     const decided = (decision: Decision) => this.#tally.decided(decision, cost, group)
     return {
+      blocks: this.#scenario.policy.blockMs > 0,
       charge: () =>
         new Promise((resolve) => {
           this.#call(location, key, (object, answer) =>
@@ -270,6 +271,12 @@ class Simulation {
                 resolve(allDecision([decision]))
               }),
             ),
+          )
+        }),
+      peek: () =>
+        new Promise((resolve) => {
+          this.#call(location, key, (object, answer) =>
+            object.peek(name, cost, (decision) => answer(() => resolve(allDecision([decision])))),
           )
         }),
       refund: (receipt) =>

@@ -94,6 +94,19 @@ export class VirtualObject {
     )
   }
 
+  peek(key: string, cost: number, answer: Hear): void {
+    let decision: Decision | null = null
+
+    this.#work(
+      () => {
+        decision = { ...this.#limiter.peek(key, { cost }) }
+        // Nothing is to be committed.
+        return []
+      },
+      () => answer(decision!),
+    )
+  }
+
   refund(receipt: Receipt, units: number, answer: () => void): void {
     this.#work(() => {
       this.#limiter.refund(receipt, units)

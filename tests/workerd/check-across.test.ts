@@ -197,8 +197,58 @@ describe("checkAcross()", () => {
       { limiter: full, key: "a" },
     ])
     await Promise.all([together, one.check("a")])
-    expect(await together).toMatchObject({ allowed: false, deniedPolicy: "full" })
+    expect(await together).toMatchObject({ allowed: false })
     expect(await one.check("a")).toMatchObject({ allowed: true })
+  })
+
+  describe("with limits that have a block", () => {
+    const blocking = { limit: 1, period: "1d", block: "1d" } as const
+
+    test("blocks nobody for a charge that is given back, whatever the order of the limits", async () => {
+      for (const blockingComesFirst of [true, false]) {
+        const [full, other] = [clockedLimiter("1/day as full"), clockedLimiter({ ...blocking, name: "other" })]
+        await full.limiter.check("a")
+        const items = [full, other].map(({ limiter }) => ({ limiter, key: "a" }))
+        const together = checkAcross(blockingComesFirst ? items.reverse() : items)
+        const alone = other.limiter.check("a")
+        expect(await together).toMatchObject({ allowed: false })
+        expect(await alone).toMatchObject({ allowed: true, reason: "ok" })
+        expect(await other.limiter.status("a")).toMatchObject({ remaining: 0, blockedForMs: 0 })
+      }
+    })
+
+    test("charges them one after the other: the ones behind the one that denies stay as they are, and are told so", async () => {
+      const made = ["first", "full", "last"].map((name) => clockedLimiter({ ...blocking, limit: 5, name }))
+      const items = made.map(({ limiter }) => ({ limiter, key: "a", cost: 2 }))
+      await made[1]!.limiter.check("a", { cost: 4 })
+      await made[2]!.limiter.check("a", { cost: 1 })
+      const { allowed, deniedPolicy, decisions } = await checkAcross(items)
+      expect({ allowed, deniedPolicy }).toEqual({ allowed: false, deniedPolicy: "full" })
+      expect(decisions.map(({ policy, remaining, receipt }) => [policy, remaining, receipt])).toEqual([
+        ["first", 5, undefined],
+        ["full", 1, undefined],
+        ["last", 4, undefined],
+      ])
+      expect(await made[2]!.object().report()).toMatchObject({ admitted: 1, denied: 0 })
+      const states = await Promise.all(made.map(({ limiter }) => limiter.status("a")))
+      expect(states.map(({ remaining, blockedForMs }) => [remaining, blockedForMs > 0])).toEqual([
+        [5, false],
+        [1, true],
+        [4, false],
+      ])
+      await made[1]!.limiter.reset("a")
+      expect(await checkAcross(items)).toMatchObject({ allowed: true })
+    })
+
+    test("is denied also where what was not asked does not answer", async () => {
+      const { limiter: full } = clockedLimiter("1/day as full")
+      await full.check("a")
+      const { binding } = faultyBinding(env.LIMITER, () => "lost-call")
+      const cut = new EdgeLimiter(binding, { ...blocking, name: "cut" }, { name: freshName() })
+      const { allowed, decisions } = await checkAcross([full, cut].map((limiter) => ({ limiter, key: "a" })))
+      expect(allowed).toBe(false)
+      expect(decisions[1]).toMatchObject({ policy: "cut", allowed: true, remaining: 1 })
+    })
   })
 
   test("gives back what an object charged when nobody waited for it any more", async () => {
