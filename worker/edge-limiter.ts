@@ -173,7 +173,7 @@ export class EdgeLimiter implements Limiter {
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
     requireUnits(units)
-    await this.#endingLeases(key, () => this.#call(key, (stub, subject) => stub.charge(subject, units), this.#once))
+    await this.#endingLeases(key, () => this.#change(key, (stub, subject) => stub.charge(subject, units), this.#once))
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
@@ -298,7 +298,7 @@ export class EdgeLimiter implements Limiter {
     return this.#sharing.ask(object, id === undefined ? { key, cost } : { key, cost, id }, alone)
   }
 
-  /** What changes when a key is admitted is not to be answered for by what was known before. */
+  /** What changes when a key is admitted, or how long it waits, is not to be answered for by what was known before. */
   async #change<T>(
     key: string,
     ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,

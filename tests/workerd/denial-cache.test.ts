@@ -83,6 +83,16 @@ describe("the denial cache of EdgeLimiter", () => {
     expect(await limiter.allow("a")).toBe(true)
   })
 
+  test("is dropped by charge() here, so that the wait that is told is enough", async () => {
+    const { clock, limiter } = cachedLimiter("1/second")
+    await limiter.check("a")
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
+    await limiter.charge("a", 60)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 61_000 })
+    clock.advance(1)
+    expect(await limiter.check("a")).toMatchObject({ reason: "cached", retryAfterMs: 60_999 })
+  })
+
   test("a reset elsewhere is seen after 10 seconds", async () => {
     const { clock, limiter, elsewhere } = cachedLimiter("1/day")
     await limiter.check("a")
