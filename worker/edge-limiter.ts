@@ -243,7 +243,11 @@ export class EdgeLimiter implements Limiter {
    * @internal
    */
   async settleUnits(receipt: Receipt, units: number): Promise<boolean> {
-    if (this.#leased?.settle(receipt, units)) return true
+    if (this.#leased?.settle(receipt, units)) {
+      // What was denied may be spent from the lease again.
+      this.denialCache?.forget(this.#places.cacheName(receipt.key))
+      return true
+    }
     try {
       return await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
     } catch (error) {

@@ -83,6 +83,19 @@ describe("the denial cache of EdgeLimiter", () => {
     expect(await limiter.allow("a")).toBe(true)
   })
 
+  test("is dropped by refund() of what was spent from a lease", async () => {
+    const policy = "5/day fixed_window"
+    const { name, denialCache } = cachedLimiter(policy)
+    const lease = { units: 100, ttl: "20s" } as const
+    const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name, denialCache, lease })
+    const admitted = (await Promise.all(times(8, () => limiter.check("a")))).filter(({ allowed }) => allowed)
+    expect(admitted).toHaveLength(5)
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "cached" })
+    await limiter.refund(admitted.at(-1)!.receipt!)
+    expect(await limiter.allow("a")).toBe(true)
+    expect(await limiter.allow("a")).toBe(false)
+  })
+
   test("is dropped by charge() here, so that the wait that is told is enough", async () => {
     const { clock, limiter } = cachedLimiter("1/second")
     await limiter.check("a")
