@@ -1,5 +1,6 @@
 import type { UnusedUnits } from "../src/limiter/lease-draw.js"
 import type { LeasePool, Waited } from "../src/limiter/lease-pool.js"
+import { CostError } from "../src/types/errors.js"
 
 /** A little after the time from which a lease counts as idle, and well before it ends. */
 const WAIT_SHARE = 0.8
@@ -21,13 +22,16 @@ export async function giveBackIdle(
 /**
  * Waits for the draw that another request is making: that request may have been cancelled, and with it all that it waited
  * for, so not without end.
+ *
+ * @throws {CostError} where the draw showed that this cost can never pass
  */
 export function waitForDraw(leases: LeasePool, key: string, cost: number): Promise<Waited> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve("lost"), WAIT_MS)
     leases.wait(key, cost, (waited) => {
       clearTimeout(timer)
-      resolve(waited)
+      if (waited instanceof CostError) reject(waited)
+      else resolve(waited)
     })
   })
 }

@@ -50,7 +50,7 @@ export class LeasedChecks {
    * Spends units that are here, or draws some.
    *
    * @returns `null` where others' draws were waited for in vain: the check is to ask for itself
-   * @throws {KeyError} {StoreUnavailable}; as `draw`
+   * @throws {CostError} {KeyError} {StoreUnavailable}; as `draw`
    */
   async check(key: string, cost: number): Promise<Decision | null> {
     requireKey(key)
@@ -78,7 +78,7 @@ export class LeasedChecks {
       this.#giveBackLater(key, askedAtMs)
       return spent ?? decision
     } catch (error) {
-      this.#pool.fail(request)
+      this.#pool.fail(request, error)
       this.#giveBackLater(key, askedAtMs)
       if (spent !== null) return spent
       throw error

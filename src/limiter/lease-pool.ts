@@ -1,4 +1,5 @@
 import type { Decision } from "../types/decision.js"
+import { CostError } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { KeyLeases, type LeaseBounds } from "./key-leases.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "./lease-draw.js"
@@ -36,7 +37,8 @@ export type Waited = Decision | "answered" | "lost"
  */
 export type Settlement = "done" | "charge"
 
-type Resume = (waited: Waited) => void
+/** Hears what came of a draw, or that the cost of whoever waited can never pass. */
+type Resume = (waited: Waited | CostError) => void
 
 const MAX_KEYS = 1_000
 /** Of the most units of a lease, a check may cost so much to be answered from one. */
@@ -154,11 +156,25 @@ export class LeasePool {
     return leases.take(decision, receipt, cost, revocations, askedAtMs)
   }
 
-  /** A draw failed: the next check may try again. What it was to give back is kept for then; it is taken once. */
-  fail(request: DrawRequest): void {
+  /**
+   * A draw failed: the next check may try again. What it was to give back is kept for then; it is taken once.
+   *
+   * @param error a `CostError` says that the owner answered: it is told to those who wait with such a cost, and the
+   *   others go on
+   */
+  fail(request: DrawRequest, error: unknown): void {
     const { pool } = this.#begun.get(request)!
     pool.leases.putBack(request.giveBack)
-    this.#resume(pool, "lost", 0)
+    if (!(error instanceof CostError)) {
+      this.#resume(pool, "lost", 0)
+      return
+    }
+    const { key, maximum } = error
+    const waiting = pool.draw?.waiting ?? []
+    const refused = waiting.filter(({ cost }) => cost > maximum)
+    if (pool.draw !== null) pool.draw = { ...pool.draw, waiting: waiting.filter(({ cost }) => cost <= maximum) }
+    this.#resume(pool, "answered", 0)
+    for (const { cost, resume } of refused) resume(new CostError(key, cost, maximum))
   }
 
   #resume(pool: Pool, waited: Waited, left: number): void {

@@ -162,7 +162,10 @@ class Simulation {
     this.#giveBack(location, leases.takeEvicted())
     if (request !== null) this.#draw(isolate, { key, cost, group }, request, spent === null ? done : null)
     if (request !== null || spent !== null) return
-    leases.wait(name, cost, (found) => this.#check(isolate, { key, cost, group }, done, turn + 1, found))
+    leases.wait(name, cost, (found) => {
+      // The model has one policy, under which the cost can pass.
+      if (!(found instanceof Error)) this.#check(isolate, { key, cost, group }, done, turn + 1, found)
+    })
   }
 
   #ask(isolate: Isolate, { key, cost, group }: VirtualCheck, done: (decision: Decision) => void): void {

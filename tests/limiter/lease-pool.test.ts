@@ -5,6 +5,7 @@ import { type Drawn, type DrawRequest, unitsToCharge } from "../../src/limiter/l
 import { LeasePool } from "../../src/limiter/lease-pool.js"
 import { isLeaseReceipt } from "../../src/limiter/lease-receipt.js"
 import type { Decision } from "../../src/types/decision.js"
+import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { assertProperty } from "../property/assert-property.js"
 import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../property/budget.js"
 
@@ -31,7 +32,7 @@ class World {
     this.calls += 1
     const answer = this.answer(request, isBusy)
     if (isLost) {
-      pool.fail(request)
+      pool.fail(request, new StoreUnavailable("lost"))
       return spent
     }
     const decision = pool.end("a", request, answer, nowMs)
@@ -225,13 +226,23 @@ describe("LeasePool", () => {
     world.clock.advance(TTL_MS)
     const lost = pool.begin("a", 1, world.clock.now())!
     expect(lost.giveBack).toMatchObject([{ units: 16 }])
-    pool.fail(lost)
+    pool.fail(lost, new StoreUnavailable("lost"))
     expect(pool.hasUnused("a", world.clock.now())).toBe(true)
     const next = pool.begin("a", 1, world.clock.now())!
     expect(next.giveBack).toEqual(lost.giveBack)
-    pool.fail(next)
+    pool.fail(next, new StoreUnavailable("lost"))
     expect(pool.idle("a", world.clock.now())).toEqual(lost.giveBack)
     expect(pool.idle("a", world.clock.now())).toEqual([])
+  })
+
+  test("tells those who wait for a draw that was refused for its cost what holds for theirs", () => {
+    const pool = new LeasePool({ units: 100, ttlMs: TTL_MS, ifBusy: false })
+    const told: unknown[] = []
+    const request = pool.begin("a", 20, 0)!
+    for (const cost of [25, 10]) pool.wait("a", cost, (waited) => told.push(waited))
+    pool.fail(request, new CostError("a", 20, 10))
+    expect(told).toEqual(["answered", new CostError("a", 25, 10)])
+    expect(pool.begin("a", 10, 0)).toMatchObject({ cost: 10, demand: 0 })
   })
 
   test("of more than 1,000 keys the one not asked about for longest goes, and its units are given back", () => {

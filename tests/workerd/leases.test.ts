@@ -2,7 +2,7 @@ import { createExecutionContext, runInDurableObject, waitOnExecutionContext } fr
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
-import { StoreUnavailable } from "../../src/types/errors.js"
+import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import { faultyBinding } from "./faulty-binding.js"
@@ -194,6 +194,18 @@ describe("EdgeLimiter with leases", () => {
     const late = new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name: (await object().name)!.split("\n")[0]! })
     await late.refund(receipt!)
     expect(await limiter.status("a")).toMatchObject({ remaining: 1_000 })
+  })
+
+  test("tells each check whose cost can never pass so, while the object decides under a smaller policy", async () => {
+    const name = freshName()
+    const lease = { units: 1_000, ttl: "20s" } as const
+    const [older, newer] = ["100/hour", "10/hour"].map((policy) => {
+      return new EdgeLimiter(env.LIMITER, policy, { name, denialCache: false, ...(policy === "100/hour" && { lease }) })
+    }) as [EdgeLimiter, EdgeLimiter]
+    await older.check("a", { id: "a check by the object" })
+    await newer.check("a")
+    const errors = await Promise.all(times(3, () => errorOf(older.check("a", { cost: 20 }))))
+    expect(errors).toMatchObject(times(3, () => ({ constructor: CostError, cost: 20, maximum: 10 })))
   })
 
   test("gives back what an idle key left, in the background", async () => {
