@@ -190,12 +190,8 @@ export class EdgeLimiter implements Limiter {
 
   /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
   async reset(key: string): Promise<boolean> {
-    this.#leased?.forget(key)
-    try {
-      return await this.#change(key, (stub, subject) => stub.reset(subject), this.#once)
-    } finally {
-      this.#leased?.forget(key)
-    }
+    const reset = () => this.#change(key, (stub, subject) => stub.reset(subject), this.#once)
+    return this.#leased === null ? reset() : this.#leased.forget(key, reset)
   }
 
   /** A key's state without a check. */

@@ -11,6 +11,8 @@ import { giveBackIdle, waitForDraw } from "./lease-timers.js"
 
 /** How often a check waits for others' draws before it asks for itself. */
 const LEASE_TURNS = 8
+/** A reset that was begun longer ago is over: the request that made it may have been cancelled, and ends nothing. */
+const RESET_MOST_MS = 30_000
 
 export interface LeasedChecksParts {
   readonly lease: LeasePoolOptions
@@ -35,6 +37,7 @@ interface Drawing {
 export class LeasedChecks {
   readonly #parts: LeasedChecksParts
   readonly #pool: LeasePool
+  readonly #resets = new Set<{ readonly key: string; readonly sinceMs: number }>()
 
   constructor(parts: LeasedChecksParts) {
     this.#parts = parts
@@ -49,7 +52,8 @@ export class LeasedChecks {
   /**
    * Spends units that are here, or draws some.
    *
-   * @returns `null` where others' draws were waited for in vain: the check is to ask for itself
+   * @returns `null` where others' draws were waited for in vain, or the key is being reset: the check is to ask for
+   *   itself
    * @throws {CostError} {KeyError} {StoreUnavailable}; as `draw`
    */
   async check(key: string, cost: number): Promise<Decision | null> {
@@ -57,6 +61,7 @@ export class LeasedChecks {
     let waited: Waited = "answered"
     for (let turn = 0; turn < LEASE_TURNS; turn++) {
       const askedAtMs = Date.now()
+      if (this.#isReset(key, askedAtMs)) return null
       const spent = this.#pool.spend(key, cost, askedAtMs)
       if (spent === null && typeof waited === "object" && waited.cost <= cost) {
         return laterDenial(waited, this.#parts.policy, cost, 0)
@@ -105,9 +110,27 @@ export class LeasedChecks {
     this.#giveBack(this.#pool.revoke(key))
   }
 
-  /** Forgets a key whose quota is made full. */
-  forget(key: string): void {
+  /**
+   * Forgets a key whose quota `reset` makes full, and draws nothing for it meanwhile. Nobody could tell whether such a draw
+   * was before the reset, and its units are full again, or after it, and they are to be given back.
+   */
+  async forget<T>(key: string, reset: () => Promise<T>): Promise<T> {
+    const begun = { key, sinceMs: Date.now() }
+    this.#resets.add(begun)
     this.#pool.forget(key)
+    try {
+      return await reset()
+    } finally {
+      this.#resets.delete(begun)
+    }
+  }
+
+  #isReset(key: string, nowMs: number): boolean {
+    for (const reset of this.#resets) {
+      if (Math.abs(nowMs - reset.sinceMs) > RESET_MOST_MS) this.#resets.delete(reset)
+      else if (reset.key === key) return true
+    }
+    return false
   }
 
   #giveBackLater(key: string, nowMs: number): void {

@@ -208,6 +208,24 @@ describe("EdgeLimiter with leases", () => {
     expect(errors).toMatchObject(times(3, () => ({ constructor: CostError, cost: 20, maximum: 10 })))
   })
 
+  test("draws nothing while a reset is under way, so that no units are lost", async () => {
+    const network = faultyBinding(env.LIMITER, (verb) => (verb === "reset" ? "late-answer" : "none"))
+    const limiter = new EdgeLimiter(network.binding, "1000/day fixed_window", {
+      name: freshName(),
+      denialCache: false,
+      lease: { units: 100, ttl: "20s" },
+    })
+    await limiter.check("a")
+    const reset = limiter.reset("a")
+    await vi.waitFor(async () => expect(await limiter.status("a")).toMatchObject({ remaining: 1_000 }))
+    expect(await limiter.check("a")).toMatchObject({ allowed: true })
+    network.answer()
+    await reset
+    expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+    await limiter.check("a")
+    expect(await limiter.status("a")).toMatchObject({ remaining: 999 - 17 })
+  })
+
   test("gives back what an idle key left, in the background", async () => {
     const name = freshName()
     const work: Promise<unknown>[] = []
