@@ -145,7 +145,10 @@ export class EdgeLimiter implements Limiter {
     return (await this.checkAll(items)).allowed
   }
 
-  /** What `check` would say, charging nothing. */
+  /**
+   * What `check` would say of its object, charging nothing. With a `lease`, `check` may spend units that were drawn
+   * before, and admit where this denies.
+   */
   async peek(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
     return this.#call(key, (stub, subject) => stub.peek(subject, cost, options?.id), this.#repeatable)
@@ -194,7 +197,7 @@ export class EdgeLimiter implements Limiter {
     return this.#leased === null ? reset() : this.#leased.forget(key, reset)
   }
 
-  /** A key's state without a check. */
+  /** A key's state without a check, in its object: units of a `lease` are used there. */
   async status(key: string): Promise<KeyStatus> {
     return this.#call(key, (stub, subject) => stub.status(subject), this.#repeatable)
   }
