@@ -32,7 +32,7 @@ export interface CheckPart {
   readonly check: SubjectCheck
   readonly timeoutMs: number | undefined
   readonly policy: Policy
-  /** Where denials are remembered, if they are, and what the key is called there. */
+  /** Where denials are remembered, if they are, and what the key is called there: it has no other name in its binding. */
   readonly denialCache: DenialCache | null
   readonly cacheName: string
   /** Lets work go on when this is answered. */
@@ -122,8 +122,8 @@ function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly Check
   })
   const names = parts.map(({ binding, scope, object }) => `${numberOf(binding)} ${scope}${object}`)
   refuseRepeats(
-    parts.map(({ check }, index) => ({
-      subject: `${names[index]}\n${check.subject.limit ?? ""}\n${check.subject.key}`,
+    parts.map(({ binding, cacheName, check }) => ({
+      subject: `${numberOf(binding)} ${cacheName}`,
       key: check.subject.key,
     })),
   )

@@ -51,7 +51,9 @@ export class KeyPlaces {
   /** The same for the same key of the same limit in the same objects. */
   cacheName(key: string): string {
     if (this.#shards === undefined && this.#owner === undefined) return `${this.scope}${this.#name}\n${key}`
-    return `${this.scope}${this.objectOf(key)}\n${this.#limit ?? this.#name}\n${key}`
+    // An owner, a limit and a key may each hold whatever would part them, so their lengths do.
+    const [object, limit] = [this.objectOf(key), this.#limit ?? ""]
+    return `${this.scope}\n${object.length} ${limit.length}\n${object}${limit}${key}`
   }
 }
 

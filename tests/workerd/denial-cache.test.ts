@@ -53,6 +53,15 @@ describe("the denial cache of EdgeLimiter", () => {
     expect(await new EdgeLimiter(env.LIMITER, "1/day", { name, owner: freshName() }).allow("a")).toBe(true)
   })
 
+  test("keeps owners, limits and keys apart whose texts make the same one together", async () => {
+    const owner = freshName()
+    const one = new EdgeLimiter(env.LIMITER, "1/day", { name: "M", owner: `${owner}\nL` })
+    const other = new EdgeLimiter(env.LIMITER, "1/day", { name: "L", owner })
+    await one.check("k")
+    expect(await one.allow("k")).toBe(false)
+    expect(await other.allow("M\nk")).toBe(true)
+  })
+
   test("ends with the retry time: waiting it admits", async () => {
     const { clock, limiter } = cachedLimiter("12/minute")
     await limiter.check("a", { cost: 12 })
