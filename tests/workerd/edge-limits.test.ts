@@ -7,6 +7,7 @@ import { Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import type { MakeNamedLimitsOptions } from "../conformance/named-limits-case.js"
 import { historyCases } from "../conformance/named-limits-cases/history.js"
+import { freshName } from "./objects.js"
 
 /** The registry has the time of the platform. */
 const CLOCKED = "history(): a key's events under one limit, newest first"
@@ -32,6 +33,23 @@ describe("EdgeLimits", () => {
     if (name === CLOCKED) test.skip(`${name} (skipped: it sets the clock of the registry too)`, () => {})
     else test(name, () => run(make))
   }
+
+  test("refund() and settle() find the limit of a receipt that another isolate defined meanwhile", async () => {
+    const [name, removed] = [freshName(), freshName()]
+    const [here, elsewhere] = [edgeLimits(), edgeLimits()]
+    await here.define(removed, "10/day fixed_window")
+    for (const limit of [name, removed])
+      expect(await elsewhere.limit(limit)).toEqual(limit === name ? null : expect.anything())
+    await here.remove(removed)
+    for (const limit of [name, removed]) {
+      await here.define(limit, "10/day fixed_window")
+      const [first, second] = [await here.check("a", { limit, cost: 4 }), await here.check("a", { limit, cost: 2 })]
+      await elsewhere.refund(first.receipt!)
+      expect(await here.status("a", { limit })).toMatchObject({ remaining: 8 })
+      await elsewhere.settle(second.receipt!, 5)
+      expect(await here.status("a", { limit })).toMatchObject({ remaining: 5 })
+    }
+  })
 
   test("checkAll() refuses what are no items before it looks for a limit", async () => {
     for (const items of [undefined, "ab", [null]] as unknown as (readonly CheckItem[])[]) {

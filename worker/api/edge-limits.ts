@@ -198,8 +198,7 @@ export class EdgeLimits implements NamedLimits {
     const split = splitScope(receipt)
     if (split === null) throw foreignReceipt(receipt.id)
     const { scope, own } = split
-    const inForce = await this.#inForce.find(nameIn(scope))
-    return { inForce: inForce?.scope === scope ? inForce : null, own }
+    return { inForce: await this.#inForce.ofScope(scope), own }
   }
 
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {

@@ -46,6 +46,13 @@ export class LimitDirectory {
     return known.entry
   }
 
+  /** Reads anew what is held of a limit: it may have been defined or removed elsewhere. */
+  async refresh(name: string): Promise<void> {
+    const nowMs = Date.now()
+    const { entries } = await this.#read(shardOf(name, LIMIT_SHARDS), nowMs)
+    if (entries === null) await this.#readSingle(name, nowMs)
+  }
+
   /** Takes what this isolate itself has changed. */
   note(name: string, entry: DirectoryEntry | null): void {
     this.#changes += 1

@@ -24,6 +24,11 @@ export function nameIn(scope: string): string {
   return scope.slice(scope.indexOf(" ") + 1)
 }
 
+/** Which of the limits of its name a scope is of, the later the greater; `NaN` for one of the settings. */
+export function generationIn(scope: string): number {
+  return Number.parseInt(scope, 10)
+}
+
 /** The decision, with a receipt that says which limit it is of. */
 export function withScope(decision: Decision, scope: string): Decision {
   if (decision.receipt === undefined) return decision

@@ -7,7 +7,7 @@ import { LimitNotFound } from "../../src/types/errors.js"
 import { EdgeLimiter } from "../edge-limiter.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
-import { scopeOf, settledScope } from "./limit-scope.js"
+import { generationIn, nameIn, scopeOf, settledScope } from "./limit-scope.js"
 
 /** A limit as it is in force. */
 export interface LimitInForce {
@@ -61,6 +61,21 @@ export class LimitsInForce {
     if (entry === null) return null
     const scope = scopeOf(name, entry.generation)
     return this.#inForce(name, parsePolicy(entry.policy), scope, { name: CONFIGURED, tenant: scope })
+  }
+
+  /**
+   * The limit that a scope is of, `null` where it was removed. One that this isolate does not know may have been defined
+   * elsewhere since, so it is looked for once more.
+   */
+  async ofScope(scope: string): Promise<LimitInForce | null> {
+    const name = nameIn(scope)
+    const known = await this.find(name)
+    if (known?.scope === scope) return known
+    const isLater = generationIn(scope) > (known === null ? 0 : generationIn(known.scope))
+    if (!isLater) return null
+    await this.#directory.refresh(name)
+    const found = await this.find(name)
+    return found?.scope === scope ? found : null
   }
 
   #inForce(name: string, policy: Policy, scope: string, objects: { name: string; tenant?: string }): LimitInForce {
