@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import type { CheckItem } from "../../src/types/limiter.js"
 import { EdgeLimits } from "../../worker/api/edge-limits.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
@@ -49,6 +49,24 @@ describe("EdgeLimits", () => {
       await elsewhere.settle(second.receipt!, 5)
       expect(await here.status("a", { limit })).toMatchObject({ remaining: 5 })
     }
+  })
+
+  test("remove() forgets also what another isolate tells later, which has not heard of it", async () => {
+    const limit = freshName()
+    const [here, elsewhere] = [edgeLimits(), edgeLimits()]
+    await here.define(limit, "10/day")
+    await elsewhere.check("told before", { limit })
+    await elsewhere.list()
+    await here.remove(limit)
+    await vi.waitFor(async () => expect(await here.list()).not.toContain("told before"))
+    expect(await elsewhere.check("told later", { limit })).toMatchObject({ allowed: true })
+    await elsewhere.block("told later", "1h", { limit })
+    expect(await elsewhere.list()).not.toContain("told later")
+    expect((await here.top({ by: "allowed", count: 1_000 })).map(({ key }) => key)).not.toContain("told later")
+    // Another limit of the name has keys of its own.
+    await here.define(limit, "10/day")
+    await here.check("of the next", { limit })
+    expect(await here.list({ limit })).toEqual(["of the next"])
   })
 
   test("checkAll() refuses what are no items before it looks for a limit", async () => {

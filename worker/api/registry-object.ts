@@ -74,6 +74,8 @@ const MOST_TOLD = 2_000
 export const MOST_EVENTS_OF_KEY = 100
 const KEEP_MS = 30 * 86_400_000
 const SWEEP_EVERY_MS = 86_400_000
+/** Longer than an isolate may believe in a limit that was removed, by far. */
+const FORGOTTEN_MS = 3_600_000
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS limits (name TEXT PRIMARY KEY, policy TEXT, generation INTEGER NOT NULL) WITHOUT ROWID;
@@ -90,6 +92,7 @@ CREATE TABLE IF NOT EXISTS totals (
   name TEXT PRIMARY KEY, allowed INTEGER NOT NULL, denied INTEGER NOT NULL, allowed_cost INTEGER NOT NULL,
   denied_cost INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (scope TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS aside (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS times (what TEXT PRIMARY KEY, told TEXT NOT NULL) WITHOUT ROWID;`
 
@@ -171,9 +174,17 @@ export class RegistryObject extends DurableObject {
     // Before the transaction: one that fails takes with it what it made.
     this.#makeTables()
     this.ctx.storage.transactionSync(() => {
-      for (const report of reports) this.#add(report)
+      for (const report of reports) if (!this.#isForgotten(report.scope)) this.#add(report)
     })
+    await this.#sweepLater()
+  }
+
+  async #sweepLater(): Promise<void> {
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
+  }
+
+  #isForgotten(scope: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM forgotten WHERE scope = ?", scope).toArray().length > 0
   }
 
   #add({ scope, key, events, ...counts }: KeyReport): void {
@@ -260,11 +271,15 @@ export class RegistryObject extends DurableObject {
     )
   }
 
-  /** Drops what is known of a limit that was removed. */
-  forget(scope: string): void {
-    if (this.#isEmpty()) return
+  /**
+   * Drops what is known of a limit that was removed, and what is told of it later: an isolate that has not heard of the
+   * removal goes on for a while.
+   */
+  async forget(scope: string): Promise<void> {
     this.#sql.exec("DELETE FROM keys WHERE scope = ?", scope)
     this.#sql.exec("DELETE FROM events WHERE scope = ?", scope)
+    this.#sql.exec("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", scope, Date.now())
+    await this.#sweepLater()
   }
 
   /** @param times how long decisions took, of whatever limits; `null` where nobody knows */
@@ -310,12 +325,14 @@ export class RegistryObject extends DurableObject {
     return { limits, aside, times: this.#times() }
   }
 
-  /** Forgets keys that nobody asked about for long. */
+  /** Forgets keys that nobody asked about for long, and limits of which nothing is told any more. */
   override async alarm(): Promise<void> {
     const before = Date.now() - KEEP_MS
+    this.#sql.exec("DELETE FROM forgotten WHERE at < ?", Date.now() - FORGOTTEN_MS)
     this.#sql.exec("DELETE FROM events WHERE (scope, key) IN (SELECT scope, key FROM keys WHERE seen_at < ?)", before)
     this.#sql.exec("DELETE FROM keys WHERE seen_at < ?", before)
-    const { left } = this.#sql.exec("SELECT count(*) AS left FROM keys").one() as { left: number }
+    const rows = "(SELECT count(*) FROM keys) + (SELECT count(*) FROM forgotten)"
+    const { left } = this.#sql.exec<{ left: number }>(`SELECT ${rows} AS left`).one()
     if (left > 0) await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
   }
 }
