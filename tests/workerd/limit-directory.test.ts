@@ -62,6 +62,16 @@ describe.each(["whole", "single"] as const)("LimitDirectory, a shard told %s", (
     expect(await directory.find("api")).toEqual(NEW)
   })
 
+  test("find() reads anew when the clock was set back", async () => {
+    const { known, directory } = registryOf(told)
+    expect(await directory.find("api")).toEqual(OLD)
+    known.entry = NEW
+    vi.setSystemTime(Date.now() - 3_600_000)
+    expect(await directory.find("api")).toEqual(NEW)
+    expect(await directory.find("api")).toEqual(NEW)
+    expect(known.reads).toBe(2)
+  })
+
   test.each([NEW, null])("find() waits where what is held is older than 30 s: it tells %o", async (entry) => {
     const { known, directory } = registryOf(told)
     expect(await directory.find("api")).toEqual(OLD)

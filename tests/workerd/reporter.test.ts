@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import type { HistogramCounts } from "../../src/metrics/histogram.js"
 import type { Decision } from "../../src/types/decision.js"
 import type { Registry } from "../../worker/api/registry.js"
@@ -65,6 +65,22 @@ describe("Reporter", () => {
     await reporter.flush()
     expect(keys.map(({ key }) => key)).toEqual(["b"])
     await expect(lost).rejects.toThrow("lost")
+  })
+
+  test("tells what was left by a request that was cut off, also when the clock was set back since", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] })
+    try {
+      const { registry, told } = listening()
+      const reporter = new Reporter(registry)
+      reporter.decided(decision, API, "1 api")
+      vi.clearAllTimers()
+      vi.setSystemTime(Date.now() - 3_600_000)
+      reporter.decided(decision, API, "1 api")
+      await vi.advanceTimersByTimeAsync(250)
+      expect(told()).toBe(2)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test("tells of many decisions at once, denials of one kind as one event", async () => {

@@ -37,11 +37,11 @@ export class LimitDirectory {
     const number = shardOf(name, LIMIT_SHARDS)
     const nowMs = Date.now()
     let shard = this.#shards.get(number)
-    if (shard === undefined || nowMs - shard.readAtMs > STALE_MS) shard = await this.#read(number, nowMs)
+    if (shard === undefined || agedMs(shard.readAtMs, nowMs) > STALE_MS) shard = await this.#read(number, nowMs)
     else if (this.#isDue(`shard ${number}`, shard.readAtMs, nowMs)) waitUntil(this.#read(number, nowMs))
     if (shard.entries !== null) return shard.entries.get(name) ?? null
     const known = this.#single.get(name)
-    if (known === undefined || nowMs - known.readAtMs > STALE_MS) return this.#readSingle(name, nowMs)
+    if (known === undefined || agedMs(known.readAtMs, nowMs) > STALE_MS) return this.#readSingle(name, nowMs)
     if (this.#isDue(`limit ${name}`, known.readAtMs, nowMs)) waitUntil(this.#readSingle(name, nowMs))
     return known.entry
   }
@@ -67,7 +67,7 @@ export class LimitDirectory {
    * would wait for ever where that request is cut off.
    */
   #isDue(what: string, readAtMs: number, nowMs: number): boolean {
-    if (nowMs - readAtMs <= FRESH_MS || nowMs - (this.#startedAtMs.get(what) ?? 0) <= FRESH_MS) return false
+    if (agedMs(readAtMs, nowMs) <= FRESH_MS || agedMs(this.#startedAtMs.get(what) ?? 0, nowMs) <= FRESH_MS) return false
     if (this.#startedAtMs.size >= MOST_SINGLE) this.#startedAtMs.clear()
     this.#startedAtMs.set(what, nowMs)
     return true
@@ -95,4 +95,9 @@ export class LimitDirectory {
     if (this.#single.size >= MOST_SINGLE) this.#single.delete(this.#single.keys().next().value!)
     this.#single.set(name, { entry, readAtMs })
   }
+}
+
+/** How long something was ago. Of what lies ahead, since the clock was set back, nobody knows: then it is too long. */
+function agedMs(atMs: number, nowMs: number): number {
+  return nowMs >= atMs ? nowMs - atMs : Number.POSITIVE_INFINITY
 }

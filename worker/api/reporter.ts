@@ -127,8 +127,9 @@ export class Reporter {
   /** The first request with something to tell waits a moment and takes along what the others have meanwhile. */
   #later(): void {
     const nowMs = Date.now()
-    // Where that request was cut off before its time, another one takes over.
-    if (nowMs - this.#waitingSinceMs < OVERDUE_MS) return
+    // Where that request was cut off before its time, or the clock was set back, another one takes over.
+    const waitedMs = nowMs - this.#waitingSinceMs
+    if (waitedMs >= 0 && waitedMs < OVERDUE_MS) return
     this.#waitingSinceMs = nowMs
     const wait = pause(EVERY_MS).then(() => {
       this.#waitingSinceMs = Number.NEGATIVE_INFINITY
