@@ -23,6 +23,17 @@ describe("the policy of LimiterObject", () => {
     expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
   })
 
+  test("is heard of with a key's next call: until then time passes under the old one", async () => {
+    const { clock, limiter, name } = clockedLimiter("10/20s")
+    await limiter.check("a", { cost: 10 })
+    const tighter = new EdgeLimiter(env.CLOCKED_LIMITER, "10/1h", { name, denialCache: false })
+    clock.advance(12_000)
+    expect(await tighter.check("a", { cost: 0 })).toMatchObject({ remaining: 6 })
+    await tighter.check("a", { cost: 6 })
+    clock.advance(12_000)
+    expect(await tighter.check("a", { cost: 0 })).toMatchObject({ remaining: 0 })
+  })
+
   test("is one of two used side by side: the newer one decides, however they alternate", async () => {
     const { limiter, name } = clockedLimiter("100/hour")
     const other = new EdgeLimiter(env.CLOCKED_LIMITER, "10/hour", { name, denialCache: false })
