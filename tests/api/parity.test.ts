@@ -196,8 +196,16 @@ const STEPS: readonly Step[] = [
   post("/v1/unblock", { key: "w", limit: "api" }),
   post("/v1/unblock", { key: "w", limit: "api" }),
   post("/v1/block", { key: "w", limit: "api", duration: "0s" }),
+  // What was not asked is listed too, and what was defined only is not.
+  post("/v1/charge", { key: "charged only", limit: "api", units: 1 }),
+  post("/v1/block", { key: "blocked only", limit: "api", duration: "1d" }),
+  post("/v1/reset", { key: "reset only", limit: "api" }),
+  post("/v1/unblock", { key: "unblocked only", limit: "api" }),
+  post("/v1/peek", { key: "peeked only", limit: "api" }),
+  post("/v1/limits", { key: "defined only", rate: 1, per: "30d" }),
   get("/v1/keys?limit=api"),
   get("/v1/keys"),
+  drop("/v1/limits/defined%20only"),
   // U+1F600 comes after U+FF21 in UTF-8, and before it in UTF-16.
   post("/v1/limits", { key: "\u{1f600}", rate: 1, per: "30d" }),
   post("/v1/limits", { key: "\uff21", rate: 1, per: "30d" }),

@@ -226,11 +226,13 @@ export class RegistryObject extends DurableObject {
     if (oldest > 0) this.#sql.exec("DELETE FROM events WHERE scope = ? AND key = ? AND number <= ?", scope, key, oldest)
   }
 
-  /** Keys in their order, of one limit or of any. */
+  /** Keys in their order, of one limit or of any. What is filed of a limit's definitions alone is of no key. */
   keys(scope: string | null, after: string | null, count: number): string[] {
     const rows = this.#read<{ key: string }>(
       `SELECT DISTINCT key FROM keys WHERE (?1 IS NULL OR scope = ?1) AND (?2 IS NULL OR key > ?2)
-        AND (allowed > 0 OR denied > 0) ORDER BY key LIMIT ?3`,
+        AND (allowed > 0 OR denied > 0 OR EXISTS (
+          SELECT 1 FROM events WHERE events.scope = keys.scope AND events.key = keys.key AND event != 'define'
+        )) ORDER BY key LIMIT ?3`,
       ...[scope, after, count],
     )
     return rows.map(({ key }) => key)
