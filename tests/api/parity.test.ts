@@ -141,6 +141,8 @@ const STEPS: readonly Step[] = [
   ]),
   post("/v1/limits", { name: "api", limit: 10, period: "30d" }),
   post("/v1/check", { key: "told", limit: "api" }),
+  // What is defined as it was is no event.
+  post("/v1/limits", { name: "api", limit: 10, period: "30d" }),
   get("/v1/history/told?limit=api"),
   get("/v1/history/told?limit=api&count=1"),
   get("/v1/history/never?limit=api"),

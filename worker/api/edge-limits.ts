@@ -78,9 +78,9 @@ export class EdgeLimits implements NamedLimits {
     const parsed = parsePolicy(policy)
     this.#refuseSettled(name)
     const { registry, directory, reporter } = this.#parts
-    const entry = await registry.ofLimit(name).define(name, parsed.canonical)
+    const { isChange, ...entry } = await registry.ofLimit(name).define(name, parsed.canonical)
     directory.note(name, entry)
-    reporter.noted("define", scopeOf(name, entry.generation), name, 0)
+    if (isChange) reporter.noted("define", scopeOf(name, entry.generation), name, 0)
     return { name, policy: parsed }
   }
 

@@ -13,6 +13,12 @@ export interface DirectoryEntry {
   readonly generation: number
 }
 
+/** What came of a definition. */
+export interface Defined extends DirectoryEntry {
+  /** Whether the limit was not the same before. */
+  readonly isChange: boolean
+}
+
 /** What happened to a key since the last report. */
 export interface KeyReport {
   /** The limit's name and generation, as one text. */
@@ -129,13 +135,18 @@ export class RegistryObject extends DurableObject {
   }
 
   /** Defines a limit of this shard, or puts another policy in its place. */
-  define(name: string, policy: string): DirectoryEntry {
+  define(name: string, policy: string): Defined {
+    const isChange = this.find(name)?.policy !== policy
+    if (isChange) this.#put(name, policy)
+    return { ...this.find(name)!, isChange }
+  }
+
+  #put(name: string, policy: string): void {
     this.#sql.exec(
       "INSERT INTO limits VALUES (?, ?, 1) ON CONFLICT (name) DO UPDATE SET policy = excluded.policy",
       name,
       policy,
     )
-    return this.find(name)!
   }
 
   /** @returns what it was, `null` where there was none */
