@@ -189,6 +189,9 @@ const STEPS: readonly Step[] = [
       { key: "w", limit: "api" },
     ],
   }),
+  // The first of several that have no limit is named, which takes longer to be found out.
+  post("/v1/check-all", { items: [{ key: "nobody" }, { key: "w", limit: "no limit" }] }),
+  post("/v1/check-all", { items: [{ key: "w", limit: "no limit" }, { key: "nobody" }] }),
   post("/v1/check-all", { items: [] }),
   post("/v1/charge", { key: "w", limit: "api", units: 20 }),
   post("/v1/peek", { key: "w", limit: "api" }),

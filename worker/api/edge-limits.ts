@@ -143,7 +143,7 @@ export class EdgeLimits implements NamedLimits {
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)
     const startedMs = performance.now()
-    const inForce = await Promise.all(items.map((item) => this.#inForce.of(item.key, item)))
+    const inForce = await eachOf(items.map((item) => this.#inForce.of(item.key, item)))
     const all = await checkAcross(
       items.map(({ key, cost }, index) => {
         return { limiter: inForce[index]!.limiter, key, ...(cost !== undefined && { cost }) }
@@ -310,6 +310,12 @@ export class EdgeLimits implements NamedLimits {
     })
     return { ok: problems.length === 0, segments, records, problems }
   }
+}
+
+/** All that was asked for; of what failed the first one's error, whichever failed sooner. */
+async function eachOf<T>(asked: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(asked)
+  return Promise.all(asked)
 }
 
 /** As the platform's clock has it: it stands still while code runs, and so tells what calls to objects took. */
