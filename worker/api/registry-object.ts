@@ -3,6 +3,7 @@ import type { HistoryEntry } from "../../src/limiter/named-limits.js"
 import { Histogram, type HistogramCounts } from "../../src/metrics/histogram.js"
 import type { AsideCount } from "../../src/metrics/metrics.js"
 import type { KeyStats } from "../../src/types/limiter.js"
+import { type KeyRow, SCHEMA, statsOf } from "./registry-tables.js"
 
 /** A configured limit. */
 export interface DirectoryEntry {
@@ -62,18 +63,6 @@ export interface TopRow {
 /** A row that has these columns. */
 type Row<Columns> = Columns & Record<string, SqlStorageValue>
 
-interface KeyRow extends Record<string, SqlStorageValue> {
-  readonly scope: string
-  readonly key: string
-  readonly allowed: number
-  readonly denied: number
-  readonly allowed_cost: number
-  readonly denied_cost: number
-  readonly last_allowed: number | null
-  readonly last_denied: number | null
-  readonly last_reset: number | null
-}
-
 /** A shard whose limits are fewer is told as a whole, so that isolates need not ask for each name. */
 const MOST_TOLD = 2_000
 /** How many of its last events are kept of each key. */
@@ -82,25 +71,6 @@ const KEEP_MS = 30 * 86_400_000
 const SWEEP_EVERY_MS = 86_400_000
 /** Longer than an isolate may believe in a limit that was removed, by far. */
 const FORGOTTEN_MS = 3_600_000
-
-const SCHEMA = `
-CREATE TABLE IF NOT EXISTS limits (name TEXT PRIMARY KEY, policy TEXT, generation INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS keys (
-  scope TEXT NOT NULL, key TEXT NOT NULL, allowed INTEGER NOT NULL, denied INTEGER NOT NULL,
-  allowed_cost INTEGER NOT NULL, denied_cost INTEGER NOT NULL,
-  last_allowed INTEGER, last_denied INTEGER, last_reset INTEGER, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (
-  scope TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL,
-  units INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (scope, key, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS totals (
-  name TEXT PRIMARY KEY, allowed INTEGER NOT NULL, denied INTEGER NOT NULL, allowed_cost INTEGER NOT NULL,
-  denied_cost INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS forgotten (scope TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS aside (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS times (what TEXT PRIMARY KEY, told TEXT NOT NULL) WITHOUT ROWID;`
 
 /** What the one row of times is of. */
 const DECISIONS = "decisions"
@@ -347,17 +317,5 @@ export class RegistryObject extends DurableObject {
     const rows = "(SELECT count(*) FROM keys) + (SELECT count(*) FROM forgotten)"
     const { left } = this.#sql.exec<{ left: number }>(`SELECT ${rows} AS left`).one()
     if (left > 0) await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
-  }
-}
-
-function statsOf(row: KeyRow): KeyStats {
-  return {
-    totalAllowed: row.allowed,
-    totalDenied: row.denied,
-    totalAllowedCost: row.allowed_cost,
-    totalDeniedCost: row.denied_cost,
-    lastAllowedAt: row.last_allowed,
-    lastDeniedAt: row.last_denied,
-    lastResetAt: row.last_reset,
   }
 }

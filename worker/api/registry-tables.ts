@@ -1,0 +1,46 @@
+import type { KeyStats } from "../../src/types/limiter.js"
+
+/** The tables of one shard of the registry: those that there are already stay. */
+export const SCHEMA = `
+CREATE TABLE IF NOT EXISTS limits (name TEXT PRIMARY KEY, policy TEXT, generation INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+  scope TEXT NOT NULL, key TEXT NOT NULL, allowed INTEGER NOT NULL, denied INTEGER NOT NULL,
+  allowed_cost INTEGER NOT NULL, denied_cost INTEGER NOT NULL,
+  last_allowed INTEGER, last_denied INTEGER, last_reset INTEGER, seen_at INTEGER NOT NULL, PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (
+  scope TEXT NOT NULL, key TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, event TEXT NOT NULL,
+  units INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (scope, key, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS totals (
+  name TEXT PRIMARY KEY, allowed INTEGER NOT NULL, denied INTEGER NOT NULL, allowed_cost INTEGER NOT NULL,
+  denied_cost INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten (scope TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aside (what TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS times (what TEXT PRIMARY KEY, told TEXT NOT NULL) WITHOUT ROWID;`
+
+/** A row of `keys`. */
+export interface KeyRow extends Record<string, SqlStorageValue> {
+  readonly scope: string
+  readonly key: string
+  readonly allowed: number
+  readonly denied: number
+  readonly allowed_cost: number
+  readonly denied_cost: number
+  readonly last_allowed: number | null
+  readonly last_denied: number | null
+  readonly last_reset: number | null
+}
+
+export function statsOf(row: KeyRow): KeyStats {
+  return {
+    totalAllowed: row.allowed,
+    totalDenied: row.denied,
+    totalAllowedCost: row.allowed_cost,
+    totalDeniedCost: row.denied_cost,
+    lastAllowedAt: row.last_allowed,
+    lastDeniedAt: row.last_denied,
+    lastResetAt: row.last_reset,
+  }
+}
