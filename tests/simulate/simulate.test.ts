@@ -118,6 +118,18 @@ describe("simulate()", () => {
     expect(full.mostOfLimit).toBeLessThanOrEqual(1)
   })
 
+  test("several keys at once under a policy with a block: one after the other, each request to its end", async () => {
+    const locations = [{ ...near, requestsPerSecond: 100 }]
+    const several = { locations, keys: 5, keysPerRequest: 3 }
+    const free = await simulate(scenario(several))
+    const blocking = await simulate(scenario({ ...several, policy: { limit: 1_000_000, period: "1s", block: "1s" } }))
+    expect(blocking).toMatchObject({ denied: 0, callsPerRequest: 3 })
+    expect(blocking.addedLatencyMs.p50).toBeGreaterThan(2 * free.addedLatencyMs.p50)
+    const full = await simulate(scenario({ ...several, policy: { limit: 30, period: "1s", block: "1s" } }))
+    expect(full.denied).toBeGreaterThan(0)
+    expect(full.admitted + full.denied).toBe(full.requests)
+  })
+
   test("refuses what cannot be played, naming the field", async () => {
     await expect(simulate(scenario({ locations: [] }))).rejects.toThrow(/locations are none/)
     await expect(simulate(scenario({ keys: 0 }))).rejects.toThrow(/keys is 0, allowed is 1 to/)

@@ -1,5 +1,6 @@
+import { runDurableObjectAlarm } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-object.js"
 
 const SCOPE = "1 api"
@@ -33,4 +34,22 @@ test("history() keeps a key's last events, and as many where a denial went on ov
   const later = await registry.history(SCOPE, KEY, 1_000)
   expect(later).toHaveLength(MOST_EVENTS_OF_KEY)
   expect(later.slice(0, 2)).toEqual([admission(3_000), { ...denial(2_000), count: 3 }])
+})
+
+test("forget() drops what is told of a limit later, and the alarm what is left of that", async () => {
+  const registry = env.REGISTRY.getByName("forget")
+  const denied = { ...reportOf(denial(1)), denied: 1 }
+  await registry.report([denied])
+  await registry.forget(SCOPE)
+  await registry.report([denied, { ...denied, scope: "2 api", key: "b" }])
+  expect(await registry.keys(null, null, 10)).toEqual(["b"])
+  expect(await registry.history(SCOPE, KEY, 10)).toEqual([])
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 86_400_000 })
+  try {
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
+  } finally {
+    vi.useRealTimers()
+  }
+  await registry.report([denied])
+  expect(await registry.keys(null, null, 10)).toEqual(["a", "b"])
 })
