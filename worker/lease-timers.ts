@@ -1,9 +1,7 @@
 import type { UnusedUnits } from "../src/limiter/lease-draw.js"
-import type { LeasePool, Waited } from "../src/limiter/lease-pool.js"
+import { GIVE_BACK_SHARE, type LeasePool, type Waited } from "../src/limiter/lease-pool.js"
 import { CostError } from "../src/types/errors.js"
 
-/** A little after the time from which a lease counts as idle, and well before it ends. */
-const WAIT_SHARE = 0.8
 /** How long a check waits for another's draw. */
 const WAIT_MS = 2_000
 
@@ -14,7 +12,7 @@ export async function giveBackIdle(
   ttlMs: number,
   giveBack: (unused: UnusedUnits) => Promise<void>,
 ): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ttlMs * WAIT_SHARE))
+  await new Promise((resolve) => setTimeout(resolve, ttlMs * GIVE_BACK_SHARE))
   // What cannot be given back stays charged, and comes back with time.
   await Promise.allSettled(leases.idle(key, Date.now()).map(giveBack))
 }

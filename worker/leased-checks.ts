@@ -1,7 +1,7 @@
 import { requireKey } from "../src/engine/key-bytes.js"
 import { laterDenial } from "../src/limiter/denial-cache.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
-import { LeasePool, type LeasePoolOptions, type Waited } from "../src/limiter/lease-pool.js"
+import { LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/limiter/lease-pool.js"
 import { isLeaseReceipt } from "../src/limiter/lease-receipt.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
@@ -9,8 +9,6 @@ import { StoreUnavailable } from "../src/types/errors.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { giveBackIdle, waitForDraw } from "./lease-timers.js"
 
-/** How often a check waits for others' draws before it asks for itself. */
-const LEASE_TURNS = 8
 /** A reset that was begun longer ago is over: the request that made it may have been cancelled, and ends nothing. */
 const RESET_MOST_MS = 30_000
 

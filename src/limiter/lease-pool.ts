@@ -40,6 +40,11 @@ export type Settlement = "done" | "charge"
 /** Hears what came of a draw, or that the cost of whoever waited can never pass. */
 type Resume = (waited: Waited | CostError) => void
 
+/** How often a check waits for others' draws before it asks for itself. */
+export const LEASE_TURNS = 8
+/** After this share of its time a lease that is idle is given back: a little after it counts as idle, well before it ends. */
+export const GIVE_BACK_SHARE = 0.8
+
 const MAX_KEYS = 1_000
 /** Of the most units of a lease, a check may cost so much to be answered from one. */
 const COST_SHARE = 1 / 4

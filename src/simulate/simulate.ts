@@ -2,7 +2,7 @@ import { chargeTogether, type Party } from "../limiter/charge-together.js"
 import { allDecision } from "../limiter/decide-all.js"
 import { DenialCache, laterDenial } from "../limiter/denial-cache.js"
 import type { DrawRequest, UnusedUnits } from "../limiter/lease-draw.js"
-import { LeasePool, type Waited } from "../limiter/lease-pool.js"
+import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type Waited } from "../limiter/lease-pool.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../limiter/shared-calls.js"
 import { ManualClock } from "../types/clock.js"
@@ -31,9 +31,6 @@ interface VirtualCheck {
   readonly cost: number
   readonly group: number
 }
-
-/** As `EdgeLimiter` waits for others' draws. */
-const LEASE_TURNS = 8
 
 /** An hour's first millisecond. */
 const START_MS = 1_699_999_200_000
@@ -135,7 +132,7 @@ class Simulation {
     waited: Waited = "answered",
   ): void {
     const { cache, location } = isolate
-    const leases = isolate.leases?.takes(cost) ? isolate.leases : null
+    const leases = turn < LEASE_TURNS && isolate.leases?.takes(cost) ? isolate.leases : null
     const name = String(key)
     const known = cache?.find(name, this.#scenario.policy, cost)
     if (known) {
@@ -148,13 +145,13 @@ class Simulation {
     if (spent !== null) {
       this.#tally.decided(spent, cost, group)
       done(spent)
-    } else if (typeof waited === "object" && waited.cost <= cost) {
+    } else if (leases !== null && typeof waited === "object" && waited.cost <= cost) {
       const denied = laterDenial(waited, this.#scenario.policy, cost, 0)
       this.#tally.decided(denied, cost, group)
       done(denied)
       return
     }
-    if (leases === null || turn === LEASE_TURNS) {
+    if (leases === null) {
       this.#ask(isolate, { key, cost, group }, done)
       return
     }
@@ -246,7 +243,7 @@ class Simulation {
   }
 
   #giveBackLater(location: Location, leases: LeasePool, key: number): void {
-    this.#queue.schedule(this.#nowMs + this.#scenario.lease!.ttlMs * 0.8, () => {
+    this.#queue.schedule(this.#nowMs + this.#scenario.lease!.ttlMs * GIVE_BACK_SHARE, () => {
       this.#giveBack(location, leases.idle(String(key), this.#clock.now()))
     })
   }

@@ -42,7 +42,7 @@ export interface EdgeLimitsParts {
   readonly directory: LimitDirectory
   readonly reporter: Reporter
   /** Limits that the Worker's settings define: they stand in front of paths, and nobody changes them from outside. */
-  readonly settled: ReadonlyMap<string, Policy>
+  readonly ofSettings: ReadonlyMap<string, Policy>
 }
 
 const MOST_TOLD = 1_000
@@ -62,9 +62,9 @@ export class EdgeLimits implements NamedLimits {
   readonly #recent = new RecentIds()
 
   constructor(parts: EdgeLimitsParts) {
-    const { limiter, registry, directory, reporter, settled } = parts
+    const { limiter, registry, directory, reporter, ofSettings } = parts
     this.#parts = parts
-    this.#inForce = new LimitsInForce(limiter, directory, settled)
+    this.#inForce = new LimitsInForce(limiter, directory, ofSettings)
     this.#keys = new RegisteredKeys(registry, reporter)
   }
 
@@ -76,7 +76,7 @@ export class EdgeLimits implements NamedLimits {
   async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
     requireKey(name)
     const parsed = parsePolicy(policy)
-    this.#refuseSettled(name)
+    this.#refuseOfSettings(name)
     const { registry, directory, reporter } = this.#parts
     const { isChange, ...entry } = await registry.ofLimit(name).define(name, parsed.canonical)
     directory.note(name, entry)
@@ -85,7 +85,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async remove(name: string): Promise<boolean> {
-    this.#refuseSettled(name)
+    this.#refuseOfSettings(name)
     const { registry, directory, reporter } = this.#parts
     await reporter.flush()
     const entry = await registry.ofLimit(name).remove(name)
@@ -96,8 +96,8 @@ export class EdgeLimits implements NamedLimits {
     return true
   }
 
-  #refuseSettled(name: string): void {
-    if (!this.#parts.settled.has(name)) return
+  #refuseOfSettings(name: string): void {
+    if (!this.#parts.ofSettings.has(name)) return
     throw new RangeError(`Cannot change the limit ${show(name)}: the Worker's settings define it.`)
   }
 
@@ -107,8 +107,8 @@ export class EdgeLimits implements NamedLimits {
     const most = Math.min(count, MOST_TOLD + 1)
     const pages = await this.#parts.registry.fromLimits((shard) => shard.page(after ?? null, most))
     const named = pages.flat().map(({ name, policy }) => ({ name, policy: parsePolicy(policy) }))
-    const settled = [...this.#parts.settled].map(([name, policy]) => ({ name, policy }))
-    return [...named.filter(({ name }) => !this.#parts.settled.has(name)), ...settled]
+    const ofSettings = [...this.#parts.ofSettings].map(([name, policy]) => ({ name, policy }))
+    return [...named.filter(({ name }) => !this.#parts.ofSettings.has(name)), ...ofSettings]
       .filter(({ name }) => after === undefined || inNameOrder(name, after) > 0)
       .sort((a, b) => inNameOrder(a.name, b.name))
       .slice(0, most)
@@ -172,8 +172,8 @@ export class EdgeLimits implements NamedLimits {
   }
 
   #tell(decision: Decision, limit: LimitInForce, seconds: number): void {
-    const { reporter, settled } = this.#parts
-    reporter.decided(decision, decidingLimit(limit, settled), limit.scope, seconds)
+    const { reporter, ofSettings } = this.#parts
+    reporter.decided(decision, decidingLimit(limit, ofSettings), limit.scope, seconds)
   }
 
   async refund(receipt: Receipt, units?: number): Promise<void> {

@@ -10,7 +10,7 @@ import type { Receipt } from "../../src/types/receipt.js"
 const RECEIPT_MARK = "~"
 
 /** The scope of a limit of the settings. */
-export function settledScope(name: string): string {
+export function settingsScope(name: string): string {
   return `settings ${name}`
 }
 

@@ -7,7 +7,7 @@ import { LimitNotFound } from "../../src/types/errors.js"
 import { EdgeLimiter } from "../edge-limiter.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
-import { generationIn, nameIn, scopeOf, settledScope } from "./limit-scope.js"
+import { generationIn, nameIn, scopeOf, settingsScope } from "./limit-scope.js"
 
 /** A limit as it is in force. */
 export interface LimitInForce {
@@ -26,18 +26,18 @@ const CONFIGURED = "configured"
 export class LimitsInForce {
   readonly #binding: DurableObjectNamespace<LimiterObject>
   readonly #directory: LimitDirectory
-  readonly #settled: ReadonlyMap<string, Policy>
+  readonly #ofSettings: ReadonlyMap<string, Policy>
   /** By scope and policy; shared by the requests of an isolate. */
   readonly #limiters = new Map<string, EdgeLimiter>()
 
   constructor(
     binding: DurableObjectNamespace<LimiterObject>,
     directory: LimitDirectory,
-    settled: ReadonlyMap<string, Policy>,
+    ofSettings: ReadonlyMap<string, Policy>,
   ) {
     this.#binding = binding
     this.#directory = directory
-    this.#settled = settled
+    this.#ofSettings = ofSettings
   }
 
   /** The limit that a verb is about: the one that was chosen, else the key's own, else the default one. */
@@ -54,8 +54,8 @@ export class LimitsInForce {
   }
 
   async find(name: string): Promise<LimitInForce | null> {
-    const own = this.#settled.get(name)
-    if (own !== undefined) return this.#inForce(name, own, settledScope(name), { name })
+    const own = this.#ofSettings.get(name)
+    if (own !== undefined) return this.#inForce(name, own, settingsScope(name), { name })
     if (typeof name !== "string" || name === "" || !name.isWellFormed()) return null
     const entry = await this.#directory.find(name)
     if (entry === null) return null

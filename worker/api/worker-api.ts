@@ -12,7 +12,7 @@ import { SettingError } from "../setting-error.js"
 import type { Settings } from "../settings.js"
 import { EdgeLimits } from "./edge-limits.js"
 import { LimitDirectory } from "./limit-directory.js"
-import { settledScope } from "./limit-scope.js"
+import { settingsScope } from "./limit-scope.js"
 import { Registry, type RegistryEnv } from "./registry.js"
 import { Reporter } from "./reporter.js"
 
@@ -53,10 +53,10 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const directory = new LimitDirectory(registry)
   const reporter = new Reporter(registry, ANALYTICS)
   const configured = settings.config === null ? settings.limits : [...settings.config.limits.values()]
-  const settled = new Map(configured.map(({ name, policy }) => [name, policy]))
+  const ofSettings = new Map(configured.map(({ name, policy }) => [name, policy]))
   const groups = settings.config?.groups.keys() ?? []
-  const givenNames = new Set([...settled.keys(), ...groups])
-  const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, settled })
+  const givenNames = new Set([...ofSettings.keys(), ...groups])
+  const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, ofSettings })
   const api = createApi({
     limits: settings.config === null ? limits : limitsByConfig(limits, settings.config),
     token: readToken(SLUICE_TOKEN),
@@ -81,7 +81,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
       if (PATHS.test(pathname)) return api.fetch(request, request.headers.get("cf-connecting-ip"))
       return ASSETS !== undefined && PAGES.test(pathname) ? pageOf(ASSETS, request) : null
     },
-    tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settledScope(limit)),
+    tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settingsScope(limit)),
   }
 }
 
