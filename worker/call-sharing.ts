@@ -1,5 +1,5 @@
+import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/edge/shared-calls.js"
 import { withDeadline } from "../src/http/with-deadline.js"
-import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/limiter/shared-calls.js"
 import { StoreUnavailable } from "../src/types/errors.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
 import type { KeyCheck, Terms } from "./subject.js"

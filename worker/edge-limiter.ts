@@ -1,3 +1,6 @@
+import { DenialCache } from "../src/edge/denial-cache.js"
+import { receiveDecision } from "../src/edge/denial-terms.js"
+import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import {
@@ -7,9 +10,6 @@ import {
   requireRefund,
   requireUnits,
 } from "../src/limiter/check-options.js"
-import { DenialCache } from "../src/limiter/denial-cache.js"
-import { receiveDecision } from "../src/limiter/denial-terms.js"
-import type { Drawn, DrawRequest, UnusedUnits } from "../src/limiter/lease-draw.js"
 import type { Limiter } from "../src/limiter/limiter.js"
 import { maximumCost } from "../src/policy/maximum-cost.js"
 import { parseDurationArgument } from "../src/policy/parse-duration.js"

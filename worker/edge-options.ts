@@ -1,5 +1,5 @@
+import { DenialCache } from "../src/edge/denial-cache.js"
 import { SYNC_MODES, type SyncMode } from "../src/ledger/sync-mode.js"
-import { DenialCache } from "../src/limiter/denial-cache.js"
 import {
   checkFields,
   checkKind,

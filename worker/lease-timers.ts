@@ -1,5 +1,5 @@
-import type { UnusedUnits } from "../src/limiter/lease-draw.js"
-import { GIVE_BACK_SHARE, type LeasePool, type Waited } from "../src/limiter/lease-pool.js"
+import type { UnusedUnits } from "../src/edge/lease-draw.js"
+import { GIVE_BACK_SHARE, type LeasePool, type Waited } from "../src/edge/lease-pool.js"
 import { CostError } from "../src/types/errors.js"
 
 /** How long a check waits for another's draw. */

@@ -1,5 +1,5 @@
+import { CallRate } from "../src/edge/call-rate.js"
 import type { LedgerAnswer } from "../src/ledger/ledger.js"
-import { CallRate } from "../src/limiter/call-rate.js"
 
 /** What an object did since it was loaded. */
 export interface ObjectReport {

@@ -1,4 +1,4 @@
-import { type DenialTerms, receiveDecision, withTerms } from "../src/limiter/denial-terms.js"
+import { type DenialTerms, receiveDecision, withTerms } from "../src/edge/denial-terms.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 

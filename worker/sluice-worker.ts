@@ -3,8 +3,9 @@
  *
  * @module sluice/worker
  */
+
+export { DenialCache, type DenialCacheOptions } from "../src/edge/denial-cache.js"
 export * from "../src/http/keys/index.js"
-export { DenialCache, type DenialCacheOptions } from "../src/limiter/denial-cache.js"
 export { type AcrossItem, checkAcross } from "./check-across.js"
 export { EdgeLimiter } from "./edge-limiter.js"
 export type { EdgeLimiterOptions, LeaseOptions } from "./edge-options.js"

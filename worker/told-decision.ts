@@ -1,6 +1,6 @@
+import { type DenialTerms, withTerms } from "../src/edge/denial-terms.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
-import { type DenialTerms, withTerms } from "../src/limiter/denial-terms.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { rpcDecision } from "./rpc-decision.js"

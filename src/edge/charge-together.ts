@@ -1,7 +1,7 @@
+import { allDecision, withoutReceipt } from "../limiter/decide-all.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
-import { allDecision, withoutReceipt } from "./decide-all.js"
 
 /** Those of several checks that one writer keeps the counts of, and decides at once. */
 export interface Party {

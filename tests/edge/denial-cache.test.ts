@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
+import { DenialCache, type DenialCacheOptions } from "../../src/edge/denial-cache.js"
+import { noteTerms } from "../../src/edge/denial-terms.js"
 import { ManualClock, parsePolicy, RateLimiter } from "../../src/index.js"
-import { DenialCache, type DenialCacheOptions } from "../../src/limiter/denial-cache.js"
-import { noteTerms } from "../../src/limiter/denial-terms.js"
 import type { Decision } from "../../src/types/decision.js"
 
 /** A limiter far away, in front of which a cache stands, both under one clock. */

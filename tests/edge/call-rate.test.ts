@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { CallRate } from "../../src/limiter/call-rate.js"
+import { CallRate } from "../../src/edge/call-rate.js"
 
 test.each([
   [1_000, true],

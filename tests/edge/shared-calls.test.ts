@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../../src/limiter/shared-calls.js"
+import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../../src/edge/shared-calls.js"
 import { assertProperty, propertyOf } from "../property/assert-property.js"
 import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../property/budget.js"
 
