@@ -18,7 +18,7 @@ const CLOCKED: readonly string[] = [
 function edgeLimits(): EdgeLimits {
   const registry = new Registry(env)
   const [directory, reporter] = [new LimitDirectory(registry), new Reporter(registry)]
-  return new EdgeLimits({ limiter: env.LIMITER, registry, directory, reporter, settled: new Map() })
+  return new EdgeLimits({ limiter: env.LIMITER, registry, directory, reporter, ofSettings: new Map() })
 }
 
 /** A limit that is removed and defined anew has new objects, so nothing is left of the case before. */

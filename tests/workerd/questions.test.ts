@@ -106,7 +106,7 @@ describe("a question to EdgeLimits", () => {
       registry,
       directory: new LimitDirectory(registry),
       reporter: new Reporter(registry),
-      settled: new Map([[name, parsePolicy("10/minute")]]),
+      ofSettings: new Map([[name, parsePolicy("10/minute")]]),
     })
     const choice = { limit: name }
     expect(await limits.status("a", choice)).toMatchObject({ remaining: 10 })
