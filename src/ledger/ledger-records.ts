@@ -37,17 +37,17 @@ export class LedgerRecords {
         this.appendOf(limit, { op: "charge", timeMs, limit: limit.number, key, cost: units })
       }
     }
-    this.#appendStore("open", timeMs, sync)
+    this.#appendStore(this.#state.openRecord(timeMs, sync))
     return true
   }
 
   /** Records that the log lacks nothing that was answered, where the sync mode allowed it to. */
   end(): void {
-    if (this.#state.sync !== SYNC_NUMBER.always) this.#appendStore("close", this.#state.timeMs, SYNC_NUMBER.always)
+    const { sync, timeMs } = this.#state
+    if (sync !== SYNC_NUMBER.always) this.#appendStore({ op: "close", timeMs, limit: 0, sync: SYNC_NUMBER.always })
   }
 
-  #appendStore(op: "open" | "close", timeMs: number, sync: number): void {
-    const record: StoreRecord = { op, timeMs, limit: 0, sync }
+  #appendStore(record: StoreRecord): void {
     this.#state.noteStore(record)
     this.append(record)
   }

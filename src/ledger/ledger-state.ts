@@ -4,8 +4,9 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { LimitNotFound } from "../types/errors.js"
 import { MalformedBytes } from "./byte-reader.js"
+import { TOLD_MAX } from "./charge-gaps.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
-import type { CompactRecord, StoreRecord } from "./record.js"
+import type { CompactRecord, OpenRecord, StoreRecord } from "./record.js"
 import { type SavedHead, StateSave } from "./state-save.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
 
@@ -44,6 +45,8 @@ export class LedgerState {
   #statsSinceMs = Number.POSITIVE_INFINITY
   /** The number of the sync mode that the log is written under; 0 where everything that was answered is in it. */
   #sync = SYNC_NUMBER.always
+  /** Numbers of charges up to here may have been told by limits whose definition the log lacks: no new limit gives them. */
+  #chargesAfter = 0
 
   constructor(
     core: Core,
@@ -71,6 +74,11 @@ export class LedgerState {
   /** The number of the sync mode of the last one who opened the store and did not close it. */
   get sync(): number {
     return this.#sync
+  }
+
+  /** New limits number their charges above this number. */
+  get chargesAfter(): number {
+    return this.#chargesAfter
   }
 
   /** The time of the last record, ms since the epoch. */
@@ -119,9 +127,13 @@ export class LedgerState {
   /** Defines a limit, or gives an existing one another policy in place. */
   define(name: string, policy: Policy, nowMs: number): OwnLimit {
     const known = this.#byName.get(name)
-    if (known === undefined) return this.#add(this.#limits.length, name, policy)
-    known.change(policy, nowMs)
-    return known
+    if (known !== undefined) {
+      known.change(policy, nowMs)
+      return known
+    }
+    const limit = this.#add(this.#limits.length, name, policy)
+    limit.skipCharges(this.#chargesAfter)
+    return limit
   }
 
   #add(number: number, name: string, policy: Policy): OwnLimit {
@@ -146,15 +158,34 @@ export class LedgerState {
   }
 
   /**
-   * Notes that the store is opened, or closed. One that was not closed may have answered admissions that are not in the
-   * log: their receipts, and with them all of before, cannot be settled any more.
+   * What opening the store records. One that was not closed may have told admissions that the log lacks: no charge gets a
+   * number that one of theirs may have had.
    */
-  noteStore({ op, timeMs, sync }: StoreRecord): void {
-    for (const limit of this.#byName.values()) {
-      if (op === "open" && this.#sync !== SYNC_NUMBER.always) limit.receipts.closeBefore(timeMs)
-      limit.ahead = null
+  openRecord(timeMs: number, sync: number): OpenRecord {
+    let chargesAfter = this.#chargesAfter
+    if (this.#sync !== SYNC_NUMBER.always) {
+      for (const { keys } of this.#byName.values()) chargesAfter = Math.max(chargesAfter, keys.charges)
+      chargesAfter += TOLD_MAX
     }
-    this.#sync = sync
+    return { op: "open", timeMs, limit: 0, sync, chargesAfter }
+  }
+
+  /** Notes that the store is opened, or closed. @throws {MalformedBytes} where numbers of charges would come again */
+  noteStore(record: StoreRecord): void {
+    if (record.op === "open") this.#noteOpen(record)
+    for (const limit of this.#byName.values()) limit.ahead = null
+    this.#sync = record.sync
+  }
+
+  #noteOpen({ timeMs, chargesAfter }: OpenRecord): void {
+    if (chargesAfter === undefined) {
+      if (this.#sync === SYNC_NUMBER.always) return
+      for (const limit of this.#byName.values()) limit.receipts.closeBefore(timeMs)
+      return
+    }
+    if (chargesAfter < this.#chargesAfter) throw new MalformedBytes("numbers of charges go back")
+    this.#chargesAfter = chargesAfter
+    for (const limit of this.#byName.values()) limit.skipCharges(chargesAfter)
   }
 
   noteTime(timeMs: number): void {
@@ -178,7 +209,8 @@ export class LedgerState {
 
   /** Forgets what a record tells, and begins to save the rest as it is then. */
   compact({ timeMs, idleAtMs, statsSinceMs }: CompactRecord): StateSave {
-    const head = { timeMs: this.#nowMs, sync: this.#sync, numbers: this.#limits.length }
+    const numbers = this.#limits.length
+    const head = { timeMs: this.#nowMs, sync: this.#sync, numbers, chargesAfter: this.#chargesAfter }
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
     this.#earliestMs = this.#nowMs
     if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs
@@ -191,12 +223,13 @@ export class LedgerState {
    * @param addAll adds its limits, each by its number, name and policy, in whatever order
    * @throws {MalformedBytes} {PolicyError} where they cannot be a state's
    */
-  restore({ timeMs, sync, numbers }: SavedHead, addAll: (add: AddLimit) => void): void {
+  restore({ timeMs, sync, numbers, chargesAfter }: SavedHead, addAll: (add: AddLimit) => void): void {
     // Nobody knows how old the statistics are, before they are looked at.
     this.#statsSinceMs = 0
     this.#nowMs = timeMs
     this.#earliestMs = timeMs
     this.#sync = sync
+    this.#chargesAfter = chargesAfter
     const limits: OwnLimit[] = []
     addAll((number, name, policy) => {
       if (this.#limits[number] !== undefined) throw new MalformedBytes("a limit comes twice")

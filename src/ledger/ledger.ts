@@ -259,7 +259,8 @@ export class Ledger {
   /**
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
-   * @returns false where it was settled before or is too old; then nothing has changed
+   * @returns false where it was settled before, is too old, or its charge may be one that a crash lost; then nothing has
+   * changed
    * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be; then nothing has
    * changed
    */
@@ -267,8 +268,8 @@ export class Ledger {
     this.#log.requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
     if (charge === null) throw foreignReceipt(receipt.id)
-    if (!this.#state.own(limit).settle(receipt, units, nowMs)) return false
-    const { key, chargedAtMs } = receipt
+    const { id, key, chargedAtMs } = receipt
+    if (!this.#state.own(limit).settle({ id, key, chargedAtMs, charge }, units, nowMs)) return false
     this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
   }

@@ -6,11 +6,15 @@ import { loadOldLimit, loadPiece } from "./saved-limit.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
 import { withMemory } from "./with-memory.js"
 
+/** The first format in which charges skip numbers. */
+const FIRST_SKIPPING_FORMAT = 5
+
 /**
  * Makes a new state what a `StateSave` told, or what was written in an older format:
  *
  *   format 1   │ time of the last record f64 │ count varint │ limits … │
  *   format 2   │ time f64 │ way of syncing varint │ numbers given so far varint │ count varint │ number varint, limit … │
+ *   formats 3, 4   as a `StateSave` tells, without the number of charges, and without gaps in the pieces
  *
  * @param format that of the snapshot
  * @throws {MalformedBytes} {PolicyError} where the bytes cannot be a state's, {StoreUnavailable}
@@ -20,19 +24,21 @@ export function loadState(state: LedgerState, bytes: Uint8Array, format = FORMAT
   const timeMs = reader.f64()
   const sync = format > 1 ? reader.varint() : SYNC_NUMBER.always
   const numbers = format > 1 ? reader.varint() : 0
+  const chargesAfter = format < FIRST_SKIPPING_FORMAT ? 0 : reader.varint()
   const { keepsNames } = state
   withMemory(state.core, () =>
-    state.restore({ timeMs, sync, numbers }, (add) => {
-      if (format > 2) loadPieces(reader, add, keepsNames)
+    state.restore({ timeMs, sync, numbers, chargesAfter }, (add) => {
+      if (format > 2) loadPieces(reader, format, add, keepsNames)
       else loadOld(reader, format, add, keepsNames)
     }),
   )
 }
 
-function loadPieces(reader: ByteReader, add: AddLimit, keepsNames: boolean): void {
+function loadPieces(reader: ByteReader, format: number, add: AddLimit, keepsNames: boolean): void {
   const limits = new Map<number, OwnLimit>()
   const home = {
     keepsNames,
+    hasGaps: format >= FIRST_SKIPPING_FORMAT,
     add: (number: number, name: string, policy: string) => {
       const limit = add(number, name, policy)
       limits.set(number, limit)

@@ -8,6 +8,7 @@ import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
+import { ChargeGaps } from "./charge-gaps.js"
 import { SavedAdmissions } from "./saved-admissions.js"
 import { SavedReceipts } from "./saved-receipts.js"
 import { withMemory } from "./with-memory.js"
@@ -46,6 +47,15 @@ export interface LimitHome {
   saver: Saver | null
 }
 
+/** A receipt, as far as settling it needs to know it. */
+export interface ChargedReceipt extends Pick<Receipt, "id" | "key" | "chargedAtMs"> {
+  /** Its number with its limit. */
+  readonly charge: number
+}
+
+/** Stands for the receipts that were settled where one is of a number that was skipped. */
+const NONE_OPEN = { isOpen: () => false, add: () => false }
+
 /** A limit as its ledger sees it. */
 export class OwnLimit implements LedgerLimit {
   readonly name: string
@@ -56,6 +66,7 @@ export class OwnLimit implements LedgerLimit {
   savedBy: Saver | null
   readonly receipts = new SavedReceipts()
   readonly admissions = new SavedAdmissions()
+  readonly gaps = new ChargeGaps()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
   /** The keys that were decided about, where names are kept. */
@@ -97,12 +108,21 @@ export class OwnLimit implements LedgerLimit {
   /**
    * Settles a receipt once: gives units back or, where they are negative, charges more.
    *
-   * @returns false where it was settled before or is too old
+   * @returns false where it was settled before, is too old, or is of a number that was skipped
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
    */
-  settle(receipt: Pick<Receipt, "id" | "key" | "chargedAtMs">, units: number, nowMs: number): boolean {
+  settle(receipt: ChargedReceipt, units: number, nowMs: number): boolean {
     checkWhole("settle", "units", units, -MAX_UNITS, MAX_UNITS)
-    return settleOnce(this.keys, this.receipts, receipt, units, nowMs)
+    const settled = this.gaps.has(receipt.charge) ? NONE_OPEN : this.receipts
+    return settleOnce(this.keys, settled, receipt, units, nowMs)
+  }
+
+  /** Numbers charges on above a number, where they are not that far. */
+  skipCharges(through: number): void {
+    const { keys } = this
+    if (keys.charges >= through) return
+    this.gaps.skip({ after: keys.charges, through })
+    keys.charges = through
   }
 
   /** Notes a block of units of a key. */

@@ -69,16 +69,33 @@ export interface AheadRecord {
   readonly units: number
 }
 
-/** About the store as a whole: it was opened under a way of syncing, or closed with everything told. */
-export type StoreRecord = (
-  | { readonly op: "open"; readonly timeMs: number }
-  | { readonly op: "close"; readonly timeMs: number }
-) & {
+/** The store was opened under a way of syncing. */
+export interface OpenRecord {
+  readonly op: "open"
+  readonly timeMs: number
   /** Stands for no limit. */
   readonly limit: 0
   /** The number of the way: see `SYNC_NUMBER`. */
   readonly sync: number
+  /**
+   * Every limit numbers its charges on above this number, where it had not come so far. Formats before 5 tell none: there
+   * no number is skipped, and after a store that was not closed no earlier receipt can be settled.
+   */
+  readonly chargesAfter?: number
 }
+
+/** The store was closed, with everything told. */
+export interface CloseRecord {
+  readonly op: "close"
+  readonly timeMs: number
+  /** Stands for no limit. */
+  readonly limit: 0
+  /** The number of the way in which nothing is told that is not in the file. */
+  readonly sync: number
+}
+
+/** About the store as a whole. */
+export type StoreRecord = OpenRecord | CloseRecord
 
 /** Denials of the same key and cost that came one after the other: the first at `timeMs`, the last at `lastMs`. */
 export interface DenyRecord {
@@ -124,8 +141,8 @@ const OP_BITS = 0x0f
 const UNIT_COST = 0x10
 /** Set in the first byte when limit 0 is left out. */
 const FIRST_LIMIT = 0x20
-/** Set in the first byte of an admission that has an id. */
-const HAS_ID = 0x40
+/** Set in the first byte of an admission that has an id, and of an `open` that tells after which number charges go on. */
+const HAS_MORE = 0x40
 
 /**
  * Writes records one after the other: the operation, the time since the record before, the limit, the key, the rest.
@@ -143,8 +160,8 @@ export class RecordEncoder {
   write(record: LogRecord): void {
     const writer = this.#writer
     const unit = "cost" in record && record.cost === 1 ? UNIT_COST : 0
-    const named = record.op === "admit" && record.id !== undefined ? HAS_ID : 0
-    writer.u8(OP_NUMBER[record.op] | unit | named | (record.limit === 0 ? FIRST_LIMIT : 0))
+    const more = hasMore(record) ? HAS_MORE : 0
+    writer.u8(OP_NUMBER[record.op] | unit | more | (record.limit === 0 ? FIRST_LIMIT : 0))
     writer.signedVarint(record.timeMs - this.#timeMs)
     this.#timeMs = record.timeMs
     if (record.limit !== 0) writer.varint(record.limit)
@@ -165,8 +182,8 @@ export class RecordEncoder {
       writer.signedVarint(record.untilMs - record.timeMs)
     } else if (record.op === "ahead") {
       writer.varint(record.units)
-    } else if (named) {
-      writer.text(record.op === "admit" ? record.id! : "")
+    } else if (record.op === "admit" && record.id !== undefined) {
+      writer.text(record.id)
     }
   }
 
@@ -180,6 +197,7 @@ export class RecordEncoder {
       writer.varint(record.statsSinceMs)
     } else if (record.op !== "remove") {
       writer.varint(record.sync)
+      if (record.op === "open" && record.chargesAfter !== undefined) writer.varint(record.chargesAfter)
     }
   }
 
@@ -193,6 +211,10 @@ export class RecordEncoder {
     this.#writer.text(key)
     this.#keys.set(key, this.#keys.size + 1)
   }
+}
+
+function hasMore(record: LogRecord): boolean {
+  return record.op === "admit" ? record.id !== undefined : record.op === "open" && record.chargesAfter !== undefined
 }
 
 /** Reads what a `RecordEncoder` wrote. */
@@ -216,10 +238,12 @@ export class RecordDecoder {
     const reader = this.#reader
     const first = reader.u8()
     const op = OPS[first & OP_BITS]
-    if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT | HAS_ID)) {
+    if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT | HAS_MORE)) {
       throw new MalformedBytes("a record has no known kind")
     }
-    if (first & HAS_ID && op !== "admit") throw new MalformedBytes("a record has an id that is no admission")
+    if (first & HAS_MORE && op !== "admit" && op !== "open") {
+      throw new MalformedBytes("a record tells more than its kind does")
+    }
     this.#timeMs += reader.signedVarint()
     const timeMs = checkedTime(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
@@ -227,7 +251,12 @@ export class RecordDecoder {
     if (op === "remove") return { op, timeMs, limit }
     if (op === "open" || op === "close" || op === "compact") {
       if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")
-      if (op !== "compact") return { op, timeMs, limit, sync: reader.varint() }
+      if (op !== "compact") {
+        const sync = reader.varint()
+        return first & HAS_MORE
+          ? { op: "open", timeMs, limit, sync, chargesAfter: reader.varint() }
+          : { op, timeMs, limit, sync }
+      }
       const idleAtMs = checkedTime(timeMs - reader.signedVarint())
       return { op, timeMs, limit, idleAtMs, statsSinceMs: reader.varint() }
     }
@@ -235,7 +264,7 @@ export class RecordDecoder {
     switch (op) {
       case "admit": {
         const cost = first & UNIT_COST ? 1 : reader.varint()
-        if (first & HAS_ID) return { op, timeMs, limit, key, cost, id: reader.text() }
+        if (first & HAS_MORE) return { op, timeMs, limit, key, cost, id: reader.text() }
         return { op, timeMs, limit, key, cost }
       }
       case "charge":

@@ -57,7 +57,8 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.charge(key, record.cost, timeMs)
       return
     case "settle": {
-      const receipt = { id: keys.receiptId(record.charge), key, chargedAtMs: record.chargedAtMs }
+      const { charge, chargedAtMs } = record
+      const receipt = { id: keys.receiptId(charge), key, chargedAtMs, charge }
       if (!limit.settle(receipt, record.units, timeMs)) throw new MalformedBytes("a receipt is settled twice")
       return
     }

@@ -2,12 +2,14 @@ import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
 import type { ByteWriter } from "./byte-writer.js"
+import type { ChargeGaps } from "./charge-gaps.js"
 import type { OwnLimit } from "./own-limit.js"
 
 /*
  * What a snapshot tells of a limit, in pieces that come in any order after the first of its limit, between those of others:
  *
  *   │ 0 │ number varint │ name text │ policy text │ charges varint │ closed before varint │
+ *   │   │ count varint │ gaps in the numbers of charges: charges since the gap before varint, length varint … │
  *   │ 1 │ number varint │ count varint │ settled receipts: id text, time of the charge f64 … │
  *   │ 2 │ number varint │ an admission: id text, key text, cost varint, charge varint, time f64 │
  *   │ 3 │ number varint │ count varint │ names: text … │
@@ -46,7 +48,7 @@ export class SavedLimit {
     this.limit = limit
     this.#writer = writer
     this.#nowMs = nowMs
-    const { number, name, keys, receipts, names } = limit
+    const { number, name, keys, receipts, gaps, names } = limit
     limit.ahead = null
     receipts.beginSave(nowMs, settleWithinMs(keys.policy))
     limit.admissions.beginSave(nowMs, ({ id, key, cost, charge, chargedAtMs }) => {
@@ -70,6 +72,7 @@ export class SavedLimit {
     piece.text(keys.policy.canonical)
     piece.varint(keys.charges)
     piece.varint(receipts.closedBeforeMs)
+    saveGaps(piece, gaps)
     this.steps = this.#save()
   }
 
@@ -135,9 +138,32 @@ export class SavedLimit {
   }
 }
 
+function saveGaps(piece: ByteWriter, { all }: ChargeGaps): void {
+  piece.varint(all.length)
+  let before = 0
+  for (const { after, through } of all) {
+    piece.varint(after - before)
+    piece.varint(through - after)
+    before = through
+  }
+}
+
+function loadGaps(reader: ByteReader, { gaps, keys }: OwnLimit): void {
+  let before = 0
+  for (let left = reader.varint(); left > 0; left--) {
+    const after = before + reader.varint()
+    const through = after + reader.varint()
+    gaps.skip({ after, through })
+    before = through
+  }
+  if (before > keys.charges) throw new MalformedBytes("a charge was skipped that was not numbered yet")
+}
+
 /** Where pieces are put back. */
 export interface PieceReader {
   readonly keepsNames: boolean
+  /** Whether a limit tells of its gaps. */
+  readonly hasGaps: boolean
   /** A new limit. */
   add(number: number, name: string, policy: string): OwnLimit
   /** One that was added. @throws {MalformedBytes} */
@@ -152,6 +178,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     const limit = home.add(number, reader.text(), reader.text())
     limit.keys.charges = reader.varint()
     limit.receipts.closeBefore(reader.varint())
+    if (home.hasGaps) loadGaps(reader, limit)
     return
   }
   const { keys, receipts, admissions, names } = home.limitAt(number)

@@ -1,5 +1,5 @@
 import { StoreCorrupt } from "../types/errors.js"
-import { beginRow, HASH_BYTES, KIND, openRow, sameBytes, sealRow } from "./envelope.js"
+import { beginRow, FORMAT, HASH_BYTES, KIND, openRow, sameBytes, sealRow } from "./envelope.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 
 /*
@@ -34,25 +34,28 @@ export interface ReadSnapshot extends SnapshotHead {
   readonly format: number
 }
 
+/** An older format that a snapshot is written in, since its state is; and how many parts it will have. */
+interface OldFormat {
+  readonly format: number
+  readonly parts: number
+}
+
 /** Makes the rows of a snapshot, one after the other. */
 export class SnapshotWriter {
   readonly #port: LedgerPort
   readonly #head: SnapshotHead
   #partHash: Uint8Array
-  readonly #old: { readonly format: number; readonly parts: number } | null
+  readonly #format: number
+  /** How many parts there will be, where each is to tell. */
+  readonly #partsToTell: number | null
   #parts = 0
 
-  /** @param old an older format, and how many parts there will be */
-  constructor(
-    port: LedgerPort,
-    head: SnapshotHead,
-    metaHash: Uint8Array,
-    old: { readonly format: number; readonly parts: number } | null = null,
-  ) {
+  constructor(port: LedgerPort, head: SnapshotHead, metaHash: Uint8Array, old?: OldFormat) {
     this.#port = port
     this.#head = head
     this.#partHash = metaHash
-    this.#old = old
+    this.#format = old?.format ?? FORMAT
+    this.#partsToTell = old !== undefined && old.format < FIRST_SLICED_FORMAT ? old.parts : null
   }
 
   /** The row of the next part. @throws {RangeError} past 65,536 parts */
@@ -61,9 +64,9 @@ export class SnapshotWriter {
     const part = this.#parts
     if (part === PARTS_MAX) throw new RangeError(`Cannot write a snapshot of more than ${PARTS_MAX} parts.`)
     this.#parts += 1
-    const row = beginRow(KIND.snapshot, this.#old?.format)
+    const row = beginRow(KIND.snapshot, this.#format)
     row.u32(part)
-    row.u32(this.#old?.parts ?? (isLast ? this.#parts : 0))
+    row.u32(this.#partsToTell ?? (isLast ? this.#parts : 0))
     row.f64(sequence)
     row.f64(oldestSequence)
     row.bytes(chainHash)
@@ -71,7 +74,7 @@ export class SnapshotWriter {
     row.block(state)
     const { body, hash } = await sealRow(this.#port, row)
     this.#partHash = hash
-    return { id: this.#old === null ? partId(sequence, part) : -1 - part, body }
+    return { id: this.#partsToTell === null ? partId(sequence, part) : -1 - part, body }
   }
 }
 
@@ -83,7 +86,7 @@ export async function snapshotRows(
 ): Promise<LogRow[]> {
   const { state, format } = snapshot
   const parts = Math.max(1, Math.ceil(state.length / partBytes))
-  const writer = new SnapshotWriter(port, snapshot, metaHash, format < FIRST_SLICED_FORMAT ? { format, parts } : null)
+  const writer = new SnapshotWriter(port, snapshot, metaHash, { format, parts })
   const rows: LogRow[] = []
   for (let at = 0; at === 0 || at < state.length; at += partBytes) {
     rows.push(await writer.part(state.subarray(at, at + partBytes), { isLast: at + partBytes >= state.length }))

@@ -45,12 +45,17 @@ function textOf(state: LedgerState): Uint8Array {
   const writer = new ByteWriter()
   writer.f64(state.timeMs)
   writer.varint(state.sync)
-  for (const { number, name, keys, receipts, admissions, ahead, names } of state.limits) {
+  writer.varint(state.chargesAfter)
+  for (const { number, name, keys, receipts, gaps, admissions, ahead, names } of state.limits) {
     writer.varint(number)
     writer.text(name)
     writer.text(keys.policy.canonical)
     writer.varint(keys.charges)
     writer.varint(receipts.closedBeforeMs)
+    for (const { after, through } of gaps.all) {
+      writer.varint(after)
+      writer.varint(through)
+    }
     for (const [id, chargedAtMs] of receipts.entries()) {
       writer.text(id)
       writer.f64(chargedAtMs)

@@ -12,6 +12,8 @@ export interface SavedHead {
   readonly sync: number
   /** Numbers of limits that were given so far. */
   readonly numbers: number
+  /** New limits number their charges above this number. */
+  readonly chargesAfter: number
 }
 
 /**
@@ -19,7 +21,8 @@ export interface SavedHead {
  * being asked and changed. A limit begins to be saved when its turn comes, or before it is looked at: so beginning costs
  * nothing, however much there is. Equal histories give the same pieces, in an order that depends on what came between.
  *
- *   state  │ time of the last record f64 │ way of syncing varint │ numbers of limits given so far varint │ pieces … │
+ *   state  │ time of the last record f64 │ way of syncing varint │ numbers of limits given so far varint │
+ *          │ number that new limits number their charges above varint │ pieces … │
  */
 export class StateSave implements Saver {
   readonly #home: LimitHome
@@ -35,12 +38,13 @@ export class StateSave implements Saver {
   /**
    * @param limits those that there are now
    */
-  constructor(home: LimitHome, limits: readonly OwnLimit[], { timeMs, sync, numbers }: SavedHead, rules: SaveRules) {
+  constructor(home: LimitHome, limits: readonly OwnLimit[], head: SavedHead, rules: SaveRules) {
     this.#home = home
     this.#rules = rules
-    this.#writer.f64(timeMs)
-    this.#writer.varint(sync)
-    this.#writer.varint(numbers)
+    this.#writer.f64(head.timeMs)
+    this.#writer.varint(head.sync)
+    this.#writer.varint(head.numbers)
+    this.#writer.varint(head.chargesAfter)
     this.#steps = this.#save(limits)
     home.saver = this
   }

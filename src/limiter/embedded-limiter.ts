@@ -181,7 +181,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /**
    * Gives back units that a check charged, all of them if not told otherwise. A receipt settles once; that of a limit
-   * that was removed gives nothing back, and so does one of before a crash under `ahead` or `batch`.
+   * that was removed gives nothing back, and so does one whose charge a crash lost under `ahead` or `batch`.
    *
    * @throws {RangeError} where the receipt is not of this store or the units are out of range
    */

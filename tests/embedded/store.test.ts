@@ -378,7 +378,7 @@ describe("EmbeddedLimiter", () => {
       problems: [],
       path,
       sync: "always",
-      format: 4,
+      format: 5,
       replayEqualsLive: true,
       fileIsSound: true,
       lastCommitAtMs: START_MS + 1_000,

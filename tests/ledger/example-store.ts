@@ -11,7 +11,7 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 const T = 1_700_000_000_000
 const META = { id: "example", seed: [1, 2, 3, 4] } as const
 
-/** One record of each kind, as docs/log-format.md tells them. */
+/** A record of each kind, as docs/log-format.md tells them. */
 export const EXAMPLE_RECORDS: readonly LogRecord[] = [
   { op: "define", timeMs: T, limit: 0, name: "api", policy: parsePolicy("3/minute").canonical },
   { op: "admit", timeMs: T, limit: 0, key: "a", cost: 1 },
@@ -25,8 +25,10 @@ export const EXAMPLE_RECORDS: readonly LogRecord[] = [
   { op: "admit", timeMs: T + 70, limit: 0, key: "c", cost: 1, id: "call-7" },
   { op: "define", timeMs: T + 70, limit: 1, name: "old", policy: parsePolicy("1/day").canonical },
   { op: "remove", timeMs: T + 70, limit: 1 },
-  { op: "open", timeMs: T + 70, limit: 0, sync: 1 },
+  { op: "open", timeMs: T + 70, limit: 0, sync: 1, chargesAfter: 0 },
   { op: "ahead", timeMs: T + 70, limit: 0, key: "c", units: 2 },
+  { op: "charge", timeMs: T + 70, limit: 0, key: "c", cost: 2 },
+  { op: "open", timeMs: T + 70, limit: 0, sync: 1, chargesAfter: 3 + 2 ** 24 },
   { op: "close", timeMs: T + 70, limit: 0, sync: 0 },
   { op: "compact", timeMs: T + 70, limit: 0, idleAtMs: T, statsSinceMs: 0 },
 ]

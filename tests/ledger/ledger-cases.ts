@@ -6,6 +6,7 @@ import { crashCases } from "./cases/crash.js"
 import { denialCases } from "./cases/denials.js"
 import { durabilityCases } from "./cases/durability.js"
 import { groupCommitCases } from "./cases/group-commit.js"
+import { lostReceiptCases } from "./cases/lost-receipts.js"
 import { receiptCases } from "./cases/receipts.js"
 import { recoveryCases } from "./cases/recovery.js"
 import { repeatCases } from "./cases/repeats.js"
@@ -22,6 +23,7 @@ export const ledgerCases: readonly LedgerCase[] = [
   ...compactionCases,
   ...repeatCases,
   ...durabilityCases,
+  ...lostReceiptCases,
   ...crashCases,
   ...corruptionCases,
 ]

@@ -3,13 +3,16 @@ import { DatabaseSync } from "node:sqlite"
 import { describe, expect, test } from "vitest"
 import { Ledger } from "../../src/ledger/ledger.js"
 import { longestPrefix } from "../../src/ledger/longest-prefix.js"
+import { recover } from "../../src/ledger/recovery.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
+import type { Receipt } from "../../src/types/receipt.js"
 import { EXAMPLE_RECORDS, exampleRows } from "./example-store.js"
 import { FORMAT_1_ROWS } from "./format-1-store.js"
 import { FORMAT_2_ROWS } from "./format-2-store.js"
 import { FORMAT_3_ROWS } from "./format-3-store.js"
+import { FORMAT_4_RECEIPTS, FORMAT_4_ROWS, FORMAT_4_UNCLOSED_ROWS } from "./format-4-store.js"
 import { readRows, replaceRows } from "./rows.js"
 import { core } from "./script-run.js"
 import { WatchedPort } from "./watched-port.js"
@@ -49,7 +52,7 @@ test("docs/log-format.md shows the table that the code makes", async () => {
   await ledger.close()
 })
 
-test("the example of docs/log-format.md is a store that opens, with one record of each kind", async () => {
+test("the example of docs/log-format.md is a store that opens, with a record of each kind", async () => {
   expect(new Set(EXAMPLE_RECORDS.map(({ op }) => op)).size).toBe(13)
   const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
   replaceRows(
@@ -60,7 +63,7 @@ test("the example of docs/log-format.md is a store that opens, with one record o
   const { keys } = ledger.limit("api")!
   expect(keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
   expect(keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
-  expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 17, replayEqualsLive: true })
+  expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 19, replayEqualsLive: true })
   await ledger.close()
 })
 
@@ -79,7 +82,7 @@ describe.each([
 ])("a store of format $format", ({ format, rows, records }) => {
   const layOut = () => portOf(rows)
 
-  test("is compacted into format 4 when it is opened, and its history stays", async () => {
+  test("is compacted into format 5 when it is opened, and its history stays", async () => {
     const port = layOut()
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
@@ -87,11 +90,11 @@ describe.each([
     expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
     expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
-      [-131_072, 4],
+      [-131_072, 5],
       [0, format],
       [1, format],
-      [2, 4],
-      [3, 4],
+      [2, 5],
+      [3, 5],
     ])
     expect(readRows(port).find(({ id }) => id === 1)).toEqual(before.find(({ id }) => id === 1))
     expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
@@ -106,7 +109,7 @@ describe.each([
     await again.close()
   })
 
-  test("is as it was, or of format 4, wherever that breaks off", async () => {
+  test("is as it was, or of format 5, wherever that breaks off", async () => {
     for (let atWrite = 1; ; atWrite++) {
       for (const when of ["before", "after"] as const) {
         const port = layOut()
@@ -143,11 +146,14 @@ describe.each([
   })
 })
 
-describe("a store of format 3", () => {
-  const formats = (port: LedgerPort) => readRows(port).map(({ id, body }) => [id, body[1]])
+const formats = (port: LedgerPort) => readRows(port).map(({ id, body }) => [id, body[1]])
 
-  test("is opened as it is, and goes on in format 4 row by row", async () => {
-    const port = portOf(FORMAT_3_ROWS)
+describe.each([
+  { format: 3, rows: FORMAT_3_ROWS },
+  { format: 4, rows: FORMAT_4_ROWS },
+])("a store of format $format", ({ format, rows: layout }) => {
+  test("is opened as it is, and goes on in format 5 row by row", async () => {
+    const port = portOf(layout)
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
     const limit = ledger.limit("api")!
@@ -157,10 +163,10 @@ describe("a store of format 3", () => {
     expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
     await ledger.commit()
     expect(formats(port)).toEqual([
-      [-65_536, 3],
-      [0, 3],
-      [1, 3],
-      [2, 4],
+      [-65_536, format],
+      [0, format],
+      [1, format],
+      [2, 5],
     ])
     expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 18, replayEqualsLive: true })
     await ledger.close()
@@ -171,8 +177,8 @@ describe("a store of format 3", () => {
     await again.close()
   })
 
-  test("is repaired where its history is lost", async () => {
-    const port = portOf(FORMAT_3_ROWS)
+  test("is repaired in its own format where its history is lost", async () => {
+    const port = portOf(layout)
     const { gaveUp, rows } = await longestPrefix(
       port,
       core,
@@ -180,13 +186,18 @@ describe("a store of format 3", () => {
     )
     expect(gaveUp).toEqual([{ row: "segment 1", failure: "it is missing" }])
     replaceRows(port, rows)
+    expect(formats(port)).toEqual([
+      [-65_536, format],
+      [0, format],
+      [2, format],
+    ])
     const ledger = await Ledger.open(port, { core })
     expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     await ledger.close()
   })
 
   test("is whole for a repair where the clock went back after its tables had grown", async () => {
-    const port = portOf(FORMAT_3_ROWS)
+    const port = portOf(layout)
     const ledger = await Ledger.open(port, { core, compactBytes: 10_000_000 })
     const limit = ledger.limit("api")!
     const startMs = 1_700_000_000_100
@@ -198,5 +209,39 @@ describe("a store of format 3", () => {
     await ledger.close()
     const rows = readRows(port)
     expect(await longestPrefix(port, core, rows)).toMatchObject({ gaveUp: [], rows })
+  })
+})
+
+describe("a store of format 4 that was opened again and never closed", () => {
+  const options = { core, sync: "ahead", block: 2, historySegments: 9, openedAtMs: 1_700_000_000_030 } as const
+  const [first, second, third] = FORMAT_4_RECEIPTS
+
+  test("is replayed as it was: each time it was opened, no receipt of before could be settled any more", async () => {
+    const port = portOf(FORMAT_4_UNCLOSED_ROWS)
+    const before = readRows(port)
+    const { state } = await recover(port, core, before)
+    const limit = state.limit("api")!
+    expect(limit.receipts.closedBeforeMs).toBe(1_700_000_000_020)
+    expect({ charges: limit.keys.charges, gaps: limit.gaps.all }).toEqual({ charges: 3, gaps: [] })
+    expect(["a", "b"].map((key) => limit.keys.peek(key, 0, 1_700_000_000_030).remaining)).toEqual([7, 6])
+    state.free()
+    expect((await longestPrefix(port, core, before)).gaveUp).toEqual([])
+  })
+
+  test("goes on with numbers that it may not have told; what could be settled still can", async () => {
+    const port = portOf(FORMAT_4_UNCLOSED_ROWS)
+    const ledger = await Ledger.open(port, options)
+    const limit = ledger.limit("api")!
+    const settle = (receipt: Receipt) => ledger.settle(limit, receipt, 1, 1_700_000_000_031)
+    expect([first, second, third, third].map(settle)).toEqual([false, false, true, false])
+    const { receipt } = ledger.check(limit, "a", 1, 1_700_000_000_031).decision
+    expect(limit.keys.chargeOf(receipt.id)).toBe(3 + 2 ** 24 + 1)
+    expect(await ledger.verify()).toMatchObject({ replayEqualsLive: true })
+    await ledger.compact()
+    expect(await ledger.verify()).toMatchObject({ replayEqualsLive: true })
+    ledger.abandon()
+    const again = await Ledger.open(port, options)
+    expect(again.settle(again.limit("api")!, receipt, 1, 1_700_000_000_031)).toBe(true)
+    await again.close()
   })
 })

@@ -5,6 +5,7 @@ import type { LedgerOptions } from "../../../src/ledger/ledger-options.js"
 import type { LedgerPort } from "../../../src/ledger/sql-port.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../../src/policy/policy.js"
+import { handPort } from "../hand-port.js"
 import { type LedgerCase, START_MS } from "../ledger-case.js"
 import { core } from "../script-run.js"
 import { turn, WatchedPort } from "../watched-port.js"
@@ -50,43 +51,6 @@ const steps = fc.array(
   ) as fc.Arbitrary<Step>,
   { maxLength: 80, size: "max" },
 )
-
-interface HandPort extends LedgerPort {
-  readonly due: (() => void)[]
-  /** From now on nothing is written: the process is dead. */
-  die(): void
-}
-
-/** A store whose timers run when it is told to, so that a test need not wait. */
-function handPort(port: LedgerPort): HandPort {
-  const due: (() => void)[] = []
-  let isDead = false
-  const requireAlive = () => {
-    if (isDead) throw new Error("the process is dead")
-  }
-  return {
-    sql: {
-      run: (statement, ...values) => {
-        requireAlive()
-        port.sql.run(statement, ...values)
-      },
-      rows: (statement, ...values) => port.sql.rows(statement, ...values),
-      transaction: (work) => {
-        requireAlive()
-        return port.sql.transaction(work)
-      },
-    },
-    due,
-    die: () => {
-      isDead = true
-    },
-    sha256: (bytes) => port.sha256(bytes),
-    defer: (work) => port.defer(work),
-    after: (_, work) => {
-      due.push(work)
-    },
-  }
-}
 
 /**
  * Runs steps on a ledger of a mode and, beside it, on one in `always` that is told only what was told to callers. Then
@@ -290,28 +254,6 @@ export const durabilityCases: readonly LedgerCase[] = [
       await ledger.close()
       // A timer that comes after the end does nothing.
       port.due.pop()!()
-    },
-  },
-  {
-    name: "a receipt of before a crash under batch gives nothing back, since its charge may be forgotten",
-    async run(makePort) {
-      const disk = makePort()
-      const port = handPort(disk)
-      const ledger = await Ledger.open(port, { core, sync: "batch", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
-      await ledger.commit()
-      const lost = ledger.check(limit, "a", 6, START_MS).decision.receipt
-      port.die()
-      const again = await Ledger.open(disk, { core, sync: "batch", openedAtMs: START_MS + 5 })
-      ledger.abandon()
-      const charged = again.check(again.limit("l")!, "a", 6, START_MS + 5).decision.receipt
-      // The same number was given to another charge.
-      expect(charged.id).toBe(lost.id)
-      expect(again.settle(again.limit("l")!, lost, 6, START_MS + 6)).toBe(false)
-      expect(again.limit("l")!.keys.peek("a", 0, START_MS + 6).remaining).toBe(4)
-      expect(again.settle(again.limit("l")!, charged, 6, START_MS + 6)).toBe(true)
-      expect(again.limit("l")!.keys.peek("a", 0, START_MS + 6).remaining).toBe(10)
-      await again.close()
     },
   },
 ]
