@@ -1,4 +1,5 @@
 import { AheadBlocks } from "./ahead-blocks.js"
+import { TOLD_MAX } from "./charge-gaps.js"
 import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
 import type { LedgerPort } from "./sql-port.js"
@@ -58,7 +59,7 @@ export class Durability {
   admissionWaits(limit: LedgerLimit, key: string, cost: number, grant: (units: number) => void): boolean {
     if (this.sync !== "ahead") return this.changeWaits()
     const draw = this.#blocks.draw(limit, key, cost, grant)
-    if (draw === "uncovered") return true
+    if (draw === "uncovered" || this.#writer.unwritten > TOLD_MAX) return true
     if (draw === "low") void this.#commit()
     else this.#flushSoon()
     return false
