@@ -1,4 +1,4 @@
-import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
+import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
@@ -185,6 +185,23 @@ describe("EdgeLimiter with leases", () => {
     await Promise.all(work)
     await limiter.unblock("a")
     expect(await limiter.status("a")).toMatchObject({ remaining })
+  })
+
+  test.each(["always", "ahead", "batch"] as const)("gives units back after an eviction under %s", async (sync) => {
+    const work: Promise<unknown>[] = []
+    const background = (promise: Promise<unknown>) => void work.push(promise)
+    const lease = { units: 100, ttl: "20s" }
+    const { limiter, object } = realLimiter("1000/day fixed_window", { background, lease, sync })
+    await limiter.check("a")
+    work.length = 0 // Not what waits for the lease to be idle.
+    // A look commits what is left.
+    await object().verify()
+    await evictDurableObject(object())
+    const { remaining } = await limiter.status("a")
+    await limiter.block("a", "1h")
+    await Promise.all(work)
+    await limiter.unblock("a")
+    expect(await limiter.status("a")).toMatchObject({ remaining: remaining + 16 })
   })
 
   test("asks the object itself about what costs more than a quarter of a lease, so that it can be settled late", async () => {

@@ -101,4 +101,43 @@ describe("LimiterObject under each way of syncing", () => {
     await evictDurableObject(env.LIMITER.getByName(`${name}\na`))
     expect(await under("always").status("a")).toMatchObject({ remaining: 969 })
   })
+
+  test.each(["always", "ahead", "batch"] as const)(
+    "%s: refund() and settle() of what is in the log count after evictions, once",
+    async (sync) => {
+      const { limiter, object } = realLimiter("100/day fixed_window", { sync })
+      const { receipt: more } = await limiter.check("a", { cost: 1 })
+      const { receipt: all } = await limiter.check("a", { cost: 40 })
+      // A look commits what is left.
+      await object().verify()
+      await evictDurableObject(object())
+      const { remaining } = await limiter.status("a")
+      await limiter.settle(more!, 30)
+      expect(await limiter.status("a")).toMatchObject({ remaining: remaining - 29 })
+      await object().verify()
+      await evictDurableObject(object())
+      await limiter.settle(more!, 30)
+      await limiter.refund(all!)
+      await limiter.refund(all!)
+      expect(await limiter.status("a")).toMatchObject({ remaining: remaining - 29 + 40 })
+      expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+    },
+  )
+
+  test("batch: a receipt whose charge an abort lost gives nothing back, and is no later one's", async () => {
+    const { limiter, object } = realLimiter("100/day fixed_window", { sync: "batch" })
+    await limiter.check("a")
+    await object().verify()
+    // It would be written in a tenth of a second.
+    vi.useFakeTimers({ toFake: ["setTimeout"] })
+    const { receipt: lost } = await limiter.check("a", { cost: 40 }).finally(() => vi.useRealTimers())
+    await abortAllDurableObjects()
+    const { receipt: later } = await limiter.check("a", { cost: 40 })
+    expect(later!.id).not.toBe(lost!.id)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 59 })
+    await limiter.refund(lost!)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 59 })
+    await limiter.refund(later!)
+    expect(await limiter.status("a")).toMatchObject({ remaining: 99 })
+  })
 })
