@@ -4,7 +4,7 @@ import { receiveDecision } from "../src/edge/denial-terms.js"
 import { unusedDecision } from "../src/edge/unused-decision.js"
 import { withDeadline } from "../src/http/with-deadline.js"
 import { requireItems } from "../src/limiter/check-options.js"
-import { allDecision } from "../src/limiter/decide-all.js"
+import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
 import { checkKind, having, type Kind } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
 import { refuseRepeats } from "../src/policy/require-group.js"
@@ -21,6 +21,8 @@ export interface AcrossItem {
   readonly key: string
   /** Units to charge, 0 … 2^31; default 1. */
   readonly cost?: number
+  /** Names this item's check, as that of `CheckItem`. */
+  readonly id?: string
 }
 
 /** One check, as its limiter would send it. */
@@ -42,7 +44,7 @@ export interface CheckPart {
 /** A limiter that leaves the sending of a check to others. */
 export interface PartSource {
   /** @throws {CostError} {KeyError} {RangeError} */
-  partOf(item: { readonly key: string; readonly cost?: number }): CheckPart
+  partOf(item: Omit<AcrossItem, "limiter">): CheckPart
 }
 
 /** Checks of one object. */
@@ -62,10 +64,11 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * admitted: a charge that is given back may deny somebody meanwhile, and would block its key. One that was not asked
  * begins no block either.
  *
- * A denial that is known from before is told without a call. Then the decisions on the other keys are those told beside
- * the last such denial, or, where there was none lately, those of keys that were not used.
+ * A denial that is known from before is told without a call, where its item has no id. Then the decisions on the other
+ * keys are those told beside the last such denial, or, where there was none lately, those of keys that were not used.
  *
- * Each call has an id and is made again once where it fails, so that a lost answer does not charge twice. Whatever
+ * Each call has an id and is made again once where it fails, so that a lost answer does not charge twice. What was
+ * admitted under an item's own id before is told again, and is not given back by a call that only repeats it. Whatever
  * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
  *
  * @throws {RangeError} where the items are none or more than 1,000, or one key of one limit comes twice; {CostError} {KeyError} before any
@@ -84,8 +87,9 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  */
 export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDecision> {
   const { parts, groups } = partsOf(items)
+  // What was admitted under an id is told again whatever came since.
   const known = parts.map(({ denialCache, cacheName, policy, check }) =>
-    denialCache === null ? null : denialCache.find(cacheName, policy, check.cost),
+    denialCache === null || check.id !== undefined ? null : denialCache.find(cacheName, policy, check.cost),
   )
   if (known.some((denial) => denial !== null)) {
     return allDecision(parts.map((part, index) => known[index] ?? besideDenial(part)))
@@ -115,7 +119,7 @@ function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly Check
     if (!bindings.has(binding)) bindings.set(binding, bindings.size)
     return bindings.get(binding)
   }
-  requireItems(items, ["limiter", "key", "cost"])
+  requireItems(items, ["limiter", "key", "cost", "id"])
   const parts = items.map(({ limiter, ...item }, index) => {
     checkKind("check all", `items[${index}].limiter`, limiter, LIMITER)
     return limiter.partOf(item)
@@ -145,7 +149,9 @@ function partyOf({ parts }: Group, id: string): Party {
 
   async function refund(receipt: Receipt, item: number): Promise<void> {
     const { check, denialCache, cacheName } = parts[item]!
-    const settle = (stub: ObjectStub) => stub.settle(check.subject, receipt, receipt.cost)
+    // Under an id of its own it may have been told to another call meanwhile, which the object knows.
+    const call = check.id === undefined ? undefined : id
+    const settle = (stub: ObjectStub) => stub.settle(check.subject, receipt, receipt.cost, call)
     // What was denied while the charge stood may pass now.
     denialCache?.forget(cacheName)
     try {
@@ -185,8 +191,8 @@ function partyOf({ parts }: Group, id: string): Party {
     async peek() {
       const manner = { repeatable: true, timeoutMs }
       const looks = parts.map((part) => {
-        const { subject, cost } = part.check
-        const look = (stub: ObjectStub) => stub.peek(subject, cost) as Promise<Decision>
+        const { subject, cost, id: own } = part.check
+        const look = async (stub: ObjectStub) => leaveOutReceipt((await stub.peek(subject, cost, own)) as Decision)
         return calls.call(object, look, manner).catch(() => besideDenial(part))
       })
       return allDecision(await Promise.all(looks))

@@ -1,6 +1,7 @@
 import { DenialCache } from "../src/edge/denial-cache.js"
 import { receiveDecision } from "../src/edge/denial-terms.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
+import { requireCallId } from "../src/engine/call-id.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import {
@@ -137,7 +138,7 @@ export class EdgeLimiter implements Limiter {
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireOwnItems(items, this.policy.name)
-    return checkAcross(items.map(({ key, cost }) => ({ limiter: this, key, ...(cost !== undefined && { cost }) })))
+    return checkAcross(items.map(({ limit: _, ...item }) => ({ limiter: this, ...item })))
   }
 
   /** `checkAll`, but only whether. */
@@ -218,15 +219,17 @@ export class EdgeLimiter implements Limiter {
    * @throws {CostError} {KeyError} {RangeError}
    * @internal
    */
-  partOf({ key, cost }: Pick<CheckItem, "key" | "cost">): CheckPart {
-    const checked = this.#costOf(key, cost === undefined ? {} : { cost })
+  partOf({ key, ...options }: Omit<CheckItem, "limit">): CheckPart {
+    const cost = this.#costOf(key, options)
     requireKey(key)
+    const { id } = options
+    if (id !== undefined) requireCallId(id)
     return {
       binding: this.#binding,
       calls: this.#calls,
       object: this.#places.objectOf(key),
       scope: this.#places.scope,
-      check: { subject: this.#places.subjectOf(key), cost: checked },
+      check: { subject: this.#places.subjectOf(key), cost, ...(id !== undefined && { id }) },
       timeoutMs: this.#once.timeoutMs,
       policy: this.policy,
       denialCache: this.denialCache,

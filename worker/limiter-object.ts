@@ -14,6 +14,7 @@ import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
+import { ChargeHolders } from "./charge-holders.js"
 import { withEmptyLimit } from "./empty-limit.js"
 import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
@@ -71,6 +72,7 @@ export class LimiterObject extends DurableObject {
   readonly #counts = new ObjectCounts()
   readonly #reader = new SubjectReader()
   readonly #policies = new PoliciesInForce()
+  readonly #holders = new ChargeHolders()
   /** Receipts of units from leases that were charged for. */
   readonly #settledSpent = new SettledReceipts()
 
@@ -99,6 +101,7 @@ export class LimiterObject extends DurableObject {
     return this.#home.ask(read.sync, (ledger, nowMs) => {
       const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answer = ledger.check(limit, key, cost, nowMs, id)
+      this.#keep(answer, id)
       this.#counts.check(nowMs, answer)
       const told = toldText(answer.decision, limit, read.policy, nowMs)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
@@ -118,7 +121,9 @@ export class LimiterObject extends DurableObject {
       const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
       const answers = checks.map(({ key, cost, id }) => {
         try {
-          return ledger.check(limit, key, cost, nowMs, id)
+          const answer = ledger.check(limit, key, cost, nowMs, id)
+          this.#keep(answer, id)
+          return answer
         } catch (error) {
           return error as Error
         }
@@ -134,29 +139,37 @@ export class LimiterObject extends DurableObject {
     })
   }
 
+  /** What a call by itself was told under an id stands, also where one of several checks had charged it. */
+  #keep({ decision: { receipt } }: LedgerAnswer, id: string | undefined): void {
+    if (id !== undefined && receipt !== undefined) this.#holders.keep(receipt.id)
+  }
+
   /**
-   * Asks and charges all or nothing, in one transaction. An item's id is `id` and its place.
+   * Asks and charges all or nothing, in one transaction.
    *
    * @param checks at least one, no limit and key twice
+   * @param id the call's; an item that has no id of its own is named by this one and its place
    */
   async checkAll(checks: readonly SubjectCheck[], id: string): Promise<AllDecision> {
     const reads = checks.map(({ subject }) => this.#reader.read(subject))
     return this.#home.ask(strictestOf(reads.map(({ sync }) => sync)), async (ledger, nowMs) => {
-      const items = checks.map(({ subject, cost }, index) => {
-        const { limit, policy } = reads[index]!
-        return {
-          limit: this.#policies.limitFor(ledger, limit, policy, nowMs),
-          key: subject.key,
-          cost,
-          id: `${id}:${index}`,
-        }
+      const items = checks.map(({ subject: { key }, cost, id: own }, index) => {
+        const { limit: name, policy } = reads[index]!
+        const limit = this.#policies.limitFor(ledger, name, policy, nowMs)
+        return { limit, key, cost, id: own ?? `${id}:${index}` }
       })
+      const isNew = items.map(({ limit, key, id: own }) => ledger.costUnder(limit, key, nowMs, own) === undefined)
       const answers = ledger.checkAll(items, nowMs)
       const all = allDecision(
         answers.map(({ decision }, index) => toldDecision(decision, items[index]!.limit, reads[index]!.policy, nowMs)),
       )
       // Where one was denied, those that would have passed were not decided.
       this.#counts.call(nowMs, all.allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
+      for (const [index, { receipt }] of all.decisions.entries()) {
+        if (receipt === undefined || checks[index]!.id === undefined) continue
+        if (isNew[index]) this.#holders.charged(receipt.id, id)
+        else this.#holders.toldAgain(receipt.id, id)
+      }
       if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return all
     })
@@ -217,10 +230,13 @@ export class LimiterObject extends DurableObject {
    * One of units that were spent from a lease gives nothing back here, for the draw's own receipt does, and is charged
    * for once while this object is in memory.
    *
+   * @param call the call of `checkAll` that gives up what it charged under an id that others know too; absent where a
+   *   caller settles what was admitted
    * @throws {RangeError} where the receipt is not of this object, or of before it was wiped
    */
-  async settle(subject: Subject, receipt: Receipt, units: number): Promise<boolean> {
+  async settle(subject: Subject, receipt: Receipt, units: number, call?: string): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+      if (call !== undefined && !this.#holders.giveUp(receipt.id, call)) return false
       const isSettled = isLeaseReceipt(receipt)
         ? this.#settleSpent({ ledger, limit, nowMs }, receipt, units)
         : ledger.settle(limit, receipt, units, nowMs)

@@ -24,6 +24,8 @@ export type Terms = string
 export interface SubjectCheck {
   readonly subject: Subject
   readonly cost: number
+  /** Names the check beyond its call; an object that does not know it goes by the call's. */
+  readonly id?: string
 }
 
 /** One of the checks of a limit that come in one call, each decided on its own. */

@@ -39,7 +39,10 @@ export function requireChoice(act: string, choice: object | undefined): void {
  *
  * @throws {RangeError} also where they are none or more than 1,000
  */
-export function requireItems(items: readonly object[], names: readonly string[] = ["key", "cost", "limit"]): void {
+export function requireItems(
+  items: readonly object[],
+  names: readonly string[] = ["key", "cost", "limit", "id"],
+): void {
   checkKind("check all", "items", items, LIST)
   requireGroupSize(items.length)
   for (const [index, item] of items.entries()) checkNames("check all", item, names, `items[${index}].`)

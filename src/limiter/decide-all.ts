@@ -14,7 +14,7 @@ export interface AllPart<L extends Checker = SyncLimiter> extends GroupItem {
 /**
  * Decides several checks together, at once: all are charged, or none is.
  *
- * Where one or more would be denied, these alone are asked for real, so that the denial counts in their statistics and
+ * What was admitted under its id before is told again. Where one or more would be denied, these alone are asked for real, so that the denial counts in their statistics and
  * starts the block of their policy; nothing is charged.
  *
  * @throws {RangeError} where two have the same subject; whatever `peek` throws, before any charge
@@ -27,11 +27,12 @@ export function decideAll(items: readonly AllPart[]): AllDecision {
   }
   const charged: Decision[] = []
   for (const [index, item] of items.entries()) {
-    const decision = check(item)
+    // A question that is answered with a receipt tells again what was charged before.
+    const decision = peeked[index]!.receipt === undefined ? check(item) : peeked[index]!
     if (!decision.allowed) {
       // All would have admitted, so this one was denied for want of room: a charge of this same call took the last place.
       for (const [before, { receipt }] of charged.entries()) {
-        if (receipt !== undefined) items[before]!.limiter.refund(receipt)
+        if (receipt !== undefined && peeked[before]!.receipt === undefined) items[before]!.limiter.refund(receipt)
       }
       return allDecision(peeked.map((each, at) => (at === index ? decision : each)))
     }
@@ -44,15 +45,23 @@ function check({ limiter, key, options }: AllPart): Decision {
   return limiter.check(key, options)
 }
 
-/** The answer that several decisions make together. */
+/** The answer that several decisions make together. Beside a denial, one that is told again has no receipt. */
 export function allDecision(decisions: readonly Decision[]): AllDecision {
   const denied = decisions.find(({ allowed }) => !allowed)
   return {
     allowed: denied === undefined,
     deniedKey: denied?.key ?? null,
     deniedPolicy: denied?.policy ?? null,
-    decisions,
+    decisions: denied === undefined ? decisions : decisions.map(leaveOutReceipt),
   }
+}
+
+/** An admission that stands, without its receipt: a caller who was denied has charged nothing that it could give back. */
+export function leaveOutReceipt(decision: Decision): Decision {
+  if (decision.receipt === undefined) return decision
+  // Spreading leaves out a receipt that is a getter of the prototype.
+  const { receipt: _receipt, ...rest } = { ...decision }
+  return rest
 }
 
 /** An admission whose charge was given back, as data: without its receipts, and with what is there again. */

@@ -167,7 +167,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireItems(items)
     const ledger = this.#store.ready ?? (await this.#store.open())
     const checks = items.map((item) => {
-      return { limit: limitFor(ledger, item.key, item), key: item.key, cost: costOfItem(item.key, item) }
+      const { key, id } = item
+      const limit = limitFor(ledger, key, item)
+      return { limit, key, cost: costOfItem(key, item), ...(id !== undefined && { id }) }
     })
     const answers = ledger.checkAll(checks, this.#clock.now())
     if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()

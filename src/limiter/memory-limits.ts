@@ -190,9 +190,9 @@ export class MemoryLimits implements NamedLimits {
     requireItems(items)
     return decideAll(
       items.map((item) => {
-        const { key, cost = 1 } = item
+        const { key, ...options } = item
         const entry = limitFor(this.#limits, key, item)
-        return { limiter: this, key, options: { cost, limit: entry.name }, subject: subjectOf(entry, key) }
+        return { limiter: this, key, options: { ...options, limit: entry.name }, subject: subjectOf(entry, key) }
       }),
     )
   }

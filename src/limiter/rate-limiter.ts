@@ -204,7 +204,7 @@ export class RateLimiter implements Limiter {
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
     requireOwnItems(items, this.#policy.name)
-    return decideAll(items.map(({ key, cost = 1 }) => ({ limiter: this, key, options: { cost }, subject: key })))
+    return decideAll(items.map(({ key, limit: _, ...options }) => ({ limiter: this, key, options, subject: key })))
   }
 
   /** `checkAll`, but only whether. */

@@ -22,6 +22,11 @@ export interface CheckItem {
   readonly cost?: number
   /** The named limit that is asked, where the limiter has several. */
   readonly limit?: string
+  /**
+   * Names this item's check, as `CheckOptions.id` does: what was admitted under it before is told again, and the other
+   * items are asked. Where each item has one, the call can be repeated and charges once.
+   */
+  readonly id?: string
 }
 
 /** The answer to `checkAll`: all were admitted and charged, or nothing was charged. */

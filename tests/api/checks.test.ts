@@ -151,7 +151,23 @@ describe("POST /v1/check-all", () => {
     expect(api.events.lastId).toBe(3)
   })
 
-  test.each([[{ items: [] }], [{ items: [{ key: "a" }, { key: "a" }] }], [{ items: [{ key: "a", id: "x" }] }], [{}]])(
+  test("charges and counts an item once where its id comes again", async () => {
+    const { ask, api } = serveApi({ api: "3/minute" })
+    const items = [
+      { key: "a", limit: "api", id: "x" },
+      { key: "b", limit: "api" },
+    ]
+    const told = [await ask("POST", "/v1/check-all", { items }), await ask("POST", "/v1/check-all", { items })]
+    expect(told.map(({ json }) => json.results.map((each: { remaining: number }) => each.remaining))).toEqual([
+      [2, 2],
+      [2, 1],
+    ])
+    expect(told[1]!.json.results[0].receipt).toEqual(told[0]!.json.results[0].receipt)
+    expect(api.metrics.sums()).toMatchObject({ allowed: 3, denied: 0 })
+    expect(api.events.lastId).toBe(3)
+  })
+
+  test.each([[{ items: [] }], [{ items: [{ key: "a" }, { key: "a" }] }], [{ items: [{ key: "a", id: "" }] }], [{}]])(
     "refuses %j",
     async (body) => {
       const { ask } = serveApi({ a: "5/minute" })

@@ -192,6 +192,16 @@ const STEPS: readonly Step[] = [
   // The first of several that have no limit is named, which takes longer to be found out.
   post("/v1/check-all", { items: [{ key: "nobody" }, { key: "w", limit: "no limit" }] }),
   post("/v1/check-all", { items: [{ key: "w", limit: "no limit" }, { key: "nobody" }] }),
+  ...["once", "again"].map(() =>
+    post("/v1/check-all", {
+      items: [
+        { key: "w", limit: "api", id: "one" },
+        { key: "w", limit: "two", id: "one" },
+      ],
+    }),
+  ),
+  post("/v1/check-all", { items: [{ key: "w", limit: "api", cost: 2, id: "one" }] }),
+  post("/v1/check-all", { items: [{ key: "w", limit: "api", id: "" }] }),
   post("/v1/check-all", { items: [] }),
   post("/v1/charge", { key: "w", limit: "api", units: 20 }),
   post("/v1/peek", { key: "w", limit: "api" }),

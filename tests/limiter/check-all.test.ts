@@ -54,6 +54,15 @@ describe("RateLimiter.checkAll()", () => {
     expect(limiter.peek("a").remaining).toBe(2)
   })
 
+  test("keeps what was admitted under an id before where there is no room for a later key", () => {
+    const limiter = new RateLimiter("5/minute", { clock: new ManualClock(0), maxKeys: 2, onFull: "deny-new" })
+    limiter.check("a", { cost: 2, id: "x" })
+    const all = limiter.checkAll([{ key: "a", cost: 2, id: "x" }, { key: "b", id: "x" }, { key: "c" }])
+    expect(all).toMatchObject({ allowed: false, deniedKey: "c" })
+    expect(all.decisions.every(({ receipt }) => receipt === undefined)).toBe(true)
+    expect([limiter.peek("a").remaining, limiter.peek("b").remaining]).toEqual([3, 5])
+  })
+
   test.each(["5/minute; 9/hour", { limit: 5, period: "1m", algorithm: "leaky_bucket" }] as const)(
     "where there is no room for a later key, tells of the others what peek() does: %j",
     (policy) => {

@@ -110,7 +110,7 @@ describe("options that there are not", () => {
       `RangeError: Cannot check all: option is "items[1].costs", allowed is ${names} (did you mean "cost"?).`
     const items = any([{ key: "a" }, { key: "b", costs: 5 }])
     for (const limiter of [one, memory, configured, embedded, embedded.of("login"), client]) {
-      expect(await messageOf(() => limiter.checkAll(items))).toBe(text("key, cost, limit"))
+      expect(await messageOf(() => limiter.checkAll(items))).toBe(text("key, cost, limit, id"))
       expect(await messageOf(() => limiter.checkAll(any([5])))).toBe(
         "RangeError: Cannot check all: items[0] is 5, allowed is an object.",
       )

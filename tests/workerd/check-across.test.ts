@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
 import { CostError, LimitNotFound, StoreUnavailable } from "../../src/types/errors.js"
-import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
+import { checkAcross, DenialCache, EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { errorOf } from "./error-of.js"
 import { faultyBinding } from "./faulty-binding.js"
@@ -296,5 +296,83 @@ describe("checkAcross()", () => {
     ])
     expect(await errorOf(call)).toBeInstanceOf(StoreUnavailable)
     expect(await limiter.status("a")).toMatchObject({ remaining: 5 })
+  })
+})
+
+describe("checkAcross() with ids", () => {
+  /** One key of two limits, once with an object whose answers to `checkAll` come late, and once without. */
+  function late() {
+    const made = ["5/day as prompt", "5/day as slow"].map((policy) => clockedLimiter(policy))
+    const network = faultyBinding(env.CLOCKED_LIMITER, (verb) => (verb === "checkAll" ? "late-answer" : "none"))
+    const work: Promise<unknown>[] = []
+    const { limiter, name } = made[1]!
+    const options = {
+      name,
+      denialCache: false,
+      timeoutMs: 500,
+      background: (each: Promise<unknown>) => void work.push(each),
+    }
+    const cut = new EdgeLimiter(network.binding, limiter.policy, options as EdgeLimiterOptions)
+    const itemsOf = (...limiters: EdgeLimiter[]) =>
+      limiters.map((each) => ({ limiter: each, key: "a", cost: 2, id: "x" }))
+    return {
+      slow: limiter,
+      items: itemsOf(made[0]!.limiter, limiter),
+      left: () => Promise.all(made.map(async (each) => (await each.limiter.status("a")).remaining)),
+      /** The call that nobody waits for any more; `answer` has it give back what it charged. */
+      abandoned: () => errorOf(checkAcross(itemsOf(made[0]!.limiter, cut))),
+      async answer() {
+        network.answer()
+        await Promise.all(work)
+      },
+    }
+  }
+
+  test("gives back what an object charged too late, and not what another call was told meanwhile", async () => {
+    const [alone, repeated] = [late(), late()]
+    for (const each of [alone, repeated]) expect(await each.abandoned()).toBeInstanceOf(StoreUnavailable)
+    expect(await checkAcross(repeated.items)).toMatchObject({ allowed: true })
+    for (const each of [alone, repeated]) await each.answer()
+    expect([await alone.left(), await repeated.left()]).toEqual([
+      [5, 5],
+      [3, 3],
+    ])
+  })
+
+  test("does not give back what a check of one limit was told meanwhile", async () => {
+    const { slow, abandoned, answer, left } = late()
+    await abandoned()
+    expect(await slow.check("a", { cost: 2, id: "x" })).toMatchObject({ allowed: true, remaining: 3 })
+    await answer()
+    expect(await left()).toEqual([5, 3])
+  })
+
+  test("gives back what several calls were told once all of them are denied", async () => {
+    const [{ limiter: one }, { limiter: full }] = [clockedLimiter("5/day as one"), clockedLimiter("1/day as full")]
+    await full.check("a")
+    const items = [one, full].map((limiter) => ({ limiter, key: "a", id: "x" }))
+    const told = await Promise.all([1, 2, 3].map(() => checkAcross(items)))
+    expect(told.map(({ deniedPolicy }) => deniedPolicy)).toEqual(["full", "full", "full"])
+    expect(await one.status("a")).toMatchObject({ remaining: 5 })
+  })
+
+  test("keeps what was admitted before where the call is repeated and denied", async () => {
+    const [{ limiter: one }, { limiter: two }] = [clockedLimiter("5/day as one"), clockedLimiter("5/day as two")]
+    const items = [one, two].map((limiter) => ({ limiter, key: "a", cost: 2, id: "x" }))
+    const { decisions } = await checkAcross(items)
+    await two.refund(decisions[1]!.receipt!)
+    await two.check("a", { cost: 5 })
+    expect(await checkAcross(items)).toMatchObject({ allowed: false, deniedPolicy: "two" })
+    expect(await one.status("a")).toMatchObject({ remaining: 3 })
+  })
+
+  test("tells an admission again while the denial cache knows that its key is denied by now", async () => {
+    const { limiter, name } = clockedLimiter("2/day as one")
+    const cached = new EdgeLimiter(env.CLOCKED_LIMITER, limiter.policy, { name, denialCache: new DenialCache() })
+    const items = [{ key: "a", cost: 2, id: "x" }]
+    const first = await cached.checkAll(items)
+    expect(await cached.check("a")).toMatchObject({ allowed: false })
+    expect((await cached.checkAll(items)).decisions[0]!.receipt).toEqual(first.decisions[0]!.receipt)
+    expect(await cached.checkAll([{ key: "a" }])).toMatchObject({ allowed: false, decisions: [{ reason: "cached" }] })
   })
 })

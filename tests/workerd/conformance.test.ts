@@ -10,8 +10,6 @@ const TIMEOUT_MS = 60_000
 
 const LACKS = {
   many: "a call to an object is about one key",
-  together: "a call to an object is about one key",
-  ids: "an object remembers no ids",
   maxKeys: "each key has an object of its own, so there is no bound to keep",
   size: "the objects are not counted anywhere",
 }

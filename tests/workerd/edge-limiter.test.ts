@@ -71,7 +71,11 @@ describe("EdgeLimiter", () => {
       ["peek", ["a", "1"], 'check: options is "1", allowed is an object'],
       ["checkAll", [null], "check all: items is null, allowed is a list"],
       ["checkAll", [[null]], "check all: items[0] is null, allowed is an object"],
-      ["allowAll", [[{ key: "a", costs: 2 }]], 'check all: option is "items[0].costs", allowed is key, cost, limit'],
+      [
+        "allowAll",
+        [[{ key: "a", costs: 2 }]],
+        'check all: option is "items[0].costs", allowed is key, cost, limit, id',
+      ],
       ["charge", ["a", Number.NaN], "take units: units is NaN, allowed is a whole number 0 to 2147483648"],
       ["refund", [undefined], "refund: receipt is undefined, allowed is the receipt of an admission"],
       ["refund", [receipt, 2], "refund: units is 2, allowed is a whole number 0 to 1"],

@@ -7,6 +7,7 @@ import { Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import type { MakeNamedLimitsOptions } from "../conformance/named-limits-case.js"
 import { historyCases } from "../conformance/named-limits-cases/history.js"
+import { idCases } from "../conformance/named-limits-cases/ids.js"
 import { freshName } from "./objects.js"
 
 /** The registry and the objects have the time of the platform. */
@@ -84,6 +85,8 @@ describe("EdgeLimits", () => {
     const events = (await limits.history("a", choice)).map(({ event }) => event)
     expect(events.filter((event) => event !== "define")).toEqual(["unblock", "block", "block"])
   })
+
+  for (const { name, run } of idCases.filter((each) => each.name.startsWith("checkAll()"))) test(name, () => run(make))
 
   test("checkAll() refuses what are no items before it looks for a limit", async () => {
     for (const items of [undefined, "ab", [null]] as unknown as (readonly CheckItem[])[]) {

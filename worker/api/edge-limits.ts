@@ -3,6 +3,7 @@ import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { requireActualCost, requireItems, requireRefund } from "../../src/limiter/check-options.js"
+import { leaveOutReceipt } from "../../src/limiter/decide-all.js"
 import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
@@ -124,9 +125,7 @@ export class EdgeLimits implements NamedLimits {
     const inForce = await this.#inForce.of(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
-    if (asked.id === undefined || !this.#recent.isRepeated(decision.receipt?.id)) {
-      this.#tell(decision, inForce, secondsSince(startedMs))
-    }
+    if (!this.#isToldAgain(decision, asked.id)) this.#tell(decision, inForce, secondsSince(startedMs))
     return withScope(decision, inForce.scope)
   }
 
@@ -145,14 +144,13 @@ export class EdgeLimits implements NamedLimits {
     const startedMs = performance.now()
     const inForce = await eachOf(items.map((item) => this.#inForce.of(item.key, item)))
     const all = await checkAcross(
-      items.map(({ key, cost }, index) => {
-        return { limiter: inForce[index]!.limiter, key, ...(cost !== undefined && { cost }) }
-      }),
+      items.map(({ limit: _, ...item }, index) => ({ limiter: inForce[index]!.limiter, ...item })),
     )
     const seconds = secondsSince(startedMs)
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
-      if (all.allowed || !decision.allowed) this.#tell(decision, inForce[index]!, seconds)
+      if (!all.allowed && decision.allowed) continue
+      if (!this.#isToldAgain(decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
@@ -160,15 +158,19 @@ export class EdgeLimits implements NamedLimits {
     // A denial that was known is told without a call.
     if (all.decisions.some(({ reason }) => reason === "cached")) return all
     // What was charged and given back is told as it is now.
-    const decisions = all.decisions.map((decision, index) => {
-      const { key, cost = 1 } = items[index]!
-      return decision.allowed ? inForce[index]!.limiter.peek(key, { cost }) : decision
+    const decisions = all.decisions.map(async (decision, index) => {
+      const { key, limit: _, ...asked } = items[index]!
+      return decision.allowed ? leaveOutReceipt(await inForce[index]!.limiter.peek(key, asked)) : decision
     })
     return { ...all, decisions: await Promise.all(decisions) }
   }
 
   async allowAll(items: readonly CheckItem[]): Promise<boolean> {
     return (await this.checkAll(items)).allowed
+  }
+
+  #isToldAgain({ receipt }: Decision, id: string | undefined): boolean {
+    return id !== undefined && this.#recent.isRepeated(receipt?.id)
   }
 
   #tell(decision: Decision, limit: LimitInForce, seconds: number): void {

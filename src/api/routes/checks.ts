@@ -1,4 +1,5 @@
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
+import { receiptsOf } from "../../limiter/receipts.js"
 import { MOST_TOGETHER } from "../../policy/require-group.js"
 import type { Decision } from "../../types/decision.js"
 import type { Awaitable } from "../../types/limiter.js"
@@ -11,7 +12,7 @@ import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
 import { type DecidingLimit, decidingLimit, unknownLimit } from "../told-limit.js"
 
-const checkFields = { key, cost: optional(cost), limit: optional(limitName) }
+const checkFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
 
 interface Made {
   readonly decision: Decision
@@ -46,6 +47,13 @@ async function decided(
   return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
 }
 
+/** Whether a decision on a call that has an id was told before: all that it charged, of a group too. */
+function isToldAgain({ recent }: ApiContext, decision: Decision, id: string | undefined): boolean {
+  if (id === undefined) return false
+  const repeated = receiptsOf(decision).map((receipt) => recent.isRepeated(receipt.id))
+  return repeated.length > 0 && repeated.every(Boolean)
+}
+
 /** What checks ask for, with those counted that the store failed to decide. */
 async function asking<T>(context: ApiContext, checks: number, ask: () => Awaitable<T>): Promise<T> {
   try {
@@ -61,13 +69,13 @@ export const check = defineRoute({
   path: "/v1/check",
   id: "check",
   summary: "Ask and charge. A denied check is a 200 whose `allowed` is false, and charges nothing.",
-  body: object({ ...checkFields, id: optional(callId) }),
+  body: object(checkFields),
   answer: jsonOf(decision, "The decision."),
   async handle(context, { body: { key: of, ...options } }) {
     const startedMs = performance.now()
     const made = await asking(context, 1, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
-    if (options.id === undefined || !context.recent.isRepeated(made.receipt?.id)) {
+    if (!isToldAgain(context, made, options.id)) {
       const seconds = (performance.now() - startedMs) / 1000
       await tell(context, [{ decision: made, asked: options.limit }], seconds, nowMs)
     }
@@ -80,7 +88,7 @@ export const peek = defineRoute({
   path: "/v1/peek",
   id: "peek",
   summary: "What a check would be told, charging nothing.",
-  body: object({ ...checkFields, id: optional(callId) }),
+  body: object(checkFields),
   answer: jsonOf(decision, "The decision."),
   async handle({ limits, clock }, { body: { key: of, ...options } }) {
     return jsonTextAnswer(decisionText(await limits.peek(of, options), clock.now()))
@@ -101,8 +109,9 @@ export const checkAll = defineRoute({
     const seconds = (performance.now() - startedMs) / 1000
     // Where one was denied, those that would have passed were not charged: they are neither admitted nor denied.
     const told = all.decisions
-      .map((decision, index) => ({ decision, asked: items[index]!.limit }))
+      .map((decision, index) => ({ decision, asked: items[index]!.limit, id: items[index]!.id }))
       .filter(({ decision }) => all.allowed || !decision.allowed)
+      .filter(({ decision, id }) => !isToldAgain(context, decision, id))
     await tell(context, told, seconds, nowMs)
     return jsonAnswer({
       allowed: all.allowed,

@@ -83,4 +83,33 @@ export const togetherCases: readonly LimiterCase[] = [
       has(await limiter.peek("a", { cost: 0 }), { remaining: 5 }, "the first key")
     },
   },
+  {
+    name: "checkAll() with ids: what was admitted under them is told again, and stays where another key denies",
+    needs: ["together", "ids"],
+    async run(make) {
+      const limiter = await make("5/minute as p", { clock: new ManualClock(START_MS) })
+      const items = ["a", "b"].map((key) => ({ key, cost: 3, id: "x" }))
+      const first = await limiter.checkAll!(items)
+      const again = await limiter.checkAll!(items)
+      has(again, { allowed: true }, "the answer told again")
+      same(
+        again.decisions.map(({ receipt, remaining }) => [receipt, remaining]),
+        first.decisions.map(({ receipt }) => [receipt, 2]),
+        "its decisions",
+      )
+      await limiter.refund(first.decisions[1]!.receipt!)
+      await limiter.charge("b", 3)
+      const denied = await limiter.checkAll!([...items, { key: "c" }])
+      has(denied, { allowed: false, deniedKey: "b" }, "the answer that denies")
+      isTrue(
+        denied.decisions.every(({ receipt }) => receipt === undefined),
+        "no receipt",
+      )
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 2 }, "the key that was admitted before")
+      has(await limiter.peek("c", { cost: 0 }), { remaining: 5 }, "the key without an id")
+      await throws(() => limiter.checkAll!([{ key: "c" }, { key: "a", cost: 4, id: "x" }]), { name: "RangeError" })
+      await throws(() => limiter.checkAll!([{ key: "c" }, { key: "d", id: "" }]), { name: "RangeError" })
+      has(await limiter.peek("c", { cost: 0 }), { remaining: 5 }, "the key beside an error")
+    },
+  },
 ]

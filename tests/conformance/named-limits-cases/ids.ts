@@ -1,4 +1,6 @@
 import { ManualClock } from "../../../src/types/clock.js"
+import type { AllDecision } from "../../../src/types/limiter.js"
+import type { Receipt } from "../../../src/types/receipt.js"
 import { has, isTrue, same, throws } from "../assert.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
@@ -97,4 +99,82 @@ export const idCases: readonly NamedLimitsCase[] = [
       has(await limits.peek("a", { limit: "api", cost: 0 }), { remaining: 7 }, "the key")
     },
   },
+  {
+    name: "checkAll() with ids: a call that is repeated is told again, with its receipts, and charged once",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limits = await make({ clock, limits: { user: "5/minute", org: "9/hour" } })
+      const items = [
+        { key: "a", limit: "user", cost: 2, id: "x" },
+        { key: "a", limit: "org", cost: 3, id: "x" },
+        { key: "b", limit: "user" },
+      ]
+      const first = await limits.checkAll(items.slice(0, 2))
+      await limits.charge("a", 9, { limit: "user" })
+      await limits.charge("a", 9, { limit: "org" })
+      const again = await limits.checkAll(items)
+      has(again, { allowed: true, deniedKey: null }, "the answer")
+      same(receipts(again).slice(0, 2), receipts(first), "the receipts told again")
+      isTrue(receipts(again)[2] !== undefined, "the receipt of the item without an id")
+      has(again.decisions[0]!, { reason: "ok", cost: 2, remaining: 0, retryAfterMs: 0 }, "the key as it stands by now")
+      same(await limits.allowAll(items.slice(0, 2)), true, "allowAll()")
+      const one = await limits.check("a", { limit: "user", cost: 2, id: "x" })
+      same(one.receipt, receipts(first)[0], "a check of one limit and key under the same id")
+      has(await limits.stats("a", { limit: "user" }), { totalAllowed: 1, totalAllowedCost: 2 }, "the statistics")
+      has(await limits.peek("b", { limit: "user", cost: 0 }), { remaining: 4 }, "the item without an id")
+    },
+  },
+  {
+    name: "checkAll() with ids: what was refunded is asked anew, and what stands is not given back where that is denied",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { user: "5/hour", org: "9/hour as o" } })
+      const items = ["user", "org"].map((limit) => ({ key: "a", limit, cost: 4, id: "x" }))
+      const left = async () =>
+        Promise.all(
+          items.map(async ({ key, limit }) => {
+            return (await limits.peek(key, { limit, cost: 0 })).remaining
+          }),
+        )
+      const first = await limits.checkAll(items)
+      await limits.refund(receipts(first)[1]!)
+      const second = await limits.checkAll(items)
+      same(second.allowed, true, "the second answer")
+      same(receipts(second)[0], receipts(first)[0], "the receipt told again")
+      isTrue(receipts(second)[1]!.id !== receipts(first)[1]!.id, "another receipt of what was refunded")
+      same(await left(), [1, 5], "what is left")
+      await limits.refund(receipts(second)[1]!)
+      await limits.charge("a", 6, { limit: "org" })
+      for (const order of [items, items.toReversed()]) {
+        const denied = await limits.checkAll(order)
+        has(denied, { allowed: false, deniedKey: "a", deniedPolicy: "o" }, "the answer that denies")
+        same(
+          denied.decisions.map(({ allowed, receipt }) => [allowed, receipt]),
+          order.map(({ limit }) => [limit === "user", undefined]),
+          "its decisions",
+        )
+      }
+      same(await left(), [1, 3], "what is left after the denials")
+    },
+  },
+  {
+    name: "checkAll() with ids: another cost and what can be no id are a RangeError, and nothing is charged",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { user: "5/minute", org: "9/hour" } })
+      await limits.check("a", { limit: "org", cost: 2, id: "x" })
+      const ask = (cost: number, id: string) =>
+        limits.checkAll([
+          { key: "a", limit: "user", id: "y" },
+          { key: "a", limit: "org", cost, id },
+        ])
+      await throws(() => ask(3, "x"), { name: "RangeError" })
+      for (const id of ["", "x".repeat(65), "é", 1 as never]) await throws(() => ask(2, id), { name: "RangeError" })
+      has(await limits.peek("a", { limit: "user", cost: 0 }), { remaining: 5 }, "the other item")
+      same((await ask(2, "x")).allowed, true, "with the same cost")
+      has(await limits.peek("a", { limit: "org", cost: 0 }), { remaining: 7 }, "the item that was admitted before")
+    },
+  },
 ]
+
+function receipts({ decisions }: AllDecision): (Receipt | undefined)[] {
+  return decisions.map(({ receipt }) => receipt)
+}
