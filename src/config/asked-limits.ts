@@ -1,17 +1,19 @@
 import type { Access } from "../http/access.js"
-import type { GroupCall } from "../limiter/group-admissions.js"
 import type { CheckItem } from "../types/limiter.js"
 import { accessOf } from "./access.js"
 import type { Config, GroupConfig, LimitConfig } from "./config.js"
 import { limitNameFor } from "./config-policies.js"
 import type { Whose } from "./policy-for.js"
 
+/** What one limit is asked. */
+type AskedItem = Required<Omit<CheckItem, "id">>
+
 /** A limit or a group of a configuration as a call asks it. */
 export interface AskedLimits {
-  /** The group's name; `null` where a limit is asked by its own. */
-  readonly group: string | null
+  /** Whether a group is asked, which may be one of a single limit. */
+  readonly isGroup: boolean
   /** What is counted, for each limit in the group's order: keys with their prefix, names as `limitNameFor` tells them. */
-  readonly items: readonly [Required<CheckItem>, ...Required<CheckItem>[]]
+  readonly items: readonly [AskedItem, ...AskedItem[]]
   /** What the lists say of the keys. What is on one is not counted. */
   readonly access: Access
 }
@@ -36,8 +38,8 @@ export function askedLimits(
     limit: limitNameFor(config, limit.name, { tenant, tier }),
   }))
   return {
-    group: isGroup ? of.name : null,
-    items: items as [Required<CheckItem>, ...Required<CheckItem>[]],
+    isGroup,
+    items: items as [AskedItem, ...AskedItem[]],
     access: accessOf(
       of,
       items.flatMap(({ key }) => unprefixed(config, key)),
@@ -48,11 +50,4 @@ export function askedLimits(
 /** A key as the lists have it. */
 function unprefixed({ keyPrefix }: Config, key: string): readonly string[] {
   return typeof key === "string" && key.startsWith(keyPrefix) ? [key.slice(keyPrefix.length)] : []
-}
-
-/** The call of a group that is told again where it is repeated under its id: of the same keys and limits. */
-export function groupCall({ group, items }: AskedLimits, id: string | undefined): GroupCall | null {
-  if (id === undefined) return null
-  const key = JSON.stringify([group, ...items.map(({ limit, key }) => [limit, key])])
-  return { id, key, cost: items[0].cost }
 }

@@ -1,39 +1,38 @@
-import { GroupAdmissions, type GroupCall, toldAgain } from "../limiter/group-admissions.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import { whenAllAnswered, whenAnswered } from "../limiter/when-answered.js"
 import type { Policy } from "../policy/policy.js"
-import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { Awaitable } from "../types/limiter.js"
+import type { Awaitable, CheckItem } from "../types/limiter.js"
 import { listedDecision } from "./access.js"
-import { type AskedLimits, groupCall } from "./asked-limits.js"
+import type { AskedLimits } from "./asked-limits.js"
 import type { Config } from "./config.js"
 import { configPolicies } from "./config-policies.js"
 import { groupDecision } from "./group-decision.js"
 
-type Items = AskedLimits["items"]
+/** An item of a limit that is named. */
+type NamedItem = CheckItem & Required<Pick<CheckItem, "limit">>
 
 /** Answers what is asked of a configuration by the limits that count it: at once, or by promise, as they do. */
 export class ConfiguredCalls {
   readonly #limits: NamedLimits
   readonly #configured: ReadonlyMap<string, Policy>
-  readonly #clock: Clock
-  readonly #admissions = new GroupAdmissions()
 
-  /** @param clock how long ids of groups are remembered */
-  constructor(limits: NamedLimits, config: Config, clock: Clock) {
+  constructor(limits: NamedLimits, config: Config) {
     this.#limits = limits
     this.#configured = configPolicies(config)
-    this.#clock = clock
   }
 
-  /** Keys on the lists are not counted. Of a group all limits admit, or none is charged. */
+  /**
+   * Keys on the lists are not counted. Of a group all limits admit, or none is charged; each remembers the call's id as if
+   * it had been asked alone.
+   */
   decide(verb: "check" | "peek", asked: AskedLimits, id: string | undefined): Awaitable<Decision> {
     return whenAnswered(this.decideListed(asked), (listed) => {
       if (listed !== null) return listed
-      if (asked.group !== null) return this.#decideGroup(verb, asked.items, groupCall(asked, id))
-      const [{ key, ...item }] = asked.items
-      return this.#limits[verb](key, id === undefined ? item : { ...item, id })
+      const items = id === undefined ? asked.items : asked.items.map((item) => ({ ...item, id }))
+      if (asked.isGroup) return this.#decideGroup(verb, items)
+      const { key, ...options } = items[0]!
+      return this.#limits[verb](key, options)
     })
   }
 
@@ -53,34 +52,28 @@ export class ConfiguredCalls {
         () => {},
       )
     // What one of several cannot take is heard of before another one is charged.
-    return items.length === 1 ? charge() : whenAnswered(this.#peekEach(items, 0), charge)
+    return items.length === 1
+      ? charge()
+      : whenAnswered(this.#peekEach(items.map((item) => ({ ...item, cost: 0 }))), charge)
   }
 
-  #decideGroup(verb: "check" | "peek", items: Items, call: GroupCall | null): Awaitable<Decision> {
-    return whenAnswered(this.#askEach(verb, items, call), (decisions) =>
+  #decideGroup(verb: "check" | "peek", items: readonly NamedItem[]): Awaitable<Decision> {
+    const asked =
+      verb === "peek" ? this.#peekEach(items) : whenAnswered(this.#limits.checkAll(items), ({ decisions }) => decisions)
+    return whenAnswered(asked, (decisions) =>
       whenAnswered(this.#policiesInForce(items), (policies) => groupDecision(policies, decisions)),
     )
   }
 
-  #askEach(verb: "check" | "peek", items: Items, call: GroupCall | null): Awaitable<readonly Decision[]> {
-    const admitted = call && this.#admissions.find(call.id, call.key, call.cost, this.#clock.now())
-    if (admitted) return whenAnswered(this.#peekEach(items, 0), (now) => toldAgain(admitted, now))
-    if (verb === "peek") return this.#peekEach(items)
-    const check = () => this.#limits.checkAll(items)
-    const all = call === null ? check() : this.#admissions.ask(call, this.#clock, check)
-    return whenAnswered(all, ({ decisions }) => decisions)
-  }
-
-  /** What questions tell, of the items' costs or of another one. */
-  #peekEach(items: Items, inPlace?: number): Awaitable<readonly Decision[]> {
+  #peekEach(items: readonly NamedItem[]): Awaitable<readonly Decision[]> {
     return whenAllAnswered(
-      items.map(({ key, cost, limit }) => this.#limits.peek(key, { cost: inPlace ?? cost, limit })),
+      items.map(({ key, ...options }) => this.#limits.peek(key, options)),
       (decisions) => decisions,
     )
   }
 
   /** The limits' policies: the configured one only where a limit was removed, since others may have been defined anew. */
-  #policiesInForce(items: Items): Awaitable<readonly Policy[]> {
+  #policiesInForce(items: readonly NamedItem[]): Awaitable<readonly Policy[]> {
     return whenAllAnswered(
       items.map(({ limit }) => this.#limits.limit(limit)),
       (found) => items.map(({ limit }, index) => found[index]?.policy ?? this.#configured.get(limit)!),

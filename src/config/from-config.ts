@@ -5,7 +5,6 @@ import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
-import { systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
@@ -68,7 +67,7 @@ export class ConfiguredLimits {
       ...memory,
       limits: configPolicies(config),
     })
-    this.#calls = new ConfiguredCalls(this.limits, config, options.clock ?? systemClock)
+    this.#calls = new ConfiguredCalls(this.limits, config)
     noteCounter(this, this.limits)
   }
 

@@ -1,4 +1,5 @@
 import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
+import { leaveOutReceipt } from "../limiter/decide-all.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import {
@@ -48,10 +49,9 @@ export interface LimitsByConfig extends ByPromise {
  * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits.
  *
  * Keys are whole here, the prefix included. `limits` has the configured limits already, and stays whose it is: what is
- * no verb over several limits, such as `close`, is asked of it. An id makes the repeated check of a group harmless
- * within this process. A limit cannot be defined under a group's name; `requireGroupNames` sees to those that are there.
+ * no verb over several limits, such as `close`, is asked of it. A limit cannot be defined under a group's name; `requireGroupNames` sees to those that are there.
  *
- * @param clock how long ids of groups are remembered; default the machine's
+ * @param clock what `explain` reckons times from; default the machine's
  */
 export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock = systemClock): LimitsByConfig {
   const asked: ByPromise = { ...byPromise(limits), ...(!isPlain(config) && verbs(limits, config, clock)) }
@@ -112,7 +112,7 @@ function isPlain({ limits, groups }: Config): boolean {
 }
 
 function verbs(limits: NamedLimits, config: Config, clock: Clock) {
-  const calls = new ConfiguredCalls(limits, config, clock)
+  const calls = new ConfiguredCalls(limits, config)
 
   /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
   async function find(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
@@ -149,7 +149,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
     if (denied != null) {
       const decisions = found.map(({ item: { key, ...item }, listed }) => listed ?? limits.peek(key, item))
       const { key: deniedKey, policy: deniedPolicy } = denied
-      return { allowed: false, deniedKey, deniedPolicy, decisions: await Promise.all(decisions) }
+      return { allowed: false, deniedKey, deniedPolicy, decisions: (await Promise.all(decisions)).map(leaveOutReceipt) }
     }
     const counted = found.filter(({ listed }) => listed === null).map(({ item }) => item)
     if (counted.length === 0) {

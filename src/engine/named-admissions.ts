@@ -1,22 +1,18 @@
 import { MOST_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "./call-id.js"
 
-/** An admission that a caller named. */
-export interface NamedAdmission {
+/** An admission that a caller named: what a limit knows of it, to tell it again. */
+export interface ChargedAdmission {
   readonly id: string
   readonly key: string
   readonly cost: number
   readonly chargedAtMs: number
-}
-
-/** What a limit knows of one, to tell it again. */
-export interface ChargedAdmission extends NamedAdmission {
   /** The number of its receipt. */
   readonly charge: number
 }
 
 /** An admission, and which one it is in the order of telling. */
-export interface Numbered<T> {
-  readonly admission: T
+export interface Numbered {
+  readonly admission: ChargedAdmission
   readonly number: number
 }
 
@@ -26,10 +22,10 @@ export interface Numbered<T> {
  * does not tell. At the bound the oldest is forgotten, and its call is charged anew when it comes again: that is stricter
  * than it should be, never looser. Denials are not among them, for they charged nothing.
  */
-export class NamedAdmissions<T extends NamedAdmission = ChargedAdmission> {
+export class NamedAdmissions {
   readonly #most: number
   /** Made with the first one: most limits of many have none. The oldest first. */
-  protected byName: Map<string, Numbered<T>> | null = null
+  protected byName: Map<string, Numbered> | null = null
   protected next = 0
 
   /** @param most the most admissions remembered, at least 1 */
@@ -49,8 +45,8 @@ export class NamedAdmissions<T extends NamedAdmission = ChargedAdmission> {
     key: string,
     cost: number | null,
     nowMs: number,
-    isSettled?: (admission: T) => boolean,
-  ): T | undefined {
+    isSettled?: (admission: ChargedAdmission) => boolean,
+  ): ChargedAdmission | undefined {
     requireCallId(id)
     const admission = this.byName?.get(nameOf(id, key))?.admission
     if (admission === undefined || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
@@ -58,7 +54,7 @@ export class NamedAdmissions<T extends NamedAdmission = ChargedAdmission> {
     return admission
   }
 
-  add(admission: T, nowMs: number): void {
+  add(admission: ChargedAdmission, nowMs: number): void {
     // Taken out first, so that no other one goes for it.
     this.forget(nameOf(admission.id, admission.key))
     const { byName } = this
@@ -70,7 +66,7 @@ export class NamedAdmissions<T extends NamedAdmission = ChargedAdmission> {
   }
 
   /** Puts one back, as the newest. */
-  restore(admission: T): void {
+  restore(admission: ChargedAdmission): void {
     const name = nameOf(admission.id, admission.key)
     this.forget(name)
     this.byName ??= new Map()
@@ -83,10 +79,10 @@ export class NamedAdmissions<T extends NamedAdmission = ChargedAdmission> {
 }
 
 /** One text for an id and a key: an id is printable, so that a line break cannot be a part of it. */
-export function nameOf(id: string, key: string): string {
+function nameOf(id: string, key: string): string {
   return `${id}\n${key}`
 }
 
-export function isTooOld({ chargedAtMs }: NamedAdmission, nowMs: number): boolean {
+export function isTooOld({ chargedAtMs }: ChargedAdmission, nowMs: number): boolean {
   return chargedAtMs + REPEAT_WITHIN_MS < nowMs
 }

@@ -2,7 +2,7 @@ import { type ChargedAdmission, isTooOld, NamedAdmissions, type Numbered } from 
 
 /** A save that is under way: of those with a number from `from` to before `end`. */
 interface Saving {
-  readonly admissions: Iterator<Numbered<ChargedAdmission>, undefined>
+  readonly admissions: Iterator<Numbered, undefined>
   readonly tell: (admission: ChargedAdmission) => void
   readonly end: number
   from: number
@@ -41,7 +41,7 @@ export class SavedAdmissions extends NamedAdmissions {
     const { byName } = this
     if (byName === null) return
     for (const [name, { admission }] of byName) if (isTooOld(admission, nowMs)) byName.delete(name)
-    const admissions: Iterator<Numbered<ChargedAdmission>, undefined> = byName.values()
+    const admissions: Iterator<Numbered, undefined> = byName.values()
     this.#saving = { admissions, tell, end: this.next, from: 0 }
   }
 

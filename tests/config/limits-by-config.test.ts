@@ -1,8 +1,16 @@
-import { describe, expect, expectTypeOf, test } from "vitest"
+import { afterAll, describe, expect, expectTypeOf, test } from "vitest"
+import { createApi } from "../../src/api/create-api.js"
+import { SluiceClient } from "../../src/client/index.js"
 import type { GroupDecision } from "../../src/config/group-decision.js"
 import { configPolicies, limitsByConfig, parseConfig, requireGroupNames } from "../../src/config/index.js"
 import { acquire, checkAll as checkAllOf, type Decision, ManualClock, type NamedLimit, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import type { NamedLimits } from "../../src/limiter/named-limits.js"
+import { openLimiter } from "../../src/limiter/open-limiter.node.js"
+import { receiptsOf } from "../../src/limiter/receipts.js"
+import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
+
+afterAll(removeFolders)
 
 const config = parseConfig(`
   key_prefix = "p:"
@@ -54,6 +62,67 @@ describe("limitsByConfig()", () => {
     clock.advance(300_001)
     expect((await ask()).limits?.[0]?.receipt?.id).not.toBe(first.limits?.[0]?.receipt?.id)
     await expect(limits.check("p:a", { limit: "both", id: "" })).rejects.toThrow(RangeError)
+  })
+
+  test("charges a group once under an id where its store is opened anew between the calls, over SluiceClient too", async () => {
+    const path = temporaryFolder()
+    const clock = new ManualClock(0)
+    const withStore = async <T>(call: (limits: NamedLimits) => Promise<T>) => {
+      await using store = await openLimiter({ path, limits: configPolicies(config), clock })
+      return await call(limitsByConfig(store, config, clock))
+    }
+    const over = (limits: NamedLimits) => {
+      const api = createApi({ limits, token: "a-token-for-the-tests", clock })
+      const fetch = (url: string, init: RequestInit) => api.fetch(new Request(url, init))
+      return new SluiceClient("http://limits.test", { token: "a-token-for-the-tests", fetch })
+    }
+    const ask = async (limits: NamedLimits) => {
+      const decision = (await limits.check("p:a", { limit: "both", id: "x" })) as GroupDecision
+      const left = await Promise.all(["default", "user"].map((limit) => limits.peek("p:a", { limit, cost: 0 })))
+      return { receipts: receiptsOf(decision), left: left.map(({ remaining }) => remaining) }
+    }
+    const first = await withStore(ask)
+    expect(first).toMatchObject({ receipts: [{ cost: 2 }, { cost: 1 }], left: [8, 4] })
+    expect(await withStore(ask)).toEqual(first)
+    expect(await withStore((limits) => ask(over(limits)))).toEqual(first)
+    await withStore((limits) => Promise.resolve(limits.refund(first.receipts[0]!)))
+    const anew = await withStore((limits) => ask(over(limits)))
+    expect(anew.receipts[0]!.id).not.toBe(first.receipts[0]!.id)
+    expect(anew).toMatchObject({ receipts: [{ cost: 2 }, first.receipts[1]], left: [8, 4] })
+  })
+
+  test("a group and a check of one of its limits are told of the same admission under the same id", async () => {
+    const { limits, under } = make()
+    const { receipt } = await limits.check("p:a", { limit: "user", id: "x" })
+    const both = (await limits.check("p:a", { limit: "both", id: "x" })) as GroupDecision
+    expect(both.limits?.map((each) => each.receipt?.id)).toEqual([expect.any(String), receipt!.id])
+    expect(under.peek("p:a", { limit: "user" }).remaining).toBe(4)
+    expect((await limits.check("p:a", { limit: "default", id: "x" })).receipt).toEqual(both.limits?.[0]?.receipt)
+  })
+
+  test("asks anew what was refunded of a group, and gives nothing of the rest back where that is denied", async () => {
+    const { limits, under } = make()
+    const ask = async () => (await limits.check("p:a", { limit: "both", id: "x" })) as GroupDecision
+    await limits.refund((await ask()).limits![1]!.receipt!)
+    under.charge("p:a", 5, { limit: "user" })
+    const denied = await ask()
+    expect(denied).toMatchObject({ allowed: false, policy: "user", limits: [{ allowed: true }, { allowed: false }] })
+    expect(receiptsOf(denied)).toEqual([])
+    expect(under.peek("p:a", { limit: "default", cost: 0 }).remaining).toBe(8)
+  })
+
+  test("checkAll() tells an item with an id again, and no receipt of it beside one that a list denies", async () => {
+    const { limits, under } = make()
+    const items = [{ key: "p:a", id: "x" }, { key: "p:b" }]
+    const first = await limits.checkAll(items)
+    expect((await limits.checkAll(items)).decisions[0]!.receipt).toEqual(first.decisions[0]!.receipt)
+    expect([under.peek("p:a").remaining, under.peek("p:b").remaining]).toEqual([8, 6])
+    const denied = await limits.checkAll([...items, { key: "p:eve" }])
+    expect(denied).toMatchObject({
+      allowed: false,
+      decisions: [{ allowed: true }, { allowed: true }, { allowed: false }],
+    })
+    expect(denied.decisions.flatMap(receiptsOf)).toEqual([])
   })
 
   test("refuses another cost for a group's call, also while the first is not answered yet", async () => {
