@@ -166,9 +166,7 @@ export class SluiceClient implements NamedLimits {
     for (const item of items) costOfItem(item.key, item)
     requireNames("check all", options, CALL_NAMES)
     const { signal } = options
-    // One for all of them: no two items are of one key and limit, and each is remembered by these and its id.
-    const ownId = newId()
-    const body = { items: items.map(({ key, cost, limit, id = ownId }) => ({ key, cost, limit, id })) }
+    const body = { items: items.map(({ key, cost, limit, id }) => ({ key, cost, limit, id })), id: newId() }
     return this.#read(
       readAllDecision,
       await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable: true, signal }),

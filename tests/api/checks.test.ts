@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest"
 import type { ApiOptions } from "../../src/api/create-api.js"
+import { configPolicies, limitsByConfig, parseConfig } from "../../src/config/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { ManualClock } from "../../src/types/clock.js"
 import type { DecisionEvent } from "../../src/types/decision-event.js"
 import { serveApi } from "./serve-api.js"
 
@@ -124,6 +127,19 @@ describe("POST /v1/check", () => {
   })
 })
 
+test("POST /v1/check of a group counts a call once that comes again under its id", async () => {
+  const config = parseConfig('limits.a = { policy = "9/minute" }\ngroups.g = { limits = ["a"] }')
+  const limits = new MemoryLimits({ clock: new ManualClock(0), limits: configPolicies(config) })
+  const { ask, api } = serveApi({}, { limits: limitsByConfig(limits, config) })
+  const check = async () => (await ask("POST", "/v1/check", { key: "k", limit: "g", id: "x" })).json
+  const first = await check()
+  expect(await check()).toEqual(first)
+  expect(api.metrics.sums()).toMatchObject({ allowed: 1 })
+  await limits.refund({ ...first.limits[0].receipt, chargedAtMs: 0 })
+  await check()
+  expect(api.metrics.sums()).toMatchObject({ allowed: 2 })
+})
+
 describe("POST /v1/check-all", () => {
   test("charges all, or nothing and names who was denied", async () => {
     const { ask } = serveApi({ api: "3/minute", login: "1/minute as login" })
@@ -165,6 +181,15 @@ describe("POST /v1/check-all", () => {
     expect(told[1]!.json.results[0].receipt).toEqual(told[0]!.json.results[0].receipt)
     expect(api.metrics.sums()).toMatchObject({ allowed: 3, denied: 0 })
     expect(api.events.lastId).toBe(3)
+  })
+
+  test("an id of the whole call is that of each item that has none", async () => {
+    const { ask, limits } = serveApi({ api: "9/minute" })
+    const items = [{ key: "a", cost: 2, id: "x" }, { key: "b" }].map((item) => ({ ...item, limit: "api" }))
+    for (const id of ["y", "y", "z"]) expect((await ask("POST", "/v1/check-all", { items, id })).status).toBe(200)
+    expect(["a", "b"].map((key) => limits.status(key, { limit: "api" }).remaining)).toEqual([7, 7])
+    expect((await ask("POST", "/v1/check", { key: "b", limit: "api", id: "z" })).json.remaining).toBe(7)
+    expect((await ask("POST", "/v1/check-all", { items, id: "" })).status).toBe(400)
   })
 
   test.each([[{ items: [] }], [{ items: [{ key: "a" }, { key: "a" }] }], [{ items: [{ key: "a", id: "" }] }], [{}]])(

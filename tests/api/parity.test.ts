@@ -202,6 +202,7 @@ const STEPS: readonly Step[] = [
   ),
   post("/v1/check-all", { items: [{ key: "w", limit: "api", cost: 2, id: "one" }] }),
   post("/v1/check-all", { items: [{ key: "w", limit: "api", id: "" }] }),
+  ...["once", "again"].map(() => post("/v1/check-all", { id: "two", items: [{ key: "w", limit: "api" }] })),
   post("/v1/check-all", { items: [] }),
   post("/v1/charge", { key: "w", limit: "api", units: 20 }),
   post("/v1/peek", { key: "w", limit: "api" }),

@@ -100,9 +100,14 @@ export const checkAll = defineRoute({
   path: "/v1/check-all",
   id: "checkAll",
   summary: "Ask and charge several at once: all are admitted, or nothing is charged.",
-  body: object({ items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_TOGETHER }) }),
+  body: object({
+    items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_TOGETHER }),
+    id: optional(callId),
+  }),
   answer: jsonOf(allDecision, "Each one's own decision."),
-  async handle(context, { body: { items } }) {
+  async handle(context, { body }) {
+    // The call's id is that of each item that has none.
+    const items = body.items.map((item) => ({ ...(body.id !== undefined && { id: body.id }), ...item }))
     const startedMs = performance.now()
     const all = await asking(context, items.length, () => context.limits.checkAll(items))
     const nowMs = context.clock.now()
