@@ -7,6 +7,7 @@ import { SluiceClient } from "../../src/client/index.js"
 import { type ConfiguredLimits, fromConfig, parseConfig, rateLimitOptions } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
 import { ManualClock } from "../../src/index.js"
+import { receiptsOf } from "../../src/limiter/receipts.js"
 import type { Decision } from "../../src/types/decision.js"
 import { Scratch } from "../cli/run.js"
 import { type RunningWorker, runWorker } from "./run-worker.js"
@@ -171,6 +172,17 @@ describe("one sluice.toml", () => {
       expect(denied.decisions[0]).toMatchObject({ remaining: 7 })
       expect((await client.peek("all", { limit: "org", cost: 0 })).remaining).toBe(7)
       expect((await client.explain("header:x-user=eve", { limit: "user" })).because).toContain("deny list")
+    }
+  })
+
+  test("a group's call that comes again under its id is charged once, on both servers", async () => {
+    for (const client of [server, workerClient()]) {
+      const ask = () => client.check("again", { limit: "both", id: "one" })
+      const told = [await ask(), ...(await Promise.all([ask(), ask()]))].map(receiptsOf)
+      expect(told[0]).toMatchObject([{ cost: 1 }, { cost: 2 }])
+      expect(told.slice(1)).toEqual([told[0], told[0]])
+      const left = ["user", "org"].map(async (limit) => (await client.peek("again", { limit, cost: 0 })).remaining)
+      expect(await Promise.all(left)).toEqual([5, 7])
     }
   })
 

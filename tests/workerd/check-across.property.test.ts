@@ -16,7 +16,10 @@ const LIMIT = 12
 const PERIOD_MS = 60_000
 const FAULTS: readonly Fault[] = ["lost-call", "lost-answer", "duplicate", "late", "evicted", "overloaded"]
 
-/** Coordinators that charge several keys of two limits at once while calls, answers, objects and coordinators fail. */
+/** How often a call under an id is made. */
+const MOST_TIMES = 3
+
+/** Coordinators that charge several keys of two limits at once, some under ids more than once, while calls, answers, objects and coordinators fail. */
 async function play(seed: number): Promise<void> {
   // A scenario is its seed.
   const numbers = new Random(seed)
@@ -40,6 +43,7 @@ async function play(seed: number): Promise<void> {
     { limit: LIMIT, period: PERIOD_MS },
     { limit: LIMIT, period: PERIOD_MS, algorithm: "sliding_window_log" },
   ] as const)
+  const hasIds = random() < 0.5
   const options = { denialCache: random() < 0.5 && new DenialCache({ clock }), timeoutMs: 50 }
   const shared = random() < 0.4 ? { owner } : {}
   const make = (binding: typeof env.CLOCKED_LIMITER) =>
@@ -52,13 +56,34 @@ async function play(seed: number): Promise<void> {
     clock.advance(Math.floor(random() * PERIOD_MS * 0.2))
     isDead = false
     callsLeft = random() < 0.25 ? Math.floor(random() * 6) : Number.POSITIVE_INFINITY
-    const items = limiters.flatMap((limiter, number) =>
-      KEYS.filter(() => random() < 0.5).map((key) => ({ limiter, number, key, cost: 1 + Math.floor(random() * 4) })),
+    const items = limiters.flatMap((limiter) =>
+      KEYS.filter(() => random() < 0.5).map((key) => ({ limiter, key, cost: 1 + Math.floor(random() * 4) })),
     )
     if (items.length === 0) continue
-    const answer = await checkAcross(items).catch(() => null)
-    if (answer?.allowed !== true) continue
-    for (const { number, key, cost } of items) told.push({ subject: `${number} ${key}`, atMs: clock.now(), cost })
+    const named = hasIds ? items.map((item) => ({ ...item, id: `call ${step}` })) : items
+    const times = hasIds ? 1 + Math.floor(random() * MOST_TIMES) : 1
+    const ask = () => checkAcross(named).catch(() => null)
+    const answers = [ask()]
+    for (let again = 1; again < times; again++) {
+      // Some come again when the first is answered, or its coordinator is dead; others beside it.
+      if (random() < 0.5) {
+        await answers.at(-1)
+        isDead = false
+        callsLeft = Number.POSITIVE_INFINITY
+      }
+      answers.push(ask())
+    }
+    const charged = new Map<string, (typeof told)[number]>()
+    for (const answer of await Promise.all(answers)) {
+      if (answer?.allowed !== true) continue
+      for (const [index, { receipt }] of answer.decisions.entries()) {
+        const { limiter, key, cost } = items[index]!
+        const subject = `${limiters.indexOf(limiter)} ${key}`
+        charged.set(`${subject} ${receipt!.id}`, { subject, atMs: clock.now(), cost })
+      }
+    }
+    expect(charged.size, `seed ${seed}: a call was charged twice`).toBeLessThanOrEqual(items.length)
+    told.push(...charged.values())
   }
   await network.settled()
 
