@@ -140,8 +140,8 @@ export class LimiterObject extends DurableObject {
   }
 
   /** What a call by itself was told under an id stands, also where one of several checks had charged it. */
-  #keep({ decision: { receipt } }: LedgerAnswer, id: string | undefined): void {
-    if (id !== undefined && receipt !== undefined) this.#holders.keep(receipt.id)
+  #keep({ decision }: LedgerAnswer, id: string | undefined): void {
+    if (id !== undefined && decision.receipt !== undefined) this.#holders.keep(decision.receipt.id)
   }
 
   /**
