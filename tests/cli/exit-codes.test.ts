@@ -78,7 +78,10 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["limit status a -l nope", NO_LIMIT],
   ["limit reset EMPTY -l api", "a key is not empty"],
   ["limit reset a -l nope", NO_LIMIT],
-  ["limit block a 30 -l api", 'Cannot block: duration is "30", allowed is a text with its unit, such as "30ms" or "30s".'],
+  [
+    "limit block a 30 -l api",
+    'Cannot block: duration is "30", allowed is a text with its unit, such as "30ms" or "30s".',
+  ],
   ["limit block a 0s -l api", 'duration is "0s", allowed is a whole number of ms'],
   ["limit block EMPTY 30s -l api", 'Cannot use key "": a key is not empty.'],
   ["limit block a 30s -l nope", NO_LIMIT],
