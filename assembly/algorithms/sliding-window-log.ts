@@ -161,17 +161,21 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
 
 /** Has a ring with a place for one more entry. */
 export function reserve(rule: Rule, state: usize, nowMs: i64): bool {
-  look(rule, state, nowMs)
   const ring = ringOf(state)
-  let roomy = ring
+  let roomy: usize
   if (ring == 0) {
     roomy = newRing(FIRST_CAPACITY)
-  } else if (usedUnits > 0 && lengthOf(ring) - firstIndex == capacityOf(ring)) {
+    if (roomy == 0) return false
+  } else {
+    if (lengthOf(ring) < capacityOf(ring)) return true
+    // What has left the window makes room.
+    look(rule, state, nowMs)
+    if (usedUnits == 0 || firstIndex > 0) return true
     roomy = resize(ring, capacityOf(ring) << 1)
     if (roomy == ring) return false
   }
   store<u32>(state, <u32>roomy, 8)
-  return roomy != 0
+  return true
 }
 
 /** Follows a `reserve` that found a place. */

@@ -14,8 +14,8 @@ export interface AllPart<L extends Checker = SyncLimiter> extends GroupItem {
 /**
  * Decides several checks together, at once: all are charged, or none is.
  *
- * What was admitted under its id before is told again. Where one or more would be denied, these alone are asked for real, so that the denial counts in their statistics and
- * starts the block of their policy; nothing is charged.
+ * What was admitted under its id before is told again. Where one or more would be denied, these alone are asked for real,
+ * so that the denial counts in their statistics and starts the block of their policy; nothing is charged.
  *
  * @throws {RangeError} where two have the same subject; whatever `peek` throws, before any charge
  */

@@ -204,7 +204,11 @@ export class RateLimiter implements Limiter {
    */
   checkAll(items: readonly CheckItem[]): AllDecision {
     requireOwnItems(items, this.#policy.name)
-    return decideAll(items.map(({ key, limit: _, ...options }) => ({ limiter: this, key, options, subject: key })))
+    return decideAll(
+      items.map(({ key, cost = 1, id }) => {
+        return { limiter: this, key, options: id === undefined ? { cost } : { cost, id }, subject: key }
+      }),
+    )
   }
 
   /** `checkAll`, but only whether. */
