@@ -62,12 +62,14 @@ export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   return resetMs
 }
 
-/** Finds the memory that a charge of every rule needs. False where there is none: what the states say is as it was. */
+/**
+ * Finds the memory that a charge of every rule needs. False where there is none: what the states say is as it was, so none
+ * is healed for it. Healing moves a state as a whole, and with it what a charge needs.
+ */
 export function reserveStates(limit: Limit, states: usize, nowMs: i64): bool {
   for (let index = 0; index < limit.ruleCount; index++) {
-    const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
-    if (!algorithms.reserve(rule, seen, timeMs)) return false
+    const state = stateAt(states, index)
+    if (!algorithms.reserve(ruleAt(limit, index), state, max(nowMs, sinceMs(state)))) return false
   }
   return true
 }

@@ -116,7 +116,8 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   let chargedAtMs = nowMs
   for (let index = 0; index < ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
+    // Nothing is healed in place before it is known that there is room: where there is none, nothing changes.
+    const timeMs = timeOf(rule, stateAt(states, index), nowMs, false)
     let waitMs = algorithms.wait(rule, seen, timeMs, cost)
     if (waitMs > 0) waitMs += skewMs
     if (waitMs > retryMs) {

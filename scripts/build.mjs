@@ -173,7 +173,7 @@ removeOrphans()
 const typesBuilt = run("tsc", ["--build", ...projects])
 // What is written by hand tsc reads and leaves where it is.
 const declarations = join("src", "engine", "core.wasm.d.ts")
-copyFileSync(join(root, declarations), join(dist, declarations))
+writeIfChanged(join(dist, declarations), readFileSync(join(root, declarations), "utf8"))
 if (typesBuilt) {
   const { configSchema } = await import(join(dist, "src", "config", "schema.js"))
   writeIfChanged(join(root, "sluice.schema.json"), `${JSON.stringify(configSchema(), null, 2)}\n`)

@@ -55,7 +55,7 @@ async function serve() {
   // A server that was killed a moment ago may still be going down.
   for (let waitedMs = 0; await accepts(); waitedMs += POLL_MS) {
     if (waitedMs >= PORT_FREE_WITHIN_MS) {
-      console.error(`Cannot serve on ${url}: something else listens there.`)
+      console.error(`Cannot serve on ${url}: something else listens there. Another port: npm start -- --port N`)
       process.exit(1)
     }
     await sleep(POLL_MS)

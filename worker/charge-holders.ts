@@ -1,5 +1,5 @@
 /** Admissions whose calls are remembered; beyond that the oldest is forgotten first. */
-const MOST_HELD = 256
+const MOST_HELD = 8_192
 
 /**
  * Which calls were told an admission that a caller named, so that none of them gives back what another was promised.

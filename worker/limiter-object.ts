@@ -158,7 +158,10 @@ export class LimiterObject extends DurableObject {
         const limit = this.#policies.limitFor(ledger, name, policy, nowMs)
         return { limit, key, cost, id: own ?? `${id}:${index}` }
       })
-      const isNew = items.map(({ limit, key, id: own }) => ledger.costUnder(limit, key, nowMs, own) === undefined)
+      // Only of items that others may know by their own ids.
+      const isNew = items.map(({ limit, key, id: own }, index) => {
+        return checks[index]!.id !== undefined && ledger.costUnder(limit, key, nowMs, own) === undefined
+      })
       const answers = ledger.checkAll(items, nowMs)
       const all = allDecision(
         answers.map(({ decision }, index) => toldDecision(decision, items[index]!.limit, reads[index]!.policy, nowMs)),

@@ -15,8 +15,9 @@ export async function start(): Promise<void> {
       err: (text) => void process.stderr.write(text),
       isTty: process.stdout.isTTY === true,
       isErrTty: process.stderr.isTTY === true,
-      columns: process.stdout.columns ?? 100,
-      rows: process.stdout.rows ?? 24,
+      // A terminal that does not know its size says 0.
+      columns: process.stdout.columns || 100,
+      rows: process.stdout.rows || 24,
       env: process.env,
       // A command that never asks for it ends at once, as programs do.
       get signal() {

@@ -56,9 +56,11 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
     } catch (error) {
       if (signal?.aborted) return
       if (attempt === 0 && lastId === "") throw error
-      retryMs = Math.max(retryMs, RETRY_MS)
     }
-    await hold(retryMs, signal)
+    const waitMs = retryMs
+    // To come back at once is asked for once.
+    retryMs = Math.max(retryMs, RETRY_MS)
+    await hold(waitMs, signal)
   }
 }
 

@@ -86,8 +86,8 @@ const MOST_LISTED = 1_000
  * The limits of a server, `sluice serve` or a deployed Worker, by the verbs that limits in this process have.
  *
  * A call that can be repeated harmlessly is tried again where the server does not answer: those that ask, those that
- * settle or set something, and `check` and `checkAll`, which carry ids of their own so that they are charged once.
- * `charge` and `reset` are not repeated.
+ * settle or set something, `check`, which carries an id of its own so that it is charged once, and a `checkAll` whose
+ * items have ids. `charge` and `reset` are not repeated.
  *
  * Every verb fails with what the limiter behind the server throws: `LimitNotFound`, `CostError`, `KeyError`,
  * `PolicyError`, `RangeError`; with `StoreUnavailable` where the server does not answer in time; with `ApiError` where it
@@ -160,17 +160,15 @@ export class SluiceClient implements NamedLimits {
     return this.#read(readDecision, await this.#ask<DecisionJson>("/v1/peek", key, asked, { repeatable: true, signal }))
   }
 
-  /** All or nothing: each item is charged once, however often the call has to be repeated. */
+  /** All or nothing. Where every item has an id, the call is repeated if its answer is lost, and charges once. */
   async checkAll(items: readonly CheckItem[], options: CallOptions = {}): Promise<AllDecision> {
     requireItems(items)
     for (const item of items) costOfItem(item.key, item)
     requireNames("check all", options, CALL_NAMES)
     const { signal } = options
-    const body = { items: items.map(({ key, cost, limit, id }) => ({ key, cost, limit, id })), id: newId() }
-    return this.#read(
-      readAllDecision,
-      await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable: true, signal }),
-    )
+    const body = { items: items.map(({ key, cost, limit, id }) => ({ key, cost, limit, id })) }
+    const repeatable = items.every(({ id }) => id !== undefined)
+    return this.#read(readAllDecision, await this.#post<AllDecisionJson>("/v1/check-all", body, { repeatable, signal }))
   }
 
   async allowAll(items: readonly CheckItem[], options?: CallOptions): Promise<boolean> {

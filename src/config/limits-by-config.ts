@@ -49,7 +49,8 @@ export interface LimitsByConfig extends ByPromise {
  * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits.
  *
  * Keys are whole here, the prefix included. `limits` has the configured limits already, and stays whose it is: what is
- * no verb over several limits, such as `close`, is asked of it. A limit cannot be defined under a group's name; `requireGroupNames` sees to those that are there.
+ * no verb over several limits, such as `close`, is asked of it. A limit cannot be defined under a group's name;
+ * `requireGroupNames` sees to those that are there.
  *
  * @param clock what `explain` reckons times from; default the machine's
  */

@@ -45,8 +45,6 @@ function bindsMost(numbers: readonly string[], current: Current, fields: Fields)
   const before = read(numbers, current)
   const own = read(numbers, (name) => fields[name])
   if (before === undefined || own === undefined) return before !== undefined
-  // Who denied binds more than who let it pass.
-  if (current("Retry-After") ?? false) return true
   return before.remaining < own.remaining || (before.remaining === own.remaining && before.reset > own.reset)
 }
 

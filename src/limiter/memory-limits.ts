@@ -190,9 +190,10 @@ export class MemoryLimits implements NamedLimits {
     requireItems(items)
     return decideAll(
       items.map((item) => {
-        const { key, ...options } = item
+        const { key, cost = 1, id } = item
         const entry = limitFor(this.#limits, key, item)
-        return { limiter: this, key, options: { ...options, limit: entry.name }, subject: subjectOf(entry, key) }
+        const options = { cost, limit: entry.name, ...(id !== undefined && { id }) }
+        return { limiter: this, key, options, subject: subjectOf(entry, key) }
       }),
     )
   }

@@ -174,13 +174,15 @@ describe("SluiceClient", () => {
     expect(ids).toEqual([expect.stringMatching(/^[0-9a-f-]{36}$/), ids[0]])
   })
 
-  test("checkAll() is tried again under the same id, which the caller's own ids stand before", async () => {
+  test("checkAll() is tried again where every item has an id", async () => {
     const answer = { allowed: true, denied_key: null, denied_policy: null, results: [] }
     const { client, asked } = clientOf([lost(), ok(answer)])
-    await client.checkAll([{ key: "a" }, { key: "b", id: "mine" }])
-    const items = [{ key: "a" }, { key: "b", id: "mine" }]
-    expect(asked[0]!.body).toEqual({ items, id: expect.stringMatching(/^[0-9a-f-]{36}$/) })
-    expect(asked.map(({ body }) => body)).toEqual([asked[0]!.body, asked[0]!.body])
+    const items = [
+      { key: "a", id: "one" },
+      { key: "b", id: "two" },
+    ]
+    await client.checkAll(items)
+    expect(asked.map(({ body }) => body)).toEqual([{ items }, { items }])
   })
 
   test("an id of the caller's is kept", async () => {
@@ -192,6 +194,10 @@ describe("SluiceClient", () => {
   test.each([
     ["charge()", (client: SluiceClient) => client.charge("a", 1)],
     ["reset()", (client: SluiceClient) => client.reset("a")],
+    [
+      "checkAll() with an item without an id",
+      (client: SluiceClient) => client.checkAll([{ key: "a", id: "one" }, { key: "b" }]),
+    ],
   ])("%s is not tried again: it may have taken effect", async (_name, call) => {
     const { client, asked } = clientOf([lost(), ok()])
     await expect(call(client)).rejects.toThrow(StoreUnavailable)

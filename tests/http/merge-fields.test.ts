@@ -46,9 +46,9 @@ describe("mergeFields()", () => {
       expect(merge(soon, late)).toEqual(late)
     })
 
-    test("tells of the limit that denied", () => {
-      const denied = fields(5, 3, 9)
-      expect(merge({ ...denied, "Retry-After": "9" }, fields(1, 0, 60))).toEqual(denied)
+    test("takes no Retry-After for a denial, since a handler may send one", () => {
+      const own = fields(3, 2, 60)
+      expect(merge({ ...fields(100, 99, 9), "Retry-After": "5" }, own)).toEqual(own)
     })
 
     test.each(["many", "-1", "0.5", ""])("replaces what it cannot read: %j", (remaining) => {

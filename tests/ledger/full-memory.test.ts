@@ -156,6 +156,21 @@ describe("Ledger whose core has no memory for another key", () => {
     await expectReplays()
   })
 
+  test.each(["check", "charge"] as const)(
+    "a %s() that is refused heals no state of a clock that had jumped ahead",
+    async (verb) => {
+      const policy = { limit: 100, period: "1h", algorithm: "sliding_window_log" as const }
+      const HOUR_MS = 3_600_000
+      const { ledger, unused, expectReplays } = await fullLedger(policy, (ledger, limit) => {
+        for (let ms = 0; ms < 4; ms++) ledger.check(limit, "a", 1, START_MS + 10 * HOUR_MS + ms)
+      })
+      expect(() => ledger[verb](unused, "a", 1, START_MS)).toThrow(full)
+      // Had it been healed, its window would have gone by.
+      expect(ledger.check(unused, "a", 100, START_MS + HOUR_MS + 1).decision.allowed).toBe(false)
+      await expectReplays()
+    },
+  )
+
   test("a policy that cannot be changed stays", async () => {
     const { ledger, used, unused, expectReplays } = await fullLedger()
     const log = parsePolicy({ limit: 10, period: "1h", algorithm: "sliding_window_log" })

@@ -38,7 +38,8 @@ export async function ask(method, path, body) {
     throw new Error("The server does not answer.", { cause: error })
   })
   const answer = await response.json().catch(() => null)
-  if (!response.ok) throw new ApiProblem(response.status, answer?.error ?? `status ${response.status}`)
+  if (!response.ok)
+    throw new ApiProblem(response.status, answer?.detail ?? answer?.error ?? `status ${response.status}`)
   return answer
 }
 

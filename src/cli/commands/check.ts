@@ -32,7 +32,8 @@ function sayDecision({ style }: CommandCall, decision: Decision, rule: DecidingR
 function sayWait(decision: Decision): string {
   if (isDeniedForGood(decision)) return "no wait helps"
   const { retryAfterMs } = decision
-  return `try again in ${formatSpan(retryAfterMs)} (${formatNumber(retryAfterMs)} ms)`
+  const exactly = retryAfterMs < 1_000 ? "" : ` (${formatNumber(retryAfterMs)} ms)`
+  return `try again in ${formatSpan(retryAfterMs)}${exactly}`
 }
 
 /** Machines are told the decision alone, so nothing more is asked for then. */
