@@ -1,16 +1,7 @@
 // Builds what is stale into dist/: the WebAssembly core with asc, then the TypeScript with tsc -b.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { parseArgs } from "node:util"
 import { buildSync, transformSync } from "esbuild"
