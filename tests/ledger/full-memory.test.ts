@@ -150,6 +150,10 @@ describe("Ledger whose core has no memory for another key", () => {
     expect(() => ledger.charge(unused, "a", 1, START_MS + 4)).toThrow(full)
     expect(() => ledger.check(unused, "a", 200, START_MS + 4)).toThrow(CostError)
     expect(unused.keys.status("a", START_MS + 4)).toEqual(before)
+    // There is a cell for another key, and no ring.
+    expect(() => ledger.check(unused, "b", 1, START_MS + 4)).toThrow(full)
+    expect(() => ledger.charge(unused, "b", 1, START_MS + 4)).toThrow(full)
+    expect(unused.keys.size).toBe(1)
     expect(await told()).toEqual([])
     // When its window has gone by, there is place again.
     expect(ledger.check(unused, "a", 100, START_MS + 3_600_004).decision.allowed).toBe(true)
