@@ -73,6 +73,17 @@ describe("EdgeLimiter.checkAll()", () => {
 })
 
 describe("checkAcross()", () => {
+  test("gives back every item that has an id, however many of them one object keeps", async () => {
+    const { limiters } = owned("3/hour")
+    const { limiter: full } = clockedLimiter("1/hour")
+    await full.charge("s", 1)
+    const keys = Array.from({ length: 300 }, (_, index) => `key ${index}`)
+    const items = keys.map((key) => ({ limiter: limiters[0]!, key, id: "call" }))
+    expect(await checkAcross([{ limiter: full, key: "s" }, ...items])).toMatchObject({ allowed: false })
+    const left = await Promise.all(keys.map(async (key) => (await limiters[0]!.status(key)).remaining))
+    expect(left.filter((remaining) => remaining < 3)).toEqual([])
+  })
+
   test("takes one round trip where all are admitted: every object is asked once", async () => {
     const made = ["5/day as one", "5/day as two", "5/day as three"].map((policy) => clockedLimiter(policy))
     const items = made.map(({ limiter }) => ({ limiter, key: "a" }))
