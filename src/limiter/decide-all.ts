@@ -57,7 +57,7 @@ export function allDecision(decisions: readonly Decision[]): AllDecision {
 }
 
 /** An admission that stands, without its receipt: a caller who was denied has charged nothing that it could give back. */
-export function leaveOutReceipt(decision: Decision): Decision {
+export function leaveOutReceipt(decision: AnyDecision): AnyDecision {
   if (decision.receipt === undefined) return decision
   // Spreading leaves out a receipt that is a getter of the prototype.
   const { receipt: _receipt, ...rest } = { ...decision }
@@ -66,8 +66,7 @@ export function leaveOutReceipt(decision: Decision): Decision {
 
 /** An admission whose charge was given back, as data: without its receipts, and with what is there again. */
 export function withoutReceipt(decision: AnyDecision): AnyDecision {
-  // Spreading leaves out a receipt that is a getter of the prototype.
-  const { receipt: _receipt, ...rest } = { ...decision }
+  const rest = leaveOutReceipt(decision)
   if (receiptsOf(decision).length === 0) return rest
   const { rules, remaining, cost, limits } = rest
   // Each limit of a group has its own cost, and its rules stand together.
