@@ -154,8 +154,10 @@ export class RegistryObject extends DurableObject {
   async report(reports: readonly KeyReport[]): Promise<void> {
     // Before the transaction: one that fails takes with it what it made.
     this.#makeTables()
+    const scopes = new Set(reports.map(({ scope }) => scope))
+    const forgotten = new Set([...scopes].filter((scope) => this.#isForgotten(scope)))
     this.ctx.storage.transactionSync(() => {
-      for (const report of reports) if (!this.#isForgotten(report.scope)) this.#add(report)
+      for (const report of reports) if (!forgotten.has(report.scope)) this.#add(report)
     })
     await this.#sweepLater()
   }
