@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
+import { isToldAgain } from "../../src/api/told-again.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
@@ -125,7 +126,7 @@ export class EdgeLimits implements NamedLimits {
     const inForce = await this.#inForce.of(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
-    if (!this.#isToldAgain(decision, asked.id)) this.#tell(decision, inForce, secondsSince(startedMs))
+    if (!isToldAgain(this.#recent, decision, asked.id)) this.#tell(decision, inForce, secondsSince(startedMs))
     return withScope(decision, inForce.scope)
   }
 
@@ -150,7 +151,7 @@ export class EdgeLimits implements NamedLimits {
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
       if (!all.allowed && decision.allowed) continue
-      if (!this.#isToldAgain(decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
+      if (!isToldAgain(this.#recent, decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
@@ -167,10 +168,6 @@ export class EdgeLimits implements NamedLimits {
 
   async allowAll(items: readonly CheckItem[]): Promise<boolean> {
     return (await this.checkAll(items)).allowed
-  }
-
-  #isToldAgain({ receipt }: Decision, id: string | undefined): boolean {
-    return id !== undefined && this.#recent.isRepeated(receipt?.id)
   }
 
   #tell(decision: Decision, limit: LimitInForce, seconds: number): void {

@@ -1,5 +1,4 @@
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
-import { receiptsOf } from "../../limiter/receipts.js"
 import { MOST_TOGETHER } from "../../policy/require-group.js"
 import type { Decision } from "../../types/decision.js"
 import type { Awaitable } from "../../types/limiter.js"
@@ -10,6 +9,7 @@ import { allDecision, callId, cost, decision, key, limitName } from "../fields.j
 import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
+import { isToldAgain } from "../told-again.js"
 import { type DecidingLimit, decidingLimit, unknownLimit } from "../told-limit.js"
 
 const checkFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
@@ -47,13 +47,6 @@ async function decided(
   return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
 }
 
-/** Whether a decision on a call that has an id was told before: all that it charged, of a group too. */
-function isToldAgain({ recent }: ApiContext, decision: Decision, id: string | undefined): boolean {
-  if (id === undefined) return false
-  const repeated = receiptsOf(decision).map((receipt) => recent.isRepeated(receipt.id))
-  return repeated.length > 0 && repeated.every(Boolean)
-}
-
 /** What checks ask for, with those counted that the store failed to decide. */
 async function asking<T>(context: ApiContext, checks: number, ask: () => Awaitable<T>): Promise<T> {
   try {
@@ -75,7 +68,7 @@ export const check = defineRoute({
     const startedMs = performance.now()
     const made = await asking(context, 1, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
-    if (!isToldAgain(context, made, options.id)) {
+    if (!isToldAgain(context.recent, made, options.id)) {
       const seconds = (performance.now() - startedMs) / 1000
       await tell(context, [{ decision: made, asked: options.limit }], seconds, nowMs)
     }
@@ -116,7 +109,7 @@ export const checkAll = defineRoute({
     const told = all.decisions
       .map((decision, index) => ({ decision, asked: items[index]!.limit, id: items[index]!.id }))
       .filter(({ decision }) => all.allowed || !decision.allowed)
-      .filter(({ decision, id }) => !isToldAgain(context, decision, id))
+      .filter(({ decision, id }) => !isToldAgain(context.recent, decision, id))
     await tell(context, told, seconds, nowMs)
     return jsonAnswer({
       allowed: all.allowed,
