@@ -92,9 +92,10 @@ function wholeOf(text: string | undefined): number | null {
   return text !== undefined && /^\s*\d{1,15}\s*$/.test(text) ? Number(text) : null
 }
 
+// No text fits two of a value's alternatives: a field that is no list is given up in one pass.
 const ITEM =
-  /\s*"((?:[^"\\]|\\.)*)"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[^:]*:|[^;,\s"]*))?)*)\s*(?:,|$)/y
-const PARAMETER = /;\s*([a-z*][a-z0-9_.*-]*)(?:=("(?:[^"\\]|\\.)*"|:[^:]*:|[^;,\s"]*))?/g
+  /\s*"((?:[^"\\]|\\.)*)"((?:\s*;\s*[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[^:]*:|(?!:)[^;,\s"]*))?)*)\s*(?:,|$)/y
+const PARAMETER = /;\s*([a-z*][a-z0-9_.*-]*)(?:=("(?:[^"\\]|\\.)*"|:[^:]*:|(?!:)[^;,\s"]*))?/g
 
 /** An item of a List of Strings with parameters (RFC 9651). */
 interface Item {

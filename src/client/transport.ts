@@ -193,7 +193,7 @@ function reasonOf({ message, cause }: TypeError): string {
 
 /** The `after` of the next page that a Link field leads to (RFC 8288). */
 function nextAfter(link: string | null): string | null {
-  const query = /<[^>]*\?([^>]*)>; *rel="?next\b/.exec(link ?? "")?.[1]
+  const query = /<[^<>?]*\?([^<>]*)>; *rel="?next\b/.exec(link ?? "")?.[1]
   return query === undefined ? null : new URLSearchParams(query).get("after")
 }
 

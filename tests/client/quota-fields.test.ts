@@ -41,6 +41,12 @@ describe("readQuotaFields()", () => {
     ])
   })
 
+  test("gives a field up at once that is a list up to its last character", () => {
+    // Were there two ways to read each value, this would take 2^28 steps.
+    const field = `"a"${";a=:x:".repeat(28)}"`
+    expect(readQuotaFields(new Headers({ RateLimit: field, "RateLimit-Policy": field }), 0).quotas).toEqual([])
+  })
+
   test("takes the newest of several styles", () => {
     const fields = { RateLimit: '"a";r=3;t=1', "X-RateLimit-Remaining": "9", "X-RateLimit-Reset": "9" }
     expect(read(fields).quotas).toMatchObject([{ name: "a", remaining: 3 }])

@@ -382,6 +382,12 @@ describe("SluiceClient", () => {
     expect(asked.map(({ url }) => new URL(url).searchParams.get("after"))).toEqual([null, "b&c", "d"])
   })
 
+  test("takes an answer whose Link is long and leads nowhere", async () => {
+    // Were its parts looked for from each of its brackets, this would take 10^10 steps.
+    const { client } = clientOf([Response.json([], { headers: { Link: "<?".repeat(6_000) } })])
+    expect(await client.limits()).toEqual([])
+  })
+
   test.each(["nothing", "ftp://x", "http://user:pass@x", "http://x/?q=1"])(
     "refuses the URL %s, and shows no secret",
     (url) => {
