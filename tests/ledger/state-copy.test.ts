@@ -1,0 +1,82 @@
+import { expect, test } from "vitest"
+import { Core } from "../../src/engine/core.js"
+import { LedgerState } from "../../src/ledger/ledger-state.js"
+import type { OwnLimit } from "../../src/ledger/own-limit.js"
+import type { OpenRecord } from "../../src/ledger/record.js"
+import { StateCopy } from "../../src/ledger/state-copy.js"
+import { SYNC_NUMBER } from "../../src/ledger/sync-mode.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+
+const T = 1_700_000_000_000
+const core = new Core()
+
+function newState(name = "api", policy = "5/minute") {
+  const state = new LedgerState(core, [1, 2, 3, 4], "issuer", { names: true })
+  const limit = state.define(name, parsePolicy(policy), T)
+  limit.keys.check("a", 1, T)
+  limit.skipCharges(9)
+  return { state, limit }
+}
+
+/** A state of a limit with 20 charges, of which these numbers are none. */
+function stateOfGap(after: number, through: number): LedgerState {
+  const { state, limit } = newState()
+  limit.keys.charges = after
+  limit.skipCharges(through)
+  limit.keys.charges = 20
+  return state
+}
+
+const openRecord = (rest: Partial<OpenRecord>): OpenRecord => {
+  return { op: "open", timeMs: T, limit: 0, sync: SYNC_NUMBER.always, chargesAfter: 0, ...rest }
+}
+const receipt = { id: "issuer.0-1", key: "a", chargedAtMs: T, charge: 1 }
+
+const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLimit }) => void>> = {
+  "the time": ({ state }) => state.noteTime(T + 1),
+  "the sync mode": ({ state }) => state.noteStore(openRecord({ sync: SYNC_NUMBER.batch })),
+  // As many as the limit skipped already.
+  "the number above which new limits number their charges": ({ state }) =>
+    state.noteStore(openRecord({ chargesAfter: 9 })),
+  "another limit": ({ state }) => void state.define("other", parsePolicy("5/minute"), T),
+  "a limit's charges": ({ limit }) => {
+    limit.keys.charges += 1
+  },
+  "what a limit skipped": ({ limit }) => limit.skipCharges(12),
+  "until when receipts are closed": ({ limit }) => limit.receipts.closeBefore(T),
+  "a settled receipt": ({ limit }) => void limit.settle(receipt, 0, T),
+  "an admission": ({ limit }) =>
+    void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
+  "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
+  "a name": ({ limit }) => limit.noteName("a"),
+  "a key's counts": ({ limit }) => limit.keys.charge("a", 1, T),
+  "a block": ({ limit }) => limit.keys.block("a", T + 1_000, T),
+  "a key": ({ limit }) => limit.keys.charge("b", 1, T),
+}
+
+test("isOf() finds two states of the same acts the same", () => {
+  expect(new StateCopy(newState().state).isOf(newState().state)).toBe(true)
+})
+
+test.each(Object.entries(CHANGES))("isOf() tells states apart by %s", (_, change) => {
+  const [one, other] = [newState(), newState()]
+  change(other)
+  expect(new StateCopy(one.state).isOf(other.state)).toBe(false)
+  change(one)
+  expect(new StateCopy(one.state).isOf(other.state)).toBe(true)
+})
+
+test.each([
+  [11, 15],
+  [10, 16],
+])("isOf() tells states apart by where a gap in the charges begins and ends: %i to %i", (after, through) => {
+  expect(new StateCopy(stateOfGap(10, 15)).isOf(stateOfGap(10, 15))).toBe(true)
+  expect(new StateCopy(stateOfGap(10, 15)).isOf(stateOfGap(after, through))).toBe(false)
+})
+
+test.each([
+  ["name", newState("other").state],
+  ["policy", newState("api", "6/minute").state],
+])("isOf() tells states apart by a limit's %s", (_, other) => {
+  expect(new StateCopy(newState().state).isOf(other)).toBe(false)
+})
