@@ -53,13 +53,18 @@ describe("the denial cache of EdgeLimiter", () => {
     expect(await new EdgeLimiter(env.LIMITER, "1/day", { name, owner: freshName() }).allow("a")).toBe(true)
   })
 
-  test("keeps owners, limits and keys apart whose texts make the same one together", async () => {
+  test.each([
+    { one: ["\nL", "M", "k"], other: ["", "L", "M\nk"] },
+    { one: ["", "xM", "kz"], other: ["x", "Mk", "z"] },
+    { one: ["", "M", "xk"], other: ["", "Mx", "k"] },
+  ] as const)("keeps owners, limits and keys apart whose texts make the same one together: %j", async (texts) => {
     const owner = freshName()
-    const one = new EdgeLimiter(env.LIMITER, "1/day", { name: "M", owner: `${owner}\nL` })
-    const other = new EdgeLimiter(env.LIMITER, "1/day", { name: "L", owner })
-    await one.check("k")
-    expect(await one.allow("k")).toBe(false)
-    expect(await other.allow("M\nk")).toBe(true)
+    const [one, other] = [texts.one, texts.other].map(([end, name]) => {
+      return new EdgeLimiter(env.LIMITER, "1/day", { name, owner: `${owner}${end}` })
+    }) as [EdgeLimiter, EdgeLimiter]
+    await one.check(texts.one[2])
+    expect(await one.allow(texts.one[2])).toBe(false)
+    expect(await other.allow(texts.other[2])).toBe(true)
   })
 
   test("ends with the retry time: waiting it admits", async () => {

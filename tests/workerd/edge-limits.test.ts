@@ -16,9 +16,9 @@ const CLOCKED: readonly string[] = [
   "history(): unblock() of a key that is not blocked, or not any more, leaves no trace",
 ]
 
-function edgeLimits(): EdgeLimits {
+function edgeLimits(directory = new LimitDirectory(new Registry(env))): EdgeLimits {
   const registry = new Registry(env)
-  const [directory, reporter] = [new LimitDirectory(registry), new Reporter(registry)]
+  const reporter = new Reporter(registry)
   return new EdgeLimits({ limiter: env.LIMITER, registry, directory, reporter, ofSettings: new Map() })
 }
 
@@ -53,6 +53,21 @@ describe("EdgeLimits", () => {
       await elsewhere.settle(second.receipt!, 5)
       expect(await here.status("a", { limit })).toMatchObject({ remaining: 5 })
     }
+  })
+
+  test("refund() of a receipt of a limit that was removed looks for no later one", async () => {
+    const name = freshName()
+    const directory = new LimitDirectory(new Registry(env))
+    const refresh = vi.spyOn(directory, "refresh")
+    const limits = edgeLimits(directory)
+    await limits.define(name, "10/day fixed_window")
+    const { receipt } = await limits.check("a", { limit: name })
+    await limits.remove(name)
+    await limits.define(name, "10/day fixed_window")
+    await limits.check("a", { limit: name })
+    await limits.refund(receipt!)
+    expect(await limits.status("a", { limit: name })).toMatchObject({ remaining: 9 })
+    expect(refresh).not.toHaveBeenCalled()
   })
 
   test("remove() forgets also what another isolate tells later, which has not heard of it", async () => {

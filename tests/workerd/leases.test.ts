@@ -243,6 +243,26 @@ describe("EdgeLimiter with leases", () => {
     expect(await limiter.status("a")).toMatchObject({ remaining: 999 - 17 })
   })
 
+  test.each([1, -1])("draws again 30 s away from the begin of a reset that never ended: %s", async (way) => {
+    const network = faultyBinding(env.LIMITER, (verb) => (verb === "reset" ? "late-answer" : "none"))
+    const options = { name: freshName(), denialCache: false, lease: { units: 100, ttl: "20s" } } as const
+    const limiter = new EdgeLimiter(network.binding, "1000/week fixed_window", options)
+    vi.useFakeTimers({ toFake: ["Date"] })
+    try {
+      const reset = limiter.reset("a")
+      vi.setSystemTime(Date.now() + 30_000 * way)
+      await limiter.check("a")
+      expect(await limiter.status("a")).toMatchObject({ remaining: 999 })
+      vi.setSystemTime(Date.now() + way)
+      await limiter.check("a")
+      expect(await limiter.status("a")).toMatchObject({ remaining: 999 - 17 })
+      network.answer()
+      await reset
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test("gives back what an idle key left, in the background", async () => {
     const name = freshName()
     const work: Promise<unknown>[] = []

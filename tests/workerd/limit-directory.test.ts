@@ -54,7 +54,7 @@ describe.each(["whole", "single"] as const)("LimitDirectory, a shard told %s", (
     const { promise, resolve } = Promise.withResolvers<void>()
     Object.assign(known, { entry: before, told: promise })
     const found = directory.find("api")
-    await Promise.resolve()
+    await vi.waitFor(() => expect(known.reads).toBe(1))
     known.entry = NEW
     directory.note("api", NEW)
     resolve()

@@ -1,4 +1,4 @@
-import { runDurableObjectAlarm } from "cloudflare:test"
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { expect, test, vi } from "vitest"
 import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-object.js"
@@ -52,4 +52,19 @@ test("forget() drops what is told of a limit later, and the alarm what is left o
   }
   await registry.report([denied])
   expect(await registry.keys(null, null, 10)).toEqual(["a", "b"])
+})
+
+test("forget() of a limit of which nothing was told has alarms until that is forgotten too", async () => {
+  const registry = env.REGISTRY.getByName("forget alone")
+  await registry.forget(SCOPE)
+  const hasAlarm = () => runInDurableObject(registry, async (_, { storage }) => (await storage.getAlarm()) !== null)
+  expect(await runDurableObjectAlarm(registry)).toBe(true)
+  expect(await hasAlarm()).toBe(true)
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_001 })
+  try {
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(await hasAlarm()).toBe(false)
 })

@@ -1,0 +1,37 @@
+import { expect, test, vi } from "vitest"
+import { chargeTogether, type Party } from "../../src/edge/charge-together.js"
+import { allDecision } from "../../src/limiter/decide-all.js"
+import { settled } from "../http/requests.js"
+import { makeDecision } from "../make-decision.js"
+
+const ADMITTED = allDecision([
+  makeDecision({ receipt: { id: "x", key: "a", policy: "default", cost: 1, chargedAtMs: 0 } }),
+])
+const DENIED = allDecision([makeDecision({ allowed: false, reason: "limit" })])
+
+function partyOf(charge: Party["charge"], refund: Party["refund"] = async () => {}): Party {
+  return { blocks: false, charge, peek: async () => ADMITTED, refund }
+}
+
+test.each([
+  ["denied", async () => DENIED],
+  ["not answered", () => Promise.reject(new Error("gone"))],
+])("chargeTogether() ends only when the others have been given back where one is %s", async (_, charge) => {
+  const refunded = Promise.withResolvers<void>()
+  const refund = vi.fn(() => refunded.promise)
+  const ended = vi.fn()
+  const told = chargeTogether([partyOf(async () => ADMITTED, refund), partyOf(charge)]).catch(() => {})
+  void told.then(ended)
+  await settled()
+  expect(refund).toHaveBeenCalledOnce()
+  expect(ended).not.toHaveBeenCalled()
+  refunded.resolve()
+  await told
+})
+
+test("chargeTogether() tells what it found where a refund fails", async () => {
+  const refund = () => Promise.reject(new Error("gone"))
+  const answers = await chargeTogether([partyOf(async () => ADMITTED, refund), partyOf(async () => DENIED)])
+  expect(answers.map(({ allowed }) => allowed)).toEqual([true, false])
+  expect(answers.flatMap(({ decisions }) => decisions.map(({ receipt }) => receipt))).toEqual([undefined, undefined])
+})
