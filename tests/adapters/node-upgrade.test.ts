@@ -111,6 +111,28 @@ describe("rateLimitUpgrade()", () => {
     },
   )
 
+  test("leaves a socket that is opened to its listener alone", async () => {
+    const listeners = (socket: Duplex) => ["end", "error", "close"].map((event) => socket.listenerCount(event))
+    const opened = deferred<number[]>()
+    const limited = rateLimitUpgrade(
+      (_request, socket) => {
+        opened.resolve(listeners(socket))
+        socket.destroy()
+      },
+      { policy: "1/minute" },
+    )
+    let before: number[] = []
+    const server = createServer().on("upgrade", (request, socket, head) => {
+      before = listeners(socket)
+      return limited(request, socket, head)
+    })
+    running = await listening(server)
+    nodeRequest(running.url, { headers: UPGRADE })
+      .on("error", () => {})
+      .end()
+    expect(await opened.promise).toEqual(before)
+  })
+
   test.each([
     ["throws", () => void JSON.parse("no JSON")],
     ["rejects", () => Promise.reject(new SyntaxError("own")) as never],

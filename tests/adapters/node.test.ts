@@ -1,9 +1,10 @@
 import { createServer, type RequestListener } from "node:http"
 import { connect, createServer as createHttp2Server } from "node:http2"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/node.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
 import { bodyOf } from "./node-body.js"
+import { slowLimiter } from "./slow-limiter.js"
 
 declareAdapterCases({
   name: "sluice/node",
@@ -20,6 +21,25 @@ declareAdapterCases({
     const limited = options.reduceRight<RequestListener>((listener, each) => rateLimit(listener, each), answer)
     return listening(createServer(limited))
   },
+})
+
+test("rateLimit() of sluice/node denies nothing where an answer began while the limiter was asked", async () => {
+  const { counts, limiter, asked, answer } = slowLimiter("1/minute")
+  counts.check("all")
+  const [listener, onError] = [vi.fn(), vi.fn()]
+  const limited = rateLimit(listener, { policy: "1/minute", key: () => "all", limiter, onError })
+  const server = createServer((request, response) => {
+    void asked.then(() => {
+      response.writeHead(503).write("too ")
+      answer()
+    })
+    void limited(request, response).then(() => response.end("late"))
+  })
+  const { url, close } = await listening(server)
+  const response = await fetch(url, { headers: { connection: "close" } })
+  expect([response.status, await response.text()]).toEqual([503, "too late"])
+  expect([listener.mock.calls, onError.mock.calls]).toEqual([[], []])
+  await close()
 })
 
 test("rateLimit() of sluice/node goes around the listener of an HTTP/2 server", async () => {

@@ -58,3 +58,20 @@ test("events() connects again when the server says, else after a second", async 
     vi.useRealTimers()
   }
 })
+
+test("events() waits a minute at most, whatever the server says", async () => {
+  vi.useFakeTimers()
+  try {
+    const fetch = vi.fn(async () => streamOf("retry: 3600000\nid: x-7\n: more\n\n"))
+    const ending = new AbortController()
+    const next = new SluiceClient("http://limits.test", { fetch }).events({ signal: ending.signal }).next()
+    await vi.advanceTimersByTimeAsync(59_999)
+    expect(fetch).toHaveBeenCalledTimes(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(fetch).toHaveBeenCalledTimes(2)
+    ending.abort()
+    await next
+  } finally {
+    vi.useRealTimers()
+  }
+})

@@ -120,9 +120,9 @@ describe("limitMessages()", () => {
     const answers = [deferred<Decision>(), deferred<Decision>()]
     const waiting = [...answers]
     const options = { limiter: () => new FakeLimiter(() => waiting.shift()!.promise), maxPending: 1 }
-    const onLimited = vi.fn()
+    const [onLimited, onDecision] = [vi.fn(), vi.fn()]
     const told = listening({ ...options, onLimited })
-    const closing = listening(options)
+    const closing = listening({ ...options, onDecision })
     for (const { receive } of [told, closing]) await receive("first", "second", "third")
     expect(onLimited.mock.calls.map(([, , message]) => message)).toEqual(["second", "third"])
     expect(closing.socket.closed).toBeUndefined()
@@ -131,6 +131,8 @@ describe("limitMessages()", () => {
     expect(told.heard).toEqual(["first"])
     expect(closing.heard).toEqual(["first"])
     expect(closing.socket.closed?.code).toBe(1008)
+    // The third came after the one that closes the socket.
+    expect(onDecision.mock.calls.map(([, message]) => message)).toEqual(["second", "first"])
   })
 
   test("counts as waiting only what is not decided yet", async () => {
