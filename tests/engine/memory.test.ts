@@ -187,6 +187,36 @@ describe("memory", () => {
     expect(core.exports.allocatedBytes()).toBeLessThan(full / 4)
   })
 
+  test("a limit whose policy cannot be changed holds no more than before", () => {
+    const core = new Core()
+    const limit = makeLimit("10/hour", {}, core)
+    limit.check("a", 1, START_MS)
+    const before = core.exports.allocatedBytes()
+    expect(() => limit.change(makeLimit("5/minute sliding_window_log").policy, -1)).toThrow(RangeError)
+    expect(core.exports.allocatedBytes()).toBe(before)
+  })
+
+  test("a log that was refused a place for a charge is saved and put back", () => {
+    const core = new Core()
+    const { memoryTake, memoryGive } = core.exports
+    const policy = ["100/second sliding_window_log", "100/hour sliding_window_log"]
+    const limit = makeLimit(policy, {}, core)
+    for (let second = 0; second < 4; second++) limit.check("a", 1, START_MS + second * 1_000)
+    // The shorter window is empty by then and has no ring; that of the longer one is full.
+    const nowMs = START_MS + 3_000
+    limit.refund("a", 1, nowMs, nowMs)
+    const [ring, forSaving] = [memoryTake(128), memoryTake(4_096)]
+    takeAll(core)
+    memoryGive(ring, 128)
+    const before = limit.status("a", nowMs)
+    expect(limit.check("a", 1, nowMs + 1).allowed).toBe(false)
+    memoryGive(forSaving, 4_096)
+    const copy = makeLimit(policy)
+    for (const cell of limit.save(SAVED.cells, nowMs)) expect(copy.load(SAVED.cells, cell)).toBe(true)
+    expect(copy.size).toBe(1)
+    expect(copy.status("a", nowMs)).toEqual(before)
+  })
+
   test("a limit gives back what it held when it is freed, and when its policy changes", () => {
     const core = new Core()
     const before = core.exports.allocatedBytes()

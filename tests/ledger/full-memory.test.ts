@@ -187,6 +187,22 @@ describe("Ledger whose core has no memory for another key", () => {
   })
 })
 
+test("askUnder() that fails holds no more memory than before", async () => {
+  const core = new Core()
+  const ledger = await Ledger.open(sqliteLedgerPort(new DatabaseSync(":memory:")), { core })
+  const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+  ledger.check(limit, "a", 1, START_MS)
+  const before = core.exports.allocatedBytes()
+  const fail = () => {
+    throw new Error("own")
+  }
+  const policy = parsePolicy("5/minute")
+  expect(() => ledger.askUnder(limit, policy, -1, () => null)).toThrow(RangeError)
+  expect(() => ledger.askUnder(limit, policy, START_MS, fail)).toThrow("own")
+  expect(core.exports.allocatedBytes()).toBe(before)
+  ledger.abandon()
+})
+
 describe("Ledger.open() in a core without memory", () => {
   const policies: [string, PolicyInput][] = [
     ["an arrival time", "10/hour"],
