@@ -68,6 +68,13 @@ describe("POST /v1/check", () => {
     expect((await ask("POST", "/v1/check", { key: "a", id: "call-2" })).json.remaining).toBe(3)
   })
 
+  test("counts every denial of an id: none is told again", async () => {
+    const { ask, api } = serveApi({ a: "1/minute" })
+    for (const id of ["call-1", "call-2", "call-2"]) await ask("POST", "/v1/check", { key: "a", id })
+    expect(api.metrics.sums()).toMatchObject({ allowed: 1, denied: 2 })
+    expect(api.events.lastId).toBe(3)
+  })
+
   test("refuses the same id with another cost, and charges anew what was refunded", async () => {
     const { ask } = serveApi({ a: "5/minute" })
     const first = (await ask("POST", "/v1/check", { key: "a", cost: 2, id: "call-1" })).json

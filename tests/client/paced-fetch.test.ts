@@ -143,6 +143,7 @@ describe("pacedFetch()", () => {
     ["GET", 503, {}, 1, 0],
     ["POST", 503, { "Retry-After": "1" }, 1, 0],
     ["GET", 500, { "Retry-After": "1" }, 1, 0],
+    ["GET", 429, { "Retry-After": "60" }, 3, 120_000],
     ["GET", 429, { "Retry-After": "61" }, 1, 0],
   ])("asks %s with %i %j so often: %i", async (method, status, headers, times, tookMs) => {
     let count = 0

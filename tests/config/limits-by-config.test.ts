@@ -165,6 +165,21 @@ describe("limitsByConfig()", () => {
     expect(under.peek("eve").remaining).toBe(9)
   })
 
+  test("checkAll() and allowAll() admit keys of which every one is on the allow list", async () => {
+    const allowing = parseConfig('limits.user = { policy = "5/minute" }\nallow = { keys = ["ann", "bob"] }')
+    const under = new MemoryLimits({ clock: new ManualClock(0), limits: configPolicies(allowing) })
+    const limits = limitsByConfig(under, allowing)
+    const items = ["ann", "bob"].map((key) => ({ key, limit: "user" }))
+    const { decisions, ...all } = await limits.checkAll(items)
+    expect(all).toEqual({ allowed: true, deniedKey: null, deniedPolicy: null })
+    expect(decisions.map(({ allowed, key }) => [allowed, key])).toEqual([
+      [true, "ann"],
+      [true, "bob"],
+    ])
+    expect(await limits.allowAll(items)).toBe(true)
+    expect(items.map(({ key, limit }) => under.peek(key, { limit, cost: 0 }).remaining)).toEqual([5, 5])
+  })
+
   test("checkAll() refuses a key that comes twice, also one on a list", async () => {
     const { limits } = make()
     for (const key of ["p:a", "p:eve"]) {

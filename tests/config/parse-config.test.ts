@@ -387,6 +387,16 @@ describe("parseConfig()", () => {
     },
   )
 
+  test("refuses a key of keys that is more than eight deep, or in itself", () => {
+    const nested = (depth: number): object | string => (depth === 0 ? "address" : { combine: [nested(depth - 1)] })
+    const config = (key: unknown) => ({ limits: { a: { policy: "1/m", key } } })
+    expect(() => parseConfig(config(nested(8)))).not.toThrow()
+    const endless: { firstOf: unknown[] } = { firstOf: [] }
+    endless.firstOf.push(endless)
+    expect(errorOf(config(nested(9))).field).toBe(`limits.a.key${".combine[0]".repeat(8)}`)
+    expect(errorOf(config(endless)).field).toBe(`limits.a.key${".firstOf[0]".repeat(8)}`)
+  })
+
   test.each([null, undefined])("refuses %s in the place of a configuration or a table", (nothing) => {
     expect(errorOf(nothing as never)).toMatchObject({ field: "the configuration", value: null })
     if (nothing === null) expect(errorOf({ limits: nothing })).toMatchObject({ field: "limits", value: null })
