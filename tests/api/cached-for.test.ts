@@ -65,13 +65,15 @@ describe("cachedFor()", () => {
     vi.useFakeTimers()
     const { makings, get } = counted(5_000)
     void get()
-    const second = get()
+    const others = [get(), get(), get()]
     await vi.advanceTimersByTimeAsync(1_999)
     expect(makings).toHaveLength(1)
     await vi.advanceTimersByTimeAsync(1)
+    // One of those that waited makes it anew, and the others wait for that.
     expect(makings).toHaveLength(2)
     makings[1]!.resolve(2)
-    expect(await second).toBe(2)
+    expect(await Promise.all(others)).toEqual([2, 2, 2])
+    expect(makings).toHaveLength(2)
     expect(vi.getTimerCount()).toBe(0)
   })
 

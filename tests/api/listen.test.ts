@@ -113,6 +113,14 @@ describe("listen()", () => {
     expect(bodies).toEqual([expect.objectContaining({ type: "about:blank", status, code, error: expect.any(String) })])
   })
 
+  test.each(["Content-Length: 0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])(
+    "reads a body of no bytes: %j",
+    async (rest) => {
+      const { bodies } = await tell(`POST /v1/check HTTP/1.1\r\n${AUTH}Connection: close\r\n${rest}`)
+      expect(bodies).toEqual([expect.objectContaining({ status: 400, code: "REQUEST_INVALID" })])
+    },
+  )
+
   test("finds no endpoint for a key that a URL cannot have", async () => {
     const { bodies } = await tell(`GET /v1/limits/%2E%2e HTTP/1.1\r\n${AUTH}Connection: close\r\n\r\n`)
     expect(bodies).toMatchObject([{ status: 404, code: "NOT_FOUND" }])

@@ -1,4 +1,7 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
+import type { LimitStorage } from "../../src/api/storage.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
+import { settled } from "../http/requests.js"
 import { answerOf, serveApi, TOKEN } from "./serve-api.js"
 
 describe("a request", () => {
@@ -119,6 +122,18 @@ describe("a request", () => {
     })
     expect((await ask("POST", `/v1/log/${verb}`, "force=1", form)).status).toBe(415)
     expect((await ask("POST", `/v1/log/${verb}`, "x".repeat(65_537))).status).toBe(413)
+  })
+
+  test("POST /v1/log/flush is not answered before the store has flushed, and fails as it does", async () => {
+    const flushed = Promise.withResolvers<void>()
+    const storage = { flush: () => flushed.promise } as LimitStorage
+    const { ask } = serveApi({}, { storage })
+    const answered = vi.fn()
+    const answer = ask("POST", "/v1/log/flush").finally(answered)
+    await settled()
+    expect(answered).not.toHaveBeenCalled()
+    flushed.reject(new StoreUnavailable("a commit failed"))
+    expect(await answer).toMatchObject({ status: 503, json: { code: "STORE_UNAVAILABLE" } })
   })
 
   test.each<[string, number, string, Parameters<ReturnType<typeof serveApi>["ask"]>]>([

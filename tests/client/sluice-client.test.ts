@@ -331,14 +331,17 @@ describe("SluiceClient", () => {
   })
 
   test("an answer that is not of sluice tells whose it is and what was expected, of a stream too", async () => {
-    const html = () => new Response("<html>", { headers: { "Content-Type": "text/html" } })
-    const { client } = clientOf([html(), Response.json({}, { status: 418 }), html()])
+    const cancel = vi.fn()
+    const html = (body: BodyInit) => new Response(body, { headers: { "Content-Type": "text/html" } })
+    const endless = html(new ReadableStream({ cancel }))
+    const { client } = clientOf([html("<html>"), Response.json({}, { status: 418 }), endless])
     const message = (what: string) =>
       `Cannot use the answer of http://limits.test/base: its status is ${what}, allowed is an answer of sluice's API.`
     const error = (what: string) => ({ code: "HTTP_ERROR", message: message(what) })
     await expect(client.check("a")).rejects.toMatchObject(error("200 and it is no JSON"))
     await expect(client.check("a")).rejects.toMatchObject(error("418 and it is JSON without a detail"))
     await expect(client.events().next()).rejects.toMatchObject(error("200 and it is no stream of events"))
+    expect(cancel).toHaveBeenCalledOnce()
   })
 
   test.each([
