@@ -101,7 +101,7 @@ describe("LeasePool", () => {
 
   test("settle() puts spent units back while the lease lasts, each receipt once", () => {
     const world = new World("100/day fixed_window", 1)
-    world.check(0)
+    const { receipt: first } = world.check(0)!
     const { receipt } = world.check(0, 3)!
     const pool = world.pools[0]!
     expect(pool.leftOf("a", world.clock.now())).toBe(13)
@@ -113,6 +113,9 @@ describe("LeasePool", () => {
       expect(pool.leftOf("a", world.clock.now())).toBe(16)
     }
     expect(pool.settle(receipt!, -3, world.clock.now())).toBe("done")
+    // All that was drawn is back then.
+    expect(pool.settle(first!, 1, world.clock.now())).toBe("done")
+    expect(pool.leftOf("a", world.clock.now())).toBe(17)
   })
 
   test("settle() puts no more back than was drawn, and knows a receipt written otherwise", () => {
