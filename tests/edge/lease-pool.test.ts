@@ -173,6 +173,24 @@ describe("LeasePool", () => {
     expect(world.owner.status("a").remaining).toBeLessThan(89)
   })
 
+  test.each([
+    ["asks for itself", "was not drawn for", [], 0, false],
+    ["waits", "was leased", [true], 2 * TTL_MS - 1, true],
+    ["asks for itself", "was leased long ago", [true], 2 * TTL_MS, false],
+    ["asks for itself", "is not busy any more", [true, false], 1, false],
+  ])("of busy keys alone: %s while a draw is under way for a key that %s", (_does, _key, draws, afterMs, waits) => {
+    const world = new World("100/day fixed_window", 1, { ifBusy: true })
+    for (const isBusy of draws) {
+      // What was drawn before has expired.
+      world.clock.advance(TTL_MS)
+      world.check(0, 1, { isBusy })
+    }
+    world.clock.advance(afterMs)
+    const begin = () => world.pools[0]!.begin("a", 1, world.clock.now())
+    expect(begin()).not.toBeNull()
+    expect(begin() === null).toBe(waits)
+  })
+
   test("asks again where a draw was lost, and not while one is under way", () => {
     const world = new World("100/day", 1)
     world.check(0)
