@@ -68,3 +68,33 @@ test("forget() of a limit of which nothing was told has alarms until that is for
   }
   expect(await hasAlarm()).toBe(false)
 })
+
+test("alarms forget a key of which nothing was told for 30 days, with its events", async () => {
+  const DAY_MS = 86_400_000
+  const registry = env.REGISTRY.getByName("idle keys")
+  const told = (key: string) => registry.report([{ ...reportOf(denial(1)), key, denied: 1 }])
+  const left = async () => {
+    const keys = await registry.keys(SCOPE, null, 10)
+    const events = await Promise.all(["a", "b"].map((key) => registry.history(SCOPE, key, 10)))
+    return { keys, events: events.map(({ length }) => length) }
+  }
+  vi.useFakeTimers({ toFake: ["Date"] })
+  try {
+    await told("a")
+    vi.advanceTimersByTime(DAY_MS)
+    await told("b")
+    vi.advanceTimersByTime(29 * DAY_MS)
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
+    expect(await left()).toEqual({ keys: ["a", "b"], events: [1, 1] })
+    vi.advanceTimersByTime(1)
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
+    expect(await left()).toEqual({ keys: ["b"], events: [0, 1] })
+    vi.advanceTimersByTime(DAY_MS)
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
+    expect(await left()).toEqual({ keys: [], events: [0, 0] })
+    // Where nothing is left there is nothing to come back for.
+    expect(await runDurableObjectAlarm(registry)).toBe(false)
+  } finally {
+    vi.useRealTimers()
+  }
+})
