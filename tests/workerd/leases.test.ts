@@ -329,4 +329,23 @@ describe("EdgeLimiter with leases", () => {
     for (let check = 0; check < 200; check++) await limiter.check("a")
     expect(limiter.calls - calls).toBeLessThan(60)
   })
+
+  test('"auto" goes on leasing what stays busy, although fewer calls come by then', async () => {
+    const { limiter } = realLimiter("1000000/week fixed_window", { lease: "auto" })
+    const callsOfASecond = async () => {
+      const { calls } = limiter
+      for (let check = 0; check < 500; check++) {
+        await limiter.check("a")
+        vi.advanceTimersByTime(2)
+      }
+      return limiter.calls - calls
+    }
+    vi.useFakeTimers({ toFake: ["Date"] })
+    try {
+      expect(await callsOfASecond()).toBeGreaterThanOrEqual(100)
+      for (let second = 2; second <= 4; second++) expect(await callsOfASecond(), `second ${second}`).toBeLessThan(60)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })

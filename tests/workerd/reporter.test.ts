@@ -101,6 +101,15 @@ describe("Reporter", () => {
     expect(keys).toHaveLength(1)
   })
 
+  test("tells a key's last twenty events of one report, and counts all", async () => {
+    const { registry, keys } = listening()
+    const reporter = new Reporter(registry)
+    for (let cost = 1; cost <= 30; cost++) reporter.decided({ ...decision, cost }, API, "1 api")
+    await reporter.flush()
+    expect(keys).toMatchObject([{ allowed: 30, allowedCost: 465 }])
+    expect(keys[0]!.events.map(({ units }) => units)).toEqual(Array.from({ length: 20 }, (_, index) => 11 + index))
+  })
+
   test("counts a key's own limit under its label, and tells the stream its name", async () => {
     const { registry, totals, limits } = listening()
     const reporter = new Reporter(registry)
