@@ -3,7 +3,7 @@ import { MOST_UNITS, sinceMs } from "../state"
 
 /*
  * A count per window of `periodMs`. Windows are aligned to the epoch, shifted by an offset, or start with a key's
- * first charge.
+ * first charge, or where the clock was set back to.
  *
  *   +0  │ 0 (16)     │ sinceMs: the window's start           │
  *   +8  │ units counted in it, a debt included               │
@@ -63,7 +63,10 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
   store<i64>(state, max<i64>(0, count - units), 8)
 }
 
-/** The count moves into the window that contains `now`. */
+/**
+ * The count stays for one period from `now` on, in a window of its own: moved into the one that contains `now`, it would be
+ * forgotten as soon as that ends. The next window is aligned again.
+ */
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
-  store<i64>(state, windowStart(rule, nowMs))
+  store<i64>(state, nowMs)
 }

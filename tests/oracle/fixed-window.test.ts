@@ -50,11 +50,13 @@ describe("oracle of fixed_window", () => {
     expect(limiter.peek("a", 0, 1_000)).toMatchObject({ allowed: true, remaining: 2 ** 31 })
   })
 
-  test("takes its count along where the clock jumped before its window", () => {
+  test("keeps its count for one length where the clock is set back before its window, then is on the grid again", () => {
     const epoch = fixed()
     epoch.check("a", 3, 5_500)
     expect(epoch.peek("a", 1, 5_000)).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
-    expect(epoch.peek("a", 1, 4_800)).toMatchObject({ allowed: false, retryAfterMs: 200 })
+    expect(epoch.check("a", 1, 4_800)).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
+    expect(epoch.peek("a", 1, 5_799)).toMatchObject({ allowed: false, retryAfterMs: 1 })
+    expect(epoch.check("a", 3, 5_800)).toMatchObject({ allowed: true, resetAfterMs: 200 })
     const first = fixed({ anchor: "first" })
     first.check("a", 3, 5_500)
     expect(first.check("a", 1, 4_800)).toMatchObject({ allowed: false, retryAfterMs: 1_000 })

@@ -41,7 +41,8 @@ export function fixedWindow(rule: Rule): RuleOracle<WindowState> {
       provenWait(admits(state, units, at) ? 0n : untilEnd(state, at), (wait) => admits(state, units, at + wait)),
     resetAfter: (state, at) =>
       provenWait(used(state, at) === 0n ? 0n : untilEnd(state, at), (wait) => used(state, at + wait) === 0n),
-    healed: (state, nowMs) => ({ start: startOf(nowMs), count: state.count }),
+    // For one whole length: on the grid, what was used would be forgotten where the window that contains `nowMs` ends.
+    healed: (state, nowMs) => ({ start: nowMs, count: state.count }),
     delay: () => 0n,
   }
 }

@@ -41,6 +41,8 @@ const SUBJECTS: readonly Subject[] = [
   { name: "two rules", policy: "7/minute burst 5; 50/hour sliding_window", capacity: 5, fullMs: 7_200_000 },
 ]
 
+/** When a window of every subject starts, so that a step back is one into the window before. */
+const WINDOW_START_MS = Math.ceil(START_MS / 3_600_000) * 3_600_000
 const LATER_MS = 20 * 365 * 86_400_000
 
 function eachAlgorithm(
@@ -97,6 +99,16 @@ export const everyAlgorithmCases: readonly LimiterCase[] = [
     has(denied, { allowed: false, remaining: 0 }, "one unit more")
     clock.advance(denied.retryAfterMs)
     same(await limiter.allow("a"), true, "allow() after the wait")
+  }),
+  ...eachAlgorithm("a clock that steps back and forth admits no more than one that stands", async (make, subject) => {
+    const clock = new ManualClock(WINDOW_START_MS)
+    const limiter = await make(subject.policy, { clock })
+    let admitted = 0
+    for (const stepMs of [0, -1, 0, -1, 1, -2, 2, -20, 20, -60]) {
+      clock.set(WINDOW_START_MS + stepMs)
+      for (let unit = 0; unit < 2; unit++) if (await limiter.allow("a")) admitted++
+    }
+    same(admitted, subject.capacity, "what was admitted")
   }),
   ...eachAlgorithm("heals within one full refill when a clock that jumped ahead comes back", async (make, subject) => {
     const clock = new ManualClock(START_MS)
