@@ -48,10 +48,10 @@ export function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
   if (limit.cells.count >= limit.maxKeys && !makeRoom(limit, hash, nowMs)) return 0
   if (limit.onFull != KEEP_ALL && isCrowded(limit.cells, hash)) {
     // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows
-    // all the same, or the next insert would look again.
+    // all the same, or the next insert would look again. Without memory to grow, the room of one idle cell is enough.
     startWalk(segmentIndex(limit.cells, hash), 0)
     const swept = sweepCells(limit, nowMs, i32.MAX_VALUE)
-    if (swept * 4 < segmentRoom(limit.cells, hash) && !growSegment(limit.cells, hash)) return 0
+    if (swept * 4 < segmentRoom(limit.cells, hash) && !growSegment(limit.cells, hash) && swept == 0) return 0
   }
   return insertCell(limit.cells, hash)
 }

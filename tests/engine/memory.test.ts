@@ -169,6 +169,24 @@ describe("memory", () => {
     expect(limit.size).toBe(keys)
   })
 
+  test("a new key takes the place of an idle one where there is no memory for a larger table", () => {
+    const core = new Core()
+    const limit = makeLimit("10/hour", {}, core)
+    limit.check("soon idle", 1, START_MS)
+    // In a table of 8 cells one idle cell is so few that the table would rather grow.
+    for (let i = 0; i < 5; i++) limit.check(`key ${i}`, 10, START_MS)
+    takeAll(core)
+    let keys = 5
+    while (limit.check(`key ${keys}`, 10, START_MS).allowed) keys += 1
+    const held = limit.size
+    expect(held).toBe(keys + 1)
+    const laterMs = START_MS + 360_000
+    expect(limit.check("new", 5, laterMs)).toMatchObject({ allowed: true, remaining: 5 })
+    expect(limit.peek("new", 0, laterMs).remaining).toBe(5)
+    expect(limit.check("newer", 1, laterMs)).toMatchObject({ allowed: false, reason: "limit" })
+    expect(limit.size).toBe(held)
+  })
+
   test("cells cannot be saved where there is no memory for them", () => {
     const core = new Core()
     const limit = makeLimit("10/hour", {}, core)
