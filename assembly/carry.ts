@@ -22,21 +22,22 @@ function ancestor(from: Limit, rule: Rule, index: i32): i32 {
 }
 
 /**
- * Carries every key from one limit to another, which replaces it: used units stay used, capped at the new capacity,
- * as a charge made now; blocks and statistics move as they are. False without memory, with `to` only partly filled.
+ * Carries every key of which something is used from one limit to another, which replaces it: used units stay used, capped
+ * at the new capacity, as a charge made now; blocks and statistics move as they are. False without memory, with `to` only partly filled.
  */
 export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
   startWalk(0, 0)
   for (let cell = nextCell(from.cells, u32.MAX_VALUE); cell; cell = nextCell(from.cells, u32.MAX_VALUE)) {
-    const states = insertCell(to.cells, load<u64>(cell))
-    if (states == 0) return false
+    let made: usize = 0
     for (let index = 0; index < to.ruleCount; index++) {
       const rule = ruleAt(to, index)
       const old = ancestor(from, rule, index)
       const timeMs = timeOf(ruleAt(from, old), stateAt(cell + CELL_HEAD, old), nowMs, false)
       const used = min(algorithms.used(ruleAt(from, old), seen, timeMs), rule.capacity)
       if (used == 0) continue
-      const state = stateAt(states + CELL_HEAD, index)
+      if (made == 0) made = insertCell(to.cells, load<u64>(cell))
+      if (made == 0) return false
+      const state = stateAt(made + CELL_HEAD, index)
       if (!algorithms.reserve(rule, state, nowMs)) return false
       algorithms.charge(rule, state, nowMs, used)
     }

@@ -342,6 +342,29 @@ export const decisionCoreCases: readonly CoreCase[] = [
     },
   },
   {
+    name: "limitCarry: a key of which nothing is used goes to no table, though it may have statistics",
+    run(core) {
+      const host = new CoreHost(core)
+      const { exports } = host
+      const from = host.limit([TEN_A_SECOND, FOUR_A_MINUTE], { keepsStats: 1 })
+      host.check(from, "idle", 4, NOW_MS - 60_000)
+      host.check(from, "used", 4, NOW_MS - 500)
+      // Of the only rule that the new limit has, "idle by then" has used nothing any more.
+      host.check(from, "idle by then", 4, NOW_MS - 1_000)
+      const to = host.limit([{ ...TEN_A_SECOND, capacity: 20 }], { keepsStats: 1 })
+      same(exports.limitCarry(from, to, NOW_MS - 200), 1, "limitCarry")
+      same(exports.limitKeys(from), 3, "the keys of the old limit")
+      exports.limitFree(from)
+      same(exports.limitKeys(to), 1, "the keys of the new limit")
+      host.peek(to, "used", 0, NOW_MS - 200)
+      has(host.verdict(), { rules: [[19, 0, 100]] }, "the verdict on the used key")
+      for (const key of ["idle", "idle by then"]) {
+        same(host.stats(to, key)!.slice(0, 4), [1, 0, 4, 0], `the statistics of ${key}`)
+      }
+      exports.limitFree(to)
+    },
+  },
+  {
     name: "sweep: removes what is idle, a budget of slots at a time",
     run(core) {
       const host = new CoreHost(core)
