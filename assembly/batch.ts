@@ -1,6 +1,6 @@
 import { hashKey } from "./hash"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
-import { ADMITTED, NO_ROOM, VERDICT_RULES, decideAt, verdict } from "./decide"
+import { ADMITTED, NO_ROOM, bindingRule, decideAt, verdict } from "./decide"
 import { Limit, ruleAt } from "./limit"
 import { cellIn, findCell, groupAfterHome, homeOf, touchGroup } from "./table/find"
 import { CELL_HEAD, Table, isPassed } from "./table/table"
@@ -29,7 +29,7 @@ let touched: u32 = 0
 
 /** Bytes of the answers to `count` checks. */
 export function answerBytes(count: usize): usize {
-  return count * 21
+  return count * (8 + 8 + 4 + 1)
 }
 
 /**
@@ -79,7 +79,7 @@ export function decideMany(
         if (admitted != UNDECIDED) continue
       }
       const outcome = decideAt(limit, hash, cell, cost, nowMs, true)
-      const binding = verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * 24
+      const binding = bindingRule()
       store<f64>(answers + (item << 3), load<f64>(verdict))
       store<f64>(resets + (item << 3), load<f64>(binding, 16))
       store<u32>(remainings + (item << 2), <u32>load<f64>(binding))

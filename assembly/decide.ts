@@ -2,8 +2,9 @@ import * as algorithms from "./algorithms"
 import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
 import { dropCell, reserveStates, seen, skewMs, timeOf } from "./cell"
-import { DENY_NEW, KEEP_ALL, Limit, ruleAt, stateAt } from "./limit"
+import { DENY_NEW, KEEP_ALL, Limit, RULES_MAX, ruleAt, stateAt } from "./limit"
 import { makeRoom, newCell } from "./room"
+import { STATE_BYTES } from "./state"
 import { countDecision } from "./stats"
 import { findCell } from "./table/find"
 import { CELL_HEAD } from "./table/table"
@@ -20,15 +21,22 @@ export const NO_ROOM: i32 = 4
  *
  *   0 retryAfterMs │ 1 delayMs │ 2 binding rule │ 3 chargedAtMs │ then per rule: remaining, retryAfterMs, resetAfterMs
  */
-export const VERDICT_RULES: usize = 32
+const VERDICT_RULES: usize = 32
 const VERDICT_RULE_BYTES: usize = 24
-export const verdict = memory.data(32 + 24 * 8, 16)
+export const verdict = memory.data(<i32>(VERDICT_RULES + VERDICT_RULE_BYTES * <usize>RULES_MAX), 16)
+
+/** Where the verdict says what the binding rule does. */
+// @ts-ignore: decorator
+@inline
+export function bindingRule(): usize {
+  return verdict + VERDICT_RULES + <usize>load<f64>(verdict, 16) * VERDICT_RULE_BYTES
+}
 
 /** Is added to the outcome of a decision that is told in short. */
 export const BRIEF: i32 = 8
 
 /** The states of a key that has none. */
-const emptyStates = memory.data(16 * 8, 16)
+const emptyStates = memory.data(<i32>STATE_BYTES * RULES_MAX, 16)
 
 /** Decides, and charges where `charging` and admitted. The verdict says the rest. */
 export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging: bool): i32 {

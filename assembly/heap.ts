@@ -13,7 +13,7 @@ const GRAIN_SHIFT: usize = 7
 const SMALL_MAX: usize = 65536
 const LARGEST: usize = 1 << 31
 const PAGE: usize = 65536
-/** Memory grows by at least this much at a time, or by an eighth: each time costs the host a look at its own heap. */
+/** Memory grows by an eighth, and by at least so many pages: each growth may start a garbage collection of the host. */
 const GROW_PAGES: usize = 16
 
 /** Blocks of a cache line lie side by side, many on a page: what a search passes through stays in the machine's caches. */
@@ -43,7 +43,7 @@ function rounded(size: usize): usize {
 export function allocate(size: usize): usize {
   if (size > LARGEST) return refuse()
   if (size <= LINE) return allocateLine()
-  size = rounded(max(size, 1))
+  size = rounded(size)
   const list = listOf(size)
   const free = load<u32>(list)
   bytesInUse += size
@@ -101,7 +101,7 @@ export function free(block: usize, size: usize): void {
     lineList = block
     return
   }
-  size = rounded(max(size, 1))
+  size = rounded(size)
   bytesInUse -= size
   const list = listOf(size)
   store<u32>(block, load<u32>(list))

@@ -4,14 +4,11 @@ import { sweepCells } from "./sweep"
 import { growSegment, isCrowded, segmentRoom } from "./table/grow"
 import { insertCell } from "./table/insert"
 import { CELL_HEAD } from "./table/table"
-import { homeSlot, nextCell, segmentIndex, startWalk } from "./table/walk"
+import { NEIGHBOURS, homeSlot, nextCell, segmentIndex, startWalk } from "./table/walk"
 
 /*
  * Room for a new key: what is idle goes first, then, at the bound, what is nearest to idle.
  */
-
-/** How near the bound a new key looks for room, from its home group on. */
-const NEIGHBOURS: u32 = 28
 
 /** Makes room for a key at `maxKeys`: idle neighbours go, else the neighbour nearest to full. */
 export function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {

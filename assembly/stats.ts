@@ -2,7 +2,7 @@ import { findCell } from "./table/find"
 import { insertCell } from "./table/insert"
 import { removeCell } from "./table/remove"
 import { CELL_HEAD, Table } from "./table/table"
-import { homeSlot, nextCell, segmentIndex, startWalk } from "./table/walk"
+import { NEIGHBOURS, homeSlot, nextCell, segmentIndex, startWalk } from "./table/walk"
 
 /*
  * Statistics of a key, in a table of their own, only where a limit was made with them. One cell is a cache line.
@@ -20,9 +20,6 @@ const LAST_DENIED: usize = 40
 const LAST_RESET: usize = 48
 /** The time of what has not happened. */
 const NEVER: f64 = -1
-
-/** How near the bound a new key looks for statistics to forget. */
-const NEIGHBOURS: u32 = 28
 
 /** The time of the last thing that was counted. */
 export function lastCountedMs(stats: usize): f64 {

@@ -249,7 +249,6 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
   for (let later = index; later < lengthOf(ring); later++) {
     store<i64>(entryAt(ring, later), totalAt(ring, later) - give, 8)
   }
-  if (usedUnits == give) release(state)
 }
 
 /** Shifts every charge by as much as the newest one moves. */
