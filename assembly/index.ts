@@ -16,7 +16,7 @@ import * as dump from "./dump"
 import { KEEP_ALL, Limit, RULES_MAX, findWays, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
 import * as save from "./save"
-import * as snapshot from "./snapshot"
+import * as savedCell from "./saved-cell"
 import { countDenials } from "./stats"
 import * as sweeps from "./sweep"
 import { findCell } from "./table/find"
@@ -41,7 +41,7 @@ export {
   SLIDING_WINDOW_LOG,
   TOKEN_BUCKET_STEPS,
 } from "./algorithms"
-export { BLOCKS, CELLS, STATS } from "./snapshot"
+export { BLOCKS, CELLS, STATS } from "./saved-cell"
 
 const MOST_UNITS_A_CALL: f64 = 2147483648
 const LATEST_MS: u64 = 140737488355327
@@ -97,12 +97,12 @@ function hashOf(limit: Limit, keyLength: i32): u64 {
 }
 
 function isKind(kind: i32): bool {
-  return kind >= snapshot.CELLS && kind <= snapshot.STATS
+  return kind >= savedCell.CELLS && kind <= savedCell.STATS
 }
 
 /** Whether a limit's table of this kind can be dumped as it lies in memory. */
 function isDumped(limit: usize, kind: i32): bool {
-  return limit != 0 && isKind(kind) && snapshot.isFlat(changetype<Limit>(limit), kind)
+  return limit != 0 && isKind(kind) && savedCell.isFlat(changetype<Limit>(limit), kind)
 }
 
 function isWhole(value: f64, least: f64, most: f64): bool {
@@ -178,6 +178,7 @@ export function limitKeys(limit: usize): f64 {
 /** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory, or while it is saved. */
 export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
   if (from == 0 || to == 0 || !isTime(nowMs) || changetype<Limit>(from).isSaving) return 0
+  // The new limit's keys have other hashes from here on.
   lastLimit = 0
   return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
 }
@@ -396,29 +397,29 @@ export function saveStart(): void {
 /** The next cell of kind `CELLS`, `BLOCKS` or `STATS` that says something at `nowMs`; 0 at the end. */
 export function saveNext(limit: usize, kind: i32, nowMs: f64): usize {
   if (limit == 0 || !isKind(kind) || !isTime(nowMs)) return 0
-  return snapshot.nextSaved(changetype<Limit>(limit), kind, <i64>nowMs)
+  return savedCell.nextSaved(changetype<Limit>(limit), kind, <i64>nowMs)
 }
 
 /** Writes a cell to `output`. Returns its bytes; where they are more than `room`, nothing was written. */
 export function saveCell(limit: usize, kind: i32, cell: usize, output: usize, room: usize): usize {
   if (limit == 0 || !isKind(kind) || cell == 0) return 0
-  return snapshot.saveCell(changetype<Limit>(limit), kind, cell, output, room)
+  return savedCell.saveCell(changetype<Limit>(limit), kind, cell, output, room)
 }
 
 /**
- * Puts saved cells back that lie one after the other. 1, or 0 where the bytes cannot be cells, or a key is there already:
- * then those before are back. They are put back past `maxKeys` too, since usage that was saved is not forgotten; new keys
- * bring their number down again.
+ * Puts saved cells back that lie one after the other. 1, or 0 where the bytes cannot be cells, a key is there already, or
+ * there is no memory: then those before are back. They are put back past `maxKeys` too, since usage that was saved is not
+ * forgotten; new keys bring their number down again.
  */
-export function loadCell(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
+export function loadCells(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
-  return i32(snapshot.loadCells(changetype<Limit>(limit), kind, input, bytes, false))
+  return i32(savedCell.loadCells(changetype<Limit>(limit), kind, input, bytes))
 }
 
-/** 1 where each of the saved cells that lie one after the other is held exactly so, else 0. */
+/** 1 where each of the saved cells that lie one after the other is held exactly so, else 0, also without memory to compare. */
 export function hasCells(limit: usize, kind: i32, input: usize, bytes: usize): i32 {
   if (limit == 0 || !isKind(kind) || input == 0) return 0
-  return i32(snapshot.loadCells(changetype<Limit>(limit), kind, input, bytes, true))
+  return i32(savedCell.hasCells(changetype<Limit>(limit), kind, input, bytes))
 }
 
 /**
@@ -428,7 +429,6 @@ export function hasCells(limit: usize, kind: i32, input: usize, bytes: usize): i
  */
 export function saveBegin(limit: usize, idleAtMs: f64, statsSinceMs: f64): i32 {
   if (limit == 0 || (idleAtMs != -1 && !isTime(idleAtMs)) || !isTime(statsSinceMs)) return 0
-  lastLimit = 0
   return i32(save.beginSave(changetype<Limit>(limit), <i64>idleAtMs, statsSinceMs))
 }
 
@@ -461,25 +461,25 @@ export function dumpStart(): void {
  * which are saved one by one.
  */
 export function dumpBytes(limit: usize, kind: i32): f64 {
-  return isDumped(limit, kind) ? dump.dumpBytes(snapshot.tableOf(changetype<Limit>(limit), kind)) : 0
+  return isDumped(limit, kind) ? dump.dumpBytes(savedCell.tableOf(changetype<Limit>(limit), kind)) : 0
 }
 
 /** Writes the next records of a kind that fit into `room` bytes. Returns their bytes; 0 at the end. */
 export function dumpNext(limit: usize, kind: i32, output: usize, room: usize): usize {
   if (!isDumped(limit, kind)) return 0
-  return dump.dumpNext(snapshot.tableOf(changetype<Limit>(limit), kind), kind, output, room)
+  return dump.dumpNext(savedCell.tableOf(changetype<Limit>(limit), kind), kind, output, room)
 }
 
 /** Puts a record back into a limit that had nothing of its kind. 1, or 0 where it does not fit: then free the limit. */
 export function restoreRecord(limit: usize, kind: i32, record: usize, bytes: usize): i32 {
   if (!isDumped(limit, kind) || record == 0) return 0
-  return i32(dump.restoreRecord(snapshot.tableOf(changetype<Limit>(limit), kind), kind, record, bytes))
+  return i32(dump.restoreRecord(savedCell.tableOf(changetype<Limit>(limit), kind), kind, record, bytes))
 }
 
 /** Ends the records of a kind. 1, or 0 where they were not all, or cells are missing: then free the limit. */
 export function restoreEnd(limit: usize, kind: i32): i32 {
   if (!isDumped(limit, kind)) return 0
-  return i32(dump.endRestore(snapshot.tableOf(changetype<Limit>(limit), kind), kind))
+  return i32(dump.endRestore(savedCell.tableOf(changetype<Limit>(limit), kind), kind))
 }
 
 /** Carries a checksum, 32 bytes at `state`, on over `bytes` at `input`, a multiple of 32. */

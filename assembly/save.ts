@@ -1,7 +1,7 @@
 import { dropCell, isIdle } from "./cell"
 import { allocate, free } from "./heap"
 import { Limit, Save } from "./limit"
-import { BLOCKS, CELLS, STATS, bytesOf, saveCell, tableOf } from "./snapshot"
+import { BLOCKS, CELLS, STATS, bytesOf, saveCell, tableOf } from "./saved-cell"
 import { lastCountedMs } from "./stats"
 import { endsSearch } from "./table/find"
 import { isCrowded } from "./table/grow"
@@ -26,7 +26,7 @@ import {
  *
  * Saved cells lie in blocks, which the host takes:
  *
- *   block  │ next u32 │ kind u32 │ bytes of cells u32 │ bytes of the block u32 │ cells, as in snapshot.ts … │
+ *   block  │ next u32 │ kind u32 │ bytes of cells u32 │ bytes of the block u32 │ cells, as in saved-cell.ts … │
  */
 const BLOCK_HEAD: usize = 16
 const KIND: usize = 4

@@ -195,7 +195,7 @@ export function saveOutside(rule: Rule, state: usize, output: usize): void {
   if (rule.algorithm == SLIDING_WINDOW_LOG) slidingWindowLog.saveOutside(state, output)
 }
 
-/** False where the bytes cannot be what `saveOutside` wrote. */
+/** False where the bytes cannot be what `saveOutside` wrote, or without memory. */
 export function loadOutside(rule: Rule, state: usize, input: usize, bytes: usize): bool {
   return rule.algorithm == SLIDING_WINDOW_LOG ? slidingWindowLog.loadOutside(state, input, bytes) : bytes == 0
 }

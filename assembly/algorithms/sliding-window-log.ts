@@ -282,7 +282,7 @@ export function saveOutside(state: usize, output: usize): void {
   }
 }
 
-/** Rebuilds the ring from what `saveOutside` wrote. False where the entries cannot be a ring's. */
+/** Rebuilds the ring from what `saveOutside` wrote. False where the entries cannot be a ring's, or without memory. */
 export function loadOutside(state: usize, input: usize, bytes: usize): bool {
   const length: u32 = bytes < 8 ? 0 : <u32>((bytes - 8) >> ENTRY_SHIFT)
   if (length == 0) {

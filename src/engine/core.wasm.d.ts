@@ -107,7 +107,7 @@ export declare function sweep(limit: number, nowMs: number, budget: number): num
 export declare function saveStart(): void
 export declare function saveNext(limit: number, kind: number, nowMs: number): number
 export declare function saveCell(limit: number, kind: number, cell: number, output: number, room: number): number
-export declare function loadCell(limit: number, kind: number, input: number, bytes: number): number
+export declare function loadCells(limit: number, kind: number, input: number, bytes: number): number
 export declare function hasCells(limit: number, kind: number, input: number, bytes: number): number
 export declare function saveBegin(limit: number, idleAtMs: number, statsSinceMs: number): number
 export declare function saveMore(limit: number, bytes: number): number

@@ -10,7 +10,7 @@ import type { Seed } from "./seed.js"
  *   │ records: kind u32, bytes u32, … │ end: kind −1 u32, 8 u32 │ padding to 32 │ checksum: 4 × u64 │
  *
  *   kind  0, 1, 2  a chunk of the table of cells, blocks, statistics: assembly/dump.ts
- *         16       a cell with its rings, padded to 8: assembly/snapshot.ts
+ *         16       a cell with its rings, padded to 8: assembly/saved-cell.ts
  */
 const MAGIC = "sluice"
 /** Changes with the layout of what is above, of a table or of a state. */

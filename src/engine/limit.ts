@@ -280,7 +280,9 @@ export class Limit {
     this.#freeWhenDropped(this.pointer)
     this.core.exports.limitFree(isCarried ? old : made)
     if (!isCarried) {
-      throw new RangeError("Cannot change a policy: the core's memory is full or the time is out of range.")
+      throw new RangeError(
+        "Cannot change a policy: the core's memory is full, the time is out of range or the limit is being saved.",
+      )
     }
     this.#policy = policy
     this.#firstRule = policy.rules[0]
@@ -298,13 +300,13 @@ export class Limit {
   }
 
   /**
-   * Puts saved cells back that lie one after the other, past `maxKeys` too. False where the bytes cannot be cells, or a key
-   * is there already; then those before are back.
+   * Puts saved cells back that lie one after the other, past `maxKeys` too. False where the bytes cannot be cells, a key is
+   * there already, or there is no memory; then those before are back.
    */
   load(kind: SavedKind, bytes: Uint8Array): boolean {
     return this.core.withBlock(bytes.length, (pointer) => {
       this.core.bytes.set(bytes, pointer)
-      return this.core.exports.loadCell(this.pointer, kind, pointer, bytes.length) === 1
+      return this.core.exports.loadCells(this.pointer, kind, pointer, bytes.length) === 1
     })
   }
 

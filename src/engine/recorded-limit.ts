@@ -120,7 +120,7 @@ export class RecordedLimit extends Limit {
           continue
         }
         this.core.bytes.set(cell, pointer)
-        if (this.core.exports.loadCell(this.pointer, kind, pointer, cell.length) !== 1) return false
+        if (this.core.exports.loadCells(this.pointer, kind, pointer, cell.length) !== 1) return false
       }
       return true
     })

@@ -122,11 +122,11 @@ export class CoreHost {
     return cells
   }
 
-  /** Puts a saved cell back. Returns what `loadCell` does. */
+  /** Puts a saved cell back. Returns what `loadCells` does. */
   load(limit: number, kind: number, cell: Uint8Array): number {
     const input = this.exports.memoryTake(cell.length)
     this.bytes(input, cell.length).set(cell)
-    const loaded = this.exports.loadCell(limit, kind, input, cell.length)
+    const loaded = this.exports.loadCells(limit, kind, input, cell.length)
     this.exports.memoryGive(input, cell.length)
     return loaded
   }

@@ -101,7 +101,7 @@ export const badArgumentCases: readonly CoreCase[] = [
         ["limitCarry to none", exports.limitCarry(limit, 0, NOW_MS), 0],
         ["saveNext", exports.saveNext(0, 0, NOW_MS), 0],
         ["saveCell", exports.saveCell(0, 0, 0, output, 64), 0],
-        ["loadCell", exports.loadCell(0, 0, output, 64), 0],
+        ["loadCells", exports.loadCells(0, 0, output, 64), 0],
         ["limitFree", exports.limitFree(0) as undefined, undefined],
       ]
       for (const [name, outcome, expected] of calls) same(outcome, expected, `${name} of no limit`)
@@ -184,7 +184,7 @@ export const badArgumentCases: readonly CoreCase[] = [
         same(exports.saveNext(limit, kind, NOW_MS), 0, `saveNext of kind ${kind}`)
         const other = host.limit([TEN_A_SECOND], { keepsStats: 1 })
         const [stats] = host.save(limit, 2, NOW_MS)
-        same(host.load(other, kind, stats!), 0, `loadCell of kind ${kind}`)
+        same(host.load(other, kind, stats!), 0, `loadCells of kind ${kind}`)
         exports.limitFree(other)
       }
       for (const wrong of BAD_TIMES) {

@@ -34,7 +34,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   saveStart: 0,
   saveNext: 3,
   saveCell: 5,
-  loadCell: 4,
+  loadCells: 4,
   hasCells: 4,
   saveBegin: 3,
   saveMore: 2,

@@ -100,7 +100,7 @@ export const saveCases: readonly CoreCase[] = [
         for (const kind of [CELLS, BLOCKS, STATS]) {
           const cells = host.save(limit, kind, nowMs)
           isTrue(cells.length > 0, `cells of kind ${kind}`)
-          for (const cell of cells) same(host.load(copy, kind, cell), 1, "loadCell")
+          for (const cell of cells) same(host.load(copy, kind, cell), 1, "loadCells")
           const again = host.save(copy, kind, nowMs).sort(isBefore)
           same(again, cells.sort(isBefore), `the cells of kind ${kind}`)
         }
@@ -167,7 +167,7 @@ export const saveCases: readonly CoreCase[] = [
     },
   },
   {
-    name: "loadCell: refuses what cannot be a cell and a key that is there, and changes nothing",
+    name: "loadCells: refuses what cannot be a cell and a key that is there, and changes nothing",
     run(core) {
       const host = new CoreHost(core)
       const { exports } = host
@@ -183,21 +183,21 @@ export const saveCases: readonly CoreCase[] = [
         const before = exports.allocatedBytes()
         const [cell] = host.save(from, kind, NOW_MS + 5)
         for (let length = 1; length < cell!.length; length++) {
-          same(host.load(to, kind, cell!.slice(0, length)), 0, `loadCell of ${length} bytes of kind ${kind}`)
+          same(host.load(to, kind, cell!.slice(0, length)), 0, `loadCells of ${length} bytes of kind ${kind}`)
         }
         for (const more of [1, 4, 16]) {
           const longer = new Uint8Array(cell!.length + more)
           longer.set(cell!)
-          same(host.load(to, kind, longer), 0, `loadCell of ${more} bytes more of kind ${kind}`)
+          same(host.load(to, kind, longer), 0, `loadCells of ${more} bytes more of kind ${kind}`)
         }
         const noHash = cell!.slice()
         noHash.fill(0, 0, 8)
-        same(host.load(to, kind, noHash), 0, `loadCell without a hash of kind ${kind}`)
+        same(host.load(to, kind, noHash), 0, `loadCells without a hash of kind ${kind}`)
         same(host.save(to, kind, NOW_MS + 5).length, 1, `cells of kind ${kind} after what was refused`)
         same(exports.allocatedBytes(), before, `the memory after what was refused of kind ${kind}`)
-        same(host.load(from, kind, cell!), 0, `loadCell where the key is, of kind ${kind}`)
-        same(host.load(to, kind, cell!), 1, `loadCell of a whole cell of kind ${kind}`)
-        same(host.load(to, kind, cell!), 0, `loadCell of the same cell again, of kind ${kind}`)
+        same(host.load(from, kind, cell!), 0, `loadCells where the key is, of kind ${kind}`)
+        same(host.load(to, kind, cell!), 1, `loadCells of a whole cell of kind ${kind}`)
+        same(host.load(to, kind, cell!), 0, `loadCells of the same cell again, of kind ${kind}`)
         same(host.save(to, kind, NOW_MS + 5).length, 2, `cells of kind ${kind} at last`)
         exports.limitFree(to)
       }

@@ -91,28 +91,43 @@ function savedBytes(limit: Limit, kind: i32, input: usize, room: usize): usize {
   return bytes <= room ? bytes : 0
 }
 
-/**
- * Puts saved cells back that lie one after the other or, where `isQuestion`, only compares each with the cell that is held.
- * False at the first that differs or cannot be put back; those before it then are back. Where the bytes are not whole
- * cells, none is.
- */
-export function loadCells(limit: Limit, kind: i32, input: usize, bytes: usize, isQuestion: bool): bool {
+/** Whether bytes are one or more whole cells. */
+function areWhole(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
   const end = input + bytes
-  let at = input
-  do {
-    const length = savedBytes(limit, kind, at, end - at)
-    if (length == 0 || load<u64>(at) == 0) return false
-    at += length
-  } while (at < end)
   do {
     const length = savedBytes(limit, kind, input, end - input)
-    if (!(isQuestion ? hasCell(limit, kind, input, length) : loadCell(limit, kind, input))) return false
+    if (length == 0 || load<u64>(input) == 0) return false
     input += length
   } while (input < end)
   return true
 }
 
-/** Puts a saved cell into its table, where its hash must not be yet. False where it cannot be one. */
+/**
+ * Puts saved cells back that lie one after the other. False at the first that cannot be, also without memory; those before
+ * it then are back. Where the bytes are not whole cells, none is.
+ */
+export function loadCells(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
+  if (!areWhole(limit, kind, input, bytes)) return false
+  const end = input + bytes
+  for (; input < end; input += savedBytes(limit, kind, input, end - input)) {
+    if (!loadCell(limit, kind, input)) return false
+  }
+  return true
+}
+
+/** Whether each of the saved cells that lie one after the other is held as it was saved. False without memory to compare. */
+export function hasCells(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
+  if (!areWhole(limit, kind, input, bytes)) return false
+  const end = input + bytes
+  while (input < end) {
+    const length = savedBytes(limit, kind, input, end - input)
+    if (!hasCell(limit, kind, input, length)) return false
+    input += length
+  }
+  return true
+}
+
+/** Puts a saved cell into its table, where its hash must not be yet. False where it cannot be one, or without memory. */
 function loadCell(limit: Limit, kind: i32, input: usize): bool {
   const table = tableOf(limit, kind)
   const fixed = table.cellBytes
@@ -136,7 +151,7 @@ function loadCell(limit: Limit, kind: i32, input: usize): bool {
   return good
 }
 
-/** Whether a saved cell is held as it was saved. */
+/** Whether a saved cell is held as it was saved. False without memory to compare. */
 function hasCell(limit: Limit, kind: i32, input: usize, bytes: usize): bool {
   const cell = findCell(tableOf(limit, kind), load<u64>(input))
   const copy = allocate(bytes)
