@@ -1,5 +1,5 @@
 import { hashKey } from "./hash"
-import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
+import { UNDECIDED, brief, decideFast } from "./algorithms/arrival-time"
 import { ADMITTED, NO_ROOM, bindingRule, decideAt, verdict } from "./decide"
 import { Limit, ruleAt } from "./limit"
 import { cellIn, findCell, groupAfterHome, homeOf, touchGroup } from "./table/find"
@@ -51,7 +51,7 @@ export function decideMany(
   const table = limit.cells
   const rule = ruleAt(limit, 0)
   // Nothing that is decided here blocks a key: where nobody is blocked, nobody will be.
-  const areUnits = costs == 0 && limit.isPlain && limit.blocks.count == 0
+  const areUnits = costs == 0 && limit.hasFastPath && limit.blocks.count == 0
   let start: usize = 0
   for (let first = 0; first < count; first += RUN) {
     const length = min(RUN, count - first)
@@ -71,7 +71,7 @@ export function decideMany(
       // What was found is where it was as long as no key came or went.
       const cell = table.changes == changes ? <usize>load<u32>(cells + ((<usize>index) << 2)) : findCell(table, hash)
       if (areUnits && cell != 0) {
-        const admitted = decideAlone(rule, cell + CELL_HEAD, nowMs, 1, true)
+        const admitted = decideFast(rule, cell + CELL_HEAD, nowMs, 1, true)
         store<f64>(answers + (item << 3), <f64>load<i64>(brief, 8))
         store<f64>(resets + (item << 3), <f64>load<i64>(brief, 16))
         store<u32>(remainings + (item << 2), load<u32>(brief))

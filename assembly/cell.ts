@@ -28,7 +28,7 @@ export function timeOf(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64
   skewMs = 0
   if (nowMs >= since) return nowMs
   const aheadMs = algorithms.reset(rule, state, since)
-  if (since - nowMs + aheadMs <= max(rule.fullMs, aheadMs)) {
+  if (since - nowMs + aheadMs <= max(rule.mostAheadMs, aheadMs)) {
     skewMs = since - nowMs
     return since
   }

@@ -1,5 +1,5 @@
 import * as algorithms from "./algorithms"
-import { UNDECIDED, brief, decideAlone } from "./algorithms/arrival-time"
+import { UNDECIDED, brief, decideFast } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
 import { dropCell, reserveStates, seen, skewMs, timeOf } from "./cell"
 import { DENY_NEW, KEEP_ALL, Limit, RULES_MAX, ruleAt, stateAt } from "./limit"
@@ -47,7 +47,7 @@ export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging:
 export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64, charging: bool): i32 {
   if (cost > limit.maximumCost) return COST_ABOVE_CAPACITY
   charging = charging && cost > 0
-  if (limit.isPlain && limit.blocks.count == 0) {
+  if (limit.hasFastPath && limit.blocks.count == 0) {
     let state = cell + CELL_HEAD
     if (cell == 0) {
       // A key without a state is admitted: no cost above the capacity comes here.
@@ -56,7 +56,7 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
     }
     const rule = ruleAt(limit, 0)
     const delayMs = algorithms.delay(rule, state, nowMs)
-    const outcome = decideAlone(rule, state, nowMs, cost, charging)
+    const outcome = decideFast(rule, state, nowMs, cost, charging)
     if (outcome != UNDECIDED) {
       tellAtLength(nowMs, outcome == ADMITTED ? delayMs : 0)
       return outcome
@@ -69,8 +69,8 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
 // @ts-ignore: decorator
 @inline
 export function decideUnitAt(limit: Limit, hash: u64, cell: usize, nowMs: i64): i32 {
-  if (cell != 0 && limit.isBrief && limit.blocks.count == 0) {
-    const outcome = decideAlone(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, 1, true)
+  if (cell != 0 && limit.hasBriefAnswer && limit.blocks.count == 0) {
+    const outcome = decideFast(ruleAt(limit, 0), cell + CELL_HEAD, nowMs, 1, true)
     if (outcome != UNDECIDED) {
       if ((load<i64>(brief, 8) | load<i64>(brief, 16)) <= i32.MAX_VALUE) {
         store<f64>(verdict, <f64>nowMs, 24)

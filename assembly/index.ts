@@ -13,7 +13,7 @@ import { allocate, allocatedBytes as heapBytes, free, refusals } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
 import { addKey, freeKeySet, newKeySet } from "./key-set"
 import * as dump from "./dump"
-import { KEEP_ALL, Limit, RULES_MAX, findWays, freeLimit, newLimit } from "./limit"
+import { KEEP_ALL, Limit, RULES_MAX, findFastPath, freeLimit, newLimit } from "./limit"
 import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
 import * as save from "./save"
 import * as savedCell from "./saved-cell"
@@ -158,7 +158,7 @@ export function limitNew(
   limit.maxKeys = <u32>maxKeys
   limit.onFull = onFull
   limit.keepsStats = keepsStats == 1
-  findWays(limit)
+  findFastPath(limit)
   return changetype<usize>(limit)
 }
 

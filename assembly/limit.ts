@@ -1,5 +1,5 @@
 import * as algorithms from "./algorithms"
-import { fitsAlone } from "./algorithms/arrival-time"
+import { fitsFastPath } from "./algorithms/arrival-time"
 import { giveSchedule, takeSchedule } from "./hash"
 import { allocate, free } from "./heap"
 import { readRule } from "./read-rule"
@@ -39,10 +39,10 @@ export class Limit {
   maximumCost: i64
   maxKeys: u32
   keepsStats: bool
-  /** One rule that is an arrival time and `fitsAlone`, no statistics: decided in one pass while nobody is blocked. */
-  isPlain: bool
-  /** Plain, and what a charge of one unit says can be told in short. */
-  isBrief: bool
+  /** Decided in one pass, by `decideFast`, while nobody is blocked: one rule that fits it, no blocks of its own, no statistics. */
+  hasFastPath: bool
+  /** Has the fast path, and what a charge of one unit says can be told in short. */
+  hasBriefAnswer: bool
   /** Whether it is being saved: the groups of a key are saved before a call looks at them. See save.ts. */
   isSaving: bool
   schedule: usize
@@ -118,12 +118,12 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
   return limit
 }
 
-/** Finds out which of the shorter ways of deciding fit a limit. */
-export function findWays(limit: Limit): void {
+/** Finds out whether a limit has the fast path, and whether its answers can be told in short. */
+export function findFastPath(limit: Limit): void {
   const rule = ruleAt(limit, 0)
   const isArrivalTime = limit.ruleCount == 1 && rule.algorithm <= algorithms.LEAKY_BUCKET
-  limit.isPlain = isArrivalTime && fitsAlone(rule) && limit.blockMs == 0 && !limit.keepsStats
-  limit.isBrief = limit.isPlain && rule.capacity <= i32.MAX_VALUE && !rule.delays
+  limit.hasFastPath = isArrivalTime && fitsFastPath(rule) && limit.blockMs == 0 && !limit.keepsStats
+  limit.hasBriefAnswer = limit.hasFastPath && rule.capacity <= i32.MAX_VALUE && !rule.delays
 }
 
 export function freeLimit(limit: Limit): void {

@@ -1,4 +1,4 @@
-import { LEAKY_BUCKET, fullMs } from "./algorithms"
+import { LEAKY_BUCKET, mostAheadMs } from "./algorithms"
 import { mulDiv, remainder } from "./math"
 import { Rule } from "./rule"
 
@@ -18,5 +18,5 @@ export function readRule(rule: Rule, input: usize): void {
   rule.unitRest = remainder
   rule.capacityMs = mulDiv(rule.capacity, rule.periodP, rule.unitsN)
   rule.capacityRest = remainder
-  rule.fullMs = fullMs(rule)
+  rule.mostAheadMs = mostAheadMs(rule)
 }

@@ -33,8 +33,8 @@ export class Rule {
   /** The capacity: ⌊B·P/N⌋ ms and the rest in 1/N ms. */
   capacityMs: i64
   capacityRest: i64
-  /** From empty to full, rounded up. */
-  fullMs: i64
+  /** How far ahead of the clock a state may lie without a debt: from empty to full, rounded up. */
+  mostAheadMs: i64
 }
 
 export const RULE_BYTES: usize = offsetof<Rule>()

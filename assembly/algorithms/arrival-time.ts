@@ -85,7 +85,7 @@ function unitsIn(rule: Rule, ms: i64, rest: i64): i64 {
 }
 
 /** ⌈B·P/N⌉ ms. */
-export function fullMs(rule: Rule): i64 {
+export function mostAheadMs(rule: Rule): i64 {
   return rule.capacityMs + i64(rule.capacityRest > 0)
 }
 
@@ -180,27 +180,27 @@ export function heal(rule: Rule, state: usize, nowMs: i64): void {
 /** 2⁶², less than what fits an i64. */
 const LARGEST_PRODUCT: f64 = 4611686018427387904
 
-/** Whether `decideAlone` may decide by a rule: its capacity in 1/N ms fits a word. */
-export function fitsAlone(rule: Rule): bool {
+/** Whether `decideFast` may decide by a rule of these algorithms: its capacity in 1/N ms fits a word. */
+export function fitsFastPath(rule: Rule): bool {
   return <f64>rule.capacity * <f64>rule.periodP < LARGEST_PRODUCT
 }
 
-/** What `decideAlone` returns where it has decided nothing. */
+/** What `decideFast` returns where it has decided nothing. */
 export const UNDECIDED: i32 = -1
 
 /*
- * What `decideAlone` says.
+ * What `decideFast` says.
  *
  *   remaining u32 │ 0 u32 │ retryAfterMs i64 │ resetAfterMs i64
  */
 export const brief = memory.data(24, 16)
 
 /**
- * `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits: one rule, which `fitsAlone`. Charges
+ * The fast path: `wait`, `charge`, `remaining` and `reset` in one pass, for the commonest of limits, one rule. Charges
  * `state` where `cost` is admitted and `charging`. Returns 1 where it is admitted, 0 where not, and `UNDECIDED` where the
  * state has seen a later time.
  */
-export function decideAlone(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): i32 {
+export function decideFast(rule: Rule, state: usize, nowMs: i64, cost: i64, charging: bool): i32 {
   // As `loadAhead` does, but in locals: this is the path whose length counts.
   const first = load<u64>(state)
   const second = load<u64>(state, 8)

@@ -30,7 +30,7 @@ function write(rule: Rule, state: usize, nowMs: i64, count: i64): void {
   store<i64>(state, count, 8)
 }
 
-export function fullMs(rule: Rule): i64 {
+export function mostAheadMs(rule: Rule): i64 {
   return rule.periodMs
 }
 

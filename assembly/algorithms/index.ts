@@ -2,15 +2,15 @@
  * The registry: what a limit asks of an algorithm, and which file answers. Every algorithm has the same functions,
  * over a rule, a 16-byte state and a time that is not before the state's `sinceMs`:
  *
- *   fullMs     ms from empty to full
- *   wait       ms until `cost` would be admitted, 0 where it is
- *   reserve    finds the memory that a charge needs outside the state; false where there is none, and nothing has changed
- *   charge     takes units, into debt if need be; after `reserve`, it cannot fail
- *   remaining  units left, rounded down
- *   reset      ms until the quota is full
- *   used       units used, rounded up; a sliding window's as it counts them, the earlier window's share rounded down
- *   refund     gives units of an earlier charge back
- *   heal       moves a state that lies too far ahead to an earlier time, with its usage
+ *   mostAheadMs  how far ahead of the clock a state may lie: ms from empty to full, at the longest
+ *   wait         ms until `cost` would be admitted, 0 where it is
+ *   reserve      finds the memory that a charge needs outside the state; false where there is none, and nothing has changed
+ *   charge       takes units, into debt if need be; after `reserve`, it cannot fail
+ *   remaining    units left, rounded down
+ *   reset        ms until the quota is full
+ *   used         units used, rounded up; a sliding window's as it counts them, the earlier window's share rounded down
+ *   refund       gives units of an earlier charge back
+ *   heal         moves a state that lies too far ahead to an earlier time, with its usage
  *
  * gcra, token_bucket and leaky_bucket are an arrival time each, seen from different sides: the default of every switch.
  * The numbers are part of the ABI and of stored snapshots: a new algorithm takes the next one.
@@ -33,18 +33,18 @@ export const SLIDING_WINDOW_LOG: i32 = 5
 export const TOKEN_BUCKET_STEPS: i32 = 6
 export const ALGORITHM_COUNT: i32 = 7
 
-export function fullMs(rule: Rule): i64 {
+export function mostAheadMs(rule: Rule): i64 {
   switch (rule.algorithm) {
     case FIXED_WINDOW:
-      return fixedWindow.fullMs(rule)
+      return fixedWindow.mostAheadMs(rule)
     case SLIDING_WINDOW:
-      return slidingWindow.fullMs(rule)
+      return slidingWindow.mostAheadMs(rule)
     case SLIDING_WINDOW_LOG:
-      return slidingWindowLog.fullMs(rule)
+      return slidingWindowLog.mostAheadMs(rule)
     case TOKEN_BUCKET_STEPS:
-      return tokenBucketSteps.fullMs(rule)
+      return tokenBucketSteps.mostAheadMs(rule)
     default:
-      return arrivalTime.fullMs(rule)
+      return arrivalTime.mostAheadMs(rule)
   }
 }
 

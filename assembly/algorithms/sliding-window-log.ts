@@ -148,7 +148,7 @@ function resize(ring: usize, capacity: u32): usize {
   return moved
 }
 
-export function fullMs(rule: Rule): i64 {
+export function mostAheadMs(rule: Rule): i64 {
   return rule.periodMs
 }
 

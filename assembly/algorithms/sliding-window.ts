@@ -47,7 +47,7 @@ function mostLeft(count: i64, allowed: i64, windowMs: i64): i64 {
   return mulDivUp(allowed + 1, windowMs, count) - 1
 }
 
-export function fullMs(rule: Rule): i64 {
+export function mostAheadMs(rule: Rule): i64 {
   return rule.periodMs * 2
 }
 

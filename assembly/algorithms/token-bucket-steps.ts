@@ -41,7 +41,7 @@ function waitFor(rule: Rule, units: i64, nowMs: i64): i64 {
   return min(LONGEST_MS, stepMs + steps * rule.everyMs - nowMs)
 }
 
-export function fullMs(rule: Rule): i64 {
+export function mostAheadMs(rule: Rule): i64 {
   return divUp(rule.capacity, rule.amount) * rule.everyMs
 }
 

@@ -4,7 +4,8 @@
  *
  *   directory   2^depth pointers; the low bits of a hash choose its segment (extendible hashing: Fagin, Nievergelt,
  *               Pippenger, Strong 1979)
- *   segment     1 … 8 chunks; grows chunk by chunk to keep its load between 0.68 and 0.85, then splits into two of 4 or 5
+ *   segment     1 … 8 chunks; grows by a chunk where its load is 0.85, and from 8 splits into two of 4 or 5. So growth
+ *               leaves a load of 0.68 or more from the first split on
  *   chunk       32 groups (a table's first chunk starts with 1 and doubles)
  *   group       5 cells; those of one rule and the group's head are 128 bytes, two cache lines that machines load together;
  *               the high bits of a hash choose its home group
