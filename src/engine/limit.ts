@@ -281,7 +281,7 @@ export class Limit {
     this.core.exports.limitFree(isCarried ? old : made)
     if (!isCarried) {
       throw new RangeError(
-        "Cannot change a policy: the core's memory is full, the time is out of range or the limit is being saved.",
+        "Cannot change a policy: the limit is being saved, the core's memory is full or the time is out of range.",
       )
     }
     this.#policy = policy

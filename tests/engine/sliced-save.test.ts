@@ -131,6 +131,18 @@ describe(`beginSave() and saveMore() (SLUICE_ENGINE_SEED=${SEED})`, () => {
     expect(() => bounded.beginSave({ idleAtMs: START_MS, statsSinceMs: 0 })).toThrow(RangeError)
   })
 
+  test("change() during a save is refused, says so, and is possible after it", () => {
+    const limit = makeLimit("5/minute", { onFull: "keep-all" })
+    limit.check("a", 4, START_MS)
+    limit.beginSave({ idleAtMs: -1, statsSinceMs: 0 })
+    const { policy } = makeLimit("6/minute")
+    expect(() => limit.change(policy, START_MS)).toThrow("Cannot change a policy: the limit is being saved, ")
+    expect(limit.policy.rules[0].limit).toBe(5)
+    limit.endSave()
+    limit.change(policy, START_MS)
+    expect(limit.peek("a", 1, START_MS).remaining).toBe(2)
+  })
+
   test("hasCells() tells any other cell, and load() refuses what is cut or there already", () => {
     const options = { stats: true, onFull: "keep-all" } as const
     const limit = makeLimit(POLICIES[4]!, options)
