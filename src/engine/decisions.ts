@@ -35,12 +35,11 @@ export function copyDecisions(told: Decisions, into: Decisions): Decisions {
   return into
 }
 
-/** The columns that `checkMany` of the core writes for `count` checks. */
+/** The columns that `checkMany` of the core writes for `count` checks, each behind the one before. */
 export function columnsAt(buffer: ArrayBuffer, at: number, count: number): Decisions {
-  return {
-    allowed: new Uint8Array(buffer, at + count * 20, count),
-    remaining: new Uint32Array(buffer, at + count * 16, count),
-    retryAfterMs: new Float64Array(buffer, at, count),
-    resetAfterMs: new Float64Array(buffer, at + count * 8, count),
-  }
+  const retryAfterMs = new Float64Array(buffer, at, count)
+  const resetAfterMs = new Float64Array(buffer, at + retryAfterMs.byteLength, count)
+  const remaining = new Uint32Array(buffer, resetAfterMs.byteOffset + resetAfterMs.byteLength, count)
+  const allowed = new Uint8Array(buffer, remaining.byteOffset + remaining.byteLength, count)
+  return { allowed, remaining, retryAfterMs, resetAfterMs }
 }

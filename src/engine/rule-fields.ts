@@ -1,8 +1,6 @@
 import type { Policy, Rule } from "../policy/policy.js"
 import type { CoreExports } from "./core-exports.js"
 
-const ANCHOR_FIRST = -1
-
 /**
  * The core's number of a rule's algorithm: what it exports under the algorithm's name in capitals. Part of the ABI and
  * of stored snapshots.
@@ -44,7 +42,7 @@ function ruleFields(rule: Rule, core: CoreExports): readonly number[] {
     rule.limit / divisor,
     rule.periodMs / divisor,
     rule.periodMs,
-    rule.anchor === "first" ? ANCHOR_FIRST : rule.offsetMs,
+    rule.anchor === "first" ? core.ANCHOR_FIRST.value : rule.offsetMs,
     rule.refill?.amount ?? 0,
     rule.refill?.everyMs ?? 0,
   ]
