@@ -1,6 +1,6 @@
 import type { Decision } from "../types/decision.js"
 import type { DecisionEvent } from "../types/decision-event.js"
-import { reportUncaught } from "../types/report-uncaught.js"
+import { reportUncaught } from "./report-uncaught.js"
 
 export interface EventStreamOptions {
   /** The share of decisions that is kept, 0 … 1; default 1. Denials and admissions are sampled alike. */
