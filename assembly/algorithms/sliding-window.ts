@@ -100,7 +100,13 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
   write(state, nowMs)
 }
 
-/** Both counts as they are, seen from the window that contains `now`. */
+/**
+ * What was used, counted in the window that contains `now`. The previous count by itself would weigh by the place of `now`
+ * in its window, which has nothing to do with how long ago it was charged.
+ */
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
-  store<i64>(state, nowMs)
+  advance(rule, state, sinceMs(state))
+  current = min(usedNow(rule), MOST_UNITS)
+  previous = 0
+  write(state, nowMs)
 }

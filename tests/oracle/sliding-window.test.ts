@@ -37,7 +37,7 @@ describe("oracle of sliding_window", () => {
     expect(limiter.peek("a", 0, 0)).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: 1_726 })
   })
 
-  test("stands still while the clock is set back, and takes its windows along where it jumped", () => {
+  test("stands still while the clock is set back, and takes what was used along where it jumped", () => {
     const limiter = sliding()
     limiter.check("a", 10, 5_500)
     // full again at 6,901: 1,401 ms after the charge, 2,000 at most

@@ -53,7 +53,10 @@ export function slidingWindow(rule: Rule): RuleOracle<SlidingState> {
     },
     retryAfter: (state, units, at) => searchWait(2n * length, (wait) => admits(state, units, at + wait)),
     resetAfter: (state, at) => searchWait(2n * length, (wait) => used(state, at + wait) === 0n),
-    healed: (state, nowMs) => ({ ...state, window: nowMs / length, last: nowMs }),
+    healed(state, nowMs) {
+      const current = min(used(state, state.last), MAXIMUM_USED)
+      return { window: nowMs / length, current, previous: 0n, last: nowMs }
+    },
     delay: () => 0n,
   }
 }

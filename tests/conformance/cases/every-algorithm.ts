@@ -110,6 +110,17 @@ export const everyAlgorithmCases: readonly LimiterCase[] = [
     }
     same(admitted, subject.capacity, "what was admitted")
   }),
+  ...eachAlgorithm("a clock that is set back far gives nothing back of what was used", async (make, subject) => {
+    const clock = new ManualClock(WINDOW_START_MS)
+    const limiter = await make(subject.policy, { clock })
+    await limiter.check("a", { cost: subject.capacity })
+    clock.advance(63_000)
+    while (await limiter.allow("a"));
+    // Into a window's last second.
+    clock.set(clock.now() - subject.fullMs - 4_000)
+    same((await limiter.peek("a")).remaining, 0, "what is left")
+    same(await limiter.allow("a"), false, "whether one unit is admitted")
+  }),
   ...eachAlgorithm("heals within one full refill when a clock that jumped ahead comes back", async (make, subject) => {
     const clock = new ManualClock(START_MS)
     const limiter = await make(subject.policy, { clock })
