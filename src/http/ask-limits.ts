@@ -1,4 +1,4 @@
-import { isSynchronous, type SyncLimiter } from "../limiter/sync-limiter.js"
+import { decideTogether, isExact } from "../limiter/decide-all.js"
 import { TEXT, unfit } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
@@ -55,7 +55,8 @@ async function answersOf(
   charges: Charge[],
 ): Promise<readonly Decision[]> {
   if (questions.length > 1) {
-    if (areInMemory(questions)) return askMemory(questions, charges)
+    const inMemory = askInMemory(questions, charges)
+    if (inMemory) return inMemory
     const together = askTogether(questions, charges)
     if (together) return (await inTime(together, timeoutMs)).decisions
   }
@@ -96,21 +97,13 @@ function answerOf<T>(ask: () => Awaitable<T>): Awaitable<T> {
   }
 }
 
-type MemoryQuestion = Omit<Question, "limiter"> & { readonly limiter: SyncLimiter }
-
-function areInMemory(questions: readonly { readonly limiter: object }[]): questions is readonly MemoryQuestion[] {
-  return questions.every(({ limiter }) => isSynchronous(limiter))
-}
-
-/** All in one turn: looks first, and charges where all would admit. Who would deny is asked, since a denial may block. */
-function askMemory(questions: readonly MemoryQuestion[], charges: Charge[]): Decision[] {
-  const looked = questions.map(({ limiter, key, cost }) => limiter.peek(key, { cost }))
-  const admitted = looked.every(({ allowed }) => allowed)
-  return questions.map(({ limiter, key, cost }, index) => {
-    const answer = admitted || !looked[index]!.allowed ? limiter.check(key, { cost }) : looked[index]!
-    charges.push({ limiter, answer })
-    return answer
-  })
+/** Asks limiters in memory, all in one turn; `undefined` where one of them is not. */
+function askInMemory(questions: readonly Question[], charges: Charge[]): readonly Decision[] | undefined {
+  const parts = questions.map(({ limiter, key, cost }) => ({ limiter, key, options: { cost } }))
+  if (!parts.every(isExact)) return undefined
+  const { decisions } = decideTogether(parts)
+  for (const [index, answer] of decisions.entries()) charges.push({ limiter: questions[index]!.limiter, answer })
+  return decisions
 }
 
 async function askGroup(

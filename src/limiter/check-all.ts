@@ -3,10 +3,10 @@ import { refuseRepeats } from "../policy/require-group.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
 import { CHECKER, requireItems } from "./check-options.js"
-import { type AllPart, allDecision, decideAll, withoutReceipt } from "./decide-all.js"
+import { type AllPart, allDecision, decideAll, isExact, withoutReceipt } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
 import { receiptsOf } from "./receipts.js"
-import { isSynchronous, type SyncLimiter } from "./sync-limiter.js"
+import type { SyncLimiter } from "./sync-limiter.js"
 
 /** One of the checks that are decided together, each by its own limiter. */
 export interface AllItem<L extends Checker = Checker> {
@@ -61,10 +61,6 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
 }
 
 type Part = AllPart<Checker>
-
-function isExact(part: Part): part is AllPart {
-  return isSynchronous(part.limiter)
-}
 
 async function decideInParallel(parts: readonly Part[], exact: readonly AllPart[]): Promise<AllDecision> {
   const decided = new Map<Part, Decision>()

@@ -140,6 +140,27 @@ describe("rateLimit() with several limits in memory", () => {
     expect((await limited(by("bob"))).status).toBe(200)
   })
 
+  test("denies and charges none where quota comes back between the look and the question", async () => {
+    let nowMs = 0
+    const later = { now: () => nowMs++ }
+    const [user, org] = [
+      new RateLimiter("5/minute", { clock: new ManualClock(0) }),
+      new RateLimiter("1/second", { clock: later }),
+    ]
+    org.check("o")
+    nowMs = 999
+    const limited = rateLimit(ok, {
+      limits: [
+        { policy: "5/minute as user", key: () => "u" },
+        { policy: "1/second as org", key: () => "o" },
+      ],
+      limiter: ({ name }) => (name === "user" ? user : org),
+    })
+    expect((await limited(requestOf())).status).toBe(429)
+    await settled()
+    expect([user.status("u").remaining, org.status("o").remaining]).toEqual([5, 1])
+  })
+
   test("admits exactly the smaller limit of requests that come at once", async () => {
     const limited = rateLimit(ok, { limits, clock: new ManualClock(0) })
     const responses = await Promise.all(Array.from({ length: 50 }, (_, index) => limited(by(`user${index}`))))

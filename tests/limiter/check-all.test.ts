@@ -93,6 +93,42 @@ describe("checkAll() over several limiters", () => {
     expect([user.stats("u").totalDenied, org.stats("o").totalDenied]).toEqual([0, 1])
   })
 
+  test("of memory, charges nothing where quota comes back between the look and the question", () => {
+    // Whoever denied is asked one millisecond later, and would admit by then.
+    let nowMs = 0
+    const later = { now: () => nowMs++ }
+    const org = new RateLimiter("1/second as org", { clock: later })
+    const user = make("5/minute as user")
+    org.check("o")
+    nowMs = 999
+    const denied = checkAll([
+      { limiter: user, key: "u" },
+      { limiter: org, key: "o" },
+    ])
+    expect(denied).toMatchObject({
+      allowed: false,
+      deniedPolicy: "org",
+      decisions: [{ allowed: true }, { retryAfterMs: 1 }],
+    })
+    expect(denied.decisions.every(({ receipt }) => receipt === undefined)).toBe(true)
+    expect([user.status("u").remaining, org.status("o").remaining]).toEqual([5, 1])
+  })
+
+  test("of memory, gives all back where a later one throws", () => {
+    const [first, last] = [make("5/minute"), make("5/minute")]
+    const broken = {
+      isSynchronous: true as const,
+      peek: (key: string) => last.peek(key),
+      check: (): Decision => {
+        throw new Error("out of order")
+      },
+      refund: () => {},
+    }
+    const items = [first, broken].map((limiter) => ({ limiter, key: "a" }))
+    expect(() => checkAll(items)).toThrow("out of order")
+    expect(first.status("a").remaining).toBe(5)
+  })
+
   test("by promise, charges all and refunds where one denies", async () => {
     const counts = [make("5/minute"), make("1/minute as org")] as const
     const calls: string[] = []
