@@ -3,6 +3,10 @@ import type { Receipt } from "../types/receipt.js"
 
 const FIRST_PRUNE = 1_024
 const HOUR_MS = 3_600_000
+/** The most that are held at a time. */
+export const MOST_SETTLED = 2 ** 18
+/** How many are dropped at once where they are too many, so that ordering them is paid for by as many settlements. */
+const DROPPED_AT_ONCE = MOST_SETTLED / 4
 
 /**
  * How long a receipt of a policy can be settled: as long as any of its rules could still hold the charge, and one hour
@@ -51,7 +55,10 @@ export function settleOnce(
   return settled.add(receipt, nowMs, keepMs)
 }
 
-/** The receipts that were settled, so that none settles twice. Held for as long as they could be settled. */
+/**
+ * The receipts that were settled, so that none settles twice. Held for as long as they could be settled; of too many the
+ * oldest charges are dropped before, and all of their time stay closed: that is stricter than it should be, never looser.
+ */
 export class SettledReceipts {
   /** The times of their charges by their ids. Made with the first one: most limits of many settle nothing. */
   protected byId: Map<string, number> | null = null
@@ -73,8 +80,13 @@ export class SettledReceipts {
    *
    * @param keepMs `settleWithinMs` of the policy
    */
-  isOpen({ id, chargedAtMs }: Noted, nowMs: number, keepMs: number): boolean {
-    return chargedAtMs >= this.#closedBeforeMs && chargedAtMs + keepMs >= nowMs && !this.has(id)
+  isOpen(receipt: Noted, nowMs: number, keepMs: number): boolean {
+    return receipt.chargedAtMs + keepMs >= nowMs && !this.mayBeSettled(receipt)
+  }
+
+  /** Whether a receipt was settled, as far as that is known: one of a time that is closed may have been. */
+  mayBeSettled({ id, chargedAtMs }: Noted): boolean {
+    return chargedAtMs < this.#closedBeforeMs || this.has(id)
   }
 
   /** Notes a receipt. Whether it was open. */
@@ -100,15 +112,24 @@ export class SettledReceipts {
     this.byId.set(id, chargedAtMs)
   }
 
-  /** Drops those that are too old at `nowMs`, and keeps all of their time closed. */
+  /** Drops those that are too old at `nowMs`, or too many, and keeps all of their time closed. */
   prune(nowMs: number, keepMs: number): void {
     const { byId } = this
     if (byId === null) return
-    for (const [id, chargedAtMs] of byId) {
-      if (chargedAtMs + keepMs >= nowMs) continue
-      byId.delete(id)
+    this.#drop((chargedAtMs) => chargedAtMs + keepMs < nowMs)
+    if (byId.size >= MOST_SETTLED) {
+      const times = Float64Array.from(byId.values()).sort()
+      const latestMs = times[byId.size - MOST_SETTLED + DROPPED_AT_ONCE - 1]!
+      this.#drop((chargedAtMs) => chargedAtMs <= latestMs)
+    }
+    this.#pruneAt = Math.min(Math.max(FIRST_PRUNE, byId.size * 2), MOST_SETTLED)
+  }
+
+  #drop(isDropped: (chargedAtMs: number) => boolean): void {
+    for (const [id, chargedAtMs] of this.byId!) {
+      if (!isDropped(chargedAtMs)) continue
+      this.byId!.delete(id)
       this.closeBefore(chargedAtMs + 1)
     }
-    this.#pruneAt = Math.max(FIRST_PRUNE, byId.size * 2)
   }
 }

@@ -175,7 +175,8 @@ export class MemoryLimits implements NamedLimits {
   #again(entry: LimitEntry, key: string, cost: number, id: string | undefined, nowMs: number): Decision | undefined {
     if (id === undefined) return undefined
     const { limit, settled } = entry
-    const isSettled = ({ charge }: ChargedAdmission) => settled.has(limit.receiptId(charge))
+    const isSettled = ({ charge, chargedAtMs }: ChargedAdmission) =>
+      settled.mayBeSettled({ id: limit.receiptId(charge), chargedAtMs })
     const admission = this.#admissions.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
     return admission && limit.again(key, admission, nowMs)
   }

@@ -140,8 +140,8 @@ export class RateLimiter implements Limiter {
 
   #again(limit: Limit, key: string, cost: number, nowMs: number, id: string | undefined): LimitDecision | undefined {
     if (id === undefined) return undefined
-    const admission = this.#admissions.find(id, key, cost, nowMs, ({ charge }) =>
-      this.#settled.has(limit.receiptId(charge)),
+    const admission = this.#admissions.find(id, key, cost, nowMs, ({ charge, chargedAtMs }) =>
+      this.#settled.mayBeSettled({ id: limit.receiptId(charge), chargedAtMs }),
     )
     return admission && limit.again(key, admission, nowMs)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { SettledReceipts } from "../../src/engine/settled-receipts.js"
+import { MOST_SETTLED, SettledReceipts } from "../../src/engine/settled-receipts.js"
 
 const KEEP_MS = 1_000
 
@@ -18,4 +18,25 @@ test("add() takes a receipt in the last millisecond of its time", () => {
   const settled = new SettledReceipts()
   expect(settled.add({ id: "last", chargedAtMs: 0 }, KEEP_MS, KEEP_MS)).toBe(true)
   expect(settled.add({ id: "late", chargedAtMs: 0 }, KEEP_MS + 1, KEEP_MS)).toBe(false)
+})
+
+test("add() drops the oldest charges of too many, whatever the order, and keeps all of their time closed", () => {
+  const settled = new SettledReceipts()
+  const keepMs = 10 * MOST_SETTLED
+  for (let chargedAtMs = MOST_SETTLED; chargedAtMs > 0; chargedAtMs--) {
+    settled.add({ id: `${chargedAtMs}`, chargedAtMs }, MOST_SETTLED, keepMs)
+  }
+  const dropped = MOST_SETTLED / 4
+  expect(settled.entries()).toHaveLength(MOST_SETTLED - dropped)
+  expect(settled.closedBeforeMs).toBe(dropped + 1)
+  expect(settled.add({ id: "of their time", chargedAtMs: dropped }, MOST_SETTLED, keepMs)).toBe(false)
+  expect(settled.add({ id: "later", chargedAtMs: dropped + 1 }, MOST_SETTLED, keepMs)).toBe(true)
+  expect(settled.add({ id: `${dropped + 1}`, chargedAtMs: dropped + 1 }, MOST_SETTLED, keepMs)).toBe(false)
+})
+
+test("add() drops too many of one time as well", () => {
+  const settled = new SettledReceipts()
+  for (let number = 0; number < MOST_SETTLED; number++) settled.add({ id: `${number}`, chargedAtMs: 5 }, 5, KEEP_MS)
+  expect(settled.entries()).toHaveLength(0)
+  expect(settled.add({ id: "0", chargedAtMs: 5 }, 5, KEEP_MS)).toBe(false)
 })

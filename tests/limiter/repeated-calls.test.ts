@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import { MOST_SETTLED } from "../../src/engine/settled-receipts.js"
 import { ManualClock, RateLimiter } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
@@ -64,4 +65,17 @@ describe("MemoryLimits with an id", () => {
     limits.define("api", "9/hour")
     expect(limits.check("a", { limit: "api", id: "x" }).receipt?.id).not.toBe(first.receipt?.id)
   })
+})
+
+test.each([
+  ["RateLimiter", (clock: ManualClock) => new RateLimiter("9/minute", { clock })],
+  ["MemoryLimits", (clock: ManualClock) => new MemoryLimits({ clock, limits: { default: "9/minute" } })],
+])("%s.check() does not tell a refunded call again after so many other refunds", (_name, make) => {
+  const clock = new ManualClock(0)
+  const limiter = make(clock)
+  const first = limiter.check("a", { id: "x" })
+  limiter.refund(first.receipt!)
+  clock.advance(1)
+  for (let call = 0; call < MOST_SETTLED; call++) limiter.refund(limiter.check("b").receipt!)
+  expect(limiter.check("a", { id: "x" }).receipt?.id).not.toBe(first.receipt!.id)
 })
