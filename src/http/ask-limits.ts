@@ -1,5 +1,6 @@
 import { decideTogether, isExact } from "../limiter/decide-all.js"
-import { TEXT, unfit } from "../policy/check-fields.js"
+import { requireDecision } from "../limiter/is-decision.js"
+import { isPromised } from "../limiter/when-answered.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"
@@ -36,17 +37,9 @@ export async function askLimits(
   charges: Charge[],
 ): Promise<readonly Decision[]> {
   const decisions = await answersOf(questions, timeoutMs, charges)
-  for (const decision of decisions) {
-    // A limiter of somebody's own that answers something else has failed as one that throws.
-    if (isDecision(decision)) continue
-    throw unfit("rate limit", "the limiter's answer", decision, "the decision of a check")
-  }
+  // A limiter of somebody's own that answers something else has failed as one that throws.
+  for (const decision of decisions) requireDecision("rate limit", decision)
   return decisions
-}
-
-/** Whether it has what every answer to a request is made of. */
-function isDecision(answer: Partial<Decision> | undefined): boolean {
-  return TEXT.fits(answer?.policy) && typeof answer?.allowed === "boolean" && Number.isFinite(answer.limit)
 }
 
 async function answersOf(
@@ -82,8 +75,8 @@ export async function giveBack({ limiter, answer }: Charge): Promise<void> {
 }
 
 /** A thenable may be of RPC, so no instanceof. */
-function inTime<T extends object>(answer: Awaitable<T>, timeoutMs: number): Awaitable<T> {
-  return "then" in answer ? withDeadline(Promise.resolve(answer), timeoutMs) : answer
+function inTime<T>(answer: Awaitable<T>, timeoutMs: number): Awaitable<T> {
+  return isPromised(answer) ? withDeadline(Promise.resolve(answer), timeoutMs) : answer
 }
 
 /** What is thrown at once fails as what is thrown later, so that those asked beside it are not forgotten. */

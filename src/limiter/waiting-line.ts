@@ -17,9 +17,11 @@ import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
 import { CHECKER } from "./check-options.js"
 import { isDeniedForGood } from "./denied-for-good.js"
+import { isDecision, unfitAnswer } from "./is-decision.js"
 import { noteWait } from "./key-waits.js"
 import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
+import { isPromised } from "./when-answered.js"
 
 /** How to wait for admission. */
 export interface AcquireOptions {
@@ -188,7 +190,7 @@ export class WaitingLine {
         this.#fail(queue, first, error)
         continue
       }
-      if ("then" in answer) {
+      if (isPromised(answer)) {
         this.#hearOf(queue, key)
         Promise.resolve(answer).then(
           (decision) => {
@@ -207,6 +209,10 @@ export class WaitingLine {
 
   /** Does as a decision says. Whether the first is done, so that the next may ask. */
   #hear(queue: Queue, first: Waiter, decision: Decision): boolean {
+    if (!isDecision(decision) || Number.isNaN(Number(decision.allowed ? decision.delayMs : decision.retryAfterMs))) {
+      this.#fail(queue, first, unfitAnswer("wait", decision))
+      return true
+    }
     if (decision.allowed || first.isDone) {
       queue.waiters.delete(first)
       if (first.isDone) this.#giveBack(decision)

@@ -17,6 +17,6 @@ export function whenAllAnswered<Answer, Next>(
 }
 
 /** Whether an answer is yet to come: any object with `then` counts, as for `await`. */
-function isPromised<Answer>(answer: Awaitable<Answer>): answer is Promise<Answer> {
+export function isPromised<Answer>(answer: Awaitable<Answer>): answer is Promise<Answer> {
   return typeof (answer as { then?: unknown } | null | undefined)?.then === "function"
 }

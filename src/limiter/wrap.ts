@@ -3,6 +3,8 @@ import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
 import { CHECKER } from "./check-options.js"
+import { requireDecision } from "./is-decision.js"
+import { isPromised } from "./when-answered.js"
 
 /** A limiter that answers at once: what it wraps stays synchronous. */
 export interface SyncChecker extends Checker {
@@ -65,7 +67,7 @@ export function wrap<This, Args extends unknown[], Result>(
     const units = typeof cost === "function" ? cost.apply(this, args) : cost
     const options = units === undefined ? undefined : { cost: units }
     const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)
-    if ("then" in answer) {
+    if (isPromised(answer)) {
       return Promise.resolve(answer).then((decision) => {
         requireAdmission(decision)
         return fn.apply(this, args)
@@ -79,5 +81,6 @@ export function wrap<This, Args extends unknown[], Result>(
 }
 
 function requireAdmission(decision: Decision): void {
+  requireDecision("call", decision)
   if (!decision.allowed) throw new RateLimitExceeded(decision)
 }

@@ -10,6 +10,7 @@ import {
   WaitingLine,
   type WaitingLineOptions,
 } from "../../src/index.js"
+import { makeDecision } from "../make-decision.js"
 
 beforeEach(() => vi.useFakeTimers({ now: 1_700_000_000_000 }))
 afterEach(() => vi.useRealTimers())
@@ -467,6 +468,29 @@ describe("acquire() over a limiter that answers by promise", () => {
     await settled()
     expect(first.error).toMatchObject({ message: "out of reach" })
     expect(second.value).toBeInstanceOf(Permit)
+  })
+
+  test.each([
+    ["undefined", undefined],
+    ["null by promise", Promise.resolve(null)],
+    ["a text by promise", Promise.resolve("ok")],
+    ["a denial without a wait", makeDecision({ allowed: false, retryAfterMs: undefined as never })],
+    ["an admission whose delay is no number", makeDecision({ delayMs: Number.NaN })],
+  ])("fails where the answer is %s, and those behind go on", async (_what, answer) => {
+    const counts = new RateLimiter("3/hour")
+    const answers = [answer]
+    const limiter: SettlingChecker = {
+      check: (key, options) => (answers.length > 0 ? (answers.pop() as never) : counts.check(key, options)),
+      refund: (receipt) => counts.refund(receipt),
+    }
+    const [first, second] = [watch(acquire(limiter, "a")), watch(acquire(limiter, "a"))]
+    await settled()
+    expect(first.error).toMatchObject({
+      name: "RangeError",
+      message: expect.stringMatching(/^Cannot wait: the limiter's answer is .*, allowed is the decision of a check\.$/),
+    })
+    expect(second.value).toBeInstanceOf(Permit)
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   test("lets the answer decide, not the deadline that passes meanwhile", async () => {

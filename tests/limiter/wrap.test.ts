@@ -110,6 +110,12 @@ describe("wrap()", () => {
     await expect(add(1)).rejects.toThrow(RateLimitExceeded)
   })
 
+  test.each([undefined, null, "ok"])("says so where the limiter's answer is %j", (answer) => {
+    const limiter = { check: () => answer as never, refund: () => {} }
+    const text = "Cannot call: the limiter's answer is"
+    expect(wrap(limiter, () => "done", { key: "k" })).toThrow(text)
+  })
+
   test("takes one of several named limits", () => {
     const limits = new MemoryLimits({ limits: { mail: "1/minute" } })
     const send = wrap(oneLimit(limits, "mail"), () => "sent", { key: "ada" })

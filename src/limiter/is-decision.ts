@@ -1,0 +1,18 @@
+import { TEXT, unfit } from "../policy/check-fields.js"
+import type { Decision } from "../types/decision.js"
+
+/** Whether what a limiter of somebody's own answered has what every decision is made of. */
+export function isDecision(answer: unknown): answer is Decision {
+  const { policy, allowed, limit } = (answer ?? {}) as Partial<Decision>
+  return TEXT.fits(policy) && typeof allowed === "boolean" && Number.isFinite(limit)
+}
+
+/** The error of an answer that is no decision. */
+export function unfitAnswer(act: string, answer: unknown): RangeError {
+  return unfit(act, "the limiter's answer", answer, "the decision of a check")
+}
+
+/** @throws {RangeError} where it is no decision */
+export function requireDecision(act: string, answer: unknown): void {
+  if (!isDecision(answer)) throw unfitAnswer(act, answer)
+}
