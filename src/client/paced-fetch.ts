@@ -149,7 +149,9 @@ async function passGate(
     if (waitMs === 0) return line.pace.send(units, nowMs)
     // Without an end in sight it waits for an answer, and knows more then.
     const isKnown = waitMs !== Number.POSITIVE_INFINITY
-    if (nowMs > deadlineMs || (isKnown && nowMs + waitMs > deadlineMs)) throw new TimeoutExceeded(url, maxWaitMs)
+    if (nowMs > deadlineMs || (isKnown && nowMs + waitMs > deadlineMs)) {
+      throw new TimeoutExceeded(url, maxWaitMs, isKnown ? Math.ceil(waitMs) : 0)
+    }
     await sleep(isKnown ? waitMs : deadlineMs - nowMs + 1, signal, line)
   }
 }

@@ -141,7 +141,7 @@ export class WaitingLine {
       if (!isFirst) {
         if (this.#waiting >= this.#maxWaiting) throw new QueueFull(key, this.#maxWaiting)
         // Nobody is admitted before the first is.
-        if (queue.wake !== null && queue.wake.atMs > deadlineMs) throw new TimeoutExceeded(key, timeoutMs)
+        if (queue.wake !== null && queue.wake.atMs > deadlineMs) throw this.#late(queue, timeoutMs)
       }
       const waiter: Waiter = {
         cost,
@@ -164,7 +164,7 @@ export class WaitingLine {
       this.#waiting += 1
       if (isFirst) this.#ask(queue)
       else if (timeout !== undefined) {
-        waiter.alarm = this.#alarms.set(deadlineMs, () => this.#abandon(queue, waiter, timeoutOf(queue, waiter)))
+        waiter.alarm = this.#alarms.set(deadlineMs, () => this.#abandon(queue, waiter, this.#late(queue, timeoutMs)))
       }
     })
   }
@@ -229,13 +229,15 @@ export class WaitingLine {
     }
     // It may be counted under another name than it is asked for: with a prefix, say.
     this.#hearOf(queue, decision.key)
-    const wakeAtMs = this.#alarms.now() + (queue.hasHeard ? 0 : Math.max(1, decision.retryAfterMs))
+    const waitMs = queue.hasHeard ? 0 : Math.max(1, decision.retryAfterMs)
+    const wakeAtMs = this.#alarms.now() + waitMs
     if (first.deadlineMs < wakeAtMs) {
-      this.#fail(queue, first, timeoutOf(queue, first))
+      this.#fail(queue, first, new TimeoutExceeded(queue.key, first.timeoutMs, waitMs))
       return true
     }
     for (const waiter of queue.waiters) {
-      if (waiter.deadlineMs < wakeAtMs) this.#fail(queue, waiter, timeoutOf(queue, waiter))
+      if (waiter.deadlineMs >= wakeAtMs) continue
+      this.#fail(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, waitMs))
     }
     this.#askAt(queue, wakeAtMs)
     return false
@@ -279,8 +281,14 @@ export class WaitingLine {
       return
     }
     const leavesAtMs = this.#alarms.now() + decision.delayMs
-    if (leavesAtMs > waiter.deadlineMs) this.#abandon(queue, waiter, timeoutOf(queue, waiter))
-    else waiter.alarm = this.#alarms.set(leavesAtMs, hand)
+    if (leavesAtMs <= waiter.deadlineMs) waiter.alarm = this.#alarms.set(leavesAtMs, hand)
+    else this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, decision.delayMs))
+  }
+
+  /** The error of one behind the first who would have to wait for too long: until that one may ask again, at least. */
+  #late({ key, wake }: Queue, timeoutMs: number): TimeoutExceeded {
+    const retryAfterMs = wake === null ? 0 : Math.max(0, Math.ceil(wake.atMs - this.#alarms.now()))
+    return new TimeoutExceeded(key, timeoutMs, retryAfterMs)
   }
 
   /** Ends a wait before its turn. */
@@ -336,8 +344,4 @@ export class WaitingLine {
 /** Whether a waiter costs less than another one, as far as that is known before they are asked for. */
 function mayCostLess({ cost }: Waiter, { cost: other }: Waiter): boolean {
   return cost === undefined || other === undefined ? cost !== other : cost < other
-}
-
-function timeoutOf({ key }: Queue, { timeoutMs }: Waiter): TimeoutExceeded {
-  return new TimeoutExceeded(key, timeoutMs)
 }

@@ -127,11 +127,17 @@ export class TimeoutExceeded extends SluiceError {
   readonly code = "TIMEOUT_EXCEEDED"
   declare readonly key: string
   declare readonly timeoutMs: number
+  /**
+   * Whole milliseconds until its turn could have come, as far as that was known when the wait was given up; 0 where it was
+   * not, as while the limiter was being asked. Whoever tries again waits as long: what is refused at once takes no time.
+   */
+  declare readonly retryAfterMs: number
 
-  constructor(key: string, timeoutMs: number) {
+  constructor(key: string, timeoutMs: number, retryAfterMs = 0) {
     super(`Cannot admit key ${show(key)}: it is not its turn within ${timeoutMs} ms.`)
     this.key = key
     this.timeoutMs = timeoutMs
+    this.retryAfterMs = retryAfterMs
   }
 }
 

@@ -114,7 +114,7 @@ describe("RateLimiter.acquire()", () => {
     const late = watch(limiter.acquire("a", { timeout: 999 }))
     await settled()
     expect(late).toMatchObject({ atMs: 0, error: expect.any(TimeoutExceeded) })
-    expect(late.error).toMatchObject({ code: "TIMEOUT_EXCEEDED", key: "a", timeoutMs: 999 })
+    expect(late.error).toMatchObject({ code: "TIMEOUT_EXCEEDED", key: "a", timeoutMs: 999, retryAfterMs: 1_000 })
     const inTime = watch(limiter.acquire("a", { timeout: "1s" }))
     await vi.advanceTimersByTimeAsync(1_000)
     expect(inTime).toMatchObject({ atMs: 1_000, error: null })
@@ -126,6 +126,26 @@ describe("RateLimiter.acquire()", () => {
     await expect(limiter.acquire("a", { timeout: 0 })).rejects.toThrow(TimeoutExceeded)
   })
 
+  test("tells a loop that tries again how long to wait, so that it tries once for each wait", async () => {
+    const limiter = new RateLimiter("1/second")
+    let tries = 0
+    const loop = async () => {
+      for (;;) {
+        tries += 1
+        try {
+          return await limiter.acquire("a", { timeout: 100 })
+        } catch (error) {
+          if (!(error instanceof TimeoutExceeded)) throw error
+          await new Promise((resolve) => setTimeout(resolve, error.retryAfterMs))
+        }
+      }
+    }
+    await loop()
+    const second = watch(loop())
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect([second.atMs, tries]).toEqual([1_000, 3])
+  })
+
   test("refuses behind others at once where the first of them must wait longer, else when the time is over", async () => {
     const limiter = new RateLimiter("1/second")
     await limiter.acquire("a")
@@ -133,7 +153,7 @@ describe("RateLimiter.acquire()", () => {
     const short = watch(limiter.acquire("a", { timeout: 500 }))
     const middle = watch(limiter.acquire("a", { timeout: 1_500 }))
     await vi.advanceTimersByTimeAsync(3_000)
-    expect(short).toMatchObject({ atMs: 0, error: expect.any(TimeoutExceeded) })
+    expect(short).toMatchObject({ atMs: 0, error: { name: "TimeoutExceeded", retryAfterMs: 1_000 } })
     expect(first.atMs).toBe(1_000)
     // When the first was admitted, the wait of the second was known: 1 s more.
     expect(middle).toMatchObject({ atMs: 1_000, error: expect.any(TimeoutExceeded) })
@@ -148,7 +168,7 @@ describe("RateLimiter.acquire()", () => {
     )
     await vi.advanceTimersByTimeAsync(3_000)
     expect(waits.map(({ atMs }) => atMs)).toEqual([1_000, 2_000, 1_000])
-    expect(waits[2]?.error).toBeInstanceOf(TimeoutExceeded)
+    expect(waits[2]?.error).toMatchObject({ name: "TimeoutExceeded", timeoutMs: 1_500, retryAfterMs: 1_000 })
   })
 
   test("refuses those behind when their time is over, while the first is being asked for", async () => {
@@ -156,7 +176,7 @@ describe("RateLimiter.acquire()", () => {
     const waits = [watch(acquire(limiter, "a")), watch(acquire(limiter, "a", { timeout: 30 }))]
     await vi.advanceTimersByTimeAsync(200)
     expect(waits.map(({ atMs }) => atMs)).toEqual([50, 30])
-    expect(waits[1]?.error).toBeInstanceOf(TimeoutExceeded)
+    expect(waits[1]?.error).toMatchObject({ name: "TimeoutExceeded", retryAfterMs: 0 })
   })
 
   test("ends by the signal's reason, and those behind move up", async () => {
@@ -301,7 +321,10 @@ describe("RateLimiter.acquire()", () => {
     await limiter.acquire("a", { cost: 5 })
     const controller = new AbortController()
     const aborted = watch(limiter.acquire("a", { signal: controller.signal }))
-    await expect(limiter.acquire("a", { timeout: 100 })).rejects.toThrow(TimeoutExceeded)
+    await expect(limiter.acquire("a", { timeout: 100 })).rejects.toMatchObject({
+      name: "TimeoutExceeded",
+      retryAfterMs: 600,
+    })
     expect(limiter.peek("a").remaining).toBe(4)
     controller.abort()
     await settled()

@@ -25,7 +25,7 @@ export const acquireCases: readonly LimiterCase[] = [
     async run(make) {
       const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
       await limiter.check("a", { cost: 9 })
-      const expected = { name: "TimeoutExceeded", key: "a", timeoutMs: 1_000 }
+      const expected = { name: "TimeoutExceeded", key: "a", timeoutMs: 1_000, retryAfterMs: 360_000 }
       await throws(() => acquire(limiter, "a", { cost: 2, timeout: "1s" }), expected)
       await throws(() => acquire(limiter, "a", { cost: 11 }), { name: "CostError", maximum: 10 })
       has(await acquire(limiter, "a", { timeout: 0 }), { cost: 1 }, "what is left")
