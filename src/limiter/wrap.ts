@@ -28,8 +28,8 @@ export function requireWrapOptions<This, Args extends unknown[]>(act: string, op
 
 /**
  * A function that asks a limiter before each call, and throws `RateLimitExceeded` in place of the call where that is
- * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise. It has
- * the function's name and length.
+ * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise. Of one
+ * that is declared `async` it rejects, also behind a limiter that answers at once. It has the function's name and length.
  *
  * The charge stands whatever becomes of the call.
  *
@@ -63,7 +63,7 @@ export function wrap<This, Args extends unknown[], Result>(
   checkKind("wrap", "fn", fn, FUNCTION)
   requireWrapOptions("wrap", wrapOptions)
   const { key = fn.name || "anonymous", cost } = wrapOptions
-  function limited(this: This, ...args: Args): Awaitable<Result> {
+  function call(this: This, ...args: Args): Awaitable<Result> {
     const units = typeof cost === "function" ? cost.apply(this, args) : cost
     const options = units === undefined ? undefined : { cost: units }
     const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)
@@ -76,8 +76,19 @@ export function wrap<This, Args extends unknown[], Result>(
     requireAdmission(answer)
     return fn.apply(this, args)
   }
+  // Whoever calls an async function expects no throw. What it makes of one is async as well, so that it can be wrapped again.
+  const limited = isAsync(fn)
+    ? async function (this: This, ...args: Args): Promise<Awaited<Result>> {
+        return await call.apply(this, args)
+      }
+    : call
   // Without a name of their own, functions that are wrapped again would all share one key.
   return Object.defineProperties(limited, { name: { value: fn.name }, length: { value: fn.length } })
+}
+
+/** Whether a function is declared so. One that only returns promises cannot be told from others before it is called. */
+function isAsync(fn: object): boolean {
+  return Object.prototype.toString.call(fn) === "[object AsyncFunction]"
 }
 
 function requireAdmission(decision: Decision): void {

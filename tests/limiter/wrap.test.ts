@@ -116,6 +116,25 @@ describe("wrap()", () => {
     expect(wrap(limiter, () => "done", { key: "k" })).toThrow(text)
   })
 
+  test("of an async function rejects, whatever the limiter, be it wrapped once or again", async () => {
+    const send = async (to: string) => `sent to ${to}`
+    for (const limiter of [new RateLimiter("1/minute"), remote(new RateLimiter("1/minute"))]) {
+      const limitedSend = wrap(new RateLimiter("9/minute"), wrap(limiter, send))
+      expectTypeOf(limitedSend).returns.toEqualTypeOf<Promise<string>>()
+      const results = await Promise.allSettled(["ada", "bob"].map((to) => limitedSend(to)))
+      expect(results).toMatchObject([
+        { status: "fulfilled", value: "sent to ada" },
+        { status: "rejected", reason: { code: "RATE_LIMIT_EXCEEDED" } },
+      ])
+      expect([limitedSend.name, limitedSend.length]).toEqual(["send", 1])
+    }
+  })
+
+  test("of an async function rejects where its key cannot be", async () => {
+    const send = wrap(new RateLimiter("1/minute"), async () => "sent", { key: () => "" })
+    await expect(send()).rejects.toMatchObject({ code: "KEY_INVALID" })
+  })
+
   test("takes one of several named limits", () => {
     const limits = new MemoryLimits({ limits: { mail: "1/minute" } })
     const send = wrap(oneLimit(limits, "mail"), () => "sent", { key: "ada" })
@@ -137,6 +156,12 @@ describe("limited()", () => {
     expect(send.length).toBe(1)
     expect(send.call(null, "ada")).toBe("sent to ada")
     expect(() => send.call(null, "bob")).toThrow('key "send": policy "default" admits cost 1 in')
+  })
+
+  test("of an async method rejects", async () => {
+    const send = limited<unknown, [], Promise<string>>("1/minute")(async () => "sent", context as never)
+    await send.call(null)
+    await expect(send.call(null)).rejects.toBeInstanceOf(RateLimitExceeded)
   })
 
   test("shares the limiter that it is given, and takes key and cost", () => {
