@@ -29,6 +29,8 @@ export interface DecideOptions {
 /** Who hears of what goes wrong, and does what need not be waited for. */
 export interface Reports {
   error(error: unknown): void
+  /** Hears of an error that leaves the decision to the fail mode. */
+  outage(error: unknown): void
   inBackground(work: () => Promise<void>): void
 }
 
@@ -98,7 +100,7 @@ export async function decide(
         const { cost = Math.max(...asks.map((ask) => ask.cost)), maximum } = error as Partial<CostError>
         return { badCost: { cost, maximum: maximum!, error } }
       }
-      reports.error(error)
+      reports.outage(error)
     }
   }
 
@@ -109,7 +111,7 @@ export async function decide(
       const parts = partsOf(decisions.map((decision) => reasoned(decision, "fail-local")))
       return { decision: mergeDecisions(parts), parts, charges, asked }
     } catch (error) {
-      reports.error(error)
+      reports.outage(error)
     }
   }
   const reason = failMode === "open" ? "fail-open" : "fail-closed"

@@ -15,6 +15,7 @@ import { Hooks } from "./hooks.js"
 import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
 import { clientAddress } from "./keys/client-address.js"
 import { memoryLimiters } from "./memory-limiters.js"
+import { outageWarning } from "./outage-warning.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { perPolicy } from "./per-policy.js"
 import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
@@ -83,6 +84,7 @@ export function guardRequests<Rest extends unknown[]>(
   const { skipFailedRequests = false, skipSuccessfulRequests = false, penalty } = options
   const mayRefund = skipFailedRequests || skipSuccessfulRequests
   const judgeOptions = completeOptions(options)
+  const warn = outageWarning("rate limit", "requests", options.failMode)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
   const originals = new WeakMap<Response, Headers>()
   const denials = new WeakSet<Response>()
@@ -157,7 +159,7 @@ export function guardRequests<Rest extends unknown[]>(
   }
 
   return async function guard(request, ...rest) {
-    const hooks = new Hooks(options, request, rest)
+    const hooks = new Hooks(options, warn, request, rest)
     // Read at once: some servers only watch the connection of a request whose signal somebody has asked for.
     const client = mayRefund ? request.signal : undefined
     if (await isSkipped(hooks, request, rest)) return passed

@@ -4,11 +4,19 @@ import type { RequestDecision } from "./request-decision.js"
 /** Tells the user's hooks what happened to one request. Whatever a hook does, the request goes on. */
 export class Hooks<Rest extends unknown[]> {
   readonly #options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">
+  readonly #warn: (error: unknown) => void
   readonly #request: Request
   readonly #rest: Rest
 
-  constructor(options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">, request: Request, rest: Rest) {
+  /** @param warn hears of outages in place of `onError`, where there is none */
+  constructor(
+    options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">,
+    warn: (error: unknown) => void,
+    request: Request,
+    rest: Rest,
+  ) {
     this.#options = options
+    this.#warn = warn
     this.#request = request
     this.#rest = rest
   }
@@ -23,6 +31,12 @@ export class Hooks<Rest extends unknown[]> {
     if (!onError) return
     // An error of the error hook has nowhere to go.
     this.#keepAlive((async () => onError(error, this.#request, ...this.#rest))().catch(() => {}))
+  }
+
+  /** Tells an error that leaves the request to the fail mode. */
+  outage(error: unknown): void {
+    if (this.#options.onError) this.error(error)
+    else this.#warn(error)
   }
 
   /** Starts work that the response need not wait for. */

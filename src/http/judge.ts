@@ -60,7 +60,7 @@ export async function judge<Rest extends unknown[]>(
     }
     isComplete = true
   } catch (error) {
-    hooks.error(error)
+    hooks.outage(error)
   }
   return decide(asks, isComplete, { ...options, limiterOf: (policy) => limiter(policy, ...rest) }, hooks)
 }

@@ -18,6 +18,7 @@ import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
 import { decide, findBadCost, type Reports, unasked } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
+import { outageWarning } from "./outage-warning.js"
 import { perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import type { RequestLimiter } from "./request-limiter.js"
@@ -49,7 +50,10 @@ export interface MessageLimitOptions
   readonly maxPending?: number
   /** Hears of every decision. It cannot change one. */
   readonly onDecision?: (decision: Decision, message: unknown) => void
-  /** Hears of everything that went wrong and was dealt with. */
+  /**
+   * Hears of everything that went wrong and was dealt with. Without it, the first failure that the fail mode has to decide
+   * on is told on the console, and nothing else.
+   */
   readonly onError?: (error: unknown, message: unknown) => void
 }
 
@@ -113,9 +117,11 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     maxDelayMs: 0,
   }
 
+  const warn = outageWarning("limit messages", "messages", failMode)
+
   function reportsOf(message: unknown): Reports {
     const error = (error: unknown) => quietly(() => onError?.(error, message))
-    return { error, inBackground: (work) => void work().catch(error) }
+    return { error, outage: onError ? error : warn, inBackground: (work) => void work().catch(error) }
   }
 
   async function check(key: MessageKey, message: unknown): Promise<Decision> {

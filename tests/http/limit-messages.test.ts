@@ -210,6 +210,22 @@ describe("limitMessages()", () => {
     expect(onError).toHaveBeenCalledOnce()
   })
 
+  test("without onError warns on the console of the first failure of the limiter", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue()
+    const limiter = new FakeLimiter(() => Promise.reject(new Error("out of reach")))
+    const { heard, receive } = listening({ limiter: () => limiter })
+    await receive(1, 2)
+    expect(heard).toEqual([1, 2])
+    expect(warn.mock.calls).toEqual([
+      [
+        expect.stringContaining(
+          'Cannot limit messages: messages pass unlimited (failMode "open"), since deciding failed: ',
+        ),
+      ],
+    ])
+    warn.mockRestore()
+  })
+
   test("tells the hooks, whatever they do", async () => {
     const onDecision = vi.fn(() => {
       throw new Error("hook")

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { type RateLimitOptions, rateLimit, UNIDENTIFIED_KEY } from "../../src/http/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -10,10 +11,12 @@ import { deferred, ok, requestOf, settled } from "./requests.js"
 describe("rateLimit() without an answer of the limiter", () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    vi.spyOn(console, "warn").mockReturnValue()
   })
   afterEach(() => {
     expect(vi.getTimerCount()).toBe(0)
     vi.useRealTimers()
+    vi.restoreAllMocks()
   })
 
   const policy = "10/minute"
@@ -60,6 +63,26 @@ describe("rateLimit() without an answer of the limiter", () => {
       }
     },
   )
+
+  test.each([
+    ["open", 'requests pass unlimited (failMode "open")'],
+    ["closed", 'requests are refused (failMode "closed")'],
+    ["local", 'requests are limited in this process\'s memory (failMode "local")'],
+  ] as const)("without onError warns on the console, once, when %s", async (failMode, text) => {
+    const limits = new MemoryLimits({ limits: { api: "1/minute" } })
+    const options = { policy: "1/minute as api", limiter: () => limits, failMode } as const
+    await rateLimit(ok, { ...options, onError() {} })(requestOf())
+    expect(console.warn).not.toHaveBeenCalled()
+    const limited = rateLimit(ok, options)
+    for (let request = 0; request < 3; request++) await limited(requestOf())
+    expect(vi.mocked(console.warn).mock.calls).toEqual([
+      [
+        `Cannot rate limit: ${text}, since deciding failed: LimitNotFound: Cannot find the limit of key ` +
+          '"unidentified": limits() lists those configured. ' +
+          "This is said once: give an onError to hear of every failure.",
+      ],
+    ])
+  })
 
   test("refuses with a 503 of its own when closed", async () => {
     const decisions: Decision[] = []

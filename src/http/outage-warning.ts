@@ -1,0 +1,28 @@
+import { show } from "../types/errors.js"
+import type { FailMode } from "./limit-options.js"
+
+const INSTEAD: Readonly<Record<FailMode, string>> = {
+  open: "pass unlimited",
+  closed: "are refused",
+  local: "are limited in this process's memory",
+}
+
+/**
+ * Warns on the console of the first time that the fail mode has to decide, for who has no `onError` that would hear of it:
+ * else a limiter that is wired up wrongly lets everything pass, and nobody learns of it.
+ *
+ * @param act what cannot be done, such as `"rate limit"`
+ * @param what is not limited then, such as `"requests"`
+ */
+export function outageWarning(act: string, what: string, failMode: FailMode = "open"): (error: unknown) => void {
+  let hasWarned = false
+  return (error) => {
+    if (hasWarned) return
+    hasWarned = true
+    const why = error instanceof Error ? String(error) : show(error)
+    console.warn(
+      `Cannot ${act}: ${what} ${INSTEAD[failMode]} (failMode ${show(failMode)}), since deciding failed: ${why} ` +
+        "This is said once: give an onError to hear of every failure.",
+    )
+  }
+}
