@@ -1,4 +1,5 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
+import { checkKind, having } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { LimitNotFound } from "../types/errors.js"
@@ -20,8 +21,11 @@ export type LimitsToAsk = Pick<NamedLimits, "define" | "check" | "checkAll" | "r
  * used. One without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
  * request under that and its name, as in `"100/minute as api"`: several of a name may be in force at a time. Those of a
  * configuration's tiers and tenants have the names of `configPolicies`.
+ *
+ * @throws {RangeError} where the limits lack one of the verbs, as a limiter of a single limit does
  */
 export function namedLimiters(limits: LimitsToAsk): (policy: Policy) => RequestLimiter {
+  checkKind("rate limit", "limits", limits, having("define", "check", "checkAll", "refund", "charge"))
   const group = new DefinedGroup(limits)
   return perPolicy((policy) => new NamedLimiter(limits, group, policy))
 }

@@ -144,3 +144,12 @@ test("namedLimiters() count a policy whose text is longer than a name may be, an
   for (const most of ["1", "2", "1", "2", "2"]) statuses.push((await limited(requestOf({ most }))).status)
   expect(statuses).toEqual([200, 200, 429, 200, 429])
 })
+
+test.each([undefined, new RateLimiter("1/minute"), () => new MemoryLimits()])(
+  "namedLimiters() refuse what has no named limits: %s",
+  (limits) => {
+    const text = /^Cannot rate limit: limits is .*, allowed is an object with define\(\), check\(\), checkAll\(\)/
+    expect(() => namedLimiters(limits as never)).toThrow(text)
+    expect(() => namedLimiters(limits as never)).toThrow(RangeError)
+  },
+)
