@@ -1,4 +1,3 @@
-import type { OnFull } from "../engine/limit-options.js"
 import { CLOCK, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
 import type { PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
@@ -11,7 +10,7 @@ export interface MemoryLimitsOptions {
   /** The most keys held at once under each limit, 1 … 2^32 − 1; default 524,288. */
   readonly maxKeys?: number
   /** What a new key meets when `maxKeys` are held: see `RateLimiterOptions.onFull`; default `"evict-nearest-full"`. */
-  readonly onFull?: OnFull
+  readonly onFull?: "evict-nearest-full" | "deny-new"
   /** Whether to keep statistics per key, for `stats` and `top`: 77 to 97 bytes more per key, at most `maxKeys`. Default `false`. */
   readonly stats?: boolean
   /**

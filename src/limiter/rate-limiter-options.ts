@@ -1,4 +1,3 @@
-import type { OnFull } from "../engine/limit-options.js"
 import { CLOCK, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
 import type { Clock } from "../types/clock.js"
 import { MAX_WAITING, type WaitingLineOptions } from "./waiting-line.js"
@@ -15,7 +14,7 @@ export interface RateLimiterOptions extends WaitingLineOptions {
    * What a new key meets when `maxKeys` are held and none of its 28 neighbours is idle: `"evict-nearest-full"` (the
    * default) forgets the neighbour that would be full soonest, `"deny-new"` denies the new key.
    */
-  readonly onFull?: OnFull
+  readonly onFull?: "evict-nearest-full" | "deny-new"
   /**
    * Whether to keep statistics per key, for `stats`: 77 to 97 bytes more per key, a reset or denied one included.
    * They outlive a key's usage; at `maxKeys`, a new key takes the place of a neighbour that was counted longest ago.

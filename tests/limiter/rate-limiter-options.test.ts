@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, expectTypeOf, test } from "vitest"
 import { RateLimiter, type RateLimiterOptions } from "../../src/index.js"
+import { MemoryLimits, type MemoryLimitsOptions } from "../../src/limiter/index.js"
 
 describe("new RateLimiter()", () => {
   test.each<[string, unknown]>([
@@ -20,6 +21,13 @@ describe("new RateLimiter()", () => {
   ])("refuses a %s", (field, options) => {
     expect(() => new RateLimiter("1/second", options as RateLimiterOptions)).toThrow(RangeError)
     expect(() => new RateLimiter("1/second", options as RateLimiterOptions)).toThrow(field)
+  })
+
+  test.each([RateLimiter.bind(null, "1/second"), MemoryLimits])("types no onFull that it refuses", (Limiter) => {
+    type OnFull = "evict-nearest-full" | "deny-new" | undefined
+    expectTypeOf<RateLimiterOptions["onFull"]>().toEqualTypeOf<OnFull>()
+    expectTypeOf<MemoryLimitsOptions["onFull"]>().toEqualTypeOf<OnFull>()
+    expect(() => new Limiter({ onFull: "keep-all" as never })).toThrow('onFull is "keep-all", allowed is')
   })
 
   test("takes an option that is undefined for one that is not there", () => {
