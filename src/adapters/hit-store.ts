@@ -1,5 +1,5 @@
 import { limiterKey } from "../http/keys/limiter-key.js"
-import { memoryLimiters } from "../http/memory-limiters.js"
+import { RateLimiter } from "../limiter/rate-limiter.js"
 import { parseAlgorithmName } from "../policy/algorithm-name.js"
 import {
   CLOCK,
@@ -157,8 +157,7 @@ export class HitStore {
         ? { limit: COUNT_ONLY, period, algorithm: "fixed_window", anchor: "first" }
         : { limit: this.#decidesUpTo, period, algorithm },
     )
-    const make = limiter ?? memoryLimiters(1, { clock: this.#clock, maxKeys })
-    this.#limiter = make(policy)
+    this.#limiter = limiter?.(policy) ?? new RateLimiter(policy, { clock: this.#clock, ...(maxKeys && { maxKeys }) })
   }
 
   #ready(): StoreLimiter {

@@ -1,6 +1,6 @@
 import type { Policy } from "../policy/policy.js"
 import type { Config } from "./config.js"
-import { type FoundPolicy, findPolicy, type Whose } from "./policy-for.js"
+import { type FoundPolicy, findPolicy, foundPolicies, type Whose } from "./policy-for.js"
 
 /**
  * Every policy of a configuration, those of tiers and tenants included, by the name under which a class of named limits
@@ -19,15 +19,9 @@ import { type FoundPolicy, findPolicy, type Whose } from "./policy-for.js"
  * policies.get(limitNameFor(config, "api", { tier: "pro" }))?.rules[0].limit // 100
  * ```
  */
-export function configPolicies({ limits, tiers, tenants }: Config): Map<string, Policy> {
-  const policies = new Map([...limits.values()].map(({ name, policy }) => [name, policy]))
-  for (const [name, own] of tiers) {
-    for (const [limit, policy] of own) policies.set(nameOfLimit(limit, { kind: "tier", name }), policy)
-  }
-  for (const [name, { limits: own }] of tenants) {
-    for (const [limit, policy] of own) policies.set(nameOfLimit(limit, { kind: "tenant", name }), policy)
-  }
-  return policies
+export function configPolicies(config: Config): Map<string, Policy> {
+  const found = [...config.limits.keys()].map((limit) => [limit, foundPolicies(config, limit)] as const)
+  return new Map(found.flatMap(([limit, all]) => all.map(({ policy, from }) => [nameOfLimit(limit, from), policy])))
 }
 
 /**

@@ -65,6 +65,19 @@ export function policyFor(config: Config, limit: string, whose: Whose = {}): Pol
   return findPolicy(config, limit, whose).policy
 }
 
+/** Every policy of a limit: its own, those of tiers, those of tenants. */
+export function foundPolicies(config: Config, limit: string): readonly FoundPolicy[] {
+  const of = (kind: "tenant" | "tier", name: string, policies: ReadonlyMap<string, Policy>): FoundPolicy[] => {
+    const policy = policies.get(limit)
+    return policy === undefined ? [] : [{ policy, from: { kind, name } }]
+  }
+  return [
+    { policy: limitOf(config, limit).policy, from: null },
+    ...[...config.tiers].flatMap(([name, policies]) => of("tier", name, policies)),
+    ...[...config.tenants].flatMap(([name, { limits }]) => of("tenant", name, limits)),
+  ]
+}
+
 /** `policyFor`, and where it was found. */
 export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
   checkNames("choose a policy", whose, WHOSE_NAMES)

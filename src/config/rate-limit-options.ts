@@ -1,7 +1,8 @@
 import { type ClientAddressOptions, clientAddress } from "../http/keys/client-address.js"
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
-import type { LimitOptions } from "../http/limit-options.js"
+import type { LimitOptions, PolicySource } from "../http/limit-options.js"
+import { noteChoices } from "../http/policy-choices.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import { checkFields, either, FUNCTION, having, type Kinds, OBJECT } from "../policy/check-fields.js"
 import { policyOfLimit } from "../policy/parse-policy.js"
@@ -14,7 +15,7 @@ import { ConfigError } from "./config-error.js"
 import { nameOfLimit } from "./config-policies.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
-import { type FoundPolicy, findPolicy, limitOf, unknownTier } from "./policy-for.js"
+import { type FoundPolicy, findPolicy, foundPolicies, limitOf, unknownTier } from "./policy-for.js"
 
 /** What a configuration cannot say, since it is code. */
 export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
@@ -133,18 +134,22 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     return known
   }
 
+  /** Finds the policy of a request, of all that tiers and tenants have. */
+  function policySource(name: string): PolicySource<Rest> {
+    const find: PolicySource<Rest> = async (...call) =>
+      limitPolicy(findPolicy(config, name, { tenant: await tenant?.(...call), tier: await tierOf(...call) }), name)
+    noteChoices(
+      find,
+      foundPolicies(config, name).map((found) => limitPolicy(found, name)),
+    )
+    return find
+  }
+
   function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> {
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
     const key = keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
     return {
-      policy:
-        tenant === undefined && tier === undefined
-          ? policy
-          : async (...call) =>
-              limitPolicy(
-                findPolicy(config, name, { tenant: await tenant?.(...call), tier: await tierOf(...call) }),
-                name,
-              ),
+      policy: tenant === undefined && tier === undefined ? policy : policySource(name),
       key: keyPrefix === "" ? key : async (...call) => `${keyPrefix}${(await key(...call)) ?? UNIDENTIFIED_KEY}`,
       cost,
     }

@@ -9,6 +9,7 @@ import { type AccessLists, accessLists } from "./access.js"
 import { addFields } from "./add-fields.js"
 import { type Charge, giveBack, type Question } from "./ask-limits.js"
 import { checkOptions, limitsOf, maxDelayMsOf } from "./check-options.js"
+import { chosenPolicy } from "./chosen-policy.js"
 import { type Decided, findBadCost } from "./decide.js"
 import { decisionFields } from "./decision-fields.js"
 import { Hooks } from "./hooks.js"
@@ -17,7 +18,8 @@ import { clientAddress } from "./keys/client-address.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
 import { partitionKeyHasher } from "./partition-key.js"
-import { perPolicy } from "./per-policy.js"
+import { identityOf, perPolicy } from "./per-policy.js"
+import { choicesOf } from "./policy-choices.js"
 import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
 import type { LimiterSource, RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
@@ -258,8 +260,17 @@ function refuseSameNames<Rest extends unknown[]>(limits: readonly JudgedLimit<Re
 }
 
 /** A function of the policy alone may make its limiter: asked at every request, it would never count to two. */
-function keeping<Rest extends unknown[]>(limiter: LimiterSource<Rest>): LimiterSource<Rest> {
-  return limiter.length === 1 ? perPolicy((policy) => (limiter as LimiterSource)(policy)) : limiter
+function keeping<Rest extends unknown[]>(
+  limiter: LimiterSource<Rest>,
+  known: ReadonlySet<string>,
+): LimiterSource<Rest> {
+  return limiter.length === 1 ? perPolicy((policy) => (limiter as LimiterSource)(policy), known) : limiter
+}
+
+/** The policies that a limit is known to have, called as a request's is; none where a function makes them up. */
+function choicesOfLimit<Rest extends unknown[]>({ policy, named }: JudgedLimit<Rest>): readonly Policy[] {
+  if (typeof policy !== "function") return [policy]
+  return choicesOf(policy)?.map((choice) => chosenPolicy(named(choice))) ?? []
 }
 
 /** What decisions need of the options, with the defaults; a policy and cost that are known are checked here. */
@@ -279,7 +290,13 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   })
   refuseSameNames(limits)
   const isKnown = limits.every(({ policy }) => typeof policy !== "function")
-  const memory = memoryLimiters(isKnown ? limits.length : undefined, options)
+  const choices = limits.map(choicesOfLimit)
+  const known = new Set(choices.flat().map(identityOf))
+  const memory = memoryLimiters(
+    known,
+    choices.every(({ length }) => length > 0),
+    options,
+  )
   if (options.delay && isKnown && !limits.some(({ policy }) => tellsDelay(policy as Policy))) {
     throw unfit("rate limit", "delay", options.delay, NO_DELAY)
   }
@@ -287,8 +304,8 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   return {
     limits,
     access,
-    limiter: limiter === undefined ? memory : keeping(limiter),
-    localLimiter: localLimiter ? perPolicy(localLimiter) : memory,
+    limiter: limiter === undefined ? memory : keeping(limiter, known),
+    localLimiter: localLimiter ? perPolicy(localLimiter, known) : memory,
     failMode,
     timeoutMs,
     maxDelayMs: maxDelayMsOf(options),

@@ -19,7 +19,7 @@ import { decide, findBadCost, type Reports, unasked } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
-import { perPolicy } from "./per-policy.js"
+import { identityOf, perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import type { RequestLimiter } from "./request-limiter.js"
 
@@ -108,7 +108,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
   if (bad) {
     throw new RangeError(`Cannot limit messages: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
   }
-  const memory = memoryLimiters(1, options)
+  const memory = memoryLimiters(new Set([identityOf(policy)]), true, options)
   const decideOptions = {
     limiterOf: options.limiter ? perPolicy(options.limiter) : memory,
     localLimiter: localLimiter ? perPolicy(localLimiter) : memory,

@@ -1,7 +1,7 @@
-import { RateLimiter } from "../limiter/rate-limiter.js"
+import { LimiterPool, type PooledLimiter } from "../limiter/limiter-pool.js"
+import type { Policy } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { perPolicy } from "./per-policy.js"
-import type { LimiterSource } from "./rate-limit-options.js"
 
 /** What limiters in memory can be told. */
 export interface MemoryOptions {
@@ -10,22 +10,32 @@ export interface MemoryOptions {
   readonly maxKeys?: number | undefined
 }
 
-/** Keys that all policies together hold where nobody says how many: about 40 MB of those with one rule. */
+/** Keys that few policies hold together where nobody says how many: about 40 MB of those with one rule. */
 const MOST_KEYS = 2 ** 20
-/** Policies that a function may make up at a time. Tiers and routes are few. */
-const MOST_POLICIES = 64
+/** So many policies share those keys evenly; more have as many each. */
+const SHARING = 64
+/** What a policy takes beside its keys, in keys: about 5 KB. */
+const POLICY_WEIGHT = 128
 
 /**
  * A limiter in this process's memory for each policy.
  *
- * @param policies how many different policies there will be; `undefined` where nobody knows, because a function gives
- * them: then at most 64 at a time, and the one unused for longest is forgotten with its counts. What they hold together
- * is bounded either way: they share the keys evenly.
+ * @param known by `identityOf`, the policies that nobody makes up: they are few, so their counts stay
+ * @param isAll whether there are no others. Where a function makes up policies they hold together what 64 full ones do,
+ * and are at most 8,192: beyond that those are forgotten of which nothing is used, then those unused for longest
  */
-export function memoryLimiters(policies: number | undefined, { clock = systemClock, maxKeys }: MemoryOptions) {
-  const most = policies ?? MOST_POLICIES
-  return perPolicy((policy) => {
-    const keys = maxKeys ?? (most === 1 ? undefined : Math.floor(MOST_KEYS / (most * policy.rules.length)))
-    return new RateLimiter(policy, { clock, ...(keys !== undefined && { maxKeys: keys }) })
-  }, most) satisfies LimiterSource
+export function memoryLimiters(
+  known: ReadonlySet<string>,
+  isAll: boolean,
+  { clock = systemClock, maxKeys }: MemoryOptions,
+): (policy: Policy, ...rest: unknown[]) => PooledLimiter {
+  const pool = new LimiterPool(clock)
+  const share = Math.floor(MOST_KEYS / (isAll ? Math.min(known.size, SHARING) : SHARING))
+  const keysOf = ({ rules }: Policy) => maxKeys ?? Math.floor(share / rules.length)
+  return perPolicy((policy) => pool.make(policy, keysOf(policy)), known, {
+    most: Math.max(MOST_KEYS, SHARING * (maxKeys ?? 0)),
+    weigh: (limiter) => POLICY_WEIGHT + limiter.size,
+    growth: 1,
+    isIdle: (limiter) => limiter.isIdle,
+  })
 }

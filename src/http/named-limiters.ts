@@ -30,7 +30,10 @@ export function namedLimiters(limits: LimitsToAsk): (policy: Policy) => RequestL
   return perPolicy((policy) => new NamedLimiter(limits, group, policy))
 }
 
-/** Defines limits before they are asked, each once. */
+/** So many limits are known to be defined. One that was asked longest ago is defined again, which changes nothing. */
+const MOST_DEFINED = 8_192
+
+/** Defines limits before they are asked, each once while it is known. */
 class DefinedGroup implements Group {
   readonly #limits: LimitsToAsk
   readonly #defined = new Map<string, { readonly policy: Policy; readonly done: Promise<unknown> }>()
@@ -44,8 +47,11 @@ class DefinedGroup implements Group {
     let known = this.#defined.get(name)
     if (known?.policy.canonical !== policy.canonical) {
       known = { policy, done: (async () => this.#limits.define(name, policy))() }
-      this.#defined.set(name, known)
     }
+    // A Map iterates in the order of insertion, so the first is always the one that was asked longest ago.
+    this.#defined.delete(name)
+    this.#defined.set(name, known)
+    if (this.#defined.size > MOST_DEFINED) this.#defined.delete(this.#defined.keys().next().value!)
     try {
       await known.done
     } catch (error) {

@@ -46,9 +46,10 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
    */
   readonly address?: ClientAddressOptions
   /**
-   * Who counts. The default counts in this process's memory, apart for every `rateLimit`. Policies of a function have
-   * room for 64 at a time and 16,384 keys each; those that are known share 1,048,576 keys. A function of the policy
-   * alone is asked once for each policy, of at most 256 at a time; any other at every request.
+   * Who counts. The default counts in this process's memory, apart for every `rateLimit`. Policies that are known share
+   * 1,048,576 keys, or have 16,384 each where they are more than 64. Those that a function makes up have 16,384 each, and
+   * hold as many as those together, and at most 8,192 policies at a time. A function of the policy alone is asked once for
+   * each policy that is known, and for each of at most 1,024 others at a time; any other function at every request.
    */
   readonly limiter?: LimiterSource<Rest>
   /** The most keys that the default limiters hold for each policy, 1 … 2^32 − 1. */

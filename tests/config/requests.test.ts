@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest"
 import type { GroupDecision } from "../../src/config/group-decision.js"
 import { fromConfig, parseConfig, rateLimitOptions, type Whose } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
-import { KeyError, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
+import { KeyError, LimitNotFound, ManualClock, type Policy, RateLimiter } from "../../src/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import type { Decision } from "../../src/types/decision.js"
 
 const TEXT = `
@@ -259,4 +260,36 @@ describe("fromConfig() with groups and lists", () => {
     expect(limits.check({ user: "header:x-user=mallory", org: "o" }, { limit: "api" }).allowed).toBe(false)
     expect(limits.limits.peek("p:header:x-org=partner", { limit: "user" }).remaining).toBe(10)
   })
+})
+
+describe("tenants of a configuration", () => {
+  // More than policies that are made up by a function could be.
+  const tenants = Array.from({ length: 8_300 }, (_, index) => `t${index}`)
+  const config = parseConfig({
+    limits: { api: { policy: "1/hour" } },
+    tenants: Object.fromEntries(tenants.map((name) => [name, { limits: { api: "1/minute" } }])),
+  })
+  const clock = new ManualClock(0)
+  const options = rateLimitOptions(config, "api", { tenant: (request) => request.headers.get("T") })
+
+  test.each([
+    ["counted by rateLimit() itself", undefined],
+    [
+      "each by a limiter that is made for it",
+      (policy: Policy) => memory.of(memory.define(String(made++), policy).name),
+    ],
+  ])("are limited however many they are, %s", async (_who, limiter) => {
+    const limited = rateLimit(() => new Response("ok"), { ...options, clock, ...(limiter && { limiter }) })
+    let admitted = 0
+    for (const _round of [1, 2]) {
+      for (const tenant of tenants) {
+        const { status } = await limited(new Request("http://localhost/", { headers: { T: tenant } }))
+        if (status === 200) admitted++
+      }
+    }
+    expect(admitted).toBe(8_300)
+  })
+
+  const memory = new MemoryLimits({ clock })
+  let made = 0
 })

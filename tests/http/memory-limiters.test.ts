@@ -1,38 +1,68 @@
 import { expect, test } from "vitest"
 import { memoryLimiters } from "../../src/http/memory-limiters.js"
+import { identityOf } from "../../src/http/per-policy.js"
 import { rateLimit } from "../../src/http/rate-limit.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { ok, requestOf } from "./requests.js"
 
-test("memoryLimiters() bound the keys of all policies together", () => {
-  const clock = new ManualClock(0)
-  const limiters = memoryLimiters(undefined, { clock })
-  const limiter = limiters(parsePolicy("1/hour"))
-  for (let key = 0; key < 20_000; key++) limiter.allow(`k${key}`)
-  expect(limiter.size).toBe(16_384)
-  const first = limiters(parsePolicy("1/hour"))
-  expect(first).toBe(limiter)
-  for (let policy = 2; policy <= 65; policy++) limiters(parsePolicy(`${policy}/hour`))
-  expect(limiters(parsePolicy("1/hour"))).not.toBe(limiter)
+const NONE: ReadonlySet<string> = new Set()
+const identities = (...policies: string[]) => new Set(policies.map((policy) => identityOf(parsePolicy(policy))))
+
+/** Charges so many keys, and tells how many are held. */
+function held(limiter: ReturnType<ReturnType<typeof memoryLimiters>>, keys: number): number {
+  for (let key = 0; key < keys; key++) limiter.check(`k${key}`)
+  return limiter.size
+}
+
+test("memoryLimiters() hold 16,384 keys of a policy that a function gives, and half as many of one of two rules", () => {
+  const limiters = memoryLimiters(NONE, false, { clock: new ManualClock(0) })
+  expect(held(limiters(parsePolicy("1/hour")), 20_000)).toBe(16_384)
+  expect(held(limiters(parsePolicy("1/hour; 2/day")), 10_000)).toBe(8_192)
 })
 
-test("memoryLimiters() hold half as many keys of a policy of two rules", () => {
-  const limiter = memoryLimiters(undefined, { clock: new ManualClock(0) })(parsePolicy("1/hour; 2/day"))
-  for (let key = 0; key < 10_000; key++) limiter.allow(`k${key}`)
-  expect(limiter.size).toBe(8_192)
+test("memoryLimiters() bound the keys of all policies together that a function gives", () => {
+  const limiters = memoryLimiters(NONE, false, { clock: new ManualClock(0), maxKeys: 32_768 })
+  const made = Array.from({ length: 64 }, (_, index) => {
+    const limiter = limiters(parsePolicy(`${index + 1}/hour`))
+    for (let key = 0; key < 32_768; key++) limiters(parsePolicy(`${index + 1}/hour`)).check(`k${key}`)
+    return limiter
+  })
+  const kept = made.filter((limiter, index) => limiters(parsePolicy(`${index + 1}/hour`)) === limiter)
+  expect(kept.length).toBeLessThan(64)
+  expect(kept.length).toBeGreaterThan(50)
 })
 
 test("memoryLimiters() share the keys where the policies are known, and hold as many as they are told", () => {
   const clock = new ManualClock(0)
-  const [two, told] = [memoryLimiters(2, { clock }), memoryLimiters(undefined, { clock, maxKeys: 100 })]
-  const half = two(parsePolicy("1/hour"))
-  const few = told(parsePolicy("1/hour"))
-  for (let key = 0; key < 30_000; key++) {
-    half.allow(`k${key}`)
-    few.allow(`k${key}`)
+  const two = memoryLimiters(identities("1/hour", "2/hour"), true, { clock })
+  expect(held(two(parsePolicy("1/hour")), 30_000)).toBe(30_000)
+  expect(held(memoryLimiters(NONE, false, { clock, maxKeys: 100 })(parsePolicy("1/hour")), 30_000)).toBe(100)
+})
+
+test("memoryLimiters() forget of 20,000 policies those first of which nothing is used", () => {
+  const clock = new ManualClock(0)
+  const limiters = memoryLimiters(NONE, false, { clock })
+  const used = Array.from({ length: 2_000 }, (_, index) => limiters(parsePolicy(`${index + 1}/day`)))
+  for (const limiter of used) limiter.check("a", { cost: 1 })
+  for (let policy = 1; policy <= 18_000; policy++) {
+    limiters(parsePolicy(`${policy}/second`)).check("a")
+    clock.advance(1)
   }
-  expect([half.size, few.size]).toEqual([30_000, 100])
+  expect(used.filter((limiter, index) => limiters(parsePolicy(`${index + 1}/day`)) !== limiter)).toEqual([])
+})
+
+test("rateLimit() limits every one of 1,000 policies that a function chooses", async () => {
+  const policies = Array.from({ length: 1_000 }, (_, index) => `1/minute as t${index}`)
+  const limited = rateLimit(ok, {
+    policy: (request) => policies[Number(request.headers.get("t"))]!,
+    clock: new ManualClock(0),
+  })
+  let admitted = 0
+  for (let round = 0; round < 2; round++) {
+    for (let t = 0; t < 1_000; t++) if ((await limited(requestOf({ t: String(t) }))).status === 200) admitted++
+  }
+  expect(admitted).toBe(1_000)
 })
 
 test("rateLimit() refuses a maxKeys that cannot be, and keeps to one that can", async () => {

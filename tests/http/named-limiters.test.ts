@@ -153,3 +153,15 @@ test.each([undefined, new RateLimiter("1/minute"), () => new MemoryLimits()])(
     expect(() => namedLimiters(limits as never)).toThrow(RangeError)
   },
 )
+
+test("namedLimiters() remember 8,192 definitions, and make another one again before it is asked", async () => {
+  const define = vi.fn(async (name: string, policy: PolicyInput) => ({ name, policy: parsePolicy(policy) }))
+  const limits = { ...limitsInMemory().limits, define, check: () => new RateLimiter("1/minute").check("a") }
+  const limiterOf = namedLimiters(limits)
+  const ask = (count: number) => limiterOf(parsePolicy(`1/minute as l${count}`)).check("a")
+  for (let count = 0; count < 8_193; count++) await ask(count)
+  await ask(8_192)
+  expect(define).toHaveBeenCalledTimes(8_193)
+  await ask(0)
+  expect(define).toHaveBeenCalledTimes(8_194)
+})
