@@ -2,8 +2,6 @@ import type { Access } from "../http/access.js"
 import type { CheckItem } from "../types/limiter.js"
 import { accessOf } from "./access.js"
 import type { Config, GroupConfig, LimitConfig } from "./config.js"
-import { limitNameFor } from "./config-policies.js"
-import type { Whose } from "./policy-for.js"
 
 /** What one limit is asked. */
 type AskedItem = Required<Omit<CheckItem, "id">>
@@ -21,22 +19,18 @@ export interface AskedLimits {
 /**
  * What a call of a limit or a group asks.
  *
- * @param keyOf the key of a limit, with the prefix; one without it is on no list
- * @param options whose limits they are, and what the call costs in place of each limit's own cost
- * @throws {RangeError} where there is no such tier
+ * @param find the key of a limit, with the prefix, and the name under which it is counted; one without the prefix is on
+ * no list
+ * @param cost what the call costs in place of each limit's own cost
  */
 export function askedLimits(
   config: Config,
   of: LimitConfig | GroupConfig,
-  keyOf: (limit: LimitConfig) => string,
-  { cost, tenant, tier }: Whose & { readonly cost?: number | undefined },
+  find: (limit: LimitConfig) => Pick<AskedItem, "key" | "limit">,
+  cost: number | undefined,
 ): AskedLimits {
   const isGroup = "limits" in of
-  const items = (isGroup ? of.limits : [of]).map((limit) => ({
-    key: keyOf(limit),
-    cost: cost ?? limit.cost,
-    limit: limitNameFor(config, limit.name, { tenant, tier }),
-  }))
+  const items = (isGroup ? of.limits : [of]).map((limit) => ({ ...find(limit), cost: cost ?? limit.cost }))
   return {
     isGroup,
     items: items as [AskedItem, ...AskedItem[]],
@@ -45,6 +39,11 @@ export function askedLimits(
       items.flatMap(({ key }) => unprefixed(config, key)),
     ),
   }
+}
+
+/** What a call asks of a limit that the configuration does not have: its lists for all limits count there too. */
+export function askedElsewhere(config: Config, key: string, limit: string, cost = 1): AskedLimits {
+  return { isGroup: false, items: [{ key, cost, limit }], access: accessOf(config, unprefixed(config, key)) }
 }
 
 /** A key as the lists have it. */

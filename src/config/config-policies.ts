@@ -1,5 +1,5 @@
 import type { Policy } from "../policy/policy.js"
-import type { Config } from "./config.js"
+import type { Config, LimitConfig } from "./config.js"
 import { type FoundPolicy, findPolicy, foundPolicies, type Whose } from "./policy-for.js"
 
 /**
@@ -31,6 +31,16 @@ export function configPolicies(config: Config): Map<string, Policy> {
  */
 export function limitNameFor(config: Config, limit: string, whose: Whose = {}): string {
   return nameOfLimit(limit, findPolicy(config, limit, whose).from)
+}
+
+/** The limits by every name under which one of their policies is counted. */
+export function limitsByName(config: Config): Map<string, LimitConfig> {
+  const limits = [...config.limits.values()]
+  return new Map(
+    limits.flatMap((limit) =>
+      foundPolicies(config, limit.name).map(({ from }) => [nameOfLimit(limit.name, from), limit]),
+    ),
+  )
 }
 
 /** A line feed is in no name of a configuration, so these names are nobody else's. */

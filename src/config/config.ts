@@ -70,6 +70,10 @@ export interface Config {
   readonly limits: ReadonlyMap<string, LimitConfig>
   /** By a name that no limit has. */
   readonly groups: ReadonlyMap<string, GroupConfig>
+  /** Clients that no limit counts, be it one that was defined since. */
+  readonly allow: AccessConfig
+  /** Clients that every limit refuses, be it one that was defined since. */
+  readonly deny: AccessConfig
   /** The policies of each plan, by the limit's name. */
   readonly tiers: ReadonlyMap<string, ReadonlyMap<string, Policy>>
   readonly tenants: ReadonlyMap<string, TenantConfig>

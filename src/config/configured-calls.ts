@@ -2,6 +2,7 @@ import type { NamedLimits } from "../limiter/named-limits.js"
 import { whenAllAnswered, whenAnswered } from "../limiter/when-answered.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
+import { LimitNotFound } from "../types/errors.js"
 import type { Awaitable, CheckItem } from "../types/limiter.js"
 import { listedDecision } from "./access.js"
 import type { AskedLimits } from "./asked-limits.js"
@@ -72,11 +73,18 @@ export class ConfiguredCalls {
     )
   }
 
+  /** @throws {LimitNotFound} where a limit that was defined elsewhere is no more there */
+  #configuredPolicy(limit: string): Policy {
+    const policy = this.#configured.get(limit)
+    if (policy === undefined) throw new LimitNotFound(limit)
+    return policy
+  }
+
   /** The limits' policies: the configured one only where a limit was removed, since others may have been defined anew. */
   #policiesInForce(items: readonly NamedItem[]): Awaitable<readonly Policy[]> {
     return whenAllAnswered(
       items.map(({ limit }) => this.#limits.limit(limit)),
-      (found) => items.map(({ limit }, index) => found[index]?.policy ?? this.#configured.get(limit)!),
+      (found) => items.map(({ limit }, index) => found[index]?.policy ?? this.#configuredPolicy(limit)),
     )
   }
 }

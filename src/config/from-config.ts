@@ -10,7 +10,7 @@ import { KeyError, show } from "../types/errors.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { type AskedLimits, askedLimits } from "./asked-limits.js"
-import type { Config } from "./config.js"
+import type { Config, LimitConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
@@ -103,10 +103,13 @@ export class ConfiguredLimits {
     return decision
   }
 
-  #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, ...options }: ConfiguredCheck): AskedLimits {
+  #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, cost, tenant, tier }: ConfiguredCheck): AskedLimits {
     const group = this.config.groups.get(limit)
-    const of = group ?? limitOf(this.config, limit)
-    return askedLimits(this.config, of, ({ name }) => this.key(group ? keyOf(key, name) : requireText(key)), options)
+    const find = ({ name }: LimitConfig) => ({
+      key: this.key(group ? keyOf(key, name) : requireText(key)),
+      limit: this.limitName(name, { tenant, tier }),
+    })
+    return askedLimits(this.config, group ?? limitOf(this.config, limit), find, cost)
   }
 
   /** As `MemoryLimits.refund`, of a receipt that `check` gave. */

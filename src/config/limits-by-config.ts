@@ -17,9 +17,10 @@ import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
 import { listedDecision } from "./access.js"
-import { type AskedLimits, askedLimits } from "./asked-limits.js"
+import { type AskedLimits, askedElsewhere, askedLimits } from "./asked-limits.js"
 import type { Config } from "./config.js"
 import { ConfigError } from "./config-error.js"
+import { limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 
 const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
@@ -46,7 +47,8 @@ export interface LimitsByConfig extends ByPromise {
 
 /**
  * Named limits that decide as a configuration says where they are asked by name, as a server's are: a limit's cost where
- * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits.
+ * a check gives none, its lists of keys, and groups, which are asked for one key of all their limits. The names are those
+ * of `configPolicies`; for limits that it does not have, the lists for all limits count.
  *
  * Keys are whole here, the prefix included. `limits` has the configured limits already, and stays whose it is: what is
  * no verb over several limits, such as `close`, is asked of it. A limit cannot be defined under a group's name;
@@ -105,27 +107,34 @@ function byPromise(limits: NamedLimits): ByPromise {
 }
 
 /** Whether the limits alone decide as the configuration says. */
-function isPlain({ limits, groups }: Config): boolean {
+function isPlain(config: Config): boolean {
+  const hasKeys = ({ allow, deny }: Pick<Config, "allow" | "deny">) => allow.keys.length + deny.keys.length > 0
   return (
-    groups.size === 0 &&
-    [...limits.values()].every(({ cost, allow, deny }) => cost === 1 && allow.keys.length + deny.keys.length === 0)
+    config.groups.size === 0 &&
+    !hasKeys(config) &&
+    [...config.limits.values()].every((limit) => limit.cost === 1 && !hasKeys(limit))
   )
 }
 
 function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   const calls = new ConfiguredCalls(limits, config)
+  const configured = limitsByName(config)
 
   /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
   async function find(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
     const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
-    return group === undefined ? findLimit(key, options) : askedLimits(config, group, () => key, options)
+    if (group === undefined) return findLimit(key, options)
+    return askedLimits(config, group, ({ name }) => ({ key, limit: name }), options.cost)
   }
 
   /** As `find`, of no group. */
   async function findLimit(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
     const name = options.limit ?? ((await limits.limit(key)) === null ? DEFAULT_LIMIT : key)
-    const limit = config.limits.get(name)
-    return limit && askedLimits(config, limit, () => key, options)
+    const limit = configured.get(name)
+    if (limit !== undefined) return askedLimits(config, limit, () => ({ key, limit: name }), options.cost)
+    const asked = askedElsewhere(config, key, name, options.cost)
+    // What is on no list, and a limit that there is not, is the store's business alone.
+    return asked.access === "limit" || (await limits.limit(name)) === null ? undefined : asked
   }
 
   async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {

@@ -141,6 +141,8 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
     keyPrefix: written.key_prefix,
     limits,
     groups,
+    allow: requests.allow,
+    deny: requests.deny,
     tiers,
     tenants,
     headers: {

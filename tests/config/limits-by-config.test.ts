@@ -2,7 +2,14 @@ import { afterAll, describe, expect, expectTypeOf, test } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
 import type { GroupDecision } from "../../src/config/group-decision.js"
-import { configPolicies, limitsByConfig, parseConfig, requireGroupNames } from "../../src/config/index.js"
+import {
+  configPolicies,
+  fromConfig,
+  limitNameFor,
+  limitsByConfig,
+  parseConfig,
+  requireGroupNames,
+} from "../../src/config/index.js"
 import { acquire, checkAll as checkAllOf, type Decision, ManualClock, type NamedLimit, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import type { NamedLimits } from "../../src/limiter/named-limits.js"
@@ -141,6 +148,44 @@ describe("limitsByConfig()", () => {
       expect(await limits.check(key, { limit: "user" }), key).toMatchObject({ allowed: true })
     }
     expect(under.stats("p:eve", { limit: "user" }).totalDenied).toBe(0)
+  })
+
+  test("goes by cost and lists under the names of tiers and tenants too, as fromConfig() does", async () => {
+    const text = `
+      limits.api = { policy = "10/minute", cost = 3, deny = { keys = ["mallory"] } }
+      tenants.acme.limits.api = "100/minute"`
+    const parsed = parseConfig(text)
+    const under = new MemoryLimits({ clock: new ManualClock(0), limits: configPolicies(parsed) })
+    const limits = limitsByConfig(under, parsed)
+    const limit = limitNameFor(parsed, "api", { tenant: "acme" })
+    const own = fromConfig(text, { clock: new ManualClock(0) })
+    for (const key of ["ada", "mallory"]) {
+      const { receipt: _, ...expected } = own.check(key, { limit: "api", tenant: "acme" })
+      expect(await limits.check(key, { limit })).toMatchObject(expected)
+    }
+    expect(under.peek("ada", { limit }).remaining).toBe(97)
+    expect(await limits.checkAll([{ key: "ada", limit }])).toMatchObject({ decisions: [{ remaining: 94 }] })
+    expect(await limits.explain("mallory", { limit })).toMatchObject({ limit, decision: { allowed: false } })
+  })
+
+  test("refuses keys of the deny list under limits too that the configuration does not have", async () => {
+    const { limits, under } = make()
+    await limits.define("new", "3/minute")
+    await limits.define("p:eve", "4/minute")
+    expect(await limits.check("p:eve", { limit: "new" })).toMatchObject({ allowed: false, policy: "deny", limit: 3 })
+    expect(await limits.check("p:eve")).toMatchObject({ allowed: false, policy: "deny", limit: 4 })
+    expect(await limits.allowAll([{ key: "p:a", limit: "new" }, { key: "p:eve" }])).toBe(false)
+    expect(await limits.explain("p:eve")).toMatchObject({ limit: "p:eve", decision: { allowed: false } })
+    await limits.charge("p:eve", 1, { limit: "new" })
+    expect(under.peek("p:eve", { limit: "new" }).remaining).toBe(3)
+    expect(await limits.check("p:a", { limit: "new" })).toMatchObject({ allowed: true, cost: 1, remaining: 2 })
+    await expect(limits.check("p:eve", { limit: "none" })).rejects.toMatchObject({ code: "LIMIT_NOT_FOUND" })
+  })
+
+  test("refuses keys of the deny list where the configuration has no limit at all", async () => {
+    const under = new MemoryLimits({ limits: { default: "1/minute" } })
+    const limits = limitsByConfig(under, parseConfig('deny = { keys = ["eve"] }'))
+    expect(await limits.allow("eve")).toBe(false)
   })
 
   test("charge() takes units of each limit of a group, or of none where one was removed", async () => {

@@ -161,6 +161,8 @@ describe("parseConfig()", () => {
       keyPrefix: "",
       limits: new Map(),
       groups: new Map(),
+      allow: { addresses: [], keys: [] },
+      deny: { addresses: [], keys: [] },
       tiers: new Map(),
       tenants: new Map(),
       headers: { styles: ["draft-11"], legacyReset: "epoch", quotaUnit: null },
