@@ -7,12 +7,18 @@ import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
 import { checkNames } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
-import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { type AskedLimits, askedLimits } from "./asked-limits.js"
 import type { Config, LimitConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
+import {
+  type ConfiguredCheck,
+  type ConfiguredLimit,
+  configuredLimit,
+  type GroupKeys,
+  limitsOf,
+} from "./configured-limit.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
@@ -25,15 +31,6 @@ export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimits
   /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
   readonly random?: () => number
 }
-
-/** Which limit a check is about, and whose policy of it. */
-export interface ConfiguredCheck extends CheckOptions, Whose {
-  /** The name of a limit or a group; default `"default"`. */
-  readonly limit?: string
-}
-
-/** The keys of a group's limits, by the limits' names. */
-export type GroupKeys = Readonly<Record<string, string>>
 
 /** Keys whose names are kept while analytics are enabled. */
 const ANALYTICS_NAMES = 10_000
@@ -49,6 +46,8 @@ export class ConfiguredLimits {
   readonly limits: MemoryLimits
   readonly #listeners: readonly ((decision: Decision) => unknown)[]
   readonly #calls: ConfiguredCalls
+  /** What is asked for those who wait, in one line for each customer and plan that the configuration knows. */
+  readonly #ofWhom = new Map<string, ReturnType<typeof limitsOf>>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     checkNames("make limits", options, OPTION_NAMES)
@@ -78,6 +77,24 @@ export class ConfiguredLimits {
    */
   limitName(limit: string, whose: Whose = {}): string {
     return limitNameFor(this.config, limit, whose)
+  }
+
+  /**
+   * A limit or a group as a limiter of its own, for a tenant or a tier: `wrap`, `limited` and `acquire` take it, and what
+   * they ask goes by the configuration, as `check` does. Keys have no prefix here.
+   *
+   * @throws {LimitNotFound}; {RangeError} where there is no such tier
+   */
+  of(limit: string, whose: Whose = {}): ConfiguredLimit {
+    const { tenant, tier } = whose
+    // What cannot be asked is refused now, not at the first question.
+    for (const { name } of this.config.groups.get(limit)?.limits ?? [{ name: limit }]) this.limitName(name, whose)
+    const customer = typeof tenant === "string" && this.config.tenants.has(tenant) ? tenant : null
+    if (customer === null && tier == null) return configuredLimit(this, limit)
+    const whom = JSON.stringify([customer, tier])
+    const limits = this.#ofWhom.get(whom) ?? limitsOf(this, { tenant: customer, tier })
+    this.#ofWhom.set(whom, limits)
+    return configuredLimit(limits, limit)
   }
 
   /** A key as it is counted, the prefix before it. */

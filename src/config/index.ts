@@ -15,14 +15,9 @@ export type {
 } from "./config.js"
 export { ConfigError } from "./config-error.js"
 export { configPolicies, limitNameFor } from "./config-policies.js"
+export type { ConfiguredCheck, ConfiguredLimit, GroupKeys } from "./configured-limit.js"
 export { decisionLog, type LogHooks, type LogOutput } from "./decision-log.js"
-export {
-  type ConfiguredCheck,
-  ConfiguredLimits,
-  type FromConfigOptions,
-  fromConfig,
-  type GroupKeys,
-} from "./from-config.js"
+export { ConfiguredLimits, type FromConfigOptions, fromConfig } from "./from-config.js"
 export type { KeySetting } from "./key-setting.js"
 export { type LimitsByConfig, limitsByConfig, requireGroupNames } from "./limits-by-config.js"
 export { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import {
   configPolicies,
   fromConfig,
@@ -8,7 +8,16 @@ import {
   rateLimitOptions,
 } from "../../src/config/index.js"
 import { namedLimiters, rateLimit } from "../../src/http/index.js"
-import { acquire, type Decision, LimitNotFound, ManualClock, RateLimiter } from "../../src/index.js"
+import {
+  acquire,
+  type Decision,
+  KeyError,
+  LimitNotFound,
+  ManualClock,
+  RateLimitExceeded,
+  RateLimiter,
+  wrap,
+} from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { readSettings } from "../../worker/settings.js"
 
@@ -75,6 +84,58 @@ describe("fromConfig()", () => {
     permit.settle(1)
     expect(limits.limits.peek("a", { limit: "api" }).remaining).toBe(9)
     expect((await acquire(limits, "a", { limit: "api", cost: 2 })).cost).toBe(2)
+  })
+
+  test("of() makes a limiter of a limit that goes by its cost, lists, tenant and log, for wrap() and acquire()", async () => {
+    const log = sink()
+    const limits = fromConfig(
+      `${TEXT}
+      [limits.api.deny]
+      keys = ["mallory"]
+      [logging]
+      level = "info"`,
+      { clock: new ManualClock(0), log },
+    )
+    const send = wrap(limits.of("api", { tenant: "acme" }), (to: string) => `sent to ${to}`, { key: (to) => to })
+    expect(send("ada")).toBe("sent to ada")
+    expect(() => send("mallory")).toThrow(RateLimitExceeded)
+    expect(log.lines).toEqual([expect.stringContaining('deny key="p:mallory"')])
+    const permit = await acquire(limits.of("api", { tenant: "acme" }), "ada")
+    expect([permit.cost, limits.check("ada", { limit: "api", tenant: "acme", cost: 0 }).remaining]).toEqual([2, 96])
+    permit.settle(0)
+    expect(limits.of("api", { tier: "pro" }).check("ada", { cost: 0 }).remaining).toBe(98)
+    limits.of("api").charge("ada", 9)
+    expect(limits.of("api").allow("ada")).toBe(false)
+    expect(() => limits.of("apy")).toThrow(LimitNotFound)
+    expect(() => limits.of("api", { tier: "por" })).toThrow('tier is "por"')
+    expect(() => limits.of("api").check("ada", { tenant: "big" } as object)).toThrow('option is "tenant"')
+  })
+
+  test("of() has those who wait for a limit stand in one line, and asks a group for all of its limits", async () => {
+    const clock = new ManualClock(0)
+    const limits = fromConfig(
+      `limits.api = { policy = "1/second" }
+       limits.org = { policy = "9/second" }
+       groups.both = { limits = ["api", "org"] }
+       tenants.acme.limits.api = "2/second"`,
+      { clock },
+    )
+    for (const whose of [{}, { tenant: "acme" }]) {
+      const [first, second] = [limits.of("api", whose), limits.of("api", whose)]
+      limits.charge("a", 3, { limit: "api", ...whose })
+      const order: number[] = []
+      const waits = [first, second].map(async (limit, index) => {
+        await acquire(limit, "a")
+        order.push(index)
+      })
+      limits.limits.reset("a", { limit: limits.limitName("api", whose) })
+      await vi.waitFor(() => expect(order[0]).toBe(0))
+      limits.limits.reset("a", { limit: limits.limitName("api", whose) })
+      await Promise.all(waits)
+      expect(order).toEqual([0, 1])
+    }
+    expect(limits.of("both", { tenant: "acme" }).check({ api: "x", org: "y" })).toMatchObject({ remaining: 1 })
+    expect(() => limits.of("both").check({ api: "x" })).toThrow(KeyError)
   })
 
   test("check() takes the policy of the tenant, else of its tier, else of the tier given", () => {
