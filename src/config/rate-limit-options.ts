@@ -4,7 +4,8 @@ import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions, PolicySource } from "../http/limit-options.js"
 import { noteChoices } from "../http/policy-choices.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
-import { checkFields, either, FUNCTION, having, type Kinds, OBJECT } from "../policy/check-fields.js"
+import type { RequestDecision } from "../http/request-decision.js"
+import { checkFields, either, FUNCTION, having, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
 import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { tellsDelay } from "../policy/tells-delay.js"
@@ -23,11 +24,15 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   readonly tenant?: (request: Request, ...rest: Rest) => Awaitable<string | null | undefined>
   /** The tier of a request, where its tenant has none. */
   readonly tier?: (request: Request, ...rest: Rest) => Awaitable<string | null | undefined>
+  /** What the limit counts by, in place of the file's `key`; the prefix comes before it. Not of a group. */
+  readonly key?: KeyExtractor<Rest>
   /**
    * Where the client's address is to be believed from, for the key `"address"` and for the lists `allow` and `deny`;
    * default the address of the connection. A function is the key alone.
    */
   readonly address?: KeyExtractor | ClientAddressOptions
+  /** Hears of every decision, beside the log and `onSample`. What it throws goes to `onError`. */
+  readonly onDecision?: RateLimitOptions<Rest>["onDecision"]
   /**
    * Hears of what went wrong and was dealt with, beside the log: what `rateLimit` tells, and a tier that the
    * configuration does not know, in whose place the limit's own policy counts. What it throws is dropped.
@@ -44,7 +49,9 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
 const OPTION_KINDS: Kinds<ConfiguredOptions<never>> = {
   tenant: FUNCTION,
   tier: FUNCTION,
+  key: FUNCTION,
   address: either(FUNCTION, OBJECT),
+  onDecision: FUNCTION,
   onError: FUNCTION,
   log: having("info", "error"),
   onSample: FUNCTION,
@@ -87,19 +94,26 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   options: ConfiguredOptions<Rest> = {},
 ): ConfiguredRateLimit<Rest> {
   checkFields<ConfiguredOptions<never>>("rate limit", options as ConfiguredOptions<never>, OPTION_KINDS)
-  const { tenant, tier, address = {}, log, onSample, onError, random = Math.random } = options
+  const { tenant, tier, key: ownKey, address = {}, log, onSample, onDecision, onError, random = Math.random } = options
   const group = config.groups.get(limitName)
+  if (group !== undefined && ownKey !== undefined) {
+    throw unfit("rate limit", "key", ownKey, "none for a group, each of whose limits has its own")
+  }
   const { failure, jitter, analytics, keyPrefix } = config
   const { styles, legacyReset, quotaUnit } = config.headers
   const addressKey = typeof address === "function" ? address : clientAddress(address)
   const hooks = decisionLog(config.logging, log)
   const samples = analytics.enabled && onSample !== undefined
   // What one that hears throws keeps none of the others from hearing.
-  const tellDecision = (decision: Decision, ..._call: [Request, ...Rest]) => {
+  const tellDecision = async (decision: RequestDecision, ...call: [Request, ...Rest]) => {
     try {
       hooks.onDecision?.(decision)
     } finally {
-      if (samples && random() < analytics.sampleRate) onSample(decision)
+      try {
+        if (samples && random() < analytics.sampleRate) onSample(decision)
+      } finally {
+        await onDecision?.(decision, ...call)
+      }
     }
   }
   const tellError = async (error: unknown, ...call: [Request, ...Rest]) => {
@@ -147,7 +161,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
 
   function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> {
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
-    const key = keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
+    const key = ownKey ?? keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
     return {
       policy: tenant === undefined && tier === undefined ? policy : policySource(name),
       key: keyPrefix === "" ? key : async (...call) => `${keyPrefix}${(await key(...call)) ?? UNIDENTIFIED_KEY}`,
@@ -168,7 +182,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     ...(legacyReset === "delta" && { legacyReset }),
     ...(quotaUnit !== null && { quotaUnit }),
     ...(jitter !== null && { jitter }),
-    ...((samples || hooks.onDecision !== undefined) && { onDecision: tellDecision }),
+    ...((samples || (onDecision ?? hooks.onDecision) !== undefined) && { onDecision: tellDecision }),
     ...((onError ?? hooks.onError) !== undefined && { onError: tellError }),
   }
 }

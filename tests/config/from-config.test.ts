@@ -355,18 +355,37 @@ describe("rateLimitOptions()", () => {
         tier: () => "prro",
         log: { info: () => fail("log"), error: () => fail("log error") },
         onSample: () => fail("sample"),
+        onDecision: ({ key }, { url }) => fail(`decision ${key} ${url}`),
         onError: (error) => fail(`error ${(error as Error).message}`),
         random: () => 0,
       }),
     })
     const response = await handler(request("u"))
     expect([response.status, response.headers.get("RateLimit-Policy")]).toEqual([200, '"api";q=10;w=60'])
-    await expect.poll(() => told.length).toBe(6)
+    await expect.poll(() => told.length).toBe(7)
     expect(told).toEqual([
       "log error",
       expect.stringContaining('tier is "prro"'),
-      ...["log", "sample", "log error", "error sample"],
+      ...["log", "sample", "decision p:header:x-user=u http://localhost/api", "log error"],
+      expect.stringContaining("error decision"),
     ])
+  })
+
+  test("takes a key in place of the file's, with its prefix, so that lists know it; none for a group", async () => {
+    const config = parseConfig(`${TEXT}\n[deny]\nkeys = ["user:mallory"]\n[groups.all]\nlimits = ["api"]`)
+    const key = () => "user:mallory"
+    const handler = rateLimit(() => new Response("ok"), rateLimitOptions(config, "api", { key }))
+    expect((await handler(request("u"))).status).toBe(403)
+    expect(() => rateLimitOptions(config, "all", { key })).toThrow(
+      "key is a function, allowed is none for a group, each of whose limits has its own.",
+    )
+  })
+
+  test("onDecision hears also where the file says nothing of decisions", async () => {
+    const told: string[] = []
+    const options = rateLimitOptions(parseConfig(TEXT), "api", { onDecision: ({ key }) => void told.push(key) })
+    await rateLimit(() => new Response("ok"), options)(request("u"))
+    expect(told).toEqual(["p:header:x-user=u"])
   })
 
   test("leaves hooks out where there is nothing to tell, and refuses a limit that there is not", () => {
