@@ -71,6 +71,7 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
     case "duration":
       return readDuration(field, path, value)
     case "policy":
+      refuseBareDurations(path, value)
       return value
     case "key":
       keyExtractorOf(path, value, (...refused) => new ConfigError(...refused))
@@ -84,7 +85,30 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
   }
 }
 
+/** In a file a number might as well be seconds, which many limiters count in: a thousandth of what was meant. */
+function refuseNumber(path: string, value: unknown): void {
+  if (typeof value !== "number") return
+  throw new ConfigError(path, value, `a text with its unit, such as "${Math.abs(Math.trunc(value)) || 60}s"`)
+}
+
+/** Refuses the durations without a unit of a policy that is a rule or a list; the rest of it is looked at by its reader. */
+function refuseBareDurations(path: string, policy: unknown): void {
+  const rules: readonly unknown[] = Array.isArray(policy) ? policy : [policy]
+  for (const [index, rule] of rules.entries()) {
+    const at = rules.length === 1 ? path : `${path}.rules[${index}]`
+    for (const name of ["period", "offset", "block"]) refuseNumber(`${at}.${name}`, ownValue(rule, name))
+    refuseNumber(`${at}.refill.every`, ownValue(ownValue(rule, "refill"), "every"))
+  }
+}
+
+/** A field's value, without running any code of its author's. */
+function ownValue(value: unknown, name: string): unknown {
+  const isTable = typeof value === "object" && value !== null
+  return isTable ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined
+}
+
 function readDuration(field: Field & { readonly kind: "duration" }, path: string, value: unknown): number {
+  refuseNumber(path, value)
   const { leastMs, mostMs, multipleMs = 1 } = field
   const durationMs = asConfigError(() => parseDuration(path, value, { minMs: leastMs, maxMs: mostMs }))
   if (durationMs % multipleMs === 0) return durationMs

@@ -58,16 +58,8 @@ function kindSchema(field: Field): Schema {
       return { type: "integer", minimum: field.least, maximum: field.most }
     case "share":
       return { type: "number", minimum: 0, maximum: 1 }
-    case "duration": {
-      const { leastMs, mostMs, multipleMs = 1 } = field
-      const number = { type: "integer", minimum: leastMs, maximum: mostMs }
-      return {
-        anyOf: [
-          multipleMs === 1 ? number : { ...number, multipleOf: multipleMs },
-          { type: "string", pattern: DURATION },
-        ],
-      }
-    }
+    case "duration":
+      return { type: "string", pattern: DURATION }
     case "policy":
       return { $ref: "#/definitions/policy" }
     case "key":

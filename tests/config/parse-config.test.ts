@@ -176,7 +176,7 @@ describe("parseConfig()", () => {
   })
 
   test("takes an object of the same shape", () => {
-    const config = parseConfig({ limits: { api: { policy: "10/minute" } }, failure: { status: 429, timeout: 50 } })
+    const config = parseConfig({ limits: { api: { policy: "10/minute" } }, failure: { status: 429, timeout: "50ms" } })
     expect(config.limits.get("api")?.policy.rules[0]).toMatchObject({ name: "api", limit: 10 })
     expect(config.failure).toMatchObject({ status: 429, timeoutMs: 50 })
   })
@@ -290,7 +290,15 @@ describe("parseConfig()", () => {
     ],
     ["limits.a = { policy = '1/m', penalty = { status = [42], units = 1 } }", "limits.a.penalty.status[0]", "from 100"],
     ["limits.a = { policy = '1/m', delay = 'long' }", "limits.a.delay", "ms"],
-    ["limits.a = { policy = '1/m', delay = 0 }", "limits.a.delay", "from 1 ms"],
+    ["limits.a = { policy = '1/m', delay = '0s' }", "limits.a.delay", "from 1 ms"],
+    ["limits.a = { limit = 1, period = 60 }", "limits.a.period", 'a text with its unit, such as "60s"'],
+    ["limits.a = { policy = { limit = 1, period = 60 } }", "limits.a.policy.period", 'such as "60s"'],
+    [
+      "limits.a = { policy = ['1/m', { limit = 1, period = '1m', block = 9 }] }",
+      "limits.a.policy.rules[1].block",
+      '"9s"',
+    ],
+    ["failure = { timeout = 0.5 }", "failure.timeout", "a text with its unit"],
     [
       "limits.a = { policy = '1/m', delay = '1s' }",
       "limits.a.delay",
