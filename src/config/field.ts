@@ -9,6 +9,8 @@ export type Field = FieldKind & {
   readonly fallback?: unknown
   /** The environment variable that overrides it. */
   readonly env?: string
+  /** What its JSON Schema says beside, of what is validated once the whole is read. */
+  readonly schema?: Readonly<Record<string, unknown>>
 }
 
 /** The kinds of values, as TOML or JSON write them. */

@@ -74,6 +74,7 @@ export const CONFIG: Field & { readonly kind: "table" } = {
             about: "A version of the draft, or X-RateLimit-*.",
           },
           fallback: ["draft-11"],
+          schema: { not: { allOf: ["draft-11", "draft-7"].map((style) => ({ contains: { const: style } })) } },
           about: "Which fields; an empty list is none.",
         },
         reset: {

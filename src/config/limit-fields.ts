@@ -1,6 +1,10 @@
+import { BURST_ALGORITHMS, RULE_FIELDS } from "../policy/parse-rule.js"
 import { MAX_PERIOD_MS, MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { ALGORITHMS } from "../types/algorithm.js"
 import { type Field, NAME, NAME_ALLOWED } from "./field.js"
+
+/** The most limits that a group may have. */
+export const MOST_LIMITS_OF_GROUP = 16
 
 export const failMode: Field = {
   kind: "choice",
@@ -71,6 +75,7 @@ export const ofRequests = {
       about: "A prefix.",
     },
     about: "The path prefixes that it protects, in the deployable Worker.",
+    schema: { uniqueItems: true },
   },
   allow: accessList("Clients that are not limited, beside those that every limit allows."),
   deny: accessList("Clients that are refused whatever their quota, beside those that every limit denies."),
@@ -99,17 +104,44 @@ export const ofRequests = {
   timeout,
 } as const satisfies Readonly<Record<string, Field>>
 
+const WINDOWS = ["fixed_window", "fixed_window_counter"]
+const ALGORITHM_NAMES = [...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"]
+
+/** A JSON Schema: with these algorithms there are no such fields. One that is not named may be any of them. */
+const without = (algorithms: readonly string[], ...fields: readonly string[]) => ({
+  if: { properties: { algorithm: { enum: algorithms } }, required: ["algorithm"] },
+  // biome-ignore lint/suspicious/noThenProperty: it is no promise, but the keyword of JSON Schema.
+  then: { properties: none(fields) },
+})
+
+const none = (fields: readonly string[]) => Object.fromEntries(fields.map((field) => [field, false]))
+const allBut = (algorithms: readonly string[]) => ALGORITHM_NAMES.filter((each) => !algorithms.includes(each))
+
+/** Which fields a rule has depends on its algorithm. */
+export const RULE_CONDITIONS = [
+  without(allBut(BURST_ALGORITHMS), "burst"),
+  without(allBut(["token_bucket"]), "refill"),
+  without(allBut(WINDOWS), "anchor", "offset"),
+]
+
 /** One limit. */
 export const limit: Field & { readonly kind: "table" } = {
   kind: "table",
   about: 'A limit: either "policy", or the fields of one rule.',
+  schema: {
+    oneOf: [
+      { required: ["policy"], properties: { policy: true, ...none(RULE_FIELDS) } },
+      { required: ["limit", "period"], properties: { limit: true, period: true, ...none(["policy"]) } },
+    ],
+    allOf: RULE_CONDITIONS,
+  },
   fields: {
     policy: { kind: "policy", about: 'A short form such as "100/minute burst 20", a rule, or a list of either.' },
     limit: units("Units allowed per period."),
     period: duration('How long a period is, such as "1m".'),
     algorithm: {
       kind: "choice",
-      of: [...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"],
+      of: ALGORITHM_NAMES,
       about: "How units are counted.",
     },
     burst: units("Most units at once, for gcra, token_bucket and leaky_bucket."),
@@ -139,6 +171,7 @@ export const group: Field & { readonly kind: "table" } = {
       least: 1,
       of: { kind: "text", pattern: NAME, allowed: NAME_ALLOWED, about: "A limit's name." },
       about: "The names of the limits, at most 16. Each has its own policy, key and cost.",
+      schema: { uniqueItems: true, maxItems: MOST_LIMITS_OF_GROUP },
     },
     ...ofRequests,
   },

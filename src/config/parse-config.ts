@@ -14,6 +14,7 @@ import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, T
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
 import type { KeySetting } from "./key-setting.js"
+import { MOST_LIMITS_OF_GROUP } from "./limit-fields.js"
 import { type Environment, readField, writtenAt } from "./read-field.js"
 import { readPolicy } from "./read-policy.js"
 import {
@@ -63,8 +64,6 @@ interface WrittenLimit extends WrittenRequests, Readonly<Record<string, unknown>
 interface WrittenGroup extends WrittenRequests {
   readonly limits: readonly string[]
 }
-
-const MOST_LIMITS_OF_GROUP = 16
 
 /**
  * Reads a configuration and validates all of it. Nothing is ignored: what is not known is an error with the known name

@@ -1,7 +1,7 @@
 import { RULE_FIELDS } from "../policy/parse-rule.js"
 import { type Field, NAME } from "./field.js"
 import { CONFIG } from "./fields.js"
-import { limit } from "./limit-fields.js"
+import { limit, RULE_CONDITIONS } from "./limit-fields.js"
 
 /** A JSON Schema, as plain data. */
 export type Schema = Readonly<Record<string, unknown>>
@@ -41,6 +41,7 @@ function schemaOf(field: Field): Schema {
     description: env === undefined ? description : `${description} ${env} in the environment overrides it.`,
     ...(fallback !== undefined && { default: fallback }),
     ...kindSchema(field),
+    ...field.schema,
   }
 }
 
@@ -95,5 +96,6 @@ function ruleSchema(): Schema {
     },
     required: ["limit", "period"],
     additionalProperties: false,
+    allOf: RULE_CONDITIONS,
   }
 }

@@ -24,7 +24,7 @@ export const RULE_FIELDS = ["limit", "period", "algorithm", "burst", "refill", "
 const NAMED_RULE_FIELDS = [...RULE_FIELDS, "name"]
 const REFILL_FIELDS = ["amount", "every"]
 
-const BURST_ALGORITHMS: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
+export const BURST_ALGORITHMS: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
 
 /** Printable ASCII that neither starts nor ends with a space. */
 const NAME = /^[!-~](?:[ -~]*[!-~])?$/
