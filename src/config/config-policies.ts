@@ -1,6 +1,7 @@
 import type { Policy } from "../policy/policy.js"
 import type { Config, LimitConfig } from "./config.js"
 import { type FoundPolicy, findPolicy, foundPolicies, type Whose } from "./policy-for.js"
+import { requireConfig } from "./require-config.js"
 
 /**
  * Every policy of a configuration, those of tiers and tenants included, by the name under which a class of named limits
@@ -20,6 +21,7 @@ import { type FoundPolicy, findPolicy, foundPolicies, type Whose } from "./polic
  * ```
  */
 export function configPolicies(config: Config): Map<string, Policy> {
+  requireConfig("tell policies", config)
   const found = [...config.limits.keys()].map((limit) => [limit, foundPolicies(config, limit)] as const)
   return new Map(found.flatMap(([limit, all]) => all.map(({ policy, from }) => [nameOfLimit(limit, from), policy])))
 }

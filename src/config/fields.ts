@@ -176,5 +176,6 @@ export const CONFIG: Field & { readonly kind: "table" } = {
         },
       },
     },
+    $schema: { kind: "text", pattern: /^/, allowed: "a text", about: "Where editors find this schema." },
   },
 }

@@ -22,6 +22,7 @@ import {
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
+import { requireConfig } from "./require-config.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
   /** Where the log goes; default the console. */
@@ -50,6 +51,7 @@ export class ConfiguredLimits {
   readonly #ofWhom = new Map<string, ReturnType<typeof limitsOf>>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
+    requireConfig("make limits", config)
     checkNames("make limits", options, OPTION_NAMES)
     const { log, onSample, random = Math.random, env: _env, ...memory } = options
     const { enabled, sampleRate } = config.analytics

@@ -22,6 +22,7 @@ import type { Config } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
+import { requireConfig } from "./require-config.js"
 
 const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
@@ -57,6 +58,7 @@ export interface LimitsByConfig extends ByPromise {
  * @param clock what `explain` reckons times from; default the machine's
  */
 export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock = systemClock): LimitsByConfig {
+  requireConfig("ask limits", config)
   const asked: ByPromise = { ...byPromise(limits), ...(!isPlain(config) && verbs(limits, config, clock)) }
   const configured: LimitsByConfig = {
     ...asked,

@@ -103,7 +103,7 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
   const limits = new Map<string, LimitConfig>()
   for (const [name, limit] of written.limits) {
     limits.set(name, {
-      ...readLimit(name, limit, defaults, policyOf),
+      ...readLimit(name, limit, writtenAt(given, ["limits", name]), defaults, policyOf),
       ...readRequests(`limits.${name}`, limit, requests),
     })
   }
@@ -163,6 +163,9 @@ function readText(text: string): unknown {
   } catch (error) {
     const { line, column, message } = error as { line?: number; column?: number; message: string }
     if (line === undefined) throw error
+    if (/^\S+\.(toml|json)$/.test(text.trim())) {
+      throw new ConfigError("the text", text, "what the file of that name holds: read it first", { cause: error })
+    }
     const [problem] = message.split("\n")
     throw new ConfigError(`line ${line}, column ${column}`, text.split("\n")[line - 1], `TOML (${problem})`, {
       cause: error,
@@ -185,13 +188,15 @@ type ReadPolicy = (path: string, policy: unknown, name: string) => Policy
 
 function readLimit(
   name: string,
-  written: WrittenLimit,
+  limit: WrittenLimit,
+  written: unknown,
   defaults: Written["defaults"],
   policyOf: ReadPolicy,
 ): Omit<LimitConfig, keyof RequestsConfig> {
-  const { policy, key = defaults.key, cost = defaults.cost } = written
+  const { policy, key = defaults.key, cost = defaults.cost } = limit
+  // As it was written, for errors to show.
   const rule = Object.fromEntries(
-    RULE_FIELDS.flatMap((field) => (written[field] === undefined ? [] : [[field, written[field]]])),
+    RULE_FIELDS.flatMap((field) => (limit[field] === undefined ? [] : [[field, writtenAt(written, [field])]])),
   )
   const path = `limits.${name}`
   const ruleFields = Object.keys(rule)

@@ -1,8 +1,9 @@
-import { checkNames } from "../policy/check-fields.js"
+import { checkNames, TEXT, unfit } from "../policy/check-fields.js"
 import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
-import { LimitNotFound, show } from "../types/errors.js"
+import { LimitNotFound } from "../types/errors.js"
 import type { Config, LimitConfig } from "./config.js"
+import { requireConfig } from "./require-config.js"
 
 /** Whose policy is asked for. */
 export interface Whose {
@@ -35,12 +36,20 @@ function notConfigured({ limits, groups }: Config, name: string): LimitNotFound 
 }
 
 /** The error of a tier that the configuration does not have. A tier that is misspelt would else be the limit's policy. */
-export function unknownTier({ tiers }: Config, tier: string): RangeError {
+export function unknownTier({ tiers }: Config, tier: unknown): RangeError {
   const names = [...tiers.keys()]
   const allowed = names.length === 0 ? "none: the configuration has no tiers" : `one of ${names.join(", ")}`
-  return new RangeError(
-    `Cannot choose a policy: tier is ${show(tier)}, allowed is ${allowed}${nearestNameHint(tier, names)}.`,
+  return unfit(
+    "choose a policy",
+    "tier",
+    tier,
+    `${allowed}${typeof tier === "string" ? nearestNameHint(tier, names) : ""}`,
   )
+}
+
+/** The error of a tenant that is no name: it would silently be a customer without a plan. */
+export function badTenant(tenant: unknown): RangeError {
+  return unfit("choose a policy", "tenant", tenant, TEXT.allowed)
 }
 
 /**
@@ -80,10 +89,12 @@ export function foundPolicies(config: Config, limit: string): readonly FoundPoli
 
 /** `policyFor`, and where it was found. */
 export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
+  requireConfig("choose a policy", config)
   checkNames("choose a policy", whose, WHOSE_NAMES)
   const { tenant, tier } = whose
   const base = limitOf(config, limit)
-  if (typeof tier === "string" && !config.tiers.has(tier)) throw unknownTier(config, tier)
+  if (tenant != null && typeof tenant !== "string") throw badTenant(tenant)
+  if (tier != null && !config.tiers.has(tier)) throw unknownTier(config, tier)
   const customer = typeof tenant === "string" ? config.tenants.get(tenant) : undefined
   const own = customer?.limits.get(limit)
   if (own !== undefined) return { policy: own, from: { kind: "tenant", name: tenant! } }

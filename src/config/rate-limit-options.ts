@@ -16,7 +16,8 @@ import { ConfigError } from "./config-error.js"
 import { nameOfLimit } from "./config-policies.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
-import { type FoundPolicy, findPolicy, foundPolicies, limitOf, unknownTier } from "./policy-for.js"
+import { badTenant, type FoundPolicy, findPolicy, foundPolicies, limitOf, unknownTier } from "./policy-for.js"
+import { requireConfig } from "./require-config.js"
 
 /** What a configuration cannot say, since it is code. */
 export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
@@ -35,7 +36,7 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   readonly onDecision?: RateLimitOptions<Rest>["onDecision"]
   /**
    * Hears of what went wrong and was dealt with, beside the log: what `rateLimit` tells, and a tier that the
-   * configuration does not know, in whose place the limit's own policy counts. What it throws is dropped.
+   * configuration does not know or a tenant that is no text, in whose place there is none. What it throws is dropped.
    */
   readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
   /** Where the log goes; default the console. */
@@ -93,6 +94,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   limitName: string,
   options: ConfiguredOptions<Rest> = {},
 ): ConfiguredRateLimit<Rest> {
+  requireConfig("rate limit", config)
   checkFields<ConfiguredOptions<never>>("rate limit", options as ConfiguredOptions<never>, OPTION_KINDS)
   const { tenant, tier, key: ownKey, address = {}, log, onSample, onDecision, onError, random = Math.random } = options
   const group = config.groups.get(limitName)
@@ -127,9 +129,17 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   /** A request that names no tier of ours is not to pass unlimited, as it could where this threw. */
   async function tierOf(...call: [Request, ...Rest]): Promise<string | null | undefined> {
     const named = await tier?.(...call)
-    if (typeof named !== "string" || config.tiers.has(named)) return named
+    return named == null || config.tiers.has(named) ? named : refused(unknownTier(config, named), call)
+  }
+
+  async function tenantOf(...call: [Request, ...Rest]): Promise<string | null | undefined> {
+    const named: unknown = await tenant?.(...call)
+    return named == null || typeof named === "string" ? named : refused(badTenant(named), call)
+  }
+
+  async function refused(error: unknown, call: [Request, ...Rest]): Promise<null> {
     try {
-      await tellError(unknownTier(config, named), ...call)
+      await tellError(error, ...call)
     } catch {
       // An error of the error hook has nowhere to go, least of all into the decision.
     }
@@ -151,7 +161,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   /** Finds the policy of a request, of all that tiers and tenants have. */
   function policySource(name: string): PolicySource<Rest> {
     const find: PolicySource<Rest> = async (...call) =>
-      limitPolicy(findPolicy(config, name, { tenant: await tenant?.(...call), tier: await tierOf(...call) }), name)
+      limitPolicy(findPolicy(config, name, { tenant: await tenantOf(...call), tier: await tierOf(...call) }), name)
     noteChoices(
       find,
       foundPolicies(config, name).map((found) => limitPolicy(found, name)),

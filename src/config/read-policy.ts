@@ -5,8 +5,8 @@ import { PolicyError } from "../types/errors.js"
 import { ConfigError } from "./config-error.js"
 
 /**
- * Reads a policy. A rule that names no algorithm gets the default one; the only rule of a policy, where it has no name,
- * that of its limit.
+ * Reads a policy. A rule that names no algorithm gets the default one; the only rule of a policy, where it is called
+ * "default", as one without a name is, the name of its limit.
  *
  * @param path what an error calls it
  * @throws {ConfigError}
@@ -18,7 +18,14 @@ export function readPolicy(path: string, input: unknown, limitName: string, algo
     return parsePolicy({ ...JSON.parse(policy.canonical)[0], name: limitName })
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error
-    const isWhole = error.field === "policy" || error.field === "rule"
-    throw new ConfigError(isWhole ? path : `${path}.${error.field}`, error.value, error.allowed)
+    throw new ConfigError(fieldOf(path, error.field), error.value, error.allowed)
   }
+}
+
+/** What an error calls a field of a policy. */
+function fieldOf(path: string, field: string): string {
+  if (field === "policy" || field === "rule") return path
+  // A field that there is not, as tables say it.
+  if (field === "field") return `a field of ${path}`
+  return field.endsWith(".field") ? `a field of ${path}.${field.slice(0, -".field".length)}` : `${path}.${field}`
 }

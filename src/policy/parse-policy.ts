@@ -14,6 +14,7 @@ type RuleSource = string | ReadonlyMap<string, unknown>
 const ALLOWED_INPUT = 'a short form such as "100/minute", a rule, an array of them, or a policy'
 const ALLOWED_RULE = 'a short form such as "100/minute", or a rule'
 const POLICY_FIELDS = ["name", "rules", "blockMs", "canonical"] as const
+const COPY_FIELDS = [...POLICY_FIELDS, "limitName"]
 
 /** The policies that this module made: valid and frozen, so they need no second look. */
 const madePolicies = new WeakSet<object>()
@@ -121,9 +122,9 @@ function parseSources(sources: readonly RuleSource[], algorithm: Algorithm): Pol
   return policy
 }
 
-/** A copy is worth what its canonical text is worth; the rest of it may only repeat that. */
+/** A copy is worth what its canonical text is worth, for the limit that it names; the rest may only repeat that. */
 function parseCopy(fields: ReadonlyMap<string, unknown>): Policy {
-  refuseUnknownFields("field", fields, POLICY_FIELDS)
+  refuseUnknownFields("field", fields, COPY_FIELDS)
   const text = fields.get("canonical")
   if (typeof text !== "string") throw new PolicyError("canonical", text, "the canonical text of the policy")
   const policy = parsePolicy(text)
@@ -132,7 +133,10 @@ function parseCopy(fields: ReadonlyMap<string, unknown>): Policy {
       throw new PolicyError(field, fields.get(field), `${show(policy[field])}, as the policy's canonical text says`)
     }
   }
-  return policy
+  const limitName = fields.get("limitName")
+  if (limitName === undefined) return policy
+  if (typeof limitName !== "string") throw new PolicyError("limitName", limitName, "the name of a limit")
+  return policyOfLimit(policy, limitName)
 }
 
 /** The same policy for a limit of this name. */

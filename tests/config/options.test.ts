@@ -1,5 +1,15 @@
 import { describe, expect, test } from "vitest"
-import { fromConfig, limitNameFor, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
+import {
+  configPolicies,
+  fromConfig,
+  limitNameFor,
+  limitsByConfig,
+  parseConfig,
+  policyFor,
+  rateLimitOptions,
+} from "../../src/config/index.js"
+import { rateLimit } from "../../src/http/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
 const TEXT = `
   limits.api = { policy = "10/minute", deny = { keys = ["mallory"] } }
@@ -51,9 +61,55 @@ describe("options that there are not", () => {
       () => rateLimitOptions(config, "api", any({ log: console.info })),
       "allowed is an object with info(), error()",
     ],
+    [
+      "policyFor()",
+      () => policyFor(config, "api", any({ tier: 42 })),
+      "choose a policy: tier is 42, allowed is one of pro.",
+    ],
+    [
+      "policyFor()",
+      () => policyFor(config, "api", any({ tenant: 42 })),
+      "choose a policy: tenant is 42, allowed is a text.",
+    ],
+    [
+      "check()",
+      () => fromConfig(TEXT).check("ada", any({ limit: "api", tier: 42 })),
+      "tier is 42, allowed is one of pro",
+    ],
   ])("%s refuses them", (_name, call, text) => {
     expect(call).toThrow(RangeError)
     expect(call).toThrow(text)
+  })
+
+  test.each([
+    ["policyFor()", () => policyFor(any(TEXT), "api"), "Cannot choose a policy: config is "],
+    ["limitNameFor()", () => limitNameFor(any(null), "api"), "Cannot choose a policy: config is null"],
+    ["configPolicies()", () => configPolicies(any(TEXT)), "Cannot tell policies: config is "],
+    ["limitsByConfig()", () => limitsByConfig(new MemoryLimits(), any(TEXT)), "Cannot ask limits: config is "],
+    ["rateLimitOptions()", () => rateLimitOptions(any(TEXT), "api"), "Cannot rate limit: config is "],
+    [
+      "rateLimitOptions()",
+      () => rateLimitOptions(any(fromConfig(TEXT)), "api"),
+      "parseConfig gives, as in its field config",
+    ],
+  ])("%s refuses what is no configuration", (_name, call, text) => {
+    expect(call).toThrow(RangeError)
+    expect(call).toThrow(text)
+    expect(call).toThrow("allowed is what parseConfig gives")
+  })
+
+  test("rateLimitOptions() tells onError of a tenant and a tier that are no texts, and the limit's own policy counts", async () => {
+    const told: string[] = []
+    const handler = rateLimit(() => new Response("ok"), {
+      ...rateLimitOptions(config, "api", {
+        tenant: () => any(42),
+        tier: () => any(7),
+        onError: (error) => void told.push(String(error)),
+      }),
+    })
+    const { headers } = await handler(new Request("http://localhost/"))
+    expect(headers.get("RateLimit-Policy")).toBe('"api";q=10;w=60')
+    expect(told).toEqual([expect.stringContaining("tenant is 42"), expect.stringContaining("tier is 7")])
   })
 
   test("check() refuses them, whatever is asked, and charges nothing", () => {

@@ -156,6 +156,12 @@ describe("parseConfig()", () => {
     ).toEqual([5_000, 100])
   })
 
+  test("takes the $schema by which editors check an object", () => {
+    const $schema = "./node_modules/sluice/sluice.schema.json"
+    expect(parseConfig({ $schema, limits: { api: { policy: "1/minute" } } }).limits.size).toBe(1)
+    expect(errorOf({ $schema: 1 }).field).toBe("$schema")
+  })
+
   test("has a default for everything", () => {
     expect(parseConfig("")).toEqual({
       keyPrefix: "",
@@ -291,6 +297,19 @@ describe("parseConfig()", () => {
     ["limits.a = { policy = '1/m', penalty = { status = [42], units = 1 } }", "limits.a.penalty.status[0]", "from 100"],
     ["limits.a = { policy = '1/m', delay = 'long' }", "limits.a.delay", "ms"],
     ["limits.a = { policy = '1/m', delay = '0s' }", "limits.a.delay", "from 1 ms"],
+    ["limits.a = { policy = '1/m', block = '5m' }", "limits.a.block", 'is "5m", allowed is none beside policy'],
+    [
+      "limits.a = { limit = 1, period = '1m', algorithm = 'fixed_window', offset = '5m' }",
+      "limits.a.offset",
+      'is "5m", allowed is',
+    ],
+    [
+      "limits.a = { policy = '1/m' }\ntiers.pro.limits.a = { limit = 1, period = '1m', cost = 2 }",
+      "a field of tiers.pro.limits.a",
+      'is "cost", allowed is one of limit',
+    ],
+    ["limits.a = { policy = ['1/m', { limt = 1 }] }", "a field of limits.a.policy.rules[1]", 'did you mean "limit"?'],
+    ["sluice.toml", "the text", "what the file of that name holds: read it first"],
     ["limits.a = { limit = 1, period = 60 }", "limits.a.period", 'a text with its unit, such as "60s"'],
     ["limits.a = { policy = { limit = 1, period = 60 } }", "limits.a.policy.period", 'such as "60s"'],
     [

@@ -26,6 +26,7 @@ describe("configSchema()", () => {
 
   test.each([
     {},
+    { $schema: "./sluice.schema.json", ...limit(rule) },
     limit(rule),
     limit({ policy: "100/minute" }),
     limit({ policy: ["100/minute", rule] }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { parsePolicy, policyOfLimit } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { policyErrorOf } from "./policy-error-of.js"
 
@@ -65,7 +65,13 @@ describe("parsePolicy() of a policy", () => {
     }
   })
 
+  test("reads a copy with the name of a limit as one for that limit", () => {
+    const named = policyOfLimit(policy, "api\ntier:pro")
+    for (const copy of [structuredClone(named), JSON.stringify(named)]) expect(parsePolicy(copy)).toEqual(named)
+  })
+
   test.each<[string, unknown, string]>([
+    ["a limit's name that is no text", copyWith((copy) => Object.assign(copy, { limitName: 1 })), "limitName"],
     ["another limit", copyWith((copy) => Object.assign(copy.rules[0]!, { limit: 101 })), "rules"],
     ["a limit as text", copyWith((copy) => Object.assign(copy.rules[0]!, { limit: "100" })), "rules"],
     ["another refill", copyWith((copy) => Object.assign(copy.rules[0]!, { refill: null })), "rules"],
