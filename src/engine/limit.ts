@@ -270,11 +270,6 @@ export class Limit {
     return this.core.exports.sweep(this.pointer, nowMs, budget) >>> 0
   }
 
-  /** Time until nothing is used of any key and no block lasts. Costs the number of keys. */
-  fullAfterMs(nowMs: number): number {
-    return this.core.exports.fullAfter(this.pointer, nowMs)
-  }
-
   /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
   change(policy: Policy, nowMs: number): void {
     const old = this.pointer

@@ -37,6 +37,11 @@ export class RecordedLimit extends Limit {
     return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key))
   }
 
+  /** Time until nothing is used of any key and no block lasts. Costs the number of keys. */
+  fullAfterMs(nowMs: number): number {
+    return this.core.exports.fullAfter(this.pointer, nowMs)
+  }
+
   /** Counts denials in a key's statistics that were not asked one by one. */
   noteDenials(key: string, count: number, cost: number, lastMs: number): void {
     this.core.exports.noteDenials(this.pointer, this.core.stageKey(key), count, cost, lastMs)

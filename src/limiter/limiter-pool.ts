@@ -11,6 +11,13 @@ import { costOf, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
+/** A limit that tells when it says no more than a new one, which a limiter by itself need not know. */
+class PooledLimit extends Limit {
+  isIdle(nowMs: number): boolean {
+    return this.core.exports.fullAfter(this.pointer, nowMs) === 0
+  }
+}
+
 /**
  * Limiters in memory that share one core, so that thousands of policies take a few KB each. What a limiter holds is freed
  * when nobody keeps it any more.
@@ -35,7 +42,7 @@ export class LimiterPool {
     }
     const issuerId = `${this.#id}.${(++this.#ordinals).toString(36)}`
     const options = { maxKeys, onFull: "evict-nearest-full", stats: false, seed: this.#seed, sharesCore: true } as const
-    return new PooledLimiter(new Limit(this.#core, policy, { ...options, issuerId }), this.#clock)
+    return new PooledLimiter(new PooledLimit(this.#core, policy, { ...options, issuerId }), this.#clock)
   }
 }
 
@@ -43,11 +50,11 @@ export class LimiterPool {
 export class PooledLimiter implements SyncLimiter {
   /** Every verb answers at once. */
   readonly isSynchronous = true
-  readonly #limit: Limit
+  readonly #limit: PooledLimit
   readonly #clock: Clock
   readonly #settled = new SettledReceipts()
 
-  constructor(limit: Limit, clock: Clock) {
+  constructor(limit: PooledLimit, clock: Clock) {
     this.#limit = limit
     this.#clock = clock
   }
@@ -59,7 +66,7 @@ export class PooledLimiter implements SyncLimiter {
 
   /** Whether nothing is used of any key, and none is blocked. Looks at every key. */
   get isIdle(): boolean {
-    return this.#limit.fullAfterMs(this.#clock.now()) === 0
+    return this.#limit.isIdle(this.#clock.now())
   }
 
   check(key: string, options?: Pick<CheckOptions, "cost">): Decision {

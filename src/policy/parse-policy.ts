@@ -135,7 +135,7 @@ function parseCopy(fields: ReadonlyMap<string, unknown>): Policy {
   }
   const limitName = fields.get("limitName")
   if (limitName === undefined) return policy
-  if (typeof limitName !== "string") throw new PolicyError("limitName", limitName, "the name of a limit")
+  if (typeof limitName !== "string") throw new PolicyError("limitName", limitName, "a text")
   return policyOfLimit(policy, limitName)
 }
 
