@@ -13,8 +13,7 @@ type RuleSource = string | ReadonlyMap<string, unknown>
 
 const ALLOWED_INPUT = 'a short form such as "100/minute", a rule, an array of them, or a policy'
 const ALLOWED_RULE = 'a short form such as "100/minute", or a rule'
-const POLICY_FIELDS = ["name", "rules", "blockMs", "canonical"] as const
-const COPY_FIELDS = [...POLICY_FIELDS, "limitName"]
+const POLICY_FIELDS = ["name", "rules", "blockMs", "canonical", "limitName"] as const
 
 /** The policies that this module made: valid and frozen, so they need no second look. */
 const madePolicies = new WeakSet<object>()
@@ -124,19 +123,18 @@ function parseSources(sources: readonly RuleSource[], algorithm: Algorithm): Pol
 
 /** A copy is worth what its canonical text is worth, for the limit that it names; the rest may only repeat that. */
 function parseCopy(fields: ReadonlyMap<string, unknown>): Policy {
-  refuseUnknownFields("field", fields, COPY_FIELDS)
+  refuseUnknownFields("field", fields, POLICY_FIELDS)
   const text = fields.get("canonical")
   if (typeof text !== "string") throw new PolicyError("canonical", text, "the canonical text of the policy")
-  const policy = parsePolicy(text)
+  const limitName = fields.get("limitName")
+  const said = parsePolicy(text)
+  const policy = typeof limitName === "string" ? policyOfLimit(said, limitName) : said
   for (const field of POLICY_FIELDS) {
     if (!isSameData(policy[field], fields.get(field))) {
       throw new PolicyError(field, fields.get(field), `${show(policy[field])}, as the policy's canonical text says`)
     }
   }
-  const limitName = fields.get("limitName")
-  if (limitName === undefined) return policy
-  if (typeof limitName !== "string") throw new PolicyError("limitName", limitName, "a text")
-  return policyOfLimit(policy, limitName)
+  return policy
 }
 
 /** The same policy for a limit of this name. */
