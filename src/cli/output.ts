@@ -3,7 +3,12 @@ import { flagOption } from "./option-values.js"
 
 /** Writes a value as JSON where machines read, else as `people` says it. */
 export function write(call: CommandCall, value: unknown, people: () => string): void {
-  call.terminal.out(flagOption(call, "json") ? `${jsonText(value)}\n` : people())
+  call.terminal.out(answerText(call, value, people))
+}
+
+/** A value as JSON where machines read, else as `people` says it. */
+export function answerText(call: CommandCall, value: unknown, people: () => string): string {
+  return flagOption(call, "json") ? `${jsonText(value)}\n` : people()
 }
 
 /** JSON in ASCII: what a terminal could obey is escaped. */

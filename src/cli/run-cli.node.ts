@@ -9,6 +9,7 @@ import { openTarget } from "./open-target.node.js"
 import { jsonText } from "./output.js"
 import { parseCommand } from "./parse-command.node.js"
 import { plainText } from "./plain-text.js"
+import { OutputClosed } from "./standard-output.node.js"
 import { styleFor } from "./style.js"
 import type { Terminal } from "./terminal.js"
 import { UsageError } from "./usage-error.js"
@@ -60,6 +61,8 @@ export async function runCli(
       await made?.then((each) => each.close()).catch(() => {})
     }
   } catch (error) {
+    // What became of its output, whoever holds that tells.
+    if (error instanceof OutputClosed) return EXIT.ok
     terminal.err(wantsJson ? `${jsonText(errorJson(error))}\n` : `${style.red("error:")} ${messageOf(error)}\n`)
     return isBadInput(error) ? EXIT.usage : EXIT.failed
   }

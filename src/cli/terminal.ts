@@ -1,6 +1,10 @@
 /** Where a command writes, and what it may know of its surroundings. */
 export interface Terminal {
+  /** Writes what the command is there to tell. @throws {Error} where nobody reads it any more, which ends the command */
   out(text: string): void
+  /** Writes lines of a log to standard output. Those that cannot be written are lost, and the command goes on. */
+  log(text: string): void
+  /** Writes to standard error, and never throws. */
   err(text: string): void
   /** Whether standard output is a terminal: only then are there colours and live views. */
   readonly isTty: boolean
@@ -10,6 +14,6 @@ export interface Terminal {
   readonly columns: number
   readonly rows: number
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Aborted when the user asks the command to end. */
+  /** Aborted when the user asks the command to end, or nobody reads what it tells. */
   readonly signal: AbortSignal
 }

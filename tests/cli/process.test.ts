@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { expect, test } from "vitest"
 import { run, Scratch } from "./run.js"
+import { Servers, TOKEN } from "./servers.js"
 
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
 const FULL = "/dev/full"
@@ -34,6 +35,37 @@ test.skipIf(process.platform === "win32")("a reader that stops early is no failu
   const folder = ["--data-dir", scratch.file("data")]
   await run(["init", ...folder, "--config", scratch.file("sluice.toml")])
   const child = spawn(process.execPath, [MAIN, "log", "export", ...folder], { stdio: ["ignore", "pipe", "pipe"] })
+  child.stdout.destroy()
+  expect(await once(child, "exit")).toEqual([0, null])
+})
+
+test.skipIf(process.platform === "win32")("a check whose reader is gone is denied all the same", async () => {
+  using scratch = new Scratch()
+  const folder = ["--data-dir", scratch.file("data")]
+  await run(["init", ...folder, "--config", scratch.file("sluice.toml")])
+  await run(["limit", "add", "once", "1/day", ...folder])
+  for (const code of [0, 3]) {
+    const args = [MAIN, "check", "a", "--limit", "once", ...folder]
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
+    child.stdout.destroy()
+    expect(await once(child, "exit")).toEqual([code, null])
+  }
+})
+
+test.skipIf(!existsSync(FULL))("bad input is exit code 2 also where its message finds no room", () => {
+  const full = openSync(FULL, "w")
+  try {
+    expect(sluice(["check"], ["ignore", "pipe", full])).toMatchObject({ status: 2, stdout: "" })
+  } finally {
+    closeSync(full)
+  }
+})
+
+test.skipIf(process.platform === "win32")("what goes on by itself ends when nobody reads it", async () => {
+  using server = new Servers()
+  const { url } = await server.serve()
+  const args = [MAIN, "monitor", "--interval", "50", "--server", url, "--token", TOKEN]
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] })
   child.stdout.destroy()
   expect(await once(child, "exit")).toEqual([0, null])
 })

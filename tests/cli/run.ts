@@ -32,6 +32,9 @@ export async function run(args: readonly string[], over: Partial<Terminal> = {})
     out(text) {
       out += text
     },
+    log(text) {
+      out += text
+    },
     err(text) {
       err += text
     },

@@ -17,7 +17,7 @@ import { DATA_DIR_OPTION } from "../common-options.js"
 import { FailureLines } from "../failure-lines.node.js"
 import { LogFile } from "../log-file.node.js"
 import { withNamedFile } from "../named-file.node.js"
-import { write } from "../output.js"
+import { answerText } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
 import { readServeOptions, type ServeOptions } from "../serve-options.node.js"
@@ -59,7 +59,7 @@ export const serve: Command = {
       value: "N",
       description: "With batch: the most unflushed records (default 10000).",
     },
-    "log-file": { type: "string", value: "FILE", description: "Append a JSON line for each request; no keys in it." },
+    "log-file": { type: "string", value: "FILE", description: "Append a JSON line for each API request; no keys." },
     "max-connections": { type: "string", value: "N", description: "The most connections (default 4096)." },
     "metrics-keys": {
       type: "string",
@@ -161,14 +161,15 @@ function makeApi(call: CommandCall, options: ServeOptions, { limiter, metrics, l
 }
 
 function logOutput(terminal: Terminal): LogOutput {
-  return { info: (line) => terminal.out(`${line}\n`), error: (line) => terminal.err(`${line}\n`) }
+  return { info: (line) => terminal.log(`${line}\n`), error: (line) => terminal.err(`${line}\n`) }
 }
 
 function writeServing(call: CommandCall, { path, token, flushing: { sync } }: ServeOptions, url: string): void {
-  write(call, { url, dataDir: path, sync, token: token !== null }, () => {
+  const text = answerText(call, { url, dataDir: path, sync, token: token !== null }, () => {
     const open = token === null ? "no token: this machine alone" : "with a token"
     return `sluice serves ${plainText(path)} on ${url} (sync ${sync}, ${open}); dashboard: ${url}/dashboard\n`
   })
+  call.terminal.log(text)
 }
 
 function listenAt(api: Api, place: ListenOptions): Promise<Listening> {

@@ -1,0 +1,82 @@
+import { once } from "node:events"
+import { existsSync, writeFileSync } from "node:fs"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { type Served, Servers, TOKEN } from "./servers.js"
+
+let servers: Servers
+
+beforeEach(() => {
+  servers = new Servers()
+})
+afterEach(() => servers[Symbol.dispose]())
+
+const FULL = "/dev/full"
+const CONFIG = '[limits.api]\npolicy = "1000/day"\n[logging]\nlevel = "info"\ndecisions = "all"\n'
+
+/** The options of a server that writes a line for each decision, and would lose all of them if it were killed. */
+function logging(): string[] {
+  writeFileSync(servers.scratch.file("sluice.toml"), CONFIG)
+  return ["--config", servers.scratch.file("sluice.toml"), "--sync", "batch", "--flush-every-ms", "60000"]
+}
+
+async function check({ url }: Served, times: number): Promise<void> {
+  const client = new SluiceClient(url, { token: TOKEN })
+  for (let asked = 0; asked < times; asked++) await client.check("a", { limit: "api" })
+}
+
+async function charged(): Promise<number> {
+  const { url } = await servers.serve()
+  return (await new SluiceClient(url, { token: TOKEN }).stats("a", { limit: "api" })).totalAllowed
+}
+
+async function errorsOf({ child }: Served): Promise<string> {
+  let told = ""
+  for await (const chunk of child.stderr!) told += chunk
+  return told
+}
+
+describe("sluice serve, whose log nobody takes", () => {
+  test("goes on where nobody reads its output any more, tells that once, and flushes in the end", async () => {
+    const served = await servers.serve(...logging())
+    const told = errorsOf(served)
+    served.child.stdout!.destroy()
+    await check(served, 20)
+    served.child.kill("SIGTERM")
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await told).toBe(
+      "Cannot write to standard output: write EPIPE; lines are lost until that takes them again.\n",
+    )
+    expect(await charged()).toBe(20)
+  })
+
+  test("goes on where nobody reads its errors any more", async () => {
+    const served = await servers.serve(
+      ...logging(),
+      "--log-file",
+      existsSync(FULL) ? FULL : servers.scratch.file("log"),
+    )
+    served.child.stderr!.destroy()
+    served.child.stdout!.destroy()
+    await check(served, 3)
+    served.child.kill("SIGTERM")
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await charged()).toBe(3)
+  })
+
+  test.skipIf(!existsSync(FULL))("goes on where the disk of its errors is full", async () => {
+    const served = await servers.serveIn(
+      ["sh", "-c", `exec "$0" "$@" 2>${FULL}`],
+      ...logging(),
+      // A line on standard error, at the first request.
+      ...["--log-file", FULL],
+    )
+    await check(served, 2)
+    // What is to be told is written within 200 ms.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    await check(served, 1)
+    served.child.kill("SIGTERM")
+    expect(await once(served.child, "exit")).toEqual([0, null])
+    expect(await charged()).toBe(3)
+  })
+})
