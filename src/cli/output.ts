@@ -1,3 +1,4 @@
+import { jsonText } from "../types/json-text.js"
 import type { CommandCall } from "./command.js"
 import { flagOption } from "./option-values.js"
 
@@ -9,12 +10,4 @@ export function write(call: CommandCall, value: unknown, people: () => string): 
 /** A value as JSON where machines read, else as `people` says it. */
 export function answerText(call: CommandCall, value: unknown, people: () => string): string {
   return flagOption(call, "json") ? `${jsonText(value)}\n` : people()
-}
-
-/** JSON in ASCII: what a terminal could obey is escaped. */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  )
 }

@@ -1,4 +1,5 @@
 import type { Decision } from "../types/decision.js"
+import { jsonText } from "../types/json-text.js"
 import type { LoggingConfig } from "./config.js"
 
 /** Where lines go: the console is one. */
@@ -16,7 +17,7 @@ export interface LogHooks {
 /** The hooks that write a log as a configuration says. */
 export function decisionLog({ level, decisions, format }: LoggingConfig, output: LogOutput = console): LogHooks {
   if (level === "silent") return {}
-  const write = format === "json" ? jsonLine : textLine
+  const write: (entry: Entry) => string = format === "json" ? jsonText : textLine
   const onError = (error: unknown) => {
     const { name = "Error", message = String(error), code } = (error ?? {}) as Partial<Error & { code: string }>
     output.error(write({ event: "error", name, ...(code !== undefined && { code }), message }))
@@ -32,12 +33,8 @@ export function decisionLog({ level, decisions, format }: LoggingConfig, output:
 
 type Entry = Readonly<Record<string, string | number>>
 
-function jsonLine(entry: Entry): string {
-  return JSON.stringify(entry)
-}
-
-/** Values are quoted as in JSON, so that a hostile key cannot end the line. */
+/** Values are quoted as in JSON, so that a hostile key cannot end the line, nor steer a terminal. */
 function textLine({ event, ...rest }: Entry): string {
-  const pairs = Object.entries(rest).map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+  const pairs = Object.entries(rest).map(([name, value]) => `${name}=${jsonText(value)}`)
   return ["sluice", event, ...pairs].join(" ")
 }

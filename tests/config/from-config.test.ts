@@ -217,6 +217,18 @@ describe("fromConfig()", () => {
     ])
     expect(json.lines.map((line) => JSON.parse(line).event)).toEqual(["admit", "deny"])
   })
+
+  test.each(["text", "json"])("a log as %s holds nothing that steers a terminal or ends a line", (format) => {
+    const log = sink()
+    const limits = fromConfig(
+      `limits.default = { policy = "1/minute" }\nlogging = { level = "info", decisions = "all", format = "${format}" }`,
+      { clock, log },
+    )
+    limits.check("\u001b[2J\u007f\u0085\u009b1m\u2028\u2029\u202e\u2066")
+    expect(log.lines).toEqual([
+      expect.stringContaining(String.raw`"\u001b[2J\u007f\u0085\u009b1m\u2028\u2029\u202e\u2066"`),
+    ])
+  })
 })
 
 describe("rateLimitOptions()", () => {
