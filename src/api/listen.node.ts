@@ -142,12 +142,6 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   })
   // A request that comes just as the time is up finds a connection that is closed, not one that is reset.
   server.on("timeout", (socket) => connections.get(socket)?.timeOut())
-  const look = setInterval(
-    () => {
-      for (const connection of connections.values()) connection.limitUnread(unreadMs)
-    },
-    Math.min(unreadMs, LOOK_MS),
-  ).unref()
   // Who waits to be told to go on is refused before the body is sent, where the head tells already that it is too long.
   server.on("checkContinue", (incoming, response) => {
     if (!(Number(incoming.headers["content-length"]) > MAX_BODY_BYTES)) response.writeContinue()
@@ -163,6 +157,12 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     server.once("error", reject)
     server.listen({ host, port, backlog: BACKLOG }, () => resolve())
   })
+  const look = setInterval(
+    () => {
+      for (const connection of connections.values()) connection.limitUnread(unreadMs)
+    },
+    Math.min(unreadMs, LOOK_MS),
+  ).unref()
   const { address, port: bound, family } = server.address() as AddressInfo
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${bound}`,

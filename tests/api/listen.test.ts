@@ -54,6 +54,19 @@ describe("listen()", () => {
     expect(parsed).toBeLessThan(5_000)
   })
 
+  test("leaves no timer behind where the port is taken", async () => {
+    const { api } = serveApi()
+    listening = await listen(api, { host: "127.0.0.1", port: 0 })
+    const port = Number(new URL(listening.url).port)
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    try {
+      await expect(listen(api, { host: "127.0.0.1", port })).rejects.toMatchObject({ code: "EADDRINUSE" })
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test("leaves nothing behind at a response each time that its stream waits for the client", async () => {
     const warned = vi.fn()
     process.on("warning", warned)
