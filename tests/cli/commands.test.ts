@@ -27,6 +27,17 @@ describe("on a data folder", () => {
     })
   })
 
+  test("init leaves the limits of a data folder that is there as they are", async () => {
+    await init()
+    await sluice("limit", "add", "default", "7/day")
+    const config = scratch.file("second.toml")
+    expect(await sluice("init", "--config", config)).toMatchObject({ code: 2 })
+    expect(existsSync(config)).toBe(false)
+    expect(JSON.parse((await sluice("limit", "list", "--json")).out)[0]).toMatchObject({
+      policy: { rules: [{ limit: 7 }] },
+    })
+  })
+
   test("init tells machines where it wrote", async () => {
     const config = scratch.file("sluice.toml")
     const { out } = await sluice("init", "--json", "--config", config)

@@ -22,7 +22,8 @@ const NO_LIMIT = 'Cannot find the limit "nope": sluice limit list tells those co
 /** Bad input to each command, and what the error says. `FILE` is a folder for files. */
 const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["init --data-dir FILE/broken.toml --config FILE/new.toml", "it is a file, allowed is a folder"],
-  ["init --config FILE/none/new.toml", "there is no such file or folder"],
+  ["init --data-dir FILE/new --config FILE/none/new.toml", "there is no such file or folder"],
+  ["init --config FILE/new.toml", "it is a data folder already"],
   ["serve --config FILE/none.toml", "Cannot read --config"],
   ["serve --config FILE/broken.toml", "line 1, column 10"],
   ["serve --config FILE/wrong.toml", 'limits.a.policy.period is "fortnight"'],
@@ -113,6 +114,8 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["simulate --duration 3", 'Cannot simulate: duration is "3"'],
   ["simulate --lease 5 --ttl 30", 'lease.ttl is "30"'],
   ["simulate --keys 0", "keys is 0"],
+  ["simulate --locations 100000000", '--locations is "100000000", allowed is a whole number from 1 to 1000'],
+  ["simulate --locations 1000 --isolates 101", "isolates in all is 101000, allowed is 1 to 100000"],
   ["simulate --ttl 2s", "--ttl is given, allowed is that only with --lease"],
   ["simulate --auto", "--auto is given, allowed is that only with --lease"],
   ["simulate --skew 1e1", '--skew is "1e1", allowed is a number from 0 to 10'],

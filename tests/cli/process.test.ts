@@ -112,7 +112,7 @@ test("init makes another data folder beside a sluice.toml that is there, keeps t
   expect(readFileSync(scratch.file("sluice.toml"), "utf8")).toBe(config)
   expect(init("--data-dir", "second")).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('Cannot make "second" and sluice.toml: both are there already.'),
+    stderr: expect.stringContaining('Cannot make "second": it is a data folder already.'),
   })
   // One that is named is to be made.
   expect(init("--data-dir", "fourth", "--config", "sluice.toml")).toMatchObject({ status: 2 })

@@ -131,7 +131,12 @@ describe("simulate()", () => {
   })
 
   test("refuses what cannot be played, naming the field", async () => {
-    await expect(simulate(scenario({ locations: [] }))).rejects.toThrow(/locations are none/)
+    await expect(simulate(scenario({ locations: [] }))).rejects.toThrow(/locations\.length is 0, allowed is 1 to 1000/)
+    await expect(simulate(scenario({ locations: Array(1_001).fill(near) }))).rejects.toThrow(
+      /locations\.length is 1001/,
+    )
+    const crowded = [near, { ...far, isolates: 99_999 }]
+    await expect(simulate(scenario({ locations: crowded }))).rejects.toThrow(/isolates in all is 100001/)
     await expect(simulate(scenario({ keys: 0 }))).rejects.toThrow(/keys is 0, allowed is 1 to/)
     await expect(simulate(scenario({ cost: 1_001 }))).rejects.toThrow(/cost is 1001, allowed is 1 to 1000/)
     await expect(simulate(scenario({ traffic: "wild" as never }))).rejects.toThrow(/traffic is "wild"/)

@@ -32,9 +32,6 @@ function limitsOf(call: CommandCall, config: string) {
 
 /** Another data folder beside a configuration that is there, which stays as it is. */
 async function makeFolder(call: CommandCall, path: string, config: string): Promise<void> {
-  if (holdsStore(path)) {
-    throw new UsageError(`Cannot make ${show(path)} and ${plainText(config)}: both are there already.`)
-  }
   const limiter = await openLimiter({ path, limits: limitsOf(call, config) })
   await limiter.close()
 }
@@ -77,6 +74,8 @@ export const init: Command = {
     if (keptConfig && named !== undefined) {
       throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
     }
+    // Limits that it has under the same names would be given other policies.
+    if (holdsStore(path)) throw new UsageError(`Cannot make ${show(path)}: it is a data folder already.`)
     await (keptConfig ? makeFolder(call, path, config) : makeBoth(path, config))
     write(call, { dataDir: path, config, keptConfig }, () => {
       const made = keptConfig

@@ -1,4 +1,4 @@
-import type { ScenarioInput } from "../../simulate/scenario.js"
+import { MOST_LOCATIONS, type ScenarioInput } from "../../simulate/scenario.js"
 import { simulate as play } from "../../simulate/simulate.js"
 import type { SimulationReport } from "../../simulate/tally.js"
 import { SluiceError, show } from "../../types/errors.js"
@@ -30,7 +30,7 @@ const flag = (description: string) => ({ type: "boolean", description }) as cons
 
 function scenarioOf(call: CommandCall): ScenarioInput {
   const count = (name: keyof typeof COUNTS) => wholeOption(call, name, 0, MOST)
-  const locations = count("locations") ?? 5
+  const locations = wholeOption(call, "locations", 1, MOST_LOCATIONS) ?? 5
   const farthestMs = count("latency") ?? 80
   const units = count("lease")
   const shards = count("shards")
