@@ -72,8 +72,10 @@ export interface Target {
   compact(): Promise<Compaction>
   verify(): Promise<LogCheck>
   doctor(): Promise<Diagnosis>
-  /** Every record that the log still has, in order; `null` where only the events to come can be told. */
+  /** Every record that the log still has, in order; `null` where nobody has it as a whole. */
   readonly records: (() => AsyncIterable<LogLine>) | null
+  /** What happened last, oldest first. */
+  last(count: number): AsyncIterable<LogLine>
   /** What happens from now on, the last `past` events first; `null` where nothing will. */
   readonly follow: ((past: number, signal: AbortSignal) => AsyncIterable<LogLine>) | null
   /** Sums over all limits; `null` where nobody adds them up. */

@@ -4,13 +4,16 @@ import { SluiceClient } from "../client/index.js"
 import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
 import { openLimiter } from "../limiter/open-limiter.node.js"
 import { holdsStore } from "../limiter/store-folder.node.js"
-import { show } from "../types/errors.js"
+import type { DecisionEvent } from "../types/decision-event.js"
+import { StoreUnavailable, show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
-import type { Command, CommandCall, Target } from "./command.js"
+import type { Command, CommandCall, LogLine, Target } from "./command.js"
 import { textOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
 const DEFAULT_DATA_DIR = "sluice-data"
+/** How long a server may take to begin an answer, or to go on with it. */
+const SILENCE_MS = 5_000
 
 /** The data folder that a command is about. @throws {UsageError} where a file is in its place */
 export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): string {
@@ -72,14 +75,44 @@ function serverTarget(url: string, token: string | undefined): Target {
     verify: () => client.verify(),
     doctor: () => client.doctor(),
     records: null,
+    last: (count) => lastEvents(client, count),
     async *follow(past, signal) {
-      for await (const { atMs, allowed, limit, key, cost } of client.events({ replay: past, signal })) {
-        yield { atMs, event: allowed ? "admit" : "deny", limit, key, units: cost, count: 1 }
-      }
+      for await (const event of client.events({ replay: past, signal })) yield eventLine(event)
     },
     totals: () => client.totals(),
     close: async () => {},
   }
+}
+
+function eventLine({ atMs, allowed, limit, key, cost }: DecisionEvent): LogLine {
+  return { atMs, event: allowed ? "admit" : "deny", limit, key, units: cost, count: 1 }
+}
+
+/** The last decisions of a server. @throws {StoreUnavailable} where it falls silent before all are told */
+async function* lastEvents(client: SluiceClient, count: number): AsyncGenerator<LogLine> {
+  const silence = new AbortController()
+  const timer = setTimeout(() => silence.abort(), SILENCE_MS)
+  try {
+    let told = 0
+    for await (const event of client.events({ replay: count, follow: false, signal: silence.signal })) {
+      timer.refresh()
+      // What was decided while many were told comes after them.
+      if (told++ === count) return
+      yield eventLine(event)
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+  if (silence.signal.aborted) throw new StoreUnavailable(`the server did not go on within ${SILENCE_MS} ms`)
+}
+
+async function* lastRecords(limiter: EmbeddedLimiter, count: number): AsyncGenerator<LogLine> {
+  const last: LogLine[] = []
+  for await (const line of limiter.records()) {
+    last.push(line)
+    if (last.length > count) last.shift()
+  }
+  yield* last
 }
 
 function folderTarget(limiter: EmbeddedLimiter): Target {
@@ -94,6 +127,7 @@ function folderTarget(limiter: EmbeddedLimiter): Target {
       return { ok: findings.every(({ ok }) => ok), findings }
     },
     records: () => limiter.records(),
+    last: (count) => lastRecords(limiter, count),
     // One process has the folder: while this one does, nobody writes to it.
     follow: null,
     totals: async () => null,

@@ -1,6 +1,7 @@
 import { hold } from "../limiter/hold.js"
-import { checkFields, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
+import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
 import type { DecisionEvent } from "../types/decision-event.js"
+import { StoreUnavailable } from "../types/errors.js"
 
 interface EventJson extends Omit<DecisionEvent, "atMs" | "retryAfterMs"> {
   readonly at: string
@@ -13,6 +14,11 @@ export interface EventOptions {
   readonly limit?: string
   /** How many past decisions to begin with, 0 … 10,000; default 0. */
   readonly replay?: number
+  /**
+   * Whether it goes on with the decisions to come, and resumes a connection that broke; default `true`. Otherwise it ends
+   * when the past ones are told, and fails where they cannot be.
+   */
+  readonly follow?: boolean
   /** Ends the stream. */
   readonly signal?: AbortSignal
 }
@@ -23,6 +29,7 @@ const OPTION_KINDS: Kinds<EventOptions> = {
   outcome: oneOf("allowed", "denied"),
   limit: TEXT,
   replay: whole(0, 10_000),
+  follow: flag(),
   signal: having("addEventListener"),
 }
 /** How long it waits where no server has said. */
@@ -33,11 +40,12 @@ const MOST_RETRY_MS = 60_000
 /**
  * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke.
  *
- * @throws {RangeError} where an option cannot be; what `open` throws at the first time; later ones are tried again
+ * @throws {RangeError} where an option cannot be; what `open` throws at the first time; later ones are tried again. Where
+ * only the past is asked for, every failure: {StoreUnavailable} where the stream ends before it is told
  */
 export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<DecisionEvent> {
   checkFields("read events", options, OPTION_KINDS)
-  const { outcome, limit, replay, signal } = options
+  const { outcome, limit, replay, follow = true, signal } = options
   const query = new URLSearchParams()
   if (outcome !== undefined) query.set("outcome", outcome)
   if (limit !== undefined) query.set("limit", limit)
@@ -48,14 +56,20 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
     try {
       const headers = { Accept: "text/event-stream", ...(lastId !== "" && { "Last-Event-ID": lastId }) }
       const response = await open(`/v1/events?${query}`, headers, signal)
-      for await (const { id, data, retry } of messages(response.body!)) {
+      for await (const { id = lastId, event, data, retry } of messages(response.body!)) {
         lastId = id
+        if (event === "live" && !follow) return
         if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
         if (data !== undefined) yield readEvent(JSON.parse(data))
       }
+      // To come back at once is asked for where there is more of the past.
+      if (!follow && retryMs > 0) throw new StoreUnavailable("the stream of events ended before the past was told")
     } catch (error) {
       if (signal?.aborted) return
-      if (attempt === 0 && lastId === "") throw error
+      // What a broken connection is to fetch.
+      if (!follow && error instanceof TypeError)
+        throw new StoreUnavailable("the stream of events broke", { cause: error })
+      if (!follow || (attempt === 0 && lastId === "")) throw error
     }
     const waitMs = retryMs
     // To come back at once is asked for once.
@@ -69,12 +83,13 @@ function readEvent({ at, retry_after_ms, ...event }: EventJson): DecisionEvent {
 }
 
 interface Message {
-  readonly id: string
+  readonly id: string | undefined
+  readonly event: string | undefined
   readonly data: string | undefined
   readonly retry: string | undefined
 }
 
-/** The blocks that have an id. One without data only tells where the stream is. */
+/** The blocks that have an id or a name. One without data only tells where the stream is. */
 async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<Message> {
   const decoder = new TextDecoder()
   let text = ""
@@ -84,8 +99,8 @@ async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<Messa
       const lines = text.slice(0, end).split("\n")
       text = text.slice(end + 2)
       const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
-      const id = field("id")
-      if (id !== undefined) yield { id, data: field("data"), retry: field("retry") }
+      const [id, event] = [field("id"), field("event")]
+      if ((id ?? event) !== undefined) yield { id, event, data: field("data"), retry: field("retry") }
     }
   }
 }

@@ -91,7 +91,9 @@ describe("GET /v1/events", () => {
     const controller = new AbortController()
     const { body } = await serveApi().api.fetch(requestOf("/v1/events", controller.signal))
     const reader = body!.getReader()
-    await reader.read()
+    for (const part of ["listening", "live"]) {
+      expect(new TextDecoder().decode((await reader.read()).value)).toContain(part)
+    }
     controller.abort()
     expect(await reader.read()).toEqual({ done: true, value: undefined })
   })

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
 
 /** A stream of events that ends after these bytes. */
 function streamOf(text: string): Response {
@@ -74,4 +75,27 @@ test("events() waits a minute at most, whatever the server says", async () => {
   } finally {
     vi.useRealTimers()
   }
+})
+
+test("events() that does not follow tells the past, page by page, and ends where that does", async () => {
+  const data = JSON.stringify({ id: 7, key: "a", at: "2026-11-21T12:00:00.007Z" })
+  const event = `event: decision\ndata: ${data}\n\n`
+  const texts = [
+    `retry: 1000\nid: x-6\n: listening\n\nid: x-7\n${event}retry: 0\nid: x-7\n: more\n\n`,
+    `id: x-8\n${event}event: live\n\n`,
+  ]
+  const fetch = vi.fn(async () => streamOf(texts.shift()!))
+  const told: unknown[] = []
+  for await (const { key } of new SluiceClient("http://limits.test", { fetch }).events({ replay: 2, follow: false })) {
+    told.push(key)
+  }
+  expect(told).toEqual(["a", "a"])
+  expect(fetch).toHaveBeenCalledTimes(2)
+})
+
+test("events() that does not follow fails where the past is not told to its end", async () => {
+  const fetch = vi.fn(async () => streamOf("id: x-0\n: listening\n\n"))
+  const events = new SluiceClient("http://limits.test", { fetch }).events({ follow: false })
+  await expect(events.next()).rejects.toThrow(StoreUnavailable)
+  expect(fetch).toHaveBeenCalledTimes(1)
 })

@@ -124,7 +124,11 @@ function stream(
         signal?.addEventListener("abort", end, { once: true })
         // As many as a reader may lag behind; it asks again at once from there for the rest.
         for (const event of past.slice(0, MOST_QUEUED)) send(event)
-        if (past.length <= MOST_QUEUED) return
+        if (past.length <= MOST_QUEUED) {
+          // For whoever wants the past alone. Without data it is no event to a browser.
+          controller.enqueue(encoder.encode("event: live\n\n"))
+          return
+        }
         controller.enqueue(
           encoder.encode(`retry: 0\nid: ${eventStream.epoch}-${past[MOST_QUEUED - 1]!.id}\n: more\n\n`),
         )

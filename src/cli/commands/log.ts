@@ -78,29 +78,13 @@ export const logTail: Command = {
     const say = (line: LogLine) =>
       call.terminal.out(flagOption(call, "json") ? `${jsonText(timedJson(line))}\n` : logLine(line))
     const follows = flagOption(call, "follow")
-    if (target.follow !== null) {
-      // Without --follow a server's past is told, and then nothing is waited for.
-      const ending = new AbortController()
-      const signal = AbortSignal.any([call.terminal.signal, ending.signal])
-      let told = 0
-      if (!follows) setTimeout(() => ending.abort(), 1_000)
-      for await (const line of target.follow(count, signal)) {
-        say(line)
-        if (++told === count && !follows) break
-      }
-      return
-    }
-    if (follows) {
+    if (follows && target.follow === null) {
       throw new UsageError(
         "Cannot follow a data folder: one process at a time has it, allowed is --follow on a server.",
       )
     }
-    const last: LogLine[] = []
-    for await (const line of target.records?.() ?? []) {
-      last.push(line)
-      if (last.length > count) last.shift()
-    }
-    for (const line of last) say(line)
+    const lines = follows ? target.follow!(count, call.terminal.signal) : target.last(count)
+    for await (const line of lines) say(line)
   },
 }
 
