@@ -1,3 +1,5 @@
+import { columnsOf } from "./text-width.js"
+
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /**
@@ -8,8 +10,16 @@ export function plainText(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
-/** The same, cut to a width with an ellipsis. */
+/** The same, cut with an ellipsis to a width in columns. */
 export function cutText(text: string, width: number): string {
-  const plain = [...plainText(text)]
-  return plain.length <= width ? plain.join("") : `${plain.slice(0, Math.max(0, width - 1)).join("")}…`
+  const plain = plainText(text)
+  let kept = ""
+  let columns = 0
+  for (const character of plain) {
+    columns += columnsOf(character)
+    if (columns > width) return `${kept}…`
+    // Room for the ellipsis.
+    if (columns < width) kept += character
+  }
+  return plain
 }

@@ -1,5 +1,6 @@
 import { cutText } from "./plain-text.js"
 import type { Style } from "./style.js"
+import { textWidth } from "./text-width.js"
 
 export interface Column<Row> {
   readonly title: string
@@ -18,12 +19,12 @@ const LEAST_SHRUNK = 12
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], style: Style, width: number): string {
   const cells = rows.map((row) => columns.map((column) => cutText(column.value(row), 512)))
   const widths = columns.map(({ title }, index) => {
-    return cells.reduce((most, line) => Math.max(most, length(line[index]!)), title.length)
+    return cells.reduce((most, line) => Math.max(most, textWidth(line[index]!)), title.length)
   })
   const shrinking = columns.flatMap(({ shrinks }, index) => (shrinks ? [index] : []))
   shrink(widths, shrinking, width - GAP.length * (columns.length - 1))
   const pad = (text: string, index: number) => {
-    const fill = " ".repeat(Math.max(0, widths[index]! - length(text)))
+    const fill = " ".repeat(Math.max(0, widths[index]! - textWidth(text)))
     if (columns[index]!.align === "right") return fill + text
     return index === columns.length - 1 ? text : text + fill
   }
@@ -47,8 +48,4 @@ function shrink(widths: number[], shrinking: readonly number[], room: number): v
     if (!(widths[widest]! > LEAST_SHRUNK)) return
     widths[widest]!--
   }
-}
-
-function length(text: string): number {
-  return [...text].length
 }

@@ -1,4 +1,4 @@
-import type { ServerTotals } from "../../client/index.js"
+import { ApiError, type ServerTotals } from "../../client/index.js"
 import { hold } from "../../limiter/hold.js"
 import { StoreUnavailable } from "../../types/errors.js"
 import { jsonText } from "../../types/json-text.js"
@@ -25,26 +25,33 @@ function sparkline(values: readonly number[]): string {
   return values.map((value) => BARS[Math.ceil((value / most) * (BARS.length - 1))]).join("")
 }
 
+/** The lines of a frame beside the keys: their two titles, each under an empty line, among them, and that of the cursor. */
+const OTHER_LINES = 10
+
 function frame(call: CommandCall, name: string, totals: ServerTotals, history: readonly Rates[]): string {
   const { style, terminal } = call
-  const width = Math.max(20, Math.min(terminal.columns - 24, 60))
-  const shown = history.slice(-width)
+  const { columns, rows } = terminal
+  const shown = history.slice(-Math.max(1, Math.min(columns - 24, 60)))
   const last = shown.at(-1) ?? { allowed: 0, denied: 0 }
   const line = (title: string, of: keyof Rates, paint: (text: string) => string) => {
-    return `${title}  ${formatNumber(Math.round(last[of])).padStart(9)}/s  ${paint(sparkline(shown.map((rates) => rates[of])))}\n`
+    const rate = formatNumber(Math.round(last[of])).padStart(9)
+    return `${title}  ${rate}/s  ${paint(sparkline(shown.map((rates) => rates[of])))}\n`
   }
+  const most = Math.floor((rows - OTHER_LINES) / 2)
   const keys = (title: string, entries: ServerTotals["mostDenied"]) => {
-    const rows = entries.slice(0, Math.max(3, Math.floor((terminal.rows - 9) / 2)))
-    const body = rows.map(
-      ({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(key, terminal.columns - 16)}\n`,
-    )
+    if (most < 1) return ""
+    const body = entries
+      .slice(0, most)
+      .map(({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(key, columns - 16)}\n`)
     return `\n${style.bold(title)}\n${body.length === 0 ? "  none yet\n" : body.join("")}`
   }
+  const at = new Date(totals.atMs).toISOString().slice(11, 19)
+  const total = `total    ${formatNumber(totals.allowed)} allowed, ${formatNumber(totals.denied)} denied`
   return [
-    `${style.bold("sluice")}  ${plainText(name)}  ${new Date(totals.atMs).toISOString().slice(11, 19)} UTC   Ctrl-C ends\n\n`,
+    `${style.bold("sluice")}${cutText(`  ${name}  ${at} UTC   Ctrl-C ends`, columns - "sluice".length)}\n\n`,
     line("allowed", "allowed", style.green),
     line("denied ", "denied", style.red),
-    `total    ${formatNumber(totals.allowed)} allowed, ${formatNumber(totals.denied)} denied\n`,
+    `${cutText(total, columns)}\n`,
     keys("Denied most", totals.mostDenied),
     keys("Allowed most", totals.mostAllowed),
   ].join("")
@@ -61,10 +68,15 @@ async function lookAgain(target: Target, isTold: boolean, terminal: Terminal): P
   try {
     return await look(target)
   } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error
-    if (!isTold) terminal.err(`${plainText(error.message)} The monitor goes on when it does.\n`)
+    if (!isPassing(error)) throw error
+    if (!isTold) terminal.err(`${plainText(error.message)} The monitor goes on with the next answer.\n`)
     return null
   }
+}
+
+/** Of a server that is not there for the moment, told by itself or by a proxy before it. */
+function isPassing(error: unknown): error is Error {
+  return error instanceof StoreUnavailable || (error instanceof ApiError && error.status >= 500)
 }
 
 export const monitor: Command = {
@@ -90,13 +102,20 @@ export const monitor: Command = {
     const history: Rates[] = []
     let before = await look(target)
     let isAway = false
-    for (let looks = 0; looks < most && !terminal.signal.aborted; looks++) {
+    for (let looks = 0; looks < most; ) {
       await hold(intervalMs, terminal.signal)
       if (terminal.signal.aborted) return
       const totals = await lookAgain(target, isAway, terminal)
       isAway = totals === null
+      if (totals !== null && totals.atMs <= before.atMs) {
+        // What a server keeps for some seconds and tells again has no rate, nor has what it counted while its clock was
+        // set back.
+        before = totals
+        continue
+      }
+      looks++
       if (totals === null) continue
-      const seconds = Math.max(0.001, (totals.atMs - before.atMs) / 1000)
+      const seconds = (totals.atMs - before.atMs) / 1000
       // A server that was started anew counts from 0 again.
       const rate = (of: keyof Rates) => Math.max(0, totals[of] - before[of]) / seconds
       history.push({ allowed: rate("allowed"), denied: rate("denied") })

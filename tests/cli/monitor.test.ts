@@ -1,0 +1,84 @@
+import { once } from "node:events"
+import { createServer } from "node:http"
+import type { AddressInfo } from "node:net"
+import { afterEach, describe, expect, test } from "vitest"
+import type { Terminal } from "../../src/cli/terminal.js"
+import { textWidth } from "../../src/cli/text-width.js"
+import { type Ran, run } from "./run.js"
+
+const closing: (() => unknown)[] = []
+
+afterEach(() => {
+  for (const close of closing.splice(0)) close()
+})
+
+const START_MS = Date.parse("2026-11-21T12:00:00Z")
+const NO_KEYS = { most_denied: [], most_allowed: [] }
+
+/** What a server tells so many seconds after the start. */
+function totals(seconds: number, allowed: number, keys: object = NO_KEYS): string {
+  const at = new Date(START_MS + seconds * 1_000).toISOString()
+  return JSON.stringify({ at, allowed, denied: 0, allowed_cost: allowed, denied_cost: 0, ...NO_KEYS, ...keys })
+}
+
+/** Monitors a server that gives these answers, one a look: totals, or the status of a proxy's page. */
+async function monitor(
+  answers: readonly (string | number)[],
+  looks: number,
+  over: Partial<Terminal> = {},
+): Promise<Ran> {
+  const left = [...answers]
+  const server = createServer((_, response) => {
+    const answer = left.shift()
+    if (typeof answer === "string") response.writeHead(200, { "Content-Type": "application/json" }).end(answer)
+    else response.writeHead(answer ?? 404, { "Content-Type": "text/html" }).end("<h1>Bad Gateway</h1>")
+  }).listen(0, "127.0.0.1")
+  closing.push(() => server.close())
+  await once(server, "listening")
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const json = over.columns === undefined ? ["--json"] : []
+  return run(["monitor", ...json, "-i", "50", "-n", String(looks), "--server", url], over)
+}
+
+const ratesIn = ({ out }: Ran) =>
+  out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).rates.allowed)
+
+describe("sluice monitor", () => {
+  test("reckons over the time between what the server told, and leaves out what it tells again", async () => {
+    const kept = [totals(0, 0), totals(0, 0), totals(5, 500), totals(5, 500), totals(5, 500), totals(10, 1_500)]
+    const ran = await monitor(kept, 2)
+    expect(ran).toMatchObject({ code: 0, err: "" })
+    expect(ratesIn(ran)).toEqual([100, 200])
+  })
+
+  test("leaves out the look between which the server's clock was set back", async () => {
+    const ran = await monitor([totals(0, 0), totals(1, 1_000), totals(-3, 2_000), totals(-2, 3_000)], 2)
+    expect(ratesIn(ran)).toEqual([1_000, 1_000])
+  })
+
+  test("goes on over a proxy's page that says that the server is away, and ends at a refusal", async () => {
+    // A client asks three times by itself.
+    const away = [502, 502, 502, 504, 504, 504, 500]
+    const ran = await monitor([totals(0, 0), ...away, totals(1, 10)], 4)
+    expect(ran.code).toBe(0)
+    expect(ratesIn(ran)).toEqual([10])
+    expect(ran.err).toMatch(
+      /^Cannot use the answer of .*: its status is 502 .* The monitor goes on with the next answer\.\n$/,
+    )
+    expect(await monitor([totals(0, 0), 403], 1)).toMatchObject({ code: 1, out: "" })
+  })
+
+  test.each([24, 16, 12, 11, 9])("fits a terminal of 60 columns and %i rows, whatever the keys are", async (rows) => {
+    const keys = Array.from({ length: 20 }, (_, at) => ({ key: `用户標識符${at}`.repeat(9), count: 5, error: 0 }))
+    const told = { most_denied: keys, most_allowed: keys }
+    const { out } = await monitor([totals(0, 0), totals(1, 1e15, told)], 1, { columns: 60, rows })
+    const lines = out.split("\n")
+    // The last one is where the cursor stands.
+    expect(lines.length).toBeLessThanOrEqual(rows)
+    for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(60)
+    expect(out.includes("用户")).toBe(rows >= 12)
+  })
+})
