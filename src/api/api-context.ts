@@ -4,7 +4,7 @@ import type { LimitGauge, Metrics } from "../metrics/metrics.js"
 import type { RecentIds } from "../metrics/recent-ids.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { ApiRequest } from "./api-request.js"
+import type { ApiAnswer, ApiRequest } from "./api-request.js"
 import type { LimitStorage } from "./storage.js"
 import type { DecidingLimit } from "./told-limit.js"
 
@@ -30,6 +30,8 @@ export interface ApiContext {
   collect(): Promise<{ readonly metrics: Metrics; readonly atMs: number }>
   /** The configured limits to be told beside them. */
   limitGauges(): Promise<readonly LimitGauge[]>
+  /** The answer that describes the API. */
+  document(): ApiAnswer
   /** Answers `/v1/events` where the stream is elsewhere. */
   readonly eventSource: ((request: ApiRequest) => Promise<Response>) | null
 }

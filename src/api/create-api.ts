@@ -86,16 +86,20 @@ export function createApi(options: ApiOptions): Api {
   const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision } = options
   const { givenNames = new Set(), onFailure = (checks: number) => metrics.failed(checks) } = options
   const startedAtMs = clock.now()
+  let document: ApiAnswer | null = null
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
     ...{ onDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
     ...{ givenNames, eventSource, recent: new RecentIds() },
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
+    document() {
+      document ??= jsonAnswer(openApi(ROUTES, about.version ?? "0"))
+      return document
+    },
   }
   const pass = token === null ? requireLoopback : tokenGate(token)
   const router = new Router(ROUTES)
-  let document: ApiAnswer | null = null
 
   function tokenGate(wanted: string): Gate {
     requireTokenText(wanted)
@@ -139,15 +143,11 @@ export function createApi(options: ApiOptions): Api {
     try {
       refuseOtherOrigins(request)
       pass(request)
-      if (request.path === "/v1/openapi.json" && (request.method === "GET" || request.method === "HEAD")) {
-        document ??= jsonAnswer(openApi(ROUTES, about.version ?? "0"))
-        return document
-      }
       const { route, key } = router.find(request.method, request.path)
       const query = readQuery(route, request.query)
       let body: unknown
       if (route.method === "POST") {
-        if (route.body !== undefined) requireJsonType(request)
+        if (route.body !== undefined) requireJson(request)
         const text = request.body(MAX_BODY_BYTES)
         // What is there already is not waited for.
         body = readBody(route, request, typeof text === "string" ? text : await text)
@@ -176,11 +176,21 @@ export function createApi(options: ApiOptions): Api {
 function readBody(route: Route, request: ApiRequest, text: string): unknown {
   if (route.body !== undefined) return route.body.read(parseJson(text), BODY)
   if (text === "") return undefined
-  requireJsonType(request)
+  requireJson(request)
   return NO_FIELDS.read(parseJson(text), BODY)
 }
 
-function requireJsonType(request: ApiRequest): void {
+/** @throws {RequestError} 415 where the body is said to be something else than JSON, or to be encoded */
+function requireJson(request: ApiRequest): void {
+  const coding = request.header("content-encoding")
+  if (coding !== null && !/^(identity)?$/i.test(coding)) {
+    throw new RequestError(
+      415,
+      `Cannot read the request: its Content-Encoding is ${show(coding)}, allowed is none.`,
+      // RFC 9110, section 15.5.16.
+      { "Accept-Encoding": "identity" },
+    )
+  }
   const type = request.header("content-type")
   if (type === null || /^application\/([\w.-]+\+)?json\s*(;|$)/i.test(type)) return
   throw new RequestError(

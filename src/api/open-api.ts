@@ -73,7 +73,9 @@ function operation({ id, summary, path, body, query, answer, method }: Route): O
         description: answer.description,
         content: { [answer.contentType]: { schema: reference(answer.schema) } },
       },
-      ...(method === "POST" && { 415: problemResponse("The body is not said to be JSON.") }),
+      ...(method === "POST" && {
+        415: problemResponse("The body is said to be something else than JSON, or to be encoded."),
+      }),
       400: problemResponse("The request, or a value in it, cannot be. Nothing was changed."),
       401: problemResponse("The token is missing or wrong."),
       403: problemResponse("No token is set, and the request is not from this machine."),

@@ -64,6 +64,7 @@ describe("/v1/openapi.json", () => {
     ["POST", "/v1/log/compact", "/v1/log/compact", undefined],
     ["POST", "/v1/log/verify", "/v1/log/verify", undefined],
     ["GET", "/v1/doctor", "/v1/doctor", undefined],
+    ["GET", "/v1/openapi.json", "/v1/openapi.json", undefined],
     ["DELETE", "/v1/limits/{key}", "/v1/limits/many", undefined],
     ["POST", "/v1/remove", "/v1/remove", { key: "many" }],
   ])("describes what %s %s takes and answers: %s %j", async (method, path, url, body) => {

@@ -99,6 +99,24 @@ describe("a request", () => {
     },
   )
 
+  test.each(["gzip", "br", "gzip, identity", "x"])("a body that is encoded as %s is a 415", async (coding) => {
+    const { ask } = serveApi({ a: "5/minute" })
+    for (const path of ["/v1/check", "/v1/log/flush"]) {
+      const refused = await ask("POST", path, "{}", { "Content-Encoding": coding })
+      expect(refused).toMatchObject({
+        status: 415,
+        json: { error: `Cannot read the request: its Content-Encoding is "${coding}", allowed is none.` },
+      })
+      expect(refused.headers.get("Accept-Encoding")).toBe("identity")
+    }
+    expect((await ask("POST", "/v1/check", { key: "a" }, { "Content-Encoding": "Identity" })).status).toBe(200)
+  })
+
+  test.each(["PUT", "OPTIONS", "POST"])("%s of the document is a 405 that says what is allowed", async (method) => {
+    const { status, headers } = await serveApi().ask(method, "/v1/openapi.json")
+    expect([status, headers.get("Allow")]).toEqual([405, "GET, HEAD"])
+  })
+
   test("a body that is no UTF-8 is a 400", async () => {
     const { api } = serveApi({ default: "5/minute" })
     const request = new Request("http://sluice.test/v1/check", {

@@ -1,5 +1,6 @@
 import type { Route } from "../route.js"
 import { check, checkAll, peek } from "./checks.js"
+import { document } from "./document.js"
 import { events } from "./events.js"
 import { explainKey, history, keys, postExplain, postHistory, top } from "./insight.js"
 import { block, charge, reset, unblock } from "./keys.js"
@@ -38,4 +39,5 @@ export const ROUTES: readonly Route[] = [
   verify,
   doctor,
   metricsText,
+  document,
 ]
