@@ -41,7 +41,7 @@ export class ObjectLedger {
   #open: Open | null = null
   #opening: Promise<void> | null = null
   #wiping: Promise<void> | null = null
-  /** The strictest way of syncing that was asked for since the object was loaded. */
+  /** The strictest sync mode that was asked for since the object was loaded. */
   #sync: SyncMode | null = null
   #hasAlarm = false
   #lastAskedMs = 0
@@ -158,7 +158,7 @@ export class ObjectLedger {
   async #openLedger(sync: SyncMode): Promise<void> {
     const old = this.#open
     if (old !== null) {
-      // Under another way of syncing it closes in order. One whose commit failed gives way to what is durable.
+      // In another sync mode it closes in order. One whose commit failed gives way to what is durable.
       if (old.ledger.isOpen) await old.ledger.close().catch(() => undefined)
       this.#forget(old)
     }

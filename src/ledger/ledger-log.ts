@@ -182,9 +182,9 @@ export class LedgerLog {
     if (this.#failure !== null) throw this.#failure
   }
 
-  /** What nobody commits, such as denials, must not fill the memory. */
-  commitIfLong(isLong: boolean): void {
-    if (isLong) void this.commit()
+  /** For a segment that is long: what nobody waits for, such as denials, must not fill the memory. */
+  commitUnawaited(): void {
+    void this.commit()
   }
 
   /** Writes what there is; gives a promise where it is not durable yet. */

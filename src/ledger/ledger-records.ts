@@ -54,7 +54,7 @@ export class LedgerRecords {
 
   append(record: LogRecord): void {
     this.#state.noteTime(record.timeMs)
-    this.#log.commitIfLong(this.#log.writer.append(record))
+    if (this.#log.writer.append(record)) this.#log.commitUnawaited()
   }
 
   /** Appends a record of a key, whose name is noted. */
@@ -67,7 +67,7 @@ export class LedgerRecords {
   appendTogether(records: readonly LogRecord[], nowMs: number): void {
     if (records.length === 0) return
     this.#state.noteTime(nowMs)
-    this.#log.commitIfLong(this.#log.writer.appendTogether(records))
+    if (this.#log.writer.appendTogether(records)) this.#log.commitUnawaited()
   }
 
   /** The record of an admission, and what else is to be known of it. */
@@ -96,7 +96,7 @@ export class LedgerRecords {
     this.#state.noteTime(nowMs)
     this.#state.noteName(limit, key)
     const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
-    this.#log.commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
+    if (this.#log.writer.appendDenial(record, { merge: !startsBlock })) this.#log.commitUnawaited()
     return startsBlock && this.#durability.changeWaits()
   }
 }

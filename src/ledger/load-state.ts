@@ -13,7 +13,7 @@ const FIRST_SKIPPING_FORMAT = 5
  * Makes a new state what a `StateSave` told, or what was written in an older format:
  *
  *   format 1   │ time of the last record f64 │ count varint │ limits … │
- *   format 2   │ time f64 │ way of syncing varint │ numbers given so far varint │ count varint │ number varint, limit … │
+ *   format 2   │ time f64 │ sync mode varint │ numbers given so far varint │ count varint │ number varint, limit … │
  *   formats 3, 4   as a `StateSave` tells, without the number of charges, and without gaps in the pieces
  *
  * @param format that of the snapshot

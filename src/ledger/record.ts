@@ -69,13 +69,13 @@ export interface AheadRecord {
   readonly units: number
 }
 
-/** The store was opened under a way of syncing. */
+/** The store was opened in a sync mode. */
 export interface OpenRecord {
   readonly op: "open"
   readonly timeMs: number
   /** Stands for no limit. */
   readonly limit: 0
-  /** The number of the way: see `SYNC_NUMBER`. */
+  /** The number of the sync mode: see `SYNC_NUMBER`. */
   readonly sync: number
   /**
    * Every limit numbers its charges on above this number, where it had not come so far. Formats before 5 tell none: there
@@ -90,7 +90,7 @@ export interface CloseRecord {
   readonly timeMs: number
   /** Stands for no limit. */
   readonly limit: 0
-  /** The number of the way in which nothing is told that is not in the file. */
+  /** The number of the sync mode in which nothing is told that is not in the file. */
   readonly sync: number
 }
 

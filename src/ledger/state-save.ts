@@ -8,7 +8,7 @@ const DISCARDED_BYTES = 1_000_000
 /** What a state is as a whole, when a save begins. */
 export interface SavedHead {
   readonly timeMs: number
-  /** The number of the way of syncing. */
+  /** The number of the sync mode. */
   readonly sync: number
   /** Numbers of limits that were given so far. */
   readonly numbers: number
@@ -21,7 +21,7 @@ export interface SavedHead {
  * being asked and changed. A limit begins to be saved when its turn comes, or before it is looked at: so beginning costs
  * nothing, however much there is. Equal histories give the same pieces, in an order that depends on what came between.
  *
- *   state  │ time of the last record f64 │ way of syncing varint │ numbers of limits given so far varint │
+ *   state  │ time of the last record f64 │ sync mode varint │ numbers of limits given so far varint │
  *          │ number that new limits number their charges above varint │ pieces … │
  */
 export class StateSave implements Saver {

@@ -17,7 +17,7 @@ async function rowsPerLoneCheck(sync: "always" | "ahead" | "batch"): Promise<num
   return (after.rowsWritten - before.rowsWritten) / CHECKS
 }
 
-describe("LimiterObject under each way of syncing", () => {
+describe("LimiterObject in each sync mode", () => {
   test("writes one row per lone check under always, far fewer under ahead and batch", async () => {
     const [always, ahead, batch] = [
       await rowsPerLoneCheck("always"),
