@@ -7,11 +7,10 @@ import { RequestError } from "./request-error.js"
 /** The most wrong tokens from one address or, of IPv6, one network: a client there has addresses without end. */
 const LOGIN_POLICY = "10/minute as login"
 /** How many addresses that have logged in are remembered, the longest unseen forgotten first. */
-const MOST_FRIENDS = 10_000
+const MOST_TRUSTED = 10_000
 const UNKNOWN_ADDRESS = "unknown"
 /** What one client of IPv6 may have, in bits. */
 const IPV6_PREFIX = 56
-/** What a Host may be where anybody may ask: a name that only this machine resolves to itself. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 /** What a proxy adds to the requests of others. */
@@ -26,9 +25,19 @@ interface TokenGateOptions {
   readonly onRefusal: () => void
 }
 
+/** Whether a host, as a URL has it, is a name or an address by which a machine reaches only itself. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host)
+}
+
+/** Whether a token is long enough and has only characters that a header field can hold. */
+export function isTokenText(token: string): boolean {
+  return /^[\x21-\x7e]{16,}$/.test(token)
+}
+
 /** @throws {RangeError} where a token is too short or has other characters; its length alone is told */
 export function requireTokenText(token: string): void {
-  if (/^[\x21-\x7e]{16,}$/.test(token)) return
+  if (isTokenText(token)) return
   throw new RangeError(
     `Cannot serve: the token has ${token.length} characters, allowed are 16 or more of printable ASCII without space.`,
   )
@@ -46,18 +55,18 @@ export function requireTokenText(token: string): void {
  */
 export function requireToken(token: string, { clock, onRefusal }: TokenGateOptions): Gate {
   const failures = new RateLimiter(LOGIN_POLICY, { clock, maxKeys: 10_000 })
-  const friends = new Map<string, true>()
+  const trusted = new Map<string, true>()
   return function tokenGate(request) {
     const address = request.address ?? UNKNOWN_ADDRESS
-    const isFriend = friends.has(address)
-    if (!isFriend) {
+    const isTrusted = trusted.has(address)
+    if (!isTrusted) {
       const { allowed, retryAfterMs } = failures.peek(networkOf(address))
       if (!allowed) throw tooMany(retryAfterMs)
     }
     const authorization = request.header("authorization")
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "")?.[1]
     if (given !== undefined && isToken(given, token)) {
-      befriend(friends, address)
+      trust(trusted, address)
       return
     }
     onRefusal()
@@ -79,7 +88,7 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
  * machine, whose connections all come from here: it is known by the fields that proxies add.
  */
 export const requireLoopback: Gate = (request) => {
-  if (request.host === null || !LOOPBACK.test(request.host)) {
+  if (request.host === null || !isLoopback(request.host)) {
     throw new RequestError(403, "Cannot serve the request: without a token, allowed is only this machine.")
   }
   for (const field of PROXY_FIELDS) {
@@ -109,11 +118,11 @@ function networkOf(address: string): string {
   return parsed === undefined ? address : networkText(parsed, IPV6_PREFIX)
 }
 
-function befriend(friends: Map<string, true>, address: string): void {
+function trust(trusted: Map<string, true>, address: string): void {
   // Behind all others, so that the first is the one that was not seen for longest.
-  friends.delete(address)
-  if (friends.size >= MOST_FRIENDS) friends.delete(friends.keys().next().value!)
-  friends.set(address, true)
+  trusted.delete(address)
+  if (trusted.size >= MOST_TRUSTED) trusted.delete(trusted.keys().next().value!)
+  trusted.set(address, true)
 }
 
 function tooMany(retryAfterMs: number): RequestError {

@@ -73,9 +73,9 @@ export function whole(options: Described & { minimum: number; maximum: number })
   }
 }
 
-export function flag(options: Described = {}): Schema<boolean> {
+export function flag(): Schema<boolean> {
   return {
-    json: { type: "boolean", ...options },
+    json: { type: "boolean" },
     read(value, field) {
       if (typeof value === "boolean") return value
       throw badField(field, value, "true or false")
@@ -83,9 +83,9 @@ export function flag(options: Described = {}): Schema<boolean> {
   }
 }
 
-export function oneOf<const T extends string>(values: readonly T[], options: Described = {}): Schema<T> {
+export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
   return {
-    json: { type: "string", enum: values, ...options },
+    json: { type: "string", enum: values },
     read(value, field) {
       if (values.includes(value as T)) return value as T
       const hint = typeof value === "string" ? nearestNameHint(value, values) : ""

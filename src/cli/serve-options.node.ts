@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net"
-import { requireTokenText } from "../api/authorize.js"
+import { isLoopback, requireTokenText } from "../api/authorize.js"
 import type { ListenOptions } from "../api/listen.node.js"
 import { type Config, parseConfig } from "../config/index.js"
 import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
@@ -14,7 +14,6 @@ import { UsageError } from "./usage-error.js"
 
 const DEFAULT_BIND = "127.0.0.1"
 const DEFAULT_PORT = 8080
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 /** What `sluice serve` was told, as what it starts takes it. */
 export interface ServeOptions {
@@ -89,7 +88,7 @@ function readToken(call: CommandCall, host: string): string | null {
     requireTokenText(token)
     return token
   }
-  if (LOOPBACK.test(host)) return null
+  if (isLoopback(isIPv6(host) ? `[${host}]` : host)) return null
   throw new UsageError(
     `Cannot serve on ${show(host)} without a token: set --token-file or SLUICE_TOKEN, or bind to 127.0.0.1.`,
   )

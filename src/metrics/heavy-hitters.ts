@@ -1,7 +1,7 @@
 /** A key that was seen often. */
 export interface HeavyHitter {
   readonly key: string
-  /** At least how often it was seen, plus at most `error`. */
+  /** How often it was seen, or up to `error` more. */
   readonly count: number
   /** By how much `count` may be too high. */
   readonly error: number

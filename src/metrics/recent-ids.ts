@@ -8,9 +8,8 @@ export class RecentIds {
   #young = new Set<string>()
   #old = new Set<string>()
 
-  /** Whether an id comes again; it is remembered. Without an id nothing was admitted, and nothing comes again. */
-  isRepeated(id: string | undefined): boolean {
-    if (id === undefined) return false
+  /** Remembers an id. @returns whether it comes again */
+  noteRepeat(id: string): boolean {
     if (this.#young.has(id) || this.#old.has(id)) return true
     if (this.#young.size >= GENERATION) {
       this.#old = this.#young

@@ -1,5 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
-import { isToldAgain } from "../../src/api/told-again.js"
+import { noteToldAgain } from "../../src/api/note-told-again.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
@@ -126,7 +126,7 @@ export class EdgeLimits implements NamedLimits {
     const inForce = await this.#inForce.of(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
-    if (!isToldAgain(this.#recent, decision, asked.id)) this.#tell(decision, inForce, secondsSince(startedMs))
+    if (!noteToldAgain(this.#recent, decision, asked.id)) this.#tell(decision, inForce, secondsSince(startedMs))
     return withScope(decision, inForce.scope)
   }
 
@@ -151,7 +151,7 @@ export class EdgeLimits implements NamedLimits {
     for (const [index, decision] of all.decisions.entries()) {
       // Where one was denied, those that would have passed were not charged.
       if (!all.allowed && decision.allowed) continue
-      if (!isToldAgain(this.#recent, decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
+      if (!noteToldAgain(this.#recent, decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
     }
     if (all.allowed) {
       return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }

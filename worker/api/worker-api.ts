@@ -1,4 +1,5 @@
 import { version } from "#version"
+import { isTokenText } from "../../src/api/authorize.js"
 import { cachedFor } from "../../src/api/cached-for.js"
 import { createApi } from "../../src/api/create-api.js"
 import { pageProblem } from "../../src/api/page-problem.js"
@@ -100,7 +101,7 @@ async function pageOf(assets: Fetcher, request: Request): Promise<Response> {
 /** @throws {SettingError} that does not show it */
 function readToken(token: string | undefined): string | null {
   if (token === undefined || token === "") return null
-  if (/^[\x21-\x7e]{16,}$/.test(token)) return token
+  if (isTokenText(token)) return token
   throw new SettingError("SLUICE_TOKEN", "secret", "16 or more characters of printable ASCII without space")
 }
 

@@ -6,10 +6,10 @@ import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
 import { decisionText } from "../decision-text.js"
 import { allDecision, callId, cost, decision, key, limitName } from "../fields.js"
+import { noteToldAgain } from "../note-told-again.js"
 import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
-import { isToldAgain } from "../told-again.js"
 import { type DecidingLimit, decidingLimit, unknownLimit } from "../told-limit.js"
 
 const checkFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
@@ -68,7 +68,7 @@ export const check = defineRoute({
     const startedMs = performance.now()
     const made = await asking(context, 1, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
-    if (!isToldAgain(context.recent, made, options.id)) {
+    if (!noteToldAgain(context.recent, made, options.id)) {
       const seconds = (performance.now() - startedMs) / 1000
       await tell(context, [{ decision: made, asked: options.limit }], seconds, nowMs)
     }
@@ -109,7 +109,7 @@ export const checkAll = defineRoute({
     const told = all.decisions
       .map((decision, index) => ({ decision, asked: items[index]!.limit, id: items[index]!.id }))
       .filter(({ decision }) => all.allowed || !decision.allowed)
-      .filter(({ decision, id }) => !isToldAgain(context.recent, decision, id))
+      .filter(({ decision, id }) => !noteToldAgain(context.recent, decision, id))
     await tell(context, told, seconds, nowMs)
     return jsonAnswer({
       allowed: all.allowed,

@@ -132,6 +132,8 @@ async function limitsFinding(limits: ApiContext["limits"]): Promise<Finding> {
   }
 }
 
+const keyCount = component("KeyCount", object({ key: text(), count, error: count }))
+
 export const totals = defineRoute({
   method: "GET",
   path: "/v1/totals",
@@ -146,8 +148,8 @@ export const totals = defineRoute({
         denied: count,
         allowed_cost: count,
         denied_cost: count,
-        most_denied: arrayOf(component("KeyCount", object({ key: text(), count, error: count }))),
-        most_allowed: arrayOf(component("KeyCount", object({ key: text(), count, error: count }))),
+        most_denied: arrayOf(keyCount),
+        most_allowed: arrayOf(keyCount),
       }),
     ),
     "Counts of the keys are estimates, too high by at most `error`.",
