@@ -28,7 +28,7 @@ const OPTION_KINDS: Kinds<TransportOptions> = {
 
 /** One request. */
 export interface Sending {
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST"
   readonly path: string
   readonly body?: unknown
   /** Whether doing it twice is as good as doing it once. */

@@ -120,5 +120,5 @@ function requireOption(field: string, value: number, isAllowed: boolean, allowed
 }
 
 function randomEpoch(): string {
-  return Date.now().toString(36)
+  return Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(36)).join("")
 }

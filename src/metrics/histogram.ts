@@ -14,16 +14,11 @@ export interface HistogramCounts {
 
 /** Counts observations by size: constant memory, a few comparisons each. */
 export class Histogram {
-  readonly bounds: readonly number[]
-  readonly #counts: Float64Array
+  /** Upper ends of the buckets, ascending; what is above the last counts in total only. */
+  readonly bounds = LATENCY_BOUNDS_SECONDS
+  readonly #counts = new Float64Array(LATENCY_BOUNDS_SECONDS.length)
   #sum = 0
   #count = 0
-
-  /** @param bounds upper ends of the buckets, both finite and ascending; what is above the last counts in total only */
-  constructor(bounds: readonly number[] = LATENCY_BOUNDS_SECONDS) {
-    this.bounds = bounds
-    this.#counts = new Float64Array(bounds.length)
-  }
 
   get sum(): number {
     return this.#sum

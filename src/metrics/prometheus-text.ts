@@ -50,7 +50,7 @@ export class PrometheusText {
 
   #sample(name: string, labels: Labels | undefined, value: number): void {
     const pairs = Object.entries(labels ?? {}).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
-    this.#text += `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${formatValue(value)}\n`
+    this.#text += `${name}${pairs.length > 0 ? `{${pairs.join(",")}}` : ""} ${value}\n`
   }
 }
 
@@ -67,10 +67,4 @@ const UNSAFE = /(?!\n)\p{Cc}|[\p{Cs}\p{Zl}\p{Zp}]|\\(?=u\{)/gu
 /** The text of a label with those as `\u{…}`. */
 function spelledOut(text: string): string {
   return text.replace(UNSAFE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
-}
-
-function formatValue(value: number): string {
-  if (value === Number.POSITIVE_INFINITY) return "+Inf"
-  if (value === Number.NEGATIVE_INFINITY) return "-Inf"
-  return String(value)
 }
