@@ -210,6 +210,18 @@ describe("on a data folder", () => {
     expect((await sluice("log", "verify")).code).toBe(0)
   })
 
+  test("log export as CSV holds no cell that a spreadsheet takes for a formula", async () => {
+    await init()
+    const signs = [..."=+-@＝＋－＠", "\t=", "\r\n="]
+    for (const sign of signs) expect((await sluice("check", "--", `${sign}1`)).code).toBe(0)
+    const rows = (await sluice("log", "export", "--format", "csv")).out
+      .split("\r\n")
+      .filter((row) => /,admit,/.test(row))
+    expect(rows.map((row) => row.split(",")[3])).toEqual(
+      [..."=+-@＝＋－＠"].map((sign) => `"'${sign}1"`).concat("\\u{9}=1", "\\u{d}\\u{a}=1"),
+    )
+  })
+
   test("clear makes every key full, when told to", async () => {
     await init()
     await sluice("limit", "add", "api", "1/day")

@@ -91,10 +91,13 @@ export const logTail: Command = {
 const FORMATS = ["jsonl", "csv"] as const
 const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count", "sequence", "index", "id"] as const
 
-/** A cell of CSV (RFC 4180) that a spreadsheet takes for text: what could be a formula gets an apostrophe before it. */
+/**
+ * A cell of CSV (RFC 4180) of a text without control characters, which a spreadsheet takes for text: what could be a
+ * formula, in full width too, gets an apostrophe before it.
+ */
 function csvCell(value: string): string {
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
-  return /[",\r\n']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  const text = /^[=+\-@＝＋－＠]/.test(value) ? `'${value}` : value
+  return /[",']/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
 export const logExport: Command = {
