@@ -28,10 +28,10 @@ function npm(args, cwd) {
   return execFileSync("npm", [...args, "--loglevel=error"], { cwd, encoding: "utf8" })
 }
 
-/** Entries whose types build on those of a framework, which a user of that has. */
+/** Entries whose types build on those of a framework, which a user of that has. Those of Node itself are there. */
 const OF_FRAMEWORKS = new Set(
-  ["express", "express-rate-limit", "fastify", "hono", "hono-rate-limiter", "itty-router", "next", "sveltekit"].map(
-    (name) => `./${name}`,
+  Object.keys(manifest.exports).filter(
+    (entry) => entry !== "./node" && targets(manifest.exports[entry]).some((path) => path.includes("/src/adapters/")),
   ),
 )
 

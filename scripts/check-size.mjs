@@ -6,6 +6,7 @@ import { build } from "esbuild"
 
 const KIB = 1024
 const root = join(import.meta.dirname, "..")
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
@@ -30,23 +31,17 @@ const ENTRIES = [
 ]
 
 /** What an adapter adds to an application that has `sluice/http`. */
-const ADAPTERS = [
-  "express",
-  "express-rate-limit",
-  "fastify",
-  "hono",
-  "hono-rate-limiter",
-  "itty-router",
-  "next",
-  "node",
-  "sveltekit",
-].map((name) => ({
-  name: `sluice/${name} on top`,
-  code: `export * from "sluice/${name}"`,
-  conditions: ["workerd"],
-  maxBytes: 2 * KIB,
-  isOnTop: true,
-}))
+const ADAPTERS = Object.entries(manifest.exports)
+  .filter(([, target]) => target.default?.includes("/src/adapters/"))
+  .map(([entry]) => `sluice${entry.slice(1)}`)
+  .sort()
+  .map((entry) => ({
+    name: `${entry} on top`,
+    code: `export * from "${entry}"`,
+    conditions: ["workerd"],
+    maxBytes: 2 * KIB,
+    isOnTop: true,
+  }))
 
 /** Leaves out what is not in `src/adapters/`: it is in the application already, and shared. */
 const onTop = {
