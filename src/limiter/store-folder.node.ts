@@ -131,7 +131,9 @@ export class StoreFolder {
   findFaults(): string[] {
     try {
       const rows = this.#database.prepare(`PRAGMA integrity_check(${FAULTS_MAX})`).all()
-      return rows.map((row) => String(Object.values(row)[0])).filter((fault) => fault !== "ok")
+      // A row may hold several, a line each, under the name of the database.
+      const lines = rows.flatMap((row) => String(Object.values(row)[0]).split("\n"))
+      return lines.filter((fault) => fault !== "ok" && !fault.startsWith("***"))
     } catch (error) {
       return [error instanceof Error ? error.message : String(error)]
     }

@@ -45,6 +45,27 @@ describe("sluice repair", () => {
     expect(JSON.parse((await sluice("repair", "--json")).out)).toMatchObject({ keptSnapshot: true })
   })
 
+  test("tells each thing that SQLite finds wrong in a line of its own", async () => {
+    const limiter = await openLimiter({ path: data, policy: "9/day" })
+    for (let key = 0; key < 400; key++) await limiter.check(`key ${key}`)
+    await limiter.close()
+    const file = readFileSync(`${data}/sluice.db`)
+    const pageBytes = file.readUInt16BE(16)
+    const leaves: number[] = []
+    for (let start = pageBytes; start < file.length; start += pageBytes) {
+      // The first byte of a leaf is 13, the eighth counts what is lost between its cells.
+      if (file[start] !== 13) continue
+      file[start + 7] = 9
+      leaves.push(start / pageBytes + 1)
+    }
+    writeFileSync(`${data}/sluice.db`, file)
+    expect(leaves.length).toBeGreaterThan(1)
+    const { code, out } = await sluice("repair")
+    expect(code).toBe(1)
+    for (const page of leaves) expect(out).toMatch(new RegExp(`^ .* the file: .* on page ${page}$`, "m"))
+    expect(out).not.toMatch(/\*\*\*|u\{a\}/)
+  })
+
   test("without --yes tells what it would do, does nothing, and exits with 1", async () => {
     await damagedFolder()
     const before = contents(data)
