@@ -26,6 +26,13 @@ describe("EventStream", () => {
     expect(ids(stream.since(0, 1_101))).toEqual([2])
   })
 
+  test("is called otherwise than a stream that began in the same moment", () => {
+    const [one, other] = [new EventStream(), new EventStream()]
+    expect(one.epoch).not.toBe(other.epoch)
+    // As ids that a reader sends back are read.
+    expect(one.epoch).toMatch(/^[a-z0-9]+$/)
+  })
+
   test("samples", () => {
     const draws = [0.1, 0.9, 0.2, 0.5]
     const stream = new EventStream({ sample: 0.5, random: () => draws.shift()! })
