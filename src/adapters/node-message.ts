@@ -65,7 +65,8 @@ const LIMIT_FIELD = /^(x-)?ratelimit(-|$)/
 export const BODY_FIELDS = [
   ...["content-type", "content-length", "content-encoding", "content-language", "content-location", "content-range"],
   ...["content-disposition", "content-digest", "content-md5", "repr-digest", "digest", "etag", "last-modified"],
-  ...["transfer-encoding", "trailer"],
+  // Not transfer-encoding: to Node its removal says that the answer is not to be chunked, and so ends with the connection.
+  "trailer",
 ]
 
 /** The fields that are lists of items, one for each policy. */

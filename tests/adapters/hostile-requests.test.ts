@@ -6,38 +6,11 @@ import {
   type Http2ServerResponse,
 } from "node:http2"
 import { type AddressInfo, connect as connectTcp } from "node:net"
-import connect from "connect"
-import express from "express"
-import fastify from "fastify"
 import { afterEach, describe, expect, test, vi } from "vitest"
-import { rateLimit as expressLimit } from "../../src/adapters/express.js"
-import { rateLimit as fastifyLimit } from "../../src/adapters/fastify.js"
 import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
 import { listening, type RunningServer, type SuiteOptions } from "./adapter-cases.js"
+import { NODE_SERVERS } from "./node-servers.js"
 import { slowLimiter } from "./slow-limiter.js"
-
-/** Servers that answer every path with 200, behind one limit. */
-const SERVERS: Record<string, (options: SuiteOptions) => Promise<RunningServer>> = {
-  "sluice/node": (options) => listening(createServer(nodeLimit((_request, response) => response.end(), options))),
-  "sluice/express in Express": (options) => {
-    const app = express()
-    app.use(expressLimit(options))
-    app.use((_request, response) => void response.send("hello"))
-    return listening(createServer(app))
-  },
-  "sluice/express in Connect": (options) => {
-    const app = connect()
-    app.use(expressLimit(options))
-    app.use((_request, response) => response.end())
-    return listening(createServer(app))
-  },
-  "sluice/fastify": async (options) => {
-    const app = fastify()
-    await app.register(fastifyLimit(options))
-    app.all("/*", async () => "hello")
-    return { url: await app.listen({ port: 0, host: "127.0.0.1" }), close: () => app.close() }
-  },
-}
 
 /** Sends a head as it stands, as no client library would, and tells the status of the answer. */
 function statusOf(url: string, target: string, host: string, method = "GET"): Promise<number> {
@@ -60,9 +33,9 @@ afterEach(async () => {
   running = undefined
 })
 
-describe.each(Object.keys(SERVERS))("rateLimit() of %s", (name) => {
+describe.each(Object.keys(NODE_SERVERS))("rateLimit() of %s", (name) => {
   async function serve(options: SuiteOptions) {
-    running = await SERVERS[name]!({ key: () => "all", ...options })
+    running = await NODE_SERVERS[name]!({ key: () => "all", ...options })
     return running.url
   }
 
