@@ -1,5 +1,19 @@
 import { mergeFields } from "./merge-fields.js"
 
+/** What was written to in place. */
+interface Written {
+  /** What the response was the answer to. */
+  readonly request: Request
+  /** The headers that it had before. */
+  readonly original: Headers
+}
+
+/**
+ * The responses that were written to in place. A handler may return the same body-less response again and again, behind
+ * one limit or several, and nothing of one client's answer may reach the next.
+ */
+const inPlace = new WeakMap<Response, Written>()
+
 /** What to write to a response, by field name. */
 export interface FieldsToAdd {
   /** Merged with those that another limiter may have written. */
@@ -15,18 +29,19 @@ export interface FieldsToAdd {
  * Left alone are an upgrade to WebSocket (status 101), which no copy survives, `Response.error()`, which has no
  * headers, and the nothing that a Bun handler returns after an upgrade.
  *
- * @param originals the headers that responses had before they were written to in place. A handler may return the same
- * body-less response again and again, and nothing of one client's answer may reach the next.
+ * @param request what it is the answer to. A response that answers another request loses the fields of the one before;
+ * those that another limit wrote to the answer to the same request stay.
  */
-export function addFields(response: Response, add: FieldsToAdd, originals: WeakMap<Response, Headers>): Response {
+export function addFields(response: Response, add: FieldsToAdd, request: Request): Response {
   if (!(response?.status >= 200)) return response
-  const original = originals.get(response)
-  if (original === undefined && Object.keys(add.fields).length + Object.keys(add.defaults).length === 0) return response
-  const headers = new Headers(original ?? response.headers)
-  if (original === undefined) {
+  const before = inPlace.get(response)
+  const isReused = before !== undefined && isOther(before, request, response)
+  if (!isReused && Object.keys(add.fields).length + Object.keys(add.defaults).length === 0) return response
+  const headers = new Headers(isReused ? before.original : response.headers)
+  if (!isReused) {
     try {
       write(response.headers, add)
-      originals.set(response, headers)
+      if (before === undefined) inPlace.set(response, { request, original: headers })
       return response
     } catch {
       // The headers of responses from `fetch` and `Response.redirect` are immutable; nothing was written.
@@ -35,6 +50,14 @@ export function addFields(response: Response, add: FieldsToAdd, originals: WeakM
   write(headers, add)
   const { status, statusText } = response
   return new Response(response.body, { status, statusText, headers })
+}
+
+/**
+ * Whether a response was the answer to another request before. One with a body is sent once, so there it is the same
+ * request in another object, such as a proxy or what a handler made of it for a limit within.
+ */
+function isOther({ request }: Written, current: Request, response: Response): boolean {
+  return request !== current && request.headers !== current.headers && response.body === null
 }
 
 function write(headers: Headers, { fields, defaults }: FieldsToAdd): void {

@@ -32,6 +32,9 @@ export type Outcome = (Passage | Refusal) & OutcomeParts
 /** What nobody reads; proxies and logs know the number, which nginx gave a client that has closed its request. */
 const CLIENT_GONE = 499
 
+/** What functions of the options gave as denials, for whichever limit: a body is sent once. */
+const denials = new WeakSet<Response>()
+
 /** The handler is to be asked. */
 interface Passage {
   readonly passes: true
@@ -88,22 +91,20 @@ export function guardRequests<Rest extends unknown[]>(
   const judgeOptions = completeOptions(options)
   const warn = outageWarning("rate limit", "requests", options.failMode)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
-  const originals = new WeakMap<Response, Headers>()
-  const denials = new WeakSet<Response>()
 
   /** The handler's response with the fields, and without those of another request that it was the answer to before. */
-  const write = (fields: Outcome["fields"]) => (response: Response) =>
-    addFields(response, { fields, defaults: {} }, originals)
+  const write = (fields: Outcome["fields"], request: Request) => (response: Response) =>
+    addFields(response, { fields, defaults: {} }, request)
 
   /** The outcome of a request that is not limited. */
-  const passed: Outcome = {
+  const passed = (request: Request): Outcome => ({
     passes: true,
     response: undefined,
     decision: undefined,
     fields: {},
-    apply: write({}),
+    apply: write({}, request),
     done: () => {},
-  }
+  })
 
   async function isSkipped(hooks: Hooks<Rest>, request: Request, rest: Rest): Promise<boolean> {
     try {
@@ -133,7 +134,7 @@ export function guardRequests<Rest extends unknown[]>(
       return problemResponse(limiterUnavailable(decision, options.failClosedStatus))
     }
     try {
-      if (onLimited) return requireUnsent(await onLimited(request, decision, ...rest), denials)
+      if (onLimited) return requireUnsent(await onLimited(request, decision, ...rest))
     } catch (error) {
       hooks.error(error)
     }
@@ -164,18 +165,18 @@ export function guardRequests<Rest extends unknown[]>(
     const hooks = new Hooks(options, warn, request, rest)
     // Read at once: some servers only watch the connection of a request whose signal somebody has asked for.
     const client = mayRefund ? request.signal : undefined
-    if (await isSkipped(hooks, request, rest)) return passed
+    if (await isSkipped(hooks, request, rest)) return passed(request)
 
     const verdict = await judge(judgeOptions, hooks, request, rest)
     if ("badCost" in verdict) {
       hooks.error(verdict.badCost.error)
-      if (shadow) return passed
+      if (shadow) return passed(request)
       return refused(problemResponse(badCost(verdict.badCost.cost, verdict.badCost.maximum)))
     }
     if ("listed" in verdict) {
-      if (verdict.listed === "allow") return passed
+      if (verdict.listed === "allow") return passed(request)
       hooks.decision(verdict.decision)
-      return shadow ? passed : refused(problemResponse(accessDenied()), verdict.decision)
+      return shadow ? passed(request) : refused(problemResponse(accessDenied()), verdict.decision)
     }
 
     const { decision, charges } = verdict
@@ -192,7 +193,7 @@ export function guardRequests<Rest extends unknown[]>(
         response: undefined,
         decision,
         fields,
-        apply: write(fields),
+        apply: write(fields, request),
         done: (head) => settle(verdict, hooks, client, head, [request, ...rest]),
       }
     }
@@ -200,7 +201,7 @@ export function guardRequests<Rest extends unknown[]>(
     const retryAfter = String(retryAfterSeconds(decision.retryAfterMs, jitter))
     const defaults = { "Retry-After": retryAfter, "Cache-Control": "no-store" }
     const response = await refuse(verdict, hooks, request, rest)
-    return refused(addFields(response, { fields, defaults }, originals), decision, fields)
+    return refused(addFields(response, { fields, defaults }, request), decision, fields)
   }
 }
 
@@ -212,10 +213,9 @@ function refused(response: Response, decision?: RequestDecision, fields: Outcome
 /**
  * What `onLimited` gave, where it can be sent.
  *
- * @param denials what it gave before: a body is sent once
  * @throws {TypeError}
  */
-function requireUnsent(answer: Response, denials: WeakSet<Response>): Response {
+function requireUnsent(answer: Response): Response {
   // By its tag, since frameworks bring a `Response` of their own.
   if (Object.prototype.toString.call(answer) !== "[object Response]") {
     throw new TypeError(`Cannot answer a denied request: onLimited gave ${show(answer)}, allowed is a Response.`)

@@ -3,8 +3,11 @@ import { addFields } from "../../src/http/add-fields.js"
 
 const ITEMS = { RateLimit: '"a";r=1;t=1' }
 
+/** A native getter refuses a proxy in the place of its request. */
+const ownHeaders: ProxyHandler<Request> = { get: (request, name) => Reflect.get(request, name) }
+
 function add(response: Response, fields: Record<string, string> = ITEMS, defaults: Record<string, string> = {}) {
-  return addFields(response, { fields, defaults }, new WeakMap())
+  return addFields(response, { fields, defaults }, new Request("http://localhost/"))
 }
 
 describe("addFields()", () => {
@@ -51,9 +54,8 @@ describe("addFields()", () => {
 
   test.each([204, 205, 304])("keeps the null body of status %s, used twice too", (status) => {
     const shared = new Response(null, { status })
-    const originals = new WeakMap<Response, Headers>()
     for (const r of [1, 2]) {
-      const response = addFields(shared, { fields: { RateLimit: `"a";r=${r};t=1` }, defaults: {} }, originals)
+      const response = add(shared, { RateLimit: `"a";r=${r};t=1` })
       expect(response.status).toBe(status)
       expect(response.body).toBeNull()
       expect(response.headers.get("ratelimit")).toBe(`"a";r=${r};t=1`)
@@ -62,14 +64,37 @@ describe("addFields()", () => {
 
   test("never shows one client's answer to the next, where a handler returns the same response again", () => {
     const shared = new Response(null, { status: 404, headers: { "x-own": "1" } })
-    const originals = new WeakMap<Response, Headers>()
-    const first = addFields(shared, { fields: ITEMS, defaults: { "Retry-After": "9" } }, originals)
-    const second = addFields(shared, { fields: { RateLimit: '"a";r=0;t=1' }, defaults: {} }, originals)
+    const first = add(shared, ITEMS, { "Retry-After": "9" })
+    const second = add(shared, { RateLimit: '"a";r=0;t=1' })
     expect(Object.fromEntries(second.headers)).toEqual({ "x-own": "1", ratelimit: '"a";r=0;t=1' })
     expect(first.headers.get("ratelimit")).toBe('"a";r=1;t=1')
-    const unlimited = addFields(shared, { fields: {}, defaults: {} }, originals)
+    const unlimited = add(shared, {})
     expect(Object.fromEntries(unlimited.headers)).toEqual({ "x-own": "1" })
   })
+
+  test("keeps what limits within wrote to the answer to the same request, the first time and the next", () => {
+    const shared = new Response(null, { status: 204 })
+    for (const r of [2, 1]) {
+      const request = new Request("http://localhost/")
+      const items = ["inner", "middle", "outer"].map((name) => `"${name}";r=${r};t=1`)
+      let response = shared
+      for (const item of items) response = addFields(response, { fields: { RateLimit: item }, defaults: {} }, request)
+      expect(response.headers.get("ratelimit")).toBe(items.join(", "))
+    }
+  })
+
+  test.each([
+    ["a body", (request: Request) => new Request(request), "body"],
+    ["no body, where its object is a proxy", (request: Request) => new Proxy(request, ownHeaders), null],
+  ])(
+    "keeps what a limit within wrote to the answer to the same request in another object: one with %s",
+    (_, of, body) => {
+      const request = new Request("http://localhost/")
+      const inner = addFields(new Response(body), { fields: ITEMS, defaults: {} }, of(request))
+      const outer = addFields(inner, { fields: { RateLimit: '"b";r=1;t=1' }, defaults: {} }, request)
+      expect(outer.headers.get("ratelimit")).toBe('"a";r=1;t=1, "b";r=1;t=1')
+    },
+  )
 
   test("adds to the list of another limiter, and replaces what tells of no quota", () => {
     const present = { RateLimit: '"b";r=5;t=5', "X-RateLimit-Limit": "5" }

@@ -36,6 +36,35 @@ describe("rateLimit() with options for its answers", () => {
     }
   })
 
+  test("tells each client of its own limit, where several limits have one answer", async () => {
+    const clock = new ManualClock(0)
+    const shared = new Response(null, { status: 204 })
+    const [read, write] = ["9/minute as read", "5/minute as write"].map((each) =>
+      rateLimit(() => shared, { policy: each, key: header("X-User"), clock }),
+    )
+    const site = rateLimit(write!, { policy: "3/minute as site", key: header("X-User"), clock })
+    const fieldsOf = async (limited: typeof site, user: string) =>
+      (await limited(requestOf({ "X-User": user }))).headers.get("ratelimit")
+    expect(await fieldsOf(read!, "ann")).toBe('"read";r=8;t=7')
+    for (const user of ["bob", "cleo"]) {
+      expect(await fieldsOf(site, user)).toBe('"write";r=4;t=12, "site";r=2;t=20')
+      expect(await fieldsOf(write!, `${user} again`)).toBe('"write";r=4;t=12')
+    }
+  })
+
+  test("tells each client its own wait, where several limits have one answer to a denial", async () => {
+    const shared = new Response(null, { status: 429 })
+    for (const [each, retryAfter] of [
+      ["1/minute", "60"],
+      ["1/hour", "3600"],
+      ["1/second", "1"],
+    ] as const) {
+      const limited = rateLimit(ok, { policy: each, onLimited: () => shared, clock: new ManualClock(0) })
+      await limited(requestOf())
+      expect((await limited(requestOf())).headers.get("retry-after")).toBe(retryAfter)
+    }
+  })
+
   test.each(["false", "true", "", 1, -1, 0, null, {}, Symbol("own")])(
     "limits where skip gives neither true nor false, and says so: %j",
     async (answer) => {
