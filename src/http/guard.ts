@@ -56,9 +56,9 @@ interface OutcomeParts {
   /** The handler's response with the fields; the same object where its headers can be changed. */
   apply(response: Response): Response
   /**
-   * Tells what the handler answered, `null` where it failed without an answer. Refunds and penalties follow from it; call
-   * it once, also where no response is made of it. Where the client has gone before its answer the charge stays: so it
-   * does where the request's signal tells, and where this is never called.
+   * Tells what the handler answered, `null` where it failed without an answer, which counts as a 500. Refunds and
+   * penalties follow from it; call it once, also where no response is made of it or the client has gone. The charge of a
+   * client that has gone before its answer stays where the request's signal tells, and where this is never called.
    */
   done(head: ResponseHead | null): void
 }
@@ -145,18 +145,19 @@ export function guardRequests<Rest extends unknown[]>(
    * Where the response is one that is not to count, the charge is given back; where it asks for a penalty, charged.
    *
    * @param client aborted where the client has gone before its answer: were its charge given back, hanging up would be a
-   * way out of the limit
+   * way out of the limit. Deno aborts it at an upgrade as well, which is an answer.
    */
   function settle(
     { charges, asked }: Decided,
     hooks: Hooks<Rest>,
     client: AbortSignal | undefined,
-    head: ResponseHead | null,
+    head: ResponseHead,
     args: [Request, ...Rest],
   ) {
-    const hasFailed = head === null || head.status >= 400 || head.status === 0
-    if ((hasFailed ? skipFailedRequests : skipSuccessfulRequests) && !client?.aborted) refund(charges, hooks)
-    if (head !== null && penalty && asked.length > 0) {
+    const { status } = head
+    const givesBack = status >= 400 || status === 0 ? skipFailedRequests : skipSuccessfulRequests
+    if (givesBack && (status === 101 || !client?.aborted)) refund(charges, hooks)
+    if (penalty && asked.length > 0) {
       hooks.inBackground(async () => punish(asked, await penalty(head, ...args)))
     }
   }
@@ -194,7 +195,7 @@ export function guardRequests<Rest extends unknown[]>(
         decision,
         fields,
         apply: write(fields, request),
-        done: (head) => settle(verdict, hooks, client, head, [request, ...rest]),
+        done: (head) => settle(verdict, hooks, client, head ?? failure(), [request, ...rest]),
       }
     }
     refund(charges, hooks)
@@ -203,6 +204,11 @@ export function guardRequests<Rest extends unknown[]>(
     const response = await refuse(verdict, hooks, request, rest)
     return refused(addFields(response, { fields, defaults }, request), decision, fields)
   }
+}
+
+/** What stands for the answer of a handler that failed without one. */
+function failure(): ResponseHead {
+  return { status: 500, headers: new Headers() }
 }
 
 /** An outcome after which nothing is to be done. */

@@ -100,7 +100,8 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   readonly skipSuccessfulRequests?: boolean
   /**
    * Units to charge on top once the response is known, into debt if need be; 0 for none. Such as 10 for a failed login.
-   * Every limit of the request is charged.
+   * Every limit of the request is charged. A handler that throws is asked about as a 500, and a client that has gone
+   * is charged by what the handler answers all the same.
    */
   readonly penalty?: (response: ResponseHead, request: Request, ...rest: Rest) => Awaitable<number>
   /**

@@ -43,7 +43,15 @@ describe("rateLimit() with a penalty", () => {
     expect(given).toEqual([request, env])
   })
 
-  test("is not asked for what was denied, skipped, or failed without a response", async () => {
+  test("is asked for what failed without a response as for a 500 without fields", async () => {
+    const seen = vi.fn(() => 0)
+    const throwing = rateLimit(() => Promise.reject(new Error("own")), { policy: "1/minute", penalty: seen })
+    await expect(throwing(requestOf())).rejects.toThrow("own")
+    const [head] = seen.mock.calls[0] as unknown as [Response]
+    expect([head.status, [...head.headers]]).toEqual([500, []])
+  })
+
+  test("is not asked for what was denied or skipped", async () => {
     const seen = vi.fn(() => 0)
     const clock = new ManualClock(0)
     const limited = rateLimit(login, { policy: "1/minute", penalty: seen, clock })
@@ -51,8 +59,6 @@ describe("rateLimit() with a penalty", () => {
     await limited(requestOf())
     expect(seen).toHaveBeenCalledOnce()
     await rateLimit(login, { policy: "1/minute", penalty: seen, skip: () => true })(requestOf())
-    const throwing = rateLimit(() => Promise.reject(new Error("own")), { policy: "1/minute", penalty: seen })
-    await expect(throwing(requestOf())).rejects.toThrow("own")
     expect(seen).toHaveBeenCalledOnce()
   })
 

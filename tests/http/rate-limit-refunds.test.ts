@@ -55,6 +55,20 @@ describe("rateLimit() that gives charges back", () => {
     expect([limiter.checks.length, limiter.refunds]).toEqual([1, []])
   })
 
+  test("skipSuccessfulRequests gives the charge of an upgrade back, at which Deno says that its client has gone", async () => {
+    const limiter = charged()
+    const controller = new AbortController()
+    // Node makes no response of status 101, so this one is made up.
+    const upgrade = () => {
+      controller.abort()
+      return { status: 101, headers: new Headers() } as Response
+    }
+    const limited = rateLimit(upgrade, { policy, limiter: () => limiter, skipSuccessfulRequests: true })
+    await limited(new Request("http://localhost/", { signal: controller.signal }))
+    await settled()
+    expect(limiter.refunds).toEqual([RECEIPT])
+  })
+
   test("leaves the quota of the in-memory limiter as it was", async () => {
     const statuses = [500, 500, 200, 200]
     const limited = rateLimit(() => new Response(null, { status: statuses.shift()! }), {
