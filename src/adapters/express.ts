@@ -41,7 +41,7 @@ export function rateLimit<Incoming extends IncomingMessage = ExpressRequest>(
   async function limit(message: Incoming, response: ServerResponse): Promise<boolean> {
     const { originalUrl, url, ip, socket }: Framed = message
     const wasAnswered = response.headersSent
-    const signal = options.delay ? clientSignal(response) : undefined
+    const signal = clientSignal(options, response)
     const request = webRequest(message, originalUrl ?? url, signal)
     const outcome = await guard(request, message, { remoteAddress: ip ?? socket.remoteAddress })
     if (outcome.passes) admit(outcome, response)

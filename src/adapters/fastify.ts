@@ -4,29 +4,19 @@
  * @module
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
-import { guardRequests, type Outcome } from "../http/guard.js"
+import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
-import {
-  BODY_FIELDS,
-  clientSignal,
-  headOf,
-  isOpen,
-  setFields,
-  webRequest,
-  whenClosed,
-  withItemsBefore,
-} from "./node-message.js"
+import { BODY_FIELDS, besideEarlier, clientSignal, isOpen, setFields, settleWith, webRequest } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 
 /** What functions of the options get after the request. */
 type Rest = [request: FastifyRequest, connection: Connection]
 
-/** The hooks of one limit: for the options of a route, or `addHook`. */
+/** The hook of one limit: for the options of a route, or `addHook`. */
 export interface RateLimitHooks {
   onRequest(request: FastifyRequest, reply: FastifyReply): Promise<unknown>
-  onResponse(request: FastifyRequest, reply: FastifyReply): Promise<void>
 }
 
 /**
@@ -52,7 +42,6 @@ export function rateLimit(
   const hooks = rateLimitHooks(options)
   function sluice(instance: FastifyInstance, _options: object, done: () => void): void {
     instance.addHook("onRequest", hooks.onRequest)
-    instance.addHook("onResponse", hooks.onResponse)
     done()
   }
   // Fastify's own sign for a plugin whose hooks are for the instance that registers it.
@@ -73,16 +62,9 @@ export function rateLimit(
  */
 export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks {
   const guard = guardRequests(options)
-  const outcomes = new WeakMap<FastifyRequest, Outcome>()
-  function settle(request: FastifyRequest, reply: FastifyReply): void {
-    const outcome = outcomes.get(request)
-    outcomes.delete(request)
-    // The charge of a client that has gone before its answer began stays.
-    if (reply.raw.headersSent) outcome?.done(headOf(reply.statusCode, reply.getHeaders()))
-  }
   return {
     async onRequest(request, reply) {
-      const signal = options.delay ? clientSignal(reply.raw) : undefined
+      const signal = clientSignal(options, reply.raw)
       const web = webRequest(request.raw, request.originalUrl, signal)
       const outcome = await guard(web, request, { remoteAddress: request.ip })
       if (!outcome.passes) return sendDenial(outcome.response, request, reply)
@@ -91,14 +73,8 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
         (name) => reply.getHeader(name),
         (name, value) => reply.header(name, value),
       )
-      outcomes.set(request, outcome)
-      // Fastify tells of a response that has gone out, and neither of one whose client went midway nor of one that was
-      // sent while the limiter was asked.
-      whenClosed(reply.raw, () => settle(request, reply))
+      settleWith(outcome, reply.raw, () => reply.getHeaders())
       return undefined
-    },
-    async onResponse(request, reply) {
-      settle(request, reply)
     },
   }
 }
@@ -108,9 +84,12 @@ async function sendDenial(denial: Response, request: FastifyRequest, reply: Fast
   // So Fastify sends nothing itself, and asks no handler.
   if (!isOpen(reply.raw)) return reply.hijack()
   for (const name of BODY_FIELDS) reply.removeHeader(name)
-  const response = withItemsBefore(denial, (name) => reply.getHeader(name))
-  if (request.method !== "HEAD") return reply.send(response)
-  reply.code(response.status)
-  for (const [name, value] of response.headers) reply.header(name, value)
-  return reply.send(response.body === null ? undefined : new Uint8Array(await response.arrayBuffer()))
+  reply.code(denial.status)
+  for (const [name, value] of denial.headers) {
+    // Fastify itself adds cookies to those that are there.
+    reply.header(name, besideEarlier(name, value, reply.getHeader(name)))
+  }
+  const { body } = denial
+  if (body === null) return reply.send()
+  return reply.send(request.method === "HEAD" ? new Uint8Array(await denial.arrayBuffer()) : body)
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Outcome } from "../http/guard.js"
 import { mergeFields, mergeItems } from "../http/merge-fields.js"
-import type { ResponseHead } from "../http/rate-limit-options.js"
+import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 
 /** Methods that a `Request` refuses to have: three by name, and what is no token of HTTP. */
 const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
@@ -50,14 +50,18 @@ function pathOf(url: string): string {
   return absolute?.pathname.startsWith("/") ? `${absolute.pathname}${absolute.search}` : "/"
 }
 
-/** Aborts when the client goes before its answer has begun. */
-export function clientSignal(response: ServerResponse): AbortSignal {
+/** Aborts when the client goes before its answer has begun; made only where an option asks for it. */
+export function clientSignal(options: RateLimitOptions<never>, response: ServerResponse): AbortSignal | undefined {
+  if (!options.delay && !options.skipFailedRequests && !options.skipSuccessfulRequests) return undefined
   const controller = new AbortController()
-  response.once("close", () => {
+  whenClosed(response, () => {
     if (!response.headersSent) controller.abort()
   })
   return controller.signal
 }
+
+/** The fields of a response, as Node has them. */
+type Fields = Readonly<Record<string, unknown>>
 
 /** Those of every style. */
 const LIMIT_FIELD = /^(x-)?ratelimit(-|$)/
@@ -69,9 +73,6 @@ export const BODY_FIELDS = [
   "trailer",
 ]
 
-/** The fields that are lists of items, one for each policy. */
-const ITEM_FIELDS = ["RateLimit", "RateLimit-Policy"]
-
 /** Sets the RateLimit fields on a response to come, beside those that another limiter set. */
 export function setFields(
   fields: Outcome["fields"],
@@ -81,20 +82,16 @@ export function setFields(
   for (const [name, value] of Object.entries(mergeFields(fields, current))) set(name, value)
 }
 
-/** A denial with the items that another limiter set on the response to come, whose request it had let pass. */
-export function withItemsBefore(denial: Response, current: (name: string) => unknown): Response {
-  const own = ITEM_FIELDS.filter((name) => denial.headers.has(name) && current(name) !== undefined)
-  if (own.length === 0) return denial
-  const headers = new Headers(denial.headers)
-  for (const name of own) headers.set(name, mergeItems(current(name), headers.get(name)!))
-  return new Response(denial.body, { status: denial.status, statusText: denial.statusText, headers })
+/** A field of a denial, beside what was set before on the response to come: a limit that let the request pass, say. */
+export function besideEarlier(name: string, value: string, earlier: unknown): string {
+  if (LIMIT_FIELD.test(name)) return mergeItems(earlier, value)
+  return name === "vary" && earlier ? `${earlier}, ${value}` : value
 }
 
 /**
- * Lets a request pass: sets the fields, and settles when its response has gone out. The charge of a client that has gone
- * before its answer began stays.
+ * Lets a request pass: sets the fields, and settles when its response has gone out.
  *
- * @returns to be called where the handler failed after its answer had begun
+ * @returns settles at once
  */
 export function admit(outcome: Outcome, response: ServerResponse): () => void {
   if (!response.headersSent) {
@@ -104,21 +101,42 @@ export function admit(outcome: Outcome, response: ServerResponse): () => void {
       (name, value) => response.setHeader(name, value),
     )
   }
+  return settleWith(outcome, response, () => response.getHeaders())
+}
+
+/**
+ * Settles by what is answered, when it has gone out. Where the client has gone before its answer began, by what the
+ * handler answers all the same: else hanging up would be a way out of a penalty.
+ *
+ * @returns settles at once
+ */
+export function settleWith(outcome: Outcome, response: ServerResponse, fields: () => Fields): () => void {
   let isDone = false
-  const settle = (hasFailed: boolean) => {
-    if (isDone) return
+  const settle = () => {
+    if (!isDone) outcome.done(headOf(response.statusCode, fields()))
     isDone = true
-    if (hasFailed) outcome.done(null)
-    else if (response.headersSent) outcome.done(headOf(response.statusCode, response.getHeaders()))
   }
-  const settleSent = () => settle(false)
+  const settleSent = () => (response.headersSent ? settle() : whenBegun(response, settle))
   response.once("finish", settleSent)
   whenClosed(response, settleSent)
-  return () => settle(true)
+  return settle
+}
+
+/** Calls `then` when an answer is begun that nobody gets: Node drops it and tells nobody, HTTP/2 drops its status too. */
+function whenBegun(response: ServerResponse, then: () => void): void {
+  for (const name of ["writeHead", "write", "end"] as const) {
+    const begin = response[name] as (...args: unknown[]) => never
+    response[name] = (...args: unknown[]) => {
+      if (name === "writeHead") response.statusCode = args[0] as number
+      const answer = begin.apply(response, args)
+      then()
+      return answer
+    }
+  }
 }
 
 /** Calls `then` when nothing more can be sent; at once where that is so already. */
-export function whenClosed(response: ServerResponse, then: () => void): void {
+function whenClosed(response: ServerResponse, then: () => void): void {
   if (isClosed(response)) then()
   else response.once("close", then)
 }
@@ -135,7 +153,7 @@ export function isOpen(response: ServerResponse): boolean {
 }
 
 /** What is known of a response that Node has sent. Its fields are read by whoever asks: most do not. */
-export function headOf(status: number, fields: Readonly<Record<string, unknown>>): ResponseHead {
+function headOf(status: number, fields: Fields): ResponseHead {
   return {
     status,
     get headers() {
@@ -180,11 +198,14 @@ export function sendStatus(status: number, to: ServerResponse): void {
 export async function sendResponse(denial: Response, to: ServerResponse): Promise<void> {
   if (!isOpen(to)) return
   for (const name of BODY_FIELDS) to.removeHeader(name)
-  const from = withItemsBefore(denial, (name) => to.getHeader(name))
-  to.statusCode = from.status
-  for (const [name, value] of from.headers) if (name !== "set-cookie") to.setHeader(name, value)
-  const cookies = from.headers.getSetCookie()
-  if (cookies.length > 0) to.setHeader("set-cookie", cookies)
-  for await (const chunk of from.body ?? []) to.write(chunk)
+  to.statusCode = denial.status
+  for (const [name, value] of denial.headers) {
+    const earlier = to.getHeader(name)
+    to.setHeader(
+      name,
+      name === "set-cookie" ? [earlier ?? [], value].flat().map(String) : besideEarlier(name, value, earlier),
+    )
+  }
+  for await (const chunk of denial.body ?? []) to.write(chunk)
   to.end()
 }

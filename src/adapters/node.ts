@@ -9,7 +9,7 @@ import { checkHandler } from "../http/check-options.js"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import { connectionOf, type Rest, reportTo } from "./node-listener.js"
-import { admit, clientSignal, sendResponse, sendStatus, webRequest } from "./node-message.js"
+import { admit, clientSignal, isOpen, sendResponse, sendStatus, webRequest } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 export { rateLimitUpgrade, type UpgradeOptions } from "./node-upgrade.js"
@@ -45,7 +45,7 @@ export function rateLimit<
     // Nobody waits for this promise: were it rejected, the process would end.
     let request: Request
     try {
-      request = webRequest(incoming, incoming.url, options.delay ? clientSignal(response) : undefined)
+      request = webRequest(incoming, incoming.url, clientSignal(options, response))
     } catch {
       return sendStatus(400, response)
     }
@@ -61,13 +61,9 @@ export function rateLimit<
     const response = outgoing as ServerResponse
     const outcome = await guard(request, message, connectionOf(message))
     if (!outcome.passes) return sendResponse(outcome.response, response)
-    const fail = admit(outcome, response)
-    try {
-      await listener(message, outgoing)
-    } catch (error) {
-      // One that is complete stays an answer, and without one the 500 will be.
-      if (response.headersSent && !response.writableEnded) fail()
-      throw error
-    }
+    const settle = admit(outcome, response)
+    await listener(message, outgoing)
+    // Koa, for one, answers no client that has gone. The status that it leaves tells what it would have answered.
+    if (!isOpen(response) && response.statusCode !== 200) settle()
   }
 }

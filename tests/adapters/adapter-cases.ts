@@ -310,6 +310,21 @@ export function declareAdapterCases({ name, start, hearsOfClients, failsAt = [],
         running = undefined
       })
 
+      check("charges a penalty by what is answered to a client that has gone", async () => {
+        for (const path of ["/status/401", "/throw"]) {
+          const { counts, limiter, asked, answer } = slowLimiter("10/minute")
+          // Handlers that read the request fail with its client.
+          const penalty = vi.fn(({ status }: { status: number }) => (status >= 400 ? 4 : 0))
+          await serve({ policy: "10/minute", key, penalty, timeoutMs: SLOW_MS, limiter })
+          await goAfter(path, asked)
+          answer()
+          await heard()
+          expect([path, penalty.mock.calls.length, counts.status("user:null").remaining]).toEqual([path, 1, 5])
+          await running!.close()
+        }
+        running = undefined
+      })
+
       check("drops a request whose client goes while it is held, and keeps its charge", async () => {
         const limiter = new RateLimiter(HOUR_APART, { clock: new ManualClock(0) })
         const [held, onError] = [deferred<void>(), vi.fn()]

@@ -8,6 +8,7 @@ import {
 import { type AddressInfo, connect as connectTcp } from "node:net"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
+import { deferred } from "../http/requests.js"
 import { listening, type RunningServer, type SuiteOptions } from "./adapter-cases.js"
 import { NODE_SERVERS } from "./node-servers.js"
 import { slowLimiter } from "./slow-limiter.js"
@@ -107,26 +108,71 @@ describe("rateLimit() of sluice/node", () => {
   })
 
   test.each([
-    ["failed once its answer had begun", true, false, 2],
-    ["failed once its answer was complete", true, true, 1],
-    ["did not fail", false, true, 1],
-  ])("counts a request as failed by its listener: one that %s", async (_what, fails, ends, remaining) => {
-    const { counts, limiter, answer, refunded } = slowLimiter("2/minute")
+    ["failed once its answer had begun", false],
+    ["failed once its answer was complete", true],
+  ])("counts a request by the status that was sent, also where its listener %s", async (_what, ends) => {
+    const statuses: number[] = []
+    const penalty = ({ status }: { status: number }) => statuses.push(status)
+    const { counts, limiter, answer } = slowLimiter("9/minute")
     answer()
-    const options = { policy: "2/minute", key: () => "all", skipFailedRequests: true, limiter, onError: () => {} }
-    const limited = nodeLimit((_request: IncomingMessage, response: ServerResponse) => {
-      response.writeHead(200)
-      response.write("half")
-      if (ends) response.end()
-      if (fails) throw new Error("own")
-    }, options)
+    const options = { policy: "9/minute", key: () => "all", skipFailedRequests: true, penalty, limiter }
+    const limited = nodeLimit(
+      (_request: IncomingMessage, response: ServerResponse) => {
+        response.writeHead(200)
+        response.write("half")
+        if (ends) response.end()
+        throw new Error("own")
+      },
+      { ...options, onError: () => {} },
+    )
     running = await listening(createServer(limited))
     await fetch(running.url).then(
       (response) => response.text(),
       () => {},
     )
-    if (remaining === 2) await refunded
-    expect(counts.status("all").remaining).toBe(remaining)
+    await vi.waitFor(() => expect(counts.status("all").remaining).toBe(7))
+    expect(statuses).toEqual([200])
+  })
+
+  test("charges a penalty by the status that a listener leaves where it answers no client that has gone", async () => {
+    const { counts, limiter, answer } = slowLimiter("9/minute")
+    answer()
+    const penalty = ({ status }: { status: number }) => (status === 401 ? 4 : 0)
+    const closed = deferred<void>()
+    const limited = nodeLimit(
+      async (_request: IncomingMessage, response: ServerResponse) => {
+        response.once("close", closed.resolve).destroy()
+        await closed.promise
+        response.statusCode = 401
+      },
+      { policy: "9/minute", key: () => "all", penalty, limiter },
+    )
+    running = await listening(createServer(limited))
+    await fetch(running.url).catch(() => {})
+    await vi.waitFor(() => expect(counts.status("all").remaining).toBe(4))
+  })
+
+  test("charges a penalty by what is answered over HTTP/2 to a client that has gone", async () => {
+    const { counts, limiter, answer } = slowLimiter("9/minute")
+    answer()
+    const penalty = ({ status }: { status: number }) => (status === 401 ? 4 : 0)
+    const [asked, closed] = [deferred<void>(), deferred<void>()]
+    const limited = nodeLimit(
+      async (_request: Http2ServerRequest, response: Http2ServerResponse) => {
+        response.once("close", closed.resolve)
+        asked.resolve()
+        await closed.promise
+        response.writeHead(401).end()
+      },
+      { policy: "9/minute", key: () => "all", penalty, limiter },
+    )
+    running = await listening(createHttp2Server(limited))
+    const session = connectHttp2(running.url)
+    const stream = session.request({ ":path": "/" }).on("error", () => {})
+    await asked.promise
+    stream.close()
+    await vi.waitFor(() => expect(counts.status("all").remaining).toBe(4))
+    session.close()
   })
 
   test("answers 500 where the listener fails, tells onError, and goes on", async () => {

@@ -17,6 +17,7 @@ export function slowLimiter(policy: string) {
       counts.refund(receipt)
       refunded.resolve()
     },
+    charge: (key, units) => counts.charge(key, units),
   }
   return { counts, limiter: () => limiter, asked: asked.promise, answer: answer.resolve, refunded: refunded.promise }
 }
