@@ -1,4 +1,4 @@
-import { checkFields, type Kinds, whole } from "../../policy/check-fields.js"
+import { checkFields, type Kinds, unfit, whole } from "../../policy/check-fields.js"
 import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { socketAddress } from "./socket-address.js"
@@ -10,7 +10,7 @@ export interface ClientAddressOptions {
    * A header that holds the address, because the platform sets it on every request whatever the client sent, such as
    * `CF-Connecting-IP` behind Cloudflare. With `trustedHops`, the header that the proxies append to, default
    * `X-Forwarded-For`. Without either, headers are not believed, but for `CF-Connecting-IP` in a Worker of Cloudflare,
-   * which has no connection to look at.
+   * which has no connection to look at. `Forwarded` of RFC 7239 is refused: its syntax is not read.
    */
   readonly header?: string
   /**
@@ -72,6 +72,15 @@ export function findClientAddress(
 ): (request: Request, rest: readonly unknown[]) => IpAddress | undefined {
   checkFields("use clientAddress", options, ADDRESS_KINDS)
   const { header, trustedHops } = options
+  // RFC 7239 wraps addresses in a syntax of its own, where none would be found: all clients would share their proxy's key.
+  if (header?.toLowerCase() === "forwarded") {
+    throw unfit(
+      "use clientAddress",
+      "header",
+      header,
+      "one of bare addresses, such as X-Forwarded-For with trustedHops",
+    )
+  }
   if (header?.toLowerCase() === FORWARDED_FOR && trustedHops === undefined) {
     throw new RangeError("Cannot use clientAddress: header X-Forwarded-For needs trustedHops, its client may forge it.")
   }

@@ -100,6 +100,16 @@ describe("clientAddress() by trusted hops", () => {
   })
 })
 
+test.each([{ header: "Forwarded" }, { header: "forwarded", trustedHops: 1 }])(
+  "clientAddress() refuses a header whose addresses it cannot read: %o",
+  (options) => {
+    const allowed = "one of bare addresses, such as X-Forwarded-For with trustedHops"
+    expect(() => clientAddress(options)).toThrow(
+      new RangeError(`Cannot use clientAddress: header is "${options.header}", allowed is ${allowed}.`),
+    )
+  },
+)
+
 describe("clientAddress() with IPv6", () => {
   test("is one key for a /56 by default", () => {
     const first = keyOf({}, {}, { remoteAddress: "2001:db8:0:12ab::1" })
