@@ -128,6 +128,15 @@ export function guardRequests<Rest extends unknown[]>(
     }
   }
 
+  function waitOf({ retryAfterMs }: RequestDecision, hooks: Hooks<Rest>): number {
+    try {
+      return retryAfterSeconds(retryAfterMs, jitter)
+    } catch (error) {
+      hooks.error(error)
+      return retryAfterSeconds(retryAfterMs)
+    }
+  }
+
   /** The response instead of the handler's. */
   async function refuse({ decision }: Decided, hooks: Hooks<Rest>, request: Request, rest: Rest): Promise<Response> {
     if (decision.reason === "fail-closed") {
@@ -199,8 +208,7 @@ export function guardRequests<Rest extends unknown[]>(
       }
     }
     refund(charges, hooks)
-    const retryAfter = String(retryAfterSeconds(decision.retryAfterMs, jitter))
-    const defaults = { "Retry-After": retryAfter, "Cache-Control": "no-store" }
+    const defaults = { "Retry-After": String(waitOf(decision, hooks)), "Cache-Control": "no-store" }
     const response = await refuse(verdict, hooks, request, rest)
     return refused(addFields(response, { fields, defaults }, request), decision, fields)
   }

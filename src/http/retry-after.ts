@@ -28,7 +28,8 @@ export function retryAfterSeconds(retryAfterMs: number, jitter?: Jitter): number
   if (jitter === undefined) return wait
   const { maxSeconds, random = Math.random } = jitter
   const extra = Math.floor(random() * (maxSeconds + 1))
-  return wait + Math.min(Math.max(extra, 0), maxSeconds)
+  // What is no number adds nothing.
+  return wait + Math.min(Math.max(extra || 0, 0), maxSeconds)
 }
 
 /** @throws {RangeError} where `maxSeconds` is not a whole number 1 … 86,400, or `random` no function */

@@ -125,6 +125,17 @@ describe("rateLimit() with options for its answers", () => {
     expect(second.headers.get("ratelimit")).toBe('"default";r=0;t=9')
   })
 
+  test("denies without jitter where its random source throws", async () => {
+    const onError = vi.fn()
+    const own = new Error("own")
+    const random = () => {
+      throw own
+    }
+    const response = await rateLimit(ok, { policy, limiter, jitter: { maxSeconds: 9, random }, onError })(requestOf())
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, "5"])
+    expect(onError.mock.calls.map(([error]) => error)).toEqual([own])
+  })
+
   test("falls back to problem details where the own response throws", async () => {
     const onError = vi.fn()
     const onLimited = async () => {

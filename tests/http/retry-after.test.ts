@@ -27,6 +27,10 @@ describe("retryAfterSeconds()", () => {
     expect(seconds).toBe(random < 0 ? 5 : 14)
   })
 
+  test.each([Number.NaN, undefined, "much"])("adds nothing where the random source says %s", (random) => {
+    expect(retryAfterSeconds(4_001, { maxSeconds: 9, random: () => random as number })).toBe(5)
+  })
+
   test("uses Math.random where no source is given, and stays in range", () => {
     const seen = new Set(Array.from({ length: 500 }, () => retryAfterSeconds(1_000, { maxSeconds: 2 })))
     expect([...seen].sort()).toEqual([1, 2, 3])
