@@ -7,7 +7,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
-import { BODY_FIELDS, besideEarlier, clientSignal, isOpen, setFields, settleWith, webRequest } from "./node-message.js"
+import { BODY_FIELDS, besideEarlier } from "./denial-fields.js"
+import { clientSignal, isOpen, setFields, settleWith, webRequest } from "./node-message.js"
 
 export type { Connection } from "./connection.js"
 

@@ -8,6 +8,7 @@ import { guardRequests } from "../http/guard.js"
 import { socketAddress } from "../http/keys/socket-address.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
+import { BODY_FIELDS, besideEarlier } from "./denial-fields.js"
 
 export type { Connection } from "./connection.js"
 
@@ -38,7 +39,7 @@ export function rateLimit<E extends Env = any>(
   const guard = guardRequests(options)
   return async function rateLimitMiddleware(context, next) {
     const outcome = await guard(context.req.raw, context, connectionOf(context))
-    if (!outcome.passes) return outcome.response
+    if (!outcome.passes) return answer(context, denialFor(context, outcome.response))
     let head: ResponseHead | null = null
     try {
       await next()
@@ -47,13 +48,29 @@ export function rateLimit<E extends Env = any>(
       outcome.done(head)
     }
     const response = outcome.apply(context.res)
-    if (response !== context.res) {
-      // Hono merges the fields of a response that is replaced into the new one, which has them already.
-      context.res = undefined
-      context.res = response
-    }
+    if (response !== context.res) answer(context, response)
     return undefined
   }
+}
+
+/** A denial beside what middleware before set on the answer to come, which Hono gives to the answers that it makes itself. */
+function denialFor<E extends Env>(context: Context<E>, denial: Response): Response {
+  const headers = new Headers(context.res.headers)
+  for (const name of BODY_FIELDS) headers.delete(name)
+  if (headers.keys().next().done) return denial
+  for (const [name, value] of denial.headers) {
+    if (name === "set-cookie") headers.append(name, value)
+    else headers.set(name, besideEarlier(name, value, headers.get(name)))
+  }
+  const { status, statusText } = denial
+  return new Response(denial.body, { status, statusText, headers })
+}
+
+/** Hono merges the fields of a response that is replaced into the new one, which has them already. */
+function answer<E extends Env>(context: Context<E>, response: Response): Response {
+  context.res = undefined
+  context.res = response
+  return response
 }
 
 function connectionOf<E extends Env>(context: Context<E>): Connection {

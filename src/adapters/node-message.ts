@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Outcome } from "../http/guard.js"
-import { mergeFields, mergeItems } from "../http/merge-fields.js"
+import { mergeFields } from "../http/merge-fields.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
+import { BODY_FIELDS, besideEarlier, LIMIT_FIELD } from "./denial-fields.js"
 
 /** Methods that a `Request` refuses to have: three by name, and what is no token of HTTP. */
 const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
@@ -63,16 +64,6 @@ export function clientSignal(options: RateLimitOptions<never>, response: ServerR
 /** The fields of a response, as Node has them. */
 type Fields = Readonly<Record<string, unknown>>
 
-/** Those of every style. */
-const LIMIT_FIELD = /^(x-)?ratelimit(-|$)/
-/** What a field says of the body of the answer that was to come is wrong for a denial: RFC 9110, section 8, and others. */
-export const BODY_FIELDS = [
-  ...["content-type", "content-length", "content-encoding", "content-language", "content-location", "content-range"],
-  ...["content-disposition", "content-digest", "content-md5", "repr-digest", "digest", "etag", "last-modified"],
-  // Not transfer-encoding: to Node its removal says that the answer is not to be chunked, and so ends with the connection.
-  "trailer",
-]
-
 /** Sets the RateLimit fields on a response to come, beside those that another limiter set. */
 export function setFields(
   fields: Outcome["fields"],
@@ -80,12 +71,6 @@ export function setFields(
   set: (name: string, value: string) => void,
 ): void {
   for (const [name, value] of Object.entries(mergeFields(fields, current))) set(name, value)
-}
-
-/** A field of a denial, beside what was set before on the response to come: a limit that let the request pass, say. */
-export function besideEarlier(name: string, value: string, earlier: unknown): string {
-  if (LIMIT_FIELD.test(name)) return mergeItems(earlier, value)
-  return name === "vary" && earlier ? `${earlier}, ${value}` : value
 }
 
 /**

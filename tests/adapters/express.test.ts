@@ -89,6 +89,23 @@ describe("rateLimit() of sluice/express", () => {
     await close()
   })
 
+  test("denies beside the cookies and Vary that middleware before set", async () => {
+    const app = express()
+    app.use((_request, response, next) => {
+      response.append("Set-Cookie", "session=1").vary("Origin")
+      next()
+    })
+    const onLimited = () => new Response("no", { status: 429, headers: { "set-cookie": "captcha=1", vary: "X-User" } })
+    app.use(rateLimit({ policy: "1/minute", key: () => "all", onLimited }))
+    app.use((_request, response) => void response.end())
+    const { url, close } = await listening(createServer(app))
+    await fetch(url, { headers: { connection: "close" } })
+    const denied = await fetch(url, { headers: { connection: "close" } })
+    expect([denied.status, denied.headers.get("vary")]).toEqual([429, "Origin, X-User"])
+    expect(denied.headers.getSetCookie()).toEqual(["session=1", "captcha=1"])
+    await close()
+  })
+
   test("asks no handler where another middleware answers while the limiter is asked, and counts by that answer", async () => {
     const { counts, limiter, asked, answer, refunded } = slowLimiter("2/minute")
     const [handler, failed] = [vi.fn(), vi.fn()]

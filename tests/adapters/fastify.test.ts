@@ -114,6 +114,23 @@ describe("rateLimit() of sluice/fastify", () => {
     await app.close()
   })
 
+  test("denies beside the cookies and Vary that hooks before set", async () => {
+    const app = fastify()
+    app.addHook(
+      "onRequest",
+      async (_request, reply) => void reply.headers({ "set-cookie": "session=1", vary: "Origin" }),
+    )
+    const onLimited = () => new Response("no", { status: 429, headers: { "set-cookie": "captcha=1", vary: "X-User" } })
+    await app.register(rateLimit({ policy: "1/minute", key: () => "all", onLimited }))
+    app.get("/", async () => "hello")
+    const url = await app.listen({ port: 0, host: "127.0.0.1" })
+    await fetch(url, { headers: { connection: "close" } })
+    const denied = await fetch(url, { headers: { connection: "close" } })
+    expect([denied.status, denied.headers.get("vary")]).toEqual([429, "Origin, X-User"])
+    expect(denied.headers.getSetCookie()).toEqual(["session=1", "captcha=1"])
+    await app.close()
+  })
+
   test("counts by what another hook answers while the limiter is asked", async () => {
     const { counts, limiter, asked, answer, refunded } = slowLimiter("2/minute")
     const handler = vi.fn()

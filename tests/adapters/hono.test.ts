@@ -68,6 +68,27 @@ describe("rateLimit() of sluice/hono", () => {
     expect(Object.fromEntries(skipped.headers)).toEqual({ "x-own": "yes" })
   })
 
+  test("denies beside what middleware before set on the answer to come, but for what it said of its body", async () => {
+    const app = new Hono()
+    app.use(async (context, next) => {
+      context.header("x-prepared", "yes")
+      context.header("etag", '"a"')
+      context.res.headers.append("set-cookie", "session=1")
+      context.res.headers.append("vary", "Origin")
+      context.res.headers.set("cache-control", "max-age=60")
+      await next()
+    })
+    const onLimited = () => new Response("no", { status: 429, headers: { "set-cookie": "captcha=1", vary: "X-User" } })
+    app.use(rateLimit({ policy: "1/minute", key: () => "all", onLimited }))
+    app.get("/", (context) => context.text("hello"))
+    await app.request("/")
+    const denied = await app.request("/")
+    expect([denied.status, await denied.text()]).toEqual([429, "no"])
+    const fields = ["vary", "x-prepared", "etag", "cache-control"].map((name) => denied.headers.get(name))
+    expect(fields).toEqual(["Origin, X-User", "yes", null, "no-store"])
+    expect(denied.headers.getSetCookie()).toEqual(["session=1", "captcha=1"])
+  })
+
   test("counts what HTTPException answers by its status", async () => {
     const statuses: number[] = []
     const penalty = ({ status }: { status: number }) => {
