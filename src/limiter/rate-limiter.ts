@@ -162,6 +162,8 @@ export class RateLimiter implements Limiter {
    * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
    * @example
    * ```ts
+   * import { RateLimiter } from "sluice"
+   *
    * const { allowed } = new RateLimiter("1/minute").checkMany(["a", "b", "a"])
    * allowed // Uint8Array [1, 1, 0]
    * ```
