@@ -21,8 +21,8 @@ export function outageWarning(act: string, what: string, failMode: FailMode = "o
     hasWarned = true
     const why = error instanceof Error ? String(error) : show(error)
     console.warn(
-      `Cannot ${act}: ${what} ${INSTEAD[failMode]} (failMode ${show(failMode)}), since deciding failed: ${why} ` +
-        "This is said once: give an onError to hear of every failure.",
+      `Cannot ${act}: ${what} ${INSTEAD[failMode]} (failMode ${show(failMode)}). ` +
+        `This is said once, an onError hears of every failure. The first: ${why}`,
     )
   }
 }

@@ -77,9 +77,8 @@ describe("rateLimit() without an answer of the limiter", () => {
     for (let request = 0; request < 3; request++) await limited(requestOf())
     expect(vi.mocked(console.warn).mock.calls).toEqual([
       [
-        `Cannot rate limit: ${text}, since deciding failed: LimitNotFound: Cannot find the limit of key ` +
-          '"unidentified": limits() lists those configured. ' +
-          "This is said once: give an onError to hear of every failure.",
+        `Cannot rate limit: ${text}. This is said once, an onError hears of every failure. ` +
+          'The first: LimitNotFound: Cannot find the limit of key "unidentified": limits() lists those configured.',
       ],
     ])
   })
