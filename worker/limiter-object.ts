@@ -271,7 +271,8 @@ export class LimiterObject extends DurableObject {
   async unblock(subject: Subject): Promise<boolean> {
     return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
       const had = ledger.unblock(limit, subject.key, nowMs)
-      if (had) await ledger.commit()
+      // Also where there was none: perhaps a call ended it whose commit is still on its way.
+      await ledger.commit()
       return had
     })
   }

@@ -280,7 +280,7 @@ export class Ledger {
     this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
-  /** Ends a block. Whether one was in force: one that ended by itself is forgotten too, and asks for no commit. */
+  /** Ends a block. Whether one was in force: one that ended by itself is forgotten too. */
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#require(limit)
     requireTime(nowMs)

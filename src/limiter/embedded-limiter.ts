@@ -102,11 +102,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async remove(name: string): Promise<boolean> {
     const ledger = this.#store.ready ?? (await this.#store.open())
     const limit = ledger.limit(name)
-    if (limit === undefined) return false
-    ledger.remove(limit, this.#clock.now())
+    if (limit !== undefined) ledger.remove(limit, this.#clock.now())
+    // Also where it is gone: perhaps by a call whose commit is still on its way.
     await ledger.commit()
-    tellWaits(this)
-    return true
+    if (limit !== undefined) tellWaits(this)
+    return limit !== undefined
   }
 
   /** The limits, in the order of their names. */
@@ -205,12 +205,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const ledger = this.#store.ready ?? (await this.#store.open())
     const limit = ledger.limitOf(receipt)
     if (limit === undefined) throw foreignReceipt(receipt.id)
-    if (limit !== null && ledger.settle(limit, receipt, units, this.#clock.now())) {
-      await this.#changed(ledger, receipt.key)
-    }
+    if (limit !== null) ledger.settle(limit, receipt, units, this.#clock.now())
+    await this.#changed(ledger, receipt.key)
   }
 
-  /** Resolves when the change that was just made is as durable as it has to be, and tells who waits for the key. */
+  /**
+   * Resolves when a change is as durable as it has to be, and tells who waits for the key. Also for a call that found the
+   * change made: the commit of the one that made it may still be on its way.
+   */
   async #changed(ledger: Ledger, key: string): Promise<void> {
     if (ledger.changeWaits()) await ledger.commit()
     tellWaits(this, key)
@@ -238,7 +240,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireChoice("unblock", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
     const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
-    if (had) await this.#changed(ledger, key)
+    await this.#changed(ledger, key)
     return had
   }
 

@@ -123,3 +123,26 @@ describe("EmbeddedLimiter, calls made without waiting for the answers", () => {
     await limiter.close()
   })
 })
+
+describe("EmbeddedLimiter, a call repeated while the first is being committed", () => {
+  const REPEATED: readonly Call[] = [
+    ["refund", (limits, [first]) => limits.refund(first!)],
+    ["settle", (limits, [, second]) => limits.settle(second!, 1)],
+    ["unblock", (limits) => limits.unblock("blocked")],
+    ["reset", (limits) => limits.reset("k")],
+    ["remove", (limits) => limits.remove("api")],
+  ]
+
+  test.each(REPEATED)("%s: is told no sooner than it is in the file", async (_, call) => {
+    const { limiter, disk } = await openOnDisk()
+    for (const [name, policy] of Object.entries(LIMITS)) await limiter.define(name, policy)
+    const receipts = await receiptsOf(limiter)
+    await limiter.block("blocked", "1m")
+    disk.isFull = true
+    const both = await Promise.allSettled([call(limiter, receipts), call(limiter, receipts)])
+    const refused = { status: "rejected", reason: expect.objectContaining({ code: "STORE_UNAVAILABLE" }) }
+    expect(both).toEqual([refused, refused])
+    disk.isFull = false
+    await limiter.close()
+  })
+})
