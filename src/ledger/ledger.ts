@@ -104,8 +104,8 @@ export class Ledger {
   }
 
   /** The keys of a limit that were decided about, where names are kept. */
-  namesOf({ number }: LedgerLimit): ReadonlySet<string> {
-    return this.#state.limitAt(number)?.names ?? new Set()
+  namesOf({ number }: LedgerLimit): Iterable<string> {
+    return this.#state.limitAt(number)?.names ?? []
   }
 
   /**

@@ -9,6 +9,7 @@ import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
 import { ChargeGaps } from "./charge-gaps.js"
+import { NameSet } from "./name-set.js"
 import { SavedAdmissions } from "./saved-admissions.js"
 import { SavedReceipts } from "./saved-receipts.js"
 import { withMemory } from "./with-memory.js"
@@ -70,9 +71,9 @@ export class OwnLimit implements LedgerLimit {
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
   /** The keys that were decided about, where names are kept. */
-  readonly names = new Set<string>()
+  readonly names = new NameSet()
   /** Those noted since the begin of a compaction that may forget names; `null` once it has looked at all. */
-  namedSince: Set<string> | null = null
+  namedSince: NameSet | null = null
 
   constructor(home: LimitHome, number: number, name: string, policy: Policy) {
     this.#home = home

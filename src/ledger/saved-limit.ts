@@ -3,6 +3,7 @@ import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
 import type { ByteWriter } from "./byte-writer.js"
 import type { ChargeGaps } from "./charge-gaps.js"
+import { NameSet } from "./name-set.js"
 import type { OwnLimit } from "./own-limit.js"
 
 /*
@@ -61,9 +62,9 @@ export class SavedLimit {
     })
     // A limit that is of one key alone bears its name: that one stays as long as the limit.
     this.#forgetBeforeMs = names.size === 1 && names.has(name) ? 0 : statsSinceMs
-    this.#names = names.values()
+    this.#names = names[Symbol.iterator]()
     this.#namesLeft = names.size
-    limit.namedSince = this.#forgetBeforeMs > 0 ? new Set() : null
+    limit.namedSince = this.#forgetBeforeMs > 0 ? new NameSet() : null
     keys.beginSave({ idleAtMs, statsSinceMs: this.#forgetBeforeMs })
     const piece = writer()
     piece.u8(PIECE.limit)

@@ -1,4 +1,5 @@
 import type { Ledger } from "../ledger/ledger.js"
+import { NameSet } from "../ledger/name-set.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import { limitNamed } from "./limit-for.js"
 import type { TopEntry, TopOptions } from "./named-limits.js"
@@ -8,8 +9,8 @@ import { TopKeys } from "./top-keys.js"
 const TURN_KEYS = 5_000
 
 /** The names of the keys that were decided about, under one limit or any. @throws {TypeError} {LimitNotFound} */
-export function keysOf(ledger: Ledger, limit: string | undefined): Set<string> {
-  const keys = new Set<string>()
+export function keysOf(ledger: Ledger, limit: string | undefined): NameSet {
+  const keys = new NameSet()
   for (const each of listed(ledger, limit)) for (const key of ledger.namesOf(each)) keys.add(key)
   return keys
 }
