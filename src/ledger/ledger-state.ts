@@ -108,7 +108,10 @@ export class LedgerState {
     return limit
   }
 
-  /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this state did. */
+  /**
+   * The limit that gave a receipt: `null` where it was removed, or a crash has lost it with the receipt; `undefined` where none
+   * of this state did.
+   */
   issuerOf({ id }: { readonly id: string }): OwnLimit | null | undefined {
     const number = this.#numberOf(id)
     if (number === undefined) return undefined
@@ -117,11 +120,11 @@ export class LedgerState {
     return limit.keys.chargeOf(id) === null ? undefined : limit
   }
 
-  /** The number of the limit whose receipts have such an id, defined or removed. */
+  /** The number of the limit whose receipts have such an id: defined, removed or lost. */
   #numberOf(receiptId: string): number | undefined {
     // A receipt may come from outside, where types are not checked.
     const [, issuer, number] = /^([^.]+)\.(0|[1-9]\d{0,9})-/.exec(String(receiptId)) ?? []
-    return issuer === this.#home.issuerId && Number(number) < this.#limits.length ? Number(number) : undefined
+    return issuer === this.#home.issuerId ? Number(number) : undefined
   }
 
   /** Defines a limit, or gives an existing one another policy in place. */

@@ -177,6 +177,9 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const lost = ledger.check(ledger.define("lost", parsePolicy("10/hour"), START_MS), "a", 6, START_MS).decision
         .receipt
       let again = await process.crash(START_MS)
+      // Nobody has its number yet: it is gone as if it had been removed, and its receipts give nothing back.
+      expect(again.limitOf(lost)).toBe(null)
+      expect(again.limitOf({ ...lost, id: `x${lost.id}` })).toBe(undefined)
       // The number from which new limits go on is in the snapshot too.
       await again.compact()
       await again.close()
