@@ -1,5 +1,6 @@
 import type { Core } from "../engine/core.js"
 import { SluiceError, StoreUnavailable } from "../types/errors.js"
+import type { Compaction } from "../types/storage-report.js"
 import { Compactor } from "./compactor.js"
 import { GroupCommit } from "./group-commit.js"
 import type { LedgerOptions } from "./ledger-options.js"
@@ -70,8 +71,9 @@ export class LedgerLog {
   #withCommit: (() => void)[] = []
   /** Compactions and verifications, one after the other. */
   #upkeep: Promise<unknown> = Promise.resolve()
-  /** The compaction that has not begun; all who ask share it. */
-  #nextCompaction: Promise<number> | null = null
+  /** The compaction that was asked for and has not begun; all who ask share it. */
+  #nextCompaction: Promise<Compaction> | null = null
+  /** Whether one is under way, or one that was begun by itself waits for its turn. */
   #isCompacting = false
   #isEnding = false
   #failure: SluiceError | null = null
@@ -129,18 +131,19 @@ export class LedgerLog {
   }
 
   /**
-   * Puts a snapshot of the state in place of the segments that led to it, while commits go on.
-   *
-   * @returns how many records it now stands for
+   * Puts a snapshot of the state in place of the segments that led to it, while commits go on. It has its turn from here
+   * on: who ends the log afterwards waits for it.
    */
-  async compact(): Promise<number> {
-    await this.commit()
-    this.#nextCompaction ??= this.#inTurn(() => this.#compact())
+  compact(): Promise<Compaction> {
+    this.#nextCompaction ??= this.#inTurn(() => {
+      this.#nextCompaction = null
+      return this.#compactAndTell()
+    })
     return this.#nextCompaction
   }
 
   /** Sum of the rows' bytes, as they are in the file. */
-  get bytes(): number {
+  #bytes(): number {
     this.requireOpen()
     return this.#orFail(() => this.#table.bytes())
   }
@@ -161,9 +164,11 @@ export class LedgerLog {
    *
    * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
    */
-  async verify(): Promise<Verification> {
-    await this.commit()
-    return this.#inTurn(() => this.#verify())
+  verify(): Promise<Verification> {
+    return this.#inTurn(async () => {
+      await this.commit()
+      return this.#verify()
+    })
   }
 
   /** Whether it can still be asked: not closed, and no commit has failed. */
@@ -225,13 +230,21 @@ export class LedgerLog {
     const { logBytes, snapshotBytes } = this.writer
     if (logBytes <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
     if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
-    this.#nextCompaction = this.#inTurn(() => this.#compact())
+    this.#isCompacting = true
     // A failure closes the ledger, so that every caller learns of it.
-    this.#nextCompaction.catch(() => undefined)
+    this.#inTurn(() => this.#compact()).catch(() => undefined)
   }
 
+  async #compactAndTell(): Promise<Compaction> {
+    this.#isCompacting = true
+    await this.commit()
+    const bytesBefore = this.#bytes()
+    const records = await this.#compact()
+    return { records, bytesBefore, bytesAfter: this.#bytes() }
+  }
+
+  /** @returns how many records the snapshot now stands for */
   async #compact(): Promise<number> {
-    this.#nextCompaction = null
     this.#isCompacting = true
     try {
       return await this.#compactor.compact()

@@ -4,6 +4,7 @@ import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import type { Policy } from "../policy/policy.js"
 import type { Receipt } from "../types/receipt.js"
+import type { Compaction } from "../types/storage-report.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
 import { LedgerLog, type LedgerLogInput, type Loss, type Verification } from "./ledger-log.js"
@@ -88,7 +89,7 @@ export class Ledger {
     return this.#state.limit(name)
   }
 
-  /** The limit that gave a receipt: `null` where it was removed, `undefined` where none of this ledger did. */
+  /** The limit that gave a receipt: `null` where it was removed or lost, `undefined` where none of this ledger did. */
   limitOf(receipt: Receipt): LedgerLimit | null | undefined {
     return this.#state.issuerOf(receipt)
   }
@@ -325,18 +326,9 @@ export class Ledger {
     return this.#log.records(place)
   }
 
-  /**
-   * Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on.
-   *
-   * @returns how many records it now stands for
-   */
-  compact(): Promise<number> {
+  /** Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on. */
+  compact(): Promise<Compaction> {
     return this.#log.compact()
-  }
-
-  /** Bytes of the log, as they are in the file. */
-  get logBytes(): number {
-    return this.#log.bytes
   }
 
   /**

@@ -418,6 +418,22 @@ describe("EmbeddedLimiter", () => {
     expect((await limiter.stats("key 7")).totalAllowed).toBe(120)
     expect((await limiter.history("key 7")).length).toBeGreaterThan(3)
   })
+
+  test("close() waits for a compaction and a verification that were asked for just before", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "10/day" })
+    const checks = Array.from({ length: 100 }, (_, index) => limiter.check(`key ${index}`))
+    const compaction = limiter.compact()
+    const verification = limiter.verify()
+    await limiter.close()
+    await Promise.all(checks)
+    const { records, bytesBefore, bytesAfter } = await compaction
+    expect(records).toBe(101)
+    expect(bytesAfter).toBeGreaterThan(bytesBefore!)
+    expect(await verification).toMatchObject({ replayEqualsLive: true })
+    await using again = await open(path)
+    expect(again.keyCount).toBe(100)
+  })
 })
 
 describe("a copy of the files at any statement", () => {

@@ -45,7 +45,7 @@ export class ScriptRun {
   #durableAtMs = START_MS
   /** What each act since then left behind where a compaction goes on beside: any of it may be in the file. */
   #maybeDurable: { readonly seen: readonly string[]; readonly atMs: number; readonly receipts: number }[] = []
-  #compaction: Promise<number> | null = null
+  #compaction: Promise<unknown> | null = null
 
   constructor(port: LedgerPort, { policies }: Script, options: LedgerOptions = {}) {
     this.#port = port
