@@ -117,7 +117,7 @@ async function repairClaimed(path: string): Promise<RepairReport> {
       aside.remove()
       return { path, isRepaired: false, asidePath: null, keptRecords: records, keptSnapshot: hasSnapshot, gaveUp }
     }
-    const replacement = Replacement.write(path, rows)
+    const replacement = await Replacement.write(path, rows)
     try {
       // A file that is none of SQLite has no lock, nor has one that is missing: both may be replaced until here.
       if (fileIdentity(file) !== identity || !replacement.isThere) {

@@ -2,8 +2,9 @@ import { existsSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { platform } from "node:process"
 import { DatabaseSync } from "node:sqlite"
+import { Ledger } from "../ledger/ledger.js"
 import { LogTable } from "../ledger/log-table.js"
-import type { LogRow } from "../ledger/sql-port.js"
+import type { LedgerPort, LogRow } from "../ledger/sql-port.js"
 import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
 import { StoreCorrupt, StoreLocked } from "../types/errors.js"
 import { syncFolder } from "./set-aside.node.js"
@@ -34,16 +35,18 @@ export class Replacement {
   }
 
   /** Writes rows to a new log, and brings it to the disk. @throws {StoreLocked} where another replaces it now */
-  static write(path: string, rows: readonly LogRow[]): Replacement {
+  static async write(path: string, rows: readonly LogRow[]): Promise<Replacement> {
     const file = join(path, REPAIRED_FILE)
     const database = openNew(path, file)
+    const port = sqliteLedgerPort(database)
     try {
       if (rows.length > 0) {
-        const table = new LogTable(sqliteLedgerPort(database).sql)
+        const table = new LogTable(port.sql)
         table.create()
         for (const { id, body } of rows) table.writeRow(id, body)
       }
       database.exec("COMMIT")
+      if (rows.length > 0) await noteLoss(port)
       // The lock is kept, as the mode says.
       syncFolder(path)
       return new Replacement(path, database)
@@ -86,6 +89,16 @@ export class Replacement {
   close(): void {
     if (this.#database.isOpen) this.#database.close()
   }
+}
+
+/**
+ * Leaves a log as one that was not closed and may lack what was told: whoever opens it next gives no charge a number that
+ * one of those that were lost may have had.
+ */
+async function noteLoss(port: LedgerPort): Promise<void> {
+  const keepsAll = { names: true, historySegments: Number.MAX_SAFE_INTEGER, compactBytes: Number.POSITIVE_INFINITY }
+  const ledger = await Ledger.open(port, { sync: "batch", ...keepsAll })
+  ledger.abandon()
 }
 
 /** A new file with a transaction that has begun. What an interrupted repair left there goes. */

@@ -189,6 +189,34 @@ const DAMAGES: Readonly<Record<string, () => Files>> = {
   "whose log is missing": () => withFile(closed, LOG_FILE, null),
 }
 
+test.each(["always", "ahead", "batch"] as const)(
+  "sync %s: no later receipt has the id of one that a repair gave up",
+  async (sync) => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "10/day", sync })
+    const kept = await limiter.check("a", { cost: 4 })
+    await limiter.flush()
+    const before = readFiles(path).get(WAL_FILE)!
+    const lost = await limiter.check("a", { cost: 5 })
+    await limiter.flush()
+    const after = readFiles(path)
+    await limiter.close()
+    const cut = layOut(withFile(after, WAL_FILE, after.get(WAL_FILE)!.subarray(0, before.length)))
+    expect((await repair(cut)).isRepaired).toBe(true)
+    await using repaired = await open(cut, { sync })
+    const used = async (key: string) => 10 - (await repaired.peek(key)).remaining
+    const usedOfA = await used("a")
+    const later = await repaired.check("b", { cost: 3 })
+    expect(later.receipt!.id).not.toBe(lost.receipt!.id)
+    await repaired.refund(lost.receipt!)
+    expect([await used("a"), await used("b")]).toEqual([usedOfA, 3])
+    await repaired.refund(later.receipt!)
+    await repaired.refund(kept.receipt!)
+    expect([await used("a"), await used("b")]).toEqual([usedOfA - 4, 0])
+    expect((await repaired.doctor()).problems).toEqual([])
+  },
+)
+
 describe.each(Object.keys(DAMAGES))("a crash at any step of the repair of a store %s", (damage) => {
   test("leaves one that is refused or repaired, whose files are whole, and that the next repair heals", async () => {
     const files = DAMAGES[damage]!()
