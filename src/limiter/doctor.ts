@@ -20,6 +20,8 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
+  // What it could not be opened for is told once.
+  problems.push(...store.findProblems().filter((problem) => !problems.includes(problem)))
   const { path, sync, lastCommitAtMs } = store
   const limits = ledger?.isOpen ? ledger.limits : []
   return {

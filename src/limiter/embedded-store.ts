@@ -12,7 +12,13 @@ export interface EmbeddedStore {
   openLedger(): Promise<Ledger>
   /** What SQLite finds wrong with its file, at most a few lines; none where it is right. */
   findFaults(): readonly string[]
-  /** Lets the folder go. Nothing may be asked afterwards. */
+  /** What is wrong with the folder and the files in it beside that, each in a sentence; none where all is right. */
+  findProblems(): readonly string[]
+  /**
+   * Lets the folder go. Nothing may be asked afterwards.
+   *
+   * @throws {StoreUnavailable} where its files were not there any more; then it is let go too
+   */
   close(): void
 }
 

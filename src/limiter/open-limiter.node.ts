@@ -22,7 +22,7 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { type Clock, systemClock } from "../types/clock.js"
-import { type SluiceError, show } from "../types/errors.js"
+import { type SluiceError, StoreUnavailable, show } from "../types/errors.js"
 import { callListener } from "./call-listener.js"
 import { checkedClock } from "./checked-clock.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
@@ -134,7 +134,8 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
   let stopListening = () => {}
   const openLedger = async () => {
     try {
-      const leastEnd = folder.witness.read()
+      folder.files.require()
+      const leastEnd = folder.readWitness()
       return await Ledger.open(port, {
         ...settings.ledger,
         ...(leastEnd === undefined ? {} : { leastEnd }),
@@ -157,9 +158,12 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
     },
     openLedger,
     findFaults: () => folder.findFaults(),
+    findProblems: () => folder.findProblems(),
     close: () => {
       stopListening()
+      const gone = folder.files.findGone()
       folder.close()
+      if (gone !== null) throw new StoreUnavailable(gone)
     },
   }
   try {

@@ -3,10 +3,11 @@ import { join } from "node:path"
 import { checkKind } from "../policy/check-fields.js"
 import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
 import { DamagedLog } from "./damaged-log.node.js"
+import { fileIdentity } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { Replacement } from "./replacement.node.js"
 import { readBeside, SetAside } from "./set-aside.node.js"
-import { fileIdentity, folderError, holdsStore, LOG_FILE, REPAIRED_FILE, STORE_PATH } from "./store-folder.node.js"
+import { folderError, holdsStore, LOG_FILE, REPAIRED_FILE, STORE_PATH } from "./store-folder.node.js"
 
 /** What `repair` did. */
 export interface RepairReport {

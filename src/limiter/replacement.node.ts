@@ -3,14 +3,15 @@ import { join } from "node:path"
 import { platform } from "node:process"
 import { DatabaseSync } from "node:sqlite"
 import { Ledger } from "../ledger/ledger.js"
+import type { LogEnd } from "../ledger/log-end.js"
 import { LogTable } from "../ledger/log-table.js"
 import type { LedgerPort, LogRow } from "../ledger/sql-port.js"
 import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
 import { StoreCorrupt, StoreLocked } from "../types/errors.js"
+import { fileIdentity } from "./open-files.node.js"
 import { syncFolder } from "./set-aside.node.js"
 import {
   createPrivate,
-  fileIdentity,
   folderError,
   JOURNAL_FILE,
   LOG_FILE,
@@ -18,6 +19,7 @@ import {
   WAL_FILE,
   WITNESS_FILE,
 } from "./store-folder.node.js"
+import { Witness } from "./witness.node.js"
 
 /**
  * A new log that takes the place of the one in a folder. It is locked from its first byte until it is closed, also under
@@ -27,10 +29,13 @@ export class Replacement {
   readonly #path: string
   readonly #database: DatabaseSync
   readonly #identity: string | null
+  /** How far it reaches, where that is known. */
+  readonly #end: LogEnd | null
 
-  private constructor(path: string, database: DatabaseSync) {
+  private constructor(path: string, database: DatabaseSync, end: LogEnd | null) {
     this.#path = path
     this.#database = database
+    this.#end = end
     this.#identity = fileIdentity(join(path, REPAIRED_FILE))
   }
 
@@ -46,10 +51,10 @@ export class Replacement {
         for (const { id, body } of rows) table.writeRow(id, body)
       }
       database.exec("COMMIT")
-      if (rows.length > 0) await noteLoss(port)
+      const end = rows.length > 0 ? await noteLoss(port) : null
       // The lock is kept, as the mode says.
       syncFolder(path)
-      return new Replacement(path, database)
+      return new Replacement(path, database, end)
     } catch (error) {
       removeLocked(file, database)
       throw error
@@ -60,7 +65,7 @@ export class Replacement {
   static resume(path: string): Replacement {
     const database = lock(path, join(path, REPAIRED_FILE))
     database.exec("COMMIT")
-    return new Replacement(path, database)
+    return new Replacement(path, database, null)
   }
 
   /**
@@ -71,6 +76,11 @@ export class Replacement {
     // Windows renames no open file.
     if (platform === "win32") this.#database.close()
     for (const file of [WAL_FILE, JOURNAL_FILE, WITNESS_FILE]) rmSync(join(this.#path, file), { force: true })
+    if (this.#end !== null) {
+      const witness = new Witness(join(this.#path, WITNESS_FILE))
+      witness.note(this.#end)
+      witness.close()
+    }
     syncFolder(this.#path)
     renameSync(join(this.#path, REPAIRED_FILE), join(this.#path, LOG_FILE))
     syncFolder(this.#path)
@@ -94,11 +104,18 @@ export class Replacement {
 /**
  * Leaves a log as one that was not closed and may lack what was told: whoever opens it next gives no charge a number that
  * one of those that were lost may have had.
+ *
+ * @returns how far it reaches then
  */
-async function noteLoss(port: LedgerPort): Promise<void> {
+async function noteLoss(port: LedgerPort): Promise<LogEnd | null> {
+  let end: LogEnd | null = null
   const keepsAll = { names: true, historySegments: Number.MAX_SAFE_INTEGER, compactBytes: Number.POSITIVE_INFINITY }
-  const ledger = await Ledger.open(port, { sync: "batch", ...keepsAll })
+  const onCommit = (reached: LogEnd) => {
+    end = reached
+  }
+  const ledger = await Ledger.open(port, { sync: "batch", ...keepsAll, onCommit })
   ledger.abandon()
+  return end
 }
 
 /** A new file with a transaction that has begun. What an interrupted repair left there goes. */

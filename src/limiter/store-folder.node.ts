@@ -1,11 +1,24 @@
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, statSync } from "node:fs"
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+} from "node:fs"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { clearTimeout, setTimeout } from "node:timers"
+import type { LogEnd } from "../ledger/log-end.js"
+import { LogTable } from "../ledger/log-table.js"
 import type { LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
 import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
+import { fileIdentity, OpenFiles } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { WalSync } from "./wal-sync.node.js"
 import { Witness } from "./witness.node.js"
@@ -61,14 +74,22 @@ export class StoreFolder {
   readonly #walSync: WalSync
   readonly port: LedgerPort
   readonly witness: Witness
+  /** Those that SQLite has open. */
+  readonly files: OpenFiles
+  #lackedWitness = false
 
+  /** @param path wherever the process goes meanwhile: an absolute one, without links */
   private constructor(path: string, database: DatabaseSync, release: () => void) {
     this.#database = database
     this.#release = release
     this.#walSync = new WalSync(database, join(path, WAL_FILE))
+    this.files = new OpenFiles([join(path, LOG_FILE), join(path, WAL_FILE)])
     this.port = {
       ...sqliteLedgerPort(database),
-      durably: (write, isAwaited) => this.#walSync.durably(write, isAwaited),
+      durably: (write, isAwaited) => {
+        this.files.requireNowAndThen()
+        return this.#walSync.durably(write, isAwaited)
+      },
       after: (ms, work) => this.#after(ms, work),
     }
     this.witness = new Witness(join(path, WITNESS_FILE))
@@ -120,11 +141,33 @@ export class StoreFolder {
       database.exec("COMMIT")
       // What was replaced meanwhile may be locked, and is not the store.
       if (fileIdentity(file) !== identity) throw new StoreLocked(path)
-      return new StoreFolder(path, database, release)
+      return new StoreFolder(realpathSync.native(path), database, release)
     } catch (error) {
       database?.close()
       throw folderError(error, path)
     }
+  }
+
+  /**
+   * How far the log is known to reach; `undefined` where nothing tells.
+   *
+   * @throws where the witness cannot be read, or written later
+   */
+  readWitness(): LogEnd | undefined {
+    this.witness.open()
+    const end = this.witness.read()
+    // A log that is not begun has none.
+    if (end === undefined && new LogTable(this.port.sql).exists()) this.#lackedWitness = true
+    return end
+  }
+
+  /** What is wrong with the files, beside what SQLite finds. */
+  findProblems(): string[] {
+    const gone = this.files.findGone()
+    if (gone !== null) return [new StoreUnavailable(gone).message]
+    const lacked = `${WITNESS_FILE} was missing or damaged when the store was opened: nothing told whether the log is whole.`
+    const lost = `${WITNESS_FILE} is not kept: it cannot be written, or was deleted or replaced.`
+    return [...(this.#lackedWitness ? [lacked] : []), ...(this.witness.isKept ? [] : [lost])]
   }
 
   /** What SQLite finds wrong with its file. */
@@ -161,12 +204,6 @@ export class StoreFolder {
       }
     }
   }
-}
-
-/** Which file lies at a path; `null` where there is none. It is not opened. */
-export function fileIdentity(file: string): string | null {
-  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
-  return found === undefined ? null : `${found.dev}:${found.ino}`
 }
 
 /** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read */

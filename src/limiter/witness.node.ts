@@ -1,5 +1,5 @@
 import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from "node:fs"
-import { HASH_BYTES } from "../ledger/envelope.js"
+import { HASH_BYTES, sameBytes } from "../ledger/envelope.js"
 import { GrowingHash } from "../ledger/growing-hash.js"
 import type { LogEnd } from "../ledger/log-end.js"
 
@@ -27,22 +27,22 @@ export class Witness {
   readonly #bytes = new Uint8Array(WITNESS_BYTES)
   readonly #view = new DataView(this.#bytes.buffer)
   #file: number | null = null
+  #isNoted = false
 
   constructor(path: string) {
     this.#path = path
     this.#view.setUint32(0, MAGIC, true)
   }
 
+  /** Opens the file where there is one, so that one that cannot be written is known before anything is told. */
+  open(): void {
+    this.#file ??= unlessMissing(() => openSync(this.#path, constants.O_WRONLY)) ?? null
+  }
+
   /** How far the log is known to reach; `undefined` where there is no witness, or a damaged one. */
   read(): LogEnd | undefined {
-    let bytes: Uint8Array
-    try {
-      bytes = readFileSync(this.#path)
-    } catch (error) {
-      if ((error as { code?: unknown }).code === "ENOENT") return undefined
-      throw error
-    }
-    if (bytes.length !== WITNESS_BYTES) return undefined
+    const bytes = unlessMissing(() => readFileSync(this.#path))
+    if (bytes?.length !== WITNESS_BYTES) return undefined
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const check = checkOf(bytes)
     if (view.getUint32(0, true) !== MAGIC || !check.every((byte, at) => byte === bytes[CHECK_AT + at])) return undefined
@@ -53,11 +53,19 @@ export class Witness {
     }
   }
 
+  /** Whether the file tells what was noted last, where anything was. */
+  get isKept(): boolean {
+    if (!this.#isNoted) return true
+    const bytes = unlessMissing(() => readFileSync(this.#path))
+    return bytes !== undefined && sameBytes(bytes, this.#bytes)
+  }
+
   note({ sequence, count, metaHash }: LogEnd): void {
     this.#view.setFloat64(SEQUENCE_AT, sequence, true)
     this.#view.setFloat64(COUNT_AT, count, true)
     this.#bytes.set(metaHash, META_AT)
     this.#bytes.set(checkOf(this.#bytes), CHECK_AT)
+    this.#isNoted = true
     this.#file ??= openSync(this.#path, constants.O_CREAT | constants.O_WRONLY, 0o600)
     writeSync(this.#file, this.#bytes, 0, WITNESS_BYTES, 0)
   }
@@ -68,6 +76,16 @@ export class Witness {
     fsyncSync(this.#file)
     closeSync(this.#file)
     this.#file = null
+  }
+}
+
+/** What `work` gives; `undefined` where the file is missing. */
+function unlessMissing<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return undefined
+    throw error
   }
 }
 

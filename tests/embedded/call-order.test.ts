@@ -87,6 +87,7 @@ async function openOnDisk() {
     lastCommitAtMs: null,
     openLedger,
     findFaults: () => [],
+    findProblems: () => [],
     close: () => {},
   } as const
   return { limiter: new EmbeddedLimiter(await openLedger(), store, new ManualClock(START_MS)), disk }

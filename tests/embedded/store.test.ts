@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, readdirSync, rmSync, statSync } from "node:fs"
+import { chmodSync, cpSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Worker } from "node:worker_threads"
@@ -47,7 +47,11 @@ describe("openLimiter()", () => {
     chmodSync(path, 0o777)
     expect(runUnprivileged(program)).toBe(line(`the file "${file}"`).repeat(2))
     chmodSync(file, 0o666)
-    chmodSync(join(path, WITNESS_FILE), 0o666)
+    const witness = join(path, WITNESS_FILE)
+    chmodSync(witness, 0o444)
+    // Nothing is wrong with the store, so a repair writes nothing.
+    expect(runUnprivileged(program)).toBe(line(`the file "${witness}"`))
+    chmodSync(witness, 0o666)
     // Now it opens, and so cannot be repaired.
     expect(runUnprivileged(program)).toMatch(/^STORE_LOCKED .*: this process has it open already\.\n$/)
   })
@@ -388,6 +392,89 @@ describe("EmbeddedLimiter", () => {
     await limiter.close()
     await expect(limiter.check("a")).rejects.toBeInstanceOf(StoreUnavailable)
     await limiter.close()
+  })
+
+  test("doctor() tells of a witness that is missing, damaged, or not kept", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "9/hour" })
+    const witness = join(path, WITNESS_FILE)
+    rmSync(witness)
+    const lost = "sluice.end is not kept: it cannot be written, or was deleted or replaced."
+    expect(await limiter.doctor()).toMatchObject({ ok: false, problems: [lost] })
+    await limiter.close()
+    const closed = readFiles(path)
+    expect(closed.has(WITNESS_FILE)).toBe(false)
+    const lacked = /^sluice\.end was missing or damaged when the store was opened/
+    for (const files of [closed, withFile(closed, WITNESS_FILE, new Uint8Array(64))]) {
+      const copy = layOut(files)
+      await using found = await open(copy)
+      const { ok, problems } = await found.doctor()
+      expect(ok).toBe(false)
+      expect(problems).toEqual([expect.stringMatching(lacked)])
+      await found.check("a")
+      await found.close()
+      // From here on there is one.
+      await using again = await open(copy)
+      expect((await again.doctor()).problems).toEqual([])
+    }
+  })
+
+  test.skipIf(process.platform === "win32")(
+    "a folder that is deleted or moved while it is open is told by doctor(), by close(), and within a second by all who charge",
+    async () => {
+      const other = temporaryFolder()
+      await (await open(other, { policy: "1/hour" })).close()
+      for (const sync of ["always", "ahead", "batch"] as const) {
+        const path = temporaryFolder()
+        const limiter = await open(path, { policy: "1000000/hour", sync })
+        await limiter.check("a")
+        renameSync(path, `${path}-moved`)
+        const gone = `the file "${join(realpathSync(dirname(path)), "store", LOG_FILE)}" was deleted, moved or replaced`
+        const refusal = { code: "STORE_UNAVAILABLE", message: expect.stringContaining(gone) }
+        expect((await limiter.doctor()).problems).toEqual([expect.stringContaining(gone)])
+        // Another's, in its place.
+        cpSync(other, path, { recursive: true })
+        const charge = async () => {
+          await limiter.check("a")
+          await limiter.flush()
+        }
+        await expect.poll(() => charge().catch((error: unknown) => error), { interval: 50 }).toMatchObject(refusal)
+        await expect(limiter.check("a")).rejects.toMatchObject(refusal)
+        expect(readFiles(path)).toEqual(readFiles(other))
+        await expect(limiter.close()).rejects.toMatchObject(refusal)
+        // It is let go, and what was told is where it was moved.
+        await using moved = await open(`${path}-moved`, { sync })
+        expect((await moved.stats("a")).totalAllowed).toBeGreaterThanOrEqual(1)
+      }
+    },
+  )
+
+  test.skipIf(process.platform === "win32")("goes on where a folder that was moved away comes back", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "9/hour" })
+    await limiter.check("a")
+    renameSync(path, `${path}-moved`)
+    expect((await limiter.doctor()).ok).toBe(false)
+    renameSync(`${path}-moved`, path)
+    expect((await limiter.check("a")).remaining).toBe(7)
+    expect((await limiter.doctor()).problems).toEqual([])
+    await limiter.close()
+  })
+
+  test("a folder named by a relative path is the same wherever the process goes", () => {
+    const path = temporaryFolder()
+    const program = `
+      import { openLimiter } from ${JSON.stringify(import.meta.resolve("sluice/embedded"))}
+      process.chdir(${JSON.stringify(dirname(path))})
+      const limiter = await openLimiter({ path: "store", policy: "9/hour", sync: "batch" })
+      process.chdir("/")
+      for (let checks = 0; checks < 3; checks++) await limiter.check("a").then(() => limiter.flush())
+      console.log((await limiter.doctor()).problems.join() || "well")
+      await limiter.close()`
+    const args = ["--input-type=module", "--eval", program]
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: "utf8", timeout: 20_000 })
+    expect(stdout || stderr).toBe("well\n")
+    expect(readdirSync(path).sort()).toEqual([LOG_FILE, WITNESS_FILE])
   })
 
   test("errors leave everything as it was", async () => {

@@ -40,6 +40,7 @@ async function openStore(sync: SyncMode) {
       lastCommitAtMs: null,
       openLedger,
       findFaults: () => [],
+      findProblems: () => [],
       close: () => {
         disk.isLetGo = true
       },

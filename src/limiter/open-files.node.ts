@@ -1,0 +1,48 @@
+import { statSync } from "node:fs"
+import { performance } from "node:perf_hooks"
+import { StoreUnavailable, show } from "../types/errors.js"
+
+/** Looking costs a few microseconds; a store that is busy commits some thousand times as often. */
+const LOOK_EVERY_MS = 1_000
+
+/** Which file lies at a path; `null` where there is none. It is not opened. */
+export function fileIdentity(file: string): string | null {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return found === undefined ? null : `${found.dev}:${found.ino}`
+}
+
+/**
+ * Files that are open, to be found at their paths for as long as they are. The system lets a process write on into a
+ * file that was deleted or moved, and what is written then is not where the next one looks for it.
+ */
+export class OpenFiles {
+  /** By path; `null` for one that was never seen there. */
+  readonly #identities: Map<string, string | null>
+  #lookedAtMs = performance.now()
+
+  constructor(files: readonly string[]) {
+    this.#identities = new Map(files.map((file) => [file, fileIdentity(file)]))
+  }
+
+  /** What became of the first file that is not at its path any more; `null` where all are. */
+  findGone(): string | null {
+    this.#lookedAtMs = performance.now()
+    for (const [file, identity] of this.#identities) {
+      const found = fileIdentity(file)
+      if (identity === null) this.#identities.set(file, found)
+      else if (found !== identity) return `the file ${show(file)} was deleted, moved or replaced while it was open`
+    }
+    return null
+  }
+
+  /** @throws {StoreUnavailable} where one is not at its path any more */
+  require(): void {
+    const gone = this.findGone()
+    if (gone !== null) throw new StoreUnavailable(gone)
+  }
+
+  /** `require`, for whoever comes often: it looks at most once a second. @throws {StoreUnavailable} */
+  requireNowAndThen(): void {
+    if (performance.now() - this.#lookedAtMs >= LOOK_EVERY_MS) this.require()
+  }
+}
