@@ -3,6 +3,7 @@ import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import type { Policy } from "../policy/policy.js"
+import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import type { Compaction } from "../types/storage-report.js"
 import { Durability } from "./durability.js"
@@ -262,15 +263,18 @@ export class Ledger {
    *
    * @returns false where it was settled before, is too old, or its charge may be one that a crash lost; then nothing has
    * changed
-   * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be; then nothing has
-   * changed
+   * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be, {StoreUnavailable}
+   * also where too many are settled until a compaction forgets the oldest; then nothing has changed
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     this.#log.requireOpen()
     const charge = limit.keys.chargeOf(receipt.id)
     if (charge === null) throw foreignReceipt(receipt.id)
+    const own = this.#state.own(limit)
+    if (own.receipts.isFull)
+      throw new StoreUnavailable(`too many receipts of the limit ${show(limit.name)} are settled`)
     const { id, key, chargedAtMs } = receipt
-    if (!this.#state.own(limit).settle({ id, key, chargedAtMs, charge }, units, nowMs)) return false
+    if (!own.settle({ id, key, chargedAtMs, charge }, units, nowMs)) return false
     this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
   }

@@ -1,9 +1,18 @@
 import { SettledReceipts } from "../engine/settled-receipts.js"
 
 const HOUR_MS = 3_600_000
+/** V8 keeps at most 2^24 entries in a map, of which deleted ones take up to half. */
+const MOST_HELD = 2 ** 23
 
 /** A receipt that was settled, as a snapshot holds it. */
 type SettledReceipt = readonly [id: string, chargedAtMs: number]
+
+/** Those whose charges were in one hour. */
+interface Hour {
+  count: number
+  /** The latest charge of them. */
+  latestMs: number
+}
 
 /**
  * The settled receipts of a limit that a snapshot holds: saved little by little, while others are settled. They are
@@ -11,15 +20,32 @@ type SettledReceipt = readonly [id: string, chargedAtMs: number]
  * it does not cost their number.
  */
 export class SavedReceipts extends SettledReceipts {
-  /** The latest charge of each hour, by the hour's number. */
-  #latestOfHour: Map<number, number> | null = null
+  readonly #mostHeld: number
+  /** By the hour's number. */
+  #hours: Map<number, Hour> | null = null
   #save: { readonly receipts: Iterator<[string, number], undefined>; left: number } | null = null
+
+  /** @param mostHeld of half as many the oldest are forgotten when a save begins, before they are too old */
+  constructor(mostHeld = MOST_HELD) {
+    super()
+    this.#mostHeld = mostHeld
+  }
+
+  /** Whether no more can be settled before a save begins. */
+  get isFull(): boolean {
+    return (this.byId?.size ?? 0) >= this.#mostHeld
+  }
 
   override restore(id: string, chargedAtMs: number): void {
     super.restore(id, chargedAtMs)
-    this.#latestOfHour ??= new Map()
-    const hour = Math.floor(chargedAtMs / HOUR_MS)
-    this.#latestOfHour.set(hour, Math.max(chargedAtMs, this.#latestOfHour.get(hour) ?? 0))
+    this.#hours ??= new Map()
+    const number = hourOf(chargedAtMs)
+    const hour = this.#hours.get(number)
+    if (hour === undefined) this.#hours.set(number, { count: 1, latestMs: chargedAtMs })
+    else {
+      hour.count += 1
+      hour.latestMs = Math.max(hour.latestMs, chargedAtMs)
+    }
   }
 
   /** Drops nothing, however many there are: only `beginSave` may. */
@@ -29,9 +55,15 @@ export class SavedReceipts extends SettledReceipts {
   beginSave(nowMs: number, keepMs: number): void {
     const { byId } = this
     if (byId === null) return
-    for (const [hour, latestMs] of this.#latestOfHour ?? []) {
-      if ((hour + 1) * HOUR_MS + keepMs > nowMs) continue
-      this.#latestOfHour!.delete(hour)
+    const hours = [...(this.#hours ?? [])].sort(([one], [other]) => one - other)
+    let held = byId.size
+    for (const [number, { count, latestMs }] of hours) {
+      const endMs = (number + 1) * HOUR_MS
+      // Where they are too many, those of the last hour stay: a call that is repeated may still ask for its admission.
+      const isOneTooMany = held > this.#mostHeld / 2 && endMs + HOUR_MS <= nowMs
+      if (endMs + keepMs > nowMs && !isOneTooMany) continue
+      held -= count
+      this.#hours!.delete(number)
       this.closeBefore(latestMs + 1)
     }
     this.#save = { receipts: byId.entries(), left: byId.size }
@@ -49,9 +81,20 @@ export class SavedReceipts extends SettledReceipts {
       const receipt: SettledReceipt = save.receipts.next().value!
       save.left -= 1
       // It cannot be settled any more, whether it is known or not.
-      if (receipt[1] < this.closedBeforeMs) this.byId!.delete(receipt[0])
+      if (receipt[1] < this.closedBeforeMs) this.#forget(receipt)
       else some.push(receipt)
     }
     return some
   }
+
+  #forget([id, chargedAtMs]: SettledReceipt): void {
+    this.byId!.delete(id)
+    const hour = this.#hours!.get(hourOf(chargedAtMs))
+    // A change of the policy may close a part of one.
+    if (hour !== undefined) hour.count -= 1
+  }
+}
+
+function hourOf(timeMs: number): number {
+  return Math.floor(timeMs / HOUR_MS)
 }

@@ -1,8 +1,9 @@
 import { DatabaseSync } from "node:sqlite"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { Ledger } from "../../src/ledger/ledger.js"
 import type { LedgerLimit } from "../../src/ledger/own-limit.js"
+import { SavedReceipts } from "../../src/ledger/saved-receipts.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
@@ -233,4 +234,22 @@ describe("Ledger.open() in a core without memory", () => {
       await again.close()
     }
   })
+})
+
+test("settle() of a limit that remembers as many settled receipts as it can is refused before it gives anything back", async () => {
+  const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
+  const ledger = await Ledger.open(port)
+  const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+  const { receipt } = ledger.check(limit, "a", 4, START_MS).decision
+  const isFull = vi.spyOn(SavedReceipts.prototype, "isFull", "get").mockReturnValue(true)
+  expect(() => ledger.settle(limit, receipt, 4, START_MS)).toThrow(
+    'Cannot reach the store: too many receipts of the limit "l" are settled.',
+  )
+  isFull.mockRestore()
+  expect(limit.keys.peek("a", 0, START_MS).remaining).toBe(6)
+  expect(ledger.settle(limit, receipt, 4, START_MS)).toBe(true)
+  await ledger.commit()
+  expect((await logRecords(port)).map(({ op }) => op)).toEqual(["define", "admit", "settle"])
+  expect((await ledger.verify()).replayEqualsLive).toBe(true)
+  await ledger.close()
 })

@@ -27,3 +27,52 @@ test("add() forgets no receipt that is too old, however many there are, before a
   expect(receipts.has("first")).toBe(false)
   expect(receipts.closedBeforeMs).toBe(1)
 })
+
+test("beginSave() forgets the oldest hours of too many, keeps their time closed, and the last hour whole", () => {
+  const receipts = new SavedReceipts(12)
+  const keepMs = 100 * HOUR_MS
+  const add = (hour: number, count: number) => {
+    for (let index = 0; index < count; index++) receipts.restore(`${hour}/${index}`, hour * HOUR_MS + index)
+  }
+  for (const [hour, count] of [
+    [3, 2],
+    [1, 3],
+    [2, 3],
+    [4, 3],
+  ] as const)
+    add(hour, count)
+  expect(receipts.isFull).toBe(false)
+  add(5, 1)
+  expect(receipts.isFull).toBe(true)
+  receipts.beginSave(6 * HOUR_MS, keepMs)
+  const saved = receipts.saveSome(100)!.map(([id]) => id)
+  // Six may stay.
+  expect(saved.sort()).toEqual(["3/0", "3/1", "4/0", "4/1", "4/2", "5/0"])
+  expect(receipts.closedBeforeMs).toBe(2 * HOUR_MS + 3)
+  expect(receipts.isFull).toBe(false)
+  add(5, 40)
+  receipts.beginSave(6 * HOUR_MS, keepMs)
+  expect(receipts.saveSome(100)!.map(([id]) => id)).toContain("5/0")
+  expect(receipts.closedBeforeMs).toBe(4 * HOUR_MS + 3)
+})
+
+test("beginSave() forgets the same whether receipts that a change of policy closed were saved before or not", () => {
+  const made = () => {
+    const receipts = new SavedReceipts(4)
+    for (let index = 0; index < 5; index++) receipts.restore(`1/${index}`, HOUR_MS + index)
+    receipts.closeBefore(HOUR_MS + 3)
+    return receipts
+  }
+  const live = made()
+  live.beginSave(2 * HOUR_MS, 100 * HOUR_MS)
+  const restored = new SavedReceipts(4)
+  restored.closeBefore(live.closedBeforeMs)
+  for (const [id, chargedAtMs] of live.saveSome(100)!) restored.restore(id, chargedAtMs)
+  const told = [live, restored].map((receipts) => {
+    for (let index = 0; index < 3; index++) receipts.restore(`2/${index}`, 2 * HOUR_MS + index)
+    receipts.beginSave(5 * HOUR_MS, 100 * HOUR_MS)
+    return { saved: receipts.saveSome(100), closedBeforeMs: receipts.closedBeforeMs }
+  })
+  expect(told[0]).toEqual(told[1])
+  expect(told[0]!.saved).toEqual([])
+})
