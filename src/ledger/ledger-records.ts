@@ -66,7 +66,7 @@ export class LedgerRecords {
   /** Appends records that are in the file together, or not at all. */
   appendTogether(records: readonly LogRecord[], nowMs: number): void {
     if (records.length === 0) return
-    this.#state.noteTime(nowMs)
+    this.#state.noteTime(nowMs, records.length)
     if (this.#log.writer.appendTogether(records)) this.#log.commitUnawaited()
   }
 

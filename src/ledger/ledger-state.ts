@@ -6,6 +6,7 @@ import { LimitNotFound } from "../types/errors.js"
 import { MalformedBytes } from "./byte-reader.js"
 import { TOLD_MAX } from "./charge-gaps.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
+import { RecentTimes } from "./recent-times.js"
 import type { CompactRecord, OpenRecord, StoreRecord } from "./record.js"
 import { type SavedHead, StateSave } from "./state-save.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
@@ -36,11 +37,7 @@ export class LedgerState {
   readonly #byName = new Map<string, OwnLimit>()
   /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
   #nowMs = 0
-  /**
-   * The earliest time of the records since the last compaction began, and of the last one before it. A clock that is ahead may
-   * come back: what was used at this time is not idle yet.
-   */
-  #earliestMs = Number.POSITIVE_INFINITY
+  readonly #recent = new RecentTimes(this.#byName)
   /** No statistics are older than this: a compaction that keeps all since then need not look at them. */
   #statsSinceMs = Number.POSITIVE_INFINITY
   /** The number of the sync mode that the log is written under; 0 where everything that was answered is in it. */
@@ -191,15 +188,16 @@ export class LedgerState {
     for (const limit of this.#byName.values()) limit.skipCharges(chargesAfter)
   }
 
-  noteTime(timeMs: number): void {
+  /** @param records how many there are of about this time, which is their earliest */
+  noteTime(timeMs: number, records = 1): void {
     this.#nowMs = timeMs
-    if (timeMs < this.#earliestMs) this.#earliestMs = timeMs
+    this.#recent.note(timeMs, records)
     if (timeMs < this.#statsSinceMs) this.#statsSinceMs = timeMs
   }
 
   /**
-   * What a compaction that begins now forgets: quotas that were full, and blocks that had ended, at every time since the
-   * last one began; receipts that are too old to be settled at the time of the last record; statistics that are older than
+   * What a compaction that begins now forgets: quotas that were full, and blocks that had ended, at every time of the
+   * records that came lately; receipts that are too old to be settled at the time of the last record; statistics that are older than
    * they are kept; and blocks of units. Kept in memory they could matter again where the clock is set back, and replaying
    * the log, which has them no more, would decide otherwise.
    */
@@ -207,7 +205,7 @@ export class LedgerState {
     const timeMs = this.#nowMs
     const sinceMs = Math.max(0, Math.ceil(timeMs - this.#keepStatsMs))
     const statsSinceMs = sinceMs > this.#statsSinceMs ? sinceMs : 0
-    return { op: "compact", timeMs, limit: 0, idleAtMs: Math.min(timeMs, this.#earliestMs), statsSinceMs }
+    return { op: "compact", timeMs, limit: 0, idleAtMs: Math.min(timeMs, this.#recent.earliestMs), statsSinceMs }
   }
 
   /** Forgets what a record tells, and begins to save the rest as it is then. */
@@ -215,7 +213,7 @@ export class LedgerState {
     const numbers = this.#limits.length
     const head = { timeMs: this.#nowMs, sync: this.#sync, numbers, chargesAfter: this.#chargesAfter }
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
-    this.#earliestMs = this.#nowMs
+    this.#recent.restart(this.#nowMs)
     if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs
     return new StateSave(this.#home, this.limits, head, rules)
   }
@@ -230,7 +228,7 @@ export class LedgerState {
     // Nobody knows how old the statistics are, before they are looked at.
     this.#statsSinceMs = 0
     this.#nowMs = timeMs
-    this.#earliestMs = timeMs
+    this.#recent.restart(timeMs)
     this.#sync = sync
     this.#chargesAfter = chargesAfter
     const limits: OwnLimit[] = []

@@ -89,6 +89,11 @@ export class OwnLimit implements LedgerLimit {
     return this.#keys
   }
 
+  /** How many keys are held. Asked for that alone, no compaction need have saved them. */
+  get size(): number {
+    return this.#keys.size
+  }
+
   #newKeys(policy: Policy): RecordedLimit {
     const { core, seed, issuerId, dropsOnGrowth } = this.#home
     return new RecordedLimit(core, policy, {

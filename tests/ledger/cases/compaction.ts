@@ -10,6 +10,8 @@ import { readRows } from "../rows.js"
 import { core, fromNowOn, ScriptRun } from "../script-run.js"
 import { steppedPort, turn, WatchedPort } from "../watched-port.js"
 
+const HOUR_MS = 3_600_000
+
 const POLICIES = [
   ["3/second", { limit: 20, period: "1m", algorithm: "sliding_window_log" as const }],
   { limit: 4, period: "5s", algorithm: "sliding_window" as const, block: "2s" },
@@ -32,6 +34,14 @@ const STEPS: readonly Step[] = Array.from({ length: 6 }, (_, round): Step[] => {
     { byMs: 5, act: { verb: "define", limit, policy: round } },
   ]
 }).flat()
+
+function logBytes(port: LedgerPort): number {
+  return readRows(port).reduce((sum, { body }) => sum + body.length, 0)
+}
+
+function snapshotBytes(port: LedgerPort): number {
+  return readRows(port).reduce((sum, { id, body }) => sum + (id < 0 ? body.length : 0), 0)
+}
 
 export const compactionCases: readonly LedgerCase[] = [
   {
@@ -98,6 +108,32 @@ export const compactionCases: readonly LedgerCase[] = [
       expect(mostBytes).toBeLessThan(3 * 5_000)
       expect(readRows(port).filter(({ id }) => id > 0 && id <= coveredSequence)).toEqual([])
       expect(limit.keys.stats("key 0").totalAllowed).toBe(60 * 15)
+      await ledger.close()
+    },
+  },
+  {
+    name: "the log follows the keys in use, not those that came and went, however often it is opened anew",
+    async run(makePort) {
+      const port = makePort()
+      const options = { core, keepStatsMs: HOUR_MS }
+      let ledger = await Ledger.open(port, options)
+      ledger.define("l", parsePolicy("10/minute"), START_MS)
+      let mostSaved = 0
+      for (let round = 0; round < 300; round++) {
+        // No more than 600 keys have statistics of the last hour, and 200 something used.
+        const nowMs = START_MS + round * (HOUR_MS / 2)
+        for (let key = 0; key < 200; key++) ledger.check(ledger.limit("l")!, `key ${round} ${key}`, 1, nowMs)
+        await ledger.commit()
+        await turn()
+        mostSaved = Math.max(mostSaved, snapshotBytes(port))
+        expect(logBytes(port)).toBeLessThan(400_000)
+        if (round % 60 !== 59) continue
+        expect((await ledger.verify()).replayEqualsLive).toBe(true)
+        ledger.abandon()
+        ledger = await Ledger.open(port, options)
+      }
+      expect(mostSaved).toBeGreaterThan(0)
+      expect(mostSaved).toBeLessThan(150_000)
       await ledger.close()
     },
   },
