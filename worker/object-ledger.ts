@@ -174,6 +174,8 @@ export class ObjectLedger {
     })
     this.#hasAlarm = (await this.#storage.getAlarm()) !== null
     this.#open = { ledger, port, sync }
+    // An instance that was evicted knew when it was asked; what it told a caller must outlast it.
+    this.#lastAskedMs = Math.max(this.#lastAskedMs, ledger.usedAtMs)
   }
 
   #forget({ ledger, port }: Open): void {

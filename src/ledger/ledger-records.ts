@@ -49,7 +49,7 @@ export class LedgerRecords {
 
   #appendStore(record: StoreRecord): void {
     this.#state.noteStore(record)
-    this.append(record)
+    if (this.#log.writer.append(record)) this.#log.commitUnawaited()
   }
 
   append(record: LogRecord): void {

@@ -37,6 +37,8 @@ export class LedgerState {
   readonly #byName = new Map<string, OwnLimit>()
   /** The time of the last record. Not the latest of all: a clock that had jumped ahead must not count for years. */
   #nowMs = 0
+  /** The time of the last record that does not tell of the store alone. */
+  #usedAtMs = 0
   readonly #recent = new RecentTimes(this.#byName)
   /** No statistics are older than this: a compaction that keeps all since then need not look at them. */
   #statsSinceMs = Number.POSITIVE_INFINITY
@@ -81,6 +83,11 @@ export class LedgerState {
   /** The time of the last record, ms since the epoch. */
   get timeMs(): number {
     return this.#nowMs
+  }
+
+  /** The time of the last record that is of a limit, ms since the epoch. A snapshot tells no more than that it is not later. */
+  get usedAtMs(): number {
+    return this.#usedAtMs
   }
 
   limit(name: string): OwnLimit | undefined {
@@ -172,6 +179,7 @@ export class LedgerState {
 
   /** Notes that the store is opened, or closed. @throws {MalformedBytes} where numbers of charges would come again */
   noteStore(record: StoreRecord): void {
+    this.#noteTime(record.timeMs, 1)
     if (record.op === "open") this.#noteOpen(record)
     for (const limit of this.#byName.values()) limit.ahead = null
     this.#sync = record.sync
@@ -188,8 +196,17 @@ export class LedgerState {
     for (const limit of this.#byName.values()) limit.skipCharges(chargesAfter)
   }
 
-  /** @param records how many there are of about this time, which is their earliest */
+  /**
+   * Notes records that are of a limit.
+   *
+   * @param records how many there are of about this time, which is their earliest
+   */
   noteTime(timeMs: number, records = 1): void {
+    this.#usedAtMs = timeMs
+    this.#noteTime(timeMs, records)
+  }
+
+  #noteTime(timeMs: number, records: number): void {
     this.#nowMs = timeMs
     this.#recent.note(timeMs, records)
     if (timeMs < this.#statsSinceMs) this.#statsSinceMs = timeMs
@@ -210,6 +227,7 @@ export class LedgerState {
 
   /** Forgets what a record tells, and begins to save the rest as it is then. */
   compact({ timeMs, idleAtMs, statsSinceMs }: CompactRecord): StateSave {
+    this.#noteTime(timeMs, 0)
     const numbers = this.#limits.length
     const head = { timeMs: this.#nowMs, sync: this.#sync, numbers, chargesAfter: this.#chargesAfter }
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
@@ -228,6 +246,7 @@ export class LedgerState {
     // Nobody knows how old the statistics are, before they are looked at.
     this.#statsSinceMs = 0
     this.#nowMs = timeMs
+    this.#usedAtMs = timeMs
     this.#recent.restart(timeMs)
     this.#sync = sync
     this.#chargesAfter = chargesAfter

@@ -82,6 +82,11 @@ export class Ledger {
     return this.#log.writer.commits
   }
 
+  /** The time of the last record of a limit, ms since the epoch; 0 where there is none. */
+  get usedAtMs(): number {
+    return this.#state.usedAtMs
+  }
+
   get limits(): readonly LedgerLimit[] {
     return this.#state.limits
   }

@@ -10,20 +10,20 @@ import type { LogRecord } from "./record.js"
  * @throws {MalformedBytes} where the state decides otherwise than the record tells
  */
 export function replayRecord(state: LedgerState, record: LogRecord): void {
-  const { timeMs } = record
-  state.noteTime(timeMs)
-  if (record.op === "deny") state.noteTime(record.lastMs)
-  if (record.op === "define") {
-    const limit = state.define(record.name, parsePolicy(record.policy), timeMs)
-    if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
-    return
-  }
   if (record.op === "open" || record.op === "close") {
     state.noteStore(record)
     return
   }
   if (record.op === "compact") {
     state.compact(record).run()
+    return
+  }
+  const { timeMs } = record
+  state.noteTime(timeMs)
+  if (record.op === "deny") state.noteTime(record.lastMs)
+  if (record.op === "define") {
+    const limit = state.define(record.name, parsePolicy(record.policy), timeMs)
+    if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
     return
   }
   const limit = state.limitAt(record.limit)

@@ -92,6 +92,35 @@ describe("the alarm of LimiterObject", () => {
     expect(await stored(object())).toEqual(NOTHING_STORED)
   })
 
+  test("leaves an object that was used within the hour and evicted since, with its ids and receipts", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/second")
+    await limiter.check("a")
+    clock.advance(HOUR_MS + 500)
+    const { receipt } = await limiter.check("a", { cost: 2, id: "x" })
+    clock.advance(2_000)
+    await evictDurableObject(object())
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect((await limiter.check("a", { cost: 2, id: "x" })).receipt).toEqual(receipt)
+    await limiter.settle(receipt!, 5)
+    expect((await limiter.peek("a")).remaining).toBe(7)
+    clock.advance(HOUR_MS + 1_000)
+    await evictDurableObject(object())
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING_STORED)
+  })
+
+  test("wipes an object that was only asked questions, however it is opened for them", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/second", { sync: "ahead" })
+    await limiter.charge("a", 1)
+    for (let minute = 0; minute < 120; minute += 40) {
+      clock.advance(HOUR_MS * (2 / 3))
+      await evictDurableObject(object())
+      await limiter.status("a")
+    }
+    expect(await runDurableObjectAlarm(object())).toBe(true)
+    expect(await stored(object())).toEqual(NOTHING_STORED)
+  })
+
   test("wipes an object whose key is full again: no table is left, and no alarm", async () => {
     const { clock, limiter, object } = clockedLimiter("10/minute")
     await limiter.check("a", { cost: 10 })
