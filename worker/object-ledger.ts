@@ -71,20 +71,26 @@ export class ObjectLedger {
 
   /**
    * Hands the open ledger to a verb. There is no `await` between the look at it and the verb, so that an alarm cannot
-   * wipe the ledger under a check. Where the ledger is open, as it nearly always is, the verb is run at once.
+   * wipe the ledger under a check. Where the ledger is open, as it nearly always is, the verb is run at once. A policy that
+   * it put in place is in the file before it is answered, also where nothing was charged under it.
    *
    * @param sync when an answer may be given; where callers differ, as the strictest of them says
    */
   ask<T>(sync: SyncMode, verb: (ledger: Ledger, nowMs: number) => T): T | Promise<Awaited<T>> {
     if (this.#sync !== sync) this.#sync = this.#sync === null ? sync : strictestOf([this.#sync, sync])
     return this.#withOpen((open) => {
+      const { ledger } = open
       const nowMs = this.#now()
       this.#lastAskedMs = nowMs
+      let defined: Promise<void> | null = null
+      let answer: T
       try {
-        return verb(open.ledger, nowMs)
+        answer = verb(ledger, nowMs)
       } finally {
+        if (ledger.lacksDefinition) defined = ledger.commit()
         this.#armAlarm(open)
       }
+      return defined === null ? answer : Promise.all([answer, defined]).then(([told]) => told)
     })
   }
 

@@ -129,7 +129,16 @@ export class Ledger {
     if (known !== undefined && known.keys.policy.canonical === policy.canonical) return known
     const limit = withMemory(this.#state.core, () => this.#state.define(name, policy, nowMs))
     this.#records.append({ op: "define", timeMs: nowMs, limit: limit.number, name, policy: policy.canonical })
+    this.#log.writer.noteDefinition()
     return limit
+  }
+
+  /**
+   * Whether a policy was put in place that is not in the file yet. What is answered under it may ask for no commit, as a
+   * denial does not: then the policy would be lost with this ledger.
+   */
+  get lacksDefinition(): boolean {
+    return this.#log.writer.lacksDefinition
   }
 
   /** Asks a limit as if it had another policy; the limit itself stays as it is. Costs the number of keys. */

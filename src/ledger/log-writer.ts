@@ -50,9 +50,13 @@ export class LogWriter {
   /** Records of the open segment that are in the file. */
   #committed: number
   #heldDenial: DenyRecord | null = null
-  /** Records that were appended since the ledger was opened, those up to the last that was told, and those that are durable. */
+  /**
+   * Records that were appended since the ledger was opened, those up to the last that was told, and up to the last that
+   * defines a limit, and those that are durable.
+   */
   #appended = 0
   #told = 0
+  #defined = 0
   #durable = 0
   /** Writes that were begun, and those that are durable. */
   #begun = 0
@@ -128,6 +132,16 @@ export class LogWriter {
   /** Notes that what was appended last is answered before it is durable. */
   noteTold(): void {
     this.#told = this.#appended
+  }
+
+  /** Notes that what was appended last defines a limit. */
+  noteDefinition(): void {
+    this.#defined = this.#appended
+  }
+
+  /** Whether a limit was defined, or got another policy, and that is not durable. */
+  get lacksDefinition(): boolean {
+    return this.#defined > this.#durable
   }
 
   /** Whether a segment is to be written: for what was appended since the last write, or to tell of a snapshot. */

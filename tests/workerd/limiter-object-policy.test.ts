@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest"
 import { PolicyError } from "../../src/types/errors.js"
 import { EdgeLimiter } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
-import { canonical, clockedLimiter, rowsOf } from "./objects.js"
+import type { LimiterObject } from "./main.js"
+import { canonical, clockedLimiter, rowsOf, termsOf } from "./objects.js"
 
 const NOT_POLICIES = ["", "10/fortnight", "0/minute", "[]", '[{"limit":1}]', '{"limit":1.0,"period":1}', "[[[["]
 
@@ -32,6 +33,38 @@ describe("the policy of LimiterObject", () => {
     await tighter.check("a", { cost: 6 })
     clock.advance(12_000)
     expect(await tighter.check("a", { cost: 0 })).toMatchObject({ remaining: 0 })
+  })
+
+  test("outlasts the object that heard of it, whatever the call that brought it was told", async () => {
+    const policy = "10/1h"
+    const calls: Record<string, (tighter: EdgeLimiter, object: DurableObjectStub<LimiterObject>) => unknown> = {
+      denial: (tighter) => tighter.check("a", { cost: 7 }),
+      "denial of a group": (tighter) => tighter.checkAll([{ key: "a", cost: 7 }]),
+      "unblock without a block": (tighter) => tighter.unblock("a"),
+      CostError: (_tighter, object) => errorOf(Promise.resolve(object.decide("a", termsOf(policy), 11))),
+    }
+    for (const [what, call] of Object.entries(calls)) {
+      for (const sync of ["always", "ahead", "batch"] as const) {
+        const { clock, limiter, name, object } = clockedLimiter("20/20s", { sync })
+        await limiter.check("a", { cost: 20 })
+        const tighter = new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name, sync, denialCache: false })
+        await call(tighter, object())
+        await evictDurableObject(object())
+        clock.advance(12_000)
+        expect(await tighter.status("a"), `${what}, ${sync}`).toMatchObject({ remaining: 0 })
+        expect(await object().verify(), `${what}, ${sync}`).toMatchObject({ replayEqualsLive: true })
+      }
+    }
+  })
+
+  test("that is in force makes no denial write a row", async () => {
+    const { limiter, name, object } = clockedLimiter("20/1h")
+    await limiter.check("a", { cost: 20 })
+    const tighter = new EdgeLimiter(env.CLOCKED_LIMITER, "10/1h", { name, denialCache: false })
+    await tighter.check("a")
+    const { rowsWritten } = await object().report()
+    for (let denied = 0; denied < 20; denied++) await tighter.check("a")
+    expect((await object().report()).rowsWritten).toBe(rowsWritten)
   })
 
   test("is one of two used side by side: the newer one decides, however they alternate", async () => {
