@@ -95,11 +95,32 @@ export class AheadBlocks {
     grant(next)
   }
 
-  #nextLevel({ level, size }: Block, { keys }: LedgerLimit): number {
+  #nextLevel({ level, size }: Block, limit: LedgerLimit): number {
     if (this.#fixedUnits !== null) return this.#fixedUnits
-    const capacity = maximumCost(keys.policy.rules)
-    const largest = Math.max(1, Math.floor(capacity / LARGEST_SHARE))
-    return Math.min(largest, level === 0 ? Math.max(size, FIRST_UNITS) : level * 2)
+    return Math.min(this.#largest(limit), level === 0 ? Math.max(size, FIRST_UNITS) : level * 2)
+  }
+
+  /** The most units of a block under the limit's policy. */
+  #largest({ keys }: LedgerLimit): number {
+    if (this.#fixedUnits !== null) return this.#fixedUnits
+    return Math.max(1, Math.floor(maximumCost(keys.policy.rules) / LARGEST_SHARE))
+  }
+
+  /**
+   * Makes the blocks of a limit that got another policy as small as that one has them.
+   *
+   * @param grant asked to append a record of a smaller block; what was told before is in the file together with it
+   */
+  shrink(limit: LedgerLimit, grant: (key: string, units: number) => void): void {
+    const largest = this.#largest(limit)
+    for (const [key, block] of this.#blocks.get(limit) ?? []) {
+      if (block.level <= largest) continue
+      block.level = largest
+      // At once: what is told from here on is not in the file with that record.
+      block.levelBefore = Math.min(block.levelBefore, largest)
+      block.size = largest
+      grant(key, largest)
+    }
   }
 
   /** Every block was taken back. Those that nobody drew from since the last time are forgotten. */

@@ -65,6 +65,15 @@ export class Durability {
     return false
   }
 
+  /**
+   * Makes the blocks of a limit that got another policy no larger than that one has them.
+   *
+   * @param grant appends a record that grants a smaller block of units
+   */
+  shrinkBlocks(limit: LedgerLimit, grant: (key: string, units: number) => void): void {
+    this.#blocks.shrink(limit, grant)
+  }
+
   /** Whether the answer to any other change, whose record was just appended, waits for a commit. */
   changeWaits(): boolean {
     if (this.sync !== "batch" || this.#writer.unwritten > this.#flushEveryRecords) return true

@@ -81,11 +81,23 @@ export class LedgerRecords {
     return { ...record, id }
   }
 
+  /** The record of a limit that was defined, or got another policy. */
+  definition(limit: LedgerLimit, nowMs: number): void {
+    const { name, number, keys } = limit
+    this.append({ op: "define", timeMs: nowMs, limit: number, name, policy: keys.policy.canonical })
+    this.#durability.shrinkBlocks(limit, (key, units) => this.#grantAhead(limit, key, units, nowMs))
+    this.#log.writer.noteDefinition()
+  }
+
+  #grantAhead(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
+    this.#state.own(limit).grantAhead(key, units)
+    this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
+  }
+
   /** Whether the answer to an admission, whose record was just appended, waits for a commit. */
   admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
     return this.#durability.admissionWaits(limit, key, cost, (units) => {
-      this.#state.own(limit).grantAhead(key, units)
-      this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
+      this.#grantAhead(limit, key, units, nowMs)
     })
   }
 

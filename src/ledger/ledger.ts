@@ -128,8 +128,7 @@ export class Ledger {
     const known = this.#state.limit(name)
     if (known !== undefined && known.keys.policy.canonical === policy.canonical) return known
     const limit = withMemory(this.#state.core, () => this.#state.define(name, policy, nowMs))
-    this.#records.append({ op: "define", timeMs: nowMs, limit: limit.number, name, policy: policy.canonical })
-    this.#log.writer.noteDefinition()
+    this.#records.definition(limit, nowMs)
     return limit
   }
 

@@ -161,6 +161,38 @@ export const durabilityCases: readonly LedgerCase[] = [
       await closed.close()
     },
   },
+  ...[0, 300].map(
+    (unwritten): LedgerCase => ({
+      name: `sync ahead: a tighter policy makes a block smaller, with ${unwritten} told units that are not in the file`,
+      async run(makePort) {
+        const disk = makePort()
+        const port = handPort(disk)
+        const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
+        const limit = ledger.define("l", parsePolicy("100000/hour"), START_MS)
+        const waits = () => ledger.check(limit, "a", 1, START_MS).needsCommit
+        for (let checks = 0; checks < 20_000; checks++) if (waits()) await ledger.commit()
+        ledger.reset(limit, "a", START_MS)
+        await ledger.commit()
+        expect(Array.from({ length: unwritten }, waits)).not.toContain(true)
+        ledger.define("l", parsePolicy("1000/hour"), START_MS)
+        // What is told before the smaller block is in the file must fit into it together with what was told before.
+        let told = unwritten
+        while (told < 500 && !waits()) told += 1
+        expect(told).toBe(Math.max(unwritten, 100))
+        await ledger.commit()
+        const written = told + 1
+        while (told < 900 && !waits()) told += 1
+        expect(told + 1 - written).toBe(100)
+        port.die()
+        const again = await Ledger.open(disk, { core, sync: "ahead", openedAtMs: START_MS })
+        ledger.abandon()
+        // With the unit that waited, and one more, since what fits is told rounded down.
+        expect(again.limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(1_000 - written - 100)
+        expect((await again.verify()).replayEqualsLive).toBe(true)
+        await again.close()
+      },
+    }),
+  ),
   {
     name: "sync ahead: a block of which half is used before it is written doubles, to a tenth of what may be used at once",
     async run(makePort) {
