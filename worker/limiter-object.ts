@@ -5,6 +5,7 @@ import { LATEST_MS } from "../src/engine/core-exports.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
+import { OwnCall } from "../src/ledger/call-name.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
@@ -156,7 +157,7 @@ export class LimiterObject extends DurableObject {
       const items = checks.map(({ subject: { key }, cost, id: own }, index) => {
         const { limit: name, policy } = reads[index]!
         const limit = this.#policies.limitFor(ledger, name, policy, nowMs)
-        return { limit, key, cost, id: own ?? `${id}:${index}` }
+        return { limit, key, cost, id: own ?? new OwnCall(`${id}:${index}`) }
       })
       // Only of items that others may know by their own ids.
       const isNew = items.map(({ limit, key, id: own }, index) => {
@@ -183,7 +184,8 @@ export class LimiterObject extends DurableObject {
    * left then, and none where `ifBusy` and this object is not asked often.
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
-    const { cost, demand, giveBack, id } = request
+    const { cost, demand, giveBack } = request
+    const id = new OwnCall(request.id)
     return this.#ask(subject, async ({ ledger, limit, nowMs, sent }) => {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)

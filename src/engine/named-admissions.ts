@@ -24,13 +24,18 @@ export interface Numbered {
  */
 export class NamedAdmissions {
   readonly #most: number
+  readonly #requireId: (id: unknown) => void
   /** Made with the first one: most limits of many have none. The oldest first. */
   protected byName: Map<string, Numbered> | null = null
   protected next = 0
 
-  /** @param most the most admissions remembered, at least 1 */
-  constructor(most = MOST_IDS) {
+  /**
+   * @param most the most admissions remembered, at least 1
+   * @param requireId throws where an id cannot be one
+   */
+  constructor(most = MOST_IDS, requireId: (id: unknown) => void = requireCallId) {
     this.#most = most
+    this.#requireId = requireId
   }
 
   /**
@@ -47,7 +52,7 @@ export class NamedAdmissions {
     nowMs: number,
     isSettled?: (admission: ChargedAdmission) => boolean,
   ): ChargedAdmission | undefined {
-    requireCallId(id)
+    this.#requireId(id)
     const admission = this.byName?.get(nameOf(id, key))?.admission
     if (admission === undefined || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
     requireSameCost(id, cost ?? admission.cost, admission.cost)

@@ -1,6 +1,7 @@
 import { timeError } from "../engine/outcome-error.js"
 import { refuseRepeats, requireGroupSize } from "../policy/require-group.js"
 import { show } from "../types/errors.js"
+import type { CallName } from "./call-name.js"
 import type { LedgerLimit } from "./own-limit.js"
 
 const NAME_LENGTH_MAX = 512
@@ -11,7 +12,7 @@ export interface LedgerCheck {
   readonly key: string
   readonly cost: number
   /** Names the check, as for `check`. */
-  readonly id?: string
+  readonly id?: CallName
 }
 
 /** @throws {RangeError} */

@@ -1,4 +1,5 @@
 import type { LimitDecision } from "../engine/limit-decision.js"
+import { type CallName, recordedName } from "./call-name.js"
 import type { Durability } from "./durability.js"
 import type { LedgerLog } from "./ledger-log.js"
 import type { LedgerState } from "./ledger-state.js"
@@ -71,13 +72,14 @@ export class LedgerRecords {
   }
 
   /** The record of an admission, and what else is to be known of it. */
-  admission(limit: LedgerLimit, decision: LimitDecision, nowMs: number, id?: string): LogRecord {
+  admission(limit: LedgerLimit, decision: LimitDecision, nowMs: number, name?: CallName): LogRecord {
     const { key, cost } = decision
     this.#state.noteName(limit, key)
     const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
-    if (id === undefined) return record
+    if (name === undefined) return record
+    const id = recordedName(name)
     const admission = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
-    this.#state.own(limit).admissions.add(admission, nowMs)
+    this.#state.own(limit).admissionsLike(id).add(admission, nowMs)
     return { ...record, id }
   }
 

@@ -6,6 +6,7 @@ import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import type { Compaction } from "../types/storage-report.js"
+import type { CallName } from "./call-name.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
 import { LedgerLog, type LedgerLogInput, type Loss, type Verification } from "./ledger-log.js"
@@ -165,11 +166,12 @@ export class Ledger {
    * so; a denial may be.
    *
    * @param id names the call: an admission under the same id and key is told again for five minutes, not made again,
-   *   unless its receipt was settled. At most 65,536 are remembered for each limit, beyond that the oldest goes first
+   *   unless its receipt was settled. At most 65,536 that callers gave are remembered for each limit, and 8,192 others;
+   *   beyond that the oldest of the same kind goes first
    * @throws {CostError} {KeyError} {LimitNotFound}; {RangeError} also where the id was admitted with another cost;
    *   {StoreUnavailable} also where there is no memory for the key; then nothing has changed
    */
-  check(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LedgerAnswer {
+  check(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: CallName): LedgerAnswer {
     this.#require(limit)
     const again = id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     if (again !== null) return { decision: again, needsCommit: true }
@@ -181,7 +183,7 @@ export class Ledger {
   }
 
   /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {LimitNotFound} {RangeError} */
-  peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: string): LimitDecision {
+  peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: CallName): LimitDecision {
     this.#require(limit)
     return (id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
   }
@@ -246,11 +248,11 @@ export class Ledger {
   }
 
   /** What the call under an id was charged, while its admission would be told again. @throws {RangeError} */
-  costUnder(limit: LedgerLimit, key: string, nowMs: number, id: string): number | undefined {
+  costUnder(limit: LedgerLimit, key: string, nowMs: number, id: CallName): number | undefined {
     return this.#admissionUnder(limit, key, null, nowMs, id)?.cost
   }
 
-  #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: string): LimitDecision | null {
+  #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: CallName): LimitDecision | null {
     const admission = this.#admissionUnder(limit, key, cost, nowMs, id)
     return admission === undefined ? null : limit.keys.again(key, admission, nowMs)
   }
@@ -260,7 +262,7 @@ export class Ledger {
     key: string,
     cost: number | null,
     nowMs: number,
-    id: string,
+    id: CallName,
   ): ChargedAdmission | undefined {
     return this.#state.own(limit).admissionUnder(id, key, cost, nowMs)
   }

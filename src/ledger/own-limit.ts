@@ -8,6 +8,7 @@ import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
+import { type CallName, isOwnName, MOST_OWN_CALLS, OwnCall, recordedName, requireOwnName } from "./call-name.js"
 import { ChargeGaps } from "./charge-gaps.js"
 import { NameSet } from "./name-set.js"
 import { SavedAdmissions } from "./saved-admissions.js"
@@ -66,7 +67,10 @@ export class OwnLimit implements LedgerLimit {
   /** The compaction that has begun to save it, or that had begun before it was made. */
   savedBy: Saver | null
   readonly receipts = new SavedReceipts()
+  /** Those of calls that callers named. */
   readonly admissions = new SavedAdmissions()
+  /** Those of calls that sluice named. */
+  readonly ownAdmissions = new SavedAdmissions(MOST_OWN_CALLS, requireOwnName)
   readonly gaps = new ChargeGaps()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
@@ -106,9 +110,16 @@ export class OwnLimit implements LedgerLimit {
     })
   }
 
-  /** The admission under an id that may be told again: not where it was settled. */
-  admissionUnder(id: string, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
-    return this.admissions.find(id, key, cost, nowMs, ({ charge }) => this.receipts.has(this.keys.receiptId(charge)))
+  /** Where the admissions are whose calls have such a name in records. */
+  admissionsLike(recorded: string): SavedAdmissions {
+    return isOwnName(recorded) ? this.ownAdmissions : this.admissions
+  }
+
+  /** The admission of a call that may be told again: not where it was settled. */
+  admissionUnder(name: CallName, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
+    const among = name instanceof OwnCall ? this.ownAdmissions : this.admissions
+    const isSettled = ({ charge }: ChargedAdmission) => this.receipts.has(this.keys.receiptId(charge))
+    return among.find(recordedName(name), key, cost, nowMs, isSettled)
   }
 
   /**

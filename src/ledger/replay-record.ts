@@ -46,7 +46,8 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.charges += 1
       if (record.id !== undefined) {
         const chargedAtMs = keys.decidedAtMs
-        limit.admissions.add({ id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }, timeMs)
+        const admission = { id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }
+        limit.admissionsLike(record.id).add(admission, timeMs)
       }
       return
     case "deny":

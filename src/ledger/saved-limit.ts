@@ -1,3 +1,4 @@
+import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
@@ -52,14 +53,8 @@ export class SavedLimit {
     const { number, name, keys, receipts, gaps, names } = limit
     limit.ahead = null
     receipts.beginSave(nowMs, settleWithinMs(keys.policy))
-    limit.admissions.beginSave(nowMs, ({ id, key, cost, charge, chargedAtMs }) => {
-      const piece = this.#begin(PIECE.admission)
-      piece.text(id)
-      piece.text(key)
-      piece.varint(cost)
-      piece.varint(charge)
-      piece.f64(chargedAtMs)
-    })
+    limit.admissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
+    limit.ownAdmissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     // A limit that is of one key alone bears its name: that one stays as long as the limit.
     this.#forgetBeforeMs = names.size === 1 && names.has(name) ? 0 : statsSinceMs
     this.#names = names[Symbol.iterator]()
@@ -84,8 +79,17 @@ export class SavedLimit {
     return writer
   }
 
+  #saveAdmission({ id, key, cost, charge, chargedAtMs }: ChargedAdmission): void {
+    const piece = this.#begin(PIECE.admission)
+    piece.text(id)
+    piece.text(key)
+    piece.varint(cost)
+    piece.varint(charge)
+    piece.f64(chargedAtMs)
+  }
+
   *#save(): Generator<void, void> {
-    const { keys, receipts, admissions } = this.limit
+    const { keys, receipts, admissions, ownAdmissions } = this.limit
     let hasMore = true
     while (hasMore) {
       hasMore = keys.saveMore(STEP_BYTES)
@@ -106,6 +110,7 @@ export class SavedLimit {
       yield
     }
     while (admissions.saveSome(STEP)) yield
+    while (ownAdmissions.saveSome(STEP)) yield
     while (this.#namesLeft > 0) {
       this.#saveNames()
       yield
@@ -182,11 +187,13 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     if (home.hasGaps) loadGaps(reader, limit)
     return
   }
-  const { keys, receipts, admissions, names } = home.limitAt(number)
+  const limit = home.limitAt(number)
+  const { keys, receipts, names } = limit
   if (kind === PIECE.receipts) {
     for (let left = reader.varint(); left > 0; left--) receipts.restore(reader.text(), reader.f64())
   } else if (kind === PIECE.admission) {
-    admissions.restore(readAdmission(reader))
+    const admission = readAdmission(reader)
+    limit.admissionsLike(admission.id).restore(admission)
   } else if (kind === PIECE.names) {
     for (let left = reader.varint(); left > 0; left--) {
       const name = reader.text()
@@ -217,7 +224,7 @@ export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number
   }
 }
 
-function readAdmission(reader: ByteReader) {
+function readAdmission(reader: ByteReader): ChargedAdmission {
   return {
     id: reader.text(),
     key: reader.text(),

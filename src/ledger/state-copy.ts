@@ -46,7 +46,7 @@ function textOf(state: LedgerState): Uint8Array {
   writer.f64(state.timeMs)
   writer.varint(state.sync)
   writer.varint(state.chargesAfter)
-  for (const { number, name, keys, receipts, gaps, admissions, ahead, names } of state.limits) {
+  for (const { number, name, keys, receipts, gaps, admissions, ownAdmissions, ahead, names } of state.limits) {
     writer.varint(number)
     writer.text(name)
     writer.text(keys.policy.canonical)
@@ -60,7 +60,7 @@ function textOf(state: LedgerState): Uint8Array {
       writer.text(id)
       writer.f64(chargedAtMs)
     }
-    for (const { id, key, cost, charge, chargedAtMs } of admissions.entries(0)) {
+    for (const { id, key, cost, charge, chargedAtMs } of [...admissions.entries(0), ...ownAdmissions.entries(0)]) {
       writer.text(id)
       writer.text(key)
       writer.varint(cost)

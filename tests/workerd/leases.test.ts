@@ -6,7 +6,7 @@ import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import { faultyBinding } from "./faulty-binding.js"
-import { clockedLimiter, freshName, realLimiter } from "./objects.js"
+import { clockedLimiter, freshName, realLimiter, rowsOf } from "./objects.js"
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
 
@@ -24,6 +24,14 @@ describe("EdgeLimiter with leases", () => {
     expect(100_000 - remaining).toBeGreaterThanOrEqual(5_000)
     expect(100_000 - remaining).toBeLessThanOrEqual(5_000 + 1_000)
     expect((await object().report()).calls).toBe(limiter.calls - 1)
+  })
+
+  test("names draws apart from the calls that callers name", async () => {
+    const { limiter, object } = clockedLimiter("1000/day", { lease: { units: 10, ttl: "20s" } })
+    for (let check = 0; check < 50; check++) await limiter.check("a")
+    const log = (await rowsOf(object()))!.map(({ body }) => new TextDecoder().decode(body)).join("")
+    expect(log).toContain("\tlease-")
+    expect(log).not.toMatch(/[^\t]lease-/)
   })
 
   test("several isolates never admit more together than the limit, and leave little unused", async () => {

@@ -48,6 +48,15 @@ describe("shardOf()", () => {
 })
 
 describe("EdgeLimiter with shards", () => {
+  test("keeps an id of a caller however many groups come that have none", async () => {
+    const { limiter, clock } = sharded("1000000/hour", 1)
+    const { receipt } = await limiter.check("a", { id: "x" })
+    const items = keys(1_000).map((key) => ({ key }))
+    for (let group = 0; group < 66; group++) await limiter.checkAll(items)
+    clock.advance(200_000)
+    expect((await limiter.check("a", { id: "x" })).receipt).toEqual(receipt)
+  })
+
   test("keeps each key's own exact count, in few objects, through evictions", async () => {
     const { limiter, objects } = sharded("3/day")
     const all = keys(200)

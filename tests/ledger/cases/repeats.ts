@@ -1,4 +1,5 @@
 import { expect } from "vitest"
+import { type CallName, OwnCall } from "../../../src/ledger/call-name.js"
 import { Ledger } from "../../../src/ledger/ledger.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import { type LedgerCase, START_MS } from "../ledger-case.js"
@@ -76,6 +77,35 @@ export const repeatCases: readonly LedgerCase[] = [
         }
         const known = ["0", "3", "4", "65539"].map((id) => ledger.costUnder(ledger.limit("l")!, "a", START_MS, id))
         expect(known, after).toEqual([undefined, undefined, 1, 1])
+      }
+      await ledger.close()
+    },
+  },
+  {
+    name: "check() of a call that sluice names: a limit remembers the last 8,192 apart, and they push out no caller's",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("1000000/hour"), START_MS)
+      ledger.check(limit, "a", 1, START_MS, "0")
+      for (let call = 0; call < 8_194; call++) ledger.check(limit, "a", 1, START_MS, new OwnCall(`${call}`))
+      await ledger.compact()
+      for (let call = 8_194; call < 70_000; call++) ledger.check(limit, "a", 1, START_MS, new OwnCall(`${call}`))
+      expect(() => ledger.check(limit, "a", 1, START_MS, "\t0")).toThrow(RangeError)
+      expect(() => ledger.check(limit, "a", 1, START_MS, 69_999 as never)).toThrow(RangeError)
+      expect(() => ledger.check(limit, "a", 1, START_MS, new OwnCall(""))).toThrow(RangeError)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      for (const after of ["live", "a crash", "a compaction"]) {
+        if (after !== "live") {
+          const crashed = ledger
+          if (after === "a compaction") await ledger.compact()
+          ledger = await Ledger.open(port, { core })
+          crashed.abandon()
+        }
+        const costOf = (name: CallName) => ledger.costUnder(ledger.limit("l")!, "a", START_MS, name)
+        expect(["0", "1"].map(costOf), after).toEqual([1, undefined])
+        const own = [61_807, 61_808, 69_999].map((call) => costOf(new OwnCall(`${call}`)))
+        expect(own, after).toEqual([undefined, 1, 1])
       }
       await ledger.close()
     },
