@@ -255,7 +255,8 @@ export class LimiterObject extends DurableObject {
     const draw = drawOf(receipt)
     if (limit.keys.chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
     const keepMs = settleWithinMs(limit.keys.policy)
-    if (units >= 0 || !this.#settledSpent.isOpen(receipt, nowMs, keepMs)) return false
+    if (units >= 0 || receipt.chargedAtMs < ledger.closedBeforeMs(limit)) return false
+    if (!this.#settledSpent.isOpen(receipt, nowMs, keepMs)) return false
     // Noted once it is charged: a charge can be refused.
     ledger.charge(limit, receipt.key, -units, nowMs)
     return this.#settledSpent.add(receipt, nowMs, keepMs)

@@ -75,6 +75,12 @@ export class SettledReceipts {
     this.#closedBeforeMs = Math.max(this.#closedBeforeMs, timeMs)
   }
 
+  /** Another policy takes the place of one. What was too old stays so, also where it keeps receipts longer. */
+  changePolicy(from: Policy, to: Policy, nowMs: number): void {
+    const keepMs = settleWithinMs(from)
+    if (settleWithinMs(to) > keepMs) this.closeBefore(Math.ceil(nowMs - keepMs))
+  }
+
   /**
    * Whether a receipt can be settled: it was not before, and is not too old.
    *

@@ -101,6 +101,11 @@ export class Ledger {
     return this.#state.issuerOf(receipt)
   }
 
+  /** Receipts of a limit that were charged before this time cannot be settled any more. @throws {LimitNotFound} */
+  closedBeforeMs(limit: LedgerLimit): number {
+    return this.#state.own(limit).receipts.closedBeforeMs
+  }
+
   /** The name of a limit by its number, while it is defined. */
   nameOf(number: number): string | undefined {
     return this.#state.limitAt(number)?.name

@@ -3,7 +3,7 @@ import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
-import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { settleOnce } from "../engine/settled-receipts.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -156,10 +156,9 @@ export class OwnLimit implements LedgerLimit {
   /** Puts another policy in place; what was used stays used. */
   change(policy: Policy, nowMs: number): void {
     this.#home.saver?.finish(this)
-    const keepMs = settleWithinMs(this.keys.policy)
+    const before = this.keys.policy
     this.keys.change(policy, nowMs)
-    // What was too old stays so, also where the new policy keeps receipts longer.
-    if (settleWithinMs(policy) > keepMs) this.receipts.closeBefore(Math.ceil(nowMs - keepMs))
+    this.receipts.changePolicy(before, policy, nowMs)
   }
 
   /**

@@ -77,10 +77,14 @@ export class LimitSet {
 
   /** Adds a limit, or puts another policy in its place. */
   define(name: string, policy: Policy, nowMs: number): void {
-    const known = this.limit(name)?.limit
-    if (known?.policy.canonical === policy.canonical) return
+    const known = this.limit(name)
+    const before = known?.limit.policy
+    if (before?.canonical === policy.canonical) return
     if (known === undefined) this.#add(name, policy)
-    else known.change(policy, nowMs)
+    else {
+      known.limit.change(policy, nowMs)
+      known.settled.changePolicy(before!, policy, nowMs)
+    }
     this.#journal.noteDefinition(name, nowMs)
   }
 

@@ -332,7 +332,11 @@ export class RateLimiter implements Limiter {
   setPolicy(policy: PolicyInput): void {
     const next = parsePolicy(policy)
     if (next.canonical === this.#policy.canonical) return
-    this.#limit?.change(next, this.#clock.now())
+    if (this.#limit !== null) {
+      const nowMs = this.#clock.now()
+      this.#limit.change(next, nowMs)
+      this.#settled.changePolicy(this.#policy, next, nowMs)
+    }
     this.#policy = next
     tellWaits(this)
   }

@@ -36,6 +36,18 @@ function heir(rule: Rule, index: number, old: readonly BoundRule[]): number {
   return same >= 0 ? same : Math.min(index, old.length - 1)
 }
 
+/** Whether one hour and twice the time to fill have passed, by every rule: now − t₀ > 1 h + 2·capacity·P/N. */
+function hasLeaked(receipt: Receipt, rules: readonly BoundRule[], nowMs: number): boolean {
+  const beyond = BigInt(nowMs) - BigInt(receipt.chargedAtMs) - HOUR_MS
+  return rules.every(({ rule }) => beyond * BigInt(rule.limit) > 2n * BigInt(rule.capacity) * BigInt(rule.periodMs))
+}
+
+/** Whether a rule takes longer to fill than another one: by capacity·P/N. */
+function fillsLater({ rule: a }: BoundRule, { rule: b }: BoundRule): boolean {
+  const fills = BigInt(a.capacity) * BigInt(a.periodMs) * BigInt(b.limit)
+  return fills > BigInt(b.capacity) * BigInt(b.periodMs) * BigInt(a.limit)
+}
+
 /**
  * The meaning of a limiter, without any cleverness: a `Map` of keys, BigInt arithmetic, and waits that are
  * proven against their definition. Times are whole milliseconds, 0 ≤ nowMs < 2^47.
@@ -45,6 +57,8 @@ export class OracleLimiter {
   #rules: readonly BoundRule[]
   readonly #keys = new Map<string, KeyState>()
   readonly #settled = new Set<string>()
+  /** The changes to policies that keep receipts longer: what was too late at one of them stays so. */
+  readonly #lengthened: { readonly rules: readonly BoundRule[]; readonly atMs: number }[] = []
   #receipts = 0
 
   constructor(policy: Policy) {
@@ -153,6 +167,9 @@ export class OracleLimiter {
         return used === 0n ? null : oracle.charge(null, used, BigInt(nowMs))
       })
     }
+    if (rules.some((rule) => old.every((before) => fillsLater(rule, before)))) {
+      this.#lengthened.push({ rules: old, atMs: nowMs })
+    }
     this.#policy = policy
     this.#rules = rules
   }
@@ -174,11 +191,9 @@ export class OracleLimiter {
     )
   }
 
-  /** Whether one hour and twice the time to fill have passed, by every rule: now − t₀ > 1 h + 2·capacity·P/N. */
   #isTooLate(receipt: Receipt, nowMs: number): boolean {
-    const beyond = BigInt(nowMs) - BigInt(receipt.chargedAtMs) - HOUR_MS
-    return this.#rules.every(
-      ({ rule }) => beyond * BigInt(rule.limit) > 2n * BigInt(rule.capacity) * BigInt(rule.periodMs),
+    return [...this.#lengthened, { rules: this.#rules, atMs: nowMs }].some(({ rules, atMs }) =>
+      hasLeaked(receipt, rules, atMs),
     )
   }
 

@@ -26,6 +26,16 @@ describe("EdgeLimiter with leases", () => {
     expect((await object().report()).calls).toBe(limiter.calls - 1)
   })
 
+  test("a receipt of a lease that was too old stays so where the limit gets a longer policy", async () => {
+    const { clock, limiter, name } = clockedLimiter("30/minute", { lease: { units: 4, ttl: "20s" } })
+    for (let check = 0; check < 3; check++) await limiter.check("a")
+    const receipt = (await limiter.check("a")).receipt!
+    clock.advance(64 * 60_000)
+    const longer = new EdgeLimiter(env.CLOCKED_LIMITER, "100/hour", { name, denialCache: false })
+    await longer.settle(receipt, 5)
+    expect((await longer.status("a")).remaining).toBe(100)
+  })
+
   test("names draws apart from the calls that callers name", async () => {
     const { limiter, object } = clockedLimiter("1000/day", { lease: { units: 10, ttl: "20s" } })
     for (let check = 0; check < 50; check++) await limiter.check("a")

@@ -88,6 +88,24 @@ export const setPolicyCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "setPolicy(): a receipt that was too old stays so under a longer policy, and one that was not is open",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("30/minute", { clock })
+      const { receipt: old } = await limiter.check("a")
+      clock.advance(2 * 60_000)
+      const { receipt: open } = await limiter.check("a")
+      // An hour and twice the minute that the quota takes to fill, and one millisecond.
+      clock.advance(3_600_000 + 1)
+      await limiter.setPolicy("100/hour")
+      await limiter.settle(old!, 5)
+      await limiter.refund(old!)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 100 }, "after the old one")
+      await limiter.settle(open!, 5)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 96 }, "after the other one")
+    },
+  },
+  {
     name: "setPolicy(): a policy that is none is a PolicyError, and the old one stays",
     async run(make) {
       const limiter = await make("10/minute", { clock: new ManualClock(START_MS) })

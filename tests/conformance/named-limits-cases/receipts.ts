@@ -30,6 +30,18 @@ export const receiptCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "settle(): a receipt that was too old stays so where the limit gets a longer policy",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limits = await make({ clock, limits: { api: "30/minute" } })
+      const { receipt } = await limits.check("a", { limit: "api" })
+      clock.advance(64 * 60_000)
+      await limits.define("api", "100/hour")
+      await limits.settle(receipt!, 5)
+      has(await limits.peek("a", { limit: "api", cost: 0 }), { remaining: 100 })
+    },
+  },
+  {
     name: "refund() and settle(): refuse what they cannot do, and leave the receipt open",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "9/hour" } })
