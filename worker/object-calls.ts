@@ -23,8 +23,9 @@ export interface CallManner {
 }
 
 /**
- * Calls to objects. A new stub for each: one that saw an error is dead. A call that failed is made once more where that
- * does no harm, at once, never twice, and never to an object that has too much to do already: no storm of retries.
+ * Calls to objects. A new stub for each: one that saw an error is dead. A call that failed is made a second time where
+ * that does no harm, at once, and never a third time; and no second time to an object that has too much to do already.
+ * So there is no storm of retries.
  */
 export class ObjectCalls {
   readonly #namespace: DurableObjectNamespace<LimiterObject>
@@ -43,11 +44,11 @@ export class ObjectCalls {
 
   /** @throws {StoreUnavailable} where the object did not answer; else what it threw, with its class */
   call<T>(name: string, ask: (stub: ObjectStub) => Promise<T> | T, { repeatable, timeoutMs }: CallManner): Promise<T> {
-    const answer = repeatable ? this.#repeatedly(name, ask) : this.#once(name, ask)
+    const answer = repeatable ? this.#atMostTwice(name, ask) : this.#once(name, ask)
     return timeoutMs === undefined ? answer : withDeadline(answer, timeoutMs)
   }
 
-  async #repeatedly<T>(name: string, ask: (stub: ObjectStub) => Promise<T> | T): Promise<T> {
+  async #atMostTwice<T>(name: string, ask: (stub: ObjectStub) => Promise<T> | T): Promise<T> {
     try {
       return await this.#once(name, ask)
     } catch (error) {

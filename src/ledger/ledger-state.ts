@@ -66,6 +66,11 @@ export class LedgerState {
     return this.#home.core
   }
 
+  /** Numbers of limits that were given so far: the next limit gets this one. */
+  get numbers(): number {
+    return this.#limits.length
+  }
+
   get keepsNames(): boolean {
     return this.#keepsNames
   }
@@ -138,7 +143,7 @@ export class LedgerState {
       known.change(policy, nowMs)
       return known
     }
-    const limit = this.#add(this.#limits.length, name, policy)
+    const limit = this.#add(this.numbers, name, policy)
     limit.skipCharges(this.#chargesAfter)
     return limit
   }
@@ -228,8 +233,7 @@ export class LedgerState {
   /** Forgets what a record tells, and begins to save the rest as it is then. */
   compact({ timeMs, idleAtMs, statsSinceMs }: CompactRecord): StateSave {
     this.#noteTime(timeMs, 0)
-    const numbers = this.#limits.length
-    const head = { timeMs: this.#nowMs, sync: this.#sync, numbers, chargesAfter: this.#chargesAfter }
+    const head = { timeMs: this.#nowMs, sync: this.#sync, numbers: this.numbers, chargesAfter: this.#chargesAfter }
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
     this.#recent.restart(this.#nowMs)
     if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs

@@ -4,8 +4,8 @@ import { sameBytes } from "./envelope.js"
 import type { LedgerState } from "./ledger-state.js"
 
 /**
- * Everything that a state holds, idle or not, to be compared with another one. Cells lie in the order of their tables, which
- * equal histories do not make the same; all else does.
+ * Everything that a state holds and the log repeats, idle or not, to be compared with another one. Cells lie in the order
+ * of their tables, which equal histories do not make the same; all else does.
  */
 export class StateCopy {
   readonly #text: Uint8Array
@@ -45,6 +45,7 @@ function textOf(state: LedgerState): Uint8Array {
   const writer = new ByteWriter()
   writer.f64(state.timeMs)
   writer.varint(state.sync)
+  writer.varint(state.numbers)
   writer.varint(state.chargesAfter)
   for (const { number, name, keys, receipts, gaps, admissions, ownAdmissions, ahead, names } of state.limits) {
     writer.varint(number)

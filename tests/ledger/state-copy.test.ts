@@ -15,6 +15,7 @@ function newState(name = "api", policy = "5/minute") {
   const limit = state.define(name, parsePolicy(policy), T)
   limit.keys.check("a", 1, T)
   limit.skipCharges(9)
+  state.noteTime(T)
   return { state, limit }
 }
 
@@ -39,6 +40,7 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "the number above which new limits number their charges": ({ state }) =>
     state.noteStore(openRecord({ chargesAfter: 9 })),
   "another limit": ({ state }) => void state.define("other", parsePolicy("5/minute"), T),
+  "the number of the next limit": ({ state }) => state.remove(state.define("gone", parsePolicy("5/minute"), T)),
   "a limit's charges": ({ limit }) => {
     limit.keys.charges += 1
   },
@@ -47,6 +49,8 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "a settled receipt": ({ limit }) => void limit.settle(receipt, 0, T),
   "an admission": ({ limit }) =>
     void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
+  "an admission of a call that sluice named": ({ limit }) =>
+    void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
   "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
   "a name": ({ limit }) => limit.noteName("a"),
   "a key's counts": ({ limit }) => limit.keys.charge("a", 1, T),
