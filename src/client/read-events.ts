@@ -2,6 +2,7 @@ import { hold } from "../limiter/hold.js"
 import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable } from "../types/errors.js"
+import { ApiError } from "./api-error.js"
 
 interface EventJson extends Omit<DecisionEvent, "atMs" | "retryAfterMs"> {
   readonly at: string
@@ -36,12 +37,15 @@ const OPTION_KINDS: Kinds<EventOptions> = {
 const RETRY_MS = 1_000
 /** A server may ask for more, up to this. */
 const MOST_RETRY_MS = 60_000
+/** A server sends a line at least every 15 seconds: one that is silent for so long is gone, or the way to it is. */
+const MOST_SILENT_MS = 45_000
 
 /**
- * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke.
+ * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke or went silent.
  *
- * @throws {RangeError} where an option cannot be; what `open` throws at the first time; later ones are tried again. Where
- * only the past is asked for, every failure: {StoreUnavailable} where the stream ends before it is told
+ * @throws {RangeError} where an option cannot be; what `open` throws at the first time; {ApiError} where the server
+ * refuses the token or the request later. All else that goes wrong later is tried again. Where only the past is asked
+ * for, every failure: {StoreUnavailable} where the stream ends before it is told
  */
 export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<DecisionEvent> {
   checkFields("read events", options, OPTION_KINDS)
@@ -53,10 +57,13 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
   let lastId = ""
   let retryMs = RETRY_MS
   for (let attempt = 0; !signal?.aborted; attempt++) {
+    let askedMs = 0
     try {
       const headers = { Accept: "text/event-stream", ...(lastId !== "" && { "Last-Event-ID": lastId }) }
-      const response = await open(`/v1/events?${query}`, headers, signal)
-      for await (const { id = lastId, event, data, retry } of messages(response.body!)) {
+      const silence = new AbortController()
+      const either = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal])
+      const response = await heard(open(`/v1/events?${query}`, headers, either), silence)
+      for await (const { id = lastId, event, data, retry } of messages(chunks(response.body!, silence))) {
         lastId = id
         if (event === "live" && !follow) return
         if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
@@ -69,12 +76,43 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
       // What a broken connection is to fetch.
       if (!follow && error instanceof TypeError)
         throw new StoreUnavailable("the stream of events broke", { cause: error })
-      if (!follow || (attempt === 0 && lastId === "")) throw error
+      if (!follow || (attempt === 0 && lastId === "") || isRefusal(error)) throw error
+      if (error instanceof ApiError) askedMs = Math.min(error.retryAfterMs ?? 0, MOST_RETRY_MS)
     }
-    const waitMs = retryMs
+    const waitMs = Math.max(retryMs, askedMs)
     // To come back at once is asked for once.
     retryMs = Math.max(retryMs, RETRY_MS)
     await hold(waitMs, signal)
+  }
+}
+
+/** Whether asking again is for nothing: a token that is wrong stays so, and each time counts as another wrong one. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 401 || error.status === 403)
+}
+
+/** Waits for the server's next sign of life. Where it gives none, the connection is given up. */
+async function heard<T>(sign: Promise<T>, silence: AbortController): Promise<T> {
+  const giveUp = () => silence.abort(new StoreUnavailable(`the server was silent for ${MOST_SILENT_MS} ms`))
+  const timer = setTimeout(giveUp, MOST_SILENT_MS)
+  try {
+    return await sign
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** What arrives. Only waiting for it counts as silence, not what is done with it meanwhile. */
+async function* chunks(body: ReadableStream<Uint8Array>, silence: AbortController): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader()
+  try {
+    for (;;) {
+      const { done, value } = await heard(reader.read(), silence)
+      if (done) return
+      yield value
+    }
+  } finally {
+    await reader.cancel()
   }
 }
 
@@ -90,10 +128,10 @@ interface Message {
 }
 
 /** The blocks that have an id or a name. One without data only tells where the stream is. */
-async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<Message> {
+async function* messages(body: AsyncIterable<Uint8Array>): AsyncGenerator<Message> {
   const decoder = new TextDecoder()
   let text = ""
-  for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     text += decoder.decode(chunk, { stream: true })
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
       const lines = text.slice(0, end).split("\n")

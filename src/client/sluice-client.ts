@@ -295,7 +295,11 @@ export class SluiceClient implements NamedLimits {
     return this.#read(readTotals, await this.#get<TotalsJson>("/v1/totals"))
   }
 
-  /** Decisions as they are made, until the signal is aborted; a broken connection is resumed where it was. */
+  /**
+   * Decisions as they are made, until the signal is aborted; a broken connection is resumed where it was.
+   *
+   * @throws {ApiError} also later, where the server refuses the token by then
+   */
   events(options: EventOptions = {}): AsyncGenerator<DecisionEvent> {
     return readEvents((path, headers, signal) => this.#transport.open(path, headers, signal), options)
   }

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest"
-import { SluiceClient } from "../../src/client/index.js"
+import { ApiError, SluiceClient } from "../../src/client/index.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
 
 /** A stream of events that ends after these bytes. */
@@ -98,4 +98,115 @@ test("events() that does not follow fails where the past is not told to its end"
   const events = new SluiceClient("http://limits.test", { fetch }).events({ follow: false })
   await expect(events.next()).rejects.toThrow(StoreUnavailable)
   expect(fetch).toHaveBeenCalledTimes(1)
+})
+
+test.each([
+  [401, "UNAUTHORIZED"],
+  [403, "FORBIDDEN"],
+])("events() that is refused with %d when it connects again ends with that error", async (status, code) => {
+  vi.useFakeTimers()
+  try {
+    const detail = "Cannot serve the request."
+    const answers = [streamOf("id: x-7\n: listening\n\n"), Response.json({ code, detail }, { status })]
+    const fetch = vi.fn(async () => answers.shift()!)
+    const next = new SluiceClient("http://limits.test", { fetch }).events().next()
+    const told = next.catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await told).toEqual(new ApiError(status, code, detail, null))
+    expect(fetch).toHaveBeenCalledTimes(2)
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("events() that is told to wait, for wrong tokens of others, waits and goes on", async () => {
+  vi.useFakeTimers()
+  try {
+    const refused = Response.json({ code: "TOO_MANY_REQUESTS" }, { status: 429, headers: { "Retry-After": "6" } })
+    const answers = [streamOf("id: x-7\n: listening\n\n"), refused]
+    const fetch = vi.fn(async () => answers.shift() ?? streamOf(""))
+    const ending = new AbortController()
+    const next = new SluiceClient("http://limits.test", { fetch }).events({ signal: ending.signal }).next()
+    await vi.advanceTimersByTimeAsync(6_999)
+    expect(fetch).toHaveBeenCalledTimes(2)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(fetch).toHaveBeenCalledTimes(3)
+    ending.abort()
+    await next
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+/** Streams that end only when they are given up, as those of `fetch` do, and what each was asked for with. */
+function silentStreams() {
+  const asked: Headers[] = []
+  const streams: ReadableStreamDefaultController<Uint8Array>[] = []
+  const fetch = async (_: unknown, init: RequestInit) => {
+    asked.push(new Headers(init.headers))
+    const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      streams.push(controller)
+      init.signal!.addEventListener("abort", () => controller.error(init.signal!.reason))
+    }
+    return new Response(new ReadableStream({ start }), { headers: { "Content-Type": "text/event-stream" } })
+  }
+  const send = (text: string) => streams.at(-1)!.enqueue(new TextEncoder().encode(text))
+  return { fetch, asked, send }
+}
+
+test("events() gives up a connection that is silent for three heartbeats, and resumes", async () => {
+  vi.useFakeTimers()
+  try {
+    const { fetch, asked, send } = silentStreams()
+    const ending = new AbortController()
+    const next = new SluiceClient("http://limits.test", { fetch }).events({ signal: ending.signal }).next()
+    await vi.advanceTimersByTimeAsync(0)
+    send("retry: 1000\nid: x-7\n: listening\n\n")
+    await vi.advanceTimersByTimeAsync(44_999)
+    send(": alive\n\n")
+    await vi.advanceTimersByTimeAsync(45_999)
+    expect(asked).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(asked.map((fields) => fields.get("Last-Event-ID"))).toEqual([null, "x-7"])
+    ending.abort()
+    expect(await next).toEqual({ done: true, value: undefined })
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("events() does not take for silence what its reader does with an event", async () => {
+  vi.useFakeTimers()
+  try {
+    const { fetch, asked, send } = silentStreams()
+    const events = new SluiceClient("http://limits.test", { fetch }).events()
+    const first = events.next()
+    await vi.advanceTimersByTimeAsync(0)
+    send(`id: x-7\nevent: decision\ndata: {"id":7}\n\n`)
+    expect((await first).value).toMatchObject({ id: 7 })
+    await vi.advanceTimersByTimeAsync(600_000)
+    const second = events.next()
+    send(`id: x-8\nevent: decision\ndata: {"id":8}\n\n`)
+    expect((await second).value).toMatchObject({ id: 8 })
+    expect(asked).toHaveLength(1)
+    await events.return(undefined)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("events() whose server does not answer at all says so", async () => {
+  vi.useFakeTimers()
+  try {
+    const fetch = (_: unknown, { signal }: RequestInit) =>
+      new Promise<Response>((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)))
+    const next = new SluiceClient("http://limits.test", { fetch }).events().next()
+    const told = next.catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(45_000)
+    expect(await told).toMatchObject({ code: "STORE_UNAVAILABLE", message: expect.stringContaining("45000 ms") })
+  } finally {
+    vi.useRealTimers()
+  }
 })
