@@ -2,12 +2,16 @@ import { networkText, parseIpAddress } from "../http/keys/ip-address.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Clock } from "../types/clock.js"
 import type { ApiRequest } from "./api-request.js"
+import { RecentTexts } from "./recent-texts.js"
 import { RequestError } from "./request-error.js"
 
 /** The most wrong tokens from one address or, of IPv6, one network: a client there has addresses without end. */
 const LOGIN_POLICY = "10/minute as login"
 /** How many addresses that have logged in are remembered, the longest unseen forgotten first. */
 const MOST_TRUSTED = 10_000
+/** How many wrong tokens are remembered, and up to which length: those of clients whose token was replaced. */
+const MOST_WRONG = 10_000
+const LONGEST_WRONG = 256
 const UNKNOWN_ADDRESS = "unknown"
 /** What one client of IPv6 may have, in bits. */
 const IPV6_PREFIX = 56
@@ -48,34 +52,49 @@ export function requireTokenText(token: string): void {
  *
  * Tokens are compared over their whole length, so that the time tells nothing of where they differ. Ten wrong ones in a
  * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth
- * has passed; requests without one are refused and not counted. An address from which the token was seen goes on being
- * served, so that nobody locks out others behind the same address.
+ * has passed. What is no guess is refused and not counted: a request without one, and a token that was wrong from there
+ * before, so that a client which goes on with a token that was replaced locks out nobody. An address from which the token
+ * was seen goes on being served, so that nobody locks out others behind the same address.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
  */
 export function requireToken(token: string, { clock, onRefusal }: TokenGateOptions): Gate {
   const failures = new RateLimiter(LOGIN_POLICY, { clock, maxKeys: 10_000 })
-  const trusted = new Map<string, true>()
+  const trusted = new RecentTexts(MOST_TRUSTED)
+  const wrong = new RecentTexts(MOST_WRONG)
   return function tokenGate(request) {
     const address = request.address ?? UNKNOWN_ADDRESS
-    const isTrusted = trusted.has(address)
-    if (!isTrusted) {
-      const { allowed, retryAfterMs } = failures.peek(networkOf(address))
-      if (!allowed) throw tooMany(retryAfterMs)
-    }
     const authorization = request.header("authorization")
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "")?.[1]
-    if (given !== undefined && isToken(given, token)) {
-      trust(trusted, address)
-      return
-    }
-    onRefusal()
+    if (trusted.has(address) && isRight(given)) return trusted.add(address)
+    const network = networkOf(address)
     // Who sends none guesses none: a page asks once to hear whether it needs one.
-    if (authorization !== null) {
-      const { allowed, retryAfterMs } = failures.check(networkOf(address))
-      if (!allowed) throw tooMany(retryAfterMs)
+    const guess = authorization === null ? null : `${network} ${authorization}`
+    if (guess !== null && wrong.has(guess)) {
+      wrong.add(guess)
+      throw refused(given)
     }
-    throw new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
+    if (!trusted.has(address)) {
+      const { allowed, retryAfterMs } = failures.peek(network)
+      if (!allowed) throw tooMany(retryAfterMs)
+      if (isRight(given)) return trusted.add(address)
+    }
+    const refusal = refused(given)
+    if (guess !== null) {
+      const { allowed, retryAfterMs } = failures.check(network)
+      if (!allowed) throw tooMany(retryAfterMs)
+      if (guess.length <= LONGEST_WRONG) wrong.add(guess)
+    }
+    throw refusal
+  }
+
+  function isRight(given: string | undefined): boolean {
+    return given !== undefined && isToken(given, token)
+  }
+
+  function refused(given: string | undefined): RequestError {
+    onRefusal()
+    return new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
       "WWW-Authenticate":
         given === undefined ? 'Bearer realm="sluice"' : 'Bearer realm="sluice", error="invalid_token"',
     })
@@ -100,29 +119,29 @@ export const requireLoopback: Gate = (request) => {
   }
 }
 
-/** Refuses requests that a page of another origin makes. */
+/**
+ * Refuses requests that a page of another origin makes. Browsers tell where a request comes from in `Sec-Fetch-Site`
+ * (Fetch Metadata), which no page can write and which holds behind a proxy that names another Host. Over plain HTTP they
+ * tell it to this machine alone; then the page's origin has to be the host that was asked.
+ */
 export function refuseOtherOrigins(request: ApiRequest): void {
-  const origin = request.header("origin")
   const site = request.header("sec-fetch-site")
+  const origin = request.header("origin")
   const isOther =
-    origin !== null ? origin === "null" || hostOf(origin) !== request.header("host") : site === "cross-site"
+    site !== null
+      ? site !== "same-origin" && site !== "none"
+      : origin !== null && hostOf(origin) !== request.header("host")
   if (isOther) throw new RequestError(403, "Cannot serve the request: pages of another origin are not allowed.")
 }
 
-function hostOf(origin: string): string | null {
-  return /^https?:\/\/([^/]+)$/.exec(origin)?.[1] ?? null
+/** `undefined` where the origin is none that a page has which was served over HTTP: `null`, say. */
+function hostOf(origin: string): string | undefined {
+  return /^https?:\/\/([^/]+)$/.exec(origin)?.[1]
 }
 
 function networkOf(address: string): string {
   const parsed = parseIpAddress(address)
   return parsed === undefined ? address : networkText(parsed, IPV6_PREFIX)
-}
-
-function trust(trusted: Map<string, true>, address: string): void {
-  // Behind all others, so that the first is the one that was not seen for longest.
-  trusted.delete(address)
-  if (trusted.size >= MOST_TRUSTED) trusted.delete(trusted.keys().next().value!)
-  trusted.set(address, true)
 }
 
 function tooMany(retryAfterMs: number): RequestError {

@@ -4,6 +4,10 @@ import { answerOf, serveApi, TOKEN } from "./serve-api.js"
 
 const WRONG = { authorization: "Bearer wrong-wrong-wrong" }
 
+/** Of a guesser: none is the one before. */
+let guesses = 0
+const guess = () => ({ authorization: `Bearer wrong-wrong-wrong-${guesses++}` })
+
 const health = (headers: Record<string, string>, host = "limits.test") => {
   return new Request(`http://${host}/v1/health`, { headers })
 }
@@ -37,7 +41,7 @@ describe("the token", () => {
 
   test("ten wrong ones from an address, and its next are not looked at; other addresses are", async () => {
     const { api, clock } = serveApi()
-    const wrong = () => api.fetch(health(WRONG), "192.0.2.1")
+    const wrong = () => api.fetch(health(guess()), "192.0.2.1")
     for (let times = 0; times < 10; times++) expect((await wrong()).status).toBe(401)
     const refused = await wrong()
     expect(refused.status).toBe(429)
@@ -51,7 +55,7 @@ describe("the token", () => {
 
   test("wrong ones from the addresses of one IPv6 network count together, and those of another apart", async () => {
     const { api } = serveApi()
-    const statusFrom = async (address: string) => (await api.fetch(health(WRONG), address)).status
+    const statusFrom = async (address: string) => (await api.fetch(health(guess()), address)).status
     for (let host = 1; host <= 10; host++)
       expect(await statusFrom(`2001:db8:0:12${host.toString(16)}0::${host}`)).toBe(401)
     expect(await statusFrom("2001:db8:0:12ff::1")).toBe(429)
@@ -62,8 +66,8 @@ describe("the token", () => {
     const { api } = serveApi()
     const right = { authorization: `Bearer ${TOKEN}` }
     expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
-    for (let times = 0; times < 20; times++) await api.fetch(health(WRONG), "192.0.2.1")
-    expect((await api.fetch(health(WRONG), "192.0.2.1")).status).toBe(429)
+    for (let times = 0; times < 20; times++) await api.fetch(health(guess()), "192.0.2.1")
+    expect((await api.fetch(health(guess()), "192.0.2.1")).status).toBe(429)
     expect((await api.fetch(health(right), "192.0.2.1")).status).toBe(200)
   })
 
@@ -75,15 +79,37 @@ describe("the token", () => {
     for (let index = 1; index < 10_000; index++) await logIn(`10.0.${index >> 8}.${index & 255}`)
     await logIn("192.0.2.1")
     await logIn("192.0.2.2")
-    for (let times = 0; times < 20; times++) await api.fetch(health(WRONG), "192.0.2.1")
+    for (let times = 0; times < 20; times++) await api.fetch(health(guess()), "192.0.2.1")
     expect(await logIn("192.0.2.1")).toBe(200)
+  })
+
+  test("one that a client goes on with after it was replaced is counted once, and locks out nobody", async () => {
+    const { api } = serveApi()
+    const statusOf = async (authorization: string, address = "192.0.2.1") =>
+      (await api.fetch(health({ authorization }), address)).status
+    for (let times = 0; times < 30; times++) expect(await statusOf(WRONG.authorization)).toBe(401)
+    expect(await statusOf(`Bearer ${TOKEN}`)).toBe(200)
+    // It was one of the ten guesses, and is known to be wrong when there are no more; from elsewhere it is a guess.
+    for (let times = 0; times < 9; times++) await statusOf(guess().authorization, "192.0.2.2")
+    expect(await statusOf(WRONG.authorization, "192.0.2.2")).toBe(401)
+    expect(await statusOf(guess().authorization, "192.0.2.2")).toBe(429)
+    expect(await statusOf(WRONG.authorization, "192.0.2.2")).toBe(401)
+    expect(await statusOf(`Bearer ${TOKEN}`, "192.0.2.2")).toBe(429)
+  })
+
+  test("one that is too long to be remembered is a guess each time", async () => {
+    const { api } = serveApi()
+    const long = { authorization: `Bearer ${"x".repeat(300)}` }
+    for (let times = 0; times < 10; times++) expect((await api.fetch(health(long), "192.0.2.1")).status).toBe(401)
+    expect((await api.fetch(health(long), "192.0.2.1")).status).toBe(429)
   })
 
   test("requests without one are refused and not counted", async () => {
     const { api } = serveApi()
     for (let times = 0; times < 20; times++) expect((await api.fetch(health({}), "192.0.2.1")).status).toBe(401)
     expect((await api.fetch(health({ authorization: `Bearer ${TOKEN}` }), "192.0.2.1")).status).toBe(200)
-    for (let times = 0; times < 10; times++) await api.fetch(health({ authorization: "Basic eA==" }), "192.0.2.2")
+    for (let times = 0; times < 10; times++)
+      await api.fetch(health({ authorization: `Basic ${times}eA==` }), "192.0.2.2")
     expect((await api.fetch(health(WRONG), "192.0.2.2")).status).toBe(429)
   })
 
@@ -131,8 +157,14 @@ describe("pages of another origin", () => {
     [{ origin: "null" }, 403],
     [{ origin: "http://localhost:8788" }, 403],
     [{ "sec-fetch-site": "cross-site" }, 403],
+    [{ "sec-fetch-site": "same-site" }, 403],
+    [{ "sec-fetch-site": "cross-site", origin: "http://localhost:8787" }, 403],
     [{ origin: "http://localhost:8787" }, 200],
     [{ "sec-fetch-site": "same-origin" }, 200],
+    // Typed by the user.
+    [{ "sec-fetch-site": "none" }, 200],
+    // Behind a proxy that names another Host.
+    [{ "sec-fetch-site": "same-origin", origin: "https://limits.test" }, 200],
   ])("%j is a %d", async (headers, status) => {
     const { api } = serveApi({}, { token: null })
     const response = await api.fetch(health(headers as Record<string, string>, "localhost:8787"))
