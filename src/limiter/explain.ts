@@ -30,7 +30,7 @@ export function explain({ limit, policy, decision, status, nowMs, recent }: Expl
     decision,
     status,
     nextAdmissionAtMs: nextAdmissionAtMs(decision, nowMs),
-    because: because(policy, decision),
+    because: because(policy, decision, status.blockedForMs),
     recent,
   }
 }
@@ -40,9 +40,15 @@ export function nextAdmissionAtMs(decision: Decision, nowMs: number): number | n
   return isDeniedForGood(decision) ? null : nowMs + decision.retryAfterMs
 }
 
-function because(policy: Policy, decision: Decision): string {
+function because(policy: Policy, decision: Decision, blockedForMs: number): string {
   const { policy: name, remaining, cost, retryAfterMs, reason, allowed } = decision
-  if (reason === "blocked") return `The key is blocked for another ${retryAfterMs} ms.`
+  if (reason === "blocked") {
+    const block = `The key is blocked for another ${blockedForMs} ms`
+    // A check has to wait for the longer of both.
+    return retryAfterMs > blockedForMs
+      ? `${block}, and its quota admits cost ${cost} in ${retryAfterMs} ms.`
+      : `${block}.`
+  }
   const rule = policy.rules.find((each) => each.name === name) ?? policy.rules[0]
   const says = `The rule ${show(name)} (${rule.limit} per ${formatDuration(rule.periodMs)}, ${rule.algorithm})`
   if (allowed) return `${says} binds most: ${remaining} are left, and cost ${cost} is admitted.`

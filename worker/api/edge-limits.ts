@@ -279,9 +279,10 @@ export class EdgeLimits implements NamedLimits {
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
     const { name, policy, limiter } = await this.#inForce.of(key, options)
     const { cost } = options
-    const [decision, status, recent] = await Promise.all([
-      limiter.peek(key, cost === undefined ? {} : { cost }),
+    // The state first: told later than the decision, a block would seem to end before the wait that it makes.
+    const [status, decision, recent] = await Promise.all([
       limiter.status(key),
+      limiter.peek(key, cost === undefined ? {} : { cost }),
       this.history(key, { limit: name, count: RECENT_EVENTS }),
     ])
     return explain({ limit: name, policy, decision, status, nowMs: Date.now(), recent })

@@ -47,4 +47,19 @@ export const explainCases: readonly NamedLimitsCase[] = [
       isTrue(blocked.because.includes("blocked"), "the block named in the words")
     },
   },
+  {
+    name: "explain(): tells a block and the quota that lasts longer apart",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { default: "4/minute" } })
+      await limits.check("a", { cost: 4 })
+      await limits.block("a", "10s")
+      const short = await limits.explain("a", { cost: 2 })
+      has(short, { nextAdmissionAtMs: START_MS + 30_000 })
+      same(short.because, "The key is blocked for another 10000 ms, and its quota admits cost 2 in 30000 ms.")
+      await limits.block("a", "40s")
+      const long = await limits.explain("a", { cost: 2 })
+      has(long, { nextAdmissionAtMs: START_MS + 40_000 })
+      same(long.because, "The key is blocked for another 40000 ms.")
+    },
+  },
 ]
