@@ -22,6 +22,8 @@ export interface ApiContext {
   readonly recent: RecentIds
   /** The names of limits and groups that a configuration gives: no keys. */
   readonly givenNames: ReadonlySet<string>
+  /** The names of limits that cannot be changed or removed here. */
+  readonly fixedNames: ReadonlySet<string>
   /** Told of each decision, with how many seconds it took; `null` where the limits tell of them themselves. */
   readonly onDecision: ((decision: Decision, limit: DecidingLimit, seconds: number, nowMs: number) => void) | null
   /** Told of checks that the store failed to decide, however many there were. */

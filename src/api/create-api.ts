@@ -42,6 +42,8 @@ export interface ApiOptions {
   readonly about?: ApiContext["about"]
   /** The names of limits and groups that a configuration gives, which `/metrics` tells: no keys. Default none. */
   readonly givenNames?: ReadonlySet<string>
+  /** The names of limits that `limits` refuses to change or remove, which their statuses tell. Default none. */
+  readonly fixedNames?: ReadonlySet<string>
   /**
    * Told of each decision, with how many seconds it took, beside the counts and the event stream, which hear of it too.
    * `null`: nobody hears of any here, since the limits tell of them themselves. What it throws goes to `onError`: the
@@ -84,13 +86,17 @@ export function createApi(options: ApiOptions): Api {
   const { limits, token, storage = null, clock = systemClock, about = {}, onError = console.error } = options
   const { metrics = new Metrics(), events = new EventStream({ onError }) } = options
   const { collect = () => metrics, keepCountsMs = 0, eventSource = null, onDecision } = options
-  const { givenNames = new Set(), onFailure = (checks: number) => metrics.failed(checks) } = options
+  const {
+    givenNames = new Set(),
+    fixedNames = new Set(),
+    onFailure = (checks: number) => metrics.failed(checks),
+  } = options
   const startedAtMs = clock.now()
   let document: ApiAnswer | null = null
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
     ...{ onDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
-    ...{ givenNames, eventSource, recent: new RecentIds() },
+    ...{ givenNames, fixedNames, eventSource, recent: new RecentIds() },
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
     document() {

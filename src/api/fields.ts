@@ -189,6 +189,7 @@ export const status = component(
     reset_at: time,
     ...stats,
     limit: text({ description: "The limit that the key is under." }),
+    fixed: optional(flag({ description: "True where that limit cannot be changed or removed here; else not there." })),
     ...policyTold,
     ...state,
   }),

@@ -73,9 +73,9 @@ export function whole(options: Described & { minimum: number; maximum: number })
   }
 }
 
-export function flag(): Schema<boolean> {
+export function flag(options: Described = {}): Schema<boolean> {
   return {
-    json: { type: "boolean" },
+    json: { type: "boolean", ...options },
     read(value, field) {
       if (typeof value === "boolean") return value
       throw badField(field, value, "true or false")

@@ -278,6 +278,21 @@ describe("sluice serve and the Worker", () => {
     }
   }, 120_000)
 
+  test("the Worker tells in a status, and nowhere else, that its settings fix the limit", async () => {
+    await tell("worker", post("/v1/limits", { key: "loose", rate: 5, per: "1s" }))
+    const fixedOf = async (body: object) => {
+      const { body: told } = await tell("worker", post("/v1/status", body))
+      return (told as { fixed?: boolean }).fixed
+    }
+    expect(await fixedOf({ key: "zz-demo" })).toBe(true)
+    expect(await fixedOf({ key: "a", limit: "zz-demo" })).toBe(true)
+    expect(await fixedOf({ key: "loose" })).toBeUndefined()
+    expect(await tell("worker", post("/v1/limits", { key: "zz-demo", rate: 5, per: "1s" }))).toMatchObject({
+      status: 400,
+    })
+    await tell("worker", post("/v1/remove", { key: "loose" }))
+  })
+
   test("both refuse with codes, of which the client makes the errors that a limiter throws", async () => {
     for (const where of ["serve", "worker"] as const) {
       const ask = (path: string, { signal: _, ...init }: RequestInit) => worker.ask(path, init as never)

@@ -67,6 +67,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
     onDecision: null,
     onFailure: (checks) => reporter.failed(checks),
     givenNames,
+    fixedNames: new Set(ofSettings.keys()),
     collect: () => collect(registry, reporter),
     // Each count asks all shards, so that a scraper must not have one made for each of its requests.
     keepCountsMs: KEEP_COUNTS_MS,

@@ -108,13 +108,14 @@ function readPeriod(field: "per" | "period", period: string | number | undefined
 
 /** A key's status, or `null` where no limit is there for it. */
 async function statusOf(context: ApiContext, of: string, choice: LimitChoice) {
-  const { limits, clock } = context
+  const { limits, clock, fixedNames } = context
   try {
     const [state, stats] = await Promise.all([limits.status(of, choice), limits.stats(of, choice)])
     const limit = await findLimitFor((name) => limits.limit(name), of, choice)
     // Removed meanwhile.
     if (limit === null) return null
-    return statusJson(state, stats, limit, clock.now())
+    const told = statusJson(state, stats, limit, clock.now())
+    return fixedNames.has(limit.name) ? { ...told, fixed: true } : told
   } catch (error) {
     if (error instanceof LimitNotFound) return null
     throw error
