@@ -5,9 +5,11 @@ export const PRINTABLE = /^[ -~]*$/
 
 /** The API said no. */
 export class ApiProblem extends Error {
-  constructor(status, message) {
+  constructor(status, code, message) {
     super(message)
     this.status = status
+    /** What the API calls it; `undefined` of an answer that is not of the API, but of a proxy before it. */
+    this.code = code
   }
 }
 
@@ -37,9 +39,10 @@ export async function ask(method, path, body) {
     // What the browser says of it is neither for readers nor the same in any two browsers.
     throw new Error("The server does not answer.", { cause: error })
   })
-  const answer = await response.json().catch(() => null)
+  const answer = await response.json().catch(() => undefined)
   if (!response.ok)
-    throw new ApiProblem(response.status, answer?.detail ?? answer?.error ?? `status ${response.status}`)
+    throw new ApiProblem(response.status, answer?.code, answer?.detail ?? answer?.error ?? `status ${response.status}`)
+  if (answer === undefined) throw new Error("What answers is not the server: it sends no JSON. Is a proxy before it?")
   return answer
 }
 

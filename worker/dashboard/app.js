@@ -1,5 +1,5 @@
 import { ApiProblem, get, PRINTABLE, session } from "./api.js"
-import { h } from "./dom.js"
+import { h, write } from "./dom.js"
 import { keyView } from "./key.js"
 import { limitsView } from "./limits.js"
 import { overviewView } from "./overview.js"
@@ -19,9 +19,10 @@ let forgetting = 0
 let problemOf = null
 let shownPlace = null
 
-/** Tells something that went well or wrong, for some seconds. */
+/** Tells something that went well or wrong, for some seconds. What goes on being wrong is read out once. */
 function tell(text, ofProblem = null) {
-  message.textContent = text
+  if (ofProblem === null) message.textContent = text
+  else write(message, text)
   problemOf = ofProblem
   clearTimeout(forgetting)
   forgetting = setTimeout(() => {
@@ -57,7 +58,7 @@ async function act(work, done, tellWrong, what = shownPlace) {
 }
 
 /** Runs what a view needs before it has anything to show: where the server does not answer, the page says so instead. */
-async function load(work) {
+async function load(work, tellWrong) {
   const place = shownPlace
   try {
     const result = await work()
@@ -67,13 +68,17 @@ async function load(work) {
     if (place !== shownPlace) return undefined
     if (isRefusal(error)) return showLogin(error.message)
     if (isAway(error)) return showAway(error)
-    tell(error.message, place)
+    if (tellWrong !== undefined) tellWrong(error.message)
+    else tell(error.message, place)
     return undefined
   }
 }
 
-const isRefusal = (error) => error instanceof ApiProblem && (error.status === 401 || error.status === 403)
-const isAway = (error) => !(error instanceof ApiProblem) || error.status >= 500
+/** Another token may be the right one. A proxy's own refusal is none of the token. */
+const isRefusal = (error) => error instanceof ApiProblem && error.code === "UNAUTHORIZED"
+/** Nothing is answered for now, whatever is asked. */
+const isAway = (error) =>
+  !(error instanceof ApiProblem) || error.status >= 500 || [401, 403, 429].includes(error.status)
 
 /**
  * Shows a view. Which key it is about is kept in the history's state, not in the address, and so is where the reader
@@ -141,21 +146,23 @@ function showLogin(reason) {
   input.focus()
 }
 
-/** Says that nobody answers, until somebody does. */
+/** Says that nobody answers, or that nothing is let in, until it is otherwise. */
 function showAway(error) {
   leave()
   const again = setTimeout(start, AGAIN_MS)
   leave = () => clearTimeout(again)
-  away.reason.textContent = error.message
+  const isRefused = error instanceof ApiProblem && error.status < 500
+  write(away.title, isRefused ? "Refused" : "No answer")
+  write(away.reason, error.message)
   // Where it is shown already, its button keeps the focus.
   if (!main.contains(away.section)) main.replaceChildren(away.section)
 }
 
-const away = { reason: h("p", { class: "denied", role: "alert" }) }
+const away = { title: h("h2"), reason: h("p", { class: "denied", role: "alert" }) }
 away.section = h(
   "section",
   {},
-  h("h2", {}, "No answer"),
+  away.title,
   away.reason,
   h("p", {}, `It is asked again every ${AGAIN_MS / 1_000} seconds.`),
   h("button", { type: "button", class: "primary", onclick: start }, "Retry"),
@@ -168,9 +175,8 @@ async function start() {
   } catch (error) {
     // The reader went elsewhere meanwhile.
     if (place !== shownPlace) return
-    if (isAway(error)) return showAway(error)
-    const isFirst = session.token === null && error.status === 401
-    return showLogin(isFirst ? undefined : error.message)
+    if (!isRefusal(error)) return showAway(error)
+    return showLogin(session.token === null ? undefined : error.message)
   }
   if (place !== shownPlace) return
   logout.hidden = session.token === null

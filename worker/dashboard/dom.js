@@ -16,6 +16,11 @@ export function h(tag, properties = {}, ...children) {
   return element
 }
 
+/** Writes a text where it is another: a screen reader would read it anew, and a selection of it be lost. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text
+}
+
 // Characters that could turn the direction of a line or hide in it, and blanks other than a space; a page shows what they
 // are. So it does with a space that is first or last or beside another, which a page and a screen reader leave out.
 const UNSEEN =

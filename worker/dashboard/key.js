@@ -12,8 +12,9 @@ const wasUnblocked = ({ unblocked }) =>
 
 const inUnits = (ms) => formatSpan(ms, " ")
 
-/** The API tells the wait that ends a reason in ms. */
-const inWords = (because) => because.replace(/\b(\d+) ms\.$/, (_, ms) => `${inUnits(Number(ms))}.`)
+/** The API tells in ms the wait that ends a reason, and how long a block lasts before it. */
+const inWords = (because) =>
+  because.replace(/\b(\d+) ms(?=\.$|, and its quota admits)/g, (_, ms) => inUnits(Number(ms)))
 
 function rulesOf({ state, definition }) {
   const capacities = new Map(parsePolicy(definition).rules.map(({ name, capacity }) => [name, capacity]))
@@ -50,12 +51,19 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
   const fields = {
     key: h("input", { name: "key", required: true, value: place.key ?? "", autocomplete: "off", spellcheck: "false" }),
     limit: h("input", { name: "limit", value: place.limit ?? "", autocomplete: "off", spellcheck: "false" }),
-    cost: h("input", { name: "cost", type: "number", min: 0, max: 2 ** 31, value: 1 }),
+    cost: h("input", { name: "cost", type: "number", min: 0, max: 2 ** 31, value: place.cost ?? 1 }),
   }
   // A field drops line breaks: what it shows is not always what it was given, and stands for it until it is changed.
   const shownAtFirst = { key: fields.key.value, limit: fields.limit.value }
   const said = (name) => (fields[name].value === shownAtFirst[name] ? (place[name] ?? "") : fields[name].value)
-  const found = h("div", { "aria-live": "polite" })
+  const costAsked = () => (fields.cost.value === "" ? 1 : Number(fields.cost.value))
+  // What a check would be told is read out when it is another; what else there is of a key is there to be read.
+  const heading = h("h2", { tabindex: "-1", hidden: true }, shown(place.key ?? "", 512))
+  const verdict = h("p", { role: "status" })
+  const because = h("p")
+  const state = h("div")
+  const answer = h("section", { hidden: place.key === undefined }, heading, verdict, because, state)
+  const rest = h("div")
   main.append(
     h(
       "section",
@@ -68,7 +76,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
             event.preventDefault()
             const [key, limit] = [said("key"), said("limit")]
             if (key !== place.key || limit !== (place.limit ?? ""))
-              go({ view: "key", key, ...(limit !== "" && { limit }) })
+              go({ view: "key", key, ...(limit !== "" && { limit }), cost: costAsked() })
             else load()
           },
         },
@@ -78,9 +86,11 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
         h("button", { class: "primary" }, "Look"),
       ),
     ),
-    found,
+    answer,
+    rest,
   )
   let isOver = false
+  let isAnswered = false
   let shownEvents = FIRST_SHOWN
   const choice = { key: place.key, ...(place.limit !== undefined && { limit: place.limit }) }
 
@@ -121,26 +131,36 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
     if ((await act(() => post(path, { ...choice, ...body }), done)) === undefined) return
     await load()
     // The button was made anew, and the focus is gone with the old one. What it led to may need it no more.
-    const again = [...found.querySelectorAll("button")].find((each) => each.textContent === pressed && !each.disabled)
-    const next = again ?? found.querySelector("h2")
-    next?.focus()
+    const again = [...state.querySelectorAll("button")].find((each) => each.textContent === pressed && !each.disabled)
+    const next = again ?? heading
+    next.focus()
+  }
+
+  function tellWrong(text) {
+    verdict.replaceChildren(h("span", { class: "denied" }, text))
+    because.textContent = isAnswered ? "What stands below was told before." : ""
   }
 
   async function load() {
     if (place.key === undefined) return
-    const ask = found.hasChildNodes() ? act : loadFirst
-    const asked = await ask(() =>
+    place.cost = costAsked()
+    const work = () =>
       Promise.all([
         post("/v1/status", choice),
-        post("/v1/explain", { ...choice, cost: Number(fields.cost.value) }),
+        post("/v1/explain", { ...choice, cost: place.cost }),
         post("/v1/history", { ...choice, count: MOST_SHOWN }),
-      ]),
-    )
+      ])
+    const asked = await (isAnswered ? act(work, undefined, tellWrong) : loadFirst(work, tellWrong))
     if (isOver || asked === undefined) return
-    const [status, explained, history] = asked
-    if (status === null) return found.replaceChildren(h("section", {}, "No limit is configured for this key."))
+    const [status] = asked
+    if (status === null) return tellWrong("No limit is configured for this key.")
+    isAnswered = true
+    showAnswer(...asked)
+  }
+
+  function showAnswer(status, explained, history) {
     const { decision } = explained
-    const verdict = decision.allowed
+    const outcome = decision.allowed
       ? h("strong", { class: "allowed" }, "would be allowed")
       : h("strong", { class: "denied" }, "would be denied")
     const duration = h(
@@ -149,39 +169,41 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
       ...["10m", "1h", "1d", "7d"].map((each) => h("option", {}, each)),
     )
     const blocked = explained.state.blocked_for_ms
-    found.replaceChildren(
+    heading.hidden = false
+    verdict.replaceChildren(
+      `A check of cost ${number(decision.cost)} `,
+      outcome,
+      decision.allowed ? "." : untilWhen(explained),
+    )
+    because.textContent = shown(inWords(explained.because), 1_000)
+    state.replaceChildren(
+      rulesOf(explained),
       h(
-        "section",
-        {},
-        h("h2", { tabindex: "-1" }, shown(place.key, 512)),
-        h("p", {}, `A check of cost ${number(decision.cost)} `, verdict, decision.allowed ? "." : untilWhen(explained)),
-        h("p", {}, shown(inWords(explained.because), 1_000)),
-        rulesOf(explained),
+        "div",
+        { class: "actions" },
+        h("button", { type: "button", onclick: () => change("/v1/reset", {}, wasReset) }, "Reset"),
+        duration,
         h(
-          "div",
-          { class: "actions" },
-          h("button", { type: "button", onclick: () => change("/v1/reset", {}, wasReset) }, "Reset"),
-          duration,
-          h(
-            "button",
-            {
-              type: "button",
-              class: "danger",
-              onclick: () => change("/v1/block", { duration: duration.value }, () => "The key is blocked."),
-            },
-            "Block",
-          ),
-          h(
-            "button",
-            {
-              type: "button",
-              disabled: blocked === 0,
-              onclick: () => change("/v1/unblock", {}, wasUnblocked),
-            },
-            "Unblock",
-          ),
+          "button",
+          {
+            type: "button",
+            class: "danger",
+            onclick: () => change("/v1/block", { duration: duration.value }, () => "The key is blocked."),
+          },
+          "Block",
+        ),
+        h(
+          "button",
+          {
+            type: "button",
+            disabled: blocked === 0,
+            onclick: () => change("/v1/unblock", {}, wasUnblocked),
+          },
+          "Unblock",
         ),
       ),
+    )
+    rest.replaceChildren(
       h(
         "section",
         {},

@@ -1,5 +1,6 @@
 import { get } from "./api.js"
-import { h, number, shown, table, time } from "./dom.js"
+import { deniedMost } from "./denied-most.js"
+import { h, number, write } from "./dom.js"
 import uPlot from "./uplot.js"
 
 /** What the chart shows, in seconds. */
@@ -21,7 +22,7 @@ function makeChart(place, data) {
   }
   const rate = value(number)
   const axis = { stroke: () => colour("--faint"), grid: { stroke: () => colour("--line"), width: 1 } }
-  return new uPlot(
+  const chart = new uPlot(
     {
       width: place.clientWidth,
       height: 240,
@@ -44,6 +45,9 @@ function makeChart(place, data) {
     data,
     place,
   )
+  // What it tells, the label of the chart and the tiles tell too.
+  place.querySelector(".u-legend").setAttribute("aria-hidden", "true")
+  return chart
 }
 
 /** A time without its seconds, and without its day where that is today. */
@@ -63,7 +67,7 @@ export function overviewView({ main, go, act, state }) {
     return h("div", { class: "tile" }, tiles[name], typeof title === "string" ? h("span", {}, title) : title)
   }
   const place = h("div", { class: "chart", role: "img", "aria-label": "Allowed and denied checks per second" })
-  const tops = h("section", {})
+  const tops = deniedMost({ go })
   main.append(
     h(
       "section",
@@ -74,7 +78,7 @@ export function overviewView({ main, go, act, state }) {
       tile("denied", since[1]),
     ),
     h("section", {}, h("h2", {}, "Checks per second"), place),
-    tops,
+    tops.section,
   )
   const data = [[], [], []]
   const chart = makeChart(place, data)
@@ -99,7 +103,7 @@ export function overviewView({ main, go, act, state }) {
   async function look() {
     const totals = await ask("/v1/totals")
     if (isOver) return
-    state.textContent = totals === undefined ? "no answer" : "live"
+    write(state, totals === undefined ? "no answer" : "live")
     if (totals === undefined) return
     const atMs = Date.parse(totals.at)
     if (before !== null && atMs > before.atMs) {
@@ -132,37 +136,7 @@ export function overviewView({ main, go, act, state }) {
 
   async function lookAtTop() {
     const entries = await ask("/v1/top?by=denied&limit=10")
-    if (isOver || entries === undefined || tops.contains(document.activeElement)) return
-    const rows = entries.map((entry) => [
-      h(
-        "button",
-        {
-          type: "button",
-          class: "link cut",
-          title: shown(entry.key, 512),
-          onclick: () => go({ view: "key", key: entry.key, limit: entry.limit }),
-        },
-        shown(entry.key),
-      ),
-      h("span", { class: "cut", title: shown(entry.limit, 512) }, shown(entry.limit)),
-      number(entry.total_denied),
-      number(entry.total_allowed),
-      time(entry.last_denied_at),
-    ])
-    tops.replaceChildren(
-      table(
-        "Denied most",
-        [
-          { title: "Key", kind: "key" },
-          { title: "Limit" },
-          { title: "Denied", kind: "number" },
-          { title: "Allowed", kind: "number" },
-          { title: "Last denied", kind: "optional" },
-        ],
-        rows,
-        "No key was denied.",
-      ),
-    )
+    if (!isOver && entries !== undefined) tops.update(entries)
   }
 
   const timer = setInterval(lookAgain, EVERY_MS)

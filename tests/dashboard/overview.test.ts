@@ -1,0 +1,103 @@
+import type { Page } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { CHROMIUM_IS_THERE, Dashboard } from "./open-dashboard.js"
+
+describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () => {
+  let dashboard: Dashboard
+
+  beforeAll(async () => {
+    dashboard = await Dashboard.start()
+    await dashboard.client.define("api", "1/day as api")
+  }, 60_000)
+
+  afterAll(() => dashboard[Symbol.asyncDispose]())
+
+  async function deny(key: string, times: number): Promise<void> {
+    for (let time = 0; time <= times; time++) await dashboard.client.check(key, { limit: "api" })
+  }
+
+  const region = (page: Page) => page.getByRole("region", { name: "Denied most" })
+  const rows = (page: Page) => region(page).locator("tbody tr").allTextContents()
+  const focused = (page: Page) => page.evaluate(() => document.activeElement?.textContent)
+
+  /** Counts how often the texts that are read out are written, from now on. */
+  async function countWrites(page: Page): Promise<() => Promise<number>> {
+    await page.evaluate(() => {
+      const told = window as unknown as { writes: number }
+      told.writes = 0
+      const observer = new MutationObserver((records) => {
+        told.writes += records.length
+      })
+      for (const live of document.querySelectorAll("[role=alert], [role=status]"))
+        observer.observe(live, { childList: true, characterData: true, subtree: true })
+    })
+    return () => page.evaluate(() => (window as unknown as { writes: number }).writes)
+  }
+
+  async function looks(page: Page, count: number): Promise<void> {
+    for (let look = 0; look < count; look++) await page.waitForResponse("**/v1/totals")
+  }
+
+  test("the keys denied most are told anew around the one that has the focus", async () => {
+    await deny("first", 3)
+    await deny("second", 2)
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    const button = page.getByRole("button", { name: "second", exact: true })
+    await button.focus()
+    const isSame = await button.evaluateHandle((each) => each)
+    expect((await rows(page)).map((row) => row.slice(0, 5))).toEqual(["first", "secon"])
+    await deny("second", 4)
+    await deny("third", 9)
+    await expect
+      .poll(async () => (await rows(page)).map((row) => row.slice(0, 5)), { timeout: 10_000 })
+      .toEqual(["third", "secon", "first"])
+    expect(await focused(page)).toBe("second")
+    expect(await isSame.evaluate((each) => each === document.activeElement)).toBe(true)
+    // Of a key that is there no more, the table has it.
+    await page.route("**/v1/top?**", (route) => route.fulfill({ json: [] }))
+    await page.getByText("No key was denied.").waitFor()
+    expect(await region(page).evaluate((each) => each === document.activeElement)).toBe(true)
+    await page.unroute("**/v1/top?**")
+    await button.waitFor()
+    await page.close()
+  }, 60_000)
+
+  test("an answer that is no JSON is told, and nothing is called live", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    await page.route("**/v1/totals", (route) => route.fulfill({ contentType: "text/html", body: "<p>Hello</p>" }))
+    await page.getByText("no answer", { exact: true }).waitFor()
+    await page.getByText("it sends no JSON").waitFor()
+    await page.close()
+  }, 60_000)
+
+  test("what stays as it is is not written anew for a screen reader", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    const well = await countWrites(page)
+    await looks(page, 3)
+    expect(await well()).toBe(0)
+    await page.route("**/v1/totals", (route) => route.fulfill({ status: 503, json: { error: "The store is away." } }))
+    await page.getByText("The store is away.").waitFor()
+    const away = await countWrites(page)
+    await looks(page, 3)
+    expect(await away()).toBe(0)
+    await page.close()
+  }, 60_000)
+
+  test("the chart is one picture with a name, without a table in it", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await region(page).waitFor()
+    expect(await page.getByRole("table").count()).toBe(1)
+    await page.getByRole("img", { name: /checks per second$/ }).waitFor()
+    await page.close()
+  }, 60_000)
+
+  test("nothing was complained of", () => {
+    expect(dashboard.complaints).toEqual([])
+  })
+})
