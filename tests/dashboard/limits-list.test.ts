@@ -54,6 +54,21 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
+  test("has a heading, and no Edit for a limit that cannot be changed", async () => {
+    const page = await dashboard.open()
+    await page.route("**/v1/limits", async (route) => {
+      const statuses: { key: string }[] = await (await route.fetch()).json()
+      await route.fulfill({ json: statuses.map((each) => ({ ...each, fixed: each.key === "limit-001" })) })
+    })
+    await dashboard.logIn(page)
+    await page.getByRole("button", { name: "Limits" }).click()
+    await page.getByRole("heading", { name: "Limits", level: 2 }).waitFor()
+    await page.getByRole("button", { name: "Edit limit-000" }).waitFor()
+    expect(await page.getByRole("button", { name: "Edit limit-001" }).count()).toBe(0)
+    await page.getByRole("row").filter({ hasText: "limit-001" }).getByText("by settings").waitFor()
+    await page.close()
+  }, 60_000)
+
   test("keeps the focus on the button of a row that was edited by the keyboard", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "Edit limit-040" }).focus()
@@ -135,7 +150,9 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
   test("a token that is another by now is asked for where a limit is saved, too", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "Edit limit-001" }).click()
-    await page.route("**/v1/limits", (route) => route.fulfill({ status: 401, json: { error: "Another token." } }))
+    await page.route("**/v1/limits", (route) =>
+      route.fulfill({ status: 401, json: { code: "UNAUTHORIZED", error: "Another token." } }),
+    )
     await page.getByRole("button", { name: "Save" }).click()
     await page.getByText("Another token.").waitFor()
     expect(await page.getByRole("dialog").count()).toBe(0)

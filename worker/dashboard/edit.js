@@ -104,7 +104,11 @@ function ruleText(text) {
   return { rows: [label], first: field, read: () => field.value }
 }
 
-/** Asks for a limit's name and policy, and defines it. */
+/**
+ * Asks for a limit's name and policy, and defines it.
+ *
+ * @param {{ onDone: (name: string) => void }} view told when the limit is another than the list says, by this or by others
+ */
 export function editLimit({ act, onDone }, status) {
   const policy = status === undefined ? undefined : parsePolicy(status.definition)
   const isText = policy?.rules.length > 1
@@ -120,13 +124,19 @@ export function editLimit({ act, onDone }, status) {
     autocomplete: "off",
     spellcheck: "false",
   })
-  const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose: () => dialog.remove() })
+  let isOvertaken = false
+  const onclose = () => {
+    dialog.remove()
+    if (isOvertaken) onDone(status.key)
+  }
+  const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose })
 
   /** Others may edit too: what they did is not undone unseen. */
   function requireUnchanged(known) {
+    if (known?.definition_text === status.definition_text) return
+    isOvertaken = true
     if (known === null)
       throw new Error("The limit was removed meanwhile. A new one of its name begins with nothing used.")
-    if (known.definition_text === status.definition_text) return
     throw new Error(`The limit was changed meanwhile, to ${shown(policyText(known), 200)}. Edit it anew from the list.`)
   }
 

@@ -84,6 +84,7 @@ export function limitsView({ main, place, go, load, act }) {
   const section = h(
     "section",
     {},
+    h("h2", {}, "Limits"),
     h(
       "div",
       { class: "actions" },
@@ -102,11 +103,12 @@ export function limitsView({ main, place, go, load, act }) {
     }
     const name = { class: "link cut", title: shown(status.key, 512), "data-of": `key ${status.key}`, onclick: open }
     const label = `Edit ${shown(status.key, 60)}`
+    const editing = { "aria-label": label, "data-of": `edit ${status.key}`, onclick: () => edit(status) }
     return [
       button(name, shown(status.key)),
       shown(policyText(status), 1_000),
       usage(status),
-      button({ "aria-label": label, "data-of": `edit ${status.key}`, onclick: () => edit(status) }, "Edit"),
+      status.fixed ? h("span", { class: "faint" }, "by settings") : button(editing, "Edit"),
     ]
   }
 
@@ -144,7 +146,7 @@ export function limitsView({ main, place, go, load, act }) {
         : null,
     ]
     list.replaceChildren(
-      table("Limits", COLUMNS, rows.map(row), empty),
+      table("Limits by name", COLUMNS, rows.map(row), empty),
       ...(actions.some((each) => each !== null) ? [h("div", { class: "actions" }, ...actions)] : []),
     )
     if (focused !== null) focusOn(focused)
