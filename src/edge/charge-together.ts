@@ -1,4 +1,3 @@
-import { allDecision, withoutReceipt } from "../limiter/decide-all.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -9,7 +8,9 @@ export interface Party {
   readonly blocks: boolean
   /** Asks and charges, all of its items or none, under the call's id: repeating it charges once. */
   charge(): Promise<AllDecision>
-  /** What `charge` would find, charging nothing and beginning no block. Never fails: it decides nothing. */
+  /**
+   * What `charge` would find, charging nothing and beginning no block, without receipts. Never fails: it decides nothing.
+   */
   peek(): Promise<AllDecision>
   /** Gives the charge of one of its items back; a second time it does nothing. */
   refund(receipt: Receipt, item: number): Promise<void>
@@ -18,7 +19,7 @@ export interface Party {
 /**
  * Decides checks that several writers keep the counts of. Those without a `block` are charged at the same time, in one
  * round trip; then those with one, each after the other. Where one is denied or does not answer, what the others charged
- * is given back, and who was not asked yet is not charged.
+ * is given back, and who was not asked yet is not charged; both are told as they are then.
  *
  * A charge stands until it is given back. So wherever this is cut off, by a lost call, a lost answer or its own end, a
  * key has less quota than it could have, never more, and gets it back as time passes. Meanwhile somebody else may be
@@ -35,11 +36,9 @@ export async function chargeTogether(parties: readonly Party[]): Promise<readonl
     const failed = outcomes.find((outcome) => outcome.status === "rejected")
     if (failed === undefined && turn.every((party) => answers.get(party)!.allowed)) continue
     // A refund that is lost leaves a charge, which time gives back.
-    const refunded = Promise.allSettled([...answers].flatMap(([party, answer]) => refundsOf(party, answer)))
-    const told = failed ? [] : await Promise.all(parties.map((party) => answers.get(party) ?? party.peek()))
-    await refunded
+    await Promise.allSettled([...answers].flatMap(([party, answer]) => refundsOf(party, answer)))
     if (failed !== undefined) throw failed.reason
-    return told.map(({ decisions }) => allDecision(decisions.map(withoutReceipt)))
+    return Promise.all(parties.map((party) => denialOf(answers.get(party)) ?? party.peek()))
   }
   return parties.map((party) => answers.get(party)!)
 }
@@ -49,6 +48,11 @@ function turnsOf(parties: readonly Party[]): readonly (readonly Party[])[] {
   const together = parties.filter(({ blocks }) => !blocks)
   const alone = parties.filter(({ blocks }) => blocks)
   return [together, ...alone.map((party) => [party])]
+}
+
+/** What is told as it was. An admission is asked for anew: what of it was given back, only who keeps the counts knows. */
+function denialOf(answer: AllDecision | undefined): AllDecision | null {
+  return answer === undefined || answer.allowed ? null : answer
 }
 
 function refundsOf(party: Party, { allowed, decisions }: AllDecision): Promise<void>[] {

@@ -7,10 +7,11 @@ import { makeDecision } from "../make-decision.js"
 const ADMITTED = allDecision([
   makeDecision({ receipt: { id: "x", key: "a", policy: "default", cost: 1, chargedAtMs: 0 } }),
 ])
+const LEFT = allDecision([makeDecision({ remaining: 3 })])
 const DENIED = allDecision([makeDecision({ allowed: false, reason: "limit" })])
 
 function partyOf(charge: Party["charge"], refund: Party["refund"] = async () => {}): Party {
-  return { blocks: false, charge, peek: async () => ADMITTED, refund }
+  return { blocks: false, charge, peek: async () => LEFT, refund }
 }
 
 test.each([
@@ -32,6 +33,21 @@ test.each([
 test("chargeTogether() tells what it found where a refund fails", async () => {
   const refund = () => Promise.reject(new Error("gone"))
   const answers = await chargeTogether([partyOf(async () => ADMITTED, refund), partyOf(async () => DENIED)])
-  expect(answers.map(({ allowed }) => allowed)).toEqual([true, false])
-  expect(answers.flatMap(({ decisions }) => decisions.map(({ receipt }) => receipt))).toEqual([undefined, undefined])
+  expect(answers).toEqual([LEFT, DENIED])
+})
+
+test("chargeTogether() asks who admitted again beside a denial, once that was given back", async () => {
+  const calls: string[] = []
+  const admitting: Party = {
+    ...partyOf(
+      async () => ADMITTED,
+      async () => void calls.push("refund"),
+    ),
+    async peek() {
+      calls.push("peek")
+      return LEFT
+    },
+  }
+  expect(await chargeTogether([admitting, partyOf(async () => DENIED)])).toEqual([LEFT, DENIED])
+  expect(calls).toEqual(["refund", "peek"])
 })

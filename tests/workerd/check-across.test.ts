@@ -197,6 +197,15 @@ describe("checkAcross()", () => {
     expect(await checkAcross(items)).toMatchObject({ allowed: true })
   })
 
+  test("tells what was given back beside a denial as it is then", async () => {
+    const [{ limiter: one }, { limiter: two }] = [clockedLimiter("60/minute as one"), clockedLimiter("1/day as two")]
+    await one.check("a", { cost: 10 })
+    await two.check("a")
+    const { decisions } = await checkAcross([one, two].map((limiter) => ({ limiter, key: "a", cost: 1 })))
+    expect(decisions[0]).toEqual(await one.peek("a"))
+    expect(decisions[0]).toMatchObject({ remaining: 50, resetAfterMs: 10_000 })
+  })
+
   test("a denial for a charge that is given back is not remembered", async () => {
     const { limiter, name } = clockedLimiter("5/day as one")
     const { limiter: full } = clockedLimiter("1/day as full")
@@ -373,7 +382,10 @@ describe("checkAcross() with ids", () => {
     const { decisions } = await checkAcross(items)
     await two.refund(decisions[1]!.receipt!)
     await two.check("a", { cost: 5 })
-    expect(await checkAcross(items)).toMatchObject({ allowed: false, deniedPolicy: "two" })
+    expect(await checkAcross(items)).toMatchObject({
+      ...{ allowed: false, deniedPolicy: "two" },
+      decisions: [{ allowed: true, remaining: 3 }, { allowed: false }],
+    })
     expect(await one.status("a")).toMatchObject({ remaining: 3 })
   })
 

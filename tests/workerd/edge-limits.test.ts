@@ -1,13 +1,14 @@
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
 import type { CheckItem } from "../../src/types/limiter.js"
-import { EdgeLimits } from "../../worker/api/edge-limits.js"
+import { EdgeLimits, type EdgeLimitsParts } from "../../worker/api/edge-limits.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
 import { Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import type { MakeNamedLimitsOptions } from "../conformance/named-limits-case.js"
 import { historyCases } from "../conformance/named-limits-cases/history.js"
 import { idCases } from "../conformance/named-limits-cases/ids.js"
+import { faultyBinding } from "./faulty-binding.js"
 import { freshName } from "./objects.js"
 
 /** The registry and the objects have the time of the platform. */
@@ -16,10 +17,10 @@ const CLOCKED: readonly string[] = [
   "history(): unblock() of a key that is not blocked, or not any more, leaves no trace",
 ]
 
-function edgeLimits(directory = new LimitDirectory(new Registry(env))): EdgeLimits {
-  const registry = new Registry(env)
-  const reporter = new Reporter(registry)
-  return new EdgeLimits({ limiter: env.LIMITER, registry, directory, reporter, ofSettings: new Map() })
+function edgeLimits(parts: Partial<EdgeLimitsParts> = {}): EdgeLimits {
+  const registry = parts.registry ?? new Registry(env)
+  const [directory, reporter] = [new LimitDirectory(registry), new Reporter(registry)]
+  return new EdgeLimits({ limiter: env.LIMITER, registry, directory, reporter, ofSettings: new Map(), ...parts })
 }
 
 /** A limit that is removed and defined anew has new objects, so nothing is left of the case before. */
@@ -59,7 +60,7 @@ describe("EdgeLimits", () => {
     const name = freshName()
     const directory = new LimitDirectory(new Registry(env))
     const refresh = vi.spyOn(directory, "refresh")
-    const limits = edgeLimits(directory)
+    const limits = edgeLimits({ directory })
     await limits.define(name, "10/day fixed_window")
     const { receipt } = await limits.check("a", { limit: name })
     await limits.remove(name)
@@ -102,6 +103,18 @@ describe("EdgeLimits", () => {
   })
 
   for (const { name, run } of idCases.filter((each) => each.name.startsWith("checkAll()"))) test(name, () => run(make))
+
+  test("checkAll() denies also where what would have passed cannot be asked any more", async () => {
+    const [open, full] = [freshName(), freshName()]
+    const { binding } = faultyBinding(env.LIMITER, (verb) => (verb === "peek" ? "lost-call" : "none"))
+    const limits = edgeLimits({ limiter: binding })
+    await limits.define(open, "5/day")
+    await limits.define(full, "1/day")
+    await limits.check("a", { limit: full })
+    const { allowed, decisions } = await limits.checkAll([open, full].map((limit) => ({ key: "a", limit })))
+    expect(allowed).toBe(false)
+    expect(decisions.map((decision) => decision.allowed)).toEqual([true, false])
+  })
 
   test("checkAll() refuses what are no items before it looks for a limit", async () => {
     for (const items of [undefined, "ab", [null]] as unknown as (readonly CheckItem[])[]) {

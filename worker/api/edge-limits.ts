@@ -4,7 +4,6 @@ import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { requireActualCost, requireItems, requireRefund } from "../../src/limiter/check-options.js"
-import { leaveOutReceipt } from "../../src/limiter/decide-all.js"
 import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
@@ -153,17 +152,7 @@ export class EdgeLimits implements NamedLimits {
       if (!all.allowed && decision.allowed) continue
       if (!noteToldAgain(this.#recent, decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
     }
-    if (all.allowed) {
-      return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
-    }
-    // A denial that was known is told without a call.
-    if (all.decisions.some(({ reason }) => reason === "cached")) return all
-    // What was charged and given back is told as it is now.
-    const decisions = all.decisions.map(async (decision, index) => {
-      const { key, limit: _, ...asked } = items[index]!
-      return decision.allowed ? leaveOutReceipt(await inForce[index]!.limiter.peek(key, asked)) : decision
-    })
-    return { ...all, decisions: await Promise.all(decisions) }
+    return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
   }
 
   async allowAll(items: readonly CheckItem[]): Promise<boolean> {
