@@ -19,7 +19,9 @@ export class KeyPlaces {
   /** What names of objects are unique in. */
   readonly scope: string
 
-  constructor(policy: Policy, { name, tenant, shards, owner, sync, jurisdiction }: EdgeLimiterOptions) {
+  /** @param version which definition of the limit the policy is of, where they are counted */
+  constructor(policy: Policy, options: EdgeLimiterOptions, version?: number) {
+    const { name, tenant, shards, owner, sync, jurisdiction } = options
     const ownName = name ?? defaultName(policy)
     this.#name = tenant === undefined ? ownName : `${encodeURIComponent(tenant)}${TENANT_MARK}${ownName}`
     this.#shards = shards
@@ -30,6 +32,7 @@ export class KeyPlaces {
     else if (shards !== undefined) this.#limit = limitName
     this.#subject = {
       policy: policy.canonical,
+      ...(version !== undefined && { version }),
       ...(this.#limit !== undefined && { limit: this.#limit }),
       ...(sync !== undefined && { sync }),
     }

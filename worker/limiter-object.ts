@@ -64,7 +64,8 @@ const MOST_COPIED = 1_000
  *
  * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
  * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
- * are decided under the one in force, which the decision names. A question is answered under the policy that would
+ * are decided under the one in force, which the decision names. Where callers say which definition of the limit theirs is
+ * of, the latest decides at once. A question is answered under the policy that would
  * decide a check, and changes none.
  * Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities once.
  */
@@ -100,7 +101,7 @@ export class LimiterObject extends DurableObject {
     const read = this.#reader.readTerms(terms)
     if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
     return this.#home.ask(read.sync, (ledger, nowMs) => {
-      const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
+      const limit = this.#policies.limitFor(ledger, read, nowMs)
       const answer = ledger.check(limit, key, cost, nowMs, id)
       this.#keep(answer, id)
       this.#counts.check(nowMs, answer)
@@ -119,7 +120,7 @@ export class LimiterObject extends DurableObject {
   async decideEach(terms: Terms, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
     const read = this.#reader.readTerms(terms)
     return this.#home.ask(read.sync, async (ledger, nowMs) => {
-      const limit = this.#policies.limitFor(ledger, read.limit, read.policy, nowMs)
+      const limit = this.#policies.limitFor(ledger, read, nowMs)
       const answers = checks.map(({ key, cost, id }) => {
         try {
           const answer = ledger.check(limit, key, cost, nowMs, id)
@@ -155,8 +156,7 @@ export class LimiterObject extends DurableObject {
     const reads = checks.map(({ subject }) => this.#reader.read(subject))
     return this.#home.ask(strictestOf(reads.map(({ sync }) => sync)), async (ledger, nowMs) => {
       const items = checks.map(({ subject: { key }, cost, id: own }, index) => {
-        const { limit: name, policy } = reads[index]!
-        const limit = this.#policies.limitFor(ledger, name, policy, nowMs)
+        const limit = this.#policies.limitFor(ledger, reads[index]!, nowMs)
         return { limit, key, cost, id: own ?? new OwnCall(`${id}:${index}`) }
       })
       // Only of items that others may know by their own ids.
@@ -317,21 +317,22 @@ export class LimiterObject extends DurableObject {
    * is stored.
    */
   async #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
-    const { limit, sync, policy } = this.#reader.read(subject)
-    return await this.#home.ask(sync, (ledger, nowMs) =>
-      verb({ ledger, limit: this.#policies.limitFor(ledger, limit, policy, nowMs), sent: policy, nowMs }),
+    const read = this.#reader.read(subject)
+    return await this.#home.ask(read.sync, (ledger, nowMs) =>
+      verb({ ledger, limit: this.#policies.limitFor(ledger, read, nowMs), sent: read.policy, nowMs }),
     )
   }
 
   /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
   async #look<T>(subject: Subject, question: (looked: Looked) => T): Promise<Awaited<T>> {
-    const { limit: name, sync, policy } = this.#reader.read(subject)
+    const read = this.#reader.read(subject)
+    const { limit: name, sync, policy } = read
     return this.#home.look(sync, (ledger, nowMs) => {
       const limit = ledger?.limit(name)
       if (limit === undefined) {
         return withEmptyLimit(name, policy, (empty) => question({ ledger: null, limit: empty, nowMs }))
       }
-      if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, policy, nowMs)) {
+      if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, read, nowMs)) {
         return question({ ledger, limit, nowMs })
       }
       return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))

@@ -11,6 +11,7 @@ export interface ReadSubject {
   readonly limit: string
   readonly sync: SyncMode
   readonly policy: Policy
+  readonly version: number | undefined
 }
 
 /** What terms say. */
@@ -25,9 +26,9 @@ export class SubjectReader {
   #terms: ReadTerms | null = null
 
   /** @throws {PolicyError} */
-  read({ policy, limit = LIMIT_NAME, sync = "always" }: Omit<Subject, "key">): ReadSubject {
+  read({ policy, version, limit = LIMIT_NAME, sync = "always" }: Omit<Subject, "key">): ReadSubject {
     if (this.#policy?.canonical !== policy) this.#policy = parsePolicy(policy)
-    return { limit, sync, policy: this.#policy }
+    return { limit, sync, policy: this.#policy, version }
   }
 
   /** @throws {PolicyError} */

@@ -8,6 +8,8 @@ export interface Subject {
    * one; see `LimiterObject`.
    */
   readonly policy: string
+  /** Which definition of the limit the policy is of, the later the greater; absent where nobody counts them. */
+  readonly version?: number
   /** The limit's name where the object holds those of one owner; an object of one limit needs none. */
   readonly limit?: string
   /** When an admission may be told; default `"always"`: when it is on disk. */

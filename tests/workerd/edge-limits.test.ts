@@ -89,6 +89,61 @@ describe("EdgeLimits", () => {
     expect(await here.list({ limit })).toEqual(["of the next"])
   })
 
+  test("remove() forgets what it can, and what is left when it is repeated", async () => {
+    const limit = freshName()
+    const registry = new Registry(env)
+    const report = { scope: `1 ${limit}`, key: "a", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0, events: [] }
+    const times = { lastAllowedAt: 1, lastDeniedAt: null, lastResetAt: null }
+    await registry.fromKeys((shard) => shard.report([{ ...report, ...times }]))
+    const cut = new Registry(env)
+    const away = vi.spyOn(cut, "keyShard").mockImplementation((shard) => {
+      if (shard < 3) return { forget: () => Promise.reject(new Error("gone")) } as never
+      return registry.keyShard(shard)
+    })
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {})
+    const limits = edgeLimits({ registry: cut })
+    await limits.define(limit, "10/day")
+    const left = async () => {
+      const found = await registry.fromKeys((shard) => shard.keys(`1 ${limit}`, null, 1))
+      return found.flatMap((keys, shard) => (keys.length > 0 ? [shard] : []))
+    }
+    expect(await limits.remove(limit)).toBe(true)
+    await vi.waitFor(() => expect(logged).toHaveBeenCalledOnce())
+    expect(await left()).toEqual([0, 1, 2])
+    away.mockRestore()
+    logged.mockRestore()
+    expect(await limits.remove(limit)).toBe(false)
+    await vi.waitFor(async () => expect(await left()).toEqual([]))
+  })
+
+  test("remove() removes also where nothing can be reported", async () => {
+    const limit = freshName()
+    const registry = new Registry(env)
+    const reporter = new Reporter(registry)
+    const limits = edgeLimits({ registry, reporter })
+    await limits.define(limit, "10/day")
+    vi.spyOn(registry, "hub", "get").mockImplementation(() => {
+      throw new Error("gone")
+    })
+    const logged = vi.spyOn(console, "error").mockImplementation(() => {})
+    await limits.check("a", { limit })
+    expect(await limits.remove(limit)).toBe(true)
+    expect(await limits.limit(limit)).toBeNull()
+    await vi.waitFor(() => expect(logged).toHaveBeenCalled())
+    logged.mockRestore()
+  })
+
+  test("define() of a former policy is in force at once", async () => {
+    const limit = freshName()
+    const limits = edgeLimits()
+    const told: number[] = []
+    for (const policy of ["10/minute", "1000/minute", "10/minute"]) {
+      await limits.define(limit, policy)
+      told.push((await limits.check("a", { limit })).limit)
+    }
+    expect(told).toEqual([10, 1_000, 10])
+  })
+
   test("unblock() of a key that is not blocked, or not any more, leaves no trace", async () => {
     const limits = await make({ limits: { api: "5/minute" } })
     const choice = { limit: "api" }

@@ -3,8 +3,8 @@ import { LimitDirectory } from "../../worker/api/limit-directory.js"
 import type { Registry } from "../../worker/api/registry.js"
 import type { DirectoryEntry } from "../../worker/api/registry-object.js"
 
-const OLD: DirectoryEntry = { name: "api", policy: "old", generation: 1 }
-const NEW: DirectoryEntry = { name: "api", policy: "new", generation: 1 }
+const OLD: DirectoryEntry = { name: "api", policy: "old", generation: 1, version: 1 }
+const NEW: DirectoryEntry = { name: "api", policy: "new", generation: 1, version: 2 }
 
 /** A registry whose answer a test sets, told as a whole or limit by limit. */
 function registryOf(told: "whole" | "single") {

@@ -124,6 +124,30 @@ describe("the policy of LimiterObject", () => {
     expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
   })
 
+  test("decides at once where it has the latest version, though it was superseded", async () => {
+    const { limiter, name, object } = clockedLimiter("100/hour fixed_window")
+    const [first, second, third] = [10, 1_000, 10].map((limit, index) => {
+      const policy = `${limit}/hour fixed_window`
+      return new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name, denialCache: false }, index + 1)
+    }) as [EdgeLimiter, EdgeLimiter, EdgeLimiter]
+    await first.check("a")
+    expect(await second.check("a")).toMatchObject({ limit: 1_000, remaining: 998 })
+    expect(await first.peek("a")).toMatchObject({ limit: 1_000 })
+    expect(await third.peek("a")).toMatchObject({ limit: 10, remaining: 8 })
+    expect(await third.check("a")).toMatchObject({ limit: 10, remaining: 7 })
+    // An isolate that has not heard of it yet turns nothing back.
+    expect(await second.check("a")).toMatchObject({ limit: 10, remaining: 6 })
+    expect((await second.checkAll([{ key: "a" }])).decisions[0]).toMatchObject({ limit: 10, remaining: 5 })
+    // One that was equal before it was changed twice brings the version alone.
+    await evictDurableObject(object())
+    await first.check("a")
+    await third.check("a")
+    expect(await second.check("a")).toMatchObject({ limit: 10 })
+    // Where one of two has no version, the one that was not seen yet decides.
+    expect(await limiter.check("a")).toMatchObject({ limit: 100 })
+    expect(await third.check("a")).toMatchObject({ limit: 100 })
+  })
+
   test("is one for each of the checks decided together, and of a draw", async () => {
     const { limiter, name, object } = clockedLimiter("100/hour")
     const older = { key: "a", policy: limiter.policy.canonical }

@@ -85,16 +85,16 @@ export class EdgeLimits implements NamedLimits {
     return { name, policy: parsed }
   }
 
+  /** What is known of its keys goes in the background. Where some of it could not be reached, removing it again does it. */
   async remove(name: string): Promise<boolean> {
     this.#refuseOfSettings(name)
-    const { registry, directory, reporter } = this.#parts
-    await reporter.flush()
-    const entry = await registry.ofLimit(name).remove(name)
+    const { registry, directory } = this.#parts
+    const removed = await registry.ofLimit(name).remove(name)
     directory.note(name, null)
-    if (entry === null) return false
-    const scope = scopeOf(name, entry.generation)
-    waitUntil(registry.fromKeys((shard) => shard.forget(scope)))
-    return true
+    if (removed === null) return false
+    const forgotten = registry.forget(scopeOf(name, removed.generation))
+    waitUntil(forgotten.catch((error: unknown) => console.error("Keys of a removed limit are left:", error)))
+    return removed.isChange
   }
 
   #refuseOfSettings(name: string): void {

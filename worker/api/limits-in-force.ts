@@ -27,7 +27,7 @@ export class LimitsInForce {
   readonly #binding: DurableObjectNamespace<LimiterObject>
   readonly #directory: LimitDirectory
   readonly #ofSettings: ReadonlyMap<string, Policy>
-  /** By scope and policy; shared by the requests of an isolate. */
+  /** By scope and version, or policy where there are no versions; shared by the requests of an isolate. */
   readonly #limiters = new Map<string, EdgeLimiter>()
 
   constructor(
@@ -60,7 +60,7 @@ export class LimitsInForce {
     const entry = await this.#directory.find(name)
     if (entry === null) return null
     const scope = scopeOf(name, entry.generation)
-    return this.#inForce(name, parsePolicy(entry.policy), scope, { name: CONFIGURED, tenant: scope })
+    return this.#inForce(name, parsePolicy(entry.policy), scope, { name: CONFIGURED, tenant: scope }, entry.version)
   }
 
   /**
@@ -78,13 +78,19 @@ export class LimitsInForce {
     return found?.scope === scope ? found : null
   }
 
-  #inForce(name: string, policy: Policy, scope: string, objects: { name: string; tenant?: string }): LimitInForce {
+  #inForce(
+    name: string,
+    policy: Policy,
+    scope: string,
+    objects: { name: string; tenant?: string },
+    version?: number,
+  ): LimitInForce {
     const limiters = this.#limiters
-    const place = `${scope}\n${policy.canonical}`
+    const place = `${scope}\n${version ?? policy.canonical}`
     let limiter = limiters.get(place)
     if (limiter === undefined) {
       if (limiters.size >= MOST_LIMITERS) limiters.delete(limiters.keys().next().value!)
-      limiter = new EdgeLimiter(this.#binding, policy, { ...objects, background: waitUntil })
+      limiter = new EdgeLimiter(this.#binding, policy, { ...objects, background: waitUntil }, version)
       limiters.set(place, limiter)
     }
     return { name, policy, scope, limiter }

@@ -5,13 +5,21 @@ import type { AsideCount } from "../../src/metrics/metrics.js"
 import type { KeyStats } from "../../src/types/limiter.js"
 import { type KeyRow, SCHEMA, statsOf } from "./registry-tables.js"
 
-/** A configured limit. */
+/** A limit that was configured through the API. */
 export interface DirectoryEntry {
   readonly name: string
   /** Canonical. */
   readonly policy: string
   /** Grows when a limit of this name is removed: another one of the name then has keys of its own. */
   readonly generation: number
+  /** Grows with each change of the policy. */
+  readonly version: number
+}
+
+/** What came of a removal. */
+export interface Removed extends Pick<DirectoryEntry, "generation"> {
+  /** Whether the limit was still there. */
+  readonly isChange: boolean
 }
 
 /** What came of a definition. */
@@ -113,19 +121,26 @@ export class RegistryObject extends DurableObject {
 
   #put(name: string, policy: string): void {
     this.#sql.exec(
-      "INSERT INTO limits VALUES (?, ?, 1) ON CONFLICT (name) DO UPDATE SET policy = excluded.policy",
+      `INSERT INTO limits VALUES (?, ?, 1, 1)
+        ON CONFLICT (name) DO UPDATE SET policy = excluded.policy, version = version + 1`,
       name,
       policy,
     )
   }
 
-  /** @returns what it was, `null` where there was none */
-  remove(name: string): DirectoryEntry | null {
+  /**
+   * Its row stays, since the next limit of the name has to differ from it.
+   *
+   * @returns the one that was removed, also where that was before; `null` where there never was one
+   */
+  remove(name: string): Removed | null {
     const entry = this.find(name)
     if (entry !== null) {
       this.#sql.exec("UPDATE limits SET policy = NULL, generation = generation + 1 WHERE name = ?", name)
+      return { isChange: true, generation: entry.generation }
     }
-    return entry
+    const [row] = this.#read<{ generation: number }>("SELECT generation FROM limits WHERE name = ?", name)
+    return row === undefined ? null : { isChange: false, generation: row.generation - 1 }
   }
 
   find(name: string): DirectoryEntry | null {
@@ -145,7 +160,7 @@ export class RegistryObject extends DurableObject {
 
   #limits(rest: string, ...values: SqlStorageValue[]): DirectoryEntry[] {
     return this.#read<Row<DirectoryEntry>>(
-      `SELECT name, policy, generation FROM limits WHERE policy IS NOT NULL ${rest}`,
+      `SELECT name, policy, generation, version FROM limits WHERE policy IS NOT NULL ${rest}`,
       ...values,
     )
   }

@@ -2,7 +2,9 @@ import type { KeyStats } from "../../src/types/limiter.js"
 
 /** The tables of one shard of the registry: those that there are already stay. */
 export const SCHEMA = `
-CREATE TABLE IF NOT EXISTS limits (name TEXT PRIMARY KEY, policy TEXT, generation INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS limits (
+  name TEXT PRIMARY KEY, policy TEXT, generation INTEGER NOT NULL, version INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
   scope TEXT NOT NULL, key TEXT NOT NULL, allowed INTEGER NOT NULL, denied INTEGER NOT NULL,
   allowed_cost INTEGER NOT NULL, denied_cost INTEGER NOT NULL,

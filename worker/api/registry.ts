@@ -51,4 +51,15 @@ export class Registry {
   async fromKeys<T>(ask: (shard: ReturnType<Registry["keyShard"]>) => Promise<T>): Promise<readonly T[]> {
     return inParallel([...Array(KEY_SHARDS).keys()], MOST_CALLS, (shard) => ask(this.keyShard(shard)))
   }
+
+  /**
+   * Forgets a scope in every shard of the keys, some at a time, also where one of them does not answer.
+   *
+   * @throws what the first that failed threw, when all have been asked
+   */
+  async forget(scope: string): Promise<void> {
+    const outcomes = await this.fromKeys((shard) => Promise.allSettled([shard.forget(scope)]))
+    const failed = outcomes.flat().find((outcome) => outcome.status === "rejected")
+    if (failed !== undefined) throw failed.reason
+  }
 }
