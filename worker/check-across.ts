@@ -71,8 +71,9 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * admitted under an item's own id before is told again, and is not given back by a call that only repeats it. Whatever
  * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
  *
- * @throws {RangeError} where the items are none or more than 1,000, or one key of one limit comes twice; {CostError} {KeyError} before any
- * call; {StoreUnavailable} {StoreCorrupt} {StoreVersion} where an object did not decide
+ * @throws {RangeError} where the items are none or more than 1,000, or one key of one limit comes twice; {CostError}
+ * {KeyError} before any call, of an item with an `id` the first after it; {StoreUnavailable} {StoreCorrupt}
+ * {StoreVersion} where an object did not decide
  * @example
  * ```ts
  * import { checkAcross, EdgeLimiter } from "sluice/worker"

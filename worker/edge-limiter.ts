@@ -115,7 +115,8 @@ export class EdgeLimiter implements Limiter {
   /**
    * Asks and charges. An admission is durable when it is told, as far as `sync` promises.
    *
-   * @throws {CostError} {KeyError} {RangeError} before any call; {StoreUnavailable} {StoreCorrupt} {StoreVersion}
+   * @throws {CostError} {KeyError} {RangeError} before any call, of a check with an `id` the first after it;
+   *   {StoreUnavailable} {StoreCorrupt} {StoreVersion}
    */
   async check(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
@@ -295,7 +296,8 @@ export class EdgeLimiter implements Limiter {
 
   #costOf(key: string, options: CheckOptions | undefined): number {
     const cost = costOf(key, options)
-    if (cost > this.#maximumCost) throw new CostError(key, cost, this.#maximumCost)
+    // What was admitted under an id is told again whatever the policy is by now, so the object decides.
+    if (cost > this.#maximumCost && options?.id === undefined) throw new CostError(key, cost, this.#maximumCost)
     return cost
   }
 

@@ -174,6 +174,22 @@ describe("EdgeLimiter", () => {
     expect(await limiter.check("a", { cost: 10 })).toMatchObject({ allowed: true })
   })
 
+  test("tells an admission again under its id where its cost is more than the capacity by now", async () => {
+    const { limiter, name, object } = clockedLimiter("10/minute")
+    const asked = { cost: 8, id: "x" }
+    const { receipt } = await limiter.check("a", asked)
+    const tighter = new EdgeLimiter(env.CLOCKED_LIMITER, "5/minute", { name, denialCache: false })
+    expect(await tighter.peek("a", asked)).toMatchObject({ allowed: true })
+    expect(await tighter.check("a", asked)).toMatchObject({ allowed: true, limit: 5, receipt: { id: receipt!.id } })
+    const { decisions } = await tighter.checkAll([{ key: "a", ...asked }])
+    expect(decisions).toMatchObject([{ allowed: true, receipt: { id: receipt!.id } }])
+    for (const act of ["check", "peek"] as const) {
+      const error = { name: "CostError", cost: 8, maximum: 5 }
+      await expect(tighter[act]("a", { ...asked, id: "y" })).rejects.toMatchObject(error)
+    }
+    expect(await object().report()).toMatchObject({ admitted: 3, denied: 0 })
+  })
+
   test("charge() puts a key into debt that time pays back", async () => {
     const { clock, limiter } = clockedLimiter("10/second")
     await limiter.charge("a", 30)
