@@ -121,9 +121,10 @@ export class EdgeLimiter implements Limiter {
   async check(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
     const id = options?.id
+    const cacheName = this.#places.cacheName(key)
     // What was admitted under an id is told again whatever came since.
     if (id === undefined) {
-      const known = this.denialCache?.find(this.#places.cacheName(key), this.policy, cost)
+      const known = this.denialCache?.find(cacheName, this.policy, cost)
       if (known) return known
       const leased = this.#leased?.takes(cost) ? await this.#leased.check(key, cost) : null
       if (leased !== null) return leased
@@ -131,9 +132,7 @@ export class EdgeLimiter implements Limiter {
     requireKey(key)
     const ticket = this.denialCache?.ticket()
     const decision = readRpcDecision(await this.#ask(key, cost, id), key, cost, this.policy)
-    if (!decision.allowed && ticket !== undefined) {
-      this.denialCache!.note(this.#places.cacheName(key), this.policy, decision, ticket)
-    }
+    if (ticket !== undefined) this.denialCache!.note(cacheName, this.policy, decision, ticket)
     return decision
   }
 
@@ -274,8 +273,11 @@ export class EdgeLimiter implements Limiter {
     const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), this.#repeatable)
     const decision = receiveDecision(drawn.decision)
     const denial = drawn.denial && receiveDecision(drawn.denial)
-    const denied = decision.allowed ? denial : decision
-    if (ticket !== undefined && denied !== null) this.denialCache?.note(name, this.policy, denied, ticket)
+    if (ticket !== undefined) {
+      for (const told of [decision, denial]) {
+        if (told !== null) this.denialCache?.note(name, this.policy, told, ticket)
+      }
+    }
     return { decision, denial }
   }
 

@@ -1,6 +1,7 @@
 import { type DenialTerms, withTerms } from "../src/edge/denial-terms.js"
 import type { LimitDecision } from "../src/engine/limit-decision.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
+import { maximumCost } from "../src/policy/maximum-cost.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { rpcDecision } from "./rpc-decision.js"
@@ -20,8 +21,9 @@ function denialTerms(decision: Decision, limit: LedgerLimit, sent: Policy, nowMs
   if (decision.allowed) return null
   const isForeign = !isAsSent(limit, sent)
   const { keys } = limit
-  if (keys.policy.blockMs > 0) return { isForeign, blockedForMs: keys.status(decision.key, nowMs).blockedForMs }
-  return isForeign ? { isForeign } : null
+  const foreign = isForeign ? { isForeign, maximumCost: maximumCost(keys.policy.rules) } : null
+  if (keys.policy.blockMs > 0) return { ...foreign, blockedForMs: keys.status(decision.key, nowMs).blockedForMs }
+  return foreign
 }
 
 function isAsSent({ keys }: LedgerLimit, sent: Policy): boolean {

@@ -105,15 +105,20 @@ export class DenialCache {
       this.#denials.delete(name)
       return null
     }
-    if (cost < denial.decision.cost) return null
+    const { maximumCost = cost } = termsOf(denial.decision)
+    if (cost < denial.decision.cost || cost > maximumCost) return null
     this.#hits += 1
     return { ...laterDenial(denial.decision, policy, cost, nowMs - denial.askedAtMs), reason: "cached" }
   }
 
-  /** Remembers what a question was told, unless it was no denial, answers nothing or the key was changed meanwhile. */
+  /**
+   * Remembers what a question was told, unless it was no denial, answers nothing or the key was changed meanwhile. A
+   * smaller cost that was charged makes the denied one wait longer than was told, so that is forgotten.
+   */
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
-    if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
+    if (allowed) return this.#charged(name, cost)
+    if (cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
     const { blockedForMs = retryAfterMs } = termsOf(decision)
     const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
     const known = this.#denials.get(name)
@@ -123,6 +128,13 @@ export class DenialCache {
     if (untilMs <= ticket.askedAtMs) return
     if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
     this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, untilMs })
+  }
+
+  #charged(name: string, cost: number): void {
+    // As in `find`, an empty cache is not asked.
+    if (cost === 0 || this.#denials.size === 0) return
+    const known = this.#denials.get(name)
+    if (known !== undefined && cost < known.decision.cost) this.#denials.delete(name)
   }
 
   /**

@@ -4,6 +4,8 @@ import type { Decision } from "../types/decision.js"
 export interface DenialTerms {
   /** Whether another policy decided than the one that was sent, so that how fast the quota comes back is not known. */
   readonly isForeign?: boolean
+  /** The most that a check may cost under that other policy: of a greater cost it tells an error, not a denial. */
+  readonly maximumCost?: number
   /**
    * How long the key is blocked from the denial on; told where the policy that decided has a `block`. A check after it
    * would begin a block if it were denied, so it has to be asked.

@@ -45,6 +45,26 @@ describe("DenialCache", () => {
     expect(calls()).toBe(3)
   })
 
+  test("forgets how long a greater cost waits when a smaller one is charged", () => {
+    const { check, limiter, calls } = cached("10/minute")
+    check("a", 8)
+    check("a", 5)
+    check("a", 2)
+    expect(check("a", 5)).toEqual({ ...limiter.peek("a", { cost: 5 }) })
+    expect(check("a", 5)).toMatchObject({ reason: "cached", remaining: 0 })
+    expect(calls()).toBe(4)
+  })
+
+  test("leaves a cost to the limiter which the policy that decided there cannot admit", () => {
+    const { limiter, cache, policy } = cached("1/minute")
+    limiter.check("a")
+    const denial = limiter.check("a").toJSON()
+    noteTerms(denial, { isForeign: true, maximumCost: 3 })
+    cache.note("a", policy, denial, cache.ticket())
+    expect(cache.find("a", policy, 3)).toMatchObject({ reason: "cached" })
+    expect(cache.find("a", policy, 4)).toBeNull()
+  })
+
   test("a denial of a greater cost does not take the place of that of a smaller one", () => {
     const { check, cache, calls, policy } = cached("10/minute")
     check("a", 10)

@@ -1,6 +1,7 @@
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { CostError } from "../../src/types/errors.js"
 import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
 import { clockedLimiter, freshName, realLimiter } from "./objects.js"
 
@@ -179,6 +180,22 @@ describe("the denial cache of EdgeLimiter", () => {
       }
       expect(limiter.calls).toBe(1)
     })
+  })
+
+  test("has no answer to a cost that the policy in force cannot admit", async () => {
+    const { limiter } = await supersededLimiter("10/minute", "2/hour")
+    expect(await limiter.check("a")).toMatchObject({ reason: "limit", limit: 2 })
+    expect(await limiter.check("a", { cost: 2 })).toMatchObject({ reason: "cached" })
+    await expect(limiter.check("a", { cost: 3 })).rejects.toThrow(CostError)
+  })
+
+  test("tells a greater cost how long it waits since a smaller one was charged", async () => {
+    const { clock, limiter } = cachedLimiter("10/minute")
+    for (const cost of [8, 5, 2]) await limiter.check("a", { cost })
+    expect(await limiter.check("a", { cost: 5 })).toEqual(await limiter.peek("a", { cost: 5 }))
+    clock.advance(12_000)
+    await limiter.checkAll([{ key: "a" }])
+    expect(await limiter.check("a", { cost: 5 })).toEqual(await limiter.peek("a", { cost: 5 }))
   })
 
   describe("under a policy with a block", () => {
