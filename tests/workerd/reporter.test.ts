@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
 import type { HistogramCounts } from "../../src/metrics/histogram.js"
 import type { Decision } from "../../src/types/decision.js"
-import type { Registry } from "../../worker/api/registry.js"
+import { LIMIT_SHARDS, type Registry } from "../../worker/api/registry.js"
 import type { KeyReport, LimitReport } from "../../worker/api/registry-object.js"
 import { Reporter } from "../../worker/api/reporter.js"
 
@@ -31,11 +31,13 @@ function listening() {
   let decisions = 0
   const registry = {
     keyShard: () => ({ report: async (reports: KeyReport[]) => void keys.push(...reports) }),
-    ofLimit: () => ({
+    limitShard: () => ({
       addTotals: async (reports: LimitReport[], taken: HistogramCounts | null) => {
         totals.push(...reports)
         times.push(taken)
       },
+    }),
+    ofLimit: () => ({
       addAside: async (what: string, count: number) => {
         aside[what] = (aside[what] ?? 0) + count
       },
@@ -119,6 +121,30 @@ describe("Reporter", () => {
     expect(limits).toEqual(["ann"])
   })
 
+  test("keeps keys of two limits apart whose names make the same text together", async () => {
+    const { registry, keys } = listening()
+    const reporter = new Reporter(registry)
+    const limits = [
+      ["1 a", "b\nc"],
+      ["1 a\nb", "c"],
+    ] as const
+    for (const [scope, key] of limits) reporter.decided({ ...decision, key }, API, scope)
+    await reporter.flush()
+    expect(keys.map(({ scope, key, allowed }) => [scope, key, allowed])).toEqual(limits.map((each) => [...each, 1]))
+  })
+
+  test("makes one call for all limits of a shard", async () => {
+    const { registry, totals, times } = listening()
+    const reporter = new Reporter(registry)
+    for (let limit = 0; limit < 200; limit++) {
+      reporter.decided(decision, { name: `limit ${limit}`, label: `limit ${limit}` }, `1 limit ${limit}`, 0.01)
+    }
+    await reporter.flush()
+    expect(new Set(totals.map(({ limit }) => limit)).size).toBe(200)
+    expect(times).toHaveLength(LIMIT_SHARDS)
+    expect(times.filter((taken) => taken !== null)).toMatchObject([{ count: 200 }])
+  })
+
   test("tells what no object decided: denials that were known, fail modes, and failures", async () => {
     const { registry, aside } = listening()
     const reporter = new Reporter(registry)
@@ -133,7 +159,7 @@ describe("Reporter", () => {
     expect(aside).toEqual({ cached: 3, open: 1, error: 2 })
   })
 
-  test("tells how long decisions took once, with the counts of one limit", async () => {
+  test("tells how long decisions took once, with the counts of one shard", async () => {
     const { registry, times } = listening()
     const reporter = new Reporter(registry)
     reporter.decided(decision, API, "1 api", 0.02)

@@ -6,7 +6,7 @@ import { type AsideCount, asideCountOf } from "../../src/metrics/metrics.js"
 import type { Decision } from "../../src/types/decision.js"
 import { shardOf } from "../object-name.js"
 import type { ToldDecision } from "./event-hub-object.js"
-import { KEY_SHARDS, type Registry } from "./registry.js"
+import { KEY_SHARDS, LIMIT_SHARDS, type Registry } from "./registry.js"
 import type { KeyReport, LimitReport } from "./registry-object.js"
 
 /** How long reports wait for others to go with them. */
@@ -147,11 +147,12 @@ export class Reporter {
     this.#times = new Histogram()
     this.#decisions = []
     const byShard = Map.groupBy(keys.values(), ({ key }) => shardOf(key, KEY_SHARDS))
+    const limitsByShard = Map.groupBy(limits.values(), ({ limit }) => shardOf(limit, LIMIT_SHARDS))
     await Promise.all([
       ...[...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports)),
-      // The times are not by limit, so they go with the first one's counts, and make no call of their own.
-      ...[...limits.values()].map((report, index) => {
-        return this.#registry.ofLimit(report.limit).addTotals([report], index === 0 ? times : null)
+      // The times are not by limit, so they go with the first shard's counts, and make no call of their own.
+      ...[...limitsByShard].map(([shard, reports], index) => {
+        return this.#registry.limitShard(shard).addTotals(reports, index === 0 ? times : null)
       }),
       ...[...aside].map(([what, count]) => this.#registry.ofLimit(what).addAside(what, count)),
       decisions.length > 0 ? this.#registry.hub.push(decisions) : undefined,
@@ -168,7 +169,8 @@ export class Reporter {
   }
 
   #countsOf(scope: string, key: string): KeyCounts | null {
-    const subject = `${scope}\n${key}`
+    // Both may hold whatever would part them, so the length does.
+    const subject = `${scope.length} ${scope}${key}`
     let counts = this.#keys.get(subject)
     if (counts === undefined) {
       if (this.#keys.size >= MOST_KEYS) return null
