@@ -169,6 +169,7 @@ const STEPS: readonly Step[] = [
   post("/v1/settle", '{"receipt":"RECEIPT","cost":6}'),
   post("/v1/peek", { key: "u", limit: "api" }),
   post("/v1/refund", { receipt: { id: "x-1", key: "u", policy: "api", cost: 1, charged_at_ms: 0 } }),
+  post("/v1/refund", { receipt: { id: "foo~bar", key: "u", policy: "api", cost: 1, charged_at_ms: 0 } }),
   post("/v1/check", { key: "v", limit: "two", cost: 4 }),
   post("/v1/check", { key: "v", limit: "two", cost: 4 }),
   post("/v1/check-all", {

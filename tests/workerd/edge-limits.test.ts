@@ -71,6 +71,22 @@ describe("EdgeLimits", () => {
     expect(refresh).not.toHaveBeenCalled()
   })
 
+  test("refund() and settle() refuse a receipt of a limit that there never was", async () => {
+    const [name, removed] = [freshName(), freshName()]
+    const limits = edgeLimits()
+    for (const limit of [name, removed]) await limits.define(limit, "10/day")
+    const { receipt } = await limits.check("a", { limit: removed })
+    await limits.remove(removed)
+    const scopes = ["bar", "", " ", `2 ${name}`, `2 ${removed}`, `0 ${name}`, `01 ${name}`, "1 ", `1 ${freshName()}`]
+    for (const scope of [...scopes, `NaN ${name}`, `${"9".repeat(400)} ${name}`]) {
+      const forged = { ...receipt!, id: `foo~${encodeURIComponent(scope)}` }
+      await expect(limits.refund(forged), scope).rejects.toThrow("Cannot settle receipt")
+      await expect(limits.settle(forged, 0), scope).rejects.toThrow(RangeError)
+    }
+    await limits.refund(receipt!)
+    await limits.refund({ ...receipt!, id: `foo~${encodeURIComponent("settings former")}` })
+  })
+
   test("remove() forgets also what another isolate tells later, which has not heard of it", async () => {
     const limit = freshName()
     const [here, elsewhere] = [edgeLimits(), edgeLimits()]

@@ -31,7 +31,7 @@ import type { Receipt } from "../../src/types/receipt.js"
 import { checkAcross } from "../check-across.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
-import { nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
+import { generationIn, nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
 import { type LimitInForce, LimitsInForce } from "./limits-in-force.js"
 import { RegisteredKeys } from "./registered-keys.js"
 import type { Registry } from "./registry.js"
@@ -181,12 +181,20 @@ export class EdgeLimits implements NamedLimits {
     if (isSettled && units !== 0) this.#note(units > 0 ? "refund" : "charge", inForce, receipt.key, Math.abs(units))
   }
 
-  /** The limit that a receipt is of: `null` where it was removed since. */
+  /** The limit that a receipt is of: `null` where it was removed since. @throws {RangeError} where there was none such */
   async #ofReceipt(receipt: Receipt): Promise<{ inForce: LimitInForce | null; own: Receipt }> {
     const split = splitScope(receipt)
     if (split === null) throw foreignReceipt(receipt.id)
     const { scope, own } = split
-    return { inForce: await this.#inForce.ofScope(scope), own }
+    const inForce = await this.#inForce.ofScope(scope)
+    if (inForce === null && !(await this.#wasDefined(scope))) throw foreignReceipt(receipt.id)
+    return { inForce, own }
+  }
+
+  async #wasDefined(scope: string): Promise<boolean> {
+    const [name, generation] = [nameIn(scope), generationIn(scope)]
+    // Which limits former settings had, nobody knows.
+    return Number.isNaN(generation) || this.#parts.registry.ofLimit(name).wasDefined(name, generation)
   }
 
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {

@@ -29,6 +29,12 @@ export function generationIn(scope: string): number {
   return Number.parseInt(scope, 10)
 }
 
+/** Whether a text is a scope that `settingsScope` or `scopeOf` may have made. */
+function isScope(text: string): boolean {
+  const name = nameIn(text)
+  return text === settingsScope(name) || (generationIn(text) >= 1 && text === scopeOf(name, generationIn(text)))
+}
+
 /** The decision, with a receipt that says which limit it is of. */
 export function withScope(decision: Decision, scope: string): Decision {
   if (decision.receipt === undefined) return decision
@@ -36,13 +42,13 @@ export function withScope(decision: Decision, scope: string): Decision {
   return { ...decision, receipt: { ...decision.receipt, id } }
 }
 
-/** What `withScope` joined: the scope, and the receipt as the key's object made it; `null` where it made none such. */
+/** What `withScope` joined: the scope, and the receipt as the key's object made it; `null` where it joined none such. */
 export function splitScope(receipt: Receipt): { readonly scope: string; readonly own: Receipt } | null {
   const mark = receipt.id.indexOf(RECEIPT_MARK)
   if (mark < 0) return null
   try {
     const scope = decodeURIComponent(receipt.id.slice(mark + 1))
-    return { scope, own: { ...receipt, id: receipt.id.slice(0, mark) } }
+    return isScope(scope) ? { scope, own: { ...receipt, id: receipt.id.slice(0, mark) } } : null
   } catch {
     return null
   }

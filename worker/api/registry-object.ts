@@ -30,7 +30,7 @@ export interface Defined extends DirectoryEntry {
 
 /** What happened to a key since the last report. */
 export interface KeyReport {
-  /** The limit's name and generation, as one text. */
+  /** What the keys of its limit are filed under. */
   readonly scope: string
   readonly key: string
   readonly allowed: number
@@ -141,6 +141,12 @@ export class RegistryObject extends DurableObject {
     }
     const [row] = this.#read<{ generation: number }>("SELECT generation FROM limits WHERE name = ?", name)
     return row === undefined ? null : { isChange: false, generation: row.generation - 1 }
+  }
+
+  /** Whether there is or was a limit of this name and generation. */
+  wasDefined(name: string, generation: number): boolean {
+    const question = "SELECT 1 FROM limits WHERE name = ?1 AND generation + (policy IS NOT NULL) > ?2"
+    return this.#read(question, name, generation).length > 0
   }
 
   find(name: string): DirectoryEntry | null {
