@@ -117,8 +117,8 @@ export class DenialCache {
    */
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
-    if (allowed) return this.#charged(name, cost)
-    if (cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
+    if (allowed) this.#forgetAbove(name, cost)
+    if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
     const { blockedForMs = retryAfterMs } = termsOf(decision)
     const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
     const known = this.#denials.get(name)
@@ -130,7 +130,8 @@ export class DenialCache {
     this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, untilMs })
   }
 
-  #charged(name: string, cost: number): void {
+  /** Forgets a denial of more than what was charged. */
+  #forgetAbove(name: string, cost: number): void {
     // As in `find`, an empty cache is not asked.
     if (cost === 0 || this.#denials.size === 0) return
     const known = this.#denials.get(name)
