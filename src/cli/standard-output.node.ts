@@ -1,6 +1,11 @@
 import type { Writable } from "node:stream"
 import { ThrottledNotice } from "./throttled-notice.node.js"
 
+/** Lines of a log that may wait for a reader who takes none, in bytes. */
+const MOST_WAITING_BYTES = 2 ** 20
+/** How long the end waits for the lines of a log, in ms. A server is to be gone in ten seconds. */
+const LAST_LINES_MS = 1_000
+
 /** Nobody reads, or no disk takes, what a command tells: there is nothing left for it to do. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed"
@@ -18,8 +23,9 @@ export class StandardOutput {
   #failure: NodeJS.ErrnoException | null = null
   #lossReason = ""
   #isLosing = false
-  #unwritten = 0
-  #noteWritten = () => {}
+  /** Texts that a command told and that are not out yet. */
+  #untold = 0
+  #noteTold = () => {}
 
   /** @param tell takes a line about what cannot be written */
   constructor(stream: Writable, tell: (line: string) => void) {
@@ -37,44 +43,58 @@ export class StandardOutput {
   /** Writes what a command tells. @throws {OutputClosed} where an earlier text could not be written */
   write(text: string): void {
     if (this.#failure !== null) throw new OutputClosed()
-    this.#send(text, (error) => {
-      if (error === null || this.#failure !== null) return
-      this.#failure = error
-      this.#closed.abort()
-      // Whoever reads may stop early, as head does.
-      if (error.code !== "EPIPE") this.#tell(`error: Cannot write to standard output: ${error.message}.`)
+    this.#untold++
+    this.#stream.write(text, (error) => {
+      this.#untold--
+      if (error && this.#failure === null) this.#fail(error)
+      if (this.#untold === 0) this.#noteTold()
     })
+  }
+
+  #fail(error: NodeJS.ErrnoException): void {
+    this.#failure = error
+    this.#closed.abort()
+    // Whoever reads may stop early, as head does.
+    if (error.code !== "EPIPE") this.#tell(`error: Cannot write to standard output: ${error.message}.`)
   }
 
   /** Writes lines of a log. What cannot be written is lost; that it begins to be lost is told, every 10 s at most. */
   log(text: string): void {
-    this.#send(text, (error) => {
-      const wasLosing = this.#isLosing
-      this.#isLosing = error !== null
-      if (error === null || wasLosing) return
-      this.#lossReason = error.message
-      this.#telling.note()
-    })
+    if (this.#stream.writableLength > MOST_WAITING_BYTES) this.#noteLost("nobody reads on")
+    else this.#stream.write(text, (error) => (error ? this.#noteLost(error.message) : this.#noteLogged()))
+  }
+
+  #noteLogged(): void {
+    if (this.#stream.writableLength <= MOST_WAITING_BYTES / 2) this.#isLosing = false
+  }
+
+  #noteLost(reason: string): void {
+    if (this.#isLosing) return
+    this.#isLosing = true
+    this.#lossReason = reason
+    this.#telling.note()
   }
 
   #tellLost(): void {
     this.#tell(`Cannot write to standard output: ${this.#lossReason}; lines are lost until that takes them again.`)
   }
 
-  #send(text: string, done: (error: NodeJS.ErrnoException | null) => void): void {
-    this.#unwritten++
-    this.#stream.write(text, (error) => {
-      this.#unwritten--
-      done(error ?? null)
-      if (this.#unwritten === 0) this.#noteWritten()
-    })
-  }
-
-  /** Resolves when every text is written or lost. @returns whether all that a command told is out, or nobody read on */
+  /**
+   * Resolves when every text that a command told is written or lost, however long its reader takes, and lines of a log are
+   * or a second has passed.
+   *
+   * @returns whether all that a command told is out, or nobody read on
+   */
   async end(): Promise<boolean> {
-    if (this.#unwritten > 0) {
+    if (this.#untold > 0) {
       await new Promise<void>((resolve) => {
-        this.#noteWritten = resolve
+        this.#noteTold = resolve
+      })
+    }
+    if (this.#stream.writableLength > 0) {
+      await new Promise<void>((resolve) => {
+        this.#stream.write("", () => resolve())
+        setTimeout(resolve, LAST_LINES_MS)
       })
     }
     this.#telling.end()

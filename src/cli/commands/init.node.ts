@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { parseConfig } from "../../config/index.js"
-import { openLimiter } from "../../limiter/open-limiter.node.js"
+import { type OpenLimiterOptions, openLimiter } from "../../limiter/open-limiter.node.js"
 import { holdsStore } from "../../limiter/store-folder.node.js"
 import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
@@ -30,17 +30,15 @@ function limitsOf(call: CommandCall, config: string) {
   return new Map([...limits].map(([name, { policy }]) => [name, policy]))
 }
 
-/** Another data folder beside a configuration that is there, which stays as it is. */
-async function makeFolder(call: CommandCall, path: string, config: string): Promise<void> {
-  const limiter = await openLimiter({ path, limits: limitsOf(call, config) })
+async function makeFolder(path: string, limits: NonNullable<OpenLimiterOptions["limits"]>): Promise<void> {
+  const limiter = await openLimiter({ path, limits })
   await limiter.close()
 }
 
 async function makeBoth(path: string, config: string): Promise<void> {
   withNamedFile("write --config", config, (file) => writeFileSync(file, SAMPLE, { flag: "wx" }))
   try {
-    const limiter = await openLimiter({ path, limits: NAMED })
-    await limiter.close()
+    await makeFolder(path, NAMED)
   } catch (error) {
     // A second try is not to find half of the first.
     rmSync(config)
@@ -76,7 +74,7 @@ export const init: Command = {
     }
     // Limits that it has under the same names would be given other policies.
     if (holdsStore(path)) throw new UsageError(`Cannot make ${show(path)}: it is a data folder already.`)
-    await (keptConfig ? makeFolder(call, path, config) : makeBoth(path, config))
+    await (keptConfig ? makeFolder(path, limitsOf(call, config)) : makeBoth(path, config))
     write(call, { dataDir: path, config, keptConfig }, () => {
       const made = keptConfig
         ? `${plainText(path)} with the limits of ${config}, kept ${config}, which was there`
