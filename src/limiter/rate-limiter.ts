@@ -332,11 +332,9 @@ export class RateLimiter implements Limiter {
   setPolicy(policy: PolicyInput): void {
     const next = parsePolicy(policy)
     if (next.canonical === this.#policy.canonical) return
-    if (this.#limit !== null) {
-      const nowMs = this.#clock.now()
-      this.#limit.change(next, nowMs)
-      this.#settled.changePolicy(this.#policy, next, nowMs)
-    }
+    const nowMs = this.#clock.now()
+    this.#limit?.change(next, nowMs)
+    this.#settled.changePolicy(this.#policy, next, nowMs)
     this.#policy = next
     tellWaits(this)
   }

@@ -168,7 +168,7 @@ describe("options that there are not", () => {
       'option is "signals", allowed is signal (did you mean "signal"?)',
     )
     expect(await messageOf(() => client.events(any({ outcomes: "denied" })).next())).toBe(
-      'RangeError: Cannot read events: option is "outcomes", allowed is outcome, limit, replay, signal (did you mean "outcome"?).',
+      'RangeError: Cannot read events: option is "outcomes", allowed is outcome, limit, replay, follow, signal (did you mean "outcome"?).',
     )
     expect(asked).toEqual([])
   })

@@ -116,6 +116,19 @@ const KEPT: Readonly<Record<string, Scenario>> = {
       },
     ],
   },
+  "-1218184066: what a longer policy finds too old stays so where it was put in place before the first question": {
+    policies: [
+      [{ limit: 1, period: 1, algorithm: "sliding_window_log" }],
+      [{ limit: 1, period: 2, algorithm: "sliding_window_log" }],
+    ],
+    startMs: 1_700_000_000_000,
+    clockRuns: "anyhow",
+    calls: [
+      { key: 0, step: { to: "later", ms: 1 }, act: { verb: "setPolicy", policy: 1 } },
+      { key: 0, step: { to: "later", ms: -3_600_003 }, act: { verb: "check", units: { of: "one", units: 1 } } },
+      { key: 0, step: { to: "later", ms: 0 }, act: { verb: "refund", receipt: 0, thousandths: 1_000 } },
+    ],
+  },
 }
 
 describe("RateLimiter agrees with the oracle where it once did not", () => {
