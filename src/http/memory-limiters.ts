@@ -10,7 +10,7 @@ export interface MemoryOptions {
   readonly maxKeys?: number | undefined
 }
 
-/** Keys that few policies hold together where nobody says how many: about 40 MB of those with one rule. */
+/** About 40 MB of keys with one rule. */
 const MOST_KEYS = 2 ** 20
 /** So many policies share those keys evenly; more have as many each. */
 const SHARING = 64
@@ -22,18 +22,21 @@ const POLICY_WEIGHT = 128
  *
  * @param known by `identityOf`, the policies that nobody makes up: they are few, so their counts stay
  * @param isAll whether there are no others. Where a function makes up policies they hold together what 64 full ones do,
- * and are at most 8,192: beyond that those are forgotten of which nothing is used, then those unused for longest
+ * and are at most 8,192, or half of `maxKeys` where that is more: beyond that, by an eighth at most, those are forgotten of
+ * which nothing is used, then those unused for longest
+ * @param mostKeys how many keys few policies hold together where `maxKeys` does not say so
  */
 export function memoryLimiters(
   known: ReadonlySet<string>,
   isAll: boolean,
   { clock = systemClock, maxKeys }: MemoryOptions,
+  mostKeys = MOST_KEYS,
 ): (policy: Policy, ...rest: unknown[]) => PooledLimiter {
   const pool = new LimiterPool(clock)
-  const share = Math.floor(MOST_KEYS / (isAll ? Math.min(known.size, SHARING) : SHARING))
+  const share = Math.floor(mostKeys / (isAll ? Math.min(known.size, SHARING) : SHARING))
   const keysOf = ({ rules }: Policy) => maxKeys ?? Math.floor(share / rules.length)
   return perPolicy((policy) => pool.make(policy, keysOf(policy)), known, {
-    most: Math.max(MOST_KEYS, SHARING * (maxKeys ?? 0)),
+    most: Math.max(mostKeys, SHARING * (maxKeys ?? 0)),
     weigh: (limiter) => POLICY_WEIGHT + limiter.size,
     growth: 1,
     isIdle: (limiter) => limiter.isIdle,

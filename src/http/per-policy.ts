@@ -3,7 +3,7 @@ import type { RequestLimiter } from "./request-limiter.js"
 
 /** How much the limiters of policies may hold that nobody knew before, since a function makes them up. */
 export interface PolicyBound<L> {
-  /** What they may weigh together. */
+  /** What they may weigh together. An eighth more is possible, so that they need not be weighed at every question. */
   readonly most: number
   /** What one weighs, at least 1. */
   readonly weigh: (limiter: L) => number
@@ -24,7 +24,8 @@ const ASKED_TOGETHER = 16
  *
  * @param known by `identityOf`, policies of which there are only so many: their limiters are never forgotten
  * @param bound for all others. Where it is reached, those that are idle are forgotten, and then those that were not used
- * for longest, with their counts where they have them themselves, until an eighth of the room is free
+ * for longest, with their counts where they have them themselves, until an eighth of the room is free; where the idle ones
+ * suffice, the bound may be passed by as much
  */
 export function perPolicy<L extends RequestLimiter>(
   make: (policy: Policy) => L,
@@ -33,7 +34,7 @@ export function perPolicy<L extends RequestLimiter>(
 ): (policy: Policy, ...rest: unknown[]) => L {
   const kept = new Map<string, L>()
   const recent = new Map<string, L>()
-  /** At least what the recent ones weigh. */
+  /** At least what the recent ones weigh, but for the eighth that `makeRoom` may leave out. */
   let weight = 0
   return (policy) => {
     const identity = identityOf(policy)
@@ -53,7 +54,7 @@ export function perPolicy<L extends RequestLimiter>(
   }
 }
 
-/** Forgets limiters where they weigh too much. What is left weighs. */
+/** Forgets limiters where they weigh too much. Returns what is left weighs, but at most seven eighths of the bound. */
 function makeRoom<L>(recent: Map<string, L>, { most, weigh, isIdle }: PolicyBound<L>): number {
   let weight = 0
   let others = recent.size - ASKED_TOGETHER
@@ -61,13 +62,16 @@ function makeRoom<L>(recent: Map<string, L>, { most, weigh, isIdle }: PolicyBoun
     if (others-- > 0 && isIdle(limiter)) recent.delete(identity)
     else weight += weigh(limiter)
   }
-  if (weight <= most) return weight
-  for (const [identity, limiter] of recent) {
-    if (weight <= most * (7 / 8) || recent.size <= ASKED_TOGETHER) break
-    recent.delete(identity)
-    weight -= weigh(limiter)
+  const roomy = most * (7 / 8)
+  if (weight > most) {
+    for (const [identity, limiter] of recent) {
+      if (weight <= roomy || recent.size <= ASKED_TOGETHER) break
+      recent.delete(identity)
+      weight -= weigh(limiter)
+    }
   }
-  return weight
+  // So that the next look at all of them comes only after an eighth of the bound is asked for, however little this one freed.
+  return Math.min(weight, roomy)
 }
 
 /** A text that is equal for equal policies of the same limit. */

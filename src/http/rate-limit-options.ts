@@ -48,8 +48,9 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   /**
    * Who counts. The default counts in this process's memory, apart for every `rateLimit`. Policies that are known share
    * 1,048,576 keys, or have 16,384 each where they are more than 64. Those that a function makes up have 16,384 each, and
-   * hold as many as those together, and at most 8,192 policies at a time. A function of the policy alone is asked once for
-   * each policy that is known, and for each of at most 1,024 others at a time; any other function at every request.
+   * hold as many as those together; of such policies at most 8,192, or half of `maxKeys` where that is more, are counted at
+   * a time, and an eighth more of both for a while. A function of the policy alone is asked once for each policy that is
+   * known, and for each of at most 1,024 others at a time; any other function at every request.
    */
   readonly limiter?: LimiterSource<Rest>
   /** The most keys that the default limiters hold for each policy, 1 … 2^32 − 1. */

@@ -21,16 +21,19 @@ test("memoryLimiters() hold 16,384 keys of a policy that a function gives, and h
   expect(held(limiters(parsePolicy("1/hour; 2/day")), 10_000)).toBe(8_192)
 })
 
-test("memoryLimiters() bound the keys of all policies together that a function gives", () => {
-  const limiters = memoryLimiters(NONE, false, { clock: new ManualClock(0), maxKeys: 32_768 })
-  const made = Array.from({ length: 64 }, (_, index) => {
-    const limiter = limiters(parsePolicy(`${index + 1}/hour`))
-    for (let key = 0; key < 32_768; key++) limiters(parsePolicy(`${index + 1}/hour`)).check(`k${key}`)
-    return limiter
+test("memoryLimiters() bound what all policies hold together that a function gives, and pass it by an eighth at most", () => {
+  const most = 2 ** 15
+  const limiters = memoryLimiters(NONE, false, { clock: new ManualClock(0) }, most)
+  const made = Array.from({ length: 100 }, (_, index) => {
+    const policy = parsePolicy(`${index + 1}/hour`)
+    for (let key = 0; key < 512; key++) limiters(policy).check(`k${key}`)
+    return { policy, limiter: limiters(policy) }
   })
-  const kept = made.filter((limiter, index) => limiters(parsePolicy(`${index + 1}/hour`)) === limiter)
-  expect(kept.length).toBeLessThan(64)
-  expect(kept.length).toBeGreaterThan(50)
+  const firstKept = made.findLastIndex(({ policy, limiter }) => limiters(policy) !== limiter) + 1
+  const kept = made.slice(firstKept).map(({ limiter }) => 128 + limiter.size)
+  const weight = kept.reduce((sum, each) => sum + each, 0)
+  expect(weight).toBeGreaterThan((most * 3) / 4)
+  expect(weight).toBeLessThanOrEqual((most * 9) / 8)
 })
 
 test("memoryLimiters() share the keys where the policies are known, and hold as many as they are told", () => {

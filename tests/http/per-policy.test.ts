@@ -37,3 +37,17 @@ test("perPolicy() forgets those that are idle first, and none that the same requ
   // 15 of those looked up last, and the one just made, are still to be asked.
   expect([0, 49, 50, 84, 85, 99].map(isKept)).toEqual([true, true, false, false, true, true])
 })
+
+test("perPolicy() looks at all limiters once for each eighth of the bound, though nearly all of it is in use", () => {
+  let looks = 0
+  const isIdle = () => {
+    looks += 1
+    return false
+  }
+  const limiterOf = perPolicy(make, new Set(), { most: 800, weigh: () => 1, growth: 1, isIdle })
+  for (let limit = 1; limit <= 790; limit++) limiterOf(policyOf(limit))
+  looks = 0
+  for (let question = 0; question < 1_000; question++) limiterOf(policyOf(790))
+  expect(looks).toBeLessThanOrEqual(10 * 790)
+  expect(looks).toBeGreaterThan(0)
+})
