@@ -5,8 +5,8 @@ const FIRST_PRUNE = 1_024
 const HOUR_MS = 3_600_000
 /** The most that are held at a time. */
 export const MOST_SETTLED = 2 ** 18
-/** How many are dropped at once where they are too many, so that ordering them is paid for by as many settlements. */
-const DROPPED_AT_ONCE = MOST_SETTLED / 4
+/** The most that a prune leaves: looking at all of them is paid for by as many settlements as there is room for then. */
+const MOST_LEFT = (MOST_SETTLED * 3) / 4
 
 /**
  * How long a receipt of a policy can be settled: as long as any of its rules could still hold the charge, and one hour
@@ -118,14 +118,14 @@ export class SettledReceipts {
     this.byId.set(id, chargedAtMs)
   }
 
-  /** Drops those that are too old at `nowMs`, or too many, and keeps all of their time closed. */
+  /** Drops those that are too old at `nowMs`, then the oldest until there is room, and keeps all of their time closed. */
   prune(nowMs: number, keepMs: number): void {
     const { byId } = this
     if (byId === null) return
     this.#drop((chargedAtMs) => chargedAtMs + keepMs < nowMs)
-    if (byId.size >= MOST_SETTLED) {
+    if (byId.size > MOST_LEFT) {
       const times = Float64Array.from(byId.values()).sort()
-      const latestMs = times[byId.size - MOST_SETTLED + DROPPED_AT_ONCE - 1]!
+      const latestMs = times[byId.size - MOST_LEFT - 1]!
       this.#drop((chargedAtMs) => chargedAtMs <= latestMs)
     }
     this.#pruneAt = Math.min(Math.max(FIRST_PRUNE, byId.size * 2), MOST_SETTLED)

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { MOST_SETTLED, SettledReceipts } from "../../src/engine/settled-receipts.js"
 
 const KEEP_MS = 1_000
@@ -39,4 +39,15 @@ test("add() drops too many of one time as well", () => {
   for (let number = 0; number < MOST_SETTLED; number++) settled.add({ id: `${number}`, chargedAtMs: 5 }, 5, KEEP_MS)
   expect(settled.entries()).toHaveLength(0)
   expect(settled.add({ id: "0", chargedAtMs: 5 }, 5, KEEP_MS)).toBe(false)
+})
+
+test("add() looks at all that are held once for each quarter of the most, though few of them are too old", () => {
+  const settled = new SettledReceipts()
+  const prune = vi.spyOn(settled, "prune")
+  const add = (chargedAtMs: number) =>
+    settled.add({ id: `${chargedAtMs}`, chargedAtMs }, chargedAtMs, MOST_SETTLED - 10)
+  for (let nowMs = 0; nowMs < MOST_SETTLED; nowMs++) add(nowMs)
+  prune.mockClear()
+  for (let nowMs = MOST_SETTLED; nowMs < 2 * MOST_SETTLED; nowMs++) add(nowMs)
+  expect(prune).toHaveBeenCalledTimes(4)
 })
