@@ -209,7 +209,7 @@ export class WaitingLine {
 
   /** Does as a decision says. Whether the first is done, so that the next may ask. */
   #hear(queue: Queue, first: Waiter, decision: Decision): boolean {
-    if (!isDecision(decision) || Number.isNaN(Number(decision.allowed ? decision.delayMs : decision.retryAfterMs))) {
+    if (!isDecision(decision) || !isWait(decision.allowed ? decision.delayMs : decision.retryAfterMs)) {
       this.#fail(queue, first, unfitAnswer("wait", decision))
       return true
     }
@@ -339,6 +339,11 @@ export class WaitingLine {
       // As above. Nobody is left to hear of it.
     }
   }
+}
+
+/** Whether it is a number and not NaN. JSON makes `null` of a wait without end, which must not be taken for 0. */
+function isWait(ms: unknown): boolean {
+  return Number(ms) === ms
 }
 
 /** Whether a waiter costs less than another one, as far as that is known before they are asked for. */

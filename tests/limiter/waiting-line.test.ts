@@ -498,7 +498,11 @@ describe("acquire() over a limiter that answers by promise", () => {
     ["null by promise", Promise.resolve(null)],
     ["a text by promise", Promise.resolve("ok")],
     ["a denial without a wait", makeDecision({ allowed: false, retryAfterMs: undefined as never })],
+    ["a denial whose wait is null", makeDecision({ allowed: false, retryAfterMs: null as never })],
+    ["a denial whose wait is a text", makeDecision({ allowed: false, retryAfterMs: "" as never })],
+    ["a denial whose wait is a list", makeDecision({ allowed: false, retryAfterMs: [] as never })],
     ["an admission whose delay is no number", makeDecision({ delayMs: Number.NaN })],
+    ["an admission whose delay is null", makeDecision({ delayMs: null as never })],
   ])("fails where the answer is %s, and those behind go on", async (_what, answer) => {
     const counts = new RateLimiter("3/hour")
     const answers = [answer]
