@@ -175,6 +175,11 @@ export function limitKeys(limit: usize): f64 {
   return limit == 0 ? 0 : <f64>changetype<Limit>(limit).cells.count
 }
 
+/** How many keys a limit has blocks for, those that have ended and were not swept yet included. */
+export function limitBlocks(limit: usize): f64 {
+  return limit == 0 ? 0 : <f64>changetype<Limit>(limit).blocks.count
+}
+
 /** Carries usage, blocks and statistics from a limit to a new, empty one that replaces it. 1, or 0 without memory, or while it is saved. */
 export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
   if (from == 0 || to == 0 || !isTime(nowMs) || changetype<Limit>(from).isSaving) return 0

@@ -11,8 +11,12 @@ import { costOf, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import type { SyncLimiter } from "./sync-limiter.js"
 
-/** A limit that tells when it says no more than a new one, which a limiter by itself need not know. */
+/** A limit that tells what a limiter by itself need not know: its blocks, and when it says no more than a new one. */
 class PooledLimit extends Limit {
+  get blocks(): number {
+    return this.core.exports.limitBlocks(this.pointer)
+  }
+
   isIdle(nowMs: number): boolean {
     return this.core.exports.fullAfter(this.pointer, nowMs) === 0
   }
@@ -59,9 +63,9 @@ export class PooledLimiter implements SyncLimiter {
     this.#clock = clock
   }
 
-  /** How many keys are held, idle ones that were not swept yet included. */
+  /** How many keys and blocks of keys are held, idle ones that were not swept yet included. */
   get size(): number {
-    return this.#limit.size
+    return this.#limit.size + this.#limit.blocks
   }
 
   /** Whether nothing is used of any key, and none is blocked. Looks at every key. */

@@ -36,6 +36,25 @@ test("memoryLimiters() bound what all policies hold together that a function giv
   expect(weight).toBeLessThanOrEqual((most * 9) / 8)
 })
 
+test("memoryLimiters() count a block of a key as a key of those that all policies hold together", () => {
+  const most = 2 ** 15
+  const clock = new ManualClock(0)
+  const limiters = memoryLimiters(NONE, false, { clock }, most)
+  const made = Array.from({ length: 100 }, (_, index) => {
+    const policy = parsePolicy({ limit: index + 1, period: "1s", block: "1d" })
+    const limiter = limiters(policy)
+    for (let key = 0; key < 512; key++) {
+      limiters(policy).check(`k${key}`, { cost: index + 1 })
+      limiters(policy).check(`k${key}`)
+    }
+    return { policy, limiter }
+  })
+  expect(made.at(-1)!.limiter.size).toBe(2 * 512)
+  const kept = made.length - made.findLastIndex(({ policy, limiter }) => limiters(policy) !== limiter) - 1
+  expect(kept).toBeGreaterThan(20)
+  expect(kept * (128 + 2 * 512)).toBeLessThanOrEqual((most * 9) / 8)
+})
+
 test("memoryLimiters() share the keys where the policies are known, and hold as many as they are told", () => {
   const clock = new ManualClock(0)
   const two = memoryLimiters(identities("1/hour", "2/hour"), true, { clock })

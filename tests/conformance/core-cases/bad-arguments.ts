@@ -95,6 +95,7 @@ export const badArgumentCases: readonly CoreCase[] = [
         ["blockedUntil", exports.blockedUntil(0, length), 0],
         ["stats", exports.stats(0, length), 0],
         ["limitKeys", exports.limitKeys(0), 0],
+        ["limitBlocks", exports.limitBlocks(0), 0],
         ["sweep", exports.sweep(0, NOW_MS, 100), 0],
         ["fullAfter", exports.fullAfter(0, NOW_MS), 0],
         ["limitCarry from none", exports.limitCarry(0, limit, NOW_MS), 0],

@@ -231,9 +231,11 @@ export const decisionCoreCases: readonly CoreCase[] = [
       same(exports.blockedUntil(limit, host.key("a")), NOW_MS + 5_000, "the block")
       same(host.check(limit, "a", 1, NOW_MS + 1_000), BLOCKED, "the outcome while blocked")
       has(host.verdict(), { retryAfterMs: 4_000, rules: [[10, 0, 0]] }, "the verdict while blocked")
+      same([exports.limitKeys(limit), exports.limitBlocks(limit)], [0, 1], "the numbers of keys and blocks")
       same(host.check(limit, "b", 1, NOW_MS + 1_000), ADMITTED, "the outcome of another key")
       same(exports.unblock(limit, host.key("a")), 1, "unblock of a blocked key")
       same(exports.unblock(limit, host.key("a")), 0, "unblock of a free key")
+      same(exports.limitBlocks(limit), 0, "the number of blocks afterwards")
       same(host.check(limit, "a", 1, NOW_MS + 1_000), ADMITTED, "the outcome afterwards")
       exports.limitFree(limit)
     },

@@ -11,6 +11,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   limitNew: 9,
   limitFree: 1,
   limitKeys: 1,
+  limitBlocks: 1,
   limitCarry: 3,
   check: 4,
   checkUnit: 3,
