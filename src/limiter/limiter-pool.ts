@@ -24,7 +24,8 @@ class PooledLimit extends Limit {
 
 /**
  * Limiters in memory that share one core, so that thousands of policies take a few KB each. What a limiter holds is freed
- * when nobody keeps it any more.
+ * when nobody keeps it any more; without a `FinalizationRegistry`, as on Workers with a compatibility date before
+ * 2025-05-05, only with the pool and all of its limiters.
  */
 export class LimiterPool {
   readonly #clock: Clock
