@@ -5,10 +5,19 @@ import { StoreUnavailable, show } from "../types/errors.js"
 /** Looking costs a few microseconds; a store that is busy commits some thousand times as often. */
 const LOOK_EVERY_MS = 1_000
 
-/** Which file lies at a path; `null` where there is none. It is not opened. */
+/** Which file lies at a path; `null` where there is none. It is not opened. @throws where that cannot be looked at */
 export function fileIdentity(file: string): string | null {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false })
   return found === undefined ? null : `${found.dev}:${found.ino}`
+}
+
+/** What lies at a path; `undefined` where that cannot be looked at, which says nothing about the file that is open. */
+function seenAt(file: string): string | null | undefined {
+  try {
+    return fileIdentity(file)
+  } catch {
+    return undefined
+  }
 }
 
 /**
@@ -28,7 +37,8 @@ export class OpenFiles {
   findGone(): string | null {
     this.#lookedAtMs = performance.now()
     for (const [file, identity] of this.#identities) {
-      const found = fileIdentity(file)
+      const found = seenAt(file)
+      if (found === undefined) continue
       if (identity === null) this.#identities.set(file, found)
       else if (found !== identity) return `the file ${show(file)} was deleted, moved or replaced while it was open`
     }

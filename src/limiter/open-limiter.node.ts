@@ -22,7 +22,7 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { type Clock, systemClock } from "../types/clock.js"
-import { type SluiceError, StoreUnavailable, show } from "../types/errors.js"
+import { type SluiceError, show } from "../types/errors.js"
 import { callListener } from "./call-listener.js"
 import { checkedClock } from "./checked-clock.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
@@ -161,9 +161,11 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
     findProblems: () => folder.findProblems(),
     close: () => {
       stopListening()
-      const gone = folder.files.findGone()
-      folder.close()
-      if (gone !== null) throw new StoreUnavailable(gone)
+      try {
+        folder.files.require()
+      } finally {
+        folder.close()
+      }
     },
   }
   try {

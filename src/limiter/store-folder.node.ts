@@ -9,7 +9,7 @@ import {
   realpathSync,
   statSync,
 } from "node:fs"
-import { dirname, join } from "node:path"
+import { dirname, join, resolve } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { clearTimeout, setTimeout } from "node:timers"
 import type { LogEnd } from "../ledger/log-end.js"
@@ -78,12 +78,16 @@ export class StoreFolder {
   readonly files: OpenFiles
   #lackedWitness = false
 
-  /** @param path wherever the process goes meanwhile: an absolute one, without links */
-  private constructor(path: string, database: DatabaseSync, release: () => void) {
+  /** @param given the path of the folder, from where the process is now */
+  private constructor(given: string, database: DatabaseSync, release: () => void) {
+    // Wherever the process goes meanwhile: an absolute path, without links.
+    const path = realpathSync.native(given)
     this.#database = database
     this.#release = release
     this.#walSync = new WalSync(database, join(path, WAL_FILE))
-    this.files = new OpenFiles([join(path, LOG_FILE), join(path, WAL_FILE)])
+    // Also at the path as it was given: a link in it may come to lead elsewhere.
+    const folders = [...new Set([path, resolve(given)])]
+    this.files = new OpenFiles(folders.flatMap((folder) => [join(folder, LOG_FILE), join(folder, WAL_FILE)]))
     this.port = {
       ...sqliteLedgerPort(database),
       durably: (write, isAwaited) => {
@@ -141,7 +145,7 @@ export class StoreFolder {
       database.exec("COMMIT")
       // What was replaced meanwhile may be locked, and is not the store.
       if (fileIdentity(file) !== identity) throw new StoreLocked(path)
-      return new StoreFolder(realpathSync.native(path), database, release)
+      return new StoreFolder(path, database, release)
     } catch (error) {
       database?.close()
       throw folderError(error, path)
@@ -166,7 +170,7 @@ export class StoreFolder {
     const gone = this.files.findGone()
     if (gone !== null) return [new StoreUnavailable(gone).message]
     const lacked = `${WITNESS_FILE} was missing or damaged when the store was opened: nothing told whether the log is whole.`
-    const lost = `${WITNESS_FILE} is not kept: it cannot be written, or was deleted or replaced.`
+    const lost = `${WITNESS_FILE} is not kept: it cannot be read or written, or was deleted or replaced.`
     return [...(this.#lackedWitness ? [lacked] : []), ...(this.witness.isKept ? [] : [lost])]
   }
 

@@ -56,8 +56,11 @@ export class Witness {
   /** Whether the file tells what was noted last, where anything was. */
   get isKept(): boolean {
     if (!this.#isNoted) return true
-    const bytes = unlessMissing(() => readFileSync(this.#path))
-    return bytes !== undefined && sameBytes(bytes, this.#bytes)
+    try {
+      return sameBytes(readFileSync(this.#path), this.#bytes)
+    } catch {
+      return false
+    }
   }
 
   note({ sequence, count, metaHash }: LogEnd): void {

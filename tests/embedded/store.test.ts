@@ -1,6 +1,16 @@
 import { spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { chmodSync, cpSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs"
+import {
+  chmodSync,
+  cpSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Worker } from "node:worker_threads"
@@ -399,7 +409,7 @@ describe("EmbeddedLimiter", () => {
     const limiter = await open(path, { policy: "9/hour" })
     const witness = join(path, WITNESS_FILE)
     rmSync(witness)
-    const lost = "sluice.end is not kept: it cannot be written, or was deleted or replaced."
+    const lost = "sluice.end is not kept: it cannot be read or written, or was deleted or replaced."
     expect(await limiter.doctor()).toMatchObject({ ok: false, problems: [lost] })
     await limiter.close()
     const closed = readFiles(path)
@@ -460,6 +470,46 @@ describe("EmbeddedLimiter", () => {
     expect((await limiter.doctor()).problems).toEqual([])
     await limiter.close()
   })
+
+  test.skipIf(process.platform === "win32")(
+    "goes on where its folder cannot be looked at, and lets it go when it is closed",
+    async () => {
+      const path = temporaryFolder()
+      const limiter = await open(join(path, "data"), { policy: "9/hour" })
+      await limiter.check("a")
+      renameSync(path, `${path}-moved`)
+      // A link to itself leads nowhere, for the superuser too.
+      symlinkSync(path, path)
+      const unread = "sluice.end is not kept: it cannot be read or written, or was deleted or replaced."
+      expect((await limiter.doctor()).problems).toEqual([unread])
+      await new Promise((resolve) => setTimeout(resolve, 1_100))
+      expect((await limiter.check("a")).remaining).toBe(7)
+      await limiter.close()
+      unlinkSync(path)
+      renameSync(`${path}-moved`, path)
+      await using again = await open(join(path, "data"))
+      expect((await again.check("a")).remaining).toBe(6)
+    },
+  )
+
+  test.skipIf(process.platform === "win32")(
+    "a link to the folder that comes to lead elsewhere is noticed",
+    async () => {
+      const paths = [temporaryFolder(), temporaryFolder()] as const
+      for (const path of paths) await (await open(path, { policy: "9/hour" })).close()
+      const link = `${paths[0]}-link`
+      symlinkSync(paths[0], link)
+      const limiter = await open(link)
+      await limiter.check("a")
+      expect((await limiter.doctor()).problems).toEqual([])
+      unlinkSync(link)
+      symlinkSync(paths[1], link)
+      const gone = `the file "${join(link, LOG_FILE)}" was deleted, moved or replaced`
+      expect((await limiter.doctor()).problems).toEqual([expect.stringContaining(gone)])
+      await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+      expect(readFiles(paths[1]).has(LOG_FILE)).toBe(true)
+    },
+  )
 
   test("a folder named by a relative path is the same wherever the process goes", () => {
     const path = temporaryFolder()
