@@ -7,11 +7,18 @@ const MOST_HELD = 2 ** 23
 /** A receipt that was settled, as a snapshot holds it. */
 type SettledReceipt = readonly [id: string, chargedAtMs: number]
 
-/** Those whose charges were in one hour. */
+/** Those whose charges were in one hour, but for those that the save that goes on forgets with their hour. */
 interface Hour {
   count: number
   /** The latest charge of them. */
   latestMs: number
+}
+
+interface Save {
+  readonly receipts: Iterator<[string, number], undefined>
+  left: number
+  /** The first hour that was not forgotten when it began. */
+  readonly fromHour: number
 }
 
 /**
@@ -23,7 +30,7 @@ export class SavedReceipts extends SettledReceipts {
   readonly #mostHeld: number
   /** By the hour's number. */
   #hours: Map<number, Hour> | null = null
-  #save: { readonly receipts: Iterator<[string, number], undefined>; left: number } | null = null
+  #save: Save | null = null
 
   /** @param mostHeld of half as many the oldest are forgotten when a save begins, before they are too old */
   constructor(mostHeld = MOST_HELD) {
@@ -57,16 +64,20 @@ export class SavedReceipts extends SettledReceipts {
     if (byId === null) return
     const hours = [...(this.#hours ?? [])].sort(([one], [other]) => one - other)
     let held = byId.size
+    let fromHour = Number.POSITIVE_INFINITY
     for (const [number, { count, latestMs }] of hours) {
       const endMs = (number + 1) * HOUR_MS
       // Where they are too many, those of the last hour stay: a call that is repeated may still ask for its admission.
       const isOneTooMany = held > this.#mostHeld / 2 && endMs + HOUR_MS <= nowMs
-      if (endMs + keepMs > nowMs && !isOneTooMany) continue
+      if (endMs + keepMs > nowMs && !isOneTooMany) {
+        fromHour = number
+        break
+      }
       held -= count
       this.#hours!.delete(number)
       this.closeBefore(latestMs + 1)
     }
-    this.#save = { receipts: byId.entries(), left: byId.size }
+    this.#save = { receipts: byId.entries(), left: byId.size, fromHour }
   }
 
   /** Up to so many of those that were there when the save was begun; `null` at the end. */
@@ -81,17 +92,17 @@ export class SavedReceipts extends SettledReceipts {
       const receipt: SettledReceipt = save.receipts.next().value!
       save.left -= 1
       // It cannot be settled any more, whether it is known or not.
-      if (receipt[1] < this.closedBeforeMs) this.#forget(receipt)
+      if (receipt[1] < this.closedBeforeMs) this.#forget(receipt, save.fromHour)
       else some.push(receipt)
     }
     return some
   }
 
-  #forget([id, chargedAtMs]: SettledReceipt): void {
+  #forget([id, chargedAtMs]: SettledReceipt, fromHour: number): void {
     this.byId!.delete(id)
-    const hour = this.#hours!.get(hourOf(chargedAtMs))
-    // A change of the policy may close a part of one.
-    if (hour !== undefined) hour.count -= 1
+    const number = hourOf(chargedAtMs)
+    // A change of the policy may close a part of an hour. Of one that was forgotten others may have come, which count anew.
+    if (number >= fromHour) this.#hours!.get(number)!.count -= 1
   }
 }
 

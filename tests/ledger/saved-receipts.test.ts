@@ -76,3 +76,23 @@ test("beginSave() forgets the same whether receipts that a change of policy clos
   expect(told[0]).toEqual(told[1])
   expect(told[0]!.saved).toEqual([])
 })
+
+test("beginSave() forgets the same whether receipts of a forgotten hour were settled while a save went on or after it", () => {
+  const told = [2, 1_000].map((savedBefore) => {
+    const receipts = new SavedReceipts(12)
+    const keepMs = 100 * HOUR_MS
+    for (let index = 0; index < 8; index++) receipts.restore(`1/${index}`, HOUR_MS + index)
+    receipts.beginSave(5 * HOUR_MS, keepMs)
+    receipts.saveSome(savedBefore)
+    // Charged in the same hour, but after those that were forgotten.
+    for (let index = 0; index < 5; index++) {
+      expect(receipts.add({ id: `1b/${index}`, chargedAtMs: HOUR_MS + 1_000 + index }, 5 * HOUR_MS, keepMs)).toBe(true)
+    }
+    while (receipts.saveSome(1_000) !== null) {}
+    for (let index = 0; index < 5; index++) receipts.restore(`2/${index}`, 2 * HOUR_MS + index)
+    receipts.beginSave(6 * HOUR_MS, keepMs)
+    return { saved: receipts.saveSome(100)!.map(([id]) => id), closedBeforeMs: receipts.closedBeforeMs }
+  })
+  expect(told[0]).toEqual(told[1])
+  expect(told[0]!.saved).toEqual(["2/0", "2/1", "2/2", "2/3", "2/4"])
+})
