@@ -16,7 +16,7 @@ import type { LedgerState } from "./ledger-state.js"
 import type { LogPlace, PlacedRecord } from "./log-reader.js"
 import { LogTable } from "./log-table.js"
 import { openLog } from "./open-log.js"
-import type { LedgerLimit } from "./own-limit.js"
+import type { ChargedReceipt, LedgerLimit } from "./own-limit.js"
 import type { LogRecord } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
 import { withMemory } from "./with-memory.js"
@@ -245,7 +245,9 @@ export class Ledger {
     } catch (error) {
       // Those before it are charged in memory: the log tells so, and that they were given back.
       this.#records.appendTogether(records, nowMs)
-      for (const { limit, decision } of charged) this.settle(limit, decision.receipt, decision.cost, nowMs)
+      for (const { limit, decision } of charged) {
+        this.#settle(limit, chargedReceipt(limit, decision.receipt), decision.cost, nowMs)
+      }
       throw error
     }
     this.#records.appendTogether(records, nowMs)
@@ -288,13 +290,17 @@ export class Ledger {
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     this.#log.requireOpen()
-    const charge = limit.keys.chargeOf(receipt.id)
-    if (charge === null) throw foreignReceipt(receipt.id)
+    const charged = chargedReceipt(limit, receipt)
     const own = this.#state.own(limit)
-    if (own.receipts.isFull)
+    if (own.receipts.isFull && own.isOpen(charged, nowMs))
       throw new StoreUnavailable(`too many receipts of the limit ${show(limit.name)} are settled`)
-    const { id, key, chargedAtMs } = receipt
-    if (!own.settle({ id, key, chargedAtMs, charge }, units, nowMs)) return false
+    return this.#settle(limit, charged, units, nowMs)
+  }
+
+  /** `settle`, however many are settled. */
+  #settle(limit: LedgerLimit, charged: ChargedReceipt, units: number, nowMs: number): boolean {
+    if (!this.#state.own(limit).settle(charged, units, nowMs)) return false
+    const { key, chargedAtMs, charge } = charged
     this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
     return true
   }
@@ -389,4 +395,11 @@ export class Ledger {
     this.#log.shut()
     this.#state.free()
   }
+}
+
+/** A receipt with its number. @throws {RangeError} where it is of another limit */
+function chargedReceipt({ keys }: LedgerLimit, { id, key, chargedAtMs }: Receipt): ChargedReceipt {
+  const charge = keys.chargeOf(id)
+  if (charge === null) throw foreignReceipt(id)
+  return { id, key, chargedAtMs, charge }
 }

@@ -3,7 +3,7 @@ import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
-import { settleOnce } from "../engine/settled-receipts.js"
+import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -130,8 +130,16 @@ export class OwnLimit implements LedgerLimit {
    */
   settle(receipt: ChargedReceipt, units: number, nowMs: number): boolean {
     checkWhole("settle", "units", units, -MAX_UNITS, MAX_UNITS)
-    const settled = this.gaps.has(receipt.charge) ? NONE_OPEN : this.receipts
-    return settleOnce(this.keys, settled, receipt, units, nowMs)
+    return settleOnce(this.keys, this.#settledLike(receipt), receipt, units, nowMs)
+  }
+
+  /** Whether a receipt can be settled. */
+  isOpen(receipt: ChargedReceipt, nowMs: number): boolean {
+    return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.keys.policy))
+  }
+
+  #settledLike({ charge }: ChargedReceipt): Pick<SavedReceipts, "isOpen" | "add"> {
+    return this.gaps.has(charge) ? NONE_OPEN : this.receipts
   }
 
   /** Numbers charges on above a number, where they are not that far. */

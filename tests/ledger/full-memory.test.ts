@@ -141,6 +141,17 @@ describe("Ledger whose core has no memory for another key", () => {
     },
   )
 
+  test("checkAll() charges nothing of limits that remember as many settled receipts as they can", async () => {
+    const { ledger, used, unused, told, expectReplays } = await fullLedger()
+    const isFull = vi.spyOn(SavedReceipts.prototype, "isFull", "get").mockReturnValue(true)
+    const checks = [used, unused].map((limit) => ({ limit, key: "a", cost: 3 }))
+    expect(() => ledger.checkAll(checks, START_MS)).toThrow(full)
+    isFull.mockRestore()
+    expect(used.keys.peek("a", 0, START_MS).remaining).toBe(9)
+    expect(await told()).toEqual(["admit used", "settle used"])
+    await expectReplays()
+  })
+
   test("a log whose window has no place for another charge takes none, of no rule", async () => {
     const policy = ["1000/hour", { limit: 100, period: "1h", algorithm: "sliding_window_log" as const }]
     const { ledger, unused, told, expectReplays } = await fullLedger(policy, (ledger, limit) => {
@@ -241,15 +252,21 @@ test("settle() of a limit that remembers as many settled receipts as it can is r
   const ledger = await Ledger.open(port)
   const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
   const { receipt } = ledger.check(limit, "a", 4, START_MS).decision
+  const settled = ledger.check(limit, "b", 1, START_MS).decision.receipt
+  ledger.settle(limit, settled, 1, START_MS)
+  const old = { ...receipt, chargedAtMs: START_MS - 100 * 3_600_000 }
   const isFull = vi.spyOn(SavedReceipts.prototype, "isFull", "get").mockReturnValue(true)
   expect(() => ledger.settle(limit, receipt, 4, START_MS)).toThrow(
     'Cannot reach the store: too many receipts of the limit "l" are settled.',
   )
+  // These would give nothing back anyway.
+  expect(ledger.settle(limit, settled, 1, START_MS)).toBe(false)
+  expect(ledger.settle(limit, old, 4, START_MS)).toBe(false)
   isFull.mockRestore()
   expect(limit.keys.peek("a", 0, START_MS).remaining).toBe(6)
   expect(ledger.settle(limit, receipt, 4, START_MS)).toBe(true)
   await ledger.commit()
-  expect((await logRecords(port)).map(({ op }) => op)).toEqual(["define", "admit", "settle"])
+  expect((await logRecords(port)).map(({ op }) => op)).toEqual(["define", "admit", "admit", "settle", "settle"])
   expect((await ledger.verify()).replayEqualsLive).toBe(true)
   await ledger.close()
 })
