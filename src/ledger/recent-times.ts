@@ -12,7 +12,8 @@ type Sized = ReadonlyMap<string, { readonly size: number }>
  *
  * How much log there may be between two compactions follows from how much the first of them kept. Were all keys kept that
  * came in between, each snapshot could be larger than the one before, without end. So where many keys come, the times are
- * forgotten by turns: those count under which the last 1,024 keys came, and a few thousand at most.
+ * forgotten by turns: those count under which the last 1,024 keys came, and no more than a few thousand keys, or a few
+ * times as many as there are limits.
  */
 export class RecentTimes {
   readonly #limits: Sized
