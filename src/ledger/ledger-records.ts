@@ -50,12 +50,17 @@ export class LedgerRecords {
 
   #appendStore(record: StoreRecord): void {
     this.#state.noteStore(record)
-    if (this.#log.writer.append(record)) this.#log.commitUnawaited()
+    this.#commitIfLong(this.#log.writer.append(record))
+  }
+
+  /** @param isLong what appending told: whether so many records wait that they should be written */
+  #commitIfLong(isLong: boolean): void {
+    if (isLong) this.#log.commitUnawaited()
   }
 
   append(record: LogRecord): void {
-    this.#state.noteTime(record.timeMs)
-    if (this.#log.writer.append(record)) this.#log.commitUnawaited()
+    this.#state.noteUse(record.timeMs)
+    this.#commitIfLong(this.#log.writer.append(record))
   }
 
   /** Appends a record of a key, whose name is noted. */
@@ -67,8 +72,8 @@ export class LedgerRecords {
   /** Appends records that are in the file together, or not at all. */
   appendTogether(records: readonly LogRecord[], nowMs: number): void {
     if (records.length === 0) return
-    this.#state.noteTime(nowMs, records.length)
-    if (this.#log.writer.appendTogether(records)) this.#log.commitUnawaited()
+    this.#state.noteUse(nowMs, records.length)
+    this.#commitIfLong(this.#log.writer.appendTogether(records))
   }
 
   /** The record of an admission, and what else is to be known of it. */
@@ -107,10 +112,10 @@ export class LedgerRecords {
   denial(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
     // A denial that starts a block changes what comes after, so it is recorded like an admission.
     const startsBlock = reason === "limit" && limit.keys.policy.blockMs > 0
-    this.#state.noteTime(nowMs)
+    this.#state.noteUse(nowMs)
     this.#state.noteName(limit, key)
     const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
-    if (this.#log.writer.appendDenial(record, { merge: !startsBlock })) this.#log.commitUnawaited()
+    this.#commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
     return startsBlock && this.#durability.changeWaits()
   }
 }

@@ -184,7 +184,7 @@ export class LedgerState {
 
   /** Notes that the store is opened, or closed. @throws {MalformedBytes} where numbers of charges would come again */
   noteStore(record: StoreRecord): void {
-    this.#noteTime(record.timeMs, 1)
+    this.#noteRecords(record.timeMs, 1)
     if (record.op === "open") this.#noteOpen(record)
     for (const limit of this.#byName.values()) limit.ahead = null
     this.#sync = record.sync
@@ -201,17 +201,20 @@ export class LedgerState {
     for (const limit of this.#byName.values()) limit.skipCharges(chargesAfter)
   }
 
-  /**
-   * Notes records that are of a limit.
-   *
-   * @param records how many there are of about this time, which is their earliest
-   */
-  noteTime(timeMs: number, records = 1): void {
+  /** Notes records of a time that are of limits. */
+  noteUse(timeMs: number, records = 1): void {
     this.#usedAtMs = timeMs
-    this.#noteTime(timeMs, records)
+    this.#noteRecords(timeMs, records)
   }
 
-  #noteTime(timeMs: number, records: number): void {
+  /** Notes records of more than one time that are of a limit. */
+  noteUses({ earliestMs, lastMs }: { readonly earliestMs: number; readonly lastMs: number }, records: number): void {
+    this.noteUse(earliestMs, records)
+    this.#usedAtMs = lastMs
+    this.#nowMs = lastMs
+  }
+
+  #noteRecords(timeMs: number, records: number): void {
     this.#nowMs = timeMs
     this.#recent.note(timeMs, records)
     if (timeMs < this.#statsSinceMs) this.#statsSinceMs = timeMs
@@ -232,10 +235,10 @@ export class LedgerState {
 
   /** Forgets what a record tells, and begins to save the rest as it is then. */
   compact({ timeMs, idleAtMs, statsSinceMs }: CompactRecord): StateSave {
-    this.#noteTime(timeMs, 0)
-    const head = { timeMs: this.#nowMs, sync: this.#sync, numbers: this.numbers, chargesAfter: this.#chargesAfter }
+    this.#nowMs = timeMs
+    const head = { timeMs, sync: this.#sync, numbers: this.numbers, chargesAfter: this.#chargesAfter }
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
-    this.#recent.restart(this.#nowMs)
+    this.#recent.restart(timeMs)
     if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs
     return new StateSave(this.#home, this.limits, head, rules)
   }

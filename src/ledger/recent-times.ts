@@ -41,7 +41,7 @@ export class RecentTimes {
     this.#records = 0
   }
 
-  /** @param records how many there are of about this time, which is their earliest */
+  /** @param records how many there are, of which this is the earliest time */
   note(timeMs: number, records: number): void {
     if (timeMs < this.#earliestMs) this.#earliestMs = timeMs
     this.#records += records

@@ -19,8 +19,8 @@ export function replayRecord(state: LedgerState, record: LogRecord): void {
     return
   }
   const { timeMs } = record
-  state.noteTime(timeMs)
-  if (record.op === "deny") state.noteTime(record.lastMs)
+  state.noteUse(timeMs)
+  if (record.op === "deny") state.noteUse(record.lastMs)
   if (record.op === "define") {
     const limit = state.define(record.name, parsePolicy(record.policy), timeMs)
     if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")

@@ -53,8 +53,7 @@ export class Replay {
   #admit(decoder: RecordDecoder, batch: AdmissionBatch, count: number): void {
     const limit = this.#state.limitAt(batch.limit)
     if (limit === undefined) throw new MalformedBytes("a record names a limit that was not defined")
-    this.#state.noteTime(batch.earliestMs, count)
-    this.#state.noteTime(batch.lastMs, 0)
+    this.#state.noteUses(batch, count)
     if (limit.keys.admitAgain(batch, count, this.#metOf(batch.limit)) < count) {
       throw new MalformedBytes("replay denies what was admitted")
     }

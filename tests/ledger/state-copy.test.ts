@@ -15,7 +15,7 @@ function newState(name = "api", policy = "5/minute") {
   const limit = state.define(name, parsePolicy(policy), T)
   limit.keys.check("a", 1, T)
   limit.skipCharges(9)
-  state.noteTime(T)
+  state.noteUse(T)
   return { state, limit }
 }
 
@@ -34,7 +34,7 @@ const openRecord = (rest: Partial<OpenRecord>): OpenRecord => {
 const receipt = { id: "issuer.0-1", key: "a", chargedAtMs: T, charge: 1 }
 
 const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLimit }) => void>> = {
-  "the time": ({ state }) => state.noteTime(T + 1),
+  "the time": ({ state }) => state.noteUse(T + 1),
   "the sync mode": ({ state }) => state.noteStore(openRecord({ sync: SYNC_NUMBER.batch })),
   // As many as the limit skipped already.
   "the number above which new limits number their charges": ({ state }) =>
