@@ -9,8 +9,8 @@ interface Written {
 }
 
 /**
- * The responses that were written to in place. A handler may return the same body-less response again and again, behind
- * one limit or several, and nothing of one client's answer may reach the next.
+ * The responses that were written to in place. A handler may return a body-less response that names a type of content
+ * again and again, behind one limit or several, and nothing of one client's answer may reach the next.
  */
 const inPlace = new WeakMap<Response, Written>()
 
@@ -22,9 +22,13 @@ export interface FieldsToAdd {
   readonly defaults: Readonly<Record<string, string>>
 }
 
+/** The statuses whose responses never have a body. */
+const BODILESS = [204, 205, 304]
+
 /**
- * Writes fields to a response: in place where its headers can be changed, which keeps the fast paths that runtimes have
- * for the bodies they know, else to a copy that streams the same body.
+ * Writes fields to a response: in place where its headers can be changed and its body makes it the answer to one request
+ * alone, which keeps the fast paths that runtimes have for the bodies they know; else to a copy that streams the same
+ * body.
  *
  * Left alone are an upgrade to WebSocket (status 101), which no copy survives, `Response.error()`, which has no
  * headers, and the nothing that a Bun handler returns after an upgrade.
@@ -38,7 +42,7 @@ export function addFields(response: Response, add: FieldsToAdd, request: Request
   const isReused = before !== undefined && isOther(before, request, response)
   if (!isReused && Object.keys(add.fields).length + Object.keys(add.defaults).length === 0) return response
   const headers = new Headers(isReused ? before.original : response.headers)
-  if (!isReused) {
+  if (!isReused && !isSentAgain(response, request)) {
     try {
       write(response.headers, add)
       if (before === undefined) inPlace.set(response, { request, original: headers })
@@ -49,7 +53,21 @@ export function addFields(response: Response, add: FieldsToAdd, request: Request
   }
   write(headers, add)
   const { status, statusText } = response
-  return new Response(response.body, { status, statusText, headers })
+  return new Response(bodyFor(request, response), { status, statusText, headers })
+}
+
+/**
+ * Whether a handler can answer many requests with this response, since nobody reads its body or it has none. Looking at
+ * the body costs some runtimes their fast path, and one that is a text or a form brings its type of content along.
+ */
+function isSentAgain(response: Response, { method }: Request): boolean {
+  if (method === "HEAD" || BODILESS.includes(response.status)) return true
+  return !response.headers.has("content-type") && response.body === null
+}
+
+/** A body that a server has dropped at an earlier HEAD can be in no other response, and HEAD needs none. */
+function bodyFor({ method }: Request, { body, bodyUsed }: Response): Response["body"] {
+  return method === "HEAD" && (bodyUsed || body?.locked) ? null : body
 }
 
 /**

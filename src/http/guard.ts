@@ -53,7 +53,7 @@ interface OutcomeParts {
   readonly decision: RequestDecision | undefined
   /** The RateLimit fields for the handler's response. */
   readonly fields: Readonly<Record<string, string>>
-  /** The handler's response with the fields; the same object where its headers can be changed. */
+  /** The handler's response with the fields: the same object, or a copy where it could answer another request too. */
   apply(response: Response): Response
   /**
    * Tells what the handler answered, `null` where it failed without an answer, which counts as a 500. Refunds and

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { addFields } from "../../src/http/add-fields.js"
 
 const ITEMS = { RateLimit: '"a";r=1;t=1' }
@@ -62,14 +62,36 @@ describe("addFields()", () => {
     }
   })
 
-  test("never shows one client's answer to the next, where a handler returns the same response again", () => {
-    const shared = new Response(null, { status: 404, headers: { "x-own": "1" } })
-    const first = add(shared, ITEMS, { "Retry-After": "9" })
-    const second = add(shared, { RateLimit: '"a";r=0;t=1' })
-    expect(Object.fromEntries(second.headers)).toEqual({ "x-own": "1", ratelimit: '"a";r=0;t=1' })
-    expect(first.headers.get("ratelimit")).toBe('"a";r=1;t=1')
-    const unlimited = add(shared, {})
-    expect(Object.fromEntries(unlimited.headers)).toEqual({ "x-own": "1" })
+  test.each([{ "x-own": "1" }, { "content-type": "text/plain" }])(
+    "never shows one client's answer to the next, where a handler returns the same response again: one with %j",
+    (own) => {
+      const shared = new Response(null, { status: 404, headers: own })
+      const first = add(shared, ITEMS, { "Retry-After": "9" })
+      const second = add(shared, { RateLimit: '"a";r=0;t=1' })
+      expect(Object.fromEntries(second.headers)).toEqual({ ...own, ratelimit: '"a";r=0;t=1' })
+      expect(first.headers.get("ratelimit")).toBe('"a";r=1;t=1')
+      const unlimited = add(shared, {})
+      expect(Object.fromEntries(unlimited.headers)).toEqual(own)
+    },
+  )
+
+  test("never shows one client's answer to HEAD to the next, where a server drops the body of the same response", async () => {
+    const shared = new Response("body")
+    for (const r of [2, 1, 0]) {
+      const request = new Request("http://localhost/", { method: "HEAD" })
+      const item = `"a";r=${r};t=1`
+      const response = addFields(shared, { fields: { RateLimit: item }, defaults: {} }, request)
+      expect(response.headers.get("ratelimit")).toBe(item)
+      expect(response.headers.get("content-type")).toContain("text/plain")
+      await response.body?.cancel()
+    }
+  })
+
+  test("looks at no body that tells its type of content", () => {
+    const response = new Response("body")
+    const body = vi.spyOn(response, "body", "get")
+    expect(add(response)).toBe(response)
+    expect(body).not.toHaveBeenCalled()
   })
 
   test("keeps what limits within wrote to the answer to the same request, the first time and the next", () => {
@@ -83,14 +105,22 @@ describe("addFields()", () => {
     }
   })
 
-  test.each([
-    ["a body", (request: Request) => new Request(request), "body"],
-    ["no body, where its object is a proxy", (request: Request) => new Proxy(request, ownHeaders), null],
+  const typed = { "content-type": "text/plain" }
+  test.each<[string, (request: Request) => Request, Response]>([
+    ["a body", (request) => new Request(request), new Response("body")],
+    ["bytes", (request) => new Request(request), new Response(Uint8Array.of(1))],
+    ["no body", (request) => new Request(request), new Response(null, { status: 429 })],
+    ["status 304", (request) => new Request(request), new Response(null, { status: 304, headers: typed })],
+    [
+      "a type of content for no body, where its object is a proxy",
+      (request) => new Proxy(request, ownHeaders),
+      new Response(null, { headers: typed }),
+    ],
   ])(
     "keeps what a limit within wrote to the answer to the same request in another object: one with %s",
-    (_, of, body) => {
+    (_, of, response) => {
       const request = new Request("http://localhost/")
-      const inner = addFields(new Response(body), { fields: ITEMS, defaults: {} }, of(request))
+      const inner = addFields(response, { fields: ITEMS, defaults: {} }, of(request))
       const outer = addFields(inner, { fields: { RateLimit: '"b";r=1;t=1' }, defaults: {} }, request)
       expect(outer.headers.get("ratelimit")).toBe('"a";r=1;t=1, "b";r=1;t=1')
     },
