@@ -5,8 +5,8 @@ import type { RequestLimiter } from "./request-limiter.js"
 
 /**
  * Finds the limiter that keeps the counts of a policy. One that takes the policy alone is asked once for each (of those
- * that a function makes up, 1,024 are remembered), so it may make the limiter; one that takes none, or what the handler is called with too, is asked at every request. Its `length`
- * tells: it counts no `...rest`.
+ * that a function makes up, 1,024 are remembered), so it may make the limiter; one that takes none, or what the handler
+ * is called with too, is asked at every request. Its `length` tells: it counts no `...rest`.
  */
 export type LimiterSource<Rest extends unknown[] = unknown[]> = (policy: Policy, ...rest: Rest) => RequestLimiter
 

@@ -4,8 +4,11 @@ import type { FailMode } from "./limit-options.js"
 const INSTEAD: Readonly<Record<FailMode, string>> = {
   open: "pass unlimited",
   closed: "are refused",
-  local: "are limited in this process's memory",
+  local: "are limited by this process alone, or refused where it cannot",
 }
+
+/** What would end the line of a log, or command the terminal that shows it. */
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
 
 /**
  * Warns on the console of the first time that the fail mode has to decide, for who has no `onError` that would hear of it:
@@ -19,7 +22,7 @@ export function outageWarning(act: string, what: string, failMode: FailMode = "o
   return (error) => {
     if (hasWarned) return
     hasWarned = true
-    const why = error instanceof Error ? String(error) : show(error)
+    const why = error instanceof Error ? String(error).replace(CONTROLS, " ") : show(error)
     console.warn(
       `Cannot ${act}: ${what} ${INSTEAD[failMode]} (failMode ${show(failMode)}). ` +
         `This is said once, an onError hears of every failure. The first: ${why}`,

@@ -67,7 +67,7 @@ describe("rateLimit() without an answer of the limiter", () => {
   test.each([
     ["open", 'requests pass unlimited (failMode "open")'],
     ["closed", 'requests are refused (failMode "closed")'],
-    ["local", 'requests are limited in this process\'s memory (failMode "local")'],
+    ["local", 'requests are limited by this process alone, or refused where it cannot (failMode "local")'],
   ] as const)("without onError warns on the console, once, when %s", async (failMode, text) => {
     const limits = new MemoryLimits({ limits: { api: "1/minute" } })
     const options = { policy: "1/minute as api", limiter: () => limits, failMode } as const
@@ -80,6 +80,17 @@ describe("rateLimit() without an answer of the limiter", () => {
         `Cannot rate limit: ${text}. This is said once, an onError hears of every failure. ` +
           'The first: LimitNotFound: Cannot find the limit of key "unidentified": limits() lists those configured.',
       ],
+    ])
+  })
+
+  test("warns in one line that commands no terminal, whatever the error says", async () => {
+    const policy = () => {
+      throw new Error("line 1\r\nline 2\u2028\u001b[31mred\u009b0m")
+    }
+    const limited = rateLimit(ok, { policy, failMode: "local" })
+    expect((await limited(requestOf())).status).toBe(503)
+    expect(vi.mocked(console.warn).mock.calls).toEqual([
+      [expect.stringMatching(/ The first: Error: line 1 line 2 \[31mred 0m$/)],
     ])
   })
 
