@@ -84,8 +84,11 @@ export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks 
 async function sendDenial(denial: Response, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   // So Fastify sends nothing itself, and asks no handler.
   if (!isOpen(reply.raw)) return reply.hijack()
-  for (const name of BODY_FIELDS) reply.removeHeader(name)
+  for (const name of [...BODY_FIELDS, "transfer-encoding"]) if (reply.hasHeader(name)) reply.removeHeader(name)
   reply.code(denial.status)
+  const rawCookies = reply.raw.getHeader("set-cookie")
+  // Fastify's own cookies would stand for those that were set past it.
+  if (rawCookies) reply.header("set-cookie", rawCookies)
   for (const [name, value] of denial.headers) {
     // Fastify itself adds cookies to those that are there.
     reply.header(name, besideEarlier(name, value, reply.getHeader(name)))

@@ -56,11 +56,14 @@ export function rateLimit<E extends Env = any>(
 /** A denial beside what middleware before set on the answer to come, which Hono gives to the answers that it makes itself. */
 function denialFor<E extends Env>(context: Context<E>, denial: Response): Response {
   const headers = new Headers(context.res.headers)
-  for (const name of BODY_FIELDS) headers.delete(name)
+  for (const name of [...BODY_FIELDS, "transfer-encoding"]) headers.delete(name)
   if (headers.keys().next().done) return denial
+  // An answer by Hono's own context has the cookies and Vary already that were set on it before.
+  const [cookies, vary] = [headers.getSetCookie(), headers.get("vary")?.split(/, */) ?? []]
   for (const [name, value] of denial.headers) {
-    if (name === "set-cookie") headers.append(name, value)
-    else headers.set(name, besideEarlier(name, value, headers.get(name)))
+    if (name === "vary") headers.set(name, [...new Set([...vary, ...value.split(/, */)])].join(", "))
+    else if (name !== "set-cookie") headers.set(name, besideEarlier(name, value, headers.get(name)))
+    else if (!cookies.includes(value)) headers.append(name, value)
   }
   const { status, statusText } = denial
   return new Response(denial.body, { status, statusText, headers })

@@ -29,7 +29,7 @@ export function webRequest(message: IncomingMessage, url: string = message.url ?
   const request = new Request(webUrl(message, url), {
     method: isConstructible ? method : "GET",
     headers,
-    ...(signal && { signal }),
+    signal: signal ?? null,
   })
   if (!isConstructible) Object.defineProperty(request, "method", { value: method })
   return request
@@ -123,13 +123,14 @@ function whenBegun(response: ServerResponse, then: () => void): void {
 /** Calls `then` when nothing more can be sent; at once where that is so already. */
 function whenClosed(response: ServerResponse, then: () => void): void {
   if (isClosed(response)) then()
-  else response.once("close", then)
+  // Node takes many listeners for a leak, but each limit has its own; 0 stands for any number.
+  else response.once("close", then).setMaxListeners((response.getMaxListeners() || Infinity) + 1)
 }
 
-function isClosed(response: ServerResponse): boolean {
+function isClosed(response: ServerResponse): boolean | undefined {
   const { destroyed, stream } = response as ServerResponse & { readonly stream?: { readonly destroyed: boolean } }
   // A response of HTTP/2 has a stream, which knows.
-  return destroyed || stream?.destroyed === true
+  return destroyed || stream?.destroyed
 }
 
 /** Whether there is somebody to answer: no client has gone, and nobody answered while the limiter was asked. */
@@ -144,7 +145,7 @@ function headOf(status: number, fields: Fields): ResponseHead {
     get headers() {
       const headers = new Headers()
       for (const [name, value] of Object.entries(fields)) {
-        for (const each of Array.isArray(value) ? value : [value]) append(headers, name, each)
+        for (const each of [value].flat()) append(headers, name, each)
       }
       return headers
     },
@@ -171,7 +172,8 @@ export function sendStatus(status: number, to: ServerResponse): void {
     const { stream } = to as { stream?: { close(code: number): void } }
     // Destroyed without an error, a response of HTTP/2 would look complete.
     if (stream) stream.close(HTTP2_INTERNAL_ERROR)
-    else to.destroy()
+    // The response itself has no socket while it waits for those before it.
+    else to.req.socket.destroy()
     return
   }
   for (const name of to.getHeaderNames()) if (!LIMIT_FIELD.test(name)) to.removeHeader(name)
@@ -183,13 +185,12 @@ export function sendStatus(status: number, to: ServerResponse): void {
 export async function sendResponse(denial: Response, to: ServerResponse): Promise<void> {
   if (!isOpen(to)) return
   for (const name of BODY_FIELDS) to.removeHeader(name)
+  // RFC 9112, section 6.2: an answer has one of the two.
+  if (denial.headers.has("content-length")) to.removeHeader("transfer-encoding")
   to.statusCode = denial.status
   for (const [name, value] of denial.headers) {
-    const earlier = to.getHeader(name)
-    to.setHeader(
-      name,
-      name === "set-cookie" ? [earlier ?? [], value].flat().map(String) : besideEarlier(name, value, earlier),
-    )
+    if (name === "set-cookie") to.appendHeader(name, value)
+    else to.setHeader(name, besideEarlier(name, value, to.getHeader(name)))
   }
   for await (const chunk of denial.body ?? []) to.write(chunk)
   to.end()

@@ -75,9 +75,9 @@ export function rateLimitUpgrade(
 async function refuse(denial: Response, socket: Duplex): Promise<void> {
   const body = new Uint8Array(await denial.arrayBuffer())
   const headers = new Headers(denial.headers)
-  headers.delete("Transfer-Encoding")
-  headers.set("Content-Length", String(body.length))
-  headers.set("Connection", "close")
+  headers.delete("transfer-encoding")
+  headers.set("content-length", String(body.length))
+  headers.set("connection", "close")
   const lines = [...headers].map(([name, value]) => `${name}: ${value}\r\n`)
   socket.once("finish", () => socket.destroy())
   socket.write(`HTTP/1.1 ${denial.status} ${denial.statusText}\r\n${lines.join("")}\r\n`, "latin1")

@@ -63,7 +63,8 @@ export function rateLimit<
     if (!outcome.passes) return sendResponse(outcome.response, response)
     const settle = admit(outcome, response)
     await listener(message, outgoing)
-    // Koa, for one, answers no client that has gone. The status that it leaves tells what it would have answered.
-    if (!isOpen(response) && response.statusCode !== 200) settle()
+    // Koa, for one, answers no client that has gone. The status that it leaves tells what it would have answered; 200 is
+    // there from the start, but its text is not.
+    if (!isOpen(response) && (response.statusCode !== 200 || response.statusMessage)) settle()
   }
 }

@@ -1,4 +1,4 @@
-import { createServer, request } from "node:http"
+import { createServer, type IncomingMessage, request } from "node:http"
 import connect from "connect"
 import express from "express"
 import { describe, expect, test, vi } from "vitest"
@@ -87,6 +87,38 @@ describe("rateLimit() of sluice/express", () => {
     const fields = ["content-encoding", "etag", "x-own"].map((name) => denied.headers.get(name))
     expect(fields).toEqual([null, null, "kept"])
     await close()
+  })
+
+  test("denies with one of Content-Length and Transfer-Encoding, whatever middleware before set", async () => {
+    const app = express()
+    app.use((_request, response, next) => void next(void response.set("Transfer-Encoding", "chunked")))
+    const onLimited = () => new Response("no", { status: 429, headers: { "content-length": "2" } })
+    app.use(rateLimit({ policy: "1/minute", key: () => "all", onLimited }))
+    app.use((_request, response) => void response.end())
+    const { url, close } = await listening(createServer(app))
+    await fetch(url, { headers: { connection: "close" } })
+    const { headers } = await new Promise<IncomingMessage>((resolve, reject) => {
+      request(url, (response) => resolve(response.resume()))
+        .on("error", reject)
+        .end()
+    })
+    expect([headers["content-length"], headers["transfer-encoding"]]).toEqual(["2", undefined])
+    await close()
+  })
+
+  test("makes Node warn of no leak, however many limits follow the answer", async () => {
+    const warned = vi.fn()
+    process.on("warning", warned)
+    const app = express()
+    for (let index = 0; index < 12; index++) {
+      app.use(rateLimit({ policy: "9/minute", key: () => "all", skipFailedRequests: true }))
+    }
+    app.use((_request, response) => void response.end())
+    const { url, close } = await listening(createServer(app))
+    expect((await fetch(url, { headers: { connection: "close" } })).status).toBe(200)
+    await close()
+    process.off("warning", warned)
+    expect(warned.mock.calls).toEqual([])
   })
 
   test("denies beside the cookies and Vary that middleware before set", async () => {

@@ -131,6 +131,20 @@ describe("rateLimit() of sluice/fastify", () => {
     await app.close()
   })
 
+  test.each([
+    ["adds to", ["session=1", "captcha=1"], { "set-cookie": "captcha=1" }],
+    ["keeps", ["session=1"], {}],
+  ])("%s the cookies that were set past Fastify", async (_what, cookies, headers) => {
+    const app = fastify()
+    app.addHook("onRequest", async (_request, reply) => void reply.raw.setHeader("set-cookie", ["session=1"]))
+    const onLimited = () => new Response("no", { status: 429, headers })
+    await app.register(rateLimit({ policy: "1/minute", key: () => "all", onLimited }))
+    app.get("/", async () => "hello")
+    await app.inject("/")
+    expect((await app.inject("/")).headers["set-cookie"]).toEqual(cookies)
+    await app.close()
+  })
+
   test("counts by what another hook answers while the limiter is asked", async () => {
     const { counts, limiter, asked, answer, refunded } = slowLimiter("2/minute")
     const handler = vi.fn()

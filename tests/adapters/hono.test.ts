@@ -1,5 +1,5 @@
 import { serve } from "@hono/node-server"
-import { Hono } from "hono"
+import { type Context, Hono } from "hono"
 import { HTTPException } from "hono/http-exception"
 import { describe, expect, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/hono.js"
@@ -73,6 +73,7 @@ describe("rateLimit() of sluice/hono", () => {
     app.use(async (context, next) => {
       context.header("x-prepared", "yes")
       context.header("etag", '"a"')
+      context.header("transfer-encoding", "chunked")
       context.res.headers.append("set-cookie", "session=1")
       context.res.headers.append("vary", "Origin")
       context.res.headers.set("cache-control", "max-age=60")
@@ -84,9 +85,49 @@ describe("rateLimit() of sluice/hono", () => {
     await app.request("/")
     const denied = await app.request("/")
     expect([denied.status, await denied.text()]).toEqual([429, "no"])
-    const fields = ["vary", "x-prepared", "etag", "cache-control"].map((name) => denied.headers.get(name))
-    expect(fields).toEqual(["Origin, X-User", "yes", null, "no-store"])
+    const fields = ["vary", "x-prepared", "etag", "transfer-encoding", "cache-control"].map((name) =>
+      denied.headers.get(name),
+    )
+    expect(fields).toEqual(["Origin, X-User", "yes", null, null, "no-store"])
     expect(denied.headers.getSetCookie()).toEqual(["session=1", "captcha=1"])
+  })
+
+  test("denies with what middleware before set once, where onLimited answers by Hono's own context", async () => {
+    const app = new Hono()
+    app.use(async (context, next) => {
+      context.header("set-cookie", "session=1", { append: true })
+      context.header("vary", "Accept, Origin")
+      await next()
+    })
+    const onLimited = (_request: Request, _decision: unknown, context: Context) => {
+      context.header("set-cookie", "captcha=1", { append: true })
+      context.header("vary", "X-User", { append: true })
+      return context.json({ wait: true }, 429)
+    }
+    app.use(rateLimit({ policy: "1/minute", key: () => "all", onLimited }))
+    app.get("/", (context) => context.text("hello"))
+    await app.request("/")
+    const denied = await app.request("/")
+    expect([denied.status, await denied.json()]).toEqual([429, { wait: true }])
+    expect(denied.headers.getSetCookie()).toEqual(["session=1", "captcha=1"])
+    expect(denied.headers.get("vary")).toBe("Accept, Origin, X-User")
+  })
+
+  test("tells of the limit of a mounted application too, where both answer without a body", async () => {
+    const [inner, outer] = [new Hono(), new Hono()]
+    const onLimited = () => new Response(null, { status: 429 })
+    inner.use(rateLimit({ policy: "1/hour as inner", key: () => "all", onLimited }))
+    inner.get("/", (context) => context.body(null, 204))
+    outer.use(rateLimit({ policy: "9/minute as outer", key: () => "all" }))
+    outer.mount("/api", inner.fetch)
+    for (const [status, wait] of [
+      [204, null],
+      [429, "3600"],
+    ] as const) {
+      const { status: answered, headers } = await outer.request("/api/")
+      expect([answered, headers.get("retry-after")]).toEqual([status, wait])
+      expect(headers.get("ratelimit")).toMatch(/^"inner";r=0;t=3600, "outer";r=\d;t=\d+$/)
+    }
   })
 
   test("counts what HTTPException answers by its status", async () => {

@@ -134,23 +134,31 @@ describe("rateLimit() of sluice/node", () => {
     expect(statuses).toEqual([200])
   })
 
-  test("charges a penalty by the status that a listener leaves where it answers no client that has gone", async () => {
-    const { counts, limiter, answer } = slowLimiter("9/minute")
-    answer()
-    const penalty = ({ status }: { status: number }) => (status === 401 ? 4 : 0)
-    const closed = deferred<void>()
-    const limited = nodeLimit(
-      async (_request: IncomingMessage, response: ServerResponse) => {
-        response.once("close", closed.resolve).destroy()
-        await closed.promise
-        response.statusCode = 401
-      },
-      { policy: "9/minute", key: () => "all", penalty, limiter },
-    )
-    running = await listening(createServer(limited))
-    await fetch(running.url).catch(() => {})
-    await vi.waitFor(() => expect(counts.status("all").remaining).toBe(4))
-  })
+  test.each([
+    [401, undefined],
+    // As Koa does it.
+    [200, "OK"],
+  ])(
+    "charges a penalty by the %s that a listener leaves where it answers no client that has gone",
+    async (left, text) => {
+      const { counts, limiter, answer } = slowLimiter("9/minute")
+      answer()
+      const penalty = ({ status }: { status: number }) => (status === left ? 4 : 0)
+      const closed = deferred<void>()
+      const limited = nodeLimit(
+        async (_request: IncomingMessage, response: ServerResponse) => {
+          response.once("close", closed.resolve).destroy()
+          await closed.promise
+          response.statusCode = left
+          if (text) response.statusMessage = text
+        },
+        { policy: "9/minute", key: () => "all", penalty, limiter },
+      )
+      running = await listening(createServer(limited))
+      await fetch(running.url).catch(() => {})
+      await vi.waitFor(() => expect(counts.status("all").remaining).toBe(4))
+    },
+  )
 
   test("charges a penalty by what is answered over HTTP/2 to a client that has gone", async () => {
     const { counts, limiter, answer } = slowLimiter("9/minute")

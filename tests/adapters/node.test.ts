@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from "node:http"
 import { connect, createServer as createHttp2Server } from "node:http2"
+import { connect as connectSocket } from "node:net"
 import { expect, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/node.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
@@ -39,6 +40,32 @@ test("rateLimit() of sluice/node denies nothing where an answer began while the 
   const response = await fetch(url, { headers: { connection: "close" } })
   expect([response.status, await response.text()]).toEqual([503, "too late"])
   expect([listener.mock.calls, onError.mock.calls]).toEqual([[], []])
+  await close()
+})
+
+test("rateLimit() of sluice/node closes the connection where a denial fails that waits for the answer before it", async () => {
+  const closed = Promise.withResolvers<void>()
+  const failing = () => {
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(Uint8Array.of(97)),
+      pull: (controller) => controller.error(new Error("own")),
+    })
+    return new Response(body, { status: 420 })
+  }
+  const options = { policy: "1/minute", key: () => "all", onLimited: failing, onError: () => {} }
+  const limited = rateLimit(async (_request, response) => {
+    // Ends once the one behind it has failed.
+    setTimeout(() => response.end("ok"), 100)
+  }, options)
+  const { url, close } = await listening(createServer(limited))
+  const socket = connectSocket(Number(new URL(url).port), "127.0.0.1", () => {
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2))
+  })
+  socket
+    .on("error", () => {})
+    .on("close", () => closed.resolve())
+    .resume()
+  await closed.promise
   await close()
 })
 
