@@ -10,8 +10,8 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
-  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 28.75 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 28.75 * KIB },
+  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 29 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 29 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
@@ -22,7 +22,7 @@ const ENTRIES = [
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 26.5 * KIB },
   // With the core's text, which is 4 KiB more than the core.
   { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 56.5 * KIB },
-  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 46.25 * KIB },
+  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 46.5 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 39.75 * KIB },
