@@ -25,7 +25,10 @@ import {
   type WrittenRequests,
 } from "./read-requests.js"
 
-/** A configuration: the text of `sluice.toml`, or what such a text says as a plain object, from JSON say. */
+/**
+ * A configuration: the text of `sluice.toml`, or what such a text says as a plain object, from JSON say. So durations are
+ * texts in an object too.
+ */
 export type ConfigInput = string | object
 
 export interface ParseConfigOptions {

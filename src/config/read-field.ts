@@ -88,7 +88,9 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
 /** In a file a number might as well be seconds, which many limiters count in: a thousandth of what was meant. */
 function refuseNumber(path: string, value: unknown): void {
   if (typeof value !== "number") return
-  throw new ConfigError(path, value, `a text with its unit, such as "${Math.abs(Math.trunc(value)) || 60}s"`)
+  const isCount = Number.isSafeInteger(value) && value > 0
+  const example = isCount ? `"${value}ms" or "${value}s"` : '"10s" or "15m"'
+  throw new ConfigError(path, value, `a text with its unit, such as ${example}`)
 }
 
 /** Refuses the durations without a unit of a policy that is a rule or a list; the rest of it is looked at by its reader. */

@@ -310,12 +310,14 @@ describe("parseConfig()", () => {
     ],
     ["limits.a = { policy = ['1/m', { limt = 1 }] }", "a field of limits.a.policy.rules[1]", 'did you mean "limit"?'],
     ["sluice.toml", "the text", "what the file of that name holds: read it first"],
-    ["limits.a = { limit = 1, period = 60 }", "limits.a.period", 'a text with its unit, such as "60s"'],
-    ["limits.a = { policy = { limit = 1, period = 60 } }", "limits.a.policy.period", 'such as "60s"'],
+    ["limits.a = { limit = 1, period = 60000 }", "limits.a.period", 'with its unit, such as "60000ms" or "60000s".'],
+    ["limits.a = { limit = 1, period = -5 }", "limits.a.period", 'with its unit, such as "10s" or "15m".'],
+    ["limits.a = { limit = 1, period = 1e300 }", "limits.a.period", 'with its unit, such as "10s" or "15m".'],
+    ["limits.a = { policy = { limit = 1, period = 60 } }", "limits.a.policy.period", 'such as "60ms" or "60s"'],
     [
       "limits.a = { policy = ['1/m', { limit = 1, period = '1m', block = 9 }] }",
       "limits.a.policy.rules[1].block",
-      '"9s"',
+      '"9ms" or "9s"',
     ],
     ["failure = { timeout = 0.5 }", "failure.timeout", "a text with its unit"],
     [
@@ -372,6 +374,11 @@ describe("parseConfig()", () => {
     const error = errorOf(text)
     expect(error).toMatchObject({ name: "ConfigError", code: "CONFIG_INVALID", field })
     expect(error.message).toContain(allowed)
+  })
+
+  test("an object counts as a file: its durations have a unit, too", () => {
+    expect(errorOf({ limits: { a: { limit: 5, period: 60_000 } } }).field).toBe("limits.a.period")
+    expect(errorOf({ failure: { timeout: 500 } }).message).toContain('such as "500ms" or "500s".')
   })
 
   test("a group has at most 16 limits", () => {
