@@ -1,7 +1,4 @@
 import { requireCheckOptions } from "../limiter/check-options.js"
-import { noteCounter } from "../limiter/key-waits.js"
-import { noteOwner } from "../limiter/limit-owner.js"
-import type { LimitChoice } from "../limiter/named-limits.js"
 import type { Decision } from "../types/decision.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -16,9 +13,12 @@ export interface ConfiguredCheck extends CheckOptions, Whose {
   readonly limit?: string
 }
 
-/** One limit or group of a configuration as a limiter of its own, for whoever takes one: `wrap` and `acquire`, say. */
+/** One limit or group of a configuration as a limiter of its own, for whoever takes one: `wrap`, `acquire` and `checkAll`, say. */
 export interface ConfiguredLimit {
+  /** Tells `checkAll` that every verb answers at once. */
+  readonly isSynchronous: true
   check(key: string | GroupKeys, options?: CheckOptions): Decision
+  peek(key: string | GroupKeys, options?: CheckOptions): Decision
   allow(key: string | GroupKeys, options?: CheckOptions): boolean
   refund(receipt: Receipt, units?: number): void
   settle(receipt: Receipt, actualCost: number): void
@@ -26,38 +26,28 @@ export interface ConfiguredLimit {
 }
 
 /** Limits that are asked by name, for whoever the options say. */
-interface Asked<Options> {
-  check(key: string | GroupKeys, options?: Options): Decision
+interface LimitsForAll {
+  check(key: string | GroupKeys, options: ConfiguredCheck): Decision
+  peek(key: string | GroupKeys, options: ConfiguredCheck): Decision
   refund(receipt: Receipt, units?: number): void
   settle(receipt: Receipt, actualCost: number): void
-  charge(key: string | GroupKeys, units: number, options?: Pick<Options, keyof Options & "limit">): void
+  charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id">): void
 }
 
-/** One of the limits by itself. Those who wait for it stand in the line of `limits`. */
-export function configuredLimit(limits: Asked<CheckOptions & LimitChoice>, limit: string): ConfiguredLimit {
-  const check: ConfiguredLimit["check"] = (key, options) => {
+/** One of the limits by itself, as a customer or a plan has it. */
+export function configuredLimit(limits: LimitsForAll, of: Whose & { readonly limit: string }): ConfiguredLimit {
+  const ask = (verb: "check" | "peek") => (key: string | GroupKeys, options?: CheckOptions) => {
     requireCheckOptions(options)
-    return limits.check(key, { ...options, limit })
+    return limits[verb](key, { ...options, ...of })
   }
-  const view: ConfiguredLimit = {
+  const check = ask("check")
+  return {
+    isSynchronous: true,
     check,
+    peek: ask("peek"),
     allow: (key, options) => check(key, options).allowed,
     refund: (receipt, units) => limits.refund(receipt, units),
     settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
-    charge: (key, units) => limits.charge(key, units, { limit }),
+    charge: (key, units) => limits.charge(key, units, of),
   }
-  noteOwner(view, { limits, name: limit })
-  return view
-}
-
-/** The limits as they are for a customer or a plan. */
-export function limitsOf(limits: Asked<ConfiguredCheck>, { tenant, tier }: Whose): Asked<CheckOptions & LimitChoice> {
-  const asked: Asked<CheckOptions & LimitChoice> = {
-    check: (key, options) => limits.check(key, { ...options, tenant, tier }),
-    refund: (receipt, units) => limits.refund(receipt, units),
-    settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
-    charge: (key, units, options) => limits.charge(key, units, { ...options, tenant, tier } as LimitChoice),
-  }
-  noteCounter(asked, limits)
-  return asked
 }

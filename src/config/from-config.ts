@@ -1,6 +1,7 @@
 import { callListener } from "../limiter/call-listener.js"
 import { costOf, requireUnits } from "../limiter/check-options.js"
 import { noteCounter } from "../limiter/key-waits.js"
+import { noteOwner } from "../limiter/limit-owner.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
@@ -12,13 +13,7 @@ import { type AskedLimits, askedLimits } from "./asked-limits.js"
 import type { Config, LimitConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
-import {
-  type ConfiguredCheck,
-  type ConfiguredLimit,
-  configuredLimit,
-  type GroupKeys,
-  limitsOf,
-} from "./configured-limit.js"
+import { type ConfiguredCheck, type ConfiguredLimit, configuredLimit, type GroupKeys } from "./configured-limit.js"
 import { decisionLog, type LogOutput } from "./decision-log.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
@@ -42,13 +37,15 @@ const CHECK_NAMES = ["cost", "id", ...CHARGE_NAMES]
 
 /** A configuration in force, in memory. */
 export class ConfiguredLimits {
+  /** Tells `checkAll` that every verb answers at once. */
+  readonly isSynchronous = true
   readonly config: Config
   /** All limits, by name: also those of tiers and tenants, as `limitName` calls them. */
   readonly limits: MemoryLimits
   readonly #listeners: readonly ((decision: Decision) => unknown)[]
   readonly #calls: ConfiguredCalls
-  /** What is asked for those who wait, in one line for each customer and plan that the configuration knows. */
-  readonly #ofWhom = new Map<string, ReturnType<typeof limitsOf>>()
+  /** One for all who count under the same names: they wait in one line. */
+  readonly #views = new Map<string, ConfiguredLimit>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     requireConfig("make limits", config)
@@ -82,21 +79,25 @@ export class ConfiguredLimits {
   }
 
   /**
-   * A limit or a group as a limiter of its own, for a tenant or a tier: `wrap`, `limited` and `acquire` take it, and what
-   * they ask goes by the configuration, as `check` does. Keys have no prefix here.
+   * A limit or a group as a limiter of its own, for a tenant or a tier: `wrap`, `limited`, `acquire` and `checkAll` take it,
+   * and what they ask goes by the configuration, as `check` does. Keys have no prefix here. Whoever counts under the same names
+   * gets the same one, so that all who wait for it stand in one line.
    *
    * @throws {LimitNotFound}; {RangeError} where there is no such tier
    */
   of(limit: string, whose: Whose = {}): ConfiguredLimit {
+    const asked = this.config.groups.get(limit)?.limits ?? [{ name: limit }]
+    const names = asked.map(({ name }) => this.limitName(name, whose))
+    const id = JSON.stringify([limit, ...names])
+    const known = this.#views.get(id)
+    if (known !== undefined) return known
     const { tenant, tier } = whose
-    // What cannot be asked is refused now, not at the first question.
-    for (const { name } of this.config.groups.get(limit)?.limits ?? [{ name: limit }]) this.limitName(name, whose)
-    const customer = typeof tenant === "string" && this.config.tenants.has(tenant) ? tenant : null
-    if (customer === null && tier == null) return configuredLimit(this, limit)
-    const whom = JSON.stringify([customer, tier])
-    const limits = this.#ofWhom.get(whom) ?? limitsOf(this, { tenant: customer, tier })
-    this.#ofWhom.set(whom, limits)
-    return configuredLimit(limits, limit)
+    const view = configuredLimit(this, { limit, tenant, tier })
+    this.#views.set(id, view)
+    // Where all count under the limits' own names, whoever waits by `acquire(this, key, { limit })` is in the same line.
+    if (asked.every(({ name }, index) => name === names[index])) noteOwner(view, { limits: this, name: limit })
+    else noteCounter(view, this)
+    return view
   }
 
   /** A key as it is counted, the prefix before it. */
@@ -115,11 +116,20 @@ export class ConfiguredLimits {
    * @throws {LimitNotFound} {CostError} {KeyError}; {RangeError} where there is no such tier; then nothing has changed
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
-    costOf(key, options, CHECK_NAMES)
-    // Limits in memory answer at once.
-    const decision = this.#calls.decide("check", this.#asked(key, options), options.id) as Decision
+    const decision = this.#decide("check", key, options)
     for (const listener of this.#listeners) callListener(listener, decision)
     return decision
+  }
+
+  /** What `check` would say, charging nothing; neither the log nor `onSample` hears of it. @throws as `check` */
+  peek(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
+    return this.#decide("peek", key, options)
+  }
+
+  #decide(verb: "check" | "peek", key: string | GroupKeys, options: ConfiguredCheck): Decision {
+    costOf(key, options, CHECK_NAMES)
+    // Limits in memory answer at once.
+    return this.#calls.decide(verb, this.#asked(key, options), options.id) as Decision
   }
 
   #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, cost, tenant, tier }: ConfiguredCheck): AskedLimits {

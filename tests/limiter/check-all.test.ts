@@ -129,6 +129,34 @@ describe("checkAll() over several limiters", () => {
     expect(first.status("a").remaining).toBe(5)
   })
 
+  test("asks the limits of a configuration before it charges them, at once and as the configuration says", () => {
+    const lines: string[] = []
+    const limits = fromConfig(
+      `deny = { keys = ["eve"] }
+       logging = { level = "info", decisions = "all" }
+       limits.default = { policy = "9/minute" }
+       limits.mail = { policy = "5/minute", cost = 2 }
+       limits.org = { policy = "3/minute" }
+       groups.both = { limits = ["mail", "org"] }
+       tenants.acme.limits.mail = "7/minute"`,
+      { clock: new ManualClock(0), log: { info: (line) => lines.push(line), error: () => {} } },
+    )
+    const items = (key: string) => [
+      { limiter: limits, key: "a" },
+      { limiter: limits.of("mail", { tenant: "acme" }), key: "a" },
+      { limiter: limits.of("both"), key: "a" },
+      { limiter: limits.of("org"), key },
+    ]
+    const left = () => ["mail", "org"].map((limit) => limits.peek("a", { limit }).remaining)
+    expect(checkAll(items("eve"))).toMatchObject({ allowed: false, deniedKey: "eve" })
+    expect(left()).toEqual([5, 3])
+    expect(lines).toEqual([expect.stringContaining('deny key="eve"')])
+    const { allowed, decisions } = checkAll(items("b"))
+    expect([allowed, ...decisions.map(({ remaining }) => remaining)]).toEqual([true, 8, 5, 3, 2])
+    expect(left()).toEqual([3, 2])
+    expect(limits.of("both").peek("a", { cost: 3 })).toMatchObject({ allowed: false })
+  })
+
   test("by promise, charges all and refunds where one denies", async () => {
     const counts = [make("5/minute"), make("1/minute as org")] as const
     const calls: string[] = []
