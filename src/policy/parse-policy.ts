@@ -15,6 +15,9 @@ const ALLOWED_INPUT = 'a short form such as "100/minute", a rule, an array of th
 const ALLOWED_RULE = 'a short form such as "100/minute", or a rule'
 const POLICY_FIELDS = ["name", "rules", "blockMs", "canonical", "limitName"] as const
 
+/** No lone surrogate is in a name that a limit can have. */
+const LIMIT_NAME = /^\P{Cs}{1,512}$/u
+
 /** The policies that this module made: valid and frozen, so they need no second look. */
 const madePolicies = new WeakSet<object>()
 
@@ -128,13 +131,19 @@ function parseCopy(fields: ReadonlyMap<string, unknown>): Policy {
   if (typeof text !== "string") throw new PolicyError("canonical", text, "the canonical text of the policy")
   const limitName = fields.get("limitName")
   const said = parsePolicy(text)
-  const policy = typeof limitName === "string" ? policyOfLimit(said, limitName) : said
+  const policy = limitName === undefined ? said : policyOfLimit(said, requireLimitName(limitName))
   for (const field of POLICY_FIELDS) {
     if (!isSameData(policy[field], fields.get(field))) {
       throw new PolicyError(field, fields.get(field), `${show(policy[field])}, as the policy's canonical text says`)
     }
   }
   return policy
+}
+
+/** @throws {PolicyError} where no limit can have such a name */
+function requireLimitName(name: unknown): string {
+  if (typeof name === "string" && LIMIT_NAME.test(name)) return name
+  throw new PolicyError("limitName", name, "1 to 512 well-formed characters")
 }
 
 /** The same policy for a limit of this name. */

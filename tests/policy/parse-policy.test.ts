@@ -70,8 +70,21 @@ describe("parsePolicy() of a policy", () => {
     for (const copy of [structuredClone(named), JSON.stringify(named)]) expect(parsePolicy(copy)).toEqual(named)
   })
 
+  test.each([1, null, "", "\ud800", "é".repeat(513), "x".repeat(2 ** 20)])(
+    "refuses a copy with the name of a limit that can have no such name (%#)",
+    (limitName) => {
+      const error = policyErrorOf(() => parseAnything(copyWith((copy) => Object.assign(copy, { limitName }))))
+      expect(error).toMatchObject({ field: "limitName", allowed: "1 to 512 well-formed characters" })
+      expect(error.message.length).toBeLessThan(1_000)
+    },
+  )
+
+  test("reads a copy with the longest name of a limit", () => {
+    const named = policyOfLimit(policy, "é".repeat(512))
+    expect(parsePolicy(structuredClone(named)).limitName).toBe("é".repeat(512))
+  })
+
   test.each<[string, unknown, string]>([
-    ["a limit's name that is no text", copyWith((copy) => Object.assign(copy, { limitName: 1 })), "limitName"],
     ["another limit", copyWith((copy) => Object.assign(copy.rules[0]!, { limit: 101 })), "rules"],
     ["a limit as text", copyWith((copy) => Object.assign(copy.rules[0]!, { limit: "100" })), "rules"],
     ["another refill", copyWith((copy) => Object.assign(copy.rules[0]!, { refill: null })), "rules"],
