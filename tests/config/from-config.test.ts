@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import {
   configPolicies,
   fromConfig,
@@ -348,6 +348,14 @@ describe("rateLimitOptions()", () => {
     expect([denied.status, denied.headers.get("Retry-After")]).toEqual([429, "69"])
     expect(samples.map(({ reason }) => reason)).toEqual(["fail-closed", "ok", "limit"])
     expect(log.lines.at(-1)).toContain("sluice deny")
+  })
+
+  test("has the first failure of the limiter told on the console at the level silent, too", async () => {
+    using warn = vi.spyOn(console, "warn").mockReturnValue()
+    const config = parseConfig('limits.api.policy = "1/minute"\nlogging.level = "silent"')
+    const limiter = () => ({ check: () => Promise.reject(new Error("out of reach")), refund: () => {} })
+    await rateLimit(() => new Response("ok"), { ...rateLimitOptions(config, "api"), limiter })(request("u"))
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("out of reach")]])
   })
 
   test("a sample_rate of 0 tells of no request, whatever the random numbers", async () => {
