@@ -44,8 +44,8 @@ const MOST_SILENT_MS = 45_000
  * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke or went silent.
  *
  * @throws {RangeError} where an option cannot be; what `open` throws at the first time; {ApiError} where the server
- * refuses the token or the request later. All else that goes wrong later is tried again. Where only the past is asked
- * for, every failure: {StoreUnavailable} where the stream ends before it is told
+ * answers 401 or 403 later. All else that goes wrong later is tried again. Where only the past is asked for, every
+ * failure: {StoreUnavailable} where the stream ends before it is told
  */
 export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<DecisionEvent> {
   checkFields("read events", options, OPTION_KINDS)
@@ -93,10 +93,16 @@ function isRefusal(error: unknown): boolean {
 
 /** Waits for the server's next sign of life. Where it gives none, the connection is given up. */
 async function heard<T>(sign: Promise<T>, silence: AbortController): Promise<T> {
-  const giveUp = () => silence.abort(new StoreUnavailable(`the server was silent for ${MOST_SILENT_MS} ms`))
+  const silent = Promise.withResolvers<never>()
+  const giveUp = () => {
+    const error = new StoreUnavailable(`the server was silent for ${MOST_SILENT_MS} ms`)
+    silence.abort(error)
+    // A `fetch` of the caller's may not heed the signal.
+    silent.reject(error)
+  }
   const timer = setTimeout(giveUp, MOST_SILENT_MS)
   try {
-    return await sign
+    return await Promise.race([sign, silent.promise])
   } finally {
     clearTimeout(timer)
   }
@@ -112,7 +118,8 @@ async function* chunks(body: ReadableStream<Uint8Array>, silence: AbortControlle
       yield value
     }
   } finally {
-    await reader.cancel()
+    // Of a stream that broke it fails, and a reader that has left wants to hear of no failure.
+    await reader.cancel().catch(() => undefined)
   }
 }
 

@@ -14,7 +14,7 @@ export interface TransportOptions {
   readonly retries?: number
   /** The wait before the first retry, in ms; it doubles with each and is spread by half. Default 50. */
   readonly retryDelayMs?: number
-  /** What makes requests; default the runtime's `fetch`. */
+  /** What makes requests; default the runtime's `fetch`. A request whose `signal` it does not end is left open. */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 

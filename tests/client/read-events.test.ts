@@ -152,7 +152,8 @@ function silentStreams() {
     return new Response(new ReadableStream({ start }), { headers: { "Content-Type": "text/event-stream" } })
   }
   const send = (text: string) => streams.at(-1)!.enqueue(new TextEncoder().encode(text))
-  return { fetch, asked, send }
+  const fail = () => streams.at(-1)!.error(new TypeError("terminated"))
+  return { fetch, asked, send, fail }
 }
 
 test("events() gives up a connection that is silent for three heartbeats, and resumes", async () => {
@@ -195,6 +196,41 @@ test("events() does not take for silence what its reader does with an event", as
   } finally {
     vi.useRealTimers()
   }
+})
+
+test("events() gives up a silent connection also where fetch does not heed its signal", async () => {
+  vi.useFakeTimers()
+  try {
+    const headers = { "Content-Type": "text/event-stream" }
+    const silent = () => new Response(new ReadableStream(), { headers })
+    const answers = [streamOf("id: x-7\n: listening\n\n"), silent(), new Promise<Response>(() => {})]
+    const fetch = vi.fn(async () => answers.shift() ?? silent())
+    const ending = new AbortController()
+    const next = new SluiceClient("http://limits.test", { fetch }).events({ signal: ending.signal }).next()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(fetch).toHaveBeenCalledTimes(2)
+    for (const calls of [3, 4]) {
+      await vi.advanceTimersByTimeAsync(46_000)
+      expect(fetch).toHaveBeenCalledTimes(calls)
+    }
+    ending.abort()
+    await vi.advanceTimersByTimeAsync(45_000)
+    expect(await next).toEqual({ done: true, value: undefined })
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("events() that is left ends, though the connection broke while its reader was busy", async () => {
+  const { fetch, asked, send, fail } = silentStreams()
+  const events = new SluiceClient("http://limits.test", { fetch }).events()
+  const first = events.next()
+  await vi.waitFor(() => expect(asked).toHaveLength(1))
+  send(`retry: 0\nid: x-7\nevent: decision\ndata: {"id":7}\n\n`)
+  expect((await first).value).toMatchObject({ id: 7 })
+  fail()
+  expect(await events.return(undefined)).toEqual({ done: true, value: undefined })
+  expect(asked).toHaveLength(1)
 })
 
 test("events() whose server does not answer at all says so", async () => {
