@@ -87,27 +87,44 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * ```
  */
 export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDecision> {
+  return (await decideAcross(items)).all
+}
+
+/**
+ * `checkAcross`, and which of the items decided it. The others were only looked at beside a denial, and may be denied
+ * too: where what they charged could not be given back, or somebody else took what was left.
+ *
+ * @internal
+ */
+export async function decideAcross(
+  items: readonly AcrossItem[],
+): Promise<{ readonly all: AllDecision; readonly isDecided: readonly boolean[] }> {
   const { parts, groups } = partsOf(items)
   // What was admitted under an id is told again whatever came since.
   const known = parts.map(({ denialCache, cacheName, policy, check }) =>
     denialCache === null || check.id !== undefined ? null : denialCache.find(cacheName, policy, check.cost),
   )
   if (known.some((denial) => denial !== null)) {
-    return allDecision(parts.map((part, index) => known[index] ?? besideDenial(part)))
+    const decisions = parts.map((part, index) => known[index] ?? besideDenial(part))
+    return { all: allDecision(decisions), isDecided: known.map((denial) => denial !== null) }
   }
   const id = crypto.randomUUID()
   const answers = await chargeTogether(groups.map((group, index) => partyOf(group, `${id}.${index}`)))
   const decisions: Decision[] = []
+  const isDecided: boolean[] = []
   for (const [index, { places }] of groups.entries()) {
-    for (const [at, place] of places.entries()) decisions[place] = answers[index]!.decisions[at]!
+    for (const [at, place] of places.entries()) {
+      decisions[place] = answers[index]!.answer.decisions[at]!
+      isDecided[place] = answers[index]!.isDecided
+    }
   }
-  const all = allDecision(decisions)
-  if (all.allowed) return all
+  const all = allDecision(decisions, isDecided)
+  if (all.allowed) return { all, isDecided }
   for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
     const decision = decisions[index]!
     if (decision.allowed) denialCache?.noteBeside(cacheName, policy, decision)
   }
-  return all
+  return { all, isDecided }
 }
 
 function besideDenial({ policy, denialCache, cacheName, check: { subject, cost } }: CheckPart): Decision {

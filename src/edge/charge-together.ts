@@ -16,20 +16,27 @@ export interface Party {
   refund(receipt: Receipt, item: number): Promise<void>
 }
 
+/** What a party is told to have answered. */
+export interface PartyAnswer {
+  readonly answer: AllDecision
+  /** Whether it is what `charge` said, and so a decision; else what `peek` found beside the denial of another. */
+  readonly isDecided: boolean
+}
+
 /**
  * Decides checks that several writers keep the counts of. Those without a `block` are charged at the same time, in one
  * round trip; then those with one, each after the other. Where one is denied or does not answer, what the others charged
- * is given back, and who was not asked yet is not charged; both are told as they are then.
+ * is given back, and who was not asked yet is not charged. Of either it is told what `peek` finds afterwards.
  *
  * A charge stands until it is given back. So wherever this is cut off, by a lost call, a lost answer or its own end, a
  * key has less quota than it could have, never more, and gets it back as time passes. Meanwhile somebody else may be
  * denied for it. That denial would begin a block, where there is one, which stays when the charge is given back: so a
  * party with a `block` is charged when all without one have admitted.
  *
- * @returns each party's decisions, in their order; receipts only where all were admitted
+ * @returns each party's answer, in their order; receipts only where all were admitted
  * @throws what the first party that did not answer threw, when the others were given back
  */
-export async function chargeTogether(parties: readonly Party[]): Promise<readonly AllDecision[]> {
+export async function chargeTogether(parties: readonly Party[]): Promise<readonly PartyAnswer[]> {
   const answers = new Map<Party, AllDecision>()
   for (const turn of turnsOf(parties)) {
     const outcomes = await Promise.allSettled(turn.map(async (party) => answers.set(party, await party.charge())))
@@ -38,9 +45,9 @@ export async function chargeTogether(parties: readonly Party[]): Promise<readonl
     // A refund that is lost leaves a charge, which time gives back.
     await Promise.allSettled([...answers].flatMap(([party, answer]) => refundsOf(party, answer)))
     if (failed !== undefined) throw failed.reason
-    return Promise.all(parties.map((party) => denialOf(answers.get(party)) ?? party.peek()))
+    return Promise.all(parties.map((party) => besideDenial(party, answers.get(party))))
   }
-  return parties.map((party) => answers.get(party)!)
+  return parties.map((party) => ({ answer: answers.get(party)!, isDecided: true }))
 }
 
 /** Who is charged at the same time, in the order in which they are. */
@@ -50,9 +57,10 @@ function turnsOf(parties: readonly Party[]): readonly (readonly Party[])[] {
   return [together, ...alone.map((party) => [party])]
 }
 
-/** What is told as it was. An admission is asked for anew: what of it was given back, only who keeps the counts knows. */
-function denialOf(answer: AllDecision | undefined): AllDecision | null {
-  return answer === undefined || answer.allowed ? null : answer
+/** A denial as it was. An admission is asked for anew: what of it was given back, only who keeps the counts knows. */
+async function besideDenial(party: Party, charged: AllDecision | undefined): Promise<PartyAnswer> {
+  if (charged !== undefined && !charged.allowed) return { answer: charged, isDecided: true }
+  return { answer: await party.peek(), isDecided: false }
 }
 
 function refundsOf(party: Party, { allowed, decisions }: AllDecision): Promise<void>[] {

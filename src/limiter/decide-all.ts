@@ -87,9 +87,13 @@ function giveBack({ limiter }: LimiterCheck, decision: Decision): void {
   }
 }
 
-/** The answer that several decisions make together. Beside a denial, one that is told again has no receipt. */
-export function allDecision(decisions: readonly Decision[]): AllDecision {
-  const denied = decisions.find(({ allowed }) => !allowed)
+/**
+ * The answer that several decisions make together. Beside a denial, one that is told again has no receipt.
+ *
+ * @param isDecided whether each decided at all, and was not only looked at beside the denial of another; default all
+ */
+export function allDecision(decisions: readonly Decision[], isDecided?: readonly boolean[]): AllDecision {
+  const denied = decisions.find(({ allowed }, index) => !allowed && isDecided?.[index] !== false)
   return {
     allowed: denied === undefined,
     deniedKey: denied?.key ?? null,

@@ -120,7 +120,7 @@ class Simulation {
       return
     }
     const parties = [...keys].map((each) => this.#partyOf(isolate, { key: each, cost, group }))
-    void chargeTogether(parties).then((answers) => done(answers.every(({ allowed }) => allowed)))
+    void chargeTogether(parties).then((answers) => done(answers.every(({ answer }) => answer.allowed)))
   }
 
   /** What an isolate does with a check, as `EdgeLimiter` does it. */

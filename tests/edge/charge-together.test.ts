@@ -9,6 +9,11 @@ const ADMITTED = allDecision([
 ])
 const LEFT = allDecision([makeDecision({ remaining: 3 })])
 const DENIED = allDecision([makeDecision({ allowed: false, reason: "limit" })])
+/** What is told where the second of two parties is denied, and the first was only looked at. */
+const LEFT_AND_DENIED = [
+  { answer: LEFT, isDecided: false },
+  { answer: DENIED, isDecided: true },
+]
 
 function partyOf(charge: Party["charge"], refund: Party["refund"] = async () => {}): Party {
   return { blocks: false, charge, peek: async () => LEFT, refund }
@@ -33,7 +38,7 @@ test.each([
 test("chargeTogether() tells what it found where a refund fails", async () => {
   const refund = () => Promise.reject(new Error("gone"))
   const answers = await chargeTogether([partyOf(async () => ADMITTED, refund), partyOf(async () => DENIED)])
-  expect(answers).toEqual([LEFT, DENIED])
+  expect(answers).toEqual(LEFT_AND_DENIED)
 })
 
 test("chargeTogether() asks who admitted again beside a denial, once that was given back", async () => {
@@ -48,6 +53,6 @@ test("chargeTogether() asks who admitted again beside a denial, once that was gi
       return LEFT
     },
   }
-  expect(await chargeTogether([admitting, partyOf(async () => DENIED)])).toEqual([LEFT, DENIED])
+  expect(await chargeTogether([admitting, partyOf(async () => DENIED)])).toEqual(LEFT_AND_DENIED)
   expect(calls).toEqual(["refund", "peek"])
 })

@@ -187,6 +187,28 @@ describe("EdgeLimits", () => {
     expect(decisions.map((decision) => decision.allowed)).toEqual([true, false])
   })
 
+  test("checkAll() counts and names no denial of a key that was only looked at", async () => {
+    const [lost, full] = [freshName(), freshName()]
+    const { binding } = faultyBinding(env.LIMITER, (verb) => (verb === "settle" ? "lost-call" : "none"))
+    const registry = new Registry(env)
+    const reporter = new Reporter(registry)
+    const decided = vi.spyOn(reporter, "decided")
+    const limits = edgeLimits({ limiter: binding, registry, reporter })
+    await limits.define(lost, "1/day")
+    await limits.define(full, "1/day")
+    await limits.check("b", { limit: full })
+    decided.mockClear()
+    const items = [
+      { key: "a", limit: lost },
+      { key: "b", limit: full },
+    ]
+    const { deniedKey, decisions } = await limits.checkAll(items)
+    // The charge of the first could not be given back, so a look at it finds nothing left.
+    expect(decisions.map(({ allowed }) => allowed)).toEqual([false, false])
+    expect(deniedKey).toBe("b")
+    expect(decided.mock.calls.map(([{ key, allowed }]) => [key, allowed])).toEqual([["b", false]])
+  })
+
   test("checkAll() refuses what are no items before it looks for a limit", async () => {
     for (const items of [undefined, "ab", [null]] as unknown as (readonly CheckItem[])[]) {
       await expect(edgeLimits().checkAll(items)).rejects.toThrow("Cannot check all: items")

@@ -28,7 +28,7 @@ import type { Decision } from "../../src/types/decision.js"
 import { show } from "../../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
-import { checkAcross } from "../check-across.js"
+import { decideAcross } from "../check-across.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
 import { generationIn, nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
@@ -143,13 +143,13 @@ export class EdgeLimits implements NamedLimits {
     requireItems(items)
     const startedMs = performance.now()
     const inForce = await eachOf(items.map((item) => this.#inForce.of(item.key, item)))
-    const all = await checkAcross(
+    const { all, isDecided } = await decideAcross(
       items.map(({ limit: _, ...item }, index) => ({ limiter: inForce[index]!.limiter, ...item })),
     )
     const seconds = secondsSince(startedMs)
     for (const [index, decision] of all.decisions.entries()) {
-      // Where one was denied, those that would have passed were not charged.
-      if (!all.allowed && decision.allowed) continue
+      // Where one was denied, those that would have passed were not charged, and some were only looked at.
+      if (!all.allowed && (decision.allowed || !isDecided[index])) continue
       if (!noteToldAgain(this.#recent, decision, items[index]!.id)) this.#tell(decision, inForce[index]!, seconds)
     }
     return { ...all, decisions: all.decisions.map((decision, index) => withScope(decision, inForce[index]!.scope)) }
