@@ -143,6 +143,11 @@ describe("the policy of LimiterObject", () => {
     await first.check("a")
     await third.check("a")
     expect(await second.check("a")).toMatchObject({ limit: 10 })
+    // An object that was unloaded knows no version, so an older one turns it back until the latest comes again.
+    await evictDurableObject(object())
+    expect(await second.check("a")).toMatchObject({ limit: 1_000 })
+    expect(await third.check("a")).toMatchObject({ limit: 10 })
+    expect(await second.check("a")).toMatchObject({ limit: 10 })
     // Where one of two has no version, the one that was not seen yet decides.
     expect(await limiter.check("a")).toMatchObject({ limit: 100 })
     expect(await third.check("a")).toMatchObject({ limit: 100 })
