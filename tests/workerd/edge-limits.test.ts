@@ -209,6 +209,22 @@ describe("EdgeLimits", () => {
     expect(decided.mock.calls.map(([{ key, allowed }]) => [key, allowed])).toEqual([["b", false]])
   })
 
+  test("explain() asks for the decision when it was told the state, so that a block lasts as long as its wait", async () => {
+    const asked: string[] = []
+    const network = faultyBinding(env.LIMITER, (verb) => {
+      asked.push(verb)
+      return verb === "status" ? "late-answer" : "none"
+    })
+    const [name, limits] = [freshName(), edgeLimits({ limiter: network.binding })]
+    await limits.define(name, "5/day")
+    const explained = limits.explain("a", { limit: name })
+    await vi.waitFor(() => expect(asked).toContain("status"))
+    expect(asked).toEqual(["status"])
+    network.answer()
+    expect((await explained).decision.allowed).toBe(true)
+    expect(asked).toEqual(["status", "peek"])
+  })
+
   test("checkAll() refuses what are no items before it looks for a limit", async () => {
     for (const items of [undefined, "ab", [null]] as unknown as (readonly CheckItem[])[]) {
       await expect(edgeLimits().checkAll(items)).rejects.toThrow("Cannot check all: items")

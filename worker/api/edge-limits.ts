@@ -277,8 +277,8 @@ export class EdgeLimits implements NamedLimits {
     const { name, policy, limiter } = await this.#inForce.of(key, options)
     const { cost } = options
     // The state first: told later than the decision, a block would seem to end before the wait that it makes.
-    const [status, decision, recent] = await Promise.all([
-      limiter.status(key),
+    const status = await limiter.status(key)
+    const [decision, recent] = await Promise.all([
       limiter.peek(key, cost === undefined ? {} : { cost }),
       this.history(key, { limit: name, count: RECENT_EVENTS }),
     ])
