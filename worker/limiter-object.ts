@@ -65,8 +65,7 @@ const MOST_COPIED = 1_000
  * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
  * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls
  * are decided under the one in force, which the decision names. Where callers say which definition of the limit theirs is
- * of, the latest decides at once. A question is answered under the policy that would
- * decide a check, and changes none.
+ * of, the latest decides at once. A question is answered under the policy that would decide a check, and changes none.
  * Each change leaves what was used capped at the new capacity, and so may free the difference of two capacities once.
  */
 export class LimiterObject extends DurableObject {

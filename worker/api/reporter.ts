@@ -169,7 +169,7 @@ export class Reporter {
   }
 
   #countsOf(scope: string, key: string): KeyCounts | null {
-    // Both may hold whatever would part them, so the length does.
+    // The scope and the key may contain any separator, so the length tells where the one ends.
     const subject = `${scope.length} ${scope}${key}`
     let counts = this.#keys.get(subject)
     if (counts === undefined) {
