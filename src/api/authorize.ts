@@ -9,9 +9,10 @@ import { RequestError } from "./request-error.js"
 const LOGIN_POLICY = "10/minute as login"
 /** How many addresses that have logged in are remembered, the longest unseen forgotten first. */
 const MOST_TRUSTED = 10_000
-/** How many wrong tokens are remembered, and up to which length: those of clients whose token was replaced. */
+/** How many wrong tokens are remembered: those of clients whose token was replaced. */
 const MOST_WRONG = 10_000
-const LONGEST_WRONG = 256
+/** Up to which length a header field with a wrong token is: a token of 256 characters. */
+const LONGEST_WRONG = "Bearer ".length + 256
 const UNKNOWN_ADDRESS = "unknown"
 /** What one client of IPv6 may have, in bits. */
 const IPV6_PREFIX = 56
@@ -52,8 +53,8 @@ export function requireTokenText(token: string): void {
  *
  * Tokens are compared over their whole length, so that the time tells nothing of where they differ. Ten wrong ones in a
  * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth
- * has passed. What is no guess is refused and not counted: a request without one, and a token that was wrong from there
- * before, so that a client which goes on with a token that was replaced locks out nobody. An address from which the token
+ * has passed. What is no guess is refused and not counted: a request without one, and a token of up to 256 characters that
+ * was wrong from there before, so that a client which goes on with a token that was replaced locks out nobody. An address from which the token
  * was seen goes on being served, so that nobody locks out others behind the same address.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
@@ -72,6 +73,7 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
     const guess = authorization === null ? null : `${network} ${authorization}`
     if (guess !== null && wrong.has(guess)) {
       wrong.add(guess)
+      onRefusal()
       throw refused(given)
     }
     if (!trusted.has(address)) {
@@ -79,13 +81,13 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
       if (!allowed) throw tooMany(retryAfterMs)
       if (isRight(given)) return trusted.add(address)
     }
-    const refusal = refused(given)
+    onRefusal()
     if (guess !== null) {
       const { allowed, retryAfterMs } = failures.check(network)
       if (!allowed) throw tooMany(retryAfterMs)
-      if (guess.length <= LONGEST_WRONG) wrong.add(guess)
+      if (authorization!.length <= LONGEST_WRONG) wrong.add(guess)
     }
-    throw refusal
+    throw refused(given)
   }
 
   function isRight(given: string | undefined): boolean {
@@ -93,7 +95,6 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
   }
 
   function refused(given: string | undefined): RequestError {
-    onRefusal()
     return new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
       "WWW-Authenticate":
         given === undefined ? 'Bearer realm="sluice"' : 'Bearer realm="sluice", error="invalid_token"',
@@ -120,17 +121,18 @@ export const requireLoopback: Gate = (request) => {
 }
 
 /**
- * Refuses requests that a page of another origin makes. Browsers tell where a request comes from in `Sec-Fetch-Site`
- * (Fetch Metadata), which no page can write and which holds behind a proxy that names another Host. Over plain HTTP they
- * tell it to this machine alone; then the page's origin has to be the host that was asked.
+ * Refuses requests with an `Origin` that a page of another origin makes. Browsers send it with all that may change
+ * something, and with all whose answer the page would read. A link has none, and may lead here from anywhere.
+ *
+ * Browsers tell where a request comes from in `Sec-Fetch-Site` (Fetch Metadata), which no page can write and which holds
+ * behind a proxy that names another Host. Over plain HTTP they tell it to this machine alone; then the page's origin has
+ * to be the host that was asked.
  */
 export function refuseOtherOrigins(request: ApiRequest): void {
-  const site = request.header("sec-fetch-site")
   const origin = request.header("origin")
-  const isOther =
-    site !== null
-      ? site !== "same-origin" && site !== "none"
-      : origin !== null && hostOf(origin) !== request.header("host")
+  if (origin === null) return
+  const site = request.header("sec-fetch-site")
+  const isOther = site !== null ? site !== "same-origin" && site !== "none" : hostOf(origin) !== request.header("host")
   if (isOther) throw new RequestError(403, "Cannot serve the request: pages of another origin are not allowed.")
 }
 
