@@ -36,6 +36,24 @@ describe.skipIf(!CHROMIUM_IS_THERE)("a key in the dashboard in Chromium", () => 
     await page.close()
   }, 60_000)
 
+  test("the cost that was looked at last is that after a press of a button, and after the page is loaded anew", async () => {
+    const page = await openKey("typed")
+    await look(page)
+    await verdict(page).getByText("A check of cost 1 would be allowed.").waitFor()
+    await page.getByLabel("Cost").fill("3")
+    await look(page)
+    await verdict(page).getByText("A check of cost 3 would be allowed.").waitFor()
+    // It is more than the capacity, and nobody looked at it.
+    await page.getByLabel("Cost").fill("99")
+    await page.getByRole("button", { name: "Block", exact: true }).click()
+    await verdict(page).getByText("A check of cost 3 would be denied").waitFor()
+    expect(await page.getByRole("button", { name: "Unblock" }).isEnabled()).toBe(true)
+    await page.reload()
+    await verdict(page).getByText("A check of cost 3 would be denied").waitFor()
+    expect(await page.getByLabel("Cost").inputValue()).toBe("3")
+    await page.close()
+  }, 60_000)
+
   test("what cannot be asked takes the place of what was told of another cost", async () => {
     const page = await openKey("asked")
     await look(page)

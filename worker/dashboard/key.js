@@ -77,7 +77,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
             const [key, limit] = [said("key"), said("limit")]
             if (key !== place.key || limit !== (place.limit ?? ""))
               go({ view: "key", key, ...(limit !== "" && { limit }), cost: costAsked() })
-            else load()
+            else load(costAsked())
           },
         },
         h("label", {}, "Key", fields.key),
@@ -129,7 +129,8 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
   async function change(path, body, done) {
     const pressed = document.activeElement?.textContent
     if ((await act(() => post(path, { ...choice, ...body }), done)) === undefined) return
-    await load()
+    // A cost that was typed meanwhile is not looked at yet, and may be refused.
+    await load(place.cost)
     // The button was made anew, and the focus is gone with the old one. What it led to may need it no more.
     const again = [...state.querySelectorAll("button")].find((each) => each.textContent === pressed && !each.disabled)
     const next = again ?? heading
@@ -141,13 +142,12 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
     because.textContent = isAnswered ? "What stands below was told before." : ""
   }
 
-  async function load() {
+  async function load(cost) {
     if (place.key === undefined) return
-    place.cost = costAsked()
     const work = () =>
       Promise.all([
         post("/v1/status", choice),
-        post("/v1/explain", { ...choice, cost: place.cost }),
+        post("/v1/explain", { ...choice, cost }),
         post("/v1/history", { ...choice, count: MOST_SHOWN }),
       ])
     const asked = await (isAnswered ? act(work, undefined, tellWrong) : loadFirst(work, tellWrong))
@@ -155,6 +155,8 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
     const [status] = asked
     if (status === null) return tellWrong("No limit is configured for this key.")
     isAnswered = true
+    place.cost = cost
+    history.replaceState({ ...place }, "")
     showAnswer(...asked)
   }
 
@@ -226,7 +228,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
     )
   }
 
-  load()
+  load(costAsked())
   return () => {
     isOver = true
   }
