@@ -166,6 +166,29 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
+  test("a token that is typed stays, where an edit that was overtaken ended with the one before refused", async () => {
+    const page = await openLimits()
+    await page.getByRole("button", { name: "Edit limit-002" }).click()
+    await page.route("**/v1/status", (route) => route.fulfill({ json: null }))
+    await page.getByRole("button", { name: "Save" }).click()
+    await page.getByText("The limit was removed meanwhile.").waitFor()
+    const refusal = { status: 401, json: { code: "UNAUTHORIZED", error: "Another token." } }
+    let asked = 0
+    await page.route("**/v1/limits", (route) => {
+      asked++
+      return route.fulfill(refusal)
+    })
+    await page.unroute("**/v1/status")
+    await page.route("**/v1/status", (route) => route.fulfill(refusal))
+    await page.getByRole("button", { name: "Save" }).click()
+    const token = page.getByLabel("Token")
+    await token.fill(TOKEN)
+    await page.waitForTimeout(300)
+    expect(await token.inputValue()).toBe(TOKEN)
+    expect(asked).toBe(0)
+    await page.close()
+  }, 60_000)
+
   test("one beyond the first thousand is found by its whole name, edited, and there for whoever comes back", async () => {
     const names = Array.from({ length: 900 }, (_, at) => `more-${at}`)
     await inParallel([...names, "most", "most\u200b"], 16, (name) => dashboard.client.define(name, "5/minute"))

@@ -78,7 +78,8 @@ export function limitsView({ main, place, go, load, act }) {
   const button = (properties, text) => h("button", { type: "button", ...properties }, text)
   const onDone = (name) => {
     place.named = name
-    refresh()
+    // The token may have been refused meanwhile: what the login form holds by then is not for a second refusal to wipe.
+    if (!isOver) refresh()
   }
   const edit = (status) => editLimit({ act, onDone }, status)
   const section = h(
