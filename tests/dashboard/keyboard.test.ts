@@ -89,6 +89,25 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard by the keyboard alone", () =>
     await page.close()
   }, 60_000)
 
+  test("a login that is not looked at for now gives the focus to Retry, and to the token where that is asked for", async () => {
+    const page = await dashboard.open()
+    const detail = "Cannot serve the request: too many wrong tokens came from this address."
+    await page.getByLabel("Token").fill("wrong-wrong-wrong-wrong")
+    await page.route("**/v1/health", (route) =>
+      route.fulfill({ status: 429, json: { code: "TOO_MANY_REQUESTS", detail } }),
+    )
+    await page.keyboard.press("Enter")
+    await page.getByText(detail).waitFor()
+    expect(await page.getByRole("button", { name: "Retry" }).evaluate((each) => each === document.activeElement)).toBe(
+      true,
+    )
+    await page.unroute("**/v1/health")
+    await page.keyboard.press("Enter")
+    await page.getByLabel("Token").waitFor()
+    expect(await page.getByLabel("Token").evaluate((each) => each === document.activeElement)).toBe(true)
+    await page.close()
+  }, 60_000)
+
   test("nothing was complained of", () => {
     expect(dashboard.complaints).toEqual([])
   })

@@ -53,7 +53,7 @@ export class Dashboard implements AsyncDisposable {
     const page = await this.browser.newPage({ viewport: { width: 1100, height: 800 }, ...options })
     page.on("console", (message) => {
       // What the API refuses is told by the browser too.
-      const isRefusal = /status of (40[013]|503)/.test(message.text())
+      const isRefusal = /status of (40[013]|429|503)/.test(message.text())
       if (message.type() === "error" && !isRefusal) this.complaints.push(message.text())
     })
     page.on("pageerror", (error) => this.complaints.push(String(error)))

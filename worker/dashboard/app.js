@@ -155,17 +155,25 @@ function showAway(error) {
   write(away.title, isRefused ? "Refused" : "No answer")
   write(away.reason, error.message)
   // Where it is shown already, its button keeps the focus.
-  if (!main.contains(away.section)) main.replaceChildren(away.section)
+  if (main.contains(away.section)) return
+  const focused = document.activeElement
+  const isLost = focused !== main && main.contains(focused)
+  main.replaceChildren(away.section)
+  if (isLost) away.retry.focus()
 }
 
-const away = { title: h("h2"), reason: h("p", { class: "denied", role: "alert" }) }
+const away = {
+  title: h("h2"),
+  reason: h("p", { class: "denied", role: "alert" }),
+  retry: h("button", { type: "button", class: "primary", onclick: start }, "Retry"),
+}
 away.section = h(
   "section",
   {},
   away.title,
   away.reason,
   h("p", {}, `It is asked again every ${AGAIN_MS / 1_000} seconds.`),
-  h("button", { type: "button", class: "primary", onclick: start }, "Retry"),
+  away.retry,
 )
 
 async function start() {
