@@ -85,7 +85,10 @@ export class EdgeLimits implements NamedLimits {
     return { name, policy: parsed }
   }
 
-  /** What is known of its keys goes in the background. Where some of it could not be reached, removing it again does it. */
+  /**
+   * What is known of its keys goes in the background. Where some of it could not be reached, removing the limit again does
+   * the rest, unless it was defined anew before.
+   */
   async remove(name: string): Promise<boolean> {
     this.#refuseOfSettings(name)
     const { registry, directory } = this.#parts
