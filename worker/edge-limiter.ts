@@ -64,16 +64,8 @@ export class EdgeLimiter implements Limiter {
   readonly #background: (work: Promise<unknown>) => void
   readonly #maximumCost: number
 
-  /**
-   * @param version internal: which definition of the limit the policy is of, where they are counted
-   * @throws {PolicyError} where the policy is not valid; {RangeError} where the binding is none, or an option is not
-   */
-  constructor(
-    binding: DurableObjectNamespace<LimiterObject>,
-    policy: PolicyInput,
-    options: EdgeLimiterOptions = {},
-    version?: number,
-  ) {
+  /** @throws {PolicyError} where the policy is not valid; {RangeError} where the binding is none, or an option is not */
+  constructor(binding: DurableObjectNamespace<LimiterObject>, policy: PolicyInput, options: EdgeLimiterOptions = {}) {
     requireNamespace(binding)
     requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
@@ -81,7 +73,7 @@ export class EdgeLimiter implements Limiter {
     const lease = readLease(options.lease)
     this.#binding = binding
     this.#calls = new ObjectCalls(binding, options)
-    this.#places = new KeyPlaces(this.policy, options, version)
+    this.#places = new KeyPlaces(this.policy, options)
     this.#once = { repeatable: false, ...(timeoutMs !== undefined && { timeoutMs }) }
     this.#repeatable = { ...this.#once, repeatable: true }
     this.#background = background ?? (() => undefined)

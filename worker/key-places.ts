@@ -6,6 +6,14 @@ import type { Subject, Terms } from "./subject.js"
 /** Parts a tenant from a limit's name, which has no tab. */
 const TENANT_MARK = "\t"
 
+/** Which definition of the limit a policy is of, where they are counted. */
+export const VERSION = Symbol("version")
+
+/** Options with what only the API knows of a limit. No other caller can say it. */
+export interface VersionedOptions extends EdgeLimiterOptions {
+  readonly [VERSION]?: number | undefined
+}
+
 /** Where the keys of a limit are: the object of each, what it is told there, and under which name a denial is remembered. */
 export class KeyPlaces {
   readonly #name: string
@@ -19,9 +27,8 @@ export class KeyPlaces {
   /** What names of objects are unique in. */
   readonly scope: string
 
-  /** @param version which definition of the limit the policy is of, where they are counted */
-  constructor(policy: Policy, options: EdgeLimiterOptions, version?: number) {
-    const { name, tenant, shards, owner, sync, jurisdiction } = options
+  constructor(policy: Policy, options: VersionedOptions) {
+    const { name, tenant, shards, owner, sync, jurisdiction, [VERSION]: version } = options
     const ownName = name ?? defaultName(policy)
     this.#name = tenant === undefined ? ownName : `${encodeURIComponent(tenant)}${TENANT_MARK}${ownName}`
     this.#shards = shards

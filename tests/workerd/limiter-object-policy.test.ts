@@ -2,6 +2,7 @@ import { evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { PolicyError } from "../../src/types/errors.js"
+import { VERSION, type VersionedOptions } from "../../worker/key-places.js"
 import { EdgeLimiter } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import type { LimiterObject } from "./main.js"
@@ -128,7 +129,8 @@ describe("the policy of LimiterObject", () => {
     const { limiter, name, object } = clockedLimiter("100/hour fixed_window")
     const [first, second, third] = [10, 1_000, 10].map((limit, index) => {
       const policy = `${limit}/hour fixed_window`
-      return new EdgeLimiter(env.CLOCKED_LIMITER, policy, { name, denialCache: false }, index + 1)
+      const options: VersionedOptions = { name, denialCache: false, [VERSION]: index + 1 }
+      return new EdgeLimiter(env.CLOCKED_LIMITER, policy, options)
     }) as [EdgeLimiter, EdgeLimiter, EdgeLimiter]
     await first.check("a")
     expect(await second.check("a")).toMatchObject({ limit: 1_000, remaining: 998 })

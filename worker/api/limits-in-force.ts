@@ -5,6 +5,7 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
 import { LimitNotFound } from "../../src/types/errors.js"
 import { EdgeLimiter } from "../edge-limiter.js"
+import { VERSION, type VersionedOptions } from "../key-places.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
 import { generationIn, nameIn, scopeOf, settingsScope } from "./limit-scope.js"
@@ -90,7 +91,8 @@ export class LimitsInForce {
     let limiter = limiters.get(place)
     if (limiter === undefined) {
       if (limiters.size >= MOST_LIMITERS) limiters.delete(limiters.keys().next().value!)
-      limiter = new EdgeLimiter(this.#binding, policy, { ...objects, background: waitUntil }, version)
+      const options: VersionedOptions = { ...objects, background: waitUntil, [VERSION]: version }
+      limiter = new EdgeLimiter(this.#binding, policy, options)
       limiters.set(place, limiter)
     }
     return { name, policy, scope, limiter }
