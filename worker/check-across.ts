@@ -72,9 +72,8 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
  *
  * @throws {RangeError} where the items are none or more than 1,000, or one key of one limit comes twice; {CostError}
- * {KeyError} before any call; {CostError} of an item with an `id` when its object was asked, and what the others charged
- * was given back; {StoreUnavailable} {StoreCorrupt}
- * {StoreVersion} where an object did not decide
+ * {KeyError} before any call; {StoreUnavailable} {StoreCorrupt} {StoreVersion} where an object did not decide, and
+ * {CostError} of an item with an `id`, whose object alone can tell: then what the others charged was given back
  * @example
  * ```ts
  * import { checkAcross, EdgeLimiter } from "sluice/worker"
