@@ -181,7 +181,7 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.unroute("**/v1/status")
     await page.route("**/v1/status", (route) => route.fulfill(refusal))
     await page.getByRole("button", { name: "Save" }).click()
-    const token = page.getByLabel("Token")
+    const token = page.locator("input[name=token]")
     await token.fill(TOKEN)
     await page.waitForTimeout(300)
     expect(await token.inputValue()).toBe(TOKEN)
