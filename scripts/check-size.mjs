@@ -16,7 +16,7 @@ const ENTRIES = [
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
     conditions: ["workerd"],
-    maxBytes: 24 * KIB,
+    maxBytes: 5 * KIB,
   },
   { name: "sluice/algorithms", code: 'export * from "sluice/algorithms"', conditions: ["workerd"], maxBytes: 24 * KIB },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 26.5 * KIB },
@@ -25,9 +25,9 @@ const ENTRIES = [
   { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 46.5 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
-  { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 39.75 * KIB },
+  { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 36.25 * KIB },
   { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 13 * KIB },
-  { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 67.25 * KIB },
+  { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 66 * KIB },
 ]
 
 /** What an adapter adds to an application that has `sluice/http`. */

@@ -58,7 +58,7 @@ export function table(caption, columns, rows, empty) {
     h(
       "table",
       {},
-      h("caption", {}, caption),
+      h("caption", {}, h("h2", {}, caption)),
       h("thead", {}, h("tr", {}, ...columns.map(({ title, kind }) => h("th", { scope: "col", class: kind }, title)))),
       h("tbody", {}, ...body),
     ),

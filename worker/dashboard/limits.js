@@ -85,7 +85,6 @@ export function limitsView({ main, place, go, load, act }) {
   const section = h(
     "section",
     {},
-    h("h2", {}, "Limits"),
     h(
       "div",
       { class: "actions" },
@@ -147,7 +146,7 @@ export function limitsView({ main, place, go, load, act }) {
         : null,
     ]
     list.replaceChildren(
-      table("Limits by name", COLUMNS, rows.map(row), empty),
+      table("Limits", COLUMNS, rows.map(row), empty),
       ...(actions.some((each) => each !== null) ? [h("div", { class: "actions" }, ...actions)] : []),
     )
     if (focused !== null) focusOn(focused)
