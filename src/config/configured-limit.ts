@@ -13,7 +13,7 @@ export interface ConfiguredCheck extends CheckOptions, Whose {
   readonly limit?: string
 }
 
-/** One limit or group of a configuration as a limiter of its own, for whoever takes one: `wrap`, `acquire` and `checkAll`, say. */
+/** One limit or group of a configuration as a limiter of its own, for whoever takes one: `wrap` and `checkAll`, say. */
 export interface ConfiguredLimit {
   /** Tells `checkAll` that every verb answers at once. */
   readonly isSynchronous: true

@@ -13,8 +13,8 @@ export interface ChargeGap {
 
 /**
  * The numbers of charges that a limit skipped, since admissions may have been told under them that the log lacks. Such
- * a number is given to no other charge, and its receipt cannot be settled; those of all other numbers are in the log, unless a
- * repair lost its end.
+ * a number is given to no other charge, and its receipt cannot be settled; those of all other numbers are in the log,
+ * unless a repair lost its end.
  */
 export class ChargeGaps {
   readonly #gaps: ChargeGap[] = []

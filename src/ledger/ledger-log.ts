@@ -187,11 +187,6 @@ export class LedgerLog {
     if (this.#failure !== null) throw this.#failure
   }
 
-  /** For a segment that is long: what nobody waits for, such as denials, must not fill the memory. */
-  commitUnawaited(): void {
-    void this.commit()
-  }
-
   /** Writes what there is; gives a promise where it is not durable yet. */
   #write(): Promise<void> | undefined {
     this.requireOpen()

@@ -53,9 +53,13 @@ export class LedgerRecords {
     this.#commitIfLong(this.#log.writer.append(record))
   }
 
-  /** @param isLong what appending told: whether so many records wait that they should be written */
+  /**
+   * Has a long segment written: what nobody waits for, such as denials, must not fill the memory.
+   *
+   * @param isLong what appending told: whether so many records wait
+   */
   #commitIfLong(isLong: boolean): void {
-    if (isLong) this.#log.commitUnawaited()
+    if (isLong) void this.#log.commit()
   }
 
   append(record: LogRecord): void {

@@ -90,7 +90,7 @@ export class LedgerState {
     return this.#nowMs
   }
 
-  /** The time of the last record that is of a limit, ms since the epoch. A snapshot tells no more than that it is not later. */
+  /** The time of the last record that is of a limit, ms since the epoch. A snapshot tells only that it is not later. */
   get usedAtMs(): number {
     return this.#usedAtMs
   }
@@ -118,8 +118,8 @@ export class LedgerState {
   }
 
   /**
-   * The limit that gave a receipt: `null` where it was removed, or a crash has lost it with the receipt; `undefined` where none
-   * of this state did.
+   * The limit that gave a receipt: `null` where it was removed, or a crash has lost it with the receipt; `undefined`
+   * where none of this state did.
    */
   issuerOf({ id }: { readonly id: string }): OwnLimit | null | undefined {
     const number = this.#numberOf(id)
@@ -222,9 +222,9 @@ export class LedgerState {
 
   /**
    * What a compaction that begins now forgets: quotas that were full, and blocks that had ended, at every time of the
-   * records that came lately; receipts that are too old to be settled at the time of the last record; statistics that are older than
-   * they are kept; and blocks of units. Kept in memory they could matter again where the clock is set back, and replaying
-   * the log, which has them no more, would decide otherwise.
+   * records that came lately; receipts that are too old to be settled at the time of the last record; statistics that
+   * are older than they are kept; and blocks of units. Kept in memory they could matter again where the clock is set
+   * back, and replaying the log, which has them no more, would decide otherwise.
    */
   compactRecord(): CompactRecord {
     const timeMs = this.#nowMs

@@ -1,7 +1,7 @@
-import { connect } from "node:net"
 import { afterEach, describe, expect, test } from "vitest"
 import type { RunningServer, SuiteOptions } from "./adapter-cases.js"
 import { NODE_SERVERS } from "./node-servers.js"
+import { exchange } from "./raw-exchange.js"
 
 const UPLOAD_BYTES = 4 << 20
 
@@ -10,21 +10,6 @@ afterEach(async () => {
   await running?.close()
   running = undefined
 })
-
-/** All that the server sends for what is written on one connection, until either side ends it. */
-function exchange(url: string, ...sent: (string | Buffer)[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(new URL(url).port), "127.0.0.1")
-    let received = ""
-    socket.setEncoding("latin1")
-    socket.on("data", (chunk) => {
-      received += chunk
-    })
-    socket.on("error", reject)
-    socket.on("close", () => resolve(received))
-    for (const each of sent) socket.write(each)
-  })
-}
 
 const requestOf = (fields = "", method = "GET") => `${method} / HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`
 const LAST = requestOf("Connection: close\r\n")

@@ -5,27 +5,19 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from "node:http2"
-import { type AddressInfo, connect as connectTcp } from "node:net"
+import type { AddressInfo } from "node:net"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
 import { deferred } from "../http/requests.js"
 import { listening, type RunningServer, type SuiteOptions } from "./adapter-cases.js"
 import { NODE_SERVERS } from "./node-servers.js"
+import { exchange } from "./raw-exchange.js"
 import { slowLimiter } from "./slow-limiter.js"
 
 /** Sends a head as it stands, as no client library would, and tells the status of the answer. */
-function statusOf(url: string, target: string, host: string, method = "GET"): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp(Number(new URL(url).port), "127.0.0.1")
-    let answer = ""
-    socket.setEncoding("latin1")
-    socket.on("data", (chunk) => {
-      answer += chunk
-    })
-    socket.on("error", reject)
-    socket.on("close", () => resolve(Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1])))
-    socket.write(`${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
-  })
+async function statusOf(url: string, target: string, host: string, method = "GET"): Promise<number> {
+  const answer = await exchange(url, `${method} ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  return Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1])
 }
 
 let running: RunningServer | undefined
