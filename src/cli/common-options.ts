@@ -14,6 +14,13 @@ export const DATA_DIR_OPTION: CommandOption = {
   description: "The data folder (default $SLUICE_DATA_DIR, else sluice-data).",
 }
 
+/** How long to wait for that folder. */
+const LOCK_TIMEOUT_OPTION: CommandOption = {
+  type: "string",
+  value: "DURATION",
+  description: "How long to wait where another process has the folder, 10s say (default not at all).",
+}
+
 const SERVER: CommandOption = {
   type: "string",
   short: "s",
@@ -26,9 +33,15 @@ const TOKEN: CommandOption = {
   description: "The server's token; $SLUICE_TOKEN keeps it out of sight.",
 }
 
+/** What a command takes that opens a folder. */
+export const FOLDER_OPTIONS: Readonly<Record<string, CommandOption>> = {
+  "data-dir": DATA_DIR_OPTION,
+  "lock-timeout": LOCK_TIMEOUT_OPTION,
+}
+
 const OF_ASKED: Readonly<Record<Asks, Readonly<Record<string, CommandOption>>>> = {
-  limits: { "data-dir": DATA_DIR_OPTION, server: SERVER, token: TOKEN },
-  folder: { "data-dir": DATA_DIR_OPTION },
+  limits: { ...FOLDER_OPTIONS, server: SERVER, token: TOKEN },
+  folder: FOLDER_OPTIONS,
   server: { server: { ...SERVER, description: "The server to ask (default $SLUICE_SERVER)." }, token: TOKEN },
 }
 

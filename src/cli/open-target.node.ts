@@ -4,6 +4,7 @@ import { SluiceClient } from "../client/index.js"
 import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
 import { openLimiter } from "../limiter/open-limiter.node.js"
 import { holdsStore } from "../limiter/store-folder.node.js"
+import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
@@ -25,6 +26,12 @@ export function dataDirOf(call: Pick<CommandCall, "options" | "terminal">): stri
   return path
 }
 
+/** How long to wait for that folder where another process has it, in ms. @throws {RangeError} where it is no duration */
+export function lockTimeoutOf(call: Pick<CommandCall, "options">): number {
+  const text = textOption(call, "lock-timeout")
+  return text === undefined ? 0 : parseDurationArgument("run", "--lock-timeout", text, TIMEOUT_RANGE)
+}
+
 /**
  * Opens what a command is about: the server of `--server`, else the data folder.
  *
@@ -43,6 +50,9 @@ export async function openTarget(
   const isNamedFolder = textOption(call, "data-dir") !== undefined
   const server = named ?? (asks === "folder" || isNamedFolder ? undefined : call.terminal.env["SLUICE_SERVER"])
   if (server !== undefined) {
+    if (textOption(call, "lock-timeout") !== undefined) {
+      throw new UsageError("Cannot run: --lock-timeout is given, allowed is that only with a data folder.")
+    }
     // An empty variable counts as none.
     const fromEnvironment = call.terminal.env["SLUICE_TOKEN"] || undefined
     return serverTarget(server, textOption(call, "token") ?? fromEnvironment)
@@ -63,7 +73,7 @@ export async function openTarget(
       `Cannot open ${show(path)}: it is no data folder. sluice init --data-dir ${show(path)} makes one.`,
     )
   }
-  return folderTarget(await openLimiter({ path }))
+  return folderTarget(await openLimiter({ path, lockTimeout: lockTimeoutOf(call) }))
 }
 
 function serverTarget(url: string, token: string | undefined): Target {

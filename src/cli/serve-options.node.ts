@@ -8,7 +8,7 @@ import type { EventStreamOptions } from "../metrics/event-stream.js"
 import { show } from "../types/errors.js"
 import type { CommandCall } from "./command.js"
 import { readNamedFile } from "./named-file.node.js"
-import { dataDirOf } from "./open-target.node.js"
+import { dataDirOf, lockTimeoutOf } from "./open-target.node.js"
 import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
@@ -23,6 +23,8 @@ export interface ServeOptions {
   readonly config: Config | null
   /** The data folder. */
   readonly path: string
+  /** How long to wait for it where another process has it. */
+  readonly lockTimeoutMs: number
   readonly flushing: Flushing
   readonly metricsKeys: "off" | "plain" | "hash"
   readonly events: EventStreamOptions
@@ -51,6 +53,7 @@ export function readServeOptions(call: CommandCall): ServeOptions {
     config,
     events: readEvents(call, config),
     path: dataDirOf(call),
+    lockTimeoutMs: lockTimeoutOf(call),
     logPath: textOption(call, "log-file"),
     isQuiet: flagOption(call, "quiet"),
   }

@@ -17,7 +17,7 @@ import {
   unfit,
   whole,
 } from "../policy/check-fields.js"
-import { parseDurationArgument } from "../policy/parse-duration.js"
+import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -35,6 +35,8 @@ import { timeCommits } from "./time-commits.js"
 export interface OpenLimiterOptions {
   /** The folder of the store. It is made where there is none, for its owner only. */
   readonly path: string
+  /** How long to wait for the folder where another process has it, 0 ms … 10 years; default 0: refused at once. */
+  readonly lockTimeout?: Duration
   /**
    * What an answer promises: `"always"` (the default) that the charge is in the file; `"ahead"` that a block of units
    * is, so that after a crash a key has at most one block less than it should; `"batch"` nothing yet: a crash forgets
@@ -86,6 +88,7 @@ const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "block"
 }
 const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   path: STORE_PATH,
+  lockTimeout: READ_ELSEWHERE,
   sync: oneOf(...SYNC_MODES),
   flushEveryMs: whole(1, 3_600_000),
   flushEveryRecords: whole(1, 1_000_000),
@@ -110,7 +113,7 @@ const DAY_MS = 86_400_000
  * Opens a durable limiter on a folder: its limits survive restarts and crashes, with no daemon. One process at a time
  * has the folder.
  *
- * @throws {StoreLocked} at once where another has it; {StoreCorrupt} where what is in it is not what was written;
+ * @throws {StoreLocked} where another has it, at once or after `lockTimeout`; {StoreCorrupt} where what is in it is not what was written;
  * {StoreVersion} where a newer version wrote it; {StoreUnavailable} where it cannot be read or written; {PolicyError}
  * {KeyError} {RangeError} where an option cannot be, or the clock tells no time
  * @example
@@ -124,10 +127,10 @@ const DAY_MS = 86_400_000
  */
 export async function openLimiter(options: OpenLimiterOptions): Promise<EmbeddedLimiter> {
   const settings = readOptions(options)
-  const { path, sync, clock, closeOn } = settings
+  const { path, lockTimeoutMs, sync, clock, closeOn } = settings
   // Before a folder is made: a clock that tells no time leaves nothing behind.
   requireTime(clock.now())
-  const folder = StoreFolder.open(path)
+  const folder = await StoreFolder.openWithin(lockTimeoutMs, path)
   const { onCommit, onFailure } = options
   const port = onCommit === undefined ? folder.port : timeCommits(folder.port, onCommit)
   let lastCommitAtMs: number | null = null
@@ -196,6 +199,7 @@ function readOptions(options: OpenLimiterOptions) {
       `none with sync ${show(sync)}: that is for ${modes.map(show).join(" and ")}`,
     )
   }
+  const lockTimeoutMs = parseDurationArgument("open a limiter", "lockTimeout", options.lockTimeout ?? 0, TIMEOUT_RANGE)
   const keepStatsMs = parseDurationArgument("open a limiter", "keepStats", options.keepStats ?? 30 * DAY_MS)
   const limits = new Map<string, ReturnType<typeof parsePolicy>>()
   if (options.policy !== undefined) limits.set(DEFAULT_LIMIT, parsePolicy(options.policy))
@@ -218,5 +222,5 @@ function readOptions(options: OpenLimiterOptions) {
     ...(flushEveryRecords === undefined ? {} : { flushEveryRecords }),
     ...(block === undefined ? {} : { block }),
   }
-  return { path, sync, clock: checkedClock(clock), closeOn, limits, ledger }
+  return { path, lockTimeoutMs, sync, clock: checkedClock(clock), closeOn, limits, ledger }
 }

@@ -12,6 +12,7 @@ import {
 import { dirname, join, resolve } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { clearTimeout, setTimeout } from "node:timers"
+import { setTimeout as after } from "node:timers/promises"
 import type { LogEnd } from "../ledger/log-end.js"
 import { LogTable } from "../ledger/log-table.js"
 import type { LedgerPort } from "../ledger/sql-port.js"
@@ -45,6 +46,8 @@ export const STORE_PATH = required({
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 const FAULTS_MAX = 10
+/** How often a lock that another holds is asked for again. */
+const TRY_EVERY_MS = 20
 
 /** Makes a folder, and those that it lies in. Node's own way of that never ends where a file system makes none. */
 function makeFolder(path: string): void {
@@ -121,6 +124,24 @@ export class StoreFolder {
     } catch (error) {
       release()
       throw folderError(error, path)
+    }
+  }
+
+  /**
+   * `open`, which asks again for so long while another holds the lock. Who waits longer does not get it sooner.
+   *
+   * @throws {StoreLocked} where another holds it still at the end; as `open`, at once
+   */
+  static async openWithin(waitMs: number, path: string): Promise<StoreFolder> {
+    const endMs = performance.now() + waitMs
+    for (;;) {
+      try {
+        return StoreFolder.open(path)
+      } catch (error) {
+        const leftMs = endMs - performance.now()
+        if (!(error instanceof StoreLocked) || leftMs <= 0) throw error
+        await after(Math.min(TRY_EVERY_MS, leftMs))
+      }
     }
   }
 

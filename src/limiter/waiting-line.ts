@@ -8,9 +8,8 @@ import {
   TEXT,
   whole,
 } from "../policy/check-fields.js"
-import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
+import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
 import type { Duration } from "../policy/policy.js"
-import { MAX_PERIOD_MS } from "../policy/policy-range.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
@@ -39,7 +38,6 @@ export interface WaitingLineOptions {
 }
 
 export const MAX_WAITING: Kind = whole(0, 2 ** 32 - 1)
-const TIMEOUT_RANGE: DurationRange = { minMs: 0, maxMs: MAX_PERIOD_MS }
 const ACQUIRE_KINDS: Kinds<AcquireOptions & LimitChoice> = {
   cost: READ_ELSEWHERE,
   timeout: READ_ELSEWHERE,

@@ -12,6 +12,9 @@ export interface DurationRange {
 /** 1 ms … 10 years: the range of periods, refill steps and blocks. */
 const PERIOD_RANGE: DurationRange = { minMs: 1, maxMs: MAX_PERIOD_MS }
 
+/** 0 ms … 10 years: the range of timeouts, 0 for none. */
+export const TIMEOUT_RANGE: DurationRange = { minMs: 0, maxMs: MAX_PERIOD_MS }
+
 /** The units that there are, in ms. */
 export const UNIT_MS: ReadonlyMap<string, number> = new Map(
   Object.entries({

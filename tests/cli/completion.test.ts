@@ -29,7 +29,7 @@ describe("completion", () => {
   })
 
   test.skipIf(!hasBash)("a folder or a server is offered where the command asks one", async () => {
-    const places = ["--data-dir", "--server", "--token"]
+    const places = ["--data-dir", "--lock-timeout", "--server", "--token"]
     const offered = async (...command: string[]) => {
       const words = await offers("sluice", ...command, "--")
       const { out: help } = await run([...command, "--help"])
@@ -37,7 +37,7 @@ describe("completion", () => {
       return places.filter((place) => words.includes(place))
     }
     expect(await offered("check")).toEqual(places)
-    expect(await offered("log", "export")).toEqual(["--data-dir"])
+    expect(await offered("log", "export")).toEqual(["--data-dir", "--lock-timeout"])
     expect(await offered("monitor")).toEqual(["--server", "--token"])
     expect(await offered("completion")).toEqual([])
   })

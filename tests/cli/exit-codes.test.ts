@@ -52,6 +52,11 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["check a --json=yes", '--json is "yes", allowed is --json alone.'],
   ["check a --__proto__ 5", '"--__proto__" is no option'],
   ["check a --token a-token-for-the-tests", "--token is given, allowed is that only with --server"],
+  ["check a --lock-timeout 5", '--lock-timeout is "5", allowed is a text with its unit, such as "5ms" or "5s"'],
+  [
+    "check a --server http://127.0.0.1:1 --lock-timeout 5s",
+    "--lock-timeout is given, allowed is that only with a data",
+  ],
   ["check a --data-dir FILE/none", "it is no data folder"],
   ["check a --server nowhere", 'url is "nowhere", allowed is an http or https URL'],
   ["check a --server http://me:secret@nowhere", "without credentials"],

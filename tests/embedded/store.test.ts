@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import {
   chmodSync,
@@ -10,6 +10,7 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
@@ -103,6 +104,38 @@ describe("openLimiter()", () => {
     await limiter.close()
     await using next = await open(path)
     expect((await next.check("a")).remaining).toBe(1)
+  })
+
+  test("lockTimeout waits for the folder, and no longer: in turn each of several processes has it", async () => {
+    const path = temporaryFolder()
+    const limiter = await openLimiter({ path, policy: "100/day" })
+    const program = `
+      import { openLimiter } from "sluice/embedded"
+      console.log("asks")
+      const limiter = await openLimiter({ path: ${JSON.stringify(path)}, lockTimeout: "60s" })
+      console.log((await limiter.check("a")).remaining)
+      await limiter.close()`
+    const waiting = [1, 2, 3].map(() => {
+      const { stdout } = spawn(process.execPath, ["--input-type=module", "--eval", program], { cwd: ROOT })
+      return stdout.setEncoding("utf8")
+    })
+    await Promise.all(waiting.map((told) => once(told, "data")))
+    const here = openLimiter({ path, lockTimeout: "60s" })
+    await expect(open(path, { lockTimeout: 1 })).rejects.toBeInstanceOf(StoreLocked)
+    expect((await limiter.check("a")).remaining).toBe(99)
+    const others = waiting.map(async (told) => Number((await told.toArray()).join("")))
+    await limiter.close()
+    const next = await here
+    const own = (await next.check("a")).remaining
+    await next.close()
+    expect([own, ...(await Promise.all(others))].sort()).toEqual([95, 96, 97, 98])
+  })
+
+  test("what no waiting mends is refused at once", async () => {
+    const path = temporaryFolder()
+    await (await open(path)).close()
+    writeFileSync(join(path, LOG_FILE), "no database, for longer than a page's head would be".repeat(100))
+    await expect(open(path, { lockTimeout: "10d" })).rejects.toBeInstanceOf(StoreCorrupt)
   })
 
   test("one in another thread is refused in words that are true of it, and leaves this one its lock", async () => {

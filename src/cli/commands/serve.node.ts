@@ -13,7 +13,7 @@ import { Metrics } from "../../metrics/metrics.js"
 import { show } from "../../types/errors.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
-import { DATA_DIR_OPTION } from "../common-options.js"
+import { FOLDER_OPTIONS } from "../common-options.js"
 import { FailureLines } from "../failure-lines.node.js"
 import { LogFile } from "../log-file.node.js"
 import { withNamedFile } from "../named-file.node.js"
@@ -42,7 +42,7 @@ export const serve: Command = {
     token: { type: "string", value: "TOKEN", description: "What requests must bear; others see it here, better:" },
     "token-file": { type: "string", value: "FILE", description: "A file that holds it (default $SLUICE_TOKEN)." },
     config: { type: "string", short: "c", value: "FILE", description: "Limits to define at the start, sluice.toml." },
-    "data-dir": DATA_DIR_OPTION,
+    ...FOLDER_OPTIONS,
     sync: {
       type: "string",
       value: "MODE",
@@ -106,12 +106,13 @@ export const serve: Command = {
 }
 
 function openLimits(
-  { path, flushing, config }: ServeOptions,
+  { path, lockTimeoutMs, flushing, config }: ServeOptions,
   metrics: Metrics,
   failures: FailureLines,
 ): Promise<EmbeddedLimiter> {
   return openLimiter({
     path,
+    lockTimeout: lockTimeoutMs,
     ...flushing,
     ...(config !== null && { limits: new Map([...config.limits].map(([name, { policy }]) => [name, policy])) }),
     onCommit: (seconds) => metrics.commitSeconds.observe(seconds),
