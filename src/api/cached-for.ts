@@ -4,14 +4,15 @@ import type { Clock } from "../types/clock.js"
 const PATIENCE_MS = 2_000
 
 /**
- * Makes a value, and gives it to all who ask within a time. Who asks while it is made waits for it. What failed is not
- * kept.
+ * Makes a value, and gives it to all who ask within a time. Who asks while it is made waits for it, and takes it however
+ * long it took to make. What failed is not kept.
  *
- * @param keepMs how old a value may be; 0: it is made each time
+ * @param keepMs how old a value may be for those who ask later, as counted from before it was made; 0: it is made each
+ *   time
  */
 export function cachedFor<T>(make: () => Promise<T>, keepMs: number, clock: Clock): () => Promise<T> {
   let last: { readonly value: T; readonly madeAtMs: number } | null = null
-  let making: Promise<unknown> | null = null
+  let making: Promise<T> | null = null
 
   async function makeNow(): Promise<T> {
     const madeAtMs = clock.now()
@@ -33,19 +34,24 @@ export function cachedFor<T>(make: () => Promise<T>, keepMs: number, clock: Cloc
       if (ageMs >= 0 && ageMs < keepMs) return last!.value
       if (making === null) return makeNow()
       const awaited = making
-      const isEnded = await endsInTime(awaited)
-      if (!isEnded && making === awaited) making = null
+      const made = await madeInTime(awaited)
+      if (made !== null) return made.value
+      if (making === awaited) making = null
     }
   }
 }
 
-function endsInTime(work: Promise<unknown>): Promise<boolean> {
+/** `null` where making failed, or takes too long. */
+function madeInTime<T>(making: Promise<T>): Promise<{ readonly value: T } | null> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), PATIENCE_MS)
-    const end = () => {
+    const timer = setTimeout(() => resolve(null), PATIENCE_MS)
+    const end = (made: { readonly value: T } | null) => {
       clearTimeout(timer)
-      resolve(true)
+      resolve(made)
     }
-    work.then(end, end)
+    making.then(
+      (value) => end({ value }),
+      () => end(null),
+    )
   })
 }

@@ -42,12 +42,15 @@ describe("cachedFor()", () => {
     expect(makings).toHaveLength(3)
   })
 
-  test("makes one value for all who ask meanwhile", async () => {
-    const { makings, get } = counted(5_000)
+  test.each([0, 5_000])("makes one value for all who ask meanwhile, where that takes %i ms", async (tookMs) => {
+    const { clock, makings, get } = counted(5_000)
     const asked = Array.from({ length: 10 }, get)
+    clock.advance(tookMs)
     makings[0]!.resolve(7)
     expect(await Promise.all(asked)).toEqual(Array(10).fill(7))
     expect(makings).toHaveLength(1)
+    void get()
+    expect(makings).toHaveLength(tookMs < 5_000 ? 1 : 2)
   })
 
   test("does not keep what failed: the next one makes another, and others wait for that", async () => {
