@@ -1,10 +1,10 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { EventStream } from "../metrics/event-stream.js"
 import type { LimitGauge, Metrics } from "../metrics/metrics.js"
-import type { RecentIds } from "../metrics/recent-ids.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
+import type { RecentTexts } from "./recent-texts.js"
 import type { LimitStorage } from "./storage.js"
 import type { DecidingLimit } from "./told-limit.js"
 
@@ -19,7 +19,7 @@ export interface ApiContext {
   readonly about: { readonly version?: string; readonly storage?: string }
   readonly startedAtMs: number
   /** The receipts told lately to calls that had an id. */
-  readonly recent: RecentIds
+  readonly recent: RecentTexts
   /** The names of limits and groups that a configuration gives: no keys. */
   readonly givenNames: ReadonlySet<string>
   /** The names of limits that cannot be changed or removed here. */

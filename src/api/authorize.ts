@@ -7,10 +7,10 @@ import { RequestError } from "./request-error.js"
 
 /** The most wrong tokens from one address or, of IPv6, one network: a client there has addresses without end. */
 const LOGIN_POLICY = "10/minute as login"
-/** How many addresses that have logged in are remembered, the longest unseen forgotten first. */
-const MOST_TRUSTED = 10_000
-/** How many wrong tokens are remembered: those of clients whose token was replaced. */
-const MOST_WRONG = 10_000
+/** How many addresses that have logged in are remembered at least. */
+const LEAST_TRUSTED = 10_000
+/** How many wrong tokens are remembered at least: those of clients whose token was replaced. */
+const LEAST_WRONG = 10_000
 /** Up to which length a header field with a wrong token is: a token of 256 characters. */
 const LONGEST_WRONG = "Bearer ".length + 256
 const UNKNOWN_ADDRESS = "unknown"
@@ -61,13 +61,16 @@ export function requireTokenText(token: string): void {
  */
 export function requireToken(token: string, { clock, onRefusal }: TokenGateOptions): Gate {
   const failures = new RateLimiter(LOGIN_POLICY, { clock, maxKeys: 10_000 })
-  const trusted = new RecentTexts(MOST_TRUSTED)
-  const wrong = new RecentTexts(MOST_WRONG)
+  const trusted = new RecentTexts(LEAST_TRUSTED)
+  const wrong = new RecentTexts(LEAST_WRONG)
   return function tokenGate(request) {
     const address = request.address ?? UNKNOWN_ADDRESS
     const authorization = request.header("authorization")
     const given = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? "")?.[1]
-    if (trusted.has(address) && isRight(given)) return trusted.add(address)
+    if (trusted.has(address) && isRight(given)) {
+      trusted.add(address)
+      return
+    }
     const network = networkOf(address)
     // Who sends none guesses none: a page asks once to hear whether it needs one.
     const guess = authorization === null ? null : `${network} ${authorization}`
@@ -79,7 +82,10 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
     if (!trusted.has(address)) {
       const { allowed, retryAfterMs } = failures.peek(network)
       if (!allowed) throw tooMany(retryAfterMs)
-      if (isRight(given)) return trusted.add(address)
+      if (isRight(given)) {
+        trusted.add(address)
+        return
+      }
     }
     onRefusal()
     if (guess !== null) {

@@ -1,7 +1,6 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
 import { EventStream } from "../metrics/event-stream.js"
 import { Metrics } from "../metrics/metrics.js"
-import { RecentIds } from "../metrics/recent-ids.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { SluiceError, show } from "../types/errors.js"
@@ -13,8 +12,10 @@ import { type Gate, refuseOtherOrigins, requireLoopback, requireToken, requireTo
 import { cachedFor } from "./cached-for.js"
 import { readRequest } from "./fetch-request.js"
 import { limitGauges } from "./limit-gauges.js"
+import { TOLD_REMEMBERED } from "./note-told-again.js"
 import { openApi } from "./open-api.js"
 import { problemAnswer } from "./problem-answer.js"
+import { RecentTexts } from "./recent-texts.js"
 import { RequestError } from "./request-error.js"
 import type { Route } from "./route.js"
 import { Router } from "./router.js"
@@ -96,7 +97,7 @@ export function createApi(options: ApiOptions): Api {
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
     ...{ onDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
-    ...{ givenNames, fixedNames, eventSource, recent: new RecentIds() },
+    ...{ givenNames, fixedNames, eventSource, recent: new RecentTexts(TOLD_REMEMBERED) },
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
     document() {

@@ -1,20 +1,29 @@
-/** The texts seen last, in bounded memory: the one that was not seen for longest is forgotten first. */
+/**
+ * Texts that were seen lately, in bounded memory: so many of the last at least, and twice as many at most. They are kept in
+ * two generations, since a set that forgets its oldest with each new one takes long to find it.
+ */
 export class RecentTexts {
-  readonly #most: number
-  readonly #texts = new Set<string>()
+  readonly #least: number
+  #young = new Set<string>()
+  #old = new Set<string>()
 
-  constructor(most: number) {
-    this.#most = most
+  constructor(least: number) {
+    this.#least = least
   }
 
   has(text: string): boolean {
-    return this.#texts.has(text)
+    return this.#young.has(text) || this.#old.has(text)
   }
 
-  add(text: string): void {
-    // Behind all others, so that the first is the one that was not seen for longest.
-    this.#texts.delete(text)
-    if (this.#texts.size >= this.#most) this.#texts.delete(this.#texts.values().next().value!)
-    this.#texts.add(text)
+  /** @returns whether it was seen lately */
+  add(text: string): boolean {
+    if (this.#young.has(text)) return true
+    const isOld = this.#old.has(text)
+    if (this.#young.size >= this.#least) {
+      this.#old = this.#young
+      this.#young = new Set()
+    }
+    this.#young.add(text)
+    return isOld
   }
 }

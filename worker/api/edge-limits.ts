@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
-import { noteToldAgain } from "../../src/api/note-told-again.js"
+import { noteToldAgain, TOLD_REMEMBERED } from "../../src/api/note-told-again.js"
+import { RecentTexts } from "../../src/api/recent-texts.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
@@ -21,7 +22,6 @@ import {
   type TopOptions,
 } from "../../src/limiter/named-limits.js"
 import { requireCount } from "../../src/limiter/page.js"
-import { RecentIds } from "../../src/metrics/recent-ids.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -60,7 +60,7 @@ export class EdgeLimits implements NamedLimits {
   readonly #inForce: LimitsInForce
   readonly #keys: RegisteredKeys
   /** The receipts told lately to calls that had an id. */
-  readonly #recent = new RecentIds()
+  readonly #recent = new RecentTexts(TOLD_REMEMBERED)
 
   constructor(parts: EdgeLimitsParts) {
     const { limiter, registry, directory, reporter, ofSettings } = parts
