@@ -31,8 +31,8 @@ import type { Receipt } from "../../src/types/receipt.js"
 import { decideAcross } from "../check-across.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
+import { LimitFinder, type LimitInForce } from "./limit-finder.js"
 import { generationIn, nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
-import { type LimitInForce, LimitsInForce } from "./limits-in-force.js"
 import { RegisteredKeys } from "./registered-keys.js"
 import type { Registry } from "./registry.js"
 import type { Reporter } from "./reporter.js"
@@ -57,7 +57,7 @@ const MOST_VERIFIED = 8
  */
 export class EdgeLimits implements NamedLimits {
   readonly #parts: EdgeLimitsParts
-  readonly #inForce: LimitsInForce
+  readonly #finder: LimitFinder
   readonly #keys: RegisteredKeys
   /** The receipts told lately to calls that had an id. */
   readonly #recent = new RecentTexts(TOLD_REMEMBERED)
@@ -65,7 +65,7 @@ export class EdgeLimits implements NamedLimits {
   constructor(parts: EdgeLimitsParts) {
     const { limiter, registry, directory, reporter, ofSettings } = parts
     this.#parts = parts
-    this.#inForce = new LimitsInForce(limiter, directory, ofSettings)
+    this.#finder = new LimitFinder(limiter, directory, ofSettings)
     this.#keys = new RegisteredKeys(registry, reporter)
   }
 
@@ -119,13 +119,13 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async limit(name: string): Promise<NamedLimit | null> {
-    const found = await this.#inForce.find(name)
+    const found = await this.#finder.find(name)
     return found && { name, policy: found.policy }
   }
 
   async check(key: string, options: CheckOptions & LimitChoice = {}): Promise<Decision> {
     const startedMs = performance.now()
-    const inForce = await this.#inForce.of(key, options)
+    const inForce = await this.#finder.of(key, options)
     const { limit: _, ...asked } = options
     const decision = await inForce.limiter.check(key, asked)
     if (!noteToldAgain(this.#recent, decision, asked.id)) this.#tell(decision, inForce, secondsSince(startedMs))
@@ -137,7 +137,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async peek(key: string, options: CheckOptions & LimitChoice = {}): Promise<Decision> {
-    const inForce = await this.#inForce.of(key, options)
+    const inForce = await this.#finder.of(key, options)
     const { limit: _, ...asked } = options
     return withScope(await inForce.limiter.peek(key, asked), inForce.scope)
   }
@@ -145,7 +145,7 @@ export class EdgeLimits implements NamedLimits {
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)
     const startedMs = performance.now()
-    const inForce = await eachOf(items.map((item) => this.#inForce.of(item.key, item)))
+    const inForce = await eachOf(items.map((item) => this.#finder.of(item.key, item)))
     const { all, isDecided } = await decideAcross(
       items.map(({ limit: _, ...item }, index) => ({ limiter: inForce[index]!.limiter, ...item })),
     )
@@ -189,7 +189,7 @@ export class EdgeLimits implements NamedLimits {
     const split = splitScope(receipt)
     if (split === null) throw foreignReceipt(receipt.id)
     const { scope, own } = split
-    const inForce = await this.#inForce.ofScope(scope)
+    const inForce = await this.#finder.ofScope(scope)
     if (inForce === null && !(await this.#wasDefined(scope))) throw foreignReceipt(receipt.id)
     return { inForce, own }
   }
@@ -201,26 +201,26 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
-    const inForce = await this.#inForce.of(key, choice)
+    const inForce = await this.#finder.of(key, choice)
     await inForce.limiter.charge(key, units)
     this.#note("charge", inForce, key, units)
   }
 
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
-    const inForce = await this.#inForce.of(key, choice)
+    const inForce = await this.#finder.of(key, choice)
     await inForce.limiter.block(key, duration)
     this.#note("block", inForce, key, 0)
   }
 
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
-    const inForce = await this.#inForce.of(key, choice)
+    const inForce = await this.#finder.of(key, choice)
     const did = await inForce.limiter.unblock(key)
     if (did) this.#note("unblock", inForce, key, 0)
     return did
   }
 
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
-    const inForce = await this.#inForce.of(key, choice)
+    const inForce = await this.#finder.of(key, choice)
     const did = await inForce.limiter.reset(key)
     // Also where nothing was used: it counts in the statistics of the key.
     this.#note("reset", inForce, key, 0)
@@ -232,12 +232,12 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
-    return (await this.#inForce.of(key, choice)).limiter.status(key)
+    return (await this.#finder.of(key, choice)).limiter.status(key)
   }
 
   /** What the key's object counted since it was last wiped, and the registry all along. */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
-    const { limiter, scope } = await this.#inForce.of(key, choice)
+    const { limiter, scope } = await this.#finder.of(key, choice)
     const [own, told] = await Promise.all([limiter.stats(key), this.#keys.stats(scope, key)])
     if (told === null) return own
     const later = (a: number | null, b: number | null) => (a === null ? b : b === null ? a : Math.max(a, b))
@@ -265,19 +265,19 @@ export class EdgeLimits implements NamedLimits {
 
   /** @throws {LimitNotFound} */
   async #scopeIfNamed(limit: string | undefined): Promise<string | null> {
-    return limit === undefined ? null : (await this.#inForce.named(limit)).scope
+    return limit === undefined ? null : (await this.#finder.named(limit)).scope
   }
 
   async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)
-    const { scope } = await this.#inForce.of(key, options)
+    const { scope } = await this.#finder.of(key, options)
     return this.#keys.history(scope, key, count)
   }
 
   async explain(key: string, options: Pick<CheckOptions, "cost"> & LimitChoice = {}): Promise<Explanation> {
-    const { name, policy, limiter } = await this.#inForce.of(key, options)
+    const { name, policy, limiter } = await this.#finder.of(key, options)
     const { cost } = options
     // The state first: told later than the decision, a block would seem to end before the wait that it makes.
     const status = await limiter.status(key)
@@ -297,7 +297,7 @@ export class EdgeLimits implements NamedLimits {
     const problems: string[] = []
     let [segments, records] = [0, 0]
     await inParallel(recent, MOST_VERIFIED, async ({ scope, key }) => {
-      const inForce = await this.#inForce.find(nameIn(scope))
+      const inForce = await this.#finder.find(nameIn(scope))
       if (inForce?.scope !== scope) return
       try {
         const found = await inForce.limiter.verify(key)

@@ -24,7 +24,7 @@ const MOST_LIMITERS = 1_000
 const CONFIGURED = "configured"
 
 /** Finds the limits by name, those of the Worker's settings first, and makes each a limiter once. */
-export class LimitsInForce {
+export class LimitFinder {
   readonly #binding: DurableObjectNamespace<LimiterObject>
   readonly #directory: LimitDirectory
   readonly #ofSettings: ReadonlyMap<string, Policy>
