@@ -2,7 +2,7 @@ import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/edge/shared-cal
 import { withDeadline } from "../src/http/with-deadline.js"
 import { StoreUnavailable } from "../src/types/errors.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
-import type { KeyCheck, Terms } from "./subject.js"
+import type { KeyCheck, SubjectText } from "./subject.js"
 
 /** When a check that waits sees for itself whether it can be sent, ms. */
 const LOOK_MS = 50
@@ -18,7 +18,7 @@ interface WaitingCheck {
 export interface CallSharingParts {
   readonly calls: ObjectCalls
   /** What is the same for all checks of a limit. */
-  readonly terms: Terms
+  readonly subjectText: SubjectText
   /** How long a check waits in all, ms. */
   readonly timeoutMs: number
   /** Lets a call that others wait for go on when the request that makes it is over. */
@@ -124,9 +124,9 @@ export class CallSharing {
 
   /** Of a call that failed, what has an id is sent once more. */
   async #checkEach(object: string, checks: readonly KeyCheck[]): Promise<readonly (string | Error)[]> {
-    const { calls, terms } = this.#parts
+    const { calls, subjectText } = this.#parts
     const ask = async (some: readonly KeyCheck[]) => {
-      const answers = await calls.call(object, (stub) => stub.decideEach(terms, some), { repeatable: false })
+      const answers = await calls.call(object, (stub) => stub.decideEach(subjectText, some), { repeatable: false })
       return answers.map((answer) => (answer instanceof Error ? ownError(answer) : answer))
     }
     try {

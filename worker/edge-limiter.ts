@@ -91,7 +91,7 @@ export class EdgeLimiter implements Limiter {
         ? null
         : new CallSharing({
             calls: this.#calls,
-            terms: this.#places.terms,
+            subjectText: this.#places.subjectText,
             timeoutMs: timeoutMs ?? TOGETHER_TIMEOUT_MS,
             background,
           })
@@ -298,10 +298,10 @@ export class EdgeLimiter implements Limiter {
   /** A check by an object. A question goes alone: it does not keep an object busy. */
   #ask(key: string, cost: number, id: string | undefined): Promise<string> {
     const object = this.#places.objectOf(key)
-    const { terms } = this.#places
+    const { subjectText } = this.#places
     const alone = () => {
       const ask = (stub: ObjectStub) =>
-        id === undefined ? stub.decide(key, terms, cost) : stub.decide(key, terms, cost, id)
+        id === undefined ? stub.decide(key, subjectText, cost) : stub.decide(key, subjectText, cost, id)
       return this.#calls.call(object, ask, id === undefined ? this.#once : this.#repeatable)
     }
     if (this.#sharing === null || cost === 0) return alone()

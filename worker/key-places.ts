@@ -1,7 +1,7 @@
 import type { Policy } from "../src/policy/policy.js"
 import type { EdgeLimiterOptions } from "./edge-options.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
-import type { Subject, Terms } from "./subject.js"
+import type { Subject, SubjectText } from "./subject.js"
 
 /** Parts a tenant from a limit's name, which has no tab. */
 const TENANT_MARK = "\t"
@@ -23,7 +23,7 @@ export class KeyPlaces {
   readonly #limit: string | undefined
   readonly #subject: Omit<Subject, "key">
   /** What is the same for all checks, as they send it. */
-  readonly terms: Terms
+  readonly subjectText: SubjectText
   /** What names of objects are unique in. */
   readonly scope: string
 
@@ -43,7 +43,7 @@ export class KeyPlaces {
       ...(this.#limit !== undefined && { limit: this.#limit }),
       ...(sync !== undefined && { sync }),
     }
-    this.terms = JSON.stringify(this.#subject)
+    this.subjectText = JSON.stringify(this.#subject)
     this.scope = `${jurisdiction ?? ""}\n`
   }
 

@@ -21,7 +21,7 @@ import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
-import type { KeyCheck, Subject, SubjectCheck, Terms } from "./subject.js"
+import type { KeyCheck, Subject, SubjectCheck, SubjectText } from "./subject.js"
 import { SubjectReader } from "./subject-reader.js"
 import { toldDecision, toldText } from "./told-decision.js"
 
@@ -96,8 +96,8 @@ export class LimiterObject extends DurableObject {
    * @returns the decision, to be read by `readRpcDecision`
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
-  decide(key: string, terms: Terms, cost: number, id?: string): string | Promise<string> {
-    const read = this.#reader.readTerms(terms)
+  decide(key: string, text: SubjectText, cost: number, id?: string): string | Promise<string> {
+    const read = this.#reader.readText(text)
     if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
     return this.#home.ask(read.sync, (ledger, nowMs) => {
       const limit = this.#policies.limitFor(ledger, read, nowMs)
@@ -116,8 +116,8 @@ export class LimiterObject extends DurableObject {
    * @returns in their order the decision as from `decide`, or the error of this check alone
    * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be lost
    */
-  async decideEach(terms: Terms, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
-    const read = this.#reader.readTerms(terms)
+  async decideEach(text: SubjectText, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
+    const read = this.#reader.readText(text)
     return this.#home.ask(read.sync, async (ledger, nowMs) => {
       const limit = this.#policies.limitFor(ledger, read, nowMs)
       const answers = checks.map(({ key, cost, id }) => {

@@ -1,7 +1,7 @@
 import type { SyncMode } from "../src/ledger/sync-mode.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
-import type { Subject, Terms } from "./subject.js"
+import type { Subject, SubjectText } from "./subject.js"
 
 /** The name of a limit in an object that holds one. */
 const LIMIT_NAME = "limit"
@@ -14,16 +14,16 @@ export interface ReadSubject {
   readonly version: number | undefined
 }
 
-/** What terms say. */
-export interface ReadTerms extends ReadSubject {
+/** What a text of a subject says. */
+export interface ReadSubjectText extends ReadSubject {
   readonly subject: Omit<Subject, "key">
 }
 
 /** Reads what callers send. What was read last is remembered: an object hears little else. */
 export class SubjectReader {
   #policy: Policy | null = null
-  #text: Terms | null = null
-  #terms: ReadTerms | null = null
+  #text: SubjectText | null = null
+  #read: ReadSubjectText | null = null
 
   /** @throws {PolicyError} */
   read({ policy, version, limit = LIMIT_NAME, sync = "always" }: Omit<Subject, "key">): ReadSubject {
@@ -32,12 +32,12 @@ export class SubjectReader {
   }
 
   /** @throws {PolicyError} */
-  readTerms(text: Terms): ReadTerms {
-    if (this.#terms === null || this.#text !== text) {
+  readText(text: SubjectText): ReadSubjectText {
+    if (this.#read === null || this.#text !== text) {
       const subject = JSON.parse(text) as Omit<Subject, "key">
-      this.#terms = { subject, ...this.read(subject) }
+      this.#read = { subject, ...this.read(subject) }
       this.#text = text
     }
-    return this.#terms
+    return this.#read
   }
 }

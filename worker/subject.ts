@@ -20,7 +20,7 @@ export interface Subject {
  * What is the same for all checks of a limit, `Subject` without its key, as JSON: an object that hears the same text
  * again need not read it.
  */
-export type Terms = string
+export type SubjectText = string
 
 /** One of the checks that an object decides together. */
 export interface SubjectCheck {

@@ -12,7 +12,7 @@ import {
   realLimiter,
   replaceRows,
   rowsOf,
-  termsOf,
+  subjectTextOf,
   writeRows,
 } from "./objects.js"
 
@@ -57,14 +57,14 @@ describe("LimiterObject with a flipped bit", () => {
     const { limiter, object } = clockedLimiter("10/day")
     await limiter.check("a", { cost: 3 })
     const rows = (await rowsOf(object()))!
-    const terms = termsOf(limiter.policy.canonical)
+    const text = subjectTextOf(limiter.policy.canonical)
     await replaceRows(object(), rows)
     await runInDurableObject(object(), async (instance, { storage }) => {
       for (const { id, body } of rows) {
         for (let at = 0; at < body.length; at++) {
           const corrupt = withBody(rows, id, flipped(body, at))
           writeRows(storage, corrupt)
-          const error = await errorOf(Promise.resolve(instance.decide("a", terms, 1)))
+          const error = await errorOf(Promise.resolve(instance.decide("a", text, 1)))
           expect(error).toBeInstanceOf(StoreCorrupt)
           expect((error as StoreCorrupt).row).toBe(rowName(id))
           expect(readRows(storage)).toEqual(corrupt)
@@ -78,7 +78,7 @@ describe("LimiterObject with a flipped bit", () => {
 
   test("in any row of a long log refuses it and names the row", async () => {
     const { limiter, object, rows } = await longLog()
-    const terms = termsOf(limiter.policy.canonical)
+    const text = subjectTextOf(limiter.policy.canonical)
     await replaceRows(object(), rows)
     await runInDurableObject(object(), async (instance, { storage }) => {
       for (const { id, body } of rows) {
@@ -86,7 +86,7 @@ describe("LimiterObject with a flipped bit", () => {
         for (const at of places.filter((place) => place < body.length)) {
           const corrupt = withBody(rows, id, flipped(body, at))
           writeRows(storage, corrupt)
-          await expect(instance.decide("a", terms, 1)).rejects.toMatchObject({ name: "StoreCorrupt", row: rowName(id) })
+          await expect(instance.decide("a", text, 1)).rejects.toMatchObject({ name: "StoreCorrupt", row: rowName(id) })
           expect(readRows(storage)).toEqual(corrupt)
         }
       }

@@ -1,7 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { describe, expect, test } from "vitest"
 import { readRpcDecision } from "../../worker/rpc-decision.js"
-import { clockedLimiter, NOTHING_STORED, realLimiter, rowsOf, stored, termsOf } from "./objects.js"
+import { clockedLimiter, NOTHING_STORED, realLimiter, rowsOf, stored, subjectTextOf } from "./objects.js"
 
 const HOUR_MS = 3_600_000
 
@@ -189,16 +189,16 @@ describe("the alarm of LimiterObject", () => {
 
   test("loses no check that the same turn of the object brings", async () => {
     const { clock, limiter, name, object } = clockedLimiter("10/day")
-    const terms = termsOf(limiter.policy.canonical)
+    const text = subjectTextOf(limiter.policy.canonical)
     await limiter.check("a", { cost: 3 })
     clock.advance(48 * HOUR_MS)
     await evictDurableObject(object())
     expect(name).toBeTruthy()
     const decisions = await runInDurableObject(object(), async (instance) => {
       const alarm = instance.alarm()
-      const checks = Array.from({ length: 5 }, () => instance.decide("a", terms, 1))
+      const checks = Array.from({ length: 5 }, () => instance.decide("a", text, 1))
       await alarm
-      return Promise.all([...checks, instance.decide("a", terms, 1)])
+      return Promise.all([...checks, instance.decide("a", text, 1)])
     })
     expect(decisions.map((told) => readRpcDecision(told, "a", 1, limiter.policy).allowed)).toEqual(Array(6).fill(true))
     await evictDurableObject(object())

@@ -6,7 +6,7 @@ import { VERSION, type VersionedOptions } from "../../worker/key-places.js"
 import { EdgeLimiter } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import type { LimiterObject } from "./main.js"
-import { canonical, clockedLimiter, rowsOf, termsOf } from "./objects.js"
+import { canonical, clockedLimiter, rowsOf, subjectTextOf } from "./objects.js"
 
 const NOT_POLICIES = ["", "10/fortnight", "0/minute", "[]", '[{"limit":1}]', '{"limit":1.0,"period":1}', "[[[["]
 
@@ -42,7 +42,7 @@ describe("the policy of LimiterObject", () => {
       denial: (tighter) => tighter.check("a", { cost: 7 }),
       "denial of a group": (tighter) => tighter.checkAll([{ key: "a", cost: 7 }]),
       "unblock without a block": (tighter) => tighter.unblock("a"),
-      CostError: (_tighter, object) => errorOf(Promise.resolve(object.decide("a", termsOf(policy), 11))),
+      CostError: (_tighter, object) => errorOf(Promise.resolve(object.decide("a", subjectTextOf(policy), 11))),
     }
     for (const [what, call] of Object.entries(calls)) {
       for (const sync of ["always", "ahead", "batch"] as const) {

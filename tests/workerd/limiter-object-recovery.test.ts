@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { describe, expect, test } from "vitest"
-import { clockedLimiter, longPolicies, realLimiter, rowsOf, termsOf } from "./objects.js"
+import { clockedLimiter, longPolicies, realLimiter, rowsOf, subjectTextOf } from "./objects.js"
 
 const allAlgorithms =
   "20/day; 20/day token_bucket; 20/day leaky_bucket; 20/day fixed_window; 20/day sliding_window; 20/day sliding_window_log"
@@ -90,11 +90,11 @@ describe("LimiterObject that is aborted", () => {
   test("between a write and its commit has lost the write, which nobody was told of", async () => {
     const { limiter, object } = clockedLimiter("20/day")
     await limiter.check("a", { cost: 3 })
-    const terms = termsOf(limiter.policy.canonical)
+    const text = subjectTextOf(limiter.policy.canonical)
     let written = 0
     const aborted = runInDurableObject(object(), async (instance, state) => {
       // Resolved in the turn that wrote, so the commit is still to come.
-      await instance.decide("a", terms, 5)
+      await instance.decide("a", text, 5)
       written = state.storage.sql.exec("SELECT id FROM sluice_log").toArray().length
       state.abort("between write and commit")
     })
@@ -106,9 +106,9 @@ describe("LimiterObject that is aborted", () => {
 
   test("before the first commit ever has left nothing", async () => {
     const { limiter, object } = clockedLimiter("20/day")
-    const terms = termsOf(limiter.policy.canonical)
+    const text = subjectTextOf(limiter.policy.canonical)
     const aborted = runInDurableObject(object(), (instance, state) => {
-      void Promise.resolve(instance.decide("a", terms, 5)).catch(() => undefined)
+      void Promise.resolve(instance.decide("a", text, 5)).catch(() => undefined)
       state.abort("before the first commit")
     })
     await expect(aborted).rejects.toThrow("before the first commit")

@@ -68,8 +68,8 @@ export function canonical(policy: PolicyInput): string {
   return parsePolicy(policy).canonical
 }
 
-/** The terms that a limiter of one policy sends with its checks. */
-export function termsOf(policy: PolicyInput): string {
+/** The subject, without its key, that a limiter of one policy sends with its checks. */
+export function subjectTextOf(policy: PolicyInput): string {
   return JSON.stringify({ policy: canonical(policy) })
 }
 

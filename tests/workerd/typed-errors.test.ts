@@ -4,15 +4,15 @@ import { describe, expect, test } from "vitest"
 import { CostError, KeyError, PolicyError, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, type EdgeLimiterOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
-import { canonical, clockedLimiter, freshName, termsOf } from "./objects.js"
+import { canonical, clockedLimiter, freshName, subjectTextOf } from "./objects.js"
 
 describe("errors of LimiterObject", () => {
   const subject = { key: "a", policy: canonical("10/minute") }
-  const terms = termsOf("10/minute")
+  const text = subjectTextOf("10/minute")
 
   test("cross RPC as CostError with the maximum", async () => {
     const { object } = clockedLimiter("10/minute")
-    const error = await errorOf(object().decide("a", terms, 11))
+    const error = await errorOf(object().decide("a", text, 11))
     expect(error).toBeInstanceOf(CostError)
     expect(error).toMatchObject({ code: "COST_ABOVE_CAPACITY", key: "a", cost: 11, maximum: 10 })
     expect(error!.message).toBe('Cannot check key "a": cost 11 exceeds the capacity 10.')
@@ -20,7 +20,7 @@ describe("errors of LimiterObject", () => {
 
   test("cross RPC as KeyError", async () => {
     const { object } = clockedLimiter("10/minute")
-    const error = await errorOf(object().decide("", terms, 1))
+    const error = await errorOf(object().decide("", text, 1))
     expect(error).toBeInstanceOf(KeyError)
     expect(error).toMatchObject({ code: "KEY_INVALID" })
   })
@@ -35,7 +35,7 @@ describe("errors of LimiterObject", () => {
 
   test("cross RPC as RangeError", async () => {
     const { object } = clockedLimiter("10/minute")
-    expect(await errorOf(object().decide("a", terms, 0.5))).toBeInstanceOf(RangeError)
+    expect(await errorOf(object().decide("a", text, 0.5))).toBeInstanceOf(RangeError)
     expect(await errorOf(object().charge(subject, -1))).toBeInstanceOf(RangeError)
   })
 
