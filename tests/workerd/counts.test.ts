@@ -2,7 +2,6 @@ import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnE
 import { env } from "cloudflare:workers"
 import { afterEach, expect, test, vi } from "vitest"
 import { Histogram } from "../../src/metrics/histogram.js"
-import { Registry } from "../../worker/api/registry.js"
 import worker from "../../worker/index.js"
 import type { ServiceEnv } from "../../worker/service.js"
 import { faultyBinding } from "./faulty-binding.js"
@@ -86,7 +85,7 @@ test("/metrics of the Worker tells how long decisions of the API took, also thos
 })
 
 test("a shard of the registry adds up times, and begins anew with those of another version's buckets", async () => {
-  const shard = new Registry(env).ofLimit(freshName())
+  const shard = env.REGISTRY.getByName(freshName())
   const timesOf = (...seconds: number[]) => {
     const histogram = new Histogram()
     for (const each of seconds) histogram.observe(each)
@@ -106,7 +105,7 @@ test("a shard of the registry adds up times, and begins anew with those of anoth
 })
 
 test("a shard of the registry that has no table for them yet gets one when it is asked", async () => {
-  const shard = new Registry(env).ofLimit(freshName())
+  const shard = env.REGISTRY.getByName(freshName())
   await shard.addTotals([{ limit: "earlier", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 }])
   await runInDurableObject(shard, (_object, { storage }) => void storage.sql.exec("DROP TABLE aside"))
   await evictDurableObject(shard)

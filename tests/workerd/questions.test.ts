@@ -5,9 +5,9 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { EdgeLimits } from "../../worker/api/edge-limits.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
-import { Registry } from "../../worker/api/registry.js"
+import { KEY_SHARDS, LIMIT_SHARDS, Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
-import { keyObjectName, ownerObjectName, shardObjectName } from "../../worker/object-name.js"
+import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "../../worker/object-name.js"
 import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { clockedLimiter, freshName, NOTHING_STORED, rowsOf, START_MS, stored } from "./objects.js"
@@ -118,8 +118,9 @@ describe("a question to EdgeLimits", () => {
     expect(await limits.top({ by: "denied", limit: name })).toEqual([])
     expect((await limits.limits()).map((limit) => limit.name)).toEqual([name])
     expect(await limits.limit("not configured")).toBeNull()
+    const limitShard = env.REGISTRY.getByName(`limits ${shardOf("not configured", LIMIT_SHARDS)}`)
     expect(await stored(env.LIMITER.getByName(keyObjectName(name, "a")))).toEqual(NOTHING_STORED)
-    expect(await stored(registry.ofKey("a"))).toEqual(NOTHING_STORED)
-    expect(await stored(registry.ofLimit("not configured"))).toEqual(NOTHING_STORED)
+    expect(await stored(env.REGISTRY.getByName(`keys ${shardOf("a", KEY_SHARDS)}`))).toEqual(NOTHING_STORED)
+    expect(await stored(limitShard)).toEqual(NOTHING_STORED)
   })
 })

@@ -1,4 +1,5 @@
 import { inParallel } from "../../src/limiter/in-parallel.js"
+import { ownError } from "../object-calls.js"
 import { shardOf } from "../object-name.js"
 import type { EventHubObject } from "./event-hub-object.js"
 import type { RegistryObject } from "./registry-object.js"
@@ -14,7 +15,10 @@ export const KEY_SHARDS = 64
 /** How many shards one question asks at a time. */
 const MOST_CALLS = 8
 
-/** The objects that hold what is told of limits and keys, each found by a hash. */
+/**
+ * The objects that hold what is told of limits and keys, each found by a hash. What a call to one throws is of our own
+ * classes: `StoreUnavailable` where the object did not answer.
+ */
 export class Registry {
   readonly #env: RegistryEnv
 
@@ -23,7 +27,7 @@ export class Registry {
   }
 
   limitShard(shard: number) {
-    return this.#env.REGISTRY.getByName(`limits ${shard}`)
+    return withOwnErrors(this.#env.REGISTRY.getByName(`limits ${shard}`))
   }
 
   ofLimit(name: string) {
@@ -31,7 +35,7 @@ export class Registry {
   }
 
   keyShard(shard: number) {
-    return this.#env.REGISTRY.getByName(`keys ${shard}`)
+    return withOwnErrors(this.#env.REGISTRY.getByName(`keys ${shard}`))
   }
 
   ofKey(key: string) {
@@ -39,7 +43,7 @@ export class Registry {
   }
 
   get hub() {
-    return this.#env.EVENT_HUB.getByName("events")
+    return withOwnErrors(this.#env.EVENT_HUB.getByName("events"))
   }
 
   /** Asks every shard of the limits, some at a time. */
@@ -62,4 +66,23 @@ export class Registry {
     const failed = outcomes.flat().find((outcome) => outcome.status === "rejected")
     if (failed !== undefined) throw failed.reason
   }
+}
+
+/** The verbs of a stub alone. */
+type Verbs<Stub> = Omit<Stub, Exclude<keyof DurableObjectStub, "fetch">>
+
+function withOwnErrors<Stub extends object>(stub: Stub): Verbs<Stub> {
+  return new Proxy(stub as Record<string | symbol, (...args: unknown[]) => Promise<unknown>>, {
+    get(verbs, verb) {
+      // A promise asks what it resolves to whether that is one.
+      if (verb === "then") return undefined
+      return async (...args: unknown[]) => {
+        try {
+          return await verbs[verb]!(...args)
+        } catch (error) {
+          throw ownError(error)
+        }
+      }
+    },
+  }) as Verbs<Stub>
 }

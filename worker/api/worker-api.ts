@@ -3,11 +3,13 @@ import { isTokenText } from "../../src/api/authorize.js"
 import { cachedFor } from "../../src/api/cached-for.js"
 import { createApi } from "../../src/api/create-api.js"
 import { pageProblem } from "../../src/api/page-problem.js"
+import { isFailure } from "../../src/api/problem-answer.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
+import type { Finding } from "../../src/types/storage-report.js"
 import type { LimiterObject } from "../limiter-object.js"
 import { SettingError } from "../setting-error.js"
 import type { Settings } from "../settings.js"
@@ -124,10 +126,17 @@ function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
   }
 }
 
-async function diagnose(limits: EdgeLimits) {
-  const { ok, records, problems } = await limits.verify()
-  const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
-  return [{ name: "store", ok, detail }]
+async function diagnose(limits: EdgeLimits): Promise<Finding[]> {
+  const name = "store"
+  try {
+    const { ok, records, problems } = await limits.verify()
+    const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
+    return [{ name, ok, detail }]
+  } catch (error) {
+    // A registry that cannot be asked is what a doctor is there to tell.
+    if (!isFailure(error)) throw error
+    return [{ name, ok: false, detail: (error as Error).message }]
+  }
 }
 
 /** What all isolates counted. */
