@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { StoreUnavailable } from "../../src/types/errors.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
 import type { Registry } from "../../worker/api/registry.js"
 import type { DirectoryEntry } from "../../worker/api/registry-object.js"
@@ -8,17 +9,19 @@ const NEW: DirectoryEntry = { name: "api", policy: "new", generation: 1, version
 
 /** A registry whose answer a test sets, told as a whole or limit by limit. */
 function registryOf(told: "whole" | "single") {
-  const known = { entry: OLD as DirectoryEntry | null, reads: 0, told: null as Promise<void> | null }
+  const known = { entry: OLD as DirectoryEntry | null, reads: 0, told: null as Promise<void> | null, fails: false }
   const shard = {
     directory: async () => {
       if (told === "single") return null
       known.reads += 1
+      if (known.fails) throw new StoreUnavailable("the Durable Object failed")
       const { entry } = known
       if (known.told !== null) await known.told
       return entry === null ? [] : [entry]
     },
     find: async () => {
       known.reads += 1
+      if (known.fails) throw new StoreUnavailable("the Durable Object failed")
       const { entry } = known
       if (known.told !== null) await known.told
       return entry
@@ -79,5 +82,33 @@ describe.each(["whole", "single"] as const)("LimitDirectory, a shard told %s", (
     vi.advanceTimersByTime(30_001)
     expect(await directory.find("api")).toEqual(entry)
     expect(known.reads).toBe(2)
+  })
+
+  test("find() goes on with what is known for half an hour in which it cannot be read, and reads it once in 5 s", async () => {
+    const logged = vi.spyOn(console, "error").mockReturnValue()
+    const { known, directory } = registryOf(told)
+    known.fails = true
+    await expect(directory.find("api")).rejects.toThrow(StoreUnavailable)
+    known.fails = false
+    expect(await directory.find("api")).toEqual(OLD)
+    Object.assign(known, { fails: true, reads: 0 })
+    vi.advanceTimersByTime(30_001)
+    for (let times = 0; times < 3; times++) expect(await directory.find("api")).toEqual(OLD)
+    // The first waited, and one more asked beside the others.
+    await vi.waitFor(() => expect(logged).toHaveBeenCalledTimes(2))
+    for (let seconds = 0; seconds < 100; seconds += 1) {
+      vi.advanceTimersByTime(1_000)
+      expect(await directory.find("api")).toEqual(OLD)
+    }
+    expect(known.reads).toBeLessThanOrEqual(2 + 100 / 5)
+    await vi.waitFor(() => expect(logged).toHaveBeenCalledTimes(known.reads))
+    Object.assign(known, { entry: NEW, fails: false })
+    // It was not asked for half a minute, so it waits for what may be heard again.
+    vi.advanceTimersByTime(30_001)
+    expect(await directory.find("api")).toEqual(NEW)
+    known.fails = true
+    vi.advanceTimersByTime(1_800_001)
+    await expect(directory.find("api")).rejects.toThrow(StoreUnavailable)
+    logged.mockRestore()
   })
 })

@@ -1,30 +1,48 @@
 import { waitUntil } from "cloudflare:workers"
 import { shardOf } from "../object-name.js"
 import { LIMIT_SHARDS, type Registry } from "./registry.js"
-import type { DirectoryEntry } from "./registry-object.js"
+import { type DirectoryEntry, FORGOTTEN_MS } from "./registry-object.js"
 
-interface Shard {
+/** What was read, and when. */
+interface Reading {
+  readonly readAtMs: number
+  /** When it was last begun to be read anew, beside the checks that go on with what is known. */
+  begunAtMs?: number
+  /** When reading it anew failed last. */
+  failedAtMs?: number
+}
+
+interface Shard extends Reading {
   /** By name; `null` where the shard has too many to be told at once. */
   readonly entries: Map<string, DirectoryEntry> | null
-  readonly readAtMs: number
+}
+
+interface Single extends Reading {
+  readonly entry: DirectoryEntry | null
 }
 
 /** How long a shard is believed before it is read anew, beside the checks that go on with what is known. */
 const FRESH_MS = 5_000
 /** What is older is not believed: the check waits for what is read anew. */
 const STALE_MS = 30_000
+/**
+ * How old what is known may be where it cannot be read anew. For twice as long the registry remembers that a limit was
+ * removed, so that it drops what is told of its keys meanwhile.
+ */
+const OUTAGE_MS = FORGOTTEN_MS / 2
 const MOST_SINGLE = 10_000
 
 /**
  * What an isolate knows of the configured limits. The first look at a shard waits for it, and so does one after 30 s in
- * which nobody asked; others are answered from memory, and what changed elsewhere is known here some seconds later.
+ * which nobody asked; others are answered from memory, and what changed elsewhere is known here some seconds later. While
+ * a shard does not answer, what was known of it is in force for up to half an hour: that is mostly right, and a check that
+ * fails never is.
  */
 export class LimitDirectory {
   readonly #registry: Registry
   readonly #shards = new Map<number, Shard>()
-  readonly #startedAtMs = new Map<string, number>()
   /** Of shards that are too large, what was asked for one by one. */
-  readonly #single = new Map<string, { readonly entry: DirectoryEntry | null; readonly readAtMs: number }>()
+  readonly #single = new Map<string, Single>()
 
   /** Counts what was noted. */
   #changes = 0
@@ -33,17 +51,13 @@ export class LimitDirectory {
     this.#registry = registry
   }
 
+  /** @throws {StoreUnavailable} where the registry does not answer, and what is known is too old or nothing */
   async find(name: string): Promise<DirectoryEntry | null> {
     const number = shardOf(name, LIMIT_SHARDS)
     const nowMs = Date.now()
-    let shard = this.#shards.get(number)
-    if (shard === undefined || agedMs(shard.readAtMs, nowMs) > STALE_MS) shard = await this.#read(number, nowMs)
-    else if (this.#isDue(`shard ${number}`, shard.readAtMs, nowMs)) waitUntil(this.#read(number, nowMs))
-    if (shard.entries !== null) return shard.entries.get(name) ?? null
-    const known = this.#single.get(name)
-    if (known === undefined || agedMs(known.readAtMs, nowMs) > STALE_MS) return this.#readSingle(name, nowMs)
-    if (this.#isDue(`limit ${name}`, known.readAtMs, nowMs)) waitUntil(this.#readSingle(name, nowMs))
-    return known.entry
+    const { entries } = await believed(this.#shards.get(number), nowMs, () => this.#read(number, nowMs))
+    if (entries !== null) return entries.get(name) ?? null
+    return (await believed(this.#single.get(name), nowMs, () => this.#readSingle(name, nowMs))).entry
   }
 
   /** Reads anew what is held of a limit: it may have been defined or removed elsewhere. */
@@ -62,17 +76,6 @@ export class LimitDirectory {
     this.#keep(name, entry, Date.now())
   }
 
-  /**
-   * Whether something is to be read anew: by one request once in a while. Its promise is not shared with others, which
-   * would wait for ever where that request is cut off.
-   */
-  #isDue(what: string, readAtMs: number, nowMs: number): boolean {
-    if (agedMs(readAtMs, nowMs) <= FRESH_MS || agedMs(this.#startedAtMs.get(what) ?? 0, nowMs) <= FRESH_MS) return false
-    if (this.#startedAtMs.size >= MOST_SINGLE) this.#startedAtMs.clear()
-    this.#startedAtMs.set(what, nowMs)
-    return true
-  }
-
   async #read(number: number, readAtMs: number): Promise<Shard> {
     const changes = this.#changes
     const told = await this.#registry.limitShard(number).directory()
@@ -83,21 +86,59 @@ export class LimitDirectory {
     return shard
   }
 
-  async #readSingle(name: string, nowMs: number): Promise<DirectoryEntry | null> {
+  async #readSingle(name: string, nowMs: number): Promise<Single> {
     const changes = this.#changes
     const entry = await this.#registry.ofLimit(name).find(name)
     if (changes !== this.#changes) return this.#readSingle(name, Date.now())
-    this.#keep(name, entry, nowMs)
-    return entry
+    return this.#keep(name, entry, nowMs)
   }
 
-  #keep(name: string, entry: DirectoryEntry | null, readAtMs: number): void {
+  #keep(name: string, entry: DirectoryEntry | null, readAtMs: number): Single {
     if (this.#single.size >= MOST_SINGLE) this.#single.delete(this.#single.keys().next().value!)
-    this.#single.set(name, { entry, readAtMs })
+    const single = { entry, readAtMs }
+    this.#single.set(name, single)
+    return single
   }
 }
 
+/** What is known, as long as it is to be believed; else what is read anew, or what is known where that fails. */
+async function believed<Known extends Reading>(
+  known: Known | undefined,
+  nowMs: number,
+  read: () => Promise<Known>,
+): Promise<Known> {
+  if (known === undefined) return read()
+  const ageMs = agedMs(known.readAtMs, nowMs)
+  // Where reading failed just now, the next ones do not wait for that again.
+  if (ageMs <= STALE_MS || (ageMs <= OUTAGE_MS && agedMs(known.failedAtMs, nowMs) <= STALE_MS)) {
+    if (isDue(known, nowMs)) waitUntil(read().catch((error: unknown) => noteFailure(known, error)))
+    return known
+  }
+  try {
+    return await read()
+  } catch (error) {
+    if (ageMs > OUTAGE_MS) throw error
+    noteFailure(known, error)
+    return known
+  }
+}
+
+/**
+ * Whether something is to be read anew: by one request once in a while. Its promise is not shared with others, which
+ * would wait for ever where that request is cut off.
+ */
+function isDue(known: Reading, nowMs: number): boolean {
+  if (agedMs(known.readAtMs, nowMs) <= FRESH_MS || agedMs(known.begunAtMs, nowMs) <= FRESH_MS) return false
+  known.begunAtMs = nowMs
+  return true
+}
+
+function noteFailure(known: Reading, error: unknown): void {
+  known.failedAtMs = Date.now()
+  console.error("Limits could not be read anew, and are in force as they were known:", error)
+}
+
 /** How long something was ago. Of what lies ahead, since the clock was set back, nobody knows: then it is too long. */
-function agedMs(atMs: number, nowMs: number): number {
-  return nowMs >= atMs ? nowMs - atMs : Number.POSITIVE_INFINITY
+function agedMs(atMs: number | undefined, nowMs: number): number {
+  return atMs !== undefined && nowMs >= atMs ? nowMs - atMs : Number.POSITIVE_INFINITY
 }

@@ -77,8 +77,8 @@ const MOST_TOLD = 2_000
 export const MOST_EVENTS_OF_KEY = 100
 const KEEP_MS = 30 * 86_400_000
 const SWEEP_EVERY_MS = 86_400_000
-/** Longer than an isolate may believe in a limit that was removed, by far. */
-const FORGOTTEN_MS = 3_600_000
+/** How long a removal is remembered: twice as long as an isolate may believe in the limit, at most. */
+export const FORGOTTEN_MS = 3_600_000
 
 /** What the one row of times is of. */
 const DECISIONS = "decisions"
