@@ -22,8 +22,8 @@ export type Fault =
   /** No answer ever comes. */
   | "hanging"
 
-export interface FaultyBinding {
-  readonly binding: DurableObjectNamespace<LimiterObject>
+export interface FaultyBinding<Bound extends Rpc.DurableObjectBranded = LimiterObject> {
+  readonly binding: DurableObjectNamespace<Bound>
   /** Calls that were made, arrived or not. */
   calls: number
   /** Lets the late calls and answers come. */
@@ -33,13 +33,13 @@ export interface FaultyBinding {
 }
 
 /** A namespace whose calls fail as a plan says. */
-export function faultyBinding(
-  namespace: DurableObjectNamespace<LimiterObject>,
+export function faultyBinding<Bound extends Rpc.DurableObjectBranded = LimiterObject>(
+  namespace: DurableObjectNamespace<Bound>,
   faultOf: (verb: string, call: number) => Fault,
-): FaultyBinding {
+): FaultyBinding<Bound> {
   const late: Promise<unknown>[] = []
   const answering = Promise.withResolvers<void>()
-  const faulty: FaultyBinding = {
+  const faulty: FaultyBinding<Bound> = {
     calls: 0,
     binding: new Proxy(namespace, {
       get(target, property) {

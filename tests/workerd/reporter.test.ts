@@ -69,6 +69,26 @@ describe("Reporter", () => {
     await expect(lost).rejects.toThrow("lost")
   })
 
+  test.each(["fails", "hangs"])("tryFlush() tells the others what it has where the event hub %s", async (how) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+    const logged = vi.spyOn(console, "error").mockReturnValue()
+    try {
+      const { registry, keys, totals } = listening()
+      const push = () => (how === "hangs" ? new Promise(() => {}) : Promise.reject(new Error("gone")))
+      const reporter = new Reporter({ ...registry, hub: { push } } as never)
+      reporter.decided(decision, API, "1 api")
+      const tried = reporter.tryFlush()
+      if (how === "hangs") await vi.advanceTimersByTimeAsync(5_000)
+      await tried
+      expect(keys).toMatchObject([{ key: "a", allowed: 1 }])
+      expect(totals).toMatchObject([{ limit: "api", allowed: 1 }])
+      expect(logged).toHaveBeenCalledExactlyOnceWith("Reports were lost:", expect.any(Error))
+    } finally {
+      logged.mockRestore()
+      vi.useRealTimers()
+    }
+  })
+
   test("tells what was left by a request that was cut off, also when the clock was set back since", async () => {
     vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] })
     try {

@@ -28,13 +28,13 @@ export class RegisteredKeys {
 
   /** `null` where it knows of none. */
   async stats(scope: string, key: string): Promise<KeyStats | null> {
-    await this.#reporter.flush()
+    await this.#reporter.tryFlush()
     return this.#registry.ofKey(key).stats(scope, key)
   }
 
   /** The keys in the order of their names, under one scope or, where it is `null`, under any. */
   async names(scope: string | null, { after, count = MOST_NAMES }: Page): Promise<string[]> {
-    await this.#reporter.flush()
+    await this.#reporter.tryFlush()
     const pages = await this.#registry.fromKeys((shard) => shard.keys(scope, after ?? null, count))
     return pages.flat().sort(inNameOrder).slice(0, count)
   }
@@ -52,7 +52,7 @@ export class RegisteredKeys {
   }
 
   async #askTop(by: TopCount, count: number, scope: string | null): Promise<readonly TopEntry[]> {
-    await this.#reporter.flush()
+    await this.#reporter.tryFlush()
     const rows = (await this.#registry.fromKeys((shard) => shard.top(by, scope, count))).flat()
     const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
     return rows
@@ -64,7 +64,7 @@ export class RegisteredKeys {
   /** A key's last events under a scope, and the definitions of its limit; newest first. */
   async history(scope: string, key: string, count: number): Promise<HistoryEntry[]> {
     const limit = nameIn(scope)
-    await this.#reporter.flush()
+    await this.#reporter.tryFlush()
     const [own, ofLimit] = await Promise.all([
       this.#registry.ofKey(key).history(scope, key, count),
       this.#definitions(scope, limit, key),
@@ -84,7 +84,7 @@ export class RegisteredKeys {
 
   /** The keys that were used last, so many of each shard of the registry. */
   async lastUsed(ofEachShard: number) {
-    await this.#reporter.flush()
+    await this.#reporter.tryFlush()
     return (await this.#registry.fromKeys((shard) => shard.recent(ofEachShard))).flat()
   }
 }

@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import type { DecidingLimit } from "../../src/api/told-limit.js"
+import { withDeadline } from "../../src/http/with-deadline.js"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
 import { Histogram } from "../../src/metrics/histogram.js"
 import { type AsideCount, asideCountOf } from "../../src/metrics/metrics.js"
@@ -111,7 +112,18 @@ export class Reporter {
     this.#later()
   }
 
-  /** Resolves when all that was collected so far is told, as far as this isolate can know. */
+  /** `flush` before a question: a report that is lost, which the log says, or late fails no answer. */
+  async tryFlush(): Promise<void> {
+    const told = this.flush().catch(noteLoss)
+    waitUntil(told)
+    await withDeadline(told, OVERDUE_MS).catch(noteLoss)
+  }
+
+  /**
+   * Resolves when all that was collected so far is told, as far as this isolate can know.
+   *
+   * @throws what the first report that was lost threw, when the others have arrived
+   */
   async flush(): Promise<void> {
     // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason. Where it
     // fails, that request says so.
@@ -135,7 +147,7 @@ export class Reporter {
       this.#waitingSinceMs = Number.NEGATIVE_INFINITY
       return this.flush()
     })
-    waitUntil(wait.catch((error: unknown) => console.error("Reports were lost:", error)))
+    waitUntil(wait.catch(noteLoss))
   }
 
   async #send(): Promise<void> {
@@ -148,7 +160,7 @@ export class Reporter {
     this.#decisions = []
     const byShard = Map.groupBy(keys.values(), ({ key }) => shardOf(key, KEY_SHARDS))
     const limitsByShard = Map.groupBy(limits.values(), ({ limit }) => shardOf(limit, LIMIT_SHARDS))
-    await Promise.all([
+    const outcomes = await Promise.allSettled([
       ...[...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports)),
       // The times are not by limit, so they go with the first shard's counts, and make no call of their own.
       ...[...limitsByShard].map(([shard, reports], index) => {
@@ -157,6 +169,8 @@ export class Reporter {
       ...[...aside].map(([what, count]) => this.#registry.ofLimit(what).addAside(what, count)),
       decisions.length > 0 ? this.#registry.hub.push(decisions) : undefined,
     ])
+    const lost = outcomes.find((outcome) => outcome.status === "rejected")
+    if (lost !== undefined) throw lost.reason
   }
 
   #totalsOf(limit: string): Mutable<LimitReport> {
@@ -202,6 +216,10 @@ function addEvent({ events }: KeyCounts, event: Told): void {
   }
   events.push({ ...event })
   if (events.length > MOST_EVENTS) events.shift()
+}
+
+function noteLoss(error: unknown): void {
+  console.error("Reports were lost:", error)
 }
 
 function pause(ms: number): Promise<void> {

@@ -141,7 +141,7 @@ async function diagnose(limits: EdgeLimits): Promise<Finding[]> {
 
 /** What all isolates counted. */
 async function collect(registry: Registry, reporter: Reporter): Promise<Metrics> {
-  await reporter.flush()
+  await reporter.tryFlush()
   const totals = await registry.fromLimits((shard) => shard.totals(MOST_SERIES))
   const seen = await registry.fromKeys((shard) => shard.mostSeen(20))
   const metrics = new Metrics({ counts: "edge" })
