@@ -1,4 +1,4 @@
-import { TEXT, unfit } from "../policy/check-fields.js"
+import { requireDecision } from "../limiter/is-decision.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { RequestDecision } from "./request-decision.js"
@@ -19,18 +19,13 @@ export interface Problem {
   readonly [extension: string]: unknown
 }
 
-/** @throws {RangeError} where it is no decision */
-export function requireDecision(decision: Decision): void {
-  if (!TEXT.fits(decision?.policy)) throw unfit("rate limit", "decision", decision, "the decision of a check")
-}
-
 /**
  * The problem of a denied request. `violated-policies` names the rules that denied it. The key stays unsaid.
  *
  * @throws {RangeError} where it is no decision
  */
 export function quotaExceeded(decision: RequestDecision, status = 429): Problem {
-  requireDecision(decision)
+  requireDecision("rate limit", decision, "decision")
   const { policy, limit, remaining, cost, reason, retryAfterMs, resetAfterMs } = decision
   const violated = (decision.limits ?? [decision]).flatMap(violatedBy)
   return {

@@ -1,8 +1,8 @@
+import { requireDecision } from "../limiter/is-decision.js"
 import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT, unfit } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
-import { requireDecision } from "./problem.js"
 import { rulesOf } from "./request-decision.js"
 import { isSfText, sfBytes, sfInteger, sfString } from "./structured-field.js"
 
@@ -126,7 +126,7 @@ export function rateLimitFields(
   context: FieldContext = {},
 ): Record<string, string> {
   if (!LIST.fits(policy?.rules)) throw unfit("rate limit", "policy", policy, "a policy of parsePolicy()")
-  requireDecision(decision)
+  requireDecision("rate limit", decision, "decision")
   checkFields("rate limit", context, CONTEXT_KINDS)
   return writeFields(policy, decision, nowMs, context)
 }

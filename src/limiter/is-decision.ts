@@ -8,11 +8,11 @@ export function isDecision(answer: unknown): answer is Decision {
 }
 
 /** The error of an answer that is no decision. */
-export function unfitAnswer(act: string, answer: unknown): RangeError {
-  return unfit(act, "the limiter's answer", answer, "the decision of a check")
+export function unfitAnswer(act: string, answer: unknown, field = "the limiter's answer"): RangeError {
+  return unfit(act, field, answer, "the decision of a check")
 }
 
-/** @throws {RangeError} where it is no decision */
-export function requireDecision(act: string, answer: unknown): void {
-  if (!isDecision(answer)) throw unfitAnswer(act, answer)
+/** @throws {RangeError} where it is no decision, naming the field */
+export function requireDecision(act: string, answer: unknown, field?: string): void {
+  if (!isDecision(answer)) throw unfitAnswer(act, answer, field)
 }

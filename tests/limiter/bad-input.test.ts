@@ -145,6 +145,11 @@ test.each([
   ],
   ["quotaExceeded({})", () => quotaExceeded(anything({})), "decision is {}, allowed is the decision of a check"],
   [
+    'quotaExceeded({ policy: "a" })',
+    () => quotaExceeded(anything({ policy: "a" })),
+    'decision is {"policy":"a"}, allowed is the decision of a check',
+  ],
+  [
     "quotaExceeded()",
     () => quotaExceeded(anything(undefined)),
     "decision is undefined, allowed is the decision of a check",
