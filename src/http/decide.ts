@@ -1,6 +1,8 @@
 import { withoutReceipt } from "../limiter/decide-all.js"
+import { isWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import type { Policy } from "../policy/policy.js"
+import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Decision, Reason } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
 import { askLimits, type Charge, giveBack, type Question } from "./ask-limits.js"
@@ -14,6 +16,11 @@ export interface Ask {
   policy: Policy | undefined
   key: string
   cost: number
+}
+
+/** What is asked of one limit. */
+export interface CompleteAsk extends Ask {
+  policy: Policy
 }
 
 /** Whom to ask, and what to do where that fails. */
@@ -58,70 +65,98 @@ const FAIL_CLOSED_RETRY_MS = 1_000
 
 /**
  * Asks the limiters, and where that fails does as the fail mode says. A bad cost is an answer of its own, whatever the
- * fail mode: else who is limited could choose not to be.
- *
- * @param isComplete whether all that is to be asked is known; where not, the fail mode decides at once
+ * fail mode: else who is limited could choose not to be. Which cost is too large the limiter says, since others may have
+ * put another policy in force there.
  */
 export async function decide(
-  asks: readonly Ask[],
-  isComplete: boolean,
+  asks: readonly CompleteAsk[],
   options: DecideOptions,
   reports: Reports,
 ): Promise<Decided | { readonly badCost: BadCost }> {
-  const { limiterOf, localLimiter, failMode, timeoutMs, maxDelayMs } = options
+  // What no policy admits needs no question.
+  const uncounted = asks.filter(({ cost }) => !isWhole(cost, 0, MAX_UNITS))
+  const badCost = uncounted.map(findBadCost).find(Boolean)
+  if (badCost) return { badCost }
   const charges: Charge[] = []
-
-  const questionsTo = (find: (policy: Policy) => RequestLimiter) =>
-    asks.map(({ policy, key, cost }) => ({ limiter: find(policy!), key, cost }))
-
-  const partsOf = (decisions: readonly Decision[]) =>
-    decisions.map((decision, index) => limitHold({ policy: asks[index]!.policy, decision }, maxDelayMs))
-
-  if (isComplete) {
-    for (const { policy, key, cost } of asks) {
-      const badCost = findBadCost(policy!, key, cost)
-      if (badCost) return { badCost }
+  try {
+    const asked = questionsTo(options.limiterOf, asks)
+    const decisions = await askLimits(asked, options.timeoutMs, charges)
+    const parts = partsOf(asks, decisions, options)
+    const decision = mergeDecisions(parts)
+    if (decision.allowed) return { decision, parts, charges, asked }
+    // What some limits charged for a request that another one denied, or that would be held for too long.
+    giveAllBack(
+      charges.filter((_charge, index) => decisions[index]!.allowed),
+      reports,
+    )
+    const uncharged = parts.map((part) => ({ ...part, decision: withoutReceipt(part.decision) }))
+    return { decision: mergeDecisions(uncharged), parts: uncharged, charges: [], asked }
+  } catch (error) {
+    if (isCostError(error)) {
+      giveAllBack(charges, reports)
+      const { cost = Math.max(...asks.map((ask) => ask.cost)), maximum } = error as Partial<CostError>
+      return { badCost: { cost, maximum: maximum!, error } }
     }
-    try {
-      const asked = questionsTo(limiterOf)
-      const decisions = await askLimits(asked, timeoutMs, charges)
-      const parts = partsOf(decisions)
-      const decision = mergeDecisions(parts)
-      if (decision.allowed) return { decision, parts, charges, asked }
-      // What some limits charged for a request that another one denied, or that would be held for too long.
-      for (const [index, charge] of charges.entries()) {
-        if (decisions[index]!.allowed) reports.inBackground(() => giveBack(charge))
-      }
-      const uncharged = parts.map((part) => ({ ...part, decision: withoutReceipt(part.decision) }))
-      return { decision: mergeDecisions(uncharged), parts: uncharged, charges: [], asked }
-    } catch (error) {
-      if (isCostError(error)) {
-        for (const charge of charges) reports.inBackground(() => giveBack(charge))
-        const { cost = Math.max(...asks.map((ask) => ask.cost)), maximum } = error as Partial<CostError>
-        return { badCost: { cost, maximum: maximum!, error } }
-      }
-      reports.outage(error)
-    }
+    reports.outage(error)
+    return decideByFailMode(asks, options, reports, charges)
   }
+}
 
-  if (failMode === "local" && asks.every(({ policy }) => policy !== undefined)) {
+/**
+ * Decides where the limiters cannot be asked, or not all is known that is to be asked.
+ *
+ * @param charges what was asked in vain, and may be charged by an answer that comes too late
+ */
+export async function decideByFailMode(
+  asks: readonly Ask[],
+  options: DecideOptions,
+  reports: Reports,
+  charges: Charge[] = [],
+): Promise<Decided | { readonly badCost: BadCost }> {
+  const { localLimiter, failMode, timeoutMs } = options
+  const known = asks.filter(isComplete)
+  // Nobody tells which policies are in force, so those of the options stand in for them.
+  const badCost = known.map(findBadCost).find(Boolean)
+  if (badCost) {
+    giveAllBack(charges, reports)
+    return { badCost }
+  }
+  if (failMode === "local" && known.length === asks.length) {
     try {
-      const asked = questionsTo(localLimiter)
-      const decisions = await askLimits(asked, timeoutMs, charges)
-      const parts = partsOf(decisions.map((decision) => reasoned(decision, "fail-local")))
+      const asked = questionsTo(localLimiter, known)
+      const answers = await askLimits(asked, timeoutMs, charges)
+      const decisions = answers.map((decision) => reasoned(decision, "fail-local"))
+      const parts = partsOf(asks, decisions, options)
       return { decision: mergeDecisions(parts), parts, charges, asked }
     } catch (error) {
       reports.outage(error)
     }
   }
   const reason = failMode === "open" ? "fail-open" : "fail-closed"
-  const parts = partsOf(asks.map((ask) => unasked(reason, ask)))
+  const decisions = asks.map((ask) => unasked(reason, ask))
+  const parts = partsOf(asks, decisions, options)
   return { decision: mergeDecisions(parts), parts, charges, asked: [] }
 }
 
+function isComplete(ask: Ask): ask is CompleteAsk {
+  return ask.policy !== undefined
+}
+
+function questionsTo(find: (policy: Policy) => RequestLimiter, asks: readonly CompleteAsk[]): Question[] {
+  return asks.map(({ policy, key, cost }) => ({ limiter: find(policy), key, cost }))
+}
+
+function partsOf(asks: readonly Ask[], decisions: readonly Decision[], { maxDelayMs }: DecideOptions): LimitPart[] {
+  return decisions.map((decision, index) => limitHold({ policy: asks[index]!.policy, decision }, maxDelayMs))
+}
+
+function giveAllBack(charges: readonly Charge[], reports: Reports): void {
+  for (const charge of charges) reports.inBackground(() => giveBack(charge))
+}
+
 /** What is wrong with a cost under a policy, if anything is. */
-export function findBadCost({ rules }: Policy, key: string, cost: number): BadCost | undefined {
-  const maximum = maximumCost(rules)
+export function findBadCost({ policy, key, cost }: CompleteAsk): BadCost | undefined {
+  const maximum = maximumCost(policy.rules)
   // What is no number, which plain JavaScript may give, may not even compare with one.
   if (typeof cost === "number" && cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
   if (Number.isInteger(cost) && cost >= 0) return undefined

@@ -296,7 +296,7 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
     const named = namer(name)
     const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
     if (typeof policy !== "function" && typeof cost === "number") {
-      const bad = findBadCost(policy, "", cost)
+      const bad = findBadCost({ policy, key: "", cost })
       if (bad)
         throw new RangeError(`Cannot rate limit: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
     }

@@ -3,7 +3,16 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AccessLists } from "./access.js"
 import { chosenPolicy } from "./chosen-policy.js"
-import { type Ask, type BadCost, type Decided, type DecideOptions, decide, unasked } from "./decide.js"
+import {
+  type Ask,
+  type BadCost,
+  type CompleteAsk,
+  type Decided,
+  type DecideOptions,
+  decide,
+  decideByFailMode,
+  unasked,
+} from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
@@ -44,7 +53,8 @@ export async function judge<Rest extends unknown[]>(
 ): Promise<Verdict> {
   const { limits, access, limiter } = options
   const asks: Ask[] = limits.map(() => ({ policy: undefined, key: UNIDENTIFIED_KEY, cost: 1 }))
-  let isComplete = false
+  const complete: CompleteAsk[] = []
+  const decideOptions = { ...options, limiterOf: (policy: Policy) => limiter(policy, ...rest) }
   try {
     const byAddress = access.byAddress(request, rest)
     for (const [index, { key }] of limits.entries()) asks[index]!.key = await keyOf(key, hooks, request, rest)
@@ -54,15 +64,17 @@ export async function judge<Rest extends unknown[]>(
 
     for (const [index, { policy, cost, named }] of limits.entries()) {
       const ask = asks[index]!
-      ask.policy =
+      const found =
         typeof policy === "function" ? chosenPolicy(named(parsePolicy(await policy(request, ...rest)))) : policy
+      ask.policy = found
       ask.cost = typeof cost === "number" ? cost : await cost(request, ...rest)
+      complete.push({ ...ask, policy: found })
     }
-    isComplete = true
   } catch (error) {
     hooks.outage(error)
+    return decideByFailMode(asks, decideOptions, hooks)
   }
-  return decide(asks, isComplete, { ...options, limiterOf: (policy) => limiter(policy, ...rest) }, hooks)
+  return decide(complete, decideOptions, hooks)
 }
 
 /** A key that cannot be had is no way out of a limit: whoever brings it about shares the key of those who show none. */

@@ -104,7 +104,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
   const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
   const { failMode = "open", timeoutMs = 1_000, localLimiter } = options
   const policy = parsePolicy(options.policy)
-  const bad = typeof cost === "number" && findBadCost(policy, "", cost)
+  const bad = typeof cost === "number" && findBadCost({ policy, key: "", cost })
   if (bad) {
     throw new RangeError(`Cannot limit messages: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
   }
@@ -133,7 +133,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     const ask = { policy, key: await keyOf(key, message, reports), cost: 1 }
     try {
       ask.cost = typeof cost === "number" ? cost : await cost(message)
-      const decided = await decide([ask], true, decideOptions, reports)
+      const decided = await decide([ask], decideOptions, reports)
       if ("badCost" in decided) throw decided.badCost.error
       if (!decided.decision.allowed) {
         for (const charge of decided.charges) reports.inBackground(() => giveBack(charge))

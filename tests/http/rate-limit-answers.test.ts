@@ -1,10 +1,12 @@
 import { describe, expect, test, vi } from "vitest"
-import { header, type RateLimitOptions, rateLimit, retryAfterSeconds } from "../../src/http/index.js"
+import { header, namedLimiters, type RateLimitOptions, rateLimit, retryAfterSeconds } from "../../src/http/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { oneLimit } from "../../src/limiter/one-limit.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { CostError } from "../../src/types/errors.js"
-import { decisionOf, denialOf, FakeLimiter } from "./fake-limiter.js"
-import { ok, requestOf } from "./requests.js"
+import { decisionOf, denialOf, FakeLimiter, RECEIPT } from "./fake-limiter.js"
+import { deferred, ok, requestOf } from "./requests.js"
 
 describe("rateLimit() with options for its answers", () => {
   const policy = "10/minute"
@@ -245,37 +247,77 @@ describe("rateLimit() with a cost", () => {
     }
   })
 
+  test("answers 400 with the maximum to what no policy admits, and asks no limiter", async () => {
+    const limiter = new FakeLimiter(() => decisionOf())
+    const onError = vi.fn()
+    for (const cost of [2 ** 40, Number.POSITIVE_INFINITY, Number.NaN, -1, 0.5]) {
+      const limited = rateLimit(ok, {
+        policy: "10/second; 1000/hour",
+        cost: () => cost,
+        limiter: () => limiter,
+        onError,
+      })
+      const response = await limited(requestOf())
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ status: 400, maximum: 10 })
+    }
+    expect(limiter.checks).toEqual([])
+    const errors = onError.mock.calls.map(([error]) => (error as Error).constructor)
+    expect(errors).toEqual([CostError, CostError, RangeError, RangeError, RangeError])
+  })
+
   test.each(["open", "closed", "local"] as const)(
-    "answers 400 with the maximum to a cost that can never pass, and asks no limiter, with failMode %s",
+    "answers 400 with the maximum to a cost that can never pass, with failMode %s and a limiter that fails or not",
     async (failMode) => {
-      const limiter = new FakeLimiter(() => decisionOf())
-      const onError = vi.fn()
-      for (const cost of [11, 2 ** 40, Number.POSITIVE_INFINITY, Number.NaN, -1, 0.5]) {
-        const limited = rateLimit(ok, {
-          policy: "10/second; 1000/hour",
-          cost: () => cost,
-          failMode,
-          limiter: () => limiter,
-          onError,
-        })
+      const failing = () => new FakeLimiter(() => Promise.reject(new Error("gone")))
+      for (const limiter of [{}, { limiter: failing }]) {
+        const onError = vi.fn()
+        const limited = rateLimit(ok, { policy: "10/second; 1000/hour", cost: () => 11, failMode, onError, ...limiter })
         const response = await limited(requestOf())
         expect(response.status).toBe(400)
         expect(response.headers.get("content-type")).toBe("application/problem+json")
         expect(response.headers.get("cache-control")).toBe("no-store")
         expect(response.headers.has("retry-after")).toBe(false)
-        expect(await response.json()).toMatchObject({ status: 400, maximum: 10 })
+        expect(await response.json()).toMatchObject({ code: "COST_ABOVE_CAPACITY", cost: 11, maximum: 10 })
+        expect(onError.mock.lastCall![0]).toBeInstanceOf(CostError)
       }
-      expect(limiter.checks).toEqual([])
-      expect(onError.mock.calls.map(([error]) => (error as Error).constructor)).toEqual([
-        CostError,
-        CostError,
-        CostError,
-        RangeError,
-        RangeError,
-        RangeError,
-      ])
     },
   )
+
+  test("gives back what a limiter charges too late, where another fails and the cost can never pass", async () => {
+    const answer = deferred<Decision>()
+    const late = new FakeLimiter(() => answer.promise)
+    const failing = new FakeLimiter(() => Promise.reject(new Error("gone")))
+    const limited = rateLimit(ok, {
+      limits: [{ policy: "10/minute as late" }, { policy: "10/minute as failing", cost: () => 11 }],
+      limiter: ({ name }) => (name === "late" ? late : failing),
+      onError: () => {},
+    })
+    expect((await limited(requestOf())).status).toBe(400)
+    answer.resolve(decisionOf({ receipt: RECEIPT }))
+    await vi.waitFor(() => expect(late.refunds).toEqual([RECEIPT]))
+  })
+
+  test.each([
+    ["namedLimiters()", (limits: MemoryLimits) => namedLimiters(limits)],
+    ["oneLimit()", (limits: MemoryLimits) => () => oneLimit(limits, "api")],
+  ])("leaves a cost to %s, whose policy others have changed", async (_name, limiterOf) => {
+    const limits = new MemoryLimits({ limits: { api: "5/minute" }, clock: new ManualClock(0) })
+    const limited = rateLimit(ok, {
+      policy: "5/minute as api",
+      key: (request) => request.headers.get("x-cost"),
+      cost: (request) => Number(request.headers.get("x-cost")),
+      limiter: limiterOf(limits),
+    })
+    expect((await limited(requestOf({ "x-cost": "1" }))).status).toBe(200)
+    limits.define("api", "10/minute")
+    const larger = await limited(requestOf({ "x-cost": "8" }))
+    expect([larger.status, larger.headers.get("ratelimit")]).toEqual([200, '"default";r=2;t=48'])
+    limits.define("api", "3/minute")
+    const refused = await limited(requestOf({ "x-cost": "4" }))
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({ code: "COST_ABOVE_CAPACITY", cost: 4, maximum: 3 })
+  })
 
   test("answers 400 where the limiter knows of a smaller maximum, over RPC too", async () => {
     const overRpc = Object.assign(new Error("cost"), { code: "COST_ABOVE_CAPACITY", maximum: 4 })
