@@ -3,9 +3,12 @@ import { MAX_TIMER_MS } from "../policy/policy-range.js"
 /** The time of what never happens. */
 export const NEVER_MS = Number.POSITIVE_INFINITY
 
+/** Timers of the platforms count whole milliseconds, so they fire up to one early. */
+const MOST_EARLY_MS = 1
+
 /** Something that happens at a time, until it is cancelled. */
 export interface Alarm {
-  /** In ms of `performance.now()`. */
+  /** In ms of `now()` of its `Alarms`. */
   readonly atMs: number
   /** `null` when it has rung or was cancelled. */
   ring: (() => void) | null
@@ -13,7 +16,8 @@ export interface Alarm {
 
 /**
  * Any number of alarms on one timer, which runs only while one is set. Times are of the monotonic clock, so that a wall
- * clock that is put back holds nobody up.
+ * clock that is put back holds nobody up. Where that clock and the timer disagree, as under fake timers that leave
+ * `performance` alone, the timer is right: what it was set for is due when it fires.
  */
 export class Alarms {
   /** A binary heap: the parent of place i, at ⌊(i − 1) / 2⌋, is never later than it. */
@@ -21,10 +25,12 @@ export class Alarms {
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAtMs = NEVER_MS
   #cancelled = 0
+  /** How far timers have run ahead of the monotonic clock. */
+  #aheadMs = 0
 
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a clock that only goes forward, with what timers have run ahead of it. */
   now(): number {
-    return performance.now()
+    return performance.now() + this.#aheadMs
   }
 
   set(atMs: number, ring: () => void): Alarm {
@@ -55,13 +61,16 @@ export class Alarms {
     clearTimeout(this.#timer)
     this.#timerAtMs = atMs
     if (atMs === NEVER_MS) return
-    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - this.now())), MAX_TIMER_MS)
-    this.#timer = setTimeout(() => this.#ringDue(), delayMs)
+    const nowMs = this.now()
+    const delayMs = Math.min(Math.max(0, Math.ceil(atMs - nowMs)), MAX_TIMER_MS)
+    this.#timer = setTimeout(() => this.#ringDue(nowMs + delayMs), delayMs)
   }
 
-  #ringDue(): void {
+  #ringDue(firesAtMs: number): void {
     this.#timerAtMs = NEVER_MS
-    const nowMs = this.now()
+    const earlyMs = firesAtMs - this.now()
+    if (earlyMs > MOST_EARLY_MS) this.#aheadMs += earlyMs
+    const nowMs = Math.max(firesAtMs, this.now())
     while (this.#heap.length > 0 && this.#heap[0]!.atMs <= nowMs) {
       const alarm = this.#pop()
       const { ring } = alarm
