@@ -13,7 +13,7 @@ export {
   type MessageLimitOptions,
   type MessageSocket,
 } from "./limit-messages.js"
-export { type LimitsToAsk, namedLimiters } from "./named-limiters.js"
+export { type LimitsToAsk, type NamedLimitersOptions, namedLimiters } from "./named-limiters.js"
 export { partitionKeyHasher } from "./partition-key.js"
 export { limiterUnavailable, type Problem, problemResponse, QUOTA_EXCEEDED, quotaExceeded } from "./problem.js"
 export { rateLimit } from "./rate-limit.js"

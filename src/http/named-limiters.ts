@@ -1,5 +1,5 @@
 import type { NamedLimits } from "../limiter/named-limits.js"
-import { checkKind, having } from "../policy/check-fields.js"
+import { checkFields, checkKind, flag, having, type Kinds } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { LimitNotFound } from "../types/errors.js"
@@ -13,54 +13,85 @@ import type { Group, RequestLimiter } from "./request-limiter.js"
 /** The verbs that middleware needs of named limits. */
 export type LimitsToAsk = Pick<NamedLimits, "define" | "check" | "checkAll" | "refund" | "charge">
 
+/** What `namedLimiters` can be told. */
+export interface NamedLimitersOptions {
+  /**
+   * Whether a limit that is there under a policy's name gets that policy; default true. With `false` it stays as somebody
+   * defined it, and decides, whatever the middleware's own policy says: only a limit that a request misses is defined.
+   */
+  readonly redefine?: boolean
+}
+
+const OPTION_KINDS: Kinds<NamedLimitersOptions> = { redefine: flag() }
+
 /**
  * Lets middleware count in a limiter with named limits, such as the durable one on a local file: the `limiter` option of
  * `rateLimit`. Several limits of one request are decided there in one transaction.
  *
  * A policy is defined there under its name when it is first seen, so one that changes under the same name keeps what was
- * used. One without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
+ * used, capped at the new capacity. So where several processes ask one server, or others change its limits, have
+ * `redefine: false`: else each process that starts puts its own policy back, and two versions of a program that start in
+ * turn free quota each time. One without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
  * request under that and its name, as in `"100/minute as api"`: several of a name may be in force at a time. Those of a
  * configuration's tiers and tenants have the names of `configPolicies`.
  *
- * @throws {RangeError} where the limits lack one of the verbs, as a limiter of a single limit does
+ * @throws {RangeError} where the limits lack one of the verbs, as a limiter of a single limit does, or an option cannot be
  */
-export function namedLimiters(limits: LimitsToAsk): (policy: Policy) => RequestLimiter {
+export function namedLimiters(
+  limits: LimitsToAsk,
+  options: NamedLimitersOptions = {},
+): (policy: Policy) => RequestLimiter {
   checkKind("rate limit", "limits", limits, having("define", "check", "checkAll", "refund", "charge"))
-  const group = new DefinedGroup(limits)
+  checkFields("rate limit", options, OPTION_KINDS)
+  const group = new DefinedGroup(limits, options)
   return perPolicy((policy) => new NamedLimiter(limits, group, policy))
 }
 
-/** So many limits are known to be defined. One that was asked longest ago is defined again, which changes nothing. */
+/** So many limits are known. One that was asked longest ago is prepared again. */
 const MOST_DEFINED = 8_192
 
-/** Defines limits before they are asked, each once while it is known. */
+/** Defines limits: each before it is asked, once while it is known, or where it is missed. */
 class DefinedGroup implements Group {
   readonly #limits: LimitsToAsk
-  readonly #defined = new Map<string, { readonly policy: Policy; readonly done: Promise<unknown> }>()
+  readonly #redefines: boolean
+  readonly #prepared = new Map<string, { readonly policy: Policy; readonly done: Promise<unknown> | undefined }>()
+  /** The definitions of missed limits that are under way: requests that miss the same one wait for one definition. */
+  readonly #missing = new Map<string, Promise<unknown>>()
 
-  constructor(limits: LimitsToAsk) {
+  constructor(limits: LimitsToAsk, { redefine = true }: NamedLimitersOptions) {
     this.#limits = limits
+    this.#redefines = redefine
   }
 
-  /** What could not be defined is tried again by the next check. */
-  async define(name: string, policy: Policy): Promise<void> {
-    let known = this.#defined.get(name)
+  /** Called before a limit is asked. What could not be defined is tried again by the next check. */
+  async prepare(name: string, policy: Policy): Promise<void> {
+    let known = this.#prepared.get(name)
     if (known?.policy.canonical !== policy.canonical) {
-      known = { policy, done: (async () => this.#limits.define(name, policy))() }
+      known = { policy, done: this.#redefines ? this.#define(name, policy) : undefined }
     }
     // A Map iterates in the order of insertion, so the first is always the one that was asked longest ago.
-    this.#defined.delete(name)
-    this.#defined.set(name, known)
-    if (this.#defined.size > MOST_DEFINED) this.#defined.delete(this.#defined.keys().next().value!)
+    this.#prepared.delete(name)
+    this.#prepared.set(name, known)
+    if (this.#prepared.size > MOST_DEFINED) this.#prepared.delete(this.#prepared.keys().next().value!)
     try {
       await known.done
     } catch (error) {
-      if (this.#defined.get(name) === known) this.#defined.delete(name)
+      if (this.#prepared.get(name) === known) this.#prepared.delete(name)
       throw error
     }
   }
 
-  /** Asks what was defined. A limit that somebody removed meanwhile is defined again, once, and counts anew. */
+  async #define(name: string, policy: Policy): Promise<void> {
+    await this.#limits.define(name, policy)
+  }
+
+  async #defineMissing(name: string, policy: Policy): Promise<void> {
+    const underWay = this.#missing.get(name) ?? this.#define(name, policy).finally(() => this.#missing.delete(name))
+    this.#missing.set(name, underWay)
+    await underWay
+  }
+
+  /** Asks what was prepared. A limit that is missed, as one that somebody removed meanwhile, is defined once. */
   async ask<T>(question: () => Awaitable<T>): Promise<T> {
     const missed = new Set<string>()
     for (;;) {
@@ -68,11 +99,10 @@ class DefinedGroup implements Group {
         return await question()
       } catch (error) {
         const name = error instanceof LimitNotFound && error.of === "limit" ? error.limit : ""
-        const known = this.#defined.get(name)
+        const known = this.#prepared.get(name)
         if (known === undefined || missed.has(name)) throw error
         missed.add(name)
-        this.#defined.delete(name)
-        await this.define(name, known.policy)
+        await this.#defineMissing(name, known.policy)
       }
     }
   }
@@ -97,7 +127,7 @@ class NamedLimiter implements RequestLimiter {
 
   /** Called before the limit is asked, be it as one of a group. */
   prepare(): Promise<void> {
-    return this.group.define(this.limitName, this.#policy)
+    return this.group.prepare(this.limitName, this.#policy)
   }
 
   async check(key: string, options?: CheckOptions): Promise<Decision> {

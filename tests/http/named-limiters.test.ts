@@ -1,4 +1,6 @@
-import { expect, test, vi } from "vitest"
+import { describe, expect, test, vi } from "vitest"
+import { createApi } from "../../src/api/create-api.js"
+import { SluiceClient } from "../../src/client/index.js"
 import { type LimitsToAsk, namedLimiters, rateLimit } from "../../src/http/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
@@ -153,6 +155,81 @@ test.each([undefined, new RateLimiter("1/minute"), () => new MemoryLimits()])(
     expect(() => namedLimiters(limits as never)).toThrow(RangeError)
   },
 )
+
+/** Named limits in this process, and behind a server. */
+const STORES: Record<string, (limits: MemoryLimits) => LimitsToAsk> = {
+  MemoryLimits: (limits) => limits,
+  SluiceClient: (limits) => {
+    const api = createApi({ limits, token: "a-token-for-the-tests" })
+    return new SluiceClient("http://limits.test", {
+      token: "a-token-for-the-tests",
+      fetch: (url, init) => api.fetch(new Request(url, init)),
+    })
+  },
+}
+
+describe.each(Object.keys(STORES))("namedLimiters() over %s with redefine: false", (name) => {
+  const inMemory = () => new MemoryLimits({ clock: new ManualClock(0), stats: true })
+  /** A program that starts. */
+  const start = (limits: LimitsToAsk, policy: string) =>
+    rateLimit(ok, { policy, key: () => "k", limiter: namedLimiters(limits, { redefine: false }), failMode: "closed" })
+
+  test("free no quota where two versions of a program start in turn", async () => {
+    const limits = STORES[name]!(inMemory())
+    const statuses: number[] = []
+    for (let round = 0; round < 3; round++) {
+      for (const policy of ["2/minute as api", "4/minute as api"]) {
+        statuses.push((await start(limits, policy)(requestOf())).status)
+      }
+    }
+    expect(statuses).toEqual([200, 200, 429, 429, 429, 429])
+  })
+
+  test("leave a policy that is there, and tell it", async () => {
+    const memory = inMemory()
+    memory.define("api", "1/hour as api")
+    const limited = start(STORES[name]!(memory), "30/minute as api")
+    const first = await limited(requestOf())
+    expect([first.status, first.headers.get("ratelimit-policy")]).toEqual([200, '"api";q=1'])
+    expect((await limited(requestOf())).status).toBe(429)
+    expect(memory.limit("api")!.policy.rules[0].limit).toBe(1)
+  })
+
+  test("define a limit that many requests miss at once, and again where it is removed", async () => {
+    const memory = inMemory()
+    const define = vi.spyOn(memory, "define")
+    const limited = start(STORES[name]!(memory), "2/minute as api")
+    const statuses = async () => {
+      const responses = await Promise.all([1, 2, 3].map(() => limited(requestOf())))
+      return responses.map(({ status }) => status).sort()
+    }
+    expect(await statuses()).toEqual([200, 200, 429])
+    expect(define).toHaveBeenCalledOnce()
+    memory.remove("api")
+    expect(await statuses()).toEqual([200, 200, 429])
+  })
+
+  test("define all of several limits that are missing", async () => {
+    const memory = inMemory()
+    memory.define("there", "1/hour")
+    const limited = rateLimit(ok, {
+      limits: [{ policy: "5/minute" }, { policy: "5/minute as there" }, { policy: "5/minute as other" }],
+      limiter: namedLimiters(STORES[name]!(memory), { redefine: false }),
+      penalty: () => 1,
+    })
+    expect((await limited(requestOf())).status).toBe(200)
+    expect((await limited(requestOf())).status).toBe(429)
+    expect(memory.limits().map((limit) => [limit.name, limit.policy.rules[0].limit])).toEqual([
+      ["5/minute", 5],
+      ["other", 5],
+      ["there", 1],
+    ])
+  })
+})
+
+test.each([{ redefine: 0 }, { define: false }])("namedLimiters() refuse the options %j", (options) => {
+  expect(() => namedLimiters(new MemoryLimits(), options as never)).toThrow(/^Cannot rate limit: .* allowed is /)
+})
 
 test("namedLimiters() remember 8,192 definitions, and make another one again before it is asked", async () => {
   const define = vi.fn(async (name: string, policy: PolicyInput) => ({ name, policy: parsePolicy(policy) }))
