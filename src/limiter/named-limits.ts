@@ -87,7 +87,7 @@ export interface HistoryOptions extends LimitChoice {
  * memory, and the Worker's limits all have them.
  */
 export interface NamedLimits {
-  /** Defines a limit, or puts another policy in its place: what was used stays used. */
+  /** Defines a limit, or puts another policy in its place: what was used stays used, capped at the new capacity. */
   define(name: string, policy: PolicyInput): Awaitable<NamedLimit>
   /** Forgets a limit and all its keys' counts. Whether there was one. */
   remove(name: string): Awaitable<boolean>
