@@ -2,7 +2,6 @@ import { type ClientAddressOptions, clientAddress } from "../http/keys/client-ad
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions, PolicySource } from "../http/limit-options.js"
-import { noteChoices } from "../http/policy-choices.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
 import { checkFields, either, FUNCTION, having, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
@@ -160,13 +159,9 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
 
   /** Finds the policy of a request, of all that tiers and tenants have. */
   function policySource(name: string): PolicySource<Rest> {
-    const find: PolicySource<Rest> = async (...call) =>
+    const find = async (...call: [Request, ...Rest]) =>
       limitPolicy(findPolicy(config, name, { tenant: await tenantOf(...call), tier: await tierOf(...call) }), name)
-    noteChoices(
-      find,
-      foundPolicies(config, name).map((found) => limitPolicy(found, name)),
-    )
-    return find
+    return Object.assign(find, { policies: foundPolicies(config, name).map((found) => limitPolicy(found, name)) })
   }
 
   function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> {

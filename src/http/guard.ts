@@ -1,5 +1,5 @@
 import { hold } from "../limiter/hold.js"
-import { unfit } from "../policy/check-fields.js"
+import { checkKind, LIST, unfit } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { NO_DELAY, tellsDelay } from "../policy/tells-delay.js"
@@ -19,7 +19,6 @@ import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { identityOf, perPolicy } from "./per-policy.js"
-import { choicesOf } from "./policy-choices.js"
 import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
 import type { LimiterSource, RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
@@ -284,7 +283,9 @@ function keeping<Rest extends unknown[]>(
 /** The policies that a limit is known to have, called as a request's is; none where a function makes them up. */
 function choicesOfLimit<Rest extends unknown[]>({ policy, named }: JudgedLimit<Rest>): readonly Policy[] {
   if (typeof policy !== "function") return [policy]
-  return choicesOf(policy)?.map((choice) => chosenPolicy(named(choice))) ?? []
+  const { policies = [] } = policy
+  checkKind("rate limit", "policy.policies", policies, LIST)
+  return policies.map((choice) => chosenPolicy(named(parsePolicy(choice))))
 }
 
 /** What decisions need of the options, with the defaults; a policy and cost that are known are checked here. */

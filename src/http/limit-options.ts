@@ -11,10 +11,11 @@ import type { RequestLimiter } from "./request-limiter.js"
 export type LimiterSource<Rest extends unknown[] = unknown[]> = (policy: Policy, ...rest: Rest) => RequestLimiter
 
 /** Finds the policy of a request. */
-export type PolicySource<Rest extends unknown[] = unknown[]> = (
-  request: Request,
-  ...rest: Rest
-) => Awaitable<PolicyInput>
+export interface PolicySource<Rest extends unknown[] = unknown[]> {
+  (request: Request, ...rest: Rest): Awaitable<PolicyInput>
+  /** Those that it chooses among, where it makes up no others: then their counts in memory are never forgotten. */
+  readonly policies?: readonly PolicyInput[]
+}
 
 /** What happens to a request while the limiter cannot be asked: it passes, is refused, or this process limits alone. */
 export type FailMode = "open" | "closed" | "local"

@@ -36,6 +36,24 @@ test("memoryLimiters() bound what all policies hold together that a function giv
   expect(weight).toBeLessThanOrEqual((most * 9) / 8)
 })
 
+test("rateLimit() keeps the counts of the policies that a function lists, however many others it makes up", async () => {
+  const choose = (request: Request) => request.headers.get("plan") ?? "1/hour"
+  const free = () => requestOf({ plan: "1/day as free" })
+  for (const [policy, status] of [
+    [choose, 200],
+    [Object.assign(choose.bind(null), { policies: ["1/day as free", "9/day as pro"] }), 429],
+  ] as const) {
+    const limited = rateLimit(ok, { policy, key: () => "k", maxKeys: 1, clock: new ManualClock(0) })
+    expect((await limited(free())).status).toBe(200)
+    for (let made = 1; made <= 9_300; made++) await limited(requestOf({ plan: `${made}/hour` }))
+    expect((await limited(free())).status).toBe(status)
+  }
+  const policy = Object.assign(choose.bind(null), { policies: "1/day as free" as never })
+  expect(() => rateLimit(ok, { policy })).toThrow(
+    'Cannot rate limit: policy.policies is "1/day as free", allowed is a list.',
+  )
+})
+
 test("memoryLimiters() count a block of a key as a key of those that all policies hold together", () => {
   const most = 2 ** 15
   const clock = new ManualClock(0)
