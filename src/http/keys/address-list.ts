@@ -37,7 +37,7 @@ function parseNetwork(text: unknown): { address: IpAddress; prefix: number } | u
   const address = host === undefined || /^\d+\.[\d.]*:/.test(host) ? undefined : parseIpAddress(host)
   if (address === undefined) return undefined
   const all = address.version === 4 ? IPV4_BITS : IPV6_BITS
-  const prefix = bits === undefined ? all : Number(bits) - (isMapped(address, host!) ? IPV6_BITS - IPV4_BITS : 0)
+  const prefix = bits === undefined ? all : Number(bits) - (isWithinIpv6(address, host!) ? IPV6_BITS - IPV4_BITS : 0)
   const isWhole =
     prefix >= 0 &&
     prefix <= all &&
@@ -46,7 +46,7 @@ function parseNetwork(text: unknown): { address: IpAddress; prefix: number } | u
 }
 
 /** Whether an IPv4 address was written as an IPv6 one, whose prefix counts 96 bits more. */
-function isMapped({ version }: IpAddress, host: string): boolean {
+function isWithinIpv6({ version }: IpAddress, host: string): boolean {
   return version === 4 && host.includes(":")
 }
 

@@ -37,7 +37,8 @@ const CLOUDFLARE_ADDRESS = "cf-connecting-ip"
 
 /**
  * Limits by the client's address. The key is `ip:` and the IPv4 address, or the IPv6 network in canonical form:
- * `ip:192.0.2.1`, `ip:2001:db8:0:1200::/56`. An IPv4 address mapped into IPv6 is the IPv4 address.
+ * `ip:192.0.2.1`, `ip:2001:db8:0:1200::/56`. An IPv4 address within an IPv6 one, as servers and translators
+ * (NAT64, SIIT) write it, is the IPv4 address.
  *
  * A header that is absent, or does not hold a valid address where it should, is passed over for the address of the
  * connection, which nobody can make up. Where that is unknown as well, the request has no key of its own and shares

@@ -22,6 +22,6 @@ export function combine<Rest extends unknown[]>(...extractors: KeyExtractor<Rest
   return async function combinedKey(request, ...rest) {
     const parts = await Promise.all(extractors.map((extract) => extract(request, ...rest)))
     if (parts.every((part) => !part)) return undefined
-    return parts.map((part) => (part ? part.replace(/[\\|]/g, "\\$&") : NOTHING)).join("|")
+    return parts.map((part) => (part ? part.replaceAll("\\", "\\\\").replaceAll("|", "\\|") : NOTHING)).join("|")
   }
 }

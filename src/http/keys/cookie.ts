@@ -1,5 +1,6 @@
 import { checkFields, required } from "../../policy/check-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
+import { percentDecoded } from "./percent-decoded.js"
 import { sha256Hex } from "./sha256-hex.js"
 import { token } from "./token.js"
 
@@ -7,17 +8,29 @@ const COOKIE_NAME = required(token("a token of RFC 6265"))
 
 /**
  * Limits by the value of a cookie: the key is `cookie:`, the cookie's name, `=` and the SHA-256 of the value in
- * hexadecimal, since most cookies worth a limit are secrets. Of several with the name the first counts. An invented
- * value is a fresh key, so verify the session before the limit, or limit by address as well.
+ * hexadecimal, since most cookies worth a limit are secrets. An invented value is a fresh key, so verify the session
+ * before the limit, or limit by address as well.
+ *
+ * The value is trimmed, unquoted and percent-decoded, as parsers of cookies do it: however a client spells a value that
+ * the application takes for the same, the key is the same. A cookie that comes with several values finds nothing, since
+ * some parsers take the first of them and others the last.
  *
  * @throws {RangeError} at construction, where `name` is no cookie name
  */
 export function cookie(name: string): KeyExtractor {
   checkFields("use cookie", { name }, { name: COOKIE_NAME })
   return async function cookieKey({ headers }) {
-    const pairs = headers.get("cookie")?.split(";") ?? []
-    const pair = pairs.map((each) => each.trim()).find((each) => each.startsWith(`${name}=`))
-    const value = pair?.slice(name.length + 1)
-    return value ? `cookie:${name}=${await sha256Hex(value)}` : undefined
+    const [value, ...others] = valuesOf(name, headers.get("cookie") ?? "")
+    return value && others.length === 0 ? `cookie:${name}=${await sha256Hex(value)}` : undefined
   }
+}
+
+/** The different values that a field `Cookie` has for a name. */
+function valuesOf(name: string, field: string): Set<string> {
+  const values = new Set<string>()
+  for (const pair of field.split(";")) {
+    const [, ownName, value] = /^([^=]*)=(.*)$/s.exec(pair) ?? []
+    if (ownName?.trim() === name) values.add(percentDecoded(value!.trim().replace(/^"(.*)"$/s, "$1")))
+  }
+  return values
 }

@@ -5,10 +5,16 @@ export type IpAddress =
 
 const GROUPS = 8
 const GROUP_BITS = 16
+/**
+ * The first six groups of addresses whose last two are an IPv4 address: mapped ones (RFC 4291), and those that
+ * translators give to IPv4 clients, SIIT (RFC 2765) and NAT64 (RFC 6052). The prefix of RFC 8215, 64:ff9b:1::/48, is not
+ * among them: where the IPv4 address stands in it is each network's own affair.
+ */
+const IPV4_WITHIN = new Set(["0:0:0:0:0:ffff", "0:0:0:0:ffff:0", "64:ff9b:0:0:0:0"])
 
 /**
  * Reads an address in any of its usual spellings: with a port, in brackets, with a zone. An IPv4 address in IPv6 clothes
- * (`::ffff:192.0.2.1`) is the IPv4 address. IPv4 with leading zeros is refused: some read them as octal.
+ * (`::ffff:192.0.2.1`, `64:ff9b::192.0.2.1`) is the IPv4 address. IPv4 with leading zeros is refused: some read them as octal.
  *
  * @returns `undefined` for all else
  */
@@ -19,8 +25,8 @@ export function parseIpAddress(text: string): IpAddress | undefined {
   }
   const groups = parseIpv6(bare.replace(/%.*$/s, ""))
   if (groups === undefined) return undefined
-  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff
-  if (!isMapped) return { version: 6, groups }
+  const network = groups.slice(0, 6).map((group) => group.toString(16))
+  if (!IPV4_WITHIN.has(network.join(":"))) return { version: 6, groups }
   const [high, low] = [groups[6]!, groups[7]!]
   return { version: 4, text: [high >>> 8, high & 0xff, low >>> 8, low & 0xff].join(".") }
 }

@@ -1,5 +1,6 @@
 import { unfit } from "../../policy/check-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
+import { percentDecoded } from "./percent-decoded.js"
 
 /**
  * Limits by route: the key is `path:` and the first of the patterns that fits the request's path, so that `/users/1` and
@@ -38,7 +39,7 @@ function compile(text: string) {
   if (path === undefined || parts.some((part) => part.includes("*") || part === ":")) {
     throw unfit("use pathPattern", "pattern", text, 'such as "GET /a/:id/*"')
   }
-  const wanted = parts.map((part) => (part.startsWith(":") ? undefined : decoded(part)))
+  const wanted = parts.map((part) => (part.startsWith(":") ? undefined : percentDecoded(part)))
   const fits = (requestMethod: string, segments: readonly string[]): boolean =>
     (method === undefined || method === requestMethod) &&
     (isOpen ? segments.length >= wanted.length : segments.length === wanted.length) &&
@@ -50,13 +51,5 @@ function segmentsOf(path: string): string[] {
   return path
     .split("/")
     .filter((segment) => segment !== "")
-    .map(decoded)
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
+    .map(percentDecoded)
 }

@@ -90,6 +90,30 @@ describe("bearerToken()", () => {
     expect(await bearerToken()(requestWith({ authorization: value }))).toBe(`bearer:${sha256("abc.def")}`)
   })
 
+  const JWT = `${btoa('{"alg":"none"}').replaceAll("=", "")}.e30.8_-Ab`
+
+  test.each([`${JWT}A`, `${JWT}P`, `${JWT}A==`, `${JWT.replace("_", "/").replace("-", "+")}A`])(
+    "is one key for all spellings of a JWT: %s",
+    async (token) => {
+      expect(await bearerToken()(requestWith({ authorization: `Bearer ${token}` }))).toBe(`bearer:${sha256(`${JWT}A`)}`)
+    },
+  )
+
+  test.each([
+    // Other bytes, parts that are not base64, other numbers of parts, and texts that are no JWT.
+    `${JWT}Q`,
+    `${JWT}AAAA=`,
+    `${JWT}A.`,
+    `${JWT}A.B.C.D`,
+    "ey.10",
+    "user.42.10",
+    "user.42.11",
+    "abc=",
+    `eyJ9.${"=".repeat(100_000)}.A`,
+  ])("leaves other tokens as they are", async (token) => {
+    expect(await bearerToken()(requestWith({ authorization: `Bearer ${token}` }))).toBe(`bearer:${sha256(token)}`)
+  })
+
   test.each(["", "Bearer", "Bearer ", "Basic abc", "Bearer a b", "xBearer abc"])(
     "finds nothing in %j",
     async (value) => {
@@ -102,16 +126,32 @@ describe("cookie()", () => {
   test.each([
     ["sid=v1", "v1"],
     ["a=1; sid=v1; b=2", "v1"],
-    ["sid=v1; sid=v2", "v1"],
+    ['sid=v1; sid=%76%31; sid="v1"', "v1"],
+    [" sid = v1 ", "v1"],
+    ["sid=%761", "v1"],
+    ['sid="v1"', "v1"],
+    ['sid="%761"', "v1"],
+    ["sid=%zz", "%zz"],
+    ['sid="', '"'],
     ["xsid=0; sid=v=1=", "v=1="],
     ["a=1;sid=v1", "v1"],
   ])("hashes the value in %j", async (value, expected) => {
     expect(await cookie("sid")(requestWith({ cookie: value }))).toBe(`cookie:sid=${sha256(expected)}`)
   })
 
-  test.each(["", "sid", "sid=", "SID=v1", "a=sid=v1", ";;=;"])("finds nothing in %j", async (value) => {
-    expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
-  })
+  test.each(["", "sid", "sids", "sid=", 'sid=""', "SID=v1", "a=sid=v1", ";;=;"])(
+    "finds nothing in %j",
+    async (value) => {
+      expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
+    },
+  )
+
+  test.each(["sid=v1; sid=v2", "sid=v2; a=1; sid=v1", "sid=; sid=v1", "sid=v1; sid="])(
+    "finds nothing in %j, whose value depends on who reads it",
+    async (value) => {
+      expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
+    },
+  )
 
   test.each(["", "a b", "a=b", "a;b", undefined, 5])("refuses the name %j", (name) => {
     expect(() => cookie(name as string)).toThrow(RangeError)
