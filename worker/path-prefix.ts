@@ -2,7 +2,7 @@
 const ENCODED_BYTE = /%[\da-f]{2}/gi
 
 /** What some servers cut off a segment: parameters (`/api;v=1`), and what follows a byte 0. */
-const CUT_OFF = /[;\0].*$/s
+const CUT_OFF = /[;\0][^/\\]*/g
 
 /** A path as its bytes. */
 function decoded(pathname: string): string {
@@ -11,9 +11,7 @@ function decoded(pathname: string): string {
 
 /** What a server takes for the segments of a path when it decodes it, each as its bytes. */
 function decodedSegments(pathname: string): string[] {
-  return decoded(pathname)
-    .split(/[/\\]/)
-    .map((segment) => segment.replace(CUT_OFF, ""))
+  return decoded(pathname).replace(CUT_OFF, "").replaceAll("\\", "/").split("/")
 }
 
 const pathnameOf = (prefix: string) => new URL(`http://localhost${prefix}`).pathname
@@ -21,7 +19,7 @@ const pathnameOf = (prefix: string) => new URL(`http://localhost${prefix}`).path
 /** Whether a prefix says more than would count of it (`/;x`, `/api%2F..`): it would protect other paths than it seems. */
 export function isMisleading(prefix: string): boolean {
   const pathname = pathnameOf(prefix)
-  return CUT_OFF.test(decoded(pathname)) || leadsUpHidden(pathname)
+  return decoded(pathname).search(CUT_OFF) >= 0 || leadsUpHidden(pathname)
 }
 
 /**
