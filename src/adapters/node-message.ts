@@ -8,27 +8,30 @@ import { BODY_FIELDS, besideEarlier, LIMIT_FIELD } from "./denial-fields.js"
 const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
 /** RFC 9113, section 7. */
 const HTTP2_INTERNAL_ERROR = 2
-/** A name or an address with a port: nothing in it can end the host of a URL, so none of it becomes path or user. */
-const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?$/i
+/**
+ * What stands before the path of a URL. Its host is a name or an address with a port: nothing in that can end a host, so
+ * none of it becomes path or user.
+ */
+const BEFORE_PATH = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?=\/|$)/i
+/** A path that a URL would change: with a dot segment, a backslash, or what it strips. */
+const CHANGED_BY_URL = /^[^?#]*?(?:[\0- \\]|\/(?:\.|%2e){1,2}(?:[/?#]|$))/i
 
 /**
  * The head of a Node request as a Web-standard one: method, URL, fields. Its body stays with Node's.
  *
- * Nothing that a client can send makes it fail: a host that is none becomes `localhost`.
+ * A host that is none becomes `localhost`. Fields are those that the application sees: of some that come more than once,
+ * Node keeps the first.
  *
  * @param url path and query as the client sent them, where a framework has changed `message.url`
  * @param signal tells when the client has gone
+ * @throws {Error} of status 400, as frameworks know it, where servers would find different paths in the target
  */
 export function webRequest(message: IncomingMessage, url: string = message.url ?? "/", signal?: AbortSignal): Request {
-  const { method = "GET", rawHeaders } = message
-  const headers = new Headers()
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    append(headers, rawHeaders[index]!, rawHeaders[index + 1])
-  }
+  const { method = "GET" } = message
   const isConstructible = !UNCONSTRUCTIBLE.test(method)
   const request = new Request(webUrl(message, url), {
     method: isConstructible ? method : "GET",
-    headers,
+    headers: webHeaders(message.headers),
     signal: signal ?? null,
   })
   if (!isConstructible) Object.defineProperty(request, "method", { value: method })
@@ -40,15 +43,20 @@ function webUrl({ headers, socket }: IncomingMessage, url: string): string {
   const host = headers.host ?? (headers[":authority"] as string | undefined) ?? ""
   const path = pathOf(url)
   const full = `${scheme}://${host}${path}`
-  return HOST.test(host) && URL.canParse(full) ? full : `${scheme}://localhost${path}`
+  const isHost = full.replace(BEFORE_PATH, "") === path && URL.canParse(full)
+  return isHost ? full : `${scheme}://localhost${path}`
 }
 
-/** Path and query. They are set, not parsed: a path such as "//example.com" stays a path. */
-function pathOf(url: string): string {
-  if (url.startsWith("/")) return url
-  const absolute = URL.parse(url)
-  // Another form, such as "*" or "example.com:443", has no path.
-  return absolute?.pathname.startsWith("/") ? `${absolute.pathname}${absolute.search}` : "/"
+/**
+ * Path and query of a target, as they are. Where `URL` would find another path than servers do, which route by what they
+ * are sent, a limit that is chosen by path could be passed by.
+ */
+function pathOf(target: string): string {
+  const path = target === "*" ? "/" : target.replace(BEFORE_PATH, "") || "/"
+  if (path.startsWith("/") && !CHANGED_BY_URL.test(path)) return path
+  const text =
+    "Cannot read the request: its target is not clear, allowed is a path without dot segments or backslashes."
+  throw Object.assign(new Error(text), { status: 400, statusCode: 400 })
 }
 
 /** Aborts when the client goes before its answer has begun; made only where an option asks for it. */
@@ -143,23 +151,24 @@ function headOf(status: number, fields: Fields): ResponseHead {
   return {
     status,
     get headers() {
-      const headers = new Headers()
-      for (const [name, value] of Object.entries(fields)) {
-        for (const each of [value].flat()) append(headers, name, each)
-      }
-      return headers
+      return webHeaders(fields)
     },
   }
 }
 
 /** What is no field of HTTP is left out: the pseudo-fields of HTTP/2, such as ":path", and what a lenient parser lets by. */
-function append(headers: Headers, name: string, value: unknown): void {
-  if (name.startsWith(":") || value === undefined) return
-  try {
-    headers.append(name, String(value))
-  } catch {
-    // The framework sees it still.
+function webHeaders(fields: Fields): Headers {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(fields)) {
+    for (const each of [value].flat()) {
+      try {
+        if (each !== undefined) headers.append(name, String(each))
+      } catch {
+        // The framework sees it still.
+      }
+    }
   }
+  return headers
 }
 
 /**
@@ -183,7 +192,8 @@ export function sendStatus(status: number, to: ServerResponse): void {
 
 /** Answers with a Web-standard response that denies, where there is somebody to answer. */
 export async function sendResponse(denial: Response, to: ServerResponse): Promise<void> {
-  if (!isOpen(to)) return
+  const { body } = denial
+  if (!isOpen(to)) return body?.cancel()
   for (const name of BODY_FIELDS) to.removeHeader(name)
   // RFC 9112, section 6.2: an answer has one of the two.
   if (denial.headers.has("content-length")) to.removeHeader("transfer-encoding")
@@ -192,6 +202,26 @@ export async function sendResponse(denial: Response, to: ServerResponse): Promis
     if (name === "set-cookie") to.appendHeader(name, value)
     else to.setHeader(name, besideEarlier(name, value, to.getHeader(name)))
   }
-  for await (const chunk of denial.body ?? []) to.write(chunk)
+  if (body) await sendBody(body, to)
   to.end()
+}
+
+/** No faster than the client reads; what it will not get is cancelled. */
+async function sendBody(body: ReadableStream<Uint8Array>, to: ServerResponse): Promise<void> {
+  const reader = body.getReader()
+  let goOn = () => {}
+  to.on("drain", () => goOn())
+  whenClosed(to, () => {
+    goOn()
+    reader.cancel().catch(() => {})
+  })
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    if (!to.write(value) && !isClosed(to)) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve
+      })
+    }
+  }
 }

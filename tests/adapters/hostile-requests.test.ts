@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import { once } from "node:events"
+import { createServer, get, type IncomingMessage, type ServerResponse } from "node:http"
 import {
   connect as connectHttp2,
   createServer as createHttp2Server,
@@ -8,7 +9,7 @@ import {
 import type { AddressInfo } from "node:net"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
-import { deferred } from "../http/requests.js"
+import { deferred, settled } from "../http/requests.js"
 import { listening, type RunningServer, type SuiteOptions } from "./adapter-cases.js"
 import { NODE_SERVERS } from "./node-servers.js"
 import { exchange } from "./raw-exchange.js"
@@ -79,7 +80,91 @@ describe.each(Object.keys(NODE_SERVERS))("rateLimit() of %s", (name) => {
     await statusOf(url, "http://other.example/a?b=c", "localhost")
     expect(seen).toEqual(["http://localhost/a?b=c"])
   })
+
+  test.each([
+    "http:///login",
+    "http://a@b/login",
+    "http://a?/login",
+    "ftp://a/login",
+    "/login/../health",
+    "/login/%2e%2e/health",
+    "/health/.%2E?a=b",
+    "/login/./health",
+    "http://a/login/..",
+    "/login\\..\\health",
+    "/login\\",
+  ])("refuses %s, whose path is another one to another reader, before anything is asked", async (target) => {
+    const skip = vi.fn(() => true)
+    expect(await statusOf(await serve({ policy: "1/minute", skip }), target, "localhost")).toBe(400)
+    expect(skip).not.toHaveBeenCalled()
+  })
+
+  test.each([
+    ["//a/login", "//a/login"],
+    ["/a/..%2Flogin", "/a/..%2Flogin"],
+    ["/...", "/..."],
+    ["/.well-known/a..b/..c", "/.well-known/a..b/..c"],
+    ['/"{a}', "/%22%7Ba%7D"],
+    ["/a?b=/../c\\", "/a"],
+    ["http://a", "/"],
+  ])("takes the path of %s as it is", async (target, path) => {
+    const seen: string[] = []
+    const skip = ({ url }: Request) => seen.push(new URL(url).pathname) > 0
+    await statusOf(await serve({ policy: "1/minute", skip }), target, "localhost")
+    expect(seen).toEqual([path])
+  })
+
+  test("sees one of several fields where the application does, and else all of them", async () => {
+    const seen: unknown[] = []
+    const key = ({ headers }: Request) => {
+      seen.push(["authorization", "user-agent", "x-tenant", "cookie"].map((field) => headers.get(field)))
+      return "all"
+    }
+    const url = await serve({ policy: "1/minute", key })
+    const fields = ["Authorization: Bearer", "User-Agent: agent", "X-Tenant: tenant", "Cookie: a="]
+    const twice = fields.map((field) => `${field} 1\r\n${field} 2\r\n`).join("")
+    await exchange(url, `GET / HTTP/1.1\r\nHost: a\r\n${twice}Connection: close\r\n\r\n`)
+    expect(seen).toEqual([["Bearer 1", "agent 1", "tenant 1, tenant 2", "a= 1; a= 2"]])
+  })
+
+  test("asks a body of onLimited for no more than its client reads", async () => {
+    const { pulled, cancelled, onLimited } = endlessBody()
+    const url = await serve({ policy: "1/minute", onLimited })
+    await statusOf(url, "/", "localhost")
+    const client = get(url, { agent: false })
+    const [denial] = (await once(client, "response")) as [IncomingMessage]
+    await once(denial, "readable")
+    // Until nothing more is asked for, since what the kernel keeps for a client differs.
+    for (let quiet = 0, before = 0; quiet < 20; quiet = before === pulled() ? quiet + 1 : 0) {
+      before = pulled()
+      await settled()
+    }
+    expect(pulled()).toBeLessThan(MOST_PULLED)
+    client.destroy()
+    await cancelled
+  })
 })
+
+/** After so much the body ends where nobody stops it, and the test fails all the same. */
+const MOST_PULLED = 5_000
+
+/** An answer of 64 KiB at a time, hardly with an end. */
+function endlessBody() {
+  const cancelled = deferred<void>()
+  let pulled = 0
+  const onLimited = () => {
+    const body = new ReadableStream({
+      pull(controller) {
+        pulled += 1
+        if (pulled >= MOST_PULLED) controller.close()
+        else controller.enqueue(new Uint8Array(65_536))
+      },
+      cancel: () => cancelled.resolve(),
+    })
+    return new Response(body, { status: 420 })
+  }
+  return { pulled: () => pulled, cancelled: cancelled.promise, onLimited }
+}
 
 describe("rateLimit() of sluice/node", () => {
   test("tells of the limit where the listener fails, and nothing that the listener said of its answer", async () => {

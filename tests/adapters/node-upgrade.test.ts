@@ -72,6 +72,14 @@ describe("rateLimitUpgrade()", () => {
     expect((await fetch(url)).status).toBe(200)
   })
 
+  test("refuses a path that another reader takes for another one", async () => {
+    const { seen, url } = await serve()
+    const refused = nodeRequest(url, { path: "/a/../b", headers: UPGRADE }).end()
+    const [response] = (await once(refused, "response")) as [IncomingMessage]
+    expect(response.statusCode).toBe(400)
+    expect(seen).not.toHaveBeenCalled()
+  })
+
   test("writes what onLimited answers, cookies too", async () => {
     const headers = [
       ["Set-Cookie", "a=1"],

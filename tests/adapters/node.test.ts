@@ -88,9 +88,9 @@ test("rateLimit() of sluice/node goes around the listener of an HTTP/2 server", 
   )
   const { url, close } = await listening(server)
   const client = connect(url)
-  const ask = () =>
+  const ask = (path = "/a?b=1") =>
     new Promise<{ status: number; body: string }>((resolve, reject) => {
-      const stream = client.request({ ":path": "/a?b=1" })
+      const stream = client.request({ ":path": path })
       let status = 0
       let body = ""
       stream.setEncoding("utf8")
@@ -105,6 +105,7 @@ test("rateLimit() of sluice/node goes around the listener of an HTTP/2 server", 
     })
   expect(await ask()).toMatchObject({ status: 200, body: "hello" })
   expect(await ask()).toMatchObject({ status: 429, body: expect.stringContaining("quota-exceeded") })
+  expect(await ask("/a/../b")).toMatchObject({ status: 400 })
   expect(seen).toEqual([`GET ${url}/a?b=1`, `GET ${url}/a?b=1`])
   expect(settled).toEqual([[200, '"default";r=0;t=60']])
   client.close()
