@@ -1,6 +1,6 @@
 import { type ClientAddressOptions, clientAddress } from "../http/keys/client-address.js"
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
-import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
+import { prefixedKey } from "../http/keys/prefixed-key.js"
 import type { LimitOptions, PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
@@ -169,7 +169,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     const key = ownKey ?? keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
     return {
       policy: tenant === undefined && tier === undefined ? policy : policySource(name),
-      key: keyPrefix === "" ? key : async (...call) => `${keyPrefix}${(await key(...call)) ?? UNIDENTIFIED_KEY}`,
+      key: keyPrefix === "" ? key : prefixedKey<Rest>(keyPrefix, key),
       cost,
     }
   }

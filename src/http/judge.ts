@@ -15,7 +15,8 @@ import {
 } from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
-import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
+import { limiterKey } from "./keys/limiter-key.js"
+import { sharedKeyOf } from "./keys/prefixed-key.js"
 import type { LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
 
 /** What came of a request's check. */
@@ -52,7 +53,7 @@ export async function judge<Rest extends unknown[]>(
   rest: Rest,
 ): Promise<Verdict> {
   const { limits, access, limiter } = options
-  const asks: Ask[] = limits.map(() => ({ policy: undefined, key: UNIDENTIFIED_KEY, cost: 1 }))
+  const asks: Ask[] = limits.map(({ key }) => ({ policy: undefined, key: sharedKeyOf(key), cost: 1 }))
   const complete: CompleteAsk[] = []
   const decideOptions = { ...options, limiterOf: (policy: Policy) => limiter(policy, ...rest) }
   try {
@@ -88,6 +89,6 @@ async function keyOf<Rest extends unknown[]>(
     return await limiterKey(await extract(request, ...rest))
   } catch (error) {
     hooks.error(error)
-    return UNIDENTIFIED_KEY
+    return sharedKeyOf(extract)
   }
 }

@@ -309,14 +309,41 @@ describe("rateLimitOptions()", () => {
     }
   })
 
-  test("puts the prefix before the key of those who show none, too", async () => {
-    const keys: string[] = []
-    const handler = rateLimit(() => new Response("ok"), {
-      ...rateLimitOptions(parseConfig(TEXT), "api"),
-      onDecision: ({ key }) => void keys.push(key),
-    })
+  test.each([
+    ["nothing", () => undefined],
+    ["an empty text", () => ""],
+    ["a number", () => 42 as never],
+    [
+      "an error",
+      () => {
+        throw new Error("own")
+      },
+    ],
+  ])("puts the prefix before the one key of those whose own is %s, and finds it in the lists", async (_what, key) => {
+    const denying = `${TEXT}\n[deny]\nkeys = ["unidentified"]`
+    const seen: unknown[] = []
+    for (const text of [TEXT, denying]) {
+      const handler = rateLimit(() => new Response("ok"), {
+        ...rateLimitOptions(parseConfig(text), "api", { key }),
+        onDecision: ({ key, policy }) => void seen.push([key, policy]),
+        onError: () => {},
+      })
+      await handler(new Request("http://localhost/"))
+    }
+    expect(seen).toEqual([
+      ["p:unidentified", expect.not.stringMatching("deny")],
+      ["p:unidentified", "deny"],
+    ])
+  })
+
+  test("tells onError once of a key that cannot be had", async () => {
+    const onError = vi.fn()
+    const handler = rateLimit(
+      () => new Response("ok"),
+      rateLimitOptions(parseConfig(TEXT), "api", { key: () => 42 as never, onError }),
+    )
     await handler(new Request("http://localhost/"))
-    expect(keys).toEqual(["p:unidentified"])
+    expect(onError.mock.calls.map(([error]) => String(error))).toEqual([expect.stringContaining("Cannot use key 42")])
   })
 
   test("gives rateLimit its failure mode, status, jitter, log and sample", async () => {
