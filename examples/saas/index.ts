@@ -6,7 +6,7 @@
 //   curl -i -H 'X-API-Key: key-acme' http://127.0.0.1:8790/things      passes
 //   curl -i -H 'X-API-Key: key-acme' http://127.0.0.1:8790/usage
 import { readFileSync } from "node:fs"
-import { createServer } from "node:http"
+import { createServer, type IncomingMessage } from "node:http"
 import { parseConfig } from "sluice/config"
 import { makeService } from "./service.ts"
 
@@ -15,9 +15,15 @@ const service = makeService(parseConfig(text, { env: process.env }))
 
 const { PORT = "8790" } = process.env
 const server = createServer(async (incoming, outgoing) => {
-  const url = new URL(incoming.url ?? "/", "http://localhost")
-  const headers = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)] as [string, string])
-  const response = await service.fetch(new Request(url, { method: incoming.method ?? "GET", headers }))
+  let request: Request
+  try {
+    request = requestOf(incoming)
+  } catch {
+    // What nobody catches would end the process.
+    outgoing.writeHead(400).end()
+    return
+  }
+  const response = await service.fetch(request)
   outgoing.writeHead(response.status, Object.fromEntries(response.headers))
   outgoing.end(await response.text())
 })
@@ -25,3 +31,9 @@ server.listen(Number(PORT), "127.0.0.1", () => {
   const address = server.address()
   console.log(`Listening on http://127.0.0.1:${typeof address === "object" ? address?.port : address}`)
 })
+
+/** @throws where a client sends what no `Request` can be made of, such as the target `//` or the method TRACE */
+function requestOf({ url = "/", method = "GET", headers }: IncomingMessage): Request {
+  const fields = Object.entries(headers).map(([name, value]) => [name, String(value)] as [string, string])
+  return new Request(new URL(url, "http://localhost"), { method, headers: fields })
+}

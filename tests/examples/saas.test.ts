@@ -1,8 +1,12 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
 import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
 import { ManualClock } from "sluice"
 import { parseConfig } from "sluice/config"
-import { describe, expect, test } from "vitest"
+import { describe, expect, onTestFinished, test } from "vitest"
 import { makeService } from "../../examples/saas/service.ts"
+import { exchange } from "../adapters/raw-exchange.js"
 
 const text = readFileSync(new URL("../../examples/saas/sluice.toml", import.meta.url), "utf8")
 const headers = (key: string) => ({ headers: { "X-API-Key": key } })
@@ -45,4 +49,17 @@ describe("examples/saas", () => {
     const { upgrade } = make()
     expect(await (await upgrade("key-initech", "free")).json()).toMatchObject({ limits: [{ limit: 500 }] })
   })
+})
+
+test("examples/saas answers what no Request can be made of, and goes on", async () => {
+  const script = fileURLToPath(new URL("../../examples/saas/index.ts", import.meta.url))
+  const server = spawn(process.execPath, [script], { env: { ...process.env, PORT: "0" } })
+  onTestFinished(() => void server.kill())
+  const [line] = (await once(server.stdout, "data")) as [Buffer]
+  const url = /http:\S+/.exec(line.toString())![0]
+  const statusOf = async (target: string) => {
+    const answer = await exchange(url, `${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    return /^HTTP\/1.1 (\d+)/.exec(answer)?.[1]
+  }
+  expect([await statusOf("GET //"), await statusOf("TRACE /"), await statusOf("GET /")]).toEqual(["400", "400", "401"])
 })
