@@ -1,6 +1,6 @@
 import { type ClientAddressOptions, clientAddress } from "../http/keys/client-address.js"
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
-import { prefixedKey } from "../http/keys/prefixed-key.js"
+import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions, PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
@@ -169,7 +169,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     const key = ownKey ?? keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
     return {
       policy: tenant === undefined && tier === undefined ? policy : policySource(name),
-      key: keyPrefix === "" ? key : prefixedKey<Rest>(keyPrefix, key),
+      key: keyPrefix === "" ? key : withPrefix(keyPrefix, key),
       cost,
     }
   }
@@ -211,4 +211,13 @@ export function requestOptions(
     failMode,
     timeoutMs,
   }
+}
+
+/** Puts a prefix before all keys of an extractor. What is none stays as it is. */
+function withPrefix<Rest extends unknown[]>(prefix: string, extract: KeyExtractor<Rest>): KeyExtractor<Rest> {
+  const prefixed = async (...call: [Request, ...Rest]) => {
+    const found = await extract(...call)
+    return typeof found === "string" && found !== "" ? `${prefix}${found}` : found
+  }
+  return Object.assign(prefixed, { unidentified: `${prefix}${extract.unidentified ?? UNIDENTIFIED_KEY}` })
 }

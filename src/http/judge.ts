@@ -15,8 +15,7 @@ import {
 } from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
-import { limiterKey } from "./keys/limiter-key.js"
-import { sharedKeyOf } from "./keys/prefixed-key.js"
+import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import type { LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
 
 /** What came of a request's check. */
@@ -53,7 +52,11 @@ export async function judge<Rest extends unknown[]>(
   rest: Rest,
 ): Promise<Verdict> {
   const { limits, access, limiter } = options
-  const asks: Ask[] = limits.map(({ key }) => ({ policy: undefined, key: sharedKeyOf(key), cost: 1 }))
+  const asks: Ask[] = limits.map(({ key }) => ({
+    policy: undefined,
+    key: key.unidentified ?? UNIDENTIFIED_KEY,
+    cost: 1,
+  }))
   const complete: CompleteAsk[] = []
   const decideOptions = { ...options, limiterOf: (policy: Policy) => limiter(policy, ...rest) }
   try {
@@ -86,9 +89,9 @@ async function keyOf<Rest extends unknown[]>(
   rest: Rest,
 ): Promise<string> {
   try {
-    return await limiterKey(await extract(request, ...rest))
+    return await limiterKey(await extract(request, ...rest), extract.unidentified)
   } catch (error) {
     hooks.error(error)
-    return sharedKeyOf(extract)
+    return extract.unidentified ?? UNIDENTIFIED_KEY
   }
 }

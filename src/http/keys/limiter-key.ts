@@ -11,13 +11,13 @@ const MAX_KEY_BYTES = 512
 const encoder = new TextEncoder()
 
 /**
- * Makes of what an extractor found a key that every limiter takes: nothing becomes `UNIDENTIFIED_KEY`, lone surrogates
- * become U+FFFD, and what has more than 512 bytes of UTF-8 becomes `"sha256:"` and its SHA-256 in hexadecimal.
+ * Makes of what an extractor found a key that every limiter takes: nothing becomes `unidentified`, lone surrogates become
+ * U+FFFD, and what has more than 512 bytes of UTF-8 becomes `"sha256:"` and its SHA-256 in hexadecimal.
  *
  * @throws {TypeError} where `found` is neither a text nor nothing
  */
-export async function limiterKey(found: unknown): Promise<string> {
-  return unhashedKey(found) ?? `${HASHED_KEY_PREFIX}${await sha256Hex((found as string).toWellFormed())}`
+export async function limiterKey(found: unknown, unidentified?: string): Promise<string> {
+  return unhashedKey(found, unidentified) ?? `${HASHED_KEY_PREFIX}${await sha256Hex((found as string).toWellFormed())}`
 }
 
 /**
@@ -25,8 +25,8 @@ export async function limiterKey(found: unknown): Promise<string> {
  *
  * @throws as `limiterKey`
  */
-export function unhashedKey(found: unknown): string | undefined {
-  if (found === undefined || found === null || found === "") return UNIDENTIFIED_KEY
+export function unhashedKey(found: unknown, unidentified = UNIDENTIFIED_KEY): string | undefined {
+  if (found === undefined || found === null || found === "") return unidentified
   if (typeof found !== "string") {
     throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
   }
