@@ -29,7 +29,9 @@ export class Durability {
   readonly #flushEveryMs: number
   readonly #flushEveryRecords: number
   readonly #blocks: AheadBlocks
-  #isFlushDue = false
+  /** When what was told without a commit is to be committed at the latest; infinite where nothing was. */
+  #dueAtMs = Number.POSITIVE_INFINITY
+  #hasTimer = false
 
   constructor(
     port: LedgerPort,
@@ -56,12 +58,18 @@ export class Durability {
    *
    * @param grant appends a record that grants a block of units
    */
-  admissionWaits(limit: LedgerLimit, key: string, cost: number, grant: (units: number) => void): boolean {
-    if (this.sync !== "ahead") return this.changeWaits()
+  admissionWaits(
+    limit: LedgerLimit,
+    key: string,
+    cost: number,
+    nowMs: number,
+    grant: (units: number) => void,
+  ): boolean {
+    if (this.sync !== "ahead") return this.changeWaits(nowMs)
     const draw = this.#blocks.draw(limit, key, cost, grant)
     if (draw === "uncovered" || this.#writer.unwritten > TOLD_MAX) return true
     if (draw === "low") void this.#commit()
-    else this.#flushSoon()
+    else this.#flushSoon(nowMs)
     return false
   }
 
@@ -75,11 +83,16 @@ export class Durability {
   }
 
   /** Whether the answer to any other change, whose record was just appended, waits for a commit. */
-  changeWaits(): boolean {
+  changeWaits(nowMs: number): boolean {
     if (this.sync !== "batch" || this.#writer.unwritten > this.#flushEveryRecords) return true
     this.#writer.noteTold()
-    this.#flushSoon()
+    this.#flushSoon(nowMs)
     return false
+  }
+
+  /** Commits what was told, where that is due: timers may wait while calls come without a pause. */
+  flushIfDue(nowMs: number): void {
+    if (nowMs >= this.#dueAtMs) this.#flush()
   }
 
   /** All blocks of units were taken back. */
@@ -87,13 +100,23 @@ export class Durability {
     this.#blocks.restart()
   }
 
-  #flushSoon(): void {
-    if (this.#isFlushDue) return
-    this.#isFlushDue = true
+  #flushSoon(nowMs: number): void {
+    if (this.#dueAtMs !== Number.POSITIVE_INFINITY) {
+      this.flushIfDue(nowMs)
+      return
+    }
+    this.#dueAtMs = nowMs + this.#flushEveryMs
+    if (this.#hasTimer) return
+    this.#hasTimer = true
     this.#port.after(this.#flushEveryMs, () => {
-      this.#isFlushDue = false
-      // A ledger that was closed meanwhile has committed already, or was abandoned on purpose.
-      void this.#commit()
+      this.#hasTimer = false
+      this.#flush()
     })
+  }
+
+  #flush(): void {
+    this.#dueAtMs = Number.POSITIVE_INFINITY
+    // A ledger that was closed meanwhile has committed already, or was abandoned on purpose.
+    void this.#commit()
   }
 }

@@ -107,7 +107,7 @@ export class LedgerRecords {
 
   /** Whether the answer to an admission, whose record was just appended, waits for a commit. */
   admissionWaits(limit: LedgerLimit, key: string, cost: number, nowMs: number): boolean {
-    return this.#durability.admissionWaits(limit, key, cost, (units) => {
+    return this.#durability.admissionWaits(limit, key, cost, nowMs, (units) => {
       this.#grantAhead(limit, key, units, nowMs)
     })
   }
@@ -120,6 +120,8 @@ export class LedgerRecords {
     this.#state.noteName(limit, key)
     const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
     this.#commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
-    return startsBlock && this.#durability.changeWaits()
+    if (startsBlock) return this.#durability.changeWaits(nowMs)
+    this.#durability.flushIfDue(nowMs)
+    return false
   }
 }

@@ -338,7 +338,7 @@ export class Ledger {
    * Whether the answer to the change that was just made must wait for `commit()`. Under `batch` most need not.
    */
   changeWaits(): boolean {
-    return this.#durability.changeWaits()
+    return this.#durability.changeWaits(this.#state.timeMs)
   }
 
   /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */

@@ -11,7 +11,7 @@ test("admissionWaits() under ahead: a block covers no more than the numbers that
   const options = { sync: "ahead", block: 2 ** 31 } as const
   const durability = new Durability(port, writer as Partial<LogWriter> as LogWriter, async () => {}, options)
   const limit = { name: "l", number: 0 } as LedgerLimit
-  const waits = () => durability.admissionWaits(limit, "a", 1, () => {})
+  const waits = () => durability.admissionWaits(limit, "a", 1, 0, () => {})
   expect(waits()).toBe(true)
   // The block is in the file.
   Object.assign(writer, { made: 1, writeOfNext: 2, unwritten: TOLD_MAX })

@@ -288,6 +288,35 @@ export const durabilityCases: readonly LedgerCase[] = [
       port.due.pop()!()
     },
   },
+  ...(["admission", "denial"] as const).map(
+    (kind): LedgerCase => ({
+      name: `sync batch: what was told is committed by the next ${kind} after its time, also where no timer runs`,
+      async run(makePort) {
+        const port = handPort(makePort())
+        const ledger = await Ledger.open(port, { core, sync: "batch", openedAtMs: START_MS })
+        const limit = ledger.define("l", parsePolicy("10/day"), START_MS)
+        await ledger.commit()
+        const { commits } = ledger
+        const checkAt = (ms: number) => ledger.check(limit, "a", kind === "denial" ? 7 : 1, START_MS + ms)
+        for (const ms of [0, 99]) checkAt(ms)
+        await turn()
+        expect(ledger.commits).toBe(commits)
+        expect(checkAt(100)).toMatchObject({ decision: { allowed: kind === "admission" }, needsCommit: false })
+        await turn()
+        expect(ledger.commits).toBe(commits + 1)
+        // One timer is enough, and the next record has its own time.
+        ledger.check(limit, "a", 1, START_MS + 150)
+        expect(port.due).toHaveLength(1)
+        checkAt(249)
+        await turn()
+        expect(ledger.commits).toBe(commits + 1)
+        checkAt(250)
+        await turn()
+        expect(ledger.commits).toBe(commits + 2)
+        await ledger.close()
+      },
+    }),
+  ),
 ]
 
 /** A store for the truth: rows in memory, since a platform may have one database only. */
