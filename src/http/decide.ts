@@ -48,7 +48,10 @@ export interface Decided {
   readonly parts: readonly LimitPart[]
   /** What was charged, or still may be by an answer that comes too late. */
   readonly charges: readonly Charge[]
-  /** Who decided, and on which key: what a penalty is for. None where nobody could be asked. */
+  /**
+   * Who decided, and on which key: what a penalty is for. Where the fail mode did without asking, those whose answer did
+   * not come, for they may have charged; none where it was not known whom to ask.
+   */
   readonly asked: readonly Question[]
 }
 
@@ -58,6 +61,13 @@ export interface BadCost {
   /** The largest cost that the policy can admit. */
   readonly maximum: number
   readonly error: CostError | RangeError
+}
+
+/** What was asked of limiters that did not answer. */
+interface InVain {
+  /** May be charged by an answer that comes too late. */
+  readonly charges: Charge[]
+  readonly asked: readonly Question[]
 }
 
 /** What a client is told to wait for a limiter that cannot be asked: nobody knows, and a second is the least there is. */
@@ -78,8 +88,9 @@ export async function decide(
   const badCost = uncounted.map(findBadCost).find(Boolean)
   if (badCost) return { badCost }
   const charges: Charge[] = []
+  let asked: readonly Question[] = []
   try {
-    const asked = questionsTo(options.limiterOf, asks)
+    asked = questionsTo(options.limiterOf, asks)
     const decisions = await askLimits(asked, options.timeoutMs, charges)
     const parts = partsOf(asks, decisions, options)
     const decision = mergeDecisions(parts)
@@ -98,20 +109,16 @@ export async function decide(
       return { badCost: { cost, maximum: maximum!, error } }
     }
     reports.outage(error)
-    return decideByFailMode(asks, options, reports, charges)
+    return decideByFailMode(asks, options, reports, { charges, asked })
   }
 }
 
-/**
- * Decides where the limiters cannot be asked, or not all is known that is to be asked.
- *
- * @param charges what was asked in vain, and may be charged by an answer that comes too late
- */
+/** Decides where the limiters cannot be asked, or not all is known that is to be asked. */
 export async function decideByFailMode(
   asks: readonly Ask[],
   options: DecideOptions,
   reports: Reports,
-  charges: Charge[] = [],
+  { charges, asked }: InVain = { charges: [], asked: [] },
 ): Promise<Decided | { readonly badCost: BadCost }> {
   const { localLimiter, failMode, timeoutMs } = options
   const known = asks.filter(isComplete)
@@ -123,11 +130,11 @@ export async function decideByFailMode(
   }
   if (failMode === "local" && known.length === asks.length) {
     try {
-      const asked = questionsTo(localLimiter, known)
-      const answers = await askLimits(asked, timeoutMs, charges)
+      const askedHere = questionsTo(localLimiter, known)
+      const answers = await askLimits(askedHere, timeoutMs, charges)
       const decisions = answers.map((decision) => reasoned(decision, "fail-local"))
       const parts = partsOf(asks, decisions, options)
-      return { decision: mergeDecisions(parts), parts, charges, asked }
+      return { decision: mergeDecisions(parts), parts, charges, asked: askedHere }
     } catch (error) {
       reports.outage(error)
     }
@@ -135,7 +142,7 @@ export async function decideByFailMode(
   const reason = failMode === "open" ? "fail-open" : "fail-closed"
   const decisions = asks.map((ask) => unasked(reason, ask))
   const parts = partsOf(asks, decisions, options)
-  return { decision: mergeDecisions(parts), parts, charges, asked: [] }
+  return { decision: mergeDecisions(parts), parts, charges, asked }
 }
 
 function isComplete(ask: Ask): ask is CompleteAsk {

@@ -62,6 +62,55 @@ describe("rateLimit() with a penalty", () => {
     expect(seen).toHaveBeenCalledOnce()
   })
 
+  describe("while the limiter does not answer", () => {
+    /** A limiter whose answers never come, and what was charged there. */
+    function silent(charge: (key: string, units: number) => Promise<void> = async () => {}) {
+      const charged: [key: string, units: number][] = []
+      const limiter = Object.assign(new FakeLimiter(() => new Promise<never>(() => {})), {
+        charge: (key: string, units: number) => {
+          charged.push([key, units])
+          return charge(key, units)
+        },
+      })
+      return { limiter: () => limiter, charged }
+    }
+
+    test("charges it all the same, since the check may have charged", async () => {
+      const { limiter, charged } = silent()
+      const limited = rateLimit(login, { policy: "10/minute", key: () => "ann", penalty, limiter, timeoutMs: 1 })
+      expect((await limited(requestOf())).status).toBe(401)
+      expect(charged).toEqual([["ann", 4]])
+    })
+
+    test("reports that it could not be charged", async () => {
+      const { limiter } = silent(() => Promise.reject(new Error("still silent")))
+      const onError = vi.fn()
+      await rateLimit(login, { policy: "10/minute", penalty, limiter, timeoutMs: 1, onError })(requestOf())
+      await settled()
+      expect(onError.mock.calls.map(([error]) => String(error))).toEqual([
+        expect.stringContaining("within 1 ms"),
+        "Error: still silent",
+      ])
+    })
+
+    test('charges it where failMode "local" decided, and there alone', async () => {
+      const { limiter, charged } = silent()
+      const options = { policy: "10/minute", penalty, limiter, failMode: "local", timeoutMs: 1 } as const
+      const limited = rateLimit(login, { ...options, clock: new ManualClock(0) })
+      await limited(requestOf())
+      expect((await limited(requestOf())).headers.get("ratelimit")).toContain("r=4;")
+      expect(charged).toEqual([])
+    })
+
+    test("charges nobody where it is not known whom to ask", async () => {
+      const { limiter, charged } = silent()
+      const policy = () => Promise.reject(new Error("no policy"))
+      await rateLimit(login, { policy, penalty, limiter, timeoutMs: 1 })(requestOf())
+      await settled()
+      expect(charged).toEqual([])
+    })
+  })
+
   test.each<[string, Partial<RateLimitOptions<[]>>]>([
     ["a limiter that cannot charge", { limiter: () => new FakeLimiter(() => decisionOf()), penalty: () => 1 }],
     ["units that are none", { penalty: () => 0.5 }],
