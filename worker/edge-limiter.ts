@@ -116,9 +116,14 @@ export class EdgeLimiter implements Limiter {
     const cacheName = this.#places.cacheName(key)
     // What was admitted under an id is told again whatever came since.
     if (id === undefined) {
+      const leases = this.#leased?.takes(cost) ? this.#leased : null
+      // What a `checkAll` or a check with an id was denied says nothing of units that were drawn before.
+      const isSpendable = leases !== null && this.denialCache?.isOverLimit(cacheName, this.policy, cost)
+      const spent = isSpendable ? leases.spend(key, cost) : null
+      if (spent !== null) return spent
       const known = this.denialCache?.find(cacheName, this.policy, cost)
       if (known) return known
-      const leased = this.#leased?.takes(cost) ? await this.#leased.check(key, cost) : null
+      const leased = leases === null ? null : await leases.check(key, cost)
       if (leased !== null) return leased
     }
     requireKey(key)

@@ -47,6 +47,12 @@ export class LeasedChecks {
     return this.#pool.takes(cost)
   }
 
+  /** Spends units that are here, and draws none; `null` where there are not enough, or the key is being reset. */
+  spend(key: string, cost: number): Decision | null {
+    const nowMs = Date.now()
+    return this.#isReset(key, nowMs) ? null : this.#pool.spend(key, cost, nowMs)
+  }
+
   /**
    * Spends units that are here, or draws some.
    *

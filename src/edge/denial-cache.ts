@@ -96,6 +96,25 @@ export class DenialCache {
    * @param policy a denial under another one says nothing
    */
   find(name: string, policy: Policy, cost: number): Decision | null {
+    const denial = this.#known(name, policy, cost)
+    if (denial === null) return null
+    this.#hits += 1
+    const elapsedMs = this.#clock.now() - denial.askedAtMs
+    return { ...laterDenial(denial.decision, policy, cost, elapsedMs), reason: "cached" }
+  }
+
+  /**
+   * Whether `find` would answer, and with a denial that neither tells of a block nor began one.
+   *
+   * @internal
+   */
+  isOverLimit(name: string, policy: Policy, cost: number): boolean {
+    const denial = this.#known(name, policy, cost)
+    if (denial === null) return false
+    return denial.decision.reason !== "blocked" && termsOf(denial.decision).blockedForMs === undefined
+  }
+
+  #known(name: string, policy: Policy, cost: number): Denial | null {
     // A name that was just put together has to be hashed, which costs its length: an empty cache is not asked.
     if (this.#denials.size === 0) return null
     const denial = this.#denials.get(name)
@@ -106,9 +125,7 @@ export class DenialCache {
       return null
     }
     const { maximumCost = cost } = termsOf(denial.decision)
-    if (cost < denial.decision.cost || cost > maximumCost) return null
-    this.#hits += 1
-    return { ...laterDenial(denial.decision, policy, cost, nowMs - denial.askedAtMs), reason: "cached" }
+    return cost < denial.decision.cost || cost > maximumCost ? null : denial
   }
 
   /**

@@ -45,6 +45,24 @@ describe("DenialCache", () => {
     expect(calls()).toBe(3)
   })
 
+  test("isOverLimit() tells what find() would, counts nothing, and leaves blocks out", () => {
+    const { cache, check, policy, clock } = cached("10/minute")
+    check("a", 7)
+    check("a", 5)
+    expect([4, 5, 6].map((cost) => cache.isOverLimit("a", policy, cost))).toEqual([false, true, true])
+    expect([cache.isOverLimit("b", policy, 5), cache.hits]).toEqual([false, 0])
+    clock.advance(60_000)
+    expect(cache.isOverLimit("a", policy, 5)).toBe(false)
+    const denial = { ...check("a", 10), allowed: false, cost: 1, retryAfterMs: 1_000 } as const
+    cache.note("blocked", policy, { ...denial, reason: "blocked" }, cache.ticket())
+    const begins: Decision = { ...denial, reason: "limit" }
+    noteTerms(begins, { blockedForMs: 1_000 })
+    cache.note("begins", policy, begins, cache.ticket())
+    for (const name of ["blocked", "begins"]) {
+      expect([cache.isOverLimit(name, policy, 1), cache.find(name, policy, 1)?.reason]).toEqual([false, "cached"])
+    }
+  })
+
   test("forgets how long a greater cost waits when a smaller one is charged", () => {
     const { check, limiter, calls } = cached("10/minute")
     check("a", 8)

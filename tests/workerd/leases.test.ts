@@ -1,6 +1,7 @@
 import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
+import { DenialCache } from "../../src/edge/denial-cache.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
@@ -320,6 +321,42 @@ describe("EdgeLimiter with leases", () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  test.each(["checkAll()", "a check with an id"])("goes on spending what it drew when %s is denied", async (asks) => {
+    const { limiter, object } = realLimiter("1000/day fixed_window", {
+      lease: { units: 16, ttl: "20s" },
+      denialCache: new DenialCache(),
+    })
+    await limiter.check("a")
+    const { remaining } = await limiter.peek("a")
+    const ask = async (cost: number) =>
+      asks === "checkAll()"
+        ? limiter.checkAll([{ key: "a", cost }])
+        : limiter.check("a", { cost, id: crypto.randomUUID() })
+    expect(await ask(remaining)).toMatchObject({ allowed: true })
+    expect(await ask(1)).toMatchObject({ allowed: false })
+    const { calls } = await object().report()
+    const decisions = []
+    for (let check = 0; check < 40; check++) decisions.push(await limiter.check("a"))
+    const left = 1_000 - 1 - remaining
+    expect(left).toBeGreaterThan(1)
+    expect(decisions.map(({ reason }) => reason)).toEqual([
+      ...times(left, () => "ok"),
+      ...times(40 - left, () => "cached"),
+    ])
+    // Nothing is drawn where the denial is known, and the denials count as told from memory alone.
+    expect((await object().report()).calls).toBe(calls)
+    expect(limiter.denialCache!.hits).toBe(40 - left)
+  })
+
+  test("spends nothing of a key that a denial blocks", async () => {
+    const policy = { limit: 1_000, period: "1d", algorithm: "fixed_window", block: "1h" } as const
+    const { limiter } = realLimiter(policy, { lease: { units: 16, ttl: "20s" }, denialCache: new DenialCache() })
+    await limiter.check("a")
+    await limiter.checkAll([{ key: "a", cost: (await limiter.peek("a")).remaining }])
+    expect(await limiter.checkAll([{ key: "a" }])).toMatchObject({ allowed: false })
+    expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "cached" })
   })
 
   test("the middleware leases too, and lets the rest go back after the answer", async () => {
