@@ -61,8 +61,8 @@ export interface EdgeLimiterOptions extends Placement {
   /** Where denials are remembered; default one for the whole namespace. `false` asks the object each time. */
   readonly denialCache?: DenialCache | false
   /**
-   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Requests
-   * wait for each other's draws, which takes a compatibility date of 2024-10-14 or later.
+   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not beside several
+   * limits of `rateLimit`, which are asked together. Requests wait for each other's draws, which takes a compatibility date of 2024-10-14 or later.
    */
   readonly lease?: LeaseOptions | "auto"
   /**

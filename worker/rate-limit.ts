@@ -68,6 +68,10 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
   checkHandler("binding", binding)
   requireEdgeOptions(edge)
   const isOneOfSeveral = options.limits !== undefined
+  // Of several limits each object is asked with `checkAll`, which spends nothing that was drawn ahead.
+  if (edge.lease !== undefined && Array.isArray(options.limits) && options.limits.length > 1) {
+    throw new RangeError("Cannot rate limit: lease is given, allowed is that only with one limit.")
+  }
 
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof sourceOf>>()

@@ -179,6 +179,14 @@ describe("rateLimit() in a Worker", () => {
     expect(() => rateLimit(() => new Response("hello"), { policy: "1/day", bindings: 1 } as never)).toThrow(
       /option is "bindings", allowed is binding, name, tenant, shards, .*locationHint, jurisdiction, .*policy, .* \(did you mean "binding"\?\)/,
     )
+    // Several limits are asked together, of their objects.
+    const [one, two] = ["1/day as one", "2/day as two"].map((policy) => ({ policy, key: () => "a" })) as [
+      object,
+      object,
+    ]
+    const leasing = (limits: object[]) => rateLimit(() => new Response("hello"), { limits, lease: "auto" } as never)
+    expect(() => leasing([one, two])).toThrow("lease is given, allowed is that only with one limit.")
+    expect(() => leasing([one])).not.toThrow()
     // The limiter is made here: another would not be asked.
     for (const name of ["limiter", "background"]) {
       const options = { policy: "1/day", [name]: () => 1 } as never
