@@ -33,19 +33,22 @@ export interface LeaseOptions {
   readonly ttl?: Duration
 }
 
+/**
+ * `name`, `tenant`, `shards`, `owner` and `jurisdiction` say which objects the keys are in: given, changed or left out later,
+ * they start every key anew.
+ */
 export interface EdgeLimiterOptions extends Placement {
   /**
    * What sets the keys of this limit apart from those of others in the same namespace, printable ASCII. Under one name
    * the objects take a changed policy over with what was used, and of two in use at a time the newer one decides; so give
-   * two limits two names. The default is the name of the policy's only rule where it has one, else the policy itself:
+   * two limits two names; policies among which `rateLimit` chooses have objects of their own all the same. The default is the name of the policy's only rule where it has one, else the policy itself:
    * then a changed policy starts with fresh keys.
    */
   readonly name?: string
   /** Whose limit it is, any text: each tenant has objects of its own under the same name. */
   readonly tenant?: string
   /**
-   * Puts all keys into so many objects by hash, 1 … 10,000, in place of one object for each. It must not change: a key
-   * would start anew.
+   * Puts all keys into so many objects by hash, 1 … 10,000, in place of one object for each.
    */
   readonly shards?: number
   /**

@@ -3,8 +3,8 @@ import type { EdgeLimiterOptions } from "./edge-options.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 import type { Subject, SubjectText } from "./subject.js"
 
-/** Parts a tenant from a limit's name, which has no tab. */
-const TENANT_MARK = "\t"
+/** Parts a tenant, a limit's name and a policy's own limit, of which none has a tab as it is written. */
+const MARK = "\t"
 
 /** Which definition of the limit a policy is of, where they are counted. */
 export const VERSION = Symbol("version")
@@ -30,11 +30,13 @@ export class KeyPlaces {
   constructor(policy: Policy, options: VersionedOptions) {
     const { name, tenant, shards, owner, sync, jurisdiction, [VERSION]: version } = options
     const ownName = name ?? defaultName(policy)
-    this.#name = tenant === undefined ? ownName : `${encodeURIComponent(tenant)}${TENANT_MARK}${ownName}`
+    const { limitName } = policy
+    // Policies that are in force at the same time would take each other's place in one object of a key.
+    const keyLimit = owner === undefined && shards === undefined && limitName !== ownName ? limitName : undefined
+    this.#name = placeName(tenant, ownName, keyLimit)
     this.#shards = shards
     this.#owner = owner
     // An object of many keys has as many limits as policies are in force at a time.
-    const { limitName } = policy
     if (owner !== undefined) this.#limit = limitName === undefined ? this.#name : `${this.#name}\n${limitName}`
     else if (shards !== undefined) this.#limit = limitName
     this.#subject = {
@@ -65,6 +67,13 @@ export class KeyPlaces {
     const [object, limit] = [this.objectOf(key), this.#limit ?? ""]
     return `${this.scope}\n${object.length} ${limit.length}\n${object}${limit}${key}`
   }
+}
+
+/** No two are alike: with a limit there are two marks, also where there is no tenant. */
+function placeName(tenant: string | undefined, name: string, limit: string | undefined): string {
+  const own = limit === undefined ? name : `${name}${MARK}${encodeURIComponent(limit)}`
+  if (tenant !== undefined) return `${encodeURIComponent(tenant)}${MARK}${own}`
+  return limit === undefined ? own : `${MARK}${own}`
 }
 
 function defaultName({ rules, canonical }: Policy): string {

@@ -1,8 +1,12 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env, exports } from "cloudflare:workers"
 import { afterEach, describe, expect, test, vi } from "vitest"
+import { limitNameFor, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
+import { header } from "../../src/http/index.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
+import { freshName } from "./objects.js"
 
 /** Asks the Worker of these tests, as a client would. */
 function ask(path: string, headers: Record<string, string> = {}): Promise<Response> {
@@ -51,6 +55,74 @@ describe("rateLimit() in a Worker", () => {
     expect(await statusesOf(3, "/plan", { ...client, plan: "free" })).toEqual([200, 200, 429])
     expect(await statusesOf(5, "/plan", { ...client, plan: "pro" })).toEqual([200, 200, 200, 200, 429])
     expect((await ask("/plan", { ...client, plan: "pro" })).headers.get("RateLimit-Policy")).toContain('"pro";q=4')
+  })
+
+  describe("counts the policies apart that it chooses among, of one name and for one key", () => {
+    const config = parseConfig(`
+      limits.api = { policy = "2/day", key = "header:user" }
+      tenants.acme.limits.api = "5/day"
+      tenants.globex.limits.api = "5/day"
+    `)
+    const byTenant = { tenant: (request: Request) => request.headers.get("tenant") }
+    const chosen = (request: Request) => (request.headers.has("tenant") ? "5/day as api" : "2/day as api")
+
+    test.each<[string, EdgeRateLimitOptions<Cloudflare.Env>, { acme: number; globex: number }]>([
+      ["a configuration", rateLimitOptions(config, "api", byTenant), { acme: 5, globex: 5 }],
+      ["a configuration", { name: "api 2", ...rateLimitOptions(config, "api", byTenant) }, { acme: 5, globex: 5 }],
+      ["a function", { name: "api 3", policy: chosen, key: header("user") }, { acme: 3, globex: 2 }],
+    ])("as %s gives them", async (_, options, ofTenants) => {
+      const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), options)
+      const user = freshName()
+      const admitted = { acme: 0, globex: 0, none: 0 }
+      for (let asked = 0; asked < 8; asked++) {
+        for (const tenant of ["none", "acme", "globex"] as const) {
+          const headers = { user, ...(tenant !== "none" && { tenant }) }
+          const request = new Request("http://localhost/", { headers })
+          admitted[tenant] += Number((await limited(request, env, createExecutionContext())).status === 200)
+        }
+      }
+      expect(admitted).toEqual({ ...ofTenants, none: 2 })
+    })
+
+    test("in objects that a limiter of the same name finds", async () => {
+      const name = freshName()
+      const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+        name,
+        ...rateLimitOptions(config, "api", byTenant),
+      })
+      const headers = { user: "ann", tenant: "acme" }
+      await limited(new Request("http://localhost/", { headers }), env, createExecutionContext())
+      const whose = { tenant: "acme" }
+      const policy = { ...policyFor(config, "api", whose), limitName: limitNameFor(config, "api", whose) }
+      const limiter = new EdgeLimiter(env.LIMITER, policy, { name })
+      expect(await limiter.status("header:user=ann")).toMatchObject({ remaining: 4 })
+      expect(await env.LIMITER.getByName(`\t${name}\tapi%0Atenant%3Aacme\nheader:user=ann`).report()).toMatchObject({
+        admitted: 1,
+      })
+    })
+
+    test("under names that no other tenant, name and limit have", async () => {
+      const policyFor = (limitName?: string) => ({
+        ...parsePolicy("1/day"),
+        ...(limitName !== undefined && { limitName }),
+      })
+      const of = (tenant: string | undefined, name: string, limitName?: string) =>
+        new EdgeLimiter(env.LIMITER, policyFor(limitName), { name, ...(tenant !== undefined && { tenant }) })
+      const [one, two] = [freshName(), freshName()]
+      const all = [
+        of(undefined, one),
+        of(undefined, one, two),
+        of(one, two),
+        of(two, one),
+        of(two, one, two),
+        of(undefined, `${one}%09${two}`),
+        of(undefined, one, `${two}\t${one}`),
+      ]
+      for (const limiter of all) expect(await limiter.check("a")).toMatchObject({ allowed: true })
+      for (const limiter of all) expect(await limiter.check("a")).toMatchObject({ allowed: false })
+      // The limit that a configuration has for everybody is the one of the name itself.
+      expect(await of(undefined, one, one).check("a")).toMatchObject({ allowed: false })
+    })
   })
 
   test("counts by a key of one's own, which may ask the environment", async () => {
