@@ -34,22 +34,21 @@ export interface LeaseOptions {
 }
 
 /**
- * `name`, `tenant`, `shards`, `owner` and `jurisdiction` say which objects the keys are in: given, changed or left out later,
- * they start every key anew.
+ * `name`, `tenant`, `shards`, `owner` and `jurisdiction` say which objects the keys are in: given, changed or left out
+ * later, they start every key anew.
  */
 export interface EdgeLimiterOptions extends Placement {
   /**
    * What sets the keys of this limit apart from those of others in the same namespace, printable ASCII. Under one name
    * the objects take a changed policy over with what was used, and of two in use at a time the newer one decides; so give
-   * two limits two names; policies among which `rateLimit` chooses have objects of their own all the same. The default is the name of the policy's only rule where it has one, else the policy itself:
-   * then a changed policy starts with fresh keys.
+   * two limits two names; policies among which `rateLimit` chooses have objects of their own all the same. The default is
+   * the name of the policy's only rule where it has one, else the policy itself: then a changed policy starts with fresh
+   * keys.
    */
   readonly name?: string
   /** Whose limit it is, any text: each tenant has objects of its own under the same name. */
   readonly tenant?: string
-  /**
-   * Puts all keys into so many objects by hash, 1 … 10,000, in place of one object for each.
-   */
+  /** Puts all keys into so many objects by hash, 1 … 10,000, in place of one object for each. */
   readonly shards?: number
   /**
    * Puts the keys of all limits with the same owner into one object, where `checkAll` decides them in one transaction:
@@ -64,8 +63,9 @@ export interface EdgeLimiterOptions extends Placement {
   /** Where denials are remembered; default one for the whole namespace. `false` asks the object each time. */
   readonly denialCache?: DenialCache | false
   /**
-   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not beside several
-   * limits of `rateLimit`, which are asked together. Requests wait for each other's draws, which takes a compatibility date of 2024-10-14 or later.
+   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not
+   * beside several limits of `rateLimit`, which are asked together. Requests wait for each other's draws, which takes a
+   * compatibility date of 2024-10-14 or later.
    */
   readonly lease?: LeaseOptions | "auto"
   /**
