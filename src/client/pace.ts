@@ -5,6 +5,8 @@ interface Quota {
   remaining: number
   readonly limit: number | null
   readonly resetAtMs: number
+  /** From when on a request asks anew, though the quota is not full by what was told. */
+  readonly askAtMs: number
   /** What answers told that may be newer than one that is yet to come: of each only what is below those after it. */
   readonly told: readonly Told[]
 }
@@ -26,6 +28,15 @@ export interface Flight {
 
 /** How long to wait after a refusal that says nothing of it. */
 const UNTOLD_RETRY_MS = 1_000
+
+/**
+ * The longest that one answer keeps requests back. A quota of a month may be used up for longer, and then a request a day
+ * finds that out; a server that took ms for seconds is asked again before this process ends.
+ */
+const MOST_WAIT_MS = 86_400_000
+
+/** Refusals that say with `Retry-After` when requests are served again; elsewhere it is about one resource alone. */
+const BUSY = [429, 503]
 
 /** Quotas of a server that are remembered; the one told of least recently is forgotten. Servers tell of a few. */
 const MOST_QUOTAS = 100
@@ -62,13 +73,14 @@ export class Pace {
     let waitMs = Math.max(0, this.#blockedUntilMs - nowMs, this.#nextAtMs - nowMs)
     if (this.#tells === null && this.#inFlight > 0) return Number.POSITIVE_INFINITY
     for (const quota of this.#quotas.values()) {
-      if (quota.resetAtMs <= nowMs) {
+      const freeAtMs = Math.min(quota.resetAtMs, quota.askAtMs)
+      if (freeAtMs <= nowMs) {
         // It is full again: of so many units as was told, or one request finds out.
         const left = (quota.limit ?? cost) - this.#inFlight
         if (left < cost && this.#inFlight > 0) return Number.POSITIVE_INFINITY
         continue
       }
-      if (quota.remaining - this.#inFlight < cost) waitMs = Math.max(waitMs, quota.resetAtMs - nowMs)
+      if (quota.remaining - this.#inFlight < cost) waitMs = Math.max(waitMs, freeAtMs - nowMs)
     }
     return waitMs
   }
@@ -82,16 +94,16 @@ export class Pace {
     return flight
   }
 
-  /** The time between requests at which what is left lasts until the quota is full; rounded up. */
+  /** The time between requests at which what is left lasts until the quota is full; rounded up, a day at most. */
   #gapMs(nowMs: number): number {
     const gaps = [...this.#quotas.values()]
       .filter(({ resetAtMs }) => resetAtMs > nowMs)
       .map(({ remaining, resetAtMs }) => (resetAtMs - nowMs) / Math.max(1, remaining - this.#inFlight))
-    return Math.ceil(Math.max(0, ...gaps))
+    return Math.min(Math.ceil(Math.max(0, ...gaps)), MOST_WAIT_MS)
   }
 
-  /** Notes what an answer told; `isRefusal` where it is one for want of quota. */
-  hear(flight: Flight, { quotas, retryAfterMs }: QuotaFields, isRefusal: boolean, nowMs: number): void {
+  /** Notes what an answer told. Its `Retry-After` holds for all requests where its status says that they are refused. */
+  hear(flight: Flight, { quotas, retryAfterMs }: QuotaFields, status: number, nowMs: number): void {
     this.recall(flight)
     const { cost, answersBefore } = flight
     const answer = ++this.#answers
@@ -108,12 +120,14 @@ export class Pace {
         remaining: Math.min(remaining, ...meanwhile.map((each) => each.remaining)),
         limit,
         resetAtMs: Math.max(resetAtMs, ...meanwhile.map((each) => each.resetAtMs)),
+        askAtMs: nowMs + MOST_WAIT_MS,
         told: told.filter((each) => each.answer > heardBefore),
       })
       if (this.#quotas.size > MOST_QUOTAS) this.#quotas.delete(this.#quotas.keys().next().value!)
     }
-    const untold = isRefusal && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
-    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + (retryAfterMs ?? untold))
+    const untold = status === 429 && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
+    const blockedMs = BUSY.includes(status) ? (retryAfterMs ?? untold) : 0
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + Math.min(blockedMs, MOST_WAIT_MS))
   }
 
   /** Notes that a request got no answer: it may have been counted, so what was in flight stays used. */

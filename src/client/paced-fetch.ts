@@ -3,6 +3,7 @@ import { MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { TimeoutExceeded } from "../types/errors.js"
 import { type Flight, Pace, type Pacing } from "./pace.js"
 import { readQuotaFields } from "./quota-fields.js"
+import { untilAborted } from "./until-aborted.js"
 
 export interface PacedFetchOptions {
   /** Which requests share a quota; default those to the same origin. */
@@ -49,8 +50,8 @@ interface Line {
 
 /**
  * A `fetch` that keeps below the limits that servers tell of: in `RateLimit` (drafts 11, 7 and 6), `X-RateLimit-*` and
- * `Retry-After`. What would exceed them waits, first come first served; what is refused all the same is sent again when
- * the server says so.
+ * `Retry-After`, this one on a 429 and a 503. What would exceed them waits, first come first served; what is refused all
+ * the same is sent again when the server says so. No answer keeps requests back for more than a day.
  *
  * @param fetch the one underneath; the runtime's where it is `undefined`
  * @returns a function like `fetch`. It rejects with `TimeoutExceeded` where a request would have to wait longer than
@@ -114,7 +115,7 @@ export function pacedFetch(
       throw error
     }
     const nowMs = Date.now()
-    line.pace.hear(flight, readQuotaFields(response.headers, nowMs), response.status === 429, nowMs)
+    line.pace.hear(flight, readQuotaFields(response.headers, nowMs), response.status, nowMs)
     line.wake()
     return response
   }
@@ -154,16 +155,6 @@ async function passGate(
     }
     await sleep(isKnown ? waitMs : deadlineMs - nowMs + 1, signal, line)
   }
-}
-
-/** A promise, or the signal's reason where that comes first. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener("abort", onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort))
-  })
 }
 
 /** Sleeps, until an answer comes or the signal says so. A longer time than timers know is slept in parts. */

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { Pace } from "../../src/client/pace.js"
 
 test("Pace remembers 100 quotas of a server that makes up ever new ones, and forgets what it told of longest ago", () => {
@@ -6,7 +6,7 @@ test("Pace remembers 100 quotas of a server that makes up ever new ones, and for
   const tell = (name: string, remaining: number) => {
     const flight = pace.send(1, 0)
     const quotas = [{ name, remaining, resetAfterMs: 60_000, limit: null }]
-    pace.hear(flight, { quotas, retryAfterMs: null }, false, 0)
+    pace.hear(flight, { quotas, retryAfterMs: null }, 200, 0)
   }
   const tellOthers = (prefix: string) => {
     for (let index = 1; index < 100; index++) tell(`${prefix}${index}`, 1_000)
@@ -19,4 +19,42 @@ test("Pace remembers 100 quotas of a server that makes up ever new ones, and for
   expect(pace.waitMs(1, 0)).toBe(60_000)
   tell("one more", 1_000)
   expect(pace.waitMs(1, 0)).toBe(0)
+})
+
+describe("Pace", () => {
+  const DAY_MS = 86_400_000
+  const NEVER_MS = 999_999_999_999_999_000
+
+  test.each(["burst", "even"] as const)('asks again after a day, whatever an answer told, at pacing "%s"', (pacing) => {
+    const pace = new Pace(pacing)
+    const usedUp = { name: "d", remaining: 0, resetAfterMs: NEVER_MS, limit: null }
+    pace.hear(pace.send(1, 0), { quotas: [usedUp], retryAfterMs: NEVER_MS }, 429, 0)
+    expect(pace.waitMs(1, 0)).toBe(DAY_MS)
+    expect(pace.waitMs(1, DAY_MS)).toBe(0)
+    const probe = pace.send(1, DAY_MS)
+    expect(pace.waitMs(1, DAY_MS)).toBe(Number.POSITIVE_INFINITY)
+    pace.hear(probe, { quotas: [{ ...usedUp, remaining: 5, resetAfterMs: 1_000 }], retryAfterMs: null }, 200, DAY_MS)
+    expect(pace.waitMs(1, 2 * DAY_MS)).toBe(0)
+  })
+
+  test("spreads what is left of a month evenly over the month, not over a day", () => {
+    const pace = new Pace("even")
+    const quotas = [{ name: "month", remaining: 31_000, resetAfterMs: 31 * DAY_MS, limit: 31_000 }]
+    pace.hear(pace.send(1, 0), { quotas, retryAfterMs: null }, 200, 0)
+    pace.send(1, 0)
+    expect(pace.waitMs(1, 0)).toBe(DAY_MS / 1_000)
+  })
+
+  test.each([
+    [200, 0],
+    [202, 0],
+    [301, 0],
+    [413, 0],
+    [429, 3_600_000],
+    [503, 3_600_000],
+  ])("after a %i with a Retry-After of an hour waits %i ms", (status, waitMs) => {
+    const pace = new Pace("burst")
+    pace.hear(pace.send(1, 0), { quotas: [], retryAfterMs: 3_600_000 }, status, 0)
+    expect(pace.waitMs(1, 0)).toBe(waitMs)
+  })
 })
