@@ -3,6 +3,7 @@ import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../po
 import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable } from "../types/errors.js"
 import { ApiError } from "./api-error.js"
+import { chunks } from "./chunks.js"
 
 interface EventJson extends Omit<DecisionEvent, "atMs" | "retryAfterMs"> {
   readonly at: string
@@ -24,7 +25,7 @@ export interface EventOptions {
   readonly signal?: AbortSignal
 }
 
-type Open = (path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal) => Promise<Response>
+type Open = (path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Response>
 
 const OPTION_KINDS: Kinds<EventOptions> = {
   outcome: oneOf("allowed", "denied"),
@@ -39,6 +40,8 @@ const RETRY_MS = 1_000
 const MOST_RETRY_MS = 60_000
 /** A server sends a line at least every 15 seconds: one that is silent for so long is gone, or the way to it is. */
 const MOST_SILENT_MS = 45_000
+/** The longest event that is read, in UTF-16 code units; the longest rightful one is below a quarter of it. */
+const MOST_EVENT_LENGTH = 65_536
 
 /**
  * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke or went silent.
@@ -63,7 +66,7 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
       const silence = new AbortController()
       const either = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal])
       const response = await heard(open(`/v1/events?${query}`, headers, either), silence)
-      for await (const { id = lastId, event, data, retry } of messages(chunks(response.body!, silence))) {
+      for await (const { id = lastId, event, data, retry } of messages(hearing(response.body!, silence))) {
         lastId = id
         if (event === "live" && !follow) return
         if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
@@ -109,18 +112,8 @@ async function heard<T>(sign: Promise<T>, silence: AbortController): Promise<T> 
 }
 
 /** What arrives. Only waiting for it counts as silence, not what is done with it meanwhile. */
-async function* chunks(body: ReadableStream<Uint8Array>, silence: AbortController): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await heard(reader.read(), silence)
-      if (done) return
-      yield value
-    }
-  } finally {
-    // Of a stream that broke it fails, and a reader that has left wants to hear of no failure.
-    await reader.cancel().catch(() => undefined)
-  }
+function hearing(body: ReadableStream<Uint8Array>, silence: AbortController): AsyncGenerator<Uint8Array> {
+  return chunks(body, (part) => heard(part, silence))
 }
 
 function readEvent({ at, retry_after_ms, ...event }: EventJson): DecisionEvent {
@@ -134,18 +127,41 @@ interface Message {
   readonly retry: string | undefined
 }
 
-/** The blocks that have an id or a name. One without data only tells where the stream is. */
+/**
+ * The blocks that have an id or a name. One without data only tells where the stream is.
+ *
+ * @throws {StoreUnavailable} where one goes on beyond any length that an event has
+ */
 async function* messages(body: AsyncIterable<Uint8Array>): AsyncGenerator<Message> {
   const decoder = new TextDecoder()
-  let text = ""
+  let lines: string[] = []
+  /** What has come of the line after them. */
+  let line = ""
+  let length = 0
   for await (const chunk of body) {
-    text += decoder.decode(chunk, { stream: true })
-    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
-      const lines = text.slice(0, end).split("\n")
-      text = text.slice(end + 2)
-      const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
-      const [id, event] = [field("id"), field("event")]
-      if ((id ?? event) !== undefined) yield { id, event, data: field("data"), retry: field("retry") }
+    for (const [index, part] of decoder.decode(chunk, { stream: true }).split("\n").entries()) {
+      if (index > 0) {
+        if (line !== "") lines.push(line)
+        else {
+          const message = readMessage(lines)
+          lines = []
+          length = 0
+          if ((message.id ?? message.event) !== undefined) yield message
+        }
+        line = ""
+      }
+      line += part
+      length += part.length + 1
+      if (length > MOST_EVENT_LENGTH) {
+        throw new StoreUnavailable(
+          `the server sent more than ${MOST_EVENT_LENGTH} characters without the end of an event`,
+        )
+      }
     }
   }
+}
+
+function readMessage(lines: readonly string[]): Message {
+  const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2)
+  return { id: field("id"), event: field("event"), data: field("data"), retry: field("retry") }
 }

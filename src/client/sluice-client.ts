@@ -14,6 +14,7 @@ import {
   requireUnits,
   TOP_NAMES,
 } from "../limiter/check-options.js"
+import { inNameOrder } from "../limiter/name-order.js"
 import {
   DEFAULT_TOP,
   type Explanation,
@@ -320,7 +321,12 @@ export class SluiceClient implements NamedLimits {
       items.push(...found)
       // A page may be short though more follow, where something was removed while it was made.
       if (nextAfter === null && found.length < wanted) break
-      after = nextAfter ?? nameOf(found.at(-1)!)
+      const next = nextAfter ?? this.#read(nameOf, found.at(-1)!)
+      // Names go up. A page that leads back, or to itself, would be asked for without end.
+      if (typeof next !== "string" || inNameOrder(next, after ?? "") <= 0) {
+        throw this.#transport.foreign(200, "a page that does not go on after the one before")
+      }
+      after = next
     }
     return items
   }

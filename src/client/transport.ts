@@ -2,8 +2,10 @@ import { hold } from "../limiter/hold.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { StoreUnavailable, show } from "../types/errors.js"
+import { chunks } from "./chunks.js"
 import { readRetryAfter } from "./quota-fields.js"
 import { reviveError } from "./revive-error.js"
+import { untilAborted } from "./until-aborted.js"
 
 export interface TransportOptions {
   /** What the server was given with `--token`; default none. */
@@ -14,7 +16,10 @@ export interface TransportOptions {
   readonly retries?: number
   /** The wait before the first retry, in ms; it doubles with each and is spread by half. Default 50. */
   readonly retryDelayMs?: number
-  /** What makes requests; default the runtime's `fetch`. A request whose `signal` it does not end is left open. */
+  /**
+   * What makes requests; default the runtime's `fetch`. A call ends in its time also where this does not heed the
+   * `signal`, but its request is left open then.
+   */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
 
@@ -42,6 +47,9 @@ export interface AnsweredPage {
   /** The last entry that was looked at, where a page follows that begins after it; else `null`. */
   readonly nextAfter: string | null
 }
+
+/** The longest answer that is read, in bytes: a page of 1,000 limits, each of eight rules with long names, is shorter. */
+const MOST_BYTES = 33_554_432
 
 /** Statuses of a server, or a proxy before it, that is not there for the moment. */
 const PASSING = [502, 503, 504]
@@ -98,12 +106,12 @@ export class Transport {
       const isLast = !repeatable || attempt >= this.#retries
       let delayMs = this.#delayMs(attempt)
       try {
-        const response = await this.#request(sending, either)
-        if (isLast || !PASSING.includes(response.status)) return await this.#read(response)
+        const response = await untilAborted(this.#request(sending, either), either)
+        if (isLast || !PASSING.includes(response.status)) return await this.#read(response, either)
         delayMs += readRetryAfter(response.headers.get("Retry-After"), Date.now()) ?? 0
         // Asked again before the server wants it, or after nobody waits any more, it would be for nothing.
-        if (performance.now() + delayMs >= endMs) return await this.#read(response)
-        await response.body?.cancel()
+        if (performance.now() + delayMs >= endMs) return await this.#read(response, either)
+        await untilAborted(Promise.resolve(response.body?.cancel()), either)
       } catch (error) {
         signal?.throwIfAborted()
         if (timeout.aborted) {
@@ -118,12 +126,12 @@ export class Transport {
   }
 
   /** Opens a stream, whose end nobody knows: only the signal ends it. @throws as `send` */
-  async open(path: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Response> {
-    const asked = { headers: { ...this.#headers, ...headers }, redirect: "manual", ...(signal && { signal }) } as const
+  async open(path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Response> {
+    const asked = { headers: { ...this.#headers, ...headers }, redirect: "manual", signal } as const
     const response = await this.#fetch(this.#base + path, asked).catch((error: unknown) => {
       throw error instanceof TypeError ? this.#silence(`: ${reasonOf(error)}`, error) : error
     })
-    if (!response.ok) await this.#read(response)
+    if (!response.ok) await this.#read(response, signal)
     if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")) {
       await response.body?.cancel()
       throw this.foreign(response.status, "no stream of events")
@@ -131,8 +139,9 @@ export class Transport {
     return response
   }
 
-  async #read(response: Response): Promise<AnsweredPage> {
-    const text = await response.text()
+  async #read(response: Response, signal: AbortSignal): Promise<AnsweredPage> {
+    const text = await readText(response, signal)
+    if (text === null) throw this.foreign(response.status, `longer than ${MOST_BYTES} bytes`)
     let value: unknown
     try {
       value = JSON.parse(text)
@@ -178,6 +187,21 @@ export class Transport {
   #delayMs(attempt: number): number {
     return this.#retryDelayMs * 2 ** attempt * (0.5 + Math.random() / 2)
   }
+}
+
+/** The text of an answer, `null` where it is longer than any rightful one. */
+async function readText(response: Response, signal: AbortSignal): Promise<string | null> {
+  // A runtime without streams has no other way to read it.
+  if (!response.body) return untilAborted(response.text(), signal)
+  const decoder = new TextDecoder()
+  let text = ""
+  let bytes = 0
+  for await (const chunk of chunks(response.body, (part) => untilAborted(part, signal))) {
+    bytes += chunk.length
+    if (bytes > MOST_BYTES) return null
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
 }
 
 /** A line of OpenSSL's queue of errors: thread, code, library, function, reason, file and line. */

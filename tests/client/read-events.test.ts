@@ -246,3 +246,57 @@ test("events() whose server does not answer at all says so", async () => {
     vi.useRealTimers()
   }
 })
+
+test.each(["a", "a\n"])("events() gives up a stream of %j without the end of an event, and resumes", async (part) => {
+  vi.useFakeTimers()
+  try {
+    const cancel = vi.fn()
+    const chunk = new TextEncoder().encode(part.repeat(1_000))
+    let chunks = 0
+    const pull = (controller: ReadableStreamDefaultController) => {
+      chunks++
+      controller.enqueue(chunk)
+    }
+    const headers = { "Content-Type": "text/event-stream" }
+    const answers = [
+      streamOf("id: x-7\n: listening\n\n"),
+      new Response(new ReadableStream({ pull, cancel }), { headers }),
+    ]
+    const event = `id: x-8\ndata: {"id":8}\n\n`
+    const fetch = vi.fn(async () => answers.shift() ?? streamOf(event))
+    const events = new SluiceClient("http://limits.test", { fetch }).events()
+    const next = events.next()
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect((await next).value).toMatchObject({ id: 8 })
+    expect(fetch).toHaveBeenCalledTimes(3)
+    expect(cancel).toHaveBeenCalledOnce()
+    expect(chunks).toBeLessThan(100)
+    await events.return(undefined)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("events() reads events however they are cut into parts, and any number of them", async () => {
+  const key = "ключ".repeat(30)
+  const text = Array.from({ length: 500 }, (_, id) => `id: x-${id}\ndata: ${JSON.stringify({ id, key })}\n\n\n`).join(
+    "",
+  )
+  const bytes = new TextEncoder().encode(text)
+  for (const size of [1, 7, bytes.length]) {
+    const body = new ReadableStream({
+      start(controller) {
+        for (let at = 0; at < bytes.length; at += size) controller.enqueue(bytes.slice(at, at + size))
+        controller.close()
+      },
+    })
+    const fetch = async () => new Response(body, { headers: { "Content-Type": "text/event-stream" } })
+    const ids: unknown[] = []
+    for await (const event of new SluiceClient("http://limits.test", { fetch }).events()) {
+      expect(event).toMatchObject({ key })
+      ids.push(event.id)
+      if (ids.length === 500) break
+    }
+    expect(ids).toEqual(Array.from({ length: 500 }, (_, id) => id))
+  }
+})

@@ -243,6 +243,43 @@ describe("SluiceClient", () => {
     )
   })
 
+  test("gives up after its time also where fetch heeds no signal, neither before its answer nor in it", async () => {
+    const cancel = vi.fn(() => new Promise<void>(() => {}))
+    const slow = (status: number) => new Response(new ReadableStream({ cancel }), { status })
+    for (const reply of [new Promise<Response>(() => {}), slow(200), slow(503)]) {
+      const fetch = () => Promise.resolve(reply)
+      const client = new SluiceClient("http://limits.test", { fetch, timeoutMs: 5 })
+      await expect(client.check("a")).rejects.toThrow("did not answer within 5 ms")
+    }
+    expect(cancel).toHaveBeenCalledTimes(2)
+  })
+
+  test.each([200, 500])("reads no more of an answer than one can have, at the status %i", async (status) => {
+    const cancel = vi.fn()
+    const part = new Uint8Array(1 << 20).fill(0x20)
+    let parts = 0
+    const pull = (controller: ReadableStreamDefaultController) => {
+      parts++
+      controller.enqueue(part)
+    }
+    const { client } = clientOf([new Response(new ReadableStream({ pull, cancel }), { status })])
+    await expect(client.check("a")).rejects.toThrow(`status is ${status} and it is longer than 33554432 bytes`)
+    expect(parts).toBeLessThan(40)
+    expect(cancel).toHaveBeenCalledOnce()
+  })
+
+  test("reads an answer that comes in parts, of which one begins within a character", async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ ...DECISION, key: "ключ" }))
+    const body = new ReadableStream({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(Uint8Array.of(byte))
+        controller.close()
+      },
+    })
+    const { client } = clientOf([new Response(body)])
+    expect((await client.check("ключ")).key).toBe("ключ")
+  })
+
   test("ends with the reason of the caller's signal", async () => {
     const { client } = clientOf(["silence"])
     const ending = new AbortController()
@@ -383,6 +420,36 @@ describe("SluiceClient", () => {
     const { client, asked } = clientOf([page(["a"], "b&c"), page([], "d"), page(["e"])])
     expect((await client.limits()).map(({ name }) => name)).toEqual(["a", "e"])
     expect(asked.map(({ url }) => new URL(url).searchParams.get("after"))).toEqual([null, "b&c", "d"])
+  })
+
+  test.each<[string, unknown, string | undefined]>([
+    ["a page that leads to itself", [], "x"],
+    ["a page that leads back", [], "b"],
+    ["a page that leads to the start", [], ""],
+    ["a full page of the same keys", Array(1_000).fill("k"), undefined],
+    ["a full page of no names", Array(1_000).fill(1), undefined],
+  ])("gives up a listing at %s, which would never end", async (_, keys, after) => {
+    const page = () => {
+      const headers = after === undefined ? {} : { Link: `</v1/keys?after=${after}>; rel="next"` }
+      return Response.json(keys, { headers })
+    }
+    const first = Response.json([], { headers: { Link: '</v1/keys?after=x>; rel="next"' } })
+    const { client, asked } = clientOf([first, ...Array.from({ length: 9 }, page)])
+    await expect(client.list()).rejects.toMatchObject({
+      code: "HTTP_ERROR",
+      message: expect.stringContaining("it is a page that does not go on after the one before"),
+    })
+    expect(asked.length).toBeLessThanOrEqual(3)
+  })
+
+  test("goes on after names in the order of their code points, which is not that of their code units", async () => {
+    const page = (after?: string) => {
+      const link = `</v1/keys?after=${encodeURIComponent(after ?? "")}>; rel="next"`
+      return Response.json([], { headers: after === undefined ? {} : { Link: link } })
+    }
+    const { client, asked } = clientOf([page("\uffee"), page("\u{1f600}"), page()])
+    expect(await client.list()).toEqual([])
+    expect(asked).toHaveLength(3)
   })
 
   test("takes an answer whose Link is long and leads nowhere", async () => {
