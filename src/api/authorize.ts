@@ -110,10 +110,12 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
 
 /**
  * Lets requests pass from this machine, where no token is set. A page in a browser of this machine must not: a name that
- * an attacker's server resolves to the loopback address is refused by its Host. Nor must those behind a proxy on this
- * machine, whose connections all come from here: it is known by the fields that proxies add.
+ * an attacker's server resolves to the loopback address is refused by its Host, and what a page elsewhere loads, a picture
+ * say, by where it comes from: the page cannot read it, but have the whole log read for it. Nor must those behind a proxy
+ * on this machine, whose connections all come from here: it is known by the fields that proxies add.
  */
 export const requireLoopback: Gate = (request) => {
+  if (isLoadedElsewhere(request)) throw otherOrigin()
   if (request.host === null || !isLoopback(request.host)) {
     throw new RequestError(403, "Cannot serve the request: without a token, allowed is only this machine.")
   }
@@ -138,8 +140,21 @@ export function refuseOtherOrigins(request: ApiRequest): void {
   const origin = request.header("origin")
   if (origin === null) return
   const site = request.header("sec-fetch-site")
-  const isOther = site !== null ? site !== "same-origin" && site !== "none" : hostOf(origin) !== request.header("host")
-  if (isOther) throw new RequestError(403, "Cannot serve the request: pages of another origin are not allowed.")
+  if (site !== null ? isElsewhere(site) : hostOf(origin) !== request.header("host")) throw otherOrigin()
+}
+
+/** Whether a page of another origin makes a request by itself: it is none that the user followed a link for. */
+function isLoadedElsewhere(request: ApiRequest): boolean {
+  const isFollowed = request.header("sec-fetch-mode") === "navigate" && request.header("sec-fetch-dest") === "document"
+  return isElsewhere(request.header("sec-fetch-site") ?? "none") && !isFollowed
+}
+
+function isElsewhere(site: string): boolean {
+  return site !== "same-origin" && site !== "none"
+}
+
+function otherOrigin(): RequestError {
+  return new RequestError(403, "Cannot serve the request: pages of another origin are not allowed.")
 }
 
 /** `undefined` where the origin is none that a page has which was served over HTTP: `null`, say. */

@@ -162,9 +162,14 @@ describe("pages of another origin", () => {
     [{ origin: "http://localhost:8788" }, 403],
     [{ "sec-fetch-site": "cross-site", origin: "http://localhost:8787" }, 403],
     [{ "sec-fetch-site": "same-site", origin: "http://localhost:8787" }, 403],
-    // A link, or a picture, whose answer no page can read.
-    [{ "sec-fetch-site": "cross-site" }, 200],
-    [{ "sec-fetch-site": "same-site" }, 200],
+    // A link that is followed.
+    [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, 200],
+    [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document" }, 200],
+    // What a page loads without being able to read it.
+    [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }, 403],
+    [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "script" }, 403],
+    [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }, 403],
+    [{ "sec-fetch-site": "cross-site" }, 403],
     [{ origin: "http://localhost:8787" }, 200],
     [{ "sec-fetch-site": "same-origin" }, 200],
     // Typed by the user.
