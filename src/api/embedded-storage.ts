@@ -2,6 +2,17 @@ import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
 import type { StoreGauges } from "../metrics/metrics.js"
 import type { LimitStorage } from "./storage.js"
 
+/** Does once at a time what takes long: who asks meanwhile is told the same. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let making: Promise<T> | null = null
+  return () => {
+    making ??= make().finally(() => {
+      making = null
+    })
+    return making
+  }
+}
+
 /**
  * The store of an embedded limiter, as the API tells it.
  *
@@ -11,13 +22,14 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
   return {
     flush: () => limiter.flush(),
     compact: () => limiter.compact(),
-    async verify() {
+    // Both read the whole log, and checks wait meanwhile.
+    verify: shared(async () => {
       // What it cannot read it throws: a 500 that names the row.
       const { segments, records, replayEqualsLive } = await limiter.verify()
       const problems = replayEqualsLive ? [] : ["Replaying the log does not give the live state."]
       return { ok: replayEqualsLive, segments, records, problems }
-    },
-    async doctor() {
+    }),
+    doctor: shared(async () => {
       const report = await limiter.doctor()
       return [
         {
@@ -35,7 +47,7 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
               : `${report.records} records, ${report.bytes} bytes, format ${report.format}; replay ${report.replayEqualsLive ? "equals" : "differs from"} the live state`,
         },
       ]
-    },
+    }),
     gauges(): StoreGauges {
       const { keyCount } = limiter
       return { logBytes: bytesOnDisk(), ...(keyCount !== null && { liveKeys: keyCount }) }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { embeddedStorage } from "../../src/api/embedded-storage.js"
 import { openLimiter } from "../../src/limiter/open-limiter.node.js"
 import { Scratch } from "../cli/run.js"
@@ -17,6 +17,25 @@ test("doctor() says of a log that it could not read nothing but that", async () 
     { name: "log", ok: false, detail: "it could not be read" },
   ])
 })
+
+test.each(["verify", "doctor"] as const)(
+  "%s() reads the log once for all who ask meanwhile, and anew for the next",
+  async (name) => {
+    using scratch = new Scratch()
+    await using limiter = await openLimiter({ path: scratch.path, policy: "5/minute" })
+    const storage = embeddedStorage(limiter, () => 0)
+    const read = vi.spyOn(limiter, name)
+    const told = await Promise.all(Array.from({ length: 20 }, () => storage[name]()))
+    expect(new Set(told).size).toBe(1)
+    expect(read).toHaveBeenCalledTimes(1)
+    read.mockRejectedValueOnce(new Error("It cannot be read."))
+    const failed = await Promise.allSettled([storage[name](), storage[name]()])
+    expect(failed.map(({ status }) => status)).toEqual(["rejected", "rejected"])
+    expect(read).toHaveBeenCalledTimes(2)
+    expect(await storage[name]()).toEqual(told[0])
+    expect(read).toHaveBeenCalledTimes(3)
+  },
+)
 
 test("compact() tells what it folded and the bytes of the log, without reading all of it", async () => {
   using scratch = new Scratch()
