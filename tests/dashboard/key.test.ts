@@ -67,6 +67,39 @@ describe.skipIf(!CHROMIUM_IS_THERE)("a key in the dashboard in Chromium", () => 
     await page.close()
   }, 60_000)
 
+  test("an answer that comes after that to a later question is dropped, also where it is a refusal", async () => {
+    const page = await openKey("late")
+    await look(page)
+    await verdict(page).getByText("A check of cost 1 would be allowed.").waitFor()
+    for (const late of [{ cost: "2" }, { cost: "3", status: 400, json: { detail: "It came too late." } }]) {
+      let answer = () => {}
+      const held = new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      await page.route(
+        "**/v1/explain",
+        async (route) => {
+          await held
+          await (late.status === undefined ? route.continue() : route.fulfill(late))
+        },
+        { times: 1 },
+      )
+      await page.getByLabel("Cost").fill(late.cost)
+      const asked = page.waitForRequest("**/v1/explain")
+      await look(page)
+      await asked
+      await page.getByLabel("Cost").fill("4")
+      await look(page)
+      await verdict(page).getByText("A check of cost 4 would be allowed.").waitFor()
+      const answered = page.waitForResponse("**/v1/explain")
+      answer()
+      await answered
+      await page.waitForTimeout(300)
+      expect(await verdict(page).textContent()).toBe("A check of cost 4 would be allowed.")
+    }
+    await page.close()
+  }, 60_000)
+
   test("a block and the quota that lasts longer are told apart", async () => {
     await dashboard.client.check("blocked", { limit: "api", cost: 5 })
     await dashboard.client.block("blocked", "1h", { limit: "api" })

@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core"
+import type { Page, Route } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { CHROMIUM_IS_THERE, Dashboard, TOKEN } from "./open-dashboard.js"
@@ -147,6 +147,33 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
+  test("shows the answer to the last press of Refresh, whichever comes last", async () => {
+    const page = await openLimits()
+    await page.getByRole("table", { name: "Limits" }).waitFor()
+    let answer = () => {}
+    const held = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const late = async (route: Route) => {
+      await held
+      await route.fulfill({ json: [] })
+    }
+    await page.route("**/v1/limits", late, { times: 1 })
+    const refresh = page.getByRole("button", { name: "Refresh" })
+    const asked = page.waitForRequest("**/v1/limits")
+    await refresh.click()
+    await asked
+    const newer = page.waitForResponse("**/v1/limits")
+    await refresh.click()
+    await (await newer).finished()
+    const older = page.waitForResponse("**/v1/limits")
+    answer()
+    await (await older).finished()
+    await page.waitForTimeout(300)
+    expect(await page.getByText("No limit is defined.").count()).toBe(0)
+    await page.close()
+  }, 60_000)
+
   test("a token that is another by now is asked for where a limit is saved, too", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "Edit limit-001" }).click()
@@ -219,6 +246,27 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.goBack()
     await page.getByText("0 of 77 used").waitFor()
     expect(asked.filter((url) => url.includes("most"))).toEqual([])
+    // What was asked before another one was found does not take that away.
+    let answer = () => {}
+    const held = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const late = async (route: Route) => {
+      await held
+      await route.continue()
+    }
+    await page.route("**/v1/limits", late, { times: 1 })
+    const refreshing = page.waitForRequest("**/v1/limits")
+    await page.getByRole("button", { name: "Refresh" }).click()
+    await refreshing
+    await filter.fill("most\\u{200b}")
+    await page.getByRole("button", { name: "Find most\\u{200b} beyond them" }).click()
+    await page.getByRole("button", { name: "Edit most\\u{200b}", exact: true }).waitFor()
+    const refreshed = page.waitForResponse("**/v1/limits")
+    answer()
+    await (await refreshed).finished()
+    await page.waitForTimeout(300)
+    expect(await page.getByRole("button", { name: "Edit most\\u{200b}", exact: true }).isVisible()).toBe(true)
     await page.close()
   }, 60_000)
 })

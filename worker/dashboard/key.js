@@ -1,5 +1,6 @@
 import { post } from "./api.js"
 import { h, number, shown, table, time } from "./dom.js"
+import { makeLatest } from "./latest.js"
 import { formatSpan, parsePolicy } from "./policies.js"
 
 /** How much of the history is shown at first, and at most. */
@@ -89,6 +90,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
     answer,
     rest,
   )
+  const looking = makeLatest()
   let isOver = false
   let isAnswered = false
   let shownEvents = FIRST_SHOWN
@@ -144,14 +146,18 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
 
   async function load(cost) {
     if (place.key === undefined) return
+    const isLatest = looking()
+    const tellIfLatest = (text) => {
+      if (isLatest()) tellWrong(text)
+    }
     const work = () =>
       Promise.all([
         post("/v1/status", choice),
         post("/v1/explain", { ...choice, cost }),
         post("/v1/history", { ...choice, count: MOST_SHOWN }),
       ])
-    const asked = await (isAnswered ? act(work, undefined, tellWrong) : loadFirst(work, tellWrong))
-    if (isOver || asked === undefined) return
+    const asked = await (isAnswered ? act(work, undefined, tellIfLatest) : loadFirst(work, tellIfLatest))
+    if (isOver || asked === undefined || !isLatest()) return
     const [status] = asked
     if (status === null) return tellWrong("No limit is configured for this key.")
     isAnswered = true

@@ -1,6 +1,7 @@
 import { get, post } from "./api.js"
 import { h, number, shown, table, unspelled } from "./dom.js"
 import { editLimit } from "./edit.js"
+import { makeLatest } from "./latest.js"
 import { parsePolicy } from "./policies.js"
 import { policyText } from "./policy-text.js"
 
@@ -59,6 +60,8 @@ async function lookUp(names) {
  * whoever comes back to it.
  */
 export function limitsView({ main, place, go, load, act }) {
+  const refreshing = makeLatest()
+  const finding = makeLatest()
   let first = []
   let beyond = null
   let isOver = false
@@ -153,33 +156,38 @@ export function limitsView({ main, place, go, load, act }) {
   }
 
   async function find(names) {
+    const isLatest = finding()
     const status = await act(
       () => lookUp(names),
       (each) => (each === null ? "There is no limit of this name." : ""),
     )
-    if (isOver || !status) return
+    if (isOver || !status || !isLatest()) return
     beyond = status
     place.named = status.key
     showRows()
     focusOn(`edit ${status.key}`)
   }
 
-  function take(told) {
-    if (isOver || told === undefined) return
+  function take(told, named) {
     first = told.first
-    beyond = told.beyond
+    // Another one may have been found meanwhile.
+    if (named === place.named) beyond = told.beyond
     showRows()
   }
 
   async function refresh() {
-    take(await act(() => ask(place.named)))
+    const isLatest = refreshing()
+    const { named } = place
+    const told = await act(() => ask(named))
+    if (!isOver && told !== undefined && isLatest()) take(told, named)
   }
 
   async function start() {
-    const told = await load(() => ask(place.named))
+    const { named } = place
+    const told = await load(() => ask(named))
     if (isOver || told === undefined) return
     main.append(section)
-    take(told)
+    take(told, named)
     if (place.focused !== undefined) focusOn(place.focused)
     place.focused = undefined
     if (place.scrollY !== undefined) scrollTo(0, place.scrollY)
