@@ -27,6 +27,8 @@ export interface ServerTotals {
   readonly denied: number
   readonly allowedCost: number
   readonly deniedCost: number
+  /** Checks that the store did not decide: they failed, or a fail mode decided them. */
+  readonly failures: number
   readonly mostDenied: readonly KeyCount[]
   readonly mostAllowed: readonly KeyCount[]
 }
@@ -45,6 +47,7 @@ export interface TotalsJson {
   readonly denied: number
   readonly allowed_cost: number
   readonly denied_cost: number
+  readonly failures: number
   readonly most_denied: readonly KeyCount[]
   readonly most_allowed: readonly KeyCount[]
 }
@@ -68,6 +71,7 @@ export function readTotals(json: TotalsJson): ServerTotals {
     denied: json.denied,
     allowedCost: json.allowed_cost,
     deniedCost: json.denied_cost,
+    failures: json.failures,
     mostDenied: json.most_denied,
     mostAllowed: json.most_allowed,
   })

@@ -143,6 +143,11 @@ export class Metrics {
     return sums
   }
 
+  /** Checks that the store did not decide, whatever was done instead. */
+  get failures(): number {
+    return FAILURES.reduce((sum, mode) => sum + (this.#aside.get(mode) ?? 0), 0)
+  }
+
   /** The Prometheus text of everything. */
   render(limits: readonly LimitGauge[], store: StoreGauges = {}): string {
     const text = new PrometheusText()

@@ -176,6 +176,7 @@ describe("sluice_failures_total", () => {
     expect((await ask("POST", "/v1/check", { key: "a", cost: 99 })).status).toBe(400)
     expect((await ask("POST", "/v1/check", { key: "a" })).status).toBe(200)
     expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "3" })
+    expect((await ask("GET", "/v1/totals")).json).toMatchObject({ allowed: 1, failures: 3 })
     expect(await samples(served, "sluice_denial_cache_hits_total")).toEqual({})
   })
 })

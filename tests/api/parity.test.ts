@@ -329,7 +329,9 @@ describe("sluice serve and the Worker", () => {
       expect(await (await ask("/metrics")).text()).toMatch(/sluice_requests_denied_total\{limit="two"\} 2\n/)
       // A limit of a key's own bears the key's name, which is told to nobody.
       expect(await (await ask("/metrics")).text()).not.toContain("ключ")
-      expect((await ((await ask("/v1/totals")).json() as Promise<{ allowed: number }>)).allowed).toBeGreaterThan(10)
+      const totals = (await (await ask("/v1/totals")).json()) as { allowed: number; failures: number }
+      expect(totals.allowed).toBeGreaterThan(10)
+      expect(totals.failures).toBe(0)
       const response = await ask("/v1/events?replay=1000&outcome=denied")
       expect(response.headers.get("content-type")).toBe("text/event-stream")
       let text = ""

@@ -18,7 +18,16 @@ const NO_KEYS = { most_denied: [], most_allowed: [] }
 /** What a server tells so many seconds after the start. */
 function totals(seconds: number, allowed: number, keys: object = NO_KEYS): string {
   const at = new Date(START_MS + seconds * 1_000).toISOString()
-  return JSON.stringify({ at, allowed, denied: 0, allowed_cost: allowed, denied_cost: 0, ...NO_KEYS, ...keys })
+  return JSON.stringify({
+    at,
+    allowed,
+    denied: 0,
+    allowed_cost: allowed,
+    denied_cost: 0,
+    failures: 0,
+    ...NO_KEYS,
+    ...keys,
+  })
 }
 
 /** Monitors a server that gives these answers, one a look: totals, or the status of a proxy's page. */
@@ -59,6 +68,19 @@ describe("sluice monitor", () => {
     expect(ratesIn(ran)).toEqual([1_000, 1_000])
   })
 
+  test("tells failures per second, and in words while they grow, and nothing of a store that never failed", async () => {
+    const failed = (seconds: number, failures: number) => totals(seconds, 0, { ...NO_KEYS, failures })
+    const told = [failed(0, 5), failed(1, 5), failed(3, 71), failed(4, 71)]
+    const { out } = await monitor(told, 3, { columns: 80, rows: 24 })
+    const [well, failing, again] = out.split("sluice  ").slice(1)
+    expect(well).not.toMatch(/failed|does not decide/)
+    expect(failing).toMatch(/failed +33\/s .*\nThe store does not decide checks/)
+    expect(again).toMatch(/failed +0\/s/)
+    expect(again).not.toContain("does not decide")
+    const json = await monitor(told.slice(1), 1)
+    expect(JSON.parse(json.out)).toMatchObject({ failures: 71, rates: { allowed: 0, denied: 0, failures: 33 } })
+  })
+
   test("goes on over a proxy's page that says that the server is away, and ends at a refusal", async () => {
     // A client asks three times by itself.
     const away = [502, 502, 502, 504, 504, 504, 500]
@@ -71,14 +93,24 @@ describe("sluice monitor", () => {
     expect(await monitor([totals(0, 0), 403], 1)).toMatchObject({ code: 1, out: "" })
   })
 
-  test.each([24, 16, 12, 11, 9])("fits a terminal of 60 columns and %i rows, whatever the keys are", async (rows) => {
+  test.each([
+    [24, 0],
+    [16, 0],
+    [12, 0],
+    [11, 0],
+    [9, 0],
+    [24, 1],
+    [14, 1],
+    [13, 1],
+    [9, 1],
+  ])("fits a terminal of 60 columns and %i rows, whatever the keys are, with %i failures", async (rows, failures) => {
     const keys = Array.from({ length: 20 }, (_, at) => ({ key: `用户標識符${at}`.repeat(9), count: 5, error: 0 }))
-    const told = { most_denied: keys, most_allowed: keys }
+    const told = { most_denied: keys, most_allowed: keys, failures }
     const { out } = await monitor([totals(0, 0), totals(1, 1e15, told)], 1, { columns: 60, rows })
     const lines = out.split("\n")
     // The last one is where the cursor stands.
     expect(lines.length).toBeLessThanOrEqual(rows)
     for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(60)
-    expect(out.includes("用户")).toBe(rows >= 12)
+    expect(out.includes("用户")).toBe(rows >= 12 + 2 * failures)
   })
 })

@@ -398,13 +398,22 @@ describe("SluiceClient", () => {
     const seen = [{ key: "a", count: 3, error: 1 }]
     const { client } = clientOf([
       ok({ ok: true, service: "sluice", version: "1.2.3", storage: "memory", started_at: at, now: at }),
-      ok({ at, allowed: 1, denied: 2, allowed_cost: 3, denied_cost: 4, most_denied: seen, most_allowed: [] }),
+      ok({
+        at,
+        allowed: 1,
+        denied: 2,
+        allowed_cost: 3,
+        denied_cost: 4,
+        failures: 5,
+        most_denied: seen,
+        most_allowed: [],
+      }),
       ok({ ok: true, records: 5, bytes_before: 600, bytes_after: 70 }),
       ok({ ok: true, records: 0, bytes_before: null, bytes_after: null, detail: "There is no log." }),
     ])
     const health = { ok: true, version: "1.2.3", storage: "memory", startedAtMs: atMs, nowMs: atMs }
     expect(await client.health()).toEqual(health)
-    const sums = { allowed: 1, denied: 2, allowedCost: 3, deniedCost: 4 }
+    const sums = { allowed: 1, denied: 2, allowedCost: 3, deniedCost: 4, failures: 5 }
     expect(await client.totals()).toEqual({ atMs, ...sums, mostDenied: seen, mostAllowed: [] })
     expect(await client.compact()).toEqual({ records: 5, bytesBefore: 600, bytesAfter: 70 })
     const nothing = { records: 0, bytesBefore: null, bytesAfter: null, detail: "There is no log." }

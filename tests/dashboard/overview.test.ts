@@ -88,6 +88,71 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     await page.close()
   }, 60_000)
 
+  /** Has the overview told these totals, each at a second of the server's clock. */
+  async function tellTotals(page: Page) {
+    const told = { atMs: Date.parse("2026-11-21T12:00:00Z"), allowed: 0, failures: 0 }
+    await page.route("**/v1/totals", (route) => {
+      const { atMs, ...counts } = told
+      const rest = { denied: 0, allowed_cost: 0, denied_cost: 0, most_denied: [], most_allowed: [] }
+      return route.fulfill({ json: { at: new Date(atMs).toISOString(), ...counts, ...rest } })
+    })
+    return told
+  }
+
+  test("a store that does not decide is told in words and as failures per second, until it decides again", async () => {
+    const page = await dashboard.open()
+    const told = await tellTotals(page)
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    expect(await page.getByText("failed per second").isVisible()).toBe(false)
+    told.atMs += 2_000
+    told.failures = 66
+    await page.getByRole("alert").getByText("The store does not decide checks").waitFor()
+    await page.getByText("failing", { exact: true }).waitFor()
+    const tile = page.locator(".tile", { hasText: "failed per second" })
+    expect(await tile.locator("strong").textContent()).toBe("33")
+    told.atMs += 1_000
+    await page.getByText("live", { exact: true }).waitFor()
+    expect(await page.getByText("The store does not decide checks").count()).toBe(0)
+    expect(await tile.locator("strong").textContent()).toBe("0")
+    await page.close()
+  }, 60_000)
+
+  test("the chart goes on where the server's clock goes back", async () => {
+    const page = await dashboard.open()
+    const told = await tellTotals(page)
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    const rate = page.locator(".tile", { hasText: "allowed per second" }).locator("strong")
+    const allow = async (more: number) => {
+      told.atMs += 1_000
+      told.allowed += more
+      await expect.poll(() => rate.textContent(), { timeout: 10_000 }).toBe(String(more))
+    }
+    /** How much of the chart is drawn in the colour of what is allowed. */
+    const drawn = () =>
+      page.locator(".chart canvas").evaluate((canvas: HTMLCanvasElement) => {
+        const colour = getComputedStyle(document.documentElement).getPropertyValue("--allowed").trim()
+        const probe = document.createElement("canvas").getContext("2d")!
+        probe.fillStyle = colour
+        probe.fillRect(0, 0, 1, 1)
+        const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data
+        const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height)
+        let count = 0
+        for (let at = 0; at < data.length; at += 4) {
+          if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count++
+        }
+        return count
+      })
+    for (const more of [10, 20, 30]) await allow(more)
+    expect(await drawn()).toBeGreaterThan(0)
+    told.atMs -= 3_600_000
+    await expect.poll(drawn, { timeout: 10_000 }).toBe(0)
+    for (const more of [11, 21, 31]) await allow(more)
+    expect(await drawn()).toBeGreaterThan(0)
+    await page.close()
+  }, 60_000)
+
   test("the chart is one picture with a name, without a table in it", async () => {
     const page = await dashboard.open()
     await dashboard.logIn(page)

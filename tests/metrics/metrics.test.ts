@@ -80,6 +80,7 @@ describe("Metrics.render()", () => {
       ["closed", "1"],
       ["error", "2"],
     ])
+    expect(own.failures).toBe(3)
     edge.addAside("cached", 3)
     edge.addAside("local", 4)
     expect(valuesOf(edge, "sluice_denial_cache_hits_total")).toEqual([[undefined, "3"]])
@@ -89,6 +90,8 @@ describe("Metrics.render()", () => {
       ["local", "4"],
       ["error", "0"],
     ])
+    // A denial that was remembered is none.
+    expect(edge.failures).toBe(4)
     expect(edge.render([])).not.toMatch(/sluice_(commit_duration_seconds|logins_refused_total)/)
   })
 

@@ -11,6 +11,8 @@ const TOP_EVERY = 3
 /** Where counts lie in objects of their own, they are not of this process and outlast it. */
 const OUTLASTING = "durable objects"
 
+const FAILING = "The store does not decide checks: they fail, or fail modes decide them."
+
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
 /** The lines of allowed and denied checks per second. */
@@ -68,16 +70,21 @@ export function overviewView({ main, go, act, state }) {
   }
   const place = h("div", { class: "chart", role: "img", "aria-label": "Allowed and denied checks per second" })
   const tops = deniedMost({ go })
+  const failing = h("p", { class: "denied", role: "alert" })
+  // Of a store that never failed it says nothing.
+  const failed = tile("failureRate", "failed per second", "denied")
+  failed.hidden = true
   main.append(
     h(
       "section",
       { class: "tiles", "aria-label": "Rates" },
       tile("allowedRate", "allowed per second", "allowed"),
       tile("deniedRate", "denied per second", "denied"),
+      failed,
       tile("allowed", since[0]),
       tile("denied", since[1]),
     ),
-    h("section", {}, h("h2", {}, "Checks per second"), place),
+    h("section", {}, h("h2", {}, "Checks per second"), failing, place),
     tops.section,
   )
   const data = [[], [], []]
@@ -103,27 +110,38 @@ export function overviewView({ main, go, act, state }) {
   async function look() {
     const totals = await ask("/v1/totals")
     if (isOver) return
-    write(state, totals === undefined ? "no answer" : "live")
-    if (totals === undefined) return
+    if (totals === undefined) return write(state, "no answer")
     const atMs = Date.parse(totals.at)
-    if (before !== null && atMs > before.atMs) {
-      const seconds = (atMs - before.atMs) / 1000
-      const rate = (name) => Math.max(0, totals[name] - before.totals[name]) / seconds
-      const rates = { allowed: rate("allowed"), denied: rate("denied") }
-      const at = atMs / 1000
-      for (const [index, value] of [at, rates.allowed, rates.denied].entries()) data[index].push(value)
-      while (data[0][0] < at - SPAN) for (const column of data) column.shift()
-      chart.setData(data)
-      if (chart.cursor.idx == null) chart.setLegend({ idx: null })
-      tiles.allowedRate.textContent = number(rates.allowed)
-      tiles.deniedRate.textContent = number(rates.denied)
-      const told = `Allowed ${number(rates.allowed)} and denied ${number(rates.denied)} checks per second`
-      place.setAttribute("aria-label", told)
-    }
+    if (before === null || atMs !== before.atMs) showRates(totals, atMs)
     before = { atMs, totals }
     tiles.allowed.textContent = number(totals.allowed)
     tiles.denied.textContent = number(totals.denied)
+    write(state, failing.textContent === "" ? "live" : "failing")
     if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
+  }
+
+  /** Shows what was counted since the look before. Where the server's clock went back, its times begin anew. */
+  function showRates(totals, atMs) {
+    if (before === null) return
+    if (atMs < before.atMs) {
+      for (const column of data) column.length = 0
+      return chart.setData(data)
+    }
+    const seconds = (atMs - before.atMs) / 1000
+    const rate = (name) => Math.max(0, totals[name] - before.totals[name]) / seconds
+    const rates = { allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") }
+    const at = atMs / 1000
+    for (const [index, value] of [at, rates.allowed, rates.denied].entries()) data[index].push(value)
+    while (data[0][0] < at - SPAN) for (const column of data) column.shift()
+    chart.setData(data)
+    if (chart.cursor.idx == null) chart.setLegend({ idx: null })
+    tiles.allowedRate.textContent = number(rates.allowed)
+    tiles.deniedRate.textContent = number(rates.denied)
+    const told = `Allowed ${number(rates.allowed)} and denied ${number(rates.denied)} checks per second`
+    place.setAttribute("aria-label", told)
+    tiles.failureRate.textContent = number(rates.failures)
+    if (rates.failures > 0) failed.hidden = false
+    write(failing, rates.failures > 0 ? FAILING : "")
   }
 
   /** Says since when the sums are: since the process began, unless they outlast it. */

@@ -148,6 +148,12 @@ export const totals = defineRoute({
         denied: count,
         allowed_cost: count,
         denied_cost: count,
+        failures: whole({
+          description:
+            "Checks that the store did not decide: answered with an error, or by a fail mode. The sum of `sluice_failures_total`.",
+          minimum: 0,
+          maximum: Number.MAX_SAFE_INTEGER,
+        }),
         most_denied: arrayOf(keyCount),
         most_allowed: arrayOf(keyCount),
       }),
@@ -163,6 +169,7 @@ export const totals = defineRoute({
       denied,
       allowed_cost: allowedCost,
       denied_cost: deniedCost,
+      failures: metrics.failures,
       most_denied: metrics.mostDenied.top(20),
       most_allowed: metrics.mostAllowed.top(20),
     })

@@ -17,6 +17,7 @@ const CLEAR = "\u001b[H\u001b[J"
 interface Rates {
   readonly allowed: number
   readonly denied: number
+  readonly failures: number
 }
 
 /** A line of bars, the newest at the right. */
@@ -28,16 +29,22 @@ function sparkline(values: readonly number[]): string {
 /** The lines of a frame beside the keys: their two titles, each under an empty line, among them, and that of the cursor. */
 const OTHER_LINES = 10
 
+const FAILING = "The store does not decide checks: they fail, or fail modes decide them."
+
 function frame(call: CommandCall, name: string, totals: ServerTotals, history: readonly Rates[]): string {
   const { style, terminal } = call
   const { columns, rows } = terminal
   const shown = history.slice(-Math.max(1, Math.min(columns - 24, 60)))
-  const last = shown.at(-1) ?? { allowed: 0, denied: 0 }
+  const last = shown.at(-1) ?? { allowed: 0, denied: 0, failures: 0 }
   const line = (title: string, of: keyof Rates, paint: (text: string) => string) => {
     const rate = formatNumber(Math.round(last[of])).padStart(9)
     return `${title}  ${rate}/s  ${paint(sparkline(shown.map((rates) => rates[of])))}\n`
   }
-  const most = Math.floor((rows - OTHER_LINES) / 2)
+  const failing = [
+    ...(shown.some(({ failures }) => failures > 0) ? [line("failed ", "failures", style.red)] : []),
+    ...(last.failures > 0 ? [`${style.red(cutText(FAILING, columns))}\n`] : []),
+  ]
+  const most = Math.floor((rows - OTHER_LINES - failing.length) / 2)
   const keys = (title: string, entries: ServerTotals["mostDenied"]) => {
     if (most < 1) return ""
     const body = entries
@@ -51,6 +58,7 @@ function frame(call: CommandCall, name: string, totals: ServerTotals, history: r
     `${style.bold("sluice")}${cutText(`  ${name}  ${at} UTC   Ctrl-C ends`, columns - "sluice".length)}\n\n`,
     line("allowed", "allowed", style.green),
     line("denied ", "denied", style.red),
+    ...failing,
     `${cutText(total, columns)}\n`,
     keys("Denied most", totals.mostDenied),
     keys("Allowed most", totals.mostAllowed),
@@ -118,7 +126,7 @@ export const monitor: Command = {
       const seconds = (totals.atMs - before.atMs) / 1000
       // A server that was started anew counts from 0 again.
       const rate = (of: keyof Rates) => Math.max(0, totals[of] - before[of]) / seconds
-      history.push({ allowed: rate("allowed"), denied: rate("denied") })
+      history.push({ allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") })
       if (history.length > 1_000) history.shift()
       before = totals
       if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates: history.at(-1) })}\n`)
