@@ -8,7 +8,8 @@ import { longestPrefix, type Prefix } from "../ledger/longest-prefix.js"
 import { recover } from "../ledger/recovery.js"
 import type { LogRow } from "../ledger/sql-port.js"
 import { StoreCorrupt } from "../types/errors.js"
-import { LOG_FILE, StoreFolder } from "./store-folder.node.js"
+import { findLack, LOG_FILE } from "./store-files.node.js"
+import { StoreFolder } from "./store-folder.node.js"
 
 /** What can be kept of a store. */
 export interface Salvage {
@@ -35,6 +36,8 @@ export class DamagedLog {
   /** Locks the log of a folder that this process has claimed. It makes none. @throws {StoreLocked} {StoreUnavailable} */
   static lock(path: string): DamagedLog {
     if (!existsSync(join(path, LOG_FILE))) return new DamagedLog(null, ["the file: it is missing"])
+    // SQLite would make a new log of it, and drop the write-ahead log.
+    if (findLack(path) !== null) return new DamagedLog(null, ["the file: it is empty"])
     try {
       return new DamagedLog(
         StoreFolder.lock(path, () => {}),
@@ -66,6 +69,8 @@ const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [] }
 
 /** What can be kept; adds what is lost beside rows. */
 async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
+  const foreign = folder.findForeign()
+  if (foreign !== null) lost.push(`the file: ${foreign}`)
   lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
   const rows = readRows(folder, lost)
   if (rows === null) return NOTHING
@@ -96,7 +101,7 @@ function readRows({ port, witness }: StoreFolder, lost: string[]): LogRow[] | nu
     const table = new LogTable(port.sql)
     if (!table.exists()) {
       // One that nobody has written to is right.
-      if (witness.read() !== undefined) lost.push("the log: it is missing")
+      if (witness.exists) lost.push("the log: it is missing")
       return null
     }
     return readDamaged(port.sql, tell)

@@ -7,7 +7,8 @@ import { fileIdentity } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { Replacement } from "./replacement.node.js"
 import { readBeside, SetAside } from "./set-aside.node.js"
-import { folderError, holdsStore, LOG_FILE, REPAIRED_FILE, STORE_PATH } from "./store-folder.node.js"
+import { holdsStore, LOG_FILE, REPAIRED_FILE } from "./store-files.node.js"
+import { folderError, STORE_PATH } from "./store-folder.node.js"
 
 /** What `repair` did. */
 export interface RepairReport {

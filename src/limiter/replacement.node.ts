@@ -10,15 +10,8 @@ import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
 import { StoreCorrupt, StoreLocked } from "../types/errors.js"
 import { fileIdentity } from "./open-files.node.js"
 import { syncFolder } from "./set-aside.node.js"
-import {
-  createPrivate,
-  folderError,
-  JOURNAL_FILE,
-  LOG_FILE,
-  REPAIRED_FILE,
-  WAL_FILE,
-  WITNESS_FILE,
-} from "./store-folder.node.js"
+import { createPrivate, JOURNAL_FILE, LOG_FILE, REPAIRED_FILE, WAL_FILE, WITNESS_FILE } from "./store-files.node.js"
+import { folderError } from "./store-folder.node.js"
 import { Witness } from "./witness.node.js"
 
 /**

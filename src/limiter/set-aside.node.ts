@@ -12,7 +12,7 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 import { platform } from "node:process"
-import { ASIDE, JOURNAL_FILE, LOG_FILE, REPAIRED_FILE, WAL_FILE, WITNESS_FILE } from "./store-folder.node.js"
+import { ASIDE, JOURNAL_FILE, LOG_FILE, REPAIRED_FILE, WAL_FILE, WITNESS_FILE } from "./store-files.node.js"
 
 const BESIDE = [WAL_FILE, JOURNAL_FILE, WITNESS_FILE, REPAIRED_FILE]
 const COPY_BYTES = 1 << 20

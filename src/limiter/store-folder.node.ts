@@ -1,14 +1,4 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  realpathSync,
-  statSync,
-} from "node:fs"
+import { accessSync, constants, existsSync, mkdirSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { clearTimeout, setTimeout } from "node:timers"
@@ -21,21 +11,10 @@ import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
 import { fileIdentity, OpenFiles } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
+import { findForeign, requireOwn } from "./own-database.node.js"
+import { createPrivate, LOG_FILE, REPAIRED_FILE, requireLogFile, WAL_FILE, WITNESS_FILE } from "./store-files.node.js"
 import { WalSync } from "./wal-sync.node.js"
 import { Witness } from "./witness.node.js"
-
-/** The files of a folder. SQLite adds `-wal` to the first while it is open. */
-export const LOG_FILE = "sluice.db"
-export const WAL_FILE = `${LOG_FILE}-wal`
-export const JOURNAL_FILE = `${LOG_FILE}-journal`
-export const WITNESS_FILE = "sluice.end"
-/** What a repair puts in place of the first. Where it lies there, a repair has begun to replace, and has not ended. */
-export const REPAIRED_FILE = `${LOG_FILE}.repaired`
-/** Folders of files that a repair put aside begin so; a number follows. */
-export const ASIDE = "aside-"
-
-const ASIDE_PATTERN = new RegExp(`^${ASIDE}\\d+$`)
-const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
 
 /** What the path of a store may be. */
 export const STORE_PATH = required({
@@ -44,7 +23,6 @@ export const STORE_PATH = required({
 })
 
 const FOLDER_MODE = 0o700
-const FILE_MODE = 0o600
 const FAULTS_MAX = 10
 /** How often a lock that another holds is asked for again. */
 const TRY_EVERY_MS = 20
@@ -106,7 +84,8 @@ export class StoreFolder {
    * Locks the folder, making it where there is none.
    *
    * @throws {StoreLocked} at once where another holds it; {StoreCorrupt} where its file is none of SQLite, or is
-   * missing, or was not replaced to the end; {StoreUnavailable}
+   * missing or empty, or was not replaced to the end, or has more in it than a log; {StoreUnavailable} also where
+   * another program made the file
    */
   static open(path: string): StoreFolder {
     let release = () => {}
@@ -115,10 +94,11 @@ export class StoreFolder {
       release = claimFolder(path)
       requireLogFile(path)
       const folder = StoreFolder.lock(path, release)
-      // With the lock: who replaces the file has let it go by then, or holds it.
-      if (existsSync(join(path, REPAIRED_FILE))) {
+      try {
+        folder.#requireWhole(path)
+      } catch (error) {
         folder.close()
-        throw new StoreCorrupt(REPAIRED_FILE, "a repair of the store was interrupted, and must be run again")
+        throw error
       }
       return folder
     } catch (error) {
@@ -146,7 +126,7 @@ export class StoreFolder {
   }
 
   /**
-   * Locks a folder that this process has claimed, whatever lies in it.
+   * Locks a folder that this process has claimed, whatever lies in it, but for a database of another program.
    *
    * @param release ends the claim; called when the folder is closed
    */
@@ -159,6 +139,10 @@ export class StoreFolder {
       database = new DatabaseSync(file, { timeout: 0 })
       // Before the first access: the write-ahead log then needs no shared memory, and the lock is taken with it.
       database.exec("PRAGMA locking_mode = EXCLUSIVE")
+      // The mode of the journal is written into the file, which may be none of ours.
+      database.exec("BEGIN EXCLUSIVE")
+      requireOwn(database, path)
+      database.exec("COMMIT")
       database.exec("PRAGMA journal_mode = WAL")
       database.exec("PRAGMA synchronous = FULL")
       // A folder that nobody wrote to yet is not locked by reading it.
@@ -176,14 +160,33 @@ export class StoreFolder {
   /**
    * How far the log is known to reach; `undefined` where nothing tells.
    *
-   * @throws where the witness cannot be read, or written later
+   * @throws {StoreCorrupt} where there is a witness and no log; where the witness cannot be read, or written later
    */
   readWitness(): LogEnd | undefined {
     this.witness.open()
     const end = this.witness.read()
-    // A log that is not begun has none.
-    if (end === undefined && new LogTable(this.port.sql).exists()) this.#lackedWitness = true
+    if (end === undefined) {
+      const hasLog = new LogTable(this.port.sql).exists()
+      if (!hasLog && this.witness.exists) throw new StoreCorrupt("the log", "it is missing")
+      // A log that is not begun has none.
+      this.#lackedWitness ||= hasLog
+    }
     return end
+  }
+
+  #requireWhole(path: string): void {
+    // With the lock: who replaces the file has let it go by then, or holds it.
+    if (existsSync(join(path, REPAIRED_FILE))) {
+      throw new StoreCorrupt(REPAIRED_FILE, "a repair of the store was interrupted, and must be run again")
+    }
+    const foreign = this.findForeign()
+    if (foreign !== null) throw new StoreCorrupt(LOG_FILE, foreign)
+  }
+
+  /** What is in the file that sluice did not make. */
+  findForeign(): string | null {
+    const foreign = findForeign(this.#database)
+    return foreign === null ? null : `it holds ${foreign}, which sluice did not make`
   }
 
   /** What is wrong with the files, beside what SQLite finds. */
@@ -228,34 +231,6 @@ export class StoreFolder {
         this.#release()
       }
     }
-  }
-}
-
-/** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read */
-export function holdsStore(path: string): boolean {
-  return existsSync(join(path, LOG_FILE)) || findRemains(path) !== undefined
-}
-
-/** What lies beside a log, as only a store has it. */
-function findRemains(path: string): string | undefined {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined
-  return readdirSync(path).find((name) => BESIDE_LOG.includes(name) || ASIDE_PATTERN.test(name))
-}
-
-/** A folder where a store was is not taken for a new one. */
-function requireLogFile(path: string): void {
-  const found = findRemains(path)
-  // Looked for last: who makes a store now makes it first of all.
-  if (found === undefined || existsSync(join(path, LOG_FILE))) return
-  throw new StoreCorrupt(LOG_FILE, `it is missing, and ${found} is there: put it back, or repair the store`)
-}
-
-/** Creates a file that only its owner may read. One that is there is not opened: closing it would end SQLite's locks. */
-export function createPrivate(file: string): void {
-  try {
-    closeSync(openSync(file, "wx", FILE_MODE))
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== "EEXIST") throw error
   }
 }
 

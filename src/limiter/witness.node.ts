@@ -1,7 +1,8 @@
-import { closeSync, constants, fsyncSync, openSync, readFileSync, writeSync } from "node:fs"
+import { closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs"
 import { HASH_BYTES, sameBytes } from "../ledger/envelope.js"
 import { GrowingHash } from "../ledger/growing-hash.js"
 import type { LogEnd } from "../ledger/log-end.js"
+import { StoreUnavailable, show } from "../types/errors.js"
 
 /*
  * The witness is a file of one sector beside the log:
@@ -17,6 +18,9 @@ const COUNT_AT = 16
 const META_AT = 24
 const CHECK_AT = META_AT + HASH_BYTES
 const WITNESS_BYTES = CHECK_AT + 8
+
+/** Where a link leads lies a file of others, which would be overwritten. Windows lets only few make links, and has no such flag. */
+const NO_LINK = constants.O_NOFOLLOW ?? 0
 
 /**
  * Notes how far the log reached, so that a log that lost its last commits is not taken for one that never had them.
@@ -36,7 +40,12 @@ export class Witness {
 
   /** Opens the file where there is one, so that one that cannot be written is known before anything is told. */
   open(): void {
-    this.#file ??= unlessMissing(() => openSync(this.#path, constants.O_WRONLY)) ?? null
+    this.#file ??= unlessMissing(() => openUnlinked(this.#path, constants.O_WRONLY)) ?? null
+  }
+
+  /** Whether there is one, damaged or not. It is made after the log, so that without a log there is none. */
+  get exists(): boolean {
+    return existsSync(this.#path)
   }
 
   /** How far the log is known to reach; `undefined` where there is no witness, or a damaged one. */
@@ -69,16 +78,36 @@ export class Witness {
     this.#bytes.set(metaHash, META_AT)
     this.#bytes.set(checkOf(this.#bytes), CHECK_AT)
     this.#isNoted = true
-    this.#file ??= openSync(this.#path, constants.O_CREAT | constants.O_WRONLY, 0o600)
+    this.#file ??= openUnlinked(this.#path, constants.O_CREAT | constants.O_WRONLY)
     writeSync(this.#file, this.#bytes, 0, WITNESS_BYTES, 0)
   }
 
-  /** Brings it to the disk, and lets the file go. */
+  /** Brings it to the disk where that can be done, and lets the file go. What was told is in the log, with or without it. */
   close(): void {
-    if (this.#file === null) return
-    fsyncSync(this.#file)
-    closeSync(this.#file)
+    const file = this.#file
+    if (file === null) return
     this.#file = null
+    for (const end of [fsyncSync, closeSync]) {
+      try {
+        end(file)
+      } catch {
+        // What is lost of it is told when the store is opened next.
+      }
+    }
+  }
+}
+
+/** Opens a file that is none behind a link. @throws {StoreUnavailable} where it is one */
+function openUnlinked(path: string, flags: number): number {
+  try {
+    return openSync(path, flags | NO_LINK, 0o600)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // FreeBSD has a code of its own for it.
+    if (NO_LINK === 0 || (code !== "ELOOP" && code !== "EMLINK")) throw error
+    throw new StoreUnavailable(`the file ${show(path)} is a link, allowed is a file of the store's own`, {
+      cause: error,
+    })
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { COMMANDS } from "../../src/cli/commands/index.node.js"
 import { type Ran, run, Scratch } from "./run.js"
@@ -235,6 +235,28 @@ describe("on a data folder", () => {
   test("a folder that is none is told, and not made", async () => {
     expect(await sluice("check", "a")).toMatchObject({ code: 2, err: expect.stringContaining("is no data folder") })
     expect(existsSync(scratch.file("data"))).toBe(false)
+  })
+
+  test("an empty sluice.db alone is no data folder to those who look, who leave it, and init makes one of it", async () => {
+    mkdirSync(scratch.file("data"))
+    writeFileSync(scratch.file("data/sluice.db"), "")
+    for (const command of [["doctor"], ["log", "verify"], ["limit", "list"], ["repair"], ["check", "a"]]) {
+      expect(await sluice(...command)).toMatchObject({ code: 2, err: expect.stringContaining("is no data folder") })
+    }
+    expect(readdirSync(scratch.file("data"))).toEqual(["sluice.db"])
+    expect(readFileSync(scratch.file("data/sluice.db"), "utf8")).toBe("")
+    await init()
+    expect((await sluice("doctor")).code).toBe(0)
+  })
+
+  test("an empty sluice.db beside an empty sluice.end, as a copy to a full disk leaves them, is a fault", async () => {
+    mkdirSync(scratch.file("data"))
+    for (const name of ["sluice.db", "sluice.end"]) writeFileSync(scratch.file(`data/${name}`), "")
+    for (const command of [["doctor"], ["log", "verify"], ["limit", "list"]]) {
+      expect(await sluice(...command)).toMatchObject({ code: 1, err: expect.stringContaining("it is empty") })
+    }
+    expect(await sluice("repair")).toMatchObject({ code: 1, out: expect.stringContaining("the file: it is empty") })
+    expect(readFileSync(scratch.file("data/sluice.db"), "utf8")).toBe("")
   })
 
   test("what could steer a terminal is spelled out", async () => {

@@ -1,7 +1,11 @@
+import fs, { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { StoreCorrupt, StoreUnavailable } from "sluice"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { repair } from "sluice/embedded"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { planRepair } from "../../src/limiter/repair.node.js"
 import {
   type Files,
   LOG_FILE,
@@ -235,10 +239,130 @@ describe("openLimiter() on damaged files", () => {
     expect(readFiles(path).get(LOG_FILE)).toEqual(files.get(LOG_FILE)!)
   })
 
+  test("an empty file beside other files of a store, as a copy to a full disk leaves it: refused, and left as it is", async () => {
+    const empty = new Uint8Array()
+    for (const [name, bytes] of [
+      [WITNESS_FILE, empty],
+      [WITNESS_FILE, closed.get(WITNESS_FILE)!],
+      [WAL_FILE, empty],
+      [WAL_FILE, crashed.get(WAL_FILE)!],
+    ] as const) {
+      const files: Files = new Map([
+        [LOG_FILE, empty],
+        [name, bytes],
+      ])
+      const path = layOut(files)
+      const message = `Cannot recover the store: sluice.db is corrupt: it is empty, and ${name} is there: put it back, or repair the store.`
+      await expect(open(path)).rejects.toMatchObject({ code: "STORE_CORRUPT", message })
+      expect(await planRepair(path)).toMatchObject({ isNeeded: true, givesUp: ["the file: it is empty"] })
+      expect(readFiles(path)).toEqual(files)
+      await repair(path)
+      expect(readFiles(join(path, "aside-1"))).toEqual(files)
+      await (await open(path)).close()
+    }
+  })
+
+  test("an empty file alone, or with SQLite's journal, as a kill leaves it while a store is made: a new store", async () => {
+    const empty = new Uint8Array()
+    for (const journal of [null, empty, new Uint8Array(512)]) {
+      const path = layOut(withFile(new Map([[LOG_FILE, empty]]), "sluice.db-journal", journal))
+      await using limiter = await open(path, { policy: "9/hour" })
+      expect((await limiter.check("a")).remaining).toBe(8)
+    }
+  })
+
+  test("a file without a log beside a witness, damaged or not: refused", async () => {
+    const path = temporaryFolder()
+    mkdirSync(path)
+    const database = new DatabaseSync(join(path, LOG_FILE))
+    database.exec("PRAGMA journal_mode = WAL")
+    database.close()
+    const begun = readFiles(path)
+    expect(await outcomeOf(begun)).toHaveProperty("state")
+    for (const witness of [new Uint8Array(), new Uint8Array(64), closed.get(WITNESS_FILE)!]) {
+      const files = withFile(begun, WITNESS_FILE, witness)
+      expect(await outcomeOf(files)).toMatchObject({ error: { code: "STORE_CORRUPT", row: "the log" } })
+      expect(await planRepair(layOut(files))).toMatchObject({ givesUp: ["the log: it is missing"] })
+    }
+  })
+
+  test("a database of another program: refused, also by repair, and left as it is", async () => {
+    const path = temporaryFolder()
+    mkdirSync(path)
+    const database = new DatabaseSync(join(path, LOG_FILE))
+    database.exec("CREATE TABLE orders (id INTEGER PRIMARY KEY, what TEXT)")
+    database.close()
+    const before = readFiles(path)
+    const what = 'is a database of another program: it holds the table "orders", and no log.'
+    for (const look of [open, planRepair, repair]) {
+      const message = `Cannot reach the store: the file "${join(path, LOG_FILE)}" ${what}`
+      await expect(look(path)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
+      expect(readFiles(path)).toEqual(before)
+      expect(readdirSync(path)).toEqual([LOG_FILE])
+    }
+    writeFileSync(join(path, WITNESS_FILE), closed.get(WITNESS_FILE)!)
+    await expect(open(path)).rejects.toMatchObject({ code: "STORE_CORRUPT", row: "the log" })
+    expect(readFiles(path).get(LOG_FILE)).toEqual(before.get(LOG_FILE))
+  })
+
+  test("what lies in the file beside the log: refused, and gone after a repair, which keeps the log", async () => {
+    for (const [what, statement] of [
+      ["table", "CREATE TABLE other (x)"],
+      ["view", "CREATE VIEW other AS SELECT body FROM sluice_log"],
+      ["index", "CREATE INDEX other ON sluice_log (body)"],
+      ["trigger", "CREATE TRIGGER other AFTER INSERT ON sluice_log BEGIN DELETE FROM sluice_log; END"],
+    ] as const) {
+      const path = layOut(closed)
+      const database = new DatabaseSync(join(path, LOG_FILE))
+      database.exec(statement)
+      database.close()
+      const failure = `it holds the ${what} "other", which sluice did not make`
+      await expect(open(path)).rejects.toMatchObject({ code: "STORE_CORRUPT", row: LOG_FILE, failure })
+      expect((await repair(path)).gaveUp).toEqual([`the file: ${failure}`])
+      await using limiter = await open(path)
+      expect(await seen(limiter)).toBe(state)
+    }
+  })
+
+  test.skipIf(process.platform === "win32")(
+    "a link in place of the witness: refused, and what it leads to is left",
+    async () => {
+      const path = layOut(withFile(closed, WITNESS_FILE, null))
+      const witness = join(path, WITNESS_FILE)
+      const other = join(path, "other")
+      symlinkSync(other, witness)
+      const message = `Cannot reach the store: the file ${JSON.stringify(witness)} is a link, allowed is a file of the store's own.`
+      // Where it leads nowhere, a file would be made there.
+      for (const content of [null, "not of sluice"]) {
+        if (content !== null) writeFileSync(other, content)
+        await expect(open(path)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
+        expect(fs.existsSync(other) ? readFileSync(other, "utf8") : null).toBe(content)
+      }
+    },
+  )
+
   test("a path that is a file: StoreUnavailable", async () => {
     const path = join(layOut(closed), LOG_FILE)
     await expect(open(path)).rejects.toBeInstanceOf(StoreUnavailable)
   })
+})
+
+test("a witness that cannot be synced: close() lets everything go", async () => {
+  const path = temporaryFolder()
+  const limiter = await open(path, { policy: "9/hour" })
+  const failing = vi.spyOn(fs, "fsyncSync").mockImplementation(() => {
+    throw Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" })
+  })
+  const closing = vi.spyOn(fs, "closeSync")
+  syncBuiltinESMExports()
+  try {
+    await limiter.close()
+    expect(closing).toHaveBeenCalledWith(failing.mock.calls[0]![0])
+  } finally {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
+  }
+  await (await open(path)).close()
 })
 
 function rowsOf(path: string): { id: number; body: Uint8Array }[] {

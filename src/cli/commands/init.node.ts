@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { parseConfig } from "../../config/index.js"
 import { type OpenLimiterOptions, openLimiter } from "../../limiter/open-limiter.node.js"
-import { holdsStore } from "../../limiter/store-folder.node.js"
+import { holdsStore } from "../../limiter/store-files.node.js"
 import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
