@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import fs, { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { COMMANDS } from "../../src/cli/commands/index.node.js"
 import { type Ran, run, Scratch } from "./run.js"
 
@@ -42,6 +43,37 @@ describe("on a data folder", () => {
     const config = scratch.file("sluice.toml")
     const { out } = await sluice("init", "--json", "--config", config)
     expect(JSON.parse(out)).toEqual({ dataDir: scratch.file("data"), config, keptConfig: false })
+  })
+
+  test("init on a full disk leaves no configuration, names the file, and can be run again", async () => {
+    const config = scratch.file("sluice.toml")
+    vi.spyOn(fs, "writeFileSync").mockImplementation(() => {
+      throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" })
+    })
+    syncBuiltinESMExports()
+    try {
+      const { code, err } = await sluice("init", "--config", config)
+      expect({ code, err }).toEqual({
+        code: 1,
+        err: `error: Cannot write --config "${config}": ENOSPC: no space left on device, write.\n`,
+      })
+    } finally {
+      vi.restoreAllMocks()
+      syncBuiltinESMExports()
+    }
+    expect(readdirSync(scratch.path)).toEqual([])
+    await init()
+    expect(readFileSync(config, "utf8")).toContain("[limits.default]")
+  })
+
+  test.skipIf(process.platform === "win32")("init makes a configuration that nobody else may write", async () => {
+    const before = process.umask(0)
+    try {
+      await init()
+    } finally {
+      process.umask(before)
+    }
+    expect(statSync(scratch.file("sluice.toml")).mode & 0o777).toBe(0o644)
   })
 
   test("check is 0 when allowed and 3 when denied", async () => {

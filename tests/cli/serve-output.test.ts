@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, writeFileSync } from "node:fs"
+import { closeSync, constants, existsSync, openSync, writeFileSync, writeSync } from "node:fs"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { type Served, Servers, TOKEN } from "./servers.js"
@@ -62,6 +63,39 @@ describe("sluice serve, whose log nobody takes", () => {
     served.child.kill("SIGTERM")
     expect(await once(served.child, "exit")).toEqual([0, null])
     expect(await charged()).toBe(3)
+  })
+
+  test.skipIf(process.platform === "win32")("goes on where the reader of its log does not read on", async () => {
+    const pipe = servers.scratch.file("pipe")
+    execFileSync("mkfifo", [pipe])
+    const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+    const writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK)
+    try {
+      expect(() => {
+        for (;;) writeSync(writer, Buffer.alloc(1_000))
+      }).toThrow(/^EAGAIN/)
+      const served = await servers.serve(...logging(), "--log-file", pipe)
+      const told = errorsOf(served)
+      await check(served, 1)
+      // Lines are written every 200 ms.
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      await check(served, 1)
+      served.child.kill("SIGTERM")
+      expect(await once(served.child, "exit")).toEqual([0, null])
+      expect(await told).toBe(
+        `Cannot write --log-file ${JSON.stringify(pipe)}: its reader does not read on; 2 lines are lost.\n`,
+      )
+      expect(await charged()).toBe(2)
+    } finally {
+      closeSync(reader)
+      closeSync(writer)
+    }
+  })
+
+  test.skipIf(process.platform === "win32")("is refused where its log is a pipe that nobody reads from", async () => {
+    const pipe = servers.scratch.file("pipe")
+    execFileSync("mkfifo", [pipe])
+    await expect(servers.serve("--log-file", pipe)).rejects.toThrow("it is a pipe that nobody reads from, or a socket.")
   })
 
   test.skipIf(!existsSync(FULL))("goes on where the disk of its errors is full", async () => {

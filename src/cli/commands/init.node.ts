@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from "node:fs"
 import { parseConfig } from "../../config/index.js"
 import { type OpenLimiterOptions, openLimiter } from "../../limiter/open-limiter.node.js"
 import { holdsStore } from "../../limiter/store-files.node.js"
@@ -23,6 +23,8 @@ ${Object.entries(LIMITS)
   .join("")}`
 
 const DEFAULT_CONFIG = "sluice.toml"
+/** Others may read it; where the mask of the process forbids that, they may not. */
+const CONFIG_MODE = 0o644
 
 /** The limits of a configuration that is there, as `serve` would define them. */
 function limitsOf(call: CommandCall, config: string) {
@@ -36,13 +38,24 @@ async function makeFolder(path: string, limits: NonNullable<OpenLimiterOptions["
 }
 
 async function makeBoth(path: string, config: string): Promise<void> {
-  withNamedFile("write --config", config, (file) => writeFileSync(file, SAMPLE, { flag: "wx" }))
+  const file = withNamedFile("write --config", config, (named) => openSync(named, "wx", CONFIG_MODE))
   try {
+    writeSample(file, config)
     await makeFolder(path, NAMED)
   } catch (error) {
     // A second try is not to find half of the first.
-    rmSync(config)
+    rmSync(config, { force: true })
     throw error
+  }
+}
+
+function writeSample(file: number, config: string): void {
+  try {
+    writeFileSync(file, SAMPLE)
+  } catch (cause) {
+    throw new Error(`Cannot write --config ${show(config)}: ${(cause as Error).message}.`, { cause })
+  } finally {
+    closeSync(file)
   }
 }
 
