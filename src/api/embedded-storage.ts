@@ -37,13 +37,17 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
           ok: report.ok,
           detail: report.problems.join(" ") || `${report.keys} keys, sync ${report.sync}`,
         },
-        { name: "file", ok: report.fileIsSound, detail: report.fileIsSound ? "SQLite finds it sound" : "damaged" },
+        {
+          name: "file",
+          ok: report.fileIsSound,
+          detail: report.fileIsSound ? "SQLite finds it sound" : "not sound, or gone, as is told of the store",
+        },
         {
           name: "log",
           ok: report.replayEqualsLive,
           detail:
             report.rows === 0
-              ? "it could not be read"
+              ? "not read, for what is told of the store"
               : `${report.records} records, ${report.bytes} bytes, format ${report.format}; replay ${report.replayEqualsLive ? "equals" : "differs from"} the live state`,
         },
       ]

@@ -9,8 +9,8 @@ import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
  * @param open gives its ledger, which may have to be opened anew; where it cannot be opened, that is told as a fault
  */
 export async function examine(open: () => Ledger | Promise<Ledger>, store: EmbeddedStore): Promise<DoctorReport> {
-  const faults = store.findFaults()
-  const problems = faults.map((fault) => `SQLite: ${fault}`)
+  const fileProblems = store.findFileProblems()
+  const problems = [...fileProblems]
   let ledger: Ledger | null = null
   let found: Verification | null = null
   try {
@@ -20,13 +20,13 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
-  // What it could not be opened for is told once.
-  problems.push(...store.findProblems().filter((problem) => !problems.includes(problem)))
+  problems.push(...store.findProblems())
   const { path, sync, lastCommitAtMs } = store
   const limits = ledger?.isOpen ? ledger.limits : []
   return {
     ok: problems.length === 0,
-    problems,
+    // What is wrong with the file may be why it could not be opened.
+    problems: [...new Set(problems)],
     path,
     sync,
     format: FORMAT,
@@ -36,7 +36,7 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
     sequence: found?.sequence ?? 0,
     coveredSequence: found?.coveredSequence ?? 0,
     replayEqualsLive: found?.replayEqualsLive ?? false,
-    fileIsSound: faults.length === 0,
+    fileIsSound: fileProblems.length === 0,
     lastCommitAtMs,
     limits: limits.length,
     keys: limits.reduce((sum, { keys }) => sum + keys.size, 0),

@@ -10,9 +10,9 @@ export interface EmbeddedStore {
   readonly lastCommitAtMs: number | null
   /** Opens the ledger, anew where a commit had failed. */
   openLedger(): Promise<Ledger>
-  /** What SQLite finds wrong with its file, at most a few lines; none where it is right. */
-  findFaults(): readonly string[]
-  /** What is wrong with the folder and the files in it beside that, each in a sentence; none where all is right. */
+  /** What SQLite finds wrong with its file, or that this is gone: at most a few sentences, none where it is right. */
+  findFileProblems(): readonly string[]
+  /** What is wrong with the folder and the files in it, each in a sentence; none where all is right. */
   findProblems(): readonly string[]
   /**
    * Lets the folder go. Nothing may be asked afterwards.
@@ -43,7 +43,7 @@ export interface DoctorReport {
   readonly coveredSequence: number
   /** Whether replaying the log gives the live state, bit for bit. */
   readonly replayEqualsLive: boolean
-  /** Whether SQLite finds its file right. */
+  /** Whether SQLite finds its file right, and that lies where it was opened. */
   readonly fileIsSound: boolean
   /** When the last commit was made since the store was opened, ms since the epoch; `null` where there was none. */
   readonly lastCommitAtMs: number | null

@@ -160,7 +160,7 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
       return lastCommitAtMs
     },
     openLedger,
-    findFaults: () => folder.findFaults(),
+    findFileProblems: () => folder.findFileProblems(),
     findProblems: () => folder.findProblems(),
     close: () => {
       stopListening()

@@ -210,6 +210,13 @@ export class StoreFolder {
     }
   }
 
+  /** What is wrong with the file, each in a sentence. SQLite would find one sound that nobody finds any more. */
+  findFileProblems(): string[] {
+    const gone = this.files.findGone()
+    if (gone !== null) return [new StoreUnavailable(gone).message]
+    return this.findFaults().map((fault) => `SQLite: ${fault.replace(/\.$/, "")}.`)
+  }
+
   #after(ms: number, work: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)

@@ -14,7 +14,7 @@ test("doctor() says of a log that it could not read nothing but that", async () 
   expect(await storage.doctor()).toEqual([
     { name: "store", ok: false, detail: "Cannot reach the store: a commit failed." },
     { name: "file", ok: true, detail: "SQLite finds it sound" },
-    { name: "log", ok: false, detail: "it could not be read" },
+    { name: "log", ok: false, detail: "not read, for what is told of the store" },
   ])
 })
 

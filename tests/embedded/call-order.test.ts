@@ -86,7 +86,7 @@ async function openOnDisk() {
     sync: "always",
     lastCommitAtMs: null,
     openLedger,
-    findFaults: () => [],
+    findFileProblems: () => [],
     findProblems: () => [],
     close: () => {},
   } as const

@@ -4,6 +4,7 @@ import {
   chmodSync,
   cpSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -437,6 +438,23 @@ describe("EmbeddedLimiter", () => {
     await limiter.close()
   })
 
+  test("doctor() tells what SQLite finds wrong with its file, in sentences", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path)
+    await live(limiter)
+    await limiter.close()
+    const file = readFileSync(join(path, LOG_FILE))
+    // The table's page begins the second; its eighth byte counts what is lost between cells, which no reading minds.
+    const page = file.readUInt16BE(16)
+    file[page + 7] = 9
+    writeFileSync(join(path, LOG_FILE), file)
+    await using damaged = await open(path)
+    const { ok, problems, fileIsSound, replayEqualsLive } = await damaged.doctor()
+    expect({ ok, fileIsSound, replayEqualsLive }).toEqual({ ok: false, fileIsSound: false, replayEqualsLive: true })
+    expect(problems.length).toBeGreaterThan(0)
+    for (const problem of problems) expect(problem).toMatch(/^SQLite: .*[^.]\.$/)
+  })
+
   test("doctor() tells of a witness that is missing, damaged, or not kept", async () => {
     const path = temporaryFolder()
     const limiter = await open(path, { policy: "9/hour" })
@@ -474,7 +492,8 @@ describe("EmbeddedLimiter", () => {
         renameSync(path, `${path}-moved`)
         const gone = `the file "${join(realpathSync(dirname(path)), "store", LOG_FILE)}" was deleted, moved or replaced`
         const refusal = { code: "STORE_UNAVAILABLE", message: expect.stringContaining(gone) }
-        expect((await limiter.doctor()).problems).toEqual([expect.stringContaining(gone)])
+        const problems = [expect.stringContaining(gone)]
+        expect(await limiter.doctor()).toMatchObject({ ok: false, problems, fileIsSound: false })
         // Another's, in its place.
         cpSync(other, path, { recursive: true })
         const charge = async () => {

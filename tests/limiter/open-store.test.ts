@@ -39,7 +39,7 @@ async function openStore(sync: SyncMode) {
       sync,
       lastCommitAtMs: null,
       openLedger,
-      findFaults: () => [],
+      findFileProblems: () => [],
       findProblems: () => [],
       close: () => {
         disk.isLetGo = true
