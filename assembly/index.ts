@@ -431,6 +431,7 @@ export function hasCells(limit: usize, kind: i32, input: usize, bytes: usize): i
  * Starts to save all cells as they are now, little by little: other calls may come between. Cells that are idle and blocks
  * that have ended at `idleAtMs`, or none where it is −1, are dropped, and statistics that were counted last before
  * `statsSinceMs`. 1, or 0 where a save is under way, or `maxKeys` is less than 2³² − 1: a key that comes may then drop others.
+ * Where there is no memory for a cell, no cells are told any more, but all that is to be dropped still is.
  */
 export function saveBegin(limit: usize, idleAtMs: f64, statsSinceMs: f64): i32 {
   if (limit == 0 || (idleAtMs != -1 && !isTime(idleAtMs)) || !isTime(statsSinceMs)) return 0
@@ -451,9 +452,9 @@ export function saveTake(limit: usize): usize {
   return limit == 0 ? 0 : save.takeBlock(changetype<Limit>(limit))
 }
 
-/** Ends a save, also before it is complete. */
-export function saveEnd(limit: usize): void {
-  if (limit != 0) save.endSave(changetype<Limit>(limit))
+/** Ends a save, also before it is complete. 1 where it is: `saveMore` came to the end, and there was memory for every cell. */
+export function saveEnd(limit: usize): i32 {
+  return limit == 0 ? 0 : i32(save.endSave(changetype<Limit>(limit)))
 }
 
 /** Starts the dump of a table: `dumpNext` then gives its records. Nothing else may be called between. */

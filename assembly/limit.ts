@@ -49,6 +49,7 @@ export class Limit {
   cells: Table
   blocks: Table
   stats: Table
+  /** The save that is under way. Its place is behind the limit: one can be begun where there is no memory. */
   save: Save | null
   /** How many saves were begun. */
   saves: u32
@@ -71,6 +72,15 @@ export class Save {
   filling0: usize
   filling1: usize
   filling2: usize
+  /** Whether there was no memory for a cell. */
+  isLost: bool
+}
+
+const LIMIT_BYTES: usize = offsetof<Limit>() + offsetof<Save>()
+
+/** Where the save of a limit lies while it is under way. */
+export function saveOf(limit: Limit): Save {
+  return changetype<Save>(changetype<usize>(limit) + offsetof<Limit>())
 }
 
 // @ts-ignore: decorator
@@ -86,7 +96,7 @@ export function stateAt(states: usize, index: i32): usize {
 }
 
 export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u64): Limit | null {
-  const limit = changetype<Limit>(allocate(offsetof<Limit>()))
+  const limit = changetype<Limit>(allocate(LIMIT_BYTES))
   const rules = allocate(<usize>ruleCount * RULE_BYTES)
   const schedule = takeSchedule(seedLow, seedHigh)
   const cells = allocate(offsetof<Table>())
@@ -98,7 +108,7 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
     free(cells, offsetof<Table>())
     if (schedule) giveSchedule(schedule)
     free(rules, <usize>ruleCount * RULE_BYTES)
-    free(changetype<usize>(limit), offsetof<Limit>())
+    free(changetype<usize>(limit), LIMIT_BYTES)
     return null
   }
   limit.rules = rules
@@ -139,7 +149,7 @@ export function freeLimit(limit: Limit): void {
   free(changetype<usize>(limit.stats), offsetof<Table>())
   giveSchedule(limit.schedule)
   free(limit.rules, <usize>limit.ruleCount * RULE_BYTES)
-  free(changetype<usize>(limit), offsetof<Limit>())
+  free(changetype<usize>(limit), LIMIT_BYTES)
 }
 
 /** Frees what the states of a key hold outside of them. */

@@ -1,6 +1,6 @@
 import { dropCell, isIdle } from "./cell"
 import { allocate, free } from "./heap"
-import { Limit, Save } from "./limit"
+import { Limit, Save, saveOf } from "./limit"
 import { BLOCKS, CELLS, STATS, bytesOf, saveCell, tableOf } from "./saved-cell"
 import { lastCountedMs } from "./stats"
 import { endsSearch } from "./table/find"
@@ -24,6 +24,9 @@ import {
  * groups of its tables saves what lies there; a call about a key first saves the groups that it may look at, if the walk
  * has not come to them. The cells that a save is to drop go when their group is saved, so no call ever finds one of them.
  *
+ * Where there is no memory for a cell, the save is lost: nothing more is saved, and what was is freed. It still goes on to
+ * its end, and drops what it is to drop, since whoever began it counts on that.
+ *
  * Saved cells lie in blocks, which the host takes:
  *
  *   block  │ next u32 │ kind u32 │ bytes of cells u32 │ bytes of the block u32 │ cells, as in saved-cell.ts … │
@@ -37,11 +40,11 @@ const BLOCK_ROOM: usize = 16384
 /** What it costs to look at a group, beside the bytes that are saved. */
 const LOOK_BYTES: usize = 16
 
-/** Starts a save. False where one is under way, where keys have a bound (a new one may drop others), or without memory. */
+/** Starts a save. False where one is under way, or keys have a bound: a new one may drop others. */
 export function beginSave(limit: Limit, idleAtMs: i64, statsSinceMs: f64): bool {
   if (limit.save !== null || limit.maxKeys != u32.MAX_VALUE) return false
-  const save = changetype<Save | null>(allocate(offsetof<Save>()))
-  if (save === null) return false
+  const save = saveOf(limit)
+  memory.fill(changetype<usize>(save), 0, offsetof<Save>())
   save.idleAtMs = idleAtMs
   save.statsSinceMs = statsSinceMs
   limit.save = save
@@ -73,7 +76,9 @@ function endBlock(save: Save, kind: i32): void {
   save.last = block
 }
 
+/** Saves a cell. Returns its bytes; 0 where the save is lost. */
 function append(limit: Limit, save: Save, kind: i32, cell: usize): usize {
+  if (save.isLost) return 0
   const bytes = bytesOf(limit, kind, cell)
   let block = <usize>load<u32>(fillingAt(save, kind))
   if (block == 0 || load<u32>(block, SIZE) - load<u32>(block, USED) < <u32>(BLOCK_HEAD + bytes)) {
@@ -81,8 +86,11 @@ function append(limit: Limit, save: Save, kind: i32, cell: usize): usize {
     const table = tableOf(limit, kind)
     const size = BLOCK_HEAD + max(bytes, min(BLOCK_ROOM, <usize>table.count * table.cellBytes))
     block = allocate(size)
-    // Without this block the save would lack cells, and nothing would tell so: it must not pass for a whole one.
-    if (block == 0) unreachable()
+    if (block == 0) {
+      save.isLost = true
+      freeBlocks(limit, save)
+      return 0
+    }
     store<u32>(block, kind, KIND)
     store<u32>(block, <u32>size, SIZE)
     store<u32>(fillingAt(save, kind), <u32>block)
@@ -184,12 +192,19 @@ export function takeBlock(limit: Limit): usize {
   return block
 }
 
-/** Ends a save, also before its walk is at its end, and frees the blocks that nobody took. */
-export function endSave(limit: Limit): void {
-  const save = limit.save
-  if (save === null) return
-  endWalk(limit, save)
+/** Frees the blocks that nobody took. */
+function freeBlocks(limit: Limit, save: Save): void {
+  for (let kind = CELLS; kind <= STATS; kind++) endBlock(save, kind)
   for (let block = takeBlock(limit); block; block = takeBlock(limit)) free(block, load<u32>(block, SIZE))
-  free(changetype<usize>(save), offsetof<Save>())
+}
+
+/** Ends a save, and frees the blocks that nobody took. Whether it came to its end, with memory for every cell. */
+export function endSave(limit: Limit): bool {
+  const save = limit.save
+  if (save === null) return false
+  const isWhole = save.kind > STATS && !save.isLost
+  endWalk(limit, save)
+  freeBlocks(limit, save)
   limit.save = null
+  return isWhole
 }

@@ -113,7 +113,7 @@ export declare function hasCells(limit: number, kind: number, input: number, byt
 export declare function saveBegin(limit: number, idleAtMs: number, statsSinceMs: number): number
 export declare function saveMore(limit: number, bytes: number): number
 export declare function saveTake(limit: number): number
-export declare function saveEnd(limit: number): void
+export declare function saveEnd(limit: number): number
 export declare function dumpStart(): void
 export declare function dumpBytes(limit: number, kind: number): number
 export declare function dumpNext(limit: number, kind: number, output: number, room: number): number

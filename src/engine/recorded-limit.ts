@@ -24,7 +24,7 @@ export class RecordedLimit extends Limit {
 
   /** Without a bound it is the memory that is full: a replay that has more would admit the key, so it is not denied. */
   protected override requireBound(): void {
-    if (this.#keepsAll) throw new StoreUnavailable("the memory for keys is full")
+    if (this.#keepsAll) throw memoryIsFull()
   }
 
   /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
@@ -88,17 +88,17 @@ export class RecordedLimit extends Limit {
     return { kind, cells }
   }
 
-  /** Ends a save, before its end too. */
-  endSave(): void {
-    this.core.exports.saveEnd(this.pointer)
+  /** Ends a save, before its end too. Whether it is complete: it came to its end, and there was memory for every cell. */
+  endSave(): boolean {
+    return this.core.exports.saveEnd(this.pointer) === 1
   }
 
-  /** Every cell, as `takeSaved` tells them. */
+  /** Every cell, as `takeSaved` tells them. @throws {StoreUnavailable} where there is no memory for all of them */
   copyCells(): { readonly kind: SavedKind; readonly cells: Uint8Array }[] {
     this.beginSave({ idleAtMs: -1, statsSinceMs: 0 })
     while (this.saveMore(2 ** 31 - 1));
     const copies = Array.from(untilNull(() => this.takeSaved()))
-    this.endSave()
+    if (!this.endSave()) throw memoryIsFull()
     return copies
   }
 
@@ -125,6 +125,10 @@ export class RecordedLimit extends Limit {
       return true
     })
   }
+}
+
+function memoryIsFull(): StoreUnavailable {
+  return new StoreUnavailable("the memory for keys is full")
 }
 
 function* untilNull<T>(next: () => T | null): Generator<T, void, undefined> {

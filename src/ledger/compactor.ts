@@ -51,7 +51,7 @@ interface Begun {
   readonly chainHash: Uint8Array
   /** Bytes of the sealed segments that the snapshot is to cover. */
   readonly coveredBytes: number
-  /** Records that the snapshot is to cover, and none before did. */
+  /** Records that the snapshot is to cover, and none before did, its own with them. */
   readonly records: number
 }
 
@@ -65,6 +65,8 @@ interface Begun {
  *   3. One commit writes the last part, takes the last part of the snapshot before, and notes in the open segment which
  *      snapshot is in force.
  *   4. What is not needed any more is dropped, some rows with each commit.
+ *
+ * Where the core has no memory for what is saved, the rows that were written are dropped, and the log stays as it is.
  */
 export class Compactor {
   readonly #input: CompactorInput
@@ -77,8 +79,8 @@ export class Compactor {
     this.#snapshotIds = input.snapshotIds
   }
 
-  /** @returns how many records the snapshot now stands for */
-  async compact(): Promise<number> {
+  /** @returns how many records the snapshot now stands for; `null` where there was no memory to save the state */
+  async compact(): Promise<number | null> {
     const { port, requireOpen } = this.#input
     requireOpen()
     port.writesMuch?.(true)
@@ -93,7 +95,7 @@ export class Compactor {
     }
   }
 
-  async #replaceLog(): Promise<number> {
+  async #replaceLog(): Promise<number | null> {
     const { options, port, metaHash, requireOpen, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
     const { save, sequence, chainHash, coveredBytes, records } = await this.#begin()
@@ -106,6 +108,11 @@ export class Compactor {
       const state = await this.#nextPart(save, partBytes)
       bytes += state.length
       const isLast = save.isDone
+      if (save.isLost) {
+        if (!isLast) continue
+        await this.#giveUp(ids, records)
+        return null
+      }
       const row = await snapshot.part(state, { isLast })
       ids.push(row.id)
       if (isLast) last = row
@@ -122,7 +129,14 @@ export class Compactor {
     this.#snapshotIds = ids
     this.#oldestSequence = oldestSequence
     for (const some of others) await this.#input.withCommit(() => table.drop(some))
-    return records
+    // Its own record is nothing that happened.
+    return records - 1
+  }
+
+  /** Drops the parts that were written. */
+  async #giveUp(ids: readonly number[], records: number): Promise<void> {
+    this.#input.writer.giveUpCompaction(records)
+    await this.dropLeft([...ids].reverse())
   }
 
   async #begin(): Promise<Begun> {
@@ -138,8 +152,7 @@ export class Compactor {
       sequence: next.sequence - 1,
       chainHash: next.previousHash,
       coveredBytes: writer.coveredBytes,
-      // Its own record is nothing that happened.
-      records: records - 1,
+      records,
     }
   }
 

@@ -55,7 +55,7 @@ export interface LedgerLogInput {
 /**
  * The file's side of a ledger: commits what was appended, compacts, verifies and reads it. A commit is made in one turn
  * of the event loop, whatever else is under way; compactions and verifications, which take several, come one after the
- * other. A write that fails closes it for good.
+ * other. A write that fails closes it for good; a compaction for which there is no memory is given up, and nothing else.
  */
 export class LedgerLog {
   readonly writer: LogWriter
@@ -75,6 +75,8 @@ export class LedgerLog {
   #nextCompaction: Promise<Compaction> | null = null
   /** Whether one is under way, or one that was begun by itself waits for its turn. */
   #isCompacting = false
+  /** Why the last one was given up, if it was, and how many bytes of log were not covered then. */
+  #gaveUp: { readonly cause: StoreUnavailable; readonly logBytes: number } | null = null
   #isEnding = false
   #failure: SluiceError | null = null
   #loss: Loss | null = null
@@ -133,6 +135,8 @@ export class LedgerLog {
   /**
    * Puts a snapshot of the state in place of the segments that led to it, while commits go on. It has its turn from here
    * on: who ends the log afterwards waits for it.
+   *
+   * @throws {StoreUnavailable} also where there is no memory for it: then the log goes on as it is
    */
   compact(): Promise<Compaction> {
     this.#nextCompaction ??= this.#inTurn(() => {
@@ -162,7 +166,8 @@ export class LedgerLog {
   /**
    * Reads the whole log anew and compares what it replays to with the live state. Waits for a compaction under way.
    *
-   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
+   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} also where there is no
+   *   memory to read it; then the ledger goes on
    */
   verify(): Promise<Verification> {
     return this.#inTurn(async () => {
@@ -223,10 +228,12 @@ export class LedgerLog {
   #compactIfLong(): void {
     const { compactBytes = DEFAULT_COMPACT_BYTES } = this.#options
     const { logBytes, snapshotBytes } = this.writer
-    if (logBytes <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
+    // After one that was given up, the log grows by as much again before the next.
+    const grown = logBytes - (this.#gaveUp?.logBytes ?? 0)
+    if (grown <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
     if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
     this.#isCompacting = true
-    // A failure closes the ledger, so that every caller learns of it.
+    // A failure closes the ledger, so that every caller learns of it; that it was given up is told by `compactionProblem`.
     this.#inTurn(() => this.#compact()).catch(() => undefined)
   }
 
@@ -241,42 +248,56 @@ export class LedgerLog {
   /** @returns how many records the snapshot now stands for */
   async #compact(): Promise<number> {
     this.#isCompacting = true
+    let records: number | null
     try {
-      return await this.#compactor.compact()
+      records = await this.#compactor.compact()
     } catch (error) {
       throw this.#fail(error)
     } finally {
       this.#isCompacting = false
     }
+    if (records === null) {
+      this.#gaveUp = { cause: noMemoryToCompact(), logBytes: this.writer.logBytes }
+      throw this.#gaveUp.cause
+    }
+    this.#gaveUp = null
+    return records
+  }
+
+  /** Why the last compaction was given up; `null` where it was not. */
+  get compactionProblem(): StoreUnavailable | null {
+    return this.#gaveUp?.cause ?? null
   }
 
   async #verify(): Promise<Verification> {
     this.requireOpen()
     let rows: readonly LogRow[] = []
-    const { throughSequence, live } = this.#orFail(() => {
+    const live = new StateCopy(this.#state)
+    const throughSequence = this.#orFail(() => {
       // An empty segment stays open: verifying a log again and again must not make it grow.
       const closed = this.writer.close("used")
       const throughSequence = this.writer.openSequence - 1
-      const live = new StateCopy(this.#state)
       this.writer.write(closed, () => {
         rows = this.#table.read()
       })
-      return { throughSequence, live }
+      return throughSequence
     })
     const { state, ...found } = await recover(this.#port, this.#core, rows, {
       throughSequence,
       ...stateOptions(this.#options),
     })
-    const replayEqualsLive = live.isOf(state)
-    state.free()
-    return {
-      rows: found.rows,
-      segments: found.segments,
-      bytes: found.bytes,
-      records: found.records,
-      sequence: found.open.sequence,
-      coveredSequence: found.coveredSequence,
-      replayEqualsLive,
+    try {
+      return {
+        rows: found.rows,
+        segments: found.segments,
+        bytes: found.bytes,
+        records: found.records,
+        sequence: found.open.sequence,
+        coveredSequence: found.coveredSequence,
+        replayEqualsLive: live.isOf(state),
+      }
+    } finally {
+      state.free()
     }
   }
 
@@ -313,6 +334,10 @@ export class LedgerLog {
     this.#loss = null
     return loss
   }
+}
+
+function noMemoryToCompact(): StoreUnavailable {
+  return new StoreUnavailable("the memory for keys is full, and the log was not compacted")
 }
 
 /** Gives the cause in the message too, so that a full disk shows also where only the message is read. */

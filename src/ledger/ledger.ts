@@ -356,7 +356,11 @@ export class Ledger {
     return this.#log.records(place)
   }
 
-  /** Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on. */
+  /**
+   * Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on.
+   *
+   * @throws {StoreUnavailable} also where there is no memory for it: then the log goes on as it is
+   */
   compact(): Promise<Compaction> {
     return this.#log.compact()
   }
@@ -368,6 +372,11 @@ export class Ledger {
    */
   verify(): Promise<Verification> {
     return this.#log.verify()
+  }
+
+  /** Why the last compaction was given up; `null` where it was not. */
+  get compactionProblem(): StoreUnavailable | null {
+    return this.#log.compactionProblem
   }
 
   /** Whether it can still be asked: not closed, and no commit has failed. */

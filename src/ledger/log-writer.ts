@@ -66,7 +66,7 @@ export class LogWriter {
   #ofCompactions = 0
   #logBytes: number
   #snapshotBytes: number
-  /** Records after the last compaction's begin. One that fails closes the ledger, so they are those that no snapshot covers. */
+  /** Records after the last compaction's begin, and those before it that it did not cover. */
   #uncoveredRecords: number
 
   /**
@@ -243,6 +243,11 @@ export class LogWriter {
     const records = this.#uncoveredRecords
     this.#uncoveredRecords = 0
     return { next, records }
+  }
+
+  /** Notes that the compaction under way is given up: it covers none of so many records. */
+  giveUpCompaction(records: number): void {
+    this.#uncoveredRecords += records
   }
 
   /**

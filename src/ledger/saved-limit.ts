@@ -37,6 +37,8 @@ export class SavedLimit {
   readonly limit: OwnLimit
   /** Whether its keys are freed at the end. */
   ownsKeys = false
+  /** Whether the core had no memory for some of its cells, known at the end. */
+  isLost = false
   /** Each step writes some pieces. */
   readonly steps: Iterator<void, void>
   readonly #writer: () => ByteWriter
@@ -99,7 +101,7 @@ export class SavedLimit {
       }
       yield
     }
-    keys.endSave()
+    this.isLost = !keys.endSave()
     for (let some = receipts.saveSome(STEP); some !== null; some = receipts.saveSome(STEP)) {
       const piece = this.#begin(PIECE.receipts)
       piece.varint(some.length)

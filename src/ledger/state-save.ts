@@ -21,6 +21,9 @@ export interface SavedHead {
  * being asked and changed. A limit begins to be saved when its turn comes, or before it is looked at: so beginning costs
  * nothing, however much there is. Equal histories give the same pieces, in an order that depends on what came between.
  *
+ * Where the core has no memory for a cell, what was saved is worth nothing. It is still worked on to the end, since the log
+ * tells that the state forgets.
+ *
  *   state  │ time of the last record f64 │ sync mode varint │ numbers of limits given so far varint │
  *          │ number that new limits number their charges above varint │ pieces … │
  */
@@ -34,6 +37,7 @@ export class StateSave implements Saver {
   /** What was written beyond what `next` was asked for. */
   #rest: Uint8Array = NOTHING
   #isEnded = false
+  #isLost = false
 
   /**
    * @param limits those that there are now
@@ -82,7 +86,13 @@ export class StateSave implements Saver {
 
   #end(saved: SavedLimit): void {
     this.#saved.delete(saved.limit)
+    if (saved.isLost) this.#isLost = true
     if (saved.ownsKeys) saved.limit.keys.free()
+  }
+
+  /** Whether cells are missing in what `next` gives: then it is no state. */
+  get isLost(): boolean {
+    return this.#isLost
   }
 
   /** Whether `next` has given everything. */

@@ -20,6 +20,8 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }
+  const gaveUp = ledger?.compactionProblem
+  if (gaveUp) problems.push(gaveUp.message)
   problems.push(...store.findProblems())
   const { path, sync, lastCommitAtMs } = store
   const limits = ledger?.isOpen ? ledger.limits : []

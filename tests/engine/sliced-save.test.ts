@@ -7,6 +7,7 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
+import { takeAll } from "./take-all.js"
 
 const START_MS = 1_700_000_000_000
 const POLICIES: readonly PolicyInput[] = [
@@ -121,6 +122,38 @@ describe(`beginSave() and saveMore() (SLUICE_ENGINE_SEED=${SEED})`, () => {
       if (end === "endSave") limit.free()
       expect(core.exports.allocatedBytes()).toBe(0)
     }
+  })
+
+  test("a save for which memory ends tells no cells, drops what is idle, and says at its end that it is not complete", () => {
+    const core = new Core()
+    const limit = makeLimit("5/minute", { onFull: "keep-all" }, core)
+    for (let key = 0; key < 3_000; key++) limit.check(`idle ${key}`, 1, START_MS - 3_600_000)
+    for (let key = 0; key < 3_000; key++) limit.check(`used ${key}`, 5, START_MS)
+    limit.beginSave({ idleAtMs: START_MS, statsSinceMs: 0 })
+    limit.saveMore(40_000)
+    const before = core.exports.allocatedBytes()
+    takeAll(core)
+    const taken = core.exports.allocatedBytes() - before
+    for (let key = 0; key < 3_000; key++) expect(limit.check(`used ${key}`, 1, START_MS).allowed).toBe(false)
+    // What was saved before is freed.
+    expect(core.exports.allocatedBytes() - taken).toBeLessThan(before)
+    while (limit.saveMore(1_000_000));
+    expect(limit.takeSaved()).toBe(null)
+    expect(limit.endSave()).toBe(false)
+    expect(limit.size).toBe(3_000)
+    expect(() => limit.copyCells()).toThrow("the memory for keys is full")
+  })
+
+  test("endSave() tells whether the save is complete", () => {
+    const limit = makeLimit("5/minute", { onFull: "keep-all" })
+    for (let key = 0; key < 3_000; key++) limit.check(`key ${key}`, 1, START_MS)
+    expect(limit.endSave()).toBe(false)
+    limit.beginSave({ idleAtMs: -1, statsSinceMs: 0 })
+    limit.saveMore(5_000)
+    expect(limit.endSave()).toBe(false)
+    limit.beginSave({ idleAtMs: -1, statsSinceMs: 0 })
+    while (limit.saveMore(5_000));
+    expect(limit.endSave()).toBe(true)
   })
 
   test("beginSave() refuses a second save, and a limit whose keys make room for others", () => {

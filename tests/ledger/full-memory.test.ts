@@ -4,6 +4,7 @@ import { Core } from "../../src/engine/core.js"
 import { Ledger } from "../../src/ledger/ledger.js"
 import type { LedgerLimit } from "../../src/ledger/own-limit.js"
 import { SavedReceipts } from "../../src/ledger/saved-receipts.js"
+import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
@@ -11,6 +12,8 @@ import { CostError } from "../../src/types/errors.js"
 import { takeAll } from "../engine/take-all.js"
 import { START_MS } from "./ledger-case.js"
 import { logRecords } from "./log-records.js"
+import { readRows } from "./rows.js"
+import { steppedPort, turn } from "./watched-port.js"
 
 const full = expect.objectContaining({
   name: "StoreUnavailable",
@@ -67,16 +70,24 @@ async function fullLedger(policy: PolicyInput = "10/hour", before?: (ledger: Led
   return made
 }
 
-/** A core that has so many blocks of each size left, and no more memory. */
-function coreWithBlocks(count: number): Core {
-  const core = new Core()
+/** Takes so many blocks of each size. Gives what gives them back. */
+function takeBlocks(core: Core, count: number): () => void {
   const { memoryTake, memoryGive } = core.exports
   const taken: [block: number, bytes: number][] = []
   for (let bytes = 128; bytes <= 65_536; bytes += 128) {
     for (let block = 0; block < count; block++) taken.push([memoryTake(bytes), bytes])
   }
+  return () => {
+    for (const [block, bytes] of taken) memoryGive(block, bytes)
+  }
+}
+
+/** A core that has so many blocks of each size left, and no more memory. */
+function coreWithBlocks(count: number): Core {
+  const core = new Core()
+  const giveBack = takeBlocks(core, count)
   takeAll(core)
-  for (const [block, bytes] of taken) memoryGive(block, bytes)
+  giveBack()
   return core
 }
 
@@ -213,6 +224,117 @@ test("askUnder() that fails holds no more memory than before", async () => {
   expect(() => ledger.askUnder(limit, policy, START_MS, fail)).toThrow("own")
   expect(core.exports.allocatedBytes()).toBe(before)
   ledger.abandon()
+})
+
+describe("compact() in a core whose memory is full", () => {
+  const HOUR_MS = 3_600_000
+  const names = (kind: string) => Array.from({ length: 600 }, (_, key) => `${kind} ${key}`)
+  const notCompacted = expect.objectContaining({
+    name: "StoreUnavailable",
+    message: "Cannot reach the store: the memory for keys is full, and the log was not compacted.",
+  })
+
+  /** A ledger with keys that are used up, keys that are idle, and a limit that comes after theirs. */
+  async function openUsed() {
+    const port = steppedPort(sqliteLedgerPort(new DatabaseSync(":memory:")))
+    const core = new Core()
+    const ledger = await Ledger.open(port, { core, compactBytes: 1e12, partBytes: 4_096 })
+    const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+    const later = ledger.define("later", parsePolicy("10/hour"), START_MS)
+    for (const key of names("idle")) ledger.check(limit, key, 1, START_MS)
+    await ledger.compact()
+    for (const key of names("used")) ledger.check(limit, key, 10, START_MS + 2 * HOUR_MS)
+    ledger.check(later, "used 0", 10, START_MS + 2 * HOUR_MS)
+    await ledger.compact()
+    await ledger.commit()
+    return { port, core, ledger, limit, later }
+  }
+
+  const rowsOf = (port: LedgerPort) => readRows(port).map(({ id }) => id)
+
+  const moments: readonly (readonly [string, (port: LedgerPort) => Promise<void>])[] = [
+    ["when it begins", async () => undefined],
+    [
+      "after its first part",
+      async (port) => {
+        const before = rowsOf(port)[0]!
+        while (rowsOf(port)[0] === before) await turn()
+      },
+    ],
+  ]
+  test.each(moments)("is given up, and checks go on: %s", async (_, moment) => {
+    for (const checks of [false, true]) {
+      const { port, core, ledger, limit, later } = await openUsed()
+      const giveBack = takeBlocks(core, 20)
+      const before = rowsOf(port).filter((id) => id < 0)
+      const compaction = ledger.compact().catch((error: unknown) => error)
+      await moment(port)
+      takeAll(core)
+      const nowMs = START_MS + 2 * HOUR_MS
+      if (checks) {
+        expect(ledger.check(later, "used 0", 1, nowMs).decision.allowed).toBe(false)
+        for (const key of names("used")) expect(ledger.check(limit, key, 1, nowMs).decision.allowed, key).toBe(false)
+      }
+      expect(await compaction).toEqual(notCompacted)
+      expect(ledger.compactionProblem).toEqual(notCompacted)
+      // The snapshot before stays in force, and nothing is left of the new one.
+      expect(rowsOf(port).filter((id) => id < 0)).toEqual(before)
+      giveBack()
+      // What the log tells as forgotten is forgotten here too.
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      const isUsedUp = (of: Ledger) =>
+        [of.limit("later")!, ...names("used").map(() => of.limit("l")!)].every(
+          (each, index) => !of.peek(each, `used ${Math.max(0, index - 1)}`, 1, nowMs).allowed,
+        )
+      expect(isUsedUp(ledger)).toBe(true)
+      const crashed = await Ledger.open(port, { core: new Core() })
+      expect(isUsedUp(crashed)).toBe(true)
+      crashed.abandon()
+      await ledger.compact()
+      expect(ledger.compactionProblem).toBe(null)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+      const again = await Ledger.open(port, { core: new Core() })
+      expect(isUsedUp(again)).toBe(true)
+      await again.close()
+    }
+  })
+
+  test("is not tried again by itself before the log has grown by as much again", async () => {
+    const port = sqliteLedgerPort(new DatabaseSync(":memory:"))
+    const core = new Core()
+    const ledger = await Ledger.open(port, { core, compactBytes: 10_000 })
+    const limit = ledger.define("l", parsePolicy("100000000/hour"), START_MS)
+    const checkAll = (nowMs: number) => {
+      for (let key = 0; key < 200; key++) ledger.check(limit, `key ${key}`, 1, nowMs)
+    }
+    checkAll(START_MS)
+    takeAll(core)
+    const begun: number[] = []
+    const readBytes = () => readRows(port).reduce((sum, { id, body }) => sum + (id > 0 ? body.length : 0), 0)
+    for (let commit = 0; commit < 60; commit++) {
+      checkAll(START_MS + commit)
+      await ledger.commit()
+      await turn()
+      if (begun.length < (await begunOf(port))) begun.push(readBytes())
+    }
+    expect(begun.length).toBeGreaterThan(1)
+    for (const [index, bytes] of begun.entries()) expect(bytes - (begun[index - 1] ?? 0)).toBeGreaterThan(10_000)
+    expect(ledger.compactionProblem).toEqual(notCompacted)
+    ledger.abandon()
+  })
+
+  /** How many compactions were begun. */
+  async function begunOf(port: LedgerPort): Promise<number> {
+    return (await logRecords(port)).filter(({ op }) => op === "compact").length
+  }
+})
+
+test("verify() without memory to read the log says so, and the ledger goes on", async () => {
+  const { ledger, used } = await fullLedger()
+  await expect(ledger.verify()).rejects.toEqual(full)
+  expect(ledger.check(used, "a", 1, START_MS).decision.allowed).toBe(true)
+  await ledger.close()
 })
 
 describe("Ledger.open() in a core without memory", () => {
