@@ -48,8 +48,8 @@ export class LogReader {
   }
 
   /**
-   * Every record from a place on, or from the first one that is left, in order. Segments that a compaction drops
-   * meanwhile are not read.
+   * Every record from a place on, or from the first one that is left, in order, until there is none after the last one that
+   * was read. Segments that a compaction drops meanwhile are not read.
    *
    * @throws {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
@@ -61,8 +61,12 @@ export class LogReader {
       if (row === undefined) return
       if (row.id !== sequence) index = 0
       sequence = row.id
+      // The last segment grows while others have their turn: it is read again until nothing is new in it.
+      const mayGrow = this.#table.segmentFrom(sequence + 1) === undefined
       const records = await this.#recordsOf(row)
+      if (mayGrow && index >= records.length) return
       for (; index < records.length; index++) yield { sequence, index, record: records[index]! }
+      if (mayGrow) continue
       sequence += 1
       index = 0
     }

@@ -18,6 +18,30 @@ async function openLong() {
   return ledger
 }
 
+test("records() tells what is appended while it is read, also to the segment that it has begun", async () => {
+  const ledger = await Ledger.open(sqliteLedgerPort(new DatabaseSync(":memory:")), { core, compactBytes: 1e12 })
+  const limit = ledger.define("l", parsePolicy("100000/day"), START_MS)
+  const check = async (kind: string, count: number) => {
+    for (let key = 0; key < count; key++) ledger.check(limit, `${kind} ${key}`, 1, START_MS)
+    await ledger.commit()
+  }
+  await check("first", 20)
+  const seen: string[] = []
+  for await (const { record } of ledger.records()) {
+    if ("key" in record) seen.push(record.key)
+    if (seen.length === 5) {
+      // To the segment that is read, and to later ones; then to the last one.
+      await check("many", 3_000)
+      for (let commit = 0; commit < 10; commit++) await check(`some ${commit}`, 200)
+    }
+    if (seen.at(-1) === "some 9 199") await check("last", 2)
+  }
+  const names = (kind: string, count: number) => Array.from({ length: count }, (_, key) => `${kind} ${key}`)
+  const some = Array.from({ length: 10 }, (_, commit) => names(`some ${commit}`, 200)).flat()
+  expect(seen).toEqual([...names("first", 20), ...names("many", 3_000), ...some, ...names("last", 2)])
+  await ledger.close()
+})
+
 test("records() that is closed in the middle ends with an error that says so", async () => {
   const ledger = await openLong()
   const records = ledger.records()
