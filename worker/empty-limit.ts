@@ -18,7 +18,7 @@ const NO_KEYS: LimitOptions = {
 export function withEmptyLimit<T>(name: string, policy: Policy, question: (limit: LedgerLimit) => T): T {
   const keys = new RecordedLimit(sharedCore(), policy, NO_KEYS)
   try {
-    return question({ name, number: 0, keys })
+    return question({ name, number: 0, policy, size: 0, openKeys: () => keys })
   } finally {
     keys.free()
   }

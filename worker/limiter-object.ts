@@ -188,15 +188,15 @@ export class LimiterObject extends DurableObject {
     return this.#ask(subject, async ({ ledger, limit, nowMs, sent }) => {
       const { key } = subject
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
-      const left = remainingUnits(limit.keys.peek(key, 0, nowMs))
+      const left = remainingUnits(limit.openKeys().peek(key, 0, nowMs))
       // A draw that is repeated finds less left than it did, and is told what it was granted.
       const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#counts.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
       this.#counts.call(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
       const decision = toldDecision(answer.decision, limit, sent, nowMs)
       // Under a policy with a `block` those who wait ask for themselves: a denial that no check was told begins none.
-      const lacks = decision.allowed && units < cost + demand && limit.keys.policy.blockMs === 0
-      const next = lacks ? toldDecision(limit.keys.peek(key, Math.max(1, cost), nowMs), limit, sent, nowMs) : null
+      const lacks = decision.allowed && units < cost + demand && limit.policy.blockMs === 0
+      const next = lacks ? toldDecision(limit.openKeys().peek(key, Math.max(1, cost), nowMs), limit, sent, nowMs) : null
       if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
       return { decision, denial: next?.allowed === false ? next : null }
     })
@@ -217,7 +217,7 @@ export class LimiterObject extends DurableObject {
   }
 
   #peek({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LimitDecision {
-    return ledger === null ? limit.keys.peek(key, cost, nowMs) : ledger.peek(limit, key, cost, nowMs, id)
+    return ledger === null ? limit.openKeys().peek(key, cost, nowMs) : ledger.peek(limit, key, cost, nowMs, id)
   }
 
   /** Takes units whatever is left, into debt if need be. */
@@ -252,8 +252,8 @@ export class LimiterObject extends DurableObject {
 
   #settleSpent({ ledger, limit, nowMs }: Omit<Asked, "sent">, receipt: Receipt, units: number): boolean {
     const draw = drawOf(receipt)
-    if (limit.keys.chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
-    const keepMs = settleWithinMs(limit.keys.policy)
+    if (limit.openKeys().chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
+    const keepMs = settleWithinMs(limit.policy)
     if (units >= 0 || receipt.chargedAtMs < ledger.closedBeforeMs(limit)) return false
     if (!this.#settledSpent.isOpen(receipt, nowMs, keepMs)) return false
     // Noted once it is charged: a charge can be refused.
@@ -289,11 +289,11 @@ export class LimiterObject extends DurableObject {
   }
 
   async status(subject: Subject): Promise<KeyStatus> {
-    return this.#look(subject, ({ limit, nowMs }) => limit.keys.status(subject.key, nowMs))
+    return this.#look(subject, ({ limit, nowMs }) => limit.openKeys().status(subject.key, nowMs))
   }
 
   async stats(subject: Subject): Promise<KeyStats> {
-    return this.#look(subject, ({ limit }) => limit.keys.stats(subject.key))
+    return this.#look(subject, ({ limit }) => limit.openKeys().stats(subject.key))
   }
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
@@ -331,7 +331,7 @@ export class LimiterObject extends DurableObject {
       if (limit === undefined) {
         return withEmptyLimit(name, policy, (empty) => question({ ledger: null, limit: empty, nowMs }))
       }
-      if (limit.keys.size > MOST_COPIED || !this.#policies.wouldTake(limit, read, nowMs)) {
+      if (limit.size > MOST_COPIED || !this.#policies.wouldTake(limit, read, nowMs)) {
         return question({ ledger, limit, nowMs })
       }
       return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))
@@ -347,5 +347,5 @@ function remainingUnits({ allowed, remaining, rules }: Decision): number {
 
 /** Units that were granted before a wipe were full again anyway. */
 function settleIfOurs(ledger: Ledger, limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): void {
-  if (limit.keys.chargeOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
+  if (limit.openKeys().chargeOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
 }

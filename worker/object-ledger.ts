@@ -217,5 +217,5 @@ export class ObjectLedger {
 
 /** Time until nothing is used of any key and no block lasts. */
 function fullAfterMs(ledger: Ledger, nowMs: number): number {
-  return Math.max(0, ...ledger.limits.map((limit) => limit.keys.fullAfterMs(nowMs)))
+  return Math.max(0, ...ledger.limits.map((limit) => limit.openKeys().fullAfterMs(nowMs)))
 }

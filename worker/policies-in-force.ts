@@ -34,7 +34,7 @@ export class PoliciesInForce {
 
   /** Whether a policy that is sent now would take the place of the limit's. Changes nothing. */
   wouldTake(limit: LedgerLimit, sent: Sent, nowMs: number): boolean {
-    if (sent.policy.canonical === limit.keys.policy.canonical) return false
+    if (sent.policy.canonical === limit.policy.canonical) return false
     const known = this.#byLimit.get(limit.name)
     return known === undefined || !isTooEarly(known, sent, nowMs)
   }
@@ -47,12 +47,12 @@ export class PoliciesInForce {
     // A clock that was set back must not keep a policy in force for as long as it was ahead.
     if (known !== undefined) known.sentAtMs = Math.min(known.sentAtMs, nowMs)
     if (limit !== undefined && !this.wouldTake(limit, sent, nowMs)) {
-      if (policy.canonical !== limit.keys.policy.canonical) return limit
+      if (policy.canonical !== limit.policy.canonical) return limit
       const { superseded = [] } = known ?? {}
       this.#byLimit.set(name, { sentAtMs: nowMs, version: latest(version, known?.version), superseded })
       return limit
     }
-    const before = limit === undefined ? [] : [limit.keys.policy.canonical]
+    const before = limit === undefined ? [] : [limit.policy.canonical]
     const changed = ledger.define(name, policy, nowMs)
     const superseded = [...before, ...(known?.superseded ?? [])].filter((canonical) => canonical !== policy.canonical)
     this.#byLimit.set(name, { sentAtMs: nowMs, version, superseded: superseded.slice(0, MOST_SUPERSEDED) })

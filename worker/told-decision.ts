@@ -20,12 +20,12 @@ export function toldText(decision: LimitDecision, limit: LedgerLimit, sent: Poli
 function denialTerms(decision: Decision, limit: LedgerLimit, sent: Policy, nowMs: number): DenialTerms | null {
   if (decision.allowed) return null
   const isForeign = !isAsSent(limit, sent)
-  const { keys } = limit
-  const foreign = isForeign ? { isForeign, maximumCost: maximumCost(keys.policy.rules) } : null
-  if (keys.policy.blockMs > 0) return { ...foreign, blockedForMs: keys.status(decision.key, nowMs).blockedForMs }
+  const { policy } = limit
+  const foreign = isForeign ? { isForeign, maximumCost: maximumCost(policy.rules) } : null
+  if (policy.blockMs > 0) return { ...foreign, blockedForMs: limit.openKeys().status(decision.key, nowMs).blockedForMs }
   return foreign
 }
 
-function isAsSent({ keys }: LedgerLimit, sent: Policy): boolean {
-  return keys.policy.canonical === sent.canonical
+function isAsSent({ policy }: LedgerLimit, sent: Policy): boolean {
+  return policy.canonical === sent.canonical
 }

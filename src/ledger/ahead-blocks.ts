@@ -101,9 +101,9 @@ export class AheadBlocks {
   }
 
   /** The most units of a block under the limit's policy. */
-  #largest({ keys }: LedgerLimit): number {
+  #largest({ policy }: LedgerLimit): number {
     if (this.#fixedUnits !== null) return this.#fixedUnits
-    return Math.max(1, Math.floor(maximumCost(keys.policy.rules) / LARGEST_SHARE))
+    return Math.max(1, Math.floor(maximumCost(policy.rules) / LARGEST_SHARE))
   }
 
   /**

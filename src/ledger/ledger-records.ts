@@ -32,9 +32,15 @@ export class LedgerRecords {
     for (const limit of this.#state.limits) {
       for (const [key, granted] of limit.ahead ?? []) {
         // No more can have been admitted than fits; one more, since what remains is rounded down.
-        const fits = Math.max(...limit.keys.status(key, timeMs).rules.map(({ remaining }) => remaining)) + 1
+        const fits =
+          Math.max(
+            ...limit
+              .openKeys()
+              .status(key, timeMs)
+              .rules.map(({ remaining }) => remaining),
+          ) + 1
         const units = Math.min(granted, fits)
-        limit.keys.charge(key, units, timeMs)
+        limit.openKeys().charge(key, units, timeMs)
         this.appendOf(limit, { op: "charge", timeMs, limit: limit.number, key, cost: units })
       }
     }
@@ -87,15 +93,15 @@ export class LedgerRecords {
     const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
     if (name === undefined) return record
     const id = recordedName(name)
-    const admission = { id, key, cost, charge: limit.keys.charges, chargedAtMs: decision.receipt.chargedAtMs }
+    const admission = { id, key, cost, charge: limit.openKeys().charges, chargedAtMs: decision.receipt.chargedAtMs }
     this.#state.own(limit).admissionsLike(id).add(admission, nowMs)
     return { ...record, id }
   }
 
   /** The record of a limit that was defined, or got another policy. */
   definition(limit: LedgerLimit, nowMs: number): void {
-    const { name, number, keys } = limit
-    this.append({ op: "define", timeMs: nowMs, limit: number, name, policy: keys.policy.canonical })
+    const { name, number, policy } = limit
+    this.append({ op: "define", timeMs: nowMs, limit: number, name, policy: policy.canonical })
     this.#durability.shrinkBlocks(limit, (key, units) => this.#grantAhead(limit, key, units, nowMs))
     this.#log.writer.noteDefinition()
   }
@@ -115,7 +121,7 @@ export class LedgerRecords {
   /** Appends a denial. Whether its answer waits for a commit. */
   denial(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
     // A denial that starts a block changes what comes after, so it is recorded like an admission.
-    const startsBlock = reason === "limit" && limit.keys.policy.blockMs > 0
+    const startsBlock = reason === "limit" && limit.policy.blockMs > 0
     this.#state.noteUse(nowMs)
     this.#state.noteName(limit, key)
     const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const

@@ -126,7 +126,7 @@ export class LedgerState {
     if (number === undefined) return undefined
     const limit = this.limitAt(number)
     if (limit === undefined) return null
-    return limit.keys.chargeOf(id) === null ? undefined : limit
+    return limit.openKeys().chargeOf(id) === null ? undefined : limit
   }
 
   /** The number of the limit whose receipts have such an id: defined, removed or lost. */
@@ -159,7 +159,7 @@ export class LedgerState {
   remove({ number, name }: LedgerLimit): void {
     const limit = this.#limits[number]
     if (limit === undefined) throw new LimitNotFound(name)
-    if (this.#home.saver?.adopt(limit) !== true) limit.keys.free()
+    if (this.#home.saver?.adopt(limit) !== true) limit.openKeys().free()
     this.#limits[number] = undefined
     this.#byName.delete(name)
   }
@@ -176,7 +176,7 @@ export class LedgerState {
   openRecord(timeMs: number, sync: number): OpenRecord {
     let chargesAfter = this.#chargesAfter
     if (this.#sync !== SYNC_NUMBER.always) {
-      for (const { keys } of this.#byName.values()) chargesAfter = Math.max(chargesAfter, keys.charges)
+      for (const limit of this.#byName.values()) chargesAfter = Math.max(chargesAfter, limit.openKeys().charges)
       chargesAfter += TOLD_MAX
     }
     return { op: "open", timeMs, limit: 0, sync, chargesAfter }
@@ -273,6 +273,6 @@ export class LedgerState {
   /** Frees the memory at once. */
   free(): void {
     this.#home.saver?.free()
-    for (const limit of this.#byName.values()) limit.keys.free()
+    for (const limit of this.#byName.values()) limit.openKeys().free()
   }
 }

@@ -132,7 +132,7 @@ export class Ledger {
     requireName(name)
     requireTime(nowMs)
     const known = this.#state.limit(name)
-    if (known !== undefined && known.keys.policy.canonical === policy.canonical) return known
+    if (known !== undefined && known.policy.canonical === policy.canonical) return known
     const limit = withMemory(this.#state.core, () => this.#state.define(name, policy, nowMs))
     this.#records.definition(limit, nowMs)
     return limit
@@ -152,7 +152,7 @@ export class Ledger {
     const { name, number } = limit
     const keys = this.#state.own(limit).keysUnder(policy, nowMs)
     try {
-      return question({ name, number, keys })
+      return question({ name, number, policy, size: keys.size, openKeys: () => keys })
     } finally {
       keys.free()
     }
@@ -180,7 +180,7 @@ export class Ledger {
     this.#require(limit)
     const again = id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     if (again !== null) return { decision: again, needsCommit: true }
-    const decision = limit.keys.check(key, cost, nowMs)
+    const decision = limit.openKeys().check(key, cost, nowMs)
     if (cost === 0) return { decision, needsCommit: false }
     if (!decision.allowed) return { decision, needsCommit: this.#records.denial(limit, decision, nowMs) }
     this.#records.append(this.#records.admission(limit, decision, nowMs, id))
@@ -190,7 +190,10 @@ export class Ledger {
   /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {LimitNotFound} {RangeError} */
   peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: CallName): LimitDecision {
     this.#require(limit)
-    return (id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)) ?? limit.keys.peek(key, cost, nowMs)
+    return (
+      (id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)) ??
+      limit.openKeys().peek(key, cost, nowMs)
+    )
   }
 
   /**
@@ -208,7 +211,7 @@ export class Ledger {
     const again = checks.map(({ limit, key, cost, id }) => {
       return id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     })
-    const asked = checks.map(({ limit, key, cost }, index) => again[index] ?? limit.keys.peek(key, cost, nowMs))
+    const asked = checks.map(({ limit, key, cost }, index) => again[index] ?? limit.openKeys().peek(key, cost, nowMs))
     if (asked.some(({ allowed }) => !allowed)) {
       return checks.map(({ limit, key, cost, id }, index) =>
         asked[index]!.allowed
@@ -236,7 +239,7 @@ export class Ledger {
     try {
       decisions = checks.map(({ limit, key, cost, id }, index) => {
         if (again[index] != null) return again[index]
-        const decision = limit.keys.check(key, cost, nowMs)
+        const decision = limit.openKeys().check(key, cost, nowMs)
         if (cost === 0) return decision
         charged.push({ limit, decision })
         records.push(this.#records.admission(limit, decision, nowMs, id))
@@ -261,7 +264,7 @@ export class Ledger {
 
   #toldAgain(limit: LedgerLimit, key: string, cost: number, nowMs: number, id: CallName): LimitDecision | null {
     const admission = this.#admissionUnder(limit, key, cost, nowMs, id)
-    return admission === undefined ? null : limit.keys.again(key, admission, nowMs)
+    return admission === undefined ? null : limit.openKeys().again(key, admission, nowMs)
   }
 
   #admissionUnder(
@@ -276,7 +279,7 @@ export class Ledger {
 
   charge(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
     this.#require(limit)
-    limit.keys.charge(key, units, nowMs)
+    limit.openKeys().charge(key, units, nowMs)
     this.#records.appendOf(limit, { op: "charge", timeMs: nowMs, limit: limit.number, key, cost: units })
   }
 
@@ -307,7 +310,7 @@ export class Ledger {
 
   block(limit: LedgerLimit, key: string, untilMs: number, nowMs: number): void {
     this.#require(limit)
-    limit.keys.block(key, untilMs, nowMs)
+    limit.openKeys().block(key, untilMs, nowMs)
     this.#records.appendOf(limit, { op: "block", timeMs: nowMs, limit: limit.number, key, untilMs })
   }
 
@@ -315,9 +318,9 @@ export class Ledger {
   unblock(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#require(limit)
     requireTime(nowMs)
-    const untilMs = limit.keys.blockedUntilMs(key)
+    const untilMs = limit.openKeys().blockedUntilMs(key)
     if (untilMs > nowMs) {
-      limit.keys.unblock(key, nowMs)
+      limit.openKeys().unblock(key, nowMs)
       this.#records.appendOf(limit, { op: "unblock", timeMs: nowMs, limit: limit.number, key })
       return true
     }
@@ -329,7 +332,7 @@ export class Ledger {
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#require(limit)
-    const had = limit.keys.reset(key, nowMs)
+    const had = limit.openKeys().reset(key, nowMs)
     this.#records.appendOf(limit, { op: "reset", timeMs: nowMs, limit: limit.number, key })
     return had
   }
@@ -407,8 +410,8 @@ export class Ledger {
 }
 
 /** A receipt with its number. @throws {RangeError} where it is of another limit */
-function chargedReceipt({ keys }: LedgerLimit, { id, key, chargedAtMs }: Receipt): ChargedReceipt {
-  const charge = keys.chargeOf(id)
+function chargedReceipt(limit: LedgerLimit, { id, key, chargedAtMs }: Receipt): ChargedReceipt {
+  const charge = limit.openKeys().chargeOf(id)
   if (charge === null) throw foreignReceipt(id)
   return { id, key, chargedAtMs, charge }
 }

@@ -1,7 +1,6 @@
 import type { Core } from "../engine/core.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
-import { SAVED } from "../engine/saved-cells.js"
 import type { Seed } from "../engine/seed.js"
 import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { checkWhole } from "../policy/check-fields.js"
@@ -22,8 +21,11 @@ const MAX_KEYS = 2 ** 32 - 1
 export interface LedgerLimit {
   readonly name: string
   readonly number: number
-  /** To be read anew each time, never kept: reading it has a compaction that began save the keys before they change. */
-  readonly keys: RecordedLimit
+  readonly policy: Policy
+  /** How many keys are held. */
+  readonly size: number
+  /** The keys, to be asked or changed at once: a compaction that is under way begins to save the limit first. */
+  openKeys(): RecordedLimit
 }
 
 /** What a compaction does with a limit before anything of it is looked at, or changes. */
@@ -87,15 +89,18 @@ export class OwnLimit implements LedgerLimit {
     this.#keys = this.#newKeys(policy)
   }
 
-  get keys(): RecordedLimit {
+  get policy(): Policy {
+    return this.#keys.policy
+  }
+
+  get size(): number {
+    return this.#keys.size
+  }
+
+  openKeys(): RecordedLimit {
     const { saver } = this.#home
     if (saver !== null && this.savedBy !== saver) saver.begin(this)
     return this.#keys
-  }
-
-  /** How many keys are held. Asked for that alone, no compaction need have saved them. */
-  get size(): number {
-    return this.#keys.size
   }
 
   #newKeys(policy: Policy): RecordedLimit {
@@ -118,7 +123,7 @@ export class OwnLimit implements LedgerLimit {
   /** The admission of a call that may be told again: not where it was settled. */
   admissionUnder(name: CallName, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
     const among = name instanceof OwnCall ? this.ownAdmissions : this.admissions
-    const isSettled = ({ charge }: ChargedAdmission) => this.receipts.has(this.keys.receiptId(charge))
+    const isSettled = ({ charge }: ChargedAdmission) => this.receipts.has(this.#keys.receiptId(charge))
     return among.find(recordedName(name), key, cost, nowMs, isSettled)
   }
 
@@ -130,12 +135,12 @@ export class OwnLimit implements LedgerLimit {
    */
   settle(receipt: ChargedReceipt, units: number, nowMs: number): boolean {
     checkWhole("settle", "units", units, -MAX_UNITS, MAX_UNITS)
-    return settleOnce(this.keys, this.#settledLike(receipt), receipt, units, nowMs)
+    return settleOnce(this.openKeys(), this.#settledLike(receipt), receipt, units, nowMs)
   }
 
   /** Whether a receipt can be settled. */
   isOpen(receipt: ChargedReceipt, nowMs: number): boolean {
-    return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.keys.policy))
+    return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.policy))
   }
 
   #settledLike({ charge }: ChargedReceipt): Pick<SavedReceipts, "isOpen" | "add"> {
@@ -144,7 +149,7 @@ export class OwnLimit implements LedgerLimit {
 
   /** Numbers charges on above a number, where they are not that far. */
   skipCharges(through: number): void {
-    const { keys } = this
+    const keys = this.openKeys()
     if (keys.charges >= through) return
     this.gaps.skip({ after: keys.charges, through })
     keys.charges = through
@@ -164,8 +169,8 @@ export class OwnLimit implements LedgerLimit {
   /** Puts another policy in place; what was used stays used. */
   change(policy: Policy, nowMs: number): void {
     this.#home.saver?.finish(this)
-    const before = this.keys.policy
-    this.keys.change(policy, nowMs)
+    const before = this.policy
+    this.openKeys().change(policy, nowMs)
     this.receipts.changePolicy(before, policy, nowMs)
   }
 
@@ -177,12 +182,10 @@ export class OwnLimit implements LedgerLimit {
   keysUnder(policy: Policy, nowMs: number): RecordedLimit {
     this.#home.saver?.finish(this)
     return withMemory(this.#home.core, () => {
-      const copy = this.#newKeys(this.keys.policy)
+      const copy = this.#newKeys(this.policy)
       try {
-        for (const kind of Object.values(SAVED)) {
-          for (const cell of this.keys.save(kind, 0)) {
-            if (!copy.load(kind, cell)) throw new RangeError("Cannot copy a limit: the core's memory is full.")
-          }
+        for (const { kind, cells } of this.openKeys().copyCells()) {
+          if (!copy.load(kind, cells)) throw new RangeError("Cannot copy a limit: the core's memory is full.")
         }
         copy.change(policy, nowMs)
         return copy

@@ -37,7 +37,7 @@ export function replayRecord(state: LedgerState, record: LogRecord): void {
 }
 
 function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key: string }>): void {
-  const { keys } = limit
+  const keys = limit.openKeys()
   const { key, timeMs } = record
   switch (record.op) {
     case "admit":

@@ -54,7 +54,7 @@ export class Replay {
     const limit = this.#state.limitAt(batch.limit)
     if (limit === undefined) throw new MalformedBytes("a record names a limit that was not defined")
     this.#state.noteUses(batch, count)
-    if (limit.keys.admitAgain(batch, count, this.#metOf(batch.limit)) < count) {
+    if (limit.openKeys().admitAgain(batch, count, this.#metOf(batch.limit)) < count) {
       throw new MalformedBytes("replay denies what was admitted")
     }
     const { keepsNames } = this.#state

@@ -1,4 +1,5 @@
 import type { ChargedAdmission } from "../engine/named-admissions.js"
+import type { RecordedLimit } from "../engine/recorded-limit.js"
 import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
@@ -41,6 +42,7 @@ export class SavedLimit {
   isLost = false
   /** Each step writes some pieces. */
   readonly steps: Iterator<void, void>
+  readonly #keys: RecordedLimit
   readonly #writer: () => ByteWriter
   readonly #nowMs: number
   readonly #forgetBeforeMs: number
@@ -52,9 +54,10 @@ export class SavedLimit {
     this.limit = limit
     this.#writer = writer
     this.#nowMs = nowMs
-    const { number, name, keys, receipts, gaps, names } = limit
+    const { number, name, policy, receipts, gaps, names } = limit
+    this.#keys = limit.openKeys()
     limit.ahead = null
-    receipts.beginSave(nowMs, settleWithinMs(keys.policy))
+    receipts.beginSave(nowMs, settleWithinMs(policy))
     limit.admissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     limit.ownAdmissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     // A limit that is of one key alone bears its name: that one stays as long as the limit.
@@ -62,13 +65,13 @@ export class SavedLimit {
     this.#names = names[Symbol.iterator]()
     this.#namesLeft = names.size
     limit.namedSince = this.#forgetBeforeMs > 0 ? new NameSet() : null
-    keys.beginSave({ idleAtMs, statsSinceMs: this.#forgetBeforeMs })
+    this.#keys.beginSave({ idleAtMs, statsSinceMs: this.#forgetBeforeMs })
     const piece = writer()
     piece.u8(PIECE.limit)
     piece.varint(number)
     piece.text(name)
-    piece.text(keys.policy.canonical)
-    piece.varint(keys.charges)
+    piece.text(policy.canonical)
+    piece.varint(this.#keys.charges)
     piece.varint(receipts.closedBeforeMs)
     saveGaps(piece, gaps)
     this.steps = this.#save()
@@ -91,7 +94,8 @@ export class SavedLimit {
   }
 
   *#save(): Generator<void, void> {
-    const { keys, receipts, admissions, ownAdmissions } = this.limit
+    const keys = this.#keys
+    const { receipts, admissions, ownAdmissions } = this.limit
     let hasMore = true
     while (hasMore) {
       hasMore = keys.saveMore(STEP_BYTES)
@@ -137,7 +141,8 @@ export class SavedLimit {
   /** Whether something was decided about a key since, or something of it is still used. */
   #isWorthKeeping(key: string): boolean {
     const sinceMs = this.#forgetBeforeMs
-    const { keys, namedSince } = this.limit
+    const keys = this.#keys
+    const { namedSince } = this.limit
     // What was decided about it meanwhile names it again where the log is read.
     if (namedSince === null || namedSince.has(key)) return true
     const { lastAllowedAt, lastDeniedAt, lastResetAt } = keys.stats(key)
@@ -156,15 +161,15 @@ function saveGaps(piece: ByteWriter, { all }: ChargeGaps): void {
   }
 }
 
-function loadGaps(reader: ByteReader, { gaps, keys }: OwnLimit): void {
+function loadGaps(reader: ByteReader, limit: OwnLimit): void {
   let before = 0
   for (let left = reader.varint(); left > 0; left--) {
     const after = before + reader.varint()
     const through = after + reader.varint()
-    gaps.skip({ after, through })
+    limit.gaps.skip({ after, through })
     before = through
   }
-  if (before > keys.charges) throw new MalformedBytes("a charge was skipped that was not numbered yet")
+  if (before > limit.openKeys().charges) throw new MalformedBytes("a charge was skipped that was not numbered yet")
 }
 
 /** Where pieces are put back. */
@@ -184,13 +189,13 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
   const number = reader.varint()
   if (kind === PIECE.limit) {
     const limit = home.add(number, reader.text(), reader.text())
-    limit.keys.charges = reader.varint()
+    limit.openKeys().charges = reader.varint()
     limit.receipts.closeBefore(reader.varint())
     if (home.hasGaps) loadGaps(reader, limit)
     return
   }
   const limit = home.limitAt(number)
-  const { keys, receipts, names } = limit
+  const { receipts, names } = limit
   if (kind === PIECE.receipts) {
     for (let left = reader.varint(); left > 0; left--) receipts.restore(reader.text(), reader.f64())
   } else if (kind === PIECE.admission) {
@@ -201,14 +206,17 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
       const name = reader.text()
       if (home.keepsNames) names.add(name)
     }
-  } else if (kind > PIECE.cells + SAVED.stats || !keys.load((kind - PIECE.cells) as SavedKind, reader.block())) {
+  } else if (
+    kind > PIECE.cells + SAVED.stats ||
+    !limit.openKeys().load((kind - PIECE.cells) as SavedKind, reader.block())
+  ) {
     throw new MalformedBytes("a cell is not one")
   }
 }
 
 /** Reads what format 1 or 2 tells of a limit, all at once, into one without keys. @throws {MalformedBytes} */
 export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number, keepsNames: boolean): void {
-  const { keys } = limit
+  const keys = limit.openKeys()
   keys.charges = reader.varint()
   limit.receipts.closeBefore(reader.varint())
   for (let left = reader.varint(); left > 0; left--) limit.receipts.restore(reader.text(), reader.f64())

@@ -13,8 +13,11 @@ export class StateCopy {
 
   constructor(state: LedgerState) {
     this.#text = textOf(state)
-    this.#cells = state.limits.flatMap(({ number, keys }) =>
-      keys.copyCells().map((copy) => ({ limit: number, ...copy })),
+    this.#cells = state.limits.flatMap((limit) =>
+      limit
+        .openKeys()
+        .copyCells()
+        .map((copy) => ({ limit: limit.number, ...copy })),
     )
   }
 
@@ -26,7 +29,7 @@ export class StateCopy {
     const bytes = this.#bytes()
     const others = other.#bytes()
     if (bytes.size !== others.size || [...bytes].some(([table, count]) => others.get(table) !== count)) return false
-    return this.#cells.every(({ limit, kind, cells }) => state.limitAt(limit)!.keys.hasCells(kind, cells))
+    return this.#cells.every(({ limit, kind, cells }) => state.limitAt(limit)!.openKeys().hasCells(kind, cells))
   }
 
   /** Bytes of the cells of each table. */
@@ -47,11 +50,12 @@ function textOf(state: LedgerState): Uint8Array {
   writer.varint(state.sync)
   writer.varint(state.numbers)
   writer.varint(state.chargesAfter)
-  for (const { number, name, keys, receipts, gaps, admissions, ownAdmissions, ahead, names } of state.limits) {
+  for (const limit of state.limits) {
+    const { number, name, policy, receipts, gaps, admissions, ownAdmissions, ahead, names } = limit
     writer.varint(number)
     writer.text(name)
-    writer.text(keys.policy.canonical)
-    writer.varint(keys.charges)
+    writer.text(policy.canonical)
+    writer.varint(limit.openKeys().charges)
     writer.varint(receipts.closedBeforeMs)
     for (const { after, through } of gaps.all) {
       writer.varint(after)

@@ -87,7 +87,7 @@ export class StateSave implements Saver {
   #end(saved: SavedLimit): void {
     this.#saved.delete(saved.limit)
     if (saved.isLost) this.#isLost = true
-    if (saved.ownsKeys) saved.limit.keys.free()
+    if (saved.ownsKeys) saved.limit.openKeys().free()
   }
 
   /** Whether cells are missing in what `next` gives: then it is no state. */
@@ -144,7 +144,7 @@ export class StateSave implements Saver {
 
   /** Frees what only this one holds. */
   free(): void {
-    for (const { ownsKeys, limit } of this.#saved.values()) if (ownsKeys) limit.keys.free()
+    for (const { ownsKeys, limit } of this.#saved.values()) if (ownsKeys) limit.openKeys().free()
     this.#saved.clear()
     if (this.#home.saver === this) this.#home.saver = null
   }

@@ -41,6 +41,6 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
     fileIsSound: fileProblems.length === 0,
     lastCommitAtMs,
     limits: limits.length,
-    keys: limits.reduce((sum, { keys }) => sum + keys.size, 0),
+    keys: limits.reduce((sum, { size }) => sum + size, 0),
   }
 }

@@ -79,7 +79,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   get keyCount(): number | null {
     const { isOpen, limits } = this.#store.ledger
-    return isOpen ? limits.reduce((sum, { keys }) => sum + keys.size, 0) : null
+    return isOpen ? limits.reduce((sum, { size }) => sum + size, 0) : null
   }
 
   /**
@@ -114,19 +114,19 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     requireNames("list limits", page, PAGE_NAMES)
     const ledger = this.#store.ready ?? (await this.#store.open())
     const names = ledger.limits.map(({ name }) => name)
-    return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.keys.policy }))
+    return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.policy }))
   }
 
   /** A limit by its name, or `null`. */
   async limit(name: string): Promise<NamedLimit | null> {
     const ledger = this.#store.ready ?? (await this.#store.open())
     const limit = ledger.limit(name)
-    return limit === undefined ? null : { name, policy: limit.keys.policy }
+    return limit === undefined ? null : { name, policy: limit.policy }
   }
 
   /** A limit as a limiter of its own, for whoever takes one. @throws {LimitNotFound} */
   of(name: string): OneLimitWithPolicy<EmbeddedLimiter> {
-    return oneLimitWithPolicy(this, name, () => limitNamed(this.#store.ledger, name).keys.policy)
+    return oneLimitWithPolicy(this, name, () => limitNamed(this.#store.ledger, name).policy)
   }
 
   /**
@@ -257,14 +257,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
     requireChoice("tell the status", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
-    return limitFor(ledger, key, choice).keys.status(key, this.#clock.now())
+    return limitFor(ledger, key, choice).openKeys().status(key, this.#clock.now())
   }
 
   /** A key's statistics. They are kept for as long as the store was opened to keep them. */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
     requireChoice("tell statistics", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
-    return limitFor(ledger, key, choice).keys.stats(key)
+    return limitFor(ledger, key, choice).openKeys().stats(key)
   }
 
   /**
@@ -303,11 +303,12 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
     const cost = costToExplain(key, options)
     const ledger = this.#store.ready ?? (await this.#store.open())
-    const { name, keys } = limitFor(ledger, key, options)
+    const limit = limitFor(ledger, key, options)
+    const { name, policy } = limit
     const nowMs = this.#clock.now()
+    const keys = limit.openKeys()
     const decision = keys.peek(key, cost, nowMs)
     const status = keys.status(key, nowMs)
-    const { policy } = keys
     const recent = await this.history(key, { limit: name, count: RECENT_EVENTS })
     return explain({ limit: name, policy, decision, status, nowMs, recent })
   }

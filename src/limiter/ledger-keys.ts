@@ -31,9 +31,9 @@ export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEnt
         top.best()
         await new Promise((resolve) => setTimeout(resolve, 0))
       }
-      // Another limit may have taken its place, or none, while others had their turn.
+      // It may have been removed while others had their turn.
       if (ledger.nameOf(each.number) === undefined) break
-      top.add(key, each.name, each.keys.stats(key))
+      top.add(key, each.name, each.openKeys().stats(key))
     }
   }
   return top.best()

@@ -353,7 +353,12 @@ describe("openLimiter()", () => {
     database.exec("PRAGMA max_page_count = 1000000")
     const again = await Ledger.open(sqliteLedgerPort(database))
     for (let turn = 0; turn < told; turn++) {
-      expect(again.limit("default")!.keys.stats(`${"x".repeat(400)}${turn}`).totalAllowed).toBe(1)
+      expect(
+        again
+          .limit("default")!
+          .openKeys()
+          .stats(`${"x".repeat(400)}${turn}`).totalAllowed,
+      ).toBe(1)
     }
     again.check(again.limit("default")!, "later", 1, START_MS + 3_000)
     await again.close()

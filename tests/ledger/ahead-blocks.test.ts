@@ -7,8 +7,8 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 test("shrink() while a larger block is appended and not written: what is told from then on fits into the smaller one", () => {
   const writer = { made: 0, writeOfNext: 1 }
   const blocks = new AheadBlocks(writer as Partial<LogWriter> as LogWriter, null)
-  const keys = { policy: parsePolicy("100000/hour") }
-  const limit = { name: "l", number: 0, keys } as Partial<LedgerLimit> as LedgerLimit
+  const named = { name: "l", number: 0, policy: parsePolicy("100000/hour") }
+  const limit = named as Partial<LedgerLimit> as LedgerLimit
   const granted: number[] = []
   const draw = (cost: number) => blocks.draw(limit, "a", cost, (units) => granted.push(units))
   const begin = () => {
@@ -21,7 +21,7 @@ test("shrink() while a larger block is appended and not written: what is told fr
   }
   expect(draw(65)).toBe("low")
   expect(granted).toEqual([16, 32, 64, 128, 256])
-  keys.policy = parsePolicy("200/hour")
+  named.policy = parsePolicy("200/hour")
   blocks.shrink(limit, (_, units) => granted.push(units))
   expect(granted.at(-1)).toBe(20)
   begin()

@@ -122,8 +122,8 @@ describe("a commit that becomes durable beside the thread", () => {
     expect([replayEqualsLive, records, told]).toEqual([true, 1, ["a", "b"]])
     const { durably: _, ...inThread } = port
     const again = await Ledger.open(inThread, { core })
-    expect(again.limit("l")!.keys.status("a", START_MS).remaining).toBe(999)
-    expect(again.limit("l")!.keys.status("b", START_MS).remaining).toBe(999)
+    expect(again.limit("l")!.openKeys().status("a", START_MS).remaining).toBe(999)
+    expect(again.limit("l")!.openKeys().status("b", START_MS).remaining).toBe(999)
     await again.close()
     clearInterval(endAll)
   })

@@ -45,7 +45,7 @@ async function fullLedger(policy: PolicyInput = "10/hour", before?: (ledger: Led
   const { length } = await logRecords(port)
   const seen = (of: Ledger) =>
     ["used", "unused"].map((name) => {
-      const { keys } = of.limit(name)!
+      const keys = of.limit(name)!.openKeys()
       return [keys.status("a", START_MS), keys.stats("a")]
     })
   takeAll(core)
@@ -101,7 +101,7 @@ describe("Ledger whose core has no memory for another key", () => {
       expect(() => ledger.check(unused, "a", 1, START_MS, id), id).toThrow(full)
       expect(() => ledger.check(unused, "a", 2, START_MS, id), id).toThrow(full)
     }
-    expect(unused.keys.stats("a").totalDenied).toBe(0)
+    expect(unused.openKeys().stats("a").totalDenied).toBe(0)
     expect(await told()).toEqual([])
     await expectReplays()
   })
@@ -112,7 +112,7 @@ describe("Ledger whose core has no memory for another key", () => {
       ledger.check(limit, "a", 1, START_MS)
     })
     expect(() => ledger.check(unused, "a", 1, START_MS)).toThrow(full)
-    expect(unused.keys.stats("a").totalDenied).toBe(0)
+    expect(unused.openKeys().stats("a").totalDenied).toBe(0)
     expect(await told()).toEqual([])
     await expectReplays()
   })
@@ -144,7 +144,7 @@ describe("Ledger whose core has no memory for another key", () => {
           START_MS,
         )
       expect(() => ask(3)).toThrow(full)
-      expect([used, unused].map(({ keys }) => keys.peek("a", 0, START_MS).remaining)).toEqual([9, 10])
+      expect([used, unused].map((limit) => limit.openKeys().peek("a", 0, START_MS).remaining)).toEqual([9, 10])
       expect(await told()).toEqual(["admit used", "settle used"])
       // What was given back is not told again: the cost may be another.
       expect(() => ask(2)).toThrow(full)
@@ -158,7 +158,7 @@ describe("Ledger whose core has no memory for another key", () => {
     const checks = [used, unused].map((limit) => ({ limit, key: "a", cost: 3 }))
     expect(() => ledger.checkAll(checks, START_MS)).toThrow(full)
     isFull.mockRestore()
-    expect(used.keys.peek("a", 0, START_MS).remaining).toBe(9)
+    expect(used.openKeys().peek("a", 0, START_MS).remaining).toBe(9)
     expect(await told()).toEqual(["admit used", "settle used"])
     await expectReplays()
   })
@@ -168,15 +168,15 @@ describe("Ledger whose core has no memory for another key", () => {
     const { ledger, unused, told, expectReplays } = await fullLedger(policy, (ledger, limit) => {
       for (let ms = 0; ms < 4; ms++) ledger.check(limit, "a", 1, START_MS + ms)
     })
-    const before = unused.keys.status("a", START_MS + 4)
+    const before = unused.openKeys().status("a", START_MS + 4)
     expect(() => ledger.check(unused, "a", 1, START_MS + 4)).toThrow(full)
     expect(() => ledger.charge(unused, "a", 1, START_MS + 4)).toThrow(full)
     expect(() => ledger.check(unused, "a", 200, START_MS + 4)).toThrow(CostError)
-    expect(unused.keys.status("a", START_MS + 4)).toEqual(before)
+    expect(unused.openKeys().status("a", START_MS + 4)).toEqual(before)
     // There is a cell for another key, and no ring.
     expect(() => ledger.check(unused, "b", 1, START_MS + 4)).toThrow(full)
     expect(() => ledger.charge(unused, "b", 1, START_MS + 4)).toThrow(full)
-    expect(unused.keys.size).toBe(1)
+    expect(unused.size).toBe(1)
     expect(await told()).toEqual([])
     // When its window has gone by, there is place again.
     expect(ledger.check(unused, "a", 100, START_MS + 3_600_004).decision.allowed).toBe(true)
@@ -204,8 +204,8 @@ describe("Ledger whose core has no memory for another key", () => {
     expect(() => ledger.define("used", log, START_MS)).toThrow(full)
     expect(() => ledger.define("new", log, START_MS)).toThrow(full)
     expect(() => ledger.askUnder(used, log, START_MS, () => null)).toThrow(full)
-    expect(used.keys.policy.canonical).toBe(unused.keys.policy.canonical)
-    expect(used.keys.status("a", START_MS).remaining).toBe(9)
+    expect(used.policy.canonical).toBe(unused.policy.canonical)
+    expect(used.openKeys().status("a", START_MS).remaining).toBe(9)
     await expectReplays()
   })
 })
@@ -363,7 +363,7 @@ describe("Ledger.open() in a core without memory", () => {
         new Set(["StoreUnavailable: Cannot reach the store: the memory for keys is full."]),
       )
       const again = await Ledger.open(port, { core: new Core() })
-      expect(again.limit("l")!.keys.size).toBe(1_000)
+      expect(again.limit("l")!.size).toBe(1_000)
       await again.close()
     }
   })
@@ -385,7 +385,7 @@ test("settle() of a limit that remembers as many settled receipts as it can is r
   expect(ledger.settle(limit, settled, 1, START_MS)).toBe(false)
   expect(ledger.settle(limit, old, 4, START_MS)).toBe(false)
   isFull.mockRestore()
-  expect(limit.keys.peek("a", 0, START_MS).remaining).toBe(6)
+  expect(limit.openKeys().peek("a", 0, START_MS).remaining).toBe(6)
   expect(ledger.settle(limit, receipt, 4, START_MS)).toBe(true)
   await ledger.commit()
   expect((await logRecords(port)).map(({ op }) => op)).toEqual(["define", "admit", "admit", "settle", "settle"])

@@ -60,7 +60,7 @@ test("the example of docs/log-format.md is a store that opens, with a record of 
     Array.from(told, ([id, bytes]) => ({ id, body: Uint8Array.from(bytes, (byte) => Number.parseInt(byte, 16)) })),
   )
   const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
-  const { keys } = ledger.limit("api")!
+  const keys = ledger.limit("api")!.openKeys()
   expect(keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
   expect(keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
   expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 19, replayEqualsLive: true })
@@ -87,8 +87,8 @@ describe.each([
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
     const limit = ledger.limit("api")!
-    expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
-    expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    expect(limit.openKeys().stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
+    expect(limit.openKeys().peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
       [-131_072, 5],
       [0, format],
@@ -105,7 +105,7 @@ describe.each([
     const again = await Ledger.open(port, { core, names: true })
     const { decision } = again.check(again.limit("api")!, "b", 1, 1_700_000_000_095, "call-1")
     expect(decision.receipt.chargedAtMs).toBe(1_700_000_000_090)
-    expect(again.limit("api")!.keys.stats("b").totalAllowed).toBe(1)
+    expect(again.limit("api")!.openKeys().stats("b").totalAllowed).toBe(1)
     await again.close()
   })
 
@@ -122,7 +122,7 @@ describe.each([
         }
         expect(opened).toBeInstanceOf(StoreUnavailable)
         const ledger = await Ledger.open(port, { core, names: true })
-        expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+        expect(ledger.limit("api")!.openKeys().peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
         expect(await ledger.verify()).toMatchObject({ replayEqualsLive: true })
         await ledger.close()
       }
@@ -141,7 +141,7 @@ describe.each([
     ])
     replaceRows(port, kept)
     const ledger = await Ledger.open(port, { core })
-    expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    expect(ledger.limit("api")!.openKeys().peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     await ledger.close()
   })
 })
@@ -157,8 +157,8 @@ describe.each([
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
     const limit = ledger.limit("api")!
-    expect(limit.keys.stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
-    expect(limit.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    expect(limit.openKeys().stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
+    expect(limit.openKeys().peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     expect(readRows(port)).toEqual(before)
     expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
     await ledger.commit()
@@ -171,7 +171,7 @@ describe.each([
     expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 18, replayEqualsLive: true })
     await ledger.close()
     const again = await Ledger.open(port, { core, names: true })
-    expect(again.limit("api")!.keys.stats("b").totalAllowed).toBe(1)
+    expect(again.limit("api")!.openKeys().stats("b").totalAllowed).toBe(1)
     await again.compact()
     expect(await again.verify()).toMatchObject({ replayEqualsLive: true })
     await again.close()
@@ -192,7 +192,7 @@ describe.each([
       [2, format],
     ])
     const ledger = await Ledger.open(port, { core })
-    expect(ledger.limit("api")!.keys.peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
+    expect(ledger.limit("api")!.openKeys().peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     await ledger.close()
   })
 
@@ -222,8 +222,8 @@ describe("a store of format 4 that was opened again and never closed", () => {
     const { state } = await recover(port, core, before)
     const limit = state.limit("api")!
     expect(limit.receipts.closedBeforeMs).toBe(1_700_000_000_020)
-    expect({ charges: limit.keys.charges, gaps: limit.gaps.all }).toEqual({ charges: 3, gaps: [] })
-    expect(["a", "b"].map((key) => limit.keys.peek(key, 0, 1_700_000_000_030).remaining)).toEqual([7, 6])
+    expect({ charges: limit.openKeys().charges, gaps: limit.gaps.all }).toEqual({ charges: 3, gaps: [] })
+    expect(["a", "b"].map((key) => limit.openKeys().peek(key, 0, 1_700_000_000_030).remaining)).toEqual([7, 6])
     state.free()
     expect((await longestPrefix(port, core, before)).gaveUp).toEqual([])
   })
@@ -235,7 +235,7 @@ describe("a store of format 4 that was opened again and never closed", () => {
     const settle = (receipt: Receipt) => ledger.settle(limit, receipt, 1, 1_700_000_000_031)
     expect([first, second, third, third].map(settle)).toEqual([false, false, true, false])
     const { receipt } = ledger.check(limit, "a", 1, 1_700_000_000_031).decision
-    expect(limit.keys.chargeOf(receipt.id)).toBe(3 + 2 ** 24 + 1)
+    expect(limit.openKeys().chargeOf(receipt.id)).toBe(3 + 2 ** 24 + 1)
     expect(await ledger.verify()).toMatchObject({ replayEqualsLive: true })
     await ledger.compact()
     expect(await ledger.verify()).toMatchObject({ replayEqualsLive: true })

@@ -74,7 +74,7 @@ async function live(seed: number, sync: SyncMode): Promise<Life> {
   const disk = port.lose()
   ledger.abandon()
   const again = await Ledger.open(disk, options)
-  for (const key of KEYS) used.set(key, CAPACITY - again.limit("l")!.keys.peek(key, 0, START_MS).remaining)
+  for (const key of KEYS) used.set(key, CAPACITY - again.limit("l")!.openKeys().peek(key, 0, START_MS).remaining)
   expect((await again.verify()).replayEqualsLive, `seed ${seed}`).toBe(true)
   await again.close()
   return { told, decided, used, compactions, beside: port.beside }

@@ -75,7 +75,7 @@ function recordsOf(all: readonly Step[], names: boolean): { records: LogRecord[]
     else if (pick === 2) add({ op: "charge", ...target, cost })
     else if (pick === 3) add({ op: "define", timeMs, limit, name: `limit ${limit}`, policy: POLICIES[number % 4]! })
     else if (pick === 4) add({ op: "block", ...target, untilMs: timeMs + 1_000 })
-    else if (state.limitAt(limit)!.keys.peek(key, cost, timeMs).allowed) {
+    else if (state.limitAt(limit)!.openKeys().peek(key, cost, timeMs).allowed) {
       add({ op: "admit", ...target, cost, ...(pick === 5 ? { id: `call ${records.length}` } : {}) })
     } else add({ op: "deny", ...target, cost, count: 1, lastMs: timeMs })
   }
@@ -114,10 +114,11 @@ describe("Replay", () => {
     const replay = new Replay(state)
     replay.segment(segmentOf(records))
     replay.end()
-    const { keys, names } = state.limitAt(0)!
-    expect([keys.size, keys.charges, names.size, state.timeMs]).toEqual([30_000, 60_000, 30_000, T + 59_999])
+    const limit = state.limitAt(0)!
+    const keys = limit.openKeys()
+    expect([limit.size, keys.charges, limit.names.size, state.timeMs]).toEqual([30_000, 60_000, 30_000, T + 59_999])
     expect(keys.stats("key:29999")).toMatchObject({ totalAllowed: 2, lastAllowedAt: T + 59_999 })
-    expect([...names].slice(0, 2)).toEqual(["key:0", "key:1"])
+    expect([...limit.names].slice(0, 2)).toEqual(["key:0", "key:1"])
   })
 
   test("segment() repeats runs between which the core's memory grows", () => {
@@ -130,7 +131,7 @@ describe("Replay", () => {
     const replay = new Replay(state)
     replay.segment(segmentOf(records))
     replay.end()
-    const { keys } = state.limitAt(0)!
+    const keys = state.limitAt(0)!.openKeys()
     expect([keys.size, keys.charges, state.timeMs]).toEqual([60_000, 3_000, T + 59_999])
   })
 

@@ -245,19 +245,23 @@ export class ScriptRun {
 /** What every key would be told around a time, and what is known of it: a line each. */
 export function seenOf(ledger: Ledger, aroundMs: number): readonly string[] {
   const timesMs = [-4_000, 0, 1, 2_500].map((by) => Math.min(Math.max(0, aroundMs + by), LATEST_MS))
-  return ledger.limits.flatMap(({ number, keys }) => [
-    `${number} ${keys.policy.canonical} ${keys.charges} charges`,
-    `${number} names ${JSON.stringify([...ledger.namesOf({ number, keys, name: "" })].sort())}`,
-    ...KEYS.flatMap((key, index) => [
-      `${number} ${index} ${JSON.stringify(keys.stats(key))}`,
-      `${number} ${index} blocked until ${keys.blockedUntilMs(key)}`,
-      ...timesMs.map((timeMs) => {
-        const { reason, retryAfterMs, resetAfterMs, remaining, rules = [] } = keys.peek(key, 1, timeMs)
-        const told = rules.map((rule) => [rule.remaining, rule.retryAfterMs, rule.resetAfterMs])
-        return `${number} ${index} ${timeMs} ${reason} ${remaining} ${retryAfterMs} ${resetAfterMs} ${JSON.stringify(told)}`
-      }),
-    ]),
-  ])
+  return ledger.limits.flatMap((limit) => {
+    const { number, policy } = limit
+    const keys = limit.openKeys()
+    return [
+      `${number} ${policy.canonical} ${keys.charges} charges`,
+      `${number} names ${JSON.stringify([...ledger.namesOf(limit)].sort())}`,
+      ...KEYS.flatMap((key, index) => [
+        `${number} ${index} ${JSON.stringify(keys.stats(key))}`,
+        `${number} ${index} blocked until ${keys.blockedUntilMs(key)}`,
+        ...timesMs.map((timeMs) => {
+          const { reason, retryAfterMs, resetAfterMs, remaining, rules = [] } = keys.peek(key, 1, timeMs)
+          const told = rules.map((rule) => [rule.remaining, rule.retryAfterMs, rule.resetAfterMs])
+          return `${number} ${index} ${timeMs} ${reason} ${remaining} ${retryAfterMs} ${resetAfterMs} ${JSON.stringify(told)}`
+        }),
+      ]),
+    ]
+  })
 }
 
 /** Without what would be told of the time before now, which a compaction may forget, and ended blocks. */

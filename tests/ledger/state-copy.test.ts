@@ -13,7 +13,7 @@ const core = new Core()
 function newState(name = "api", policy = "5/minute") {
   const state = new LedgerState(core, [1, 2, 3, 4], "issuer", { names: true })
   const limit = state.define(name, parsePolicy(policy), T)
-  limit.keys.check("a", 1, T)
+  limit.openKeys().check("a", 1, T)
   limit.skipCharges(9)
   state.noteUse(T)
   return { state, limit }
@@ -22,9 +22,9 @@ function newState(name = "api", policy = "5/minute") {
 /** A state of a limit with 20 charges, of which these numbers are none. */
 function stateOfGap(after: number, through: number): LedgerState {
   const { state, limit } = newState()
-  limit.keys.charges = after
+  limit.openKeys().charges = after
   limit.skipCharges(through)
-  limit.keys.charges = 20
+  limit.openKeys().charges = 20
   return state
 }
 
@@ -42,7 +42,7 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "another limit": ({ state }) => void state.define("other", parsePolicy("5/minute"), T),
   "the number of the next limit": ({ state }) => state.remove(state.define("gone", parsePolicy("5/minute"), T)),
   "a limit's charges": ({ limit }) => {
-    limit.keys.charges += 1
+    limit.openKeys().charges += 1
   },
   "what a limit skipped": ({ limit }) => limit.skipCharges(12),
   "until when receipts are closed": ({ limit }) => limit.receipts.closeBefore(T),
@@ -53,9 +53,9 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
     void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
   "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
   "a name": ({ limit }) => limit.noteName("a"),
-  "a key's counts": ({ limit }) => limit.keys.charge("a", 1, T),
-  "a block": ({ limit }) => limit.keys.block("a", T + 1_000, T),
-  "a key": ({ limit }) => limit.keys.charge("b", 1, T),
+  "a key's counts": ({ limit }) => limit.openKeys().charge("a", 1, T),
+  "a block": ({ limit }) => limit.openKeys().block("a", T + 1_000, T),
+  "a key": ({ limit }) => limit.openKeys().charge("b", 1, T),
 }
 
 test("isOf() finds two states of the same acts the same", () => {

@@ -70,7 +70,7 @@ describe("OpenStore, when a commit fails that nobody waited for", () => {
   test("sync batch: flush() says once that what was told is lost, also where the store was opened anew", async () => {
     const { store, lose } = await openStore("batch")
     expect(await lose()).toBe(false)
-    expect((await store.open()).limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(99)
+    expect((await store.open()).limit("l")!.openKeys().peek("a", 0, START_MS).remaining).toBe(99)
     const told = await store.flush().catch((error: unknown) => error)
     expect(told).toBeInstanceOf(StoreUnavailable)
     expect(told).toMatchObject({ message: LOST, cause: { message: expect.stringContaining("the disk is full") } })

@@ -131,7 +131,10 @@ export const badInputCases: readonly LedgerCase[] = [
         for (const key of names.filter((key) => key !== "")) ledger.check(limit, key, index + 1, START_MS)
       }
       const told = (of: Ledger) =>
-        of.limits.map(({ name, keys }) => [name, names.map((key) => key && keys.peek(key, 1, START_MS).remaining)])
+        of.limits.map((limit) => [
+          limit.name,
+          names.map((key) => key && limit.openKeys().peek(key, 1, START_MS).remaining),
+        ])
       const before = told(ledger)
       await ledger.commit()
       const again = await Ledger.open(port, { core })

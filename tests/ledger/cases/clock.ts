@@ -42,7 +42,7 @@ export const clockCases: readonly LedgerCase[] = [
             const why = `${JSON.stringify(policy)} ${aheadMs} ms ahead, compacted before: ${compactsBefore}`
             let ledger = await Ledger.open(port, { core })
             ledger.define("l", parsePolicy(policy), START_MS)
-            const remainingAt = (nowMs: number) => ledger.limit("l")!.keys.peek("spent", 0, nowMs).remaining
+            const remainingAt = (nowMs: number) => ledger.limit("l")!.openKeys().peek("spent", 0, nowMs).remaining
             ledger.check(ledger.limit("l")!, "spent", 5, START_MS)
             ledger.block(ledger.limit("l")!, "blocked", START_MS + MINUTE_MS, START_MS)
             if (compactsBefore) await ledger.compact()
@@ -99,10 +99,10 @@ export const clockCases: readonly LedgerCase[] = [
       for (let key = 0; key < 50; key++) ledger.check(limit, `key ${key}`, 1, START_MS)
       ledger.check(limit, "later", 1, START_MS + YEAR_MS)
       await ledger.compact()
-      expect(limit.keys.size).toBe(51)
+      expect(limit.size).toBe(51)
       ledger.check(limit, "later", 1, START_MS + YEAR_MS + 1)
       await ledger.compact()
-      expect(limit.keys.size).toBe(1)
+      expect(limit.size).toBe(1)
       await ledger.close()
     },
   },

@@ -107,7 +107,7 @@ export const compactionCases: readonly LedgerCase[] = [
       expect(replayEqualsLive).toBe(true)
       expect(mostBytes).toBeLessThan(3 * 5_000)
       expect(readRows(port).filter(({ id }) => id > 0 && id <= coveredSequence)).toEqual([])
-      expect(limit.keys.stats("key 0").totalAllowed).toBe(60 * 15)
+      expect(limit.openKeys().stats("key 0").totalAllowed).toBe(60 * 15)
       await ledger.close()
     },
   },
@@ -232,12 +232,12 @@ export const compactionCases: readonly LedgerCase[] = [
       for (const { body } of parts) expect(body.length).toBeLessThan(700)
       for (let key = 0; key < 40; key++) ledger.reset(limit, `key ${key}`, START_MS)
       const whole = await Ledger.open(port, { core })
-      expect(whole.limit("l")!.keys.peek("key 39", 1, START_MS).remaining).toBe(3)
+      expect(whole.limit("l")!.openKeys().peek("key 39", 1, START_MS).remaining).toBe(3)
       await whole.compact()
       expect(readRows(port).filter(({ id }) => id < 0)).toHaveLength(1)
       await whole.close()
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.peek("key 39", 1, START_MS).remaining).toBe(3)
+      expect(again.limit("l")!.openKeys().peek("key 39", 1, START_MS).remaining).toBe(3)
       await again.close()
       ledger.abandon()
     },
@@ -262,7 +262,7 @@ export const compactionCases: readonly LedgerCase[] = [
           await turn()
           // Whenever it is looked at, the file holds the whole state.
           const { state, coveredSequence } = await recover(port, core, readRows(port))
-          expect(state.limit("l")!.keys.size).toBe(60)
+          expect(state.limit("l")!.size).toBe(60)
           inForce.add(coveredSequence)
           state.free()
         }
@@ -358,7 +358,7 @@ export const compactionCases: readonly LedgerCase[] = [
       expect((await recover(port, core, readRows(port))).leftIds).not.toEqual([])
       const again = await open()
       expect((await recover(port, core, readRows(port))).leftIds).toEqual([])
-      expect(again.limit("l")!.keys.size).toBe(200)
+      expect(again.limit("l")!.size).toBe(200)
       expect((await again.verify()).replayEqualsLive).toBe(true)
       await again.close()
     },

@@ -134,7 +134,7 @@ export const crashCases: readonly LedgerCase[] = [
         await ledger.close()
         expect(rowsText(port)).toBe(rows)
         const again = await Ledger.open(port, { core })
-        const told = (key: string) => again.limit("l")!.keys.stats(key).totalAllowed
+        const told = (key: string) => again.limit("l")!.openKeys().stats(key).totalAllowed
         expect(acknowledged.map(told)).toEqual([1, 1, 1])
         // Who was refused may have been written where the write was made and its answer lost.
         expect(["1 a", "1 b", "1 c"].map(told)).toEqual(when === "before" ? [0, 0, 0] : [1, 1, 1])
@@ -164,7 +164,7 @@ export const crashCases: readonly LedgerCase[] = [
       await expect(ledger.compact()).rejects.toBeInstanceOf(StoreUnavailable)
       expect(() => ledger.check(limit, "a", 1, START_MS)).toThrow(StoreUnavailable)
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.peek("a", 1, START_MS).remaining).toBe(93)
+      expect(again.limit("l")!.openKeys().peek("a", 1, START_MS).remaining).toBe(93)
       await again.close()
       ledger.abandon()
     },

@@ -32,10 +32,10 @@ export const denialCases: readonly LedgerCase[] = [
         { op: "deny", key: "a", cost: 1, count: 10_000, timeMs: START_MS + 1, lastMs: START_MS + 10_000 },
         { op: "admit", key: "b" },
       ])
-      const told = limit.keys.stats("a")
+      const told = limit.openKeys().stats("a")
       expect(told).toMatchObject({ totalDenied: 10_000, totalDeniedCost: 10_000, lastDeniedAt: START_MS + 10_000 })
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.stats("a")).toEqual(told)
+      expect(again.limit("l")!.openKeys().stats("a")).toEqual(told)
       await again.close()
       ledger.abandon()
     },
@@ -81,11 +81,21 @@ export const denialCases: readonly LedgerCase[] = [
       expect([blocked.decision.reason, blocked.needsCommit]).toEqual(["blocked", false])
       const again = await Ledger.open(port, { core })
       ledger.abandon()
-      expect(again.limit("l")!.keys.peek("a", 1, START_MS + 59_000)).toMatchObject({
+      expect(
+        again
+          .limit("l")!
+          .openKeys()
+          .peek("a", 1, START_MS + 59_000),
+      ).toMatchObject({
         reason: "blocked",
         retryAfterMs: 1_001,
       })
-      expect(again.limit("l")!.keys.peek("a", 1, START_MS + 60_001).reason).toBe("ok")
+      expect(
+        again
+          .limit("l")!
+          .openKeys()
+          .peek("a", 1, START_MS + 60_001).reason,
+      ).toBe("ok")
       await again.close()
     },
   },
@@ -137,7 +147,7 @@ export const denialCases: readonly LedgerCase[] = [
       for (let denial = 1; denial <= 3; denial++) ledger.check(limit, "a", 1, START_MS + denial)
       await ledger.close()
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.stats("a").totalDenied).toBe(3)
+      expect(again.limit("l")!.openKeys().stats("a").totalDenied).toBe(3)
       await again.close()
     },
   },

@@ -118,8 +118,8 @@ export const durabilityCases: readonly LedgerCase[] = [
           }
           expect([...granted.values()].every((units) => units === block)).toBe(true)
           for (const key of KEYS) {
-            const has = again.limit("l")!.keys.status(key, nowMs).rules
-            const should = truth.limit("l")!.keys.status(key, nowMs).rules
+            const has = again.limit("l")!.openKeys().status(key, nowMs).rules
+            const should = truth.limit("l")!.openKeys().status(key, nowMs).rules
             for (const [index, { remaining }] of should.entries()) {
               expect(has[index]!.remaining, `what ${key} has`).toBeLessThanOrEqual(remaining)
               // One more, since what remains is told rounded down.
@@ -154,10 +154,10 @@ export const durabilityCases: readonly LedgerCase[] = [
       const again = await Ledger.open(disk, { core, sync: "ahead", block: 10, openedAtMs: START_MS })
       ledger.abandon()
       // 12 were in the file; the block of 10 is lost with the 13th.
-      expect(again.limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(100 - 12 - 10)
+      expect(again.limit("l")!.openKeys().peek("a", 0, START_MS).remaining).toBe(100 - 12 - 10)
       await again.close()
       const closed = await Ledger.open(disk, { core, openedAtMs: START_MS })
-      expect(closed.limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(100 - 12 - 10)
+      expect(closed.limit("l")!.openKeys().peek("a", 0, START_MS).remaining).toBe(100 - 12 - 10)
       await closed.close()
     },
   },
@@ -187,7 +187,7 @@ export const durabilityCases: readonly LedgerCase[] = [
         const again = await Ledger.open(disk, { core, sync: "ahead", openedAtMs: START_MS })
         ledger.abandon()
         // With the unit that waited, and one more, since what fits is told rounded down.
-        expect(again.limit("l")!.keys.peek("a", 0, START_MS).remaining).toBe(1_000 - written - 100)
+        expect(again.limit("l")!.openKeys().peek("a", 0, START_MS).remaining).toBe(1_000 - written - 100)
         expect((await again.verify()).replayEqualsLive).toBe(true)
         await again.close()
       },
@@ -242,7 +242,7 @@ export const durabilityCases: readonly LedgerCase[] = [
       await ledger.close()
       for (const sync of ["ahead", "batch", "always"] as const) {
         const again = await Ledger.open(port, { core, sync, openedAtMs: START_MS })
-        expect(again.limit("l")!.keys.peek("a", 0, START_MS).remaining, sync).toBe(800)
+        expect(again.limit("l")!.openKeys().peek("a", 0, START_MS).remaining, sync).toBe(800)
         expect((await again.verify()).replayEqualsLive).toBe(true)
         await again.close()
       }
@@ -256,7 +256,7 @@ export const durabilityCases: readonly LedgerCase[] = [
           const truth = await Ledger.open(memoryPort(), { core })
           const options = { sync: "batch", flushEveryRecords } as const
           const { again, told } = await crashAfter({ options, policy: "1000/hour", steps: all }, makePort, truth)
-          const kept = KEYS.reduce((sum, key) => sum + again.limit("l")!.keys.stats(key).totalAllowed, 0)
+          const kept = KEYS.reduce((sum, key) => sum + again.limit("l")!.openKeys().stats(key).totalAllowed, 0)
           expect(told.records - kept).toBeLessThanOrEqual(flushEveryRecords)
           expect((await again.verify()).replayEqualsLive).toBe(true)
           again.abandon()

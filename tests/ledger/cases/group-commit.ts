@@ -110,9 +110,9 @@ export const groupCommitCases: readonly LedgerCase[] = [
         if (round % 3 === 0) await turn()
       }
       await Promise.all(asked)
-      const told = Array.from({ length: 300 }, (_, key) => limit.keys.stats(`key ${key}`))
+      const told = Array.from({ length: 300 }, (_, key) => limit.openKeys().stats(`key ${key}`))
       const again = await Ledger.open(port, { core })
-      expect(Array.from({ length: 300 }, (_, key) => again.limit("l")!.keys.stats(`key ${key}`))).toEqual(told)
+      expect(Array.from({ length: 300 }, (_, key) => again.limit("l")!.openKeys().stats(`key ${key}`))).toEqual(told)
       await again.close()
       ledger.abandon()
     },
@@ -130,7 +130,7 @@ export const groupCommitCases: readonly LedgerCase[] = [
       for (let turns = 0; turns < 20; turns++) await turn()
       expect(port.writes).toBe(writes)
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.peek("a", 1, START_MS).remaining).toBe(1)
+      expect(again.limit("l")!.openKeys().peek("a", 1, START_MS).remaining).toBe(1)
       await again.close()
     },
   },

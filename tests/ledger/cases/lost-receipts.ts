@@ -153,7 +153,11 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       await ledger.commit()
       const lost = ledger.check(limit, "a", 6, START_MS + 5).decision.receipt
       const again = await process.crash(START_MS - 1_000)
-      const remaining = () => again.limit("l")!.keys.peek("a", 0, START_MS + 5).remaining
+      const remaining = () =>
+        again
+          .limit("l")!
+          .openKeys()
+          .peek("a", 0, START_MS + 5).remaining
       const settle = (receipt: Receipt) => again.settle(again.limit("l")!, receipt, receipt.cost, START_MS + 5)
       const charged = again.check(again.limit("l")!, "a", 6, START_MS + 5).decision.receipt
       expect(charged.chargedAtMs).toBe(lost.chargedAtMs)
@@ -205,7 +209,12 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const again = await process.crash(START_MS + 1)
       expect(again.settle(again.limit("l")!, receipt, 6, START_MS + 1)).toBe(true)
       expect(again.settle(again.limit("l")!, receipt, 6, START_MS + 1)).toBe(false)
-      expect(again.limit("l")!.keys.peek("a", 0, START_MS + 1).remaining).toBe(10)
+      expect(
+        again
+          .limit("l")!
+          .openKeys()
+          .peek("a", 0, START_MS + 1).remaining,
+      ).toBe(10)
       await again.close()
     },
   },
@@ -238,7 +247,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       const checkOnce = () => {
         const limit = process.now.define("l", parsePolicy("10/hour"), START_MS)
         process.now.check(limit, "a", 1, START_MS)
-        return limit.keys.charges
+        return limit.openKeys().charges
       }
       expect(checkOnce()).toBe(1)
       await process.now.close()

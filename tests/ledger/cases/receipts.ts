@@ -39,7 +39,13 @@ export const receiptCases: readonly LedgerCase[] = [
       expect(settle(1, 6)).toBe(false)
       expect(settle(2, 0)).toBe(true)
       expect(settle(2, 6)).toBe(false)
-      const remaining = ["a", "b", "c"].map((key) => ledger.limit("l")!.keys.peek(key, 1, START_MS + 1).remaining)
+      const remaining = ["a", "b", "c"].map(
+        (key) =>
+          ledger
+            .limit("l")!
+            .openKeys()
+            .peek(key, 1, START_MS + 1).remaining,
+      )
       expect(remaining).toEqual([10, 1, 4])
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
@@ -128,7 +134,7 @@ export const receiptCases: readonly LedgerCase[] = [
       expect(ledger.settle(limit, receipt, 6, START_MS)).toBe(true)
       await ledger.close()
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.peek("a", 1, START_MS).remaining).toBe(10)
+      expect(again.limit("l")!.openKeys().peek("a", 1, START_MS).remaining).toBe(10)
       await again.close()
     },
   },

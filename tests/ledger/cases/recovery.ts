@@ -63,13 +63,18 @@ export const recoveryCases: readonly LedgerCase[] = [
       ledger.check(limit, "a", 1, START_MS)
       ledger.check(limit, "other", 1, START_MS + YEAR_MS)
       ledger.check(limit, "a", 1, START_MS + 1)
-      const before = limit.keys.peek("a", 1, START_MS + 1).remaining
+      const before = limit.openKeys().peek("a", 1, START_MS + 1).remaining
       await ledger.compact()
-      expect(limit.keys.peek("a", 1, START_MS + 1).remaining).toBe(before)
+      expect(limit.openKeys().peek("a", 1, START_MS + 1).remaining).toBe(before)
       await ledger.close()
       const again = await Ledger.open(port, { core })
       expect(before).toBe(1)
-      expect(again.limit("l")!.keys.peek("a", 1, START_MS + 1).remaining).toBe(1)
+      expect(
+        again
+          .limit("l")!
+          .openKeys()
+          .peek("a", 1, START_MS + 1).remaining,
+      ).toBe(1)
       await again.close()
     },
   },
@@ -90,7 +95,13 @@ export const recoveryCases: readonly LedgerCase[] = [
       const again = await Ledger.open(port, { core })
       // At a time of the block: it is gone, not only over.
       for (const key of ["a", "b"]) {
-        expect(again.limit("l")!.keys.peek(key, 1, START_MS + 5_000).allowed, key).toBe(true)
+        expect(
+          again
+            .limit("l")!
+            .openKeys()
+            .peek(key, 1, START_MS + 5_000).allowed,
+          key,
+        ).toBe(true)
         expect(again.unblock(again.limit("l")!, key, START_MS + 5_000), key).toBe(false)
       }
       expect((await again.verify()).replayEqualsLive).toBe(true)
@@ -109,7 +120,7 @@ export const recoveryCases: readonly LedgerCase[] = [
       const { decision } = ledger.check(limit, "a", 1, START_MS + 10_000)
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       const again = await Ledger.open(port, { core })
-      expect(again.limit("l")!.keys.stats("a").totalAllowed).toBe(decision.allowed ? 2 : 1)
+      expect(again.limit("l")!.openKeys().stats("a").totalAllowed).toBe(decision.allowed ? 2 : 1)
       await again.close()
       ledger.abandon()
     },

@@ -24,7 +24,7 @@ export const repeatCases: readonly LedgerCase[] = [
         ledger = await Ledger.open(port, { core })
         crashed.abandon()
         expect(ask("a", "call-1", START_MS + FIVE_MINUTES_MS).receipt, after).toEqual(receipt)
-        expect(ledger.limit("l")!.keys.stats("a").totalAllowed, after).toBe(1)
+        expect(ledger.limit("l")!.openKeys().stats("a").totalAllowed, after).toBe(1)
       }
       expect(ask("b", "call-1", START_MS).receipt.id).not.toBe(receipt.id)
       expect(ask("a", "call-2", START_MS).receipt.id).not.toBe(receipt.id)
@@ -118,7 +118,7 @@ export const repeatCases: readonly LedgerCase[] = [
       ledger.check(limit, "a", 1, START_MS, "x")
       expect(ledger.check(limit, "a", 1, START_MS, "x").needsCommit).toBe(true)
       await ledger.commit()
-      expect(limit.keys.stats("a").totalAllowed).toBe(1)
+      expect(limit.openKeys().stats("a").totalAllowed).toBe(1)
       await ledger.close()
     },
   },
@@ -146,11 +146,11 @@ export const repeatCases: readonly LedgerCase[] = [
         ledger = await Ledger.open(port, { core })
         crashed.abandon()
         expect(receiptsOf(ask("a", "b")), after).toEqual(told)
-        expect(ledger.limit("l")!.keys.stats("b").totalAllowed, after).toBe(1)
+        expect(ledger.limit("l")!.openKeys().stats("b").totalAllowed, after).toBe(1)
       }
       // Of a group of which some were admitted before, the others are charged.
       expect(receiptsOf(ask("a", "c"))[0]).toEqual(told[0])
-      expect(ledger.limit("l")!.keys.status("c", START_MS).rules[0]!.remaining).toBe(3)
+      expect(ledger.limit("l")!.openKeys().status("c", START_MS).rules[0]!.remaining).toBe(3)
       const limit = ledger.limit("l")!
       const denied = [
         { limit, key: "a", cost: 7, id: "call:a" },
@@ -158,7 +158,7 @@ export const repeatCases: readonly LedgerCase[] = [
         { limit, key: "d", cost: 7, id: "another" },
       ]
       expect(ledger.checkAll(denied, START_MS).map(({ decision }) => decision.allowed)).toEqual([true, false, true])
-      expect(ledger.limit("l")!.keys.status("d", START_MS).rules[0]!.remaining).toBe(10)
+      expect(ledger.limit("l")!.openKeys().status("d", START_MS).rules[0]!.remaining).toBe(10)
       expect(() => ledger.checkAll([{ limit, key: "a", cost: 8, id: "call:a" }], START_MS)).toThrow(
         new RangeError('Cannot check under id "call:a": cost is 8, allowed is 7.'),
       )
@@ -219,7 +219,7 @@ export const repeatCases: readonly LedgerCase[] = [
       }
       const next = ledger.define("a", parsePolicy("5/hour"), START_MS + 2)
       expect(next.number).toBe(2)
-      expect(next.keys.peek("k", 1, START_MS + 2).remaining).toBe(5)
+      expect(next.openKeys().peek("k", 1, START_MS + 2).remaining).toBe(5)
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
     },
@@ -267,9 +267,9 @@ export const repeatCases: readonly LedgerCase[] = [
         expect([...opened.namesOf(opened.limit("l")!)]).toEqual(["young"])
         expect([...opened.namesOf(opened.limit("own")!)]).toEqual(["own"])
         expect([...opened.namesOf(opened.limit("long")!)]).toEqual(["used"])
-        expect(opened.limit("l")!.keys.stats("old").totalAllowed).toBe(0)
-        expect(opened.limit("l")!.keys.stats("young").totalAllowed).toBe(1)
-        expect(opened.limit("own")!.keys.stats("own").totalAllowed).toBe(1)
+        expect(opened.limit("l")!.openKeys().stats("old").totalAllowed).toBe(0)
+        expect(opened.limit("l")!.openKeys().stats("young").totalAllowed).toBe(1)
+        expect(opened.limit("own")!.openKeys().stats("own").totalAllowed).toBe(1)
       }
       ledger.abandon()
     },
@@ -286,7 +286,7 @@ export const repeatCases: readonly LedgerCase[] = [
       ledger.check(limit, "young", 1, START_MS + 10_002)
       await ledger.compact()
       expect([...ledger.namesOf(limit)]).toEqual(["last", "young"])
-      expect(limit.keys.stats("last").lastResetAt).toBe(START_MS + 2)
+      expect(limit.openKeys().stats("last").lastResetAt).toBe(START_MS + 2)
       await ledger.close()
     },
   },
