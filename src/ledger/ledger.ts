@@ -72,9 +72,14 @@ export class Ledger {
     return ledger
   }
 
+  /** @throws {StoreUnavailable} where this ledger was closed, or a commit has failed */
+  requireOpen(): void {
+    this.#log.requireOpen()
+  }
+
   /** @throws {StoreUnavailable} where this ledger is not open; {LimitNotFound} where the limit was removed */
   #require(limit: LedgerLimit): void {
-    this.#log.requireOpen()
+    this.requireOpen()
     this.#state.own(limit)
   }
 
@@ -128,7 +133,7 @@ export class Ledger {
    * @throws {RangeError} where the name or the time cannot be, {StoreUnavailable}; then nothing has changed
    */
   define(name: string, policy: Policy, nowMs: number): LedgerLimit {
-    this.#log.requireOpen()
+    this.requireOpen()
     requireName(name)
     requireTime(nowMs)
     const known = this.#state.limit(name)
@@ -148,7 +153,7 @@ export class Ledger {
 
   /** Asks a limit as if it had another policy; the limit itself stays as it is. Costs the number of keys. */
   askUnder<T>(limit: LedgerLimit, policy: Policy, nowMs: number, question: (asked: LedgerLimit) => T): T {
-    this.#log.requireOpen()
+    this.requireOpen()
     const { name, number } = limit
     const keys = this.#state.own(limit).keysUnder(policy, nowMs)
     try {
@@ -160,7 +165,7 @@ export class Ledger {
 
   /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. @throws {LimitNotFound} */
   remove(limit: LedgerLimit, nowMs: number): void {
-    this.#log.requireOpen()
+    this.requireOpen()
     requireTime(nowMs)
     this.#state.remove(limit)
     this.#records.append({ op: "remove", timeMs: nowMs, limit: limit.number })
@@ -205,7 +210,7 @@ export class Ledger {
    * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} {StoreUnavailable}; then nothing has changed
    */
   checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
-    this.#log.requireOpen()
+    this.requireOpen()
     requireGroup(checks)
     for (const { limit } of checks) this.#state.own(limit)
     const again = checks.map(({ limit, key, cost, id }) => {
@@ -292,7 +297,7 @@ export class Ledger {
    * also where too many are settled until a compaction forgets the oldest; then nothing has changed
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
-    this.#log.requireOpen()
+    this.requireOpen()
     const charged = chargedReceipt(limit, receipt)
     const own = this.#state.own(limit)
     if (own.receipts.isFull && own.isOpen(charged, nowMs))

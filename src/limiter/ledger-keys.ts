@@ -18,7 +18,8 @@ export function keysOf(ledger: Ledger, limit: string | undefined): NameSet {
 /**
  * The keys with the most checks allowed or denied, most first, under one limit or any.
  *
- * @throws {TypeError} {LimitNotFound} {RangeError} where an option cannot be
+ * @throws {TypeError} {LimitNotFound} {RangeError} where an option cannot be; {StoreUnavailable} where the ledger is closed
+ *   meanwhile
  */
 export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEntry[]> {
   const limits = listed(ledger, options.limit)
@@ -30,6 +31,7 @@ export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEnt
       if (looked % TURN_KEYS === 0) {
         top.best()
         await new Promise((resolve) => setTimeout(resolve, 0))
+        ledger.requireOpen()
       }
       // It may have been removed while others had their turn.
       if (ledger.nameOf(each.number) === undefined) break

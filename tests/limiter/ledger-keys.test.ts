@@ -40,3 +40,15 @@ test("topOf() tells what it found of a limit that is removed while others have t
   await compaction
   await ledger.close()
 })
+
+test("topOf() of a ledger that is closed while others have their turn says so, and tells no part of it", async () => {
+  const { ledger } = await openLarge()
+  vi.useFakeTimers({ toFake: ["setTimeout"] })
+  const top = topOf(ledger, { by: "allowed" }).catch((error: unknown) => error)
+  await ledger.close()
+  vi.runAllTimers()
+  expect(await top).toMatchObject({
+    name: "StoreUnavailable",
+    message: "Cannot reach the store: the ledger is closed.",
+  })
+})
