@@ -10,9 +10,11 @@ export interface ChargedAdmission {
   readonly charge: number
 }
 
-/** An admission, and which one it is in the order of telling. */
+/** An admission, the time of its call, and which one it is in the order of telling. */
 export interface Numbered {
   readonly admission: ChargedAdmission
+  /** The time of the charge is later where the clock was set back, and the key had seen a later one. */
+  readonly calledAtMs: number
   readonly number: number
 }
 
@@ -53,8 +55,12 @@ export class NamedAdmissions {
     isSettled?: (admission: ChargedAdmission) => boolean,
   ): ChargedAdmission | undefined {
     this.#requireId(id)
-    const admission = this.byName?.get(nameOf(id, key))?.admission
-    if (admission === undefined || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
+    const named = this.byName?.get(nameOf(id, key))
+    if (named === undefined) return undefined
+    const { admission, calledAtMs } = named
+    // A call of a clock that was far ahead is longer ago than that clock told.
+    const isOfLater = calledAtMs > nowMs + REPEAT_WITHIN_MS
+    if (isOfLater || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
     requireSameCost(id, cost ?? admission.cost, admission.cost)
     return admission
   }
@@ -67,15 +73,15 @@ export class NamedAdmissions {
       if (!isTooOld(oldest.admission, nowMs) && byName!.size < this.#most) break
       this.forget(name)
     }
-    this.restore(admission)
+    this.restore(admission, nowMs)
   }
 
-  /** Puts one back, as the newest. */
-  restore(admission: ChargedAdmission): void {
+  /** Puts one back, as the newest. Where the time of its call is not known any more, that of its charge stands for it. */
+  restore(admission: ChargedAdmission, calledAtMs = admission.chargedAtMs): void {
     const name = nameOf(admission.id, admission.key)
     this.forget(name)
     this.byName ??= new Map()
-    this.byName.set(name, { admission, number: this.next++ })
+    this.byName.set(name, { admission, calledAtMs, number: this.next++ })
   }
 
   protected forget(name: string): void {
