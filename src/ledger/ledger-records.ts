@@ -56,21 +56,18 @@ export class LedgerRecords {
 
   #appendStore(record: StoreRecord): void {
     this.#state.noteStore(record)
-    this.#commitIfLong(this.#log.writer.append(record))
+    this.#log.writer.append(record)
+    this.#commitIfLong()
   }
 
-  /**
-   * Has a long segment written: what nobody waits for, such as denials, must not fill the memory.
-   *
-   * @param isLong what appending told: whether so many records wait
-   */
-  #commitIfLong(isLong: boolean): void {
-    if (isLong) void this.#log.commit()
+  #commitIfLong(): void {
+    if (this.#log.writer.isLong) void this.#log.commit()
   }
 
   append(record: LogRecord): void {
     this.#state.noteUse(record.timeMs)
-    this.#commitIfLong(this.#log.writer.append(record))
+    this.#log.writer.append(record)
+    this.#commitIfLong()
   }
 
   /** Appends a record of a key, whose name is noted. */
@@ -83,7 +80,8 @@ export class LedgerRecords {
   appendTogether(records: readonly LogRecord[], nowMs: number): void {
     if (records.length === 0) return
     this.#state.noteUse(nowMs, records.length)
-    this.#commitIfLong(this.#log.writer.appendTogether(records))
+    this.#log.writer.appendTogether(records)
+    this.#commitIfLong()
   }
 
   /** The record of an admission, and what else is to be known of it. */
@@ -125,7 +123,8 @@ export class LedgerRecords {
     this.#state.noteUse(nowMs)
     this.#state.noteName(limit, key)
     const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
-    this.#commitIfLong(this.#log.writer.appendDenial(record, { merge: !startsBlock }))
+    this.#log.writer.appendDenial(record, { merge: !startsBlock })
+    this.#commitIfLong()
     if (startsBlock) return this.#durability.changeWaits(nowMs)
     this.#durability.flushIfDue(nowMs)
     return false

@@ -150,20 +150,22 @@ export class LogWriter {
     return this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
   }
 
-  /** Appends a record. Whether so many wait now that they should be written. */
-  append(record: LogRecord): boolean {
-    if (this.#heldDenial !== null) this.#tellDenial()
-    const isLong = this.#roll()
+  /** Whether so many records wait that they should be written: what nobody waits for must not fill the memory. */
+  get isLong(): boolean {
+    return this.#writers.length > 1
+  }
+
+  append(record: LogRecord): void {
+    this.#tellDenial()
+    this.#roll()
     this.#appendTo(record)
-    return isLong
   }
 
   /** Appends records to one segment, so that all or none of them are in the file. */
-  appendTogether(records: readonly LogRecord[]): boolean {
+  appendTogether(records: readonly LogRecord[]): void {
     this.#tellDenial()
-    const isLong = this.#roll()
+    this.#roll()
     for (const record of records) this.#appendTo(record)
-    return isLong
   }
 
   /**
@@ -171,26 +173,24 @@ export class LogWriter {
    *
    * @param merge whether it may be told with others
    */
-  appendDenial(record: DenyRecord, { merge }: { readonly merge: boolean }): boolean {
+  appendDenial(record: DenyRecord, { merge }: { readonly merge: boolean }): void {
     const held = this.#heldDenial
     const same = held !== null && held.limit === record.limit && held.key === record.key && held.cost === record.cost
     // Only in the order of time, so that repeating the first of them leaves the state as all of them did.
     if (same && merge && record.timeMs >= held.lastMs) {
       this.#heldDenial = { ...held, count: held.count + 1, lastMs: record.timeMs }
-      return false
+      return
     }
-    const isLong = this.#tellDenial()
+    this.#tellDenial()
     this.#heldDenial = record
-    return isLong
   }
 
-  #tellDenial(): boolean {
+  #tellDenial(): void {
     const held = this.#heldDenial
-    if (held === null) return false
+    if (held === null) return
     this.#heldDenial = null
-    const isLong = this.#roll()
+    this.#roll()
     this.#appendTo(held)
-    return isLong
   }
 
   #appendTo(record: LogRecord): void {
@@ -200,11 +200,9 @@ export class LogWriter {
   }
 
   /** Opens another segment where the last one is full. */
-  #roll(): boolean {
+  #roll(): void {
     const open = this.#writers.at(-1)!
-    if (open.length < COMMIT_BYTES) return false
-    this.#writers.push(new SegmentWriter(open.sequence + 1))
-    return true
+    if (open.length >= COMMIT_BYTES) this.#writers.push(new SegmentWriter(open.sequence + 1))
   }
 
   /** The sequence of the first segment that is not closed. */

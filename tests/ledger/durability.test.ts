@@ -1,9 +1,16 @@
+import { DatabaseSync } from "node:sqlite"
 import { expect, test } from "vitest"
 import { TOLD_MAX } from "../../src/ledger/charge-gaps.js"
 import { Durability } from "../../src/ledger/durability.js"
+import { Ledger } from "../../src/ledger/ledger.js"
 import type { LogWriter } from "../../src/ledger/log-writer.js"
 import type { LedgerLimit } from "../../src/ledger/own-limit.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
+import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { START_MS } from "./ledger-case.js"
+import { core } from "./script-run.js"
+import { turn } from "./watched-port.js"
 
 test("admissionWaits() under ahead: a block covers no more than the numbers that a crash skips", () => {
   const writer = { unwritten: 1, made: 0, writeOfNext: 1 }
@@ -19,3 +26,28 @@ test("admissionWaits() under ahead: a block covers no more than the numbers that
   writer.unwritten += 1
   expect(waits()).toBe(true)
 })
+
+test.each(["check", "checkAll"] as const)(
+  "many admissions that nobody waits for are written before their time comes, by %s()",
+  async (verb) => {
+    // The time at which they would be written never comes.
+    const port = { ...sqliteLedgerPort(new DatabaseSync(":memory:")), after: () => undefined }
+    const ledger = await Ledger.open(port, { core, sync: "batch", flushEveryRecords: 1e9 })
+    const limit = ledger.define("l", parsePolicy("1/day"), START_MS)
+    await ledger.commit()
+    const before = ledger.commits
+    const admit = async (from: number, to: number) => {
+      for (let index = from; index < to; index++) {
+        const key = `${index}`.padStart(400, "k")
+        if (verb === "check") ledger.check(limit, key, 1, START_MS)
+        else ledger.checkAll([{ limit, key, cost: 1 }], START_MS)
+      }
+      await turn()
+    }
+    await admit(0, 1_000)
+    expect(ledger.commits).toBe(before)
+    await admit(1_000, 2_000)
+    expect(ledger.commits).toBeGreaterThan(before)
+    await ledger.close()
+  },
+)
