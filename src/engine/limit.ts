@@ -43,8 +43,7 @@ export class Limit {
   protected issuer: Issuer
   /** Made by the first batch. */
   #stage: BatchStage | null = null
-  /** How many checks were charged: numbers their receipts. */
-  charges = 0
+  #charges = 0
 
   constructor(core: Core, policy: Policy, options: LimitOptions) {
     this.core = core
@@ -79,6 +78,16 @@ export class Limit {
 
   get policy(): Policy {
     return this.#policy
+  }
+
+  /** How many checks were charged: numbers their receipts. */
+  get charges(): number {
+    return this.#charges
+  }
+
+  /** Numbers charges on above a number. */
+  skipChargesTo(number: number): void {
+    this.#charges = number
   }
 
   /** Keys with a cell, idle ones that were not swept yet included. */
@@ -116,7 +125,7 @@ export class Limit {
       brief[4]!,
       0,
       this.issuer,
-      isDenied ? 0 : ++this.charges,
+      isDenied ? 0 : ++this.#charges,
       nowMs,
     )
   }
@@ -335,13 +344,13 @@ export class Limit {
     readDumpTables(this.core, this.pointer, bytes, (cell) => this.load(SAVED.cells, cell))
     const { maxKeys } = this.#options
     if (this.size > maxKeys) throw new DumpError(`it holds ${this.size} keys, allowed are ${maxKeys} (maxKeys)`)
-    this.charges = charges
+    this.skipChargesTo(charges)
   }
 
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
     const reason = REASONS[outcome]
     if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
-    const charge = charging && reason === "ok" ? ++this.charges : 0
+    const charge = charging && reason === "ok" ? ++this.#charges : 0
     return verdictDecision(this.core.verdict, reason, this.#policy.rules, key, cost, this.issuer, charge)
   }
 

@@ -5,7 +5,7 @@ import { type Core, VERDICT_CHARGED_AT } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
 import type { LimitOptions } from "./limit-options.js"
-import { CELL_ROOM, type SavedKind, saveCells } from "./saved-cells.js"
+import { CELL_ROOM, type SavedKind } from "./saved-cells.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
 const BLOCK_KIND = 1
@@ -47,16 +47,16 @@ export class RecordedLimit extends Limit {
     this.core.exports.noteDenials(this.pointer, this.core.stageKey(key), count, cost, lastMs)
   }
 
+  /** Numbers as many charges as `check` would that were made by `allow`. */
+  noteCharges(count: number): void {
+    this.skipChargesTo(this.charges + count)
+  }
+
   /** Makes the first `count` admissions of a batch again, until one is denied. How many were; `seen` takes their keys. */
   admitAgain(batch: AdmissionBatch, count: number, seen: KeySet): number {
     const admitted = batch.admit(this.pointer, count, seen)
-    this.charges += admitted
+    this.noteCharges(admitted)
     return admitted
-  }
-
-  /** Every cell that says something at `nowMs`, as bytes without a pointer in them, in no order. */
-  save(kind: SavedKind, nowMs: number): Uint8Array[] {
-    return saveCells(this.core, this.pointer, kind, nowMs)
   }
 
   /**

@@ -152,7 +152,7 @@ export class OwnLimit implements LedgerLimit {
     const keys = this.openKeys()
     if (keys.charges >= through) return
     this.gaps.skip({ after: keys.charges, through })
-    keys.charges = through
+    keys.skipChargesTo(through)
   }
 
   /** Notes a block of units of a key. */

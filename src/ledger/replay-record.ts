@@ -43,7 +43,7 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
     case "admit":
       if (!keys.allow(key, record.cost, timeMs)) throw new MalformedBytes("replay denies what was admitted")
       // The number of the receipt that `check` gave.
-      keys.charges += 1
+      keys.noteCharges(1)
       if (record.id !== undefined) {
         const chargedAtMs = keys.decidedAtMs
         const admission = { id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }

@@ -189,7 +189,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
   const number = reader.varint()
   if (kind === PIECE.limit) {
     const limit = home.add(number, reader.text(), reader.text())
-    limit.openKeys().charges = reader.varint()
+    limit.openKeys().skipChargesTo(reader.varint())
     limit.receipts.closeBefore(reader.varint())
     if (home.hasGaps) loadGaps(reader, limit)
     return
@@ -217,7 +217,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
 /** Reads what format 1 or 2 tells of a limit, all at once, into one without keys. @throws {MalformedBytes} */
 export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number, keepsNames: boolean): void {
   const keys = limit.openKeys()
-  keys.charges = reader.varint()
+  keys.skipChargesTo(reader.varint())
   limit.receipts.closeBefore(reader.varint())
   for (let left = reader.varint(); left > 0; left--) limit.receipts.restore(reader.text(), reader.f64())
   if (format > 1) {

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
-import type { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { randomSeed, type Seed } from "../../src/engine/seed.js"
-import { makeLimit } from "./make-limit.js"
+import { type MadeLimit, makeLimit } from "./make-limit.js"
 
 const START_MS = 1_700_000_000_000
 const SEEDS: Readonly<Record<string, Seed>> = {
@@ -25,7 +24,7 @@ function* structuredKeys(): Generator<string> {
 
 /** Reads hashes of keys: a saved cell starts with it. */
 class HashReader {
-  readonly #limit: RecordedLimit
+  readonly #limit: MadeLimit
 
   constructor(seed: Seed) {
     this.#limit = makeLimit("1/hour", { seed })

@@ -7,12 +7,18 @@ const DIST = new URL("../../dist/src/", import.meta.url)
 const PROLOGUE = `
   const { Core } = await import(${JSON.stringify(new URL("engine/core.js", DIST))})
   const { RecordedLimit } = await import(${JSON.stringify(new URL("engine/recorded-limit.js", DIST))})
+  const { saveCells } = await import(${JSON.stringify(new URL("engine/saved-cells.js", DIST))})
   const { parsePolicy } = await import(${JSON.stringify(new URL("policy/parse-policy.js", DIST))})
   const START_MS = 1_700_000_000_000
   const defaults = { maxKeys: 2 ** 32 - 1, onFull: "evict-nearest-full", stats: false, issuerId: "test" }
   const seed = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a]
+  class MadeLimit extends RecordedLimit {
+    save(kind, nowMs) {
+      return saveCells(this.core, this.pointer, kind, nowMs)
+    }
+  }
   const makeLimit = (policy, options = {}) =>
-    new RecordedLimit(new Core(), parsePolicy(policy), { ...defaults, seed, ...options })
+    new MadeLimit(new Core(), parsePolicy(policy), { ...defaults, seed, ...options })
 `
 
 /**

@@ -22,9 +22,9 @@ function newState(name = "api", policy = "5/minute") {
 /** A state of a limit with 20 charges, of which these numbers are none. */
 function stateOfGap(after: number, through: number): LedgerState {
   const { state, limit } = newState()
-  limit.openKeys().charges = after
+  limit.openKeys().skipChargesTo(after)
   limit.skipCharges(through)
-  limit.openKeys().charges = 20
+  limit.openKeys().skipChargesTo(20)
   return state
 }
 
@@ -41,9 +41,7 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
     state.noteStore(openRecord({ chargesAfter: 9 })),
   "another limit": ({ state }) => void state.define("other", parsePolicy("5/minute"), T),
   "the number of the next limit": ({ state }) => state.remove(state.define("gone", parsePolicy("5/minute"), T)),
-  "a limit's charges": ({ limit }) => {
-    limit.openKeys().charges += 1
-  },
+  "a limit's charges": ({ limit }) => limit.openKeys().noteCharges(1),
   "what a limit skipped": ({ limit }) => limit.skipCharges(12),
   "until when receipts are closed": ({ limit }) => limit.receipts.closeBefore(T),
   "a settled receipt": ({ limit }) => void limit.settle(receipt, 0, T),
