@@ -1,5 +1,5 @@
 import { isWhole, liveCells, placeSegment } from "./table/restore"
-import { firstSegmentAt, segmentAt } from "./table/segment"
+import { firstSegmentAt, segmentAt, startRounds } from "./table/segment"
 import { Segment, Table, chunkBytes, chunkOf } from "./table/table"
 
 /*
@@ -88,6 +88,8 @@ export function restoreRecord(table: Table, kind: i32, record: usize, bytes: usi
     return false
   if (chunk >= groups / table.chunkGroups || bytes != recordBytes(table)) return false
   memory.copy(chunkOf(segment, chunk), record + HEAD_BYTES, bytes - HEAD_BYTES)
+  // The groups have the numbers of the saves of the limit that was dumped.
+  startRounds(table, chunkOf(segment, chunk), table.chunkGroups)
   store<u32>(cells, load<u32>(cells) + liveCells(table, chunkOf(segment, chunk)))
   return true
 }

@@ -32,11 +32,15 @@ export function newSegment(table: Table, depth: u32, chunks: u32, chunkGroups: u
     }
     store<u32>(changetype<usize>(segment) + ((<usize>index) << 2), <u32>chunk)
     segment.groups += chunkGroups
-    if (table.round == 0) continue
-    for (let group: u32 = 0; group < chunkGroups; group++) setRound(groupIn(table, chunk, group), table.round)
+    if (table.round) startRounds(table, chunk, chunkGroups)
   }
   segment.depth = depth
   return segment
+}
+
+/** Groups that are made need no saving by the save that is under way, where there is one. */
+export function startRounds(table: Table, chunk: usize, groups: u32): void {
+  for (let group: u32 = 0; group < groups; group++) setRound(groupIn(table, chunk, group), table.round)
 }
 
 export function freeSegment(table: Table, segment: Segment): void {
