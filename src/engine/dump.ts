@@ -1,3 +1,4 @@
+import { isWhole } from "../policy/check-fields.js"
 import { DumpError } from "../types/errors.js"
 import type { Core } from "./core.js"
 import type { Seed } from "./seed.js"
@@ -102,10 +103,14 @@ export function readDumpHead(core: Core, bytes: Uint8Array): DumpHead {
   if (checksum.some((byte, index) => byte !== bytes[end + index])) throw new DumpError("its checksum differs")
   const headLength = view.getUint32(HEAD_LENGTH_AT, true)
   try {
-    return JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, HEAD_AT + headLength)))
+    const head: DumpHead = JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, HEAD_AT + headLength)))
+    const { seed, charges, settled, closedBeforeMs = 0 } = head
+    const numbers = [charges, closedBeforeMs, ...seed, ...settled.map(([, chargedAtMs]) => chargedAtMs)]
+    if (numbers.every((number) => isWhole(number, 0, Infinity))) return head
   } catch {
-    throw new DumpError("its head cannot be read")
+    // What is no JSON, or has no lists where they belong, is no head either.
   }
+  throw new DumpError("its head cannot be read")
 }
 
 /**

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest"
+import { Core } from "../../src/engine/core.js"
+import { type DumpHead, writeDump } from "../../src/engine/dump.js"
 import { DumpError, ManualClock, RateLimiter, type RateLimiterOptions } from "../../src/index.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { Random, SEED } from "./random.js"
@@ -164,6 +166,36 @@ describe("RateLimiter.dump() and restore()", () => {
     newer[6] = 2
     expect(failureOf(() => other("5/minute").restore(newer))).toBe("its format is 2, this version reads 1")
     expect(failureOf(() => other("5/minute").restore(new Uint8Array(500)))).toBe("it is no dump of sluice")
+  })
+
+  test.each([
+    { settled: 5 },
+    { settled: [[]] },
+    { settled: [["a", "b"]] },
+    { charges: "x" },
+    { charges: -1 },
+    { seed: null },
+    { closedBeforeMs: null },
+  ])("refuse a dump with a right checksum whose head says %j, and change nothing", (wrong) => {
+    const core = new Core()
+    const { to } = pair("5/minute")
+    const policy = to.policy.canonical
+    const head: DumpHead = { policy, stats: false, seed: [1, 2, 3, 4], issuerId: "x", charges: 1, settled: [] }
+    // Of no limit: it has no tables.
+    const dumpOf = (said: object) => writeDump(core, 0, { ...head, ...said }, [])
+    const { receipt } = to.check("a")
+    expect(failureOf(() => to.restore(dumpOf(wrong)))).toBe("its head cannot be read")
+    expect(to.peek("a").remaining).toBe(4)
+    to.refund(receipt!)
+    expect(to.peek("a").remaining).toBe(5)
+    expect(failureOf(() => to.restore(dumpOf({})))).toBe("none")
+  })
+
+  test("forget the ids of calls, which are known by their keys", () => {
+    const { from, to } = pair("5/minute")
+    for (const limiter of [from, to]) limiter.check("a", { id: "call 1" })
+    to.restore(from.dump())
+    expect(to.check("a", { id: "call 1" }).remaining).toBe(3)
   })
 
   test("find a dump that lies within other bytes", () => {
