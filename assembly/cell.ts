@@ -50,6 +50,13 @@ export function isIdle(limit: Limit, states: usize, nowMs: i64): bool {
   return true
 }
 
+/** Heals each of a key's states in place that lies further ahead than its usage can explain. */
+export function healStates(limit: Limit, states: usize, nowMs: i64): void {
+  for (let index = 0; index < limit.ruleCount; index++) {
+    timeOf(ruleAt(limit, index), stateAt(states, index), nowMs, true)
+  }
+}
+
 /** Time until all rules of a key are full. */
 export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   let resetMs: i64 = 0

@@ -320,7 +320,7 @@ export function keySetFree(set: usize): void {
   if (set != 0) freeKeySet(set)
 }
 
-/** Takes units, into debt if need be. `ADMITTED` or `NO_ROOM`. */
+/** Takes units, into debt if need be; 0 units only heal the key's state. `ADMITTED` or `NO_ROOM`. */
 export function charge(limit: usize, keyLength: i32, units: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(units) || !isTime(nowMs)) return BAD_ARGUMENT
   const self = changetype<Limit>(limit)

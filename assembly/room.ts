@@ -15,7 +15,8 @@ export function makeRoom(limit: Limit, hash: u64, nowMs: i64): bool {
   const segment = segmentIndex(limit.cells, hash)
   const slot = homeSlot(limit.cells, hash)
   startWalk(segment, slot)
-  if (sweepCells(limit, nowMs, NEIGHBOURS) > 0) return true
+  // Neighbours that a clock which had jumped left ahead would keep their places for ever if nobody asks for them.
+  if (sweepCells(limit, nowMs, NEIGHBOURS, true) > 0) return true
   if (limit.onFull == DENY_NEW) return false
   startWalk(segment, slot)
   let nearest: usize = 0
@@ -47,7 +48,7 @@ export function newCell(limit: Limit, hash: u64, nowMs: i64): usize {
     // Expiry as part of growth: a segment about to grow first gives up its idle cells. Where those are few it grows
     // all the same, or the next insert would look again. Without memory to grow, the room of one idle cell is enough.
     startWalk(segmentIndex(limit.cells, hash), 0)
-    const swept = sweepCells(limit, nowMs, i32.MAX_VALUE)
+    const swept = sweepCells(limit, nowMs, i32.MAX_VALUE, false)
     if (swept * 4 < segmentRoom(limit.cells, hash) && !growSegment(limit.cells, hash) && swept == 0) return 0
   }
   return insertCell(limit.cells, hash)

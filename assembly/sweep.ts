@@ -1,6 +1,6 @@
-import { dropCell, fullAfterOf, isIdle } from "./cell"
+import { dropCell, fullAfterOf, healStates, isIdle } from "./cell"
 import { Limit } from "./limit"
-import { removeCell } from "./table/remove"
+import { freeTable, removeCell } from "./table/remove"
 import { CELL_HEAD, Table } from "./table/table"
 import { nextCell, startWalk, walkEnded, walkSegment, walkSlot } from "./table/walk"
 
@@ -26,8 +26,10 @@ function sweepTable(limit: Limit, table: Table, nowMs: i64, budget: u32): u32 {
     if (cell) {
       if (table == limit.blocks) {
         if (<i64>load<f64>(cell + CELL_HEAD) <= nowMs) removeCell(table, load<u64>(cell))
-      } else if (isIdle(limit, cell + CELL_HEAD, nowMs)) {
-        dropCell(limit, cell)
+      } else {
+        // A key that nobody asks for must not keep its cell for ever where a clock had jumped.
+        healStates(limit, cell + CELL_HEAD, nowMs)
+        if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
       }
     }
     if (walkEnded(table)) {
@@ -39,17 +41,20 @@ function sweepTable(limit: Limit, table: Table, nowMs: i64, budget: u32): u32 {
   }
   table.sweepSegment = walkSegment
   table.sweepSlot = walkSlot
+  // A table of one group stays, so that one whose few keys come and go is not made anew each time.
+  if (table.count == 0 && table.chunkGroups > 1) freeTable(table)
   return before - table.count
 }
 
-/** Removes idle cells among the next `budget` slots of the walk. Returns how many. */
-export function sweepCells(limit: Limit, nowMs: i64, budget: u32): u32 {
+/** Removes idle cells among the next `budget` slots of the walk, which are healed first or not. Returns how many. */
+export function sweepCells(limit: Limit, nowMs: i64, budget: u32, isHealing: bool): u32 {
   const before = limit.cells.count
   const endSegment = walkSegment
   const end = walkSlot + budget
   while (walkSegment == endSegment && walkSlot < end) {
     const cell = nextCell(limit.cells, end - walkSlot)
     if (cell == 0) break
+    if (isHealing) healStates(limit, cell + CELL_HEAD, nowMs)
     if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
   }
   return before - limit.cells.count

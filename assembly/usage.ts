@@ -1,6 +1,6 @@
 import * as algorithms from "./algorithms"
 import { clearBlock } from "./block"
-import { dropCell, isIdle, reserveStates, seen, timeOf } from "./cell"
+import { dropCell, healStates, isIdle, reserveStates, seen, timeOf } from "./cell"
 import { Limit, ruleAt, stateAt } from "./limit"
 import { newCell } from "./room"
 import { noteReset } from "./stats"
@@ -11,10 +11,13 @@ import { CELL_HEAD } from "./table/table"
  * What is used of a key's quota, changed without a question: charged, given back, forgotten.
  */
 
-/** Takes units whatever is left, into debt if need be. False where there is no room for the key. */
+/** Takes units whatever is left, into debt if need be; no units only heal the key. False where there is no room for it. */
 export function charge(limit: Limit, hash: u64, units: i64, nowMs: i64): bool {
-  if (units == 0) return true
   const held = findCell(limit.cells, hash)
+  if (units == 0) {
+    if (held) healStates(limit, held + CELL_HEAD, nowMs)
+    return true
+  }
   const cell = held == 0 ? newCell(limit, hash, nowMs) : held
   if (cell == 0) return false
   if (!reserveStates(limit, cell + CELL_HEAD, nowMs)) {

@@ -218,7 +218,7 @@ export class Limit {
     return rules === undefined ? told : Object.assign(told, { rules })
   }
 
-  /** Takes units whatever is left, into debt if need be. */
+  /** Takes units whatever is left, into debt if need be. 0 units only heal the key, as a check does that is denied. */
   charge(key: string, units: number, nowMs: number): void {
     const length = this.core.stageKey(key)
     this.#settle(this.core.exports.charge(this.pointer, length, units, nowMs), key, units, nowMs)

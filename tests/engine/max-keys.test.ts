@@ -65,6 +65,21 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     expect(limit.check("a", 1, START_MS + 1_000).reason).toBe("blocked")
   })
 
+  test.each(["deny-new", "evict-nearest-full"] as const)(
+    "is held no longer than a full refill by keys of a clock that had jumped: %s",
+    (onFull) => {
+      const limit = makeLimit("10/second", { maxKeys: 100, onFull })
+      for (let key = 0; key < 100; key++) limit.check(`ahead ${key}`, 10, START_MS + 1_000_000_000)
+      const isRoom = onFull === "evict-nearest-full"
+      // Each new key heals the neighbours whose places it would take.
+      for (let key = 0; key < 1_000; key++) expect(limit.allow(`new ${key}`, 1, START_MS)).toBe(isRoom)
+      const laterMs = START_MS + 1_000
+      const held = []
+      for (let key = 0; key < 100; key++) if (limit.allow(`newer ${key}`, 1, laterMs)) held.push(`newer ${key}`)
+      expect(held.filter((key) => limit.peek(key, 0, laterMs).remaining === 9).length).toBeGreaterThan(60)
+    },
+  )
+
   test("a blocked key for which there is no room is told of its block, by a peek as by a check", () => {
     const limit = makeLimit("1/second", { maxKeys: 1, onFull: "deny-new" })
     limit.check("a", 1, START_MS)

@@ -73,6 +73,30 @@ describe("memory", () => {
     expect(core.exports.allocatedBytes() / 500_000).toBeLessThan(36)
   })
 
+  test("of a table that a sweep finds empty is given back, that of one group aside", () => {
+    const core = new Core()
+    const limit = makeLimit("10/second", {}, core)
+    const sweepAll = () => {
+      while (limit.sweep(START_MS + 1_000, 2 ** 31) > 0);
+      return core.exports.allocatedBytes()
+    }
+    const without = core.exports.allocatedBytes()
+    for (let i = 0; i < 20_000; i++) limit.allow(`session:${i}`, 1, START_MS)
+    limit.block("session:0", START_MS + 1, START_MS)
+    expect(core.exports.allocatedBytes()).toBeGreaterThan(600_000)
+    const blocksTable = 256
+    expect(sweepAll()).toBeLessThanOrEqual(without + blocksTable)
+    expect(limit.size).toBe(0)
+    for (let i = 0; i < 4; i++) limit.allow(`session:${i}`, 1, START_MS + 1_000)
+    const small = core.exports.allocatedBytes()
+    limit.sweep(START_MS + 2_000, 1_000)
+    expect([limit.size, core.exports.allocatedBytes()]).toEqual([0, small])
+    for (let i = 0; i < 20_000; i++) limit.allow(`session:${i}`, 1, START_MS + 2_000)
+    expect(limit.size).toBe(20_000)
+    limit.free()
+    expect(core.exports.allocatedBytes()).toBe(0)
+  })
+
   test("pointers above 2 GB are as good as others", () => {
     const core = new Core()
     // Not touched, so it takes addresses only.

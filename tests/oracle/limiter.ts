@@ -122,12 +122,11 @@ export class OracleLimiter {
     entry.states = this.#views(refunded, nowMs).map((view) => view.state)
   }
 
-  /** Charges in any case, into debt where the quota does not suffice. */
+  /** Charges in any case, into debt where the quota does not suffice. No units only heal the key. */
   charge(key: string, units: number, nowMs: number): void {
-    if (units === 0) return
     const entry = this.#entry(key)
     const charged = this.#views(entry.states, nowMs).map(({ state, at }, i) =>
-      this.#rules[i]!.oracle.charge(state, BigInt(units), at),
+      units === 0 ? state : this.#rules[i]!.oracle.charge(state, BigInt(units), at),
     )
     entry.states = this.#views(charged, nowMs).map((view) => view.state)
   }
