@@ -12,14 +12,17 @@ interface LimitsByName extends SettlingChecker {
 /** What may be said of a wait for a limiter of one limit. */
 const OF_ACQUIRE = ["cost", "timeout", "signal"]
 
-/** One line for each limiter that counts, gone with it. */
-const lines = new WeakMap<SettlingChecker, WaitingLine>()
+/**
+ * One line for each limiter that counts, gone with it. A limiter that waits in its own way puts its line here itself.
+ */
+export const lines = new WeakMap<SettlingChecker, WaitingLine>()
 
 /**
  * Waits until a limiter admits a key: first come, first served for each key. It works over any limiter, wherever that
- * keeps its counts, by `check` and the wait that it tells. All calls for one limiter stand in one line of at most 10,000;
- * for another bound, make a `WaitingLine`. Of several named limits, `limit` says which is asked; each has its own order,
- * in which those stand too who wait for that limit by itself, as `of` and `oneLimit` make it.
+ * keeps its counts, by `check` and the wait that it tells. All calls for one limiter stand in one line of at most
+ * 10,000; for another bound, make a `WaitingLine`. A `RateLimiter` has its own line, that of its method `acquire`. Of
+ * several named limits, `limit` says which is asked; each has its own order, in which those stand too who wait for that
+ * limit by itself, as `of` and `oneLimit` make it.
  *
  * @throws {TimeoutExceeded} {QueueFull} {RateLimitExceeded}, the signal's reason, and what `check` throws; see `WaitingLine.acquire`
  * @example

@@ -16,13 +16,14 @@ import type { Decision } from "../types/decision.js"
 import { DumpError, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { acquire, lines } from "./acquire.js"
 import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireOwnItems, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
-import { noteCounter, tellWaits } from "./key-waits.js"
+import { tellWaits } from "./key-waits.js"
 import type { Limiter } from "./limiter.js"
-import type { Permit, SettlingChecker } from "./permit.js"
+import type { Permit } from "./permit.js"
 import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
 import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
@@ -33,8 +34,9 @@ const DEFAULT_KEY_BYTES = 24 * 2 ** 20
 /**
  * A rate limiter in memory: exact, synchronous, a few dozen bytes per key, nothing to close.
  *
- * Times are taken from the clock once per call. Every verb costs O(1), beside `sliding_window_log`, whose checks cost
- * the logarithm of the charges in the window.
+ * Times are taken from the clock once per call. Every verb about a key costs O(1), beside `sliding_window_log`, whose
+ * checks cost the logarithm of the charges in the window, and whose refunds the number of those that came later. What
+ * is about many keys, from `checkMany` to `sweep`, costs their number.
  *
  * @example
  * ```ts
@@ -56,7 +58,6 @@ export class RateLimiter implements Limiter {
   #limit: Limit | null = null
   #settled = new SettledReceipts()
   #admissions = new NamedAdmissions()
-  readonly #line: WaitingLine
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
@@ -69,22 +70,17 @@ export class RateLimiter implements Limiter {
     this.#maxKeys = maxKeys
     this.#onFull = onFull
     this.#keepsStats = stats
-    this.#line = new WaitingLine(this.#waitable(), { maxWaiting })
+    const line = new WaitingLine(this, { maxWaiting }, (key, asked) => this.#askWaiting(key, asked))
+    lines.set(this, line)
   }
 
-  /** This limiter for who waits, who was not denied: it does not count as a denial, and starts no block of the policy. */
-  #waitable(): SettlingChecker {
-    const waitable: SettlingChecker = {
-      check: (key, asked) => {
-        const seen = this.peek(key, asked)
-        return seen.allowed ? this.check(key, asked) : seen
-      },
-      refund: (receipt, units) => this.refund(receipt, units),
-      settle: (receipt, actualCost) => this.settle(receipt, actualCost),
-      charge: (key, units) => this.charge(key, units),
-    }
-    noteCounter(waitable, this)
-    return waitable
+  /** Asks for who waits, who was not denied: that does not count as a denial, and starts no block of the policy. */
+  #askWaiting(key: string, options?: CheckOptions): Decision {
+    const seen = this.peek(key, options)
+    if (seen.allowed) return this.check(key, options)
+    // Where a clock was set back, the wait that a peek tells begins once the key is healed, as a charge of 0 units does.
+    this.charge(key, 0)
+    return seen
   }
 
   /** Made at the first question: a Worker has no randomness while its modules load. */
@@ -187,8 +183,8 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * What `check` would say, charging nothing. After a clock was set back by more than a full refill, the wait that it
-   * tells begins with the next check, which is what sets the key's time back; a peek changes nothing.
+   * What `check` would say, charging nothing. Where the clock was set back further than the key's state can lie ahead,
+   * the wait that it tells begins with the next check, which is what sets the key's time back; a peek changes nothing.
    */
   peek(key: string, options?: CheckOptions): Decision {
     const limit = this.#limit ?? this.#start()
@@ -219,8 +215,8 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * Waits until a key is admitted: first come, first served for each key. Waiting counts as no denial. Calls of `check`
-   * do not stand in the line.
+   * Waits until a key is admitted: first come, first served for each key, in one line with the calls of the function
+   * `acquire` for this limiter. Waiting counts as no denial. Calls of `check` do not stand in the line.
    *
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout; {QueueFull}; the signal's reason;
    * else as `check`
@@ -236,7 +232,7 @@ export class RateLimiter implements Limiter {
   async acquire(key: string, options?: AcquireOptions): Promise<Permit> {
     // What cannot be asked is refused at once, not when its turn has come.
     if (options?.cost !== undefined) this.peek(key, { cost: options.cost })
-    return this.#line.acquire(key, options)
+    return acquire(this, key, options)
   }
 
   /** A function that asks this limiter before each call: see the function `wrap`. */
@@ -282,13 +278,20 @@ export class RateLimiter implements Limiter {
    * Takes units whatever is left: a penalty, which may put the key into debt.
    *
    * @param units whole, 0 … 2^31
+   * @throws {KeyError}; {RangeError} where the units are out of range, or there is no room for a new key; then nothing
+   * has changed
    */
   charge(key: string, units: number): void {
     const limit = this.#limit ?? this.#start()
     limit.charge(key, requireUnits(units), this.#clock.now())
   }
 
-  /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
+  /**
+   * Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years.
+   *
+   * @throws {KeyError}; {RangeError} where the duration is out of range, or `maxKeys` keys are blocked; then nothing
+   * has changed
+   */
   block(key: string, duration: Duration): void {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
@@ -297,21 +300,21 @@ export class RateLimiter implements Limiter {
     tellWaits(this, key)
   }
 
-  /** Ends a block. Whether there was one that still lasted. */
+  /** Ends a block. Whether there was one that still lasted. @throws {KeyError} */
   unblock(key: string): boolean {
     const wasBlocked = (this.#limit ?? this.#start()).unblock(key, this.#clock.now())
     tellWaits(this, key)
     return wasBlocked
   }
 
-  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  /** Makes a key's quota full and ends its block. Whether there was anything to forget. @throws {KeyError} */
   reset(key: string): boolean {
     const hadState = (this.#limit ?? this.#start()).reset(key, this.#clock.now())
     tellWaits(this, key)
     return hadState
   }
 
-  /** A key's state without a check. */
+  /** A key's state without a check. @throws {KeyError} */
   status(key: string): KeyStatus {
     return (this.#limit ?? this.#start()).status(key, this.#clock.now())
   }
@@ -319,7 +322,7 @@ export class RateLimiter implements Limiter {
   /**
    * A key's statistics.
    *
-   * @throws {TypeError} where the limiter was made without `stats: true`
+   * @throws {TypeError} where the limiter was made without `stats: true`; {KeyError}
    */
   stats(key: string): KeyStats {
     if (!this.#keepsStats) {
@@ -340,10 +343,12 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * All that this limiter knows as bytes, for a `restore` after a restart: counts, blocks, statistics, and which receipts
+   * What this limiter knows as bytes, for a `restore` after a restart: counts, blocks, statistics, and which receipts
    * are open. Costs about as much as copying it; keys under a `sliding_window_log` are gone through one by one.
    *
-   * Keys themselves are not in it, but the secret that they are hashed with is: keep it as you keep the process's memory.
+   * Keys themselves are not in it, and so neither are the ids of calls, which are known by their keys: a call that is
+   * repeated after the `restore` is charged again. The secret that keys are hashed with is in it: keep it as you keep
+   * the process's memory.
    *
    * @example
    * ```ts
@@ -365,8 +370,9 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * Puts what `dump` told in place of all that this limiter knows. Time has gone on since: what leaked away meanwhile is
-   * gone, and receipts from before the dump can be settled here.
+   * Puts what `dump` told in place of all that this limiter knows, the ids of calls included, which are forgotten. Time
+   * has gone on since: what leaked away meanwhile is gone, and receipts from before the dump can be settled here. Costs
+   * about as much as copying it, in a new core.
    *
    * @throws {DumpError} where the bytes are no dump, of another format, cut or changed, of another policy, made with
    * `stats` and restored without or the other way round, or hold more keys than `maxKeys`; then nothing has changed

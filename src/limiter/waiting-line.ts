@@ -90,16 +90,25 @@ interface Queue {
  */
 export class WaitingLine {
   readonly #limiter: SettlingChecker
+  readonly #check: SettlingChecker["check"]
   readonly #maxWaiting: number
   readonly #queues = new Map<string, Queue>()
   readonly #alarms = new Alarms()
   #waiting = 0
 
-  /** @throws {RangeError} where the limiter is none, or `maxWaiting` is out of range */
-  constructor(limiter: SettlingChecker, options: WaitingLineOptions = {}) {
+  /**
+   * @param check how the limiter is asked; default its `check`
+   * @throws {RangeError} where the limiter is none, or `maxWaiting` is out of range
+   */
+  constructor(
+    limiter: SettlingChecker,
+    options: WaitingLineOptions = {},
+    check: SettlingChecker["check"] = (key, asked) => limiter.check(key, asked),
+  ) {
     checkKind("wait", "limiter", limiter, CHECKER)
     checkFields("make a waiting line", options, { maxWaiting: MAX_WAITING })
     this.#limiter = limiter
+    this.#check = check
     this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING
   }
 
@@ -183,7 +192,7 @@ export class WaitingLine {
       const options: CheckOptions & LimitChoice = first.cost === undefined ? choice : { cost: first.cost, ...choice }
       let answer: Awaitable<Decision>
       try {
-        answer = this.#limiter.check(key, options)
+        answer = this.#check(key, options)
       } catch (error) {
         this.#fail(queue, first, error)
         continue

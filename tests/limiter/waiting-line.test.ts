@@ -99,13 +99,42 @@ describe("RateLimiter.acquire()", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  test("is no denial: nothing is counted, and no block of the policy starts", async () => {
-    const limiter = new RateLimiter({ limit: 1, period: "1s", block: "1h" }, { stats: true })
-    await limiter.acquire("a")
-    const wait = watch(limiter.acquire("a"))
-    await vi.advanceTimersByTimeAsync(1_000)
-    expect(wait.atMs).toBe(1_000)
-    expect(limiter.stats("a")).toMatchObject({ totalAllowed: 2, totalDenied: 0 })
+  test.each(["the method", "the function"])(
+    "is no denial by %s: nothing is counted, and no block of the policy starts",
+    async (how) => {
+      const limiter = new RateLimiter({ limit: 1, period: "1s", block: "1h" }, { stats: true })
+      await limiter.acquire("a")
+      const wait = watch(how === "the method" ? limiter.acquire("a") : acquire(limiter, "a"))
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(wait.atMs).toBe(1_000)
+      expect(limiter.stats("a")).toMatchObject({ totalAllowed: 2, totalDenied: 0 })
+    },
+  )
+
+  test("stands in one line with the function acquire, which its maxWaiting bounds too", async () => {
+    const limiter = new RateLimiter("2/second", { maxWaiting: 4 })
+    limiter.check("a", { cost: 2 })
+    const order: string[] = []
+    const waits = [
+      limiter.acquire("a", { cost: 2 }).then(() => order.push("method 1")),
+      acquire(limiter, "a", { cost: 2 }).then(() => order.push("function 1")),
+      limiter.acquire("a", { cost: 2 }).then(() => order.push("method 2")),
+      acquire(limiter, "a", { cost: 2 }).then(() => order.push("function 2")),
+    ]
+    await expect(acquire(limiter, "a")).rejects.toBeInstanceOf(QueueFull)
+    await vi.advanceTimersByTimeAsync(4_000)
+    await Promise.all(waits)
+    expect(order).toEqual(["method 1", "function 1", "method 2", "function 2"])
+  })
+
+  test("waits as long as it was told where a clock that had jumped was set back", async () => {
+    let aheadMs = 86_400_000
+    const limiter = new RateLimiter("10/second", { clock: { now: () => Date.now() + aheadMs } })
+    limiter.check("a", { cost: 10 })
+    aheadMs = 0
+    const wait = watch(limiter.acquire("a", { timeout: "4s" }))
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(wait).toMatchObject({ atMs: 100, error: null })
   })
 
   test("refuses at once what would take longer than the timeout, and charges nothing", async () => {
@@ -351,8 +380,8 @@ describe("RateLimiter.acquire() where quota comes back before its time", () => {
       const limiter = new RateLimiter("2/hour")
       const charged = await limiter.acquire("a", { cost: 2 })
       const first = watch(limiter.acquire("a"))
-      const byFunction = watch(acquire(limiter, "a", { cost: 2 }))
       const second = watch(limiter.acquire("a"))
+      const byFunction = watch(acquire(limiter, "a", { cost: 2 }))
       await vi.advanceTimersByTimeAsync(500)
       GIVES_BACK[how]!(limiter, charged)
       // Who comes now knows of no wait that is too long.
