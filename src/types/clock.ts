@@ -38,10 +38,10 @@ function readTurn(): void {
  * The machine's wall clock, read once per turn: for callers that check many keys one after the other, since reading the
  * clock takes about as long as a check.
  *
- * A reading serves the calls of the synchronous run in which it was made, up to 64 of them, and never one that comes
- * after a promise has been waited for. So it is late by at most what 64 checks and the caller's own work between them
- * take, and never early: a key may be found a little less full than it is. Where each turn has one check, `systemClock`
- * costs less.
+ * A reading serves up to 64 calls: those of the synchronous run in which it was made, and those of what waited for a
+ * promise and was about to go on already when it was made. What begins to wait afterwards gets a new one. So it is late
+ * by at most what those 64 checks and the work between them take, and never early: a key may be found a little less
+ * full than it is. Where each turn has one check, `systemClock` costs less.
  *
  * @example
  * ```ts

@@ -23,6 +23,16 @@ describe("turnClock", () => {
     expect(turnClock.now()).toBe(3_000)
   })
 
+  test("gives a reading to what was about to go on when it was made, and a new one to what waits afterwards", async () => {
+    await turn()
+    vi.useFakeTimers({ toFake: ["Date"], now: 1_000 })
+    const before = Promise.resolve().then(() => turnClock.now())
+    expect(turnClock.now()).toBe(1_000)
+    const after = Promise.resolve().then(() => turnClock.now())
+    vi.setSystemTime(2_000)
+    expect([await before, await after]).toEqual([1_000, 2_000])
+  })
+
   test("reads again after 64 calls of one run", async () => {
     await turn()
     vi.useFakeTimers({ toFake: ["Date"], now: 1_000 })
