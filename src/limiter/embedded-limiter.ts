@@ -109,7 +109,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return limit !== undefined
   }
 
-  /** The limits, in the order of their names. */
+  /**
+   * The limits, in the order of their names. Every page costs the number of all of them.
+   *
+   * @throws {RangeError} where `count` is no whole number from 0
+   */
   async limits(page?: Page): Promise<NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -194,6 +198,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /**
    * Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once.
    *
+   * @param actualCost whole units, 0 … 2^31
    * @throws {RangeError} where the receipt is not of this store or the cost is out of range
    */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
@@ -218,7 +223,12 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     tellWaits(this, key)
   }
 
-  /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
+  /**
+   * Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31.
+   *
+   * @throws {LimitNotFound} {KeyError}; {RangeError} where the units are out of range. {StoreUnavailable} where it
+   * could not be made durable
+   */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -226,7 +236,12 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     if (ledger.changeWaits()) await ledger.commit()
   }
 
-  /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
+  /**
+   * Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years.
+   *
+   * @throws {LimitNotFound} {KeyError}; {RangeError} where the duration is out of range. {StoreUnavailable} where it
+   * could not be made durable
+   */
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     requireChoice("block", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -235,7 +250,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     await this.#changed(ledger, key)
   }
 
-  /** Ends a block. Whether there was one that still lasted. */
+  /** Ends a block. Whether there was one that still lasted. @throws {LimitNotFound} {KeyError} {StoreUnavailable} */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -244,7 +259,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return had
   }
 
-  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  /**
+   * Makes a key's quota full and ends its block. Whether there was anything to forget.
+   *
+   * @throws {LimitNotFound} {KeyError} {StoreUnavailable}
+   */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("reset", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -253,14 +272,18 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return had
   }
 
-  /** A key's state without a check. */
+  /** A key's state without a check. @throws {LimitNotFound} {KeyError} */
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
     requireChoice("tell the status", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
     return limitFor(ledger, key, choice).openKeys().status(key, this.#clock.now())
   }
 
-  /** A key's statistics. They are kept for as long as the store was opened to keep them. */
+  /**
+   * A key's statistics. They are kept for as long as the store was opened to keep them.
+   *
+   * @throws {LimitNotFound} {KeyError}
+   */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
     requireChoice("tell statistics", choice)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -268,9 +291,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * The keys that were decided about, in the order of their names: under a limit, or under any.
+   * The keys that were decided about, in the order of their names: under a limit, or under any. Every page costs the
+   * number of all of them.
    *
-   * @throws {TypeError} where the store keeps no names; {LimitNotFound}
+   * @throws {TypeError} where the store keeps no names; {LimitNotFound}; {RangeError} where `count` is no whole number
+   * from 0
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)
@@ -289,7 +314,13 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return topOf(ledger, options)
   }
 
-  /** A key's last events, newest first: those that the log still has. */
+  /**
+   * A key's last events, newest first: those that the log still has. It is read back until so many are found, all of it
+   * where there are fewer.
+   *
+   * @throws {LimitNotFound} {KeyError}; {RangeError} where `count` is no whole number from 0; {StoreCorrupt} where a
+   * row is not what was written
+   */
   async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
     requireNames("tell a history", options, HISTORY_NAMES)
     const { count = DEFAULT_HISTORY } = options

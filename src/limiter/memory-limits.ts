@@ -118,7 +118,11 @@ export class MemoryLimits implements NamedLimits {
     return wasThere
   }
 
-  /** The limits, in the order of their names. */
+  /**
+   * The limits, in the order of their names. Every page costs the number of all of them.
+   *
+   * @throws {RangeError} where `count` is no whole number from 0
+   */
   limits(page?: Page): NamedLimit[] {
     requireNames("list limits", page, PAGE_NAMES)
     return pageOf(this.#limits.names(), page).map((name) => this.limit(name)!)
@@ -217,6 +221,7 @@ export class MemoryLimits implements NamedLimits {
   /**
    * Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once.
    *
+   * @param actualCost whole units, 0 … 2^31
    * @throws {RangeError} where the receipt is not of these limits or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
@@ -234,7 +239,12 @@ export class MemoryLimits implements NamedLimits {
     tellWaits(this, receipt.key)
   }
 
-  /** Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31. */
+  /**
+   * Takes units whatever is left: a penalty, which may put the key into debt. Whole units, 0 … 2^31.
+   *
+   * @throws {LimitNotFound} {KeyError}; {RangeError} where the units are out of range, or there is no room for a new
+   * key; then nothing has changed
+   */
   charge(key: string, units: number, choice?: LimitChoice): void {
     const entry = this.#chosen("charge", key, choice)
     requireUnits(units)
@@ -243,7 +253,12 @@ export class MemoryLimits implements NamedLimits {
     this.#note(entry, key, "charge", units, nowMs)
   }
 
-  /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
+  /**
+   * Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years.
+   *
+   * @throws {LimitNotFound} {KeyError}; {RangeError} where the duration is out of range, or `maxKeys` keys
+   * of the limit are blocked; then nothing has changed
+   */
   block(key: string, duration: Duration, choice?: LimitChoice): void {
     const entry = this.#chosen("block", key, choice)
     const nowMs = this.#clock.now()
@@ -253,7 +268,7 @@ export class MemoryLimits implements NamedLimits {
     tellWaits(this, key)
   }
 
-  /** Ends a block. Whether there was one that still lasted. */
+  /** Ends a block. Whether there was one that still lasted. @throws {LimitNotFound} {KeyError} */
   unblock(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("unblock", key, choice)
     const nowMs = this.#clock.now()
@@ -263,7 +278,11 @@ export class MemoryLimits implements NamedLimits {
     return wasBlocked
   }
 
-  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  /**
+   * Makes a key's quota full and ends its block. Whether there was anything to forget.
+   *
+   * @throws {LimitNotFound} {KeyError}
+   */
   reset(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("reset", key, choice)
     const nowMs = this.#clock.now()
@@ -273,21 +292,27 @@ export class MemoryLimits implements NamedLimits {
     return hadState
   }
 
-  /** A key's state without a check. */
+  /** A key's state without a check. @throws {LimitNotFound} {KeyError} */
   status(key: string, choice?: LimitChoice): KeyStatus {
     return this.#chosen("tell the status", key, choice).limit.status(key, this.#clock.now())
   }
 
-  /** A key's statistics. @throws {TypeError} where the limits were made without `stats: true` */
+  /**
+   * A key's statistics.
+   *
+   * @throws {TypeError} where the limits were made without `stats: true`; {LimitNotFound} {KeyError}
+   */
   stats(key: string, choice?: LimitChoice): KeyStats {
     requireKept("statistics", this.#keepsStats, "stats: true")
     return this.#chosen("tell statistics", key, choice).limit.stats(key)
   }
 
   /**
-   * The keys that were used, in the order of their names: under a limit, or under any.
+   * The keys that were used, in the order of their names: under a limit, or under any. Every page costs the number of
+   * all names that are kept.
    *
-   * @throws {TypeError} where the limits were made without `names`; {LimitNotFound}
+   * @throws {TypeError} where the limits were made without `names`; {LimitNotFound}; {RangeError} where `count` is no
+   * whole number from 0
    */
   list(choice: LimitChoice & Page = {}): string[] {
     requireNames("list keys", choice, LIST_NAMES)
@@ -315,9 +340,11 @@ export class MemoryLimits implements NamedLimits {
   }
 
   /**
-   * A key's last events, newest first. The limits to begin with count as defined when they are made, at the first question.
+   * A key's last events, newest first. The limits to begin with count as defined when they are made, at the first
+   * question. Costs the events that are kept of the key.
    *
-   * @throws {TypeError} where the limits were made without `history`; {LimitNotFound}
+   * @throws {TypeError} where the limits were made without `history`; {LimitNotFound} {KeyError}; {RangeError} where
+   * `count` is no whole number from 0
    */
   history(key: string, options: HistoryOptions = {}): HistoryEntry[] {
     requireNames("tell a history", options, HISTORY_NAMES)

@@ -6,6 +6,10 @@ import type { Receipt } from "../types/receipt.js"
 /**
  * Which limit a verb is about. Without `limit`, a key has the limit that was defined under the key's own name; where
  * there is none, the default limit; where there is no default, the verb fails with `LimitNotFound`.
+ *
+ * So whoever chooses a key chooses a limit, where a limit has that name: one who calls himself `"premium"` gets that of
+ * `"premium"`. Name the limit where keys come from outside, or give them a prefix that no limit's name has, as
+ * `"user:"`.
  */
 export interface LimitChoice {
   readonly limit?: string
