@@ -44,6 +44,8 @@ export interface Command {
   readonly asks: Asks | null
   /** Why no server can be asked, where it asks a folder alone. */
   readonly whyFolder?: string
+  /** Whether it compacts a folder, by the options that say what is left. Others leave a folder's log as it is. */
+  readonly compacts?: boolean
   readonly examples: readonly string[]
   /** @returns the exit code, 0 where it returns none */
   run(call: CommandCall): Promise<number> | Promise<void>

@@ -33,6 +33,15 @@ const TOKEN: CommandOption = {
   description: "The server's token; $SLUICE_TOKEN keeps it out of sight.",
 }
 
+const TIMEOUT: CommandOption = {
+  type: "string",
+  value: "DURATION",
+  description: "How long the server may take (default 5s, to read or compact its log 10m).",
+}
+
+/** What a command takes that asks a server. */
+const SERVER_OPTIONS: Readonly<Record<string, CommandOption>> = { server: SERVER, token: TOKEN, timeout: TIMEOUT }
+
 /** What a command takes that opens a folder. */
 export const FOLDER_OPTIONS: Readonly<Record<string, CommandOption>> = {
   "data-dir": DATA_DIR_OPTION,
@@ -40,9 +49,9 @@ export const FOLDER_OPTIONS: Readonly<Record<string, CommandOption>> = {
 }
 
 const OF_ASKED: Readonly<Record<Asks, Readonly<Record<string, CommandOption>>>> = {
-  limits: { ...FOLDER_OPTIONS, server: SERVER, token: TOKEN },
+  limits: { ...FOLDER_OPTIONS, ...SERVER_OPTIONS },
   folder: FOLDER_OPTIONS,
-  server: { server: { ...SERVER, description: "The server to ask (default $SLUICE_SERVER)." }, token: TOKEN },
+  server: { ...SERVER_OPTIONS, server: { ...SERVER, description: "The server to ask (default $SLUICE_SERVER)." } },
 }
 
 /** The limit that a command about keys asks. */

@@ -4,6 +4,11 @@ import { UsageError } from "./usage-error.js"
 
 type WithOptions = Pick<CommandCall, "options">
 
+/** A variable of the environment, `undefined` where there is none. An empty one is as good as none. */
+export function variable({ terminal }: Pick<CommandCall, "terminal">, name: string): string | undefined {
+  return terminal.env[name] || undefined
+}
+
 /** An option's text, `undefined` where it was not given. */
 export function textOption({ options }: WithOptions, name: string): string | undefined {
   const value = options[name]

@@ -7,9 +7,10 @@ import type { OpenLimiterOptions } from "../limiter/open-limiter.node.js"
 import type { EventStreamOptions } from "../metrics/event-stream.js"
 import { show } from "../types/errors.js"
 import type { CommandCall } from "./command.js"
+import { type Keeping, keepingOf } from "./keeping-options.js"
 import { readNamedFile } from "./named-file.node.js"
 import { dataDirOf, lockTimeoutOf } from "./open-target.node.js"
-import { choiceOption, flagOption, readWhole, textOption, wholeOption } from "./option-values.js"
+import { choiceOption, flagOption, readWhole, textOption, variable, wholeOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
 const DEFAULT_BIND = "127.0.0.1"
@@ -26,6 +27,7 @@ export interface ServeOptions {
   /** How long to wait for it where another process has it. */
   readonly lockTimeoutMs: number
   readonly flushing: Flushing
+  readonly upkeep: Upkeep
   readonly metricsKeys: "off" | "plain" | "hash"
   readonly events: EventStreamOptions
   /** Where requests are logged. */
@@ -36,6 +38,9 @@ export interface ServeOptions {
 interface Flushing extends Pick<OpenLimiterOptions, "flushEveryMs" | "flushEveryRecords"> {
   readonly sync: SyncMode
 }
+
+/** What stays of the log, and when it is compacted. */
+type Upkeep = Keeping & Pick<OpenLimiterOptions, "compactBytes" | "names">
 
 /** @throws {UsageError} {ConfigError} before anything is made or opened for it */
 export function readServeOptions(call: CommandCall): ServeOptions {
@@ -53,6 +58,7 @@ export function readServeOptions(call: CommandCall): ServeOptions {
     config,
     events: readEvents(call, config),
     path: dataDirOf(call),
+    upkeep: readUpkeep(call),
     lockTimeoutMs: lockTimeoutOf(call),
     logPath: textOption(call, "log-file"),
     isQuiet: flagOption(call, "quiet"),
@@ -84,8 +90,8 @@ function readToken(call: CommandCall, host: string): string | null {
     throw new UsageError("Cannot serve: allowed is either --token or --token-file.")
   }
   const named = written ?? (file === undefined ? undefined : readNamedFile("--token-file", file).trim())
-  // An empty variable is as good as none. One that was named and is empty is refused: somebody wants a token.
-  const token = named ?? (call.terminal.env["SLUICE_TOKEN"] || undefined)
+  // One that was named and is empty is refused: somebody wants a token.
+  const token = named ?? variable(call, "SLUICE_TOKEN")
   if (token !== undefined) {
     // Before a folder is made or opened for it.
     requireTokenText(token)
@@ -116,6 +122,15 @@ function readFlushing(call: CommandCall): Flushing {
     sync,
     ...(flushEveryMs !== undefined && { flushEveryMs }),
     ...(flushEveryRecords !== undefined && { flushEveryRecords }),
+  }
+}
+
+function readUpkeep(call: CommandCall): Upkeep {
+  const compactBytes = wholeOption(call, "compact-bytes", 4_096, 2 ** 31)
+  return {
+    ...keepingOf(call),
+    names: !flagOption(call, "no-names"),
+    ...(compactBytes !== undefined && { compactBytes }),
   }
 }
 

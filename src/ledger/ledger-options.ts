@@ -26,3 +26,11 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions, Compacto
    */
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }
+
+/** What a log is opened with that is another's: nothing is compacted by itself, and what has to be keeps everything. */
+export const KEEPS_ALL = {
+  names: true,
+  keepStatsMs: Number.POSITIVE_INFINITY,
+  historySegments: Number.MAX_SAFE_INTEGER,
+  compactBytes: Number.POSITIVE_INFINITY,
+} satisfies LedgerOptions

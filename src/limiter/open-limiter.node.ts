@@ -2,7 +2,7 @@ import { Core } from "../engine/core.js"
 import { requireKey } from "../engine/key-bytes.js"
 import { Ledger } from "../ledger/ledger.js"
 import { requireTime } from "../ledger/ledger-input.js"
-import type { LedgerOptions } from "../ledger/ledger-options.js"
+import { KEEPS_ALL, type LedgerOptions } from "../ledger/ledger-options.js"
 import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
 import {
   CLOCK,
@@ -126,7 +126,21 @@ const DAY_MS = 86_400_000
  * ```
  */
 export async function openLimiter(options: OpenLimiterOptions): Promise<EmbeddedLimiter> {
+  return open(options, readOptions(options))
+}
+
+/**
+ * `openLimiter` for who visits another program's store: what that keeps is for that to say. Nothing is compacted by
+ * itself, and a store of an older format, which has to be, keeps its whole history and all statistics.
+ *
+ * @throws as `openLimiter`
+ */
+export async function openKeepingAll(options: OpenLimiterOptions): Promise<EmbeddedLimiter> {
   const settings = readOptions(options)
+  return open(options, { ...settings, ledger: { ...settings.ledger, ...KEEPS_ALL } })
+}
+
+async function open(options: OpenLimiterOptions, settings: ReturnType<typeof readOptions>): Promise<EmbeddedLimiter> {
   const { path, lockTimeoutMs, sync, clock, closeOn } = settings
   // Before a folder is made: a clock that tells no time leaves nothing behind.
   requireTime(clock.now())

@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { platform } from "node:process"
 import { DatabaseSync } from "node:sqlite"
 import { Ledger } from "../ledger/ledger.js"
+import { KEEPS_ALL } from "../ledger/ledger-options.js"
 import type { LogEnd } from "../ledger/log-end.js"
 import { LogTable } from "../ledger/log-table.js"
 import type { LedgerPort, LogRow } from "../ledger/sql-port.js"
@@ -102,11 +103,10 @@ export class Replacement {
  */
 async function noteLoss(port: LedgerPort): Promise<LogEnd | null> {
   let end: LogEnd | null = null
-  const keepsAll = { names: true, historySegments: Number.MAX_SAFE_INTEGER, compactBytes: Number.POSITIVE_INFINITY }
   const onCommit = (reached: LogEnd) => {
     end = reached
   }
-  const ledger = await Ledger.open(port, { sync: "batch", ...keepsAll, onCommit })
+  const ledger = await Ledger.open(port, { sync: "batch", ...KEEPS_ALL, onCommit })
   ledger.abandon()
   return end
 }

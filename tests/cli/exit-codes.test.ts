@@ -35,6 +35,7 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ],
   ["serve --sync=", '--sync is "", allowed is one of always, ahead, batch'],
   ["serve --port 0 --token short", "the token has 5 characters"],
+  ["serve --compact-bytes 1", '--compact-bytes is "1", allowed is a whole number from 4096 to 2147483648'],
   ["serve --port 0 --log-file FILE/none/log", "Cannot write --log-file"],
   ["serve --port 0 --data-dir FILE/broken.toml", "it is a file, allowed is a folder"],
   ["serve --port 0 --bind 192.0.2.1 --token a-token-for-the-tests", '--bind is "192.0.2.1"'],
@@ -57,6 +58,8 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
     "check a --server http://127.0.0.1:1 --lock-timeout 5s",
     "--lock-timeout is given, allowed is that only with a data",
   ],
+  ["check a --timeout 5s", "--timeout is given, allowed is that only with --server"],
+  ["check a --server http://127.0.0.1:1 --timeout 0s", '--timeout is "0s", allowed is a whole number of ms'],
   ["check a --data-dir FILE/none", "it is no data folder"],
   ["check a --server nowhere", 'url is "nowhere", allowed is an http or https URL'],
   ["check a --server http://me:secret@nowhere", "without credentials"],
@@ -104,6 +107,12 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["log tail --server nowhere", 'url is "nowhere"'],
   ["log verify --data-dir FILE/none", "it is no data folder"],
   ["log compact --data-dir FILE/none", "it is no data folder"],
+  ["log compact --history-segments 10001", '--history-segments is "10001", allowed is a whole number from 0 to 10000'],
+  ["log compact --keep-stats 30", '--keep-stats is "30", allowed is a text with its unit'],
+  [
+    "log compact --server http://127.0.0.1:1 --keep-stats 1d",
+    "--keep-stats is given, allowed is that only with a data folder",
+  ],
   ["log export --format xml", "allowed is one of jsonl, csv"],
   [
     "log export --server http://127.0.0.1:1",
@@ -198,6 +207,25 @@ describe("exit codes", () => {
     const folder = scratch.file("data")
     expect((await run(["log", "export", "--data-dir", folder], { env })).code).toBe(0)
     expect((await run(["log", "export"], { env: { ...env, SLUICE_DATA_DIR: folder } })).code).toBe(0)
+  })
+
+  test.each([[[]], [["--yes"]]])("repair %s asks no folder by default where a server is set", async (options) => {
+    const env = { SLUICE_SERVER: "http://127.0.0.1:1" }
+    expect(await run(["repair", ...options], { env })).toEqual({
+      code: 2,
+      out: "",
+      err: expect.stringContaining("Cannot ask SLUICE_SERVER: a repair is of a folder that nobody has open"),
+    })
+    expect((await run(["repair", ...options], { env: { ...env, SLUICE_DATA_DIR: scratch.file("data") } })).code).toBe(0)
+  })
+
+  test("an empty variable is as good as none", async () => {
+    const empty = { SLUICE_SERVER: "", SLUICE_DATA_DIR: "", SLUICE_TOKEN: "" }
+    const defaultFolder = { code: 2, err: expect.stringContaining('Cannot open "sluice-data": it is no data folder') }
+    expect(await run(["limit", "list"], { env: empty })).toMatchObject(defaultFolder)
+    expect(await run(["log", "export"], { env: empty })).toMatchObject(defaultFolder)
+    const { err } = await run(["limit", "list"], { env: { ...empty, SLUICE_SERVER: "nowhere" } })
+    expect(err).toContain('url is "nowhere"')
   })
 
   test("every command is among those that were given bad input", () => {

@@ -2,6 +2,7 @@ import { jsonText } from "../../types/json-text.js"
 import type { Command, LogLine } from "../command.js"
 import { EXIT } from "../exit-code.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
+import { KEEPING_OPTIONS } from "../keeping-options.js"
 import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -19,8 +20,13 @@ export const logCompact: Command = {
   least: 0,
   most: 0,
   asks: "limits",
-  options: {},
-  examples: ["sluice log compact", "sluice log compact --server http://127.0.0.1:8080"],
+  options: KEEPING_OPTIONS,
+  compacts: true,
+  examples: [
+    "sluice log compact",
+    "sluice log compact --history-segments 1000 --keep-stats 365d",
+    "sluice log compact --server http://127.0.0.1:8080",
+  ],
   async run(call) {
     const done = await (await call.target()).compact()
     write(call, done, () => {

@@ -5,7 +5,7 @@ import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
 import { formatNumber } from "../format.js"
-import { dataDirOf } from "../open-target.node.js"
+import { onlyDataDirOf } from "../open-target.node.js"
 import { flagOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -41,7 +41,7 @@ export const repair: Command = {
   },
   examples: ["sluice repair", "sluice repair --data-dir /var/lib/sluice --yes"],
   async run(call) {
-    const path = dataDirOf(call)
+    const path = onlyDataDirOf(call, "a repair is of a folder that nobody has open")
     if (!holdsStore(path)) throw new UsageError(`Cannot repair ${show(path)}: it is no data folder.`)
     const told = flagOption(call, "yes") ? await repairNow(path) : await plan(path)
     write(call, told, () => inWords(call, told))

@@ -15,6 +15,7 @@ import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
 import { FOLDER_OPTIONS } from "../common-options.js"
 import { FailureLines } from "../failure-lines.node.js"
+import { KEEPING_OPTIONS } from "../keeping-options.js"
 import { LogFile } from "../log-file.node.js"
 import { withNamedFile } from "../named-file.node.js"
 import { answerText } from "../output.js"
@@ -59,6 +60,13 @@ export const serve: Command = {
       value: "N",
       description: "With batch: the most unflushed records (default 10000).",
     },
+    ...KEEPING_OPTIONS,
+    "compact-bytes": {
+      type: "string",
+      value: "BYTES",
+      description: "Past so much log it is compacted (default 4194304).",
+    },
+    "no-names": { type: "boolean", description: "Keep no names of keys: none are listed." },
     "log-file": { type: "string", value: "FILE", description: "Append a JSON line for each API request; no keys." },
     "max-connections": { type: "string", value: "N", description: "The most connections (default 4096)." },
     "metrics-keys": {
@@ -106,7 +114,7 @@ export const serve: Command = {
 }
 
 function openLimits(
-  { path, lockTimeoutMs, flushing, config }: ServeOptions,
+  { path, lockTimeoutMs, flushing, upkeep, config }: ServeOptions,
   metrics: Metrics,
   failures: FailureLines,
 ): Promise<EmbeddedLimiter> {
@@ -114,6 +122,7 @@ function openLimits(
     path,
     lockTimeout: lockTimeoutMs,
     ...flushing,
+    ...upkeep,
     ...(config !== null && { limits: new Map([...config.limits].map(([name, { policy }]) => [name, policy])) }),
     onCommit: (seconds) => metrics.commitSeconds.observe(seconds),
     onFailure: (error, lostRecords) => {

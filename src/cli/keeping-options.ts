@@ -1,0 +1,34 @@
+import { parseDurationArgument } from "../policy/parse-duration.js"
+import type { CommandCall, CommandOption } from "./command.js"
+import { textOption, wholeOption } from "./option-values.js"
+
+/** What a compaction of a folder leaves, as a command takes it. */
+export const KEEPING_OPTIONS: Readonly<Record<"history-segments" | "keep-stats", CommandOption>> = {
+  "history-segments": {
+    type: "string",
+    value: "N",
+    description: "Segments that a compaction keeps as history (default 16).",
+  },
+  "keep-stats": {
+    type: "string",
+    value: "DURATION",
+    description: "How long a compaction keeps statistics and names (default 30d).",
+  },
+}
+
+/** The same, as opening a folder takes it. */
+export interface Keeping {
+  readonly historySegments?: number
+  /** In ms. */
+  readonly keepStats?: number
+}
+
+/** @throws {UsageError} {RangeError} where one cannot be */
+export function keepingOf(call: Pick<CommandCall, "options">): Keeping {
+  const historySegments = wholeOption(call, "history-segments", 0, 10_000)
+  const text = textOption(call, "keep-stats")
+  return {
+    ...(historySegments !== undefined && { historySegments }),
+    ...(text !== undefined && { keepStats: parseDurationArgument("run", "--keep-stats", text) }),
+  }
+}
