@@ -109,22 +109,25 @@ export function readFlag<Name extends string>(name: Name): (json: { readonly [Ea
 
 export function readDecision(json: DecisionJson): AnyDecision {
   const { receipt, rules, limits } = json
-  return complete({
-    allowed: json.allowed,
-    key: json.key,
-    policy: json.policy,
-    algorithm: json.algorithm,
-    limit: json.limit,
-    remaining: json.remaining,
-    cost: json.cost,
-    retryAfterMs: json.retry_after_ms,
-    resetAfterMs: json.reset_after_ms,
-    delayMs: json.delay_ms,
-    reason: json.reason,
-    ...(receipt !== null && { receipt: readReceipt(receipt) }),
-    ...(rules && { rules: rules.map(readRule) }),
-    ...(limits && { limits: limits.map(readDecision) }),
-  })
+  return complete(
+    {
+      allowed: json.allowed,
+      key: json.key,
+      policy: json.policy,
+      algorithm: json.algorithm,
+      limit: json.limit,
+      remaining: json.remaining,
+      cost: json.cost,
+      retryAfterMs: json.retry_after_ms,
+      resetAfterMs: json.reset_after_ms,
+      delayMs: json.delay_ms,
+      reason: json.reason,
+      ...(receipt !== null && { receipt: readReceipt(receipt) }),
+      ...(rules && { rules: rules.map(readRule) }),
+      ...(limits && { limits: limits.map(readDecision) }),
+    },
+    ["limit", "remaining", "cost", "retryAfterMs", "resetAfterMs", "delayMs"],
+  )
 }
 
 export function readAllDecision(json: AllDecisionJson): AllDecision {
@@ -145,27 +148,33 @@ export function writeReceipt({ id, key, policy, cost, chargedAtMs }: Receipt): R
 }
 
 function readRule(json: RuleJson): RuleDecision {
-  return {
-    policy: json.policy,
-    algorithm: json.algorithm,
-    limit: json.limit,
-    periodMs: json.per_millis,
-    remaining: json.remaining,
-    retryAfterMs: json.retry_after_ms,
-    resetAfterMs: json.reset_after_ms,
-  }
+  return complete(
+    {
+      policy: json.policy,
+      algorithm: json.algorithm,
+      limit: json.limit,
+      periodMs: json.per_millis,
+      remaining: json.remaining,
+      retryAfterMs: json.retry_after_ms,
+      resetAfterMs: json.reset_after_ms,
+    },
+    ["limit", "periodMs", "remaining", "retryAfterMs", "resetAfterMs"],
+  )
 }
 
 export function readStats(json: StatsJson): KeyStats {
-  return complete({
-    totalAllowed: json.total_allowed,
-    totalDenied: json.total_denied,
-    totalAllowedCost: json.total_allowed_cost,
-    totalDeniedCost: json.total_denied_cost,
-    lastAllowedAt: readTime(json.last_allowed_at),
-    lastDeniedAt: readTime(json.last_denied_at),
-    lastResetAt: readTime(json.last_reset_at),
-  })
+  return complete(
+    {
+      totalAllowed: json.total_allowed,
+      totalDenied: json.total_denied,
+      totalAllowedCost: json.total_allowed_cost,
+      totalDeniedCost: json.total_denied_cost,
+      lastAllowedAt: readTime(json.last_allowed_at),
+      lastDeniedAt: readTime(json.last_denied_at),
+      lastResetAt: readTime(json.last_reset_at),
+    },
+    ["totalAllowed", "totalDenied", "totalAllowedCost", "totalDeniedCost"],
+  )
 }
 
 function readTime(time: string | null): number | null {
@@ -173,14 +182,17 @@ function readTime(time: string | null): number | null {
 }
 
 export function readStatus(key: string, json: StateJson): KeyStatus {
-  return complete({
-    key,
-    policy: json.policy,
-    remaining: json.remaining,
-    resetAfterMs: json.reset_after_ms,
-    blockedForMs: json.blocked_for_ms,
-    rules: json.rules.map(readRule),
-  })
+  return complete(
+    {
+      key,
+      policy: json.policy,
+      remaining: json.remaining,
+      resetAfterMs: json.reset_after_ms,
+      blockedForMs: json.blocked_for_ms,
+      rules: json.rules.map(readRule),
+    },
+    ["remaining", "resetAfterMs", "blockedForMs"],
+  )
 }
 
 export function readLimit({ limit, definition }: StatusJson): NamedLimit {
@@ -192,7 +204,7 @@ export function readTop(json: TopJson): TopEntry {
 }
 
 export function readHistory({ at, event, key, limit, units, count }: HistoryJson): HistoryEntry {
-  return complete({ atMs: Date.parse(at), event, key, limit, units, count })
+  return complete({ atMs: Date.parse(at), event, key, limit, units, count }, ["units", "count"])
 }
 
 export function readExplanation(json: ExplanationJson): Explanation {

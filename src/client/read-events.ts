@@ -4,6 +4,7 @@ import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable } from "../types/errors.js"
 import { ApiError } from "./api-error.js"
 import { chunks } from "./chunks.js"
+import { complete, text } from "./complete.js"
 
 interface EventJson extends Omit<DecisionEvent, "atMs" | "retryAfterMs"> {
   readonly at: string
@@ -26,6 +27,7 @@ export interface EventOptions {
 }
 
 type Open = (path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Response>
+type Foreign = (what: string) => Error
 
 const OPTION_KINDS: Kinds<EventOptions> = {
   outcome: oneOf("allowed", "denied"),
@@ -50,7 +52,7 @@ const MOST_EVENT_LENGTH = 65_536
  * answers 401 or 403 later. All else that goes wrong later is tried again. Where only the past is asked for, every
  * failure: {StoreUnavailable} where the stream ends before it is told
  */
-export async function* readEvents(open: Open, options: EventOptions): AsyncGenerator<DecisionEvent> {
+export async function* readEvents(open: Open, foreign: Foreign, options: EventOptions): AsyncGenerator<DecisionEvent> {
   checkFields("read events", options, OPTION_KINDS)
   const { outcome, limit, replay, follow = true, signal } = options
   const query = new URLSearchParams()
@@ -70,7 +72,7 @@ export async function* readEvents(open: Open, options: EventOptions): AsyncGener
         lastId = id
         if (event === "live" && !follow) return
         if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
-        if (data !== undefined) yield readEvent(JSON.parse(data))
+        if (data !== undefined) yield readEvent(data, foreign)
       }
       // To come back at once is asked for where there is more of the past.
       if (!follow && retryMs > 0) throw new StoreUnavailable("the stream of events ended before the past was told")
@@ -116,8 +118,21 @@ function hearing(body: ReadableStream<Uint8Array>, silence: AbortController): As
   return chunks(body, (part) => heard(part, silence))
 }
 
-function readEvent({ at, retry_after_ms, ...event }: EventJson): DecisionEvent {
-  return { ...event, atMs: Date.parse(at), retryAfterMs: retry_after_ms }
+/** @param foreign makes the error of what is no event of sluice's */
+function readEvent(data: string, foreign: Foreign): DecisionEvent {
+  try {
+    const { at, retry_after_ms, ...event } = JSON.parse(data) as EventJson
+    const read = {
+      ...event,
+      key: text(event.key),
+      limit: text(event.limit),
+      atMs: Date.parse(at),
+      retryAfterMs: retry_after_ms,
+    }
+    return complete(read, ["cost", "remaining", "retryAfterMs"])
+  } catch {
+    throw foreign("an event of another shape")
+  }
 }
 
 interface Message {

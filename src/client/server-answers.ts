@@ -1,5 +1,5 @@
-import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
-import { complete } from "./complete.js"
+import type { Compaction, Diagnosis, Finding, LogCheck } from "../types/storage-report.js"
+import { complete, text } from "./complete.js"
 
 /** What a server tells of itself. */
 export interface ServerHealth {
@@ -65,27 +65,42 @@ export function readHealth({ ok, version, storage, started_at, now }: HealthJson
 }
 
 export function readTotals(json: TotalsJson): ServerTotals {
-  return complete({
-    atMs: Date.parse(json.at),
-    allowed: json.allowed,
-    denied: json.denied,
-    allowedCost: json.allowed_cost,
-    deniedCost: json.denied_cost,
-    failures: json.failures,
-    mostDenied: json.most_denied,
-    mostAllowed: json.most_allowed,
-  })
+  return complete(
+    {
+      atMs: Date.parse(json.at),
+      allowed: json.allowed,
+      denied: json.denied,
+      allowedCost: json.allowed_cost,
+      deniedCost: json.denied_cost,
+      failures: json.failures,
+      mostDenied: json.most_denied.map(readKeyCount),
+      mostAllowed: json.most_allowed.map(readKeyCount),
+    },
+    ["allowed", "denied", "allowedCost", "deniedCost", "failures"],
+  )
+}
+
+function readKeyCount({ key, count, error }: KeyCount): KeyCount {
+  return complete({ key, count, error }, ["count", "error"])
 }
 
 export function readCompaction({ records, bytes_before, bytes_after, detail }: CompactionJson): Compaction {
-  const done = complete({ records, bytesBefore: bytes_before, bytesAfter: bytes_after })
+  const done = complete({ records, bytesBefore: bytes_before, bytesAfter: bytes_after }, [
+    "records",
+    "bytesBefore",
+    "bytesAfter",
+  ])
   return { ...done, ...(detail !== undefined && { detail }) }
 }
 
 export function readLogCheck({ ok, segments, records, problems }: LogCheck): LogCheck {
-  return complete({ ok, segments, records, problems })
+  return complete({ ok, segments, records, problems: problems.map(text) }, ["segments", "records"])
+}
+
+function readFinding({ name, ok, detail }: Finding): Finding {
+  return complete({ name: text(name), ok, detail: text(detail) })
 }
 
 export function readDiagnosis({ ok, findings }: Diagnosis): Diagnosis {
-  return complete({ ok, findings })
+  return complete({ ok, findings: findings.map(readFinding) })
 }

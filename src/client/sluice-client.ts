@@ -302,7 +302,12 @@ export class SluiceClient implements NamedLimits {
    * @throws {ApiError} also later, where the server refuses the token by then
    */
   events(options: EventOptions = {}): AsyncGenerator<DecisionEvent> {
-    return readEvents((path, headers, signal) => this.#transport.open(path, headers, signal), options)
+    const transport = this.#transport
+    return readEvents(
+      (path, headers, signal) => transport.open(path, headers, signal),
+      (what) => transport.foreign(200, what),
+      options,
+    )
   }
 
   /** Page by page as far as the caller wants: all where no count is given. */

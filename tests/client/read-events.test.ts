@@ -7,6 +7,14 @@ function streamOf(text: string): Response {
   return new Response(text, { headers: { "Content-Type": "text/event-stream" } })
 }
 
+const EVENT = { limit: "api", allowed: false, cost: 2, remaining: 1, reason: "limit", retry_after_ms: 30 }
+
+/** An event as a server sends it. */
+function decision(id: number, key = "a"): string {
+  const data = JSON.stringify({ id, at: "2026-11-21T12:00:00.007Z", ...EVENT, key })
+  return `id: x-${id}\nevent: decision\ndata: ${data}\n\n`
+}
+
 test("events() tells decisions in the library's names, times in ms", async () => {
   const told = { id: 7, key: "a", limit: "api", allowed: false, cost: 2, remaining: 1, reason: "limit" }
   const data = JSON.stringify({ ...told, at: "2026-11-21T12:00:00.007Z", retry_after_ms: 30 })
@@ -17,6 +25,17 @@ test("events() tells decisions in the library's names, times in ms", async () =>
   }
   expect.assertions(1)
 })
+
+test.each(["{}", "no JSON", '{"id":7,"key":"a","limit":"b","cost":1,"remaining":0,"retry_after_ms":0,"at":"now"}'])(
+  "events() of the past tells that %s is no event",
+  async (data) => {
+    const fetch = async () => streamOf(`id: x-7\nevent: decision\ndata: ${data}\n\n`)
+    const events = new SluiceClient("http://limits.test", { fetch }).events({ follow: false })
+    await expect(events.next()).rejects.toThrow(
+      "Cannot use the answer of http://limits.test: its status is 200 and it is an event of another shape",
+    )
+  },
+)
 
 test("events() that waits to connect again ends as soon as its signal is aborted", async () => {
   vi.useFakeTimers()
@@ -78,11 +97,9 @@ test("events() waits a minute at most, whatever the server says", async () => {
 })
 
 test("events() that does not follow tells the past, page by page, and ends where that does", async () => {
-  const data = JSON.stringify({ id: 7, key: "a", at: "2026-11-21T12:00:00.007Z" })
-  const event = `event: decision\ndata: ${data}\n\n`
   const texts = [
-    `retry: 1000\nid: x-6\n: listening\n\nid: x-7\n${event}retry: 0\nid: x-7\n: more\n\n`,
-    `id: x-8\n${event}event: live\n\n`,
+    `retry: 1000\nid: x-6\n: listening\n\n${decision(7)}retry: 0\nid: x-7\n: more\n\n`,
+    `${decision(8)}event: live\n\n`,
   ]
   const fetch = vi.fn(async () => streamOf(texts.shift()!))
   const told: unknown[] = []
@@ -185,11 +202,11 @@ test("events() does not take for silence what its reader does with an event", as
     const events = new SluiceClient("http://limits.test", { fetch }).events()
     const first = events.next()
     await vi.advanceTimersByTimeAsync(0)
-    send(`id: x-7\nevent: decision\ndata: {"id":7}\n\n`)
+    send(decision(7))
     expect((await first).value).toMatchObject({ id: 7 })
     await vi.advanceTimersByTimeAsync(600_000)
     const second = events.next()
-    send(`id: x-8\nevent: decision\ndata: {"id":8}\n\n`)
+    send(decision(8))
     expect((await second).value).toMatchObject({ id: 8 })
     expect(asked).toHaveLength(1)
     await events.return(undefined)
@@ -226,7 +243,7 @@ test("events() that is left ends, though the connection broke while its reader w
   const events = new SluiceClient("http://limits.test", { fetch }).events()
   const first = events.next()
   await vi.waitFor(() => expect(asked).toHaveLength(1))
-  send(`retry: 0\nid: x-7\nevent: decision\ndata: {"id":7}\n\n`)
+  send(`retry: 0\n${decision(7)}`)
   expect((await first).value).toMatchObject({ id: 7 })
   fail()
   expect(await events.return(undefined)).toEqual({ done: true, value: undefined })
@@ -262,8 +279,7 @@ test.each(["a", "a\n"])("events() gives up a stream of %j without the end of an 
       streamOf("id: x-7\n: listening\n\n"),
       new Response(new ReadableStream({ pull, cancel }), { headers }),
     ]
-    const event = `id: x-8\ndata: {"id":8}\n\n`
-    const fetch = vi.fn(async () => answers.shift() ?? streamOf(event))
+    const fetch = vi.fn(async () => answers.shift() ?? streamOf(decision(8)))
     const events = new SluiceClient("http://limits.test", { fetch }).events()
     const next = events.next()
     await vi.advanceTimersByTimeAsync(2_000)
@@ -279,9 +295,7 @@ test.each(["a", "a\n"])("events() gives up a stream of %j without the end of an 
 
 test("events() reads events however they are cut into parts, and any number of them", async () => {
   const key = "ключ".repeat(30)
-  const text = Array.from({ length: 500 }, (_, id) => `id: x-${id}\ndata: ${JSON.stringify({ id, key })}\n\n\n`).join(
-    "",
-  )
+  const text = Array.from({ length: 500 }, (_, id) => `${decision(id, key)}\n`).join("")
   const bytes = new TextEncoder().encode(text)
   for (const size of [1, 7, bytes.length]) {
     const body = new ReadableStream({

@@ -150,6 +150,43 @@ describe("SluiceClient", () => {
     },
   )
 
+  const HOSTILE = "\u001b[31m7"
+  const STATS = { total_allowed: 1, total_denied: 0, total_allowed_cost: 1, total_denied_cost: 0 }
+  const TIMES = { last_allowed_at: null, last_denied_at: null, last_reset_at: null }
+  test.each<[string, (client: SluiceClient) => Promise<unknown>, object, readonly string[]]>([
+    ["check", (client) => client.check("a"), DECISION, ["limit", "remaining", "cost", "delay_ms"]],
+    [
+      "stats",
+      (client) => client.stats("a"),
+      { ...STATS, ...TIMES, policy: "default", remaining: 1, reset_after_ms: 0, blocked_for_ms: 0, rules: [] },
+      ["total_allowed", "total_denied_cost"],
+    ],
+    [
+      "verify",
+      (client) => client.verify(),
+      { ok: true, segments: 1, records: 2, problems: [] },
+      ["segments", "records"],
+    ],
+    [
+      "compact",
+      (client) => client.compact(),
+      { records: 1, bytes_before: 2, bytes_after: 3 },
+      ["records", "bytes_before", "bytes_after"],
+    ],
+  ])("%s() takes no text for a number", async (_, ask, answer, numbers) => {
+    await ask(clientOf([ok(answer)]).client)
+    for (const name of numbers) {
+      await expect(ask(clientOf([ok({ ...answer, [name]: HOSTILE })]).client), name).rejects.toThrow("another shape")
+    }
+  })
+
+  test("verify() and doctor() take no number for a text", async () => {
+    const check = { ok: false, segments: 1, records: 2, problems: [7] }
+    await expect(clientOf([ok(check)]).client.verify()).rejects.toThrow("another shape")
+    const diagnosis = { ok: true, findings: [{ name: "log", ok: true, detail: 7 }] }
+    await expect(clientOf([ok(diagnosis)]).client.doctor()).rejects.toThrow("another shape")
+  })
+
   test("is tried again when the server wants it, and not where that is after the timeout", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance", "Date"] })
     try {

@@ -42,7 +42,7 @@ export const explain: Command = {
       })
       const events = recent.map(({ atMs, event, units, count }) => {
         const much = units > 0 ? `  ${formatCount(units, "unit")}` : ""
-        return `  ${formatTime(atMs)}  ${event.padEnd(7)}${much}${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
+        return `  ${formatTime(atMs)}  ${plainText(event).padEnd(7)}${much}${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
       })
       return [
         `${plainText(decision.key)} under ${plainText(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,
