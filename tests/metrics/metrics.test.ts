@@ -54,6 +54,7 @@ describe("Metrics.render()", () => {
     expect(value("sluice_failures_total", { mode: "open" })).toBe("1")
     expect(value("sluice_logins_refused_total")).toBe("1")
     expect(value("sluice_log_size_bytes")).toBe("4096")
+    expect(familyOf(text, "sluice_log_size_bytes")?.help).toContain("free pages")
     expect(value("sluice_limit_reset_at_seconds")).toBe("1700000000.5")
     const histogram = familyOf(text, "sluice_decision_duration_seconds")
     expect(histogram?.type).toBe("HISTOGRAM")
