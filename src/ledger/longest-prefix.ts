@@ -18,6 +18,8 @@ export interface Prefix {
   readonly records: number
   /** The rows that were given up, and why. */
   readonly gaveUp: readonly { readonly row: string; readonly failure: string }[]
+  /** Whether that is no more than history, which the snapshot stands for: what was used is kept. */
+  readonly keepsState: boolean
 }
 
 const PART_BYTES = 1_000_000
@@ -31,13 +33,18 @@ const PART_BYTES = 1_000_000
  */
 export async function longestPrefix(port: LedgerPort, core: Core, log: readonly LogRow[]): Promise<Prefix> {
   const gaveUp: { row: string; failure: string }[] = []
-  const giveUp = (row: string, failure: string) => gaveUp.push({ row, failure })
+  let keepsState = true
+  const giveUpHistory = (row: string, failure: string) => gaveUp.push({ row, failure })
+  const giveUp = (row: string, failure: string) => {
+    keepsState = false
+    gaveUp.push({ row, failure })
+  }
   const metaRow = log.find(({ id }) => id === 0)
   const meta = metaRow && (await whole(META_ROW, () => readMeta(port, metaRow.body), giveUp))
   if (metaRow === undefined) giveUp(META_ROW, "it is missing")
   if (meta === undefined) {
     for (const { id } of log) if (id > 0) giveUp(segmentRow(id), "the row that it stands on is lost")
-    return { rows: [], records: 0, gaveUp }
+    return { rows: [], records: 0, gaveUp, keepsState }
   }
   const parts = log.filter(({ id }) => id < 0)
   const segments = log.filter(({ id }) => id > 0)
@@ -47,7 +54,7 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
   const replay = new Replay(state)
   try {
     const snapshot = await loaded(state, found.snapshot, giveUp)
-    const history = await historyOf(port, segments, snapshot, meta.hash, giveUp)
+    const history = await historyOf(port, segments, snapshot, meta.hash, giveUpHistory)
     const next = (snapshot?.sequence ?? 0) + 1
     const chainHash = snapshot?.chainHash ?? meta.hash
     const live = await liveOf(port, segments, { next, chainHash, replay, snapshot }, giveUp)
@@ -68,6 +75,7 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
       rows: [...keptParts, metaRow!, ...kept.map(({ row }) => row), ...open],
       records: kept.reduce((sum, { segment }) => sum + segment.count, 0),
       gaveUp,
+      keepsState,
     }
   } finally {
     replay.end()

@@ -21,6 +21,8 @@ export interface Salvage {
   readonly hasSnapshot: boolean
   /** What must be given up, and why; empty where the store is right. */
   readonly gaveUp: readonly string[]
+  /** Whether that is no more than history: what limits and keys had used is kept. */
+  readonly keepsState: boolean
 }
 
 /** A log to be salvaged, locked where it is one of SQLite: else there is nothing to lock, and nothing to keep. */
@@ -55,8 +57,9 @@ export class DamagedLog {
     const prefix = this.#folder === null ? NOTHING : await keep(this.#folder, lost)
     const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
     const { rows, records } = prefix
+    const keepsState = prefix.keepsState && lost.length === 0
     // The rows of snapshots are those with negative ids.
-    return { rows, records, hasSnapshot: rows.some(({ id }) => id < 0), gaveUp }
+    return { rows, records, hasSnapshot: rows.some(({ id }) => id < 0), gaveUp, keepsState }
   }
 
   /** Lets the log go. */
@@ -65,7 +68,7 @@ export class DamagedLog {
   }
 }
 
-const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [] }
+const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [], keepsState: true }
 
 /** What can be kept; adds what is lost beside rows. */
 async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
@@ -76,9 +79,9 @@ async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
   if (rows === null) return NOTHING
   const prefix = await longestPrefix(folder.port, new Core(), rows)
   const leastEnd = folder.witness.read()
-  if (prefix.gaveUp.length > 0 || lost.length > 0 || leastEnd === undefined) return prefix
-  // Everything that is there is right: what may be missing is its end.
-  const { state, open, metaHash } = await recover(folder.port, new Core(), rows)
+  if (!prefix.keepsState || lost.length > 0 || leastEnd === undefined) return prefix
+  // Everything that is there after the history is right: what may be missing is its end.
+  const { state, open, metaHash } = await recover(folder.port, new Core(), prefix.rows)
   state.free()
   try {
     requireEnd({ sequence: open.sequence, count: open.count, metaHash }, leastEnd)

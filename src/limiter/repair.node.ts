@@ -23,6 +23,8 @@ export interface RepairReport {
   readonly keptSnapshot: boolean
   /** What was given up, and why: empty where nothing had to be done. */
   readonly gaveUp: readonly string[]
+  /** Whether no more than history was given up: else keys may be admitted again what they had used. */
+  readonly keptState: boolean
 }
 
 /** What `repair` would do. */
@@ -36,6 +38,8 @@ export interface RepairPlan {
   readonly keptSnapshot: boolean | null
   /** What would be given up, and why: empty where nothing has to be done. */
   readonly givesUp: readonly string[]
+  /** Whether no more than history would be given up; `null` as for `keptRecords`. */
+  readonly keptState: boolean | null
 }
 
 const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
@@ -45,7 +49,8 @@ const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
  * they were aside, in a folder in it, and says what it gave up. A store that is right stays as it is. Where it is
  * interrupted, the store stays as it was, or is refused until it is repaired again; the files aside stay.
  *
- * What is given up are charges, and limits that were defined: keys may be admitted what they had used.
+ * What is given up are charges, and limits that were defined: keys may be admitted what they had used. Where only history
+ * is damaged, which a snapshot stands for, they may not: `keptState` tells.
  *
  * @param path the folder; nobody may have it open
  * @throws {StoreLocked} at once where a process has it open, this one or another; {StoreUnavailable}; {StoreVersion}
@@ -72,14 +77,16 @@ export function planRepair(path: string): Promise<RepairPlan> {
         isNeeded: true,
         keptRecords: null,
         keptSnapshot: null,
+        keptState: null,
         givesUp: [`${INTERRUPTED}, which would be finished`],
       }
     }
     const log = DamagedLog.lock(path)
     try {
-      const { records, hasSnapshot, gaveUp } = await log.salvage()
+      const { records, hasSnapshot, gaveUp, keepsState } = await log.salvage()
       const givesUp = wasInterrupted ? [...gaveUp, `${INTERRUPTED}, and would be begun anew`] : gaveUp
-      return { path, isNeeded: givesUp.length > 0, keptRecords: records, keptSnapshot: hasSnapshot, givesUp }
+      const kept = { keptRecords: records, keptSnapshot: hasSnapshot, keptState: keepsState }
+      return { path, isNeeded: givesUp.length > 0, ...kept, givesUp }
     } finally {
       log.close()
     }
@@ -113,11 +120,12 @@ async function repairClaimed(path: string): Promise<RepairReport> {
     if (fileIdentity(file) !== identity) throw new StoreLocked(path)
     const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
     aside = new SetAside(path, beside, bytesBefore)
-    const { rows, records, hasSnapshot, gaveUp: damages } = await log.salvage()
+    const { rows, records, hasSnapshot, gaveUp: damages, keepsState } = await log.salvage()
+    const kept = { keptRecords: records, keptSnapshot: hasSnapshot, keptState: keepsState }
     const gaveUp = wasInterrupted ? [...damages, `${INTERRUPTED}, and was begun anew`] : damages
     if (gaveUp.length === 0) {
       aside.remove()
-      return { path, isRepaired: false, asidePath: null, keptRecords: records, keptSnapshot: hasSnapshot, gaveUp }
+      return { path, isRepaired: false, asidePath: null, ...kept, gaveUp }
     }
     const replacement = await Replacement.write(path, rows)
     try {
@@ -133,7 +141,7 @@ async function repairClaimed(path: string): Promise<RepairReport> {
     } finally {
       replacement.close()
     }
-    return { path, isRepaired: true, asidePath: aside.keep(), keptRecords: records, keptSnapshot: hasSnapshot, gaveUp }
+    return { path, isRepaired: true, asidePath: aside.keep(), ...kept, gaveUp }
   } catch (error) {
     if (!isReplacing) aside?.remove()
     throw error
@@ -174,5 +182,7 @@ async function finishInterrupted(path: string): Promise<RepairReport | null> {
     keptRecords,
     keptSnapshot,
     gaveUp: [`${INTERRUPTED}, and was finished`, ...setAside, ...gaveUp],
+    // What the repair gave up that was interrupted, nobody knows any more.
+    keptState: false,
   }
 }

@@ -24,10 +24,14 @@ async function damagedFolder(): Promise<void> {
     await limiter.verify()
   }
   await limiter.close()
+  damageSegment(2)
+}
+
+function damageSegment(sequence: number): void {
   const database = new DatabaseSync(`${data}/sluice.db`)
-  const { body } = database.prepare("SELECT body FROM sluice_log WHERE id = 2").get() as { body: Uint8Array }
-  body[10]! ^= 1
-  database.prepare("UPDATE sluice_log SET body = ? WHERE id = 2").run(body)
+  const row = database.prepare("SELECT body FROM sluice_log WHERE id = ?").get(sequence) as { body: Uint8Array }
+  row.body[10]! ^= 1
+  database.prepare("UPDATE sluice_log SET body = ? WHERE id = ?").run(row.body, sequence)
   database.close()
 }
 
@@ -84,6 +88,7 @@ describe("sluice repair", () => {
       keptRecords: 2,
       keptSnapshot: false,
       gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
+      keptState: false,
       asidePath: null,
     })
     expect(contents(data)).toEqual(before)
@@ -98,6 +103,7 @@ describe("sluice repair", () => {
     expect(code).toBe(0)
     expect(out).toMatch(/ is repaired:\n {2}kept +2 records\n {2}given up +segment 2: its SHA-256 differs\n/)
     expect(out).toContain(`${data}/aside-1\n`)
+    expect(out).toContain("Keys may be admitted again what they had used in what was given up.")
     expect(contents(`${data}/aside-1`)).toEqual(contents(copy))
     expect((await sluice("doctor")).code).toBe(0)
     expect(JSON.parse((await sluice("limit", "status", "a", "--json")).out).remaining).toBe(7)
@@ -110,7 +116,40 @@ describe("sluice repair", () => {
       keptRecords: 2,
       keptSnapshot: false,
       gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
+      keptState: false,
       asidePath: `${copy}/aside-1`,
+    })
+  })
+
+  test("tells that keys keep what they used where no more than history is given up", async () => {
+    const limiter = await openLimiter({ path: data, policy: "9/day" })
+    await limiter.check("a", { cost: 2 })
+    await limiter.compact()
+    await limiter.check("a", { cost: 3 })
+    await limiter.close()
+    damageSegment(1)
+    expect(JSON.parse((await sluice("repair", "--json")).out)).toMatchObject({ keptSnapshot: true, keptState: true })
+    const { out } = await sluice("repair", "--yes")
+    expect(out).toContain("What was given up is history alone: what keys have used stays used.")
+    expect(JSON.parse((await sluice("limit", "status", "a", "--json")).out).remaining).toBe(4)
+  })
+
+  test("tells that the end of the log is missing, also where history is damaged", async () => {
+    const limiter = await openLimiter({ path: data, policy: "9/day" })
+    await limiter.check("a", { cost: 2 })
+    await limiter.compact()
+    await limiter.check("a", { cost: 3 })
+    await limiter.verify()
+    await limiter.check("a")
+    await limiter.close()
+    damageSegment(1)
+    const database = new DatabaseSync(`${data}/sluice.db`)
+    database.prepare("DELETE FROM sluice_log WHERE id = (SELECT MAX(id) FROM sluice_log)").run()
+    database.close()
+    const { keptState, gaveUp } = JSON.parse((await sluice("repair", "--json")).out)
+    expect({ keptState, gaveUp }).toEqual({
+      keptState: false,
+      gaveUp: ["segment 1: its SHA-256 differs", "segment 3: it has 0 records, 1 were committed"],
     })
   })
 

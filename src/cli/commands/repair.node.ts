@@ -21,6 +21,8 @@ interface Told {
   readonly keptRecords: number | null
   readonly keptSnapshot: boolean | null
   readonly gaveUp: readonly string[]
+  /** Whether no more than history is among that. */
+  readonly keptState: boolean | null
   readonly asidePath: string | null
 }
 
@@ -50,13 +52,13 @@ export const repair: Command = {
 }
 
 async function repairNow(path: string): Promise<Told> {
-  const { isRepaired, keptRecords, keptSnapshot, gaveUp, asidePath } = await repairFolder(path)
-  return { path, isNeeded: isRepaired, isRepaired, keptRecords, keptSnapshot, gaveUp, asidePath }
+  const done = await repairFolder(path)
+  return { ...done, isNeeded: done.isRepaired }
 }
 
 async function plan(path: string): Promise<Told> {
-  const { isNeeded, keptRecords, keptSnapshot, givesUp } = await planRepair(path)
-  return { path, isNeeded, isRepaired: false, keptRecords, keptSnapshot, gaveUp: givesUp, asidePath: null }
+  const { givesUp, ...planned } = await planRepair(path)
+  return { ...planned, isRepaired: false, gaveUp: givesUp, asidePath: null }
 }
 
 function kept({ keptRecords, keptSnapshot }: Told): string {
@@ -65,7 +67,7 @@ function kept({ keptRecords, keptSnapshot }: Told): string {
 }
 
 function inWords({ style }: CommandCall, told: Told): string {
-  const { path, isNeeded, isRepaired, gaveUp, asidePath } = told
+  const { path, isNeeded, isRepaired, gaveUp, keptState, asidePath } = told
   const folder = plainText(path)
   const records = kept(told)
   if (!isNeeded) return `${folder} is ${style.green("right")}: ${records}, nothing to repair\n`
@@ -79,7 +81,11 @@ function inWords({ style }: CommandCall, told: Told): string {
   ]
   const list = lines.map(([name, value]) => `  ${style.dim(name!.padEnd(10))} ${plainText(value!)}\n`).join("")
   if (isRepaired) {
-    return `${folder} is ${style.green("repaired")}:\n${list}Keys may be admitted again what they had used in what was given up.\n`
+    const loss =
+      keptState === true
+        ? "What was given up is history alone: what keys have used stays used."
+        : "Keys may be admitted again what they had used in what was given up."
+    return `${folder} is ${style.green("repaired")}:\n${list}${loss}\n`
   }
   return `${folder} is ${style.red("damaged")}. A repair would do this:\n${list}Nothing was changed: with --yes it is done.\n`
 }
