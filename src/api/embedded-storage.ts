@@ -35,7 +35,7 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
         {
           name: "store",
           ok: report.ok,
-          detail: report.problems.join(" ") || `${report.keys} keys, sync ${report.sync}`,
+          detail: report.problems.join(" ") || `${countOf(report.keys, "key")}, sync ${report.sync}`,
         },
         {
           name: "file",
@@ -48,7 +48,7 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
           detail:
             report.rows === 0
               ? "not read, for what is told of the store"
-              : `${report.records} records, ${report.bytes} bytes, format ${report.format}; replay ${report.replayEqualsLive ? "equals" : "differs from"} the live state`,
+              : `${countOf(report.records, "record")}, ${countOf(report.bytes, "byte")}, format ${report.format}; replay ${report.replayEqualsLive ? "equals" : "differs from"} the live state`,
         },
       ]
     }),
@@ -57,4 +57,8 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
       return { logBytes: bytesOnDisk(), ...(keyCount !== null && { liveKeys: keyCount }) }
     },
   }
+}
+
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util"
-import { nearestName, nearestNameHint } from "../policy/nearest-name.js"
+import { nearestName } from "../policy/nearest-name.js"
 import { show } from "../types/errors.js"
 import type { Command, CommandCall } from "./command.js"
 import { commandsOf } from "./command-group.js"
@@ -39,12 +39,23 @@ function findCommand(args: readonly string[], commands: readonly Command[]): Com
   const typed = isGroup ? args.slice(0, 2).join(" ") : (args[0] ?? "")
   const names = commands.map(({ name }) => name)
   const twoWords = args.slice(0, 2).join(" ")
-  const meant =
-    nearestName(typed, names) ?? nearestName(twoWords, names) ?? names.find((name) => name.endsWith(` ${typed}`))
+  const meant = typed.startsWith("-")
+    ? nearestOption(typed, ["help", "version"])
+    : (nearestName(typed, names) ?? nearestName(twoWords, names) ?? names.find((name) => name.endsWith(` ${typed}`)))
   const known = isGroup ? `, allowed are ${inGroup.join(", ")}` : ""
   throw new UsageError(
-    `Cannot run sluice: ${show(typed)} is no command${meant === undefined ? "" : ` (did you mean ${show(meant)}?)`}${known}. sluice ${isGroup ? `${args[0]} ` : ""}--help lists them.`,
+    `Cannot run sluice: ${show(typed)} is no command${hint(meant)}${known}. sluice ${isGroup ? `${args[0]} ` : ""}--help lists them.`,
   )
+}
+
+function hint(meant: string | null | undefined): string {
+  return meant ? ` (did you mean ${show(meant)}?)` : ""
+}
+
+/** The option that was most likely meant, with its dashes, which do not count. */
+function nearestOption(typed: string, known: readonly string[]): string | null {
+  const nearest = nearestName(typed.replace(/^-+/, ""), known)
+  return nearest && `--${nearest}`
 }
 
 /** Where a command asks only a folder or only a server, and the option names the other: what is allowed. */
@@ -79,7 +90,7 @@ function readArguments(command: Command, args: readonly string[]) {
     const option = Object.hasOwn(options, name) ? options[name] : undefined
     if (option === undefined) {
       const elsewhere = placeOf(command, name)
-      throw refuse(`${show(rawName)} is no option${elsewhere ?? nearestNameHint(name, Object.keys(options))}`)
+      throw refuse(`${show(rawName)} is no option${elsewhere ?? hint(nearestOption(name, Object.keys(options)))}`)
     }
     if (option.type === "boolean" && value !== undefined) {
       throw refuse(`${rawName} is ${show(value)}, allowed is ${rawName} alone`)

@@ -226,7 +226,7 @@ function readBase(url: string | URL): URL {
   const base = URL.parse(String(url))
   if (base !== null && /^https?:$/.test(base.protocol) && base.username + base.password + base.search === "")
     return base
-  const shown = show(base === null ? unparsed(url) : withoutSecrets(base))
+  const shown = show(base === null || base.host === "" ? unparsed(url) : withoutSecrets(base))
   // They are not shown, and without them it may well be one that is allowed.
   const hidden = [
     ...(base !== null && base.username + base.password !== "" ? ["credentials"] : []),
@@ -242,7 +242,7 @@ function withoutSecrets({ protocol, host, pathname }: URL): string {
   return `${protocol}//${host}${pathname}`
 }
 
-/** What is no URL, as it was given, unless it could hold credentials. */
+/** What is no URL, or one without a host as `localhost:8080` is, as it was given, unless it could hold credentials. */
 function unparsed(text: string | URL): string {
   return /[@?]/.test(String(text)) ? "no URL" : String(text)
 }

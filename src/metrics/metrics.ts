@@ -166,7 +166,11 @@ export class Metrics {
     if (this.#counts === "api") this.#renderOwn(text)
     this.#renderAside(text)
     const gauges = [
-      ["sluice_log_size_bytes", "Size on disk of the log's SQLite file and its write-ahead log, free pages included.", store.logBytes],
+      [
+        "sluice_log_size_bytes",
+        "Size on disk of the log's SQLite file and its write-ahead log, free pages included.",
+        store.logBytes,
+      ],
       ["sluice_live_keys", "Keys that are not idle.", store.liveKeys],
     ] as const
     for (const [name, help, value] of gauges) text.add(name, "gauge", help, value === undefined ? [] : [{ value }])

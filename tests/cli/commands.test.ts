@@ -309,6 +309,32 @@ describe("on a data folder", () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     expect((await sluice("limit", "history", key, "--json")).out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
   })
+
+  test("spaces that nobody would see in a key are spelled out, and others are not", async () => {
+    await init()
+    const key = " a  b c\u00a0"
+    const shown = "\\u{20}a\\u{20}\\u{20}b c\\u{a0}"
+    for (const args of [
+      ["check", key],
+      ["explain", key],
+      ["limit", "status", key],
+      ["limit", "top", "--by", "allowed"],
+      ["log", "tail"],
+      ["limit", "reset", key],
+      ["limit", "block", key, "5s"],
+      ["limit", "add", key, "1/day"],
+      ["limit", "list"],
+    ]) {
+      expect({ args, out: (await sluice(...args)).out }).toEqual({ args, out: expect.stringContaining(shown) })
+    }
+    expect(JSON.parse((await sluice("limit", "status", key, "--json")).out).key).toBe(key)
+  })
+
+  test("doctor counts one key as one", async () => {
+    await init()
+    await sluice("check", "a")
+    expect((await sluice("doctor")).out).toContain("1 key, sync always")
+  })
 })
 
 describe("the command line", () => {
@@ -316,7 +342,7 @@ describe("the command line", () => {
     [["chek"], 'did you mean "check"?'],
     [["limit"], "sluice limit COMMAND [ARGUMENTS]"],
     [["limit", "ad"], 'did you mean "limit add"?'],
-    [["check", "a", "--csot", "1"], 'did you mean "cost"?'],
+    [["check", "a", "--csot", "1"], 'did you mean "--cost"?'],
     [["check"], "it got 0 arguments, allowed is KEY"],
     [["check", "a", "b"], "it got 2 arguments"],
     [["limit", "top", "--by", "most"], "allowed is one of denied, allowed"],

@@ -49,7 +49,7 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["check a -l api --cost", "--cost has no value, allowed is --cost N."],
   ["check a --cost -l api", '--cost has no value before "-l", allowed is --cost N, or --cost=-l.'],
   ["check a -l", "-l has no value, allowed is -l NAME."],
-  ["check a --costs 5", '"--costs" is no option (did you mean "cost"?)'],
+  ["check a --costs 5", '"--costs" is no option (did you mean "--cost"?)'],
   ["check a --json=yes", '--json is "yes", allowed is --json alone.'],
   ["check a --__proto__ 5", '"--__proto__" is no option'],
   ["check a --token a-token-for-the-tests", "--token is given, allowed is that only with --server"],
@@ -62,6 +62,10 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["check a --server http://127.0.0.1:1 --timeout 0s", '--timeout is "0s", allowed is a whole number of ms'],
   ["check a --data-dir FILE/none", "it is no data folder"],
   ["check a --server nowhere", 'url is "nowhere", allowed is an http or https URL'],
+  ["check a -s localhost:18435", 'url is "localhost:18435", allowed is an http or https URL'],
+  ["check a -s me:secret@localhost", 'url is "no URL", allowed is'],
+  ["check a --hlp", '"--hlp" is no option (did you mean "--help"?)'],
+  ["limit add x 5/minute\u00a0burst", 'option is "burst", allowed is "burst N"'],
   ["check a --server http://me:secret@nowhere", "without credentials"],
   ["check a --server http://127.0.0.1:1 --token a\u00e9", "token has other characters"],
   ["explain EMPTY", "a key is not empty"],
@@ -138,6 +142,7 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
 
 /** What is no command, and what is offered in its place. */
 const NO_COMMANDS = [
+  ["--hlp", '"--hlp" is no command (did you mean "--help"?)'],
   ["chekc a", '"chekc" is no command (did you mean "check"?)'],
   ["limt add a 1/day", '"limt" is no command (did you mean "limit add"?)'],
   ["block a 5s", '"block" is no command (did you mean "limit block"?)'],

@@ -11,7 +11,7 @@ import { EXIT } from "../exit-code.js"
 import { formatNumber } from "../format.js"
 import { flagOption, limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
-import { plainText } from "../plain-text.js"
+import { plainName } from "../plain-text.js"
 
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
@@ -25,8 +25,8 @@ function sayDecision({ style }: CommandCall, decision: Decision, rule: DecidingR
   // What is left is not why a blocked key is denied.
   const why = reason === "blocked" ? "blocked, " : ""
   const outOf = rule === null ? "" : ` of ${formatNumber(rule.capacity)}`
-  const left = `${formatNumber(remaining)}${outOf} left under ${plainText(rule?.title ?? policy)}`
-  return `${verdict}  ${plainText(key)}  ${why}${left}, ${after}\n`
+  const left = `${formatNumber(remaining)}${outOf} left under ${plainName(rule?.title ?? policy)}`
+  return `${verdict}  ${plainName(key)}  ${why}${left}, ${after}\n`
 }
 
 function sayWait(decision: Decision): string {

@@ -6,7 +6,7 @@ import { LIMIT_OPTION } from "../common-options.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
 import { limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
-import { plainText } from "../plain-text.js"
+import { plainName, plainText } from "../plain-text.js"
 import { timedJson } from "../timed-json.js"
 
 export const explain: Command = {
@@ -38,14 +38,14 @@ export const explain: Command = {
           ? "never: no wait helps"
           : `${formatTime(nextAdmissionAtMs)} UTC, in ${formatSpan(decision.retryAfterMs)}`
       const rules = status.rules.map((rule) => {
-        return `  ${plainText(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(capacityOf(found.policy, rule.policy))} left, full in ${formatSpan(rule.resetAfterMs)}\n`
+        return `  ${plainName(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(capacityOf(found.policy, rule.policy))} left, full in ${formatSpan(rule.resetAfterMs)}\n`
       })
       const events = recent.map(({ atMs, event, units, count }) => {
         const much = units > 0 ? `  ${formatCount(units, "unit")}` : ""
         return `  ${formatTime(atMs)}  ${plainText(event).padEnd(7)}${much}${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
       })
       return [
-        `${plainText(decision.key)} under ${plainText(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,
+        `${plainName(decision.key)} under ${plainName(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,
         `${plainText(because)}\n`,
         `${style.dim("admitted from")}  ${when}\n`,
         `${style.dim("rules")}\n${rules.join("")}`,

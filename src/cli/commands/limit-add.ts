@@ -4,7 +4,7 @@ import { parsePolicy } from "../../policy/parse-policy.js"
 import type { Command } from "../command.js"
 import { flagOption } from "../option-values.js"
 import { write } from "../output.js"
-import { plainText } from "../plain-text.js"
+import { plainName, plainText } from "../plain-text.js"
 
 export const limitAdd: Command = {
   name: "limit add",
@@ -25,6 +25,6 @@ export const limitAdd: Command = {
     const policy = parsePolicy(text)
     const made = await limits.define(name, flagOption(call, "key") ? policy : withNameIfFits(policy, name))
     // Without the name that the limit gave its rule: it stands before it.
-    write(call, made, () => `${plainText(made.name)} is ${plainText(formatPolicy(policy))}\n`)
+    write(call, made, () => `${plainName(made.name)} is ${plainText(formatPolicy(policy))}\n`)
   },
 }

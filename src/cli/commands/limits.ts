@@ -8,7 +8,7 @@ import { LIMIT_OPTION } from "../common-options.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
 import { choiceOption, limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
-import { plainText } from "../plain-text.js"
+import { plainName, plainText } from "../plain-text.js"
 import { table } from "../table.js"
 import { timedJson } from "../timed-json.js"
 
@@ -32,7 +32,7 @@ export const limitList: Command = {
       return table(
         limits,
         [
-          { title: "LIMIT", shrinks: true, value: ({ name }) => name },
+          { title: "LIMIT", shrinks: true, value: ({ name }) => plainName(name) },
           { title: "RATE", value: (limit) => ofEachRule(limit, rateOf) },
           {
             title: "ALGORITHM",
@@ -67,8 +67,8 @@ export const limitStatus: Command = {
     write(call, { ...status, stats }, () => {
       const { style } = call
       const lines = [
-        ["key", plainText(status.key)],
-        ["policy", plainText(status.policy)],
+        ["key", plainName(status.key)],
+        ["policy", plainName(status.policy)],
         ["remaining", formatNumber(status.remaining)],
         ["full again", status.resetAfterMs === 0 ? "now" : `in ${formatSpan(status.resetAfterMs)}`],
         ["blocked", status.blockedForMs === 0 ? "no" : `for ${formatSpan(status.blockedForMs)}`],
@@ -88,7 +88,7 @@ export const limitStatus: Command = {
 }
 
 function writeChange(call: CommandCall, did: boolean, done: string, otherwise: string): void {
-  const key = plainText(call.positionals[0]!)
+  const key = plainName(call.positionals[0]!)
   write(call, { key: call.positionals[0], changed: did }, () => `${key} ${did ? done : otherwise}\n`)
 }
 
@@ -120,7 +120,7 @@ export const limitBlock: Command = {
     const { limits } = await call.target()
     const [key, duration] = call.positionals as [string, string]
     await limits.block(key, duration, limitChoice(call))
-    write(call, { key, blocked: true, duration }, () => `${plainText(key)} is blocked for ${plainText(duration)}\n`)
+    write(call, { key, blocked: true, duration }, () => `${plainName(key)} is blocked for ${plainText(duration)}\n`)
   },
 }
 
@@ -158,7 +158,7 @@ export const limitRemove: Command = {
     const name = call.positionals[0]!
     const removed = await limits.remove(name)
     if (!removed) throw new LimitNotFound(name)
-    write(call, { name, removed }, () => `${plainText(name)} is removed\n`)
+    write(call, { name, removed }, () => `${plainName(name)} is removed\n`)
   },
 }
 
@@ -191,7 +191,7 @@ export const limitHistory: Command = {
           },
           { title: "UNITS", align: "right", value: ({ units }) => formatNumber(units) },
           { title: "TIMES", align: "right", value: ({ count: times }) => formatNumber(times) },
-          { title: "LIMIT", shrinks: true, value: ({ limit }) => limit },
+          { title: "LIMIT", shrinks: true, value: ({ limit }) => plainName(limit) },
         ],
         call.style,
         call.terminal.columns,
@@ -228,8 +228,8 @@ export const limitTop: Command = {
       return table(
         entries,
         [
-          { title: "KEY", shrinks: true, value: ({ key }) => key },
-          { title: "LIMIT", shrinks: true, value: ({ limit }) => limit },
+          { title: "KEY", shrinks: true, value: ({ key }) => plainName(key) },
+          { title: "LIMIT", shrinks: true, value: ({ limit }) => plainName(limit) },
           { title: "ALLOWED", align: "right", value: ({ stats }) => formatNumber(stats.totalAllowed) },
           { title: "DENIED", align: "right", value: ({ stats }) => formatNumber(stats.totalDenied) },
           { title: "LAST DENIED (UTC)", value: ({ stats }) => formatTime(stats.lastDeniedAt) },

@@ -5,7 +5,7 @@ import { formatCount, formatNumber, formatTime } from "../format.js"
 import { KEEPING_OPTIONS } from "../keeping-options.js"
 import { choiceOption, flagOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
-import { plainText } from "../plain-text.js"
+import { plainName, plainText } from "../plain-text.js"
 import { Progress } from "../progress.js"
 import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
@@ -61,7 +61,7 @@ export const logVerify: Command = {
 }
 
 function logLine({ atMs, event, limit, key, units, count }: LogLine): string {
-  const what = [event.padEnd(7), key === null ? "" : plainText(key), limit === null ? "" : `under ${plainText(limit)}`]
+  const what = [event.padEnd(7), key === null ? "" : plainName(key), limit === null ? "" : `under ${plainName(limit)}`]
   const much = units > 0 ? formatCount(units, "unit") : ""
   return `${[formatTime(atMs), ...what, much, count > 1 ? `${formatNumber(count)} times` : ""].filter(Boolean).join("  ")}\n`
 }

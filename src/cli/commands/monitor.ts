@@ -5,7 +5,7 @@ import { jsonText } from "../../types/json-text.js"
 import type { Command, CommandCall, Target } from "../command.js"
 import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
-import { cutText, plainText } from "../plain-text.js"
+import { cutText, plainName, plainText } from "../plain-text.js"
 import type { Terminal } from "../terminal.js"
 import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
@@ -49,7 +49,7 @@ function frame(call: CommandCall, name: string, totals: ServerTotals, history: r
     if (most < 1) return ""
     const body = entries
       .slice(0, most)
-      .map(({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(key, columns - 16)}\n`)
+      .map(({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(plainName(key), columns - 16)}\n`)
     return `\n${style.bold(title)}\n${body.length === 0 ? "  none yet\n" : body.join("")}`
   }
   const at = new Date(totals.atMs).toISOString().slice(11, 19)

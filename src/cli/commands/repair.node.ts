@@ -4,7 +4,7 @@ import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
-import { formatNumber } from "../format.js"
+import { formatCount } from "../format.js"
 import { onlyDataDirOf } from "../open-target.node.js"
 import { flagOption } from "../option-values.js"
 import { write } from "../output.js"
@@ -63,7 +63,7 @@ async function plan(path: string): Promise<Told> {
 
 function kept({ keptRecords, keptSnapshot }: Told): string {
   if (keptRecords === null) return "what the interrupted repair kept"
-  return `${keptSnapshot === true ? "a snapshot, and after it " : ""}${formatNumber(keptRecords)} records`
+  return `${keptSnapshot === true ? "a snapshot, and after it " : ""}${formatCount(keptRecords, "record")}`
 }
 
 function inWords({ style }: CommandCall, told: Told): string {
