@@ -47,6 +47,15 @@ describe("log tail of a server", () => {
     expect((await tail(listening.url, "-n", "9000")).out.split("\n").length - 1).toBe(2_500)
   })
 
+  test("says that a server has nothing in memory, where it has not", async () => {
+    const { api } = serveApi({ a: "1/s" })
+    const listening = await listen(api, { host: "127.0.0.1", port: 0 })
+    closing.push(() => listening.close())
+    const err = expect.stringContaining("The server has no decision in memory")
+    expect(await tail(listening.url)).toEqual({ code: 0, out: "", err })
+    expect((await tail(listening.url, "-n", "0")).err).toBe("")
+  })
+
   test("waits for an answer that comes late, and ends where the past does", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
     try {

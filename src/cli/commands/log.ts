@@ -13,6 +13,9 @@ import { UsageError } from "../usage-error.js"
 const SMALL_LOG =
   "\nA small log does not shrink: a snapshot has a fixed part, and the last segments stay for limit history."
 
+const NONE_IN_MEMORY =
+  "The server has no decision in memory: it keeps the last ones for a while, and none over a restart. sluice limit history KEY tells what the log has of a key.\n"
+
 export const logCompact: Command = {
   name: "log compact",
   summary: "Write a snapshot and drop the part of the log that it stands for.",
@@ -68,14 +71,15 @@ function logLine({ atMs, event, limit, key, units, count }: LogLine): string {
 
 export const logTail: Command = {
   name: "log tail",
-  summary: "Tell the last records; with --follow and a server, what happens from now on.",
+  summary:
+    "Tell a folder's last records, or the last decisions that a server has in memory; with --follow those to come.",
   usage: "",
   least: 0,
   most: 0,
   asks: "limits",
   options: {
-    count: { type: "string", short: "n", value: "N", description: "How many past records (default 20)." },
-    follow: { type: "boolean", short: "f", description: "Go on until Ctrl-C." },
+    count: { type: "string", short: "n", value: "N", description: "How many past ones (default 20)." },
+    follow: { type: "boolean", short: "f", description: "Go on until Ctrl-C, with a server." },
   },
   examples: ["sluice log tail -n 50", "sluice log tail --follow --server http://127.0.0.1:8080"],
   async run(call) {
@@ -90,7 +94,13 @@ export const logTail: Command = {
       )
     }
     const lines = follows ? target.follow!(count, call.terminal.signal) : target.last(count)
-    for await (const line of lines) say(line)
+    let told = 0
+    for await (const line of lines) {
+      say(line)
+      told++
+    }
+    // Who looks for what was before a restart is not to think that nothing was.
+    if (told === 0 && count > 0 && target.follow !== null && !follows) call.terminal.err(NONE_IN_MEMORY)
   },
 }
 
