@@ -2,7 +2,7 @@ import type { Command } from "./command.js"
 
 /** What the commands have in common that begin with the same word. */
 export const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
-  limit: "Define limits; look at keys, and reset or block them.",
+  limit: "Define limits; look at keys, charge, reset or block them.",
   log: "Look at the log, verify it, fold it into a snapshot, or take it elsewhere.",
 }
 

@@ -1,4 +1,5 @@
 import process from "node:process"
+import { text } from "node:stream/consumers"
 import { version } from "#version"
 import { COMMANDS } from "./commands/index.node.js"
 import { EXIT } from "./exit-code.js"
@@ -9,14 +10,15 @@ import { StandardOutput } from "./standard-output.node.js"
 export async function start(): Promise<void> {
   // What cannot be told here can be told nowhere, and ends nothing.
   process.stderr.on("error", () => {})
-  const err = (text: string) => void process.stderr.write(text)
+  const err = (told: string) => void process.stderr.write(told)
   const output = new StandardOutput(process.stdout, (line) => err(`${line}\n`))
   let signal: AbortSignal | null = null
   const code = await runCli(
     process.argv.slice(2),
     {
-      out: (text) => output.write(text),
-      log: (text) => output.log(text),
+      read: () => text(process.stdin),
+      out: (told) => output.write(told),
+      log: (told) => output.log(told),
       err,
       isTty: process.stdout.isTTY === true,
       isErrTty: process.stderr.isTTY === true,

@@ -1,5 +1,7 @@
 /** Where a command writes, and what it may know of its surroundings. */
 export interface Terminal {
+  /** Reads standard input to its end. */
+  read(): Promise<string>
   /** Writes what the command is there to tell. @throws {Error} where nobody reads it any more, which ends the command */
   out(text: string): void
   /** Writes lines of a log to standard output. Those that cannot be written are lost, and the command goes on. */

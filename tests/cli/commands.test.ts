@@ -310,6 +310,43 @@ describe("on a data folder", () => {
     expect((await sluice("limit", "history", key, "--json")).out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
   })
 
+  test("a receipt that check printed is refunded and settled, as argument or by standard input", async () => {
+    await init()
+    await sluice("limit", "add", "api", "10/day")
+    const left = async () => JSON.parse((await sluice("check", "a", "-l", "api", "--peek", "--json")).out).remaining
+    const check = async () => (await sluice("check", "a", "-l", "api", "-c", "4", "--json")).out
+    const told = await check()
+    expect(await sluice("limit", "refund", told, "3")).toMatchObject({
+      code: 0,
+      out: expect.stringContaining("a has 3"),
+    })
+    expect(await left()).toBe(9)
+    // It settles once.
+    await sluice("limit", "refund", told)
+    expect(await left()).toBe(9)
+    const env = { SLUICE_DATA_DIR: scratch.file("data") }
+    const second = await check()
+    expect((await run(["limit", "settle", "-", "1", "--json"], { env, read: async () => second })).out).toBe(
+      '{"key":"a","cost":1}\n',
+    )
+    expect(await left()).toBe(8)
+    const { receipt } = JSON.parse(await check())
+    await sluice("limit", "refund", JSON.stringify(receipt))
+    expect(await left()).toBe(8)
+    expect((await sluice("limit", "charge", "a", "20", "-l", "api")).out).toBe("a is charged 20 units\n")
+    expect(await left()).toBe(0)
+    expect(await sluice("check", "a", "-l", "api", "--peek")).toMatchObject({ code: 3 })
+  })
+
+  test("check-all under an id is charged once", async () => {
+    await init()
+    await sluice("limit", "add", "api", "10/day")
+    for (let times = 0; times < 2; times++) {
+      expect((await sluice("limit", "check-all", "a=2@api", "b@api", "--id", "call-1")).code).toBe(0)
+    }
+    expect((await sluice("check", "a", "-l", "api", "--peek")).out).toContain("8 of 10 left")
+  })
+
   test("spaces that nobody would see in a key are spelled out, and others are not", async () => {
     await init()
     const key = " a  b c\u00a0"

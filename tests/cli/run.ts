@@ -29,6 +29,7 @@ export async function run(args: readonly string[], over: Partial<Terminal> = {})
   let out = ""
   let err = ""
   const terminal: Terminal = {
+    read: async () => "",
     out(text) {
       out += text
     },

@@ -13,6 +13,7 @@ import { flagOption, limitChoice, readWhole, textOption, wholeOption } from "../
 import { write } from "../output.js"
 import { plainName } from "../plain-text.js"
 
+const ID = { type: "string", value: "ID", description: "Names the call: repeated, it is charged once." } as const
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
 
 /** @param rule that `remaining` is of; `null` where it is not known */
@@ -45,7 +46,8 @@ async function run(call: CommandCall): Promise<number> {
   const { limits } = await call.target()
   const cost = wholeOption(call, "cost", 0, MAX_UNITS)
   const id = textOption(call, "id")
-  const decision = await limits.check(call.positionals[0]!, {
+  const verb = flagOption(call, "peek") ? "peek" : "check"
+  const decision = await limits[verb](call.positionals[0]!, {
     ...limitChoice(call),
     ...(cost !== undefined && { cost }),
     ...(id !== undefined && { id }),
@@ -66,7 +68,8 @@ function checkCommand(name: string): Command {
     options: {
       cost: COST,
       limit: LIMIT_OPTION,
-      id: { type: "string", value: "ID", description: "Names the call: repeated, it is charged once." },
+      id: ID,
+      peek: { type: "boolean", description: "Ask only, and charge nothing." },
     },
     examples: [`sluice ${name} user:42 --limit api`, `sluice ${name} user:42 --cost 5 --json || echo "later"`],
     run,
@@ -89,10 +92,11 @@ export const limitCheckAll: Command = {
   least: 1,
   most: 1_000,
   asks: "limits",
-  options: { limit: LIMIT_OPTION },
+  options: { limit: LIMIT_OPTION, id: { ...ID, description: "Names the call: repeated, each key is charged once." } },
   examples: ["sluice limit check-all user:42@api tenant:7=5@tenants"],
   async run(call) {
     const { limits } = await call.target()
+    const id = textOption(call, "id")
     const items = call.positionals.map((text) => {
       const { key = text, cost, limit } = ITEM.exec(text)?.groups ?? {}
       const choice = limit === undefined ? limitChoice(call) : { limit }
@@ -100,6 +104,7 @@ export const limitCheckAll: Command = {
         key,
         ...(cost !== undefined && { cost: readWhole(`the cost of ${show(key)}`, cost, 0, MAX_UNITS) }),
         ...choice,
+        ...(id !== undefined && { id }),
       }
     })
     const all = await limits.checkAll(items)

@@ -20,6 +20,7 @@ import { logCompact, logExport, logTail, logVerify } from "./log.js"
 import { monitor } from "./monitor.js"
 import { repair } from "./repair.node.js"
 import { serve } from "./serve.node.js"
+import { limitCharge, limitRefund, limitSettle } from "./settle.js"
 import { simulate } from "./simulate.js"
 
 /** Every command, in the order of the help. */
@@ -34,6 +35,9 @@ export const COMMANDS: readonly Command[] = [
   limitStatus,
   limitCheck,
   limitCheckAll,
+  limitRefund,
+  limitSettle,
+  limitCharge,
   limitReset,
   limitBlock,
   limitUnblock,
