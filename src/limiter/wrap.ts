@@ -1,9 +1,10 @@
-import { COST, checkFields, checkKind, either, FUNCTION, type Kinds, TEXT } from "../policy/check-fields.js"
+import { COST, checkFields, checkKind, either, FUNCTION, flag, type Kinds, TEXT } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
 import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
 import { CHECKER } from "./check-options.js"
 import { requireDecision } from "./is-decision.js"
+import { Permit } from "./permit.js"
 import { isPromised } from "./when-answered.js"
 
 /** A limiter that answers at once: what it wraps stays synchronous. */
@@ -17,9 +18,18 @@ export interface WrapOptions<This, Args extends unknown[]> {
   readonly key?: string | ((this: This, ...args: Args) => string)
   /** Units that a call costs; default what a check without a cost takes: 1, or what a configuration says. */
   readonly cost?: number | ((this: This, ...args: Args) => number)
+  /** Of several named limits, the one that is asked; default the key's own, else the one named `"default"`. */
+  readonly limit?: string
+  /** Whether a call that throws or rejects gets its units back; default `false`: the charge stands. */
+  readonly skipFailed?: boolean
 }
 
-const WRAP_KINDS: Kinds<WrapOptions<never, never>> = { key: either(TEXT, FUNCTION), cost: COST }
+const WRAP_KINDS: Kinds<WrapOptions<never, never>> = {
+  key: either(TEXT, FUNCTION),
+  cost: COST,
+  limit: TEXT,
+  skipFailed: flag(),
+}
 
 /** @throws {RangeError} where they are no object, have one that there is not, or one that cannot be */
 export function requireWrapOptions<This, Args extends unknown[]>(act: string, options: WrapOptions<This, Args>): void {
@@ -31,7 +41,7 @@ export function requireWrapOptions<This, Args extends unknown[]>(act: string, op
  * denied. Behind a limiter that answers at once it returns what the function returns, behind another one a promise. Of one
  * that is declared `async` it rejects, also behind a limiter that answers at once. It has the function's name and length.
  *
- * The charge stands whatever becomes of the call.
+ * The charge stands whatever becomes of the call, unless `skipFailed` says otherwise.
  *
  * @throws {RangeError} where the limiter is none, the function is none, or an option cannot be
  * @throws {RateLimitExceeded} from the wrapped function: it carries the decision, `retryAfterMs` and `retryAfter`
@@ -62,19 +72,23 @@ export function wrap<This, Args extends unknown[], Result>(
   checkKind("wrap", "limiter", limiter, CHECKER)
   checkKind("wrap", "fn", fn, FUNCTION)
   requireWrapOptions("wrap", wrapOptions)
-  const { key = fn.name || "anonymous", cost } = wrapOptions
+  const { key = fn.name || "anonymous", cost, limit, skipFailed = false } = wrapOptions
   function call(this: This, ...args: Args): Awaitable<Result> {
     const units = typeof cost === "function" ? cost.apply(this, args) : cost
-    const options = units === undefined ? undefined : { cost: units }
+    const isBare = units === undefined && limit === undefined
+    const options = isBare
+      ? undefined
+      : { ...(units !== undefined && { cost: units }), ...(limit !== undefined && { limit }) }
     const answer = limiter.check(typeof key === "string" ? key : key.apply(this, args), options)
     if (isPromised(answer)) {
-      return Promise.resolve(answer).then((decision) => {
-        requireAdmission(decision)
-        return fn.apply(this, args)
-      })
+      return Promise.resolve(answer).then((decision) => admitted.call(this, args, decision))
     }
-    requireAdmission(answer)
-    return fn.apply(this, args)
+    return admitted.call(this, args, answer)
+  }
+  function admitted(this: This, args: Args, decision: Decision): Awaitable<Result> {
+    requireAdmission(decision)
+    if (!skipFailed) return fn.apply(this, args)
+    return refundedIfFailed(new Permit(limiter, decision), () => fn.apply(this, args))
   }
   // Whoever calls an async function expects no throw. What it makes of one is async as well, so that it can be wrapped again.
   const limited = isAsync(fn)
@@ -84,6 +98,32 @@ export function wrap<This, Args extends unknown[], Result>(
     : call
   // Without a name of their own, functions that are wrapped again would all share one key.
   return Object.defineProperties(limited, { name: { value: fn.name }, length: { value: fn.length } })
+}
+
+/** What a call gives. Where it throws or rejects, its units are given back first; where that fails, the charge stands. */
+function refundedIfFailed<Result>(permit: Permit, call: () => Result): Awaitable<Result> {
+  let result: Result
+  try {
+    result = call()
+  } catch (error) {
+    return failAfterRefund(permit, error)
+  }
+  if (!isPromised(result)) return result
+  return Promise.resolve(result).catch((error: unknown) => failAfterRefund(permit, error))
+}
+
+/** @throws {error} now where the limiter answers at once, else by promise */
+function failAfterRefund(permit: Permit, error: unknown): Promise<never> {
+  const fail = () => {
+    throw error
+  }
+  let refunded: Awaitable<void>
+  try {
+    refunded = permit.refund()
+  } catch {
+    return fail()
+  }
+  return isPromised(refunded) ? refunded.then(fail, fail) : fail()
 }
 
 /** Whether a function is declared so. One that only returns promises cannot be told from others before it is called. */

@@ -81,7 +81,8 @@ test("serve keeps and compacts as it is told", async () => {
   await new Promise((resolve) => child.once("exit", resolve))
   const limiter = await openLimiter({ path: servers.scratch.file("data") })
   expect(await limiter.list()).toEqual([])
-  const ops = await Array.fromAsync(limiter.records())
-  expect(ops.length).toBeLessThan(10)
+  let records = 0
+  for await (const _ of limiter.records()) records++
+  expect(records).toBeLessThan(10)
   await limiter.close()
 })

@@ -183,7 +183,8 @@ describe("options that there are not", () => {
     expect(await messageOf(() => acquire(one, "a", any({ signal: new AbortController() })))).toContain(
       "signal is {}, allowed is an object with throwIfAborted(), addEventListener()",
     )
-    const wrapText = 'RangeError: Cannot wrap: option is "keys", allowed is key, cost (did you mean "key"?).'
+    const wrapText =
+      'RangeError: Cannot wrap: option is "keys", allowed is key, cost, limit, skipFailed (did you mean "key"?).'
     expect(await messageOf(() => wrap(one, () => 1, any({ keys: "a" })))).toBe(wrapText)
     expect(await messageOf(() => one.wrap(() => 1, any({ keys: "a" })))).toBe(wrapText)
     expect(await messageOf(() => wrap(one, () => 1, { cost: -1 }))).toBe(

@@ -142,6 +142,67 @@ describe("wrap()", () => {
     expect(send()).toBe("sent")
     expect(send).toThrow(RateLimitExceeded)
   })
+
+  test("asks the limit of several that it names", async () => {
+    const limits = new MemoryLimits({ limits: { default: "9/minute", mail: "1/minute" } })
+    const send = wrap(limits, () => "sent", { key: "ada", limit: "mail" })
+    expectTypeOf(send).returns.toEqualTypeOf<string>()
+    expect(send()).toBe("sent")
+    expect(send).toThrow(RateLimitExceeded)
+    expect(limits.peek("ada").remaining).toBe(9)
+    expect(wrap(new RateLimiter("1/minute"), () => "sent", { key: "ada", limit: "mail" })).toThrow('option is "limit"')
+  })
+
+  describe("with skipFailed", () => {
+    const fails = () => {
+      throw new Error("own")
+    }
+
+    test("gives the units of a call that throws back", () => {
+      const limiter = new RateLimiter("10/minute")
+      const call = limiter.wrap(fails, { key: "k", cost: 4, skipFailed: true })
+      expect(call).toThrow("own")
+      expect(limiter.peek("k").remaining).toBe(10)
+      const done = limiter.wrap(() => "done", { key: "k", cost: 4, skipFailed: true })
+      expect(done()).toBe("done")
+      expect(limiter.peek("k").remaining).toBe(6)
+    })
+
+    test.each([
+      ["rejects", async () => fails()],
+      ["returns a promise that rejects", () => Promise.reject(new Error("own"))],
+    ])("gives those of a call back that %s, behind whatever limiter", async (_, fn) => {
+      const limiter = new RateLimiter("10/minute")
+      const options = { key: "k", cost: 4, skipFailed: true }
+      for (const each of [limiter, remote(limiter)]) {
+        await expect(wrap(each, fn, options)()).rejects.toThrow("own")
+        expect(limiter.peek("k").remaining).toBe(10)
+      }
+      await expect(wrap(remote(limiter), fails, options)()).rejects.toThrow("own")
+      expect(limiter.peek("k").remaining).toBe(10)
+    })
+
+    test("tells what the call throws where nothing can be given back", async () => {
+      const limiter = new RateLimiter("10/minute")
+      const refund = () => {
+        throw new Error("no refund")
+      }
+      const check: RateLimiter["check"] = (...args) => limiter.check(...args)
+      const options = { key: "k", skipFailed: true }
+      expect(wrap({ check, refund }, fails, options)).toThrow("own")
+      const later = { check: async (key: string) => check(key), refund: async () => refund() }
+      await expect(wrap(later, fails, options)()).rejects.toThrow("own")
+      expect(limiter.peek("k").remaining).toBe(8)
+    })
+
+    test("gives nothing back of a call that was denied", () => {
+      const limiter = new RateLimiter("1/minute")
+      const call = limiter.wrap(fails, { key: "k", skipFailed: true })
+      limiter.check("k")
+      expect(call).toThrow(RateLimitExceeded)
+      expect(limiter.peek("k").remaining).toBe(0)
+    })
+  })
 })
 
 describe("limited()", () => {
