@@ -117,13 +117,13 @@ function failAfterRefund(permit: Permit, error: unknown): Promise<never> {
   const fail = () => {
     throw error
   }
-  let refunded: Awaitable<void>
+  let refunded: Awaitable<void> | undefined
   try {
     refunded = permit.refund()
   } catch {
-    return fail()
+    // What the call threw is what its caller is to hear of.
   }
-  return isPromised(refunded) ? refunded.then(fail, fail) : fail()
+  return refunded ? refunded.then(fail, fail) : fail()
 }
 
 /** Whether a function is declared so. One that only returns promises cannot be told from others before it is called. */

@@ -45,23 +45,16 @@ function takeOption(at: string, words: string[], fields: Map<string, unknown>): 
   const word = words.shift()!
   if (word === "burst") {
     const field = fieldPath(at, "burst")
-    setOnce(field, "burst", parseDigits(field, takeValue(at, "burst N", words)), fields)
+    setOnce(field, "burst", parseDigits(field, words.shift() ?? ""), fields)
   } else if (word === "as") {
     const field = fieldPath(at, "name")
-    setOnce(field, "name", parseName(field, takeValue(at, "as NAME", words)), fields)
+    setOnce(field, "name", parseName(field, words.shift() ?? ""), fields)
   } else if (ALGORITHM_NAMES.includes(word)) {
     setOnce(fieldPath(at, "algorithm"), "algorithm", word, fields)
   } else {
     const hint = nearestNameHint(word, ["burst", "as", ...ALGORITHM_NAMES])
     throw new PolicyError(fieldPath(at, "option"), word, `"burst N", an algorithm or "as NAME"${hint}`)
   }
-}
-
-/** @param form the option and what stands behind it, such as `"burst N"` */
-function takeValue(at: string, form: string, words: string[]): string {
-  const word = words.shift()
-  if (word !== undefined) return word
-  throw new PolicyError(fieldPath(at, "option"), form.split(" ")[0], `"${form}"`)
 }
 
 function setOnce(field: string, name: string, value: unknown, fields: Map<string, unknown>): void {
@@ -84,6 +77,6 @@ function parseDigits(field: string, text: string, hint = ""): number {
 
 function parseName(field: string, word: string): string {
   // Quotes would be taken for part of the name, which is never what is meant.
-  if (!/["'`\\]/.test(word)) return word
+  if (word !== "" && !/["'`\\]/.test(word)) return word
   throw new PolicyError(field, word, "one word without quotes; a rule object can have any other name")
 }

@@ -65,7 +65,7 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["check a -s localhost:18435", 'url is "localhost:18435", allowed is an http or https URL'],
   ["check a -s me:secret@localhost", 'url is "no URL", allowed is'],
   ["check a --hlp", '"--hlp" is no option (did you mean "--help"?)'],
-  ["limit add x 5/minute\u00a0burst", 'option is "burst", allowed is "burst N"'],
+  ["limit add x 5/minute\u00a0burst", 'burst is "", allowed is a whole number'],
   ["check a --server http://me:secret@nowhere", "without credentials"],
   ["check a --server http://127.0.0.1:1 --token a\u00e9", "token has other characters"],
   ["explain EMPTY", "a key is not empty"],
