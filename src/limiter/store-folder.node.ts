@@ -9,6 +9,7 @@ import type { LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
 import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
+import { isLocked } from "./locked-file.node.js"
 import { fileIdentity, OpenFiles } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { findForeign, requireOwn } from "./own-database.node.js"
@@ -176,7 +177,10 @@ export class StoreFolder {
 
   #requireWhole(path: string): void {
     // With the lock: who replaces the file has let it go by then, or holds it.
-    if (existsSync(join(path, REPAIRED_FILE))) {
+    const repaired = join(path, REPAIRED_FILE)
+    if (existsSync(repaired)) {
+      // A repair has the new log locked until it lies in place, and let the old one go before.
+      if (isLocked(repaired) || !existsSync(repaired)) throw new StoreLocked(path)
       throw new StoreCorrupt(REPAIRED_FILE, "a repair of the store was interrupted, and must be run again")
     }
     const foreign = this.findForeign()

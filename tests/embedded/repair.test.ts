@@ -100,6 +100,22 @@ describe("repair() of a store that this process has open", () => {
     expect((await repairing).isRepaired).toBe(true)
     await (await open(path)).close()
   })
+
+  test("another process finds it locked until the new log lies in place", async () => {
+    const path = layOut(damaged)
+    const found: string[] = []
+    const report = await atEachStep(
+      (step) => {
+        // From the first file of the old log that goes on, that has no lock any more.
+        if (/^before (rm|rename)Sync/.test(step)) found.push(openElsewhere(path))
+      },
+      () => repair(path),
+    )
+    expect(report.isRepaired).toBe(true)
+    expect(found.length).toBeGreaterThan(1)
+    expect(new Set(found)).toEqual(new Set(["STORE_LOCKED"]))
+    expect(openElsewhere(path)).toBe("opened")
+  })
 })
 
 describe("repair() of a store that another process has open", () => {
