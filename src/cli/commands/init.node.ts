@@ -83,7 +83,9 @@ export const init: Command = {
     const keptConfig = existsSync(config)
     // One that was named is one to be made.
     if (keptConfig && named !== undefined) {
-      throw new UsageError(`Cannot write ${plainText(config)}: it is there already.`)
+      throw new UsageError(
+        `Cannot write ${show(config)}: it is there already, allowed is one to be made. sluice serve --config ${show(config)} makes a folder with its limits.`,
+      )
     }
     // Limits that it has under the same names would be given other policies.
     if (holdsStore(path)) throw new UsageError(`Cannot make ${show(path)}: it is a data folder already.`)
