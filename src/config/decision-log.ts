@@ -1,6 +1,8 @@
+import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { jsonText } from "../types/json-text.js"
 import type { LoggingConfig } from "./config.js"
+import type { Whose } from "./policy-for.js"
 
 /** Where lines go: the console is one. */
 export interface LogOutput {
@@ -14,24 +16,60 @@ export interface LogHooks {
   readonly onError?: (error: unknown) => void
 }
 
+/** What was asked of a configuration, as far as it is known: a limit or a group, and for whom. */
+export type AskedFor = Whose & { readonly limit?: string }
+
+/** The log of a configuration, which tells what was asked beside the decision. */
+export interface DecisionLog {
+  readonly onDecision?: (decision: Decision, asked: AskedFor) => void
+  readonly onError?: (error: unknown) => void
+}
+
 /** The hooks that write a log as a configuration says. */
-export function decisionLog({ level, decisions, format }: LoggingConfig, output: LogOutput = console): LogHooks {
+export function decisionLog(logging: LoggingConfig, output?: LogOutput): LogHooks {
+  const { onDecision, onError } = openDecisionLog(logging, output)
+  return {
+    ...(onDecision !== undefined && { onDecision: (decision: Decision) => onDecision(decision, {}) }),
+    ...(onError !== undefined && { onError }),
+  }
+}
+
+/** @param clock what lines have their time from; default the machine's */
+export function openDecisionLog(
+  { level, decisions, format }: LoggingConfig,
+  output: LogOutput = console,
+  clock: Clock = systemClock,
+): DecisionLog {
   if (level === "silent") return {}
-  const write: (entry: Entry) => string = format === "json" ? jsonText : textLine
+  const write = (entry: Entry) => {
+    const at = new Date(clock.now()).toISOString()
+    return format === "json" ? jsonText({ at, ...entry }) : `${at} ${textLine(entry)}`
+  }
   const onError = (error: unknown) => {
     const { name = "Error", message = String(error), code } = (error ?? {}) as Partial<Error & { code: string }>
     output.error(write({ event: "error", name, ...(code !== undefined && { code }), message }))
   }
   if (level === "error") return { onError }
-  const onDecision = ({ allowed, key, policy, reason, cost, limit, remaining, retryAfterMs }: Decision) => {
+  const onDecision = (decision: Decision, asked: AskedFor) => {
+    const { allowed, key, policy, reason, cost, limit, remaining, retryAfterMs } = decision
     if (allowed && decisions === "denied") return
     const event = allowed ? "admit" : "deny"
-    output.info(write({ event, key, policy, reason, cost, limit, remaining, retry_after_ms: retryAfterMs }))
+    const told = { event, key, policy, reason, cost, limit, remaining, retry_after_ms: retryAfterMs }
+    output.info(write({ ...told, ...askedFields(asked) }))
   }
   return { onDecision, onError }
 }
 
 type Entry = Readonly<Record<string, string | number>>
+
+/** `limit` is how many units there are, so that the name has another name here. */
+function askedFields({ limit, tenant, tier }: AskedFor): Entry {
+  return {
+    ...(limit !== undefined && { limit_name: limit }),
+    ...(tenant != null && { tenant }),
+    ...(tier != null && { tier }),
+  }
+}
 
 /** Values are quoted as in JSON, so that a hostile key cannot end the line, nor steer a terminal. */
 function textLine({ event, ...rest }: Entry): string {

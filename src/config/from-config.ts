@@ -5,6 +5,7 @@ import { noteOwner } from "../limiter/limit-owner.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
+import type { SettlingChecker } from "../limiter/permit.js"
 import { checkNames } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
@@ -13,8 +14,14 @@ import { type AskedLimits, askedLimits } from "./asked-limits.js"
 import type { Config, LimitConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
-import { type ConfiguredCheck, type ConfiguredLimit, configuredLimit, type GroupKeys } from "./configured-limit.js"
-import { decisionLog, type LogOutput } from "./decision-log.js"
+import {
+  type ConfiguredCheck,
+  type ConfiguredLimit,
+  configuredLimit,
+  type GroupKeys,
+  limitsAs,
+} from "./configured-limit.js"
+import { type AskedFor, type LogOutput, openDecisionLog } from "./decision-log.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
@@ -35,38 +42,79 @@ const OPTION_NAMES = ["env", "clock", "maxKeys", "onFull", "stats", "names", "hi
 const CHARGE_NAMES = ["limit", ...WHOSE_NAMES]
 const CHECK_NAMES = ["cost", "id", ...CHARGE_NAMES]
 
+/** A configuration, and what was made of it. */
+interface InForce {
+  readonly config: Config
+  readonly calls: ConfiguredCalls
+  readonly listeners: readonly ((decision: Decision, asked: AskedFor) => unknown)[]
+}
+
 /** A configuration in force, in memory. */
 export class ConfiguredLimits {
   /** Tells `checkAll` that every verb answers at once. */
   readonly isSynchronous = true
-  readonly config: Config
   /** All limits, by name: also those of tiers and tenants, as `limitName` calls them. */
   readonly limits: MemoryLimits
-  readonly #listeners: readonly ((decision: Decision) => unknown)[]
-  readonly #calls: ConfiguredCalls
+  readonly #options: FromConfigOptions
+  #inForce: InForce
   /** One for all who count under the same names: they wait in one line. */
-  readonly #views = new Map<string, ConfiguredLimit>()
+  readonly #shared = new Map<string, SettlingChecker>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     requireConfig("make limits", config)
     checkNames("make limits", options, OPTION_NAMES)
-    const { log, onSample, random = Math.random, env: _env, ...memory } = options
-    const { enabled, sampleRate } = config.analytics
-    this.config = config
-    const { onDecision } = decisionLog(config.logging, log)
-    this.#listeners = [
-      ...(onDecision === undefined ? [] : [onDecision]),
-      ...(enabled && onSample !== undefined
-        ? [(decision: Decision) => (random() < sampleRate ? onSample(decision) : undefined)]
-        : []),
-    ]
+    const { log: _log, onSample: _onSample, random: _random, env: _env, ...memory } = options
     this.limits = new MemoryLimits({
-      ...(enabled && { stats: true, names: ANALYTICS_NAMES }),
+      ...(config.analytics.enabled && { stats: true, names: ANALYTICS_NAMES }),
       ...memory,
       limits: configPolicies(config),
     })
-    this.#calls = new ConfiguredCalls(this.limits, config)
+    this.#options = options
+    this.#inForce = this.#prepare(config)
     noteCounter(this, this.limits)
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#inForce.config
+  }
+
+  /**
+   * Puts another configuration in force, whole: policies, costs, prefix, lists, groups, tiers, tenants, log and sample.
+   * What was made of this before goes by it: limiters that `of` gave, functions around them, calls that wait.
+   *
+   * What was used of a limit stays used, capped at its new capacity. A limit, or a tier's or a tenant's policy of one, that
+   * the new configuration does not have is forgotten with its counts, and refused as unknown; what was defined in `limits`
+   * beside stays. Whether statistics and names of keys are kept stays as it was at the start.
+   *
+   * @param config what `parseConfig` gives, which refuses one that cannot be
+   * @throws {RangeError} where it is something else; then nothing has changed
+   */
+  reload(config: Config): void {
+    requireConfig("reload limits", config)
+    const policies = configPolicies(config)
+    // This has those who wait ask again, after this call: by the new configuration.
+    for (const name of configPolicies(this.config).keys()) if (!policies.has(name)) this.limits.remove(name)
+    for (const [name, policy] of policies) this.limits.define(name, policy)
+    this.#inForce = this.#prepare(config)
+    // Who counted under the same names may not do so any more.
+    this.#shared.clear()
+  }
+
+  #prepare(config: Config): InForce {
+    const { log, onSample, random = Math.random, clock } = this.#options
+    const { enabled, sampleRate } = config.analytics
+    const { onDecision } = openDecisionLog(config.logging, log, clock)
+    return {
+      config,
+      calls: new ConfiguredCalls(this.limits, config),
+      listeners: [
+        ...(onDecision === undefined ? [] : [onDecision]),
+        ...(enabled && onSample !== undefined
+          ? [(decision: Decision) => (random() < sampleRate ? onSample(decision) : undefined)]
+          : []),
+      ],
+    }
   }
 
   /**
@@ -80,24 +128,36 @@ export class ConfiguredLimits {
 
   /**
    * A limit or a group as a limiter of its own, for a tenant or a tier: `wrap`, `limited`, `acquire` and `checkAll` take it,
-   * and what they ask goes by the configuration, as `check` does. Keys have no prefix here. Whoever counts under the same names
-   * gets the same one, so that all who wait for it stand in one line.
+   * and what they ask goes by the configuration, as `check` does. Keys have no prefix here. All who wait and count under the
+   * same names stand in one line.
    *
    * @throws {LimitNotFound}; {RangeError} where there is no such tier
    */
   of(limit: string, whose: Whose = {}): ConfiguredLimit {
-    const asked = this.config.groups.get(limit)?.limits ?? [{ name: limit }]
-    const names = asked.map(({ name }) => this.limitName(name, whose))
-    const id = JSON.stringify([limit, ...names])
-    const known = this.#views.get(id)
-    if (known !== undefined) return known
     const { tenant, tier } = whose
     const view = configuredLimit(this, { limit, tenant, tier })
-    this.#views.set(id, view)
-    // Where all count under the limits' own names, whoever waits by `acquire(this, key, { limit })` is in the same line.
-    if (asked.every(({ name }, index) => name === names[index])) noteOwner(view, { limits: this, name: limit })
-    else noteCounter(view, this)
+    const findShared = () => this.#sharedBy(limit, { tenant, tier })
+    noteOwner(view, {
+      name: limit,
+      // Another configuration may have the same customer count under other names.
+      get limits() {
+        return findShared()
+      },
+    })
     return view
+  }
+
+  /** The one whom all ask who count a limit or a group under the same names. */
+  #sharedBy(limit: string, whose: Whose): SettlingChecker {
+    const asked = this.config.groups.get(limit)?.limits ?? [{ name: limit }]
+    const names = asked.map(({ name }) => this.limitName(name, whose))
+    // Where these are the limits' own, whoever waits by `acquire(this, key, { limit })` is in the same line.
+    if (asked.every(({ name }, index) => name === names[index])) return this
+    const id = JSON.stringify([limit, ...names])
+    const shared = this.#shared.get(id) ?? limitsAs(this, whose)
+    this.#shared.set(id, shared)
+    noteCounter(shared, this)
+    return shared
   }
 
   /** A key as it is counted, the prefix before it. */
@@ -117,7 +177,8 @@ export class ConfiguredLimits {
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
     const decision = this.#decide("check", key, options)
-    for (const listener of this.#listeners) callListener(listener, decision)
+    const { limit = DEFAULT_LIMIT, tenant, tier } = options
+    for (const listener of this.#inForce.listeners) callListener(listener, decision, { limit, tenant, tier })
     return decision
   }
 
@@ -129,7 +190,7 @@ export class ConfiguredLimits {
   #decide(verb: "check" | "peek", key: string | GroupKeys, options: ConfiguredCheck): Decision {
     costOf(key, options, CHECK_NAMES)
     // Limits in memory answer at once.
-    return this.#calls.decide(verb, this.#asked(key, options), options.id) as Decision
+    return this.#inForce.calls.decide(verb, this.#asked(key, options), options.id) as Decision
   }
 
   #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, cost, tenant, tier }: ConfiguredCheck): AskedLimits {
@@ -160,7 +221,7 @@ export class ConfiguredLimits {
   charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id"> = {}): void {
     checkNames("charge", options, CHARGE_NAMES)
     requireUnits(units)
-    this.#calls.charge(this.#asked(key, options), units)
+    this.#inForce.calls.charge(this.#asked(key, options), units)
   }
 
   /** `check`, but only whether. */

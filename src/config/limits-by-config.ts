@@ -1,7 +1,7 @@
 import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { leaveOutReceipt } from "../limiter/decide-all.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
-import { noteCounter } from "../limiter/key-waits.js"
+import { noteCounter, tellWaits } from "../limiter/key-waits.js"
 import {
   DEFAULT_LIMIT,
   type Explanation,
@@ -18,9 +18,9 @@ import type { Decision } from "../types/decision.js"
 import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
 import { listedDecision } from "./access.js"
 import { type AskedLimits, askedElsewhere, askedLimits } from "./asked-limits.js"
-import type { Config } from "./config.js"
+import type { Config, LimitConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
-import { limitsByName } from "./config-policies.js"
+import { configPolicies, limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { requireConfig } from "./require-config.js"
 
@@ -44,6 +44,24 @@ export interface LimitsByConfig extends ByPromise {
    * are about a limit, and fail with `LimitNotFound` for it.
    */
   of(name: string): OneLimit<LimitsByConfig>
+  /**
+   * Defines the policies of another configuration in the limits, where what was used stays used, and goes by it from then
+   * on: costs, lists and groups. A limit that it does not have stays in the limits until it is removed.
+   *
+   * @throws {RangeError} where it is not what `parseConfig` gives; {ConfigError} where a group has the name of a limit that
+   * is there: then nothing has changed. Where a policy could not be defined, the former configuration goes on, over those
+   * that were
+   */
+  reload(config: Config): Promise<void>
+}
+
+/** A configuration as calls go by it. */
+interface InForce {
+  readonly config: Config
+  readonly calls: ConfiguredCalls
+  readonly limitsByName: ReadonlyMap<string, LimitConfig>
+  /** Whether the limits alone decide as the configuration says. */
+  readonly isPlain: boolean
 }
 
 /**
@@ -59,11 +77,26 @@ export interface LimitsByConfig extends ByPromise {
  */
 export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock = systemClock): LimitsByConfig {
   requireConfig("ask limits", config)
-  const asked: ByPromise = { ...byPromise(limits), ...(!isPlain(config) && verbs(limits, config, clock)) }
+  const prepare = (next: Config): InForce => ({
+    config: next,
+    calls: new ConfiguredCalls(limits, next),
+    limitsByName: limitsByName(next),
+    isPlain: isPlain(next),
+  })
+  let inForce = prepare(config)
   const configured: LimitsByConfig = {
-    ...asked,
+    ...byPromise(limits),
+    ...verbs(limits, () => inForce, clock),
     isSynchronous: false,
     of: (name) => oneLimit(configured, name),
+    async reload(next) {
+      requireConfig("reload limits", next)
+      await requireGroupNames(limits, next)
+      for (const [name, policy] of configPolicies(next)) await limits.define(name, policy)
+      inForce = prepare(next)
+      // A cost or a list may admit sooner than what those who wait were told.
+      tellWaits(configured)
+    },
   }
   noteCounter(configured, limits)
   return configured
@@ -108,7 +141,6 @@ function byPromise(limits: NamedLimits): ByPromise {
   }
 }
 
-/** Whether the limits alone decide as the configuration says. */
 function isPlain(config: Config): boolean {
   const hasKeys = ({ allow, deny }: Pick<Config, "allow" | "deny">) => allow.keys.length + deny.keys.length > 0
   return (
@@ -118,21 +150,25 @@ function isPlain(config: Config): boolean {
   )
 }
 
-function verbs(limits: NamedLimits, config: Config, clock: Clock) {
-  const calls = new ConfiguredCalls(limits, config)
-  const configured = limitsByName(config)
-
+/** Each call goes to its end by the configuration that was in force when it began. */
+function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
   /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
-  async function find(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
+  async function find(inForce: InForce, key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
+    const { config } = inForce
     const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
-    if (group === undefined) return findLimit(key, options)
+    if (group === undefined) return findLimit(inForce, key, options)
     return askedLimits(config, group, ({ name }) => ({ key, limit: name }), options.cost)
   }
 
   /** As `find`, of no group. */
-  async function findLimit(key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
+  async function findLimit(
+    { config, limitsByName, isPlain }: InForce,
+    key: string,
+    options: ChosenCheck,
+  ): Promise<AskedLimits | undefined> {
+    if (isPlain) return undefined
     const name = options.limit ?? ((await limits.limit(key)) === null ? DEFAULT_LIMIT : key)
-    const limit = configured.get(name)
+    const limit = limitsByName.get(name)
     if (limit !== undefined) return askedLimits(config, limit, () => ({ key, limit: name }), options.cost)
     const asked = askedElsewhere(config, key, name, options.cost)
     // What is on no list, and a limit that there is not, is the store's business alone.
@@ -141,20 +177,24 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
 
   async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {
     costOfChosen(key, options)
-    const asked = await find(key, options)
-    return asked === undefined ? limits[verb](key, options) : calls.decide(verb, asked, options.id)
+    const inForce = current()
+    if (inForce.isPlain) return limits[verb](key, options)
+    const asked = await find(inForce, key, options)
+    return asked === undefined ? limits[verb](key, options) : inForce.calls.decide(verb, asked, options.id)
   }
 
   /** Keys that are allowed are not asked for; one that is denied denies all. */
   async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
+    const inForce = current()
+    if (inForce.isPlain) return limits.checkAll(items)
     requireItems(items)
     // Keys on a list are asked of nobody, who would refuse them.
     refuseRepeats(items.map(({ key, limit }) => ({ subject: `${limit ?? ""}\n${key}`, key })))
     const found = await Promise.all(
       items.map(async (item) => {
-        const asked = await findLimit(item.key, item)
+        const asked = await findLimit(inForce, item.key, item)
         if (asked === undefined) return { item, listed: null }
-        return { item: { ...item, cost: asked.items[0].cost }, listed: await calls.decideListed(asked) }
+        return { item: { ...item, cost: asked.items[0].cost }, listed: await inForce.calls.decideListed(asked) }
       }),
     )
     const denied = found.find(({ listed }) => listed?.allowed === false)?.listed
@@ -175,13 +215,14 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
   async function charge(key: string, units: number, choice: LimitChoice = {}): Promise<void> {
     requireChoice("charge", choice)
     requireUnits(units)
-    const asked = await find(key, choice)
-    return asked === undefined ? limits.charge(key, units, choice) : calls.charge(asked, units)
+    const inForce = current()
+    const asked = await find(inForce, key, choice)
+    return asked === undefined ? limits.charge(key, units, choice) : inForce.calls.charge(asked, units)
   }
 
   async function explain(key: string, options: Omit<ChosenCheck, "id"> = {}): Promise<Explanation> {
     costToExplain(key, options)
-    const asked = await findLimit(key, options)
+    const asked = await findLimit(current(), key, options)
     if (asked === undefined) return limits.explain(key, options)
     const { cost } = asked.items[0]
     const found = await limits.explain(key, { ...options, cost })
@@ -193,7 +234,7 @@ function verbs(limits: NamedLimits, config: Config, clock: Clock) {
 
   return {
     async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
-      if (config.groups.has(name)) throw unfit("define a limit", "name", name, NAME_OF_NO_GROUP)
+      if (current().config.groups.has(name)) throw unfit("define a limit", "name", name, NAME_OF_NO_GROUP)
       return limits.define(name, policy)
     },
     check: (key: string, options?: ChosenCheck) => ask("check", key, options),

@@ -13,7 +13,7 @@ import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { nameOfLimit } from "./config-policies.js"
-import { decisionLog, type LogOutput } from "./decision-log.js"
+import { type AskedFor, type LogOutput, openDecisionLog } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
 import { badTenant, type FoundPolicy, findPolicy, foundPolicies, limitOf, unknownTier } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
@@ -103,12 +103,14 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const { failure, jitter, analytics, keyPrefix } = config
   const { styles, legacyReset, quotaUnit } = config.headers
   const addressKey = typeof address === "function" ? address : clientAddress(address)
-  const hooks = decisionLog(config.logging, log)
+  const hooks = openDecisionLog(config.logging, log)
+  /** For whom each request asks, for the log. */
+  const askedFor = new WeakMap<Request, AskedFor>()
   const samples = analytics.enabled && onSample !== undefined
   // What one that hears throws keeps none of the others from hearing.
   const tellDecision = async (decision: RequestDecision, ...call: [Request, ...Rest]) => {
     try {
-      hooks.onDecision?.(decision)
+      hooks.onDecision?.(decision, { ...askedFor.get(call[0]), limit: limitName })
     } finally {
       try {
         if (samples && random() < analytics.sampleRate) onSample(decision)
@@ -159,8 +161,11 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
 
   /** Finds the policy of a request, of all that tiers and tenants have. */
   function policySource(name: string): PolicySource<Rest> {
-    const find = async (...call: [Request, ...Rest]) =>
-      limitPolicy(findPolicy(config, name, { tenant: await tenantOf(...call), tier: await tierOf(...call) }), name)
+    const find = async (...call: [Request, ...Rest]) => {
+      const whose = { tenant: await tenantOf(...call), tier: await tierOf(...call) }
+      if (hooks.onDecision !== undefined) askedFor.set(call[0], whose)
+      return limitPolicy(findPolicy(config, name, whose), name)
+    }
     return Object.assign(find, { policies: foundPolicies(config, name).map((found) => limitPolicy(found, name)) })
   }
 

@@ -233,9 +233,34 @@ describe("fromConfig()", () => {
     run('logging = { level = "info", decisions = "all", format = "json" }', json)
     expect(silent.lines).toEqual([])
     expect(text.lines).toEqual([
-      'sluice deny key="a\\n\\"" policy="default" reason="limit" cost=1 limit=1 remaining=0 retry_after_ms=60000',
+      '1970-01-01T00:00:00.000Z sluice deny key="a\\n\\"" policy="default" reason="limit" cost=1 limit=1 remaining=0 retry_after_ms=60000 limit_name="default"',
     ])
-    expect(json.lines.map((line) => JSON.parse(line).event)).toEqual(["admit", "deny"])
+    const entries = json.lines.map((line) => JSON.parse(line))
+    expect(entries.map(({ event }) => event)).toEqual(["admit", "deny"])
+    expect(entries[1]).toMatchObject({ at: "1970-01-01T00:00:00.000Z", limit_name: "default" })
+  })
+
+  test("a log tells for whom a limit was asked, in memory and around a handler", async () => {
+    const log = sink()
+    const config = parseConfig(`${TEXT}\n[logging]\nlevel = "info"\ndecisions = "all"\nformat = "json"`)
+    fromConfig(`${TEXT}\n[logging]\nlevel = "info"\ndecisions = "all"\nformat = "json"`, { clock, log }).check("u", {
+      limit: "api",
+      tenant: "acme",
+    })
+    const options = { tenant: () => "other", tier: () => "pro", log }
+    await rateLimit(
+      () => new Response("ok"),
+      rateLimitOptions(config, "api", options),
+    )(new Request("http://localhost/"))
+    await rateLimit(
+      () => new Response("ok"),
+      rateLimitOptions(config, "api", { log }),
+    )(new Request("http://localhost/"))
+    const [memory, handler, anyone] = log.lines.map((line) => JSON.parse(line))
+    expect(memory).toMatchObject({ limit_name: "api", tenant: "acme", limit: 100 })
+    expect(handler).toMatchObject({ limit_name: "api", tenant: "other", tier: "pro", limit: 100 })
+    expect(anyone).toMatchObject({ limit_name: "api", limit: 10 })
+    expect(Object.keys(anyone)).not.toContain("tier")
   })
 
   test.each(["text", "json"])("a log as %s holds nothing that steers a terminal or ends a line", (format) => {
@@ -362,7 +387,7 @@ describe("rateLimitOptions()", () => {
       limiter: () => ({ check: () => Promise.reject(new Error("out of reach")), refund: () => {} }),
     })
     expect((await broken(new Request("http://localhost/"))).status).toBe(429)
-    expect(log.lines[0]).toContain('! sluice error name="Error" message="out of reach"')
+    expect(log.lines[0]).toMatch(/^! 20.+Z sluice error name="Error" message="out of reach"$/)
     const clock = new ManualClock(0)
     const limiter = new RateLimiter("1/minute", { clock })
     const handler = rateLimit(() => new Response("ok"), {
@@ -405,7 +430,7 @@ describe("rateLimitOptions()", () => {
     const response = await handler(request("u"))
     expect(response.headers.get("RateLimit-Policy")).toBe('"api";q=10;w=60')
     expect(told).toEqual([expect.objectContaining({ message: expect.stringContaining('tier is "prro"') })])
-    expect(log.lines[0]).toContain("! sluice error")
+    expect(log.lines[0]).toContain("Z sluice error")
   })
 
   test("what a hook throws keeps no other from hearing, and changes no decision", async () => {

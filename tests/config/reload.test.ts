@@ -1,0 +1,149 @@
+import { describe, expect, test } from "vitest"
+import { ConfigError, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
+import { acquire, type Decision, LimitNotFound, ManualClock, wrap } from "../../src/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+
+const clock = new ManualClock(0)
+const FIRST = `
+key_prefix = "a:"
+limits.api = { policy = "10/minute" }
+limits.old = { policy = "1/minute" }
+tiers.pro.limits.api = "100/minute"
+tenants.acme = { tier = "pro" }`
+
+describe("ConfiguredLimits.reload()", () => {
+  test("puts costs, lists, prefix, groups, tiers, tenants, log and sample in force, and keeps what was used", () => {
+    const lines: string[] = []
+    const samples: Decision[] = []
+    const log = { info: (line: string) => lines.push(line), error: () => {} }
+    const limits = fromConfig(FIRST, { clock, log, onSample: (decision) => samples.push(decision) })
+    limits.check("u", { limit: "api", cost: 4 })
+    limits.reload(
+      parseConfig(`
+        key_prefix = "a:"
+        deny.keys = ["mallory"]
+        limits.api = { policy = "20/minute", cost = 3 }
+        limits.org = { policy = "50/minute" }
+        groups.both.limits = ["api", "org"]
+        tiers.max.limits.api = "500/minute"
+        tenants.acme = { tier = "max" }
+        analytics.enabled = true
+        logging = { level = "info", decisions = "all" }`),
+    )
+    expect(limits.config.keyPrefix).toBe("a:")
+    expect(limits.check("u", { limit: "api" })).toMatchObject({ cost: 3, remaining: 13 })
+    expect(limits.check("mallory", { limit: "api" }).reason).toBe("blocked")
+    expect(limits.check("u", { limit: "both", cost: 1 })).toMatchObject({ remaining: 12 })
+    expect(limits.check("u", { limit: "api", tenant: "acme" }).limit).toBe(500)
+    expect(() => limits.check("u", { limit: "api", tier: "pro" })).toThrow('tier is "pro"')
+    expect([lines.length, samples.length]).toEqual([4, 4])
+    limits.reload(parseConfig('key_prefix = "b:"\nlimits.api = { policy = "20/minute" }'))
+    expect(limits.check("u", { limit: "api" })).toMatchObject({ key: "b:u", remaining: 19 })
+    expect(lines.length).toBe(4)
+  })
+
+  test("forgets a limit that is gone, and leaves what was defined beside", () => {
+    const limits = fromConfig(FIRST, { clock })
+    limits.limits.define("beside", "5/minute")
+    limits.check("u", { limit: "old" })
+    limits.reload(parseConfig('limits.api = { policy = "10/minute" }'))
+    expect(() => limits.check("u", { limit: "old" })).toThrow(LimitNotFound)
+    expect(limits.limits.limits().map(({ name }) => name)).toEqual(["api", "beside"])
+    limits.reload(parseConfig(FIRST))
+    expect(limits.check("u", { limit: "old" }).allowed).toBe(true)
+  })
+
+  test("is followed by limiters and functions made before, also where a tenant gets another tier", () => {
+    const limits = fromConfig(FIRST, { clock })
+    const pro = limits.of("api", { tier: "pro" })
+    const acme = limits.of("api", { tenant: "acme" })
+    const fresh = limits.of("api", { tenant: "fresh" })
+    const send = wrap(acme, (to: string) => to, { key: (to) => to })
+    limits.reload(
+      parseConfig(`
+        limits.api = { policy = "10/minute" }
+        tiers.pro.limits.api = "200/minute"
+        tiers.max.limits.api = "500/minute"
+        tenants.acme = { tier = "max" }
+        tenants.fresh.limits.api = "1/minute"`),
+    )
+    send("u")
+    expect([pro, acme, fresh].map((limiter) => limiter.peek("u"))).toMatchObject([
+      { limit: 200, remaining: 200 },
+      { limit: 500, remaining: 499 },
+      { limit: 1, remaining: 1 },
+    ])
+  })
+
+  test.each([
+    ["policy", 'limits.api = { policy = "5/minute" }'],
+    ["cost", 'limits.api = { policy = "2/minute", cost = 0 }'],
+    ["list", 'limits.api = { policy = "2/minute", allow.keys = ["u"] }'],
+  ])("lets a call that waits go by the new %s at once", async (_what, text) => {
+    const limits = fromConfig('limits.api = { policy = "2/minute" }', { clock })
+    limits.check("u", { limit: "api", cost: 2 })
+    const waiting = [acquire(limits.of("api"), "u"), acquire(limits, "u", { limit: "api" })]
+    limits.reload(parseConfig(text))
+    const permits = await Promise.all(waiting)
+    expect(permits.map(({ decision }) => decision.allowed)).toEqual([true, true])
+  })
+
+  test("has those who count under the same names wait in one line, as the new configuration says it", async () => {
+    const limits = fromConfig(FIRST, { clock })
+    await acquire(limits.of("api", { tenant: "acme" }), "u")
+    limits.reload(parseConfig(FIRST.replace('acme = { tier = "pro" }', 'other = { tier = "pro" }')))
+    const { decision } = await acquire(limits.of("api", { tier: "pro" }), "u")
+    expect(decision.limit).toBe(100)
+    const plain = await acquire(limits.of("api", { tenant: "acme" }), "u")
+    expect(plain.decision.limit).toBe(10)
+  })
+
+  test("what parseConfig did not give changes nothing", () => {
+    const limits = fromConfig(FIRST, { clock })
+    expect(() => limits.reload("limits.api.policy = '1/minute'" as never)).toThrow("what parseConfig gives")
+    expect(() => limits.reload(limits as never)).toThrow("as in its field config")
+    expect(limits.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
+  })
+})
+
+describe("limitsByConfig().reload()", () => {
+  const made = async () => {
+    const store = new MemoryLimits({ clock })
+    const limits = limitsByConfig(store, parseConfig({}))
+    await limits.reload(parseConfig(FIRST))
+    return { store, limits }
+  }
+
+  test("defines the policies, and goes by costs, lists and groups", async () => {
+    const { store, limits } = await made()
+    const api = limits.of("api")
+    expect(await api.check("u", { cost: 4 })).toMatchObject({ limit: 10, remaining: 6 })
+    await limits.reload(
+      parseConfig(`
+        deny.keys = ["mallory"]
+        limits.api = { policy = "20/minute", cost = 3 }
+        groups.both.limits = ["api"]`),
+    )
+    expect(await api.check("u")).toMatchObject({ cost: 3, remaining: 13 })
+    expect(await api.check("mallory")).toMatchObject({ reason: "blocked" })
+    expect((await limits.check("u", { limit: "both" })).remaining).toBe(10)
+    await expect(limits.define("both", "1/minute")).rejects.toThrow('name is "both"')
+    // It may be somebody else's.
+    expect(store.limit("old")).not.toBeNull()
+  })
+
+  test("a group of a limit's name changes nothing", async () => {
+    const { limits } = await made()
+    const wrong = parseConfig('limits.api = { policy = "20/minute" }\ngroups.old.limits = ["api"]')
+    await expect(limits.reload(wrong)).rejects.toThrow(ConfigError)
+    expect(await limits.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
+  })
+
+  test("a call that waits goes by the new cost at once", async () => {
+    const { limits } = await made()
+    await limits.check("u", { limit: "api", cost: 10 })
+    const waiting = acquire(limits.of("api"), "u")
+    await limits.reload(parseConfig('limits.api = { policy = "10/minute", cost = 0 }'))
+    expect((await waiting).cost).toBe(0)
+  })
+})
