@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net"
 import { isLoopback, requireTokenText } from "../api/authorize.js"
 import type { ListenOptions } from "../api/listen.node.js"
-import { type Config, parseConfig } from "../config/index.js"
+import { type Config, ConfigError, parseConfig } from "../config/index.js"
 import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
 import type { OpenLimiterOptions } from "../limiter/open-limiter.node.js"
 import type { EventStreamOptions } from "../metrics/event-stream.js"
@@ -103,9 +103,23 @@ function readToken(call: CommandCall, host: string): string | null {
   )
 }
 
-function readConfig(call: CommandCall): Config | null {
+/** The configuration that `--config` names, as its file is now; `null` where none is named. */
+export function readConfig(call: CommandCall): Config | null {
   const path = textOption(call, "config")
-  return path === undefined ? null : parseConfig(readNamedFile("--config", path), { env: call.terminal.env })
+  if (path === undefined) return null
+  const text = readNamedFile("--config", path)
+  try {
+    return parseConfig(text, { env: call.terminal.env })
+  } catch (error) {
+    throw namingConfig(call, error)
+  }
+}
+
+/** The error of a configuration that cannot be, naming its file; any other as it is. */
+export function namingConfig(call: CommandCall, error: unknown): unknown {
+  if (!(error instanceof ConfigError)) return error
+  const { field, value, allowed } = error
+  return new ConfigError(field, value, allowed, { what: `--config ${show(textOption(call, "config"))}`, cause: error })
 }
 
 function readFlushing(call: CommandCall): Flushing {

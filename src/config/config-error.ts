@@ -1,5 +1,10 @@
 import { SluiceError, show } from "../types/errors.js"
 
+interface ConfigErrorOptions extends ErrorOptions {
+  /** What is read; default the configuration. */
+  readonly what?: string
+}
+
 /** A configuration that cannot be: carries the field, the value and what is allowed. */
 export class ConfigError extends SluiceError {
   override readonly name = "ConfigError"
@@ -9,8 +14,9 @@ export class ConfigError extends SluiceError {
   readonly value: unknown
   readonly allowed: string
 
-  constructor(field: string, value: unknown, allowed: string, options?: ErrorOptions) {
-    super(`Cannot read the configuration: ${field} is ${show(value)}, allowed is ${allowed}.`, options)
+  constructor(field: string, value: unknown, allowed: string, options: ConfigErrorOptions = {}) {
+    const { what = "the configuration", ...others } = options
+    super(`Cannot read ${what}: ${field} is ${show(value)}, allowed is ${allowed}.`, others)
     this.field = field
     this.value = value
     this.allowed = allowed

@@ -1,6 +1,7 @@
 import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { leaveOutReceipt } from "../limiter/decide-all.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
+import { inParallel } from "../limiter/in-parallel.js"
 import { noteCounter, tellWaits } from "../limiter/key-waits.js"
 import {
   DEFAULT_LIMIT,
@@ -26,6 +27,8 @@ import { requireConfig } from "./require-config.js"
 
 const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
+/** So many definitions are on their way at a time. */
+const MOST_CALLS = 8
 
 type ChosenCheck = CheckOptions & LimitChoice
 
@@ -92,7 +95,7 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
     async reload(next) {
       requireConfig("reload limits", next)
       await requireGroupNames(limits, next)
-      for (const [name, policy] of configPolicies(next)) await limits.define(name, policy)
+      await inParallel([...configPolicies(next)], MOST_CALLS, async ([name, policy]) => limits.define(name, policy))
       inForce = prepare(next)
       // A cost or a list may admit sooner than what those who wait were told.
       tellWaits(configured)

@@ -73,6 +73,8 @@ export class Metrics {
   readonly #aside = new Map<AsideCount, number>()
   #refusedLogins = 0
   #failedCommits = 0
+  /** Whether the configuration could be loaded the last time, and when it could; `null` where there is none. */
+  #configLoad: { isGood: boolean; goodAtMs: number } | null = null
 
   constructor(options: MetricsOptions = {}) {
     const { keyLabel = () => null, maxSeries = 1_000, counts = "api" } = options
@@ -127,6 +129,15 @@ export class Metrics {
   /** The store could not be written. */
   commitFailed(): void {
     this.#failedCommits++
+  }
+
+  configLoaded(nowMs: number): void {
+    this.#configLoad = { isGood: true, goodAtMs: nowMs }
+  }
+
+  /** Another configuration could not be loaded: the former one goes on. */
+  configRefused(): void {
+    if (this.#configLoad !== null) this.#configLoad.isGood = false
   }
 
   /** Whether anything is told of a key. */
@@ -190,6 +201,21 @@ export class Metrics {
       .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
         { value: this.#refusedLogins },
       ])
+    if (this.#configLoad === null) return
+    const { isGood, goodAtMs } = this.#configLoad
+    text
+      .add(
+        "sluice_config_last_reload_successful",
+        "gauge",
+        "Whether the configuration could be loaded the last time.",
+        [{ value: isGood ? 1 : 0 }],
+      )
+      .add(
+        "sluice_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the configuration in force was loaded, seconds since the epoch.",
+        [{ value: goodAtMs / 1000 }],
+      )
   }
 
   /** An API on a store of its own remembers no denial and has no fail mode: of it only errors are told from 0 on. */

@@ -4,7 +4,7 @@ import process from "node:process"
 import { type Api, createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
 import { type Listening, type ListenOptions, listen } from "../../api/listen.node.js"
-import { decisionLog, type LogOutput, limitsByConfig, requireGroupNames } from "../../config/index.js"
+import { configPolicies, type LogOutput, requireGroupNames } from "../../config/index.js"
 import { SYNC_MODES } from "../../ledger/sync-mode.js"
 import type { EmbeddedLimiter } from "../../limiter/embedded-limiter.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
@@ -21,7 +21,8 @@ import { withNamedFile } from "../named-file.node.js"
 import { answerText } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
-import { readServeOptions, type ServeOptions } from "../serve-options.node.js"
+import { namingConfig, readConfig, readServeOptions, type ServeOptions } from "../serve-options.node.js"
+import { ServedConfig } from "../served-config.node.js"
 import type { Terminal } from "../terminal.js"
 import { UsageError } from "../usage-error.js"
 
@@ -42,7 +43,12 @@ export const serve: Command = {
     port: { type: "string", short: "p", value: "N", description: "Port, 0 for any (default 8080)." },
     token: { type: "string", value: "TOKEN", description: "What requests must bear; others see it here, better:" },
     "token-file": { type: "string", value: "FILE", description: "A file that holds it (default $SLUICE_TOKEN)." },
-    config: { type: "string", short: "c", value: "FILE", description: "Limits to define at the start, sluice.toml." },
+    config: {
+      type: "string",
+      short: "c",
+      value: "FILE",
+      description: "Limits to define, sluice.toml; SIGHUP reads it anew.",
+    },
     ...FOLDER_OPTIONS,
     sync: {
       type: "string",
@@ -93,17 +99,19 @@ export const serve: Command = {
     const metrics = new Metrics({ keyLabel: keyLabel(options.metricsKeys, options.token) })
     const limiter = await openLimits(options, metrics, failures)
     try {
-      if (options.config !== null) await requireGroupNames(limiter, options.config)
+      const served = await serveConfig(call, options, limiter)
       const log = openLog(call, options)
+      const stopReloading = served === null ? null : reloadOnHangup(call, options, { served, metrics })
       try {
-        const api = makeApi(call, options, { limiter, metrics, log })
+        const api = makeApi(call, options, { limiter, served, metrics, log })
         const listening = await listenAt(api, options.place)
         if (!options.isQuiet) writeServing(call, options, listening.url)
-        // With a log of requests, a hangup has that opened anew.
+        // With a log of requests a hangup has that opened anew, and with a configuration that read anew.
         const { signal } = call.terminal
-        await ended(log === null ? AbortSignal.any([signal, hangup()]) : signal)
+        await ended(log === null && served === null ? AbortSignal.any([signal, hangup()]) : signal)
         await listening.close()
       } finally {
+        await stopReloading?.()
         log?.close()
       }
     } finally {
@@ -123,7 +131,7 @@ function openLimits(
     lockTimeout: lockTimeoutMs,
     ...flushing,
     ...upkeep,
-    ...(config !== null && { limits: new Map([...config.limits].map(([name, { policy }]) => [name, policy])) }),
+    ...(config !== null && { limits: configPolicies(config) }),
     onCommit: (seconds) => metrics.commitSeconds.observe(seconds),
     onFailure: (error, lostRecords) => {
       metrics.commitFailed()
@@ -138,28 +146,62 @@ function openLog({ terminal }: CommandCall, { logPath }: ServeOptions): LogFile 
   return withNamedFile("write --log-file", logPath, (file) => new LogFile(file, (line) => terminal.err(`${line}\n`)))
 }
 
+async function serveConfig(
+  call: CommandCall,
+  { config }: ServeOptions,
+  limiter: EmbeddedLimiter,
+): Promise<ServedConfig | null> {
+  if (config === null) return null
+  await requireGroupNames(limiter, config).catch((error: unknown) => {
+    throw namingConfig(call, error)
+  })
+  return new ServedConfig(config, limiter, logOutput(call.terminal))
+}
+
+/** Each SIGHUP has the file read anew. How that went is told on stderr and in `/metrics`. */
+function reloadOnHangup(
+  call: CommandCall,
+  { isQuiet }: ServeOptions,
+  { served, metrics }: { readonly served: ServedConfig; readonly metrics: Metrics },
+): () => Promise<void> {
+  const tell = (line: string) => call.terminal.err(`${plainText(line)}\n`)
+  metrics.configLoaded(Date.now())
+  return served.reloadOnHangup(
+    () => readConfig(call)!,
+    (error) => {
+      if (error === null) {
+        metrics.configLoaded(Date.now())
+        if (!isQuiet) tell("The configuration was read anew and is in force.")
+      } else {
+        metrics.configRefused()
+        const { message } = namingConfig(call, error) as Error
+        tell(`${message} The configuration before goes on.`)
+      }
+    },
+  )
+}
+
 interface Served {
   readonly limiter: EmbeddedLimiter
+  readonly served: ServedConfig | null
   readonly metrics: Metrics
   readonly log: LogFile | null
 }
 
-function makeApi(call: CommandCall, options: ServeOptions, { limiter, metrics, log }: Served): Api {
+function makeApi(call: CommandCall, options: ServeOptions, { limiter, served, metrics, log }: Served): Api {
   const { terminal, version } = call
-  const { path, token, config, flushing } = options
+  const { path, token, flushing } = options
   const onError = (error: unknown) => {
     terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
   }
   const events = new EventStream({ ...options.events, onError })
-  const { onDecision } = config === null ? {} : decisionLog(config.logging, logOutput(terminal))
   return createApi({
-    limits: config === null ? limiter : limitsByConfig(limiter, config),
+    limits: served?.limits ?? limiter,
     storage: embeddedStorage(limiter, () => bytesOnDisk(path)),
     token,
     metrics,
     events,
-    ...(config !== null && { givenNames: new Set([...config.limits.keys(), ...config.groups.keys()]) }),
-    ...(onDecision !== undefined && { onDecision }),
+    ...(served !== null && { givenNames: served.names, onDecision: served.onDecision }),
     about: { version, storage: `embedded, sync ${flushing.sync}` },
     onError,
     ...(log !== null && {

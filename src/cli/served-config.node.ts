@@ -1,0 +1,60 @@
+import process from "node:process"
+import type { DecidingLimit } from "../api/told-limit.js"
+import { type DecisionLog, openDecisionLog } from "../config/decision-log.js"
+import { type Config, configPolicies, type LimitsByConfig, type LogOutput, limitsByConfig } from "../config/index.js"
+import type { NamedLimits } from "../limiter/named-limits.js"
+import type { Decision } from "../types/decision.js"
+
+/** What a server does by its configuration, which another one may be put in place of. */
+export class ServedConfig {
+  readonly limits: LimitsByConfig
+  readonly #names = new Set<string>()
+  readonly #output: LogOutput
+  #log: DecisionLog = {}
+  /** The reloads that were asked for, one after the other. */
+  #reloading = Promise.resolve()
+
+  constructor(config: Config, limits: NamedLimits, output: LogOutput) {
+    this.limits = limitsByConfig(limits, config)
+    this.#output = output
+    this.#follow(config)
+  }
+
+  /** The names of its limits and groups, those of tiers and tenants included: always those that are in force. */
+  get names(): ReadonlySet<string> {
+    return this.#names
+  }
+
+  readonly onDecision = (decision: Decision, { name }: DecidingLimit): void => {
+    this.#log.onDecision?.(decision, { limit: name })
+  }
+
+  /**
+   * Reads the configuration anew at each SIGHUP, and puts it in force; where it cannot be, the former one goes on.
+   *
+   * @param tell is told of each time: `null`, or why not
+   * @returns ends it, once the last reload is done
+   */
+  reloadOnHangup(read: () => Config, tell: (error: unknown) => void): () => Promise<void> {
+    const hear = () => {
+      this.#reloading = this.#reloading.then(() => this.#reload(read)).then(() => tell(null), tell)
+    }
+    process.on("SIGHUP", hear)
+    return () => {
+      process.off("SIGHUP", hear)
+      return this.#reloading
+    }
+  }
+
+  async #reload(read: () => Config): Promise<void> {
+    const config = read()
+    await this.limits.reload(config)
+    this.#follow(config)
+  }
+
+  #follow(config: Config): void {
+    this.#names.clear()
+    for (const name of [...configPolicies(config).keys(), ...config.groups.keys()]) this.#names.add(name)
+    this.#log = openDecisionLog(config.logging, this.#output)
+  }
+}

@@ -1,0 +1,96 @@
+import { once } from "node:events"
+import { writeFileSync } from "node:fs"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { SluiceClient } from "../../src/client/index.js"
+import { limitNameFor, parseConfig } from "../../src/config/index.js"
+import { run } from "./run.js"
+import { Servers, TOKEN } from "./servers.js"
+
+let servers: Servers
+beforeEach(() => {
+  servers = new Servers()
+})
+afterEach(() => servers[Symbol.dispose]())
+
+const FIRST = `
+limits.api = { policy = "10/day" }
+tenants.acme.limits.api = "100/day"`
+const file = () => servers.scratch.file("sluice.toml")
+
+async function serve(...args: string[]) {
+  writeFileSync(file(), FIRST)
+  const { url, child } = await servers.serve("--config", file(), ...args)
+  const client = new SluiceClient(url, { token: TOKEN })
+  const reload = async (text: string) => {
+    writeFileSync(file(), text)
+    const said = once(child.stderr!, "data")
+    child.kill("SIGHUP")
+    return String((await said)[0])
+  }
+  const metrics = async () => {
+    const text = await (await fetch(`${url}/metrics`, { headers: { Authorization: `Bearer ${TOKEN}` } })).text()
+    return (name: string) => new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1]
+  }
+  return { url, child, client, reload, metrics }
+}
+
+describe("sluice serve --config", () => {
+  test("has the limits of tiers and tenants from its start, and tells them by name in its metrics", async () => {
+    const { client, metrics } = await serve()
+    const name = limitNameFor(parseConfig(FIRST), "api", { tenant: "acme" })
+    expect(await client.check("u", { limit: name })).toMatchObject({ limit: 100, remaining: 99 })
+    expect((await metrics())(String.raw`sluice_requests_allowed_total\{limit="api\\ntenant:acme"\}`)).toBe("1")
+  })
+
+  test("puts its file in force anew on SIGHUP: policies, costs, lists, groups, tenants and the log", async () => {
+    const { client, child, reload, metrics } = await serve()
+    expect((await metrics())("sluice_config_last_reload_successful")).toBe("1")
+    await client.check("u", { limit: "api", cost: 4 })
+    const said = await reload(`
+      deny.keys = ["mallory"]
+      limits.api = { policy = "20/day", cost = 3 }
+      limits.org = { policy = "50/day" }
+      groups.both.limits = ["api", "org"]
+      tenants.acme.limits.api = "200/day"
+      logging = { level = "info", decisions = "all", format = "json" }`)
+    expect(said).toBe("The configuration was read anew and is in force.\n")
+    const line = once(child.stdout!, "data")
+    expect(await client.check("u", { limit: "api" })).toMatchObject({ cost: 3, remaining: 13 })
+    expect(JSON.parse(String((await line)[0]))).toMatchObject({ event: "admit", limit_name: "api" })
+    expect(await client.check("mallory", { limit: "api" })).toMatchObject({ reason: "blocked" })
+    expect(await client.check("u", { limit: "both", cost: 1 })).toMatchObject({ remaining: 12 })
+    expect(await client.check("u", { limit: "api\ntenant:acme" })).toMatchObject({ limit: 200 })
+    expect((await metrics())(String.raw`sluice_limit_rate\{limit="org"\}`)).toBe("50")
+    child.kill("SIGTERM")
+    expect(await once(child, "exit")).toEqual([0, null])
+  })
+
+  test.each([
+    ['limits.api = { polcy = "1/day" }', /^Cannot read --config ".*sluice\.toml": a field of limits\.api is "polcy"/],
+    [
+      'limits.x.policy = "1/day"\ngroups.api.limits = ["x"]',
+      /^Cannot read --config ".*sluice\.toml": a name in groups/,
+    ],
+  ])("goes on with the configuration before where the file cannot be, and says so: %s", async (text, message) => {
+    const { client, reload, metrics } = await serve("--log-file", servers.scratch.file("log"))
+    const loadedAt = "sluice_config_last_reload_success_timestamp_seconds"
+    const before = (await metrics())(loadedAt)
+    const said = await reload(text)
+    expect(said).toMatch(message)
+    expect(said).toMatch(/ The configuration before goes on\.\n$/)
+    expect(await client.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
+    const value = await metrics()
+    expect([value("sluice_config_last_reload_successful"), value(loadedAt)]).toEqual(["0", before])
+  })
+
+  test("names the file that cannot be at its start", async () => {
+    writeFileSync(file(), "limits.api = 1\n")
+    const args = ["serve", "--port", "0", "--data-dir", servers.scratch.file("data"), "--config", file(), "--json"]
+    const { code, err } = await run(args)
+    expect(code).toBe(2)
+    expect(JSON.parse(err)).toEqual({
+      code: "CONFIG_INVALID",
+      error: expect.stringMatching(/^Cannot read --config ".*sluice\.toml": limits\.api is 1, allowed is /),
+    })
+  })
+})
