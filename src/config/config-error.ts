@@ -1,4 +1,4 @@
-import { SluiceError, show } from "../types/errors.js"
+import { type PolicyError, SluiceError, show } from "../types/errors.js"
 
 interface ConfigErrorOptions extends ErrorOptions {
   /** What is read; default the configuration. */
@@ -21,4 +21,9 @@ export class ConfigError extends SluiceError {
     this.value = value
     this.allowed = allowed
   }
+}
+
+/** What the room of policies refuses, in the name of the configuration, where a duration is no number. */
+export function asConfigError({ field, value, allowed }: PolicyError, path: string = field): ConfigError {
+  return new ConfigError(path, value, allowed.replace(/^a whole number of ms, or /, ""))
 }

@@ -35,6 +35,8 @@ export type FieldKind =
       readonly fields: Readonly<Record<string, Field>>
       /** Those that have to be there, where the table is; none that are tables. */
       readonly required?: readonly string[]
+      /** The field that a text in place of the table stands for. */
+      readonly short?: string
     }
   | { readonly kind: "named"; readonly of: Field }
 

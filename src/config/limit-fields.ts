@@ -127,7 +127,8 @@ export const RULE_CONDITIONS = [
 /** One limit. */
 export const limit: Field & { readonly kind: "table" } = {
   kind: "table",
-  about: 'A limit: either "policy", or the fields of one rule.',
+  about: 'A limit: either "policy", or the fields of one rule. A text alone is its policy.',
+  short: "policy",
   schema: {
     oneOf: [
       { required: ["policy"], properties: { policy: true, ...none(RULE_FIELDS) } },

@@ -69,8 +69,8 @@ interface WrittenGroup extends WrittenRequests {
 }
 
 /**
- * Reads a configuration and validates all of it. Nothing is ignored: what is not known is an error with the known name
- * that is nearest to it.
+ * Reads a configuration and validates all of it. Nothing of it is ignored: what is not known is an error with the known
+ * name that is nearest to it. Of the environment those variables count that the fields name.
  *
  * @throws {ConfigError} naming the field, the value and what is allowed; of a text that is no TOML, the line and column
  * @example

@@ -2,7 +2,7 @@ import { nearestNameHint } from "../policy/nearest-name.js"
 import { parseDuration } from "../policy/parse-duration.js"
 import { readFields, readItems } from "../policy/plain-data.js"
 import { PolicyError } from "../types/errors.js"
-import { ConfigError } from "./config-error.js"
+import { asConfigError, ConfigError } from "./config-error.js"
 import { type Field, NAME, NAME_ALLOWED } from "./field.js"
 import { keyExtractorOf } from "./key-setting.js"
 
@@ -112,13 +112,13 @@ function ownValue(value: unknown, name: string): unknown {
 function readDuration(field: Field & { readonly kind: "duration" }, path: string, value: unknown): number {
   refuseNumber(path, value)
   const { leastMs, mostMs, multipleMs = 1 } = field
-  const durationMs = asConfigError(() => parseDuration(path, value, { minMs: leastMs, maxMs: mostMs }))
+  const durationMs = orConfigError(() => parseDuration(path, value, { minMs: leastMs, maxMs: mostMs }))
   if (durationMs % multipleMs === 0) return durationMs
   throw new ConfigError(path, value, `a multiple of ${multipleMs} ms`)
 }
 
 function readList(field: Field & { readonly kind: "list" }, path: string, value: unknown, env: Environment): unknown[] {
-  const items = asConfigError(() => readItems(path, value, MOST_ITEMS))
+  const items = orConfigError(() => readItems(path, value, MOST_ITEMS))
   if (items === null || items.length < field.least) {
     const { items: name, least } = field
     throw new ConfigError(path, value, `a list of ${name}${least === 0 ? "" : `, at least ${least}`}`)
@@ -133,7 +133,8 @@ function readTable(
   env: Environment,
 ): Record<string, unknown> {
   const known = Object.keys(field.fields)
-  const given = fieldsOf(path, value === undefined ? {} : value, `a table of ${known.join(", ")}`)
+  const short = field.short !== undefined && typeof value === "string" ? { [field.short]: value } : value
+  const given = fieldsOf(path, short === undefined ? {} : short, `a table of ${known.join(", ")}`)
   for (const name of given.keys()) {
     if (known.includes(name)) continue
     const where = path === "" ? "a field" : `a field of ${path}`
@@ -174,15 +175,15 @@ function readNamed(
 }
 
 function fieldsOf(path: string, value: unknown, allowed: string): Map<string, unknown> {
-  return asConfigError(() => readFields(path === "" ? "the configuration" : path, value, allowed))
+  return orConfigError(() => readFields(path === "" ? "the configuration" : path, value, allowed))
 }
 
 /** What the room of policies refuses, this one refuses in its own name. */
-function asConfigError<T>(read: () => T): T {
+function orConfigError<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (error instanceof PolicyError) throw new ConfigError(error.field, error.value, error.allowed)
+    if (error instanceof PolicyError) throw asConfigError(error)
     throw error
   }
 }

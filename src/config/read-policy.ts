@@ -2,7 +2,7 @@ import { parsePolicy, parsePolicyWith } from "../policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
 import type { Algorithm } from "../types/algorithm.js"
 import { PolicyError } from "../types/errors.js"
-import { ConfigError } from "./config-error.js"
+import { asConfigError } from "./config-error.js"
 
 /**
  * Reads a policy. A rule that names no algorithm gets the default one; the only rule of a policy, where it is called
@@ -18,7 +18,7 @@ export function readPolicy(path: string, input: unknown, limitName: string, algo
     return parsePolicy({ ...JSON.parse(policy.canonical)[0], name: limitName })
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error
-    throw new ConfigError(fieldOf(path, error.field), error.value, error.allowed)
+    throw asConfigError(error, fieldOf(path, error.field))
   }
 }
 

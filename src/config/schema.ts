@@ -37,11 +37,11 @@ export function configSchema(): Schema {
 
 function schemaOf(field: Field): Schema {
   const { about: description, env, fallback } = field
+  const whole = { ...kindSchema(field), ...field.schema }
   return {
     description: env === undefined ? description : `${description} ${env} in the environment overrides it.`,
     ...(fallback !== undefined && { default: fallback }),
-    ...kindSchema(field),
-    ...field.schema,
+    ...(field.kind === "table" && field.short !== undefined ? { anyOf: [text, whole] } : whole),
   }
 }
 

@@ -319,6 +319,8 @@ describe("parseConfig()", () => {
       "limits.a.policy.rules[1].block",
       '"9ms" or "9s"',
     ],
+    ["limits.a = { limit = 1 }", "limits.a.period", 'is undefined, allowed is a text such as "10s" or "15m"'],
+    ["limits.a = '10/minuet'", "limits.a.policy.period", 'did you mean "minute"?'],
     ["failure = { timeout = 0.5 }", "failure.timeout", "a text with its unit"],
     [
       "limits.a = { policy = '1/m', delay = '1s' }",

@@ -30,6 +30,7 @@ describe("configSchema()", () => {
     limit(rule),
     limit({ policy: "100/minute" }),
     limit({ policy: ["100/minute", rule] }),
+    { limits: { a: "100/minute" } },
     limit({ ...rule, period: "60000ms", algorithm: "sliding_window_counter" }),
     limit({ ...rule, algorithm: "token_bucket", refill: { amount: 50, every: "30s" }, burst: 50 }),
     limit({ ...rule, algorithm: "fixed_window", anchor: "first" }),
