@@ -64,6 +64,8 @@ export interface LogLine {
   readonly count: number
   /** The id that the caller gave the call. */
   readonly id?: string
+  /** Where it is a definition: the policy's canonical text. */
+  readonly policy?: string
 }
 
 /** What commands work on: a data folder or a server. */

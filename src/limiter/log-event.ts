@@ -21,6 +21,8 @@ export interface LogEvent {
   readonly count: number
   /** The id that the caller gave the call. */
   readonly id?: string
+  /** Of a definition the policy that it put in force: its canonical text. */
+  readonly policy?: string
 }
 
 /**
@@ -48,6 +50,7 @@ function logEvent({ sequence, index, record }: PlacedRecord, limit: string | nul
   const { event, units, count } = eventOf(record)
   const key = "key" in record ? record.key : null
   const told = { sequence, index, atMs: record.timeMs, event, limit, key, units, count }
+  if (record.op === "define") return { ...told, policy: record.policy }
   return record.op === "admit" && record.id !== undefined ? { ...told, id: record.id } : told
 }
 

@@ -231,8 +231,8 @@ describe("on a data folder", () => {
     expect(JSON.parse(history.out)[0]).toEqual(event)
     // A spreadsheet must not take a key for a formula.
     const csv = (await sluice("log", "export", "--format", "csv")).out
-    expect(csv).toMatch(/^at,event,limit,key,units,count,sequence,index,id\r\n/)
-    expect(csv).toMatch(/,api,"'=HYPERLINK\(""x""\)",1,1,\d+,\d+,\r\n/)
+    expect(csv).toMatch(/^at,event,limit,key,units,count,sequence,index,id,policy\r\n/)
+    expect(csv).toMatch(/,api,"'=HYPERLINK\(""x""\)",1,1,\d+,\d+,,\r\n/)
     expect((await sluice("doctor")).out).toContain("All is well.")
     // Two definitions of init, one of its own, one admission.
     expect((await sluice("log", "compact")).out).toMatch(

@@ -16,7 +16,7 @@ import {
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Worker } from "node:worker_threads"
-import { CostError, KeyError, LimitNotFound, StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
+import { CostError, KeyError, LimitNotFound, parsePolicy, StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
 import { openLimiter, repair } from "sluice/embedded"
 import { afterAll, describe, expect, test, vi } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
@@ -408,6 +408,14 @@ describe("EmbeddedLimiter", () => {
       ["admit", "gone", "b", undefined],
       ["remove", "gone", null, undefined],
     ])
+  })
+
+  test("records() tells of a definition which policy it put in force", async () => {
+    await using limiter = await open(temporaryFolder(), { limits: { api: "3/minute" } })
+    const { policy } = await limiter.define("api", "5/minute")
+    const policies: unknown[] = []
+    for await (const record of limiter.records()) policies.push(record.policy)
+    expect(policies).toEqual([parsePolicy("3/minute").canonical, policy.canonical])
   })
 
   test("records() tells that a block was forgotten which had ended by itself; history() does not", async () => {

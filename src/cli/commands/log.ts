@@ -105,7 +105,7 @@ export const logTail: Command = {
 }
 
 const FORMATS = ["jsonl", "csv"] as const
-const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count", "sequence", "index", "id"] as const
+const CSV_FIELDS = ["at", "event", "limit", "key", "units", "count", "sequence", "index", "id", "policy"] as const
 
 /**
  * A cell of CSV (RFC 4180) of a text without control characters, which a spreadsheet takes for text: what could be a
