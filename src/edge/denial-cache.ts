@@ -22,6 +22,8 @@ interface Denial {
   readonly decision: Decision
   /** When the limiter was asked: its own clock was not earlier when it denied. */
   readonly askedAtMs: number
+  /** When its answer came: its own clock was not later when it denied. */
+  readonly toldAtMs: number
   readonly untilMs: number
 }
 
@@ -89,8 +91,8 @@ export class DenialCache {
   }
 
   /**
-   * The answer to a check, if it is known. Its `retryAfterMs` is exact for the cost that was denied, and enough for a
-   * greater one.
+   * The answer to a check, if it is known. Its `retryAfterMs` is enough, counted from when the limiter's answer came: so it
+   * is too long by the way of that answer at most, for the cost that was denied.
    *
    * @param name of the key among all that share this cache
    * @param policy a denial under another one says nothing
@@ -99,7 +101,7 @@ export class DenialCache {
     const denial = this.#known(name, policy, cost)
     if (denial === null) return null
     this.#hits += 1
-    const elapsedMs = this.#clock.now() - denial.askedAtMs
+    const elapsedMs = Math.max(0, this.#clock.now() - denial.toldAtMs)
     return { ...laterDenial(denial.decision, policy, cost, elapsedMs), reason: "cached" }
   }
 
@@ -144,7 +146,8 @@ export class DenialCache {
     this.#denials.delete(name)
     if (untilMs <= ticket.askedAtMs) return
     if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
-    this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, untilMs })
+    const toldAtMs = this.#clock.now()
+    this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, toldAtMs, untilMs })
   }
 
   /** Forgets a denial of more than what was charged. */

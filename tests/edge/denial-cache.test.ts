@@ -36,6 +36,24 @@ describe("DenialCache", () => {
     expect(check("a")).toMatchObject({ allowed: true, reason: "ok" })
   })
 
+  test("tells a wait that is long enough where the way to the limiter and back takes time", () => {
+    const { clock, limiter, cache, policy } = cached("1/second")
+    limiter.check("a")
+    const ticket = cache.ticket()
+    clock.advance(150)
+    const denial = limiter.check("a").toJSON()
+    expect(denial.retryAfterMs).toBe(850)
+    clock.advance(150)
+    cache.note("a", policy, denial, ticket)
+    clock.advance(100)
+    const told = cache.find("a", policy, 1)!
+    expect(told).toMatchObject({ reason: "cached", retryAfterMs: 750, resetAfterMs: 750 })
+    // Whoever waits as told is admitted, however short the way is then.
+    clock.advance(told.retryAfterMs)
+    expect(cache.find("a", policy, 1)).toBeNull()
+    expect(limiter.check("a")).toMatchObject({ allowed: true })
+  })
+
   test("answers a cost that is as great or greater, never a smaller one", () => {
     const { check, calls } = cached("10/minute")
     check("a", 7)
