@@ -2,6 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { expect, test, vi } from "vitest"
 import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-object.js"
+import { countRows } from "./sql-rows.js"
 
 const SCOPE = "1 api"
 const KEY = "a"
@@ -97,4 +98,68 @@ test("alarms forget a key of which nothing was told for 30 days, with its events
   } finally {
     vi.useRealTimers()
   }
+})
+
+/** Keys of a scope, each denied once more than the one before. */
+function deniedKeys(scope: string, count: number): KeyReport[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ...reportOf(denial(1)),
+    scope,
+    key: `key ${String(index).padStart(5, "0")}`,
+    denied: index + 1,
+  }))
+}
+
+test("top() and recent() read all keys once for as many milliseconds as these are", async () => {
+  const registry = env.REGISTRY.getByName("top")
+  vi.useFakeTimers({ toFake: ["Date"] })
+  try {
+    await registry.report(deniedKeys(SCOPE, 2_000))
+    const rows = await countRows(registry)
+    const most = async () => (await registry.top("denied", null, 1))[0]!.stats.totalDenied
+    expect(await most()).toBe(2_000)
+    expect((await registry.recent(1)).length).toBe(1)
+    const { read } = rows()
+    await registry.report([{ ...deniedKeys(SCOPE, 2_000)[1_999]!, denied: 1, events: [] }])
+    const before = rows().read
+    for (let times = 0; times < 100; times++) {
+      expect(await most()).toBe(2_000)
+      await registry.recent(1)
+    }
+    expect(rows().read).toBe(before)
+    vi.advanceTimersByTime(read)
+    expect(await most()).toBe(2_001)
+    expect(await registry.top("denied", SCOPE, 1)).toMatchObject([{ key: "key 01999" }])
+    await registry.forget(SCOPE)
+    expect(await registry.top("denied", null, 1)).toEqual([])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("keys() tells a page of several limits in order, and reads little more than the page", async () => {
+  const registry = env.REGISTRY.getByName("pages of keys")
+  const scopes = ["1 api", "2 api", "login"]
+  for (const scope of scopes) await registry.report(deniedKeys(scope, 1_000))
+  await registry.report([{ ...reportOf(denial(1)), scope: "login", key: "key 00000\u{1f600}", denied: 1 }])
+  const rows = await countRows(registry)
+  const first = await registry.keys(null, null, 3)
+  expect(first).toEqual(["key 00000", "key 00000\u{1f600}", "key 00001"])
+  expect(await registry.keys(null, first.at(-1)!, 2)).toEqual(["key 00002", "key 00003"])
+  expect(await registry.keys("1 api", "key 00998", 10)).toEqual(["key 00999"])
+  expect(await registry.keys("none", null, 10)).toEqual([])
+  expect(rows().read).toBeLessThan(100)
+})
+
+test("stats() tells when a key was denied last, also where another isolate tells of an earlier time later", async () => {
+  const registry = env.REGISTRY.getByName("late reports")
+  const at = (ms: number) => ({ ...reportOf(), allowed: 1, lastAllowedAt: ms, denied: 1, lastDeniedAt: ms })
+  await registry.report([at(2_000)])
+  await registry.report([at(1_000)])
+  await registry.report([{ ...reportOf(), allowed: 1, lastAllowedAt: 3_000 }])
+  expect(await registry.stats(SCOPE, KEY)).toMatchObject({
+    lastAllowedAt: 3_000,
+    lastDeniedAt: 2_000,
+    lastResetAt: null,
+  })
 })

@@ -105,6 +105,70 @@ describe("Reporter", () => {
     }
   })
 
+  test("tells a key that was admitted soon, with its denials; sums and keys that were only denied come later", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] })
+    try {
+      const { registry, keys, totals, aside, told } = listening()
+      const reporter = new Reporter(registry)
+      reporter.decided({ ...denied, key: "b", reason: "cached" }, API, "1 api")
+      reporter.decided(denied, API, "1 api")
+      reporter.decided(decision, API, "1 api")
+      await vi.advanceTimersByTimeAsync(250)
+      expect(keys).toMatchObject([{ key: "a", allowed: 1, denied: 1, events: [{ event: "deny" }, { event: "admit" }] }])
+      expect({ told: told(), totals, aside }).toEqual({ told: 3, totals: [], aside: {} })
+      for (let times = 0; times < 18; times++) {
+        reporter.decided({ ...denied, key: "b", reason: "cached" }, API, "1 api")
+        await vi.advanceTimersByTimeAsync(250)
+      }
+      expect(keys).toHaveLength(1)
+      await vi.advanceTimersByTimeAsync(250)
+      expect(keys.slice(1)).toMatchObject([{ key: "b", denied: 19, events: [{ event: "deny", count: 19 }] }])
+      expect({ told: told(), aside }).toEqual({ told: 21, aside: { cached: 19 } })
+      expect(totals).toMatchObject([{ limit: "api", allowed: 1, denied: 20 }])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test("tells of keys that were only denied those denied most, the others later, and one that is asked about", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] })
+    try {
+      const { registry, keys, totals } = listening()
+      const reporter = new Reporter(registry)
+      const names = () => keys.splice(0).map(({ key }) => key)
+      // Key n is denied n times.
+      for (let n = 1; n <= 40; n++) {
+        for (let times = 0; times < n; times++) reporter.decided({ ...denied, key: `${n}` }, API, "1 api")
+      }
+      const downFrom = (n: number, count: number) => Array.from({ length: count }, (_, index) => `${n - index}`)
+      await reporter.tryFlushKey("1 api", "1")
+      expect(names().sort()).toEqual(["1", ...downFrom(40, 16)].sort())
+      await vi.advanceTimersByTimeAsync(5_000)
+      expect(names().sort()).toEqual(downFrom(24, 16).sort())
+      await vi.advanceTimersByTimeAsync(5_000)
+      expect(names().sort()).toEqual(downFrom(8, 7).sort())
+      expect(totals).toMatchObject([{ denied: 820 }])
+      // Where nothing is left, nothing is waited for.
+      expect(vi.getTimerCount()).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  test("holds a bounded number of keys, and counts the decisions of all", async () => {
+    const { registry, keys, totals } = listening()
+    const reporter = new Reporter(registry)
+    for (let n = 0; n < 20_000; n++) reporter.decided({ ...denied, key: `denied ${n}` }, API, "1 api")
+    for (let n = 0; n < 2_000; n++) reporter.decided({ ...decision, key: `admitted ${n}` }, API, "1 api")
+    await reporter.flush()
+    expect(keys.filter(({ denied }) => denied > 0)).toHaveLength(256)
+    expect(keys.filter(({ allowed }) => allowed > 0)).toHaveLength(1_000)
+    expect(totals).toMatchObject([{ allowed: 2_000, denied: 20_000 }])
+    // Of the keys that were not told a thousand wait, in reports of 16 where nothing is denied any more.
+    for (let reports = 0; reports < 70; reports++) await reporter.flush()
+    expect(keys.filter(({ denied }) => denied > 0)).toHaveLength(1_256)
+  })
+
   test("tells of many decisions at once, denials of one kind as one event", async () => {
     const { registry, keys, totals, told } = listening()
     const reporter = new Reporter(registry)

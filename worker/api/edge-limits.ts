@@ -257,7 +257,7 @@ export class EdgeLimits implements NamedLimits {
     return this.#keys.names(await this.#scopeIfNamed(limit), page)
   }
 
-  /** Up to a second old. */
+  /** Up to five seconds old, and a minute more where a shard has very many keys. */
   async top({ by, count = DEFAULT_TOP, limit }: TopOptions): Promise<readonly TopEntry[]> {
     requireCount(count)
     return this.#keys.top(by, count, await this.#scopeIfNamed(limit))

@@ -9,7 +9,7 @@ import { MOST_EVENTS_OF_KEY } from "./registry-object.js"
 import type { Reporter } from "./reporter.js"
 
 const MOST_NAMES = 1_000
-const KEEP_TOP_MS = 1_000
+const KEEP_TOP_MS = 5_000
 const MOST_TOPS = 32
 
 type TopCount = "allowed" | "denied"
@@ -28,7 +28,7 @@ export class RegisteredKeys {
 
   /** `null` where it knows of none. */
   async stats(scope: string, key: string): Promise<KeyStats | null> {
-    await this.#reporter.tryFlush()
+    await this.#reporter.tryFlushKey(scope, key)
     return this.#registry.ofKey(key).stats(scope, key)
   }
 
@@ -39,7 +39,7 @@ export class RegisteredKeys {
     return pages.flat().sort(inNameOrder).slice(0, count)
   }
 
-  /** Up to a second old: the question goes to all shards, and a dashboard asks it again and again. */
+  /** Some seconds old where others asked: the question goes to all shards, and a dashboard asks it again and again. */
   async top(by: TopCount, count: number, scope: string | null): Promise<readonly TopEntry[]> {
     const question = `${by} ${count} ${scope ?? ""}`
     let ask = this.#tops.get(question)
@@ -64,7 +64,7 @@ export class RegisteredKeys {
   /** A key's last events under a scope, and the definitions of its limit; newest first. */
   async history(scope: string, key: string, count: number): Promise<HistoryEntry[]> {
     const limit = nameIn(scope)
-    await this.#reporter.tryFlush()
+    await this.#reporter.tryFlushKey(scope, key)
     const [own, ofLimit] = await Promise.all([
       this.#registry.ofKey(key).history(scope, key, count),
       this.#definitions(scope, limit, key),

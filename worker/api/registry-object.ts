@@ -1,8 +1,10 @@
 import { DurableObject } from "cloudflare:workers"
+import { inNameOrder } from "../../src/limiter/name-order.js"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
 import { Histogram, type HistogramCounts } from "../../src/metrics/histogram.js"
 import type { AsideCount } from "../../src/metrics/metrics.js"
 import type { KeyStats } from "../../src/types/limiter.js"
+import { KeptAnswers, type Scanned } from "./kept-answers.js"
 import { type KeyRow, SCHEMA, statsOf } from "./registry-tables.js"
 
 /** A limit that was configured through the API. */
@@ -89,6 +91,8 @@ const DECISIONS = "decisions"
  */
 export class RegistryObject extends DurableObject {
   #hasTables = false
+  /** To questions that have all keys read. */
+  readonly #answers = new KeptAnswers()
 
   /** The tables: those are made that there are not yet. */
   get #sql(): SqlStorage {
@@ -109,7 +113,13 @@ export class RegistryObject extends DurableObject {
   }
 
   #read<Found extends Record<string, SqlStorageValue>>(question: string, ...values: SqlStorageValue[]): Found[] {
-    return this.#isEmpty() ? [] : this.#sql.exec<Found>(question, ...values).toArray()
+    return this.#scan<Found>(question, ...values).rows
+  }
+
+  #scan<Found extends Record<string, SqlStorageValue>>(question: string, ...values: SqlStorageValue[]): Scanned<Found> {
+    if (this.#isEmpty()) return { rows: [], rowsRead: 0 }
+    const cursor = this.#sql.exec<Found>(question, ...values)
+    return { rows: cursor.toArray(), rowsRead: cursor.rowsRead }
   }
 
   /** Defines a limit of this shard, or puts another policy in its place. */
@@ -197,9 +207,9 @@ export class RegistryObject extends DurableObject {
       `INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, key) DO UPDATE SET
         allowed = allowed + excluded.allowed, denied = denied + excluded.denied,
         allowed_cost = allowed_cost + excluded.allowed_cost, denied_cost = denied_cost + excluded.denied_cost,
-        last_allowed = coalesce(excluded.last_allowed, last_allowed),
-        last_denied = coalesce(excluded.last_denied, last_denied),
-        last_reset = coalesce(excluded.last_reset, last_reset), seen_at = excluded.seen_at`,
+        last_allowed = nullif(max(coalesce(last_allowed, 0), coalesce(excluded.last_allowed, 0)), 0),
+        last_denied = nullif(max(coalesce(last_denied, 0), coalesce(excluded.last_denied, 0)), 0),
+        last_reset = nullif(max(coalesce(last_reset, 0), coalesce(excluded.last_reset, 0)), 0), seen_at = excluded.seen_at`,
       ...[scope, key, allowed, denied, allowedCost, deniedCost, lastAllowedAt, lastDeniedAt, lastResetAt, Date.now()],
     )
     if (events.length === 0) return
@@ -232,36 +242,52 @@ export class RegistryObject extends DurableObject {
 
   /** Keys in their order, of one limit or of any. What is filed of a limit's definitions alone is of no key. */
   keys(scope: string | null, after: string | null, count: number): string[] {
+    // The order of the table is that of one scope after the other, so each is read no further than it has to be.
+    const found = (scope === null ? this.#scopes() : [scope]).flatMap((each) => this.#keysOf(each, after, count))
+    return [...new Set(found)].sort(inNameOrder).slice(0, count)
+  }
+
+  #keysOf(scope: string, after: string | null, count: number): string[] {
     const rows = this.#read<{ key: string }>(
-      `SELECT DISTINCT key FROM keys WHERE (?1 IS NULL OR scope = ?1) AND (?2 IS NULL OR key > ?2)
-        AND (allowed > 0 OR denied > 0 OR EXISTS (
+      `SELECT key FROM keys WHERE scope = ?1 AND key > ?2 AND (allowed > 0 OR denied > 0 OR EXISTS (
           SELECT 1 FROM events WHERE events.scope = keys.scope AND events.key = keys.key AND event != 'define'
         )) ORDER BY key LIMIT ?3`,
-      ...[scope, after, count],
+      ...[scope, after ?? "", count],
     )
     return rows.map(({ key }) => key)
   }
 
-  top(by: "allowed" | "denied", scope: string | null, count: number): TopRow[] {
-    const column = by === "allowed" ? "allowed" : "denied"
-    const rows = this.#read<KeyRow>(
-      `SELECT * FROM keys WHERE (?1 IS NULL OR scope = ?1) AND ${column} > 0 ORDER BY ${column} DESC, key LIMIT ?2`,
-      ...[scope, count],
+  /** The scopes of the keys: each is found by a step over all keys of the one before. */
+  #scopes(): string[] {
+    const rows = this.#read<{ scope: string }>(
+      `WITH RECURSIVE scopes (scope) AS (
+        SELECT min(scope) FROM keys
+        UNION ALL SELECT (SELECT min(keys.scope) FROM keys WHERE keys.scope > scopes.scope) FROM scopes
+          WHERE scopes.scope IS NOT NULL
+      ) SELECT scope FROM scopes WHERE scope IS NOT NULL`,
     )
+    return rows.map(({ scope }) => scope)
+  }
+
+  /** Where keys are many, as old as `KeptAnswers` says. */
+  top(by: "allowed" | "denied", scope: string | null, count: number): readonly TopRow[] {
+    const column = by === "allowed" ? "allowed" : "denied"
+    const ofScope = scope === null ? "" : "scope = ?2 AND "
+    const question = `SELECT * FROM keys WHERE ${ofScope}${column} > 0 ORDER BY ${column} DESC, key LIMIT ?1`
+    const values = scope === null ? [count] : [count, scope]
+    const rows = this.#answers.ask(JSON.stringify([question, values]), () => this.#scan<KeyRow>(question, ...values))
     return rows.map((row) => ({ scope: row.scope, key: row.key, stats: statsOf(row) }))
   }
 
   /** The keys that were denied and admitted most, of any limit. */
-  mostSeen(count: number): Record<"denied" | "allowed", TopRow[]> {
+  mostSeen(count: number): Record<"denied" | "allowed", readonly TopRow[]> {
     return { denied: this.top("denied", null, count), allowed: this.top("allowed", null, count) }
   }
 
-  /** The keys that were told of last. */
-  recent(count: number): { scope: string; key: string }[] {
-    return this.#read<{ scope: string; key: string }>(
-      "SELECT scope, key FROM keys ORDER BY seen_at DESC LIMIT ?",
-      count,
-    )
+  /** The keys that were told of last; where keys are many, as old as `KeptAnswers` says. */
+  recent(count: number): readonly { scope: string; key: string }[] {
+    const question = "SELECT scope, key FROM keys ORDER BY seen_at DESC LIMIT ?"
+    return this.#answers.ask(`${count} recent`, () => this.#scan<{ scope: string; key: string }>(question, count))
   }
 
   stats(scope: string, key: string): KeyStats | null {
@@ -285,6 +311,7 @@ export class RegistryObject extends DurableObject {
     this.#sql.exec("DELETE FROM keys WHERE scope = ?", scope)
     this.#sql.exec("DELETE FROM events WHERE scope = ?", scope)
     this.#sql.exec("INSERT OR REPLACE INTO forgotten VALUES (?, ?)", scope, Date.now())
+    this.#answers.clear()
     await this.#sweepLater()
   }
 
@@ -335,10 +362,14 @@ export class RegistryObject extends DurableObject {
   override async alarm(): Promise<void> {
     const before = Date.now() - KEEP_MS
     this.#sql.exec("DELETE FROM forgotten WHERE at < ?", Date.now() - FORGOTTEN_MS)
-    this.#sql.exec("DELETE FROM events WHERE (scope, key) IN (SELECT scope, key FROM keys WHERE seen_at < ?)", before)
-    this.#sql.exec("DELETE FROM keys WHERE seen_at < ?", before)
-    const rows = "(SELECT count(*) FROM keys) + (SELECT count(*) FROM forgotten)"
-    const { left } = this.#sql.exec<{ left: number }>(`SELECT ${rows} AS left`).one()
-    if (left > 0) await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
+    const idle = this.#read<Row<Pick<KeyReport, "scope" | "key">>>(
+      "DELETE FROM keys WHERE seen_at < ? RETURNING scope, key",
+      before,
+    )
+    for (const { scope, key } of idle) this.#sql.exec("DELETE FROM events WHERE scope = ? AND key = ?", scope, key)
+    this.#answers.clear()
+    const left = "SELECT EXISTS (SELECT 1 FROM keys) OR EXISTS (SELECT 1 FROM forgotten) AS hasLeft"
+    if (this.#sql.exec<{ hasLeft: number }>(left).one().hasLeft === 1)
+      await this.ctx.storage.setAlarm(Date.now() + SWEEP_EVERY_MS)
   }
 }

@@ -6,32 +6,36 @@ import { Histogram } from "../../src/metrics/histogram.js"
 import { type AsideCount, asideCountOf } from "../../src/metrics/metrics.js"
 import type { Decision } from "../../src/types/decision.js"
 import { shardOf } from "../object-name.js"
+import { addEvent, CountedKeys } from "./counted-keys.js"
 import type { ToldDecision } from "./event-hub-object.js"
 import { KEY_SHARDS, LIMIT_SHARDS, type Registry } from "./registry.js"
 import type { KeyReport, LimitReport } from "./registry-object.js"
+import { pause, SharedTimer } from "./shared-timer.js"
 
-/** How long reports wait for others to go with them. */
-const EVERY_MS = 250
-/** A report that is later than this is given up for lost. */
+/** How long keys that were admitted or changed, and decisions for the stream, wait for others to go with them. */
+const SOON_MS = 250
+/** How long sums and keys that were only denied wait: who causes them pays nothing for them. */
+const LATE_MS = 5_000
+/** How long a question waits for what is told before it. */
 const OVERDUE_MS = 5_000
 const PATIENCE_MS = 1_000
-/** Events of one key told in one report; its counts are whole however many came. */
-const MOST_EVENTS = 20
-/** Keys held for the next report, and decisions for the stream; beyond, what is new is not told. */
-const MOST_KEYS = 10_000
+/** Decisions held for the stream; beyond, what is new is not told. */
 const MOST_DECISIONS = 1_000
+/** A report tells of so many keys that were only denied, at least and at most, and of one for so many denials. */
+const FEWEST_DENIED = 16
+const MOST_DENIED = 256
+const DENIALS_OF_KEY = 64
 
-type Told = KeyReport["events"][number]
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
-type KeyCounts = Mutable<Omit<KeyReport, "events">> & { events: Mutable<Told>[] }
 
 /**
- * Collects what an isolate decides, and tells the registry now and then: after the answers, never before one.
+ * Collects what an isolate decides, and tells the registry now and then: after the answers, never before one. What a
+ * flood of denials makes it tell is bounded: the keys that are denied most come first, the sums are whole.
  */
 export class Reporter {
   readonly #registry: Registry
   readonly #analytics: AnalyticsEngineDataset | null
-  #keys = new Map<string, KeyCounts>()
+  readonly #keys = new CountedKeys()
   #limits = new Map<string, Mutable<LimitReport>>()
   /** Of what the objects did not decide. */
   #aside = new Map<AsideCount, number>()
@@ -39,7 +43,11 @@ export class Reporter {
   #times = new Histogram()
   #decisions: ToldDecision[] = []
   #sending: Promise<void> | null = null
-  #waitingSinceMs = Number.NEGATIVE_INFINITY
+  readonly #soon = new SharedTimer(SOON_MS, () => this.#sendNext(() => this.#soonCalls()).catch(noteLoss))
+  readonly #late = new SharedTimer(LATE_MS, async () => {
+    await this.flush().catch(noteLoss)
+    if (this.#keys.hasDenied) this.#late.start()
+  })
 
   /** @param analytics gets a data point of each decision, where one is bound: never a key */
   constructor(registry: Registry, analytics: AnalyticsEngineDataset | null = null) {
@@ -65,7 +73,7 @@ export class Reporter {
     const aside = asideCountOf(reason)
     if (aside !== null) this.#addAside(aside, 1)
     const totals = this.#totalsOf(label)
-    const counts = this.#countsOf(scope, key)
+    const counts = allowed ? this.#keys.ofUsed(scope, key) : this.#keys.ofDenied(scope, key)
     if (allowed) {
       totals.allowed++
       totals.allowedCost += cost
@@ -89,13 +97,14 @@ export class Reporter {
       const { receipt: _, rules: __, ...plain } = decision
       this.#decisions.push({ decision: plain, limit: name, atMs })
     }
-    this.#later()
+    this.#soon.start()
+    this.#late.start()
   }
 
   /** Checks that were answered with an error, for the objects of their keys could not be asked. */
   failed(checks: number): void {
     this.#addAside("error", checks)
-    this.#later()
+    this.#late.start()
   }
 
   #addAside(what: AsideCount, count: number): void {
@@ -105,11 +114,11 @@ export class Reporter {
   /** Another event of a key. */
   noted(event: HistoryEntry["event"], scope: string, key: string, units: number): void {
     const atMs = Date.now()
-    const counts = this.#countsOf(scope, key)
+    const counts = this.#keys.ofUsed(scope, key)
     if (counts === null) return
     if (event === "reset") counts.lastResetAt = atMs
     addEvent(counts, { atMs, event, units, count: 1 })
-    this.#later()
+    this.#soon.start()
   }
 
   /** `flush` before a question: a report that is lost, which the log says, or late fails no answer. */
@@ -119,58 +128,65 @@ export class Reporter {
     await withDeadline(told, OVERDUE_MS).catch(noteLoss)
   }
 
+  /** `tryFlush` before a question of one key, with what is held of it. */
+  async tryFlushKey(scope: string, key: string): Promise<void> {
+    this.#keys.hurry(scope, key)
+    await this.tryFlush()
+  }
+
   /**
-   * Resolves when all that was collected so far is told, as far as this isolate can know.
+   * Resolves when what was collected so far is told, as far as this isolate can know: all but keys that were only denied,
+   * where those are many.
    *
    * @throws what the first report that was lost threw, when the others have arrived
    */
   async flush(): Promise<void> {
+    await this.#sendNext(() => [...this.#lateCalls(), ...this.#soonCalls()])
+  }
+
+  /** @param calls takes what was collected */
+  async #sendNext(calls: () => Promise<void>[]): Promise<void> {
     // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason. Where it
     // fails, that request says so.
     if (this.#sending !== null) await Promise.race([this.#sending.catch(() => undefined), pause(PATIENCE_MS)])
-    if (this.#keys.size + this.#limits.size + this.#aside.size + this.#decisions.length === 0) return
-    const sending = this.#send()
+    const sending = allOf(calls())
     this.#sending = sending
     await sending.finally(() => {
       if (this.#sending === sending) this.#sending = null
     })
   }
 
-  /** The first request with something to tell waits a moment and takes along what the others have meanwhile. */
-  #later(): void {
-    const nowMs = Date.now()
-    // Where that request was cut off before its time, or the clock was set back, another one takes over.
-    const waitedMs = nowMs - this.#waitingSinceMs
-    if (waitedMs >= 0 && waitedMs < OVERDUE_MS) return
-    this.#waitingSinceMs = nowMs
-    const wait = pause(EVERY_MS).then(() => {
-      this.#waitingSinceMs = Number.NEGATIVE_INFINITY
-      return this.flush()
-    })
-    waitUntil(wait.catch(noteLoss))
+  /** Keys that were admitted or changed, each with its denials, and the stream. */
+  #soonCalls(): Promise<void>[] {
+    const decisions = this.#decisions
+    this.#decisions = []
+    const calls = this.#callsOf(this.#keys.takeUsed())
+    return decisions.length > 0 ? [...calls, this.#registry.hub.push(decisions)] : calls
   }
 
-  async #send(): Promise<void> {
-    const [keys, limits, aside, decisions] = [this.#keys, this.#limits, this.#aside, this.#decisions]
+  /** Sums, and keys that were only denied. */
+  #lateCalls(): Promise<void>[] {
+    const [limits, aside] = [[...this.#limits.values()], this.#aside]
     const times = this.#times.count > 0 ? this.#times.told() : null
-    this.#keys = new Map()
     this.#limits = new Map()
     this.#aside = new Map()
     this.#times = new Histogram()
-    this.#decisions = []
-    const byShard = Map.groupBy(keys.values(), ({ key }) => shardOf(key, KEY_SHARDS))
-    const limitsByShard = Map.groupBy(limits.values(), ({ limit }) => shardOf(limit, LIMIT_SHARDS))
-    const outcomes = await Promise.allSettled([
-      ...[...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports)),
+    const denials = limits.reduce((sum, { denied }) => sum + denied, 0)
+    const share = Math.max(FEWEST_DENIED, Math.floor(denials / DENIALS_OF_KEY))
+    const byShard = Map.groupBy(limits, ({ limit }) => shardOf(limit, LIMIT_SHARDS))
+    return [
+      ...this.#callsOf(this.#keys.takeDenied(Math.min(share, MOST_DENIED))),
       // The times are not by limit, so they go with the first shard's counts, and make no call of their own.
-      ...[...limitsByShard].map(([shard, reports], index) => {
+      ...[...byShard].map(([shard, reports], index) => {
         return this.#registry.limitShard(shard).addTotals(reports, index === 0 ? times : null)
       }),
       ...[...aside].map(([what, count]) => this.#registry.ofLimit(what).addAside(what, count)),
-      decisions.length > 0 ? this.#registry.hub.push(decisions) : undefined,
-    ])
-    const lost = outcomes.find((outcome) => outcome.status === "rejected")
-    if (lost !== undefined) throw lost.reason
+    ]
+  }
+
+  #callsOf(keys: readonly KeyReport[]): Promise<void>[] {
+    const byShard = Map.groupBy(keys, ({ key }) => shardOf(key, KEY_SHARDS))
+    return [...byShard].map(([shard, reports]) => this.#registry.keyShard(shard).report(reports))
   }
 
   #totalsOf(limit: string): Mutable<LimitReport> {
@@ -181,47 +197,15 @@ export class Reporter {
     }
     return totals
   }
-
-  #countsOf(scope: string, key: string): KeyCounts | null {
-    // The scope and the key may contain any separator, so the length tells where the one ends.
-    const subject = `${scope.length} ${scope}${key}`
-    let counts = this.#keys.get(subject)
-    if (counts === undefined) {
-      if (this.#keys.size >= MOST_KEYS) return null
-      counts = {
-        scope,
-        key,
-        allowed: 0,
-        denied: 0,
-        allowedCost: 0,
-        deniedCost: 0,
-        lastAllowedAt: null,
-        lastDeniedAt: null,
-        lastResetAt: null,
-        events: [],
-      }
-      this.#keys.set(subject, counts)
-    }
-    return counts
-  }
 }
 
-/** The same denial again counts with the one before. */
-function addEvent({ events }: KeyCounts, event: Told): void {
-  const last = events.at(-1)
-  if (last !== undefined && last.event === "deny" && event.event === "deny" && last.units === event.units) {
-    last.count++
-    last.atMs = event.atMs
-    return
-  }
-  events.push({ ...event })
-  if (events.length > MOST_EVENTS) events.shift()
+/** Waits for all. @throws what the first that failed threw */
+async function allOf(calls: readonly Promise<void>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(calls)
+  const lost = outcomes.find((outcome) => outcome.status === "rejected")
+  if (lost !== undefined) throw lost.reason
 }
 
 function noteLoss(error: unknown): void {
   console.error("Reports were lost:", error)
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,0 +1,101 @@
+import type { KeyReport } from "./registry-object.js"
+
+/** Events of one key told in one report; its counts are whole however many came. */
+const MOST_EVENTS = 20
+/** Keys that were admitted or changed and are told next; beyond, what is new counts for its limit alone. */
+const MOST_USED = 1_000
+/** Keys that were only denied: so many are counted until the next report, and so many are kept beyond it. */
+const MOST_DENIED = 10_000
+const MOST_KEPT = 1_000
+
+type Told = KeyReport["events"][number]
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
+
+/** What was counted of a key and is not told yet. */
+export type KeyCounts = Mutable<Omit<KeyReport, "events">> & { events: Mutable<Told>[] }
+
+/**
+ * What an isolate counted of keys and has not told yet. Those that were only denied are held apart: anybody can make
+ * them, as many and as often as he likes, and each that is told costs rows.
+ */
+export class CountedKeys {
+  #used = new Map<string, KeyCounts>()
+  #denied = new Map<string, KeyCounts>()
+
+  get hasDenied(): boolean {
+    return this.#denied.size > 0
+  }
+
+  /** The counts of a key that was denied; `null` where too many were. */
+  ofDenied(scope: string, key: string): KeyCounts | null {
+    const subject = subjectOf(scope, key)
+    const known = this.#used.get(subject) ?? this.#denied.get(subject)
+    if (known !== undefined) return known
+    if (this.#denied.size >= MOST_DENIED) return null
+    const counts = noCounts(scope, key)
+    this.#denied.set(subject, counts)
+    return counts
+  }
+
+  /** The counts of a key that was admitted or changed, with its denials of before; `null` where too many were. */
+  ofUsed(scope: string, key: string): KeyCounts | null {
+    const subject = subjectOf(scope, key)
+    const known = this.#used.get(subject)
+    if (known !== undefined) return known
+    if (this.#used.size >= MOST_USED) return null
+    const counts = this.#denied.get(subject) ?? noCounts(scope, key)
+    this.#denied.delete(subject)
+    this.#used.set(subject, counts)
+    return counts
+  }
+
+  /** Tells a key next, also where it was only denied. */
+  hurry(scope: string, key: string): void {
+    if (this.#denied.has(subjectOf(scope, key))) this.ofUsed(scope, key)
+  }
+
+  takeUsed(): KeyCounts[] {
+    const taken = [...this.#used.values()]
+    this.#used = new Map()
+    return taken
+  }
+
+  /** Takes the keys that were denied most. Of the others those that were denied most wait for the next time. */
+  takeDenied(most: number): KeyCounts[] {
+    const byCount = [...this.#denied].sort(([, a], [, b]) => b.denied - a.denied)
+    this.#denied = new Map(byCount.slice(most, most + MOST_KEPT))
+    return byCount.slice(0, most).map(([, counts]) => counts)
+  }
+}
+
+/** The same denial again counts with the one before. */
+export function addEvent({ events }: KeyCounts, event: Told): void {
+  const last = events.at(-1)
+  if (last !== undefined && last.event === "deny" && event.event === "deny" && last.units === event.units) {
+    last.count++
+    last.atMs = event.atMs
+    return
+  }
+  events.push({ ...event })
+  if (events.length > MOST_EVENTS) events.shift()
+}
+
+function subjectOf(scope: string, key: string): string {
+  // The scope and the key may contain any separator, so the length tells where the one ends.
+  return `${scope.length} ${scope}${key}`
+}
+
+function noCounts(scope: string, key: string): KeyCounts {
+  return {
+    scope,
+    key,
+    allowed: 0,
+    denied: 0,
+    allowedCost: 0,
+    deniedCost: 0,
+    lastAllowedAt: null,
+    lastDeniedAt: null,
+    lastResetAt: null,
+    events: [],
+  }
+}

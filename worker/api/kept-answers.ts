@@ -1,0 +1,39 @@
+/** Answers of so many questions are kept. */
+const MOST_QUESTIONS = 16
+const MOST_KEPT_MS = 60_000
+
+/** What an answer was read from. */
+export interface Scanned<Row> {
+  readonly rows: Row[]
+  readonly rowsRead: number
+}
+
+interface Kept {
+  readonly rows: readonly unknown[]
+  readonly untilMs: number
+  readonly readAtMs: number
+}
+
+/**
+ * Answers for which all keys have to be read, each kept for as many milliseconds as rows were read, a minute at most: so
+ * who asks again and again has a thousand rows read a second, or all of them once a minute.
+ */
+export class KeptAnswers {
+  readonly #kept = new Map<string, Kept>()
+
+  /** @param scan answers the question anew */
+  ask<Row>(question: string, scan: () => Scanned<Row>): readonly Row[] {
+    const nowMs = Date.now()
+    const kept = this.#kept.get(question)
+    if (kept !== undefined && nowMs >= kept.readAtMs && nowMs < kept.untilMs) return kept.rows as readonly Row[]
+    const { rows, rowsRead } = scan()
+    this.#kept.delete(question)
+    if (this.#kept.size >= MOST_QUESTIONS) this.#kept.delete(this.#kept.keys().next().value!)
+    this.#kept.set(question, { rows, readAtMs: nowMs, untilMs: nowMs + Math.min(rowsRead, MOST_KEPT_MS) })
+    return rows
+  }
+
+  clear(): void {
+    this.#kept.clear()
+  }
+}
