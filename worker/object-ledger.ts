@@ -52,7 +52,7 @@ export class ObjectLedger {
   /**
    * @param now the object's time, whole ms
    * @param holdsMany whether it holds keys without end, such as a shard's: it may never rest, so the statistics of a key
-   *   go when nobody asked for so long
+   *   go when nobody asked for so long, and a limit of which nothing is left
    */
   constructor(storage: DurableObjectStorage, now: () => number, { holdsMany }: { readonly holdsMany: boolean }) {
     this.#storage = storage
@@ -176,7 +176,7 @@ export class ObjectLedger {
       sync,
       openedAtMs: this.#now(),
       ...(sync === "ahead" && { flushEveryMs: AHEAD_FLUSH_MS }),
-      ...(this.#holdsMany && { keepStatsMs: LINGER_MS }),
+      ...(this.#holdsMany && { keepStatsMs: LINGER_MS, dropsEmptyLimits: true }),
     })
     this.#hasAlarm = (await this.#storage.getAlarm()) !== null
     this.#open = { ledger, port, sync }

@@ -12,6 +12,8 @@ const BLOCK_KIND = 1
 const BLOCK_USED = 2
 const BLOCK_SIZE = 3
 const BLOCK_HEAD = 16
+/** Enough of a save to see whether there is anything. */
+const LITTLE_BYTES = 4_096
 
 /** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
 export class RecordedLimit extends Limit {
@@ -91,6 +93,16 @@ export class RecordedLimit extends Limit {
   /** Ends a save, before its end too. Whether it is complete: it came to its end, and there was memory for every cell. */
   endSave(): boolean {
     return this.core.exports.saveEnd(this.pointer) === 1
+  }
+
+  /** Whether no cell is held: no quota that is used, or was when the last save began, no block and no statistics. */
+  get holdsNothing(): boolean {
+    if (this.size > 0) return false
+    this.beginSave({ idleAtMs: -1, statsSinceMs: 0 })
+    let saved = this.takeSaved()
+    for (let hasMore = true; saved === null && hasMore; saved = this.takeSaved()) hasMore = this.saveMore(LITTLE_BYTES)
+    // A save that had no memory for a cell gives none.
+    return this.endSave() && saved === null
   }
 
   /** Every cell, as `takeSaved` tells them. @throws {StoreUnavailable} where there is no memory for all of them */

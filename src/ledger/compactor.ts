@@ -17,6 +17,11 @@ const DROPPED_ROWS_MAX = 256
 export interface CompactorOptions {
   /** How many covered segments a compaction keeps as history. */
   readonly historySegments?: number
+  /**
+   * Whether limits that say no more than new ones are removed: where callers define them with each check, none is missed,
+   * and those that nobody asks for any more would stay for ever.
+   */
+  readonly dropsEmptyLimits?: boolean
   /** The most bytes of state in one row of a snapshot. Rows must stay below 2 MB in a Durable Object. */
   readonly partBytes?: number
 }
@@ -140,7 +145,8 @@ export class Compactor {
   }
 
   async #begin(): Promise<Begun> {
-    const { state, writer, onRestart, commit } = this.#input
+    const { state, writer, options, onRestart, commit } = this.#input
+    if (options.dropsEmptyLimits) this.#dropEmptyLimits()
     const record = state.compactRecord()
     writer.append(record)
     const { next, records } = writer.endSegment()
@@ -153,6 +159,18 @@ export class Compactor {
       chainHash: next.previousHash,
       coveredBytes: writer.coveredBytes,
       records,
+    }
+  }
+
+  /** Each is a record like any removal, so that replaying the log removes it at the same moment. */
+  #dropEmptyLimits(): void {
+    const { state, writer } = this.#input
+    const { timeMs } = state
+    for (const limit of state.limits) {
+      if (!limit.isEmpty) continue
+      state.remove(limit)
+      state.noteUse(timeMs)
+      writer.append({ op: "remove", timeMs, limit: limit.number })
     }
   }
 

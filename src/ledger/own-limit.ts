@@ -103,6 +103,14 @@ export class OwnLimit implements LedgerLimit {
     return this.#keys
   }
 
+  /**
+   * Whether it says no more than a limit that is new: no key was used or decided about for so long that the last compaction
+   * kept nothing of any, and none has been since.
+   */
+  get isEmpty(): boolean {
+    return this.ahead === null && this.openKeys().holdsNothing
+  }
+
   #newKeys(policy: Policy): RecordedLimit {
     const { core, seed, issuerId, dropsOnGrowth } = this.#home
     return new RecordedLimit(core, policy, {

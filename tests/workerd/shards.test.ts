@@ -118,6 +118,33 @@ describe("EdgeLimiter with shards", () => {
     expect(await limiter.checkAll([{ key: "a", cost: 2 }, { key: "b" }, { key: "c" }])).toMatchObject({ allowed: true })
   })
 
+  test("forgets limits of an owner that nobody uses any more, though the object never rests", async () => {
+    const owner = freshName()
+    const clock = new ManualClock(START_MS)
+    setClock(owner, clock)
+    const object = () => env.CLOCKED_LIMITER.getByName(`\nowner\n${owner}`)
+    const limiterOf = (name: string) =>
+      new EdgeLimiter(env.CLOCKED_LIMITER, "100/minute", { owner, name, denialCache: false })
+    const { receipt } = await limiterOf("first").check("k")
+    for (let quota = 0; quota < 50; quota++) await limiterOf(`quota ${quota}`).check("k")
+    const steady = limiterOf("steady")
+    const text = async () => {
+      const rows = (await rowsOf(object()))!
+      return rows.map(({ body }) => new TextDecoder("latin1").decode(body)).join("")
+    }
+    // The log is compacted a few times: each forgets what the one before kept.
+    let hours = 0
+    for (; hours < 200 && (await text()).includes("quota"); hours++) {
+      await Promise.all(keys(250).map((key) => steady.check(`${key} of hour ${hours}`)))
+      clock.advance(HOUR_MS)
+    }
+    expect(hours).toBeLessThan(100)
+    expect(await text()).toContain("steady")
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+    await expect(limiterOf("first").refund(receipt!)).rejects.toThrow(RangeError)
+    expect(await limiterOf("first").check("k", { cost: 100 })).toMatchObject({ allowed: true, remaining: 0 })
+  })
+
   test("forgets keys that are full again when its log is compacted, and is wiped when all are", async () => {
     const { clock, limiter, objects } = sharded("10/minute", 1)
     const object = () => objects()[0]!

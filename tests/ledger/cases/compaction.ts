@@ -138,6 +138,56 @@ export const compactionCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "a compaction drops limits that say no more than new ones, where it is told to, and no others",
+    async run(makePort) {
+      const port = makePort()
+      const options = { core, keepStatsMs: HOUR_MS, dropsEmptyLimits: true }
+      let ledger = await Ledger.open(port, options)
+      const define = (name: string, policy = "10/minute") => ledger.define(name, parsePolicy(policy), START_MS)
+      const names = () => ledger.limits.map(({ name }) => name)
+      const compactAt = async (nowMs: number) => {
+        ledger.check(ledger.limit("steady")!, "a", 1, nowMs)
+        await ledger.compact()
+        expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      }
+      define("steady")
+      const used = define("used", "10/day")
+      const idle = define("idle")
+      const blocked = define("blocked")
+      const denied = define("denied")
+      const { receipt } = ledger.check(idle, "a", 1, START_MS).decision
+      ledger.check(used, "a", 10, START_MS)
+      ledger.block(blocked, "a", START_MS + 5 * HOUR_MS, START_MS)
+      ledger.check(denied, "a", 10, START_MS)
+      // Statistics of the last hour are kept, and with them their limits.
+      await compactAt(START_MS + HOUR_MS - 1)
+      await compactAt(START_MS + HOUR_MS)
+      expect(names()).toEqual(["steady", "used", "idle", "blocked", "denied"])
+      ledger.check(denied, "a", 1, START_MS + HOUR_MS)
+      // The first compaction forgets what there was of them, the next one drops them.
+      await compactAt(START_MS + 2 * HOUR_MS)
+      expect(names()).toEqual(["steady", "used", "idle", "blocked", "denied"])
+      await compactAt(START_MS + 2 * HOUR_MS + 1)
+      expect(names()).toEqual(["steady", "used", "blocked", "denied"])
+      expect(ledger.limitOf(receipt!)).toBeNull()
+      const again = define("idle")
+      expect(again.number).toBe(5)
+      expect(() => ledger.settle(again, receipt!, 1, START_MS + 2 * HOUR_MS)).toThrow(RangeError)
+      expect(ledger.check(again, "a", 10, START_MS + 2 * HOUR_MS + 1).decision.remaining).toBe(0)
+      await ledger.close()
+      ledger = await Ledger.open(port, { core, keepStatsMs: HOUR_MS })
+      await compactAt(START_MS + 30 * HOUR_MS)
+      await compactAt(START_MS + 30 * HOUR_MS + 1)
+      // Without being told to it drops none.
+      expect(names()).toEqual(["steady", "used", "blocked", "denied", "idle"])
+      await ledger.close()
+      ledger = await Ledger.open(port, options)
+      await compactAt(START_MS + 30 * HOUR_MS + 2)
+      expect(names()).toEqual(["steady"])
+      await ledger.close()
+    },
+  },
+  {
     name: "the log is not compacted by itself before it is twice as long as the snapshot",
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core, compactBytes: 2_000 })
