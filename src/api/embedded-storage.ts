@@ -16,9 +16,9 @@ function shared<T>(make: () => Promise<T>): () => Promise<T> {
 /**
  * The store of an embedded limiter, as the API tells it.
  *
- * @param bytesOnDisk how large its files are
+ * @param bytesOnDisk how large its files are; `undefined` where that cannot be told
  */
-export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => number): LimitStorage {
+export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => number | undefined): LimitStorage {
   return {
     flush: () => limiter.flush(),
     compact: () => limiter.compact(),
@@ -54,7 +54,8 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
     }),
     gauges(): StoreGauges {
       const { keyCount } = limiter
-      return { logBytes: bytesOnDisk(), ...(keyCount !== null && { liveKeys: keyCount }) }
+      const logBytes = bytesOnDisk()
+      return { ...(logBytes !== undefined && { logBytes }), ...(keyCount !== null && { liveKeys: keyCount }) }
     },
   }
 }

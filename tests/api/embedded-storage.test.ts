@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest"
 import { embeddedStorage } from "../../src/api/embedded-storage.js"
+import { bytesOnDisk } from "../../src/cli/bytes-on-disk.node.js"
 import { openLimiter } from "../../src/limiter/open-limiter.node.js"
 import { Scratch } from "../cli/run.js"
 
@@ -36,6 +37,14 @@ test.each(["verify", "doctor"] as const)(
     expect(read).toHaveBeenCalledTimes(3)
   },
 )
+
+test("gauges() leaves out the size of files that cannot be looked at", async () => {
+  using scratch = new Scratch()
+  await using limiter = await openLimiter({ path: scratch.path, policy: "5/minute" })
+  const sizeOf = (folder: string) => embeddedStorage(limiter, () => bytesOnDisk(folder)).gauges()
+  expect(sizeOf(scratch.path)).toEqual({ logBytes: expect.any(Number), liveKeys: 0 })
+  expect(sizeOf(scratch.file("none"))).toEqual({ liveKeys: 0 })
+})
 
 test("compact() tells what it folded and the bytes of the log, without reading all of it", async () => {
   using scratch = new Scratch()
