@@ -9,6 +9,7 @@ import {
   StoreUnavailable,
   StoreVersion,
 } from "../types/errors.js"
+import { TimeError } from "../types/time-error.js"
 import type { ApiAnswer } from "./api-request.js"
 import { RequestError } from "./request-error.js"
 
@@ -36,7 +37,7 @@ export function titleOf(status: number): string | undefined {
 /** The answer that tells an error: problem+json that also has the message as `error`. Secrets and stacks stay unsaid. */
 export function problemAnswer(error: unknown): ApiAnswer {
   const status = statusOf(error)
-  const isKnown = error instanceof SluiceError || status !== 500
+  const isKnown = error instanceof SluiceError || error instanceof TimeError || status !== 500
   const detail = isKnown ? detailOf(error as Error) : "The server failed; its log says why."
   const problem: Problem = {
     type: "about:blank",
@@ -59,15 +60,15 @@ export function problemAnswer(error: unknown): ApiAnswer {
   }
 }
 
-/** Whether a request failed because of the server's store, and not of what was asked. */
+/** Whether a request failed because of the server's store or its clock, and not of what was asked. */
 export function isFailure(error: unknown): boolean {
-  return error instanceof SluiceError && statusOf(error) >= 500
+  return error instanceof TimeError || (error instanceof SluiceError && statusOf(error) >= 500)
 }
 
 function statusOf(error: unknown): number {
   if (error instanceof RequestError) return error.status
   if (error instanceof StoreUnavailable || error instanceof StoreLocked) return 503
-  if (error instanceof StoreCorrupt || error instanceof StoreVersion) return 500
+  if (error instanceof StoreCorrupt || error instanceof StoreVersion || error instanceof TimeError) return 500
   return error instanceof SluiceError || error instanceof RangeError ? 400 : 500
 }
 
@@ -79,7 +80,7 @@ function detailOf(error: Error): string {
 
 function codeOf(error: unknown): string {
   if (error instanceof SluiceError) return error.code
-  return error instanceof RangeError ? "OUT_OF_RANGE" : "INTERNAL"
+  return error instanceof RangeError && !(error instanceof TimeError) ? "OUT_OF_RANGE" : "INTERNAL"
 }
 
 /** What a client needs to make the same error of it. Values are told only where they are short and plain. */

@@ -2,6 +2,7 @@ import { ApiError } from "../client/index.js"
 import { ConfigError } from "../config/config-error.js"
 import { CostError, KeyError, LimitNotFound, PolicyError, SluiceError, StoreCorrupt } from "../types/errors.js"
 import { jsonText } from "../types/json-text.js"
+import { TimeError } from "../types/time-error.js"
 import type { Command, Target } from "./command.js"
 import { bareGroup, withHelpLast } from "./command-group.js"
 import { EXIT } from "./exit-code.js"
@@ -75,9 +76,12 @@ function isBadInput(error: unknown): boolean {
   return BAD_INPUT.some((Class) => error instanceof Class) || isOutOfRange(error)
 }
 
-/** Those of sluice begin so, and not those of the runtime, such as of a stack that is too deep. */
+/**
+ * Those of sluice begin so, and not those of the runtime, such as of a stack that is too deep. That of a clock is nobody's
+ * input.
+ */
 function isOutOfRange(error: unknown): error is RangeError {
-  return error instanceof RangeError && error.message.startsWith("Cannot ")
+  return error instanceof RangeError && error.message.startsWith("Cannot ") && !(error instanceof TimeError)
 }
 
 function messageOf(error: unknown): string {

@@ -3,6 +3,7 @@ import { maximumCost } from "../policy/maximum-cost.js"
 import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError } from "../types/errors.js"
+import { TimeError } from "../types/time-error.js"
 import { LATEST_MS, OUTCOME } from "./core-exports.js"
 
 /** The error of a call that the core did not answer by a decision: of its cost, its time or its units. */
@@ -18,6 +19,6 @@ export function outcomeError(
 }
 
 /** The error of a time that the core cannot compute with; `null` where it can. */
-export function timeError(nowMs: number): RangeError | null {
-  return isWhole(nowMs, 0, LATEST_MS) ? null : unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS)
+export function timeError(nowMs: number): TimeError | null {
+  return isWhole(nowMs, 0, LATEST_MS) ? null : new TimeError(unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS).message)
 }

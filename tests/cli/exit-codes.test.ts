@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { COMMANDS } from "../../src/cli/commands/index.node.js"
 import { type Ran, run, Scratch } from "./run.js"
 
@@ -194,6 +194,18 @@ describe("exit codes", () => {
     const { code, out, err } = await sluice(group, "--json")
     expect({ code, out, ...JSON.parse(err) }).toMatchObject({ code: "USAGE", out: "", error: expect.any(String) })
     expect((await sluice(group, "--json")).code).toBe(2)
+  })
+
+  test("1 where the clock tells no time, which is no fault of what was typed", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: -1 })
+    try {
+      const { code, err } = await sluice("check", "a", "-l", "api", "--json")
+      expect(code).toBe(1)
+      expect(JSON.parse(err)).toEqual({ code: "FAILED", error: expect.stringContaining("nowMs is -1") })
+      expect((await sluice("serve", "--port", "0")).code).toBe(1)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test("help alone is what --help tells", async () => {
