@@ -3,7 +3,7 @@ import { EventStream } from "../metrics/event-stream.js"
 import { Metrics } from "../metrics/metrics.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { SluiceError, show } from "../types/errors.js"
+import { show } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
 import type { ApiContext } from "./api-context.js"
@@ -64,7 +64,10 @@ export interface ApiOptions {
    * throws goes to `onError`.
    */
   readonly onAnswer?: (method: string, endpoint: string | null, status: number, seconds: number) => void
-  /** Told of what failed inside; must not throw. Default the console. */
+  /**
+   * Told of what failed inside, and of each request that a damaged store could not answer; must not throw. Default the
+   * console.
+   */
   readonly onError?: (error: unknown) => void
 }
 
@@ -161,8 +164,9 @@ export function createApi(options: ApiOptions): Api {
       }
       return await route.handle(context, { body, query, key, request })
     } catch (error) {
-      if (!(error instanceof SluiceError) && !(error instanceof RangeError)) onError(error)
-      return problemAnswer(error)
+      const answer = problemAnswer(error)
+      if (answer.status === 500) onError(error)
+      return answer
     }
   }
 

@@ -1,11 +1,12 @@
+import { StoreCorrupt } from "../types/errors.js"
 import { plainText } from "./plain-text.js"
 import { ThrottledNotice } from "./throttled-notice.node.js"
 
-/** Tells of commits that failed, in a line at most every 10 s. */
+/** Tells of failures of the store, or of the clock, each time why it failed last, in a line at most every 10 s. */
 export class FailureLines {
   readonly #write: (line: string) => void
   readonly #telling = new ThrottledNotice(() => this.#tell())
-  #last = ""
+  #last: Error | null = null
   #failures = 0
   #lost = 0
 
@@ -14,9 +15,13 @@ export class FailureLines {
     this.#write = write
   }
 
-  /** @param lostRecords that were told and that the failure may have lost */
+  /**
+   * @param error one that comes again and again, as many calls fail for it, counts once
+   * @param lostRecords that were told and that the failure may have lost
+   */
   note(error: Error, lostRecords: number): void {
-    this.#last = error.message
+    if (error === this.#last) return
+    this.#last = error
     this.#failures += 1
     this.#lost += lostRecords
     this.#telling.note()
@@ -28,10 +33,12 @@ export class FailureLines {
   }
 
   #tell(): void {
-    const often = this.#failures === 1 ? "" : ` ${this.#failures} commits failed since the last such line.`
+    const often = this.#failures === 1 ? "" : ` ${this.#failures} failures since the last such line.`
     const loss = this.#lost === 0 ? "" : ` At most ${this.#lost} records that were told are lost.`
+    const hint =
+      this.#last instanceof StoreCorrupt ? " sluice repair tells what can be kept: stop the server first." : ""
     this.#failures = 0
     this.#lost = 0
-    this.#write(`${plainText(this.#last)}${often}${loss}`)
+    this.#write(`${plainText(this.#last!.message)}${often}${loss}${hint}`)
   }
 }

@@ -387,7 +387,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * Commits what is left and lets the folder go. Nothing may be asked afterwards, and who waits in `acquire` hears that;
    * closing again does nothing.
    *
-   * @throws {StoreUnavailable} as `flush`, when the folder is let go
+   * @throws {StoreUnavailable} where the commit fails, and of what commits before it have lost unless `onFailure` was told
+   * so; the folder is let go then too
    */
   close(): Promise<void> {
     const closed = this.#store.close()

@@ -1,5 +1,6 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { SyncMode } from "../ledger/sync-mode.js"
+import type { SluiceError } from "../types/errors.js"
 
 /** What an embedded limiter needs of the folder that it lies in. */
 export interface EmbeddedStore {
@@ -10,6 +11,11 @@ export interface EmbeddedStore {
   readonly lastCommitAtMs: number | null
   /** Opens the ledger, anew where a commit had failed. */
   openLedger(): Promise<Ledger>
+  /**
+   * Hears when the store cannot be written or opened anew, and how many records that were told may be lost with it. What
+   * it heard of before, it is not told again.
+   */
+  readonly onFailure?: (error: SluiceError, lostRecords: number) => void
   /** What SQLite finds wrong with its file, or that this is gone: at most a few sentences, none where it is right. */
   findFileProblems(): readonly string[]
   /** What is wrong with the folder and the files in it, each in a sentence; none where all is right. */

@@ -75,7 +75,8 @@ export interface OpenLimiterOptions {
   readonly onCommit?: (seconds: number) => void
   /**
    * Told when the store could not be written: why, and how many records that were told under `batch` may be lost with it,
-   * 0 where none. The next call opens the store anew. What it throws, or rejects with, is dropped.
+   * 0 where none. The next call opens the store anew; it is told too each time that this fails. With it, `close()` does
+   * not tell of such losses. What it throws, or rejects with, is dropped.
    */
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }
@@ -149,6 +150,7 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
   const port = onCommit === undefined ? folder.port : timeCommits(folder.port, onCommit)
   let lastCommitAtMs: number | null = null
   let stopListening = () => {}
+  const failing = onFailure && { onFailure: onceEach(onFailure) }
   const openLedger = async () => {
     try {
       folder.files.require()
@@ -161,7 +163,7 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
           lastCommitAtMs = clock.now()
           folder.witness.note(end)
         },
-        ...(onFailure && { onFailure: (error, lostRecords) => callListener(onFailure, error, lostRecords) }),
+        ...failing,
       })
     } catch (error) {
       throw folderError(error, path)
@@ -174,6 +176,7 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
       return lastCommitAtMs
     },
     openLedger,
+    ...failing,
     findFileProblems: () => folder.findFileProblems(),
     findProblems: () => folder.findProblems(),
     close: () => {
@@ -196,6 +199,16 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
   } catch (error) {
     folder.close()
     throw error
+  }
+}
+
+/** A write that fails while the store is opened anew is told by the ledger, and again by what opens it. */
+function onceEach(onFailure: NonNullable<OpenLimiterOptions["onFailure"]>): typeof onFailure {
+  let told: SluiceError | null = null
+  return (error, lostRecords) => {
+    if (error === told) return
+    told = error
+    callListener(onFailure, error, lostRecords)
   }
 }
 

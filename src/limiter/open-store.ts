@@ -1,6 +1,6 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { Loss } from "../ledger/ledger-log.js"
-import { StoreUnavailable } from "../types/errors.js"
+import { SluiceError, StoreUnavailable } from "../types/errors.js"
 import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 
@@ -61,7 +61,12 @@ export class OpenStore {
   async #reopen(): Promise<Ledger> {
     this.#noteLoss()
     this.#ledger.abandon()
-    this.#ledger = await this.#store.openLedger()
+    try {
+      this.#ledger = await this.#store.openLedger()
+    } catch (error) {
+      if (error instanceof SluiceError) this.#store.onFailure?.(error, 0)
+      throw error
+    }
     return this.#ledger
   }
 
@@ -103,7 +108,10 @@ export class OpenStore {
     return examine(() => this.open(), this.#store)
   }
 
-  /** As `flush`, and lets the folder go; closing again does nothing. */
+  /**
+   * As `flush`, and lets the folder go; closing again does nothing. What a commit has lost before is told only where
+   * nobody heard of it when it failed.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -117,7 +125,7 @@ export class OpenStore {
       this.#store.close()
       this.#noteLoss()
       // Told in place of what the last commit failed of: it says that too, and how much was lost.
-      this.#tellLoss()
+      if (this.#store.onFailure === undefined) this.#tellLoss()
     }
   }
 }

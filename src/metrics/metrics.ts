@@ -126,7 +126,7 @@ export class Metrics {
     this.#refusedLogins++
   }
 
-  /** The store could not be written. */
+  /** The store could not be written, or not be opened anew. */
   commitFailed(): void {
     this.#failedCommits++
   }
@@ -195,7 +195,7 @@ export class Metrics {
       text.addHistogram("sluice_commit_duration_seconds", "Time of a commit to the store.", this.commitSeconds)
     }
     text
-      .add("sluice_commit_failures_total", "counter", "Times that the store could not be written.", [
+      .add("sluice_commit_failures_total", "counter", "Times that the store could not be written, or opened anew.", [
         { value: this.#failedCommits },
       ])
       .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest"
 import type { LimitStorage } from "../../src/api/storage.js"
-import { StoreUnavailable } from "../../src/types/errors.js"
+import { StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
 import { settled } from "../http/requests.js"
 import { answerOf, serveApi, TOKEN } from "./serve-api.js"
 
@@ -182,5 +182,38 @@ describe("a request", () => {
     expect({ status, code: json.code }).toEqual({ status: 500, code: "INTERNAL" })
     expect(text).not.toContain("secret")
     expect(errors).toHaveLength(1)
+  })
+
+  test("a damaged store is told to the server's log too, and one that cannot be reached by whoever holds it", async () => {
+    const errors: unknown[] = []
+    const { ask, limits } = serveApi({ a: "5/minute" }, { onError: (error) => errors.push(error) })
+    const corrupt = new StoreCorrupt("segment 3", "its hash is another")
+    for (const error of [corrupt, new StoreUnavailable("the disk is full")]) {
+      limits.check = () => {
+        throw error
+      }
+      await ask("POST", "/v1/check", { key: "a" })
+    }
+    expect(errors).toEqual([corrupt])
+  })
+
+  test("a clock that tells no time is the server's failure: told to its log, and counted", async () => {
+    const errors: unknown[] = []
+    const { ask, clock } = serveApi({ a: "5/minute" }, { onError: (error) => errors.push(error) })
+    clock.set(-1)
+    const detail = expect.stringMatching(/^Cannot decide: nowMs is -1, allowed is /)
+    for (const [path, body] of [
+      ["/v1/check", { key: "a" }],
+      ["/v1/check-all", { items: [{ key: "a" }] }],
+      ["/v1/peek", { key: "a" }],
+    ] as const) {
+      expect(await ask("POST", path, body)).toMatchObject({ status: 500, json: { code: "INTERNAL", detail } })
+    }
+    expect(errors).toHaveLength(3)
+    expect((await ask("GET", "/v1/health")).status).toBe(200)
+    const { status, text } = await ask("GET", "/metrics")
+    expect([status, text]).toEqual([200, expect.stringContaining('sluice_failures_total{mode="error"} 2\n')])
+    clock.set(0)
+    expect((await ask("POST", "/v1/check", { key: "a" })).status).toBe(200)
   })
 })

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { connect } from "node:net"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
+import type { SluiceError } from "../../src/types/errors.js"
 import { run, type Scratch } from "./run.js"
 import { AUTH, post, raw, Servers, TOKEN } from "./servers.js"
 
@@ -59,6 +60,9 @@ describe("sluice serve", () => {
       setRoom(1_024)
       expect((await client.check("a")).remaining).toBe(7)
       await expect.poll(failures).toBeGreaterThan(0)
+      // What is told opens the store anew, once, and that fails too.
+      const untilNow = await failures()
+      expect(await failures()).toBe(untilNow + 1)
       const fault = expect.objectContaining({ ok: false, detail: expect.stringContaining("disk I/O error") })
       expect(await client.doctor()).toMatchObject({ ok: false, findings: expect.arrayContaining([fault]) })
       setRoom("unlimited")
@@ -69,8 +73,32 @@ describe("sluice serve", () => {
       const failed = await failures()
       expect((await client.check("a")).remaining).toBe(6)
       expect(await failures()).toBe(failed)
+      child.kill("SIGTERM")
+      // What was lost was told.
+      expect(await once(child, "exit")).toEqual([0, null])
     },
   )
+
+  test("goes on telling what was counted while its folder is moved away, and why it fails", async () => {
+    const { child, url } = await serve()
+    const client = new SluiceClient(url, { token: TOKEN })
+    let told = ""
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      told += text
+    })
+    await client.define("default", "1000000/day")
+    await client.check("a")
+    renameSync(scratch.file("data"), scratch.file("moved"))
+    await expect.poll(() => client.check("a").catch(({ code }: SluiceError) => code)).toBe("STORE_UNAVAILABLE")
+    const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })
+    expect(answer.status).toBe(200)
+    const text = await answer.text()
+    expect(text).toMatch(/^sluice_requests_allowed_total\{limit="default"\} [1-9]/m)
+    expect(text).not.toMatch(/^sluice_(log_size_bytes|live_keys|limit_rate)/m)
+    expect(told).toMatch(/^Cannot reach the store: the file ".*" was deleted, moved or replaced while it was open\.\n$/)
+    renameSync(scratch.file("moved"), scratch.file("data"))
+    await client.check("a")
+  })
 
   test("keeps what it answered when it is asked to end, and starts again from it", async () => {
     writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n')

@@ -524,6 +524,30 @@ describe("EmbeddedLimiter", () => {
     },
   )
 
+  test.skipIf(process.platform === "win32")(
+    "onFailure hears of each time that the store cannot be opened anew",
+    async () => {
+      const path = temporaryFolder()
+      const onFailure = vi.fn()
+      await using limiter = await open(path, { policy: "1000000/hour", onFailure })
+      await limiter.check("a")
+      renameSync(path, `${path}-moved`)
+      const charge = () =>
+        limiter.check("a").then(
+          () => null,
+          (error: unknown) => error,
+        )
+      await expect.poll(charge, { interval: 50 }).toBeInstanceOf(StoreUnavailable)
+      onFailure.mockClear()
+      for (let times = 0; times < 3; times++) await charge()
+      const gone = expect.objectContaining({ message: expect.stringContaining("was deleted, moved or replaced") })
+      expect(onFailure.mock.calls).toEqual(Array(3).fill([gone, 0]))
+      renameSync(`${path}-moved`, path)
+      expect(await charge()).toBe(null)
+      expect(onFailure).toHaveBeenCalledTimes(3)
+    },
+  )
+
   test.skipIf(process.platform === "win32")("goes on where a folder that was moved away comes back", async () => {
     const path = temporaryFolder()
     const limiter = await open(path, { policy: "9/hour" })

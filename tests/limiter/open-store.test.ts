@@ -4,6 +4,7 @@ import { Ledger } from "../../src/ledger/ledger.js"
 import type { LedgerPort } from "../../src/ledger/sql-port.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import type { SyncMode } from "../../src/ledger/sync-mode.js"
+import type { EmbeddedStore } from "../../src/limiter/embedded-store.js"
 import { OpenStore } from "../../src/limiter/open-store.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
@@ -11,7 +12,7 @@ import { START_MS } from "../ledger/ledger-case.js"
 import { core } from "../ledger/script-run.js"
 
 /** A store whose disk can be full for a while. */
-async function openStore(sync: SyncMode) {
+async function openStore(sync: SyncMode, onFailure?: EmbeddedStore["onFailure"]) {
   const inner = sqliteLedgerPort(new DatabaseSync(":memory:"))
   const disk = { isFull: false, isLetGo: false }
   const refuse = <T extends unknown[], R>(write: (...args: T) => R) => {
@@ -39,6 +40,7 @@ async function openStore(sync: SyncMode) {
       sync,
       lastCommitAtMs: null,
       openLedger,
+      ...(onFailure && { onFailure }),
       findFileProblems: () => [],
       findProblems: () => [],
       close: () => {
@@ -83,6 +85,27 @@ describe("OpenStore, when a commit fails that nobody waited for", () => {
     await lose()
     await expect(store.close()).rejects.toThrow(LOST)
     expect(disk.isLetGo).toBe(true)
+  })
+
+  test("sync batch: close() says nothing of it to who heard of it when it failed", async () => {
+    const { store, disk, lose } = await openStore("batch", () => undefined)
+    await lose()
+    await store.close()
+    expect(disk.isLetGo).toBe(true)
+  })
+
+  test("sync batch: each time that it cannot be opened anew is told, with the reason of that time", async () => {
+    const told: [string, number][] = []
+    const { store, disk, lose } = await openStore("batch", (error, lost) => told.push([error.message, lost]))
+    await lose()
+    disk.isFull = true
+    for (let times = 0; times < 2; times++) await expect(store.open()).rejects.toThrow("the disk is full")
+    const full = ["Cannot reach the store: a commit failed: the disk is full.", 0]
+    expect(told).toEqual([full, full])
+    disk.isFull = false
+    await store.open()
+    await store.close()
+    expect(told).toHaveLength(2)
   })
 
   test("sync batch: who heard of it by flush() does not hear of it again", async () => {

@@ -10,7 +10,8 @@ import type { EmbeddedLimiter } from "../../limiter/embedded-limiter.js"
 import { openLimiter } from "../../limiter/open-limiter.node.js"
 import { EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
-import { show } from "../../types/errors.js"
+import { SluiceError, show } from "../../types/errors.js"
+import { TimeError } from "../../types/time-error.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
 import { FOLDER_OPTIONS } from "../common-options.js"
@@ -95,7 +96,8 @@ export const serve: Command = {
   ],
   async run(call) {
     const options = readServeOptions(call)
-    const failures = new FailureLines((line) => call.terminal.err(`${line}\n`))
+    const tell = (line: string) => call.terminal.err(`${line}\n`)
+    const failures = new FailureLines(tell)
     const metrics = new Metrics({ keyLabel: keyLabel(options.metricsKeys, options.token) })
     const limiter = await openLimits(options, metrics, failures)
     try {
@@ -103,7 +105,7 @@ export const serve: Command = {
       const log = openLog(call, options)
       const stopReloading = served === null ? null : reloadOnHangup(call, options, { served, metrics })
       try {
-        const api = makeApi(call, options, { limiter, served, metrics, log })
+        const api = makeApi(call, options, { limiter, served, metrics, failures, log })
         const listening = await listenAt(api, options.place)
         if (!options.isQuiet) writeServing(call, options, listening.url)
         // With a log of requests a hangup has that opened anew, and with a configuration that read anew.
@@ -185,13 +187,16 @@ interface Served {
   readonly limiter: EmbeddedLimiter
   readonly served: ServedConfig | null
   readonly metrics: Metrics
+  readonly failures: FailureLines
   readonly log: LogFile | null
 }
 
-function makeApi(call: CommandCall, options: ServeOptions, { limiter, served, metrics, log }: Served): Api {
+function makeApi(call: CommandCall, options: ServeOptions, { limiter, served, metrics, failures, log }: Served): Api {
   const { terminal, version } = call
   const { path, token, flushing } = options
   const onError = (error: unknown) => {
+    // Every request may fail for it.
+    if (error instanceof SluiceError || error instanceof TimeError) return failures.note(error, 0)
     terminal.err(`${plainText(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
   }
   const events = new EventStream({ ...options.events, onError })
