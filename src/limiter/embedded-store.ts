@@ -25,7 +25,7 @@ export interface EmbeddedStore {
    *
    * @throws {StoreUnavailable} where its files were not there any more; then it is let go too
    */
-  close(): void
+  close(): Promise<void>
 }
 
 /** What `doctor()` tells. */

@@ -179,12 +179,12 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
     ...failing,
     findFileProblems: () => folder.findFileProblems(),
     findProblems: () => folder.findProblems(),
-    close: () => {
+    close: async () => {
       stopListening()
       try {
         folder.files.require()
       } finally {
-        folder.close()
+        await folder.closeTogether()
       }
     },
   }

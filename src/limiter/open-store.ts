@@ -122,7 +122,7 @@ export class OpenStore {
       await this.#opening?.catch(() => undefined)
       await this.#ledger.close()
     } finally {
-      this.#store.close()
+      await this.#store.close()
       this.#noteLoss()
       // Told in place of what the last commit failed of: it says that too, and how much was lost.
       if (this.#store.onFailure === undefined) this.#tellLoss()

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs"
+import { close, closeSync, constants, existsSync, fsync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs"
 import { HASH_BYTES, sameBytes } from "../ledger/envelope.js"
 import { GrowingHash } from "../ledger/growing-hash.js"
 import type { LogEnd } from "../ledger/log-end.js"
@@ -94,6 +94,14 @@ export class Witness {
         // What is lost of it is told when the store is opened next.
       }
     }
+  }
+
+  /** `close` beside the thread of the event loop. Resolves when it is done. */
+  closeBeside(): Promise<void> {
+    const file = this.#file
+    if (file === null) return Promise.resolve()
+    this.#file = null
+    return new Promise((resolve) => fsync(file, () => close(file, () => resolve())))
   }
 }
 

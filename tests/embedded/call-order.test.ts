@@ -88,7 +88,7 @@ async function openOnDisk() {
     openLedger,
     findFileProblems: () => [],
     findProblems: () => [],
-    close: () => {},
+    close: async () => {},
   } as const
   return { limiter: new EmbeddedLimiter(await openLedger(), store, new ManualClock(START_MS)), disk }
 }

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import {
+import fs, {
   chmodSync,
   cpSync,
   readdirSync,
@@ -13,6 +13,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import { dirname, join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { Worker } from "node:worker_threads"
@@ -547,6 +548,30 @@ describe("EmbeddedLimiter", () => {
       expect(onFailure).toHaveBeenCalledTimes(3)
     },
   )
+
+  test("close() has SQLite close its file while the witness is brought to the disk, and waits for both", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "9/hour" })
+    await limiter.check("a")
+    const { fsync } = fs
+    const syncs: (() => void)[] = []
+    fs.fsync = ((...args: Parameters<typeof fsync>) => syncs.push(() => fsync(...args))) as unknown as typeof fsync
+    syncBuiltinESMExports()
+    try {
+      let isClosed = false
+      const closing = limiter.close().then(() => {
+        isClosed = true
+      })
+      await expect.poll(() => syncs.length).toBe(1)
+      expect(readdirSync(path).sort()).toEqual([LOG_FILE, WITNESS_FILE])
+      expect(isClosed).toBe(false)
+      syncs[0]!()
+      await closing
+    } finally {
+      Object.assign(fs, { fsync })
+      syncBuiltinESMExports()
+    }
+  })
 
   test.skipIf(process.platform === "win32")("goes on where a folder that was moved away comes back", async () => {
     const path = temporaryFolder()

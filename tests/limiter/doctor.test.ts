@@ -22,7 +22,7 @@ test("examine() tells of a compaction that was given up, and how many keys there
     openLedger: () => Promise.resolve(ledger),
     findFileProblems: () => [],
     findProblems: () => [],
-    close: () => undefined,
+    close: async () => undefined,
   }
   expect(await examine(() => ledger, store)).toMatchObject({
     ok: false,

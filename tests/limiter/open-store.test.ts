@@ -43,7 +43,7 @@ async function openStore(sync: SyncMode, onFailure?: EmbeddedStore["onFailure"])
       ...(onFailure && { onFailure }),
       findFileProblems: () => [],
       findProblems: () => [],
-      close: () => {
+      close: async () => {
         disk.isLetGo = true
       },
     },
