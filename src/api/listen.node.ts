@@ -15,8 +15,10 @@ export interface ListenOptions {
   readonly host: string
   /** 0 for any that is free. */
   readonly port: number
-  /** The most connections at once; further ones are closed. Default 4096. */
+  /** The most connections at once; further ones are closed. Default `MOST_CONNECTIONS`. */
   readonly maxConnections?: number
+  /** Told of each connection that is closed because there are as many as there may be. */
+  readonly onRefused?: () => void
   /** How long what is being answered may take after `close`, ms; default 10 s. */
   readonly drainMs?: number
   /** How long a request may take to arrive, ms; default 30 s. Its head: a third of that. */
@@ -35,6 +37,7 @@ export interface Listening {
   close(): Promise<void>
 }
 
+export const MOST_CONNECTIONS = 4096
 const MAX_HEADERS = 100
 const ARRIVAL_MS = 30_000
 const UNREAD_MS = 30_000
@@ -59,7 +62,15 @@ export type Fallback = (request: ApiRequest) => ApiAnswer | null
  * @param pages asked first: what it answers needs no token
  */
 export async function listen(api: Api, options: ListenOptions, pages?: Fallback): Promise<Listening> {
-  const { host, port, maxConnections = 4096, drainMs = 10_000, arrivalMs = ARRIVAL_MS, unreadMs = UNREAD_MS } = options
+  const {
+    host,
+    port,
+    maxConnections = MOST_CONNECTIONS,
+    drainMs = 10_000,
+    arrivalMs = ARRIVAL_MS,
+    unreadMs = UNREAD_MS,
+  } = options
+  const { onRefused } = options
   const streams = new Set<AbortController>()
   const connections = new Map<Socket, Connection>()
   let isClosing = false
@@ -150,7 +161,9 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   // They are counted here: above a count, versions of Node drop the rest unsaid, or call the head too long.
   server.maxHeadersCount = 0
   server.maxConnections = maxConnections
-  // A client may close its side once it has asked; the answer still goes out. Node has no type for this.
+  if (onRefused !== undefined)
+    server.on("drop", onRefused)
+    // A client may close its side once it has asked; the answer still goes out. Node has no type for this.
   ;(server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true
 
   await new Promise<void>((resolve, reject) => {

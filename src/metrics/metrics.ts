@@ -75,6 +75,7 @@ export class Metrics {
   #failedCommits = 0
   /** Whether the configuration could be loaded the last time, and when it could; `null` where there is none. */
   #configLoad: { isGood: boolean; goodAtMs: number } | null = null
+  #refusedConnections = 0
 
   constructor(options: MetricsOptions = {}) {
     const { keyLabel = () => null, maxSeries = 1_000, counts = "api" } = options
@@ -140,6 +141,11 @@ export class Metrics {
     if (this.#configLoad !== null) this.#configLoad.isGood = false
   }
 
+  /** A connection was closed, for there are as many as there may be. */
+  connectionRefused(): void {
+    this.#refusedConnections++
+  }
+
   /** Whether anything is told of a key. */
   tellsKey(key: string): boolean {
     return this.#keyLabel(key) !== null
@@ -200,6 +206,9 @@ export class Metrics {
       ])
       .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
         { value: this.#refusedLogins },
+      ])
+      .add("sluice_connections_refused_total", "counter", "Connections closed for want of room.", [
+        { value: this.#refusedConnections },
       ])
     if (this.#configLoad === null) return
     const { isGood, goodAtMs } = this.#configLoad

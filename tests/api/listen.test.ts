@@ -67,6 +67,23 @@ describe("listen()", () => {
     }
   })
 
+  test("closes what connects beyond the most connections, and tells of each", async () => {
+    const { api } = serveApi()
+    const onRefused = vi.fn()
+    listening = await listen(api, { host: "127.0.0.1", port: 0, maxConnections: 1, onRefused })
+    const port = Number(new URL(listening.url).port)
+    const first = new RawConnection(port)
+    await once(first.socket, "connect")
+    for (let times = 1; times <= 2; times++) {
+      await new RawConnection(port).ended
+      await vi.waitUntil(() => onRefused.mock.calls.length === times)
+    }
+    first.socket.write(`GET /v1/health HTTP/1.1\r\n${AUTH}Connection: close\r\n\r\n`)
+    expect(await first.ended).toBe("end")
+    expect(onRefused).toHaveBeenCalledTimes(2)
+    first.socket.destroy()
+  })
+
   test("leaves nothing behind at a response each time that its stream waits for the client", async () => {
     const warned = vi.fn()
     process.on("warning", warned)

@@ -425,6 +425,7 @@ describe("sluice serve and the Worker", () => {
       "sluice_commit_duration_seconds",
       "sluice_commit_failures_total",
       "sluice_logins_refused_total",
+      "sluice_connections_refused_total",
       "sluice_log_size_bytes",
       "sluice_live_keys",
     ]

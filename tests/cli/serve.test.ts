@@ -100,6 +100,32 @@ describe("sluice serve", () => {
     await client.check("a")
   })
 
+  test.skipIf(!existsSync("/usr/bin/prlimit"))(
+    "keeps descriptors for its store, and counts those whose connections it closes",
+    async () => {
+      const { child, url, port } = await servers.serveIn(["/usr/bin/prlimit", "--nofile=52:52"])
+      let told = ""
+      child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+        told += text
+      })
+      const connections = Array.from({ length: 60 }, () => connect({ port, host: "127.0.0.1" }))
+      await expect.poll(() => told).toContain("Closed 1 connection at once: no more than 4 may be open")
+      expect(told).toContain('Cannot hold 4096 connections: "ulimit -n" leaves room for 4; further ones are closed.\n')
+      for (const connection of connections) connection.destroy()
+      const client = new SluiceClient(url, { token: TOKEN })
+      await expect
+        .poll(() =>
+          client.define("default", "9/day").then(
+            () => "defined",
+            () => "closed",
+          ),
+        )
+        .toBe("defined")
+      const text = await (await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } })).text()
+      expect(Number(/^sluice_connections_refused_total (\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(56)
+    },
+  )
+
   test("keeps what it answered when it is asked to end, and starts again from it", async () => {
     writeFileSync(scratch.file("sluice.toml"), '[limits.api]\npolicy = "5/day"\n')
     const first = await serve("--config", scratch.file("sluice.toml"), "--sync", "batch", "--flush-every-ms", "60000")

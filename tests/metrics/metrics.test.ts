@@ -32,6 +32,7 @@ function fullText(): string {
   metrics.decided(makeDecision({ reason: "fail-open" }), "api", 100)
   metrics.commitSeconds.observe(0.001)
   metrics.loginRefused()
+  metrics.connectionRefused()
   return metrics.render([gauge({}), gauge({ limit: HOSTILE, isKey: true })], {
     logBytes: 4096,
     liveKeys: 2,
@@ -53,6 +54,7 @@ describe("Metrics.render()", () => {
     expect(value("sluice_denial_cache_hits_total")).toBe("1")
     expect(value("sluice_failures_total", { mode: "open" })).toBe("1")
     expect(value("sluice_logins_refused_total")).toBe("1")
+    expect(value("sluice_connections_refused_total")).toBe("1")
     expect(value("sluice_log_size_bytes")).toBe("4096")
     expect(familyOf(text, "sluice_log_size_bytes")?.help).toContain("free pages")
     expect(value("sluice_limit_reset_at_seconds")).toBe("1700000000.5")

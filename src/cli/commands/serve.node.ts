@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net"
 import process from "node:process"
 import { type Api, createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
-import { type Listening, type ListenOptions, listen } from "../../api/listen.node.js"
+import { type Listening, type ListenOptions, listen, MOST_CONNECTIONS } from "../../api/listen.node.js"
 import { configPolicies, type LogOutput, requireGroupNames } from "../../config/index.js"
 import { SYNC_MODES } from "../../ledger/sync-mode.js"
 import type { EmbeddedLimiter } from "../../limiter/embedded-limiter.js"
@@ -15,6 +15,7 @@ import { TimeError } from "../../types/time-error.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
 import { FOLDER_OPTIONS } from "../common-options.js"
+import { connectionRoom } from "../connection-room.node.js"
 import { FailureLines } from "../failure-lines.node.js"
 import { KEEPING_OPTIONS } from "../keeping-options.js"
 import { LogFile } from "../log-file.node.js"
@@ -22,6 +23,7 @@ import { withNamedFile } from "../named-file.node.js"
 import { answerText } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
+import { RefusalLines } from "../refusal-lines.node.js"
 import { namingConfig, readConfig, readServeOptions, type ServeOptions } from "../serve-options.node.js"
 import { ServedConfig } from "../served-config.node.js"
 import type { Terminal } from "../terminal.js"
@@ -106,12 +108,25 @@ export const serve: Command = {
       const stopReloading = served === null ? null : reloadOnHangup(call, options, { served, metrics })
       try {
         const api = makeApi(call, options, { limiter, served, metrics, failures, log })
-        const listening = await listenAt(api, options.place)
+        const { maxConnections: wanted = MOST_CONNECTIONS } = options.place
+        const maxConnections = Math.min(wanted, connectionRoom())
+        const refusals = new RefusalLines(maxConnections, tell)
+        const onRefused = () => {
+          metrics.connectionRefused()
+          refusals.note()
+        }
+        const listening = await listenAt(api, { ...options.place, maxConnections, onRefused })
         if (!options.isQuiet) writeServing(call, options, listening.url)
+        if (maxConnections < wanted) {
+          tell(
+            `Cannot hold ${wanted} connections: "ulimit -n" leaves room for ${maxConnections}; further ones are closed.`,
+          )
+        }
         // With a log of requests a hangup has that opened anew, and with a configuration that read anew.
         const { signal } = call.terminal
         await ended(log === null && served === null ? AbortSignal.any([signal, hangup()]) : signal)
         await listening.close()
+        refusals.end()
       } finally {
         await stopReloading?.()
         log?.close()
