@@ -115,7 +115,7 @@ test.each([
   [
     "limited() of a name that there is not",
     () => limited(new RateLimiter("1/day"), anything({ keys: "a" })),
-    'Cannot limit: option is "keys", allowed is key, cost (did you mean "key"?).',
+    'Cannot limit: option is "keys", allowed is key, cost, limit, skipFailed (did you mean "key"?).',
   ],
   [
     "limited() of a cost",
