@@ -1,11 +1,11 @@
-import type { LimitOptions } from "../src/engine/limit-options.js"
 import { RecordedLimit } from "../src/engine/recorded-limit.js"
+import type { TableOptions } from "../src/engine/table-options.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import type { Policy } from "../src/policy/policy.js"
 import { sharedCore } from "./object-ledger.js"
 
 /** A limit of which nothing is known, to be asked and dropped. */
-const NO_KEYS: LimitOptions = {
+const NO_KEYS: TableOptions = {
   maxKeys: 1,
   onFull: "deny-new",
   stats: true,

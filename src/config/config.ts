@@ -1,5 +1,5 @@
+import type { FailMode } from "../http/limit-options.js"
 import type { HeaderStyle } from "../http/rate-limit-fields.js"
-import type { FailMode } from "../http/rate-limit-options.js"
 import type { Policy } from "../policy/policy.js"
 import type { KeySetting } from "./key-setting.js"
 

@@ -1,6 +1,6 @@
 import { parse as parseToml } from "#toml"
+import type { FailMode } from "../http/limit-options.js"
 import { type HeaderStyle, headerStyles } from "../http/rate-limit-fields.js"
-import type { FailMode } from "../http/rate-limit-options.js"
 import { namer } from "../http/rename-policy.js"
 import { checkFields, OBJECT } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"

@@ -10,7 +10,6 @@ import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
 import { keyStats, NO_STATS } from "./key-stats.js"
 import { keyStatus } from "./key-status.js"
 import { LimitDecision } from "./limit-decision.js"
-import { type LimitOptions, ON_FULL } from "./limit-options.js"
 import type { ChargedAdmission } from "./named-admissions.js"
 import { outcomeError } from "./outcome-error.js"
 import { packedRoom, packKeys } from "./packed-keys.js"
@@ -19,6 +18,7 @@ import { requireCosts } from "./require-cost.js"
 import { policyFields } from "./rule-fields.js"
 import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
 import type { SettledReceipts } from "./settled-receipts.js"
+import { ON_FULL, type TableOptions } from "./table-options.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 
 /**
@@ -36,7 +36,7 @@ const dropped =
  */
 export class Limit {
   protected readonly core: Core
-  readonly #options: LimitOptions
+  readonly #options: TableOptions
   #policy: Policy
   #firstRule: Rule
   protected pointer: number
@@ -45,7 +45,7 @@ export class Limit {
   #stage: BatchStage | null = null
   #charges = 0
 
-  constructor(core: Core, policy: Policy, options: LimitOptions) {
+  constructor(core: Core, policy: Policy, options: TableOptions) {
     this.core = core
     this.#options = options
     this.#policy = policy

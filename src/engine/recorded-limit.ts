@@ -4,8 +4,8 @@ import type { AdmissionBatch } from "./admission-batch.js"
 import { type Core, VERDICT_CHARGED_AT } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
-import type { LimitOptions } from "./limit-options.js"
 import { CELL_ROOM, type SavedKind } from "./saved-cells.js"
+import type { TableOptions } from "./table-options.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
 const BLOCK_KIND = 1
@@ -19,7 +19,7 @@ const LITTLE_BYTES = 4_096
 export class RecordedLimit extends Limit {
   readonly #keepsAll: boolean
 
-  constructor(core: Core, policy: Policy, options: LimitOptions) {
+  constructor(core: Core, policy: Policy, options: TableOptions) {
     super(core, policy, options)
     this.#keepsAll = options.onFull === "keep-all"
   }

@@ -13,6 +13,7 @@ export {
   type MessageLimitOptions,
   type MessageSocket,
 } from "./limit-messages.js"
+export type { FailMode, LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
 export { type LimitsToAsk, type NamedLimitersOptions, namedLimiters } from "./named-limiters.js"
 export { partitionKeyHasher } from "./partition-key.js"
 export { limiterUnavailable, type Problem, problemResponse, QUOTA_EXCEEDED, quotaExceeded } from "./problem.js"
@@ -23,15 +24,7 @@ export {
   type RateLimitFieldsOptions,
   rateLimitFields,
 } from "./rate-limit-fields.js"
-export type {
-  FailMode,
-  Handler,
-  LimiterSource,
-  LimitOptions,
-  PolicySource,
-  RateLimitOptions,
-  ResponseHead,
-} from "./rate-limit-options.js"
+export type { Handler, RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 export type { RequestDecision } from "./request-decision.js"
 export type { Group, RequestLimiter } from "./request-limiter.js"
 export { type Jitter, retryAfterSeconds } from "./retry-after.js"

@@ -8,8 +8,6 @@ import type { RateLimitFieldsOptions } from "./rate-limit-fields.js"
 import type { RequestDecision } from "./request-decision.js"
 import type { Jitter } from "./retry-after.js"
 
-export type { FailMode, LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
-
 /** A Web-standard handler. `Rest` is what the runtime gives beside the request: `env` and `ctx` on Workers, say. */
 export type Handler<Rest extends unknown[] = unknown[]> = (
   request: Request,

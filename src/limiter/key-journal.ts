@@ -1,7 +1,7 @@
 import type { HistoryEntry } from "./named-limits.js"
 
 /** What a journal keeps of a key. */
-interface Page {
+interface KeyRecord {
   readonly limit: string
   readonly key: string
   /** Oldest first. */
@@ -29,7 +29,7 @@ export class KeyJournal {
   readonly #names: number
   readonly #history: number
   /** Least recently used first, by limit and key. */
-  readonly #pages = new Map<string, Page>()
+  readonly #records = new Map<string, KeyRecord>()
   /** When each limit was defined, for the histories of its keys; oldest first. */
   readonly #defined = new Map<string, Event[]>()
   #number = 0
@@ -53,15 +53,15 @@ export class KeyJournal {
     if (this.#names === 0) return
     const { limit, key } = entry
     const place = placeOf(limit, key)
-    const page = this.#pages.get(place) ?? { limit, key, events: [] }
-    this.#pages.delete(place)
-    if (this.#pages.size >= this.#names) this.#pages.delete(this.#pages.keys().next().value!)
-    this.#pages.set(place, page)
+    const record = this.#records.get(place) ?? { limit, key, events: [] }
+    this.#records.delete(place)
+    if (this.#records.size >= this.#names) this.#records.delete(this.#records.keys().next().value!)
+    this.#records.set(place, record)
     if (this.#history === 0) return
-    const last = page.events.at(-1)?.entry
+    const last = record.events.at(-1)?.entry
     const repeats = entry.event === "deny" && last?.event === "deny" && last.units === entry.units
-    if (repeats) page.events.pop()
-    this.#append(page.events, { ...entry, count: repeats ? last.count + 1 : 1 })
+    if (repeats) record.events.pop()
+    this.#append(record.events, { ...entry, count: repeats ? last.count + 1 : 1 })
   }
 
   /** Writes down that a limit was defined, or got another policy. */
@@ -79,12 +79,12 @@ export class KeyJournal {
 
   /** The keys known by name under a limit, or under any, each once for each limit; in no order. */
   keys(limit?: string): { readonly limit: string; readonly key: string }[] {
-    return [...this.#pages.values()].filter((page) => limit === undefined || page.limit === limit)
+    return [...this.#records.values()].filter((record) => limit === undefined || record.limit === limit)
   }
 
   /** The last events of a key, newest first, its limit's definitions among them. */
   history(limit: string, key: string, count: number): HistoryEntry[] {
-    const own = this.#pages.get(placeOf(limit, key))?.events ?? []
+    const own = this.#records.get(placeOf(limit, key))?.events ?? []
     const defined = this.#defined.get(limit) ?? []
     return [...own, ...defined]
       .sort((a, b) => b.number - a.number)
@@ -95,7 +95,7 @@ export class KeyJournal {
   /** Forgets all that was written down about a limit. */
   forget(limit: string): void {
     this.#defined.delete(limit)
-    for (const [place, page] of this.#pages) if (page.limit === limit) this.#pages.delete(place)
+    for (const [place, record] of this.#records) if (record.limit === limit) this.#records.delete(place)
   }
 }
 

@@ -1,7 +1,7 @@
 import { Core } from "../../src/engine/core.js"
-import type { LimitOptions } from "../../src/engine/limit-options.js"
 import { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { type SavedKind, saveCells } from "../../src/engine/saved-cells.js"
+import type { TableOptions } from "../../src/engine/table-options.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 
@@ -14,7 +14,7 @@ export class MadeLimit extends RecordedLimit {
 }
 
 /** A limit in a core of its own, or in a given one. */
-export function makeLimit(policy: PolicyInput, options: Partial<LimitOptions> = {}, core = new Core()): MadeLimit {
+export function makeLimit(policy: PolicyInput, options: Partial<TableOptions> = {}, core = new Core()): MadeLimit {
   return new MadeLimit(core, parsePolicy(policy), {
     maxKeys: 2 ** 32 - 1,
     onFull: "evict-nearest-full",

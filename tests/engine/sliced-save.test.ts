@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { readDumpHead } from "../../src/engine/dump.js"
-import type { LimitOptions } from "../../src/engine/limit-options.js"
 import type { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { SAVED } from "../../src/engine/saved-cells.js"
 import { SettledReceipts } from "../../src/engine/settled-receipts.js"
+import type { TableOptions } from "../../src/engine/table-options.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { makeLimit } from "./make-limit.js"
@@ -19,7 +19,7 @@ const POLICIES: readonly PolicyInput[] = [
   { limit: 9, period: "3s", algorithm: "sliding_window_log" },
   ["7/second", { limit: 30, period: "20s", algorithm: "sliding_window_log", block: 700 }, "50/minute fixed_window"],
 ]
-const HOLDING: readonly LimitOptions["onFull"][] = ["keep-all", "deny-new"]
+const HOLDING: readonly TableOptions["onFull"][] = ["keep-all", "deny-new"]
 
 type Copies = ReturnType<RecordedLimit["copyCells"]>
 

@@ -9,7 +9,8 @@ export type OnFull = keyof typeof ON_FULL
 /** Its number in the core. */
 export const ON_FULL = { "evict-nearest-full": 0, "deny-new": 1, "keep-all": 2 } as const
 
-export interface LimitOptions {
+/** How the keys of one limit are kept. */
+export interface TableOptions {
   /** The most keys held at once, 1 … 2^32 − 1. */
   readonly maxKeys: number
   readonly onFull: OnFull
