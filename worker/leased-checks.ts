@@ -1,14 +1,16 @@
 import { laterDenial } from "../src/edge/denial-cache.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
-import { LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/edge/lease-pool.js"
+import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/edge/lease-pool.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { requireKey } from "../src/engine/key-bytes.js"
+import { sleep } from "../src/limiter/sleep.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
-import { StoreUnavailable } from "../src/types/errors.js"
+import { CostError, StoreUnavailable } from "../src/types/errors.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { giveBackIdle, waitForDraw } from "./lease-timers.js"
 
+/** How long a check waits for another's draw. */
+const WAIT_MS = 2_000
 /** A reset that was begun longer ago is over: the request that made it may have been cancelled, and ends nothing. */
 const RESET_MOST_MS = 30_000
 
@@ -147,4 +149,33 @@ export class LeasedChecks {
     const { giveBack, background } = this.#parts
     if (unused.length > 0) background(Promise.allSettled(unused.map((each) => giveBack(each))))
   }
+}
+
+/** Waits until what was just drawn would be idle, and gives back what then still is here. Never fails. */
+async function giveBackIdle(
+  leases: LeasePool,
+  key: string,
+  ttlMs: number,
+  giveBack: (unused: UnusedUnits) => Promise<void>,
+): Promise<void> {
+  await sleep(ttlMs * GIVE_BACK_SHARE)
+  // What cannot be given back stays charged, and comes back with time.
+  await Promise.allSettled(leases.idle(key, Date.now()).map(giveBack))
+}
+
+/**
+ * Waits for the draw that another request is making: that request may have been cancelled, and with it all that it waited
+ * for, so not without end.
+ *
+ * @throws {CostError} where the draw showed that this cost can never pass
+ */
+function waitForDraw(leases: LeasePool, key: string, cost: number): Promise<Waited> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve("lost"), WAIT_MS)
+    leases.wait(key, cost, (waited) => {
+      clearTimeout(timer)
+      if (waited instanceof CostError) reject(waited)
+      else resolve(waited)
+    })
+  })
 }

@@ -1,4 +1,4 @@
-import { hold } from "../limiter/hold.js"
+import { sleep } from "../limiter/sleep.js"
 import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable } from "../types/errors.js"
@@ -87,7 +87,7 @@ export async function* readEvents(open: Open, foreign: Foreign, options: EventOp
     const waitMs = Math.max(retryMs, askedMs)
     // To come back at once is asked for once.
     retryMs = Math.max(retryMs, RETRY_MS)
-    await hold(waitMs, signal)
+    await sleep(waitMs, signal)
   }
 }
 

@@ -1,4 +1,4 @@
-import { hold } from "../limiter/hold.js"
+import { sleep } from "../limiter/sleep.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { StoreUnavailable, show } from "../types/errors.js"
@@ -121,7 +121,7 @@ export class Transport {
         if (!(error instanceof TypeError)) throw error
         if (isLast) throw this.#silence(`: ${reasonOf(error)}`, error)
       }
-      await hold(delayMs, either)
+      await sleep(delayMs, either)
     }
   }
 

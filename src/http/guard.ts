@@ -1,4 +1,4 @@
-import { hold } from "../limiter/hold.js"
+import { sleep } from "../limiter/sleep.js"
 import { checkKind, LIST, unfit } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
@@ -194,7 +194,7 @@ export function guardRequests<Rest extends unknown[]>(
     const fields = shadow ? {} : await fieldsOf(verdict, hooks)
     if (decision.allowed || shadow) {
       if (judgeOptions.maxDelayMs > 0 && decision.delayMs > 0 && !shadow) {
-        await hold(decision.delayMs, request.signal)
+        await sleep(decision.delayMs, request.signal)
         // Were it let through now, before its time, hanging up would be a way past the constant rate.
         if (request.signal?.aborted) return refused(new Response(null, { status: CLIENT_GONE }), decision)
       }

@@ -2,6 +2,7 @@ import { waitUntil } from "cloudflare:workers"
 import type { DecidingLimit } from "../../src/api/told-limit.js"
 import { withDeadline } from "../../src/http/with-deadline.js"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
+import { sleep } from "../../src/limiter/sleep.js"
 import { Histogram } from "../../src/metrics/histogram.js"
 import { type AsideCount, asideCountOf } from "../../src/metrics/metrics.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -10,7 +11,7 @@ import { addEvent, CountedKeys } from "./counted-keys.js"
 import type { ToldDecision } from "./event-hub-object.js"
 import { KEY_SHARDS, LIMIT_SHARDS, type Registry } from "./registry.js"
 import type { KeyReport, LimitReport } from "./registry-object.js"
-import { pause, SharedTimer } from "./shared-timer.js"
+import { SharedTimer } from "./shared-timer.js"
 
 /** How long keys that were admitted or changed, and decisions for the stream, wait for others to go with them. */
 const SOON_MS = 250
@@ -148,7 +149,7 @@ export class Reporter {
   async #sendNext(calls: () => Promise<void>[]): Promise<void> {
     // Another request's sending may have ended with that request, unheard: it is not waited for beyond reason. Where it
     // fails, that request says so.
-    if (this.#sending !== null) await Promise.race([this.#sending.catch(() => undefined), pause(PATIENCE_MS)])
+    if (this.#sending !== null) await Promise.race([this.#sending.catch(() => undefined), sleep(PATIENCE_MS)])
     const sending = allOf(calls())
     this.#sending = sending
     await sending.finally(() => {

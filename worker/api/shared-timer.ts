@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
+import { sleep } from "../../src/limiter/sleep.js"
 
 /** A run that is later than this is given up for lost. */
 const OVERDUE_MS = 5_000
@@ -21,14 +22,10 @@ export class SharedTimer {
     const waitedMs = nowMs - this.#waitingSinceMs
     if (waitedMs >= 0 && waitedMs < this.#waitMs + OVERDUE_MS) return
     this.#waitingSinceMs = nowMs
-    const wait = pause(this.#waitMs).then(() => {
+    const wait = sleep(this.#waitMs).then(() => {
       this.#waitingSinceMs = Number.NEGATIVE_INFINITY
       return this.#run()
     })
     waitUntil(wait)
   }
-}
-
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

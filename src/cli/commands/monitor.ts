@@ -1,5 +1,5 @@
 import { ApiError, type ServerTotals } from "../../client/index.js"
-import { hold } from "../../limiter/hold.js"
+import { sleep } from "../../limiter/sleep.js"
 import { StoreUnavailable } from "../../types/errors.js"
 import { jsonText } from "../../types/json-text.js"
 import type { Command, CommandCall, Target } from "../command.js"
@@ -111,7 +111,7 @@ export const monitor: Command = {
     let before = await look(target)
     let isAway = false
     for (let looks = 0; looks < most; ) {
-      await hold(intervalMs, terminal.signal)
+      await sleep(intervalMs, terminal.signal)
       if (terminal.signal.aborted) return
       const totals = await lookAgain(target, isAway, terminal)
       isAway = totals === null
