@@ -11,7 +11,6 @@ import { type Charge, giveBack, type Question } from "./ask-limits.js"
 import { checkOptions, limitsOf, maxDelayMsOf } from "./check-options.js"
 import { chosenPolicy } from "./chosen-policy.js"
 import { type Decided, findBadCost } from "./decide.js"
-import { decisionFields } from "./decision-fields.js"
 import { Hooks } from "./hooks.js"
 import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
 import { clientAddress } from "./keys/client-address.js"
@@ -20,7 +19,8 @@ import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { identityOf, perPolicy } from "./per-policy.js"
-import { accessDenied, badCost, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
+import { accessDenied, costProblem, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
+import { decisionFields } from "./rate-limit-fields.js"
 import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
@@ -181,7 +181,7 @@ export function guardRequests<Rest extends unknown[]>(
     if ("badCost" in verdict) {
       hooks.error(verdict.badCost.error)
       if (shadow) return passed(request)
-      return refused(problemResponse(badCost(verdict.badCost.cost, verdict.badCost.maximum)))
+      return refused(problemResponse(costProblem(verdict.badCost.cost, verdict.badCost.maximum)))
     }
     if ("listed" in verdict) {
       if (verdict.listed === "allow") return passed(request)

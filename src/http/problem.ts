@@ -76,7 +76,7 @@ export function limiterUnavailable({ reason, retryAfterMs }: Decision, status: 4
 }
 
 /** The problem of a request whose cost no wait makes admissible, or that is no cost at all. Says the largest allowed. */
-export function badCost(cost: number, maximum: number): Problem {
+export function costProblem(cost: number, maximum: number): Problem {
   return {
     type: "about:blank",
     title: "Bad Request",

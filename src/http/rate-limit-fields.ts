@@ -3,7 +3,8 @@ import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT, unfit } from
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
-import { rulesOf } from "./request-decision.js"
+import type { Decided } from "./decide.js"
+import { type LimitPart, type RequestDecision, rulesOf } from "./request-decision.js"
 import { isSfText, sfBytes, sfInteger, sfString } from "./structured-field.js"
 
 /**
@@ -132,7 +133,7 @@ export function rateLimitFields(
 }
 
 /** `rateLimitFields` where the options were looked at before. */
-export function writeFields(policy: Policy, decision: Decision, nowMs: number, context: FieldContext): Fields {
+function writeFields(policy: Policy, decision: Decision, nowMs: number, context: FieldContext): Fields {
   const fields = headerStyles(context.headers).map((style) => STYLES[style](policy, decision, nowMs, context))
   return Object.assign({}, ...fields)
 }
@@ -153,6 +154,57 @@ export function headerStyles(headers: RateLimitFieldsOptions["headers"] = "draft
     throw new RangeError("Cannot rate limit: headers is draft-11 and draft-7, allowed is one of the two.")
   }
   return STYLE_NAMES.filter((style) => asked.includes(style))
+}
+
+/**
+ * The RateLimit fields of a response. `draft-11` has the items of every limit, each with its own partition key; the
+ * older styles have room for one rule and tell of the limit that binds most.
+ *
+ * @param partitionKeys one for each part, or none
+ */
+export function decisionFields(
+  { decision, parts }: Pick<Decided, "decision" | "parts">,
+  nowMs: number,
+  options: RateLimitFieldsOptions,
+  partitionKeys: readonly Uint8Array[],
+): Record<string, string> {
+  const styles = headerStyles(options.headers)
+  const older = styles.filter((style) => style !== "draft-11")
+  const fields = older.length === 0 ? {} : olderFields({ decision, parts }, nowMs, { ...options, headers: older })
+  if (older.length === styles.length) return fields
+
+  const lists: Record<string, string[]> = {}
+  for (const [index, part] of parts.entries()) {
+    if (part.policy === undefined) continue
+    const partitionKey = partitionKeys[index]
+    const context = { ...options, headers: "draft-11", ...(partitionKey && { partitionKey }) } as const
+    const own = parts.length === 1 ? decision : ownDecision(part, decision)
+    for (const [name, value] of Object.entries(writeFields(part.policy, own, nowMs, context))) {
+      lists[name] = [...(lists[name] ?? []), value]
+    }
+  }
+  for (const [name, items] of Object.entries(lists)) fields[name] = items.join(", ")
+  return fields
+}
+
+/** What the limit that binds most tells in styles with room for one. */
+function olderFields(
+  { decision, parts }: Pick<Decided, "decision" | "parts">,
+  nowMs: number,
+  options: RateLimitFieldsOptions,
+): Record<string, string> {
+  const binding =
+    parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key) ?? parts[0]!
+  if (binding.policy === undefined) return {}
+  const { rules: _, ...numbers } = decision
+  const { rules } = binding.decision
+  return writeFields(binding.policy, { ...numbers, ...(rules && { rules }) }, nowMs, options)
+}
+
+/** A limit that would have admitted a request which another one denied tells the wait of that other one. */
+function ownDecision(part: LimitPart, { allowed, retryAfterMs }: RequestDecision) {
+  if (allowed || !part.decision.allowed) return part.decision
+  return { ...part.decision, allowed, retryAfterMs, policy: "", rules: rulesOf(part) }
 }
 
 /** What of a decision, or of one rule's part in it, the fields tell. */

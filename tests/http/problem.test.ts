@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { badCost, limiterUnavailable, problemResponse, quotaExceeded } from "../../src/http/problem.js"
+import { costProblem, limiterUnavailable, problemResponse, quotaExceeded } from "../../src/http/problem.js"
 import type { RuleDecision } from "../../src/types/decision.js"
 import { denialOf } from "./fake-limiter.js"
 
@@ -55,9 +55,9 @@ test("limiterUnavailable() is a 503 that blames no policy", () => {
   expect(problem).not.toHaveProperty("violated-policies")
 })
 
-describe("badCost()", () => {
+describe("costProblem()", () => {
   test("carries the maximum", () => {
-    expect(badCost(11, 10)).toMatchObject({ status: 400, code: "COST_ABOVE_CAPACITY", cost: 11, maximum: 10 })
+    expect(costProblem(11, 10)).toMatchObject({ status: 400, code: "COST_ABOVE_CAPACITY", cost: 11, maximum: 10 })
   })
 
   test.each([
@@ -67,7 +67,7 @@ describe("badCost()", () => {
     [Number.POSITIVE_INFINITY, "COST_ABOVE_CAPACITY", "Infinity"],
     [Symbol("own") as never, "COST_INVALID", "a symbol"],
   ])("carries the cost %s through JSON", (cost, code, written) => {
-    expect(JSON.parse(JSON.stringify(badCost(cost, 10)))).toMatchObject({ code, cost: written })
+    expect(JSON.parse(JSON.stringify(costProblem(cost, 10)))).toMatchObject({ code, cost: written })
   })
 })
 
