@@ -30,7 +30,18 @@ const ENTRIES = [
   { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 66.75 * KIB },
 ]
 
-/** What an adapter adds to an application that has `sluice/http`. */
+/** The most KiB that an adapter may add to an application that has `sluice/http`, where that is less than 2.25. */
+const ADAPTER_KIB = {
+  "sluice/express": 1.75,
+  "sluice/express-rate-limit": 1.5,
+  "sluice/fastify": 1.75,
+  "sluice/hono": 0.75,
+  "sluice/hono-rate-limiter": 1.5,
+  "sluice/itty-router": 0.25,
+  "sluice/next": 0.5,
+  "sluice/sveltekit": 0.5,
+}
+
 const ADAPTERS = Object.entries(manifest.exports)
   .filter(([, target]) => target.default?.includes("/src/adapters/"))
   .map(([entry]) => `sluice${entry.slice(1)}`)
@@ -39,7 +50,7 @@ const ADAPTERS = Object.entries(manifest.exports)
     name: `${entry} on top`,
     code: `export * from "${entry}"`,
     conditions: ["workerd"],
-    maxBytes: 2.25 * KIB,
+    maxBytes: (ADAPTER_KIB[entry] ?? 2.25) * KIB,
     isOnTop: true,
   }))
 
