@@ -6,7 +6,7 @@ import { type ConfiguredRateLimit, requestOptions } from "../src/config/rate-lim
 import { readField, writtenAt } from "../src/config/read-field.js"
 import { readPolicy } from "../src/config/read-policy.js"
 import { readRequests, type WrittenRequests } from "../src/config/read-requests.js"
-import { clientAddress } from "../src/http/keys/client-address.js"
+import { CLOUDFLARE_ADDRESS, clientAddress } from "../src/http/keys/client-address.js"
 import type { KeyExtractor } from "../src/http/keys/key-extractor.js"
 import type { FailMode } from "../src/http/limit-options.js"
 import type { Policy } from "../src/policy/policy.js"
@@ -14,8 +14,7 @@ import { MAX_TIMER_MS } from "../src/policy/policy-range.js"
 import { NO_DELAY, tellsDelay } from "../src/policy/tells-delay.js"
 import { SettingError } from "./setting-error.js"
 
-/** Where Cloudflare tells the client's address. */
-export const ADDRESS = { header: "CF-Connecting-IP" }
+export const ADDRESS = { header: CLOUDFLARE_ADDRESS }
 
 /** A limit of the deployed Worker, from a table `[[vars.LIMITS]]` of `wrangler.toml`. */
 export interface LimitSetting {

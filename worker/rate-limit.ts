@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { checkHandler, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
+import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
@@ -76,7 +77,7 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof sourceOf>>()
   const limited = limitHandler<WorkerRest<Env>>(handler, {
-    address: { header: "CF-Connecting-IP" },
+    address: { header: CLOUDFLARE_ADDRESS },
     ...rest,
     limiter(policy, env) {
       const namespace = binding(env)!

@@ -1,4 +1,5 @@
 import { networkText, parseIpAddress } from "../http/keys/ip-address.js"
+import { retryAfterSeconds } from "../http/retry-after.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Clock } from "../types/clock.js"
 import type { ApiRequest } from "./api-request.js"
@@ -14,8 +15,6 @@ const LEAST_WRONG = 10_000
 /** Up to which length a header field with a wrong token is: a token of 256 characters. */
 const LONGEST_WRONG = "Bearer ".length + 256
 const UNKNOWN_ADDRESS = "unknown"
-/** What one client of IPv6 may have, in bits. */
-const IPV6_PREFIX = 56
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
 /** What a proxy adds to the requests of others. */
@@ -165,12 +164,12 @@ function hostOf(origin: string): string | undefined {
 
 function networkOf(address: string): string {
   const parsed = parseIpAddress(address)
-  return parsed === undefined ? address : networkText(parsed, IPV6_PREFIX)
+  return parsed === undefined ? address : networkText(parsed)
 }
 
 function tooMany(retryAfterMs: number): RequestError {
   return new RequestError(429, "Cannot serve the request: too many wrong tokens came from this address.", {
-    "Retry-After": String(Math.max(1, Math.ceil(retryAfterMs / 1000))),
+    "Retry-After": String(retryAfterSeconds(retryAfterMs)),
   })
 }
 

@@ -6,6 +6,7 @@ import { pageProblem } from "../../src/api/page-problem.js"
 import { isFailure } from "../../src/api/problem-answer.js"
 import type { LimitStorage } from "../../src/api/storage.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
+import { CLOUDFLARE_ADDRESS } from "../../src/http/keys/client-address.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -82,7 +83,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   return {
     answer(request, { hostname, pathname }) {
       if (apiHost === null ? upstream !== null : hostname !== apiHost) return null
-      if (PATHS.test(pathname)) return api.fetch(request, request.headers.get("cf-connecting-ip"))
+      if (PATHS.test(pathname)) return api.fetch(request, request.headers.get(CLOUDFLARE_ADDRESS))
       return ASSETS !== undefined && PAGES.test(pathname) ? pageOf(ASSETS, request) : null
     },
     tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settingsScope(limit)),

@@ -26,14 +26,14 @@ export interface ClientAddressOptions {
   readonly ipv6Prefix?: number
 }
 
-const DEFAULT_IPV6_PREFIX = 56
 const ADDRESS_KINDS: Kinds<ClientAddressOptions> = {
   header: HEADER_NAME,
   trustedHops: whole(1, 32),
   ipv6Prefix: whole(1, 128),
 }
 const FORWARDED_FOR = "x-forwarded-for"
-const CLOUDFLARE_ADDRESS = "cf-connecting-ip"
+/** Where Cloudflare tells the client's address. */
+export const CLOUDFLARE_ADDRESS = "CF-Connecting-IP"
 
 /**
  * Limits by the client's address. The key is `ip:` and the IPv4 address, or the IPv6 network in canonical form:
@@ -56,7 +56,7 @@ const CLOUDFLARE_ADDRESS = "cf-connecting-ip"
  */
 export function clientAddress(options: ClientAddressOptions = {}): KeyExtractor {
   const addressOf = findClientAddress(options)
-  const { ipv6Prefix = DEFAULT_IPV6_PREFIX } = options
+  const { ipv6Prefix } = options
   return function clientAddressKey(request, ...rest) {
     const address = addressOf(request, rest)
     return address && `ip:${networkText(address, ipv6Prefix)}`

@@ -3,6 +3,8 @@ export type IpAddress =
   | { readonly version: 4; readonly text: string }
   | { readonly version: 6; readonly groups: readonly number[] }
 
+/** Bits of an IPv6 address that a household or a site is usually given. */
+const SITE_PREFIX = 56
 const GROUPS = 8
 const GROUP_BITS = 16
 /**
@@ -35,9 +37,9 @@ export function parseIpAddress(text: string): IpAddress | undefined {
  * The network of an address as text: IPv4 as it is, IPv6 cut to `ipv6Prefix` bits in the canonical form of RFC 5952,
  * such as `2001:db8:0:1200::/56`.
  *
- * @param ipv6Prefix 1 … 128
+ * @param ipv6Prefix 1 … 128; default 56
  */
-export function networkText(address: IpAddress, ipv6Prefix: number): string {
+export function networkText(address: IpAddress, ipv6Prefix = SITE_PREFIX): string {
   if (address.version === 4) return address.text
   const groups = address.groups.map((group, index) => {
     const bits = Math.min(Math.max(ipv6Prefix - index * GROUP_BITS, 0), GROUP_BITS)
