@@ -1,10 +1,12 @@
 import type { Access } from "../http/access.js"
 import type { CheckItem } from "../types/limiter.js"
-import { accessOf } from "./access.js"
-import type { Config, GroupConfig, LimitConfig } from "./config.js"
+import type { AccessConfig, Config, GroupConfig, LimitConfig, RequestsConfig } from "./config.js"
 
 /** What one limit is asked. */
 type AskedItem = Required<Omit<CheckItem, "id">>
+
+/** The keys of each list, to be looked up. */
+const keySets = new WeakMap<AccessConfig, ReadonlySet<string>>()
 
 /** A limit or a group of a configuration as a call asks it. */
 export interface AskedLimits {
@@ -49,4 +51,23 @@ export function askedElsewhere(config: Config, key: string, limit: string, cost 
 /** A key as the lists have it. */
 function unprefixed({ keyPrefix }: Config, key: string): readonly string[] {
   return typeof key === "string" && key.startsWith(keyPrefix) ? [key.slice(keyPrefix.length)] : []
+}
+
+/**
+ * What the lists say of keys that are asked together: who is on both is refused.
+ *
+ * @param keys without the prefix
+ */
+function accessOf({ allow, deny }: Pick<RequestsConfig, "allow" | "deny">, keys: readonly string[]): Access {
+  if (keys.some((key) => has(deny, key))) return "deny"
+  return keys.some((key) => has(allow, key)) ? "allow" : "limit"
+}
+
+function has(list: AccessConfig, key: string): boolean {
+  let keys = keySets.get(list)
+  if (keys === undefined) {
+    keys = new Set(list.keys)
+    keySets.set(list, keys)
+  }
+  return keys.has(key)
 }

@@ -1,3 +1,6 @@
+import { maximumCost } from "../policy/maximum-cost.js"
+import type { Policy } from "../policy/policy.js"
+import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import { addressList } from "./keys/address-list.js"
 import { type ClientAddressOptions, findClientAddress } from "./keys/client-address.js"
@@ -45,6 +48,33 @@ export function accessLists(
     byKeys(keys) {
       return lists.find((list) => keys.some((key) => list.keys.has(key)))?.access ?? "limit"
     },
+  }
+}
+
+/**
+ * The decision of a list, which counts nothing. Its policy is `"allow"` or `"deny"`, its numbers those of `policy`, where
+ * that is known.
+ */
+export function listedDecision(
+  access: "allow" | "deny",
+  policy: Policy | undefined,
+  key: string,
+  cost: number,
+): Decision {
+  const allowed = access === "allow"
+  const [{ algorithm, limit }] = policy?.rules ?? [{ algorithm: "gcra", limit: 0 } as const]
+  return {
+    allowed,
+    key,
+    policy: access,
+    algorithm,
+    limit,
+    remaining: allowed && policy !== undefined ? maximumCost(policy.rules) : 0,
+    cost,
+    retryAfterMs: 0,
+    resetAfterMs: 0,
+    delayMs: 0,
+    reason: allowed ? "ok" : "blocked",
   }
 }
 

@@ -171,12 +171,12 @@ export function findBadCost({ policy, key, cost }: CompleteAsk): BadCost | undef
   return { cost, maximum, error: new RangeError(message) }
 }
 
-/** The decision of a fail mode that did not count, or of a list. The numbers of the quota are not known. */
-export function unasked(reason: Reason, { policy, key, cost }: Ask, name: string = policy?.name ?? ""): Decision {
+/** A decision for which nobody counted, as a fail mode's. The numbers of the quota are not known. */
+export function unasked(reason: Reason, { policy, key, cost }: Ask): Decision {
   return {
     allowed: reason === "fail-open",
     key,
-    policy: name,
+    policy: policy?.name ?? "",
     algorithm: policy?.rules[0].algorithm ?? "gcra",
     limit: policy?.rules[0].limit ?? 0,
     remaining: 0,

@@ -1,7 +1,7 @@
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
-import type { AccessLists } from "./access.js"
+import { type AccessLists, listedDecision } from "./access.js"
 import { chosenPolicy } from "./chosen-policy.js"
 import {
   type Ask,
@@ -11,7 +11,6 @@ import {
   type DecideOptions,
   decide,
   decideByFailMode,
-  unasked,
 } from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
@@ -41,9 +40,6 @@ export interface JudgeOptions<Rest extends unknown[]> extends Omit<DecideOptions
   readonly limiter: LimiterSource<Rest>
 }
 
-/** What the deny list is called in decisions. */
-const DENY_LIST = "deny"
-
 /** Decides on a request: looks at the lists, finds policies, keys and costs, and asks. */
 export async function judge<Rest extends unknown[]>(
   options: JudgeOptions<Rest>,
@@ -63,7 +59,8 @@ export async function judge<Rest extends unknown[]>(
     const byAddress = access.byAddress(request, rest)
     for (const [index, { key }] of limits.entries()) asks[index]!.key = await keyOf(key, hooks, request, rest)
     const listed = [byAddress, access.byKeys(asks.map(({ key }) => key))]
-    if (listed.includes("deny")) return { listed: "deny", decision: unasked("blocked", asks[0]!, DENY_LIST) }
+    if (listed.includes("deny"))
+      return { listed: "deny", decision: listedDecision("deny", undefined, asks[0]!.key, asks[0]!.cost) }
     if (listed.includes("allow")) return { listed: "allow" }
 
     for (const [index, { policy, cost, named }] of limits.entries()) {
