@@ -1,5 +1,5 @@
 import { ConfigError } from "../src/config/config-error.js"
-import { type Field, NAME, NAME_ALLOWED } from "../src/config/field.js"
+import type { Field } from "../src/config/field.js"
 import { keyExtractorOf } from "../src/config/key-setting.js"
 import { failMode, limit, ofRequests } from "../src/config/limit-fields.js"
 import { type ConfiguredRateLimit, requestOptions } from "../src/config/rate-limit-options.js"
@@ -11,6 +11,7 @@ import type { KeyExtractor } from "../src/http/keys/key-extractor.js"
 import type { FailMode } from "../src/http/limit-options.js"
 import type { Policy } from "../src/policy/policy.js"
 import { MAX_TIMER_MS } from "../src/policy/policy-range.js"
+import { RULE_NAME, RULE_NAME_ALLOWED } from "../src/policy/rule-name.js"
 import { NO_DELAY, tellsDelay } from "../src/policy/tells-delay.js"
 import { SettingError } from "./setting-error.js"
 
@@ -51,8 +52,8 @@ const TABLE: Field = {
   fields: {
     name: {
       kind: "text",
-      pattern: NAME,
-      allowed: NAME_ALLOWED,
+      pattern: RULE_NAME,
+      allowed: RULE_NAME_ALLOWED,
       about: "A policy that changes under the same name keeps what was used.",
     },
     paths,

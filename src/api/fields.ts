@@ -1,4 +1,6 @@
+import { ALGORITHM_NAMES } from "../policy/algorithm-name.js"
 import { MAX_PERIOD_MS, MAX_UNITS } from "../policy/policy-range.js"
+import { RULE_NAME } from "../policy/rule-name.js"
 import { ALGORITHMS } from "../types/algorithm.js"
 import {
   anyOf,
@@ -36,11 +38,11 @@ export const duration = anyOf(whole({ minimum: 0, maximum: MAX_PERIOD_MS }), tex
   allowed: 'a whole number of ms, or a text such as "10s"',
   description: 'Milliseconds, or a text such as "10s", "15m" or "minute".',
 })
-const algorithm = oneOf([...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"])
+const algorithm = oneOf(ALGORITHM_NAMES)
 
 export const units1 = whole({ minimum: 1, maximum: MAX_UNITS })
 
-export const ruleName = text({ minLength: 1, maxLength: 64, pattern: "^[!-~](?:[ -~]*[!-~])?$" })
+export const ruleName = text({ minLength: 1, maxLength: 64, pattern: RULE_NAME.source })
 
 /** What says more of a rule than how many units there are in which time. */
 export const ruleOptions = {

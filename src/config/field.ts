@@ -39,7 +39,3 @@ export type FieldKind =
       readonly short?: string
     }
   | { readonly kind: "named"; readonly of: Field }
-
-/** What a limit, tier or tenant may be called: the name stands in header fields. */
-export const NAME = /^[!-~](?:[ -~]{0,62}[!-~])?$/
-export const NAME_ALLOWED = "1 to 64 printable ASCII characters without a space at either end"

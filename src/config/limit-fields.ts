@@ -1,7 +1,9 @@
+import { ALGORITHM_NAMES, parseAlgorithmName } from "../policy/algorithm-name.js"
 import { BURST_ALGORITHMS, RULE_FIELDS } from "../policy/parse-rule.js"
 import { MAX_PERIOD_MS, MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
-import { ALGORITHMS } from "../types/algorithm.js"
-import { type Field, NAME, NAME_ALLOWED } from "./field.js"
+import { RULE_NAME, RULE_NAME_ALLOWED } from "../policy/rule-name.js"
+import type { Algorithm } from "../types/algorithm.js"
+import type { Field } from "./field.js"
 
 /** The most limits that a group may have. */
 export const MOST_LIMITS_OF_GROUP = 16
@@ -104,9 +106,6 @@ export const ofRequests = {
   timeout,
 } as const satisfies Readonly<Record<string, Field>>
 
-const WINDOWS = ["fixed_window", "fixed_window_counter"]
-const ALGORITHM_NAMES = [...ALGORITHMS, "fixed_window_counter", "sliding_window_counter"]
-
 /** A JSON Schema: with these algorithms there are no such fields. One that is not named may be any of them. */
 const without = (algorithms: readonly string[], ...fields: readonly string[]) => ({
   if: { properties: { algorithm: { enum: algorithms } }, required: ["algorithm"] },
@@ -115,13 +114,15 @@ const without = (algorithms: readonly string[], ...fields: readonly string[]) =>
 })
 
 const none = (fields: readonly string[]) => Object.fromEntries(fields.map((field) => [field, false]))
-const allBut = (algorithms: readonly string[]) => ALGORITHM_NAMES.filter((each) => !algorithms.includes(each))
+/** The names of all algorithms but these, which may have several. */
+const allBut = (algorithms: readonly Algorithm[]) =>
+  ALGORITHM_NAMES.filter((name) => !algorithms.includes(parseAlgorithmName("algorithm", name)))
 
 /** Which fields a rule has depends on its algorithm. */
 export const RULE_CONDITIONS = [
   without(allBut(BURST_ALGORITHMS), "burst"),
   without(allBut(["token_bucket"]), "refill"),
-  without(allBut(WINDOWS), "anchor", "offset"),
+  without(allBut(["fixed_window"]), "anchor", "offset"),
 ]
 
 /** One limit. */
@@ -170,7 +171,7 @@ export const group: Field & { readonly kind: "table" } = {
       kind: "list",
       items: "names of limits",
       least: 1,
-      of: { kind: "text", pattern: NAME, allowed: NAME_ALLOWED, about: "A limit's name." },
+      of: { kind: "text", pattern: RULE_NAME, allowed: RULE_NAME_ALLOWED, about: "A limit's name." },
       about: "The names of the limits, at most 16. Each has its own policy, key and cost.",
       schema: { uniqueItems: true, maxItems: MOST_LIMITS_OF_GROUP },
     },

@@ -1,9 +1,10 @@
 import { nearestNameHint } from "../policy/nearest-name.js"
 import { parseDuration } from "../policy/parse-duration.js"
 import { readFields, readItems } from "../policy/plain-data.js"
+import { RULE_NAME, RULE_NAME_ALLOWED } from "../policy/rule-name.js"
 import { PolicyError } from "../types/errors.js"
 import { asConfigError, ConfigError } from "./config-error.js"
-import { type Field, NAME, NAME_ALLOWED } from "./field.js"
+import type { Field } from "./field.js"
 import { keyExtractorOf } from "./key-setting.js"
 
 /** The environment, by name; whoever reads the configuration hands it in. */
@@ -168,7 +169,7 @@ function readNamed(
 ): Map<string, unknown> {
   const read = new Map<string, unknown>()
   for (const [name, item] of fieldsOf(path, value === undefined ? {} : value, "a table of tables by name")) {
-    if (!NAME.test(name)) throw new ConfigError(`a name in ${path}`, name, NAME_ALLOWED)
+    if (!RULE_NAME.test(name)) throw new ConfigError(`a name in ${path}`, name, RULE_NAME_ALLOWED)
     read.set(name, readKind(field.of, `${path}.${name}`, item, env))
   }
   return read

@@ -1,5 +1,6 @@
 import { RULE_FIELDS } from "../policy/parse-rule.js"
-import { type Field, NAME } from "./field.js"
+import { RULE_NAME } from "../policy/rule-name.js"
+import type { Field } from "./field.js"
 import { CONFIG } from "./fields.js"
 import { limit, RULE_CONDITIONS } from "./limit-fields.js"
 
@@ -75,7 +76,7 @@ function kindSchema(field: Field): Schema {
         additionalProperties: false,
       }
     case "named":
-      return { type: "object", propertyNames: { pattern: NAME.source }, additionalProperties: schemaOf(field.of) }
+      return { type: "object", propertyNames: { pattern: RULE_NAME.source }, additionalProperties: schemaOf(field.of) }
   }
 }
 
@@ -92,7 +93,7 @@ function ruleSchema(): Schema {
     properties: {
       ...Object.fromEntries(RULE_FIELDS.map((name) => [name, schemaOf(limit.fields[name]!)])),
       refill: { anyOf: [{ const: "continuous" }, schemaOf(refill!)] },
-      name: { type: "string", pattern: NAME.source },
+      name: { type: "string", pattern: RULE_NAME.source },
     },
     required: ["limit", "period"],
     additionalProperties: false,

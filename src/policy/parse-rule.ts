@@ -7,7 +7,8 @@ import { nearestNameHint } from "./nearest-name.js"
 import { parseDuration } from "./parse-duration.js"
 import { readFields } from "./plain-data.js"
 import type { Rule } from "./policy.js"
-import { MAX_NAME_LENGTH, MAX_REFILL_TIME_MS, MAX_UNITS } from "./policy-range.js"
+import { MAX_REFILL_TIME_MS, MAX_UNITS } from "./policy-range.js"
+import { RULE_NAME, RULE_NAME_ALLOWED } from "./rule-name.js"
 
 /** A rule that is valid by itself; its policy gives it a name and takes its block. */
 export interface ParsedRule extends Omit<Rule, "name"> {
@@ -25,9 +26,6 @@ const NAMED_RULE_FIELDS = [...RULE_FIELDS, "name"]
 const REFILL_FIELDS = ["amount", "every"]
 
 export const BURST_ALGORITHMS: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
-
-/** Printable ASCII that neither starts nor ends with a space. */
-const NAME = /^[!-~](?:[ -~]*[!-~])?$/
 
 /**
  * Validates the fields of one rule. A field that is `undefined` counts as not given.
@@ -126,10 +124,6 @@ function parseOffset(path: string, input: unknown, anchor: Rule["anchor"], perio
 
 function parseName(path: string, input: unknown): string | null {
   if (input === undefined) return null
-  if (typeof input === "string" && input.length <= MAX_NAME_LENGTH && NAME.test(input)) return input
-  throw new PolicyError(
-    path,
-    input,
-    `1 to ${MAX_NAME_LENGTH} printable ASCII characters that neither start nor end with a space`,
-  )
+  if (typeof input === "string" && RULE_NAME.test(input)) return input
+  throw new PolicyError(path, input, RULE_NAME_ALLOWED)
 }

@@ -10,9 +10,6 @@ export const MAX_REFILL_TIME_MS = 2 ** 45
 /** The most rules that one policy can have. */
 export const MAX_RULES = 8
 
-/** The longest name of a rule, in characters. */
-export const MAX_NAME_LENGTH = 64
-
 /** The longest text that `parsePolicy` reads, in UTF-16 code units; eight full rules with long names fit. */
 export const MAX_TEXT_LENGTH = 16_384
 

@@ -1,10 +1,7 @@
 import { post } from "./api.js"
 import { h, shown } from "./dom.js"
-import { ALGORITHMS, formatDuration, formatPolicy, parsePolicy } from "./policies.js"
+import { ALGORITHMS, BURST_ALGORITHMS, formatDuration, formatPolicy, parsePolicy, RULE_NAME } from "./policies.js"
 import { policyText } from "./policy-text.js"
-
-/** A name that the rules of a limit can bear too. */
-const CAN_NAME_RULES = /^[!-~](?:[ -~]{0,62}[!-~])?$/
 
 const ANCHORS = [
   ["epoch", "by the clock"],
@@ -13,7 +10,7 @@ const ANCHORS = [
 
 /** The algorithms that have what not all have. */
 const HAVE = {
-  burst: ["gcra", "token_bucket", "leaky_bucket"],
+  burst: BURST_ALGORITHMS,
   refill: ["token_bucket"],
   anchor: ["fixed_window"],
   offset: ["fixed_window"],
@@ -152,7 +149,7 @@ export function editLimit({ act, onDone }, status) {
       return post("/v1/limits", { [bearsName ? "name" : "key"]: value, policy })
     }
     if (known !== null) throw new Error("There is a limit of this name already. The list lets you edit it.")
-    return post("/v1/limits", { [CAN_NAME_RULES.test(value) ? "name" : "key"]: value, policy })
+    return post("/v1/limits", { [RULE_NAME.test(value) ? "name" : "key"]: value, policy })
   }
 
   const asText = h(
