@@ -2,10 +2,22 @@ import type { HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits
 import type { AnyDecision } from "../limiter/receipts.js"
 import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
+import {
+  type DecisionJson,
+  type EventJson,
+  type HistoryJson,
+  type LimitDecisionJson,
+  type PolicyJson,
+  type RuleJson,
+  type StateJson,
+  type StatsJson,
+  type StatusJson,
+  type TopJson,
+  writeReceipt,
+} from "../types/api-json.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
-import type { Receipt } from "../types/receipt.js"
 import type { ApiAnswer } from "./api-request.js"
 import { isoTime } from "./iso-time.js"
 
@@ -30,13 +42,13 @@ function isoTimeOrNull(ms: number | null): string | null {
 }
 
 /** A decision, and where a group of limits decided, each limit's own in `limits`. */
-export function decisionJson(decision: AnyDecision, nowMs: number) {
+export function decisionJson(decision: AnyDecision, nowMs: number): DecisionJson {
   const { limits } = decision
   if (limits === undefined) return limitDecisionJson(decision, nowMs)
   return { ...limitDecisionJson(decision, nowMs), limits: limits.map((each) => limitDecisionJson(each, nowMs)) }
 }
 
-function limitDecisionJson(decision: Decision, nowMs: number) {
+function limitDecisionJson(decision: Decision, nowMs: number): LimitDecisionJson {
   const { key, allowed, cost, remaining, algorithm, limit, retryAfterMs, resetAfterMs, delayMs, policy, reason } =
     decision
   const { receipt, rules } = decision
@@ -53,16 +65,20 @@ function limitDecisionJson(decision: Decision, nowMs: number) {
     delay_ms: delayMs,
     policy,
     reason,
-    receipt: receipt === undefined ? null : receiptJson(receipt),
+    receipt: receipt === undefined ? null : writeReceipt(receipt),
     ...(rules !== undefined && { rules: rules.map(ruleJson) }),
   }
 }
 
-function receiptJson({ id, key, policy, cost, chargedAtMs }: Receipt) {
-  return { id, key, policy, cost, charged_at_ms: chargedAtMs }
-}
-
-function ruleJson({ policy, algorithm, limit, periodMs, remaining, retryAfterMs, resetAfterMs }: RuleDecision) {
+function ruleJson({
+  policy,
+  algorithm,
+  limit,
+  periodMs,
+  remaining,
+  retryAfterMs,
+  resetAfterMs,
+}: RuleDecision): RuleJson {
   return {
     policy,
     algorithm,
@@ -79,7 +95,7 @@ export function bindingRule({ policy, rules }: KeyStatus): RuleDecision {
   return rules.find((rule) => rule.policy === policy)!
 }
 
-export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit, nowMs: number) {
+export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit, nowMs: number): StatusJson {
   const rule = bindingRule(status)
   return {
     key: status.key,
@@ -94,12 +110,11 @@ export function statusJson(status: KeyStatus, stats: KeyStats, limit: NamedLimit
   }
 }
 
-/** A policy for machines, and as people write it. */
-export function policyJson(policy: Policy) {
+export function policyJson(policy: Policy): PolicyJson {
   return { definition: policy.canonical, definition_text: formatPolicy(policy) }
 }
 
-export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules }: KeyStatus) {
+export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules }: KeyStatus): StateJson {
   return {
     policy,
     remaining,
@@ -109,7 +124,7 @@ export function stateJson({ policy, remaining, resetAfterMs, blockedForMs, rules
   }
 }
 
-function statsJson(stats: KeyStats) {
+function statsJson(stats: KeyStats): StatsJson {
   return {
     total_allowed: stats.totalAllowed,
     total_denied: stats.totalDenied,
@@ -121,15 +136,15 @@ function statsJson(stats: KeyStats) {
   }
 }
 
-export function topJson({ key, limit, stats }: TopEntry) {
+export function topJson({ key, limit, stats }: TopEntry): TopJson {
   return { key, limit, ...statsJson(stats) }
 }
 
-export function historyJson({ atMs, event, key, limit, units, count }: HistoryEntry) {
+export function historyJson({ atMs, event, key, limit, units, count }: HistoryEntry): HistoryJson {
   return { at: isoTime(atMs), event, key, limit, units, count }
 }
 
-export function eventJson(event: DecisionEvent) {
+export function eventJson(event: DecisionEvent): EventJson {
   const { id, atMs, key, limit, allowed, cost, remaining, retryAfterMs, reason } = event
   return { id, at: isoTime(atMs), key, limit, allowed, cost, remaining, retry_after_ms: retryAfterMs, reason }
 }

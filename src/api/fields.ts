@@ -2,6 +2,17 @@ import { ALGORITHM_NAMES } from "../policy/algorithm-name.js"
 import { MAX_PERIOD_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { RULE_NAME } from "../policy/rule-name.js"
 import { ALGORITHMS } from "../types/algorithm.js"
+import type {
+  AllDecisionJson,
+  DecisionJson,
+  ExplanationJson,
+  HistoryJson,
+  LimitDecisionJson,
+  ReceiptJson,
+  RuleJson,
+  StatusJson,
+  TopJson,
+} from "../types/api-json.js"
 import {
   anyOf,
   arrayOf,
@@ -82,7 +93,7 @@ export const policy = anyOf(
   },
 )
 
-export const receipt = component(
+export const receipt: Schema<ReceiptJson> = component(
   "Receipt",
   object(
     {
@@ -102,7 +113,7 @@ const count = whole({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const time = text({ description: "ISO 8601, UTC.", format: "date-time" })
 const algorithmName = oneOf(ALGORITHMS)
 
-const ruleState = component(
+const ruleState: Schema<RuleJson> = component(
   "RuleState",
   object({
     policy: text(),
@@ -132,12 +143,12 @@ const decided = {
   rules: optional(arrayOf(ruleState)),
 }
 
-const limitDecision = component(
+const limitDecision: Schema<LimitDecisionJson> = component(
   "LimitDecision",
   object(decided, { description: "What one limit of a group decided, with the receipt of its own charge." }),
 )
 
-export const decision = component(
+export const decision: Schema<DecisionJson> = component(
   "Decision",
   object(
     { ...decided, limits: optional(arrayOf(limitDecision)) },
@@ -145,7 +156,7 @@ export const decision = component(
   ),
 )
 
-export const allDecision = component(
+export const allDecision: Schema<AllDecisionJson> = component(
   "AllDecision",
   object({
     allowed: flag(),
@@ -181,7 +192,7 @@ const policyTold = {
   }),
 }
 
-export const status = component(
+export const status: Schema<StatusJson> = component(
   "Status",
   object({
     key: text(),
@@ -197,7 +208,7 @@ export const status = component(
   }),
 )
 
-export const historyEntry = component(
+export const historyEntry: Schema<HistoryJson> = component(
   "HistoryEntry",
   object({
     at: time,
@@ -209,9 +220,9 @@ export const historyEntry = component(
   }),
 )
 
-export const topEntry = component("TopEntry", object({ key: text(), limit: text(), ...stats }))
+export const topEntry: Schema<TopJson> = component("TopEntry", object({ key: text(), limit: text(), ...stats }))
 
-export const explanation = component(
+export const explanation: Schema<ExplanationJson> = component(
   "Explanation",
   object({
     key: text(),

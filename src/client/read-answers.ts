@@ -1,106 +1,24 @@
 import type { Explanation, HistoryEntry, NamedLimit, TopEntry } from "../limiter/named-limits.js"
 import type { AnyDecision } from "../limiter/receipts.js"
 import { parsePolicy } from "../policy/parse-policy.js"
-import type { Algorithm } from "../types/algorithm.js"
-import type { Reason, RuleDecision } from "../types/decision.js"
+import {
+  type AllDecisionJson,
+  type DecisionJson,
+  type ExplanationJson,
+  type HistoryJson,
+  type RuleJson,
+  readReceipt,
+  type StateJson,
+  type StatsJson,
+  type StatusJson,
+  type TopJson,
+} from "../types/api-json.js"
+import type { RuleDecision } from "../types/decision.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../types/limiter.js"
-import type { Receipt } from "../types/receipt.js"
 import { complete } from "./complete.js"
 
-// The answers of the API, as its document describes them. A server of sluice is trusted to keep to it; that it is one is
-// not known: what reads an answer throws where what it needs is not there.
-
-export interface ReceiptJson {
-  readonly id: string
-  readonly key: string
-  readonly policy: string
-  readonly cost: number
-  readonly charged_at_ms: number
-}
-
-interface RuleJson {
-  readonly policy: string
-  readonly algorithm: Algorithm
-  readonly limit: number
-  readonly per_millis: number
-  readonly remaining: number
-  readonly retry_after_ms: number
-  readonly reset_after_ms: number
-}
-
-export interface DecisionJson {
-  readonly key: string
-  readonly allowed: boolean
-  readonly cost: number
-  readonly remaining: number
-  readonly algorithm: Algorithm
-  readonly limit: number
-  readonly retry_after_ms: number
-  readonly reset_after_ms: number
-  readonly delay_ms: number
-  readonly policy: string
-  readonly reason: Reason
-  readonly receipt: ReceiptJson | null
-  readonly rules?: readonly RuleJson[]
-  /** Each limit's own, where a group of them was asked. */
-  readonly limits?: readonly DecisionJson[]
-}
-
-export interface AllDecisionJson {
-  readonly allowed: boolean
-  readonly denied_key: string | null
-  readonly denied_policy: string | null
-  readonly results: readonly DecisionJson[]
-}
-
-interface StatsJson {
-  readonly total_allowed: number
-  readonly total_denied: number
-  readonly total_allowed_cost: number
-  readonly total_denied_cost: number
-  readonly last_allowed_at: string | null
-  readonly last_denied_at: string | null
-  readonly last_reset_at: string | null
-}
-
-interface StateJson {
-  readonly policy: string
-  readonly remaining: number
-  readonly reset_after_ms: number
-  readonly blocked_for_ms: number
-  readonly rules: readonly RuleJson[]
-}
-
-export interface StatusJson extends StatsJson, StateJson {
-  readonly key: string
-  readonly limit: string
-  readonly definition: string
-}
-
-export interface TopJson extends StatsJson {
-  readonly key: string
-  readonly limit: string
-}
-
-export interface HistoryJson {
-  readonly at: string
-  readonly event: HistoryEntry["event"]
-  readonly key: string
-  readonly limit: string
-  readonly units: number
-  readonly count: number
-}
-
-export interface ExplanationJson {
-  readonly key: string
-  readonly limit: string
-  readonly definition: string
-  readonly decision: DecisionJson
-  readonly state: StateJson
-  readonly next_admission_at: string | null
-  readonly because: string
-  readonly recent: readonly HistoryJson[]
-}
+// A server of sluice is trusted to answer as its document says. That it is one is not known: what reads an answer throws
+// where what it needs is not there.
 
 /** An answer that says whether something was done. */
 export function readFlag<Name extends string>(name: Name): (json: { readonly [Each in Name]: boolean }) => boolean {
@@ -137,14 +55,6 @@ export function readAllDecision(json: AllDecisionJson): AllDecision {
     deniedPolicy: json.denied_policy,
     decisions: json.results.map(readDecision),
   })
-}
-
-function readReceipt({ id, key, policy, cost, charged_at_ms }: ReceiptJson): Receipt {
-  return { id, key, policy, cost, chargedAtMs: charged_at_ms }
-}
-
-export function writeReceipt({ id, key, policy, cost, chargedAtMs }: Receipt): ReceiptJson {
-  return { id, key, policy, cost, charged_at_ms: chargedAtMs }
 }
 
 function readRule(json: RuleJson): RuleDecision {

@@ -1,15 +1,11 @@
 import { sleep } from "../limiter/sleep.js"
 import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
+import type { EventJson } from "../types/api-json.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { StoreUnavailable } from "../types/errors.js"
 import { ApiError } from "./api-error.js"
 import { chunks } from "./chunks.js"
 import { complete, text } from "./complete.js"
-
-interface EventJson extends Omit<DecisionEvent, "atMs" | "retryAfterMs"> {
-  readonly at: string
-  readonly retry_after_ms: number
-}
 
 export interface EventOptions {
   readonly outcome?: "allowed" | "denied"

@@ -30,6 +30,15 @@ import {
 import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
+import {
+  type AllDecisionJson,
+  type DecisionJson,
+  type ExplanationJson,
+  type HistoryJson,
+  type StatusJson,
+  type TopJson,
+  writeReceipt,
+} from "../types/api-json.js"
 import type { Decision } from "../types/decision.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { LimitNotFound, show } from "../types/errors.js"
@@ -37,10 +46,6 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../types/receipt.js"
 import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
 import {
-  type AllDecisionJson,
-  type DecisionJson,
-  type ExplanationJson,
-  type HistoryJson,
   readAllDecision,
   readDecision,
   readExplanation,
@@ -50,9 +55,6 @@ import {
   readStats,
   readStatus,
   readTop,
-  type StatusJson,
-  type TopJson,
-  writeReceipt,
 } from "./read-answers.js"
 import { type EventOptions, readEvents } from "./read-events.js"
 import {

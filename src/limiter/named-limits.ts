@@ -1,6 +1,14 @@
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, Awaitable, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type {
+  AllDecision,
+  Awaitable,
+  CheckItem,
+  CheckOptions,
+  KeyEvent,
+  KeyStats,
+  KeyStatus,
+} from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
 /**
@@ -33,7 +41,7 @@ export interface NamedLimit {
 /** An event in the life of a key, as the log has it. */
 export interface HistoryEntry {
   readonly atMs: number
-  readonly event: "admit" | "deny" | "charge" | "refund" | "block" | "unblock" | "reset" | "define"
+  readonly event: KeyEvent
   readonly key: string
   readonly limit: string
   /** Units asked for, charged or given back; 0 where the event has none. */

@@ -51,6 +51,9 @@ export interface Checker {
   refund(receipt: Receipt, units?: number): Awaitable<void>
 }
 
+/** What can happen to a key, as its history tells it. */
+export type KeyEvent = "admit" | "deny" | "charge" | "refund" | "block" | "unblock" | "reset" | "define"
+
 /** What is known of a key. Counts are of checks, costs in units, times in ms since the epoch or `null`. */
 export interface KeyStats {
   readonly totalAllowed: number

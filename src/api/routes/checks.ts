@@ -1,5 +1,6 @@
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
 import { MOST_TOGETHER } from "../../policy/require-group.js"
+import type { AllDecisionJson } from "../../types/api-json.js"
 import type { Decision } from "../../types/decision.js"
 import type { Awaitable } from "../../types/limiter.js"
 import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
@@ -116,6 +117,6 @@ export const checkAll = defineRoute({
       denied_key: all.deniedKey,
       denied_policy: all.deniedPolicy,
       results: all.decisions.map((made) => decisionJson(made, nowMs)),
-    })
+    } satisfies AllDecisionJson)
   },
 })

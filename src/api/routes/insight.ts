@@ -1,5 +1,6 @@
 import type { HistoryOptions, LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
+import type { ExplanationJson } from "../../types/api-json.js"
 import type { Clock } from "../../types/clock.js"
 import { decisionJson, historyJson, jsonAnswer, policyJson, stateJson, topJson } from "../answers.js"
 import { cost, explanation, historyEntry, key, limitName, topEntry } from "../fields.js"
@@ -76,7 +77,7 @@ async function explain(limits: NamedLimits, clock: Clock, of: string, options: {
     next_admission_at: found.nextAdmissionAtMs === null ? null : isoTime(found.nextAdmissionAtMs),
     because: found.because,
     recent: found.recent.map(historyJson),
-  })
+  } satisfies ExplanationJson)
 }
 
 const explainAnswer = jsonOf(explanation, "Its state, the rule that binds, when it would pass, and its last events.")

@@ -1,13 +1,9 @@
-import type { Receipt } from "../../types/receipt.js"
+import { readReceipt } from "../../types/api-json.js"
 import { jsonAnswer } from "../answers.js"
 import { receipt, units } from "../fields.js"
 import { defineRoute, jsonOf } from "../route.js"
-import { object, optional, type Read } from "../schema.js"
+import { object, optional } from "../schema.js"
 import { done } from "./done.js"
-
-function readReceipt({ id, key, policy, cost, charged_at_ms }: Read<typeof receipt>): Receipt {
-  return { id, key, policy, cost, chargedAtMs: charged_at_ms }
-}
 
 export const refund = defineRoute({
   method: "POST",
