@@ -8,6 +8,9 @@ import type { RecentTexts } from "./recent-texts.js"
 import type { LimitStorage } from "./storage.js"
 import type { DecidingLimit } from "./told-limit.js"
 
+/** Hears of a decision: which limit made it, how many seconds it took, and when it was. */
+export type DecisionHearer = (decision: Decision, limit: DecidingLimit, seconds: number, nowMs: number) => void
+
 /** What every route works on. */
 export interface ApiContext {
   readonly limits: NamedLimits
@@ -24,8 +27,8 @@ export interface ApiContext {
   readonly givenNames: ReadonlySet<string>
   /** The names of limits that cannot be changed or removed here. */
   readonly fixedNames: ReadonlySet<string>
-  /** Told of each decision, with how many seconds it took; `null` where the limits tell of them themselves. */
-  readonly onDecision: ((decision: Decision, limit: DecidingLimit, seconds: number, nowMs: number) => void) | null
+  /** Tells all who hear of decisions of one; `null` where the limits tell of them themselves. */
+  readonly tellDecision: DecisionHearer | null
   /** Told of checks that the store failed to decide, however many there were. */
   onFailure(checks: number): void
   /** The counts to be told, and when they were counted; more than this process's own where several serve the limits. */

@@ -6,7 +6,7 @@ import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import type { Awaitable } from "../types/limiter.js"
 import { jsonAnswer } from "./answers.js"
-import type { ApiContext } from "./api-context.js"
+import type { ApiContext, DecisionHearer } from "./api-context.js"
 import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
 import { type Gate, refuseOtherOrigins, requireLoopback, requireToken, requireTokenText } from "./authorize.js"
 import { cachedFor } from "./cached-for.js"
@@ -46,11 +46,10 @@ export interface ApiOptions {
   /** The names of limits that `limits` refuses to change or remove, which their statuses tell. Default none. */
   readonly fixedNames?: ReadonlySet<string>
   /**
-   * Told of each decision, with how many seconds it took, beside the counts and the event stream, which hear of it too.
-   * `null`: nobody hears of any here, since the limits tell of them themselves. What it throws goes to `onError`: the
-   * decision stands, and is answered.
+   * Hears of each decision, beside the counts and the event stream. `null`: nobody hears of any here, since the limits
+   * tell of them themselves. What it throws goes to `onError`: the decision stands, and is answered.
    */
-  readonly onDecision?: ApiContext["onDecision"]
+  readonly onDecision?: DecisionHearer | null
   /** Told how many checks the store failed to decide; default counts them. What it throws goes to `onError`. */
   readonly onFailure?: ApiContext["onFailure"]
   /** The counts that `/metrics` and `/v1/totals` tell; default those of `metrics`. */
@@ -99,7 +98,7 @@ export function createApi(options: ApiOptions): Api {
   let document: ApiAnswer | null = null
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
-    ...{ onDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
+    ...{ tellDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
     ...{ givenNames, fixedNames, eventSource, recent: new RecentTexts(TOLD_REMEMBERED) },
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
@@ -123,7 +122,7 @@ export function createApi(options: ApiOptions): Api {
 
   const hearers = [count, ...(onDecision ? [onDecision] : [])].map(guarded)
 
-  function tell(...told: Parameters<typeof count>): void {
+  function tell(...told: Parameters<DecisionHearer>): void {
     for (const hear of hearers) hear(...told)
   }
 

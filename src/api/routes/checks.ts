@@ -23,10 +23,10 @@ interface Made {
 
 /** Tells the metrics and the event stream of decisions that took so long. */
 async function tell(context: ApiContext, made: readonly Made[], seconds: number, nowMs: number): Promise<void> {
-  const { onDecision } = context
-  if (onDecision === null) return
+  const { tellDecision } = context
+  if (tellDecision === null) return
   for (const { decision, asked } of made) {
-    onDecision(decision, await decided(context, decision.key, asked), seconds, nowMs)
+    tellDecision(decision, await decided(context, decision.key, asked), seconds, nowMs)
   }
 }
 
