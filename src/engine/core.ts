@@ -2,13 +2,8 @@ import module from "#core"
 import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX, OUTCOME } from "./core-exports.js"
 import { writeKey } from "./key-bytes.js"
 import { type KeyStager, makeKeyStager } from "./key-stager.js"
+import { BRIEF_WORDS, VERDICT_RULE_SIZE, VERDICT_RULES } from "./verdict-layout.js"
 
-const BRIEF_WORDS = 6
-/** Numbers of a verdict before its rules, and per rule. */
-export const VERDICT_HEAD = 4
-/** Where it has the time of the charge. */
-export const VERDICT_CHARGED_AT = 3
-export const VERDICT_RULE = 3
 const RULES_MAX = 8
 const SCRATCH_MAX = 65_536
 /** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
@@ -53,7 +48,7 @@ export class Core {
     const { buffer } = this.exports.memory
     this.#bytes = new Uint8Array(buffer)
     this.#keyView = new Uint8Array(buffer, this.#keyAt, KEY_BYTES_MAX)
-    this.#verdict = new Float64Array(buffer, this.#verdictAt, VERDICT_HEAD + RULES_MAX * VERDICT_RULE)
+    this.#verdict = new Float64Array(buffer, this.#verdictAt, VERDICT_RULES + RULES_MAX * VERDICT_RULE_SIZE)
     this.#brief = new Int32Array(buffer, this.#briefAt, BRIEF_WORDS)
   }
 

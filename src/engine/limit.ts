@@ -3,7 +3,7 @@ import type { Policy, Rule } from "../policy/policy.js"
 import { DumpError } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import { BatchStage } from "./batch-stage.js"
-import { type Core, VERDICT_CHARGED_AT } from "./core.js"
+import type { Core } from "./core.js"
 import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
 import { type Decisions, requireRoom } from "./decisions.js"
 import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
@@ -20,6 +20,7 @@ import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
 import type { SettledReceipts } from "./settled-receipts.js"
 import { ON_FULL, type TableOptions } from "./table-options.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
+import { BRIEF_REMAINING, BRIEF_RESET_AFTER, BRIEF_RETRY_AFTER, VERDICT_CHARGED_AT } from "./verdict-layout.js"
 
 /**
  * Frees what a dropped limit held in a core that others still use. Workers with a compatibility date before 2025-05-05
@@ -119,10 +120,10 @@ export class Limit {
       isDenied ? "limit" : "ok",
       key,
       this.#firstRule,
-      brief[0]!,
+      brief[BRIEF_REMAINING]!,
       1,
-      brief[2]!,
-      brief[4]!,
+      brief[BRIEF_RETRY_AFTER]!,
+      brief[BRIEF_RESET_AFTER]!,
       0,
       this.issuer,
       isDenied ? 0 : ++this.#charges,

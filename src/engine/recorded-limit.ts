@@ -1,11 +1,12 @@
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable } from "../types/errors.js"
 import type { AdmissionBatch } from "./admission-batch.js"
-import { type Core, VERDICT_CHARGED_AT } from "./core.js"
+import type { Core } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
 import { CELL_ROOM, type SavedKind } from "./saved-cells.js"
 import type { TableOptions } from "./table-options.js"
+import { VERDICT_CHARGED_AT } from "./verdict-layout.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
 const BLOCK_KIND = 1

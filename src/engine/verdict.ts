@@ -1,11 +1,21 @@
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Reason, RuleDecision } from "../types/decision.js"
-import { VERDICT_CHARGED_AT, VERDICT_HEAD, VERDICT_RULE } from "./core.js"
 import { LimitDecision } from "./limit-decision.js"
 import type { Issuer } from "./receipt-id.js"
+import {
+  RULE_REMAINING,
+  RULE_RESET_AFTER,
+  RULE_RETRY_AFTER,
+  VERDICT_BINDING_RULE,
+  VERDICT_CHARGED_AT,
+  VERDICT_DELAY,
+  VERDICT_RETRY_AFTER,
+  VERDICT_RULE_SIZE,
+  VERDICT_RULES,
+} from "./verdict-layout.js"
 
 /*
- * What the core's verdict says, as decisions. Its numbers are drawn in assembly/decide.ts: valid until the next call.
+ * What the core's verdict says, as decisions. Its numbers are valid until the next call.
  */
 
 /** The reason of a decision, by its outcome; none where the outcome is no decision. */
@@ -22,17 +32,17 @@ export function verdictDecision(
   charge: number,
 ): LimitDecision {
   // As an int32: a float would make the place in `rules` one to look up by name.
-  const binding = verdict[2]! | 0
-  const at = VERDICT_HEAD + binding * VERDICT_RULE
+  const binding = verdict[VERDICT_BINDING_RULE]! | 0
+  const at = VERDICT_RULES + binding * VERDICT_RULE_SIZE
   const decision = new LimitDecision(
     reason,
     key,
     rules[binding]!,
-    small(verdict[at]!),
+    small(verdict[at + RULE_REMAINING]!),
     cost,
-    small(verdict[0]!),
-    small(verdict[at + 2]!),
-    small(verdict[1]!),
+    small(verdict[VERDICT_RETRY_AFTER]!),
+    small(verdict[at + RULE_RESET_AFTER]!),
+    small(verdict[VERDICT_DELAY]!),
     issuer,
     charge,
     verdict[VERDICT_CHARGED_AT]!,
@@ -43,8 +53,13 @@ export function verdictDecision(
 /** What a verdict says of each rule. */
 export function verdictRules(verdict: Float64Array, rules: readonly Rule[]): RuleDecision[] {
   return rules.map((rule, index) => {
-    const at = VERDICT_HEAD + index * VERDICT_RULE
-    return ruleDecision(rule, verdict[at]!, verdict[at + 1]!, verdict[at + 2]!)
+    const at = VERDICT_RULES + index * VERDICT_RULE_SIZE
+    return ruleDecision(
+      rule,
+      verdict[at + RULE_REMAINING]!,
+      verdict[at + RULE_RETRY_AFTER]!,
+      verdict[at + RULE_RESET_AFTER]!,
+    )
   })
 }
 
