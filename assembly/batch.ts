@@ -18,11 +18,11 @@ import { CELL_HEAD, Table, isPassed } from "./table/table"
  *   │ retryAfterMs f64 │ resetAfterMs f64 │ remaining u32 │ allowed u8 │
  */
 const RUN: i32 = 256
-const hashes = memory.data(256 * 8, 16)
+const hashes = memory.data(RUN * 8, 16)
 /** Where a key's home group is; once it was looked for, its cell. */
-const cells = memory.data(256 * 4, 16)
+const cells = memory.data(RUN * 4, 16)
 /** Which keys may be in a later group than their home. */
-const astray = memory.data(256 * 4, 16)
+const astray = memory.data(RUN * 4, 16)
 
 /** Keeps the touched bytes alive in the eyes of the compiler. */
 let touched: u32 = 0

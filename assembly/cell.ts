@@ -11,7 +11,7 @@ import { CELL_HEAD } from "./table/table"
  */
 
 /** Room to heal a copy of a state when a peek must not store. */
-const healedState = memory.data(16, 16)
+const healedState = memory.data(<i32>STATE_BYTES, 16)
 
 /** How far the time of an evaluation lies ahead of the clock; the clock is behind what the state has seen. */
 export let skewMs: i64 = 0

@@ -1,4 +1,18 @@
-import { Segment, Table, cellOf, firstCell, firstSlot, groupOf, homeGroup, isPassed, segmentOf } from "./table"
+import { STATE_BYTES } from "../state"
+import {
+  CELL_HEAD,
+  GROUP_CELLS,
+  HEADER_BYTES,
+  Segment,
+  Table,
+  cellOf,
+  firstCell,
+  firstSlot,
+  groupOf,
+  homeGroup,
+  isPassed,
+  segmentOf,
+} from "./table"
 
 /*
  * Finding the cell of a hash: in its home group or, where that was full, in the groups behind it. A search compares all
@@ -61,8 +75,10 @@ function searchFrom(table: Table, segment: Segment, home: u32, groups: u32, hash
   return 0
 }
 
+/** The longest value of a cell: the states of 8 rules. */
+const VALUE_BYTES_MAX: usize = 8 * STATE_BYTES
 /** The home group of every hash in a table without a directory: empty, and as large as a group can be. */
-const nowhere = memory.data(8 + 5 * (8 + 8 * 16), 16)
+const nowhere = memory.data(<i32>(HEADER_BYTES + <usize>GROUP_CELLS * (CELL_HEAD + VALUE_BYTES_MAX)), 16)
 
 /** Where the home group of a hash begins, until the table changes. */
 // @ts-ignore: decorator

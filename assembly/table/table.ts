@@ -23,7 +23,7 @@
 export const GROUP_CELLS: u32 = 5
 /** Cells per group, in quarters, that a segment holds before it grows. */
 const GROUP_ROOM_QUARTERS: u32 = 17
-const HEADER_BYTES: usize = 8
+export const HEADER_BYTES: usize = 8
 const ROUND: usize = 4
 export const CHUNK_GROUPS: u32 = 32
 export const SEGMENT_CHUNKS: u32 = 8
