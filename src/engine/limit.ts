@@ -216,7 +216,9 @@ export class Limit {
     const rule = { name: policy, algorithm, limit }
     const { issuer } = this
     const told = new LimitDecision("ok", key, rule, remaining, cost, 0, resetAfterMs, 0, issuer, charge, chargedAtMs)
-    return rules === undefined ? told : Object.assign(told, { rules })
+    if (rules === undefined) return told
+    // A rule in debt makes even a cost of 0 wait; this call was admitted.
+    return Object.assign(told, { rules: rules.map((each) => ({ ...each, retryAfterMs: 0 })) })
   }
 
   /** Takes units whatever is left, into debt if need be. 0 units only heal the key, as a check does that is denied. */

@@ -1,4 +1,4 @@
-import type { Policy } from "../policy/policy.js"
+import type { Policy, Rule } from "../policy/policy.js"
 import type { Receipt } from "../types/receipt.js"
 
 const FIRST_PRUNE = 1_024
@@ -14,7 +14,12 @@ const MOST_LEFT = (MOST_SETTLED * 3) / 4
  */
 export function settleWithinMs(policy: Policy): number {
   // Twice the time to fill covers a sliding window's two windows; rounding in f64 is far below the hour.
-  return 2 * Math.max(...policy.rules.map((rule) => (rule.capacity / rule.limit) * rule.periodMs)) + HOUR_MS
+  return 2 * Math.max(...policy.rules.map(fillMs)) + HOUR_MS
+}
+
+/** How long an empty quota takes to be full. A step bucket is full with its last step, of which a part may be too much. */
+function fillMs({ capacity, limit, periodMs, refill }: Rule): number {
+  return refill === null ? (capacity / limit) * periodMs : Math.ceil(capacity / refill.amount) * refill.everyMs
 }
 
 /** What a settlement changes: the keys of a limit. */

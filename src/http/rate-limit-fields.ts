@@ -45,13 +45,13 @@ type Style = (policy: Policy, decision: Decision, nowMs: number, context: FieldC
 
 /** Oldest first: where two styles write the same field, the newer one stands. */
 const STYLES: Readonly<Record<HeaderStyle, Style>> = {
-  legacy: (_policy, decision, nowMs, { legacyReset = "epoch" }) => {
+  legacy: (policy, decision, nowMs, { legacyReset = "epoch" }) => {
     if (isGuess(decision)) return {}
-    const resetSeconds = windowSeconds(decision, decision)
-    const epochSeconds = Math.ceil((nowMs + effectiveWindowMs(decision, decision)) / 1_000)
+    const resetSeconds = windowSeconds(decision, policy, decision)
+    const epochSeconds = Math.ceil((nowMs + effectiveWindowMs(decision, policy, decision)) / 1_000)
     return {
       "X-RateLimit-Limit": sfInteger(decision.limit),
-      "X-RateLimit-Remaining": sfInteger(available(decision, decision)),
+      "X-RateLimit-Remaining": sfInteger(available(decision, policy, decision)),
       "X-RateLimit-Reset": sfInteger(legacyReset === "epoch" ? epochSeconds : resetSeconds),
     }
   },
@@ -59,8 +59,8 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
     ...numberedPolicy(quotasOf(policy, decision)),
     ...(!isGuess(decision) && {
       "RateLimit-Limit": sfInteger(decision.limit),
-      "RateLimit-Remaining": sfInteger(available(decision, decision)),
-      "RateLimit-Reset": sfInteger(windowSeconds(decision, decision)),
+      "RateLimit-Remaining": sfInteger(available(decision, policy, decision)),
+      "RateLimit-Reset": sfInteger(windowSeconds(decision, policy, decision)),
     }),
   }),
   "draft-7": (policy, decision) => ({
@@ -68,8 +68,8 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
     ...(!isGuess(decision) && {
       RateLimit: [
         `limit=${sfInteger(decision.limit)}`,
-        `remaining=${sfInteger(available(decision, decision))}`,
-        `reset=${sfInteger(windowSeconds(decision, decision))}`,
+        `remaining=${sfInteger(available(decision, policy, decision))}`,
+        `reset=${sfInteger(windowSeconds(decision, policy, decision))}`,
       ].join(", "),
     }),
   }),
@@ -81,8 +81,8 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
       return `${sfString(name)};q=${sfInteger(limit)}${qu}${w}${pk}`
     })
     const limits = (decision.rules ?? [decision]).map((rule) => {
-      const r = sfInteger(available(rule, decision))
-      return `${sfString(rule.policy)};r=${r};t=${sfInteger(windowSeconds(rule, decision))}${pk}`
+      const r = sfInteger(available(rule, policy, decision))
+      return `${sfString(rule.policy)};r=${r};t=${sfInteger(windowSeconds(rule, policy, decision))}${pk}`
     })
     return { "RateLimit-Policy": quotas.join(", "), ...(!isGuess(decision) && { RateLimit: limits.join(", ") }) }
   },
@@ -100,7 +100,7 @@ const STYLE_NAMES = Object.keys(STYLES) as HeaderStyle[]
  * - `t` (`reset` in the older ones) is rounded up to whole seconds and at least 1: when allowed, the time to full; when
  *   denied, the wait until this cost would pass. A rule that would have admitted says its time to full there, but no
  *   more than that wait, since `Retry-After` should not end before `t` does.
- * - `r` is what is left; 0 while the key is blocked.
+ * - `r` is what is left; 0 while the key is blocked, from the denial on that begins the block.
  * - `q` and `w` are those of the rules that decided, also where these are not the ones of `policy`: a limiter may hold a
  *   newer policy. Of an only rule with another limit the decision tells no period, so it goes without `w`.
  * - Where the limiter could not be asked (`fail-open`, `fail-closed`) only the policy is told: the rest is not known.
@@ -215,19 +215,24 @@ function isGuess({ reason }: Decision): boolean {
   return reason === "fail-open" || reason === "fail-closed"
 }
 
-function available({ remaining }: Readout, { reason }: Decision): number {
-  return reason === "blocked" ? 0 : remaining
+/** Whether the key is blocked: it was before, or this denial has begun the block of the policy. */
+function isBlocked({ blockMs }: Policy, { reason, retryAfterMs }: Decision): boolean {
+  return reason === "blocked" || (reason === "limit" && blockMs > 0 && retryAfterMs >= blockMs)
 }
 
-function effectiveWindowMs(rule: Readout, decision: Decision): number {
+function available({ remaining }: Readout, policy: Policy, decision: Decision): number {
+  return isBlocked(policy, decision) ? 0 : remaining
+}
+
+function effectiveWindowMs(rule: Readout, policy: Policy, decision: Decision): number {
   if (decision.allowed) return rule.resetAfterMs
   // A block and a charge that lies outside the rules can make the whole wait longer than its own rule knows.
-  if (decision.reason === "blocked" || rule.policy === decision.policy) return decision.retryAfterMs
+  if (isBlocked(policy, decision) || rule.policy === decision.policy) return decision.retryAfterMs
   return rule.retryAfterMs > 0 ? rule.retryAfterMs : Math.min(rule.resetAfterMs, decision.retryAfterMs)
 }
 
-function windowSeconds(rule: Readout, decision: Decision): number {
-  return Math.max(1, Math.ceil(effectiveWindowMs(rule, decision) / 1_000))
+function windowSeconds(rule: Readout, policy: Policy, decision: Decision): number {
+  return Math.max(1, Math.ceil(effectiveWindowMs(rule, policy, decision) / 1_000))
 }
 
 /** What `RateLimit-Policy` tells of a rule. A period of 0 is not known. */

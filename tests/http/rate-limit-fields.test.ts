@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest"
 import { type FieldContext, headerStyles, rateLimitFields } from "../../src/http/rate-limit-fields.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { ManualClock } from "../../src/types/clock.js"
 import type { Decision, RuleDecision } from "../../src/types/decision.js"
 import { decisionOf, denialOf } from "./fake-limiter.js"
 
@@ -99,6 +100,27 @@ describe("rateLimitFields() in draft-11", () => {
       ["burst", { r: 0, t: 60 }],
       ["daily", { r: 0, t: 60 }],
     ])
+  })
+
+  test("has nothing left and t of the block on the denial that begins it, as on those that follow", () => {
+    const blocking = parsePolicy([
+      { limit: 5, period: "1m", block: "10m", name: "burst" },
+      { limit: 900, period: "1d", name: "daily" },
+    ])
+    const limiter = new RateLimiter(blocking, { clock: new ManualClock(0) })
+    limiter.check("a", { cost: 3 })
+    const first = limiter.check("a", { cost: 3 })
+    const second = limiter.check("a", { cost: 3 })
+    expect([first, second].map(({ reason, remaining }) => [reason, remaining])).toEqual([
+      ["limit", 2],
+      ["blocked", 2],
+    ])
+    for (const denial of [first, second]) {
+      expect(items(rateLimitFields(blocking, denial, 0), "RateLimit")).toEqual([
+        ["burst", { r: 0, t: 600 }],
+        ["daily", { r: 0, t: 600 }],
+      ])
+    }
   })
 
   test("tells the policy that decided where it is another than was sent, of an only rule without its period", () => {

@@ -14,6 +14,18 @@ describe("RateLimiter with an id", () => {
     expect(limiter.stats("a").totalAllowed).toBe(2)
   })
 
+  test("check() tells of a repeated call that no rule makes it wait, though one is in debt by now", () => {
+    const limiter = new RateLimiter("9/hour; 20/day", { clock: new ManualClock(0) })
+    limiter.check("a", { cost: 4, id: "x" })
+    limiter.charge("a", 10)
+    const again = limiter.check("a", { cost: 4, id: "x" })
+    expect(again).toMatchObject({ allowed: true, retryAfterMs: 0 })
+    expect(again.rules?.map(({ retryAfterMs, remaining }) => [retryAfterMs, remaining])).toEqual([
+      [0, 0],
+      [0, 6],
+    ])
+  })
+
   test("check() remembers no denial, and no more than 5 minutes", () => {
     const clock = new ManualClock(0)
     const limiter = new RateLimiter("1/minute", { clock })

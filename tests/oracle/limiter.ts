@@ -2,7 +2,7 @@ import type { Policy, Rule } from "../../src/policy/policy.js"
 import type { Decision, Reason, RuleDecision } from "../../src/types/decision.js"
 import { CostError } from "../../src/types/errors.js"
 import type { Receipt } from "../../src/types/receipt.js"
-import { max, min } from "./exact-math.js"
+import { ceilDiv, max, min } from "./exact-math.js"
 import { ruleOracle } from "./registry.js"
 import type { RuleOracle } from "./rule-oracle.js"
 
@@ -36,16 +36,21 @@ function heir(rule: Rule, index: number, old: readonly BoundRule[]): number {
   return same >= 0 ? same : Math.min(index, old.length - 1)
 }
 
-/** Whether one hour and twice the time to fill have passed, by every rule: now − t₀ > 1 h + 2·capacity·P/N. */
-function hasLeaked(receipt: Receipt, rules: readonly BoundRule[], nowMs: number): boolean {
-  const beyond = BigInt(nowMs) - BigInt(receipt.chargedAtMs) - HOUR_MS
-  return rules.every(({ rule }) => beyond * BigInt(rule.limit) > 2n * BigInt(rule.capacity) * BigInt(rule.periodMs))
+/** The time to fill in 1/N ms: capacity·P, and with steps N·⌈capacity/amount⌉·every. */
+function fill({ capacity, limit, periodMs, refill }: Rule): bigint {
+  if (refill === null) return BigInt(capacity) * BigInt(periodMs)
+  return BigInt(limit) * ceilDiv(BigInt(capacity), BigInt(refill.amount)) * BigInt(refill.everyMs)
 }
 
-/** Whether a rule takes longer to fill than another one: by capacity·P/N. */
+/** Whether one hour and twice the time to fill have passed, by every rule. */
+function hasLeaked(receipt: Receipt, rules: readonly BoundRule[], nowMs: number): boolean {
+  const beyond = BigInt(nowMs) - BigInt(receipt.chargedAtMs) - HOUR_MS
+  return rules.every(({ rule }) => beyond * BigInt(rule.limit) > 2n * fill(rule))
+}
+
+/** Whether a rule takes longer to fill than another one. */
 function fillsLater({ rule: a }: BoundRule, { rule: b }: BoundRule): boolean {
-  const fills = BigInt(a.capacity) * BigInt(a.periodMs) * BigInt(b.limit)
-  return fills > BigInt(b.capacity) * BigInt(b.periodMs) * BigInt(a.limit)
+  return fill(a) * BigInt(b.limit) > fill(b) * BigInt(a.limit)
 }
 
 /**
