@@ -121,7 +121,6 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
 
   let binding = 0
   let retryMs: i64 = 0
-  let chargedAtMs = nowMs
   for (let index = 0; index < ruleCount; index++) {
     const rule = ruleAt(limit, index)
     // Nothing is healed in place before it is known that there is room: where there is none, nothing changes.
@@ -132,7 +131,6 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
       retryMs = waitMs
       binding = index
     }
-    chargedAtMs = max(chargedAtMs, timeMs)
     store<f64>(verdict + VERDICT_RULES + <usize>index * VERDICT_RULE_BYTES, <f64>waitMs, 8)
   }
 
@@ -171,9 +169,13 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   }
 
   let leastRemaining: i64 = 0
+  // A charge counts from the earliest time of its states, as the charge left them: a later one would say that less of it
+  // has leaked since than has.
+  let chargedAtMs = i64.MAX_VALUE
   for (let index = 0; index < ruleCount; index++) {
     const rule = ruleAt(limit, index)
     const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
+    chargedAtMs = min(chargedAtMs, timeMs)
     const remaining = algorithms.remaining(rule, seen, timeMs)
     let resetMs = algorithms.reset(rule, seen, timeMs)
     if (resetMs > 0) resetMs += skewMs

@@ -188,6 +188,15 @@ export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
   return i32(carryOver(changetype<Limit>(from), changetype<Limit>(to), <i64>nowMs))
 }
 
+/** Puts another block in place of a limit's, for denials from here on. 1, or 0 where it is out of range. */
+export function limitSetBlock(limit: usize, blockMs: f64): i32 {
+  if (limit == 0 || !isWhole(blockMs, 0, LONGEST_PERIOD_MS)) return 0
+  const self = changetype<Limit>(limit)
+  self.blockMs = <i64>blockMs
+  findFastPath(self)
+  return 1
+}
+
 /** Asks and charges. Returns an outcome: `DENIED` … `NO_ROOM`. */
 export function check(limit: usize, keyLength: i32, cost: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isUnits(cost) || !isTime(nowMs)) return BAD_ARGUMENT

@@ -197,7 +197,7 @@ export class EdgeLimiter implements Limiter {
     return this.#change(key, (stub, subject) => stub.unblock(subject), this.#once)
   }
 
-  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  /** Makes a key's quota full, ends its block and closes its receipts. Whether there was anything to forget. */
   async reset(key: string): Promise<boolean> {
     const reset = () => this.#change(key, (stub, subject) => stub.reset(subject), this.#once)
     return this.#leased === null ? reset() : this.#leased.forget(key, reset)

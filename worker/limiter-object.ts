@@ -254,7 +254,7 @@ export class LimiterObject extends DurableObject {
     const draw = drawOf(receipt)
     if (limit.openKeys().chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
     const keepMs = settleWithinMs(limit.policy)
-    if (units >= 0 || receipt.chargedAtMs < ledger.closedBeforeMs(limit)) return false
+    if (units >= 0 || ledger.isClosed(limit, draw)) return false
     if (!this.#settledSpent.isOpen(receipt, nowMs, keepMs)) return false
     // Noted once it is charged: a charge can be refused.
     ledger.charge(limit, receipt.key, -units, nowMs)

@@ -58,6 +58,7 @@ export declare function limitFree(limit: number): void
 export declare function limitKeys(limit: number): number
 export declare function limitBlocks(limit: number): number
 export declare function limitCarry(from: number, to: number, nowMs: number): number
+export declare function limitSetBlock(limit: number, blockMs: number): number
 export declare function check(limit: number, keyLength: number, cost: number, nowMs: number): number
 export declare function checkUnit(limit: number, keyLength: number, nowMs: number): number
 export declare function checkUnitAgain(limit: number, nowMs: number): number

@@ -282,8 +282,27 @@ export class Limit {
     return this.core.exports.sweep(this.pointer, nowMs, budget) >>> 0
   }
 
-  /** Puts another policy in place: used units stay used, capped at the new capacity. Costs the number of keys. */
+  /** Whether another policy computes as this one does: it differs in names and its block alone. */
+  computesAs(policy: Policy): boolean {
+    const { exports } = this.core
+    const fields = policyFields(this.#policy, exports)
+    const others = policyFields(policy, exports)
+    return fields.length === others.length && fields.every((field, index) => field === others[index])
+  }
+
+  /**
+   * Puts another policy in place. Where it computes as this one does, all stays as it is; else used units stay used,
+   * capped at the new capacity, as if charged now, which costs the number of keys.
+   */
   change(policy: Policy, nowMs: number): void {
+    if (this.computesAs(policy)) {
+      this.core.exports.limitSetBlock(this.pointer, policy.blockMs)
+      this.#rename(policy)
+    } else this.carry(policy, nowMs)
+  }
+
+  /** `change`, with used units as if charged now in any case. */
+  carry(policy: Policy, nowMs: number): void {
     const old = this.pointer
     const made = this.#make(policy)
     const isCarried = this.core.exports.limitCarry(old, made, nowMs) === 1
@@ -296,6 +315,10 @@ export class Limit {
         "Cannot change a policy: the limit is being saved, the core's memory is full or the time is out of range.",
       )
     }
+    this.#rename(policy)
+  }
+
+  #rename(policy: Policy): void {
     this.#policy = policy
     this.#firstRule = policy.rules[0]
     this.issuer = { id: this.issuer.id, policyName: policy.name }
@@ -327,12 +350,13 @@ export class Limit {
    *
    * @param receipts which of them can no more be settled
    */
-  dump(nowMs: number, receipts: Pick<SettledReceipts, "entries" | "closedBeforeMs">): Uint8Array {
+  dump(nowMs: number, receipts: Pick<SettledReceipts, "entries" | "closedBeforeMs" | "resets">): Uint8Array {
     const { canonical, rules } = this.#policy
     const { stats, seed, issuerId } = this.#options
     const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
     const settled = receipts.entries()
-    const { closedBeforeMs } = receipts
+    // Which keys were reset is not told, for a dump names none: all receipts of before the last reset are closed.
+    const closedBeforeMs = Math.max(receipts.closedBeforeMs, receipts.resets.latestMs + 1)
     const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled, closedBeforeMs }
     const cells = hasLog ? saveCells(this.core, this.pointer, SAVED.cells, nowMs) : []
     return writeDump(this.core, this.pointer, head, cells)

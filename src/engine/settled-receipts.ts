@@ -1,5 +1,6 @@
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Receipt } from "../types/receipt.js"
+import { LEAST_RESET, ResetKeys } from "./reset-keys.js"
 
 const FIRST_PRUNE = 1_024
 const HOUR_MS = 3_600_000
@@ -25,6 +26,10 @@ function fillMs({ capacity, limit, periodMs, refill }: Rule): number {
 /** What a settlement changes: the keys of a limit. */
 interface Charged {
   readonly policy: Policy
+  readonly charges: number
+  chargeOf(receiptId: string): number | null
+  timeOf(key: string, nowMs: number): number
+  reset(key: string, nowMs: number): boolean
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void
   charge(key: string, units: number, nowMs: number): void
 }
@@ -34,6 +39,45 @@ type Settleable = Pick<Receipt, "id" | "key" | "chargedAtMs">
 
 /** A receipt, as far as it is noted. */
 type Noted = Pick<Receipt, "id" | "chargedAtMs">
+
+/** Makes a key's quota full, and closes the receipts of what was charged before. Whether there was anything to forget. */
+export function resetKey(limit: Charged, settled: SettledReceipts, key: string, nowMs: number): boolean {
+  const timeMs = limit.timeOf(key, nowMs)
+  const had = limit.reset(key, nowMs)
+  if (limit.charges > 0) {
+    settled.resets.add(key, { charge: limit.charges, timeMs })
+    settled.forgetResets(nowMs, settleWithinMs(limit.policy), LEAST_RESET)
+  }
+  return had
+}
+
+/**
+ * The units that settling a receipt gives back now, of those asked for. None of a charge that is later than its key's
+ * time: the clock was set back, the key with it, and how long ago the charge was is not known any more. A fixed window
+ * does not ask how long ago it was.
+ */
+export function unitsBack(limit: Charged, { key, chargedAtMs }: Settleable, units: number, nowMs: number): number {
+  if (units <= 0 || limit.policy.rules.every(({ algorithm }) => algorithm === "fixed_window")) return units
+  return chargedAtMs > limit.timeOf(key, nowMs) ? 0 : units
+}
+
+/**
+ * Settles a receipt as a caller asks for it: nothing of what was charged before its key's last reset, which is closed.
+ *
+ * @returns false where it is closed or too old; then nothing has changed
+ * @throws as `settleOnce`
+ */
+export function settle(
+  limit: Charged,
+  settled: SettledReceipts,
+  receipt: Settleable,
+  units: number,
+  nowMs: number,
+): boolean {
+  const charge = limit.chargeOf(receipt.id)
+  if (charge !== null && settled.resets.has(receipt.key, charge)) return false
+  return settleOnce(limit, settled, receipt, unitsBack(limit, receipt, units, nowMs), nowMs)
+}
 
 /**
  * Settles a receipt once: gives units back or, where they are negative, charges as many more.
@@ -67,6 +111,8 @@ export function settleOnce(
 export class SettledReceipts {
   /** The times of their charges by their ids. Made with the first one: most limits of many settle nothing. */
   protected byId: Map<string, number> | null = null
+  /** The keys whose receipts were closed by a reset. */
+  readonly resets = new ResetKeys()
   #closedBeforeMs = 0
   #pruneAt = FIRST_PRUNE
 
@@ -121,6 +167,14 @@ export class SettledReceipts {
   restore(id: string, chargedAtMs: number): void {
     this.byId ??= new Map()
     this.byId.set(id, chargedAtMs)
+  }
+
+  /**
+   * Forgets resets of before every receipt that can be settled at `nowMs`, but for the last `least`, and the first of too
+   * many. All receipts of their time stay closed.
+   */
+  forgetResets(nowMs: number, keepMs: number, least = 0): void {
+    this.closeBefore(this.resets.forgetBefore(nowMs - keepMs, least))
   }
 
   /** Drops those that are too old at `nowMs`, then the oldest until there is room, and keeps all of their time closed. */

@@ -4,7 +4,7 @@ import { ByteWriter } from "./byte-writer.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** The storage format that this version writes and the newest that it reads. */
-export const FORMAT = 5
+export const FORMAT = 6
 export const HASH_BYTES = 32
 
 /*

@@ -97,9 +97,10 @@ export class LedgerRecords {
   }
 
   /** The record of a limit that was defined, or got another policy. */
-  definition(limit: LedgerLimit, nowMs: number): void {
+  definition(limit: LedgerLimit, nowMs: number, { keepsCells }: { readonly keepsCells: boolean }): void {
     const { name, number, policy } = limit
-    this.append({ op: "define", timeMs: nowMs, limit: number, name, policy: policy.canonical })
+    const record = { op: "define", timeMs: nowMs, limit: number, name, policy: policy.canonical } as const
+    this.append(keepsCells ? { ...record, keepsCells } : record)
     this.#durability.shrinkBlocks(limit, (key, units) => this.#grantAhead(limit, key, units, nowMs))
     this.#log.writer.noteDefinition()
   }

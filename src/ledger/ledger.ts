@@ -2,6 +2,7 @@ import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
+import { unitsBack } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -106,9 +107,15 @@ export class Ledger {
     return this.#state.issuerOf(receipt)
   }
 
-  /** Receipts of a limit that were charged before this time cannot be settled any more. @throws {LimitNotFound} */
-  closedBeforeMs(limit: LedgerLimit): number {
-    return this.#state.own(limit).receipts.closedBeforeMs
+  /**
+   * Whether a receipt is closed, settled or not: by its time, or since its key was reset.
+   *
+   * @throws {LimitNotFound}; {RangeError} where it is of another limit
+   */
+  isClosed(limit: LedgerLimit, receipt: Receipt): boolean {
+    const { receipts } = this.#state.own(limit)
+    const { key, chargedAtMs, charge } = chargedReceipt(limit, receipt)
+    return chargedAtMs < receipts.closedBeforeMs || receipts.resets.has(key, charge)
   }
 
   /** The name of a limit by its number, while it is defined. */
@@ -138,8 +145,9 @@ export class Ledger {
     requireTime(nowMs)
     const known = this.#state.limit(name)
     if (known !== undefined && known.policy.canonical === policy.canonical) return known
+    const keepsCells = known?.openKeys().computesAs(policy) === true
     const limit = withMemory(this.#state.core, () => this.#state.define(name, policy, nowMs))
-    this.#records.definition(limit, nowMs)
+    this.#records.definition(limit, nowMs, { keepsCells })
     return limit
   }
 
@@ -291,7 +299,7 @@ export class Ledger {
   /**
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
-   * @returns false where it was settled before, is too old, or its charge may be one that a crash lost; then nothing has
+   * @returns false where it was settled before, is too old, its key was reset since, or its charge may be one that a crash lost; then nothing has
    * changed
    * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be, {StoreUnavailable}
    * also where too many are settled until a compaction forgets the oldest; then nothing has changed
@@ -300,9 +308,10 @@ export class Ledger {
     this.requireOpen()
     const charged = chargedReceipt(limit, receipt)
     const own = this.#state.own(limit)
+    if (own.receipts.resets.has(charged.key, charged.charge)) return false
     if (own.receipts.isFull && own.isOpen(charged, nowMs))
       throw new StoreUnavailable(`too many receipts of the limit ${show(limit.name)} are settled`)
-    return this.#settle(limit, charged, units, nowMs)
+    return this.#settle(limit, charged, unitsBack(limit.openKeys(), charged, units, nowMs), nowMs)
   }
 
   /** `settle`, however many are settled. */
@@ -337,7 +346,7 @@ export class Ledger {
 
   reset(limit: LedgerLimit, key: string, nowMs: number): boolean {
     this.#require(limit)
-    const had = limit.openKeys().reset(key, nowMs)
+    const had = this.#state.own(limit).reset(key, nowMs)
     this.#records.appendOf(limit, { op: "reset", timeMs: nowMs, limit: limit.number, key })
     return had
   }

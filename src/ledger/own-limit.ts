@@ -2,7 +2,7 @@ import type { Core } from "../engine/core.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import type { Seed } from "../engine/seed.js"
-import { settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { resetKey, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -136,7 +136,8 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /**
-   * Settles a receipt once: gives units back or, where they are negative, charges more.
+   * Settles a receipt once: gives units back or, where they are negative, charges more. Whether its key was reset, or how
+   * much it may give back, is not asked: a record tells what was settled.
    *
    * @returns false where it was settled before, is too old, or is of a number that was skipped
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
@@ -146,7 +147,12 @@ export class OwnLimit implements LedgerLimit {
     return settleOnce(this.openKeys(), this.#settledLike(receipt), receipt, units, nowMs)
   }
 
-  /** Whether a receipt can be settled. */
+  /** Makes a key's quota full, and closes its receipts. Whether there was anything to forget. */
+  reset(key: string, nowMs: number): boolean {
+    return resetKey(this.openKeys(), this.receipts, key, nowMs)
+  }
+
+  /** Whether a receipt can be settled, as far as no reset has closed it. */
   isOpen(receipt: ChargedReceipt, nowMs: number): boolean {
     return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.policy))
   }
@@ -176,9 +182,16 @@ export class OwnLimit implements LedgerLimit {
 
   /** Puts another policy in place; what was used stays used. */
   change(policy: Policy, nowMs: number): void {
+    const keys = this.openKeys()
+    if (keys.computesAs(policy)) keys.change(policy, nowMs)
+    else this.carry(policy, nowMs)
+  }
+
+  /** `change`, with what was used as if charged now in any case. */
+  carry(policy: Policy, nowMs: number): void {
     this.#home.saver?.finish(this)
     const before = this.policy
-    this.openKeys().change(policy, nowMs)
+    this.openKeys().carry(policy, nowMs)
     this.receipts.changePolicy(before, policy, nowMs)
   }
 

@@ -14,6 +14,8 @@ export type LogRecord =
       readonly limit: number
       readonly name: string
       readonly policy: string
+      /** The limit had another policy that computed the same: its cells stay as they are. */
+      readonly keepsCells?: true
     }
   | {
       readonly op: "admit"
@@ -141,7 +143,10 @@ const OP_BITS = 0x0f
 const UNIT_COST = 0x10
 /** Set in the first byte when limit 0 is left out. */
 const FIRST_LIMIT = 0x20
-/** Set in the first byte of an admission that has an id, and of an `open` that tells after which number charges go on. */
+/**
+ * Set in the first byte of an admission that has an id, of an `open` that tells after which number charges go on, and of a
+ * `define` that keeps the cells.
+ */
 const HAS_MORE = 0x40
 
 /**
@@ -214,6 +219,7 @@ export class RecordEncoder {
 }
 
 function hasMore(record: LogRecord): boolean {
+  if (record.op === "define") return record.keepsCells === true
   return record.op === "admit" ? record.id !== undefined : record.op === "open" && record.chargesAfter !== undefined
 }
 
@@ -241,13 +247,16 @@ export class RecordDecoder {
     if (op === undefined || first > (OP_BITS | UNIT_COST | FIRST_LIMIT | HAS_MORE)) {
       throw new MalformedBytes("a record has no known kind")
     }
-    if (first & HAS_MORE && op !== "admit" && op !== "open") {
+    if (first & HAS_MORE && op !== "admit" && op !== "open" && op !== "define") {
       throw new MalformedBytes("a record tells more than its kind does")
     }
     this.#timeMs += reader.signedVarint()
     const timeMs = checkedTime(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
-    if (op === "define") return { op, timeMs, limit, name: reader.text(), policy: reader.text() }
+    if (op === "define") {
+      const told = { op, timeMs, limit, name: reader.text(), policy: reader.text() } as const
+      return first & HAS_MORE ? { ...told, keepsCells: true } : told
+    }
     if (op === "remove") return { op, timeMs, limit }
     if (op === "open" || op === "close" || op === "compact") {
       if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")

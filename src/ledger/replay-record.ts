@@ -22,7 +22,11 @@ export function replayRecord(state: LedgerState, record: LogRecord): void {
   state.noteUse(timeMs)
   if (record.op === "deny") state.noteUse(record.lastMs)
   if (record.op === "define") {
-    const limit = state.define(record.name, parsePolicy(record.policy), timeMs)
+    const policy = parsePolicy(record.policy)
+    const known = state.limit(record.name)
+    // Before format 6 no change of a policy left the cells as they were.
+    if (known !== undefined && record.keepsCells !== true) known.carry(policy, timeMs)
+    const limit = state.define(record.name, policy, timeMs)
     if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
     return
   }
@@ -70,7 +74,7 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.unblock(key, record.timeMs)
       return
     case "reset":
-      keys.reset(key, timeMs)
+      limit.reset(key, timeMs)
       return
     case "ahead":
       limit.grantAhead(key, record.units)

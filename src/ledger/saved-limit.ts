@@ -1,5 +1,6 @@
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import type { RecordedLimit } from "../engine/recorded-limit.js"
+import type { ResetEntry } from "../engine/reset-keys.js"
 import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { settleWithinMs } from "../engine/settled-receipts.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
@@ -17,9 +18,10 @@ import type { OwnLimit } from "./own-limit.js"
  *   │ 2 │ number varint │ an admission: id text, key text, cost varint, charge varint, time f64 │
  *   │ 3 │ number varint │ count varint │ names: text … │
  *   │ 4 │ number varint │ block of cells │      5: blocks, 6: statistics
+ *   │ 7 │ number varint │ count varint │ keys that were reset: key text, charge varint, time f64 … │
  */
-const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4 } as const
-/** So many receipts, admissions and names are looked at in one step, and cells of so many bytes. */
+const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4, resets: 7 } as const
+/** So many receipts, resets, admissions and names are looked at in one step, and cells of so many bytes. */
 const STEP = 256
 const STEP_BYTES = 32_768
 
@@ -46,6 +48,7 @@ export class SavedLimit {
   readonly #writer: () => ByteWriter
   readonly #nowMs: number
   readonly #forgetBeforeMs: number
+  readonly #resets: readonly ResetEntry[]
   readonly #names: Iterator<string>
   #namesLeft: number
 
@@ -58,6 +61,7 @@ export class SavedLimit {
     this.#keys = limit.openKeys()
     limit.ahead = null
     receipts.beginSave(nowMs, settleWithinMs(policy))
+    this.#resets = receipts.resets.entries()
     limit.admissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     limit.ownAdmissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     // A limit that is of one key alone bears its name: that one stays as long as the limit.
@@ -115,6 +119,10 @@ export class SavedLimit {
       }
       yield
     }
+    for (let at = 0; at < this.#resets.length; at += STEP) {
+      this.#saveResets(this.#resets.slice(at, at + STEP))
+      yield
+    }
     while (admissions.saveSome(STEP)) yield
     while (ownAdmissions.saveSome(STEP)) yield
     while (this.#namesLeft > 0) {
@@ -122,6 +130,16 @@ export class SavedLimit {
       yield
     }
     this.limit.namedSince = null
+  }
+
+  #saveResets(some: readonly ResetEntry[]): void {
+    const piece = this.#begin(PIECE.resets)
+    piece.varint(some.length)
+    for (const [key, charge, timeMs] of some) {
+      piece.text(key)
+      piece.varint(charge)
+      piece.f64(timeMs)
+    }
   }
 
   #saveNames(): void {
@@ -198,6 +216,10 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
   const { receipts, names } = limit
   if (kind === PIECE.receipts) {
     for (let left = reader.varint(); left > 0; left--) receipts.restore(reader.text(), reader.f64())
+  } else if (kind === PIECE.resets) {
+    for (let left = reader.varint(); left > 0; left--) {
+      receipts.resets.add(reader.text(), { charge: reader.varint(), timeMs: reader.f64() })
+    }
   } else if (kind === PIECE.admission) {
     const admission = readAdmission(reader)
     limit.admissionsLike(admission.id).restore(admission)

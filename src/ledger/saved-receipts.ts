@@ -60,6 +60,7 @@ export class SavedReceipts extends SettledReceipts {
 
   /** Forgets those of the hours that are too old at a time, and starts to save the others: `saveSome` tells them. */
   beginSave(nowMs: number, keepMs: number): void {
+    this.forgetResets(nowMs, keepMs)
     const { byId } = this
     if (byId === null) return
     const hours = [...(this.#hours ?? [])].sort(([one], [other]) => one - other)

@@ -65,6 +65,11 @@ function textOf(state: LedgerState): Uint8Array {
       writer.text(id)
       writer.f64(chargedAtMs)
     }
+    for (const [key, charge, timeMs] of receipts.resets.entries()) {
+      writer.text(key)
+      writer.varint(charge)
+      writer.f64(timeMs)
+    }
     for (const { id, key, cost, charge, chargedAtMs } of [...admissions.entries(0), ...ownAdmissions.entries(0)]) {
       writer.text(id)
       writer.text(key)

@@ -260,7 +260,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * Makes a key's quota full and ends its block. Whether there was anything to forget.
+   * Makes a key's quota full, ends its block and closes its receipts. Whether there was anything to forget.
    *
    * @throws {LimitNotFound} {KeyError} {StoreUnavailable}
    */

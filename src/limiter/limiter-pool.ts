@@ -1,7 +1,7 @@
 import { Core } from "../engine/core.js"
 import { Limit } from "../engine/limit.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts, settleOnce } from "../engine/settled-receipts.js"
+import { SettledReceipts, settle } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -83,7 +83,7 @@ export class PooledLimiter implements SyncLimiter {
   }
 
   refund(receipt: Receipt, units?: number): void {
-    settleOnce(this.#limit, this.#settled, receipt, requireRefund(receipt, units), this.#clock.now())
+    settle(this.#limit, this.#settled, receipt, requireRefund(receipt, units), this.#clock.now())
   }
 
   charge(key: string, units: number): void {

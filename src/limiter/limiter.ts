@@ -33,7 +33,7 @@ export interface Limiter extends Checker {
   block(key: string, duration: Duration): Awaitable<void>
   /** Ends a block. Whether there was one that still lasted. */
   unblock(key: string): Awaitable<boolean>
-  /** Makes a key's quota full and ends its block. Whether there was anything to forget. */
+  /** Makes a key's quota full, ends its block and closes its receipts. Whether there was anything to forget. */
   reset(key: string): Awaitable<boolean>
   /** A key's state without a check. */
   status(key: string): Awaitable<KeyStatus>

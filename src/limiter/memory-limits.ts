@@ -1,7 +1,7 @@
 import { requireKey } from "../engine/key-bytes.js"
 import { type ChargedAdmission, NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
-import { settleOnce } from "../engine/settled-receipts.js"
+import { resetKey, settle } from "../engine/settled-receipts.js"
 import { checkFields, checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -234,7 +234,7 @@ export class MemoryLimits implements NamedLimits {
     const nowMs = this.#clock.now()
     const entry = this.#limits.issuerOf(receipt)
     if (entry === undefined) throw foreignReceipt(receipt.id)
-    if (entry === null || !settleOnce(entry.limit, entry.settled, receipt, units, nowMs) || units === 0) return
+    if (entry === null || !settle(entry.limit, entry.settled, receipt, units, nowMs) || units === 0) return
     this.#note(entry, receipt.key, units > 0 ? "refund" : "charge", Math.abs(units), nowMs)
     tellWaits(this, receipt.key)
   }
@@ -279,14 +279,14 @@ export class MemoryLimits implements NamedLimits {
   }
 
   /**
-   * Makes a key's quota full and ends its block. Whether there was anything to forget.
+   * Makes a key's quota full, ends its block and closes its receipts. Whether there was anything to forget.
    *
    * @throws {LimitNotFound} {KeyError}
    */
   reset(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("reset", key, choice)
     const nowMs = this.#clock.now()
-    const hadState = entry.limit.reset(key, nowMs)
+    const hadState = resetKey(entry.limit, entry.settled, key, nowMs)
     this.#note(entry, key, "reset", 0, nowMs)
     tellWaits(this, key)
     return hadState

@@ -6,7 +6,7 @@ import type { LimitDecision } from "../engine/limit-decision.js"
 import { NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { resetKey, SettledReceipts, settle, settleWithinMs } from "../engine/settled-receipts.js"
 import type { OnFull } from "../engine/table-options.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -271,7 +271,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit
     const nowMs = this.#clock.now()
     if (limit === null || limit.chargeOf(receipt.id) === null) throw foreignReceipt(receipt.id)
-    if (settleOnce(limit, this.#settled, receipt, units, nowMs)) tellWaits(this, receipt.key)
+    if (settle(limit, this.#settled, receipt, units, nowMs)) tellWaits(this, receipt.key)
   }
 
   /**
@@ -307,9 +307,15 @@ export class RateLimiter implements Limiter {
     return wasBlocked
   }
 
-  /** Makes a key's quota full and ends its block. Whether there was anything to forget. @throws {KeyError} */
+  /**
+   * Makes a key's quota full and ends its block. What was charged before is full again, so its receipts are closed:
+   * `refund` and `settle` of one do nothing.
+   *
+   * @returns whether there was anything to forget
+   * @throws {KeyError}
+   */
   reset(key: string): boolean {
-    const hadState = (this.#limit ?? this.#start()).reset(key, this.#clock.now())
+    const hadState = resetKey(this.#limit ?? this.#start(), this.#settled, key, this.#clock.now())
     tellWaits(this, key)
     return hadState
   }
@@ -365,7 +371,9 @@ export class RateLimiter implements Limiter {
   dump(): Uint8Array {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
-    this.#settled.prune(nowMs, settleWithinMs(this.#policy))
+    const keepMs = settleWithinMs(this.#policy)
+    this.#settled.prune(nowMs, keepMs)
+    this.#settled.forgetResets(nowMs, keepMs)
     return limit.dump(nowMs, this.#settled)
   }
 

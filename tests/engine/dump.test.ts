@@ -115,6 +115,20 @@ describe("RateLimiter.dump() and restore()", () => {
     expect(to.peek("a").remaining).toBe(0)
   })
 
+  test("keep receipts closed of before a reset, those of other keys too, since a dump names no key", () => {
+    const { clock, from, to } = pair("10/minute")
+    const before = from.check("a", { cost: 4 }).receipt!
+    from.check("b", { cost: 4 })
+    from.reset("a")
+    clock.advance(1)
+    const after = from.check("a", { cost: 5 }).receipt!
+    to.restore(from.dump())
+    to.refund(before)
+    expect(to.peek("a").remaining).toBe(5)
+    to.refund(after)
+    expect(to.peek("a").remaining).toBe(10)
+  })
+
   test("let time go on between them", () => {
     const { clock, from, to } = pair("10/minute")
     from.check("a", { cost: 10 })

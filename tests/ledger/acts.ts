@@ -36,6 +36,7 @@ export interface Script {
 /** Policies that deny soon: each algorithm, several rules, blocks. */
 const POLICIES: readonly PolicyInput[] = [
   { limit: 5, period: "10s" },
+  { limit: 5, period: "10s", name: "renamed", block: "3s" },
   { limit: 3, period: "7s", burst: 6, block: "2s" },
   { limit: 4, period: "1s", algorithm: "token_bucket" },
   { limit: 6, period: "6s", algorithm: "token_bucket", refill: { amount: 2, every: "2s" } },

@@ -13,6 +13,7 @@ import { FORMAT_1_ROWS } from "./format-1-store.js"
 import { FORMAT_2_ROWS } from "./format-2-store.js"
 import { FORMAT_3_ROWS } from "./format-3-store.js"
 import { FORMAT_4_RECEIPTS, FORMAT_4_ROWS, FORMAT_4_UNCLOSED_ROWS } from "./format-4-store.js"
+import { FORMAT_5_ROWS } from "./format-5-store.js"
 import { readRows, replaceRows } from "./rows.js"
 import { core } from "./script-run.js"
 import { WatchedPort } from "./watched-port.js"
@@ -82,7 +83,7 @@ describe.each([
 ])("a store of format $format", ({ format, rows, records }) => {
   const layOut = () => portOf(rows)
 
-  test("is compacted into format 5 when it is opened, and its history stays", async () => {
+  test("is compacted into format 6 when it is opened, and its history stays", async () => {
     const port = layOut()
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
@@ -90,11 +91,11 @@ describe.each([
     expect(limit.openKeys().stats("a")).toMatchObject({ totalAllowed: 3, totalDenied: 300 })
     expect(limit.openKeys().peek("a", 1, 1_700_000_000_080).remaining).toBe(0)
     expect(readRows(port).map(({ id, body }) => [id, body[1]])).toEqual([
-      [-131_072, 5],
+      [-131_072, 6],
       [0, format],
       [1, format],
-      [2, 5],
-      [3, 5],
+      [2, 6],
+      [3, 6],
     ])
     expect(readRows(port).find(({ id }) => id === 1)).toEqual(before.find(({ id }) => id === 1))
     expect(ledger.check(limit, "b", 1, 1_700_000_000_090, "call-1").decision.allowed).toBe(true)
@@ -109,7 +110,7 @@ describe.each([
     await again.close()
   })
 
-  test("is as it was, or of format 5, wherever that breaks off", async () => {
+  test("is as it was, or of format 6, wherever that breaks off", async () => {
     for (let atWrite = 1; ; atWrite++) {
       for (const when of ["before", "after"] as const) {
         const port = layOut()
@@ -149,10 +150,11 @@ describe.each([
 const formats = (port: LedgerPort) => readRows(port).map(({ id, body }) => [id, body[1]])
 
 describe.each([
-  { format: 3, rows: FORMAT_3_ROWS },
-  { format: 4, rows: FORMAT_4_ROWS },
-])("a store of format $format", ({ format, rows: layout }) => {
-  test("is opened as it is, and goes on in format 5 row by row", async () => {
+  { format: 3, rows: FORMAT_3_ROWS, records: 18 },
+  { format: 4, rows: FORMAT_4_ROWS, records: 18 },
+  { format: 5, rows: FORMAT_5_ROWS, records: 20 },
+])("a store of format $format", ({ format, rows: layout, records }) => {
+  test("is opened as it is, and goes on in format 6 row by row", async () => {
     const port = portOf(layout)
     const before = readRows(port)
     const ledger = await Ledger.open(port, { core, historySegments: 9, names: true })
@@ -166,9 +168,9 @@ describe.each([
       [-65_536, format],
       [0, format],
       [1, format],
-      [2, 5],
+      [2, 6],
     ])
-    expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records: 18, replayEqualsLive: true })
+    expect(await ledger.verify()).toMatchObject({ coveredSequence: 1, records, replayEqualsLive: true })
     await ledger.close()
     const again = await Ledger.open(port, { core, names: true })
     expect(again.limit("api")!.openKeys().stats("b").totalAllowed).toBe(1)

@@ -19,7 +19,10 @@ const text = fc.oneof(
 )
 
 const records: Record<LogRecord["op"], fc.Arbitrary<LogRecord>> = {
-  define: fc.record({ op: fc.constant("define"), timeMs, limit, name: text, policy: text }),
+  define: fc.record(
+    { op: fc.constant("define"), timeMs, limit, name: text, policy: text, keepsCells: fc.constant(true as const) },
+    { requiredKeys: ["op", "timeMs", "limit", "name", "policy"] },
+  ),
   admit: fc.record(
     {
       op: fc.constant("admit"),

@@ -99,6 +99,49 @@ describe("Replay", () => {
     )
   })
 
+  test.each([{ keepsCells: true as const, waitMs: 10_000 }, { waitMs: 20_000 }])(
+    "segment() repeats a change of names as its record tells it: %j",
+    ({ waitMs, ...told }) => {
+      const state = newState(false)
+      const define = { op: "define", limit: 0, name: "api" } as const
+      const replay = new Replay(state)
+      replay.segment(
+        segmentOf([
+          { ...define, timeMs: T, policy: parsePolicy("1/20s sliding_window_log").canonical },
+          { op: "admit", timeMs: T, limit: 0, key: "a", cost: 1 },
+          { ...define, timeMs: T + 10_000, policy: parsePolicy("1/20s sliding_window_log as new").canonical, ...told },
+        ]),
+      )
+      replay.end()
+      const { policy, retryAfterMs } = state
+        .limitAt(0)!
+        .openKeys()
+        .peek("a", 1, T + 10_000)
+      expect({ policy, retryAfterMs }).toEqual({ policy: "new", retryAfterMs: waitMs })
+      state.free()
+    },
+  )
+
+  test("segment() repeats what a format before 6 settled of a key that had been reset, and closes its other receipts", () => {
+    const state = newState(false)
+    const admit = { op: "admit", timeMs: T, limit: 0, key: "a", cost: 1 } as const
+    const replay = new Replay(state)
+    replay.segment(
+      segmentOf([
+        { op: "define", timeMs: T, limit: 0, name: "api", policy: parsePolicy("3/minute").canonical },
+        ...[admit, admit],
+        { op: "reset", timeMs: T, limit: 0, key: "a" },
+        ...[admit, admit, admit],
+        { op: "settle", timeMs: T, limit: 0, key: "a", units: 1, chargedAtMs: T, charge: 1 },
+        admit,
+      ]),
+    )
+    replay.end()
+    const { resets } = state.limitAt(0)!.receipts
+    expect([1, 2, 3].map((charge) => resets.has("a", charge))).toEqual([true, true, false])
+    state.free()
+  })
+
   test("segment() repeats more admissions than a batch has room for, while the core's memory grows", () => {
     const own = new Core()
     const state = new LedgerState(own, [1, 2, 3, 4], "issuer", { names: true })

@@ -28,6 +28,16 @@ interface View {
   readonly at: bigint
 }
 
+/** The earliest time at which a rule sees a key. */
+function earliest(views: readonly View[]): bigint {
+  return views.map(({ at }) => at).reduce(min)
+}
+
+/** A rule by all that its arithmetic depends on. */
+function nameless({ rule: { name: _, ...rule } }: BoundRule): object {
+  return rule
+}
+
 /** Which rule's usage a new rule takes over: the same algorithm and period, else the same place, else the last. */
 function heir(rule: Rule, index: number, old: readonly BoundRule[]): number {
   const same = old.findIndex(
@@ -62,6 +72,8 @@ export class OracleLimiter {
   #rules: readonly BoundRule[]
   readonly #keys = new Map<string, KeyState>()
   readonly #settled = new Set<string>()
+  /** The receipts of a key since its last reset. */
+  readonly #receiptsOf = new Map<string, string[]>()
   /** The changes to policies that keep receipts longer: what was too late at one of them stays so. */
   readonly #lengthened: { readonly rules: readonly BoundRule[]; readonly atMs: number }[] = []
   #receipts = 0
@@ -102,8 +114,9 @@ export class OracleLimiter {
       key,
       policy: this.#policy.name,
       cost,
-      chargedAtMs: Number(before.reduce((latest, view) => max(latest, view.at), 0n)),
+      chargedAtMs: Number(earliest(after)),
     }
+    this.#receiptsOf.set(key, [...(this.#receiptsOf.get(key) ?? []), receipt.id])
     return { ...this.#decision(key, cost, nowMs, before, after, entry.blockedUntilMs), receipt }
   }
 
@@ -121,7 +134,11 @@ export class OracleLimiter {
     this.#settled.add(receipt.id)
     const entry = this.#keys.get(receipt.key)
     if (entry === undefined || units === 0) return
-    const refunded = this.#views(entry.states, nowMs).map(({ state, at }, i) =>
+    const views = this.#views(entry.states, nowMs)
+    // Of a charge that is later than its key's time nobody knows how long ago it was.
+    const asksForAge = this.#rules.some(({ rule }) => rule.algorithm !== "fixed_window")
+    if (asksForAge && BigInt(receipt.chargedAtMs) > earliest(views)) return
+    const refunded = views.map(({ state, at }, i) =>
       state === null ? null : this.#rules[i]!.oracle.refund(state, BigInt(units), BigInt(receipt.chargedAtMs), at),
     )
     entry.states = this.#views(refunded, nowMs).map((view) => view.state)
@@ -149,19 +166,29 @@ export class OracleLimiter {
     return wasBlocked
   }
 
-  /** Forgets the key, its block included. Whether anything was used of a rule, or a block still lasted. */
+  /** Forgets the key, its block included, and closes its receipts. Whether anything was used of a rule, or a block still lasted. */
   reset(key: string, nowMs: number): boolean {
     const { blockedUntilMs } = this.#entry(key)
     const { resetAfterMs, rules } = this.peek(key, 0, nowMs)
     this.#keys.delete(key)
+    for (const receipt of this.#receiptsOf.get(key) ?? []) this.#settled.add(receipt)
+    this.#receiptsOf.delete(key)
     return nowMs < blockedUntilMs || resetAfterMs > 0 || (rules ?? []).some((rule) => rule.resetAfterMs > 0)
   }
 
-  /** Puts another policy in place: what was used at `nowMs` becomes one charge under the new rules. */
+  /**
+   * Puts another policy in place: what was used at `nowMs` becomes one charge under the new rules, unless these are the
+   * old ones by other names.
+   */
   setPolicy(policy: Policy, nowMs: number): void {
     if (policy.canonical === this.#policy.canonical) return
     const old = this.#rules
     const rules = policy.rules.map((rule) => ({ rule, oracle: ruleOracle(rule) }))
+    if (JSON.stringify(old.map(nameless)) === JSON.stringify(rules.map(nameless))) {
+      this.#policy = policy
+      this.#rules = rules
+      return
+    }
     const heirs = policy.rules.map((rule, index) => heir(rule, index, old))
     for (const entry of this.#keys.values()) {
       const views = this.#views(entry.states, nowMs)

@@ -88,6 +88,23 @@ describe("EdgeLimiter with leases", () => {
     await expect(limiter.settle({ ...receipt!, id: `x${receipt!.id}` }, 7)).rejects.toThrow(RangeError)
   })
 
+  test("units that were drawn before a reset elsewhere are given back no more, and settle() charges nothing for them", async () => {
+    const name = freshName()
+    const limiterOf = (lease?: { units: number; ttl: string }) =>
+      new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, denialCache: false, ...(lease && { lease }) })
+    const [leased, plain] = [limiterOf({ units: 100, ttl: "20s" }), limiterOf()] as const
+    for (let check = 0; check < 30; check++) await leased.check("a")
+    const { receipt } = await leased.check("a")
+    await plain.reset("a")
+    await plain.check("a", { cost: 900 })
+    await leased.settle(receipt!, 11)
+    expect(await plain.status("a")).toMatchObject({ remaining: 100 })
+    // Ends the leases, and gives back what is left of them.
+    await leased.block("a", "1h")
+    await vi.waitFor(async () => expect(leased.calls).toBeGreaterThan(3))
+    expect(await plain.status("a")).toMatchObject({ remaining: 100 })
+  })
+
   test("a receipt of units from a lease whose further charge is refused stays open", async () => {
     const { limiter, object } = realLimiter("1000/day fixed_window", { lease: { units: 100, ttl: "20s" } })
     await limiter.check("a")

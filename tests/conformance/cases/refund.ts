@@ -69,6 +69,71 @@ export const refundCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "reset(): closes the receipts of what its key was charged before, for refund() and settle()",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("10/hour", { clock })
+      const first = await limiter.check("a", { cost: 4 })
+      const second = await limiter.check("a", { cost: 3 })
+      const other = await limiter.check("b", { cost: 5 })
+      await limiter.reset("a")
+      const after = await limiter.check("a", { cost: 9 })
+      await limiter.refund(first.receipt!)
+      await limiter.settle(first.receipt!, 0)
+      await limiter.settle(second.receipt!, 4)
+      has(await limiter.peek("a"), { remaining: 1 }, "the key that was reset")
+      await limiter.refund(other.receipt!)
+      has(await limiter.peek("b"), { remaining: 10 }, "another key")
+      await limiter.refund(after.receipt!, 5)
+      has(await limiter.peek("a"), { remaining: 6 }, "the key with what was charged after it")
+      clock.advance(1_000)
+      await limiter.reset("a")
+      await limiter.settle(second.receipt!, 0)
+      await limiter.check("a", { cost: 10 })
+      await limiter.refund(after.receipt!)
+      has(await limiter.peek("a"), { remaining: 0 }, "the key that was reset again")
+    },
+  },
+  {
+    name: "refund(): what had leaked before the clock was set back, and the key with it, is gone",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("8/100ms", { clock })
+      const { receipt } = await limiter.check("a", { cost: 3 })
+      clock.advance(87)
+      await limiter.check("a", { cost: 4 })
+      clock.advance(-93)
+      await limiter.refund(receipt!)
+      has(await limiter.peek("a", { cost: 0 }), { remaining: 4, resetAfterMs: 50 }, "the key")
+    },
+  },
+  {
+    name: "refund(): a charge that moves its key back to the clock counts from there",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limiter = await make("1000/1000s", { clock })
+      await limiter.check("a")
+      clock.advance(-990_000)
+      const { receipt } = await limiter.check("a", { cost: 999 })
+      has(receipt!, { chargedAtMs: START_MS - 990_000 }, "the receipt")
+      clock.advance(989_000)
+      has(await limiter.check("a", { cost: 980 }), { allowed: true }, "what has leaked since")
+      await limiter.refund(receipt!)
+      has(await limiter.check("a", { cost: 980 }), { allowed: false }, "what would be more")
+    },
+  },
+  {
+    name: "refund(): a fixed window gets its charge back though the clock went back a little",
+    async run(make) {
+      const clock = new ManualClock(START_MS - (START_MS % 60_000) + 30_000)
+      const limiter = await make("10/minute fixed_window", { clock })
+      const { receipt } = await limiter.check("a", { cost: 4 })
+      clock.advance(-5)
+      await limiter.refund(receipt!)
+      has(await limiter.peek("a"), { remaining: 10 }, "the key")
+    },
+  },
+  {
     name: "refund(): a receipt that cannot be is an error, and the true one stays open",
     async run(make) {
       const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })

@@ -47,6 +47,39 @@ export const setPolicyCases: readonly LimiterCase[] = [
     },
   },
   {
+    name: "setPolicy(): what was used keeps its age where only names and the block differ",
+    async run(make) {
+      const dayMs = 86_400_000
+      const refill = { amount: 1, every: dayMs / 10 }
+      const rules = [
+        { algorithm: "gcra" },
+        { algorithm: "token_bucket", refill },
+        { algorithm: "fixed_window", anchor: "first" },
+        { algorithm: "sliding_window" },
+        { algorithm: "sliding_window_log" },
+      ] as const
+      for (const told of rules) {
+        const clock = new ManualClock(START_MS)
+        const rule = { limit: 10, period: dayMs, ...told }
+        const limiter = await make(rule, { clock })
+        await limiter.check("a", { cost: 10 })
+        clock.advance(dayMs / 20)
+        const { remaining, resetAfterMs } = await limiter.peek("a", { cost: 0 })
+        const { retryAfterMs } = await limiter.peek("a", { cost: 10 })
+        for (const changed of [{ name: "one" }, { name: "two", block: "2d" }, { name: "three" }]) {
+          await limiter.setPolicy({ ...rule, ...changed })
+          const policy = changed.name
+          has(await limiter.peek("a", { cost: 0 }), { policy, remaining, resetAfterMs }, `${told.algorithm}, ${policy}`)
+          has(await limiter.peek("a", { cost: 10 }), { policy, retryAfterMs }, `${told.algorithm}, ${policy}`)
+        }
+        await limiter.setPolicy({ ...rule, block: "2d" })
+        has(await limiter.check("a", { cost: 10 }), { allowed: false, retryAfterMs: 2 * dayMs }, told.algorithm)
+        await limiter.setPolicy(rule)
+        has(await limiter.check("a"), { reason: "blocked", retryAfterMs: 2 * dayMs }, told.algorithm)
+      }
+    },
+  },
+  {
     name: "setPolicy(): a rule takes over from the rule of the same algorithm and period",
     async run(make) {
       const limiter = await make("10/second; 100/hour", { clock: new ManualClock(START_MS) })

@@ -100,6 +100,7 @@ export const badArgumentCases: readonly CoreCase[] = [
         ["fullAfter", exports.fullAfter(0, NOW_MS), 0],
         ["limitCarry from none", exports.limitCarry(0, limit, NOW_MS), 0],
         ["limitCarry to none", exports.limitCarry(limit, 0, NOW_MS), 0],
+        ["limitSetBlock", exports.limitSetBlock(0, 1_000), 0],
         ["saveNext", exports.saveNext(0, 0, NOW_MS), 0],
         ["saveCell", exports.saveCell(0, 0, 0, output, 64), 0],
         ["loadCells", exports.loadCells(0, 0, output, 64), 0],

@@ -325,6 +325,27 @@ export const decisionCoreCases: readonly CoreCase[] = [
     },
   },
   {
+    name: "limitSetBlock: denials from there on block for so long, and cells stay as they are",
+    run(core) {
+      const host = new CoreHost(core)
+      const { exports } = host
+      const limit = host.limit([TEN_A_SECOND])
+      host.check(limit, "a", 8, NOW_MS)
+      for (const blockMs of [-1, 0.5, 315_360_000_001, Number.NaN]) {
+        same(exports.limitSetBlock(limit, blockMs), 0, `limitSetBlock with ${blockMs}`)
+      }
+      same(exports.limitSetBlock(limit, 5_000), 1, "limitSetBlock")
+      same(host.check(limit, "a", 4, NOW_MS), DENIED, "the outcome of what begins a block")
+      has(host.verdict(), { retryAfterMs: 5_000, rules: [[2, 200, 800]] }, "its verdict")
+      same(exports.limitSetBlock(limit, 0), 1, "limitSetBlock to none")
+      same(host.check(limit, "a", 1, NOW_MS + 4_999), BLOCKED, "the outcome while that block lasts")
+      same(host.check(limit, "a", 10, NOW_MS + 5_000), ADMITTED, "the outcome after it")
+      same(host.check(limit, "a", 1, NOW_MS + 5_000), DENIED, "the outcome of a denial without a block")
+      has(host.verdict(), { retryAfterMs: 100 }, "its verdict")
+      exports.limitFree(limit)
+    },
+  },
+  {
     name: "limitCarry: what was used, blocked and counted goes to the new limit",
     run(core) {
       const host = new CoreHost(core)

@@ -13,6 +13,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   limitKeys: 1,
   limitBlocks: 1,
   limitCarry: 3,
+  limitSetBlock: 2,
   check: 4,
   checkUnit: 3,
   checkUnitAgain: 2,

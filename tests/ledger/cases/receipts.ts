@@ -52,6 +52,79 @@ export const receiptCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "reset() closes the receipts of its key, across a crash and across a compaction",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      ledger.define("l", parsePolicy("10/hour"), START_MS)
+      const charge = (key: string) => ledger.check(ledger.limit("l")!, key, 3, START_MS).decision.receipt
+      const before = [charge("a"), charge("a"), charge("a")]
+      const other = charge("b")
+      ledger.reset(ledger.limit("l")!, "a", START_MS + 1)
+      const after = charge("a")
+      const settle = (receipt: Receipt, units: number) =>
+        ledger.settle(ledger.limit("l")!, receipt, units, START_MS + 2)
+      expect(settle(before[0]!, 3)).toBe(false)
+      await ledger.commit()
+
+      ledger.abandon()
+      ledger = await Ledger.open(port, { core })
+      expect(settle(before[1]!, 3)).toBe(false)
+      expect(ledger.isClosed(ledger.limit("l")!, before[1]!)).toBe(true)
+      await ledger.compact()
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      expect(settle(before[1]!, -3)).toBe(false)
+
+      ledger.abandon()
+      ledger = await Ledger.open(port, { core })
+      expect(settle(before[2]!, 3)).toBe(false)
+      expect(ledger.isClosed(ledger.limit("l")!, after)).toBe(false)
+      expect([settle(after, 1), settle(other, 3)]).toEqual([true, true])
+      const remaining = (key: string) =>
+        ledger
+          .limit("l")!
+          .openKeys()
+          .peek(key, 1, START_MS + 2).remaining
+      expect([remaining("a"), remaining("b")]).toEqual([8, 10])
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "reset() closes them where a compaction has forgotten it, also where the clock goes back",
+    async run(makePort) {
+      const port = makePort()
+      let ledger = await Ledger.open(port, { core })
+      let limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 6, START_MS).decision
+      ledger.reset(limit, "a", START_MS + 1)
+      ledger.check(limit, "b", 1, START_MS + 3 * HOUR_MS + 2)
+      await ledger.compact()
+      ledger.abandon()
+      ledger = await Ledger.open(port, { core })
+      limit = ledger.limit("l")! as typeof limit
+      ledger.check(limit, "a", 10, START_MS)
+      expect(ledger.settle(limit, receipt, 6, START_MS)).toBe(false)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "settle() tells in the log what it gives back of a charge that the clock was set back before",
+    async run(makePort) {
+      const port = makePort()
+      const ledger = await Ledger.open(port, { core })
+      const limit = ledger.define("l", parsePolicy("8/100ms"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 3, START_MS).decision
+      ledger.check(limit, "a", 4, START_MS + 87)
+      expect(ledger.settle(limit, receipt, 3, START_MS - 6)).toBe(true)
+      expect(ledger.check(limit, "a", 5, START_MS - 6).decision.allowed).toBe(false)
+      expect((await ledger.lastRecords(9, ({ op }) => op === "settle"))[0]).toMatchObject({ units: 0 })
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
     name: "settle() refuses a receipt that is too old, before and after a compaction dropped it",
     async run(makePort) {
       const port = makePort()
