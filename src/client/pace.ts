@@ -75,8 +75,10 @@ export class Pace {
     for (const quota of this.#quotas.values()) {
       const freeAtMs = Math.min(quota.resetAtMs, quota.askAtMs)
       if (freeAtMs <= nowMs) {
-        // It is full again: of so many units as was told, or one request finds out.
-        const left = (quota.limit ?? cost) - this.#inFlight
+        // It is full again, of as many units as was told. Where that is not known, or it is not full and asked anew,
+        // one request finds out.
+        const most = quota.resetAtMs <= nowMs ? (quota.limit ?? cost) : Math.max(quota.remaining, cost)
+        const left = most - this.#inFlight
         if (left < cost && this.#inFlight > 0) return Number.POSITIVE_INFINITY
         continue
       }

@@ -37,6 +37,28 @@ describe("Pace", () => {
     expect(pace.waitMs(1, 2 * DAY_MS)).toBe(0)
   })
 
+  /** How many requests of cost 1 go one after the other at a time, of which none is answered. */
+  function countSent(pace: Pace, nowMs: number): number {
+    let count = 0
+    for (; pace.waitMs(1, nowMs) === 0 && count < 5_000; count++) pace.send(1, nowMs)
+    return count
+  }
+
+  test.each([10, 1, 0])("sends %i of a thousand a day after that many were left of a month, or one", (remaining) => {
+    const pace = new Pace("burst")
+    const quotas = [{ name: "month", remaining, resetAfterMs: 30 * DAY_MS, limit: 1_000 }]
+    pace.hear(pace.send(1, 0), { quotas, retryAfterMs: null }, 200, 0)
+    expect(countSent(pace, DAY_MS)).toBe(Math.max(remaining, 1))
+    expect(pace.waitMs(1, DAY_MS)).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  test("sends the whole quota when the time at which it is full has come, though that is more than a day", () => {
+    const pace = new Pace("burst")
+    const quotas = [{ name: "month", remaining: 10, resetAfterMs: 30 * DAY_MS, limit: 1_000 }]
+    pace.hear(pace.send(1, 0), { quotas, retryAfterMs: null }, 200, 0)
+    expect(countSent(pace, 30 * DAY_MS)).toBe(1_000)
+  })
+
   test("spreads what is left of a month evenly over the month, not over a day", () => {
     const pace = new Pace("even")
     const quotas = [{ name: "month", remaining: 31_000, resetAfterMs: 31 * DAY_MS, limit: 31_000 }]
