@@ -6,6 +6,7 @@ import { StoreUnavailable } from "../types/errors.js"
 import { ApiError } from "./api-error.js"
 import { chunks } from "./chunks.js"
 import { complete, text } from "./complete.js"
+import { untilAborted } from "./until-aborted.js"
 
 export interface EventOptions {
   readonly outcome?: "allowed" | "denied"
@@ -63,8 +64,9 @@ export async function* readEvents(open: Open, foreign: Foreign, options: EventOp
       const headers = { Accept: "text/event-stream", ...(lastId !== "" && { "Last-Event-ID": lastId }) }
       const silence = new AbortController()
       const either = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal])
-      const response = await heard(open(`/v1/events?${query}`, headers, either), silence)
-      for await (const { id = lastId, event, data, retry } of messages(hearing(response.body!, silence))) {
+      const hear = <T>(sign: Promise<T>) => heard(sign, silence, either)
+      const response = await hear(open(`/v1/events?${query}`, headers, either))
+      for await (const { id = lastId, event, data, retry } of messages(chunks(response.body!, hear))) {
         lastId = id
         if (event === "live" && !follow) return
         if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
@@ -92,26 +94,20 @@ function isRefusal(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || error.status === 403)
 }
 
-/** Waits for the server's next sign of life. Where it gives none, the connection is given up. */
-async function heard<T>(sign: Promise<T>, silence: AbortController): Promise<T> {
-  const silent = Promise.withResolvers<never>()
-  const giveUp = () => {
-    const error = new StoreUnavailable(`the server was silent for ${MOST_SILENT_MS} ms`)
-    silence.abort(error)
-    // A `fetch` of the caller's may not heed the signal.
-    silent.reject(error)
-  }
+/**
+ * Waits for the server's next sign of life. Where it gives none, the connection is given up. Only waiting for it counts
+ * as silence, not what is done with it meanwhile.
+ *
+ * @param signal is aborted with `silence`, and where the caller ends the stream
+ */
+async function heard<T>(sign: Promise<T>, silence: AbortController, signal: AbortSignal): Promise<T> {
+  const giveUp = () => silence.abort(new StoreUnavailable(`the server was silent for ${MOST_SILENT_MS} ms`))
   const timer = setTimeout(giveUp, MOST_SILENT_MS)
   try {
-    return await Promise.race([sign, silent.promise])
+    return await untilAborted(sign, signal)
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** What arrives. Only waiting for it counts as silence, not what is done with it meanwhile. */
-function hearing(body: ReadableStream<Uint8Array>, silence: AbortController): AsyncGenerator<Uint8Array> {
-  return chunks(body, (part) => heard(part, silence))
 }
 
 /** @param foreign makes the error of what is no event of sluice's */

@@ -2,9 +2,11 @@ import { expect, test, vi } from "vitest"
 import { ApiError, SluiceClient } from "../../src/client/index.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
 
+const EVENT_STREAM = { headers: { "Content-Type": "text/event-stream" } }
+
 /** A stream of events that ends after these bytes. */
 function streamOf(text: string): Response {
-  return new Response(text, { headers: { "Content-Type": "text/event-stream" } })
+  return new Response(text, EVENT_STREAM)
 }
 
 const EVENT = { limit: "api", allowed: false, cost: 2, remaining: 1, reason: "limit", retry_after_ms: 30 }
@@ -233,6 +235,25 @@ test("events() gives up a silent connection also where fetch does not heed its s
     ending.abort()
     await vi.advanceTimersByTimeAsync(45_000)
     expect(await next).toEqual({ done: true, value: undefined })
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test.each([
+  ["the answer", () => new Promise<Response>(() => {})],
+  ["the next event", async () => new Response(new ReadableStream(), EVENT_STREAM)],
+  ["a refusal's text", async () => new Response(new ReadableStream(), { status: 400 })],
+])("events() that waits for %s ends with its signal, also where fetch does not heed that", async (_, fetch) => {
+  vi.useFakeTimers()
+  try {
+    const ending = new AbortController()
+    const next = new SluiceClient("http://limits.test", { fetch }).events({ signal: ending.signal }).next()
+    await vi.advanceTimersByTimeAsync(1_000)
+    ending.abort()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(await Promise.race([next, "it waits"])).toEqual({ done: true, value: undefined })
+    expect(vi.getTimerCount()).toBe(0)
   } finally {
     vi.useRealTimers()
   }
