@@ -18,7 +18,7 @@ export interface TransportOptions {
   readonly retryDelayMs?: number
   /**
    * What makes requests; default the runtime's `fetch`. A call ends in its time also where this does not heed the
-   * `signal`, but its request is left open then.
+   * `signal`, but its request is left open then. A body may be another stream than the web's, except that of `events()`.
    */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
 }
@@ -191,8 +191,8 @@ export class Transport {
 
 /** The text of an answer, `null` where it is longer than any rightful one. */
 async function readText(response: Response, signal: AbortSignal): Promise<string | null> {
-  // A runtime without streams has no other way to read it.
-  if (!response.body) return untilAborted(response.text(), signal)
+  // A runtime without streams has no other way to read it, nor has a `fetch` whose bodies are streams of another kind.
+  if (typeof response.body?.getReader !== "function") return untilAborted(response.text(), signal)
   const decoder = new TextDecoder()
   let text = ""
   let bytes = 0

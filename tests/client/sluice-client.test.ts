@@ -1,3 +1,4 @@
+import { Readable } from "node:stream"
 import { describe, expect, test, vi } from "vitest"
 import { ApiError, SluiceClient, type SluiceClientOptions } from "../../src/client/index.js"
 import {
@@ -315,6 +316,19 @@ describe("SluiceClient", () => {
     })
     const { client } = clientOf([new Response(body)])
     expect((await client.check("ключ")).key).toBe("ключ")
+  })
+
+  /** An answer as a `fetch` gives it whose bodies are streams of Node's. */
+  function nodeAnswer(text: () => Promise<string>): Response {
+    const { status, ok, headers } = Response.json({})
+    return { status, ok, headers, body: Readable.from(["{}"]) as unknown, text } as Response
+  }
+
+  test("reads an answer whose body is no web stream, and ends in its time where that has no end", async () => {
+    const { client } = clientOf([nodeAnswer(async () => JSON.stringify(DECISION))])
+    expect((await client.check("a")).remaining).toBe(4)
+    const { client: other } = clientOf([nodeAnswer(() => new Promise(() => {}))], { timeoutMs: 20 })
+    await expect(other.check("a")).rejects.toThrow("did not answer within 20 ms")
   })
 
   test("ends with the reason of the caller's signal", async () => {
