@@ -64,8 +64,15 @@ describe("sluice monitor", () => {
   })
 
   test("leaves out the look between which the server's clock was set back", async () => {
-    const ran = await monitor([totals(0, 0), totals(1, 1_000), totals(-3, 2_000), totals(-2, 3_000)], 2)
+    const ran = await monitor([totals(0, 0), totals(1, 1_000), totals(-60, 2_000), totals(-59, 3_000)], 2)
     expect(ratesIn(ran)).toEqual([1_000, 1_000])
+  })
+
+  test("does not go back to the older counts of another isolate, which answers in turn", async () => {
+    const [one, other] = [totals(0, 0), totals(2, 200)]
+    const later = [totals(5, 800), totals(7, 900), totals(5, 800), totals(7, 900), totals(10, 900)]
+    const ran = await monitor([one, other, one, other, ...later], 4)
+    expect(ratesIn(ran)).toEqual([100, 200, 50, 0])
   })
 
   test("tells failures per second, and in words while they grow, and nothing of a store that never failed", async () => {

@@ -118,38 +118,74 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     await page.close()
   }, 60_000)
 
+  /** How much of the chart is drawn in the colour of what is allowed. */
+  function drawn(page: Page): Promise<number> {
+    return page.locator(".chart canvas").evaluate((canvas: HTMLCanvasElement) => {
+      const colour = getComputedStyle(document.documentElement).getPropertyValue("--allowed").trim()
+      const probe = document.createElement("canvas").getContext("2d")!
+      probe.fillStyle = colour
+      probe.fillRect(0, 0, 1, 1)
+      const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data
+      const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height)
+      let count = 0
+      for (let at = 0; at < data.length; at += 4) {
+        if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count++
+      }
+      return count
+    })
+  }
+
+  const allowedTotal = (page: Page) => page.locator(".tile", { hasText: /allowed (since|in all)/ }).locator("strong")
+  const allowedRate = (page: Page) => page.locator(".tile", { hasText: "allowed per second" }).locator("strong")
+
+  test("the chart stays where isolates answer in turn that made their counts at other times", async () => {
+    const page = await dashboard.open()
+    const told = await tellTotals(page)
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    const startMs = told.atMs
+    const tell = (seconds: number, allowed: number) => Object.assign(told, { atMs: startMs + seconds * 1_000, allowed })
+    for (const [seconds, allowed, rate] of [
+      [2, 20, "10"],
+      [4, 60, "20"],
+    ] as const) {
+      tell(seconds, allowed)
+      await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe(rate)
+    }
+    const before = await drawn(page)
+    expect(before).toBeGreaterThan(0)
+    for (const [seconds, allowed] of [
+      [2, 20],
+      [4, 60],
+      [2, 20],
+    ] as const) {
+      tell(seconds, allowed)
+      await looks(page, 2)
+      expect(await drawn(page)).toBe(before)
+      expect(await allowedTotal(page).textContent()).toBe("60")
+      expect(await allowedRate(page).textContent()).toBe("20")
+    }
+    tell(5, 90)
+    await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe("30")
+    await page.close()
+  }, 60_000)
+
   test("the chart goes on where the server's clock goes back", async () => {
     const page = await dashboard.open()
     const told = await tellTotals(page)
     await dashboard.logIn(page)
     await page.getByText("live", { exact: true }).waitFor()
-    const rate = page.locator(".tile", { hasText: "allowed per second" }).locator("strong")
     const allow = async (more: number) => {
       told.atMs += 1_000
       told.allowed += more
-      await expect.poll(() => rate.textContent(), { timeout: 10_000 }).toBe(String(more))
+      await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe(String(more))
     }
-    /** How much of the chart is drawn in the colour of what is allowed. */
-    const drawn = () =>
-      page.locator(".chart canvas").evaluate((canvas: HTMLCanvasElement) => {
-        const colour = getComputedStyle(document.documentElement).getPropertyValue("--allowed").trim()
-        const probe = document.createElement("canvas").getContext("2d")!
-        probe.fillStyle = colour
-        probe.fillRect(0, 0, 1, 1)
-        const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data
-        const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height)
-        let count = 0
-        for (let at = 0; at < data.length; at += 4) {
-          if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count++
-        }
-        return count
-      })
     for (const more of [10, 20, 30]) await allow(more)
-    expect(await drawn()).toBeGreaterThan(0)
+    expect(await drawn(page)).toBeGreaterThan(0)
     told.atMs -= 3_600_000
-    await expect.poll(drawn, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => drawn(page), { timeout: 10_000 }).toBe(0)
     for (const more of [11, 21, 31]) await allow(more)
-    expect(await drawn()).toBeGreaterThan(0)
+    expect(await drawn(page)).toBeGreaterThan(0)
     await page.close()
   }, 60_000)
 

@@ -7,6 +7,11 @@ import uPlot from "./uplot.js"
 const SPAN = 180
 const EVERY_MS = 1_000
 const TOP_EVERY = 3
+/**
+ * How much older than the one before an answer may be without the server's clock having gone back. Each isolate of a
+ * Worker keeps its own counts for some seconds, and whichever answers tells when it made them.
+ */
+const MOST_OLDER_MS = 30_000
 
 /** Where counts lie in objects of their own, they are not of this process and outlast it. */
 const OUTLASTING = "durable objects"
@@ -112,12 +117,21 @@ export function overviewView({ main, go, act, state }) {
     if (isOver) return
     if (totals === undefined) return write(state, "no answer")
     const atMs = Date.parse(totals.at)
+    if (!isOlder(atMs)) take(totals, atMs)
+    write(state, failing.textContent === "" ? "live" : "failing")
+    if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
+  }
+
+  /** Whether an answer tells of a time before what is shown, which is not to go back to it. */
+  function isOlder(atMs) {
+    return before !== null && atMs < before.atMs && atMs >= before.atMs - MOST_OLDER_MS
+  }
+
+  function take(totals, atMs) {
     if (before === null || atMs !== before.atMs) showRates(totals, atMs)
     before = { atMs, totals }
     tiles.allowed.textContent = number(totals.allowed)
     tiles.denied.textContent = number(totals.denied)
-    write(state, failing.textContent === "" ? "live" : "failing")
-    if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
   }
 
   /** Shows what was counted since the look before. Where the server's clock went back, its times begin anew. */

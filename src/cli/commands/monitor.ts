@@ -11,6 +11,11 @@ import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
 const BARS = "▁▂▃▄▅▆▇█"
+/**
+ * How much older than the one before an answer may be without the server's clock having gone back. Each isolate of a
+ * Worker keeps its own counts for some seconds, and whichever answers tells when it made them.
+ */
+const MOST_OLDER_MS = 30_000
 const CLEAR = "\u001b[H\u001b[J"
 
 /** What was counted between two looks. */
@@ -118,7 +123,7 @@ export const monitor: Command = {
       if (totals !== null && totals.atMs <= before.atMs) {
         // What a server keeps for some seconds and tells again has no rate, nor has what it counted while its clock was
         // set back.
-        before = totals
+        if (totals.atMs < before.atMs - MOST_OLDER_MS) before = totals
         continue
       }
       looks++
