@@ -174,6 +174,42 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
+  test("tells nothing of an older press that failed, of Refresh or of Find", async () => {
+    const page = await dashboard.open()
+    // As many as are listed at once, so that there may be more.
+    await page.route("**/v1/limits", async (route) => {
+      const [first]: { key: string }[] = await (await route.fetch()).json()
+      await route.fulfill({ json: Array.from({ length: 1_000 }, (_, at) => ({ ...first, key: `listed-${at}` })) })
+    })
+    await dashboard.logIn(page)
+    await page.getByRole("button", { name: "Limits" }).click()
+    await page.getByLabel("Filter by name").fill("limit-003")
+    for (const [press, path] of [
+      [page.getByRole("button", { name: "Refresh" }), "**/v1/limits"],
+      [page.getByRole("button", { name: "Find limit-003 beyond them" }), "**/v1/status"],
+    ] as const) {
+      const { promise: held, resolve: answer } = Promise.withResolvers<void>()
+      const late = async (route: Route) => {
+        await held
+        await route.fulfill({ status: 400, json: { detail: "It came too late." } })
+      }
+      await page.route(path, late, { times: 1 })
+      const asked = page.waitForRequest(path)
+      await press.click()
+      await asked
+      const newer = page.waitForResponse(path)
+      await press.click()
+      await (await newer).finished()
+      const older = page.waitForResponse(path)
+      answer()
+      await (await older).finished()
+      await page.waitForTimeout(300)
+      expect(await page.getByText("It came too late.").count()).toBe(0)
+    }
+    await page.getByRole("button", { name: "Edit limit-003" }).waitFor()
+    await page.close()
+  }, 60_000)
+
   test("a token that is another by now is asked for where a limit is saved, too", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "Edit limit-001" }).click()

@@ -39,18 +39,23 @@ function forgetProblem(what) {
  * Runs what a button asks for, and tells what came of it.
  *
  * @param {() => Promise<any>} work
- * @param {(result: any) => string} [done] what is told of it; nothing where not given
- * @param {(text: string) => void} [tellWrong] where it is told that it went wrong
- * @param {unknown} [what] names what is done again and again, beside what else the view does
+ * @param {object} [how]
+ * @param {(result: any) => string} [how.done] what is told of it; nothing where not given
+ * @param {(text: string) => void} [how.tellWrong] where it is told that it went wrong
+ * @param {unknown} [how.what] names what is done again and again, beside what else the view does
+ * @param {() => boolean} [how.isLatest] whether the same was not asked for again meanwhile; otherwise nothing is told
+ * @returns {Promise<any>} what the work gave; `undefined` where that failed, or is not the latest
  */
-async function act(work, done, tellWrong, what = shownPlace) {
+async function act(work, { done, tellWrong, what = shownPlace, isLatest = () => true } = {}) {
   try {
     const result = await work()
+    if (!isLatest()) return undefined
     forgetProblem(what)
     if (done !== undefined) tell(done(result))
     return result
   } catch (error) {
     if (isRefusal(error)) return showLogin(error.message)
+    if (!isLatest()) return undefined
     if (tellWrong !== undefined) tellWrong(error.message)
     else tell(error.message, what)
     return undefined

@@ -189,7 +189,7 @@ export function editLimit({ act, onDone }, status) {
         event.preventDefault()
         problem.textContent = ""
         const told = isNew ? "Saved." : "Saved. What was used stays used."
-        const saved = await act(define, () => told, tellProblem)
+        const saved = await act(define, { done: () => told, tellWrong: tellProblem })
         if (saved === undefined) return
         dialog.close()
         onDone(isNew ? name.value : status.key)

@@ -130,7 +130,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
 
   async function change(path, body, done) {
     const pressed = document.activeElement?.textContent
-    if ((await act(() => post(path, { ...choice, ...body }), done)) === undefined) return
+    if ((await act(() => post(path, { ...choice, ...body }), { done })) === undefined) return
     // A cost that was typed meanwhile is not looked at yet, and may be refused.
     await load(place.cost)
     // The button was made anew, and the focus is gone with the old one. What it led to may need it no more.
@@ -156,7 +156,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
         post("/v1/explain", { ...choice, cost }),
         post("/v1/history", { ...choice, count: MOST_SHOWN }),
       ])
-    const asked = await (isAnswered ? act(work, undefined, tellIfLatest) : loadFirst(work, tellIfLatest))
+    const asked = await (isAnswered ? act(work, { tellWrong: tellIfLatest }) : loadFirst(work, tellIfLatest))
     if (isOver || asked === undefined || !isLatest()) return
     const [status] = asked
     if (status === null) return tellWrong("No limit is configured for this key.")

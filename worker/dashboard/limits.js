@@ -157,11 +157,9 @@ export function limitsView({ main, place, go, load, act }) {
 
   async function find(names) {
     const isLatest = finding()
-    const status = await act(
-      () => lookUp(names),
-      (each) => (each === null ? "There is no limit of this name." : ""),
-    )
-    if (isOver || !status || !isLatest()) return
+    const done = (each) => (each === null ? "There is no limit of this name." : "")
+    const status = await act(() => lookUp(names), { done, isLatest })
+    if (isOver || !status) return
     beyond = status
     place.named = status.key
     showRows()
@@ -178,8 +176,8 @@ export function limitsView({ main, place, go, load, act }) {
   async function refresh() {
     const isLatest = refreshing()
     const { named } = place
-    const told = await act(() => ask(named))
-    if (!isOver && told !== undefined && isLatest()) take(told, named)
+    const told = await act(() => ask(named), { isLatest })
+    if (!isOver && told !== undefined) take(told, named)
   }
 
   async function start() {

@@ -66,7 +66,7 @@ function start(text) {
 
 /** Live rates and the keys denied most. */
 export function overviewView({ main, go, act, state }) {
-  const ask = (path) => act(() => get(path), undefined, undefined, path)
+  const ask = (path) => act(() => get(path), { what: path })
   const tiles = {}
   const since = [h("span"), h("span")]
   const tile = (name, title, kind) => {
