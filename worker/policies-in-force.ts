@@ -31,6 +31,13 @@ interface InForce {
  */
 export class PoliciesInForce {
   readonly #byLimit = new Map<string, InForce>()
+  /** How many there were when those that the ledger had removed were forgotten last. */
+  #left = 0
+
+  /** Limits that are remembered: hardly more than twice as many as the ledger has. */
+  get size(): number {
+    return this.#byLimit.size
+  }
 
   /** Whether a policy that is sent now would take the place of the limit's. Changes nothing. */
   wouldTake(limit: LedgerLimit, sent: Sent, nowMs: number): boolean {
@@ -52,11 +59,19 @@ export class PoliciesInForce {
       this.#byLimit.set(name, { sentAtMs: nowMs, version: latest(version, known?.version), superseded })
       return limit
     }
+    if (limit === undefined) this.#forgetRemoved(ledger)
     const before = limit === undefined ? [] : [limit.policy.canonical]
     const changed = ledger.define(name, policy, nowMs)
     const superseded = [...before, ...(known?.superseded ?? [])].filter((canonical) => canonical !== policy.canonical)
     this.#byLimit.set(name, { sentAtMs: nowMs, version, superseded: superseded.slice(0, MOST_SUPERSEDED) })
     return changed
+  }
+
+  /** Looks at all each time that they are twice as many as the last time left, which is seldom. */
+  #forgetRemoved(ledger: Ledger): void {
+    if (this.#byLimit.size < 2 * this.#left) return
+    for (const name of this.#byLimit.keys()) if (ledger.limit(name) === undefined) this.#byLimit.delete(name)
+    this.#left = this.#byLimit.size
   }
 }
 
