@@ -84,6 +84,35 @@ describe.each(["whole", "single"] as const)("LimitDirectory, a shard told %s", (
     expect(known.reads).toBe(2)
   })
 
+  test("find() and refresh() wait two seconds for a shard that hangs, and what it answers later is known", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] })
+    const logged = vi.spyOn(console, "error").mockReturnValue()
+    const { known, directory } = registryOf(told)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    known.told = promise
+    const first = Promise.allSettled([directory.find("api"), directory.refresh("api")])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(await first).toMatchObject(Array(2).fill({ status: "rejected", reason: { code: "STORE_UNAVAILABLE" } }))
+    resolve()
+    await promise
+    expect(await directory.find("api")).toEqual(OLD)
+    const later = Promise.withResolvers<void>()
+    Object.assign(known, { told: later.promise, entry: NEW })
+    vi.advanceTimersByTime(30_001)
+    const waiting = directory.find("api")
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(await waiting).toEqual(OLD)
+    // While others ask beside it, and hear nothing either, nobody waits.
+    for (let seconds = 0; seconds < 100; seconds++) {
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(await directory.find("api")).toEqual(OLD)
+    }
+    later.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(logged).toHaveBeenCalled()
+    logged.mockRestore()
+  })
+
   test("find() goes on with what is known for half an hour in which it cannot be read, and reads it once in 5 s", async () => {
     const logged = vi.spyOn(console, "error").mockReturnValue()
     const { known, directory } = registryOf(told)

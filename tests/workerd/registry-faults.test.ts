@@ -12,12 +12,15 @@ const LIMIT = { rate: 5, per: "1d" }
 interface Faults {
   registry?: (verb: string) => Fault
   hub?: (verb: string) => Fault
+  /** Lets the late calls to the registry arrive. */
+  answer?: () => void
 }
 
 /** The API of a Worker of its own, and how the calls that it makes fail: nobody knows of a limit in the beginning. */
 function apiWith(faults: Faults) {
   const settings = readSettings({ LIMITS: [{ name: "of the settings", paths: ["/api"], policy: "5/day" }] })
-  const REGISTRY = faultyBinding(env.REGISTRY, (verb) => faults.registry?.(verb) ?? "none").binding
+  const { binding: REGISTRY, answer } = faultyBinding(env.REGISTRY, (verb) => faults.registry?.(verb) ?? "none")
+  faults.answer = answer
   const EVENT_HUB = faultyBinding(env.EVENT_HUB, (verb) => faults.hub?.(verb) ?? "none").binding
   const api = workerApi({ LIMITER: env.LIMITER, REGISTRY, EVENT_HUB }, settings)!
   return async (path: string, body?: unknown) => {
@@ -87,6 +90,31 @@ describe("the API of the Worker, where its registry fails", () => {
     expect(await anew("/v1/check", { key: "a", limit: other })).toMatchObject(UNAVAILABLE)
     await anew("/v1/top")
     expect(await failures()).toBe(before + 1)
+  })
+
+  test("a check waits two seconds for limits that hang: one of a known limit goes on then", async () => {
+    const [faults, others]: [Faults, Faults] = [{}, {}]
+    const ask = apiWith(faults)
+    const name = freshName()
+    expect((await ask("/v1/limits", { key: name, ...LIMIT })).status).toBe(200)
+    expect(await ask("/v1/check", { key: "a", limit: name })).toMatchObject({ status: 200, remaining: 4 })
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: Date.now() + 60_000 })
+    const late = async (api: typeof ask, faults: Faults) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      faults.registry = (verb) => {
+        if (verb !== "directory") return "none"
+        resolve()
+        return "late-call"
+      }
+      const checked = api("/v1/check", { key: "a", limit: name })
+      await promise
+      await vi.advanceTimersByTimeAsync(2_000)
+      const answer = await checked
+      faults.answer!()
+      return answer
+    }
+    expect(await late(ask, faults)).toMatchObject({ status: 200, remaining: 3 })
+    expect(await late(apiWith(others), others)).toMatchObject(UNAVAILABLE)
   })
 
   test("what is lost of a report fails no question to those who can be asked", async () => {

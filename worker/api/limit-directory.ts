@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
+import { withDeadline } from "../../src/http/with-deadline.js"
 import { shardOf } from "../object-name.js"
 import { LIMIT_SHARDS, type Registry } from "./registry.js"
 import { type DirectoryEntry, FORGOTTEN_MS } from "./registry-object.js"
@@ -25,6 +26,8 @@ interface Single extends Reading {
 const FRESH_MS = 5_000
 /** What is older is not believed: the check waits for what is read anew. */
 const STALE_MS = 30_000
+/** How long it waits. A shard that does not answer by then counts as one that cannot be read. */
+const PATIENCE_MS = 2_000
 /**
  * How old what is known may be where it cannot be read anew. For twice as long the registry remembers that a limit was
  * removed, so that it drops what is told of its keys meanwhile.
@@ -63,8 +66,8 @@ export class LimitDirectory {
   /** Reads anew what is held of a limit: it may have been defined or removed elsewhere. */
   async refresh(name: string): Promise<void> {
     const nowMs = Date.now()
-    const { entries } = await this.#read(shardOf(name, LIMIT_SHARDS), nowMs)
-    if (entries === null) await this.#readSingle(name, nowMs)
+    const { entries } = await inTime(this.#read(shardOf(name, LIMIT_SHARDS), nowMs))
+    if (entries === null) await inTime(this.#readSingle(name, nowMs))
   }
 
   /** Takes what this isolate itself has changed. */
@@ -105,8 +108,9 @@ export class LimitDirectory {
 async function believed<Known extends Reading>(
   known: Known | undefined,
   nowMs: number,
-  read: () => Promise<Known>,
+  reading: () => Promise<Known>,
 ): Promise<Known> {
+  const read = () => inTime(reading())
   if (known === undefined) return read()
   const ageMs = agedMs(known.readAtMs, nowMs)
   // Where reading failed just now, the next ones do not wait for that again.
@@ -121,6 +125,12 @@ async function believed<Known extends Reading>(
     noteFailure(known, error)
     return known
   }
+}
+
+/** What is read, if it comes in time. What comes later is known to the next who ask. */
+function inTime<Known>(reading: Promise<Known>): Promise<Known> {
+  waitUntil(reading.catch(() => undefined))
+  return withDeadline(reading, PATIENCE_MS)
 }
 
 /**
