@@ -37,6 +37,27 @@ test("history() keeps a key's last events, and as many where a denial went on ov
   expect(later.slice(0, 2)).toEqual([admission(3_000), { ...denial(2_000), count: 3 }])
 })
 
+test("report() writes a row for the key and one for each new event, also where the oldest one goes", async () => {
+  const registry = env.REGISTRY.getByName("rows of events")
+  await registry.report([reportOf(...eventsInTurn(MOST_EVENTS_OF_KEY))])
+  const rows = await countRows(registry)
+  const latest = Array.from({ length: 20 }, (_, at) => admission(1_000 + at))
+  await registry.report([reportOf(...latest)])
+  expect(rows().written).toBe(21)
+  const events = await registry.history(SCOPE, KEY, 1_000)
+  const left = eventsInTurn(MOST_EVENTS_OF_KEY).slice(20)
+  expect(events).toEqual([...left, ...latest].reverse())
+})
+
+test("history() tells the newest event first, and of denials the last, also where another isolate tells of earlier ones later", async () => {
+  const registry = env.REGISTRY.getByName("late events")
+  await registry.report([reportOf(denial(2_000))])
+  await registry.report([reportOf(denial(1_000), admission(1_500))])
+  const events = [{ ...denial(2_000), count: 2 }, admission(1_500)]
+  expect(await registry.history(SCOPE, KEY, 10)).toEqual(events)
+  expect(await registry.history(SCOPE, KEY, 1)).toEqual(events.slice(0, 1))
+})
+
 test("forget() drops what is told of a limit later, and the alarm what is left of that", async () => {
   const registry = env.REGISTRY.getByName("forget")
   const denied = { ...reportOf(denial(1)), denied: 1 }

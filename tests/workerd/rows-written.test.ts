@@ -68,6 +68,26 @@ const denial: Decision = {
   reason: "cached",
 }
 
+test.each([
+  ["of one cost", [1]],
+  ["of two costs in turn", [1, 2]],
+])("a flood of denials of 16 keys, %s, writes 34 rows in each report", async (_, costs) => {
+  const name = freshName()
+  const reporter = new Reporter(new Registry(env))
+  const rows = await registryRows()
+  for (let reports = 0; reports < 4; reports++) {
+    const before = rows()
+    for (let index = 0; index < 500; index++) {
+      // Each report ends with another cost than the one before, so that no event goes on over its edge.
+      const cost = costs[(Math.floor(index / 16) + reports) % costs.length]!
+      reporter.decided({ ...denial, cost, key: `key ${index % 16}` }, { name, label: name }, `1 ${name}`)
+    }
+    await reporter.flush()
+    // Each key and its last event, the sums of the limit, and how many denials were remembered.
+    expect(rows() - before).toBe(34)
+  }
+})
+
 test("a flood of denials of 10,000 keys writes less than 0.04 rows for each, and shows the key that is denied most", async () => {
   const name = freshName()
   const rows = await registryRows()

@@ -1,6 +1,6 @@
 import type { KeyReport } from "./registry-object.js"
 
-/** Events of one key told in one report; its counts are whole however many came. */
+/** Events of one key told in one report, one where it was only denied; its counts are whole however many came. */
 const MOST_EVENTS = 20
 /** Keys that were admitted or changed and are told next; beyond, what is new counts for its limit alone. */
 const MOST_USED = 1_000
@@ -71,11 +71,14 @@ export class CountedKeys {
 /** The same denial again counts with the one before. */
 export function addEvent({ events }: KeyCounts, event: Told): void {
   const last = events.at(-1)
-  if (last !== undefined && last.event === "deny" && event.event === "deny" && last.units === event.units) {
+  const isNextDenial = last?.event === "deny" && event.event === "deny"
+  if (isNextDenial && last.units === event.units) {
     last.count++
     last.atMs = event.atMs
     return
   }
+  // Of a key that was only denied the last denial stays: with costs that change each would be a row.
+  if (isNextDenial && events.length === 1) events.pop()
   events.push({ ...event })
   if (events.length > MOST_EVENTS) events.shift()
 }

@@ -225,19 +225,28 @@ export class RegistryObject extends DurableObject {
     const goesOn = newest?.event === "deny" && first!.event === "deny" && newest.units === first!.units
     if (goesOn) {
       this.#sql.exec(
-        "UPDATE events SET count = count + ?, at = ? WHERE scope = ? AND key = ? AND number = ?",
+        "UPDATE events SET count = count + ?, at = max(at, ?) WHERE scope = ? AND key = ? AND number = ?",
         ...[first!.count, first!.atMs, scope, key, last],
       )
     }
     const added = goesOn ? events.slice(1) : events
-    for (const [index, { atMs, event, units, count }] of added.entries()) {
-      this.#sql.exec(
-        "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ...[scope, key, last + 1 + index, atMs, event, units, count],
-      )
-    }
-    const oldest = last + added.length - MOST_EVENTS_OF_KEY
-    if (oldest > 0) this.#sql.exec("DELETE FROM events WHERE scope = ? AND key = ? AND number <= ?", scope, key, oldest)
+    for (const [index, event] of added.entries()) this.#addEvent(scope, key, last + 1 + index, event)
+  }
+
+  /** Takes the place of the oldest event where a key has as many as are kept: deleting that would be a second row. */
+  #addEvent(
+    scope: string,
+    key: string,
+    number: number,
+    { atMs, event, units, count }: KeyReport["events"][number],
+  ): void {
+    const values = [scope, key, number, atMs, event, units, count]
+    const { rowsWritten } = this.#sql.exec(
+      `UPDATE events SET number = ?3, at = ?4, event = ?5, units = ?6, count = ?7
+        WHERE scope = ?1 AND key = ?2 AND number = ?3 - ${MOST_EVENTS_OF_KEY}`,
+      ...values,
+    )
+    if (rowsWritten === 0) this.#sql.exec("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", ...values)
   }
 
   /** Keys in their order, of one limit or of any. What is filed of a limit's definitions alone is of no key. */
@@ -298,7 +307,7 @@ export class RegistryObject extends DurableObject {
   /** Newest first; denials that came one after the other are one. */
   history(scope: string, key: string, count: number): Pick<HistoryEntry, "atMs" | "event" | "units" | "count">[] {
     return this.#read<Row<KeyReport["events"][number]>>(
-      `SELECT at AS atMs, event, units, count FROM events WHERE scope = ? AND key = ? ORDER BY number DESC LIMIT ?`,
+      `SELECT at AS atMs, event, units, count FROM events WHERE scope = ? AND key = ? ORDER BY at DESC, number DESC LIMIT ?`,
       ...[scope, key, count],
     )
   }
