@@ -10,7 +10,7 @@ const IPV6_BITS = 128
  *
  * @param option what an error calls the list, such as `"deny.addresses"`
  * @param texts each an address (`192.0.2.1`, `2001:db8::1`) or a network (`192.0.2.0/24`, `2001:db8::/32`) whose bits
- * after the prefix are 0; an IPv4 one may be written as IPv6 (`::ffff:192.0.2.0/120`)
+ * after the prefix are 0; an IPv4 one may be written as IPv6 (`::ffff:192.0.2.0/120`), but for all of IPv4
  * @throws {RangeError} naming the first that is neither
  */
 export function addressList(option: string, texts: readonly string[]): (address: IpAddress) => boolean {
@@ -19,7 +19,7 @@ export function addressList(option: string, texts: readonly string[]): (address:
   for (const [index, text] of texts.entries()) {
     const network = parseNetwork(text)
     if (network === undefined) {
-      const allowed = "an address, or a network such as 192.0.2.0/24 or 2001:db8::/32"
+      const allowed = "an address, or a network such as 192.0.2.0/24, 2001:db8::/32, or 0.0.0.0/0 for all of IPv4"
       throw new RangeError(`Cannot rate limit: ${option}[${index}] is ${show(text)}, allowed is ${allowed}.`)
     }
     prefixes[network.address.version].add(network.prefix)
@@ -36,10 +36,12 @@ function parseNetwork(text: unknown): { address: IpAddress; prefix: number } | u
   // A port would say that the rest of the machine is meant otherwise.
   const address = host === undefined || /^\d+\.[\d.]*:/.test(host) ? undefined : parseIpAddress(host)
   if (address === undefined) return undefined
+  const isWithin = isWithinIpv6(address, host!)
   const all = address.version === 4 ? IPV4_BITS : IPV6_BITS
-  const prefix = bits === undefined ? all : Number(bits) - (isWithinIpv6(address, host!) ? IPV6_BITS - IPV4_BITS : 0)
+  const prefix = bits === undefined ? all : Number(bits) - (isWithin ? IPV6_BITS - IPV4_BITS : 0)
   const isWhole =
-    prefix >= 0 &&
+    // Who lists the network of a translator hardly means all of IPv4, which its addresses stand for.
+    prefix >= (isWithin ? 1 : 0) &&
     prefix <= all &&
     maskedText(address, prefix) === maskedText(address, all).replace(/\d+$/, `${prefix}`)
   return isWhole ? { address, prefix } : undefined

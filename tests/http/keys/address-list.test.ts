@@ -21,8 +21,8 @@ describe("addressList()", () => {
     ["::ffff:192.0.2.1", "192.0.2.1", true],
     ["::ffff:192.0.2.0/120", "192.0.2.255", true],
     ["::ffff:192.0.2.0/120", "192.0.3.0", false],
-    ["::ffff:0:0/96", "::ffff:203.0.113.9", true],
-    ["::ffff:0:0/96", "::1", false],
+    ["::ffff:128.0.0.0/97", "::ffff:203.0.113.9", true],
+    ["::ffff:128.0.0.0/97", "::1", false],
     ["192.0.2.0/24", "64:ff9b::192.0.2.9", true],
     ["192.0.2.0/24", "::ffff:0:192.0.2.9", true],
     ["192.0.2.0/24", "64:ff9b:1::192.0.2.9", false],
@@ -70,11 +70,24 @@ describe("addressList()", () => {
     "10.0.0.0/",
     "::ffff:10.0.0.0/8",
     "::ffff:0:0/95",
+    // Who lists a translator's network hardly means all of IPv4.
+    "::ffff:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b::/64",
+    "::ffff:0:0:0/96",
+    "::ffff:0:0:0/64",
     "10.0.0.1:80",
     "[2001:db8::1]",
     "fe80::1%eth0",
   ])("refuses %j by its place", (text) => {
     expect(() => addressList("deny.addresses", ["192.0.2.1", text])).toThrow(RangeError)
     expect(() => addressList("deny.addresses", ["192.0.2.1", text])).toThrow("deny.addresses[1]")
+  })
+
+  test("names the form for all of IPv4 where it is written as IPv6", () => {
+    const allowed = "an address, or a network such as 192.0.2.0/24, 2001:db8::/32, or 0.0.0.0/0 for all of IPv4"
+    expect(() => addressList("allow.addresses", ["64:ff9b::/96"])).toThrow(
+      new RangeError(`Cannot rate limit: allow.addresses[0] is "64:ff9b::/96", allowed is ${allowed}.`),
+    )
   })
 })
