@@ -69,6 +69,20 @@ test("rateLimit() of sluice/node closes the connection where a denial fails that
   await close()
 })
 
+test("rateLimit() of sluice/node tries no pseudo-field of HTTP/2 as a field, which would be a costly error", async () => {
+  const append = vi.spyOn(Headers.prototype, "append")
+  const limited = rateLimit((_request, response) => response.end(), { policy: "1/minute", key: () => "all" })
+  const { url, close } = await listening(createHttp2Server(limited))
+  const client = connect(url)
+  const stream = client.request({ ":path": "/", "x-own": "1" }).resume()
+  await new Promise((resolve) => stream.on("close", resolve))
+  client.close()
+  await close()
+  expect(append).toHaveBeenCalledWith("x-own", "1")
+  expect(append.mock.results.filter(({ type }) => type === "throw")).toEqual([])
+  append.mockRestore()
+})
+
 test("rateLimit() of sluice/node goes around the listener of an HTTP/2 server", async () => {
   const seen: string[] = []
   const settled: unknown[] = []
