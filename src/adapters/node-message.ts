@@ -195,6 +195,7 @@ export function sendStatus(status: number, to: ServerResponse): void {
 /** Answers with a Web-standard response that denies, where there is somebody to answer. */
 export async function sendResponse(denial: Response, to: ServerResponse): Promise<void> {
   const { body } = denial
+  const isOfHead = to.req.method === "HEAD"
   if (!isOpen(to)) return body?.cancel()
   for (const name of BODY_FIELDS) to.removeHeader(name)
   // RFC 9112, section 6.2: an answer has one of the two.
@@ -204,8 +205,10 @@ export async function sendResponse(denial: Response, to: ServerResponse): Promis
     if (name === "set-cookie") to.appendHeader(name, value)
     else to.setHeader(name, besideEarlier(name, value, to.getHeader(name)))
   }
-  if (body) await sendBody(body, to)
+  if (body && !isOfHead) await sendBody(body, to)
   to.end()
+  // Node drops what is written to a HEAD without making anybody wait: a body without an end would never let go.
+  if (isOfHead) body?.cancel().catch(() => {})
 }
 
 /** No faster than the client reads; what it will not get is cancelled. */

@@ -167,6 +167,20 @@ function endlessBody() {
 }
 
 describe("rateLimit() of sluice/node", () => {
+  test("asks nothing of a body that answers HEAD", async () => {
+    const { pulled, cancelled, onLimited } = endlessBody()
+    const limited = nodeLimit((_request, response) => response.end(), {
+      policy: "1/minute",
+      key: () => "all",
+      onLimited,
+    })
+    running = await listening(createServer(limited))
+    const statuses = [await statusOf(running.url, "/", "a", "HEAD"), await statusOf(running.url, "/", "a", "HEAD")]
+    await cancelled
+    // The stream itself asks for the first, before anybody reads.
+    expect([statuses, pulled()]).toEqual([[200, 420], 1])
+  })
+
   test("tells of the limit where the listener fails, and nothing that the listener said of its answer", async () => {
     const outer = { policy: "9/minute as outer", headers: ["draft-11", "legacy"] } as const
     const failing = nodeLimit(
