@@ -10,9 +10,10 @@ const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
 const HTTP2_INTERNAL_ERROR = 2
 /**
  * What stands before the path of a URL. Its host is a name or an address with a port: nothing in that can end a host, so
- * none of it becomes path or user.
+ * none of it becomes path or user. A query may follow it at once, but one without a slash: some routers would see a
+ * path from there on.
  */
-const BEFORE_PATH = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?=\/|$)/i
+const BEFORE_PATH = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?=\/|\?[^/]*$|$)/i
 /** A path that a URL would change: with a dot segment, a backslash, or what it strips. */
 const CHANGED_BY_URL = /^[^?#]*?(?:[\0- \\]|\/(?:\.|%2e){1,2}(?:[/?#]|$))/i
 
@@ -52,11 +53,14 @@ function webUrl({ headers, socket }: IncomingMessage, url: string): string {
  * are sent, a limit that is chosen by path could be passed by.
  */
 function pathOf(target: string): string {
-  const path = target === "*" ? "/" : target.replace(BEFORE_PATH, "") || "/"
+  const path = target === "*" ? "/" : target.replace(BEFORE_PATH, "").replace(/^(?=\?|$)/, "/")
   if (path.startsWith("/") && !CHANGED_BY_URL.test(path)) return path
   const text =
     "Cannot read the request: its target is not clear, allowed is a path without dot segments or backslashes."
-  throw Object.assign(new Error(text), { status: 400, statusCode: 400 })
+  const error = Object.assign(new Error(text), { status: 400, statusCode: 400 })
+  // Express prints the stack of every error, and how many there are of these is up to the client.
+  error.stack = String(error)
+  throw error
 }
 
 /** Aborts when the client goes before its answer has begun; made only where an option asks for it. */

@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/express.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
 import { bodyOf } from "./node-body.js"
+import { exchange } from "./raw-exchange.js"
 import { slowLimiter } from "./slow-limiter.js"
 
 declareAdapterCases({
@@ -69,6 +70,20 @@ describe("rateLimit() of sluice/express", () => {
     const headers = { "x-forwarded-for": "192.0.2.7", connection: "close" }
     expect((await fetch(`${url}/inner/a`, { headers })).status).toBe(200)
     expect(seen).toEqual([["/inner/a", "/a", "192.0.2.7"], "ip:192.0.2.7"])
+    await close()
+  })
+
+  test("fails for a path that readers differ about with a stack of one line, as Express prints stacks", async () => {
+    const failed = vi.fn()
+    const app = express()
+    app.use(rateLimit({ policy: "1/minute" }))
+    app.use(((error, _request, response, _next) => {
+      failed(error.status, error.stack)
+      response.status(error.status).end()
+    }) satisfies express.ErrorRequestHandler)
+    const { url, close } = await listening(createServer(app))
+    await exchange(url, "GET /a/../b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    expect(failed).toHaveBeenCalledExactlyOnceWith(400, expect.stringMatching(/^Error: Cannot read the request: .*\.$/))
     await close()
   })
 

@@ -77,8 +77,8 @@ describe.each(Object.keys(NODE_SERVERS))("rateLimit() of %s", (name) => {
   test("keeps the query of a target in absolute form", async () => {
     const seen: string[] = []
     const url = await serve({ policy: "9/minute", onDecision: (_decision, request) => void seen.push(request.url) })
-    await statusOf(url, "http://other.example/a?b=c", "localhost")
-    expect(seen).toEqual(["http://localhost/a?b=c"])
+    for (const path of ["/a?b=c", "?b=c"]) await statusOf(url, `http://other.example${path}`, "localhost")
+    expect(seen).toEqual(["http://localhost/a?b=c", "http://localhost/?b=c"])
   })
 
   test.each([
@@ -107,6 +107,7 @@ describe.each(Object.keys(NODE_SERVERS))("rateLimit() of %s", (name) => {
     ['/"{a}', "/%22%7Ba%7D"],
     ["/a?b=/../c\\", "/a"],
     ["http://a", "/"],
+    ["http://a?b", "/"],
   ])("takes the path of %s as it is", async (target, path) => {
     const seen: string[] = []
     const skip = ({ url }: Request) => seen.push(new URL(url).pathname) > 0
