@@ -31,7 +31,9 @@ const OPTION_KINDS: Kinds<NamedLimitersOptions> = { redefine: flag() }
  * A policy is defined there under its name when it is first seen, so one that changes under the same name keeps what was
  * used, capped at the new capacity. So where several processes ask one server, or others change its limits, have
  * `redefine: false`: else each process that starts puts its own policy back, and two versions of a program that start in
- * turn free quota each time. One without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
+ * turn free quota each time.
+ *
+ * A policy without a name is defined under what it says, such as `"100/minute"`, and one that a function chose for the
  * request under that and its name, as in `"100/minute as api"`: several of a name may be in force at a time. Those of a
  * configuration's tiers and tenants have the names of `configPolicies`.
  *
