@@ -13,11 +13,13 @@ import {
   required,
   TEXT,
   TEXTS,
+  unfit,
   whole,
 } from "../policy/check-fields.js"
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
+import type { KeyExtractor } from "./keys/key-extractor.js"
 import type { LimitOptions } from "./limit-options.js"
 import { FIELD_KINDS, type HeaderStyle, headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
@@ -139,6 +141,12 @@ export function refuseIdle(act: string, options: Dependent, styles: readonly Hea
 /** Refuses what is to be called and cannot be. @throws {RangeError} */
 export function checkHandler(name: string, handler: unknown): void {
   checkFields<Record<string, unknown>>("rate limit", { [name]: handler }, { [name]: required(FUNCTION) })
+}
+
+/** A bad key would fail at each request that shows no other, and leave it to the fail mode. @throws {RangeError} */
+export function checkUnidentified({ unidentified }: Pick<KeyExtractor, "unidentified">, path: string): void {
+  if (unidentified === undefined || (TEXT.fits(unidentified) && unidentified !== "")) return
+  throw unfit("rate limit", `${path}key.unidentified`, unidentified, "a text, not empty")
 }
 
 /**

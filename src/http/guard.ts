@@ -8,7 +8,7 @@ import { show } from "../types/errors.js"
 import { type AccessLists, accessLists } from "./access.js"
 import { addFields } from "./add-fields.js"
 import { type Charge, giveBack, type Question } from "./ask-limits.js"
-import { checkOptions, limitsOf, maxDelayMsOf } from "./check-options.js"
+import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf } from "./check-options.js"
 import { chosenPolicy } from "./chosen-policy.js"
 import { type Decided, findBadCost } from "./decide.js"
 import { Hooks } from "./hooks.js"
@@ -296,6 +296,7 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   const limits = limitsOf(options).map((limit, index): JudgedLimit<Rest> => {
     const { key = defaultKey, cost = 1, name = unnamed(index) } = limit
     const named = namer(name)
+    checkUnidentified(key, options.limits ? `limits[${index}].` : "")
     const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
     if (typeof policy !== "function" && typeof cost === "number") {
       const bad = findBadCost({ policy, key: "", cost })

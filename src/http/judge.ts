@@ -89,6 +89,6 @@ async function keyOf<Rest extends unknown[]>(
     return await limiterKey(await extract(request, ...rest), extract.unidentified)
   } catch (error) {
     hooks.error(error)
-    return extract.unidentified ?? UNIDENTIFIED_KEY
+    return limiterKey(undefined, extract.unidentified)
   }
 }

@@ -96,6 +96,20 @@ describe("rateLimit() in memory", () => {
   })
 })
 
+test.each([
+  ["finds nothing", () => undefined],
+  [
+    "throws",
+    () => {
+      throw new Error("own")
+    },
+  ],
+])("rateLimit() limits by an extractor's long unidentified where it %s", async (_what, extract) => {
+  const key = Object.assign(extract, { unidentified: "x".repeat(600) })
+  const limited = rateLimit(ok, { policy: "1/minute", key, clock: new ManualClock(0) })
+  expect([(await limited(requestOf())).status, (await limited(requestOf())).status]).toEqual([200, 429])
+})
+
 describe("rateLimit() hands on", () => {
   test("the request and all that the runtime gives, to the handler and every function", async () => {
     const env = { name: "env" }
@@ -180,6 +194,9 @@ describe("rateLimit() with a limiter of one's own", () => {
   })
 })
 
+/** An extractor that finds nothing, and says under what such requests count. */
+const unidentified = (shared: unknown) => Object.assign(() => undefined, { unidentified: shared as string })
+
 describe("rateLimit() refuses at construction", () => {
   test.each<[string, Partial<RateLimitOptions<[]>>]>([
     ["failMode", { failMode: "ajar" as "open" }],
@@ -246,6 +263,10 @@ describe("rateLimit() refuses at construction", () => {
     ["quotaUnit", { quotaUnit: 5 }],
     ["name", { name: 5 }],
     ["limits[0].key", { policy: undefined, limits: [{ policy: "1/minute", key: "x" }] }],
+    ['key.unidentified is "", allowed is a text, not empty', { key: unidentified("") }],
+    ["key.unidentified", { key: unidentified(5) }],
+    ["key.unidentified", { key: unidentified(null) }],
+    ["limits[0].key.unidentified", { policy: undefined, limits: [{ policy: "1/minute", key: unidentified("") }] }],
     ['(did you mean "key"?)', { policy: undefined, limits: [{ policy: "1/minute", kye: () => "x" }] }],
     ["limits[0]", { policy: undefined, limits: ["1/minute"] }],
   ])("a %s that no type would let by: %o", (field, options) => {

@@ -12,6 +12,9 @@ import type { Awaitable } from "../../types/limiter.js"
  */
 export interface KeyExtractor<Rest extends unknown[] = unknown[]> {
   (request: Request, ...rest: Rest): Awaitable<string | null | undefined>
-  /** The key that those requests share, and those where it fails, in place of `UNIDENTIFIED_KEY`. */
+  /**
+   * The key that those requests share, and those where it fails, in place of `UNIDENTIFIED_KEY`; a text, not empty.
+   * What `combine` and `firstOf` make of extractors has none of theirs: give it its own by `Object.assign`.
+   */
   readonly unidentified?: string
 }

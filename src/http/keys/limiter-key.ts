@@ -16,8 +16,9 @@ const encoder = new TextEncoder()
  *
  * @throws {TypeError} where `found` is neither a text nor nothing
  */
-export async function limiterKey(found: unknown, unidentified?: string): Promise<string> {
-  return unhashedKey(found, unidentified) ?? `${HASHED_KEY_PREFIX}${await sha256Hex((found as string).toWellFormed())}`
+export async function limiterKey(found: unknown, unidentified = UNIDENTIFIED_KEY): Promise<string> {
+  const key = isNothing(found) ? unidentified : found
+  return unhashedKey(key) ?? `${HASHED_KEY_PREFIX}${await sha256Hex((key as string).toWellFormed())}`
 }
 
 /**
@@ -25,11 +26,15 @@ export async function limiterKey(found: unknown, unidentified?: string): Promise
  *
  * @throws as `limiterKey`
  */
-export function unhashedKey(found: unknown, unidentified = UNIDENTIFIED_KEY): string | undefined {
-  if (found === undefined || found === null || found === "") return unidentified
+export function unhashedKey(found: unknown): string | undefined {
+  if (isNothing(found)) return UNIDENTIFIED_KEY
   if (typeof found !== "string") {
     throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
   }
   const key = found.toWellFormed()
   return encoder.encode(key).length <= MAX_KEY_BYTES ? key : undefined
+}
+
+function isNothing(found: unknown): boolean {
+  return found === undefined || found === null || found === ""
 }

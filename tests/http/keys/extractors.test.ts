@@ -47,6 +47,11 @@ describe("limiterKey()", () => {
     expect(await limiterKey("a\ud800b")).toBe("a\ufffdb")
   })
 
+  test("is the extractor's own shared key where it has one, hashed where that is long", async () => {
+    expect(await limiterKey(undefined, "own")).toBe("own")
+    expect(await limiterKey("", "x".repeat(513))).toBe(`${HASHED_KEY_PREFIX}${sha256("x".repeat(513))}`)
+  })
+
   test.each([42, {}, true, Symbol("s")])("refuses what is no text", async (found) => {
     await expect(limiterKey(found)).rejects.toThrow(TypeError)
   })
