@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
-import { checkHandler, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
+import { checkHandler, limitsOf, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
+import { refuseBadCost } from "../src/http/decide.js"
 import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
@@ -93,6 +94,8 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
       return source(policy)
     },
   })
+  // An object decides by the policy that it is asked with.
+  for (const limit of limitsOf(rest)) refuseBadCost("rate limit", limit)
   return async function limitedAtTheEdge(request, env, context) {
     // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
     if (binding(env) === undefined)

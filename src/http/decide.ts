@@ -1,7 +1,8 @@
 import { withoutReceipt } from "../limiter/decide-all.js"
-import { isWhole } from "../policy/check-fields.js"
+import { checkWhole, isWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
-import type { Policy } from "../policy/policy.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Policy, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Decision, Reason } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
@@ -162,13 +163,30 @@ function giveAllBack(charges: readonly Charge[], reports: Reports): void {
 }
 
 /** What is wrong with a cost under a policy, if anything is. */
-export function findBadCost({ policy, key, cost }: CompleteAsk): BadCost | undefined {
+function findBadCost({ policy, key, cost }: CompleteAsk): BadCost | undefined {
   const maximum = maximumCost(policy.rules)
   // What is no number, which plain JavaScript may give, may not even compare with one.
   if (typeof cost === "number" && cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
   if (Number.isInteger(cost) && cost >= 0) return undefined
   const message = `Cannot check key ${show(key)}: cost is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`
   return { cost, maximum, error: new RangeError(message) }
+}
+
+/** A limit's options of which some may be fixed; the others are functions of the request. */
+interface FixedAsk {
+  readonly policy: PolicyInput | ((...call: never[]) => unknown)
+  readonly cost?: number | ((...call: never[]) => unknown)
+}
+
+/**
+ * Refuses a fixed cost that a fixed policy can never admit, before the first question: for those whose policy is the
+ * one in force.
+ *
+ * @throws {RangeError}
+ */
+export function refuseBadCost(act: string, { policy, cost = 1 }: FixedAsk): void {
+  if (typeof policy === "function" || typeof cost !== "number") return
+  checkWhole(act, "cost", cost, 0, maximumCost(parsePolicy(policy).rules))
 }
 
 /** A decision for which nobody counted, as a fail mode's. The numbers of the quota are not known. */

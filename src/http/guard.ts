@@ -10,7 +10,7 @@ import { addFields } from "./add-fields.js"
 import { type Charge, giveBack, type Question } from "./ask-limits.js"
 import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf } from "./check-options.js"
 import { chosenPolicy } from "./chosen-policy.js"
-import { type Decided, findBadCost } from "./decide.js"
+import { type Decided, refuseBadCost } from "./decide.js"
 import { Hooks } from "./hooks.js"
 import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
 import { clientAddress } from "./keys/client-address.js"
@@ -298,11 +298,8 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
     const named = namer(name)
     checkUnidentified(key, options.limits ? `limits[${index}].` : "")
     const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
-    if (typeof policy !== "function" && typeof cost === "number") {
-      const bad = findBadCost({ policy, key: "", cost })
-      if (bad)
-        throw new RangeError(`Cannot rate limit: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
-    }
+    // A limiter of somebody else's may have another policy in force.
+    if (limiter === undefined) refuseBadCost("rate limit", { policy, cost })
     return { policy, key, cost, named }
   })
   refuseSameNames(limits)

@@ -15,7 +15,7 @@ import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
 import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
-import { decide, findBadCost, type Reports, unasked } from "./decide.js"
+import { decide, type Reports, refuseBadCost, unasked } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
@@ -104,10 +104,8 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
   const { cost = 1, onLimited = "close", maxPending = DEFAULT_MAX_PENDING, onDecision, onError } = options
   const { failMode = "open", timeoutMs = 1_000, localLimiter } = options
   const policy = parsePolicy(options.policy)
-  const bad = typeof cost === "number" && findBadCost({ policy, key: "", cost })
-  if (bad) {
-    throw new RangeError(`Cannot limit messages: cost is ${cost}, allowed is a whole number 0 to ${bad.maximum}.`)
-  }
+  // A limiter of somebody else's may have another policy in force.
+  if (!options.limiter) refuseBadCost("limit messages", { policy, cost })
   const memory = memoryLimiters(new Set([identityOf(policy)]), true, options)
   const decideOptions = {
     limiterOf: options.limiter ? perPolicy(options.limiter) : memory,

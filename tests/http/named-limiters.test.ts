@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
-import { type LimitsToAsk, namedLimiters, rateLimit } from "../../src/http/index.js"
+import { type LimitsToAsk, limitMessages, namedLimiters, rateLimit } from "../../src/http/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
@@ -193,6 +193,17 @@ describe.each(Object.keys(STORES))("namedLimiters() over %s with redefine: false
     expect([first.status, first.headers.get("ratelimit-policy")]).toEqual([200, '"api";q=1'])
     expect((await limited(requestOf())).status).toBe(429)
     expect(memory.limit("api")!.policy.rules[0].limit).toBe(1)
+  })
+
+  test("decide on a fixed cost by the policy that is there, of requests and of messages", async () => {
+    const memory = inMemory()
+    memory.define("api", "500/minute")
+    const limiter = namedLimiters(STORES[name]!(memory), { redefine: false })
+    const options = { policy: "100/minute as api", cost: 200, limiter }
+    expect((await rateLimit(ok, { ...options, key: () => "k" })(requestOf())).status).toBe(200)
+    expect(await limitMessages(options).check("k", "hello")).toMatchObject({ allowed: true, remaining: 100 })
+    const tooLarge = await rateLimit(ok, { ...options, cost: 501, key: () => "k" })(requestOf())
+    expect([tooLarge.status, await tooLarge.json()]).toMatchObject([400, { cost: 501, maximum: 500 }])
   })
 
   test("define a limit that many requests miss at once, and again where it is removed", async () => {

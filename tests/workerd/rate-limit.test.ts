@@ -20,6 +20,15 @@ async function statusesOf(count: number, path: string, headers: Record<string, s
 }
 
 describe("rateLimit() in a Worker", () => {
+  test.each([
+    { policy: "10/minute", cost: 11 },
+    { limits: [{ policy: "20/minute" }, { policy: "10/minute as other", cost: 11 }] },
+  ])("refuses a fixed cost that its policy never admits: %j", (options) => {
+    expect(() => rateLimit(() => new Response(), options)).toThrow(
+      new RangeError("Cannot rate limit: cost is 11, allowed is a whole number 0 to 10."),
+    )
+  })
+
   test("tells the limit of each answer, and denies with 429, Retry-After and problem details", async () => {
     const client = { "CF-Connecting-IP": "192.0.2.1" }
     for (const remaining of [2, 1, 0]) {
