@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { StoreCorrupt, StoreUnavailable } from "sluice"
 import { repair } from "sluice/embedded"
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { planRepair } from "../../src/limiter/repair.node.js"
 import {
   type Files,
@@ -347,22 +347,37 @@ describe("openLimiter() on damaged files", () => {
   })
 })
 
-test("a witness that cannot be synced: close() lets everything go", async () => {
-  const path = temporaryFolder()
-  const limiter = await open(path, { policy: "9/hour" })
-  const failing = vi.spyOn(fs, "fsyncSync").mockImplementation(() => {
-    throw Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" })
-  })
-  const closing = vi.spyOn(fs, "closeSync")
-  syncBuiltinESMExports()
-  try {
-    await limiter.close()
-    expect(closing).toHaveBeenCalledWith(failing.mock.calls[0]![0])
-  } finally {
+describe("a witness that cannot be synced", () => {
+  const failure = Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" })
+
+  afterEach(() => {
     vi.restoreAllMocks()
     syncBuiltinESMExports()
-  }
-  await (await open(path)).close()
+  })
+
+  test("close() lets everything go", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "9/hour" })
+    const syncing = vi.spyOn(fs, "fsync").mockImplementation((_, done) => done(failure))
+    const closing = vi.spyOn(fs, "close")
+    syncBuiltinESMExports()
+    await limiter.close()
+    expect(closing).toHaveBeenCalledWith(syncing.mock.calls[0]![0], expect.any(Function))
+    await (await open(path)).close()
+  })
+
+  test("openLimiter() that refuses the store lets everything go, and tells why", async () => {
+    const path = layOut(withFile(crashed, WAL_FILE, crashed.get(WAL_FILE)!.slice(0, -6_000)))
+    const syncing = vi.spyOn(fs, "fsyncSync").mockImplementation(() => {
+      throw failure
+    })
+    const closing = vi.spyOn(fs, "closeSync")
+    syncBuiltinESMExports()
+    await expect(open(path)).rejects.toBeInstanceOf(StoreCorrupt)
+    expect(closing).toHaveBeenCalledWith(syncing.mock.calls[0]![0])
+    // Not locked.
+    await expect(open(path)).rejects.toBeInstanceOf(StoreCorrupt)
+  })
 })
 
 function rowsOf(path: string): { id: number; body: Uint8Array }[] {
