@@ -21,7 +21,7 @@ export interface Salvage {
   readonly hasSnapshot: boolean
   /** What must be given up, and why; empty where the store is right. */
   readonly gaveUp: readonly string[]
-  /** Whether that is no more than history: what limits and keys had used is kept. */
+  /** Whether what limits and keys had used is kept: no more than history is given up, and what is no part of the log. */
   readonly keepsState: boolean
 }
 
@@ -55,7 +55,10 @@ export class DamagedLog {
   async salvage(): Promise<Salvage> {
     const lost = [...this.#lost]
     const prefix = this.#folder === null ? NOTHING : await keep(this.#folder, lost)
-    const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...lost]
+    // No part of the log: with it, nothing is lost that keys have used.
+    const foreign = this.#folder?.findForeign() ?? null
+    const beside = foreign === null ? [] : [`the file: ${foreign}`]
+    const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...beside, ...lost]
     const { rows, records } = prefix
     const keepsState = prefix.keepsState && lost.length === 0
     // The rows of snapshots are those with negative ids.
@@ -72,8 +75,6 @@ const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [], keepsState: true }
 
 /** What can be kept; adds what is lost beside rows. */
 async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
-  const foreign = folder.findForeign()
-  if (foreign !== null) lost.push(`the file: ${foreign}`)
   lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
   const rows = readRows(folder, lost)
   if (rows === null) return NOTHING

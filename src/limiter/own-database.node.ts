@@ -6,7 +6,12 @@ import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
 import { StoreCorrupt, StoreUnavailable, show } from "../types/errors.js"
 import { LOG_FILE, WITNESS_FILE } from "./store-files.node.js"
 
-const OTHERS = "SELECT type, name FROM sqlite_master WHERE type <> 'table' OR name <> 'sluice_log' LIMIT 1"
+/** Tables of SQLite itself begin so, such as the statistics that an ANALYZE makes: others cannot make any. */
+const SQLITE_TABLES = "sqlite\\_%"
+const OTHERS = `
+  SELECT type, name FROM sqlite_master
+  WHERE type <> 'table' OR (name <> 'sluice_log' AND name NOT LIKE '${SQLITE_TABLES}' ESCAPE '\\')
+  LIMIT 1`
 
 /**
  * What a database holds beside the log, such as `table "orders"`: the first that is found; `null` where nothing is. A

@@ -23,7 +23,7 @@ export interface RepairReport {
   readonly keptSnapshot: boolean
   /** What was given up, and why: empty where nothing had to be done. */
   readonly gaveUp: readonly string[]
-  /** Whether no more than history was given up: else keys may be admitted again what they had used. */
+  /** Whether nothing that keys had used was given up, but history at most: else they may be admitted that again. */
   readonly keptState: boolean
 }
 
@@ -38,7 +38,7 @@ export interface RepairPlan {
   readonly keptSnapshot: boolean | null
   /** What would be given up, and why: empty where nothing has to be done. */
   readonly givesUp: readonly string[]
-  /** Whether no more than history would be given up; `null` as for `keptRecords`. */
+  /** Whether nothing that keys had used would be given up, but history at most; `null` as for `keptRecords`. */
   readonly keptState: boolean | null
 }
 

@@ -318,10 +318,32 @@ describe("openLimiter() on damaged files", () => {
       database.close()
       const failure = `it holds the ${what} "other", which sluice did not make`
       await expect(open(path)).rejects.toMatchObject({ code: "STORE_CORRUPT", row: LOG_FILE, failure })
-      expect((await repair(path)).gaveUp).toEqual([`the file: ${failure}`])
+      expect(await repair(path)).toMatchObject({ gaveUp: [`the file: ${failure}`], keptState: true })
       await using limiter = await open(path)
       expect(await seen(limiter)).toBe(state)
     }
+  })
+
+  test("tables that SQLite makes for itself, as statistics by ANALYZE: opened, and no damage", async () => {
+    const path = layOut(closed)
+    const database = new DatabaseSync(join(path, LOG_FILE))
+    database.exec("ANALYZE")
+    expect(database.prepare("SELECT name FROM sqlite_master WHERE name = 'sqlite_stat1'").get()).toBeDefined()
+    database.close()
+    expect(await planRepair(path)).toMatchObject({ isNeeded: false, givesUp: [] })
+    await using limiter = await open(path)
+    expect(await seen(limiter)).toBe(state)
+  })
+
+  test("an end that is missing, of a log with something beside it: told of, and that state is lost", async () => {
+    const path = layOut(closed)
+    const database = new DatabaseSync(join(path, LOG_FILE))
+    database.exec("CREATE TABLE notes (x)")
+    database.exec("DELETE FROM sluice_log WHERE id = (SELECT MAX(id) FROM sluice_log)")
+    database.close()
+    const beside = 'the file: it holds the table "notes", which sluice did not make'
+    const end = expect.stringMatching(/^segment \d+: it (is missing|has \d+ records, \d+ were committed)$/)
+    expect(await planRepair(path)).toMatchObject({ givesUp: [beside, end], keptState: false })
   })
 
   test.skipIf(process.platform === "win32")(
