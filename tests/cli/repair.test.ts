@@ -121,7 +121,7 @@ describe("sluice repair", () => {
     })
   })
 
-  test("tells that keys keep what they used where no more than history is given up", async () => {
+  test("tells that nothing is lost where no more than history is given up, or what lies beside the log", async () => {
     const limiter = await openLimiter({ path: data, policy: "9/day" })
     await limiter.check("a", { cost: 2 })
     await limiter.compact()
@@ -130,7 +130,12 @@ describe("sluice repair", () => {
     damageSegment(1)
     expect(JSON.parse((await sluice("repair", "--json")).out)).toMatchObject({ keptSnapshot: true, keptState: true })
     const { out } = await sluice("repair", "--yes")
-    expect(out).toContain("What was given up is history alone: what keys have used stays used.")
+    expect(out).toContain("Nothing that keys have used was given up.")
+    const database = new DatabaseSync(`${data}/sluice.db`)
+    database.exec("CREATE TABLE notes (x)")
+    database.close()
+    const again = await sluice("repair", "--yes")
+    expect(again.out).toContain("Nothing that keys have used was given up.")
     expect(JSON.parse((await sluice("limit", "status", "a", "--json")).out).remaining).toBe(4)
   })
 

@@ -21,7 +21,7 @@ interface Told {
   readonly keptRecords: number | null
   readonly keptSnapshot: boolean | null
   readonly gaveUp: readonly string[]
-  /** Whether no more than history is among that. */
+  /** Whether nothing that keys have used is among that. */
   readonly keptState: boolean | null
   readonly asidePath: string | null
 }
@@ -83,7 +83,7 @@ function inWords({ style }: CommandCall, told: Told): string {
   if (isRepaired) {
     const loss =
       keptState === true
-        ? "What was given up is history alone: what keys have used stays used."
+        ? "Nothing that keys have used was given up."
         : "Keys may be admitted again what they had used in what was given up."
     return `${folder} is ${style.green("repaired")}:\n${list}${loss}\n`
   }
