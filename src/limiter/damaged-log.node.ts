@@ -75,11 +75,12 @@ const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [], keepsState: true }
 
 /** What can be kept; adds what is lost beside rows. */
 async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {
+  // Before all else: a store whose witness is a link does not open, and may not be called right.
+  const leastEnd = folder.witness.read()
   lost.push(...folder.findFaults().map((fault) => `the file: ${fault}`))
   const rows = readRows(folder, lost)
   if (rows === null) return NOTHING
   const prefix = await longestPrefix(folder.port, new Core(), rows)
-  const leastEnd = folder.witness.read()
   if (!prefix.keepsState || lost.length > 0 || leastEnd === undefined) return prefix
   // Everything that is there after the history is right: what may be missing is its end.
   const { state, open, metaHash } = await recover(folder.port, new Core(), prefix.rows)

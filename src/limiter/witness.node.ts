@@ -48,9 +48,15 @@ export class Witness {
     return existsSync(this.#path)
   }
 
-  /** How far the log is known to reach; `undefined` where there is no witness, or a damaged one. */
+  /**
+   * How far the log is known to reach; `undefined` where there is no witness, or a damaged one.
+   *
+   * @throws {StoreUnavailable} where it is a link
+   */
   read(): LogEnd | undefined {
-    const bytes = unlessMissing(() => readFileSync(this.#path))
+    const bytes = unlessMissing(() =>
+      requireNoLink(this.#path, () => readFileSync(this.#path, { flag: constants.O_RDONLY | NO_LINK })),
+    )
     if (bytes?.length !== WITNESS_BYTES) return undefined
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const check = checkOf(bytes)
@@ -107,8 +113,13 @@ export class Witness {
 
 /** Opens a file that is none behind a link. @throws {StoreUnavailable} where it is one */
 function openUnlinked(path: string, flags: number): number {
+  return requireNoLink(path, () => openSync(path, flags | NO_LINK, 0o600))
+}
+
+/** What `work` gives, which follows no link. @throws {StoreUnavailable} where it met one */
+function requireNoLink<T>(path: string, work: () => T): T {
   try {
-    return openSync(path, flags | NO_LINK, 0o600)
+    return work()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // FreeBSD has a code of its own for it.

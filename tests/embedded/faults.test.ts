@@ -347,7 +347,7 @@ describe("openLimiter() on damaged files", () => {
   })
 
   test.skipIf(process.platform === "win32")(
-    "a link in place of the witness: refused, and what it leads to is left",
+    "a link in place of the witness: refused, also by repair, and what it leads to is left",
     async () => {
       const path = layOut(withFile(closed, WITNESS_FILE, null))
       const witness = join(path, WITNESS_FILE)
@@ -357,9 +357,12 @@ describe("openLimiter() on damaged files", () => {
       // Where it leads nowhere, a file would be made there.
       for (const content of [null, "not of sluice"]) {
         if (content !== null) writeFileSync(other, content)
-        await expect(open(path)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
-        expect(fs.existsSync(other) ? readFileSync(other, "utf8") : null).toBe(content)
+        for (const look of [open, planRepair, repair]) {
+          await expect(look(path)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
+          expect(fs.existsSync(other) ? readFileSync(other, "utf8") : null).toBe(content)
+        }
       }
+      expect(readdirSync(path).sort()).toEqual(["other", LOG_FILE, WITNESS_FILE])
     },
   )
 
