@@ -126,10 +126,10 @@ export class LedgerLog {
     return this.#reader.last(count, wants)
   }
 
-  /** Every record that the log still has from a place on, in order. @throws {StoreCorrupt} {StoreUnavailable} */
+  /** Every record from a place on that the log has once it is committed, in order. @throws {StoreCorrupt} {StoreUnavailable} */
   async *records(place?: LogPlace): AsyncGenerator<PlacedRecord, void, undefined> {
     await this.commit()
-    yield* this.#reader.from(place)
+    yield* this.#reader.from(this.writer.end, place)
   }
 
   /**

@@ -368,7 +368,7 @@ export class Ledger {
     return this.#log.lastRecords(count, wants)
   }
 
-  /** Every record that the log still has from a place on, in order. @throws {StoreCorrupt} {StoreUnavailable} */
+  /** Every record from a place on that the log has once it is committed, in order. @throws {StoreCorrupt} {StoreUnavailable} */
   records(place?: LogPlace): AsyncGenerator<PlacedRecord, void, undefined> {
     return this.#log.records(place)
   }

@@ -1,3 +1,4 @@
+import type { LogEnd } from "./log-end.js"
 import type { LogTable } from "./log-table.js"
 import type { LogRecord } from "./record.js"
 import { eachRecord, readSegment } from "./segment.js"
@@ -48,25 +49,26 @@ export class LogReader {
   }
 
   /**
-   * Every record from a place on, or from the first one that is left, in order, until there is none after the last one that
-   * was read. Segments that a compaction drops meanwhile are not read.
+   * Every record from a place on, or from the first one that is left, in order. Segments that a compaction drops meanwhile
+   * are not read.
    *
+   * @param end where to stop, though the log grows meanwhile: who writes for each record that is read would else never be done
    * @throws {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
-  async *from(place: LogPlace = { sequence: 1, index: 0 }): AsyncGenerator<PlacedRecord, void, undefined> {
+  async *from(
+    end: Pick<LogEnd, "sequence" | "count">,
+    place: LogPlace = { sequence: 1, index: 0 },
+  ): AsyncGenerator<PlacedRecord, void, undefined> {
     let { sequence, index } = place
     for (;;) {
       this.#requireOpen()
       const row = this.#table.segmentFrom(sequence)
-      if (row === undefined) return
+      if (row === undefined || row.id > end.sequence) return
       if (row.id !== sequence) index = 0
       sequence = row.id
-      // The last segment grows while others have their turn: it is read again until nothing is new in it.
-      const mayGrow = this.#table.segmentFrom(sequence + 1) === undefined
       const records = await this.#recordsOf(row)
-      if (mayGrow && index >= records.length) return
-      for (; index < records.length; index++) yield { sequence, index, record: records[index]! }
-      if (mayGrow) continue
+      const count = sequence === end.sequence ? end.count : records.length
+      for (; index < count; index++) yield { sequence, index, record: records[index]! }
       sequence += 1
       index = 0
     }

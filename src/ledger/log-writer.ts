@@ -47,8 +47,8 @@ export class LogWriter {
   #laterBytes = 0
   /** The snapshot that the next write puts into force. */
   #toForce: { readonly sequence: number; readonly bytes: number } | null = null
-  /** Records of the open segment that are in the file. */
-  #committed: number
+  /** How far the file reaches. */
+  #end: LogEnd
   #heldDenial: DenyRecord | null = null
   /**
    * Records that were appended since the ledger was opened, those up to the last that was told, and up to the last that
@@ -83,8 +83,8 @@ export class LogWriter {
     this.#port = port
     this.#table = table
     this.#writers = [open]
-    this.#committed = open.count
     this.#metaHash = log.metaHash
+    this.#end = { sequence: open.sequence, count: open.count, metaHash: log.metaHash }
     this.#logBytes = log.logBytes
     this.#snapshotBytes = log.snapshotBytes
     this.#uncoveredRecords = log.uncoveredRecords
@@ -147,7 +147,7 @@ export class LogWriter {
   /** Whether a segment is to be written: for what was appended since the last write, or to tell of a snapshot. */
   get hasNews(): boolean {
     if (this.#toForce !== null || this.#ended.length > 0 || this.#heldDenial !== null) return true
-    return this.#writers.length > 1 || this.#writers[0]!.count > this.#committed
+    return this.#writers.length > 1 || this.#writers[0]!.count > this.#end.count
   }
 
   /** Whether so many records wait that they should be written: what nobody waits for must not fill the memory. */
@@ -203,6 +203,11 @@ export class LogWriter {
   #roll(): void {
     const open = this.#writers.at(-1)!
     if (open.length >= COMMIT_BYTES) this.#writers.push(new SegmentWriter(open.sequence + 1))
+  }
+
+  /** How far the file reaches, durable or not. */
+  get end(): LogEnd {
+    return this.#end
   }
 
   /** The sequence of the first segment that is not closed. */
@@ -297,12 +302,11 @@ export class LogWriter {
         also?.()
       })
     }
-    this.#committed = open.count
     this.#begun += 1
     this.#commits += 1
     this.#noteBytes(sealed)
-    const end = { sequence: open.sequence, count: open.count, metaHash: this.#metaHash }
-    return { number: this.#begun, appended: this.#appended, end }
+    this.#end = { sequence: open.sequence, count: open.count, metaHash: this.#metaHash }
+    return { number: this.#begun, appended: this.#appended, end: this.#end }
   }
 
   #noteBytes(sealed: readonly SealedSegment[]): void {

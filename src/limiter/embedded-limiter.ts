@@ -345,7 +345,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
-   * Every record that the log still has, in order, from a place on: what is in the file when the reading comes there.
+   * Every record that the log still has, in order, from a place on, up to the last one that is in the file when the reading
+   * begins. Those that come meanwhile are told from the place after that on.
    *
    * @throws {StoreCorrupt} where a row is not what was written
    */

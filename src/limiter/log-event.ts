@@ -26,7 +26,7 @@ export interface LogEvent {
 }
 
 /**
- * Every record that a log still has from a place on, in order, as events.
+ * Every record from a place on that a log still has when the reading begins, in order, as events.
  *
  * @param open gives the ledger, at the first question
  * @throws {StoreCorrupt} {StoreUnavailable}

@@ -411,6 +411,17 @@ describe("EmbeddedLimiter", () => {
     ])
   })
 
+  test("records() ends, also where a check is made for each that is told", async () => {
+    await using limiter = await open(temporaryFolder(), { policy: "1000/minute" })
+    for (let check = 0; check < 3; check++) await limiter.check("a")
+    const events: string[] = []
+    for await (const { event } of limiter.records()) {
+      events.push(event)
+      if (events.length <= 100) await limiter.check("audit")
+    }
+    expect(events).toEqual(["define", "admit", "admit", "admit"])
+  })
+
   test("records() tells of a definition which policy it put in force", async () => {
     await using limiter = await open(temporaryFolder(), { limits: { api: "3/minute" } })
     const { policy } = await limiter.define("api", "5/minute")

@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite"
 import { expect, test } from "vitest"
 import { Ledger } from "../../src/ledger/ledger.js"
+import type { LogPlace } from "../../src/ledger/log-reader.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
@@ -18,7 +19,7 @@ async function openLong() {
   return ledger
 }
 
-test("records() tells what is appended while it is read, also to the segment that it has begun", async () => {
+test("records() ends where the log ended when it began, and tells from there on what came meanwhile", async () => {
   const ledger = await Ledger.open(sqliteLedgerPort(new DatabaseSync(":memory:")), { core, compactBytes: 1e12 })
   const limit = ledger.define("l", parsePolicy("100000/day"), START_MS)
   const check = async (kind: string, count: number) => {
@@ -26,19 +27,32 @@ test("records() tells what is appended while it is read, also to the segment tha
     await ledger.commit()
   }
   await check("first", 20)
-  const seen: string[] = []
-  for await (const { record } of ledger.records()) {
-    if ("key" in record) seen.push(record.key)
-    if (seen.length === 5) {
-      // To the segment that is read, and to later ones; then to the last one.
-      await check("many", 3_000)
-      for (let commit = 0; commit < 10; commit++) await check(`some ${commit}`, 200)
+  /** The keys from a place on, and where to go on; `meanwhile` hears how many were told with each. */
+  const read = async (from?: LogPlace, meanwhile = async (_told: number) => {}) => {
+    const keys: string[] = []
+    let next = from
+    for await (const { sequence, index, record } of ledger.records(from)) {
+      next = { sequence, index: index + 1 }
+      if (!("key" in record)) continue
+      keys.push(record.key)
+      await meanwhile(keys.length)
     }
-    if (seen.at(-1) === "some 9 199") await check("last", 2)
+    return { keys, next }
   }
   const names = (kind: string, count: number) => Array.from({ length: count }, (_, key) => `${kind} ${key}`)
-  const some = Array.from({ length: 10 }, (_, commit) => names(`some ${commit}`, 200)).flat()
-  expect(seen).toEqual([...names("first", 20), ...names("many", 3_000), ...some, ...names("last", 2)])
+  // To the segment that is read, with each of its records; not without end, should the reading have none.
+  const first = await read(undefined, async (told) => {
+    if (told <= 100) await check("second", 1)
+  })
+  expect(first.keys).toEqual(names("first", 20))
+  // To that one, and to later ones.
+  const second = await read(first.next, async (told) => {
+    for (let commit = 0; told === 5 && commit < 10; commit++) await check(`third ${commit}`, 2_000)
+  })
+  expect(second.keys).toEqual(Array.from({ length: 20 }, () => "second 0"))
+  const third = await read(second.next)
+  expect(third.keys).toEqual(Array.from({ length: 10 }, (_, commit) => names(`third ${commit}`, 2_000)).flat())
+  expect((await read(third.next)).keys).toEqual([])
   await ledger.close()
 })
 
