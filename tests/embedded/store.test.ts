@@ -451,7 +451,7 @@ describe("EmbeddedLimiter", () => {
       problems: [],
       path,
       sync: "always",
-      format: 5,
+      format: 6,
       replayEqualsLive: true,
       fileIsSound: true,
       lastCommitAtMs: START_MS + 1_000,
