@@ -34,19 +34,6 @@ interface LimitsForAll {
   charge(key: string | GroupKeys, units: number, options: Omit<ConfiguredCheck, "cost" | "id">): void
 }
 
-/** The limits as a customer or a plan has them, for whoever asks them by name: a line of those who wait, say. */
-export function limitsAs(limits: LimitsForAll, whose: Whose) {
-  return {
-    isSynchronous: true as const,
-    check: (key: string, options: ConfiguredCheck) => limits.check(key, { ...options, ...whose }),
-    peek: (key: string, options: ConfiguredCheck) => limits.peek(key, { ...options, ...whose }),
-    refund: (receipt: Receipt, units?: number) => limits.refund(receipt, units),
-    settle: (receipt: Receipt, actualCost: number) => limits.settle(receipt, actualCost),
-    charge: (key: string, units: number, options: ConfiguredCheck) =>
-      limits.charge(key, units, { ...options, ...whose }),
-  }
-}
-
 /** One of the limits by itself, as a customer or a plan has it. */
 export function configuredLimit(limits: LimitsForAll, of: Whose & { readonly limit: string }): ConfiguredLimit {
   const ask = (verb: "check" | "peek") => (key: string | GroupKeys, options?: CheckOptions) => {

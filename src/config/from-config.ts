@@ -1,3 +1,4 @@
+import { lines } from "../limiter/acquire.js"
 import { callListener } from "../limiter/call-listener.js"
 import { costOf, requireUnits } from "../limiter/check-options.js"
 import { noteCounter } from "../limiter/key-waits.js"
@@ -5,7 +6,6 @@ import { noteOwner } from "../limiter/limit-owner.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
 import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
-import type { SettlingChecker } from "../limiter/permit.js"
 import { checkNames } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
@@ -14,13 +14,7 @@ import { type AskedLimits, askedLimits } from "./asked-limits.js"
 import type { Config, LimitConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
-import {
-  type ConfiguredCheck,
-  type ConfiguredLimit,
-  configuredLimit,
-  type GroupKeys,
-  limitsAs,
-} from "./configured-limit.js"
+import { type ConfiguredCheck, type ConfiguredLimit, configuredLimit, type GroupKeys } from "./configured-limit.js"
 import { type AskedFor, type LogOutput, openDecisionLog } from "./decision-log.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
@@ -57,8 +51,6 @@ export class ConfiguredLimits {
   readonly limits: MemoryLimits
   readonly #options: FromConfigOptions
   #inForce: InForce
-  /** One for all who count under the same names: they wait in one line. */
-  readonly #shared = new Map<string, SettlingChecker>()
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     requireConfig("make limits", config)
@@ -93,12 +85,11 @@ export class ConfiguredLimits {
   reload(config: Config): void {
     requireConfig("reload limits", config)
     const policies = configPolicies(config)
-    // This has those who wait ask again, after this call: by the new configuration.
     for (const name of configPolicies(this.config).keys()) if (!policies.has(name)) this.limits.remove(name)
     for (const [name, policy] of policies) this.limits.define(name, policy)
     this.#inForce = this.#prepare(config)
     // Who counted under the same names may not do so any more.
-    this.#shared.clear()
+    lines.get(this)?.regroup()
   }
 
   #prepare(config: Config): InForce {
@@ -135,29 +126,18 @@ export class ConfiguredLimits {
    */
   of(limit: string, whose: Whose = {}): ConfiguredLimit {
     const { tenant, tier } = whose
+    const countedAs = () => this.#countedAs(limit, { tenant, tier })
+    countedAs()
     const view = configuredLimit(this, { limit, tenant, tier })
-    const findShared = () => this.#sharedBy(limit, { tenant, tier })
-    noteOwner(view, {
-      name: limit,
-      // Another configuration may have the same customer count under other names.
-      get limits() {
-        return findShared()
-      },
-    })
+    noteOwner(view, { limits: this, name: limit, whose: { tenant, tier }, countedAs })
     return view
   }
 
-  /** The one whom all ask who count a limit or a group under the same names. */
-  #sharedBy(limit: string, whose: Whose): SettlingChecker {
+  /** The names under which a limit or a group is counted for a customer; `undefined` where these are the limits' own. */
+  #countedAs(limit: string, whose: Whose): string | undefined {
     const asked = this.config.groups.get(limit)?.limits ?? [{ name: limit }]
     const names = asked.map(({ name }) => this.limitName(name, whose))
-    // Where these are the limits' own, whoever waits by `acquire(this, key, { limit })` is in the same line.
-    if (asked.every(({ name }, index) => name === names[index])) return this
-    const id = JSON.stringify([limit, ...names])
-    const shared = this.#shared.get(id) ?? limitsAs(this, whose)
-    this.#shared.set(id, shared)
-    noteCounter(shared, this)
-    return shared
+    return asked.every(({ name }, index) => name === names[index]) ? undefined : JSON.stringify(names)
   }
 
   /** A key as it is counted, the prefix before it. */

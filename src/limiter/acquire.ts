@@ -50,9 +50,9 @@ export function acquire(
 }
 
 /** Waits in the line of the limits, so that all who wait for one of them stand in the same order. */
-async function acquireUnder({ limits, name }: LimitOwner, key: string, options?: AcquireOptions): Promise<Permit> {
+async function acquireUnder(owner: LimitOwner, key: string, options?: AcquireOptions): Promise<Permit> {
   if (options !== undefined) checkNames("wait", options, OF_ACQUIRE)
-  return lineOf(limits).acquire(key, { ...options, limit: name })
+  return lineOf(owner.limits).acquire(key, { ...options, limit: owner.name }, owner)
 }
 
 function lineOf(limiter: SettlingChecker): WaitingLine {

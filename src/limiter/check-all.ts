@@ -50,8 +50,8 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
     const counter = owner?.limits ?? limiter
     const number = numbers.get(counter) ?? numbers.size
     numbers.set(counter, number)
-    // A name is quoted, so that it ends where the key begins.
-    const under = owner === undefined ? "" : `/${JSON.stringify(owner.name)}`
+    // Names are quoted, so that they end where the key begins.
+    const under = owner === undefined ? "" : `/${JSON.stringify([owner.name, owner.countedAs?.()])}`
     return { limiter, key, options: cost === undefined ? {} : { cost }, subject: `${number}${under} ${key}` }
   })
   refuseRepeats(parts)

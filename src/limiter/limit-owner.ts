@@ -2,8 +2,19 @@ import type { Checker } from "../types/limiter.js"
 import { noteCounter } from "./key-waits.js"
 import type { SettlingChecker } from "./permit.js"
 
+/** For whom limits are asked that count apart for several, as those of a configuration do for customers. */
+export interface Standing {
+  /** What their verbs are told of it, beside the limit's name. */
+  readonly whose?: object
+  /**
+   * Tells apart those who are counted apart under the same limit, as it is when it is asked; `undefined` of those who are
+   * counted with all who name the limit alone.
+   */
+  countedAs?(): string | undefined
+}
+
 /** Who counts for a limiter that is one of several limits: those limits, under its name. */
-export interface LimitOwner {
+export interface LimitOwner extends Standing {
   readonly limits: SettlingChecker
   readonly name: string
 }

@@ -13,13 +13,15 @@ import type { Duration } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
-import { type Alarm, Alarms, NEVER_MS } from "./alarms.js"
+import { Alarms, NEVER_MS } from "./alarms.js"
 import { CHECKER } from "./check-options.js"
 import { isDeniedForGood } from "./denied-for-good.js"
 import { isDecision, unfitAnswer } from "./is-decision.js"
 import { noteWait } from "./key-waits.js"
+import type { Standing } from "./limit-owner.js"
 import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
+import { mayCostLess, type Queue, type Waiter } from "./waiting-queue.js"
 import { isPromised } from "./when-answered.js"
 
 /** How to wait for admission. */
@@ -46,41 +48,6 @@ const ACQUIRE_KINDS: Kinds<AcquireOptions & LimitChoice> = {
 }
 const DEFAULT_MAX_WAITING = 10_000
 
-/** A call that waits. */
-interface Waiter {
-  /** `undefined` where none was given: the limiter knows what it takes then. */
-  readonly cost: number | undefined
-  /** Of the monotonic clock; infinite without a timeout. */
-  readonly deadlineMs: number
-  readonly timeoutMs: number
-  readonly resolve: (permit: Permit) => void
-  readonly reject: (reason: unknown) => void
-  /** Rings at the deadline, or at the end of a hold. */
-  alarm: Alarm | null
-  stopListening: () => void
-  /** The admission of one that may not leave yet: it goes back where the wait is ended. */
-  held: Decision | null
-  /** Whether its promise is settled, be it while the limiter is still being asked. */
-  isDone: boolean
-}
-
-/** The calls that wait for one key under one limit: the first asks, the others come after it. */
-interface Queue {
-  /** One for each key and limit. */
-  readonly id: string
-  readonly key: string
-  /** The named limit that is asked, where one was named. */
-  readonly choice: LimitChoice
-  /** In the order in which they came. */
-  readonly waiters: Set<Waiter>
-  /** Rings when the first may ask again; `null` while it asks. */
-  wake: Alarm | null
-  /** Whether quota may have come back while the first asks: a denial may be of before. */
-  hasHeard: boolean
-  /** What ends the hearing of quota that comes back, by the key as it is counted. */
-  readonly hearing: Map<string, () => void>
-}
-
 /**
  * Calls that wait for a limiter to admit them: first come, first served for each key, all on one timer.
  *
@@ -95,6 +62,7 @@ export class WaitingLine {
   readonly #queues = new Map<string, Queue>()
   readonly #alarms = new Alarms()
   #waiting = 0
+  #came = 0
 
   /**
    * @param check how the limiter is asked; default its `check`
@@ -121,12 +89,13 @@ export class WaitingLine {
    * Waits until a key is admitted, under the named limit where the limiter has several. Of a `leaky_bucket` the permit
    * comes when the request may leave, after `delayMs`.
    *
+   * @param standing for whom limits are asked that count apart for several
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
    * charged. The timeout bounds the wait, not the answer of a limiter that is being asked
    * @throws {RateLimitExceeded} where no wait helps, as for a key on a configuration's `deny` list
    * @throws {QueueFull} where `maxWaiting` calls wait; the signal's reason; and whatever the limiter's `check` throws
    */
-  acquire(key: string, options: AcquireOptions & LimitChoice = {}): Promise<Permit> {
+  acquire(key: string, options: AcquireOptions & LimitChoice = {}, standing: Standing = {}): Promise<Permit> {
     return new Promise((resolve, reject) => {
       checkFields("wait", options, ACQUIRE_KINDS)
       const { cost, timeout, signal, limit } = options
@@ -134,67 +103,108 @@ export class WaitingLine {
       const timeoutMs =
         timeout === undefined ? NEVER_MS : parseDurationArgument("wait", "timeout", timeout, TIMEOUT_RANGE)
       const deadlineMs = this.#alarms.now() + timeoutMs
-      const id = JSON.stringify([key, limit])
-      const queue = this.#queues.get(id) ?? {
-        id,
-        key,
-        choice: limit === undefined ? {} : { limit },
-        waiters: new Set<Waiter>(),
-        wake: null,
-        hasHeard: false,
-        hearing: new Map<string, () => void>(),
-      }
+      const choice = { ...(limit !== undefined && { limit }), ...standing.whose }
+      const queue = this.#queueOf({ key, choice, standing })
       const isFirst = queue.waiters.size === 0
       if (!isFirst) {
         if (this.#waiting >= this.#maxWaiting) throw new QueueFull(key, this.#maxWaiting)
         // Nobody is admitted before the first is.
         if (queue.wake !== null && queue.wake.atMs > deadlineMs) throw this.#late(queue, timeoutMs)
       }
+      this.#came += 1
       const waiter: Waiter = {
+        key,
+        choice,
         cost,
+        standing,
+        number: this.#came,
         deadlineMs,
         timeoutMs,
         resolve,
         reject,
+        queue,
         alarm: null,
         stopListening: () => {},
         held: null,
         isDone: false,
       }
       if (signal !== undefined) {
-        const onAbort = () => this.#abandon(queue, waiter, signal.reason)
+        const onAbort = () => this.#abandon(waiter, signal.reason)
         signal.addEventListener("abort", onAbort, { once: true })
         waiter.stopListening = () => signal.removeEventListener("abort", onAbort)
       }
-      this.#queues.set(id, queue)
-      queue.waiters.add(waiter)
+      this.#stand(waiter, queue)
       this.#waiting += 1
       if (isFirst) this.#ask(queue)
-      else if (timeout !== undefined) {
-        waiter.alarm = this.#alarms.set(deadlineMs, () => this.#abandon(queue, waiter, this.#late(queue, timeoutMs)))
-      }
+      else this.#setDeadline(waiter)
     })
+  }
+
+  /**
+   * Has those who wait stand with those whom they are counted with from now on, as they came, and asks for them anew after
+   * this call: for limits that put other names and policies in force.
+   */
+  regroup(): void {
+    // Where the first is being asked for, its answer is awaited.
+    const queues = [...this.#queues.values()].filter(({ wake }) => wake !== null)
+    for (const queue of queues) this.#end(queue)
+    const waiters = queues.flatMap((queue) => [...queue.waiters]).sort((one, other) => one.number - other.number)
+    for (const waiter of waiters) {
+      try {
+        this.#stand(waiter, this.#queueOf(waiter))
+      } catch (error) {
+        this.#fail(waiter, error)
+        continue
+      }
+      if (waiter.alarm === null) this.#setDeadline(waiter)
+      const { queue } = waiter
+      if (queue.waiters.size === 1) this.#askAt(queue, this.#alarms.now())
+    }
+  }
+
+  /** The queue of those who are counted with one who waits; a new one where there is none. */
+  #queueOf({ key, choice, standing }: Pick<Waiter, "key" | "choice" | "standing">): Queue {
+    const id = JSON.stringify([key, choice.limit, standing.countedAs?.()])
+    return this.#queues.get(id) ?? { id, key, waiters: new Set(), wake: null, hasHeard: false, hearing: new Map() }
+  }
+
+  #stand(waiter: Waiter, queue: Queue): void {
+    this.#queues.set(queue.id, queue)
+    queue.waiters.add(waiter)
+    waiter.queue = queue
+  }
+
+  #setDeadline(waiter: Waiter): void {
+    const { deadlineMs, timeoutMs } = waiter
+    if (deadlineMs === NEVER_MS) return
+    waiter.alarm = this.#alarms.set(deadlineMs, () => this.#abandon(waiter, this.#late(waiter.queue, timeoutMs)))
+  }
+
+  #end({ id, wake, hearing }: Queue): void {
+    this.#queues.delete(id)
+    if (wake !== null) this.#alarms.cancel(wake)
+    for (const end of hearing.values()) end()
   }
 
   /** The first of a queue asks, and where it is done at once, those after it. */
   #ask(queue: Queue): void {
-    const { id, key, choice } = queue
+    const { key } = queue
     for (;;) {
       const [first] = queue.waiters
       if (first === undefined) {
-        this.#queues.delete(id)
-        for (const end of queue.hearing.values()) end()
+        this.#end(queue)
         return
       }
       // From now on the answer decides, not the deadline: it may be an admission.
       this.#clearAlarm(first)
       queue.hasHeard = false
+      const { choice } = first
       const options: CheckOptions & LimitChoice = first.cost === undefined ? choice : { cost: first.cost, ...choice }
       let answer: Awaitable<Decision>
       try {
         answer = this.#check(key, options)
       } catch (error) {
-        this.#fail(queue, first, error)
+        this.#fail(first, error)
         continue
       }
       if (isPromised(answer)) {
@@ -204,7 +214,7 @@ export class WaitingLine {
             if (this.#hear(queue, first, decision)) this.#ask(queue)
           },
           (error: unknown) => {
-            this.#fail(queue, first, error)
+            this.#fail(first, error)
             this.#ask(queue)
           },
         )
@@ -217,21 +227,21 @@ export class WaitingLine {
   /** Does as a decision says. Whether the first is done, so that the next may ask. */
   #hear(queue: Queue, first: Waiter, decision: Decision): boolean {
     if (!isDecision(decision) || !isWait(decision.allowed ? decision.delayMs : decision.retryAfterMs)) {
-      this.#fail(queue, first, unfitAnswer("wait", decision))
+      this.#fail(first, unfitAnswer("wait", decision))
       return true
     }
     if (decision.allowed || first.isDone) {
       queue.waiters.delete(first)
       if (first.isDone) this.#giveBack(decision)
-      else this.#admit(queue, first, decision)
+      else this.#admit(first, decision)
       return true
     }
     if (isDeniedForGood(decision)) {
-      this.#fail(queue, first, new RateLimitExceeded(decision))
+      this.#fail(first, new RateLimitExceeded(decision))
       return true
     }
     if (this.#waiting > this.#maxWaiting) {
-      this.#fail(queue, first, new QueueFull(queue.key, this.#maxWaiting))
+      this.#fail(first, new QueueFull(queue.key, this.#maxWaiting))
       return true
     }
     // It may be counted under another name than it is asked for: with a prefix, say.
@@ -239,12 +249,12 @@ export class WaitingLine {
     const waitMs = queue.hasHeard ? 0 : Math.max(1, decision.retryAfterMs)
     const wakeAtMs = this.#alarms.now() + waitMs
     if (first.deadlineMs < wakeAtMs) {
-      this.#fail(queue, first, new TimeoutExceeded(queue.key, first.timeoutMs, waitMs))
+      this.#fail(first, new TimeoutExceeded(queue.key, first.timeoutMs, waitMs))
       return true
     }
     for (const waiter of queue.waiters) {
       if (waiter.deadlineMs >= wakeAtMs) continue
-      this.#fail(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, waitMs))
+      this.#fail(waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, waitMs))
     }
     this.#askAt(queue, wakeAtMs)
     return false
@@ -272,10 +282,10 @@ export class WaitingLine {
   }
 
   /** Hands the permit out, or holds it until a leaky bucket's request may leave. */
-  #admit(queue: Queue, waiter: Waiter, decision: Decision): void {
+  #admit(waiter: Waiter, decision: Decision): void {
+    const { key, choice } = waiter
     const hand = () => {
       this.#close(waiter)
-      const { key, choice } = queue
       waiter.resolve(new Permit(this.#limiter, decision, (units) => this.#limiter.charge?.(key, units, choice)))
     }
     if (decision.delayMs === 0) {
@@ -284,12 +294,12 @@ export class WaitingLine {
     }
     waiter.held = decision
     if (this.#waiting > this.#maxWaiting) {
-      this.#abandon(queue, waiter, new QueueFull(queue.key, this.#maxWaiting))
+      this.#abandon(waiter, new QueueFull(key, this.#maxWaiting))
       return
     }
     const leavesAtMs = this.#alarms.now() + decision.delayMs
     if (leavesAtMs <= waiter.deadlineMs) waiter.alarm = this.#alarms.set(leavesAtMs, hand)
-    else this.#abandon(queue, waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, decision.delayMs))
+    else this.#abandon(waiter, new TimeoutExceeded(key, waiter.timeoutMs, decision.delayMs))
   }
 
   /** The error of one behind the first who would have to wait for too long: until that one may ask again, at least. */
@@ -299,16 +309,16 @@ export class WaitingLine {
   }
 
   /** Ends a wait before its turn. */
-  #abandon(queue: Queue, waiter: Waiter, reason: unknown): void {
+  #abandon(waiter: Waiter, reason: unknown): void {
+    const { held, queue } = waiter
     const [first] = queue.waiters
-    const { held } = waiter
     if (waiter === first && queue.wake === null) {
       // It is being asked for: it keeps its place until the answer is there, which may have to be given back.
       this.#close(waiter)
       waiter.reject(reason)
       return
     }
-    this.#fail(queue, waiter, reason)
+    this.#fail(waiter, reason)
     const [next] = queue.waiters
     if (held) this.#giveBack(held)
     else if (waiter === first && (next === undefined || mayCostLess(next, waiter))) {
@@ -319,8 +329,8 @@ export class WaitingLine {
     }
   }
 
-  #fail(queue: Queue, waiter: Waiter, reason: unknown): void {
-    queue.waiters.delete(waiter)
+  #fail(waiter: Waiter, reason: unknown): void {
+    waiter.queue.waiters.delete(waiter)
     this.#close(waiter)
     waiter.reject(reason)
   }
@@ -351,9 +361,4 @@ export class WaitingLine {
 /** Whether it is a number and not NaN. JSON makes `null` of a wait without end, which must not be taken for 0. */
 function isWait(ms: unknown): boolean {
   return Number(ms) === ms
-}
-
-/** Whether a waiter costs less than another one, as far as that is known before they are asked for. */
-function mayCostLess({ cost }: Waiter, { cost: other }: Waiter): boolean {
-  return cost === undefined || other === undefined ? cost !== other : cost < other
 }

@@ -104,6 +104,9 @@ describe("fromConfig()", () => {
     expect([permit.cost, limits.check("ada", { limit: "api", tenant: "acme", cost: 0 }).remaining]).toEqual([2, 96])
     permit.settle(0)
     expect(limits.of("api", { tier: "pro" }).check("ada", { cost: 0 }).remaining).toBe(98)
+    const free = await acquire(limits.of("api", { tenant: "acme" }), "ada", { cost: 0 })
+    free.settle(3)
+    expect(limits.of("api", { tier: "pro" }).peek("ada").remaining).toBe(95)
     limits.of("api").charge("ada", 9)
     expect(limits.of("api").allow("ada")).toBe(false)
     expect(() => limits.of("apy")).toThrow(LimitNotFound)
@@ -261,6 +264,15 @@ describe("fromConfig()", () => {
     expect(handler).toMatchObject({ limit_name: "api", tenant: "other", tier: "pro", limit: 100 })
     expect(anyone).toMatchObject({ limit_name: "api", limit: 10 })
     expect(Object.keys(anyone)).not.toContain("tier")
+  })
+
+  test("a log tells for whom was waited, also where others wait who are counted under the same name", async () => {
+    const log = sink()
+    const limits = fromConfig(`${TEXT}\n[logging]\nlevel = "info"\ndecisions = "all"\nformat = "json"`, { clock, log })
+    const asked = [{ tenant: "acme" }, { tenant: "other", tier: "pro" }, { tier: "pro" }, { tenant: "other" }, {}]
+    for (const whose of asked) await acquire(limits.of("api", whose), "u")
+    const lines = log.lines.map((line) => JSON.parse(line))
+    expect(lines.map(({ tenant, tier }) => ({ tenant, tier }))).toEqual(asked)
   })
 
   test.each(["text", "json"])("a log as %s holds nothing that steers a terminal or ends a line", (format) => {

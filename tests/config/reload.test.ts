@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { ConfigError, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
-import { acquire, type Decision, LimitNotFound, ManualClock, wrap } from "../../src/index.js"
+import { acquire, type Decision, LimitNotFound, ManualClock, TimeoutExceeded, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
 const clock = new ManualClock(0)
@@ -96,6 +96,78 @@ describe("ConfiguredLimits.reload()", () => {
     expect(decision.limit).toBe(100)
     const plain = await acquire(limits.of("api", { tenant: "acme" }), "u")
     expect(plain.decision.limit).toBe(10)
+  })
+
+  describe("has a call that waits", () => {
+    const PRO = 'limits.api = { policy = "2/minute" }\ntiers.pro.limits.api = "5/minute"\n'
+    /** B waits for a key, after A has waited for another one: both count under the same names. */
+    const waiting = async () => {
+      const limits = fromConfig(PRO, { clock })
+      const [a, b, plain] = ["a", "b", "plain"].map((tenant) => limits.of("api", { tenant, tier: "pro" }))
+      await acquire(a!, "other")
+      b!.check("u", { cost: 5 })
+      return { limits, a: a!, b: b!, plain: plain!, wait: acquire(b!, "u") }
+    }
+    const isOver = (promise: Promise<unknown>) =>
+      Promise.race([promise.then(() => true), new Promise((resolve) => setTimeout(resolve, 20, false))])
+
+    test("go by its own customer's policy", async () => {
+      const { limits, b, wait } = await waiting()
+      limits.reload(parseConfig(`${PRO}tenants.b.limits.api = "1000/minute"`))
+      expect((await wait).decision.limit).toBe(1_000)
+      expect(b.peek("u").remaining).toBe(999)
+    })
+
+    test("charge no other customer", async () => {
+      const { limits, a, wait } = await waiting()
+      limits.reload(parseConfig(`${PRO}tenants.a.limits.api = "1000/minute"`))
+      expect(await isOver(wait)).toBe(false)
+      expect(a.peek("u").remaining).toBe(1_000)
+    })
+
+    test("go by its own customer's policy where it was the limit's own before", async () => {
+      const limits = fromConfig(PRO, { clock })
+      limits.check("u", { limit: "api", cost: 2 })
+      const wait = acquire(limits.of("api", { tenant: "b" }), "u")
+      limits.reload(parseConfig(`${PRO}tenants.b.limits.api = "1000/minute"`))
+      expect((await wait).decision.limit).toBe(1_000)
+    })
+
+    test("stand only with those whom it is counted with from then on, as they came", async () => {
+      const { limits, a, plain, wait } = await waiting()
+      const order: string[] = []
+      const waits = [
+        wait.then(() => order.push("b")),
+        acquire(a, "u").then(() => order.push("a")),
+        acquire(plain, "u", { timeout: "1m" }).then(() => order.push("plain")),
+      ]
+      limits.reload(parseConfig(`${PRO}tenants.a.limits.api = "9/minute"\ntenants.b.limits.api = "1/hour"`))
+      await Promise.all(waits.slice(0, 2))
+      expect(order).toEqual(["b", "a"])
+      const late = acquire(limits.of("api", { tier: "pro" }), "u").then(() => order.push("late"))
+      expect(await isOver(Promise.race([waits[2], late]))).toBe(false)
+      limits.reload(parseConfig(PRO.replace("5/minute", "7/minute")))
+      limits.limits.reset("u", { limit: limits.limitName("api", { tier: "pro" }) })
+      await Promise.all([waits[2], late])
+      expect(order).toEqual(["b", "a", "plain", "late"])
+    })
+
+    test("fail where its plan is no more", async () => {
+      const { limits, wait } = await waiting()
+      limits.reload(parseConfig('limits.api = { policy = "2/minute" }'))
+      await expect(wait).rejects.toThrow('tier is "pro"')
+    })
+
+    test("end at its timeout behind one that came before, with which it was not counted", async () => {
+      const { limits, b } = await waiting()
+      limits.check("v", { limit: "api", cost: 2 })
+      b.check("v", { cost: 5 })
+      const first = acquire(limits, "v", { limit: "api" })
+      const second = acquire(limits.of("api", { tier: "pro" }), "v", { timeout: "20s" })
+      limits.reload(parseConfig('limits.api = { policy = "3/minute", cost = 3 }\ntiers.pro.limits = {}'))
+      await expect(second).rejects.toThrow(TimeoutExceeded)
+      expect(await isOver(first)).toBe(false)
+    })
   })
 
   test("what parseConfig did not give changes nothing", () => {
