@@ -49,7 +49,8 @@ export interface LimitsByConfig extends ByPromise {
   of(name: string): OneLimit<LimitsByConfig>
   /**
    * Defines the policies of another configuration in the limits, where what was used stays used, and goes by it from then
-   * on: costs, lists and groups. A limit that it does not have stays in the limits until it is removed.
+   * on: costs, lists and groups. A limit that it does not have stays in the limits until it is removed. Reloads
+   * that are asked for at a time are done one after the other, so that the last is in force whole.
    *
    * @throws {RangeError} where it is not what `parseConfig` gives; {ConfigError} where a group has the name of a limit that
    * is there: then nothing has changed. Where a policy could not be defined, the former configuration goes on, over those
@@ -87,6 +88,14 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
     isPlain: isPlain(next),
   })
   let inForce = prepare(config)
+  const putInForce = async (next: Config) => {
+    await requireGroupNames(limits, next)
+    await inParallel([...configPolicies(next)], MOST_CALLS, async ([name, policy]) => limits.define(name, policy))
+    inForce = prepare(next)
+    // A cost or a list may admit sooner than what those who wait were told.
+    tellWaits(configured)
+  }
+  let reloading = Promise.resolve()
   const configured: LimitsByConfig = {
     ...byPromise(limits),
     ...verbs(limits, () => inForce, clock),
@@ -94,11 +103,10 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
     of: (name) => oneLimit(configured, name),
     async reload(next) {
       requireConfig("reload limits", next)
-      await requireGroupNames(limits, next)
-      await inParallel([...configPolicies(next)], MOST_CALLS, async ([name, policy]) => limits.define(name, policy))
-      inForce = prepare(next)
-      // A cost or a list may admit sooner than what those who wait were told.
-      tellWaits(configured)
+      const done = reloading.then(() => putInForce(next))
+      // One that fails holds up none after it.
+      reloading = done.catch(() => {})
+      return done
     },
   }
   noteCounter(configured, limits)

@@ -2,7 +2,7 @@
  * Does work on each item, on at most so many at a time, and begins with no other when one has failed.
  *
  * @returns what came of each, in the items' order
- * @throws what the first that failed threw
+ * @throws what the first that failed threw, once those that had begun are done: nothing goes on behind the caller's back
  */
 export async function inParallel<T, R>(
   items: readonly T[],
@@ -24,6 +24,7 @@ export async function inParallel<T, R>(
     }
   }
 
-  await Promise.all(Array.from({ length: Math.min(most, items.length) }, goOn))
+  const workers = Array.from({ length: Math.min(most, items.length) }, goOn)
+  await Promise.all(workers).finally(() => Promise.allSettled(workers))
   return results
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest"
 import { ConfigError, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
 import { acquire, type Decision, LimitNotFound, ManualClock, TimeoutExceeded, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import type { PolicyInput } from "../../src/policy/policy.js"
 
 const clock = new ManualClock(0)
 const FIRST = `
@@ -209,6 +210,28 @@ describe("limitsByConfig().reload()", () => {
     const wrong = parseConfig('limits.api = { policy = "20/minute" }\ngroups.old.limits = ["api"]')
     await expect(limits.reload(wrong)).rejects.toThrow(ConfigError)
     expect(await limits.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
+  })
+
+  test("of two at a time the last is in force whole, also after one that fails", async () => {
+    // The definitions of the first are under way when the second is asked for, and take longer.
+    const delays = [5, 40, 20, 5]
+    class Slow extends MemoryLimits {
+      override define(name: string, policy: PolicyInput): never {
+        const done = () => super.define(name, policy)
+        return new Promise((resolve) => setTimeout(resolve, delays.shift() ?? 0)).then(done) as never
+      }
+    }
+    const text = (limit: number) =>
+      `limits.x = { policy = "${limit}/minute", cost = ${limit} }\nlimits.y = { policy = "${limit}/minute" }`
+    const limits = limitsByConfig(new Slow({ clock }), parseConfig({}))
+    await Promise.all([10, 20].map((limit) => limits.reload(parseConfig(text(limit)))))
+    expect(await limits.peek("u", { limit: "x" })).toMatchObject({ limit: 20, cost: 20 })
+    expect(await limits.peek("u", { limit: "y" })).toMatchObject({ limit: 20 })
+    const wrong = limits.reload(parseConfig(`${text(30)}\ngroups.x.limits = ["y"]`.replace("limits.x", "limits.z")))
+    const right = limits.reload(parseConfig(text(40)))
+    await expect(wrong).rejects.toThrow(ConfigError)
+    await right
+    expect(await limits.peek("u", { limit: "x" })).toMatchObject({ limit: 40 })
   })
 
   test("a call that waits goes by the new cost at once", async () => {

@@ -35,4 +35,15 @@ describe("inParallel()", () => {
     for (let wait = 0; wait < 5; wait++) await turn()
     expect(begun.length).toBeLessThanOrEqual(5)
   })
+
+  test("fails only once what has begun is done", async () => {
+    const done: number[] = []
+    const work = inParallel([0, 1, 2], 3, async (item) => {
+      if (item === 0) throw new Error("first")
+      for (let wait = item; wait >= 0; wait--) await turn()
+      done.push(item)
+    })
+    await expect(work).rejects.toThrow("first")
+    expect(done).toEqual([1, 2])
+  })
 })
