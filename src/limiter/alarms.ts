@@ -3,9 +3,6 @@ import { MAX_TIMER_MS } from "../policy/policy-range.js"
 /** The time of what never happens. */
 export const NEVER_MS = Number.POSITIVE_INFINITY
 
-/** Timers of the platforms count whole milliseconds, so they fire up to one early. */
-const MOST_EARLY_MS = 1
-
 /** Something that happens at a time, until it is cancelled. */
 export interface Alarm {
   /** In ms of `now()` of its `Alarms`. */
@@ -25,8 +22,10 @@ export class Alarms {
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAtMs = NEVER_MS
   #cancelled = 0
-  /** How far timers have run ahead of the monotonic clock. */
+  /** How far timers have run ahead of the monotonic clock, where it stands still. */
   #aheadMs = 0
+  /** When they were last together. */
+  #togetherAtMs = 0
 
   /** Milliseconds of a clock that only goes forward, with what timers have run ahead of it. */
   now(): number {
@@ -63,13 +62,17 @@ export class Alarms {
     if (atMs === NEVER_MS) return
     const nowMs = this.now()
     const delayMs = Math.min(Math.max(0, Math.ceil(atMs - nowMs)), MAX_TIMER_MS)
-    this.#timer = setTimeout(() => this.#ringDue(nowMs + delayMs), delayMs)
+    this.#timer = setTimeout(() => this.#ringDue(nowMs, delayMs), delayMs)
   }
 
-  #ringDue(firesAtMs: number): void {
+  #ringDue(setAtMs: number, delayMs: number): void {
     this.#timerAtMs = NEVER_MS
-    const earlyMs = firesAtMs - this.now()
-    if (earlyMs > MOST_EARLY_MS) this.#aheadMs += earlyMs
+    const firesAtMs = setAtMs + delayMs
+    if (this.#aheadMs === 0) this.#togetherAtMs = setAtMs
+    const aheadMs = firesAtMs - performance.now()
+    // A clock that is coarse, or a timer that fires early, differs for a moment only: it must not add up.
+    const hasStoodStill = aheadMs > performance.now() - this.#togetherAtMs
+    this.#aheadMs = hasStoodStill ? aheadMs : 0
     const nowMs = Math.max(firesAtMs, this.now())
     while (this.#heap.length > 0 && this.#heap[0]!.atMs <= nowMs) {
       const alarm = this.#pop()

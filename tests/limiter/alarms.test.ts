@@ -48,6 +48,34 @@ describe("Alarms on fake timers that leave performance alone", () => {
   })
 })
 
+describe("Alarms on a clock that is coarse", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"], now: 0 })
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+    vi.useRealTimers()
+  })
+
+  test.each([1, 17, 100])("of %d ms ring in time, however many rang before", (stepMs) => {
+    vi.spyOn(performance, "now").mockImplementation(() => Math.floor(Date.now() / stepMs) * stepMs)
+    const alarms = new Alarms()
+    let rangAtMs = 0
+    let count = 0
+    const again = () => {
+      count += 1
+      alarms.set(alarms.now() + 1 + ((count * 7) % 20), again)
+    }
+    for (let each = 0; each < 3; each++) again()
+    alarms.set(alarms.now() + 10_000, () => {
+      rangAtMs = Date.now()
+    })
+    vi.advanceTimersByTime(11_000)
+    expect(rangAtMs).toBeGreaterThanOrEqual(10_000 - stepMs)
+    expect(rangAtMs).toBeLessThanOrEqual(10_000 + stepMs)
+  })
+})
+
 describe("acquire() under the timers of node:test, which cannot fake performance", () => {
   beforeEach(() => mock.timers.enable({ apis: ["Date", "setTimeout"], now: 0 }))
   afterEach(() => mock.timers.reset())
