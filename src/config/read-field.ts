@@ -135,7 +135,8 @@ function readTable(
 ): Record<string, unknown> {
   const known = Object.keys(field.fields)
   const short = field.short !== undefined && typeof value === "string" ? { [field.short]: value } : value
-  const given = fieldsOf(path, short === undefined ? {} : short, `a table of ${known.join(", ")}`)
+  const text = field.short === undefined ? "" : `a text, which is its ${field.short}, or `
+  const given = fieldsOf(path, short === undefined ? {} : short, `${text}a table of ${known.join(", ")}`)
   for (const name of given.keys()) {
     if (known.includes(name)) continue
     const where = path === "" ? "a field" : `a field of ${path}`

@@ -243,6 +243,7 @@ describe("parseConfig()", () => {
     ["[limit.api]", "a field", 'did you mean "limits"?'],
     ["limits.a = { limit = 1, perod = '1m' }", "a field of limits.a", 'did you mean "period"?'],
     ["[limits.a]", "limits.a.policy", "a policy such as"],
+    ["limits.a = 5", "limits.a", "allowed is a text, which is its policy, or a table of policy, limit, period"],
     ["limits.a = { limit = 1 }", "limits.a.period", "from 1 ms"],
     ["limits.a = { limit = 0, period = '1m' }", "limits.a.limit", "a whole number from 1"],
     ["limits.a = { limit = 1, period = '1m', algorithm = 'gcr' }", "limits.a.algorithm", 'did you mean "gcra"?'],
