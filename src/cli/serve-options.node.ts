@@ -1,3 +1,4 @@
+import { statSync } from "node:fs"
 import { isIPv6 } from "node:net"
 import { isLoopback, requireTokenText } from "../api/authorize.js"
 import type { ListenOptions } from "../api/listen.node.js"
@@ -8,7 +9,7 @@ import type { EventStreamOptions } from "../metrics/event-stream.js"
 import { show } from "../types/errors.js"
 import type { CommandCall } from "./command.js"
 import { type Keeping, keepingOf } from "./keeping-options.js"
-import { readNamedFile } from "./named-file.node.js"
+import { readNamedFile, withNamedFile } from "./named-file.node.js"
 import { dataDirOf, lockTimeoutOf } from "./open-target.node.js"
 import { choiceOption, flagOption, readWhole, textOption, variable, wholeOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
@@ -104,7 +105,7 @@ function readToken(call: CommandCall, host: string): string | null {
 }
 
 /** The configuration that `--config` names, as its file is now; `null` where none is named. */
-export function readConfig(call: CommandCall): Config | null {
+function readConfig(call: CommandCall): Config | null {
   const path = textOption(call, "config")
   if (path === undefined) return null
   const text = readNamedFile("--config", path)
@@ -113,6 +114,20 @@ export function readConfig(call: CommandCall): Config | null {
   } catch (error) {
     throw namingConfig(call, error)
   }
+}
+
+/**
+ * `readConfig`, of a server that has read it before. A pipe can be read once: it would be taken for an empty configuration
+ * then, or the server would wait for somebody to write to it.
+ *
+ * @throws {UsageError} where the path is of no regular file by now
+ */
+export function rereadConfig(call: CommandCall): Config | null {
+  const path = textOption(call, "config")
+  if (path !== undefined && !withNamedFile("read --config", path, (file) => statSync(file)).isFile()) {
+    throw new UsageError(`Cannot read --config ${show(path)} anew: allowed is a regular file.`)
+  }
+  return readConfig(call)
 }
 
 /** The error of a configuration that cannot be, naming its file; any other as it is. */

@@ -1,5 +1,7 @@
+import { execFileSync } from "node:child_process"
 import { once } from "node:events"
-import { writeFileSync } from "node:fs"
+import { rmSync, writeFileSync } from "node:fs"
+import process from "node:process"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { limitNameFor, parseConfig } from "../../src/config/index.js"
@@ -81,6 +83,19 @@ describe("sluice serve --config", () => {
     expect(await client.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
     const value = await metrics()
     expect([value("sluice_config_last_reload_successful"), value(loadedAt)]).toEqual(["0", before])
+  })
+
+  test.skipIf(process.platform === "win32")("goes on with the configuration before where its file is a pipe", async () => {
+    const { client, child, metrics } = await serve()
+    rmSync(file())
+    execFileSync("mkfifo", [file()])
+    const said = once(child.stderr!, "data")
+    child.kill("SIGHUP")
+    expect(String((await said)[0])).toMatch(
+      /^Cannot read --config ".*sluice\.toml" anew: allowed is a regular file\. The configuration before goes on\.\n$/,
+    )
+    expect(await client.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
+    expect((await metrics())("sluice_config_last_reload_successful")).toBe("0")
   })
 
   test("names the file that cannot be at its start", async () => {

@@ -24,7 +24,7 @@ import { answerText } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
 import { RefusalLines } from "../refusal-lines.node.js"
-import { namingConfig, readConfig, readServeOptions, type ServeOptions } from "../serve-options.node.js"
+import { namingConfig, readServeOptions, rereadConfig, type ServeOptions } from "../serve-options.node.js"
 import { ServedConfig } from "../served-config.node.js"
 import type { Terminal } from "../terminal.js"
 import { UsageError } from "../usage-error.js"
@@ -184,7 +184,7 @@ function reloadOnHangup(
   const tell = (line: string) => call.terminal.err(`${plainText(line)}\n`)
   metrics.configLoaded(Date.now())
   return served.reloadOnHangup(
-    () => readConfig(call)!,
+    () => rereadConfig(call)!,
     (error) => {
       if (error === null) {
         metrics.configLoaded(Date.now())
