@@ -1,9 +1,9 @@
-import process from "node:process"
 import type { DecidingLimit } from "../api/told-limit.js"
 import { type DecisionLog, openDecisionLog } from "../config/decision-log.js"
 import { type Config, configPolicies, type LimitsByConfig, type LogOutput, limitsByConfig } from "../config/index.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { Decision } from "../types/decision.js"
+import type { Hangups } from "./hangups.node.js"
 
 /** What a server does by its configuration, which another one may be put in place of. */
 export class ServedConfig {
@@ -35,13 +35,12 @@ export class ServedConfig {
    * @param tell is told of each time: `null`, or why not
    * @returns ends it, once the last reload is done
    */
-  reloadOnHangup(read: () => Config, tell: (error: unknown) => void): () => Promise<void> {
-    const hear = () => {
+  reloadOn(hangups: Hangups, read: () => Config, tell: (error: unknown) => void): () => Promise<void> {
+    hangups.onEach(() => {
       this.#reloading = this.#reloading.then(() => this.#reload(read)).then(() => tell(null), tell)
-    }
-    process.on("SIGHUP", hear)
+    })
     return () => {
-      process.off("SIGHUP", hear)
+      hangups.ignore()
       return this.#reloading
     }
   }

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { once } from "node:events"
 import { rmSync, writeFileSync } from "node:fs"
 import process from "node:process"
-import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { limitNameFor, parseConfig } from "../../src/config/index.js"
 import { run } from "./run.js"
@@ -85,17 +85,38 @@ describe("sluice serve --config", () => {
     expect([value("sluice_config_last_reload_successful"), value(loadedAt)]).toEqual(["0", before])
   })
 
-  test.skipIf(process.platform === "win32")("goes on with the configuration before where its file is a pipe", async () => {
-    const { client, child, metrics } = await serve()
-    rmSync(file())
-    execFileSync("mkfifo", [file()])
-    const said = once(child.stderr!, "data")
-    child.kill("SIGHUP")
-    expect(String((await said)[0])).toMatch(
-      /^Cannot read --config ".*sluice\.toml" anew: allowed is a regular file\. The configuration before goes on\.\n$/,
-    )
-    expect(await client.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
-    expect((await metrics())("sluice_config_last_reload_successful")).toBe("0")
+  test.skipIf(process.platform === "win32")(
+    "goes on with the configuration before where its file is a pipe",
+    async () => {
+      const { client, child, metrics } = await serve()
+      rmSync(file())
+      execFileSync("mkfifo", [file()])
+      const said = once(child.stderr!, "data")
+      child.kill("SIGHUP")
+      expect(String((await said)[0])).toMatch(
+        /^Cannot read --config ".*sluice\.toml" anew: allowed is a regular file\. The configuration before goes on\.\n$/,
+      )
+      expect(await client.check("u", { limit: "api" })).toMatchObject({ limit: 10, remaining: 9 })
+      expect((await metrics())("sluice_config_last_reload_successful")).toBe("0")
+    },
+  )
+
+  test("reads its file anew once it has the folder, where SIGHUP comes while it waits for that", async () => {
+    const holder = await servers.serve()
+    writeFileSync(file(), FIRST)
+    const said = Promise.withResolvers<string>()
+    const end = new AbortController()
+    const before = process.listenerCount("SIGHUP")
+    const args = ["serve", "--port", "0", "--data-dir", servers.scratch.file("data"), "--config", file()]
+    const running = run([...args, "--lock-timeout", "60s"], { err: said.resolve, signal: end.signal })
+    await vi.waitFor(() => expect(process.listenerCount("SIGHUP")).toBe(before + 1))
+    writeFileSync(file(), 'limits.api.policy = "20/day"')
+    process.emit("SIGHUP")
+    holder.child.kill("SIGTERM")
+    expect(await said.promise).toBe("The configuration was read anew and is in force.\n")
+    end.abort()
+    expect(await running).toMatchObject({ code: 0 })
+    expect(process.listenerCount("SIGHUP")).toBe(before)
   })
 
   test("names the file that cannot be at its start", async () => {

@@ -17,6 +17,7 @@ import type { Command, CommandCall } from "../command.js"
 import { FOLDER_OPTIONS } from "../common-options.js"
 import { connectionRoom } from "../connection-room.node.js"
 import { FailureLines } from "../failure-lines.node.js"
+import { Hangups } from "../hangups.node.js"
 import { KEEPING_OPTIONS } from "../keeping-options.js"
 import { LogFile } from "../log-file.node.js"
 import { withNamedFile } from "../named-file.node.js"
@@ -98,44 +99,40 @@ export const serve: Command = {
   ],
   async run(call) {
     const options = readServeOptions(call)
-    const tell = (line: string) => call.terminal.err(`${line}\n`)
-    const failures = new FailureLines(tell)
-    const metrics = new Metrics({ keyLabel: keyLabel(options.metricsKeys, options.token) })
-    const limiter = await openLimits(options, metrics, failures)
+    // Until the folder is closed: a reload that is asked for while it is waited for, or let go, ends nothing.
+    const hangups = endsAtHangup(options) ? null : new Hangups()
     try {
-      const served = await serveConfig(call, options, limiter)
-      const log = openLog(call, options)
-      const stopReloading = served === null ? null : reloadOnHangup(call, options, { served, metrics })
-      try {
-        const api = makeApi(call, options, { limiter, served, metrics, failures, log })
-        const { maxConnections: wanted = MOST_CONNECTIONS } = options.place
-        const maxConnections = Math.min(wanted, connectionRoom())
-        const refusals = new RefusalLines(maxConnections, tell)
-        const onRefused = () => {
-          metrics.connectionRefused()
-          refusals.note()
-        }
-        const listening = await listenAt(api, { ...options.place, maxConnections, onRefused })
-        if (!options.isQuiet) writeServing(call, options, listening.url)
-        if (maxConnections < wanted) {
-          tell(
-            `Cannot hold ${wanted} connections: "ulimit -n" leaves room for ${maxConnections}; further ones are closed.`,
-          )
-        }
-        // With a log of requests a hangup has that opened anew, and with a configuration that read anew.
-        const { signal } = call.terminal
-        await ended(log === null && served === null ? AbortSignal.any([signal, hangup()]) : signal)
-        await listening.close()
-        refusals.end()
-      } finally {
-        await stopReloading?.()
-        log?.close()
-      }
+      await serveLimits(call, options, hangups)
     } finally {
-      // Whatever was answered is in the file when this is done.
-      await limiter.close().finally(() => failures.end())
+      hangups?.end()
     }
   },
+}
+
+async function serveLimits(call: CommandCall, options: ServeOptions, hangups: Hangups | null): Promise<void> {
+  const failures = new FailureLines((line) => call.terminal.err(`${line}\n`))
+  const metrics = new Metrics({ keyLabel: keyLabel(options.metricsKeys, options.token) })
+  const limiter = await openLimits(options, metrics, failures)
+  try {
+    const served = await serveConfig(call, options, limiter)
+    const log = openLog(call, options)
+    const stopReloading = served && hangups && reloadOnHangup(call, options, { served, metrics, hangups })
+    try {
+      const api = makeApi(call, options, { limiter, served, metrics, failures, log })
+      await serveUntilEnded(call, options, { api, metrics })
+    } finally {
+      await stopReloading?.()
+      log?.close()
+    }
+  } finally {
+    // Whatever was answered is in the file when this is done.
+    await limiter.close().finally(() => failures.end())
+  }
+}
+
+/** With a log of requests a hangup has that opened anew, and with a configuration that read anew. */
+function endsAtHangup({ config, logPath }: ServeOptions): boolean {
+  return config === null && logPath === undefined
 }
 
 function openLimits(
@@ -179,11 +176,12 @@ async function serveConfig(
 function reloadOnHangup(
   call: CommandCall,
   { isQuiet }: ServeOptions,
-  { served, metrics }: { readonly served: ServedConfig; readonly metrics: Metrics },
+  { served, metrics, hangups }: { readonly served: ServedConfig; readonly metrics: Metrics; readonly hangups: Hangups },
 ): () => Promise<void> {
   const tell = (line: string) => call.terminal.err(`${plainText(line)}\n`)
   metrics.configLoaded(Date.now())
-  return served.reloadOnHangup(
+  return served.reloadOn(
+    hangups,
     () => rereadConfig(call)!,
     (error) => {
       if (error === null) {
@@ -242,6 +240,31 @@ function writeServing(call: CommandCall, { path, token, flushing: { sync } }: Se
     return `sluice serves ${plainText(path)} on ${url} (sync ${sync}, ${open}); dashboard: ${url}/dashboard\n`
   })
   call.terminal.log(text)
+}
+
+/** Answers requests until the process is told to end. */
+async function serveUntilEnded(
+  call: CommandCall,
+  options: ServeOptions,
+  { api, metrics }: { readonly api: Api; readonly metrics: Metrics },
+): Promise<void> {
+  const tell = (line: string) => call.terminal.err(`${line}\n`)
+  const { maxConnections: wanted = MOST_CONNECTIONS } = options.place
+  const maxConnections = Math.min(wanted, connectionRoom())
+  const refusals = new RefusalLines(maxConnections, tell)
+  const onRefused = () => {
+    metrics.connectionRefused()
+    refusals.note()
+  }
+  const listening = await listenAt(api, { ...options.place, maxConnections, onRefused })
+  if (!options.isQuiet) writeServing(call, options, listening.url)
+  if (maxConnections < wanted) {
+    tell(`Cannot hold ${wanted} connections: "ulimit -n" leaves room for ${maxConnections}; further ones are closed.`)
+  }
+  const { signal } = call.terminal
+  await ended(endsAtHangup(options) ? AbortSignal.any([signal, hangup()]) : signal)
+  await listening.close()
+  refusals.end()
 }
 
 function listenAt(api: Api, place: ListenOptions): Promise<Listening> {
