@@ -1,9 +1,9 @@
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import type { CommandCall, CommandOption } from "./command.js"
-import { textOption, wholeOption } from "./option-values.js"
+import { flagOption, textOption, wholeOption } from "./option-values.js"
 
 /** What a compaction of a folder leaves, as a command takes it. */
-export const KEEPING_OPTIONS: Readonly<Record<"history-segments" | "keep-stats", CommandOption>> = {
+export const KEEPING_OPTIONS: Readonly<Record<"history-segments" | "keep-stats" | "no-names", CommandOption>> = {
   "history-segments": {
     type: "string",
     value: "N",
@@ -14,6 +14,7 @@ export const KEEPING_OPTIONS: Readonly<Record<"history-segments" | "keep-stats",
     value: "DURATION",
     description: "How long a compaction keeps statistics and names (default 30d).",
   },
+  "no-names": { type: "boolean", description: "Keep no names of keys: none are listed." },
 }
 
 /** The same, as opening a folder takes it. */
@@ -21,6 +22,7 @@ export interface Keeping {
   readonly historySegments?: number
   /** In ms. */
   readonly keepStats?: number
+  readonly names: boolean
 }
 
 /** @throws {UsageError} {RangeError} where one cannot be */
@@ -28,6 +30,7 @@ export function keepingOf(call: Pick<CommandCall, "options">): Keeping {
   const historySegments = wholeOption(call, "history-segments", 0, 10_000)
   const text = textOption(call, "keep-stats")
   return {
+    names: !flagOption(call, "no-names"),
     ...(historySegments !== undefined && { historySegments }),
     ...(text !== undefined && { keepStats: parseDurationArgument("run", "--keep-stats", text) }),
   }

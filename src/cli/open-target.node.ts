@@ -11,7 +11,7 @@ import { StoreUnavailable, show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
 import type { Command, CommandCall, LogLine, Target } from "./command.js"
 import { KEEPING_OPTIONS, keepingOf } from "./keeping-options.js"
-import { textOption, variable } from "./option-values.js"
+import { flagOption, textOption, variable } from "./option-values.js"
 import { patientFetch } from "./patient-fetch.node.js"
 import { UsageError } from "./usage-error.js"
 
@@ -94,7 +94,7 @@ export async function openTarget(
 
 /** @throws {UsageError} where an option is given that says nothing of what is asked */
 function refuse(call: CallOfTarget, names: readonly string[], allowed: string): void {
-  const given = names.find((name) => textOption(call, name) !== undefined)
+  const given = names.find((name) => textOption(call, name) !== undefined || flagOption(call, name))
   if (given !== undefined) {
     throw new UsageError(`Cannot run: --${given} is given, allowed is that only with ${allowed}.`)
   }

@@ -41,7 +41,7 @@ interface Flushing extends Pick<OpenLimiterOptions, "flushEveryMs" | "flushEvery
 }
 
 /** What stays of the log, and when it is compacted. */
-type Upkeep = Keeping & Pick<OpenLimiterOptions, "compactBytes" | "names">
+type Upkeep = Keeping & Pick<OpenLimiterOptions, "compactBytes">
 
 /** @throws {UsageError} {ConfigError} before anything is made or opened for it */
 export function readServeOptions(call: CommandCall): ServeOptions {
@@ -156,11 +156,7 @@ function readFlushing(call: CommandCall): Flushing {
 
 function readUpkeep(call: CommandCall): Upkeep {
   const compactBytes = wholeOption(call, "compact-bytes", 4_096, 2 ** 31)
-  return {
-    ...keepingOf(call),
-    names: !flagOption(call, "no-names"),
-    ...(compactBytes !== undefined && { compactBytes }),
-  }
+  return { ...keepingOf(call), ...(compactBytes !== undefined && { compactBytes }) }
 }
 
 /** What the command line says goes before what the configuration does. */

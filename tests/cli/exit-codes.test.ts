@@ -125,6 +125,10 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
     "log compact --server http://127.0.0.1:1 --keep-stats 1d",
     "--keep-stats is given, allowed is that only with a data folder",
   ],
+  [
+    "log compact --server http://127.0.0.1:1 --no-names",
+    "--no-names is given, allowed is that only with a data folder",
+  ],
   ["log export --format xml", "allowed is one of jsonl, csv"],
   [
     "log export --server http://127.0.0.1:1",

@@ -68,6 +68,22 @@ test("log compact keeps statistics for as long as --keep-stats names", async () 
   expect(await allowed()).toBe(0)
 })
 
+test("log compact keeps names unless it is told --no-names", async () => {
+  const program = await openStore()
+  await program.check("a")
+  await program.close()
+  const names = async () => {
+    const limiter = await openStore()
+    const listed = await limiter.list()
+    await limiter.close()
+    return listed
+  }
+  expect((await sluice("log", "compact", "--history-segments", "0")).code).toBe(0)
+  expect(await names()).toEqual(["a"])
+  expect((await sluice("log", "compact", "--history-segments", "0", "--no-names")).code).toBe(0)
+  expect(await names()).toEqual([])
+})
+
 test("serve keeps and compacts as it is told", async () => {
   using servers = new Servers()
   const upkeep = ["--history-segments", "0", "--compact-bytes", "4096", "--no-names"]

@@ -76,7 +76,6 @@ export const serve: Command = {
       value: "BYTES",
       description: "Past so much log it is compacted (default 4194304).",
     },
-    "no-names": { type: "boolean", description: "Keep no names of keys: none are listed." },
     "log-file": { type: "string", value: "FILE", description: "Append a JSON line for each API request; no keys." },
     "max-connections": { type: "string", value: "N", description: "The most connections (default 4096)." },
     "metrics-keys": {
