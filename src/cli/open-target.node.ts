@@ -13,6 +13,7 @@ import type { Command, CommandCall, LogLine, Target } from "./command.js"
 import { KEEPING_OPTIONS, keepingOf } from "./keeping-options.js"
 import { flagOption, textOption, variable } from "./option-values.js"
 import { patientFetch } from "./patient-fetch.node.js"
+import { promptFetch } from "./prompt-fetch.js"
 import { UsageError } from "./usage-error.js"
 
 const DEFAULT_DATA_DIR = "sluice-data"
@@ -113,6 +114,7 @@ function serverTarget(call: CallOfTarget, url: string): Target {
     retries: 0,
     fetch: patientFetch,
   })
+  const following = new SluiceClient(url, { ...bearing, fetch: promptFetch(timeoutMs ?? SILENCE_MS) })
   return {
     name: `server ${url}`,
     limits: client,
@@ -122,7 +124,7 @@ function serverTarget(call: CallOfTarget, url: string): Target {
     records: null,
     last: (count) => lastEvents(client, count, timeoutMs ?? SILENCE_MS),
     async *follow(past, signal) {
-      for await (const event of client.events({ replay: past, signal })) yield eventLine(event)
+      for await (const event of following.events({ replay: past, signal })) yield eventLine(event)
     },
     totals: () => client.totals(),
     close: async () => {},

@@ -40,10 +40,37 @@ test("what else is asked is to be answered within five seconds", async () => {
   expect(timeout.mock.calls).toEqual([[5_000]])
 })
 
-test.each(["doctor", "limit list", "log tail"])("%s waits for as long as --timeout says", async (command) => {
-  const url = await answering(() => {})
-  const { code, err } = await run([...command.split(" "), "--server", url, "--timeout", "50ms"])
-  expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/within 50 ms\.$/m) })
+test.each(["doctor", "limit list", "log tail", "log tail --follow"])(
+  "%s waits for as long as --timeout says",
+  async (command) => {
+    const url = await answering(() => {})
+    const { code, err } = await run([...command.split(" "), "--server", url, "--timeout", "50ms"])
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringMatching(/within 50 ms\.$/m) })
+  },
+)
+
+test("log tail --follow goes on for longer than --timeout says, once it is answered", async () => {
+  const event = {
+    id: 1,
+    key: "a",
+    limit: "a",
+    allowed: true,
+    cost: 1,
+    remaining: 4,
+    reason: "limit",
+    retry_after_ms: 0,
+  }
+  const url = await answering((_, response) => {
+    response.writeHead(200, { "Content-Type": "text/event-stream" })
+    response.write("retry: 1000\nid: x-0\n: listening\n\n")
+    const data = JSON.stringify({ ...event, at: "2026-11-21T12:00:00.000Z" })
+    setTimeout(() => response.write(`id: x-1\nevent: decision\ndata: ${data}\n\n`), 1_500)
+  })
+  const end = new AbortController()
+  const over = { signal: end.signal, out: () => end.abort() }
+  const following = run(["log", "tail", "--follow", "--server", url, "--timeout", "1s"], over)
+  expect(await following).toMatchObject({ code: 0, err: "" })
+  expect(end.signal.aborted).toBe(true)
 })
 
 test("a doctor that a proxy gave up waiting for is not called again", async () => {
@@ -71,7 +98,35 @@ test("patientFetch() rejects as fetch does where the answer breaks off or nobody
     response.writeHead(200, { "Content-Length": "100" })
     response.write("begun", () => response.destroy())
   })
-  await expect(patientFetch(url, {})).rejects.toBeInstanceOf(TypeError)
+  await expect((await patientFetch(url, {})).text()).rejects.toBeInstanceOf(TypeError)
   await expect(patientFetch("http://127.0.0.1:1", {})).rejects.toBeInstanceOf(TypeError)
   await expect(patientFetch(url, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(TypeError)
+})
+
+test("patientFetch() gives an answer that has no body, and refuses one that can be none", async () => {
+  const url = await answering(({ url: path }, response) => void response.writeHead(Number(path!.slice(1))).end())
+  for (const status of [204, 205, 304]) expect(await patientFetch(`${url}/${status}`, {})).toMatchObject({ status })
+  await expect(patientFetch(`${url}/999`, {})).rejects.toBeInstanceOf(TypeError)
+})
+
+test("doctor reads no more of an answer than one of sluice's can be", async () => {
+  const megabyte = Buffer.alloc(1_048_576, " ")
+  let sent = 0
+  const closed = Promise.withResolvers<void>()
+  const url = await answering((_, response) => {
+    response.once("close", closed.resolve)
+    const send = () => {
+      // It ends here at the latest, that the test fails rather than fills the memory.
+      while (sent < 200) {
+        sent++
+        if (!response.write(megabyte)) return void response.once("drain", send)
+      }
+      response.end()
+    }
+    send()
+  })
+  const { code, err } = await run(["doctor", "--server", url])
+  expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining("longer than 33554432 bytes") })
+  await closed.promise
+  expect(sent).toBeLessThan(100)
 })
