@@ -327,7 +327,7 @@ describe("on a data folder", () => {
     const env = { SLUICE_DATA_DIR: scratch.file("data") }
     const second = await check()
     expect((await run(["limit", "settle", "-", "1", "--json"], { env, read: async () => second })).out).toBe(
-      '{"key":"a","cost":1}\n',
+      '{"key":"a","policy":"api","cost":1}\n',
     )
     expect(await left()).toBe(8)
     const { receipt } = JSON.parse(await check())
@@ -336,6 +336,30 @@ describe("on a data folder", () => {
     expect((await sluice("limit", "charge", "a", "20", "-l", "api")).out).toBe("a is charged 20 units\n")
     expect(await left()).toBe(0)
     expect(await sluice("check", "a", "-l", "api", "--peek")).toMatchObject({ code: 3 })
+  })
+
+  test("each receipt of several decisions is refunded and told by itself", async () => {
+    await init()
+    await sluice("limit", "add", "api", "10/day")
+    await sluice("limit", "add", "org", "10/day")
+    const left = async (limit: string) =>
+      JSON.parse((await sluice("check", "a", "-l", limit, "--peek", "--json")).out).remaining
+    const told = (await sluice("limit", "check-all", "a=2@api", "a=5@org", "--json")).out
+    // More than one of them can give back: then none does.
+    const err = expect.stringContaining('UNITS is "3", allowed is a whole number from 0 to 2')
+    expect(await sluice("limit", "refund", told, "3")).toEqual({ code: 2, out: "", err })
+    expect([await left("api"), await left("org")]).toEqual([8, 5])
+    expect((await sluice("limit", "refund", told)).out).toBe(
+      "a has 2 units back under api, unless its receipt was settled before\n" +
+        "a has 5 units back under org, unless its receipt was settled before\n",
+    )
+    expect([await left("api"), await left("org")]).toEqual([10, 10])
+    const { decisions: limits } = JSON.parse((await sluice("limit", "check-all", "a=2@api", "b=5@org", "--json")).out)
+    // As a group of a server tells it.
+    const group = JSON.stringify({ allowed: true, limits })
+    expect((await sluice("limit", "settle", group, "1", "--json")).out).toBe(
+      '{"key":"a","policy":"api","cost":1}\n{"key":"b","policy":"org","cost":1}\n',
+    )
   })
 
   test("check-all under an id is charged once", async () => {

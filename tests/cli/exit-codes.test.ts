@@ -17,6 +17,7 @@ beforeAll(async () => {
 afterAll(() => scratch[Symbol.dispose]())
 
 const LONG = "x".repeat(513)
+const RECEIPT = '{"id":"1.1","key":"a","policy":"api","cost":5,"chargedAtMs":0}'
 const NO_LIMIT = 'Cannot find the limit "nope": sluice limit list tells those configured.'
 
 /** Bad input to each command, and what the error says. `FILE` is a folder for files. */
@@ -92,8 +93,13 @@ const BAD_INPUT: readonly (readonly [args: string, message: string])[] = [
   ["limit refund x", 'RECEIPT is "x", allowed is what check --json printed'],
   ["limit refund -", 'RECEIPT is "", allowed is what check --json printed'],
   ["limit refund null", "Cannot refund: receipt is null"],
-  ["limit refund {} x", 'UNITS is "x", allowed is a whole number'],
-  ['limit settle {"allowed":false} 1', "the decision has no receipt"],
+  [`limit refund ${RECEIPT} x`, 'UNITS is "x", allowed is a whole number'],
+  [`limit refund ${RECEIPT} 6`, 'UNITS is "6", allowed is a whole number from 0 to 5'],
+  [`limit refund {"id":"1.1","cost":5}`, "Cannot refund: receipt.key is undefined"],
+  ['limit refund {"allowed":true,"limits":[null]}', "Cannot refund: receipt is null"],
+  ['limit refund {"allowed":true,"limits":5,"receipt":"x"}', "Cannot refund: receipt is "],
+  ['limit refund {"allowed":false}', "Cannot refund: the decision has no receipt"],
+  ['limit settle {"allowed":false,"decisions":[{"allowed":false}]} 1', "Cannot settle: the decision has no receipt"],
   ["limit settle {} 1", "Cannot settle: receipt"],
   ["limit charge a x", 'UNITS is "x", allowed is a whole number'],
   ["limit charge a 1 -l nope", NO_LIMIT],

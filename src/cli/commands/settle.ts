@@ -1,4 +1,4 @@
-import { type AnyDecision, receiptsOf } from "../../limiter/receipts.js"
+import { checkFields, type Kinds, OBJECT, required, TEXT, whole } from "../../policy/check-fields.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import { show } from "../../types/errors.js"
 import type { Receipt } from "../../types/receipt.js"
@@ -12,24 +12,42 @@ import { UsageError } from "../usage-error.js"
 
 const RECEIPT_FORMS = "what check --json printed, or its receipt, or - to read that from standard input"
 
+const RECEIPT_KINDS: Kinds<Receipt> = {
+  id: required(TEXT),
+  key: required(TEXT),
+  policy: required(TEXT),
+  cost: required(whole(1, MAX_UNITS)),
+  chargedAtMs: required(whole(0, Number.MAX_SAFE_INTEGER)),
+}
+
 /**
  * The receipts that the first argument tells: of a decision, all of its own.
  *
- * @throws {UsageError} where it tells none
+ * @throws {UsageError} where it tells none; {RangeError} where one is none
  */
-async function receiptsTold({ positionals, terminal }: CommandCall): Promise<readonly Receipt[]> {
+async function receiptsTold({ positionals, terminal }: CommandCall, verb: string): Promise<readonly Receipt[]> {
   const typed = positionals[0]!
   const text = typed === "-" ? await terminal.read() : typed
   let told: unknown
   try {
     told = JSON.parse(text)
   } catch {
-    throw new UsageError(`Cannot settle: RECEIPT is ${show(text)}, allowed is ${RECEIPT_FORMS}.`)
+    throw new UsageError(`Cannot ${verb}: RECEIPT is ${show(text)}, allowed is ${RECEIPT_FORMS}.`)
   }
-  const isDecision = typeof told === "object" && told !== null && "allowed" in told
-  const receipts = isDecision ? receiptsOf(told as AnyDecision) : [told as Receipt]
+  const receipts = receiptsIn(told) as Receipt[]
+  for (const receipt of receipts) checkFields(verb, receipt, RECEIPT_KINDS, "receipt.")
   if (receipts.length > 0) return receipts
-  throw new UsageError("Cannot settle: the decision has no receipt, as it charged nothing.")
+  throw new UsageError(`Cannot ${verb}: the decision has no receipt, as it charged nothing.`)
+}
+
+/** Those of a decision, of each limit of a group, or of each check of several; what is none of them is to be a receipt. */
+function receiptsIn(told: unknown): unknown[] {
+  if (!OBJECT.fits(told)) return [told]
+  const { decisions, limits, allowed, receipt } = told as Readonly<Record<string, unknown>>
+  const parts = decisions ?? limits
+  if (Array.isArray(parts)) return parts.flatMap(receiptsIn)
+  if (allowed === undefined) return [told]
+  return receipt === undefined ? [] : [receipt]
 }
 
 export const limitRefund: Command = {
@@ -43,14 +61,20 @@ export const limitRefund: Command = {
   examples: ["sluice check user:42 --cost 5 --json > told.json; sluice limit refund - 3 < told.json"],
   async run(call) {
     const typed = call.positionals[1]
-    const units = typed === undefined ? undefined : readWhole("UNITS", typed, 0, MAX_UNITS)
-    const receipts = await receiptsTold(call)
+    const receipts = await receiptsTold(call, "refund")
+    // As many as each can give back, that none is refused after another was settled.
+    const most = Math.min(...receipts.map(({ cost }) => cost))
+    const given = typed === undefined ? undefined : readWhole("UNITS", typed, 0, most)
     const { limits } = await call.target()
-    for (const receipt of receipts) await limits.refund(receipt, units)
-    const { key, cost } = receipts[0]!
-    write(call, { key, units: units ?? cost }, () => {
-      return `${plainName(key)} has ${formatCount(units ?? cost, "unit")} back, unless its receipt was settled before\n`
-    })
+    for (const receipt of receipts) {
+      const { key, policy, cost } = receipt
+      const units = given ?? cost
+      await limits.refund(receipt, units)
+      write(call, { key, policy, units }, () => {
+        const back = `${formatCount(units, "unit")} back under ${plainName(policy)}`
+        return `${plainName(key)} has ${back}, unless its receipt was settled before\n`
+      })
+    }
   },
 }
 
@@ -65,13 +89,16 @@ export const limitSettle: Command = {
   examples: ["sluice check user:42 --cost 500 --json > told.json; sluice limit settle - 380 < told.json"],
   async run(call) {
     const cost = readWhole("COST", call.positionals[1]!, 0, MAX_UNITS)
-    const receipts = await receiptsTold(call)
+    const receipts = await receiptsTold(call, "settle")
     const { limits } = await call.target()
-    for (const receipt of receipts) await limits.settle(receipt, cost)
-    const { key } = receipts[0]!
-    write(call, { key, cost }, () => {
-      return `${plainName(key)} is charged ${formatCount(cost, "unit")} in the end, unless its receipt was settled before\n`
-    })
+    for (const receipt of receipts) {
+      const { key, policy } = receipt
+      await limits.settle(receipt, cost)
+      write(call, { key, policy, cost }, () => {
+        const charged = `${formatCount(cost, "unit")} in the end under ${plainName(policy)}`
+        return `${plainName(key)} is charged ${charged}, unless its receipt was settled before\n`
+      })
+    }
   },
 }
 
