@@ -52,8 +52,9 @@ function withoutBody({ operationId, summary, responses, ...rest }: Operation): O
   }
 }
 
-function operation({ id, summary, path, body, query, answer, method }: Route): Operation {
+function operation({ id, summary, path, body, query, answer, method, notFound }: Route): Operation {
   const hasKey = path.endsWith("{key}")
+  const missing = hasKey ? "The key is one that a URL takes for a part of its path: say it in a body." : notFound
   const parameters = [
     ...(hasKey ? [{ name: "key", in: "path", required: true, schema: { type: "string", minLength: 1 } }] : []),
     ...queryParameters(query),
@@ -79,9 +80,7 @@ function operation({ id, summary, path, body, query, answer, method }: Route): O
       400: problemResponse("The request, or a value in it, cannot be. Nothing was changed."),
       401: problemResponse("The token is missing or wrong."),
       403: problemResponse("No token is set, and the request is not from this machine."),
-      ...(hasKey && {
-        404: problemResponse("The key is one that a URL takes for a part of its path: say it in a body."),
-      }),
+      ...(missing !== undefined && { 404: problemResponse(missing) }),
       408: problemResponse("The request did not arrive in time."),
       413: problemResponse("The body is longer than 64 KiB."),
       417: problemResponse("What the request expects is not known."),

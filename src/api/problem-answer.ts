@@ -1,4 +1,5 @@
 import type { Problem } from "../http/problem.js"
+import { NamesNotKept } from "../limiter/names-not-kept.js"
 import {
   CostError,
   LimitNotFound,
@@ -67,6 +68,8 @@ export function isFailure(error: unknown): boolean {
 
 function statusOf(error: unknown): number {
   if (error instanceof RequestError) return error.status
+  // What is asked for is not there, whatever the request says.
+  if (error instanceof NamesNotKept) return 404
   if (error instanceof StoreUnavailable || error instanceof StoreLocked) return 503
   if (error instanceof StoreCorrupt || error instanceof StoreVersion || error instanceof TimeError) return 500
   return error instanceof SluiceError || error instanceof RangeError ? 400 : 500
@@ -80,6 +83,7 @@ function detailOf(error: Error): string {
 
 function codeOf(error: unknown): string {
   if (error instanceof SluiceError) return error.code
+  if (error instanceof NamesNotKept) return "NAMES_NOT_KEPT"
   return error instanceof RangeError && !(error instanceof TimeError) ? "OUT_OF_RANGE" : "INTERNAL"
 }
 

@@ -23,6 +23,8 @@ export interface Route<Body = unknown, Query = unknown> {
   readonly body?: Schema<Body>
   readonly query?: Schema<Query>
   readonly answer: { readonly contentType: string; readonly schema: Schema<unknown>; readonly description: string }
+  /** When it is answered with 404. */
+  readonly notFound?: string
   handle(context: ApiContext, call: Call<Body, Query>): Awaitable<ApiAnswer>
 }
 

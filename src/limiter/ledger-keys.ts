@@ -3,12 +3,13 @@ import { NameSet } from "../ledger/name-set.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import { limitNamed } from "./limit-for.js"
 import type { TopEntry, TopOptions } from "./named-limits.js"
+import { NamesNotKept } from "./names-not-kept.js"
 import { TopKeys } from "./top-keys.js"
 
 /** So many keys are looked at before others get their turn. */
 const TURN_KEYS = 5_000
 
-/** The names of the keys that were decided about, under one limit or any. @throws {TypeError} {LimitNotFound} */
+/** The names of the keys that were decided about, under one limit or any. @throws {NamesNotKept} {LimitNotFound} */
 export function keysOf(ledger: Ledger, limit: string | undefined): NameSet {
   const keys = new NameSet()
   for (const each of listed(ledger, limit)) for (const key of ledger.namesOf(each)) keys.add(key)
@@ -18,7 +19,7 @@ export function keysOf(ledger: Ledger, limit: string | undefined): NameSet {
 /**
  * The keys with the most checks allowed or denied, most first, under one limit or any.
  *
- * @throws {TypeError} {LimitNotFound} {RangeError} where an option cannot be; {StoreUnavailable} where the ledger is closed
+ * @throws {NamesNotKept} {LimitNotFound} {RangeError} where an option cannot be; {StoreUnavailable} where the ledger is closed
  *   meanwhile
  */
 export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEntry[]> {
@@ -41,10 +42,8 @@ export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEnt
   return top.best()
 }
 
-/** The limits whose keys are told. @throws {TypeError} {LimitNotFound} */
+/** The limits whose keys are told. @throws {NamesNotKept} {LimitNotFound} */
 function listed(ledger: Ledger, name: string | undefined): readonly LedgerLimit[] {
-  if (!ledger.keepsNames) {
-    throw new TypeError("Cannot name keys: this store keeps no names, open it with { names: true }.")
-  }
+  if (!ledger.keepsNames) throw new NamesNotKept()
   return name === undefined ? ledger.limits : [limitNamed(ledger, name)]
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest"
 import { type OpenLimiterOptions, openLimiter } from "../../src/limiter/open-limiter.node.js"
 import { type Ran, run, Scratch } from "./run.js"
-import { post, raw, Servers } from "./servers.js"
+import { post, raw, Servers, TOKEN } from "./servers.js"
 
 let scratch: Scratch
 
@@ -87,14 +87,26 @@ test("log compact keeps names unless it is told --no-names", async () => {
 test("serve keeps and compacts as it is told", async () => {
   using servers = new Servers()
   const upkeep = ["--history-segments", "0", "--compact-bytes", "4096", "--no-names"]
-  const { child, port } = await servers.serve(...upkeep)
+  const { child, url, port } = await servers.serve(...upkeep)
   await raw(port, post("/v1/limits", '{"key":"default","policy":"10/minute"}'), 1)
   const key = "x".repeat(400)
   const checks = Array.from({ length: 40 }, (_, index) => post("/v1/check", `{"key":"${key}${index}"}`)).join("")
   await raw(port, checks, 40)
   await raw(port, post("/v1/log/compact", ""), 1)
+  for (const path of ["/v1/top", "/v1/keys"]) {
+    const answer = await fetch(`${url}${path}`, { headers: { Authorization: `Bearer ${TOKEN}` } })
+    expect([answer.status, await answer.json()]).toEqual([
+      404,
+      expect.objectContaining({ code: "NAMES_NOT_KEPT", detail: expect.stringContaining("keeps no names") }),
+    ])
+  }
+  let told = ""
+  child.stderr!.on("data", (chunk) => {
+    told += chunk
+  })
   child.kill("SIGTERM")
   await new Promise((resolve) => child.once("exit", resolve))
+  expect(told).toBe("")
   const limiter = await openLimiter({ path: servers.scratch.file("data") })
   expect(await limiter.list()).toEqual([])
   let records = 0

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { type Browser, chromium, type Page } from "playwright-core"
+import { type Browser, type ConsoleMessage, chromium, type Page } from "playwright-core"
 import { SluiceClient } from "../../src/client/index.js"
 import { Scratch } from "../cli/run.js"
 
@@ -13,6 +13,11 @@ export const CHROMIUM_IS_THERE = existsSync(CHROMIUM)
 export const TOKEN = "a-token-for-the-tests"
 /** Where pictures of the views go; none are taken without it. */
 export const PICTURES = process.env["SLUICE_PICTURES"]
+
+/** Whether the API answered that there is none of what was asked for: of a file of the page that is to be told. */
+function isMissingAnswer(message: ConsoleMessage): boolean {
+  return /status of 404/.test(message.text()) && new URL(message.location().url).pathname.startsWith("/v1/")
+}
 
 /** `sluice serve` on a folder of its own, and a browser to look at it. */
 export class Dashboard implements AsyncDisposable {
@@ -53,7 +58,7 @@ export class Dashboard implements AsyncDisposable {
     const page = await this.browser.newPage({ viewport: { width: 1100, height: 800 }, ...options })
     page.on("console", (message) => {
       // What the API refuses is told by the browser too.
-      const isRefusal = /status of (40[013]|429|503)/.test(message.text())
+      const isRefusal = /status of (40[013]|429|503)/.test(message.text()) || isMissingAnswer(message)
       if (message.type() === "error" && !isRefusal) this.complaints.push(message.text())
     })
     page.on("pageerror", (error) => this.complaints.push(String(error)))

@@ -63,6 +63,20 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     await page.close()
   }, 60_000)
 
+  test("a server that keeps no names of keys is no problem, and the table says so until it keeps some", async () => {
+    const page = await dashboard.open()
+    await page.route("**/v1/top?**", (route) => {
+      return route.fulfill({ status: 404, json: { code: "NAMES_NOT_KEPT", detail: "Cannot list keys." } })
+    })
+    await dashboard.logIn(page)
+    await region(page).getByText("The server keeps no names of keys").waitFor()
+    await page.getByText("live", { exact: true }).waitFor()
+    expect(await page.getByText("Cannot list keys.").count()).toBe(0)
+    await page.unroute("**/v1/top?**")
+    await region(page).getByText("The server keeps no names of keys").waitFor({ state: "detached" })
+    await page.close()
+  }, 60_000)
+
   test("an answer that is no JSON is told, and nothing is called live", async () => {
     const page = await dashboard.open()
     await dashboard.logIn(page)

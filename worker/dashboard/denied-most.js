@@ -8,6 +8,9 @@ const COLUMNS = [
   { title: "Last denied", kind: "optional" },
 ]
 
+const NONE = "No key was denied."
+const NAMES_NOT_KEPT = "The server keeps no names of keys (--no-names), so none is told here."
+
 /** One key's row, which stays the same while its figures change. */
 function makeRow({ key, limit }, go) {
   const open = () => go({ view: "key", key, limit })
@@ -45,20 +48,22 @@ function place(body, rows) {
 /** The table of the keys denied most, and how it is told the newest. */
 export function deniedMost({ go }) {
   const section = h("section", {})
-  const region = table("Denied most", COLUMNS, [], "No key was denied.")
+  const region = table("Denied most", COLUMNS, [], NONE)
   const body = region.querySelector("tbody")
   const [none] = body.children
   let known = new Map()
 
+  /** @param {any[] | null} entries `null` where the server keeps no names of keys */
   function update(entries) {
     const before = known
     known = new Map()
-    for (const entry of entries) {
+    for (const entry of entries ?? []) {
       const name = JSON.stringify([entry.limit, entry.key])
       const row = before.get(name) ?? makeRow(entry, go)
       row.update(entry)
       known.set(name, row)
     }
+    write(none.firstChild, entries === null ? NAMES_NOT_KEPT : NONE)
     const hadFocus = body.contains(document.activeElement)
     place(body, known.size === 0 ? [none] : [...known.values()].map(({ row }) => row))
     if (!section.hasChildNodes()) section.append(region)

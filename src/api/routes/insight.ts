@@ -9,6 +9,7 @@ import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, digits, object, oneOf, optional, text, whole } from "../schema.js"
 
 const MOST_ENTRIES = 1_000
+const NAMES_NOT_KEPT = "The server keeps no names of keys."
 
 async function historyOf(limits: NamedLimits, of: string, options: HistoryOptions) {
   return jsonAnswer((await limits.history(of, options)).map(historyJson))
@@ -47,6 +48,7 @@ export const top = defineRoute({
     name: optional(limitName),
   }),
   answer: jsonOf(arrayOf(topEntry), "Most first."),
+  notFound: NAMES_NOT_KEPT,
   async handle({ limits }, { query: { by = "denied", limit: count = 20, name } }) {
     return jsonAnswer((await limits.top({ by, count, ...(name !== undefined && { limit: name }) })).map(topJson))
   },
@@ -63,6 +65,7 @@ export const keys = defineRoute({
     count: optional(digits({ minimum: 0, maximum: MOST_ENTRIES })),
   }),
   answer: jsonOf(arrayOf(text()), `At most ${MOST_ENTRIES}.`),
+  notFound: NAMES_NOT_KEPT,
   handle: async ({ limits }, { query }) => jsonAnswer(await limits.list({ count: MOST_ENTRIES, ...query })),
 })
 
