@@ -16,7 +16,7 @@ function openDatabase(path) {
 }
 
 async function sluice(path, options) {
-  const { openLimiter } = await import("../../dist/src/limiter/embedded.node.js")
+  const { openLimiter } = await import("../../dist/src/embedded/index.node.js")
   const limiter = await openLimiter({ path, policy: `${LIMIT}/${SECONDS}s`, ...options })
   return { check: (key) => limiter.check(key), close: () => limiter.close() }
 }

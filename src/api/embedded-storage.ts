@@ -1,4 +1,4 @@
-import type { EmbeddedLimiter } from "../limiter/embedded-limiter.js"
+import type { EmbeddedLimiter } from "../embedded/embedded-limiter.js"
 import type { StoreGauges } from "../metrics/metrics.js"
 import type { LimitStorage } from "./storage.js"
 

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { LOG_FILE } from "../limiter/store-files.node.js"
+import { LOG_FILE } from "../embedded/store-files.node.js"
 
 /**
  * The bytes of a data folder's log, what SQLite keeps beside it included. `undefined` where that cannot be looked at, as

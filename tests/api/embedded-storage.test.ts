@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest"
 import { embeddedStorage } from "../../src/api/embedded-storage.js"
 import { bytesOnDisk } from "../../src/cli/bytes-on-disk.node.js"
-import { openLimiter } from "../../src/limiter/open-limiter.node.js"
+import { openLimiter } from "../../src/embedded/open-limiter.node.js"
 import { Scratch } from "../cli/run.js"
 
 test("doctor() says of a log that it could not read nothing but that", async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest"
-import { type OpenLimiterOptions, openLimiter } from "../../src/limiter/open-limiter.node.js"
+import { type OpenLimiterOptions, openLimiter } from "../../src/embedded/open-limiter.node.js"
 import { type Ran, run, Scratch } from "./run.js"
 import { post, raw, Servers, TOKEN } from "./servers.js"
 

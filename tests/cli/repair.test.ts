@@ -1,7 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
-import { openLimiter } from "../../src/limiter/open-limiter.node.js"
+import { openLimiter } from "../../src/embedded/open-limiter.node.js"
 import { type Ran, run, Scratch } from "./run.js"
 
 let scratch: Scratch

@@ -10,10 +10,10 @@ import {
   parseConfig,
   requireGroupNames,
 } from "../../src/config/index.js"
+import { openLimiter } from "../../src/embedded/open-limiter.node.js"
 import { acquire, checkAll as checkAllOf, type Decision, ManualClock, type NamedLimit, wrap } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import type { NamedLimits } from "../../src/limiter/named-limits.js"
-import { openLimiter } from "../../src/limiter/open-limiter.node.js"
 import { receiptsOf } from "../../src/limiter/receipts.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite"
 import { StoreCorrupt, StoreUnavailable } from "sluice"
 import { repair } from "sluice/embedded"
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
-import { planRepair } from "../../src/limiter/repair.node.js"
+import { planRepair } from "../../src/embedded/repair.node.js"
 import {
   type Files,
   LOG_FILE,

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
 import { afterAll, describe, expect, test, vi } from "vitest"
-import { closeOnSignals } from "../../src/limiter/shutdown.node.js"
+import { closeOnSignals } from "../../src/embedded/shutdown.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
 import { open } from "./store-files.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { afterAll, describe, expect, test } from "vitest"
-import { WalSync } from "../../src/limiter/wal-sync.node.js"
+import { WalSync } from "../../src/embedded/wal-sync.node.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
 afterAll(removeFolders)

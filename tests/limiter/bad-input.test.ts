@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
+import { openLimiter } from "../../src/embedded/index.node.js"
 import { quotaExceeded, rateLimitFields } from "../../src/http/index.js"
 import { acquire, limited, ManualClock, parsePolicy, RateLimiter, WaitingLine, wrap } from "../../src/index.js"
-import { openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import {

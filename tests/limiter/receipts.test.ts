@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
+import { type EmbeddedLimiter, openLimiter } from "../../src/embedded/index.node.js"
 import { ManualClock, RateLimiter } from "../../src/index.js"
-import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
 import { messageOf } from "./message-of.js"

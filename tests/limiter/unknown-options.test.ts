@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import { parseConfig } from "../../src/config/index.js"
 import { limitsByConfig } from "../../src/config/limits-by-config.js"
+import { type EmbeddedLimiter, openLimiter } from "../../src/embedded/index.node.js"
 import {
   acquire,
   checkAll,
@@ -12,7 +13,6 @@ import {
   WaitingLine,
   wrap,
 } from "../../src/index.js"
-import { type EmbeddedLimiter, openLimiter } from "../../src/limiter/embedded.node.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
 import { messageOf } from "./message-of.js"

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
-import { EmbeddedLimiter } from "../../src/limiter/embedded-limiter.js"
+import { EmbeddedLimiter } from "../../src/embedded/embedded-limiter.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"

@@ -2,7 +2,7 @@
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { performance } from "node:perf_hooks"
-import { openLimiter } from "../../../dist/src/limiter/embedded.node.js"
+import { openLimiter } from "../../../dist/src/embedded/index.node.js"
 
 const { folder, records, keys, definitions } = JSON.parse(process.argv[2])
 const path = join(folder, `life-${process.pid}`)

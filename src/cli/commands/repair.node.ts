@@ -1,5 +1,5 @@
-import { planRepair, repair as repairFolder } from "../../limiter/repair.node.js"
-import { holdsStore } from "../../limiter/store-files.node.js"
+import { planRepair, repair as repairFolder } from "../../embedded/repair.node.js"
+import { holdsStore } from "../../embedded/store-files.node.js"
 import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"

@@ -4,15 +4,7 @@ import { foreignReceipt } from "../engine/receipt-id.js"
 import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
 import type { LogPlace } from "../ledger/log-reader.js"
-import { checkNames } from "../policy/check-fields.js"
-import { parsePolicy } from "../policy/parse-policy.js"
-import type { Duration, PolicyInput } from "../policy/policy.js"
-import type { Clock } from "../types/clock.js"
-import type { Decision } from "../types/decision.js"
-import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
-import type { Receipt } from "../types/receipt.js"
-import type { Compaction } from "../types/storage-report.js"
-import { blockEndMs } from "./block-end.js"
+import { blockEndMs } from "../limiter/block-end.js"
 import {
   costOfChosen,
   costOfItem,
@@ -27,15 +19,11 @@ import {
   requireRefund,
   requireUnits,
   TOP_NAMES,
-} from "./check-options.js"
-import { allDecision } from "./decide-all.js"
-import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
-import { explain, RECENT_EVENTS } from "./explain.js"
-import { keyHistory } from "./key-history.js"
-import { tellWaits } from "./key-waits.js"
-import { keysOf, topOf } from "./ledger-keys.js"
-import { limitFor, limitNamed } from "./limit-for.js"
-import { type LogEvent, logEvents } from "./log-event.js"
+} from "../limiter/check-options.js"
+import { allDecision } from "../limiter/decide-all.js"
+import { explain, RECENT_EVENTS } from "../limiter/explain.js"
+import { tellWaits } from "../limiter/key-waits.js"
+import { limitFor, limitNamed } from "../limiter/limit-for.js"
 import {
   DEFAULT_HISTORY,
   type Explanation,
@@ -47,10 +35,22 @@ import {
   type Page,
   type TopEntry,
   type TopOptions,
-} from "./named-limits.js"
-import { type OneLimitWithPolicy, oneLimitWithPolicy } from "./one-limit.js"
+} from "../limiter/named-limits.js"
+import { type OneLimitWithPolicy, oneLimitWithPolicy } from "../limiter/one-limit.js"
+import { pageOf, requireCount } from "../limiter/page.js"
+import { checkNames } from "../policy/check-fields.js"
+import { parsePolicy } from "../policy/parse-policy.js"
+import type { Duration, PolicyInput } from "../policy/policy.js"
+import type { Clock } from "../types/clock.js"
+import type { Decision } from "../types/decision.js"
+import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
+import type { Receipt } from "../types/receipt.js"
+import type { Compaction } from "../types/storage-report.js"
+import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
+import { keyHistory } from "./key-history.js"
+import { keysOf, topOf } from "./ledger-keys.js"
+import { type LogEvent, logEvents } from "./log-event.js"
 import { OpenStore } from "./open-store.js"
-import { pageOf, requireCount } from "./page.js"
 
 /**
  * Durable limits in a folder of this machine: `openLimiter` makes it. Every verb is decided in memory when it is called,

@@ -1,10 +1,10 @@
 import { DatabaseSync } from "node:sqlite"
 import { expect, test } from "vitest"
+import { examine } from "../../src/embedded/doctor.js"
+import type { EmbeddedStore } from "../../src/embedded/embedded-store.js"
 import { Core } from "../../src/engine/core.js"
 import { Ledger } from "../../src/ledger/ledger.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
-import { examine } from "../../src/limiter/doctor.js"
-import type { EmbeddedStore } from "../../src/limiter/embedded-store.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { takeAll } from "../engine/take-all.js"
 

@@ -1,10 +1,10 @@
 import type { Ledger } from "../ledger/ledger.js"
 import { NameSet } from "../ledger/name-set.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
-import { limitNamed } from "./limit-for.js"
-import type { TopEntry, TopOptions } from "./named-limits.js"
-import { NamesNotKept } from "./names-not-kept.js"
-import { TopKeys } from "./top-keys.js"
+import { limitNamed } from "../limiter/limit-for.js"
+import type { TopEntry, TopOptions } from "../limiter/named-limits.js"
+import { NamesNotKept } from "../limiter/names-not-kept.js"
+import { TopKeys } from "../limiter/top-keys.js"
 
 /** So many keys are looked at before others get their turn. */
 const TURN_KEYS = 5_000

@@ -1,5 +1,5 @@
 import type { LedgerPort } from "../ledger/sql-port.js"
-import { callListener } from "./call-listener.js"
+import { callListener } from "../limiter/call-listener.js"
 
 /**
  * The same port, telling how many seconds each commit took until it was durable: of a transaction, or of a statement on

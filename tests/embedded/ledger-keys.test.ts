@@ -1,9 +1,9 @@
 import { DatabaseSync } from "node:sqlite"
 import { afterEach, expect, test, vi } from "vitest"
+import { topOf } from "../../src/embedded/ledger-keys.js"
 import { Core } from "../../src/engine/core.js"
 import { Ledger } from "../../src/ledger/ledger.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
-import { topOf } from "../../src/limiter/ledger-keys.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 
 afterEach(() => {

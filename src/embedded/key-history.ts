@@ -1,8 +1,8 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import type { LogRecord } from "../ledger/record.js"
+import type { HistoryEntry } from "../limiter/named-limits.js"
 import { eventOf, forgetsBlock } from "./log-event.js"
-import type { HistoryEntry } from "./named-limits.js"
 
 /** A key's last events that the log still has, newest first, its limit's definitions among them. */
 export async function keyHistory(

@@ -1,8 +1,8 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { LogPlace, PlacedRecord } from "../ledger/log-reader.js"
 import type { LogRecord } from "../ledger/record.js"
+import type { HistoryEntry } from "../limiter/named-limits.js"
 import type { Awaitable } from "../types/limiter.js"
-import type { HistoryEntry } from "./named-limits.js"
 
 /** A record of the log, for people and for export. */
 export interface LogEvent {
