@@ -71,14 +71,10 @@ export function used(rule: Rule, state: usize, nowMs: i64): i64 {
   return usedUnits
 }
 
-/**
- * Gives back what no step since the charge can have refilled: at most u − amount·⌈(s − t₀)/every⌉, where s is the last
- * step. Those are all steps since the charge, or more: where the bucket was full meanwhile and the rhythm is another one,
- * as many steps as filled it fit into the time until then.
- */
+/** Gives back what no step since the charge can have refilled: at most u − amount·⌈(now − t₀)/every⌉. */
 export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, units: i64): void {
   advance(rule, state, nowMs)
-  const steps = divUp(max<i64>(0, stepMs - chargedAtMs), rule.everyMs)
+  const steps = divUp(max<i64>(0, nowMs - chargedAtMs), rule.everyMs)
   if (steps >= divUp(units, rule.amount)) return
   write(state, max<i64>(0, usedUnits - (units - steps * rule.amount)), stepMs)
 }

@@ -23,14 +23,8 @@ describe("oracle of token_bucket with steps", () => {
   test("gives back what no step since the charge can have brought", () => {
     const limiter = steps()
     const receipt = limiter.check("a", 10, 1_000).receipt!
-    limiter.refund(receipt, 8, 1_499)
-    expect(limiter.peek("a", 0, 1_499)).toMatchObject({ remaining: 8, resetAfterMs: 1 })
-    const early = limiter.check("c", 4, 1_000).receipt!
-    const late = limiter.check("c", 6, 1_499).receipt!
-    limiter.refund(early, 4, 1_500)
-    expect(limiter.peek("c", 0, 1_500)).toMatchObject({ remaining: 5, resetAfterMs: 500 })
-    limiter.refund(late, 6, 1_999)
-    expect(limiter.peek("c", 0, 1_999)).toMatchObject({ remaining: 6, resetAfterMs: 1 })
+    limiter.refund(receipt, 8, 1_001)
+    expect(limiter.peek("a", 0, 1_001)).toMatchObject({ remaining: 3, resetAfterMs: 999 })
     const other = limiter.check("b", 4, 1_000).receipt!
     limiter.refund(other, 4, 1_000)
     expect(limiter.check("b", 1, 1_300).resetAfterMs).toBe(500)

@@ -45,7 +45,7 @@ export function tokenBucketSteps(rule: Rule): RuleOracle<StepState> {
     },
     refund(state, units, chargedAt, at) {
       const now = stepped(state, at)
-      const steps = ceilDiv(max(0n, (now?.lastStep ?? at) - chargedAt), every)
+      const steps = ceilDiv(max(0n, at - chargedAt), every)
       const back = units - amount * steps
       if (back <= 0n) return state
       if (now === null || now.tokens + back >= capacity) return null
