@@ -38,6 +38,8 @@ export interface DumpHead {
   readonly settled: readonly (readonly [id: string, chargedAtMs: number])[]
   /** Receipts that were charged before cannot be settled any more; older versions did not tell. */
   readonly closedBeforeMs?: number
+  /** Charges up to this number can no more be settled: a key was reset since. */
+  readonly closedThrough?: number
 }
 
 const KINDS = [0, 1, 2] as const
@@ -104,8 +106,8 @@ export function readDumpHead(core: Core, bytes: Uint8Array): DumpHead {
   const headLength = view.getUint32(HEAD_LENGTH_AT, true)
   try {
     const head: DumpHead = JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, HEAD_AT + headLength)))
-    const { seed, charges, settled, closedBeforeMs = 0 } = head
-    const numbers = [charges, closedBeforeMs, ...seed, ...settled.map(([, chargedAtMs]) => chargedAtMs)]
+    const { seed, charges, settled, closedBeforeMs = 0, closedThrough = 0 } = head
+    const numbers = [charges, closedBeforeMs, closedThrough, ...seed, ...settled.map(([, chargedAtMs]) => chargedAtMs)]
     if (numbers.every((number) => isWhole(number, 0, Infinity))) return head
   } catch {
     // What is no JSON, or has no lists where they belong, is no head either.

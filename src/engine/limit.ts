@@ -355,9 +355,19 @@ export class Limit {
     const { stats, seed, issuerId } = this.#options
     const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
     const settled = receipts.entries()
+    const { closedBeforeMs, resets } = receipts
     // Which keys were reset is not told, for a dump names none: all receipts of before the last reset are closed.
-    const closedBeforeMs = Math.max(receipts.closedBeforeMs, receipts.resets.latestMs + 1)
-    const head = { policy: canonical, stats, seed, issuerId, charges: this.charges, settled, closedBeforeMs }
+    const closedThrough = resets.lastCharge
+    const head = {
+      policy: canonical,
+      stats,
+      seed,
+      issuerId,
+      charges: this.charges,
+      settled,
+      closedBeforeMs,
+      closedThrough,
+    }
     const cells = hasLog ? saveCells(this.core, this.pointer, SAVED.cells, nowMs) : []
     return writeDump(this.core, this.pointer, head, cells)
   }

@@ -10,6 +10,9 @@ export interface Reset {
   readonly timeMs: number
 }
 
+/** In place of a key in an entry, since none is empty: charges of all keys up to its number are closed. */
+const EVERY_KEY = ""
+
 /** A key with its last reset, as a snapshot holds it. */
 export type ResetEntry = readonly [key: string, charge: number, timeMs: number]
 
@@ -20,46 +23,54 @@ export type ResetEntry = readonly [key: string, charge: number, timeMs: number]
 export class ResetKeys {
   /** Made with the first one: most limits of many reset nothing. In the order of their last resets. */
   #byKey: Map<string, Reset> | null = null
+  /** Up to this number charges of all keys are closed, for resets that were forgotten. */
+  #closedThrough = 0
 
-  /** The latest time of a reset that is held; −1 where none is. */
-  get latestMs(): number {
-    let latestMs = -1
-    for (const { timeMs } of this.#byKey?.values() ?? []) latestMs = Math.max(latestMs, timeMs)
-    return latestMs
+  /** The number of the last charge before the last reset; 0 where nothing was reset. */
+  get lastCharge(): number {
+    let last = this.#closedThrough
+    for (const { charge } of this.#byKey?.values() ?? []) last = Math.max(last, charge)
+    return last
   }
 
-  /** Whether a charge of a key was before its last reset. */
+  /** Whether a charge of a key was before its last reset, or before one of any key that was forgotten. */
   has(key: string, charge: number): boolean {
-    const reset = this.#byKey?.get(key)
-    return reset !== undefined && charge <= reset.charge
+    return charge <= Math.max(this.#closedThrough, this.#byKey?.get(key)?.charge ?? 0)
   }
 
-  /** Notes a reset, as the last one. */
+  /** Closes the charges of all keys up to a number. */
+  closeThrough(charge: number): void {
+    this.#closedThrough = Math.max(this.#closedThrough, charge)
+  }
+
+  /** Notes a reset, as the last one, or an entry. */
   add(key: string, reset: Reset): void {
+    if (key === EVERY_KEY) {
+      this.closeThrough(reset.charge)
+      return
+    }
     this.#byKey ??= new Map()
     this.#byKey.delete(key)
     this.#byKey.set(key, reset)
   }
 
-  /** Every reset that is held. */
+  /** Every reset that is held, after what those that were forgotten closed. */
   entries(): ResetEntry[] {
-    return Array.from(this.#byKey ?? [], ([key, { charge, timeMs }]) => [key, charge, timeMs])
+    const held = Array.from(this.#byKey ?? [], ([key, { charge, timeMs }]): ResetEntry => [key, charge, timeMs])
+    return this.#closedThrough === 0 ? held : [[EVERY_KEY, this.#closedThrough, 0], ...held]
   }
 
   /**
-   * Forgets the first ones, while they are of before a time and more than `least`, or there are too many.
-   *
-   * @returns the time before which all receipts have to be closed for those that were forgotten; 0 where none was
+   * Forgets the first ones, while they are of before a time and more than `least`, or there are too many. What was charged
+   * before one of them stays closed, of any key: by its number, for the clock may have been ahead of the reset's time.
    */
-  forgetBefore(timeMs: number, least: number): number {
+  forgetBefore(timeMs: number, least: number): void {
     const byKey = this.#byKey
-    let closedBeforeMs = 0
     for (const [key, reset] of byKey ?? []) {
       const { size } = byKey!
       if (size <= MOST_RESET && (size <= least || reset.timeMs >= timeMs)) break
       byKey!.delete(key)
-      closedBeforeMs = Math.max(closedBeforeMs, reset.timeMs + 1)
+      this.closeThrough(reset.charge)
     }
-    return closedBeforeMs
   }
 }

@@ -171,10 +171,10 @@ export class SettledReceipts {
 
   /**
    * Forgets resets of before every receipt that can be settled at `nowMs`, but for the last `least`, and the first of too
-   * many. All receipts of their time stay closed.
+   * many. What was charged before them stays closed.
    */
   forgetResets(nowMs: number, keepMs: number, least = 0): void {
-    this.closeBefore(this.resets.forgetBefore(nowMs - keepMs, least))
+    this.resets.forgetBefore(nowMs - keepMs, least)
   }
 
   /** Drops those that are too old at `nowMs`, then the oldest until there is room, and keeps all of their time closed. */

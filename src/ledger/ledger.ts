@@ -299,8 +299,8 @@ export class Ledger {
   /**
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
-   * @returns false where it was settled before, is too old, its key was reset since, or its charge may be one that a crash lost; then nothing has
-   * changed
+   * @returns false where it was settled before, is too old, its key was reset since, or its charge may be one that a crash
+   * lost; then nothing has changed
    * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be, {StoreUnavailable}
    * also where too many are settled until a compaction forgets the oldest; then nothing has changed
    */

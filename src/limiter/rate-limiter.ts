@@ -400,6 +400,7 @@ export class RateLimiter implements Limiter {
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
     this.#settled.closeBefore(head.closedBeforeMs ?? 0)
+    this.#settled.resets.closeThrough(head.closedThrough ?? 0)
     tellWaits(this)
   }
 

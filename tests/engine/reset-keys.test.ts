@@ -9,34 +9,36 @@ test("has() knows what a key was charged before its last reset", () => {
   resets.add("b", { charge: 3, timeMs: 6 })
   expect([1, 2, 3].map((charge) => resets.has("a", charge))).toEqual([true, true, false])
   resets.add("a", { charge: 7, timeMs: 4 })
-  expect([resets.has("a", 7), resets.has("b", 4), resets.latestMs]).toEqual([true, false, 6])
+  expect([resets.has("a", 7), resets.has("b", 4), resets.lastCharge]).toEqual([true, false, 7])
   expect(resets.entries().map(([key]) => key)).toEqual(["b", "a"])
 })
 
-test("forgetResets() forgets the first of what is too old beyond the least, and of too many, and closes all of their time", () => {
+test("forgetResets() forgets the first of what is too old beyond the least, and of too many, and keeps closed what was charged before", () => {
   const settled = new SettledReceipts()
-  const isOpen = (chargedAtMs: number) => settled.isOpen({ id: "x", chargedAtMs }, 0, 1_000)
+  const isClosed = (...charges: number[]) => charges.map((charge) => settled.resets.has("any", charge))
   for (let timeMs = 0; timeMs < LEAST_RESET + 2; timeMs++) {
     settled.resets.add(`${timeMs}`, { charge: timeMs + 1, timeMs })
   }
   settled.forgetResets(1_001, 1_000, LEAST_RESET)
-  expect([settled.resets.has("0", 1), settled.resets.has("1", 1), isOpen(0), isOpen(1)]).toEqual([
-    false,
-    true,
-    false,
-    true,
-  ])
+  expect(isClosed(1, 2)).toEqual([true, false])
+  expect(settled.resets.has("1", 2)).toBe(true)
   settled.forgetResets(1_011, 1_000)
-  expect([settled.resets.has("10", 1), settled.resets.has("11", 1), isOpen(10), isOpen(11)]).toEqual([
-    false,
-    true,
-    false,
-    true,
-  ])
+  expect(isClosed(11, 12)).toEqual([true, false])
   for (let timeMs = 2_000; timeMs < 2_000 + MOST_RESET; timeMs++) {
     settled.resets.add(`${timeMs}`, { charge: timeMs, timeMs })
   }
   settled.forgetResets(0, 1_000, LEAST_RESET)
-  expect(settled.resets.entries()).toHaveLength(MOST_RESET)
-  expect([settled.resets.has("2000", 1), isOpen(LEAST_RESET + 1), isOpen(LEAST_RESET + 2)]).toEqual([true, false, true])
+  expect(settled.resets.entries()).toHaveLength(1 + MOST_RESET)
+  expect(isClosed(LEAST_RESET + 2, LEAST_RESET + 3)).toEqual([true, false])
+})
+
+test("entries() tells all there is to know", () => {
+  const resets = new ResetKeys()
+  expect(resets.entries()).toEqual([])
+  resets.closeThrough(4)
+  resets.add("a", { charge: 9, timeMs: 1 })
+  const again = new ResetKeys()
+  for (const [key, charge, timeMs] of resets.entries()) again.add(key, { charge, timeMs })
+  expect([again.has("b", 4), again.has("b", 5), again.has("a", 9), again.lastCharge]).toEqual([true, false, true, 9])
+  expect(again.entries()).toEqual(resets.entries())
 })

@@ -110,6 +110,22 @@ export const receiptCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "reset() closes them where the clock was ahead at their charge, and a compaction has forgotten it",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core })
+      const limit = ledger.define("l", parsePolicy("5/10s"), START_MS)
+      const aheadMs = START_MS + 3 * HOUR_MS
+      const { receipt } = ledger.check(limit, "a", 5, aheadMs).decision
+      ledger.reset(limit, "a", START_MS)
+      ledger.check(limit, "a", 5, aheadMs + 1)
+      await ledger.compact()
+      expect(ledger.settle(limit, receipt, 5, aheadMs + 1)).toBe(false)
+      expect(ledger.check(limit, "a", 1, aheadMs + 1).decision.allowed).toBe(false)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
     name: "settle() tells in the log what it gives back of a charge that the clock was set back before",
     async run(makePort) {
       const port = makePort()
