@@ -1,9 +1,8 @@
-import { once } from "node:events"
-import { createServer, type RequestListener, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { ServerResponse } from "node:http"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { listen } from "../../src/api/listen.node.js"
 import { serveApi, TOKEN } from "../api/serve-api.js"
+import { answering } from "./answering.js"
 import { type Ran, run } from "./run.js"
 
 const closing: (() => unknown)[] = []
@@ -11,17 +10,6 @@ const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
-
-/** A server whose answers the test makes. */
-async function answering(answer: RequestListener): Promise<string> {
-  const server = createServer(answer).listen(0, "127.0.0.1")
-  closing.push(
-    () => server.close(),
-    () => server.closeAllConnections(),
-  )
-  await once(server, "listening")
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 function tail(url: string, ...args: string[]): Promise<Ran> {
   return run(["log", "tail", "--json", "--server", url, "--token", TOKEN, ...args])

@@ -1,26 +1,11 @@
-import { once } from "node:events"
-import { createServer, type RequestListener } from "node:http"
-import type { AddressInfo } from "node:net"
 import { afterEach, expect, test, vi } from "vitest"
 import { patientFetch } from "../../src/cli/patient-fetch.node.js"
+import { answering } from "./answering.js"
 import { run } from "./run.js"
 
-const closing: (() => unknown)[] = []
-
 afterEach(() => {
-  for (const close of closing.splice(0)) close()
   vi.restoreAllMocks()
 })
-
-async function answering(answer: RequestListener): Promise<string> {
-  const server = createServer(answer).listen(0, "127.0.0.1")
-  closing.push(
-    () => server.close(),
-    () => server.closeAllConnections(),
-  )
-  await once(server, "listening")
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
 
 test.each([
   ["doctor", '{"ok":true,"findings":[]}'],
