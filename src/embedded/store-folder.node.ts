@@ -5,7 +5,7 @@ import { clearTimeout, setTimeout } from "node:timers"
 import { setTimeout as after } from "node:timers/promises"
 import type { LogEnd } from "../ledger/log-end.js"
 import { LogTable } from "../ledger/log-table.js"
-import type { LedgerPort } from "../ledger/sql-port.js"
+import type { AfterOptions, LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
 import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
@@ -76,7 +76,7 @@ export class StoreFolder {
         this.files.requireNowAndThen()
         return this.#walSync.durably(write, isAwaited)
       },
-      after: (ms, work) => this.#after(ms, work),
+      after: (ms, work, options) => this.#after(ms, work, options),
     }
     this.witness = new Witness(join(path, WITNESS_FILE))
   }
@@ -221,11 +221,12 @@ export class StoreFolder {
     return this.findFaults().map((fault) => `SQLite: ${fault.replace(/\.$/, "")}.`)
   }
 
-  #after(ms: number, work: () => void): void {
+  #after(ms: number, work: () => void, { unref = false }: AfterOptions = {}): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       work()
     }, ms)
+    if (unref) timer.unref()
     this.#timers.add(timer)
   }
 

@@ -2,13 +2,13 @@ import { maximumCost } from "../policy/maximum-cost.js"
 import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
 
-const FIRST_UNITS = 16
+const FIRST_UNITS = 64
 /** The largest block is this share of what a key may use at once. */
 const LARGEST_SHARE = 10
 
 /** How many units of a key may be told beyond the file. */
 interface Block {
-  /** Counts once the write `levelWrite` is made; until then `levelBefore` does. */
+  /** Counts once the write `levelWrite` is made; until then `levelBefore` does. 0 where nothing is granted. */
   level: number
   levelBefore: number
   levelWrite: number
@@ -20,24 +20,35 @@ interface Block {
   /** The same of the write before it that drew on the block: until that is made, they are not in the file either. */
   unitsBefore: number
   writeBefore: number
+  /** How often all blocks had been taken back when this one was last looked at. */
+  restarts: number
 }
 
-/** What a block without use begins with. */
-const UNDRAWN = { size: 0, units: 0, write: 0, unitsBefore: 0, writeBefore: 0 }
+const NOT_GRANTED = { level: 0, levelBefore: 0, levelWrite: 0 }
 
 /** What a draw found. */
 export type Draw = "covered" | "low" | "uncovered"
 
+type Blocks = Map<LedgerLimit, Map<string, Block>>
+
+/** A key whose block is to be taken back. */
+export type IdleKey = readonly [limit: LedgerLimit, key: string]
+
 /**
  * The blocks of units that the log grants ahead of their use. While the units of a key that were told but are not in
  * the file stay within its block, an answer need not wait: after a crash the whole block counts as used.
+ *
+ * So a block is granted to a key that is asked again and again, and taken back when it is not: whoever is asked now and
+ * then, by a process that ends in between, would lose one each time.
  */
 export class AheadBlocks {
   readonly #writer: LogWriter
   readonly #fixedUnits: number | null
-  #blocks = new Map<LedgerLimit, Map<string, Block>>()
-  /** Those that nobody drew from since all were taken back. */
-  #undrawn = new Map<LedgerLimit, Map<string, Block>>()
+  /** Of the keys that were asked since the last `turn`, and of those that were not since. */
+  #recent: Blocks = new Map()
+  #older: Blocks = new Map()
+  #restarts = 0
+  #granted = 0
 
   /** @param units of every block; `null` to let each grow with its key's use */
   constructor(writer: LogWriter, units: number | null) {
@@ -51,7 +62,8 @@ export class AheadBlocks {
    * @param grant asked to append a record of a larger block, where one is needed
    */
   draw(limit: LedgerLimit, key: string, cost: number, grant: (units: number) => void): Draw {
-    const block = this.#blockOf(limit, key)
+    const known = this.#find(limit, key)
+    const block = this.#current(known ?? this.#add(limit, key))
     const { made, writeOfNext } = this.#writer
     if (block.write !== writeOfNext) {
       block.unitsBefore = block.units
@@ -60,6 +72,8 @@ export class AheadBlocks {
       block.write = writeOfNext
     }
     block.units += cost
+    // Perhaps nobody asks for it again.
+    if (known === null) return "uncovered"
     const units = made < block.writeBefore ? block.units + block.unitsBefore : block.units
     const isGranted = made >= block.levelWrite
     const level = isGranted ? block.level : block.levelBefore
@@ -69,25 +83,40 @@ export class AheadBlocks {
     return units <= level ? "low" : "uncovered"
   }
 
-  #blockOf(limit: LedgerLimit, key: string): Block {
-    let blocks = this.#blocks.get(limit)
-    if (blocks === undefined) {
-      blocks = new Map()
-      this.#blocks.set(limit, blocks)
-    }
-    let block = blocks.get(key)
-    if (block === undefined) {
-      const known = this.#undrawn.get(limit)?.get(key)
-      // What was told and is not in the file counts on; what was granted for it does not.
-      block = { ...UNDRAWN, ...known, level: 0, levelBefore: 0, levelWrite: 0 }
-      blocks.set(key, block)
-    }
+  #find(limit: LedgerLimit, key: string): Block | null {
+    const recent = this.#recent.get(limit)?.get(key)
+    if (recent !== undefined) return recent
+    const older = this.#older.get(limit)
+    const block = older?.get(key)
+    if (block === undefined) return null
+    older!.delete(key)
+    this.#keep(limit, key, block)
     return block
+  }
+
+  #add(limit: LedgerLimit, key: string): Block {
+    const drawn = { size: 0, units: 0, write: 0, unitsBefore: 0, writeBefore: 0 }
+    const block = { ...NOT_GRANTED, ...drawn, restarts: this.#restarts }
+    this.#keep(limit, key, block)
+    return block
+  }
+
+  /** A block as it is since all were taken back. What was told and is not in the file counts on. */
+  #current(block: Block): Block {
+    if (block.restarts !== this.#restarts) Object.assign(block, NOT_GRANTED, { restarts: this.#restarts })
+    return block
+  }
+
+  #keep(limit: LedgerLimit, key: string, block: Block): void {
+    const blocks = this.#recent.get(limit)
+    if (blocks === undefined) this.#recent.set(limit, new Map([[key, block]]))
+    else blocks.set(key, block)
   }
 
   #raise(block: Block, limit: LedgerLimit, grant: (units: number) => void): void {
     const next = this.#nextLevel(block, limit)
     if (next <= block.level) return
+    if (block.level === 0) this.#granted += 1
     block.levelBefore = block.level
     block.level = next
     block.size = next
@@ -113,19 +142,47 @@ export class AheadBlocks {
    */
   shrink(limit: LedgerLimit, grant: (key: string, units: number) => void): void {
     const largest = this.#largest(limit)
-    for (const [key, block] of this.#blocks.get(limit) ?? []) {
-      if (block.level <= largest) continue
-      block.level = largest
-      // At once: what is told from here on is not in the file with that record.
-      block.levelBefore = Math.min(block.levelBefore, largest)
-      block.size = largest
-      grant(key, largest)
+    for (const blocks of [this.#recent, this.#older]) {
+      for (const [key, block] of blocks.get(limit) ?? []) {
+        if (this.#current(block).level <= largest) continue
+        block.level = largest
+        // At once: what is told from here on is not in the file with that record.
+        block.levelBefore = Math.min(block.levelBefore, largest)
+        block.size = largest
+        grant(key, largest)
+      }
     }
   }
 
-  /** Every block was taken back. Those that nobody drew from since the last time are forgotten. */
+  /**
+   * Forgets the keys that were not asked since the last time.
+   *
+   * @returns those of them that have a block, which the log is to take back
+   */
+  turn(): IdleKey[] {
+    const idle: IdleKey[] = []
+    for (const [limit, blocks] of this.#older) {
+      for (const [key, block] of blocks) if (this.#current(block).level > 0) idle.push([limit, key])
+    }
+    this.#older = this.#recent
+    this.#recent = new Map()
+    this.#granted -= idle.length
+    return idle
+  }
+
+  /** Whether no key is known: then none can become idle. */
+  get isEmpty(): boolean {
+    return this.#recent.size === 0 && this.#older.size === 0
+  }
+
+  /** Whether any key has a block. */
+  get hasGranted(): boolean {
+    return this.#granted > 0
+  }
+
+  /** Every block was taken back. */
   restart(): void {
-    this.#undrawn = this.#blocks
-    this.#blocks = new Map()
+    this.#restarts += 1
+    this.#granted = 0
   }
 }

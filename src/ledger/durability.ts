@@ -1,4 +1,4 @@
-import { AheadBlocks } from "./ahead-blocks.js"
+import { AheadBlocks, type IdleKey } from "./ahead-blocks.js"
 import { TOLD_MAX } from "./charge-gaps.js"
 import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
@@ -13,12 +13,27 @@ export interface DurabilityOptions {
   readonly flushEveryMs?: number
   /** `batch`: at most this many records were told and are not in the file; default 10,000. */
   readonly flushEveryRecords?: number
-  /** `ahead`: the units of a block; without it a block grows with its key's use, up to a tenth of the capacity. */
+  /**
+   * `ahead`: the units of a block of a key that is asked again and again; without it a block grows with its key's use, up
+   * to a tenth of the capacity.
+   */
   readonly block?: number
+}
+
+interface DurabilityInput {
+  readonly port: LedgerPort
+  readonly writer: LogWriter
+  readonly options: DurabilityOptions
+  /** Begins to write what was appended. */
+  readonly commit: () => Promise<void>
+  /** Appends records of blocks that are taken back; whether no key has one then. */
+  readonly takeBack: (idle: readonly IdleKey[], areLast: boolean) => void
 }
 
 const DEFAULT_FLUSH_MS = 100
 const DEFAULT_FLUSH_RECORDS = 10_000
+/** `ahead`: the block of a key that was not asked for so long, ms, or for up to twice as long, is taken back. */
+const IDLE_MS = 2_500
 
 /** Decides which answers wait for a commit, and sees to it that what does not wait is committed soon. */
 export class Durability {
@@ -26,28 +41,27 @@ export class Durability {
   readonly #writer: LogWriter
   readonly #port: LedgerPort
   readonly #commit: () => Promise<void>
+  readonly #takeBack: DurabilityInput["takeBack"]
   readonly #flushEveryMs: number
   readonly #flushEveryRecords: number
   readonly #blocks: AheadBlocks
   /** When what was told without a commit is to be committed at the latest; infinite where nothing was. */
   #dueAtMs = Number.POSITIVE_INFINITY
   #hasTimer = false
+  #hasIdleTimer = false
 
-  constructor(
-    port: LedgerPort,
-    writer: LogWriter,
-    commit: () => Promise<void>,
-    {
+  constructor({ port, writer, options, commit, takeBack }: DurabilityInput) {
+    const {
       sync = "always",
       flushEveryMs = DEFAULT_FLUSH_MS,
       flushEveryRecords = DEFAULT_FLUSH_RECORDS,
       block,
-    }: DurabilityOptions,
-  ) {
+    } = options
     this.sync = sync
     this.#port = port
     this.#writer = writer
     this.#commit = commit
+    this.#takeBack = takeBack
     this.#flushEveryMs = flushEveryMs
     this.#flushEveryRecords = flushEveryRecords
     this.#blocks = new AheadBlocks(writer, block ?? null)
@@ -67,6 +81,7 @@ export class Durability {
   ): boolean {
     if (this.sync !== "ahead") return this.changeWaits(nowMs)
     const draw = this.#blocks.draw(limit, key, cost, grant)
+    this.#lookForIdle()
     if (draw === "uncovered" || this.#writer.unwritten > TOLD_MAX) return true
     if (draw === "low") void this.#commit()
     else this.#flushSoon(nowMs)
@@ -98,6 +113,30 @@ export class Durability {
   /** All blocks of units were taken back. */
   restart(): void {
     this.#blocks.restart()
+  }
+
+  #lookForIdle(): void {
+    if (this.#hasIdleTimer) return
+    this.#hasIdleTimer = true
+    this.#port.after(
+      IDLE_MS,
+      () => {
+        this.#hasIdleTimer = false
+        this.#takeIdleBack()
+      },
+      { unref: true },
+    )
+  }
+
+  #takeIdleBack(): void {
+    const idle = this.#blocks.turn()
+    // Also where a compaction took the last ones back.
+    if (idle.length > 0 || this.#blocks.isEmpty) {
+      this.#takeBack(idle, !this.#blocks.hasGranted)
+      // What was told is written along.
+      this.#flush()
+    }
+    if (!this.#blocks.isEmpty) this.#lookForIdle()
   }
 
   #flushSoon(nowMs: number): void {

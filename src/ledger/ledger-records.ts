@@ -1,4 +1,5 @@
 import type { LimitDecision } from "../engine/limit-decision.js"
+import type { IdleKey } from "./ahead-blocks.js"
 import { type CallName, recordedName } from "./call-name.js"
 import type { Durability } from "./durability.js"
 import type { LedgerLog } from "./ledger-log.js"
@@ -24,10 +25,11 @@ export class LedgerRecords {
 
   /**
    * Records the sync mode from here on, unless both this one and the last are `always`, under which the log lacks nothing
-   * that was answered. Units that were granted ahead and not taken back count as used. Whether anything was recorded.
+   * that was answered; as it does under `ahead`, until a block of units is granted. Units that were granted and not taken
+   * back count as used. Whether anything was recorded.
    */
   begin(timeMs: number): boolean {
-    const sync = SYNC_NUMBER[this.#durability.sync]
+    const sync = this.#durability.sync === "batch" ? SYNC_NUMBER.batch : SYNC_NUMBER.always
     if (sync === SYNC_NUMBER.always && this.#state.sync === SYNC_NUMBER.always) return false
     for (const limit of this.#state.limits) {
       for (const [key, granted] of limit.ahead ?? []) {
@@ -106,8 +108,27 @@ export class LedgerRecords {
   }
 
   #grantAhead(limit: LedgerLimit, key: string, units: number, nowMs: number): void {
+    if (this.#state.sync === SYNC_NUMBER.always) {
+      this.#appendStore(this.#state.openRecord(nowMs, SYNC_NUMBER.ahead))
+    }
     this.#state.own(limit).grantAhead(key, units)
     this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
+  }
+
+  /** Records that blocks of units are taken back: each by itself or, where they are the last, all. */
+  takeBack(idle: readonly IdleKey[], areLast: boolean): void {
+    if (areLast) {
+      this.end()
+      return
+    }
+    const { timeMs } = this.#state
+    for (const [{ number }, key] of idle) {
+      const limit = this.#state.limitAt(number)
+      // One that was removed took its blocks along.
+      if (limit === undefined) continue
+      limit.grantAhead(key, 0)
+      this.append({ op: "ahead", timeMs, limit: number, key, units: 0 })
+    }
   }
 
   /** Whether the answer to an admission, whose record was just appended, waits for a commit. */

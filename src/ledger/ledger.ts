@@ -48,7 +48,14 @@ export class Ledger {
     const { port, state, options } = input
     this.#state = state
     this.#log = new LedgerLog({ ...input, onRestart: () => this.#durability.restart() })
-    this.#durability = new Durability(port, this.#log.writer, () => this.commit(), options)
+    this.#durability = new Durability({
+      ...{ port, writer: this.#log.writer, options },
+      commit: () => this.commit(),
+      // A timer may come after the end.
+      takeBack: (idle, areLast) => {
+        if (this.isOpen) this.#records.takeBack(idle, areLast)
+      },
+    })
     this.#records = new LedgerRecords(state, this.#log, this.#durability)
   }
 

@@ -169,10 +169,12 @@ export class OwnLimit implements LedgerLimit {
     keys.skipChargesTo(through)
   }
 
-  /** Notes a block of units of a key. */
+  /** Notes a block of units of a key, or by 0 that it was taken back. */
   grantAhead(key: string, units: number): void {
     this.ahead ??= new Map()
-    this.ahead.set(key, units)
+    if (units > 0) this.ahead.set(key, units)
+    else this.ahead.delete(key)
+    if (this.ahead.size === 0) this.ahead = null
   }
 
   noteName(key: string): void {

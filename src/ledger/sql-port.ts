@@ -19,6 +19,10 @@ export interface SqlPort {
   transaction<T>(work: () => T): T
 }
 
+export interface AfterOptions {
+  readonly unref?: boolean
+}
+
 /** What a ledger needs of its platform. */
 export interface LedgerPort {
   readonly sql: SqlPort
@@ -28,8 +32,8 @@ export interface LedgerPort {
   sha256Now?(bytes: Uint8Array): Uint8Array
   /** Runs `work` once the callers that are ready now have been heard: the next turn of the event loop. */
   defer(work: () => void): void
-  /** Runs `work` after a time, ms. */
-  after(ms: number, work: () => void): void
+  /** Runs `work` after a time, ms. With `unref` a process need not stay for it. */
+  after(ms: number, work: () => void, options?: AfterOptions): void
   /**
    * Runs `write`. What that wrote is durable when this returns or, where it is synced beside this thread, when the promise
    * resolves. A platform without this function makes every write durable at once.

@@ -86,7 +86,10 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
     sha256: (bytes) => hash("sha256", bytes, "buffer"),
     sha256Now: (bytes) => hash("sha256", bytes, "buffer"),
     defer: (work) => setImmediate(work),
-    after: (ms, work) => setTimeout(work, ms),
+    after: (ms, work, { unref = false } = {}) => {
+      const timer = setTimeout(work, ms)
+      if (unref) timer.unref()
+    },
     writesMuch: (isUnderWay) => {
       database.exec(`PRAGMA wal_autocheckpoint = ${isUnderWay ? PAGES.large : PAGES.small}`)
     },
