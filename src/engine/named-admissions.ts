@@ -10,11 +10,14 @@ export interface ChargedAdmission {
   readonly charge: number
 }
 
-/** An admission, the time of its call, and which one it is in the order of telling. */
+/**
+ * An admission, and which one it is in the order of telling. Its call was made between two times, which are one where it
+ * is known; the time of the charge is later where the clock had been set back, and the key had seen a later one.
+ */
 export interface Numbered {
   readonly admission: ChargedAdmission
-  /** The time of the charge is later where the clock was set back, and the key had seen a later one. */
-  readonly calledAtMs: number
+  readonly calledFromMs: number
+  readonly calledToMs: number
   readonly number: number
 }
 
@@ -57,10 +60,11 @@ export class NamedAdmissions {
     this.#requireId(id)
     const named = this.byName?.get(nameOf(id, key))
     if (named === undefined) return undefined
-    const { admission, calledAtMs } = named
+    const { admission, calledFromMs, calledToMs } = named
     // A call of a clock that was far ahead is longer ago than that clock told.
-    const isOfLater = calledAtMs > nowMs + REPEAT_WITHIN_MS
-    if (isOfLater || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
+    const isOfLater = calledFromMs > nowMs + REPEAT_WITHIN_MS
+    const isLongAgo = calledToMs + REPEAT_WITHIN_MS < nowMs
+    if (isOfLater || isLongAgo || isSettled?.(admission)) return undefined
     requireSameCost(id, cost ?? admission.cost, admission.cost)
     return admission
   }
@@ -73,15 +77,23 @@ export class NamedAdmissions {
       if (!isTooOld(oldest.admission, nowMs) && byName!.size < this.#most) break
       this.forget(name)
     }
-    this.restore(admission, nowMs)
+    this.#put(admission, nowMs, nowMs)
   }
 
-  /** Puts one back, as the newest. Where the time of its call is not known any more, that of its charge stands for it. */
-  restore(admission: ChargedAdmission, calledAtMs = admission.chargedAtMs): void {
-    const name = nameOf(admission.id, admission.key)
-    this.forget(name)
+  /**
+   * Puts one back, as the newest. The time of its call is not known any more: it was no later than that of its charge and,
+   * where that is later than the save, about as early as the save or earlier.
+   */
+  restore(admission: ChargedAdmission, savedAtMs = admission.chargedAtMs): void {
+    const { id, key, chargedAtMs } = admission
+    this.forget(nameOf(id, key))
+    this.#put(admission, Math.min(chargedAtMs, savedAtMs), chargedAtMs)
+  }
+
+  #put(admission: ChargedAdmission, calledFromMs: number, calledToMs: number): void {
     this.byName ??= new Map()
-    this.byName.set(name, { admission, calledAtMs, number: this.next++ })
+    const name = nameOf(admission.id, admission.key)
+    this.byName.set(name, { admission, calledFromMs, calledToMs, number: this.next++ })
   }
 
   protected forget(name: string): void {
@@ -94,6 +106,7 @@ function nameOf(id: string, key: string): string {
   return `${id}\n${key}`
 }
 
+/** By the time of its charge, which a log tells: whoever replays it forgets the same. */
 export function isTooOld({ chargedAtMs }: ChargedAdmission, nowMs: number): boolean {
   return chargedAtMs + REPEAT_WITHIN_MS < nowMs
 }

@@ -2,7 +2,7 @@ import { ByteReader, MalformedBytes } from "./byte-reader.js"
 import { FORMAT } from "./envelope.js"
 import type { AddLimit, LedgerState } from "./ledger-state.js"
 import type { OwnLimit } from "./own-limit.js"
-import { loadOldLimit, loadPiece } from "./saved-limit.js"
+import { loadOldLimit, loadPiece, type PieceReader } from "./saved-limit.js"
 import { SYNC_NUMBER } from "./sync-mode.js"
 import { withMemory } from "./with-memory.js"
 
@@ -28,16 +28,21 @@ export function loadState(state: LedgerState, bytes: Uint8Array, format = FORMAT
   const { keepsNames } = state
   withMemory(state.core, () =>
     state.restore({ timeMs, sync, numbers, chargesAfter }, (add) => {
-      if (format > 2) loadPieces(reader, format, add, keepsNames)
+      if (format > 2) loadPieces(reader, format, add, { keepsNames, savedAtMs: timeMs })
       else loadOld(reader, format, add, keepsNames)
     }),
   )
 }
 
-function loadPieces(reader: ByteReader, format: number, add: AddLimit, keepsNames: boolean): void {
+function loadPieces(
+  reader: ByteReader,
+  format: number,
+  add: AddLimit,
+  about: Pick<PieceReader, "keepsNames" | "savedAtMs">,
+): void {
   const limits = new Map<number, OwnLimit>()
   const home = {
-    keepsNames,
+    ...about,
     hasGaps: format >= FIRST_SKIPPING_FORMAT,
     add: (number: number, name: string, policy: string) => {
       const limit = add(number, name, policy)

@@ -192,6 +192,8 @@ function loadGaps(reader: ByteReader, limit: OwnLimit): void {
 
 /** Where pieces are put back. */
 export interface PieceReader {
+  /** The time of the last record before the pieces were written. */
+  readonly savedAtMs: number
   readonly keepsNames: boolean
   /** Whether a limit tells of its gaps. */
   readonly hasGaps: boolean
@@ -222,7 +224,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     }
   } else if (kind === PIECE.admission) {
     const admission = readAdmission(reader)
-    limit.admissionsLike(admission.id).restore(admission)
+    limit.admissionsLike(admission.id).restore(admission, home.savedAtMs)
   } else if (kind === PIECE.names) {
     for (let left = reader.varint(); left > 0; left--) {
       const name = reader.text()

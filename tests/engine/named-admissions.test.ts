@@ -31,7 +31,12 @@ describe("NamedAdmissions", () => {
     const told = new NamedAdmissions()
     told.add(admitted("x", 1_000_000), 0)
     expect(told.find("x", "a", null, 10)).toBeDefined()
-    // Nothing tells the time of the call after a restart.
+    // As long ago as it is, and not as the time of its charge is.
+    expect(told.find("x", "a", null, 300_001)).toBeUndefined()
+    // After a restart nothing tells the time of the call but that of the save.
+    told.restore(admitted("x", 1_000_000), 5)
+    expect(told.find("x", "a", null, 10)).toBeDefined()
+    expect(told.find("x", "a", null, 1_300_001)).toBeUndefined()
     told.restore(admitted("x", 1_000_000))
     expect(told.find("x", "a", null, 10)).toBeUndefined()
   })

@@ -34,6 +34,23 @@ export const repeatCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "check() with an id: told again after a compaction too, where the clock had been set back before the call",
+    async run(makePort) {
+      const port = makePort()
+      const policy = parsePolicy("100/hour")
+      let ledger = await Ledger.open(port, { core })
+      const check = (id?: string) => ledger.check(ledger.define("l", policy, START_MS), "a", 10, START_MS, id).decision
+      ledger.check(ledger.define("l", policy, START_MS), "a", 10, START_MS + 600_000)
+      const { receipt } = check("order-7")
+      expect(receipt.chargedAtMs).toBe(START_MS + 600_000)
+      await ledger.compact()
+      await ledger.close()
+      ledger = await Ledger.open(port, { core })
+      expect(check("order-7").receipt).toEqual(receipt)
+      await ledger.close()
+    },
+  },
+  {
     name: "check() with an id: one that was settled is not told again, after a crash and a compaction too",
     async run(makePort) {
       const port = makePort()
