@@ -344,6 +344,14 @@ export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f6
   return ADMITTED
 }
 
+/** The time from which a rule's state of a key counts; Infinity where there is none, 0 for an argument out of range. */
+export function since(limit: usize, keyLength: i32, rule: i32): f64 {
+  if (!isCall(limit, keyLength)) return 0
+  const self = changetype<Limit>(limit)
+  if (<u32>rule >= <u32>self.ruleCount) return 0
+  return usage.since(self, hashOf(self, keyLength), rule)
+}
+
 /** Denies a key until `untilMs`, in place of an earlier block. `ADMITTED` or `NO_ROOM`. */
 export function block(limit: usize, keyLength: i32, untilMs: f64, nowMs: f64): i32 {
   if (!isCall(limit, keyLength) || !isTime(untilMs) || !isTime(nowMs)) return BAD_ARGUMENT

@@ -3,6 +3,7 @@ import { clearBlock } from "./block"
 import { dropCell, healStates, isIdle, reserveStates, seen, timeOf } from "./cell"
 import { Limit, ruleAt, stateAt } from "./limit"
 import { newCell } from "./room"
+import { sinceMs } from "./state"
 import { noteReset } from "./stats"
 import { findCell } from "./table/find"
 import { CELL_HEAD } from "./table/table"
@@ -47,6 +48,14 @@ export function refund(limit: Limit, hash: u64, units: i64, chargedAtMs: i64, no
     else timeOf(rule, seen, nowMs, true)
   }
   if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
+}
+
+/** The time from which a rule's state of a key counts; Infinity where nothing is used. */
+export function since(limit: Limit, hash: u64, index: i32): f64 {
+  const cell = findCell(limit.cells, hash)
+  if (cell == 0) return Infinity
+  const state = stateAt(cell + CELL_HEAD, index)
+  return (load<u64>(state) | load<u64>(state, 8)) == 0 ? Infinity : <f64>sinceMs(state)
 }
 
 /** Makes a key's quota full and ends its block. Whether there was anything to forget. */

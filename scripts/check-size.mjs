@@ -10,8 +10,8 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
-  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 30 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 30 * KIB },
+  { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 30.25 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 30.25 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
@@ -19,10 +19,10 @@ const ENTRIES = [
     maxBytes: 5 * KIB,
   },
   { name: "sluice/algorithms", code: 'export * from "sluice/algorithms"', conditions: ["workerd"], maxBytes: 24 * KIB },
-  { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 27.25 * KIB },
+  { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 27.5 * KIB },
   // With the core's text, which is 4 KiB more than the core.
   { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 60 * KIB },
-  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 48 * KIB },
+  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 48.25 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 37.25 * KIB },

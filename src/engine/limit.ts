@@ -210,6 +210,11 @@ export class Limit {
     return this.core.verdict[VERDICT_CHARGED_AT]!
   }
 
+  /** The time from which the state of a key under the rule at a place counts; `Infinity` where nothing is held. */
+  sinceMs(key: string, rule: number): number {
+    return this.core.exports.since(this.pointer, this.core.stageKey(key), rule)
+  }
+
   /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
   again(key: string, { cost, charge, chargedAtMs }: ChargedAdmission, nowMs: number): LimitDecision {
     const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)

@@ -29,6 +29,7 @@ interface Charged {
   readonly charges: number
   chargeOf(receiptId: string): number | null
   timeOf(key: string, nowMs: number): number
+  sinceMs(key: string, rule: number): number
   reset(key: string, nowMs: number): boolean
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void
   charge(key: string, units: number, nowMs: number): void
@@ -51,20 +52,48 @@ export function resetKey(limit: Charged, settled: SettledReceipts, key: string, 
   return had
 }
 
+/** Until when a rule's state that counts from a time is as it was then. */
+function sameUntilMs({ algorithm, periodMs, refill }: Rule, sinceMs: number): number {
+  if (algorithm === "fixed_window") return sinceMs + periodMs - 1
+  return refill === null ? sinceMs : sinceMs + refill.everyMs - 1
+}
+
 /**
- * The units that settling a receipt gives back now, of those asked for. None of a charge that is later than its key's
- * time: the clock was set back, the key with it, and how long ago the charge was is not known any more. A fixed window
- * does not ask how long ago it was.
+ * When a settlement counts: now or, where it gives units back and the clock was set back, at the last time that the key
+ * has seen, before the key is moved back. So it is still known how long ago the charge was. `null` where the key was
+ * moved back to before the charge already: that is not known any more, and nothing can come back.
+ *
+ * @throws {KeyError} {RangeError} where the receipt or the time cannot be
  */
-export function unitsBack(limit: Charged, { key, chargedAtMs }: Settleable, units: number, nowMs: number): number {
-  if (units <= 0 || limit.policy.rules.every(({ algorithm }) => algorithm === "fixed_window")) return units
-  return chargedAtMs > limit.timeOf(key, nowMs) ? 0 : units
+export function settlesAtMs(
+  limit: Charged,
+  { key, chargedAtMs }: Settleable,
+  units: number,
+  nowMs: number,
+): number | null {
+  // Giving nothing back changes nothing, and asks the core about the key and both times.
+  limit.refund(key, 0, chargedAtMs, nowMs)
+  if (units <= 0) return nowMs
+  let seenMs = nowMs
+  // Later than this, a rule that was moved back would have leaked what it has not.
+  let sameMs = Number.POSITIVE_INFINITY
+  limit.policy.rules.forEach((rule, index) => {
+    const sinceMs = limit.sinceMs(key, index)
+    if (sinceMs === Number.POSITIVE_INFINITY) return
+    seenMs = Math.max(seenMs, sinceMs)
+    sameMs = Math.min(sameMs, sameUntilMs(rule, sinceMs))
+  })
+  // A full quota has seen nothing.
+  if (sameMs === Number.POSITIVE_INFINITY) sameMs = nowMs
+  if (chargedAtMs > Math.max(nowMs, sameMs)) return null
+  return Math.max(nowMs, Math.min(seenMs, sameMs))
 }
 
 /**
  * Settles a receipt as a caller asks for it: nothing of what was charged before its key's last reset, which is closed.
  *
- * @returns false where it is closed or too old; then nothing has changed
+ * @returns when it counts, `null` where it is closed or too old, or nothing can come back until the clock has come to its
+ * charge again; then nothing has changed
  * @throws as `settleOnce`
  */
 export function settle(
@@ -73,10 +102,11 @@ export function settle(
   receipt: Settleable,
   units: number,
   nowMs: number,
-): boolean {
+): number | null {
   const charge = limit.chargeOf(receipt.id)
-  if (charge !== null && settled.resets.has(receipt.key, charge)) return false
-  return settleOnce(limit, settled, receipt, unitsBack(limit, receipt, units, nowMs), nowMs)
+  if (charge !== null && settled.resets.has(receipt.key, charge)) return null
+  const atMs = settlesAtMs(limit, receipt, units, nowMs)
+  return atMs !== null && settleOnce(limit, settled, receipt, units, atMs) ? atMs : null
 }
 
 /**
@@ -94,8 +124,6 @@ export function settleOnce(
   nowMs: number,
 ): boolean {
   const { key, chargedAtMs } = receipt
-  // Giving nothing back changes nothing, and asks the core about the key and both times.
-  limit.refund(key, 0, chargedAtMs, nowMs)
   const keepMs = settleWithinMs(limit.policy)
   if (!settled.isOpen(receipt, nowMs, keepMs)) return false
   // A charge can be refused: of a new key where there is no room for one, say.

@@ -2,7 +2,7 @@ import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
-import { unitsBack } from "../engine/settled-receipts.js"
+import { settlesAtMs } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -306,8 +306,8 @@ export class Ledger {
   /**
    * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
    *
-   * @returns false where it was settled before, is too old, its key was reset since, or its charge may be one that a crash
-   * lost; then nothing has changed
+   * @returns false where it was settled before, is too old, its key was reset since, its charge may be one that a crash
+   * lost, or nothing can come back until the clock has come to its charge again; then nothing has changed
    * @throws {LimitNotFound} {KeyError} {RangeError} where the receipt is not of this limit or cannot be, {StoreUnavailable}
    * also where too many are settled until a compaction forgets the oldest; then nothing has changed
    */
@@ -318,7 +318,8 @@ export class Ledger {
     if (own.receipts.resets.has(charged.key, charged.charge)) return false
     if (own.receipts.isFull && own.isOpen(charged, nowMs))
       throw new StoreUnavailable(`too many receipts of the limit ${show(limit.name)} are settled`)
-    return this.#settle(limit, charged, unitsBack(limit.openKeys(), charged, units, nowMs), nowMs)
+    const atMs = settlesAtMs(limit.openKeys(), charged, units, nowMs)
+    return atMs !== null && this.#settle(limit, charged, units, atMs)
   }
 
   /** `settle`, however many are settled. */

@@ -234,8 +234,9 @@ export class MemoryLimits implements NamedLimits {
     const nowMs = this.#clock.now()
     const entry = this.#limits.issuerOf(receipt)
     if (entry === undefined) throw foreignReceipt(receipt.id)
-    if (entry === null || !settle(entry.limit, entry.settled, receipt, units, nowMs) || units === 0) return
-    this.#note(entry, receipt.key, units > 0 ? "refund" : "charge", Math.abs(units), nowMs)
+    const atMs = entry && settle(entry.limit, entry.settled, receipt, units, nowMs)
+    if (entry === null || atMs === null || units === 0) return
+    this.#note(entry, receipt.key, units > 0 ? "refund" : "charge", Math.abs(units), atMs)
     tellWaits(this, receipt.key)
   }
 

@@ -271,7 +271,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit
     const nowMs = this.#clock.now()
     if (limit === null || limit.chargeOf(receipt.id) === null) throw foreignReceipt(receipt.id)
-    if (settle(limit, this.#settled, receipt, units, nowMs)) tellWaits(this, receipt.key)
+    if (settle(limit, this.#settled, receipt, units, nowMs) !== null) tellWaits(this, receipt.key)
   }
 
   /**

@@ -26,6 +26,20 @@ describe("rateLimit() that gives charges back", () => {
     expect(limiter.refunds).toEqual(isGivenBack ? [RECEIPT] : [])
   })
 
+  test("skipFailedRequests gives back where the clock stepped back while the request was answered", async () => {
+    const clock = new ManualClock(1_000_000)
+    const answer = () => {
+      clock.advance(-1)
+      return new Response(null, { status: 500 })
+    }
+    const policy = "1/hour sliding_window_log"
+    const limited = rateLimit(answer, { policy, key: () => "a", clock, skipFailedRequests: true })
+    for (let request = 0; request < 3; request++) {
+      expect((await limited(requestOf())).status).toBe(500)
+      await settled()
+    }
+  })
+
   test("skipFailedRequests counts an error of the handler and of the network as failed", async () => {
     const limiter = charged()
     const options = { policy, limiter: () => limiter, skipFailedRequests: true }

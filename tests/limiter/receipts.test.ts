@@ -92,3 +92,36 @@ describe("refund() and settle() of what is no receipt", () => {
 
   test("the client refuses before it asks", () => expect(calls).toBe(0))
 })
+
+describe("a refund where the clock was set back since the charge", () => {
+  const START_MS = 1_000_000
+  const POLICY = "10/10s sliding_window_log"
+
+  test("history() of limits in memory and in a folder tells what came back", async () => {
+    const clock = new ManualClock(START_MS)
+    const limits = { default: POLICY }
+    const memory = new MemoryLimits({ limits, clock, names: 9, history: 9 })
+    const embedded = await openLimiter({ path: temporaryFolder(), limits, clock })
+    for (const limiter of [memory, embedded]) {
+      const events = async () => {
+        const history = await limiter.history("a")
+        return history.map(({ event, units, atMs }) => `${event} ${units} at ${atMs}`).slice(0, -1)
+      }
+      clock.set(START_MS)
+      const { receipt: moved } = await limiter.check("a", { cost: 3 })
+      clock.advance(-1)
+      const { receipt } = await limiter.check("a", { cost: 2 })
+      await limiter.refund(moved!)
+      const admitted = [`admit 2 at ${START_MS - 1}`, `admit 3 at ${START_MS}`]
+      expect(await events()).toEqual(admitted)
+      clock.advance(-1)
+      await limiter.refund(receipt!)
+      // The last time that the key has seen.
+      expect(await events()).toEqual([`refund 2 at ${START_MS - 1}`, ...admitted])
+      expect((await limiter.peek("a")).remaining).toBe(7)
+    }
+    expect(await embedded.verify()).toMatchObject({ replayEqualsLive: true })
+    await embedded.close()
+    removeFolders()
+  })
+})

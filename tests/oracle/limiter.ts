@@ -130,18 +130,31 @@ export class OracleLimiter {
 
   /** Gives back at most `units` of a charge, once for each receipt, and not long after it has leaked away. */
   refund(receipt: Receipt, units: number, nowMs: number): void {
-    if (this.#settled.has(receipt.id) || this.#isTooLate(receipt, nowMs)) return
+    const entry = this.#entry(receipt.key)
+    const atMs = units === 0 ? nowMs : this.#refundsAtMs(entry.states, receipt, nowMs)
+    if (atMs === null || this.#settled.has(receipt.id) || this.#isTooLate(receipt, atMs)) return
     this.#settled.add(receipt.id)
-    const entry = this.#keys.get(receipt.key)
-    if (entry === undefined || units === 0) return
-    const views = this.#views(entry.states, nowMs)
-    // Of a charge that is later than its key's time nobody knows how long ago it was.
-    const asksForAge = this.#rules.some(({ rule }) => rule.algorithm !== "fixed_window")
-    if (asksForAge && BigInt(receipt.chargedAtMs) > earliest(views)) return
+    if (units === 0) return
+    const views = this.#views(entry.states, atMs)
     const refunded = views.map(({ state, at }, i) =>
       state === null ? null : this.#rules[i]!.oracle.refund(state, BigInt(units), BigInt(receipt.chargedAtMs), at),
     )
-    entry.states = this.#views(refunded, nowMs).map((view) => view.state)
+    entry.states = this.#views(refunded, atMs).map((view) => view.state)
+  }
+
+  /** The last time that a key has seen, where its state still tells how long ago the charge was by then. */
+  #refundsAtMs(states: readonly (object | null)[], { chargedAtMs }: Receipt, nowMs: number): number | null {
+    const held = this.#rules.flatMap(({ rule, oracle }, i) => {
+      const state = states[i] ?? null
+      if (state === null) return []
+      const lastMs = Number(oracle.lastMs(state))
+      const spanMs = rule.algorithm === "fixed_window" ? rule.periodMs : (rule.refill?.everyMs ?? 1)
+      return [{ lastMs, sameMs: lastMs + spanMs - 1 }]
+    })
+    if (held.length === 0) return chargedAtMs > nowMs ? null : nowMs
+    const sameMs = Math.min(...held.map((each) => each.sameMs))
+    if (chargedAtMs > Math.max(nowMs, sameMs)) return null
+    return Math.max(nowMs, Math.min(sameMs, Math.max(...held.map((each) => each.lastMs))))
   }
 
   /** Charges in any case, into debt where the quota does not suffice. No units only heal the key. */

@@ -110,6 +110,44 @@ export const everyAlgorithmCases: readonly LimiterCase[] = [
     }
     same(admitted, subject.capacity, "what was admitted")
   }),
+  ...eachAlgorithm("refund() gives all back where the clock was set back since the charge", async (make, subject) => {
+    const clock = new ManualClock(WINDOW_START_MS)
+    const limiter = await make(subject.policy, { clock })
+    for (const backMs of [1, 500, 30_000, subject.fullMs + 4_000]) {
+      const key = `back by ${backMs}`
+      clock.set(WINDOW_START_MS + 20_500)
+      const { receipt } = await limiter.check(key, { cost: subject.capacity })
+      clock.advance(-backMs)
+      await limiter.refund(receipt!)
+      has(await limiter.peek(key), { allowed: true, remaining: subject.capacity }, `the key, ${key}`)
+    }
+  }),
+  ...eachAlgorithm("refund() counts what leaked before the clock was set back", async (make, subject) => {
+    const clock = new ManualClock(WINDOW_START_MS)
+    const limiter = await make(subject.policy, { clock })
+    const { receipt } = await limiter.check("a", { cost: subject.capacity })
+    clock.advance(2 * subject.fullMs)
+    await limiter.check("a", { cost: subject.capacity })
+    clock.advance(-1)
+    await limiter.refund(receipt!)
+    has(await limiter.peek("a"), { allowed: false, remaining: 0 }, "the key")
+  }),
+  ...eachAlgorithm(
+    "refund() leaves a receipt open whose key was moved back before its charge",
+    async (make, subject) => {
+      const clock = new ManualClock(WINDOW_START_MS)
+      const limiter = await make(subject.policy, { clock })
+      const { receipt } = await limiter.check("a", { cost: subject.capacity })
+      clock.advance(-subject.fullMs - 4_000)
+      same(await limiter.allow("a"), false, "whether one unit is admitted")
+      await limiter.refund(receipt!)
+      has(await limiter.peek("a"), { allowed: false, remaining: 0 }, "the key that was moved back")
+      clock.set(WINDOW_START_MS)
+      has(await limiter.check("a", { cost: subject.capacity }), { allowed: true, remaining: 0 }, "the key, full again")
+      await limiter.refund(receipt!)
+      has(await limiter.peek("a"), { remaining: subject.capacity }, "the key when the clock has come to the charge")
+    },
+  ),
   ...eachAlgorithm("a clock that is set back far gives nothing back of what was used", async (make, subject) => {
     const clock = new ManualClock(WINDOW_START_MS)
     const limiter = await make(subject.policy, { clock })

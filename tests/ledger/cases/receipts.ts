@@ -126,7 +126,7 @@ export const receiptCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "settle() tells in the log what it gives back of a charge that the clock was set back before",
+    name: "settle() of a charge that the clock was set back before counts at the last time that its key has seen",
     async run(makePort) {
       const port = makePort()
       const ledger = await Ledger.open(port, { core })
@@ -135,7 +135,21 @@ export const receiptCases: readonly LedgerCase[] = [
       ledger.check(limit, "a", 4, START_MS + 87)
       expect(ledger.settle(limit, receipt, 3, START_MS - 6)).toBe(true)
       expect(ledger.check(limit, "a", 5, START_MS - 6).decision.allowed).toBe(false)
-      expect((await ledger.lastRecords(9, ({ op }) => op === "settle"))[0]).toMatchObject({ units: 0 })
+      expect((await ledger.lastRecords(9, ({ op }) => op === "settle"))[0]).toMatchObject({ timeMs: START_MS + 87 })
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "settle() records nothing while the clock is before a charge that its key was moved back before",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core })
+      const limit = ledger.define("l", parsePolicy("8/100ms sliding_window_log"), START_MS)
+      const { receipt } = ledger.check(limit, "a", 3, START_MS).decision
+      ledger.check(limit, "a", 4, START_MS - 1)
+      expect(ledger.settle(limit, receipt, 3, START_MS - 1)).toBe(false)
+      expect(await ledger.lastRecords(9, ({ op }) => op === "settle")).toEqual([])
+      expect(ledger.settle(limit, receipt, 3, START_MS)).toBe(true)
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
     },
