@@ -2,7 +2,7 @@ import type { Ledger } from "../ledger/ledger.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import type { LogRecord } from "../ledger/record.js"
 import type { HistoryEntry } from "../limiter/named-limits.js"
-import { eventOf, forgetsBlock } from "./log-event.js"
+import { eventOf, eventTimeMs, forgetsBlock } from "./log-event.js"
 
 /** A key's last events that the log still has, newest first, its limit's definitions among them. */
 export async function keyHistory(
@@ -24,5 +24,5 @@ function historyEntry(record: LogRecord, key: string, limit: string): HistoryEnt
   const { event, units, count } = eventOf(record)
   if (event === "settle" || event === "ahead" || event === "remove") return null
   if (event === "open" || event === "close" || event === "compact") return null
-  return { atMs: record.op === "deny" ? record.lastMs : record.timeMs, event, key, limit, units, count }
+  return { atMs: eventTimeMs(record), event, key, limit, units, count }
 }

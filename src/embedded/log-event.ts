@@ -9,6 +9,7 @@ export interface LogEvent {
   /** The number of the log's segment, from 1, and the record's place in it, from 0: together they order all records. */
   readonly sequence: number
   readonly index: number
+  /** Of several denials that are told as one, when the last of them was. */
   readonly atMs: number
   readonly event: HistoryEntry["event"] | "settle" | "ahead" | "remove" | "open" | "close" | "compact"
   /** `null` where the record is about no limit, or about one that was removed and whose definition the log has no more. */
@@ -49,7 +50,7 @@ export async function* logEvents(
 function logEvent({ sequence, index, record }: PlacedRecord, limit: string | null): LogEvent {
   const { event, units, count } = eventOf(record)
   const key = "key" in record ? record.key : null
-  const told = { sequence, index, atMs: record.timeMs, event, limit, key, units, count }
+  const told = { sequence, index, atMs: eventTimeMs(record), event, limit, key, units, count }
   if (record.op === "define") return { ...told, policy: record.policy }
   return record.op === "admit" && record.id !== undefined ? { ...told, id: record.id } : told
 }
@@ -72,6 +73,11 @@ export function eventOf(record: LogRecord): Pick<LogEvent, "event" | "units" | "
     default:
       return { event: record.op, units: 0, count: 1 }
   }
+}
+
+/** When a record's event was: of several denials that it tells, the last. */
+export function eventTimeMs(record: LogRecord): number {
+  return record.op === "deny" ? record.lastMs : record.timeMs
 }
 
 /** Whether a record forgets a block that had ended by itself: it has the block end before all times. */

@@ -411,6 +411,22 @@ describe("EmbeddedLimiter", () => {
     ])
   })
 
+  test("records() and history() tell several denials at the time of the last", async () => {
+    const clock = new ManualClock(1_000)
+    const limiter = await openLimiter({ path: temporaryFolder(), clock, limits: { default: "1/hour" } })
+    for (let call = 0; call < 4; call++) {
+      await limiter.check("a")
+      clock.advance(500)
+    }
+    const denied = { event: "deny", count: 3, atMs: 2_500 }
+    expect((await limiter.history("a"))[0]).toMatchObject(denied)
+    expect((await limiter.stats("a")).lastDeniedAt).toBe(2_500)
+    const events = []
+    for await (const event of limiter.records()) events.push(event)
+    expect(events.at(-1)).toMatchObject(denied)
+    await limiter.close()
+  })
+
   test("records() ends, also where a check is made for each that is told", async () => {
     await using limiter = await open(temporaryFolder(), { policy: "1000/minute" })
     for (let check = 0; check < 3; check++) await limiter.check("a")
