@@ -188,7 +188,7 @@ export class Metrics {
         "Size on disk of the log's SQLite file and its write-ahead log, free pages included.",
         store.logBytes,
       ],
-      ["sluice_live_keys", "Keys that are not idle.", store.liveKeys],
+      ["sluice_live_keys", "Keys held, idle ones until a compaction drops them included.", store.liveKeys],
     ] as const
     for (const [name, help, value] of gauges) text.add(name, "gauge", help, value === undefined ? [] : [{ value }])
     this.#renderKeys(text)
