@@ -40,11 +40,12 @@ export interface NamedLimit {
 
 /** An event in the life of a key, as the log has it. */
 export interface HistoryEntry {
+  /** Of a denial that came several times in a row, when the last was; of a refund, the time at which it counts. */
   readonly atMs: number
   readonly event: KeyEvent
   readonly key: string
   readonly limit: string
-  /** Units asked for, charged or given back; 0 where the event has none. */
+  /** Units asked for, charged or given back, also where some of these had leaked away; 0 where the event has none. */
   readonly units: number
   /** How often the same denial came in a row; 1 for everything else. */
   readonly count: number
