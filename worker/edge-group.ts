@@ -1,6 +1,7 @@
 import type { Group, RequestLimiter } from "../src/http/request-limiter.js"
+import type { Decision } from "../src/types/decision.js"
 import type { AllDecision, CheckItem } from "../src/types/limiter.js"
-import { checkAcross } from "./check-across.js"
+import { decideAcross } from "./check-across.js"
 import type { EdgeLimiter } from "./edge-limiter.js"
 
 /** Names held before those are looked for whose limiter is gone. */
@@ -12,6 +13,14 @@ type Held = Pick<WeakRef<EdgeLimiter>, "deref">
 /** Workers with a compatibility date before 2025-05-05 have no `WeakRef`: there a limiter stays. */
 const hold = (limiter: EdgeLimiter): Held =>
   typeof WeakRef === "function" ? new WeakRef(limiter) : { deref: () => limiter }
+
+/** Decisions beside a denial, of limits that were only looked at. */
+const lookedAt = new WeakSet<Decision>()
+
+/** Whether a limit of a group was only looked at, since another one had denied: it counted no denial. */
+export function wasLookedAt(decision: Decision): boolean {
+  return lookedAt.has(decision)
+}
 
 /** The limits of one middleware, which `checkAcross` decides together. */
 export class EdgeGroup implements Group {
@@ -33,6 +42,10 @@ export class EdgeGroup implements Group {
   }
 
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    return checkAcross(items.map(({ limit, ...item }) => ({ limiter: this.#limiters.get(limit!)!.deref()!, ...item })))
+    const { all, isDecided } = await decideAcross(
+      items.map(({ limit, ...item }) => ({ limiter: this.#limiters.get(limit!)!.deref()!, ...item })),
+    )
+    for (const [index, decision] of all.decisions.entries()) if (!isDecided[index]) lookedAt.add(decision)
+    return all
   }
 }

@@ -2,6 +2,7 @@ import { problemResponse } from "../src/http/problem.js"
 import type { Decision } from "../src/types/decision.js"
 import type { WorkerApi, WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
+import { wasLookedAt } from "./edge-group.js"
 import type { GroupSetting, LimitSetting } from "./limit-setting.js"
 import { leadsUpHidden } from "./path-prefix.js"
 import { proxyTo } from "./proxy.js"
@@ -67,9 +68,9 @@ export function makeService(
         ...options,
         onDecision(decision, request) {
           decisions.set(request, decision)
-          // Where one denied, what the others would have admitted was not charged.
+          // Where one denied, what the others would have admitted was not charged, and some were only looked at.
           for (const [index, each] of (decision.limits ?? [decision]).entries()) {
-            if (decision.allowed || !each.allowed) api?.tell(each, names[index]!)
+            if (decision.allowed || !(each.allowed || wasLookedAt(each))) api?.tell(each, names[index]!)
           }
           return onDecision?.(decision, request)
         },

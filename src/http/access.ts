@@ -78,6 +78,13 @@ export function listedDecision(
   }
 }
 
+/** Whether a list decided: a limiter admits with a receipt, and what it blocks ends some day. */
+export function isListed({ allowed, policy, receipt, reason, retryAfterMs }: Decision): boolean {
+  return allowed
+    ? policy === "allow" && receipt === undefined
+    : policy === "deny" && reason === "blocked" && retryAfterMs === 0
+}
+
 function readList(option: string, { addresses = [], keys = [] }: AccessList = {}) {
   for (const [index, key] of keys.entries()) {
     if (typeof key === "string" && key !== "") continue

@@ -4,7 +4,13 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
-import { type ConfiguredLimits, fromConfig, parseConfig, rateLimitOptions } from "../../src/config/index.js"
+import {
+  type ConfiguredLimits,
+  fromConfig,
+  limitNameFor,
+  parseConfig,
+  rateLimitOptions,
+} from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
 import { ManualClock } from "../../src/index.js"
 import { receiptsOf } from "../../src/limiter/receipts.js"
@@ -62,10 +68,14 @@ keys = ["header:x-user=eve"]
 
 [limits.__proto__]
 policy = "2/day"
+
+[tiers.pro.limits]
+user = "60/day"
 `
 
 let scratch: Scratch
 let child: ChildProcess
+let serverUrl: string
 let server: SluiceClient
 let worker: RunningWorker
 let library: ConfiguredLimits
@@ -82,7 +92,8 @@ beforeAll(async () => {
     stdio: ["ignore", "pipe", "inherit"],
   })
   const [first] = (await once(child.stdout!, "data")) as [Buffer]
-  server = new SluiceClient((JSON.parse(String(first)) as { url: string }).url, { token: TOKEN })
+  serverUrl = (JSON.parse(String(first)) as { url: string }).url
+  server = new SluiceClient(serverUrl, { token: TOKEN })
   worker = await runWorker(folder, { SLUICE_TOKEN: TOKEN, CONFIG: TEXT })
   // The fixed windows of all begin with the same day.
   library = fromConfig(TEXT, { clock: new ManualClock(Date.now()) })
@@ -134,6 +145,9 @@ const CHECKS: readonly (readonly [key: string, options: { limit?: string; cost?:
   ["ada", { limit: "shaped" }],
 ]
 
+/** What several servers of one configuration are asked by: `limitNameFor` tells it. */
+const PRO_USER = limitNameFor(parseConfig(TEXT), "user", { tier: "pro" })
+
 describe("one sluice.toml", () => {
   test("decides the same checks alike in the library, behind sluice serve and on the Worker", async () => {
     const onWorker = workerClient()
@@ -154,8 +168,34 @@ describe("one sluice.toml", () => {
       "org",
       "shaped",
       "user",
+      PRO_USER,
     ])
   })
+
+  test("has the limits of tiers under their names, on both servers", async () => {
+    for (const client of [server, workerClient()]) {
+      expect(await client.check("ada", { limit: PRO_USER })).toMatchObject({ limit: 60, remaining: 59 })
+    }
+    await expect(workerClient().define(PRO_USER, "7/day")).rejects.toThrow("the Worker's settings define it")
+  })
+
+  test("counts what its lists deny, on both servers", async () => {
+    const deniedOf = async (ask: (url: string, init: RequestInit) => Promise<Response>) => {
+      const text = await (await ask("/metrics", { headers: { Authorization: `Bearer ${TOKEN}` } })).text()
+      return Number(/^sluice_requests_denied_total\{limit="login"\} (\d+)$/m.exec(text)?.[1] ?? 0)
+    }
+    const askServer = (path: string, init: RequestInit) => fetch(serverUrl + path, init)
+    const askWorker = (path: string, init: RequestInit) =>
+      worker.ask(`http://localhost${path}`, init as Parameters<RunningWorker["ask"]>[1]) as never
+    for (const [client, ask] of [
+      [server, askServer],
+      [workerClient(), askWorker],
+    ] as const) {
+      const before = await deniedOf(ask)
+      await client.check("header:x-user=mallory", { limit: "login" })
+      await expect.poll(() => deniedOf(ask), { timeout: 15_000, interval: 500 }).toBeGreaterThan(before)
+    }
+  }, 40_000)
 
   test("a check-all charges the configured costs, and asks the lists, on both servers", async () => {
     for (const client of [server, workerClient()]) {

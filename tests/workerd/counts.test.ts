@@ -16,8 +16,12 @@ afterEach(() => {
 
 /** The deployed Worker with its API, asked by this machine. */
 function deployed(LIMITS: unknown, LIMITER = env.LIMITER) {
+  return deployedWith({ LIMITS }, LIMITER)
+}
+
+function deployedWith(variables: Pick<ServiceEnv, "LIMITS" | "CONFIG">, LIMITER = env.LIMITER) {
   const { REGISTRY, EVENT_HUB } = env
-  const workerEnv = { LIMITER, REGISTRY, EVENT_HUB, LIMITS } as ServiceEnv
+  const workerEnv = { LIMITER, REGISTRY, EVENT_HUB, ...variables } as ServiceEnv
   return async (path: string, body?: unknown) => {
     const context = createExecutionContext()
     const init = body === undefined ? {} : { method: "POST", headers: JSON_TYPE, body: JSON.stringify(body) }
@@ -112,4 +116,37 @@ test("a shard of the registry that has no table for them yet gets one when it is
   const { limits, aside } = await shard.totals(1_000)
   expect(limits).toContainEqual({ limit: "earlier", allowed: 1, denied: 0, allowedCost: 1, deniedCost: 0 })
   expect(aside).toEqual([])
+})
+
+test("a path's group counts the denial of the limit that denied, and none of one that was only looked at", async () => {
+  const [flat, blocking, group] = [freshName(), freshName(), freshName()].map((name) => name.replace(" ", "-"))
+  const CONFIG = {
+    limits: {
+      [flat!]: { policy: "1/day", key: "header:X-User" },
+      [blocking!]: { policy: { limit: 1, period: "1d", block: "15m" }, key: "header:X-User" },
+    },
+    groups: { [group!]: { limits: [flat, blocking], paths: ["/guarded"] } },
+  }
+  const ask = deployedWith({ CONFIG })
+  expect([(await ask("/guarded")).status, (await ask("/guarded")).status]).toEqual([200, 429])
+  const denied = async (limit: string) => {
+    const { text } = await ask("/metrics")
+    return Number(new RegExp(`^sluice_requests_denied_total{limit="${limit}"} (\\d+)$`, "m").exec(text)?.[1] ?? 0)
+  }
+  await expect.poll(() => denied(flat!), { timeout: 20_000, interval: 500 }).toBe(1)
+  expect(await denied(blocking!)).toBe(0)
+}, 30_000)
+
+test("the Worker's doctor tells of a group that has the name of a limit which was defined through the API", async () => {
+  const [limit, taken] = [freshName(), freshName()].map((name) => name.replace(" ", "-"))
+  const limits = { [limit!]: { policy: "1/day", paths: ["/one"] } }
+  const before = deployedWith({ CONFIG: { limits } })
+  expect((await before("/v1/limits", { name: taken, limit: 5, period: "1d" })).status).toBe(200)
+  const findings = async (ask: typeof before) =>
+    (JSON.parse((await ask("/v1/doctor")).text) as { findings: { name: string; ok: boolean }[] }).findings.find(
+      ({ name }) => name === "groups",
+    )
+  expect(await findings(before)).toMatchObject({ ok: true })
+  const after = deployedWith({ CONFIG: { limits, groups: { [taken!]: { limits: [limit] } } } })
+  expect(await findings(after)).toMatchObject({ ok: false, detail: expect.stringContaining(taken!) })
 })

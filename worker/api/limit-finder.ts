@@ -56,7 +56,7 @@ export class LimitFinder {
 
   async find(name: string): Promise<LimitInForce | null> {
     const own = this.#ofSettings.get(name)
-    if (own !== undefined) return this.#inForce(name, own, settingsScope(name), { name })
+    if (own !== undefined) return this.#inForce(name, own, settingsScope(name), objectsOfSettings(name))
     if (typeof name !== "string" || name === "" || !name.isWellFormed()) return null
     const entry = await this.#directory.find(name)
     if (entry === null) return null
@@ -97,4 +97,9 @@ export class LimitFinder {
     }
     return { name, policy, scope, limiter }
   }
+}
+
+/** Those of a tier or a tenant, whose name no object's can be, are asked through the API alone. */
+function objectsOfSettings(name: string): { name: string; tenant?: string } {
+  return name.includes("\n") ? { name: CONFIGURED, tenant: settingsScope(name) } : { name }
 }

@@ -5,8 +5,13 @@ import { createApi } from "../../src/api/create-api.js"
 import { pageProblem } from "../../src/api/page-problem.js"
 import { isFailure } from "../../src/api/problem-answer.js"
 import type { LimitStorage } from "../../src/api/storage.js"
-import { limitsByConfig } from "../../src/config/limits-by-config.js"
+import type { Config } from "../../src/config/config.js"
+import { ConfigError } from "../../src/config/config-error.js"
+import { configPolicies } from "../../src/config/config-policies.js"
+import { type LimitsByConfig, limitsByConfig, requireGroupNames } from "../../src/config/limits-by-config.js"
+import { isListed } from "../../src/http/access.js"
 import { CLOUDFLARE_ADDRESS } from "../../src/http/keys/client-address.js"
+import { DEFAULT_LIMIT, type NamedLimits } from "../../src/limiter/named-limits.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -56,15 +61,15 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const registry = new Registry({ REGISTRY, EVENT_HUB })
   const directory = new LimitDirectory(registry)
   const reporter = new Reporter(registry, ANALYTICS)
-  const configured = settings.config === null ? settings.limits : [...settings.config.limits.values()]
-  const ofSettings = new Map(configured.map(({ name, policy }) => [name, policy]))
-  const groups = settings.config?.groups.keys() ?? []
-  const givenNames = new Set([...ofSettings.keys(), ...groups])
+  const { config } = settings
+  const ofSettings =
+    config === null ? new Map(settings.limits.map(({ name, policy }) => [name, policy])) : configPolicies(config)
+  const givenNames = new Set([...ofSettings.keys(), ...(config?.groups.keys() ?? [])])
   const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, ofSettings })
   const api = createApi({
-    limits: settings.config === null ? limits : limitsByConfig(limits, settings.config),
+    limits: config === null ? limits : tellListed(limitsByConfig(limits, config), config, reporter),
     token: readToken(SLUICE_TOKEN),
-    storage: storageOf(limits, reporter),
+    storage: storageOf(limits, reporter, config),
     about: { version, storage: "durable objects" },
     // The limits tell of their decisions themselves.
     onDecision: null,
@@ -117,26 +122,63 @@ const NOTHING_TO_COMPACT = {
   detail: "Nothing was done: each key's object compacts its own log by itself.",
 } as const
 
-function storageOf(limits: EdgeLimits, reporter: Reporter): LimitStorage {
+function storageOf(limits: EdgeLimits, reporter: Reporter, config: Config | null): LimitStorage {
   return {
     flush: () => reporter.flush(),
     compact: () => NOTHING_TO_COMPACT,
     verify: () => limits.verify(),
-    doctor: cachedFor(() => diagnose(limits), KEEP_COUNTS_MS, systemClock),
+    doctor: cachedFor(() => diagnose(limits, config), KEEP_COUNTS_MS, systemClock),
     gauges: () => ({}),
   }
 }
 
-async function diagnose(limits: EdgeLimits): Promise<Finding[]> {
+async function diagnose(limits: EdgeLimits, config: Config | null): Promise<Finding[]> {
   const name = "store"
   try {
     const { ok, records, problems } = await limits.verify()
     const detail = ok ? `${records} records of the keys used last give their states` : problems.join(" ")
-    return [{ name, ok, detail }]
+    return [{ name, ok, detail }, ...(await nameFindings(limits, config))]
   } catch (error) {
     // A registry that cannot be asked is what a doctor is there to tell.
     if (!isFailure(error)) throw error
     return [{ name, ok: false, detail: (error as Error).message }]
+  }
+}
+
+/** A check asks the group, and every other verb a limit of the same name that was defined through the API before. */
+async function nameFindings(limits: EdgeLimits, config: Config | null): Promise<Finding[]> {
+  if (config === null) return []
+  try {
+    await requireGroupNames(limits, config)
+    return [{ name: "groups", ok: true, detail: "No group has the name of a limit" }]
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return [{ name: "groups", ok: false, detail: error.message }]
+  }
+}
+
+/** Tells of what the configuration's lists decide: no limit is asked of it, and the others tell by themselves. */
+function tellListed(limits: LimitsByConfig, { groups }: Config, reporter: Reporter): NamedLimits {
+  function tell(decision: Decision, asked = DEFAULT_LIMIT): void {
+    if (!isListed(decision)) return
+    // Of a group the first limit, as in front of a path.
+    const name = groups.get(asked)?.limits[0]?.name ?? asked
+    reporter.decided(decision, { name, label: name }, settingsScope(name))
+  }
+  return {
+    ...limits,
+    async check(key, options) {
+      const decision = await limits.check(key, options)
+      tell(decision, options?.limit)
+      return decision
+    },
+    async checkAll(items) {
+      const all = await limits.checkAll(items)
+      for (const [index, decision] of all.decisions.entries()) {
+        if (all.allowed || !decision.allowed) tell(decision, items[index]!.limit)
+      }
+      return all
+    },
   }
 }
 
