@@ -1,4 +1,5 @@
 import type { Socket } from "node:net"
+import { type Backlog, type Backlogged, REQUEST_BYTES } from "./backlog.node.js"
 import { NodeRequest } from "./node-request.node.js"
 import type { UnreadableRequest } from "./unreadable-request.node.js"
 
@@ -9,8 +10,8 @@ const LINGER_MS = 1_000
 const MOST_UNSENT_BYTES = 65_536
 /** About what the first line and the header fields of an answer are. */
 const ANSWER_HEAD_BYTES = 256
-/** How many requests may wait for their turn before no more of them are read. */
-const MOST_WAITING = 256
+/** While the requests that are not answered yet take more than this, no more of them are read: about 200 short ones. */
+const MOST_BACKLOG_BYTES = 1_048_576
 
 export type Asked = NodeRequest | UnreadableRequest
 
@@ -22,9 +23,10 @@ export type Asked = NodeRequest | UnreadableRequest
  * client still sends is read and dropped, until the client closes its side too or the time is up. Were it closed at once
  * with something unread, the kernel would reset it, and the client could lose an answer that it had not read yet.
  */
-export class Connection {
+export class Connection implements Backlogged {
   readonly #socket: Socket
   readonly #answer: (asked: Asked, connection: Connection) => Promise<void>
+  readonly #backlog: Backlog
   readonly #waiting: Asked[] = []
   #isAnswering = false
   #isLast = false
@@ -34,6 +36,11 @@ export class Connection {
   #isHeld = false
   /** Whether it reads nothing, as too much waits already. */
   #isPaused = false
+  /** How many requests have come, at least to the end of their heads, whose answers are not sent yet. */
+  #open = 0
+  #backlogBytes = 0
+  /** How much had been read when that was last counted. */
+  #bytesCounted = 0
   /** How many answers are on their way to the socket: Node hands one on when the one before is sent. */
   #unsent = 0
   /** How long the answers are that were made since the last time all of them were sent. */
@@ -42,12 +49,22 @@ export class Connection {
   #last: NodeRequest | null = null
   #bytesSeen = -1
 
-  /** @param answer answers what was asked, and tells `next` when it has */
-  constructor(socket: Socket, answer: (asked: Asked, connection: Connection) => Promise<void>) {
+  /**
+   * @param answer answers what was asked, and tells `next` when it has
+   * @param backlog where its requests are counted, with those of other connections
+   */
+  constructor(socket: Socket, answer: (asked: Asked, connection: Connection) => Promise<void>, backlog: Backlog) {
     this.#socket = socket
     this.#answer = answer
+    this.#backlog = backlog
     // What Node calls after a last answer. It would close at once.
     socket.destroySoon = () => this.end()
+    // Node reads on by itself after each answer, where it had stopped too.
+    socket.on("resume", () => {
+      if (!this.#mayRead) this.#pause()
+    })
+    socket.once("close", () => this.#noteBacklog(0))
+    if (!this.#mayRead) this.#pause()
   }
 
   /** The request whose body is still on its way, `null` where there is none. */
@@ -65,10 +82,55 @@ export class Connection {
     return this.#waiting.length > 0
   }
 
-  /** Notes a request at its head, before its turn. */
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
+  get isStalled(): boolean {
+    return this.#isHeld || this.#isLast
+  }
+
+  /**
+   * Notes a request at its head, before its turn: one read brings many, and others may be read in the same turn. Bodies
+   * count with the request that comes after them.
+   */
   noteHead(request: NodeRequest): void {
     this.#last = request
+    this.#open++
+    const { bytesRead } = this.#socket
+    this.#noteBacklog(this.#backlogBytes + REQUEST_BYTES + bytesRead - this.#bytesCounted)
+    this.#bytesCounted = bytesRead
     if (this.#isLast) this.#dropAll()
+    else if (this.#backlogBytes > MOST_BACKLOG_BYTES && !this.#isPaused) {
+      this.#isPaused = true
+      this.#pause()
+    }
+  }
+
+  #noteBacklog(bytes: number): void {
+    const added = bytes - this.#backlogBytes
+    this.#backlogBytes = bytes
+    this.#backlog.add(added)
+  }
+
+  get #mayRead(): boolean {
+    return !this.#isPaused && !this.#backlog.isFull
+  }
+
+  readOrPause(): void {
+    if (this.#mayRead) this.#socket.resume()
+    else this.#pause()
+  }
+
+  #pause(): void {
+    // Where it is paused already but was about to go on, only the event makes Node stop.
+    if (this.#socket.isPaused()) this.#socket.emit("pause")
+    else this.#socket.pause()
+  }
+
+  destroy(): void {
+    this.#noteBacklog(0)
+    this.#socket.destroy()
   }
 
   /**
@@ -96,8 +158,6 @@ export class Connection {
     }
     if (this.#isAnswering) {
       this.#waiting.push(asked)
-      // Node reads on by itself where it had stopped too, and a read brings many requests: this is said with each.
-      if (this.#waiting.length >= MOST_WAITING) this.#pause()
       return
     }
     this.#isAnswering = true
@@ -110,20 +170,14 @@ export class Connection {
       this.#isHeld = true
       return
     }
-    if (this.#isPaused && this.#waiting.length <= 1) this.#resume()
     const asked = this.#waiting.shift()
     if (asked === undefined) this.#isAnswering = false
     else void this.#answer(asked, this)
   }
 
-  #pause(): void {
-    this.#isPaused = true
-    this.#socket.pause()
-  }
-
   #resume(): void {
     this.#isPaused = false
-    this.#socket.resume()
+    this.readOrPause()
   }
 
   /** Answers nothing more than what is being answered. */
@@ -143,12 +197,23 @@ export class Connection {
 
   readonly #noteSent = () => {
     this.#unsent--
+    this.#noteAnswered()
     if (this.#unsent > 0) return
     if (this.#isEnding) this.#shut()
     if (!this.#isHeld) return
     this.#isHeld = false
     // In a turn of its own: one who reads fast and asks for much shares the server with the others.
     setImmediate(() => this.next())
+  }
+
+  #noteAnswered(): void {
+    // What was counted may be gone already, with the connection.
+    if (this.#socket.destroyed) return
+    this.#open--
+    // The bytes of one request cannot be told from those of the next: they count until all are answered but what may
+    // wait for its body.
+    this.#noteBacklog(this.#open <= 1 ? this.#open * REQUEST_BYTES : this.#backlogBytes - REQUEST_BYTES)
+    if (this.#isPaused && this.#open <= 1) this.#resume()
   }
 
   /** Ends it once what was answered is sent, and some last words. */

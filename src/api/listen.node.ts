@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
+import { Backlog } from "./backlog.node.js"
 import { type Asked, Connection } from "./connection.node.js"
 import type { Api } from "./create-api.js"
 import { NodeRequest } from "./node-request.node.js"
@@ -73,6 +74,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   const { onRefused } = options
   const streams = new Set<AbortController>()
   const connections = new Map<Socket, Connection>()
+  const backlog = new Backlog(connections, maxConnections)
   let isClosing = false
 
   async function answer(asked: Asked, connection: Connection): Promise<void> {
@@ -123,7 +125,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   })
   const turn = new Turn((asked: Asked) => connections.get(asked.socket)?.take(asked))
   server.on("connection", (socket) => {
-    connections.set(socket, new Connection(socket, answer))
+    connections.set(socket, new Connection(socket, answer, backlog))
     // Node hears of a socket's errors itself, but no more once it was asked to CONNECT.
     socket.on("error", () => socket.destroy())
     socket.once("close", () => connections.delete(socket))

@@ -323,31 +323,79 @@ describe("listen(), asked by a client that reads no answers", () => {
     expect(connection.received.length).toBeLessThan(50 * MB)
   })
 
-  test("reads no more requests than some, while one is being answered", async () => {
-    let letGo = () => {}
-    const held = new Promise<void>((resolve) => {
-      letGo = resolve
-    })
+  /** Serves what answers nothing until it is let go, and then in which place a request was. */
+  async function serveHeld() {
+    const held = Promise.withResolvers<void>()
     const asked: NodeRequest[] = []
     const { api } = serveApi()
     const slow = {
       ...api,
       async handle(request: NodeRequest): Promise<ApiAnswer> {
         asked.push(request)
-        await held
-        return { status: 204, headers: {}, body: null }
+        await held.promise
+        return { status: 200, headers: {}, body: `<${request.path}>` }
       },
     }
     listening = await listen(slow as typeof api, { host: "127.0.0.1", port: 0 })
-    const connection = new RawConnection(Number(new URL(listening.url).port))
-    const request = GET.replace("\r\n\r\n", `\r\nX: ${"x".repeat(200)}\r\n\r\n`)
-    connection.socket.write(request.repeat(10_000))
+    return { asked, letGo: held.resolve, port: Number(new URL(listening.url).port) }
+  }
+
+  const numbered = (count: number, fields = "") =>
+    Array.from({ length: count }, (_, n) => `GET /${n} HTTP/1.1\r\nHost: x\r\n${fields}\r\n`).join("")
+  const answeredIn = ({ received }: RawConnection) => [...received.matchAll(/<\/(\d+)>/g)].map(([, n]) => Number(n))
+  const aWhile = () => new Promise((resolve) => setTimeout(resolve, 100))
+  const READ_BYTES = 65_536
+
+  test.each([
+    // As many as one read brings are too many already.
+    ["short ones", 10_000, "", 1],
+    ["long ones", 400, `X: ${"x".repeat(8_000)}\r\n`, 17],
+  ])("reads no more requests than some, %s, while one is being answered", async (_, count, fields, reads) => {
+    const { asked, letGo, port } = await serveHeld()
+    const connection = new RawConnection(port)
+    connection.socket.write(numbered(count, fields))
     connection.socket.end()
     await vi.waitUntil(() => asked.length > 0)
-    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setTimeout(resolve, 2))
-    expect(asked[0]!.socket.bytesRead).toBeLessThan(500_000)
+    await aWhile()
+    expect(asked[0]!.socket.bytesRead).toBeLessThanOrEqual(reads * READ_BYTES)
     letGo()
     expect(await connection.ended).toBe("end")
-    expect(connection.received.match(/HTTP\/1\.1 204/g)).toHaveLength(10_000)
+    expect(answeredIn(connection)).toEqual(Array.from({ length: count }, (_, n) => n))
+  })
+
+  test("reads no more requests than some of all connections together", async () => {
+    const { letGo, port } = await serveHeld()
+    let parsed = 0
+    const count = () => {
+      parsed += 1
+    }
+    subscribe("http.server.request.start", count)
+    const connections = Array.from({ length: 14 }, () => new RawConnection(port))
+    for (const { socket } of connections) socket.end(numbered(2_000))
+    await vi.waitUntil(() => parsed > 10_000)
+    await aWhile()
+    expect(parsed).toBeLessThan(16_000)
+    letGo()
+    for (const connection of connections) {
+      expect(await connection.ended).toBe("end")
+      expect(answeredIn(connection)).toHaveLength(2_000)
+    }
+    unsubscribe("http.server.request.start", count)
+  })
+
+  test("cuts those that hold most requests where they are too many together, and answers others", async () => {
+    const { asked, connection, url } = await serveLong()
+    const port = Number(new URL(url).port)
+    const hostile = Array.from({ length: 14 }, () => new RawConnection(port))
+    for (const { socket } of hostile) {
+      socket.pause()
+      socket.write(GET.repeat(2_000))
+    }
+    await vi.waitUntil(() => asked.some(({ socket }) => socket.destroyed), 5_000)
+    expect(await (await fetch(url)).text()).toHaveLength(MB)
+    connection.socket.write(GET)
+    connection.socket.resume()
+    await vi.waitUntil(() => connection.received.length > MB)
+    for (const { socket } of [connection, ...hostile]) socket.destroy()
   })
 })
