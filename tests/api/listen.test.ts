@@ -374,7 +374,7 @@ describe("listen(), asked by a client that reads no answers", () => {
     for (const { socket } of connections) socket.end(numbered(2_000))
     await vi.waitUntil(() => parsed > 10_000)
     await aWhile()
-    expect(parsed).toBeLessThan(16_000)
+    expect(parsed).toBeLessThan(15_000)
     letGo()
     for (const connection of connections) {
       expect(await connection.ended).toBe("end")
