@@ -58,8 +58,8 @@ export class LeasedChecks {
   /**
    * Spends units that are here, or draws some.
    *
-   * @returns `null` where others' draws were waited for in vain, or the key is being reset: the check is to ask for
-   *   itself
+   * @returns `null` where others' draws were waited for in vain, the key is being reset, or there is no room for it: the
+   *   check is to ask for itself
    * @throws {CostError} {KeyError} {StoreUnavailable}; as `draw`
    */
   async check(key: string, cost: number): Promise<Decision | null> {
@@ -76,6 +76,7 @@ export class LeasedChecks {
       this.#giveBack(this.#pool.takeEvicted())
       if (request !== null) return this.#draw(key, { request, spent, askedAtMs })
       if (spent !== null) return spent
+      if (!this.#pool.knows(key)) return null
       waited = await waitForDraw(this.#pool, key, cost)
       // Were every check that waited to ask for itself, an object with too much to do would get all the more.
       if (waited === "lost") throw new StoreUnavailable("the Durable Object did not answer a draw in time")

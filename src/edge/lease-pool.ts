@@ -46,6 +46,8 @@ export const LEASE_TURNS = 8
 export const GIVE_BACK_SHARE = 0.8
 
 const MAX_KEYS = 1_000
+/** How many keys are looked at for one that can make room. */
+const KEYS_LOOKED_AT = 8
 /** Of the most units of a lease, a check may cost so much to be answered from one. */
 const COST_SHARE = 1 / 4
 /** For so many times to live after a lease another one is expected. */
@@ -85,6 +87,11 @@ export class LeasePool {
     return cost > 0 && cost <= Math.max(1, this.#options.units * COST_SHARE)
   }
 
+  /** Whether anything is kept of a key. */
+  knows(key: string): boolean {
+    return this.#pools.has(key)
+  }
+
   /** Units that are here now, unspent and not expired. */
   leftOf(key: string, nowMs: number): number {
     return this.#pools.get(key)?.leases.leftAt(nowMs) ?? 0
@@ -99,10 +106,12 @@ export class LeasePool {
    * What to ask the owner, where something is to be asked now.
    *
    * @param cost 0 where the check was answered by `spend`: then only where the units get low
-   * @returns `null` where nothing is to be drawn: a draw is under way that is worth waiting for, or there is enough
+   * @returns `null` where nothing is to be drawn: a draw is under way that is worth waiting for, there is enough, or
+   *   there is no room for the key, which `knows` tells
    */
   begin(key: string, cost: number, nowMs: number): DrawRequest | null {
     const pool = this.#poolOf(key, nowMs)
+    if (pool === null) return null
     const { units: most, ifBusy } = this.#options
     const { leases, draw } = pool
     const drawing = isDrawing(pool, nowMs)
@@ -235,10 +244,11 @@ export class LeasePool {
     this.#settled.delete(id)
   }
 
-  #poolOf(key: string, nowMs: number): Pool {
+  /** What is known of a key, which counts as asked about; `null` where there is no room for it. */
+  #poolOf(key: string, nowMs: number): Pool | null {
     let pool = this.#pools.get(key)
     if (pool === undefined) {
-      if (this.#pools.size >= MAX_KEYS) this.#evictOne(nowMs)
+      if (this.#pools.size >= MAX_KEYS && !this.#evictOne(nowMs)) return null
       // Where leases are only for what is busy, it is not known yet whether to wait for one.
       const leasingUntilMs = this.#options.ifBusy ? 0 : Number.POSITIVE_INFINITY
       const leases = new KeyLeases(this.#options)
@@ -248,14 +258,23 @@ export class LeasePool {
     return pool
   }
 
-  /** Of the keys that wait for no draw, the one that nobody asked about for longest makes room. */
-  #evictOne(nowMs: number): void {
-    for (const [key, pool] of this.#pools) {
-      if (isDrawing(pool, nowMs)) continue
+  /**
+   * Of the keys that wait for no draw, one that nobody asked about for long makes room. Those that do go behind the others,
+   * so that the next look does not begin with them.
+   *
+   * @returns whether there was one among those that were looked at
+   */
+  #evictOne(nowMs: number): boolean {
+    for (let looks = 0; looks < KEYS_LOOKED_AT; looks++) {
+      const [key, pool] = this.#pools.entries().next().value!
       this.#pools.delete(key)
-      this.#evicted.push(...pool.leases.takeAll())
-      return
+      if (!isDrawing(pool, nowMs)) {
+        this.#evicted.push(...pool.leases.takeAll())
+        return true
+      }
+      this.#pools.set(key, pool)
     }
+    return false
   }
 }
 

@@ -159,6 +159,7 @@ class Simulation {
     this.#giveBack(location, leases.takeEvicted())
     if (request !== null) this.#draw(isolate, { key, cost, group }, request, spent === null ? done : null)
     if (request !== null || spent !== null) return
+    if (!leases.knows(name)) return void this.#ask(isolate, { key, cost, group }, done)
     leases.wait(name, cost, (found) => {
       // The model has one policy, under which the cost can pass.
       if (!(found instanceof Error)) this.#check(isolate, { key, cost, group }, done, turn + 1, found)

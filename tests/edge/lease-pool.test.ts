@@ -287,6 +287,22 @@ describe("LeasePool", () => {
     expect(pool.leftOf("draws", nowMs)).toBe(16)
   })
 
+  test("keeps no more keys than some, also while draws for all of them are under way", () => {
+    const pool = new LeasePool({ units: 100, ttlMs: TTL_MS, ifBusy: false })
+    const draws = Array.from({ length: 1_000 }, (_, n) => pool.begin(`key ${n}`, 1, 0))
+    expect(draws).not.toContain(null)
+    expect(pool.begin("one more", 1, 0)).toBeNull()
+    expect(pool.knows("one more")).toBe(false)
+    // Those that wait for their draws are known still, and one that does not makes room, once it is looked at.
+    expect(draws.map((_, n) => pool.knows(`key ${n}`))).not.toContain(false)
+    pool.fail(draws[500]!, new StoreUnavailable("lost"))
+    const tried = Array.from({ length: 200 }, () => pool.begin("one more", 1, 0))
+    expect(tried.filter((draw) => draw !== null)).toHaveLength(1)
+    expect(pool.knows("key 500")).toBe(false)
+    // A draw of which nothing was heard for long holds no room.
+    expect(pool.begin("another", 1, 1_000)).not.toBeNull()
+  })
+
   test.each([
     [100, 25],
     [16, 4],
