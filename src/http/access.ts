@@ -4,6 +4,7 @@ import type { Decision } from "../types/decision.js"
 import { show } from "../types/errors.js"
 import { addressList } from "./keys/address-list.js"
 import { type ClientAddressOptions, findClientAddress } from "./keys/client-address.js"
+import { limiterKey, unhashedKey } from "./keys/limiter-key.js"
 
 /** Clients by their address and by their key: a request is on the list where either is. */
 export interface AccessList {
@@ -20,8 +21,8 @@ export type Access = "allow" | "deny" | "limit"
 export interface AccessLists {
   /** What the lists say of a request by where it comes from. */
   byAddress(request: Request, rest: readonly unknown[]): Access
-  /** What the lists say of a request by what it counts against. */
-  byKeys(keys: readonly string[]): Access
+  /** What the lists say of a request by what it counts against, as `limiterKey` gives it. */
+  byKeys(keys: readonly string[]): Promise<Access>
 }
 
 /**
@@ -45,7 +46,8 @@ export function accessLists(
       const address = looksAtAddresses ? addressOf(request, rest) : undefined
       return lists.find(({ hasAddress }) => address && hasAddress(address))?.access ?? "limit"
     },
-    byKeys(keys) {
+    async byKeys(keys) {
+      for (const list of lists) if (list.longKeys.length > 0) await hashLongKeys(list)
       return lists.find((list) => keys.some((key) => list.keys.has(key)))?.access ?? "limit"
     },
   }
@@ -90,5 +92,18 @@ function readList(option: string, { addresses = [], keys = [] }: AccessList = {}
     if (typeof key === "string" && key !== "") continue
     throw new RangeError(`Cannot rate limit: ${option}.keys[${index}] is ${show(key)}, allowed is a text, not empty.`)
   }
-  return { hasAddress: addressList(`${option}.addresses`, addresses), keys: new Set(keys) }
+  const unhashed = keys.map((key) => unhashedKey(key))
+  return {
+    hasAddress: addressList(`${option}.addresses`, addresses),
+    keys: new Set(unhashed.filter((key) => key !== undefined)),
+    /** Keys whose hash is to be looked up in their place, and is not among `keys` yet. */
+    longKeys: keys.filter((_, index) => unhashed[index] === undefined),
+  }
+}
+
+/** Where a list is read, nothing can wait for the hashes. */
+async function hashLongKeys({ keys, longKeys }: Pick<ReturnType<typeof readList>, "keys" | "longKeys">): Promise<void> {
+  for (const key of await Promise.all(longKeys.map((each) => limiterKey(each)))) keys.add(key)
+  // Only now: requests that came meanwhile wait for the hashes too.
+  longKeys.length = 0
 }

@@ -58,7 +58,7 @@ export async function judge<Rest extends unknown[]>(
   try {
     const byAddress = access.byAddress(request, rest)
     for (const [index, { key }] of limits.entries()) asks[index]!.key = await keyOf(key, hooks, request, rest)
-    const listed = [byAddress, access.byKeys(asks.map(({ key }) => key))]
+    const listed = [byAddress, await access.byKeys(asks.map(({ key }) => key))]
     if (listed.includes("deny"))
       return { listed: "deny", decision: listedDecision("deny", undefined, asks[0]!.key, asks[0]!.cost) }
     if (listed.includes("allow")) return { listed: "allow" }

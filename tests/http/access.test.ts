@@ -52,6 +52,20 @@ describe("rateLimit() with allow and deny lists", () => {
     expect(await statusesOf(limited, {}, { "X-Tenant": "other" })).toEqual([200, 429])
   })
 
+  test("lists keys that are too long to be kept, and those that are no well-formed text", async () => {
+    const long = "a".repeat(600)
+    const limited = limitedBy({
+      key: (request) => request.headers.get("x-tenant")?.replace("broken", "\ud800"),
+      allow: { keys: [`good ${long}`] },
+      deny: { keys: [`bad ${long}`, "\ud800"] },
+    })
+    const atOnce = [1, 2].map(() => limited(requestOf({ "X-Tenant": `bad ${long}` }), {}))
+    expect((await Promise.all(atOnce)).map(({ status }) => status)).toEqual([403, 403])
+    expect(await statusesOf(limited, {}, { "X-Tenant": `good ${long}` })).toEqual([200, 200])
+    expect(await statusesOf(limited, {}, { "X-Tenant": "broken" })).toEqual([403, 403])
+    expect(await statusesOf(limited, {}, { "X-Tenant": long })).toEqual([200, 429])
+  })
+
   test("refuses who is on both", async () => {
     const limited = limitedBy({ allow: { addresses: ["10.0.0.0/8"] }, deny: { addresses: ["10.6.0.0/16"] } })
     expect(await statusesOf(limited, { remoteAddress: "10.6.0.1" })).toEqual([403, 403])
