@@ -15,7 +15,8 @@ const JWT = /^e[wy][\w-]*(?:(?:\.[^.]*){2}){1,2}$/
  */
 export function bearerToken(): KeyExtractor {
   return async function bearerTokenKey({ headers }) {
-    const token = /^bearer +(\S+) *$/i.exec(headers.get("authorization") ?? "")?.[1]
+    // Any white space, as applications split it at: by another one the same token would be out of its limit.
+    const token = /^\s*bearer\s+(\S+)\s*$/i.exec(headers.get("authorization") ?? "")?.[1]
     return token && `bearer:${await sha256Hex(canonicalToken(token))}`
   }
 }

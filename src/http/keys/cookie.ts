@@ -13,24 +13,31 @@ const COOKIE_NAME = required(token("a token of RFC 6265"))
  *
  * The value is trimmed, unquoted and percent-decoded, as parsers of cookies do it: however a client spells a value that
  * the application takes for the same, the key is the same. A cookie that comes with several values finds nothing, since
- * some parsers take the first of them and others the last.
+ * some parsers take the first of them and others the last. Nor does one with a quotation mark before its value and none
+ * after it: some parsers take that mark away and the last character too, whatever it is.
  *
  * @throws {RangeError} at construction, where `name` is no cookie name
  */
 export function cookie(name: string): KeyExtractor {
   checkFields("use cookie", { name }, { name: COOKIE_NAME })
   return async function cookieKey({ headers }) {
-    const [value, ...others] = valuesOf(name, headers.get("cookie") ?? "")
-    return value && others.length === 0 ? `cookie:${name}=${await sha256Hex(value)}` : undefined
+    const values = valuesOf(name, headers.get("cookie") ?? "")
+    const [value] = values
+    return value && values.size === 1 ? `cookie:${name}=${await sha256Hex(value)}` : undefined
   }
 }
 
-/** The different values that a field `Cookie` has for a name. */
-function valuesOf(name: string, field: string): Set<string> {
-  const values = new Set<string>()
+/** The different values that a field `Cookie` has for a name; `undefined` for one that parsers read differently. */
+function valuesOf(name: string, field: string): Set<string | undefined> {
+  const values = new Set<string | undefined>()
   for (const pair of field.split(";")) {
     const [, ownName, value] = /^([^=]*)=(.*)$/s.exec(pair) ?? []
-    if (ownName?.trim() === name) values.add(percentDecoded(value!.trim().replace(/^"(.*)"$/s, "$1")))
+    if (ownName?.trim() === name) values.add(valueIn(value!.trim()))
   }
   return values
+}
+
+function valueIn(text: string): string | undefined {
+  if (!text.startsWith('"')) return percentDecoded(text)
+  return text.length > 1 && text.endsWith('"') ? percentDecoded(text.slice(1, -1)) : undefined
 }

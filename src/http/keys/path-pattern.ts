@@ -5,7 +5,7 @@ import { percentDecoded } from "./percent-decoded.js"
 /**
  * Limits by route: the key is `path:` and the first of the patterns that fits the request's path, so that `/users/1` and
  * `/users/2` count together. In a pattern `:name` stands for one segment, and `*` at the end for any number of them. A
- * method may stand before the path.
+ * method may stand before the path; `GET` is also for `HEAD`, which routers hand to the same handler.
  *
  * Paths and patterns are compared by segment, percent-decoded, case-sensitive; empty segments and a slash at the end do not count.
  * A path that no pattern fits has no key of its own.
@@ -41,7 +41,7 @@ function compile(text: string) {
   }
   const wanted = parts.map((part) => (part.startsWith(":") ? undefined : percentDecoded(part)))
   const fits = (requestMethod: string, segments: readonly string[]): boolean =>
-    (method === undefined || method === requestMethod) &&
+    (method === undefined || method === requestMethod || (method === "GET" && requestMethod === "HEAD")) &&
     (isOpen ? segments.length >= wanted.length : segments.length === wanted.length) &&
     wanted.every((segment, index) => segment === undefined || segment === segments[index])
   return { text, fits }

@@ -91,7 +91,15 @@ describe("apiKey()", () => {
 })
 
 describe("bearerToken()", () => {
-  test.each(["Bearer abc.def", "bearer abc.def", "BEARER   abc.def"])("hashes the token of %j", async (value) => {
+  test.each([
+    "Bearer abc.def",
+    "bearer abc.def",
+    "BEARER   abc.def",
+    "Bearer\tabc.def",
+    "Bearer \t abc.def",
+    "Bearer\u00a0abc.def",
+    "\u00a0Bearer abc.def\u00a0",
+  ])("hashes the token of %j", async (value) => {
     expect(await bearerToken()(requestWith({ authorization: value }))).toBe(`bearer:${sha256("abc.def")}`)
   })
 
@@ -144,7 +152,8 @@ describe("cookie()", () => {
     ['sid="v1"', "v1"],
     ['sid="%761"', "v1"],
     ["sid=%zz", "%zz"],
-    ['sid="', '"'],
+    ['sid="v"1"', 'v"1'],
+    ['sid=v1"', 'v1"'],
     ["xsid=0; sid=v=1=", "v=1="],
     ["a=1;sid=v1", "v1"],
   ])("hashes the value in %j", async (value, expected) => {
@@ -158,12 +167,18 @@ describe("cookie()", () => {
     },
   )
 
-  test.each(["sid=v1; sid=v2", "sid=v2; a=1; sid=v1", "sid=; sid=v1", "sid=v1; sid="])(
-    "finds nothing in %j, whose value depends on who reads it",
-    async (value) => {
-      expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
-    },
-  )
+  test.each([
+    "sid=v1; sid=v2",
+    "sid=v2; a=1; sid=v1",
+    "sid=; sid=v1",
+    "sid=v1; sid=",
+    'sid="v1x',
+    'sid="v1" x',
+    'sid=v1; sid="v1x',
+    'sid="',
+  ])("finds nothing in %j, whose value depends on who reads it", async (value) => {
+    expect(await cookie("sid")(requestWith({ cookie: value }))).toBeUndefined()
+  })
 
   test.each(["", "a b", "a=b", "a;b", undefined, 5])("refuses the name %j", (name) => {
     expect(() => cookie(name as string)).toThrow(RangeError)
@@ -172,7 +187,9 @@ describe("cookie()", () => {
 })
 
 describe("pathPattern()", () => {
-  const byRoute = pathPattern("POST /login", "/users/:id", "/users/me", "/files/*", "/caf\u00e9")
+  const users = ["/users/:id", "/users/me"] as const
+  const pages = ["GET /export", "HEAD /page", "GET /page"] as const
+  const byRoute = pathPattern("POST /login", ...users, "/files/*", "/caf\u00e9", ...pages)
 
   test.each([
     ["GET", "/users/1", "path:/users/:id"],
@@ -185,6 +202,13 @@ describe("pathPattern()", () => {
     ["GET", "/files/a/b/c", "path:/files/*"],
     ["GET", "/caf%C3%A9", "path:/caf\u00e9"],
     ["GET", "/login", undefined],
+    ["HEAD", "/login", undefined],
+    ["GET", "/export", "path:GET /export"],
+    // Routers give it to the handler of GET.
+    ["HEAD", "/export", "path:GET /export"],
+    ["POST", "/export", undefined],
+    ["GET", "/page", "path:GET /page"],
+    ["HEAD", "/page", "path:HEAD /page"],
     ["GET", "/users", undefined],
     ["GET", "/users/1/posts", undefined],
     ["GET", "/Users/1", undefined],
