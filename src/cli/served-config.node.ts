@@ -10,6 +10,7 @@ export class ServedConfig {
   readonly limits: LimitsByConfig
   readonly #names = new Set<string>()
   readonly #output: LogOutput
+  #config: Config
   #log: DecisionLog = {}
   /** The reloads that were asked for, one after the other. */
   #reloading = Promise.resolve()
@@ -17,6 +18,7 @@ export class ServedConfig {
   constructor(config: Config, limits: NamedLimits, output: LogOutput) {
     this.limits = limitsByConfig(limits, config)
     this.#output = output
+    this.#config = config
     this.#follow(config)
   }
 
@@ -46,12 +48,20 @@ export class ServedConfig {
   }
 
   async #reload(read: () => Config): Promise<void> {
+    const before = this.#config
     const config = read()
-    await this.limits.reload(config)
+    // Decisions by it are told by its names before all of it is durable.
     this.#follow(config)
+    try {
+      await this.limits.reload(config)
+    } catch (error) {
+      this.#follow(before)
+      throw error
+    }
   }
 
   #follow(config: Config): void {
+    this.#config = config
     this.#names.clear()
     for (const name of [...configPolicies(config).keys(), ...config.groups.keys()]) this.#names.add(name)
     this.#log = openDecisionLog(config.logging, this.#output)

@@ -2,7 +2,6 @@ import { listedDecision } from "../http/access.js"
 import { costOfChosen, costToExplain, requireChoice, requireItems, requireUnits } from "../limiter/check-options.js"
 import { leaveOutReceipt } from "../limiter/decide-all.js"
 import { nextAdmissionAtMs } from "../limiter/explain.js"
-import { inParallel } from "../limiter/in-parallel.js"
 import { noteCounter, tellWaits } from "../limiter/key-waits.js"
 import {
   DEFAULT_LIMIT,
@@ -17,8 +16,9 @@ import type { PolicyInput } from "../policy/policy.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import type { AllDecision, CheckItem, CheckOptions } from "../types/limiter.js"
+import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import { type AskedLimits, askedElsewhere, askedLimits } from "./asked-limits.js"
+import { changePolicies, notUndone, type Policies, policiesOf } from "./change-policies.js"
 import type { Config, LimitConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { configPolicies, limitsByName } from "./config-policies.js"
@@ -27,8 +27,6 @@ import { requireConfig } from "./require-config.js"
 
 const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
-/** So many definitions are on their way at a time. */
-const MOST_CALLS = 8
 
 type ChosenCheck = CheckOptions & LimitChoice
 
@@ -52,11 +50,20 @@ export interface LimitsByConfig extends ByPromise {
    * on: costs, lists and groups. A limit that it does not have stays in the limits until it is removed. Reloads
    * that are asked for at a time are done one after the other, so that the last is in force whole.
    *
+   * Over limits that define when they are called, as those in memory and in a folder do, all of it is in force at one
+   * moment, and the promise resolves when it is durable. Elsewhere each policy is in force once its own definition arrived.
+   *
    * @throws {RangeError} where it is not what `parseConfig` gives; {ConfigError} where a group has the name of a limit that
-   * is there: then nothing has changed. Where a policy could not be defined, the former configuration goes on, over those
-   * that were
+   * is there: then nothing has changed. Where a policy could not be defined, the former configuration is in force again,
+   * over the policies that were; {StoreUnavailable} where these could not be put back
    */
   reload(config: Config): Promise<void>
+}
+
+/** One of several checks at its cost, and what a list decided on its key; `null` where it is on none. */
+interface FoundItem {
+  readonly item: CheckItem
+  readonly listed: Decision | null
 }
 
 /** A configuration as calls go by it. */
@@ -88,12 +95,25 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
     isPlain: isPlain(next),
   })
   let inForce = prepare(config)
-  const putInForce = async (next: Config) => {
-    await requireGroupNames(limits, next)
-    await inParallel([...configPolicies(next)], MOST_CALLS, async ([name, policy]) => limits.define(name, policy))
-    inForce = prepare(next)
+  const putInForce = async (next: InForce, policies: Policies) => {
+    inForce = next
+    await changePolicies(limits, policies)
     // A cost or a list may admit sooner than what those who wait were told.
     tellWaits(configured)
+  }
+  const reload = async (config: Config) => {
+    await requireGroupNames(limits, config)
+    const next = prepare(config)
+    const policies = configPolicies(config)
+    const before = { inForce, policies: await policiesOf(limits, policies.keys()) }
+    try {
+      await putInForce(next, policies)
+    } catch (error) {
+      await putInForce(before.inForce, before.policies).catch(() => {
+        throw notUndone(error)
+      })
+      throw error
+    }
   }
   let reloading = Promise.resolve()
   const configured: LimitsByConfig = {
@@ -103,7 +123,7 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
     of: (name) => oneLimit(configured, name),
     async reload(next) {
       requireConfig("reload limits", next)
-      const done = reloading.then(() => putInForce(next))
+      const done = reloading.then(() => reload(next))
       // One that fails holds up none after it.
       reloading = done.catch(() => {})
       return done
@@ -161,7 +181,7 @@ function isPlain(config: Config): boolean {
   )
 }
 
-/** Each call goes to its end by the configuration that was in force when it began. */
+/** Each call goes to its end by the configuration that is in force when it asks the limits. */
 function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
   /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
   async function find(inForce: InForce, key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
@@ -186,28 +206,46 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
     return asked.access === "limit" || (await limits.limit(name)) === null ? undefined : asked
   }
 
-  async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {
-    costOfChosen(key, options)
-    const inForce = current()
-    if (inForce.isPlain) return limits[verb](key, options)
-    const asked = await find(inForce, key, options)
-    return asked === undefined ? limits[verb](key, options) : inForce.calls.decide(verb, asked, options.id)
+  /**
+   * Finds what a call asks, and asks it before another configuration can be put in force: where one was meanwhile, it is
+   * found anew, so that no cost of the one is asked of a policy of the other.
+   */
+  async function asking<Found, Answer>(
+    find: (inForce: InForce) => Promise<Found>,
+    ask: (found: Found, inForce: InForce) => Awaitable<Answer>,
+  ): Promise<Answer> {
+    for (;;) {
+      const inForce = current()
+      const found = await find(inForce)
+      if (inForce === current()) return ask(found, inForce)
+    }
   }
 
-  /** Keys that are allowed are not asked for; one that is denied denies all. */
+  async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {
+    costOfChosen(key, options)
+    if (current().isPlain) return limits[verb](key, options)
+    return asking(
+      (inForce) => find(inForce, key, options),
+      (asked, { calls }) => (asked === undefined ? limits[verb](key, options) : calls.decide(verb, asked, options.id)),
+    )
+  }
+
   async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    const inForce = current()
-    if (inForce.isPlain) return limits.checkAll(items)
+    if (current().isPlain) return limits.checkAll(items)
     requireItems(items)
     // Keys on a list are asked of nobody, who would refuse them.
     refuseRepeats(items.map(({ key, limit }) => ({ subject: `${limit ?? ""}\n${key}`, key })))
-    const found = await Promise.all(
-      items.map(async (item) => {
-        const asked = await findLimit(inForce, item.key, item)
-        if (asked === undefined) return { item, listed: null }
-        return { item: { ...item, cost: asked.items[0].cost }, listed: await inForce.calls.decideListed(asked) }
-      }),
-    )
+    return asking((inForce) => Promise.all(items.map((item) => findItem(inForce, item))), decideFound)
+  }
+
+  async function findItem(inForce: InForce, item: CheckItem): Promise<FoundItem> {
+    const asked = await findLimit(inForce, item.key, item)
+    if (asked === undefined) return { item, listed: null }
+    return { item: { ...item, cost: asked.items[0].cost }, listed: await inForce.calls.decideListed(asked) }
+  }
+
+  /** Keys that are allowed are not asked for; one that is denied denies all. */
+  async function decideFound(found: readonly FoundItem[]): Promise<AllDecision> {
     const denied = found.find(({ listed }) => listed?.allowed === false)?.listed
     if (denied != null) {
       const decisions = found.map(({ item: { key, ...item }, listed }) => listed ?? limits.peek(key, item))
@@ -226,9 +264,10 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
   async function charge(key: string, units: number, choice: LimitChoice = {}): Promise<void> {
     requireChoice("charge", choice)
     requireUnits(units)
-    const inForce = current()
-    const asked = await find(inForce, key, choice)
-    return asked === undefined ? limits.charge(key, units, choice) : inForce.calls.charge(asked, units)
+    return asking(
+      (inForce) => find(inForce, key, choice),
+      (asked, { calls }) => (asked === undefined ? limits.charge(key, units, choice) : calls.charge(asked, units)),
+    )
   }
 
   async function explain(key: string, options: Omit<ChosenCheck, "id"> = {}): Promise<Explanation> {

@@ -1,8 +1,27 @@
-import { describe, expect, test } from "vitest"
-import { ConfigError, fromConfig, limitsByConfig, parseConfig } from "../../src/config/index.js"
-import { acquire, type Decision, LimitNotFound, ManualClock, TimeoutExceeded, wrap } from "../../src/index.js"
+import { afterAll, describe, expect, test, vi } from "vitest"
+import {
+  ConfigError,
+  configPolicies,
+  fromConfig,
+  type LimitsByConfig,
+  limitsByConfig,
+  parseConfig,
+} from "../../src/config/index.js"
+import { openLimiter } from "../../src/embedded/open-limiter.node.js"
+import {
+  acquire,
+  type Decision,
+  LimitNotFound,
+  ManualClock,
+  StoreUnavailable,
+  TimeoutExceeded,
+  wrap,
+} from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
+
+afterAll(removeFolders)
 
 const clock = new ManualClock(0)
 const FIRST = `
@@ -232,6 +251,119 @@ describe("limitsByConfig().reload()", () => {
     await expect(wrong).rejects.toThrow(ConfigError)
     await right
     expect(await limits.peek("u", { limit: "x" })).toMatchObject({ limit: 40 })
+  })
+
+  describe("has all of a configuration in force at one moment", () => {
+    const OLD = parseConfig('limits.a = { policy = "100/hour", cost = 60 }\nlimits.b = "100/hour"')
+    const NEW = parseConfig('limits.a = { policy = "50/hour", cost = 5 }\nlimits.b = "50/hour"\nlimits.c = "50/hour"')
+
+    /** Limits whose commits are held back until the test ends them. */
+    class Held extends MemoryLimits {
+      readonly commits: PromiseWithResolvers<void>[] = []
+      #isHeld = false
+
+      hold(): void {
+        this.#isHeld = true
+      }
+
+      override define(name: string, policy: PolicyInput): never {
+        const made = super.define(name, policy)
+        return this.#committed(made) as never
+      }
+
+      override remove(name: string): never {
+        return this.#committed(super.remove(name)) as never
+      }
+
+      #committed<T>(made: T): T | Promise<T> {
+        if (!this.#isHeld) return made
+        const commit = Promise.withResolvers<void>()
+        this.commits.push(commit)
+        return commit.promise.then(() => made)
+      }
+    }
+
+    const held = () => {
+      const store = new Held({ clock, limits: configPolicies(OLD) })
+      const limits = limitsByConfig(store, OLD)
+      store.hold()
+      const committing = (count: number) => vi.waitFor(() => expect(store.commits).toHaveLength(count))
+      return { store, limits, committing }
+    }
+    const seen = async (limits: LimitsByConfig) => {
+      const [a, b] = [await limits.peek("u", { limit: "a" }), await limits.peek("u", { limit: "b" })]
+      return [a.limit, a.cost, b.limit]
+    }
+
+    test("before it is durable", async () => {
+      const { store, limits, committing } = held()
+      const isDone = vi.fn()
+      const reloaded = limits.reload(NEW).then(isDone)
+      await committing(3)
+      expect(await seen(limits)).toEqual([50, 5, 50])
+      store.commits.slice(1).forEach(({ resolve }) => void resolve())
+      await new Promise(setImmediate)
+      expect(isDone).not.toHaveBeenCalled()
+      store.commits[0]!.resolve()
+      await reloaded
+      expect(await seen(limits)).toEqual([50, 5, 50])
+    })
+
+    test("also for calls that were made just before it", async () => {
+      const { limits } = held()
+      const checks = Array.from({ length: 30 }, async (_, turns) => {
+        for (let turn = 0; turn < turns; turn++) await undefined
+        return limits.check(`u${turns}`, { limit: "a" })
+      })
+      void limits.reload(NEW)
+      const pairs = (await Promise.all(checks)).map(({ limit, cost }) => `${limit}@${cost}`)
+      expect([...new Set(pairs)].sort()).toEqual(["100@60", "50@5"])
+    })
+
+    test("and has the former one in force again where a commit fails", async () => {
+      const { store, limits, committing } = held()
+      const failed = limits.reload(NEW)
+      await committing(3)
+      store.commits[1]!.reject(new StoreUnavailable("the disk is full"))
+      for (const { resolve } of store.commits) resolve()
+      await committing(6)
+      expect(await seen(limits)).toEqual([100, 60, 100])
+      expect(store.limit("c")).toBe(null)
+      for (const { resolve } of store.commits) resolve()
+      await expect(failed).rejects.toThrow(/^Cannot reach the store: the disk is full\.$/)
+    })
+
+    test("and says so where that could not be undone", async () => {
+      const { store, limits, committing } = held()
+      const failed = limits.reload(NEW)
+      for (const count of [3, 6]) {
+        await committing(count)
+        for (const { reject } of store.commits) reject(new StoreUnavailable("the disk is full"))
+      }
+      await expect(failed).rejects.toThrow(
+        "Cannot reach the store: a reload failed (Cannot reach the store: the disk is full) and could not be undone, so that limits may have policies of either configuration.",
+      )
+      expect((await limits.peek("u", { limit: "a" })).cost).toBe(60)
+    })
+
+    test("in a folder", async () => {
+      await using store = await openLimiter({ path: temporaryFolder(), limits: configPolicies(OLD) })
+      const limits = limitsByConfig(store, OLD)
+      const pairs = new Set<string>()
+      for (const config of [NEW, OLD, NEW]) {
+        let isOver = false
+        const reloaded = limits.reload(config).finally(() => {
+          isOver = true
+        })
+        while (!isOver) {
+          const { limit, cost } = await limits.peek("u", { limit: "a" })
+          pairs.add(`${limit}@${cost}`)
+          await new Promise(setImmediate)
+        }
+        await reloaded
+      }
+      expect([...pairs].sort()).toEqual(["100@60", "50@5"])
+    })
   })
 
   test("a call that waits goes by the new cost at once", async () => {
