@@ -1,10 +1,11 @@
 import { listedDecision } from "../http/access.js"
+import { admittedCostOf } from "../limiter/check-options.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
-import { whenAllAnswered, whenAnswered } from "../limiter/when-answered.js"
+import { whenAllAnswered, whenAnswered, whenFailed } from "../limiter/when-answered.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { LimitNotFound } from "../types/errors.js"
-import type { Awaitable, CheckItem } from "../types/limiter.js"
+import type { Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import type { AskedLimits } from "./asked-limits.js"
 import type { Config } from "./config.js"
 import { configPolicies } from "./config-policies.js"
@@ -26,15 +27,51 @@ export class ConfiguredCalls {
   /**
    * Keys on the lists are not counted. Of a group all limits admit, or none is charged; each remembers the call's id as if
    * it had been asked alone.
+   *
+   * @param options the call's own, without the configured cost
    */
-  decide(verb: "check" | "peek", asked: AskedLimits, id: string | undefined): Awaitable<Decision> {
+  decide(verb: "check" | "peek", asked: AskedLimits, { id, cost }: CheckOptions): Awaitable<Decision> {
     return whenAnswered(this.decideListed(asked), (listed) => {
       if (listed !== null) return listed
-      const items = id === undefined ? asked.items : asked.items.map((item) => ({ ...item, id }))
-      if (asked.isGroup) return this.#decideGroup(verb, items)
-      const { key, ...options } = items[0]!
-      return this.#limits[verb](key, options)
+      if (id === undefined) return this.#decideItems(verb, asked, asked.items)
+      const items = asked.items.map((item) => ({ ...item, id }))
+      const ask = (each: readonly NamedItem[]) => this.#decideItems(verb, asked, each)
+      return cost === undefined ? this.askAsAdmitted(items, ask) : ask(items)
     })
+  }
+
+  /**
+   * Asks under ids, at costs that the callers did not name. Where one was admitted at another cost, before the
+   * configuration changed say, it is asked at that one, and so told again.
+   *
+   * @param isFree whether the caller named no cost for an item; default none
+   */
+  askAsAdmitted<Item extends CheckItem, Answer>(
+    items: readonly Item[],
+    ask: (items: readonly Item[]) => Awaitable<Answer>,
+    isFree: (index: number) => boolean = () => true,
+  ): Awaitable<Answer> {
+    return whenFailed(
+      () => ask(items),
+      (error) => {
+        if (admittedCostOf(error) === undefined) throw error
+        const asAdmitted = items.map((item, index) => (isFree(index) ? this.#asAdmitted(item) : item))
+        return whenAllAnswered(asAdmitted, ask)
+      },
+    )
+  }
+
+  /** The item at the cost at which it was admitted under its id, where that was another one. */
+  #asAdmitted<Item extends CheckItem>(item: Item): Awaitable<Item> {
+    const { key, ...options } = item as CheckItem
+    return whenFailed<Item>(
+      () => whenAnswered(this.#limits.peek(key, options), () => item),
+      (error) => {
+        const cost = admittedCostOf(error)
+        if (cost === undefined) throw error
+        return { ...item, cost }
+      },
+    )
   }
 
   /** What the lists decide; `null` where the keys are on none. */
@@ -56,6 +93,12 @@ export class ConfiguredCalls {
     return items.length === 1
       ? charge()
       : whenAnswered(this.#peekEach(items.map((item) => ({ ...item, cost: 0 }))), charge)
+  }
+
+  #decideItems(verb: "check" | "peek", { isGroup }: AskedLimits, items: readonly NamedItem[]): Awaitable<Decision> {
+    if (isGroup) return this.#decideGroup(verb, items)
+    const { key, ...options } = items[0]!
+    return this.#limits[verb](key, options)
   }
 
   #decideGroup(verb: "check" | "peek", items: readonly NamedItem[]): Awaitable<Decision> {

@@ -170,7 +170,7 @@ export class ConfiguredLimits {
   #decide(verb: "check" | "peek", key: string | GroupKeys, options: ConfiguredCheck): Decision {
     costOf(key, options, CHECK_NAMES)
     // Limits in memory answer at once.
-    return this.#inForce.calls.decide(verb, this.#asked(key, options), options.id) as Decision
+    return this.#inForce.calls.decide(verb, this.#asked(key, options), options) as Decision
   }
 
   #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, cost, tenant, tier }: ConfiguredCheck): AskedLimits {

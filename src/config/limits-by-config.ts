@@ -18,6 +18,7 @@ import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import { type AskedLimits, askedElsewhere, askedLimits } from "./asked-limits.js"
+import { type ByPromise, byPromise } from "./by-promise.js"
 import { changePolicies, notUndone, type Policies, policiesOf } from "./change-policies.js"
 import type { Config, LimitConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
@@ -29,13 +30,6 @@ const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename t
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
 
 type ChosenCheck = CheckOptions & LimitChoice
-
-/** The verbs over several limits, each by promise. */
-type ByPromise = {
-  [Verb in keyof NamedLimits]: (
-    ...told: Parameters<NamedLimits[Verb]>
-  ) => Promise<Awaited<ReturnType<NamedLimits[Verb]>>>
-}
 
 /** Named limits as a configuration says. Their verbs answer by promise, whatever the limits do. */
 export interface LimitsByConfig extends ByPromise {
@@ -63,6 +57,8 @@ export interface LimitsByConfig extends ByPromise {
 /** One of several checks at its cost, and what a list decided on its key; `null` where it is on none. */
 interface FoundItem {
   readonly item: CheckItem
+  /** Whether the caller named no cost. */
+  readonly isFree: boolean
   readonly listed: Decision | null
 }
 
@@ -145,33 +141,6 @@ export async function requireGroupNames(limits: Pick<NamedLimits, "limit">, { gr
   }
 }
 
-/** The limits' own verbs. */
-function byPromise(limits: NamedLimits): ByPromise {
-  return {
-    define: async (...told) => limits.define(...told),
-    remove: async (...told) => limits.remove(...told),
-    limits: async (...told) => limits.limits(...told),
-    limit: async (...told) => limits.limit(...told),
-    check: async (...told) => limits.check(...told),
-    allow: async (...told) => limits.allow(...told),
-    peek: async (...told) => limits.peek(...told),
-    checkAll: async (...told) => limits.checkAll(...told),
-    allowAll: async (...told) => limits.allowAll(...told),
-    refund: async (...told) => limits.refund(...told),
-    settle: async (...told) => limits.settle(...told),
-    charge: async (...told) => limits.charge(...told),
-    block: async (...told) => limits.block(...told),
-    unblock: async (...told) => limits.unblock(...told),
-    reset: async (...told) => limits.reset(...told),
-    status: async (...told) => limits.status(...told),
-    stats: async (...told) => limits.stats(...told),
-    list: async (...told) => limits.list(...told),
-    top: async (...told) => limits.top(...told),
-    history: async (...told) => limits.history(...told),
-    explain: async (...told) => limits.explain(...told),
-  }
-}
-
 function isPlain(config: Config): boolean {
   const hasKeys = ({ allow, deny }: Pick<Config, "allow" | "deny">) => allow.keys.length + deny.keys.length > 0
   return (
@@ -223,16 +192,33 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
 
   async function ask(verb: "check" | "peek", key: string, options: ChosenCheck = {}): Promise<Decision> {
     costOfChosen(key, options)
-    if (current().isPlain) return limits[verb](key, options)
+    const { id, cost } = options
+    const inForce = current()
+    if (inForce.isPlain && id === undefined) return limits[verb](key, options)
+    const item = { key, ...options }
     return asking(
       (inForce) => find(inForce, key, options),
-      (asked, { calls }) => (asked === undefined ? limits[verb](key, options) : calls.decide(verb, asked, options.id)),
+      (asked, { calls }) =>
+        asked === undefined
+          ? askStore(verb, { item, isFree: cost === undefined }, calls)
+          : calls.decide(verb, asked, options),
     )
   }
 
+  /** Asks for what the configuration gives no cost any more, or has found one for already. */
+  function askStore(
+    verb: "check" | "peek",
+    { item, isFree }: Pick<FoundItem, "item" | "isFree">,
+    calls: ConfiguredCalls,
+  ): Awaitable<Decision> {
+    const askFor = ({ key, ...options }: CheckItem) => limits[verb](key, options)
+    if (item.id === undefined || !isFree) return askFor(item)
+    return calls.askAsAdmitted([item], ([asked]) => askFor(asked!))
+  }
+
   async function checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
-    if (current().isPlain) return limits.checkAll(items)
     requireItems(items)
+    if (current().isPlain && items.every(({ id }) => id === undefined)) return limits.checkAll(items)
     // Keys on a list are asked of nobody, who would refuse them.
     refuseRepeats(items.map(({ key, limit }) => ({ subject: `${limit ?? ""}\n${key}`, key })))
     return asking((inForce) => Promise.all(items.map((item) => findItem(inForce, item))), decideFound)
@@ -240,23 +226,28 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
 
   async function findItem(inForce: InForce, item: CheckItem): Promise<FoundItem> {
     const asked = await findLimit(inForce, item.key, item)
-    if (asked === undefined) return { item, listed: null }
-    return { item: { ...item, cost: asked.items[0].cost }, listed: await inForce.calls.decideListed(asked) }
+    const isFree = item.cost === undefined
+    if (asked === undefined) return { item, isFree, listed: null }
+    return { item: { ...item, cost: asked.items[0].cost }, isFree, listed: await inForce.calls.decideListed(asked) }
   }
 
   /** Keys that are allowed are not asked for; one that is denied denies all. */
-  async function decideFound(found: readonly FoundItem[]): Promise<AllDecision> {
+  async function decideFound(found: readonly FoundItem[], { calls }: InForce): Promise<AllDecision> {
     const denied = found.find(({ listed }) => listed?.allowed === false)?.listed
     if (denied != null) {
-      const decisions = found.map(({ item: { key, ...item }, listed }) => listed ?? limits.peek(key, item))
+      const decisions = found.map((each) => each.listed ?? askStore("peek", each, calls))
       const { key: deniedKey, policy: deniedPolicy } = denied
       return { allowed: false, deniedKey, deniedPolicy, decisions: (await Promise.all(decisions)).map(leaveOutReceipt) }
     }
-    const counted = found.filter(({ listed }) => listed === null).map(({ item }) => item)
+    const counted = found.filter(({ listed }) => listed === null)
     if (counted.length === 0) {
       return { allowed: true, deniedKey: null, deniedPolicy: null, decisions: found.map(({ listed }) => listed!) }
     }
-    const all = await limits.checkAll(counted)
+    const all = await calls.askAsAdmitted(
+      counted.map(({ item }) => item),
+      (items) => limits.checkAll(items),
+      (index) => counted[index]!.isFree,
+    )
     const answers = all.decisions.values()
     return { ...all, decisions: found.map(({ listed }) => listed ?? answers.next().value!) }
   }

@@ -14,8 +14,16 @@ export function requireCallId(id: unknown): asserts id is string {
   throw unfit("check", "id", id, "1 to 64 printable ASCII characters")
 }
 
-/** @throws {RangeError} where a call is repeated with another cost: it is another call then, under an id that is taken */
+/**
+ * @throws {RangeError} where a call is repeated with another cost: it is another call then, under an id that is taken.
+ * `admitted` is its own property, which an error keeps over RPC
+ */
 export function requireSameCost(id: string, asked: number, admitted: number): void {
   if (asked === admitted) return
-  throw unfit(`check under id ${show(id)}`, "cost", asked, String(admitted))
+  throw Object.assign(unfit(`check under id ${show(id)}`, "cost", asked, String(admitted)), { admitted })
+}
+
+/** What the call was admitted at whose repetition at another cost failed so; `undefined` where it is another error. */
+export function admittedCostOf(error: unknown): number | undefined {
+  return error instanceof RangeError ? (error as { admitted?: number }).admitted : undefined
 }

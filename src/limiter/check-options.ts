@@ -6,6 +6,7 @@ import { LimitNotFound, show } from "../types/errors.js"
 import type { CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 
+export { admittedCostOf } from "../engine/call-id.js"
 export { requireKey } from "../engine/key-bytes.js"
 
 /** A limiter. */

@@ -16,6 +16,19 @@ export function whenAllAnswered<Answer, Next>(
   return answers.some(isPromised) ? Promise.all(answers).then(next) : next(answers as readonly Answer[])
 }
 
+/** Asks, and where that fails, now or by promise, answers as `recover` does. */
+export function whenFailed<Answer>(
+  ask: () => Awaitable<Answer>,
+  recover: (error: unknown) => Awaitable<Answer>,
+): Awaitable<Answer> {
+  try {
+    const answer = ask()
+    return isPromised(answer) ? Promise.resolve(answer).catch(recover) : answer
+  } catch (error) {
+    return recover(error)
+  }
+}
+
 /** Whether an answer is yet to come: any object with `then` counts, as for `await`. */
 export function isPromised<Answer>(answer: Awaitable<Answer>): answer is Promise<Answer> {
   return typeof (answer as { then?: unknown } | null | undefined)?.then === "function"

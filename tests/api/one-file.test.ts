@@ -226,6 +226,19 @@ describe("one sluice.toml", () => {
     }
   })
 
+  test("who names no cost is told an admission at another one again under its id, on both servers", async () => {
+    for (const client of [server, workerClient()]) {
+      const { receipt } = await client.check("named", { limit: "org", id: "two", cost: 5 })
+      expect(await client.check("named", { limit: "org", id: "two" })).toMatchObject({ cost: 5, receipt })
+      expect(receiptsOf(await client.check("named", { limit: "both", id: "two" }))).toMatchObject([
+        { cost: 1 },
+        receipt,
+      ])
+      await expect(client.check("named", { limit: "org", id: "two", cost: 2 })).rejects.toThrow("allowed is 5")
+      expect((await client.peek("named", { limit: "org", cost: 0 })).remaining).toBe(4)
+    }
+  })
+
   test("answers the same requests alike around a handler and on the Worker's paths", async () => {
     const config = parseConfig(TEXT)
     const handlers = new Map(

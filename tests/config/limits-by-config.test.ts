@@ -3,8 +3,10 @@ import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
 import type { GroupDecision } from "../../src/config/group-decision.js"
 import {
+  type Config,
   configPolicies,
   fromConfig,
+  type LimitsByConfig,
   limitNameFor,
   limitsByConfig,
   parseConfig,
@@ -139,6 +141,53 @@ describe("limitsByConfig()", () => {
     expect([first.status, other.status]).toEqual(["fulfilled", "rejected"])
     await expect(ask(2)).rejects.toThrow('Cannot check under id "x": cost is 2, allowed is 1.')
     expect(under.peek("p:a", { limit: "user", cost: 0 }).remaining).toBe(4)
+  })
+
+  describe("tells who named no cost its admission again under its id where the configured cost is another since", () => {
+    const costing = (cost: number) =>
+      parseConfig(`
+        limits.default = { policy = "100/day", cost = ${cost} }
+        limits.user = "100/day"
+        groups.both.limits = ["default", "user"]
+        deny.keys = ["eve"]`)
+    const later = [
+      ["higher", costing(3)],
+      ["lower", costing(1)],
+      ["none", parseConfig('limits.default = "100/day"\nlimits.user = "100/day"')],
+    ] as const
+
+    test.each(later)("%s, of a limit", async (_what, config) => {
+      const limits = limitsByConfig(new MemoryLimits({ limits: configPolicies(costing(2)) }), costing(2))
+      const first = await limits.check("a", { id: "x" })
+      await limits.reload(config)
+      expect(await limits.check("a", { id: "x" })).toMatchObject({ cost: 2, remaining: 98, receipt: first.receipt })
+      expect(await limits.peek("a", { limit: "default", id: "x" })).toMatchObject({ receipt: first.receipt })
+      const items = [{ key: "a", id: "x" }, { key: "b" }]
+      expect((await limits.checkAll(items)).decisions[0]).toMatchObject({ cost: 2, receipt: first.receipt })
+      const other = limits.check("a", { id: "x", cost: 7 })
+      await expect(other).rejects.toThrow('Cannot check under id "x": cost is 7, allowed is 2.')
+      await expect(limits.checkAll([{ ...items[0]!, cost: 7 }])).rejects.toThrow("cost is 7, allowed is 2")
+      expect((await limits.peek("a", { cost: 0 })).remaining).toBe(98)
+    })
+
+    test("of a group in a folder that is opened anew, where one of its limits is asked for the first time", async () => {
+      const path = temporaryFolder()
+      const withStore = async <T>(config: Config, call: (limits: LimitsByConfig) => Promise<T>) => {
+        await using store = await openLimiter({ path, limits: configPolicies(config) })
+        return await call(limitsByConfig(store, config))
+      }
+      const first = await withStore(costing(2), (limits) => limits.check("a", { id: "x" }))
+      await withStore(costing(3), async (limits) => {
+        const told = [0, 1].map(() => limits.check("a", { limit: "both", id: "x" }) as Promise<GroupDecision>)
+        for (const { limits } of await Promise.all(told)) {
+          expect(limits).toMatchObject([{ receipt: first.receipt }, { receipt: { cost: 1 } }])
+        }
+        const denied = await limits.checkAll([{ key: "a", id: "x" }, { key: "eve" }])
+        expect(denied.decisions).toMatchObject([{ allowed: true, cost: 2 }, { allowed: false }])
+        const left = ["default", "user"].map(async (limit) => (await limits.peek("a", { limit, cost: 0 })).remaining)
+        expect(await Promise.all(left)).toEqual([98, 99])
+      })
+    })
   })
 
   test("denies a key of the deny list, whose prefix is another one's business", async () => {

@@ -18,6 +18,7 @@ import {
   wrap,
 } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { receiptsOf } from "../../src/limiter/receipts.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { removeFolders, temporaryFolder } from "../embedded/temporary-folder.js"
 
@@ -188,6 +189,20 @@ describe("ConfiguredLimits.reload()", () => {
       await expect(second).rejects.toThrow(TimeoutExceeded)
       expect(await isOver(first)).toBe(false)
     })
+  })
+
+  test("tells who named no cost its admission again under its id, where the cost is another since", () => {
+    const costing = (cost: number) => `
+      limits.api = { policy = "100/day", cost = ${cost} }
+      limits.org = "100/day"
+      groups.both.limits = ["api", "org"]`
+    const limits = fromConfig(costing(2), { clock })
+    const asks = ["api", "both"].map((limit) => () => limits.check(limit, { limit, id: "x" }))
+    const receipts = () => asks.map((ask) => receiptsOf(ask()))
+    const before = receipts()
+    limits.reload(parseConfig(costing(3)))
+    expect(receipts()).toEqual(before)
+    expect(() => limits.check("api", { limit: "api", id: "x", cost: 3 })).toThrow("cost is 3, allowed is 2")
   })
 
   test("what parseConfig did not give changes nothing", () => {

@@ -51,7 +51,7 @@ describe("NamedAdmissions", () => {
     const told = new NamedAdmissions()
     told.add(admitted("x", 0, 4), 0)
     const message = 'Cannot check under id "x": cost is 5, allowed is 4.'
-    expect(() => told.find("x", "a", 5, 1)).toThrow(new RangeError(message))
+    expect(() => told.find("x", "a", 5, 1)).toThrow(Object.assign(new RangeError(message), { admitted: 4 }))
     expect(told.find("x", "a", 4, 1)).toMatchObject({ cost: 4 })
     expect(told.find("x", "a", 5, 300_001)).toBeUndefined()
   })

@@ -7,6 +7,9 @@ import { core } from "../script-run.js"
 
 const FIVE_MINUTES_MS = 300_000
 
+/** The error of a call that is repeated at another cost than it was admitted at. */
+const admittedAt = (admitted: number, message: string) => Object.assign(new RangeError(message), { admitted })
+
 export const repeatCases: readonly LedgerCase[] = [
   {
     name: "check() with an id: an admission is told again with its receipt, after a crash and a compaction too",
@@ -59,7 +62,7 @@ export const repeatCases: readonly LedgerCase[] = [
       const { receipt } = ledger.check(limit, "a", 7, START_MS, "x").decision
       ledger.check(limit, "a", 7, START_MS, "y")
       expect(() => ledger.check(limit, "a", 8, START_MS, "x")).toThrow(
-        new RangeError('Cannot check under id "x": cost is 8, allowed is 7.'),
+        admittedAt(7, 'Cannot check under id "x": cost is 8, allowed is 7.'),
       )
       ledger.settle(limit, receipt, 7, START_MS)
       await ledger.commit()
@@ -177,7 +180,7 @@ export const repeatCases: readonly LedgerCase[] = [
       expect(ledger.checkAll(denied, START_MS).map(({ decision }) => decision.allowed)).toEqual([true, false, true])
       expect(ledger.limit("l")!.openKeys().status("d", START_MS).rules[0]!.remaining).toBe(10)
       expect(() => ledger.checkAll([{ limit, key: "a", cost: 8, id: "call:a" }], START_MS)).toThrow(
-        new RangeError('Cannot check under id "call:a": cost is 8, allowed is 7.'),
+        admittedAt(7, 'Cannot check under id "call:a": cost is 8, allowed is 7.'),
       )
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
