@@ -1,5 +1,6 @@
 import { listedDecision } from "../http/access.js"
 import { admittedCostOf } from "../limiter/check-options.js"
+import { noteLimitNames } from "../limiter/limit-names.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import { whenAllAnswered, whenAnswered, whenFailed } from "../limiter/when-answered.js"
 import type { Policy } from "../policy/policy.js"
@@ -105,7 +106,14 @@ export class ConfiguredCalls {
     const asked =
       verb === "peek" ? this.#peekEach(items) : whenAnswered(this.#limits.checkAll(items), ({ decisions }) => decisions)
     return whenAnswered(asked, (decisions) =>
-      whenAnswered(this.#policiesInForce(items), (policies) => groupDecision(policies, decisions)),
+      whenAnswered(this.#policiesInForce(items), (policies) => {
+        const decision = groupDecision(policies, decisions)
+        noteLimitNames(
+          decision,
+          items.map(({ limit }) => limit),
+        )
+        return decision
+      }),
     )
   }
 

@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
 import { limitGauges } from "../../src/api/limit-gauges.js"
+import { configPolicies, limitsByConfig, parseConfig } from "../../src/config/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { LimitNotFound, StoreCorrupt, StoreUnavailable } from "../../src/types/errors.js"
@@ -67,6 +69,52 @@ describe("GET /metrics without keys", () => {
     await served.ask("POST", "/v1/check", { key: "k", limit: "login" })
     expect(await samples(served, "sluice_requests_allowed_total")).toEqual({ 'limit="login"': "1" })
     expect(await samples(served, "sluice_limit_rate")).toEqual({ 'limit="login"': "5" })
+  })
+
+  describe("counts a group's check", () => {
+    const config = parseConfig(`
+      limits.api = { policy = "4/minute", cost = 2 }
+      limits.org = "9/minute"
+      groups.both.limits = ["api", "org"]
+      deny.keys = ["eve"]`)
+    const onDecision = vi.fn()
+    const serveGroup = () => {
+      onDecision.mockClear()
+      const limits = limitsByConfig(new MemoryLimits({ limits: configPolicies(config) }), config)
+      return serveApi({}, { limits, onDecision, givenNames: new Set([...configPolicies(config).keys(), "both"]) })
+    }
+    const check = (served: Served, key = "k", id?: string) => {
+      return served.ask("POST", "/v1/check", { key, limit: "both", ...(id !== undefined && { id }) })
+    }
+
+    test("as one of each of its limits, and one that is denied of those that denied it", async () => {
+      const served = serveGroup()
+      for (const allowed of [true, true, false]) expect((await check(served)).json.allowed).toBe(allowed)
+      const counts = { 'limit="api"': "2", 'limit="org"': "2" }
+      expect(await samples(served, "sluice_requests_allowed_total")).toEqual(counts)
+      expect(await samples(served, "sluice_request_cost_allowed_total")).toEqual({ ...counts, 'limit="api"': "4" })
+      const denied = { 'limit="api"': "1", 'limit="org"': "0" }
+      expect(await samples(served, "sluice_requests_denied_total")).toEqual(denied)
+      expect((await served.ask("GET", "/v1/totals")).json).toMatchObject({ allowed: 4, denied: 1 })
+      expect(eventLimits(served)).toEqual(["api", "org", "api", "org", "api"])
+      const told = onDecision.mock.calls.map(([{ cost }, { name }]) => `${name} ${cost}`)
+      expect(told).toEqual(["api 2", "org 1", "api 2", "org 1", "api 2"])
+    })
+
+    test("that comes again under its id once, and what was charged anew of it", async () => {
+      const served = serveGroup()
+      const { json } = await check(served, "k", "x")
+      await served.ask("POST", "/v1/refund", { receipt: json.limits[1].receipt })
+      for (let again = 0; again < 2; again++) await check(served, "k", "x")
+      const counts = { 'limit="api"': "1", 'limit="org"': "2" }
+      expect(await samples(served, "sluice_requests_allowed_total")).toEqual(counts)
+    })
+
+    test("under the group's name where a list decided", async () => {
+      const served = serveGroup()
+      await check(served, "eve")
+      expect(await samples(served, "sluice_requests_denied_total")).toEqual({ 'limit="both"': "1" })
+    })
   })
 
   test("tells every shared limit, however many keys' own limits stand before it by name", async () => {

@@ -1,7 +1,7 @@
+import { type OwnDecision, ownDecisions } from "../../limiter/limit-names.js"
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
 import { MOST_TOGETHER } from "../../policy/require-group.js"
 import type { AllDecisionJson } from "../../types/api-json.js"
-import type { Decision } from "../../types/decision.js"
 import type { Awaitable } from "../../types/limiter.js"
 import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
 import type { ApiContext } from "../api-context.js"
@@ -15,14 +15,8 @@ import { type DecidingLimit, decidingLimit, unknownLimit } from "../told-limit.j
 
 const checkFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
 
-interface Made {
-  readonly decision: Decision
-  /** The limit that was asked by name. */
-  readonly asked: string | undefined
-}
-
 /** Tells the metrics and the event stream of decisions that took so long. */
-async function tell(context: ApiContext, made: readonly Made[], seconds: number, nowMs: number): Promise<void> {
+async function tell(context: ApiContext, made: readonly OwnDecision[], seconds: number, nowMs: number): Promise<void> {
   const { tellDecision } = context
   if (tellDecision === null) return
   for (const { decision, asked } of made) {
@@ -44,7 +38,7 @@ async function decided(
     if (!isFailure(error)) throw error
     return unknownLimit(asked ?? of, givenNames)
   }
-  // A group of a configuration is no limit, and one that was asked by name may have been removed meanwhile.
+  // One that was asked by name may have been removed meanwhile, or is a group, whose key a list decided on.
   return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
 }
 
@@ -69,10 +63,11 @@ export const check = defineRoute({
     const startedMs = performance.now()
     const made = await asking(context, 1, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
-    if (!noteToldAgain(context.recent, made, options.id)) {
-      const seconds = (performance.now() - startedMs) / 1000
-      await tell(context, [{ decision: made, asked: options.limit }], seconds, nowMs)
-    }
+    const seconds = (performance.now() - startedMs) / 1000
+    const told = ownDecisions(made, options.limit).filter(
+      ({ decision }) => !noteToldAgain(context.recent, decision, options.id),
+    )
+    await tell(context, told, seconds, nowMs)
     return jsonTextAnswer(decisionText(made, nowMs))
   },
 })
