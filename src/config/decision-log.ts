@@ -25,9 +25,13 @@ export interface DecisionLog {
   readonly onError?: (error: unknown) => void
 }
 
-/** The hooks that write a log as a configuration says. */
-export function decisionLog(logging: LoggingConfig, output?: LogOutput): LogHooks {
-  const { onDecision, onError } = openDecisionLog(logging, output)
+/**
+ * The hooks that write a log as a configuration says.
+ *
+ * @param clock what lines have their time from; default the machine's
+ */
+export function decisionLog(logging: LoggingConfig, output?: LogOutput, clock?: Clock): LogHooks {
+  const { onDecision, onError } = openDecisionLog(logging, output, clock)
   return {
     ...(onDecision !== undefined && { onDecision: (decision: Decision) => onDecision(decision, {}) }),
     ...(onError !== undefined && { onError }),

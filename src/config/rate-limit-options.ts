@@ -4,10 +4,11 @@ import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import type { LimitOptions, PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
-import { checkFields, either, FUNCTION, having, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
+import { CLOCK, checkFields, either, FUNCTION, having, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
 import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { tellsDelay } from "../policy/tells-delay.js"
+import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
@@ -40,6 +41,8 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
   /** Where the log goes; default the console. */
   readonly log?: LogOutput
+  /** Tells the time for the log, and as the option `clock` of `rateLimit`; default the machine's clock. */
+  readonly clock?: Clock
   /** Hears of the share of decisions that `analytics` says, while that is enabled. What it throws goes to `onError`. */
   readonly onSample?: (decision: Decision) => void
   /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
@@ -54,6 +57,7 @@ const OPTION_KINDS: Kinds<ConfiguredOptions<never>> = {
   onDecision: FUNCTION,
   onError: FUNCTION,
   log: having("info", "error"),
+  clock: CLOCK,
   onSample: FUNCTION,
   random: FUNCTION,
 }
@@ -95,7 +99,8 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
 ): ConfiguredRateLimit<Rest> {
   requireConfig("rate limit", config)
   checkFields<ConfiguredOptions<never>>("rate limit", options as ConfiguredOptions<never>, OPTION_KINDS)
-  const { tenant, tier, key: ownKey, address = {}, log, onSample, onDecision, onError, random = Math.random } = options
+  const { tenant, tier, key: ownKey, address = {}, log, clock } = options
+  const { onSample, onDecision, onError, random = Math.random } = options
   const group = config.groups.get(limitName)
   if (group !== undefined && ownKey !== undefined) {
     throw unfit("rate limit", "key", ownKey, "none for a group, each of whose limits has its own")
@@ -103,7 +108,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const { failure, jitter, analytics, keyPrefix } = config
   const { styles, legacyReset, quotaUnit } = config.headers
   const addressKey = typeof address === "function" ? address : clientAddress(address)
-  const hooks = openDecisionLog(config.logging, log)
+  const hooks = openDecisionLog(config.logging, log, clock)
   /** For whom each request asks, for the log. */
   const askedFor = new WeakMap<Request, AskedFor>()
   const samples = analytics.enabled && onSample !== undefined
@@ -192,6 +197,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     ...(legacyReset === "delta" && { legacyReset }),
     ...(quotaUnit !== null && { quotaUnit }),
     ...(jitter !== null && { jitter }),
+    ...(clock !== undefined && { clock }),
     ...((samples || (onDecision ?? hooks.onDecision) !== undefined) && { onDecision: tellDecision }),
     ...((onError ?? hooks.onError) !== undefined && { onError: tellError }),
   }

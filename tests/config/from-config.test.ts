@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
 import {
   configPolicies,
+  decisionLog,
   fromConfig,
   limitNameFor,
   parseConfig,
@@ -241,6 +242,27 @@ describe("fromConfig()", () => {
     const entries = json.lines.map((line) => JSON.parse(line))
     expect(entries.map(({ event }) => event)).toEqual(["admit", "deny"])
     expect(entries[1]).toMatchObject({ at: "1970-01-01T00:00:00.000Z", limit_name: "default" })
+  })
+
+  test("a log and the counts around a handler go by its clock", async () => {
+    const [log, clock] = [sink(), new ManualClock(0)]
+    const config = parseConfig('limits.api = "1/minute"\nlogging = { level = "info", decisions = "all" }')
+    const handler = rateLimit(() => new Response("ok"), rateLimitOptions(config, "api", { log, clock }))
+    const statuses = []
+    for (const ms of [0, 59_999, 1]) {
+      clock.advance(ms)
+      statuses.push((await handler(new Request("http://localhost/"))).status)
+    }
+    expect(statuses).toEqual([200, 429, 200])
+    const { onError } = decisionLog({ level: "error", decisions: "denied", format: "text" }, log, clock)
+    onError!(new Error("gone"))
+    const at = log.lines.map((line) => line.split(" ", 3).join(" "))
+    expect(at).toEqual([
+      "1970-01-01T00:00:00.000Z sluice admit",
+      "1970-01-01T00:00:59.999Z sluice deny",
+      "1970-01-01T00:01:00.000Z sluice admit",
+      "! 1970-01-01T00:01:00.000Z sluice",
+    ])
   })
 
   test("a log tells for whom a limit was asked, in memory and around a handler", async () => {
