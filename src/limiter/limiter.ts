@@ -12,7 +12,7 @@ export interface Limiter extends Checker {
   check(key: string, options?: CheckOptions): Awaitable<Decision>
   /** `check`, but only whether. */
   allow(key: string, options?: CheckOptions): Awaitable<boolean>
-  /** What `check` would say, charging nothing. */
+  /** What `check` would say, charging nothing. Of a denial the wait is without the block that one of `check` begins. */
   peek(key: string, options?: CheckOptions): Awaitable<Decision>
   /**
    * All or nothing.
