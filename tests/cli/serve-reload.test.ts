@@ -3,8 +3,12 @@ import { once } from "node:events"
 import { rmSync, writeFileSync } from "node:fs"
 import process from "node:process"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import type { Hangups } from "../../src/cli/hangups.node.js"
+import { ServedConfig } from "../../src/cli/served-config.node.js"
 import { SluiceClient } from "../../src/client/index.js"
-import { limitNameFor, parseConfig } from "../../src/config/index.js"
+import { configPolicies, limitNameFor, parseConfig } from "../../src/config/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { StoreUnavailable } from "../../src/types/errors.js"
 import { run } from "./run.js"
 import { Servers, TOKEN } from "./servers.js"
 
@@ -35,6 +39,38 @@ async function serve(...args: string[]) {
   }
   return { url, child, client, reload, metrics }
 }
+
+describe("ServedConfig", () => {
+  test("has the names and the log of a reload while it is under way, and those of before where it fails", async () => {
+    const before = parseConfig('limits.api = "10/day"')
+    const after = parseConfig('limits.api = "20/day"\nlimits.org = "20/day"\nlogging = { level = "info" }')
+    const limits = new MemoryLimits({ limits: configPolicies(before) })
+    const lines: string[] = []
+    const log = (line: string) => void lines.push(line)
+    const served = new ServedConfig(before, limits, { info: log, error: log })
+    const commit = Promise.withResolvers<never>()
+    const defining = vi.spyOn(limits, "define").mockReturnValueOnce(commit.promise as never)
+    const told = Promise.withResolvers<unknown>()
+    let hangUp = () => {}
+    const hangups = {
+      onEach(hear: () => void) {
+        hangUp = hear
+      },
+    } as Hangups
+    served.reloadOn(hangups, () => after, told.resolve)
+    hangUp()
+    await vi.waitFor(() => expect(defining).toHaveBeenCalledTimes(2))
+    const denial = limits.check("u", { limit: "api", cost: 10 })
+    const tell = () => served.onDecision({ ...denial, allowed: false }, { name: "api", label: "api" })
+    expect([...served.names]).toEqual(["api", "org"])
+    tell()
+    commit.reject(new StoreUnavailable("the disk is full"))
+    expect(await told.promise).toMatchObject({ code: "STORE_UNAVAILABLE" })
+    expect([...served.names]).toEqual(["api"])
+    tell()
+    expect(lines).toEqual([expect.stringContaining("sluice deny")])
+  })
+})
 
 describe("sluice serve --config", () => {
   test("has the limits of tiers and tenants from its start, and tells them by name in its metrics", async () => {
