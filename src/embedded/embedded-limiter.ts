@@ -3,7 +3,7 @@ import { requireKey } from "../engine/key-bytes.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import type { Ledger } from "../ledger/ledger.js"
 import type { Verification } from "../ledger/ledger-log.js"
-import type { LogPlace } from "../ledger/log-reader.js"
+import { type LogPlace, requirePlace } from "../ledger/log-reader.js"
 import { blockEndMs } from "../limiter/block-end.js"
 import {
   costOfChosen,
@@ -355,6 +355,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   /**
+    if (from !== undefined) requirePlace(from)
    * Resolves when everything that was decided so far is in the file.
    *
    * @throws {StoreUnavailable} where that fails, and under `batch` once after a commit failed that nobody waited for

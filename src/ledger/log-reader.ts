@@ -1,3 +1,4 @@
+import { checkKind, checkWhole, OBJECT } from "../policy/check-fields.js"
 import type { LogEnd } from "./log-end.js"
 import type { LogTable } from "./log-table.js"
 import type { LogRecord } from "./record.js"
@@ -15,6 +16,14 @@ export interface PlacedRecord {
 
 /** Where to read on. */
 export type LogPlace = Pick<PlacedRecord, "sequence" | "index">
+
+/** @throws {RangeError} where no record can be there. The rows before the first segment are of another kind. */
+export function requirePlace(from: LogPlace): void {
+  const act = "read records"
+  checkKind(act, "from", from, OBJECT)
+  checkWhole(act, "from.sequence", from.sequence, 1, Number.MAX_SAFE_INTEGER)
+  checkWhole(act, "from.index", from.index, 0, Number.MAX_SAFE_INTEGER)
+}
 
 /** Reads what is in the file: the segments that no snapshot covers, and those that are kept as history. */
 export class LogReader {
@@ -41,8 +50,10 @@ export class LogReader {
       this.#requireOpen()
       const row = this.#table.segmentBefore(before)
       if (row === undefined) break
-      const wanted = (await this.#recordsOf(row)).filter(wants)
-      found.push(...wanted.reverse().slice(0, count - found.length))
+      const records = await this.#recordsOf(row)
+      for (let at = records.length - 1; at >= 0 && found.length < count; at--) {
+        if (wants(records[at]!)) found.push(records[at]!)
+      }
       before = row.id
     }
     return found

@@ -438,6 +438,27 @@ describe("EmbeddedLimiter", () => {
     expect(events).toEqual(["define", "admit", "admit", "admit"])
   })
 
+  test("records() refuses a place where no record can be", async () => {
+    await using limiter = await open(temporaryFolder(), { policy: "9/minute" })
+    await limiter.check("a")
+    const whole = (from: number) => `a whole number ${from} to 9007199254740991`
+    for (const [place, told] of [
+      [{ sequence: 0, index: 0 }, `from.sequence is 0, allowed is ${whole(1)}`],
+      [{ sequence: -5, index: 0 }, `from.sequence is -5, allowed is ${whole(1)}`],
+      [{ sequence: "2", index: 0 }, `from.sequence is "2", allowed is ${whole(1)}`],
+      [{}, `from.sequence is undefined, allowed is ${whole(1)}`],
+      [{ sequence: 1 }, `from.index is undefined, allowed is ${whole(0)}`],
+      [{ sequence: 1, index: -1 }, `from.index is -1, allowed is ${whole(0)}`],
+      [{ sequence: 1, index: 0.5 }, `from.index is 0.5, allowed is ${whole(0)}`],
+      [null, "from is null, allowed is an object"],
+    ] as const) {
+      expect(() => limiter.records(place as never)).toThrow(new RangeError(`Cannot read records: ${told}.`))
+    }
+    const events: string[] = []
+    for await (const { event } of limiter.records({ sequence: 1, index: 1 })) events.push(event)
+    expect(events).toEqual(["admit"])
+  })
+
   test("records() tells of a definition which policy it put in force", async () => {
     await using limiter = await open(temporaryFolder(), { limits: { api: "3/minute" } })
     const { policy } = await limiter.define("api", "5/minute")

@@ -56,6 +56,36 @@ test("records() ends where the log ended when it began, and tells from there on 
   await ledger.close()
 })
 
+test("records() from a segment that a compaction dropped tells all of the first one that is left", async () => {
+  const ledger = await Ledger.open(sqliteLedgerPort(new DatabaseSync(":memory:")), { core })
+  const limit = ledger.define("l", parsePolicy("100000/day"), START_MS)
+  for (let check = 0; check < 5; check++) ledger.check(limit, "before", 1, START_MS)
+  await ledger.compact()
+  for (let check = 0; check < 5; check++) ledger.check(limit, `key ${check}`, 1, START_MS)
+  const places: LogPlace[] = []
+  const keys: string[] = []
+  for await (const { sequence, index, record } of ledger.records({ sequence: 1, index: 3 })) {
+    places.push({ sequence, index })
+    if ("key" in record) keys.push(record.key)
+  }
+  expect(places[0]).toEqual({ sequence: 2, index: 0 })
+  expect(keys).toEqual(["key 0", "key 1", "key 2", "key 3", "key 4"])
+  await ledger.close()
+})
+
+test("lastRecords() tells as many records as there are of one commit, however many", async () => {
+  // More than a function takes as arguments.
+  const many = 150_000
+  const options = { core, sync: "batch", flushEveryRecords: 1e9, flushEveryMs: 1e9, compactBytes: 1e12 } as const
+  const ledger = await Ledger.open(sqliteLedgerPort(new DatabaseSync(":memory:")), options)
+  const limit = ledger.define("l", parsePolicy("1000000/day fixed_window"), START_MS)
+  await ledger.commit()
+  for (let check = 0; check < many; check++) ledger.check(limit, "a", 1, START_MS)
+  const admissions = await ledger.lastRecords(1e9, ({ op }) => op === "admit")
+  expect(admissions.length).toBe(many)
+  await ledger.close()
+})
+
 test("records() that is closed in the middle ends with an error that says so", async () => {
   const ledger = await openLong()
   const records = ledger.records()
