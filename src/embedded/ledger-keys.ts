@@ -31,8 +31,7 @@ export async function topOf(ledger: Ledger, options: TopOptions): Promise<TopEnt
       looked += 1
       if (looked % TURN_KEYS === 0) {
         top.best()
-        await new Promise((resolve) => setTimeout(resolve, 0))
-        ledger.requireOpen()
+        await ledger.nextTurn()
       }
       // It may have been removed while others had their turn.
       if (ledger.nameOf(each.number) === undefined) break

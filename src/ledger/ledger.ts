@@ -39,6 +39,7 @@ export interface LedgerAnswer {
  * `StoreUnavailable`, and a new one must be opened.
  */
 export class Ledger {
+  readonly #port: LedgerPort
   readonly #state: LedgerState
   readonly #log: LedgerLog
   readonly #durability: Durability
@@ -46,6 +47,7 @@ export class Ledger {
 
   private constructor(input: Omit<LedgerLogInput, "onRestart">) {
     const { port, state, options } = input
+    this.#port = port
     this.#state = state
     this.#log = new LedgerLog({ ...input, onRestart: () => this.#durability.restart() })
     this.#durability = new Durability({
@@ -81,13 +83,13 @@ export class Ledger {
   }
 
   /** @throws {StoreUnavailable} where this ledger was closed, or a commit has failed */
-  requireOpen(): void {
+  #requireOpen(): void {
     this.#log.requireOpen()
   }
 
   /** @throws {StoreUnavailable} where this ledger is not open; {LimitNotFound} where the limit was removed */
   #require(limit: LedgerLimit): void {
-    this.requireOpen()
+    this.#requireOpen()
     this.#state.own(limit)
   }
 
@@ -147,7 +149,7 @@ export class Ledger {
    * @throws {RangeError} where the name or the time cannot be, {StoreUnavailable}; then nothing has changed
    */
   define(name: string, policy: Policy, nowMs: number): LedgerLimit {
-    this.requireOpen()
+    this.#requireOpen()
     requireName(name)
     requireTime(nowMs)
     const known = this.#state.limit(name)
@@ -168,7 +170,7 @@ export class Ledger {
 
   /** Asks a limit as if it had another policy; the limit itself stays as it is. Costs the number of keys. */
   askUnder<T>(limit: LedgerLimit, policy: Policy, nowMs: number, question: (asked: LedgerLimit) => T): T {
-    this.requireOpen()
+    this.#requireOpen()
     const { name, number } = limit
     const keys = this.#state.own(limit).keysUnder(policy, nowMs)
     try {
@@ -180,7 +182,7 @@ export class Ledger {
 
   /** Forgets a limit and what was used of it. Its receipts cannot be settled any more. @throws {LimitNotFound} */
   remove(limit: LedgerLimit, nowMs: number): void {
-    this.requireOpen()
+    this.#requireOpen()
     requireTime(nowMs)
     this.#state.remove(limit)
     this.#records.append({ op: "remove", timeMs: nowMs, limit: limit.number })
@@ -225,7 +227,7 @@ export class Ledger {
    * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} {StoreUnavailable}; then nothing has changed
    */
   checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
-    this.requireOpen()
+    this.#requireOpen()
     requireGroup(checks)
     for (const { limit } of checks) this.#state.own(limit)
     const again = checks.map(({ limit, key, cost, id }) => {
@@ -312,7 +314,7 @@ export class Ledger {
    * also where too many are settled until a compaction forgets the oldest; then nothing has changed
    */
   settle(limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
-    this.requireOpen()
+    this.#requireOpen()
     const charged = chargedReceipt(limit, receipt)
     const own = this.#state.own(limit)
     if (own.receipts.resets.has(charged.key, charged.charge)) return false
@@ -370,6 +372,18 @@ export class Ledger {
   commit(): Promise<void> {
     return this.#log.commit()
   }
+  /**
+   * Resolves once the callers that are ready now have been heard: for whoever looks at much.
+   *
+   * @throws {StoreUnavailable} where this ledger was closed meanwhile
+   */
+  async nextTurn(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#port.defer(resolve)
+    })
+    this.#requireOpen()
+  }
+
 
   /** The last records that `wants` picks, the newest first. @throws {StoreCorrupt} {StoreUnavailable} */
   lastRecords(count: number, wants: (record: LogRecord) => boolean): Promise<readonly LogRecord[]> {
