@@ -2,7 +2,6 @@ import { DurableObject } from "cloudflare:workers"
 import { type Drawn, type DrawRequest, unitsToCharge } from "../src/edge/lease-draw.js"
 import { drawOf, isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { LATEST_MS } from "../src/engine/core-exports.js"
-import type { LimitDecision } from "../src/engine/limit-decision.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
 import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
 import { OwnCall } from "../src/ledger/call-name.js"
@@ -204,20 +203,28 @@ export class LimiterObject extends DurableObject {
 
   /** Asks and charges nothing. */
   async peek(subject: Subject, cost: number, id?: string): Promise<Decision> {
-    return this.#look(subject, (asked) => this.#peek(asked, subject.key, cost, id).toJSON())
+    return this.#look(subject, async (asked) => {
+      const { decision, needsCommit } = this.#peek(asked, subject.key, cost, id)
+      // Before anybody else may change the policy.
+      const told = decision.toJSON()
+      if (needsCommit) await asked.ledger?.commit()
+      return told
+    })
   }
 
   /** A check of cost 0, which counts as one and is a question. */
   async #askForNothing(subject: Subject, id: string | undefined): Promise<string> {
     return this.#look(subject, (asked) => {
-      const decision = this.#peek(asked, subject.key, 0, id)
-      this.#counts.check(asked.nowMs, { decision, needsCommit: false })
-      return JSON.stringify(decision)
+      // No admission is of cost 0, so none is told again.
+      const answer = this.#peek(asked, subject.key, 0, id)
+      this.#counts.check(asked.nowMs, answer)
+      return JSON.stringify(answer.decision)
     })
   }
 
-  #peek({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LimitDecision {
-    return ledger === null ? limit.openKeys().peek(key, cost, nowMs) : ledger.peek(limit, key, cost, nowMs, id)
+  #peek({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LedgerAnswer {
+    if (ledger !== null) return ledger.peek(limit, key, cost, nowMs, id)
+    return { decision: limit.openKeys().peek(key, cost, nowMs), needsCommit: false }
   }
 
   /** Takes units whatever is left, into debt if need be. */

@@ -154,11 +154,14 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return (await this.check(key, options)).allowed
   }
 
-  /** What `check` would say, charging nothing. */
+  /** What `check` would say, charging nothing. Under the id of an admission it is told when that is in the file. */
   async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
     const ledger = this.#store.ready ?? (await this.#store.open())
-    return ledger.peek(limitFor(ledger, key, options), key, cost, this.#clock.now(), options?.id)
+    const limit = limitFor(ledger, key, options)
+    const { decision, needsCommit } = ledger.peek(limit, key, cost, this.#clock.now(), options?.id)
+    if (needsCommit) await ledger.commit()
+    return decision
   }
 
   /**

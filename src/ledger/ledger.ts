@@ -209,13 +209,17 @@ export class Ledger {
     return { decision, needsCommit: this.#records.admissionWaits(limit, key, cost, nowMs) }
   }
 
-  /** What `check` would say, charging nothing. @throws {CostError} {KeyError} {LimitNotFound} {RangeError} */
-  peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: CallName): LimitDecision {
+  /**
+   * What `check` would say, charging nothing. An admission that it tells again must not be told before `commit()` has
+   * resolved either: were it lost, its receipt's number would be given again, and would settle another charge.
+   *
+   * @throws {CostError} {KeyError} {LimitNotFound} {RangeError}
+   */
+  peek(limit: LedgerLimit, key: string, cost: number, nowMs: number, id?: CallName): LedgerAnswer {
     this.#require(limit)
-    return (
-      (id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)) ??
-      limit.openKeys().peek(key, cost, nowMs)
-    )
+    const again = id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
+    if (again !== null) return { decision: again, needsCommit: true }
+    return { decision: limit.openKeys().peek(key, cost, nowMs), needsCommit: false }
   }
 
   /**
@@ -368,10 +372,6 @@ export class Ledger {
     return this.#durability.changeWaits(this.#state.timeMs)
   }
 
-  /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
-  commit(): Promise<void> {
-    return this.#log.commit()
-  }
   /**
    * Resolves once the callers that are ready now have been heard: for whoever looks at much.
    *
@@ -384,6 +384,10 @@ export class Ledger {
     this.#requireOpen()
   }
 
+  /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
+  commit(): Promise<void> {
+    return this.#log.commit()
+  }
 
   /** The last records that `wants` picks, the newest first. @throws {StoreCorrupt} {StoreUnavailable} */
   lastRecords(count: number, wants: (record: LogRecord) => boolean): Promise<readonly LogRecord[]> {

@@ -146,4 +146,16 @@ describe("EmbeddedLimiter, a call repeated while the first is being committed", 
     disk.isFull = false
     await limiter.close()
   })
+
+  test("peek under the id of a check: is told no sooner than that is in the file", async () => {
+    const { limiter, disk } = await openOnDisk()
+    await limiter.define("default", "100/hour")
+    disk.isFull = true
+    const named = { cost: 40, id: "x" }
+    const both = await Promise.allSettled([limiter.check("k", named), limiter.peek("k", named)])
+    expect(both.map(({ status }) => status)).toEqual(["rejected", "rejected"])
+    disk.isFull = false
+    expect(await limiter.peek("k", named)).toMatchObject({ allowed: true, remaining: 100 })
+    await limiter.close()
+  })
 })

@@ -284,7 +284,7 @@ describe("compact() in a core whose memory is full", () => {
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       const isUsedUp = (of: Ledger) =>
         [of.limit("later")!, ...names("used").map(() => of.limit("l")!)].every(
-          (each, index) => !of.peek(each, `used ${Math.max(0, index - 1)}`, 1, nowMs).allowed,
+          (each, index) => !of.peek(each, `used ${Math.max(0, index - 1)}`, 1, nowMs).decision.allowed,
         )
       expect(isUsedUp(ledger)).toBe(true)
       const crashed = await Ledger.open(port, { core: new Core() })

@@ -1,6 +1,6 @@
-import { evictDurableObject } from "cloudflare:test"
+import { evictDurableObject, runInDurableObject } from "cloudflare:test"
 import { describe, expect, test } from "vitest"
-import { clockedLimiter, longPolicies, realLimiter, rowsOf } from "./objects.js"
+import { clockedLimiter, longPolicies, realLimiter, rowsOf, subjectTextOf } from "./objects.js"
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
 
@@ -86,6 +86,23 @@ describe("LimiterObject", () => {
     expect(decision).toMatchObject({ allowed: false, remaining: 5 })
     await evictDurableObject(object())
     expect(await limiter.status("a")).toMatchObject({ remaining: 5 })
+  })
+
+  test("tells a peek under the id of a check no sooner than that check", async () => {
+    const { limiter, object } = clockedLimiter("10/minute")
+    const subject = { key: "a", policy: limiter.policy.canonical }
+    const text = subjectTextOf(limiter.policy.canonical)
+    await runInDurableObject(object(), async (instance) => {
+      const told: string[] = []
+      // While its commit is on its way, those of the others wait.
+      await instance.decide("a", text, 1)
+      const check = Promise.resolve(instance.decide("a", text, 1, "x")).then(() => told.push("check"))
+      const again = instance
+        .peek(subject, 1, "x")
+        .then(({ receipt }) => told.push(receipt === undefined ? "none" : "peek"))
+      await Promise.all([again, check])
+      expect(told).toEqual(["check", "peek"])
+    })
   })
 
   test("writes nothing for questions", async () => {
