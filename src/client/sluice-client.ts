@@ -27,6 +27,7 @@ import {
   type TopEntry,
   type TopOptions,
 } from "../limiter/named-limits.js"
+import { requirePage } from "../limiter/page.js"
 import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
@@ -41,7 +42,7 @@ import {
 } from "../types/api-json.js"
 import type { Decision } from "../types/decision.js"
 import type { DecisionEvent } from "../types/decision-event.js"
-import { LimitNotFound, show } from "../types/errors.js"
+import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
@@ -314,10 +315,8 @@ export class SluiceClient implements NamedLimits {
 
   /** Page by page as far as the caller wants: all where no count is given. */
   async #pages<T>(path: string, query: object, page: Page, nameOf: (item: T) => string): Promise<T[]> {
+    requirePage(page)
     const { count = Number.POSITIVE_INFINITY } = page
-    if (count !== Number.POSITIVE_INFINITY && !(Number.isInteger(count) && count >= 0)) {
-      throw new RangeError(`Cannot tell ${show(count)} entries: count is allowed to be a whole number from 0.`)
-    }
     const items: T[] = []
     let { after } = page
     while (items.length < count) {

@@ -112,7 +112,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /**
    * The limits, in the order of their names. Every page costs the number of all of them.
    *
-   * @throws {RangeError} where `count` is no whole number from 0
+   * @throws {RangeError} where `count` is no whole number from 0, or `after` no text
    */
   async limits(page?: Page): Promise<NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
@@ -298,7 +298,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * number of all of them.
    *
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}; {RangeError} where `count` is no whole number
-   * from 0
+   * from 0, or `after` no text
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)
@@ -351,14 +351,15 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * Every record that the log still has, in order, from a place on, up to the last one that is in the file when the reading
    * begins. Those that come meanwhile are told from the place after that on.
    *
-   * @throws {StoreCorrupt} where a row is not what was written
+   * @param from `sequence` a whole number from 1, `index` one from 0, as a record tells them
+   * @throws {RangeError} at once, where there can be no such place; {StoreCorrupt} where a row is not what was written
    */
   records(from?: LogPlace): AsyncGenerator<LogEvent, void, undefined> {
+    if (from !== undefined) requirePlace(from)
     return logEvents(() => this.#store.open(), from)
   }
 
   /**
-    if (from !== undefined) requirePlace(from)
    * Resolves when everything that was decided so far is in the file.
    *
    * @throws {StoreUnavailable} where that fails, and under `batch` once after a commit failed that nobody waited for

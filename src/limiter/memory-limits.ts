@@ -121,7 +121,7 @@ export class MemoryLimits implements NamedLimits {
   /**
    * The limits, in the order of their names. Every page costs the number of all of them.
    *
-   * @throws {RangeError} where `count` is no whole number from 0
+   * @throws {RangeError} where `count` is no whole number from 0, or `after` no text
    */
   limits(page?: Page): NamedLimit[] {
     requireNames("list limits", page, PAGE_NAMES)
@@ -313,7 +313,7 @@ export class MemoryLimits implements NamedLimits {
    * all names that are kept.
    *
    * @throws {TypeError} where the limits were made without `names`; {LimitNotFound}; {RangeError} where `count` is no
-   * whole number from 0
+   * whole number from 0, or `after` no text
    */
   list(choice: LimitChoice & Page = {}): string[] {
     requireNames("list keys", choice, LIST_NAMES)

@@ -1,16 +1,25 @@
-import { show } from "../types/errors.js"
+import { checkKind, checkWhole, TEXT } from "../policy/check-fields.js"
 import { inNameOrder } from "./name-order.js"
 import type { Page } from "./named-limits.js"
 
-/** The names of a page, in their order. @throws {RangeError} where `count` is no whole number */
-export function pageOf(names: readonly string[], { after, count }: Page = {}): string[] {
-  if (count !== undefined) requireCount(count)
-  const sorted = names.filter((name) => after === undefined || inNameOrder(name, after) > 0).sort(inNameOrder)
-  return count === undefined ? sorted : sorted.slice(0, count)
+/** The names of a page, in their order. @throws {RangeError} as `requirePage` */
+export function pageOf(names: readonly string[], page: Page = {}): string[] {
+  requirePage(page)
+  // No name is empty, so all come after that.
+  const { after = "", count } = page
+  return names
+    .filter((name) => inNameOrder(name, after) > 0)
+    .sort(inNameOrder)
+    .slice(0, count)
+}
+
+/** @throws {RangeError} where `count` is no whole number from 0, or `after` is no text */
+export function requirePage({ after = "", count = 0 }: Page): void {
+  requireCount(count)
+  checkKind("tell entries", "after", after, TEXT)
 }
 
 /** @throws {RangeError} where so many cannot be told */
 export function requireCount(count: unknown): void {
-  if (typeof count === "number" && Number.isInteger(count) && count >= 0) return
-  throw new RangeError(`Cannot tell ${show(count)} entries: count is allowed to be a whole number from 0.`)
+  checkWhole("tell entries", "count", count, 0, Number.MAX_SAFE_INTEGER)
 }

@@ -21,7 +21,7 @@ import {
   type TopEntry,
   type TopOptions,
 } from "../../src/limiter/named-limits.js"
-import { requireCount } from "../../src/limiter/page.js"
+import { requireCount, requirePage } from "../../src/limiter/page.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -106,8 +106,8 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async limits(page: Page = {}): Promise<NamedLimit[]> {
+    requirePage(page)
     const { after, count = Number.POSITIVE_INFINITY } = page
-    if (count !== Number.POSITIVE_INFINITY) requireCount(count)
     const most = Math.min(count, MOST_TOLD + 1)
     const pages = await this.#parts.registry.fromLimits((shard) => shard.page(after ?? null, most))
     const named = pages.flat().map(({ name, policy }) => ({ name, policy: parsePolicy(policy) }))
@@ -253,7 +253,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async list({ limit, ...page }: LimitChoice & Page = {}): Promise<string[]> {
-    if (page.count !== undefined) requireCount(page.count)
+    requirePage(page)
     return this.#keys.names(await this.#scopeIfNamed(limit), page)
   }
 

@@ -1,5 +1,5 @@
 import { ManualClock } from "../../../src/types/clock.js"
-import { has, same } from "../assert.js"
+import { has, same, throws } from "../assert.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
 
@@ -26,6 +26,21 @@ export const listingCases: readonly NamedLimitsCase[] = [
       same(await limits.list(), ["a", "b", "c", "d"], "the keys under any limit")
       same(await limits.list({ limit: "api", after: "a", count: 1 }), ["b"], "a page")
       same(await limits.list({ limit: "api", after: "c" }), [], "the page after the last")
+    },
+  },
+  {
+    name: "list() and limits(): a page that cannot be is refused",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute" } })
+      for (const [page, message] of [
+        [{ after: 5 }, "Cannot tell entries: after is 5, allowed is a text."],
+        [{ after: null }, "Cannot tell entries: after is null, allowed is a text."],
+        [{ after: ["a"] }, 'Cannot tell entries: after is ["a"], allowed is a text.'],
+        [{ count: -1 }, "Cannot tell entries: count is -1, allowed is a whole number 0 to 9007199254740991."],
+      ] as const) {
+        await throws(() => limits.list(page as never), { name: "RangeError", message })
+        await throws(() => limits.limits(page as never), { name: "RangeError", message })
+      }
     },
   },
   {
