@@ -68,6 +68,15 @@ const lost = (records: number) =>
   `Cannot reach the store: a commit failed, and at most ${records} records that were told are lost.`
 const LOST = lost(1)
 
+test("close() waits for a store that is being opened anew, and closes it", async () => {
+  const { store, disk, lose } = await openStore("always")
+  await lose()
+  const opening = store.open()
+  await store.close()
+  expect(disk.isLetGo).toBe(true)
+  expect((await opening).isOpen).toBe(false)
+})
+
 describe("OpenStore, when a commit fails that nobody waited for", () => {
   test("sync batch: flush() says once that what was told is lost, also where the store was opened anew", async () => {
     const { store, lose } = await openStore("batch")

@@ -30,6 +30,18 @@ test("admissionWaits() under ahead: a block covers no more than the numbers that
   expect(waits()).toBe(true)
 })
 
+test("changeWaits() under batch: as many records are told as may be lost, and no more", () => {
+  const writer = { unwritten: 10, noteTold: () => {} }
+  const port = { after: () => {} } as Partial<LedgerPort> as LedgerPort
+  const durability = new Durability({
+    ...{ port, writer: writer as Partial<LogWriter> as LogWriter, options: { sync: "batch", flushEveryRecords: 10 } },
+    ...{ commit: async () => {}, takeBack: () => {} },
+  })
+  expect(durability.changeWaits(0)).toBe(false)
+  writer.unwritten += 1
+  expect(durability.changeWaits(0)).toBe(true)
+})
+
 test.each(["check", "checkAll"] as const)(
   "many admissions that nobody waits for are written before their time comes, by %s()",
   async (verb) => {

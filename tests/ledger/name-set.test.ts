@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import { NameSet } from "../../src/ledger/name-set.js"
 
 describe("NameSet", () => {
@@ -8,6 +8,24 @@ describe("NameSet", () => {
     expect([...names]).toEqual(["a", "b", "c", "d", "e", "f", "g"])
     expect(names.size).toBe(7)
     expect(["a", "f", "g", "h"].map((name) => names.has(name))).toEqual([true, true, true, false])
+  })
+
+  test("add() puts no more names into one set of the runtime than it holds", () => {
+    const most = 2
+    class BoundedSet extends Set<string> {
+      override add(name: string): this {
+        if (this.size >= most) throw new RangeError("Set maximum size exceeded")
+        return super.add(name)
+      }
+    }
+    vi.stubGlobal("Set", BoundedSet)
+    try {
+      const names = new NameSet(most)
+      for (let name = 0; name < 7; name++) names.add(`${name}`)
+      expect([...names]).toEqual(["0", "1", "2", "3", "4", "5", "6"])
+    } finally {
+      vi.unstubAllGlobals()
+    }
   })
 
   test("delete() takes a name from wherever it lies, and what is added again comes at the end", () => {

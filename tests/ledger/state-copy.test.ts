@@ -45,6 +45,11 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "what a limit skipped": ({ limit }) => limit.skipCharges(12),
   "until when receipts are closed": ({ limit }) => limit.receipts.closeBefore(T),
   "a settled receipt": ({ limit }) => void limit.settle(receipt, 0, T),
+  "a key that was reset": ({ limit }) => limit.receipts.resets.add("a", { charge: 1, timeMs: T }),
+  "a key that was reset a second time": ({ limit }) => {
+    for (const charge of [1, 2]) limit.receipts.resets.add("a", { charge, timeMs: T })
+  },
+  "up to which number resets that were forgotten closed charges": ({ limit }) => limit.receipts.resets.closeThrough(1),
   "an admission": ({ limit }) =>
     void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
   "an admission of a call that sluice named": ({ limit }) =>

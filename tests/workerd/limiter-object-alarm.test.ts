@@ -205,6 +205,31 @@ describe("the alarm of LimiterObject", () => {
     expect(await limiter.status("a")).toMatchObject({ remaining: 4 })
   })
 
+  test("loses no check that comes while the storage is being wiped", async () => {
+    const { clock, limiter, object } = clockedLimiter("10/day")
+    const text = subjectTextOf(limiter.policy.canonical)
+    await limiter.check("a", { cost: 3 })
+    clock.advance(48 * HOUR_MS)
+    await runInDurableObject(object(), async (instance, { storage }) => {
+      const { deleteAll } = storage
+      const { promise: wait, resolve: wipe } = Promise.withResolvers<void>()
+      storage.deleteAll = async () => {
+        storage.deleteAll = deleteAll
+        await wait
+        await storage.deleteAll()
+      }
+      const alarm = instance.alarm()
+      const check = instance.decide("a", text, 1)
+      // Time enough for a check that would not wait.
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setTimeout(resolve, 0))
+      wipe()
+      await alarm
+      expect(readRpcDecision(await check, "a", 1, limiter.policy)).toMatchObject({ allowed: true, remaining: 9 })
+    })
+    await evictDurableObject(object())
+    expect(await limiter.status("a")).toMatchObject({ remaining: 9 })
+  })
+
   test("of a corrupt object throws and wipes nothing", async () => {
     const { clock, limiter, object } = clockedLimiter("10/minute")
     await limiter.check("a")
