@@ -27,6 +27,15 @@ describe("TokenBucket", () => {
     expect(bucket.resetAfterMs).toBe(0)
   })
 
+  test("refund() looks at the clock once: what is charged now has not leaked while it looks", () => {
+    const looksMs = [0, 0, 1_000, 1_000]
+    const bucket = new TokenBucket({ rate: "1/second", capacity: 5, clock: { now: () => START_MS + looksMs.shift()! } })
+    expect(bucket.allow(5)).toBe(true)
+    bucket.refund(2)
+    // Two that were given back, and one that a second refills.
+    expect(bucket.available).toBe(3)
+  })
+
   test("refills in steps where told to", () => {
     const clock = new ManualClock(START_MS)
     const bucket = new TokenBucket({ rate: 10, capacity: 20, refill: { amount: 20, every: "2s" }, clock })

@@ -98,8 +98,10 @@ export abstract class SingleLimit<Options extends SingleLimitOptions> {
    * @param chargedAtMs where not given, the time at which a charge would be made now: that of the clock, or the last one
    * that was seen where the clock was set back
    */
-  refund(units: number, chargedAtMs: number = this.#limit.timeOf(KEY, this.#clock.now())): void {
-    this.#limit.refund(KEY, requireUnits(units), chargedAtMs, this.#clock.now())
+  refund(units: number, chargedAtMs?: number): void {
+    const nowMs = this.#clock.now()
+    const atMs = chargedAtMs === undefined ? this.#limit.timeOf(KEY, nowMs) : chargedAtMs
+    this.#limit.refund(KEY, requireUnits(units), atMs, nowMs)
   }
 
   /** Takes units whatever is left: a penalty, which may go into debt. */
