@@ -59,7 +59,9 @@ const MOST_COPIED = 1_000
  *
  * An admission is answered when its charge is durable, or as `Subject.sync` says. Checks that arrive together share one
  * row. A denial writes nothing. When the keys have been full again for an hour and nobody asked, an alarm wipes the
- * storage, and nothing is left to pay for; the next check starts anew. A question writes nothing, and holds no wipe up.
+ * storage, and nothing is left to pay for; the next check starts anew. A question writes nothing of its own, and holds no
+ * wipe up. Where it is the first call after a crash under `ahead` or `batch`, or after an eviction under `batch`, opening
+ * the log writes one row, which says that the log was left open.
  *
  * Callers may send several policies, as while a deployment replaces isolates. One that the object never saw decides at
  * once. One that was superseded decides again when the policy in force has not been sent for 60 s; until then its calls

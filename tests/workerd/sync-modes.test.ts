@@ -100,6 +100,21 @@ describe("LimiterObject in each sync mode", () => {
     expect(await limiter.status("a")).toMatchObject({ remaining: 0 })
   })
 
+  test.each([
+    ["always", 0],
+    ["ahead", 0],
+    ["batch", 1],
+  ] as const)("%s: the first question after an eviction writes %i rows, and the next ones none", async (sync, rows) => {
+    const { limiter, object } = realLimiter("10/day", { sync })
+    await limiter.check("a")
+    expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+    await evictDurableObject(object())
+    for (let question = 0; question < 3; question++) {
+      expect(await limiter.status("a")).toMatchObject({ remaining: 9 })
+      expect(await object().report()).toMatchObject({ rowsWritten: rows })
+    }
+  })
+
   test("is not changed by checks that are decided together", async () => {
     for (const sync of ["always", "ahead", "batch"] as const) {
       const { limiter, object } = realLimiter("1000/day fixed_window", { sync })
