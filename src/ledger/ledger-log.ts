@@ -3,8 +3,8 @@ import { SluiceError, StoreUnavailable } from "../types/errors.js"
 import type { Compaction } from "../types/storage-report.js"
 import { Compactor } from "./compactor.js"
 import { GroupCommit } from "./group-commit.js"
-import type { LedgerOptions } from "./ledger-options.js"
-import type { LedgerState, StateOptions } from "./ledger-state.js"
+import { type LedgerOptions, stateOptions } from "./ledger-options.js"
+import type { LedgerState } from "./ledger-state.js"
 import { type LogPlace, LogReader, type PlacedRecord } from "./log-reader.js"
 import type { LogTable } from "./log-table.js"
 import { type LogPosition, LogWriter } from "./log-writer.js"
@@ -73,7 +73,10 @@ export class LedgerLog {
   #upkeep: Promise<unknown> = Promise.resolve()
   /** The compaction that was asked for and has not begun; all who ask share it. */
   #nextCompaction: Promise<Compaction> | null = null
-  /** Whether one is under way, or one that was begun by itself waits for its turn. */
+  /**
+   * Whether a compaction is under way, or one that begins by itself waits for its turn. Whoever begins one sets it before
+   * the first commit of that, after which the next would begin by itself.
+   */
   #isCompacting = false
   /** Why the last one was given up, if it was, and how many bytes of log were not covered then. */
   #gaveUp: { readonly cause: StoreUnavailable; readonly logBytes: number } | null = null
@@ -247,7 +250,6 @@ export class LedgerLog {
 
   /** @returns how many records the snapshot now stands for */
   async #compact(): Promise<number> {
-    this.#isCompacting = true
     let records: number | null
     try {
       records = await this.#compactor.compact()
@@ -344,9 +346,4 @@ function noMemoryToCompact(): StoreUnavailable {
 function commitFailure(cause: unknown): StoreUnavailable {
   const why = cause instanceof Error && cause.message !== "" ? `: ${cause.message.replace(/\.$/, "")}` : ""
   return new StoreUnavailable(`a commit failed${why}`, { cause })
-}
-
-/** The options that a state is made with. */
-export function stateOptions({ names, keepStatsMs }: LedgerOptions): StateOptions {
-  return { ...(names === undefined ? {} : { names }), ...(keepStatsMs === undefined ? {} : { keepStatsMs }) }
 }

@@ -34,3 +34,8 @@ export const KEEPS_ALL = {
   historySegments: Number.MAX_SAFE_INTEGER,
   compactBytes: Number.POSITIVE_INFINITY,
 } satisfies LedgerOptions
+
+/** The options that a state is made with. */
+export function stateOptions({ names, keepStatsMs }: LedgerOptions): StateOptions {
+  return { ...(names === undefined ? {} : { names }), ...(keepStatsMs === undefined ? {} : { keepStatsMs }) }
+}

@@ -221,10 +221,16 @@ export class LedgerState {
   }
 
   /**
-   * What a compaction that begins now forgets: quotas that were full, and blocks that had ended, at every time of the
-   * records that came lately; receipts that are too old to be settled at the time of the last record; statistics that
-   * are older than they are kept; and blocks of units. Kept in memory they could matter again where the clock is set
-   * back, and replaying the log, which has them no more, would decide otherwise.
+   * The record of a compaction that begins now. It tells by which times the state forgets
+   *
+   * - quotas that are full and blocks that have ended, at the earliest time of the records that came lately;
+   * - receipts that are too old to be settled, at the time of the last record;
+   * - statistics that are older than they are kept;
+   * - all blocks of units.
+   *
+   * The memory forgets what the snapshot leaves out, at the same record. Under 1/minute a key is used at 12:00:00, and the
+   * snapshot of 12:10:00 leaves it out. Then the clock is set back to 12:00:30. Had the memory kept the key, it would deny
+   * a check, and the log would not come out as recorded: a replay begins with the snapshot, and admits.
    */
   compactRecord(): CompactRecord {
     const timeMs = this.#nowMs
