@@ -42,8 +42,8 @@ export interface EdgeLimiterOptions extends Placement {
    * What sets the keys of this limit apart from those of others in the same namespace, printable ASCII. Under one name
    * the objects take a changed policy over with what was used, and of two in use at a time the newer one decides; so give
    * two limits two names; policies among which `rateLimit` chooses have objects of their own all the same. The default is
-   * the name of the policy's only rule where it has one, else the policy itself: then a changed policy starts with fresh
-   * keys.
+   * the name of the policy's only rule where it has one, else that of the limit in a configuration or in `limits` of
+   * `rateLimit`, else the policy itself: then a changed policy starts with fresh keys.
    */
   readonly name?: string
   /** Whose limit it is, any text: each tenant has objects of its own under the same name. */

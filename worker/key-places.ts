@@ -1,5 +1,6 @@
 import type { Policy } from "../src/policy/policy.js"
 import type { EdgeLimiterOptions } from "./edge-options.js"
+import { nameOfLimit } from "./limit-name.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 import type { Subject, SubjectText } from "./subject.js"
 
@@ -29,11 +30,12 @@ export class KeyPlaces {
 
   constructor(policy: Policy, options: VersionedOptions) {
     const { name, tenant, shards, owner, sync, jurisdiction, [VERSION]: version } = options
-    const ownName = name ?? defaultName(policy)
-    const { limitName } = policy
-    // Policies that are in force at the same time would take each other's place in one object of a key.
-    const keyLimit = owner === undefined && shards === undefined && limitName !== ownName ? limitName : undefined
-    this.#name = placeName(tenant, ownName, keyLimit)
+    const ownName = name ?? nameOfLimit(policy) ?? policy.canonical
+    // Policies that are in force at the same time would take each other's place. The one that a limit has for everybody
+    // is where it is without the others, so that it keeps its counts when they come.
+    const limitName = policy.limitName === ownName ? undefined : policy.limitName
+    const holdsMany = owner !== undefined || shards !== undefined
+    this.#name = placeName(tenant, ownName, holdsMany ? undefined : limitName)
     this.#shards = shards
     this.#owner = owner
     // An object of many keys has as many limits as policies are in force at a time.
@@ -74,9 +76,4 @@ function placeName(tenant: string | undefined, name: string, limit: string | und
   const own = limit === undefined ? name : `${name}${MARK}${encodeURIComponent(limit)}`
   if (tenant !== undefined) return `${encodeURIComponent(tenant)}${MARK}${own}`
   return limit === undefined ? own : `${MARK}${own}`
-}
-
-function defaultName({ rules, canonical }: Policy): string {
-  const [rule] = rules
-  return rules.length === 1 && rule.name !== "default" ? rule.name : canonical
 }

@@ -36,8 +36,8 @@ export interface LimitSetting {
 
 /** Several limits of a `sluice.toml` in front of the same paths. */
 export interface GroupSetting extends Pick<LimitSetting, "name" | "paths"> {
-  /** What each limit is called, by its policy's canonical text: its keys are the same whoever asks it. */
-  readonly limitNames: ReadonlyMap<string, string>
+  /** What its limits are called, in their order. */
+  readonly limitNames: readonly string[]
   readonly options: ConfiguredRateLimit
 }
 

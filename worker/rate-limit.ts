@@ -2,16 +2,19 @@ import { waitUntil } from "cloudflare:workers"
 import { checkHandler, limitsOf, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
 import { refuseBadCost } from "../src/http/decide.js"
 import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
+import { type ConfiguredLimit, LIMIT_NAME } from "../src/http/limit-options.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
-import { isUnnamed } from "../src/http/rename-policy.js"
+import { namer, unnamed } from "../src/http/rename-policy.js"
 import type { RequestLimiter } from "../src/http/request-limiter.js"
 import { checkNames } from "../src/policy/check-fields.js"
+import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import { EdgeGroup } from "./edge-group.js"
 import { EdgeLimiter } from "./edge-limiter.js"
 import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
+import { nameOfLimit } from "./limit-name.js"
 import type { LimiterObject } from "./limiter-object.js"
 
 /** The handler's arguments beside the request, as Workers give them. */
@@ -57,12 +60,13 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
 /**
  * `rateLimit`, for limits whose keys have objects that others ask as well.
  *
- * @param nameOf what the objects of a policy are named after; `undefined` where that follows from the options
+ * @param nameOf what the objects of a limit are named after, by what it was called beside its policy; `undefined` where
+ * that follows from the options
  */
 export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
   handler: Handler<WorkerRest<Env>>,
   options: EdgeRateLimitOptions<Env>,
-  nameOf: (policy: Policy) => string | undefined,
+  nameOf: (limit: string | undefined) => string | undefined,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
   checkNames("rate limit", options, OPTION_NAMES)
   const { binding = defaultBinding, ...others } = options
@@ -85,9 +89,9 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
       let source = sources.get(namespace)
       if (source === undefined) {
         source = sourceOf((wanted) => {
-          const name = nameOf(wanted)
-          const own = name === undefined ? namedOptions(edge, wanted, isOneOfSeveral) : { ...edge, name }
-          return new EdgeLimiter(namespace, wanted, own)
+          const limit = known.get(identityOf(wanted))
+          const name = nameOf(limit?.given) ?? objectsName(edge, wanted, limit, isOneOfSeveral)
+          return new EdgeLimiter(namespace, wanted, name === undefined ? edge : { ...edge, name })
         })
         sources.set(namespace, source)
       }
@@ -95,7 +99,9 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
     },
   })
   // An object decides by the policy that it is asked with.
-  for (const limit of limitsOf(rest)) refuseBadCost("rate limit", limit)
+  const limits = limitsOf(rest)
+  for (const limit of limits) refuseBadCost("rate limit", limit)
+  const known = knownLimits(limits)
   return async function limitedAtTheEdge(request, env, context) {
     // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
     if (binding(env) === undefined)
@@ -110,13 +116,38 @@ function sourceOf(make: (policy: Policy) => EdgeLimiter): (policy: Policy) => Re
   return perPolicy((policy) => group.member(identityOf(policy), make(policy)))
 }
 
+/** A limit whose policy no function chooses. */
+interface KnownLimit {
+  /** What it was called beside its policy; `undefined` where it was not. */
+  readonly given: string | undefined
+  /** What it is called by its place. */
+  readonly place: string
+}
+
+/** The limits whose policies are known, by these as the middleware asks for their limiters. */
+function knownLimits(limits: readonly ConfiguredLimit[]): ReadonlyMap<string, KnownLimit> {
+  const known = new Map<string, KnownLimit>()
+  for (const [index, { policy, name, [LIMIT_NAME]: configured }] of limits.entries()) {
+    if (typeof policy === "function") continue
+    const place = unnamed(index)
+    known.set(identityOf(namer(name ?? place)(parsePolicy(policy))), { given: configured ?? name, place })
+  }
+  return known
+}
+
 /**
- * What sets the objects of a policy apart. Several limits of one request may count by the same key, so each has its
- * objects; and the name of a limit that nobody named tells it from no other `rateLimit`.
+ * What the objects of a policy are named after; `undefined` where that follows from the policy alone. Several limits of
+ * one request may count by the same key, so each has its objects.
  */
-function namedOptions(edge: EdgeLimiterOptions, policy: Policy, isOneOfSeveral: boolean): EdgeLimiterOptions {
-  if (edge.name === undefined) return isUnnamed(policy) ? { ...edge, name: policy.canonical } : edge
-  return isOneOfSeveral ? { ...edge, name: `${edge.name}/${policy.name}` } : edge
+function objectsName(
+  { name }: EdgeLimiterOptions,
+  policy: Policy,
+  limit: KnownLimit | undefined,
+  isOneOfSeveral: boolean,
+): string | undefined {
+  if (name !== undefined && !isOneOfSeveral) return name
+  const ofLimit = nameOfLimit(policy, limit?.given)
+  return name === undefined ? ofLimit : `${name}/${ofLimit ?? limit?.place ?? policy.name}`
 }
 
 /** What the limiter is told, and what the middleware is. */

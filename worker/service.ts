@@ -61,7 +61,6 @@ export function makeService(
 
   function protectTogether({ name, limitNames, options }: GroupSetting): Service {
     const { onDecision, onError } = options
-    const names = [...limitNames.values()]
     return rateLimitByName<ServiceEnv>(
       answerFor(name),
       {
@@ -70,14 +69,15 @@ export function makeService(
           decisions.set(request, decision)
           // Where one denied, what the others would have admitted was not charged, and some were only looked at.
           for (const [index, each] of (decision.limits ?? [decision]).entries()) {
-            if (decision.allowed || !(each.allowed || wasLookedAt(each))) api?.tell(each, names[index]!)
+            if (decision.allowed || !(each.allowed || wasLookedAt(each))) api?.tell(each, limitNames[index]!)
           }
           return onDecision?.(decision, request)
         },
         onError: (error, request) =>
           onError ? onError(error, request) : console.error(`The group "${name}" did not decide:`, error),
       },
-      ({ canonical }) => limitNames.get(canonical),
+      // Its keys are the same whoever asks it.
+      (limit) => limit,
     )
   }
 

@@ -33,7 +33,7 @@ export function readWorkerConfig(input: unknown, variables: object): WorkerConfi
         return { name, paths, policy, key: options.key!, failMode, timeoutMs, options }
       })
     const groups = [...config.groups.values()].filter(isProtecting).map(({ name, paths, limits: members }) => {
-      const limitNames = new Map(members.map((member) => [member.policy.canonical, member.name]))
+      const limitNames = members.map((member) => member.name)
       return { name, paths, limitNames, options: rateLimitOptions(config, name, { address: ADDRESS }) }
     })
     if (limits.length + groups.length === 0) {

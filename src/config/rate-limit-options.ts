@@ -1,7 +1,7 @@
 import { type ClientAddressOptions, clientAddress } from "../http/keys/client-address.js"
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
-import type { LimitOptions, PolicySource } from "../http/limit-options.js"
+import { type ConfiguredLimit, LIMIT_NAME, type LimitOptions, type PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
 import { CLOCK, checkFields, either, FUNCTION, having, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
@@ -174,13 +174,14 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     return Object.assign(find, { policies: foundPolicies(config, name).map((found) => limitPolicy(found, name)) })
   }
 
-  function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> {
+  function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> & ConfiguredLimit {
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
     const key = ownKey ?? keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
     return {
       policy: tenant === undefined && tier === undefined ? policy : policySource(name),
       key: keyPrefix === "" ? key : withPrefix(keyPrefix, key),
       cost,
+      [LIMIT_NAME]: name,
     }
   }
 

@@ -41,3 +41,11 @@ export interface LimitOptions<Rest extends unknown[] = unknown[]> {
    */
   readonly name?: string
 }
+
+/** What a limit is called that has this beside its options, whatever its rules are. Only a configuration says it. */
+export const LIMIT_NAME = Symbol("limit name")
+
+/** A limit's options as a configuration gives them. */
+export interface ConfiguredLimit extends LimitOptions<never> {
+  readonly [LIMIT_NAME]?: string
+}
