@@ -52,7 +52,7 @@ export interface EdgeLimiterOptions extends Placement {
   readonly shards?: number
   /**
    * Puts the keys of all limits with the same owner into one object, where `checkAll` decides them in one transaction:
-   * a text, or a function of the key. Not together with `shards`.
+   * a text, or a function of the key that tells it at once. Not together with `shards`.
    */
   readonly owner?: string | ((key: string) => string)
   /**
@@ -132,6 +132,12 @@ export function requireEdgeOptions(options: EdgeLimiterOptions): void {
       `Cannot make a limiter: owner is ${show(owner)} and shards is ${shards}, allowed is one of owner and shards.`,
     )
   }
+}
+
+/** What an `owner` function says of a key. @throws {RangeError} where that is no owner, such as a promise of one */
+export function requireOwner(key: string, owner: unknown): string {
+  checkKind(`find the object of key ${show(key)}`, "the answer of owner", owner, WELL_FORMED)
+  return owner as string
 }
 
 /** @throws {RangeError} naming the option, its value and what is allowed */

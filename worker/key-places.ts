@@ -1,5 +1,5 @@
 import type { Policy } from "../src/policy/policy.js"
-import type { EdgeLimiterOptions } from "./edge-options.js"
+import { type EdgeLimiterOptions, requireOwner } from "./edge-options.js"
 import { nameOfLimit } from "./limit-name.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 import type { Subject, SubjectText } from "./subject.js"
@@ -51,11 +51,11 @@ export class KeyPlaces {
     this.scope = `${jurisdiction ?? ""}\n`
   }
 
-  /** The name of a key's object. */
+  /** The name of a key's object. @throws {RangeError} where the owner of the key is none */
   objectOf(key: string): string {
     if (this.#shards !== undefined) return shardObjectName(this.#name, shardOf(key, this.#shards), this.#shards)
     if (this.#owner === undefined) return keyObjectName(this.#name, key)
-    return ownerObjectName(typeof this.#owner === "string" ? this.#owner : this.#owner(key))
+    return ownerObjectName(typeof this.#owner === "string" ? this.#owner : requireOwner(key, this.#owner(key)))
   }
 
   subjectOf(key: string): Subject {

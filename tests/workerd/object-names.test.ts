@@ -170,3 +170,21 @@ describe("a limit that gets tiers", () => {
     expect(pro.names).toEqual(["\tapi\tapi%0Atier%3Apro\nheader:user=eve"])
   })
 })
+
+test("an owner of a key that is none is refused, and nobody is asked", async () => {
+  for (const owner of [undefined, "", 7, null, "\ud800", Promise.resolve("acme")]) {
+    const { names, namespace } = recording()
+    const limiter = new EdgeLimiter(namespace, "1/day", { owner: (() => owner) as never })
+    for (const asked of [
+      limiter.check("a"),
+      limiter.reset("a"),
+      limiter.status("a"),
+      limiter.checkAll([{ key: "a" }]),
+    ]) {
+      await expect(asked).rejects.toThrow(
+        /^Cannot find the object of key "a": the answer of owner is .*, allowed is a well-formed text, not empty\.$/,
+      )
+    }
+    expect(names.size).toBe(0)
+  }
+})
