@@ -12,6 +12,7 @@ import { strictestOf } from "../src/ledger/sync-mode.js"
 import { allDecision } from "../src/limiter/decide-all.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
+import { CostError } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { ChargeHolders } from "./charge-holders.js"
@@ -21,7 +22,7 @@ import { ObjectLedger } from "./object-ledger.js"
 import { isGroupName } from "./object-name.js"
 import { PoliciesInForce } from "./policies-in-force.js"
 import type { KeyCheck, Subject, SubjectCheck, SubjectText } from "./subject.js"
-import { SubjectReader } from "./subject-reader.js"
+import { type ReadSubject, SubjectReader } from "./subject-reader.js"
 import { toldDecision, toldText } from "./told-decision.js"
 
 /** What a verb works with. */
@@ -100,14 +101,19 @@ export class LimiterObject extends DurableObject {
   decide(key: string, text: SubjectText, cost: number, id?: string): string | Promise<string> {
     const read = this.#reader.readText(text)
     if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
-    return this.#home.ask(read.sync, (ledger, nowMs) => {
+    const decide = (ledger: Ledger, nowMs: number) => {
       const limit = this.#policies.limitFor(ledger, read, nowMs)
       const answer = ledger.check(limit, key, cost, nowMs, id)
       this.#keep(answer, id)
       this.#counts.check(nowMs, answer)
       const told = toldText(answer.decision, limit, read.policy, nowMs)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
-    })
+    }
+    if (cost <= read.maximumCost) return this.#home.ask(read.sync, decide)
+    const refuse = () => {
+      throw new CostError(key, cost, read.maximumCost)
+    }
+    return this.#ifKnown([read], refuse, decide)
   }
 
   /**
@@ -119,7 +125,7 @@ export class LimiterObject extends DurableObject {
    */
   async decideEach(text: SubjectText, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
     const read = this.#reader.readText(text)
-    return this.#home.ask(read.sync, async (ledger, nowMs) => {
+    const decide = async (ledger: Ledger, nowMs: number) => {
       const limit = this.#policies.limitFor(ledger, read, nowMs)
       const answers = checks.map(({ key, cost, id }) => {
         try {
@@ -138,7 +144,10 @@ export class LimiterObject extends DurableObject {
       )
       if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return told
-    })
+    }
+    if (checks.some(({ cost }) => cost <= read.maximumCost)) return this.#home.ask(read.sync, decide)
+    const refuse = () => checks.map(({ key, cost }) => new CostError(key, cost, read.maximumCost))
+    return this.#ifKnown([read], refuse, decide)
   }
 
   /** What a call by itself was told under an id stands, also where one of several checks had charged it. */
@@ -154,7 +163,8 @@ export class LimiterObject extends DurableObject {
    */
   async checkAll(checks: readonly SubjectCheck[], id: string): Promise<AllDecision> {
     const reads = checks.map(({ subject }) => this.#reader.read(subject))
-    return this.#home.ask(strictestOf(reads.map(({ sync }) => sync)), async (ledger, nowMs) => {
+    const sync = strictestOf(reads.map((read) => read.sync))
+    const decide = async (ledger: Ledger, nowMs: number) => {
       const items = checks.map(({ subject: { key }, cost, id: own }, index) => {
         const limit = this.#policies.limitFor(ledger, reads[index]!, nowMs)
         return { limit, key, cost, id: own ?? new OwnCall(`${id}:${index}`) }
@@ -176,7 +186,15 @@ export class LimiterObject extends DurableObject {
       }
       if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return all
-    })
+    }
+    const above = checks.flatMap(({ cost }, index) => (cost > reads[index]!.maximumCost ? [index] : []))
+    if (above.length === 0) return this.#home.ask(sync, decide)
+    const ofAbove = above.map((index) => reads[index]!)
+    const refuse = (place: number) => {
+      const { subject, cost } = checks[above[place]!]!
+      throw new CostError(subject.key, cost, ofAbove[place]!.maximumCost)
+    }
+    return this.#ifKnown(ofAbove, refuse, decide, sync)
   }
 
   /**
@@ -248,8 +266,13 @@ export class LimiterObject extends DurableObject {
    * @throws {RangeError} where the receipt is not of this object, or of before it was wiped
    */
   async settle(subject: Subject, receipt: Receipt, units: number, call?: string): Promise<boolean> {
-    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
-      if (call !== undefined && !this.#holders.giveUp(receipt.id, call)) return false
+    const isHeld = () => call === undefined || this.#holders.giveUp(receipt.id, call)
+    const refuse = () => {
+      if (isHeld()) throw foreignReceipt(receipt.id)
+      return false
+    }
+    return this.#askKnown(subject, refuse, async ({ ledger, limit, nowMs }) => {
+      if (!isHeld()) return false
       const isSettled = isLeaseReceipt(receipt)
         ? this.#settleSpent({ ledger, limit, nowMs }, receipt, units)
         : ledger.settle(limit, receipt, units, nowMs)
@@ -280,7 +303,7 @@ export class LimiterObject extends DurableObject {
 
   /** Ends a block. Whether there was one that still lasted. */
   async unblock(subject: Subject): Promise<boolean> {
-    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+    return this.#askKnown(subject, nothingHad, async ({ ledger, limit, nowMs }) => {
       const had = ledger.unblock(limit, subject.key, nowMs)
       // Also where there was none: perhaps a call ended it whose commit is still on its way.
       await ledger.commit()
@@ -290,7 +313,7 @@ export class LimiterObject extends DurableObject {
 
   /** Makes the key's quota full and ends its block. Whether there was anything to forget. */
   async reset(subject: Subject): Promise<boolean> {
-    return this.#ask(subject, async ({ ledger, limit, nowMs }) => {
+    return this.#askKnown(subject, nothingHad, async ({ ledger, limit, nowMs }) => {
       const had = ledger.reset(limit, subject.key, nowMs)
       await ledger.commit()
       return had
@@ -326,9 +349,34 @@ export class LimiterObject extends DurableObject {
    */
   async #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
     const read = this.#reader.read(subject)
-    return await this.#home.ask(read.sync, (ledger, nowMs) =>
-      verb({ ledger, limit: this.#policies.limitFor(ledger, read, nowMs), sent: read.policy, nowMs }),
-    )
+    return await this.#home.ask(read.sync, (ledger, nowMs) => verb(this.#asked(ledger, read, nowMs)))
+  }
+
+  /** `#ask` for a verb that has nothing to change where nothing is known of the limit: then nothing is stored either. */
+  async #askKnown<T>(
+    subject: Omit<Subject, "key">,
+    ofUnknown: () => T,
+    verb: (asked: Asked) => T | Promise<T>,
+  ): Promise<T> {
+    const read = this.#reader.read(subject)
+    return this.#ifKnown([read], ofUnknown, (ledger, nowMs) => verb(this.#asked(ledger, read, nowMs)))
+  }
+
+  /** Hands the ledger to a verb where it has all limits; else the place of one that it lacks, and nothing is stored. */
+  async #ifKnown<T>(
+    limits: readonly ReadSubject[],
+    ofUnknown: (place: number) => T,
+    verb: (ledger: Ledger, nowMs: number) => T | Promise<T>,
+    sync = strictestOf(limits.map((limit) => limit.sync)),
+  ): Promise<T> {
+    return await this.#home.askStored<T | Promise<T>>(sync, (ledger, nowMs) => {
+      const place = limits.findIndex(({ limit }) => ledger?.limit(limit) === undefined)
+      return place < 0 ? verb(ledger!, nowMs) : ofUnknown(place)
+    })
+  }
+
+  #asked(ledger: Ledger, read: ReadSubject, nowMs: number): Asked {
+    return { ledger, limit: this.#policies.limitFor(ledger, read, nowMs), sent: read.policy, nowMs }
   }
 
   /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
@@ -346,6 +394,11 @@ export class LimiterObject extends DurableObject {
       return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))
     })
   }
+}
+
+/** What a verb tells that found nothing to undo. */
+function nothingHad(): boolean {
+  return false
 }
 
 /** The units that a check could take now, whichever rule it is that binds. */

@@ -95,18 +95,34 @@ export class ObjectLedger {
   }
 
   /**
+   * `ask` for a verb that would change nothing where nothing is stored: there it is handed `null`, and nothing is written.
+   */
+  askStored<T>(sync: SyncMode, verb: (ledger: Ledger | null, nowMs: number) => T): Promise<Awaited<T>> {
+    return this.#ifStored(verb, () => this.ask<T>(sync, verb))
+  }
+
+  /**
    * Hands the ledger to a question, or `null` where nothing is stored: then nothing is written for it either. The object
    * is wiped as soon as if nobody had asked.
    *
    * @param sync how the ledger is opened where nothing else said so yet
    */
-  async look<T>(sync: SyncMode, question: (ledger: Ledger | null, nowMs: number) => T): Promise<Awaited<T>> {
-    while (this.#open === null && this.#wiping !== null) await this.#wiping.catch(() => undefined)
-    if (this.#open === null && this.#opening === null && !this.#isStored()) return await question(null, this.#now())
-    return await this.#withOpen((open) => {
+  look<T>(sync: SyncMode, question: (ledger: Ledger | null, nowMs: number) => T): Promise<Awaited<T>> {
+    const ask = (open: Open) => {
       this.#armAlarm(open)
       return question(open.ledger, this.#now())
-    }, sync)
+    }
+    return this.#ifStored(question, () => this.#withOpen(ask, sync))
+  }
+
+  /** No `await` where the ledger is open: what is called first is done first. */
+  async #ifStored<T>(
+    ofNothing: (ledger: null, nowMs: number) => T,
+    ofLedger: () => T | Promise<Awaited<T>>,
+  ): Promise<Awaited<T>> {
+    while (this.#open === null && this.#wiping !== null) await this.#wiping.catch(() => undefined)
+    const isStored = this.#open !== null || this.#opening !== null || this.#isStored()
+    return await (isStored ? ofLedger() : ofNothing(null, this.#now()))
   }
 
   #isStored(): boolean {

@@ -1,4 +1,5 @@
 import type { SyncMode } from "../src/ledger/sync-mode.js"
+import { maximumCost } from "../src/policy/maximum-cost.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Subject, SubjectText } from "./subject.js"
@@ -11,6 +12,8 @@ export interface ReadSubject {
   readonly limit: string
   readonly sync: SyncMode
   readonly policy: Policy
+  /** The most that a check can cost under it. */
+  readonly maximumCost: number
   readonly version: number | undefined
 }
 
@@ -28,7 +31,7 @@ export class SubjectReader {
   /** @throws {PolicyError} */
   read({ policy, version, limit = LIMIT_NAME, sync = "always" }: Omit<Subject, "key">): ReadSubject {
     if (this.#policy?.canonical !== policy) this.#policy = parsePolicy(policy)
-    return { limit, sync, policy: this.#policy, version }
+    return { limit, sync, policy: this.#policy, maximumCost: maximumCost(this.#policy.rules), version }
   }
 
   /** @throws {PolicyError} */

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest"
 import type { Ledger } from "../../src/ledger/ledger.js"
 import type { LedgerLimit } from "../../src/ledger/own-limit.js"
-import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
 import { PoliciesInForce } from "../../worker/policies-in-force.js"
+import { SubjectReader } from "../../worker/subject-reader.js"
+import { canonical } from "./objects.js"
 
 test("PoliciesInForce forgets limits that the ledger has removed, and remembers the others", () => {
   const limits = new Map<string, LedgerLimit>()
@@ -15,8 +16,9 @@ test("PoliciesInForce forgets limits that the ledger has removed, and remembers 
     },
   } as unknown as Ledger
   const policies = new PoliciesInForce()
+  const reader = new SubjectReader()
   const send = (limit: string, policy: string) =>
-    policies.limitFor(ledger, { limit, policy: parsePolicy(policy), sync: "always", version: undefined }, 0).policy
+    policies.limitFor(ledger, reader.read({ limit, policy: canonical(policy) }), 0).policy
   send("steady", "10/minute")
   const inForce = send("steady", "20/minute")
   for (let removed = 0; removed < 1_000; removed++) {

@@ -8,9 +8,11 @@ import { LimitDirectory } from "../../worker/api/limit-directory.js"
 import { KEY_SHARDS, LIMIT_SHARDS, Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "../../worker/object-name.js"
+import { revive } from "../../worker/revive-error.js"
 import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
-import { clockedLimiter, freshName, NOTHING_STORED, rowsOf, START_MS, stored } from "./objects.js"
+import { errorOf } from "./error-of.js"
+import { clockedLimiter, freshName, NOTHING_STORED, rowsOf, START_MS, stored, subjectTextOf } from "./objects.js"
 
 const HOUR_MS = 3_600_000
 
@@ -94,6 +96,70 @@ describe("a question to LimiterObject", () => {
     expect([first.remaining, second.remaining]).toEqual([9, 8])
     expect([8, 9, 10]).toContain(status.remaining)
     expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+  })
+})
+
+const ABOVE = { code: "COST_ABOVE_CAPACITY", cost: 11, maximum: 10 }
+const FOREIGN = { id: "other-1", key: "a", policy: "default", cost: 1, chargedAtMs: START_MS }
+
+/** What changes nothing of a key that was never used, under `10/minute`, and what comes of it. */
+const IDLE: Record<string, readonly [call: (limiter: EdgeLimiter) => Promise<unknown>, outcome: unknown]> = {
+  "a reset": [(limiter) => limiter.reset("a"), false],
+  "the end of a block": [(limiter) => limiter.unblock("a"), false],
+  "a refund of another limiter's receipt": [(limiter) => errorOf(limiter.refund(FOREIGN)), { name: "RangeError" }],
+  "a check above the capacity": [(limiter) => errorOf(limiter.check("a", { cost: 11, id: "x" })), ABOVE],
+  "a group above the capacity": [(limiter) => errorOf(limiter.checkAll([{ key: "a", cost: 11, id: "x" }])), ABOVE],
+}
+
+describe("a call of LimiterObject that changes nothing", () => {
+  const cases = Object.keys(PLACES).flatMap((place) => Object.keys(IDLE).map((call) => [call, place] as const))
+
+  test.each(cases)("leaves nothing stored: %s in an object %s", async (call, place) => {
+    const name = freshName()
+    for (const part of [name, "questions"]) setClock(part, new ManualClock(START_MS))
+    const { options, objectOf } = PLACES[place]!
+    const limiter = new EdgeLimiter(env.CLOCKED_LIMITER, "10/minute", { ...options, name, denialCache: false })
+    const [make, outcome] = IDLE[call]!
+    const came = await make(limiter)
+    if (typeof outcome === "object") expect(came).toMatchObject(outcome!)
+    else expect(came).toBe(outcome)
+    const object = env.CLOCKED_LIMITER.getByName(objectOf(name))
+    expect(await object.report()).toMatchObject({ rowsWritten: 0, commits: 0 })
+    expect(await stored(object)).toEqual(NOTHING_STORED)
+  })
+
+  test("leaves nothing stored: checks in one call that are all above the capacity", async () => {
+    const { object } = clockedLimiter("10/minute")
+    const above = { key: "a", cost: 11, id: "x" }
+    const told = await object().decideEach(subjectTextOf("10/minute"), [above, { ...above, id: "y" }])
+    expect(told.map((each) => revive(each))).toMatchObject([ABOVE, ABOVE])
+    expect(await stored(object())).toEqual(NOTHING_STORED)
+    const [refused, admitted] = await object().decideEach(subjectTextOf("10/minute"), [above, { key: "a", cost: 10 }])
+    expect(revive(refused)).toMatchObject(ABOVE)
+    expect(admitted).toBeTypeOf("string")
+  })
+
+  test.each(Object.keys(IDLE))("defines no limit of an owner: %s", async (call) => {
+    const owner = freshName()
+    setClock(owner, new ManualClock(START_MS))
+    const [used, idle] = ["used", "idle"].map(
+      (name) => new EdgeLimiter(env.CLOCKED_LIMITER, "10/minute", { name, owner, denialCache: false }),
+    )
+    const object = env.CLOCKED_LIMITER.getByName(ownerObjectName(owner))
+    await used!.check("a")
+    const { records } = await object.verify()
+    const { rowsWritten } = await object.report()
+    await IDLE[call]![0](idle!)
+    expect(await object.report()).toMatchObject({ rowsWritten })
+    expect(await object.verify()).toMatchObject({ records })
+  })
+
+  test("comes after the calls that were made before it", async () => {
+    const { limiter } = clockedLimiter("10/minute")
+    const [, isReset, after] = await Promise.all([limiter.check("a"), limiter.reset("a"), limiter.check("a")])
+    expect([isReset, after.remaining]).toEqual([true, 9])
+    const [, isEnded] = await Promise.all([limiter.block("a", "1m"), limiter.unblock("a")])
+    expect(isEnded).toBe(true)
   })
 })
 
