@@ -238,7 +238,7 @@ export class RateLimiter implements Limiter {
   /** A function that asks this limiter before each call: see the function `wrap`. */
   wrap<This, Args extends unknown[], Result>(
     fn: (this: This, ...args: Args) => Result,
-    options?: WrapOptions<This, Args>,
+    options?: NoInfer<WrapOptions<This, Args>>,
   ): (this: This, ...args: Args) => Result {
     return wrap(this, fn, options)
   }

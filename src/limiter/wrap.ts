@@ -57,12 +57,12 @@ export function requireWrapOptions<This, Args extends unknown[]>(act: string, op
 export function wrap<This, Args extends unknown[], Result>(
   limiter: SyncChecker,
   fn: (this: This, ...args: Args) => Result,
-  options?: WrapOptions<This, Args>,
+  options?: NoInfer<WrapOptions<This, Args>>,
 ): (this: This, ...args: Args) => Result
 export function wrap<This, Args extends unknown[], Result>(
   limiter: Checker,
   fn: (this: This, ...args: Args) => Result,
-  options?: WrapOptions<This, Args>,
+  options?: NoInfer<WrapOptions<This, Args>>,
 ): (this: This, ...args: Args) => Promise<Awaited<Result>>
 export function wrap<This, Args extends unknown[], Result>(
   limiter: Checker,

@@ -135,6 +135,28 @@ describe("wrap()", () => {
     await expect(send()).rejects.toMatchObject({ code: "KEY_INVALID" })
   })
 
+  test("keeps the function's parameters as they are, whatever the options take of them", async () => {
+    const limiter = new RateLimiter("9/minute")
+    function join(first: string, second = "-", ...rest: string[]) {
+      return [first, second, ...rest].join("")
+    }
+    const options = { key: (first: string) => first }
+    const joins = [wrap(limiter, join, options), limiter.wrap(join, options), wrap(remote(limiter), join, options)]
+    expectTypeOf(joins[0]!).parameters.toEqualTypeOf<Parameters<typeof join>>()
+    expectTypeOf(wrap(limiter, join, options)).toEqualTypeOf<typeof join>()
+    expectTypeOf(limiter.wrap(join, options)).toEqualTypeOf<typeof join>()
+    expectTypeOf(wrap(remote(limiter), join, options)).parameters.toEqualTypeOf<Parameters<typeof join>>()
+    for (const each of joins) expect([await each("a"), await each("a", "b", "c")]).toEqual(["a-", "abc"])
+  })
+
+  test("keeps the type parameters of a function", () => {
+    const limiter = new RateLimiter("9/minute")
+    const same = <T>(value: T) => value
+    const key = (value: unknown) => String(value)
+    expectTypeOf(wrap(limiter, same, { key })("ada" as const)).toEqualTypeOf<"ada">()
+    expectTypeOf(limiter.wrap(same, { key })(3 as const)).toEqualTypeOf<3>()
+  })
+
   test("takes one of several named limits", () => {
     const limits = new MemoryLimits({ limits: { mail: "1/minute" } })
     const send = wrap(oneLimit(limits, "mail"), () => "sent", { key: "ada" })
