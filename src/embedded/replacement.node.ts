@@ -9,6 +9,7 @@ import { LogTable } from "../ledger/log-table.js"
 import type { LedgerPort, LogRow } from "../ledger/sql-port.js"
 import { sqliteLedgerPort } from "../ledger/sqlite-port.node.js"
 import { StoreCorrupt, StoreLocked } from "../types/errors.js"
+import { closeDatabase } from "./close-database.node.js"
 import { fileIdentity } from "./open-files.node.js"
 import { syncFolder } from "./set-aside.node.js"
 import { createPrivate, JOURNAL_FILE, LOG_FILE, REPAIRED_FILE, WAL_FILE, WITNESS_FILE } from "./store-files.node.js"
@@ -68,7 +69,7 @@ export class Replacement {
    */
   putInPlace(): void {
     // Windows renames no open file.
-    if (platform === "win32") this.#database.close()
+    if (platform === "win32") closeDatabase(this.#database)
     for (const file of [WAL_FILE, JOURNAL_FILE, WITNESS_FILE]) rmSync(join(this.#path, file), { force: true })
     if (this.#end !== null) {
       const witness = new Witness(join(this.#path, WITNESS_FILE))
@@ -91,7 +92,7 @@ export class Replacement {
   }
 
   close(): void {
-    if (this.#database.isOpen) this.#database.close()
+    closeDatabase(this.#database)
   }
 }
 
@@ -129,9 +130,9 @@ function openNew(path: string, file: string): DatabaseSync {
 
 /** Removes a file before its lock is let go: who waits for the lock then finds another file at the path, or none. */
 function removeLocked(file: string, database: DatabaseSync): void {
-  if (platform === "win32") database.close()
+  if (platform === "win32") closeDatabase(database)
   rmSync(file, { force: true })
-  if (database.isOpen) database.close()
+  closeDatabase(database)
 }
 
 function lock(path: string, file: string): DatabaseSync {

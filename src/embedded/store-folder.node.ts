@@ -9,6 +9,7 @@ import type { AfterOptions, LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
 import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
+import { closeDatabase } from "./close-database.node.js"
 import { isLocked } from "./locked-file.node.js"
 import { fileIdentity, OpenFiles } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
@@ -238,7 +239,7 @@ export class StoreFolder {
       this.witness.close()
     } finally {
       try {
-        if (this.#database.isOpen) this.#database.close()
+        closeDatabase(this.#database)
       } finally {
         this.#release()
       }

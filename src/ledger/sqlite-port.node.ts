@@ -67,8 +67,17 @@ class SqlitePort implements SqlPort {
       this.#database.exec("COMMIT")
       return result
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK")
+      this.#rollBack()
       throw error
+    }
+  }
+
+  /** Node tells whether there is a transaction still, but only from 22.16: SQLite itself ends it where a disk is full. */
+  #rollBack(): void {
+    try {
+      this.#database.exec("ROLLBACK")
+    } catch {
+      // What is to be heard of is why the work failed.
     }
   }
 }

@@ -95,6 +95,24 @@ describe.each(["WAL", "DELETE"])("Ledger in a file, journal mode %s", (journal) 
     await ledger.close()
   })
 
+  test("transaction() leaves none behind where its work fails, also of a database that does not tell, as in Node 22.13", () => {
+    const database = connect()
+    database.exec("CREATE TABLE t (value)")
+    // `isTransaction` is no property that a test could hide.
+    const silent = { exec: (sql: string) => database.exec(sql), prepare: (sql: string) => database.prepare(sql) }
+    const { sql } = sqliteLedgerPort(silent as DatabaseSync)
+    const fail = (last: string) => () => {
+      sql.run("INSERT INTO t VALUES (1)")
+      sql.run(last)
+      throw new Error("the work failed")
+    }
+    expect(() => sql.transaction(fail("INSERT INTO t VALUES (2)"))).toThrow("the work failed")
+    // SQLite itself may have ended the transaction.
+    expect(() => sql.transaction(fail("ROLLBACK"))).toThrow("the work failed")
+    sql.transaction(() => sql.run("INSERT INTO t VALUES (3)"))
+    expect([...sql.rows("SELECT value FROM t")]).toEqual([{ value: 3 }])
+  })
+
   test("a transaction that the process did not live to commit leaves nothing", async () => {
     const database = connect()
     const ledger = await Ledger.open(sqliteLedgerPort(database), { core })
