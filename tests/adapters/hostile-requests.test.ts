@@ -275,6 +275,34 @@ describe("rateLimit() of sluice/node", () => {
     session.close()
   })
 
+  test("settles by the status that a listener leaves over HTTP/2, and Node has nothing to warn of", async () => {
+    const { counts, limiter, answer } = slowLimiter("9/minute")
+    answer()
+    const penalty = ({ status }: { status: number }) => (status === 401 ? 4 : 0)
+    const warned = vi.spyOn(process, "emitWarning")
+    const left = [200, 401]
+    const limited = nodeLimit(
+      async (_request: Http2ServerRequest, response: Http2ServerResponse) => {
+        const closed = once(response, "close")
+        response.stream.close()
+        await closed
+        response.statusCode = left.shift()!
+      },
+      { policy: "9/minute", key: () => "all", penalty, limiter },
+    )
+    running = await listening(createHttp2Server(limited))
+    const session = connectHttp2(running.url)
+    for (const remaining of [8, 3]) {
+      const stream = session.request({ ":path": "/" })
+      stream.resume()
+      await once(stream, "close")
+      await vi.waitFor(() => expect(counts.status("all").remaining).toBe(remaining))
+    }
+    expect(warned).not.toHaveBeenCalled()
+    warned.mockRestore()
+    session.close()
+  })
+
   test("answers 500 where the listener fails, tells onError, and goes on", async () => {
     const own = new Error("own")
     const onError = vi.fn()
