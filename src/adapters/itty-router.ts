@@ -46,6 +46,8 @@ export function rateLimit<Args extends unknown[]>(options: RateLimitOptions<Args
     finally(response: unknown, request: Marked) {
       const outcome = request[place]
       if (!outcome?.passes) return undefined
+      // A router that this one lies in may have the same handler at its end.
+      delete request[place]
       const isAnswer = response instanceof Response
       outcome.done(isAnswer ? response : null)
       return isAnswer ? outcome.apply(response) : undefined

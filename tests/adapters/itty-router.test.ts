@@ -3,6 +3,7 @@ import { type IRequest, json, Router, withParams } from "itty-router"
 import { describe, expect, test } from "vitest"
 import { rateLimit } from "../../src/adapters/itty-router.js"
 import { answerTo, declareAdapterCases } from "./adapter-cases.js"
+import { settled } from "../http/requests.js"
 import { serving } from "./serving.js"
 
 declareAdapterCases({
@@ -40,6 +41,26 @@ describe("rateLimit() of sluice/itty-router", () => {
     expect((await ask("/users/2"))[0]).toBe(200)
     expect((await ask("/users/1", "pro"))[0]).toBe(200)
     expect(await ask("/")).toEqual([200, null])
+  })
+
+  test("settles once, and writes the fields once, where a router and one within both end with it", async () => {
+    const statuses: number[] = []
+    const penalty = ({ status }: { status: number }) => {
+      statuses.push(status)
+      return 1
+    }
+    const limit = rateLimit({ policy: "9/minute", key: () => "all", penalty })
+    const inner = Router({ base: "/api", before: [limit.before], finally: [limit.finally] })
+    inner.get("/", () => new Response("hello", { status: 401 }))
+    const router = Router({ finally: [limit.finally] })
+    router.all("/api/*", inner.fetch)
+    const response = await router.fetch(new Request("http://localhost/api/"))
+    expect(response.headers.get("ratelimit")).toBe('"default";r=8;t=7')
+    await settled()
+    expect(statuses).toEqual([401])
+    expect((await router.fetch(new Request("http://localhost/api/"))).headers.get("ratelimit")).toBe(
+      '"default";r=6;t=20',
+    )
   })
 
   test("gives the charge back where no route answers", async () => {
