@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
+import type { FastifyInstance, FastifyReply, FastifyRequest, RawServerBase, RouteGenericInterface } from "fastify"
 import { guardRequests } from "../http/guard.js"
 import type { RateLimitOptions } from "../http/rate-limit-options.js"
 import type { Connection } from "./connection.js"
@@ -15,9 +15,15 @@ export type { Connection } from "./connection.js"
 /** What functions of the options get after the request. */
 type Rest = [request: FastifyRequest, connection: Connection]
 
-/** The hook of one limit: for the options of a route, or `addHook`. */
+/**
+ * The hook of one limit: for the options of a route, or `addHook`. It may also be a `preHandler`, which comes after the
+ * body is read and after what other hooks find out.
+ */
 export interface RateLimitHooks {
-  onRequest(request: FastifyRequest, reply: FastifyReply): Promise<unknown>
+  onRequest(
+    request: FastifyRequest<RouteGenericInterface, RawServerBase>,
+    reply: FastifyReply<RouteGenericInterface, RawServerBase>,
+  ): Promise<unknown>
 }
 
 /**
@@ -52,32 +58,42 @@ export function rateLimit(
 /**
  * The hooks of a limit, for some routes only.
  *
+ * As given, they ask before the body is read, so functions of the options see none. What goes by the body, or by what
+ * `preHandler` hooks find out, is for `{ preHandler: rateLimitHooks(options).onRequest }`.
+ *
  * @throws as `rateLimit` of `sluice/http`
  * @example
  * ```ts
  * import fastify from "fastify"
  * import { rateLimitHooks } from "sluice/fastify"
  *
- * fastify().post("/login", rateLimitHooks({ policy: "5/minute" }), async () => "welcome")
+ * const app = fastify()
+ * app.post("/login", rateLimitHooks({ policy: "5/minute" }), async () => "welcome")
+ *
+ * const { onRequest } = rateLimitHooks({
+ *   policy: "10000/minute",
+ *   cost: (_request, { body }) => (body as { tokens: number }).tokens,
+ * })
+ * app.post("/model", { preHandler: onRequest }, async () => "answer")
  * ```
  */
 export function rateLimitHooks(options: RateLimitOptions<Rest>): RateLimitHooks {
   const guard = guardRequests(options)
-  return {
-    async onRequest(request, reply) {
-      const signal = clientSignal(options, reply.raw)
-      const web = webRequest(request.raw, request.originalUrl, signal)
-      const outcome = await guard(web, request, { remoteAddress: request.ip })
-      if (!outcome.passes) return sendDenial(outcome.response, request, reply)
-      setFields(
-        outcome.fields,
-        (name) => reply.getHeader(name),
-        (name, value) => reply.header(name, value),
-      )
-      settleWith(outcome, reply.raw, () => reply.getHeaders())
-      return undefined
-    },
+  async function onRequest(request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const signal = clientSignal(options, reply.raw)
+    const web = webRequest(request.raw, request.originalUrl, signal)
+    const outcome = await guard(web, request, { remoteAddress: request.ip })
+    if (!outcome.passes) return sendDenial(outcome.response, request, reply)
+    setFields(
+      outcome.fields,
+      (name) => reply.getHeader(name),
+      (name, value) => reply.header(name, value),
+    )
+    settleWith(outcome, reply.raw, () => reply.getHeaders())
+    return undefined
   }
+  // Node gives HTTP/2 the same methods; only their types differ.
+  return { onRequest }
 }
 
 /** Answers in place of the handler. Fastify's own HEAD routes measure what they do not send, and bytes are what they can. */

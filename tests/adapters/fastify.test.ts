@@ -71,6 +71,38 @@ describe("rateLimit() of sluice/fastify", () => {
     await app.close()
   })
 
+  test("limits a route of a server of HTTP/2, by the types too", async () => {
+    const app = fastify({ http2: true })
+    const { onRequest } = rateLimitHooks({ policy: "1/minute", key: () => "all" })
+    app.get("/login", { onRequest }, async () => "welcome")
+    app.post<{ Body: string }>("/", { preHandler: [onRequest] }, async ({ body }) => body)
+    const url = await app.listen({ port: 0, host: "127.0.0.1" })
+    expect(await askHttp2(url, "GET", "/login")).toMatchObject({ status: 200 })
+    expect(await askHttp2(url, "POST", "/")).toMatchObject({ status: 429 })
+    await app.close()
+  })
+
+  test("as a preHandler of a route goes by its body", async () => {
+    const app = fastify()
+    const { onRequest } = rateLimitHooks({
+      policy: "9/minute",
+      key: (_request, { body }) => (body as { user: string }).user,
+      cost: (_request, { body }) => (body as { tokens: number }).tokens,
+    })
+    app.post("/", { preHandler: onRequest }, async ({ body }) => body)
+    const told: unknown[] = []
+    for (const user of ["ada", "ada", "bob"]) {
+      const { statusCode, headers } = await app.inject({ method: "POST", url: "/", payload: { user, tokens: 6 } })
+      told.push([statusCode, headers["ratelimit"]])
+    }
+    expect(told).toEqual([
+      [200, '"default";r=3;t=40'],
+      [429, '"default";r=3;t=20'],
+      [200, '"default";r=3;t=40'],
+    ])
+    await app.close()
+  })
+
   test.each([
     ["HTTP/1.1", false],
     ["HTTP/2", true],

@@ -2,8 +2,8 @@ import { serve } from "@hono/node-server"
 import { type IRequest, json, Router, withParams } from "itty-router"
 import { describe, expect, test } from "vitest"
 import { rateLimit } from "../../src/adapters/itty-router.js"
-import { answerTo, declareAdapterCases } from "./adapter-cases.js"
 import { settled } from "../http/requests.js"
+import { answerTo, declareAdapterCases } from "./adapter-cases.js"
 import { serving } from "./serving.js"
 
 declareAdapterCases({
