@@ -88,8 +88,8 @@ export function oneOf<const T extends string>(values: readonly T[]): Schema<T> {
     json: { type: "string", enum: values },
     read(value, field) {
       if (values.includes(value as T)) return value as T
-      const hint = typeof value === "string" ? nearestNameHint(value, values) : ""
-      throw badField(field, value, `one of ${values.map((each) => show(each)).join(", ")}${hint}`)
+      const named = values.map((each) => show(each)).join(", ")
+      throw badField(field, value, `one of ${named}${nearestNameHint(value, values)}`)
     },
   }
 }

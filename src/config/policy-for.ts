@@ -39,12 +39,7 @@ function notConfigured({ limits, groups }: Config, name: string): LimitNotFound 
 export function unknownTier({ tiers }: Config, tier: unknown): RangeError {
   const names = [...tiers.keys()]
   const allowed = names.length === 0 ? "none: the configuration has no tiers" : `one of ${names.join(", ")}`
-  return unfit(
-    "choose a policy",
-    "tier",
-    tier,
-    `${allowed}${typeof tier === "string" ? nearestNameHint(tier, names) : ""}`,
-  )
+  return unfit("choose a policy", "tier", tier, `${allowed}${nearestNameHint(tier, names)}`)
 }
 
 /** The error of a tenant that is no name: it would silently be a customer without a plan. */

@@ -55,8 +55,8 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
     case "choice": {
       const chosen = typeof value === "number" ? String(value) : value
       if (typeof chosen === "string" && field.of.includes(chosen)) return chosen
-      const hint = typeof value === "string" ? nearestNameHint(value, field.of) : ""
-      throw new ConfigError(path, value, `one of ${field.of.map(written).join(", ")}${hint}`)
+      const allowed = field.of.map(written).join(", ")
+      throw new ConfigError(path, value, `one of ${allowed}${nearestNameHint(value, field.of)}`)
     }
     case "flag":
       if (typeof value === "boolean") return value

@@ -14,7 +14,7 @@ import type { Decision } from "../types/decision.js"
 import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import { Alarms, NEVER_MS } from "./alarms.js"
-import { CHECKER } from "./check-options.js"
+import { CHECKER, requireKey } from "./check-options.js"
 import { isDeniedForGood } from "./denied-for-good.js"
 import { isDecision, unfitAnswer } from "./is-decision.js"
 import { noteWait } from "./key-waits.js"
@@ -164,6 +164,8 @@ export class WaitingLine {
 
   /** The queue of those who are counted with one who waits; a new one where there is none. */
   #queueOf({ key, choice, standing }: Pick<Waiter, "key" | "choice" | "standing">): Queue {
+    // JSON has no text for one.
+    if (typeof key === "bigint") requireKey(key)
     const id = JSON.stringify([key, choice.limit, standing.countedAs?.()])
     return this.#queues.get(id) ?? { id, key, waiters: new Set(), wake: null, hasHeard: false, hearing: new Map() }
   }

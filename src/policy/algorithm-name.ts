@@ -20,6 +20,5 @@ export const ALGORITHM_NAMES = [...ALGORITHM_BY_NAME.keys()] as readonly string[
 export function parseAlgorithmName(field: string, input: unknown): Algorithm {
   const algorithm = ALGORITHM_BY_NAME.get(input)
   if (algorithm !== undefined) return algorithm
-  const hint = typeof input === "string" ? nearestNameHint(input, ALGORITHM_NAMES) : ""
-  throw new PolicyError(field, input, `one of ${ALGORITHMS.join(", ")}${hint}`)
+  throw new PolicyError(field, input, `one of ${ALGORITHMS.join(", ")}${nearestNameHint(input, ALGORITHM_NAMES)}`)
 }

@@ -30,10 +30,10 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
   return nearest
 }
 
-/** `nearestName` as the end of an error's text: ` (did you mean "burst"?)`, or nothing. */
-export function nearestNameHint(name: string, known: Iterable<string>): string {
-  const nearest = nearestName(name, known)
-  return nearest === null ? "" : ` (did you mean ${JSON.stringify(nearest)}?)`
+/** `nearestName` as the end of an error's text: ` (did you mean "burst"?)`, or nothing, as for what is no text. */
+export function nearestNameHint(name: unknown, known: Iterable<string>): string {
+  const nearest = typeof name === "string" && nearestName(name, known)
+  return nearest ? ` (did you mean ${JSON.stringify(nearest)}?)` : ""
 }
 
 /** Edit distance with swaps of neighbours (optimal string alignment), keeping the last three rows of its table. */

@@ -20,6 +20,7 @@ import {
   wrap,
 } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { show } from "../../src/types/errors.js"
 import { readSettings } from "../../worker/settings.js"
 
 const TEXT = `
@@ -60,6 +61,24 @@ describe("fromConfig()", () => {
       'Cannot find the limit "apy": the configuration has default, api (did you mean "api"?).',
     )
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
+  })
+
+  test.each([5, null, 10n, {}])("names a limit that is asked for and is no text: %s", (value) => {
+    const config = parseConfig(TEXT)
+    const limits = fromConfig(TEXT, { clock })
+    const name = value as never
+    for (const ask of [
+      () => limits.check("u", { limit: name }),
+      () => limits.peek("u", { limit: name }),
+      () => limits.charge("u", 1, { limit: name }),
+      () => limits.of(name),
+      () => policyFor(config, name),
+      () => limitNameFor(config, name),
+      () => rateLimitOptions(config, name),
+    ]) {
+      expect(ask).toThrow(LimitNotFound)
+      expect(ask).toThrow(`Cannot find the limit ${show(value)}: the configuration has default, api.`)
+    }
   })
 
   test("check() tells groups and listed keys by the policies in force, also where they changed since", () => {

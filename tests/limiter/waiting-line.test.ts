@@ -314,7 +314,9 @@ describe("RateLimiter.acquire()", () => {
     const wait = watch(limiter.acquire("a"))
     await expect(limiter.acquire("a", { cost: 2 })).rejects.toMatchObject({ name: "CostError", maximum: 1 })
     await expect(limiter.acquire("a", { cost: 0.5 })).rejects.toThrow(RangeError)
-    await expect(limiter.acquire("", {})).rejects.toMatchObject({ name: "KeyError" })
+    for (const key of ["", 5, 10n]) {
+      await expect(limiter.acquire(key as string, {})).rejects.toMatchObject({ code: "KEY_INVALID" })
+    }
     await expect(limiter.acquire("a", { timeout: "soon" })).rejects.toMatchObject({
       name: "RangeError",
       message: expect.stringContaining('Cannot wait: timeout is "soon", allowed is a whole number of ms'),
