@@ -16,6 +16,12 @@ export type { Connection } from "./connection.js"
 type Framed = IncomingMessage & { readonly originalUrl?: string; readonly ip?: string | undefined }
 
 /**
+ * What middleware takes whose options go by Express' request of any route: like Express' own, it says nothing of it, so
+ * that the parameters of a route keep the types that its path gives them.
+ */
+type Taken<Incoming> = ExpressRequest extends Incoming ? IncomingMessage : Incoming
+
+/**
  * Middleware for `app.use` and for routes.
  *
  * Functions of the options get the request's head as a Web-standard `Request`, then Express' own, with all that
@@ -35,7 +41,7 @@ type Framed = IncomingMessage & { readonly originalUrl?: string; readonly ip?: s
  */
 export function rateLimit<Incoming extends IncomingMessage = ExpressRequest>(
   options: RateLimitOptions<[request: Incoming, connection: Connection]>,
-): (request: Incoming, response: ServerResponse, next: (error?: unknown) => void) => void {
+): (request: Taken<Incoming>, response: ServerResponse, next: (error?: unknown) => void) => void {
   const guard = guardRequests(options)
 
   async function limit(message: Incoming, response: ServerResponse): Promise<boolean> {
@@ -52,7 +58,7 @@ export function rateLimit<Incoming extends IncomingMessage = ExpressRequest>(
 
   return function rateLimitMiddleware(request, response, next) {
     // Frameworks such as Polka throw out of `next` what a route throws, and here nobody would catch it.
-    limit(request, response)
+    limit(request as Incoming, response)
       .then((passes) => passes && next())
       .catch(next)
   }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request } from "node:http"
 import connect from "connect"
 import express from "express"
-import { describe, expect, test, vi } from "vitest"
+import { describe, expect, expectTypeOf, test, vi } from "vitest"
 import { rateLimit } from "../../src/adapters/express.js"
 import { answerTo, declareAdapterCases, listening } from "./adapter-cases.js"
 import { bodyOf } from "./node-body.js"
@@ -70,6 +70,27 @@ describe("rateLimit() of sluice/express", () => {
     const headers = { "x-forwarded-for": "192.0.2.7", connection: "close" }
     expect((await fetch(`${url}/inner/a`, { headers })).status).toBe(200)
     expect(seen).toEqual([["/inner/a", "/a", "192.0.2.7"], "ip:192.0.2.7"])
+    await close()
+  })
+
+  test("leaves a route's parameters the types of its path, and its own functions the request that they name", async () => {
+    const app = express()
+    const limit = rateLimit({ policy: "9/minute", key: (_web, { path }) => path })
+    app.get("/users/:id", limit, rateLimit({ policy: "9/minute" }), (request, response) => {
+      expectTypeOf(request.params.id).toEqualTypeOf<string>()
+      response.send(request.params.id)
+    })
+    interface Known extends express.Request {
+      readonly user: string
+    }
+    const ofUser = rateLimit({ policy: "9/minute", key: (_web, { user }: Known) => user })
+    expectTypeOf(ofUser).parameter(0).toEqualTypeOf<Known>()
+    connect().use(rateLimit({ policy: "9/minute", key: (_web, { originalUrl }) => originalUrl ?? "none" }))
+    // @ts-expect-error A request of Connect has no path.
+    connect().use(rateLimit({ policy: "9/minute", key: (_web, { path }) => path }))
+    const { url, close } = await listening(createServer(app))
+    const response = await fetch(`${url}/users/7`, { headers: { connection: "close" } })
+    expect(await response.text()).toBe("7")
     await close()
   })
 
