@@ -154,6 +154,7 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
   const openLedger = async () => {
     try {
       folder.files.require()
+      folder.emptyWal()
       const leastEnd = folder.readWitness()
       return await Ledger.open(port, {
         ...settings.ledger,

@@ -15,6 +15,7 @@ import { fileIdentity, OpenFiles } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { findForeign, requireOwn } from "./own-database.node.js"
 import { createPrivate, LOG_FILE, REPAIRED_FILE, requireLogFile, WAL_FILE, WITNESS_FILE } from "./store-files.node.js"
+import { WalRoom } from "./wal-room.node.js"
 import { WalSync } from "./wal-sync.node.js"
 import { Witness } from "./witness.node.js"
 
@@ -55,6 +56,7 @@ export class StoreFolder {
   /** What waits for its time. */
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   readonly #walSync: WalSync
+  readonly #walRoom: WalRoom
   readonly port: LedgerPort
   readonly witness: Witness
   /** Those that SQLite has open. */
@@ -68,6 +70,7 @@ export class StoreFolder {
     this.#database = database
     this.#release = release
     this.#walSync = new WalSync(database, join(path, WAL_FILE))
+    this.#walRoom = new WalRoom(database, join(path, WAL_FILE))
     // Also at the path as it was given: a link in it may come to lead elsewhere.
     const folders = [...new Set([path, resolve(given)])]
     this.files = new OpenFiles(folders.flatMap((folder) => [join(folder, LOG_FILE), join(folder, WAL_FILE)]))
@@ -75,8 +78,9 @@ export class StoreFolder {
       ...sqliteLedgerPort(database),
       durably: (write, isAwaited) => {
         this.files.requireNowAndThen()
-        return this.#walSync.durably(write, isAwaited)
+        return this.#walRoom.commit(() => this.#walSync.durably(write, isAwaited))
       },
+      lacksRoom: () => this.#walRoom.isScarce,
       after: (ms, work, options) => this.#after(ms, work, options),
     }
     this.witness = new Witness(join(path, WITNESS_FILE))
@@ -157,6 +161,11 @@ export class StoreFolder {
       database?.close()
       throw folderError(error, path)
     }
+  }
+
+  /** Empties SQLite's write-ahead log into the file, as far as the disk lets it: a commit that failed may have filled it. */
+  emptyWal(): void {
+    this.#walRoom.empty()
   }
 
   /**

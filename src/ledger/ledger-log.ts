@@ -229,15 +229,21 @@ export class LedgerLog {
   }
 
   #compactIfLong(): void {
-    const { compactBytes = DEFAULT_COMPACT_BYTES } = this.#options
     const { logBytes, snapshotBytes } = this.writer
     // After one that was given up, the log grows by as much again before the next.
     const grown = logBytes - (this.#gaveUp?.logBytes ?? 0)
-    if (grown <= Math.max(compactBytes, snapshotBytes * 2) || this.#failure !== null) return
+    if (grown <= Math.max(this.#compactBytes, snapshotBytes * 2) || this.#failure !== null) return
     if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
     this.#isCompacting = true
     // A failure closes the ledger, so that every caller learns of it; that it was given up is told by `compactionProblem`.
     this.#inTurn(() => this.#compact()).catch(() => undefined)
+  }
+
+  /** So much log is compacted by itself. A disk that fills up is not waited for, where it is at all. */
+  get #compactBytes(): number {
+    const { compactBytes = DEFAULT_COMPACT_BYTES } = this.#options
+    if (compactBytes === Number.POSITIVE_INFINITY || this.#port.lacksRoom?.() !== true) return compactBytes
+    return Math.min(compactBytes, DEFAULT_COMPACT_BYTES)
   }
 
   async #compactAndTell(): Promise<Compaction> {

@@ -41,6 +41,8 @@ export interface LedgerPort {
    * @param isAwaited whether answers wait for it, so that it should take as little time as it can
    */
   durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
+  /** Whether the disk has so little room left that the log is to be kept short. */
+  lacksRoom?(): boolean
   /** Called when commits begin to carry large rows, and when that ends: meanwhile the upkeep of the file may be spread. */
   writesMuch?(isUnderWay: boolean): void
 }

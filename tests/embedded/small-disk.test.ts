@@ -1,0 +1,99 @@
+import { spawnSync } from "node:child_process"
+import { appendFileSync, mkdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { afterAll, describe, expect, test } from "vitest"
+import { WalRoom } from "../../src/embedded/wal-room.node.js"
+import { ROOT } from "../conformance/run-in-runtime.js"
+import { removeFolders, temporaryFolder } from "./temporary-folder.js"
+
+const TEST_MS = 120_000
+const MIB = 2 ** 20
+
+afterAll(removeFolders)
+
+/** Runs lines of a shell, in namespaces of its own: it may mount what nobody else sees. */
+function shellApart(lines: string, ...values: string[]) {
+  return spawnSync("unshare", ["-rm", "sh", "-ec", lines, "sh", ...values], { cwd: ROOT, encoding: "utf8" })
+}
+
+const MOUNT = 'mkdir "$1"; mount -t tmpfs -o size=3m tmpfs "$1"'
+const MAY_MOUNT = shellApart(MOUNT, temporaryFolder()).status === 0
+const PROGRAM = 'node tests/embedded/programs/small-disk.mjs "$1/data" "$2"'
+
+describe("a store on a small disk", () => {
+  // Where no namespace can be made, no small disk can.
+  test.skipIf(!MAY_MOUNT)(
+    "a volume of 3 MB never fills up with what is compacted to a few pages",
+    () => {
+      const { stdout, stderr } = shellApart(`${MOUNT}\n${PROGRAM}`, temporaryFolder(), "60000")
+      expect(stderr).toBe("")
+      expect(JSON.parse(stdout)).toEqual({ failures: 0, lastFailures: 0, ok: true })
+    },
+    TEST_MS,
+  )
+
+  test(
+    "where no file may grow past 100 KB, a commit that the write-ahead log has no room for is followed by others",
+    () => {
+      const folder = temporaryFolder()
+      const { stdout } = spawnSync("sh", ["-c", `ulimit -f 200; ${PROGRAM}`, "sh", folder, "1500"], {
+        cwd: ROOT,
+        encoding: "utf8",
+      })
+      const { failures, lastFailures, ok } = JSON.parse(stdout)
+      expect(ok).toBe(true)
+      expect(failures).toBeGreaterThan(0)
+      expect(lastFailures).toBeLessThan(100)
+    },
+    TEST_MS,
+  )
+})
+
+describe("WalRoom", () => {
+  function openRoom() {
+    const folder = temporaryFolder()
+    mkdirSync(folder)
+    const file = join(folder, "log.db")
+    const database = new DatabaseSync(file)
+    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE log (body BLOB)")
+    const wal = `${file}-wal`
+    const disk = { free: 100 * MIB }
+    const room = new WalRoom(database, wal, () => disk.free)
+    const insert = () => database.exec("INSERT INTO log VALUES (zeroblob(100000))")
+    return { database, wal, disk, room, insert, walBytes: () => statSync(wal).size }
+  }
+
+  test("empties the write-ahead log before it takes more than a quarter of what is free, and not before", () => {
+    const { database, disk, room, insert, walBytes } = openRoom()
+    disk.free = MIB
+    room.commit(insert)
+    expect(room.isScarce).toBe(true)
+    const once = walBytes()
+    room.commit(insert)
+    expect(walBytes()).toBeGreaterThan(once)
+    disk.free = 3 * walBytes()
+    room.commit(insert)
+    expect(walBytes()).toBeLessThanOrEqual(once)
+    expect(database.prepare("SELECT count(*) AS count FROM log").get()).toEqual({ count: 3 })
+    database.close()
+  })
+
+  test("cuts off what a commit that failed left behind the pages that count", () => {
+    const { database, wal, disk, room, insert, walBytes } = openRoom()
+    disk.free = 60 * MIB
+    room.commit(insert)
+    expect(room.isScarce).toBe(false)
+    const before = walBytes()
+    const fail = () => {
+      appendFileSync(wal, new Uint8Array(50_000))
+      throw new Error("the disk is full")
+    }
+    expect(() => room.commit(fail)).toThrow("the disk is full")
+    expect(walBytes()).toBe(before)
+    room.commit(insert)
+    expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
+    expect(database.prepare("SELECT count(*) AS count FROM log").get()).toEqual({ count: 2 })
+    database.close()
+  })
+})
