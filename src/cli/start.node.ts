@@ -22,9 +22,13 @@ export async function start(): Promise<void> {
       err,
       isTty: process.stdout.isTTY === true,
       isErrTty: process.stderr.isTTY === true,
-      // A terminal that does not know its size says 0.
-      columns: process.stdout.columns || 100,
-      rows: process.stdout.rows || 24,
+      // A terminal may be resized, and one that does not know its size says 0.
+      get columns() {
+        return process.stdout.columns || 100
+      },
+      get rows() {
+        return process.stdout.rows || 24
+      },
       env: process.env,
       // A command that never asks for it ends at once, as programs do.
       get signal() {

@@ -12,7 +12,7 @@ export interface Terminal {
   readonly isTty: boolean
   /** Whether standard error is one: only then is progress shown. */
   readonly isErrTty: boolean
-  /** Columns of a line: a character takes one, of some scripts two. */
+  /** Columns of a line, at the moment: a character takes one, of some scripts two. */
   readonly columns: number
   readonly rows: number
   readonly env: Readonly<Record<string, string | undefined>>

@@ -88,6 +88,24 @@ describe("sluice monitor", () => {
     expect(JSON.parse(json.out)).toMatchObject({ failures: 71, rates: { allowed: 0, denied: 0, failures: 33 } })
   })
 
+  test("counts from 0 where the server was started anew, whichever of its sums tells so", async () => {
+    const sums = (seconds: number, allowed: number, denied: number, failures: number) =>
+      totals(seconds, allowed, { ...NO_KEYS, denied, failures })
+    const ran = await monitor([sums(0, 100, 90, 5), sums(1, 300, 190, 5), sums(3, 400, 60, 8)], 2)
+    const told = ran.out.trim().split("\n")
+    expect(told.map((line) => JSON.parse(line).rates)).toEqual([
+      { allowed: 200, denied: 100, failures: 0 },
+      { allowed: 200, denied: 30, failures: 4 },
+    ])
+  })
+
+  test("leaves a blank in its lines where nobody answered", async () => {
+    // A client asks three times by itself.
+    const answers = [totals(0, 0), totals(1, 10), 502, 502, 502, totals(3, 30)]
+    const { out } = await monitor(answers, 3, { columns: 80, rows: 24 })
+    expect(out).toMatch(/allowed +10\/s {2}█ █\n/)
+  })
+
   test("goes on over a proxy's page that says that the server is away, and ends at a refusal", async () => {
     // A client asks three times by itself.
     const away = [502, 502, 502, 504, 504, 504, 500]
@@ -98,6 +116,22 @@ describe("sluice monitor", () => {
       /^Cannot use the answer of .*: its status is 502 .* The monitor goes on with the next answer\.\n$/,
     )
     expect(await monitor([totals(0, 0), 403], 1)).toMatchObject({ code: 1, out: "" })
+  })
+
+  test.each([
+    [22, 24],
+    [10, 12],
+    [1, 24],
+    [60, 5],
+    [60, 2],
+    [60, 1],
+  ])("fits a terminal of %i columns and %i rows", async (columns, rows) => {
+    const keys = [{ key: "用".repeat(90), count: 5, error: 0 }]
+    const told = { most_denied: keys, most_allowed: keys, failures: 9 }
+    const { out } = await monitor([totals(0, 0), totals(1, 1e15, told)], 1, { columns, rows })
+    const lines = out.split("\n")
+    expect(lines.length).toBeLessThanOrEqual(Math.max(2, rows))
+    for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(columns)
   })
 
   test.each([

@@ -4,11 +4,14 @@ import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "no
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
+import { text } from "node:stream/consumers"
 import { expect, test } from "vitest"
+import { textWidth } from "../../src/cli/text-width.js"
 import { run, Scratch } from "./run.js"
 import { Servers, TOKEN } from "./servers.js"
 
 const MAIN = join(import.meta.dirname, "../../dist/src/cli/main.node.js")
+const START_MS = Date.parse("2026-11-21T12:00:00Z")
 const FULL = "/dev/full"
 
 function sluice(args: readonly string[], stdio: SpawnSyncOptions["stdio"]) {
@@ -117,4 +120,39 @@ test("init makes another data folder beside a sluice.toml that is there, keeps t
   // One that is named is to be made.
   expect(init("--data-dir", "fourth", "--config", "sluice.toml")).toMatchObject({ status: 2 })
   expect(existsSync(scratch.file("fourth"))).toBe(false)
+})
+
+/** Runs lines of a shell in a terminal of its own, and tells all that it shows. */
+function inTerminal(lines: string, ...values: string[]): Promise<string> {
+  const child = spawn("script", ["-qec", `sh -c '${lines}' sh ${values.join(" ")}`, "/dev/null"], {
+    env: { ...process.env, TERM: "dumb", SHELL: "/bin/sh" },
+    stdio: ["ignore", "pipe", "inherit"],
+  })
+  return text(child.stdout)
+}
+
+const HAS_TERMINALS = process.platform === "linux" && spawnSync("script", ["--version"]).status === 0
+
+test.skipIf(!HAS_TERMINALS)("monitor goes by the size that its terminal has at each look", async () => {
+  let looks = 0
+  const server = createServer((_, response) => {
+    const counts = { allowed: looks, denied: 0, allowed_cost: looks, denied_cost: 0, failures: 0 }
+    const at = new Date(START_MS + looks++ * 1_000).toISOString()
+    response.end(JSON.stringify({ at, ...counts, most_denied: [], most_allowed: [] }))
+  }).listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const shown = await inTerminal(
+    'stty cols 60; "$1" "$2" monitor --no-color -i 50 --server "$3" & sleep 2; stty cols 25; sleep 1; kill $!; wait',
+    process.execPath,
+    MAIN,
+    url,
+  )
+  server.close()
+  const widths = shown
+    .split("\u001b[H\u001b[J")
+    .slice(1)
+    .map((frame) => textWidth(frame.split("\r\n")[0]!))
+  expect(widths[0]).toBeGreaterThan(25)
+  expect(widths.at(-1)).toBe(25)
 })

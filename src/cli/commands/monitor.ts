@@ -7,6 +7,7 @@ import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
 import { cutText, plainName, plainText } from "../plain-text.js"
 import type { Terminal } from "../terminal.js"
+import { textWidth } from "../text-width.js"
 import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
@@ -18,6 +19,9 @@ const BARS = "▁▂▃▄▅▆▇█"
 const MOST_OLDER_MS = 30_000
 const CLEAR = "\u001b[H\u001b[J"
 
+/** So many bars a line has at most. */
+const MOST_HISTORY = 60
+
 /** What was counted between two looks. */
 interface Rates {
   readonly allowed: number
@@ -25,10 +29,20 @@ interface Rates {
   readonly failures: number
 }
 
-/** A line of bars, the newest at the right. */
-function sparkline(values: readonly number[]): string {
-  const most = Math.max(1, ...values)
-  return values.map((value) => BARS[Math.ceil((value / most) * (BARS.length - 1))]).join("")
+const COUNTS = ["allowed", "denied", "failures"] as const satisfies readonly (keyof Rates)[]
+
+/** A server that was started anew counts from 0 again: where one of its sums is lower, none goes on from before. */
+function ratesBetween(before: ServerTotals, after: ServerTotals): Rates {
+  const seconds = (after.atMs - before.atMs) / 1000
+  const isAnew = COUNTS.some((count) => after[count] < before[count])
+  const rate = (of: keyof Rates) => (after[of] - (isAnew ? 0 : before[of])) / seconds
+  return { allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") }
+}
+
+/** A line of bars, the newest at the right; a blank where nobody answered. */
+function sparkline(values: readonly (number | null)[]): string {
+  const most = Math.max(1, ...values.map((value) => value ?? 0))
+  return values.map((value) => (value === null ? " " : BARS[Math.ceil((value / most) * (BARS.length - 1))])).join("")
 }
 
 /** The lines of a frame beside the keys: their two titles, each under an empty line, among them, and that of the cursor. */
@@ -36,38 +50,60 @@ const OTHER_LINES = 10
 
 const FAILING = "The store does not decide checks: they fail, or fail modes decide them."
 
-function frame(call: CommandCall, name: string, totals: ServerTotals, history: readonly Rates[]): string {
+/** A text, and how it is painted. */
+type Part = readonly [text: string, paint?: (text: string) => string]
+
+/** Parts of a line one after the other, cut where the line is full. */
+function lineOf(columns: number, ...parts: readonly Part[]): string {
+  let left = columns
+  return parts
+    .map(([text, paint = String]) => {
+      const fitting = left > 0 ? cutText(text, left) : ""
+      left -= textWidth(fitting)
+      return paint(fitting)
+    })
+    .join("")
+}
+
+/** @param history what each look told, the newest last; `null` where nobody answered */
+function frame(call: CommandCall, name: string, totals: ServerTotals, history: readonly (Rates | null)[]): string {
   const { style, terminal } = call
   const { columns, rows } = terminal
-  const shown = history.slice(-Math.max(1, Math.min(columns - 24, 60)))
+  const shown = history.slice(-Math.max(1, Math.min(columns - 24, MOST_HISTORY)))
   const last = shown.at(-1) ?? { allowed: 0, denied: 0, failures: 0 }
-  const line = (title: string, of: keyof Rates, paint: (text: string) => string) => {
+  const line = (...parts: Part[]) => lineOf(columns, ...parts)
+  const rates = (title: string, of: keyof Rates, paint: (text: string) => string) => {
     const rate = formatNumber(Math.round(last[of])).padStart(9)
-    return `${title}  ${rate}/s  ${paint(sparkline(shown.map((rates) => rates[of])))}\n`
+    return line([`${title}  ${rate}/s  `], [sparkline(shown.map((each) => each?.[of] ?? null)), paint])
   }
   const failing = [
-    ...(shown.some(({ failures }) => failures > 0) ? [line("failed ", "failures", style.red)] : []),
-    ...(last.failures > 0 ? [`${style.red(cutText(FAILING, columns))}\n`] : []),
+    ...(shown.some((each) => each !== null && each.failures > 0) ? [rates("failed ", "failures", style.red)] : []),
+    ...(last.failures > 0 ? [line([FAILING, style.red])] : []),
   ]
   const most = Math.floor((rows - OTHER_LINES - failing.length) / 2)
   const keys = (title: string, entries: ServerTotals["mostDenied"]) => {
-    if (most < 1) return ""
-    const body = entries
-      .slice(0, most)
-      .map(({ key, count }) => `  ${formatNumber(count).padStart(11)}  ${cutText(plainName(key), columns - 16)}\n`)
-    return `\n${style.bold(title)}\n${body.length === 0 ? "  none yet\n" : body.join("")}`
+    if (most < 1) return []
+    const body = entries.slice(0, most).map(({ key, count }) => {
+      return line([`  ${formatNumber(count).padStart(11)}  `], [plainName(key)])
+    })
+    return ["", line([title, style.bold]), ...(body.length === 0 ? [line(["  none yet"])] : body)]
   }
   const at = new Date(totals.atMs).toISOString().slice(11, 19)
-  const total = `total    ${formatNumber(totals.allowed)} allowed, ${formatNumber(totals.denied)} denied`
-  return [
-    `${style.bold("sluice")}${cutText(`  ${name}  ${at} UTC   Ctrl-C ends`, columns - "sluice".length)}\n\n`,
-    line("allowed", "allowed", style.green),
-    line("denied ", "denied", style.red),
+  const lines = [
+    line(["sluice", style.bold], [`  ${name}  ${at} UTC   Ctrl-C ends`]),
+    "",
+    rates("allowed", "allowed", style.green),
+    rates("denied ", "denied", style.red),
     ...failing,
-    `${cutText(total, columns)}\n`,
-    keys("Denied most", totals.mostDenied),
-    keys("Allowed most", totals.mostAllowed),
-  ].join("")
+    line([`total    ${formatNumber(totals.allowed)} allowed, ${formatNumber(totals.denied)} denied`]),
+    ...keys("Denied most", totals.mostDenied),
+    ...keys("Allowed most", totals.mostAllowed),
+  ]
+  // The cursor stands below them.
+  return lines
+    .slice(0, Math.max(1, rows - 1))
+    .map((each) => `${each}\n`)
+    .join("")
 }
 
 async function look(target: Target): Promise<ServerTotals> {
@@ -112,7 +148,11 @@ export const monitor: Command = {
     const intervalMs = wholeOption(call, "interval", 50, 3_600_000) ?? 1_000
     const most = wholeOption(call, "count", 1, 1_000_000) ?? Number.POSITIVE_INFINITY
     const target = await call.target()
-    const history: Rates[] = []
+    const history: (Rates | null)[] = []
+    const note = (rates: Rates | null) => {
+      history.push(rates)
+      if (history.length > MOST_HISTORY) history.shift()
+    }
     let before = await look(target)
     let isAway = false
     for (let looks = 0; looks < most; ) {
@@ -127,12 +167,8 @@ export const monitor: Command = {
         continue
       }
       looks++
+      note(totals && ratesBetween(before, totals))
       if (totals === null) continue
-      const seconds = (totals.atMs - before.atMs) / 1000
-      // A server that was started anew counts from 0 again.
-      const rate = (of: keyof Rates) => Math.max(0, totals[of] - before[of]) / seconds
-      history.push({ allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") })
-      if (history.length > 1_000) history.shift()
       before = totals
       if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates: history.at(-1) })}\n`)
       else if (terminal.isTty) terminal.out(CLEAR + frame(call, target.name, totals, history))
