@@ -203,6 +203,82 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     await page.close()
   }, 60_000)
 
+  test("a server that was started anew is counted from 0, and where nobody answered the rates are unknown and the chart has a gap", async () => {
+    const page = await dashboard.open()
+    const told = await tellTotals(page)
+    told.allowed = 500
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    const tell = async (seconds: number, allowed: number, rate: string) => {
+      Object.assign(told, { atMs: told.atMs + seconds * 1_000, allowed })
+      await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe(rate)
+    }
+    for (const [allowed, rate] of [
+      [600, "100"],
+      [900, "300"],
+    ] as const)
+      await tell(1, allowed, rate)
+    const second = await drawn(page)
+    await page.unroute("**/v1/totals")
+    await page.route("**/v1/totals", (route) => route.fulfill({ status: 503, json: { error: "The store is away." } }))
+    await page.getByText("no answer", { exact: true }).waitFor()
+    expect(await allowedRate(page).textContent()).toBe("–")
+    expect(await page.getByRole("img", { name: "300" }).count()).toBe(0)
+    await page.unroute("**/v1/totals")
+    const again = await tellTotals(page)
+    Object.assign(again, { atMs: told.atMs + 60_000, allowed: 120 })
+    await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe("2")
+    expect(second).toBeGreaterThan(0)
+    expect(await drawn(page)).toBeLessThan(second * 3)
+    await page.close()
+  }, 60_000)
+
+  test.each([
+    ["en-US", 1_100, /^\d+:\d\d:\d\d [AP]M$/],
+    ["de-DE", 1_100, /^\d\d:\d\d:\d\d$/],
+    ["en-US", 320, /^\d+:\d\d [AP]M$/],
+    ["de-DE", 320, /^\d\d:\d\d$/],
+    ["en-US", 800, /^\d+:\d\d:\d\d [AP]M$/],
+  ])(
+    "the times of the chart are told as a reader of %s writes them, apart, at a width of %i px",
+    async (locale, width, pattern) => {
+      const page = await dashboard.open({ locale, viewport: { width, height: 800 } })
+      await page.evaluate(() => {
+        let labels: [string, number, number][] = []
+        Object.assign(window, { labels: () => labels })
+        const { clearRect, fillText } = CanvasRenderingContext2D.prototype
+        // Each drawing begins so.
+        CanvasRenderingContext2D.prototype.clearRect = function (...rectangle) {
+          labels = []
+          clearRect.apply(this, rectangle)
+        }
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+          const half = this.measureText(text).width / 2
+          if (text.includes(":")) labels.push([text, x - half, x + half])
+          fillText.call(this, text, x, y)
+        }
+      })
+      await dashboard.logIn(page)
+      await looks(page, 3)
+      const labels = await page.evaluate(() => {
+        return (window as unknown as { labels: () => [string, number, number][] }).labels()
+      })
+      expect(labels.length).toBeGreaterThan(1)
+      const canvasWidth = await page.locator(".chart canvas").evaluate((canvas: HTMLCanvasElement) => canvas.width)
+      for (const [index, [text, from, to]] of labels.entries()) {
+        expect(text).toMatch(pattern)
+        expect(from).toBeGreaterThan(labels[index - 1]?.[2] ?? 0)
+        expect(to).toBeLessThanOrEqual(canvasWidth)
+      }
+      await dashboard.picture(page, `chart-${locale}-${width}`)
+      await page.emulateMedia({ colorScheme: "dark" })
+      await looks(page, 2)
+      await dashboard.picture(page, `chart-${locale}-${width}-dark`)
+      await page.close()
+    },
+    60_000,
+  )
+
   test("the chart is one picture with a name, without a table in it", async () => {
     const page = await dashboard.open()
     await dashboard.logIn(page)

@@ -16,9 +16,21 @@ const MOST_OLDER_MS = 30_000
 /** Where counts lie in objects of their own, they are not of this process and outlast it. */
 const OUTLASTING = "durable objects"
 
+const COUNTS = ["allowed", "denied", "failures"]
+
+const RATES = "Allowed and denied checks per second"
 const FAILING = "The store does not decide checks: they fail, or fail modes decide them."
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+/** Room for a time with its seconds, px. */
+const TIME_WIDTH = 84
+
+/** Times of the chart in the reader's own way, with seconds where two are closer than a minute. */
+function timeLabels(_, times, __, ___, everySeconds) {
+  const timeStyle = everySeconds < 60 ? "medium" : "short"
+  return times.map((seconds) => new Date(seconds * 1000).toLocaleTimeString([], { timeStyle }))
+}
 
 /** The lines of allowed and denied checks per second. */
 function makeChart(place, data) {
@@ -33,13 +45,19 @@ function makeChart(place, data) {
     {
       width: place.clientWidth,
       height: 240,
+      // Half of a time stands beyond the right edge.
+      padding: [null, TIME_WIDTH / 2, null, null],
       scales: {
         // Whole from the start: made to fit the first points, it would show years.
         // What the chart itself takes for the last time of a single point lies years later.
         x: { range: ({ data: [times] }) => [-SPAN, 0].map((ago) => ago + (times.at(-1) ?? Date.now() / 1000)) },
         y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
       },
-      axes: [axis, { ...axis, size: 60, values: (_, values) => values.map((value) => value.toLocaleString("en-US")) }],
+      axes: [
+        // Each minute has room, whose label has no seconds.
+        { ...axis, values: timeLabels, space: (_, __, ___, ____, width) => Math.min(TIME_WIDTH, (width * 60) / SPAN) },
+        { ...axis, size: 60, values: (_, values) => values.map((value) => value.toLocaleString("en-US")) },
+      ],
       series: [
         { label: "time", value: value((seconds) => new Date(seconds * 1000).toLocaleTimeString()) },
         { label: "allowed/s", value: rate, stroke: () => colour("--allowed"), width: 2, points: { show: false } },
@@ -63,6 +81,15 @@ function noneWithoutNames(error) {
   throw error
 }
 
+/** A server that was started anew counts from 0 again: where one of its sums is lower, none goes on from before. */
+function ratesBetween(before, after) {
+  const seconds = (after.atMs - before.atMs) / 1000
+  const isAnew = COUNTS.some((name) => after.totals[name] < before.totals[name])
+  return Object.fromEntries(
+    COUNTS.map((name) => [name, (after.totals[name] - (isAnew ? 0 : before.totals[name])) / seconds]),
+  )
+}
+
 /** A time without its seconds, and without its day where that is today. */
 function start(text) {
   const at = new Date(text)
@@ -79,7 +106,7 @@ export function overviewView({ main, go, act, state }) {
     tiles[name] = h("strong", { class: kind }, "–")
     return h("div", { class: "tile" }, tiles[name], typeof title === "string" ? h("span", {}, title) : title)
   }
-  const place = h("div", { class: "chart", role: "img", "aria-label": "Allowed and denied checks per second" })
+  const place = h("div", { class: "chart", role: "img", "aria-label": RATES })
   const tops = deniedMost({ go })
   const failing = h("p", { class: "denied", role: "alert" })
   // Of a store that never failed it says nothing.
@@ -103,6 +130,7 @@ export function overviewView({ main, go, act, state }) {
   const resize = new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 240 }))
   resize.observe(place)
   let before = null
+  let isAway = false
   let looks = 0
   let isOver = false
   let isLooking = false
@@ -121,11 +149,20 @@ export function overviewView({ main, go, act, state }) {
   async function look() {
     const totals = await ask("/v1/totals")
     if (isOver) return
-    if (totals === undefined) return write(state, "no answer")
+    if (totals === undefined) return showAway()
     const atMs = Date.parse(totals.at)
     if (!isOlder(atMs)) take(totals, atMs)
     write(state, failing.textContent === "" ? "live" : "failing")
     if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
+  }
+
+  /** Nobody knows the rates, until somebody answers again: the chart has a gap there. */
+  function showAway() {
+    isAway = true
+    write(state, "no answer")
+    for (const name of ["allowedRate", "deniedRate", "failureRate"]) tiles[name].textContent = "–"
+    place.setAttribute("aria-label", RATES)
+    write(failing, "")
   }
 
   /** Whether an answer tells of a time before what is shown, which is not to go back to it. */
@@ -147,11 +184,11 @@ export function overviewView({ main, go, act, state }) {
       for (const column of data) column.length = 0
       return chart.setData(data)
     }
-    const seconds = (atMs - before.atMs) / 1000
-    const rate = (name) => Math.max(0, totals[name] - before.totals[name]) / seconds
-    const rates = { allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") }
+    const rates = ratesBetween(before, { atMs, totals })
     const at = atMs / 1000
-    for (const [index, value] of [at, rates.allowed, rates.denied].entries()) data[index].push(value)
+    if (isAway) push((before.atMs + 1) / 1000, null, null)
+    isAway = false
+    push(at, rates.allowed, rates.denied)
     while (data[0][0] < at - SPAN) for (const column of data) column.shift()
     chart.setData(data)
     if (chart.cursor.idx == null) chart.setLegend({ idx: null })
@@ -162,6 +199,10 @@ export function overviewView({ main, go, act, state }) {
     tiles.failureRate.textContent = number(rates.failures)
     if (rates.failures > 0) failed.hidden = false
     write(failing, rates.failures > 0 ? FAILING : "")
+  }
+
+  function push(...values) {
+    for (const [index, value] of values.entries()) data[index].push(value)
   }
 
   /** Says since when the sums are: since the process began, unless they outlast it. */
