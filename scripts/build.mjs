@@ -114,6 +114,7 @@ export { formatPolicy } from "./src/policy/format-policy.ts"
 export { formatSpan } from "./src/policy/format-span.ts"
 export { parsePolicy } from "./src/policy/parse-policy.ts"
 export { BURST_ALGORITHMS } from "./src/policy/parse-rule.ts"
+export { reasonInSpans } from "./src/policy/reason-in-spans.ts"
 export { RULE_NAME } from "./src/policy/rule-name.ts"
 export { ALGORITHMS } from "./src/types/algorithm.ts"
 `

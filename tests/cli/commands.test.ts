@@ -175,6 +175,15 @@ describe("on a data folder", () => {
     expect(JSON.parse((await sluice("limit", "status", "a", "-l", "api", "--json")).out).remaining).toBe(1)
   })
 
+  test("explain tells a wait in the same units in each of its lines, and machines in ms", async () => {
+    await init()
+    await sluice("limit", "add", "api", "1/day")
+    await sluice("check", "a", "-l", "api")
+    const told = (await sluice("explain", "a", "-l", "api")).out
+    expect(told).toMatch(/it admits it in (1d|\d+h[ \dm]*)\.\n/)
+    expect(JSON.parse((await sluice("explain", "a", "-l", "api", "--json")).out).because).toMatch(/in \d+ ms\.$/)
+  })
+
   test("status, list, history, top, explain, reset, block, unblock and remove", async () => {
     await init()
     await sluice("limit", "add", "api", "1/day")

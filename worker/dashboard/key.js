@@ -1,7 +1,7 @@
 import { post } from "./api.js"
 import { h, number, shown, table, time } from "./dom.js"
 import { makeLatest } from "./latest.js"
-import { formatSpan, parsePolicy } from "./policies.js"
+import { formatSpan, parsePolicy, reasonInSpans } from "./policies.js"
 
 /** How much of the history is shown at first, and at most. */
 const FIRST_SHOWN = 10
@@ -12,10 +12,6 @@ const wasUnblocked = ({ unblocked }) =>
   unblocked ? "The key is not blocked any more." : "The block had ended already."
 
 const inUnits = (ms) => formatSpan(ms, " ")
-
-/** The API tells in ms the wait that ends a reason, and how long a block lasts before it. */
-const inWords = (because) =>
-  because.replace(/\b(\d+) ms(?=\.$|, and its quota admits)/g, (_, ms) => inUnits(Number(ms)))
 
 function rulesOf({ state, definition }) {
   const capacities = new Map(parsePolicy(definition).rules.map(({ name, capacity }) => [name, capacity]))
@@ -183,7 +179,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
       outcome,
       decision.allowed ? "." : untilWhen(explained),
     )
-    because.textContent = shown(inWords(explained.because), 1_000)
+    because.textContent = shown(reasonInSpans(explained.because, " "), 1_000)
     state.replaceChildren(
       rulesOf(explained),
       h(

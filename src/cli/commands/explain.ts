@@ -1,5 +1,6 @@
 import { formatSpan } from "../../policy/format-span.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
+import { reasonInSpans } from "../../policy/reason-in-spans.js"
 import { capacityOf } from "../capacity.js"
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
@@ -46,7 +47,7 @@ export const explain: Command = {
       })
       return [
         `${plainName(decision.key)} under ${plainName(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,
-        `${plainText(because)}\n`,
+        `${plainText(reasonInSpans(because))}\n`,
         `${style.dim("admitted from")}  ${when}\n`,
         `${style.dim("rules")}\n${rules.join("")}`,
         events.length === 0 ? "" : `${style.dim("last events")}\n${events.join("")}`,
