@@ -67,6 +67,12 @@ function bash(commands: readonly Command[]): string {
   return `# bash completion of sluice: eval "$(sluice completion bash)"
 _sluice() {
   local words="" command="" is_help="" word index
+  local typed="\${COMP_WORDS[COMP_CWORD]}" option="\${COMP_WORDS[COMP_CWORD - 1]}" joined=""
+  # Of --option=value bash makes three words, unless COMP_WORDBREAKS is changed, and zsh one.
+  if [[ "$typed" == --*=* ]]; then option="\${typed%%=*}" joined="\${typed%%=*}=" typed="\${typed#*=}"
+  elif [[ "$typed" == "=" ]]; then joined="=" typed=""
+  elif [[ "$option" == "=" ]]; then joined="=" option="\${COMP_WORDS[COMP_CWORD - 2]}"
+  fi
   for ((index = 1; index < COMP_CWORD; index++)); do
     word="\${COMP_WORDS[index]}"
     [[ "$word" == -* ]] && break
@@ -82,10 +88,11 @@ ${beginningCases(commands)}
   [[ -z "$is_help" ]] && case "$command" in
 ${optionCases(commands)}
   esac
-  case "$command \${COMP_WORDS[COMP_CWORD - 1]}" in
+  [[ -n "$joined" ]] && words=""
+  case "$command $option" in
 ${valueCases(commands)}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -P "\${joined#=}" -W "$words" -- "$typed"))
 }
 complete -o default -F _sluice sluice
 `

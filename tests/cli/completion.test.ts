@@ -28,6 +28,17 @@ describe("completion", () => {
     expect(await offers("sluice", "doctor", "--data-dir", "x", "--js")).toEqual(["--json"])
   })
 
+  test.skipIf(!hasBash)(
+    "bash offers what may follow the equals sign of an option, which it takes for a word",
+    async () => {
+      expect(await offers("sluice", "serve", "--sync", "=", "a")).toEqual(["always", "ahead"])
+      expect(await offers("sluice", "serve", "--sync", "=")).toEqual(["always", "ahead", "batch"])
+      expect(await offers("sluice", "serve", "--quiet", "--sync=b")).toEqual(["--sync=batch"])
+      expect(await offers("sluice", "serve", "--json", "=")).toEqual([])
+      expect(await offers("sluice", "serve", "--sync", "=", "ahead", "--po")).toEqual(["--port"])
+    },
+  )
+
   test.skipIf(!hasBash)("a folder or a server is offered where the command asks one", async () => {
     const places = ["--data-dir", "--lock-timeout", "--server", "--token"]
     const offered = async (...command: string[]) => {
