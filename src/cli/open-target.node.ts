@@ -11,6 +11,7 @@ import { StoreUnavailable, show } from "../types/errors.js"
 import { bytesOnDisk } from "./bytes-on-disk.node.js"
 import type { Command, CommandCall, LogLine, Target } from "./command.js"
 import { KEEPING_OPTIONS, keepingOf } from "./keeping-options.js"
+import { withNamedFile } from "./named-file.node.js"
 import { flagOption, textOption, variable } from "./option-values.js"
 import { patientFetch } from "./patient-fetch.node.js"
 import { promptFetch } from "./prompt-fetch.js"
@@ -27,14 +28,20 @@ const ONLY_SERVER = ["token", "timeout"]
 
 type CallOfTarget = Pick<CommandCall, "options" | "terminal">
 
-/** The data folder that a command is about. @throws {UsageError} where a file is in its place */
+/** The data folder that a command is about. @throws {UsageError} where a file is in its place, or nobody may look there */
 export function dataDirOf(call: CallOfTarget): string {
   const path = textOption(call, "data-dir") ?? variable(call, "SLUICE_DATA_DIR") ?? DEFAULT_DATA_DIR
   if (path === "") throw new UsageError('Cannot open "": allowed is the path of a folder.')
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false) {
+  const found = withNamedFile("open", path, (folder) => statSync(folder, { throwIfNoEntry: false }))
+  if (found?.isDirectory() === false) {
     throw new UsageError(`Cannot open ${show(path)}: it is a file, allowed is a folder.`)
   }
   return path
+}
+
+/** Whether a path is a data folder, or what is left of one. @throws {UsageError} where this user may not look into it */
+export function isDataDir(path: string): boolean {
+  return withNamedFile("open", path, holdsStore)
 }
 
 /**
@@ -83,7 +90,7 @@ export async function openTarget(
     throw new UsageError("Cannot run: no server is named, allowed is --server URL or SLUICE_SERVER.")
   refuse(call, ONLY_SERVER, "--server")
   const path = asks === "folder" ? onlyDataDirOf(call, whyFolder) : dataDirOf(call)
-  if (!holdsStore(path)) {
+  if (!isDataDir(path)) {
     throw new UsageError(
       `Cannot open ${show(path)}: it is no data folder. sluice init --data-dir ${show(path)} makes one.`,
     )

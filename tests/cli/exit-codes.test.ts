@@ -1,4 +1,6 @@
-import { writeFileSync } from "node:fs"
+import fs, { writeFileSync } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
+import { Server } from "node:net"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { COMMANDS } from "../../src/cli/commands/index.node.js"
 import { type Ran, run, Scratch } from "./run.js"
@@ -276,6 +278,41 @@ describe("exit codes", () => {
     const typed = ["--server", "http://127.0.0.1:1/base", "--token", "a-token-of-somebody"]
     expect(await sluice("check", "a", ...typed)).toMatchObject({ code: 1, err })
     expect(await sluice("log", "tail", "--follow", ...typed)).toMatchObject({ code: 1, err })
+  })
+
+  const refused = (what: string) => Object.assign(new Error(`EACCES: permission denied, ${what}`), { code: "EACCES" })
+
+  test.each(["check a", "init", "repair", "log export"])(
+    "2 where this user may not look into the folder: %s",
+    async (line) => {
+      const path = scratch.file("data")
+      vi.spyOn(fs, "readdirSync").mockImplementation(() => {
+        throw refused(`scandir '${path}'`)
+      })
+      syncBuiltinESMExports()
+      try {
+        const err = `error: Cannot open "${path}": this user may not.\n`
+        expect(await sluice(...line.split(" "), "--data-dir", path)).toMatchObject({ code: 2, err })
+      } finally {
+        vi.restoreAllMocks()
+        syncBuiltinESMExports()
+      }
+    },
+  )
+
+  test("2 where this user may not listen at the port of serve", async () => {
+    vi.spyOn(Server.prototype, "listen").mockImplementation(function (this: Server) {
+      process.nextTick(() => this.emit("error", refused("listen")))
+      return this
+    })
+    try {
+      expect(await sluice("serve", "--port", "80")).toMatchObject({
+        code: 2,
+        err: "error: Cannot serve on 127.0.0.1:80: this user may not; --port names another, from 1024 on as a rule any user may.\n",
+      })
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 
   test("3 where a check is denied", async () => {

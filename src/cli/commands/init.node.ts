@@ -1,12 +1,11 @@
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from "node:fs"
 import { parseConfig } from "../../config/index.js"
 import { type OpenLimiterOptions, openLimiter } from "../../embedded/open-limiter.node.js"
-import { holdsStore } from "../../embedded/store-files.node.js"
 import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
 import { readNamedFile, withNamedFile } from "../named-file.node.js"
-import { dataDirOf } from "../open-target.node.js"
+import { dataDirOf, isDataDir } from "../open-target.node.js"
 import { textOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -88,7 +87,7 @@ export const init: Command = {
       )
     }
     // Limits that it has under the same names would be given other policies.
-    if (holdsStore(path)) throw new UsageError(`Cannot make ${show(path)}: it is a data folder already.`)
+    if (isDataDir(path)) throw new UsageError(`Cannot make ${show(path)}: it is a data folder already.`)
     await (keptConfig ? makeFolder(path, limitsOf(call, config)) : makeBoth(path, config))
     write(call, { dataDir: path, config, keptConfig }, () => {
       const made = keptConfig

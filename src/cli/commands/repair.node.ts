@@ -1,11 +1,10 @@
 import { planRepair, repair as repairFolder } from "../../embedded/repair.node.js"
-import { holdsStore } from "../../embedded/store-files.node.js"
 import { show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
 import { formatCount } from "../format.js"
-import { onlyDataDirOf } from "../open-target.node.js"
+import { isDataDir, onlyDataDirOf } from "../open-target.node.js"
 import { flagOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
@@ -44,7 +43,7 @@ export const repair: Command = {
   examples: ["sluice repair", "sluice repair --data-dir /var/lib/sluice --yes"],
   async run(call) {
     const path = onlyDataDirOf(call, "a repair is of a folder that nobody has open")
-    if (!holdsStore(path)) throw new UsageError(`Cannot repair ${show(path)}: it is no data folder.`)
+    if (!isDataDir(path)) throw new UsageError(`Cannot repair ${show(path)}: it is no data folder.`)
     const told = flagOption(call, "yes") ? await repairNow(path) : await plan(path)
     write(call, told, () => inWords(call, told))
     return told.isNeeded && !told.isRepaired ? EXIT.failed : EXIT.ok

@@ -283,8 +283,12 @@ function keyLabel(mode: ServeOptions["metricsKeys"], token: string | null): (key
   return (key) => createHmac("sha256", secret).update(`metrics\n${key}`).digest("hex").slice(0, 16)
 }
 
-/** Says of a host that has no address, or one of another machine, and of a port that is taken, what to do about it. */
+/**
+ * Says of a host that has no address, or one of another machine, and of a port that is taken or not for this user, what to
+ * do about it.
+ */
 function listenError(error: unknown, { host, port }: ListenOptions): unknown {
+  const place = `${isIPv6(host) ? `[${host}]` : host}:${port}`
   switch ((error as { code?: unknown }).code) {
     case "ENOTFOUND":
     case "EAI_AGAIN":
@@ -295,7 +299,11 @@ function listenError(error: unknown, { host, port }: ListenOptions): unknown {
     case "EADDRINUSE":
       // No fault of the command line: once that ends, the same may be asked again.
       return new Error(
-        `Cannot serve on ${isIPv6(host) ? `[${host}]` : host}:${port}: something else listens there; --port names another, 0 any that is free.`,
+        `Cannot serve on ${place}: something else listens there; --port names another, 0 any that is free.`,
+      )
+    case "EACCES":
+      return new UsageError(
+        `Cannot serve on ${place}: this user may not; --port names another, from 1024 on as a rule any user may.`,
       )
     default:
       return error
