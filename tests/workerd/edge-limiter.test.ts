@@ -107,14 +107,16 @@ describe("EdgeLimiter", () => {
     await made("10/minute as api")
     await made("10/minute")
     await made("10/minute; 100/hour")
+    await made("10/minute as default-2")
     await made("10/minute as api", { name: "other", locationHint: "weur" })
     expect(names).toEqual([
       "api\na",
       `${new EdgeLimiter(recording, "10/minute").policy.canonical}\na`,
       `${new EdgeLimiter(recording, "10/minute; 100/hour").policy.canonical}\na`,
+      `${new EdgeLimiter(recording, "10/minute as default-2").policy.canonical}\na`,
       "other\na",
     ])
-    expect(options).toEqual([{}, {}, {}, { locationHint: "weur" }])
+    expect(options).toEqual([{}, {}, {}, {}, { locationHint: "weur" }])
   })
 
   test("a wait of retryAfterMs is enough, one millisecond less is not", async () => {
