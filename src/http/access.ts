@@ -21,8 +21,8 @@ export type Access = "allow" | "deny" | "limit"
 export interface AccessLists {
   /** What the lists say of a request by where it comes from. */
   byAddress(request: Request, rest: readonly unknown[]): Access
-  /** What the lists say of a request by what it counts against, as `limiterKey` gives it. */
-  byKeys(keys: readonly string[]): Promise<Access>
+  /** What the lists say of each key that a request counts against, as `limiterKey` gives it. */
+  byKeys(keys: readonly string[]): Promise<readonly Access[]>
 }
 
 /**
@@ -48,7 +48,7 @@ export function accessLists(
     },
     async byKeys(keys) {
       for (const list of lists) if (list.longKeys.length > 0) await hashLongKeys(list)
-      return lists.find((list) => keys.some((key) => list.keys.has(key)))?.access ?? "limit"
+      return keys.map((key) => lists.find((list) => list.keys.has(key))?.access ?? "limit")
     },
   }
 }

@@ -58,10 +58,12 @@ export async function judge<Rest extends unknown[]>(
   try {
     const byAddress = access.byAddress(request, rest)
     for (const [index, { key }] of limits.entries()) asks[index]!.key = await keyOf(key, hooks, request, rest)
-    const listed = [byAddress, await access.byKeys(asks.map(({ key }) => key))]
-    if (listed.includes("deny"))
-      return { listed: "deny", decision: listedDecision("deny", undefined, asks[0]!.key, asks[0]!.cost) }
-    if (listed.includes("allow")) return { listed: "allow" }
+    const byKey = await access.byKeys(asks.map(({ key }) => key))
+    if (byAddress === "deny" || byKey.includes("deny")) {
+      const { key, cost } = asks[Math.max(0, byKey.indexOf("deny"))]!
+      return { listed: "deny", decision: listedDecision("deny", undefined, key, cost) }
+    }
+    if (byAddress === "allow" || byKey.includes("allow")) return { listed: "allow" }
 
     for (const [index, { policy, cost, named }] of limits.entries()) {
       const ask = asks[index]!

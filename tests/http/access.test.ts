@@ -66,6 +66,29 @@ describe("rateLimit() with allow and deny lists", () => {
     expect(await statusesOf(limited, {}, { "X-Tenant": long })).toEqual([200, 429])
   })
 
+  test("tells the key that is on the list, and the first limit's where only the address is", async () => {
+    const onDecision = vi.fn()
+    const limited = rateLimit((_request: Request, _info: Info) => ok(), {
+      limits: [
+        { policy: "1/minute as user", key: header("X-User") },
+        { policy: "1/minute as tenant", key: header("X-Tenant") },
+      ],
+      deny: { keys: ["header:x-tenant=bad"], addresses: ["192.0.2.9"] },
+      onDecision,
+    })
+    const headers = { "X-User": "ann", "X-Tenant": "bad" }
+    for (const remoteAddress of ["192.0.2.1", "192.0.2.9"]) {
+      expect((await limited(requestOf(headers), { remoteAddress })).status).toBe(403)
+    }
+    const others = { ...headers, "X-Tenant": "good" }
+    expect((await limited(requestOf(others), { remoteAddress: "192.0.2.9" })).status).toBe(403)
+    expect(onDecision.mock.calls.map(([{ key }]) => key)).toEqual([
+      "header:x-tenant=bad",
+      "header:x-tenant=bad",
+      "header:x-user=ann",
+    ])
+  })
+
   test("refuses who is on both", async () => {
     const limited = limitedBy({ allow: { addresses: ["10.0.0.0/8"] }, deny: { addresses: ["10.6.0.0/16"] } })
     expect(await statusesOf(limited, { remoteAddress: "10.6.0.1" })).toEqual([403, 403])
