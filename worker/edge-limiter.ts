@@ -3,6 +3,7 @@ import { receiveDecision } from "../src/edge/denial-terms.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
 import { requireCallId } from "../src/engine/call-id.js"
 import { requireKey } from "../src/engine/key-bytes.js"
+import type { Group } from "../src/http/request-limiter.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import {
   costOf,
@@ -22,6 +23,7 @@ import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "
 import type { Receipt } from "../src/types/receipt.js"
 import { CallSharing } from "./call-sharing.js"
 import { type CheckPart, checkAcross } from "./check-across.js"
+import { EDGE_GROUP } from "./edge-group.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-options.js"
 import { KeyPlaces } from "./key-places.js"
 import { LeasedChecks } from "./leased-checks.js"
@@ -51,6 +53,18 @@ export class EdgeLimiter implements Limiter {
   readonly policy: Policy
   /** Where denials are remembered; `null` where they are not. Its `hits` are denials that no object counted. */
   readonly denialCache: DenialCache | null
+  /**
+   * Decides several limits of one request; absent with a `lease`, whose units it would not spend.
+   *
+   * @internal
+   */
+  declare readonly group?: Group
+  /**
+   * Where the keys are: one key of limiters with the same one is one count.
+   *
+   * @internal
+   */
+  readonly limitName: string
   readonly #binding: object
   readonly #calls: ObjectCalls
   readonly #places: KeyPlaces
@@ -74,6 +88,8 @@ export class EdgeLimiter implements Limiter {
     this.#binding = binding
     this.#calls = new ObjectCalls(binding, options)
     this.#places = new KeyPlaces(this.policy, options)
+    this.limitName = this.#places.name
+    if (lease === null) this.group = EDGE_GROUP
     this.#once = { repeatable: false, ...(timeoutMs !== undefined && { timeoutMs }) }
     this.#repeatable = { ...this.#once, repeatable: true }
     this.#background = background ?? (() => undefined)

@@ -51,6 +51,11 @@ export class KeyPlaces {
     this.scope = `${jurisdiction ?? ""}\n`
   }
 
+  /** The same for limiters that have the same objects, if they ask the same namespace for them. */
+  get name(): string {
+    return `${this.scope}${this.#name}\n${this.#limit ?? ""}`
+  }
+
   /** The name of a key's object. @throws {RangeError} where the owner of the key is none */
   objectOf(key: string): string {
     if (this.#shards !== undefined) return shardObjectName(this.#name, shardOf(key, this.#shards), this.#shards)

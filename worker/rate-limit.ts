@@ -2,16 +2,14 @@ import { waitUntil } from "cloudflare:workers"
 import { checkHandler, limitsOf, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
 import { refuseBadCost } from "../src/http/decide.js"
 import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
-import { type ConfiguredLimit, LIMIT_NAME } from "../src/http/limit-options.js"
+import { type ConfiguredLimit, LIMIT_NAME, type LimiterSource } from "../src/http/limit-options.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
 import { namer, unnamed } from "../src/http/rename-policy.js"
-import type { RequestLimiter } from "../src/http/request-limiter.js"
 import { checkNames } from "../src/policy/check-fields.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
-import { EdgeGroup } from "./edge-group.js"
 import { EdgeLimiter } from "./edge-limiter.js"
 import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
 import { nameOfLimit } from "./limit-name.js"
@@ -37,8 +35,8 @@ const OPTION_NAMES = [
  * Puts a limit around a Worker's `fetch`: over the limit, the answer is a 429 at the edge.
  *
  * The counts live in Durable Objects, one for each key. The client's address is believed from `CF-Connecting-IP`, which
- * Cloudflare sets on every request. Several limits are charged at the same time; where one denies, the others' charges
- * are given back before the answer. The rest is as `rateLimit` of `sluice/http`.
+ * Cloudflare sets on every request. Several limits are decided as `checkAcross` does it. The rest is as `rateLimit` of
+ * `sluice/http`.
  *
  * @returns a `fetch` handler; it throws a `TypeError` where the environment has no such binding
  * @throws {PolicyError} where `policy` is not a function and cannot be; {RangeError} where another option cannot be
@@ -80,7 +78,7 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
   }
 
   // An isolate may serve several environments; the limiters of each are its own.
-  const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, ReturnType<typeof sourceOf>>()
+  const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, LimiterSource>()
   const limited = limitHandler<WorkerRest<Env>>(handler, {
     address: { header: CLOUDFLARE_ADDRESS },
     ...rest,
@@ -88,7 +86,7 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
       const namespace = binding(env)!
       let source = sources.get(namespace)
       if (source === undefined) {
-        source = sourceOf((wanted) => {
+        source = perPolicy((wanted) => {
           const limit = known.get(identityOf(wanted))
           const name = nameOf(limit?.given) ?? objectsName(edge, wanted, limit, isOneOfSeveral)
           return new EdgeLimiter(namespace, wanted, name === undefined ? edge : { ...edge, name })
@@ -108,12 +106,6 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
       throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
     return limited(request, env, context)
   }
-}
-
-/** The limiters of a namespace. Those of several limits are asked as a group, in one round trip. */
-function sourceOf(make: (policy: Policy) => EdgeLimiter): (policy: Policy) => RequestLimiter {
-  const group = new EdgeGroup()
-  return perPolicy((policy) => group.member(identityOf(policy), make(policy)))
 }
 
 /** A limit whose policy no function chooses. */

@@ -1,6 +1,8 @@
-import { decideTogether, isExact } from "../limiter/decide-all.js"
+import { decideTogether, isExact, leaveOutReceipt } from "../limiter/decide-all.js"
 import { requireDecision } from "../limiter/is-decision.js"
+import { unusedDecision } from "../limiter/unused-decision.js"
 import { isPromised } from "../limiter/when-answered.js"
+import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
 import type { Group, RequestLimiter } from "./request-limiter.js"
@@ -11,11 +13,14 @@ export interface Question {
   readonly limiter: RequestLimiter
   readonly key: string
   readonly cost: number
+  readonly policy: Policy
 }
 
 /** A check on its way, or done. */
 export interface Charge {
   readonly limiter: RequestLimiter
+  /** Which of the questions it is the answer to. */
+  readonly place: number
   readonly answer: Awaitable<Decision>
 }
 
@@ -23,9 +28,9 @@ export interface Charge {
  * Asks one limiter, or several of which all must admit; a denial leaves nothing charged.
  *
  * Limiters in memory decide in one turn, so nothing comes between. Those of one group, or one limiter asked for several
- * keys, decide with `checkAll`. Others, and those that are asked twice for one key, are charged side by side, and what
- * they charged in vain is given back by the caller: until then a concurrent request may be denied that could have passed,
- * never the other way round.
+ * keys, decide with `checkAll`. Others, and those that are asked twice for one key, are charged side by side, those whose
+ * policy has a `block` after all others and each by itself. What they charged in vain is given back by the caller: until
+ * then a concurrent request may be denied that could have passed, never the other way round.
  *
  * @param charges what was asked is added at once, so that it can be given back whatever comes of this call
  * @returns each one's decision, in order
@@ -53,14 +58,70 @@ async function answersOf(
     const together = askTogether(questions, charges)
     if (together) return (await inTime(together, timeoutMs)).decisions
   }
-  const answers = questions.map(({ limiter, key, cost }) => {
-    const answer = answerOf(() => limiter.check(key, { cost }))
-    charges.push({ limiter, answer })
-    return answer
-  })
+  if (questions.length > 1 && questions.some(hasBlock)) return askInTurns(questions, timeoutMs, charges)
+  const answers = questions.map((question, place) => charge(question, place, charges))
   // The in-memory limiter answers at once, and then no timer is needed.
   const [only, ...others] = answers
   return others.length === 0 ? [await inTime(only!, timeoutMs)] : inTime(Promise.all(answers), timeoutMs)
+}
+
+function hasBlock({ policy }: Question): boolean {
+  return policy.blockMs > 0
+}
+
+function charge({ limiter, key, cost }: Question, place: number, charges: Charge[]): Awaitable<Decision> {
+  const answer = answerOf(() => limiter.check(key, { cost }))
+  charges.push({ limiter, place, answer })
+  return answer
+}
+
+/**
+ * Charges those without a `block` side by side, and when all of them admitted those with one, each after the other: what
+ * is charged in vain may deny somebody meanwhile, and would block a key that others share. After a denial nobody else is
+ * charged, only looked at.
+ */
+async function askInTurns(
+  questions: readonly Question[],
+  timeoutMs: number,
+  charges: Charge[],
+): Promise<readonly Decision[]> {
+  const places = [...questions.keys()]
+  const alone = places.filter((place) => hasBlock(questions[place]!))
+  const turns = [places.filter((place) => !alone.includes(place)), ...alone.map((place) => [place])]
+  const told = new Map<number, Decision>()
+  let isOver = false
+
+  async function take(turn: readonly number[]): Promise<boolean> {
+    const answers = await Promise.all(turn.map((place) => charge(questions[place]!, place, charges)))
+    for (const [index, place] of turn.entries()) {
+      requireDecision("rate limit", answers[index])
+      told.set(place, answers[index]!)
+    }
+    return answers.every(({ allowed }) => allowed)
+  }
+
+  async function takeAll(): Promise<void> {
+    for (const turn of turns) if (isOver || !(await take(turn))) return
+  }
+
+  try {
+    await withDeadline(takeAll(), timeoutMs)
+  } finally {
+    // Whoever waits in vain gives back what was charged by then.
+    isOver = true
+  }
+  return Promise.all(questions.map((question, place) => told.get(place) ?? lookAt(question, timeoutMs)))
+}
+
+/** What a limit would say, to be told beside the denial of another. It decides nothing, so it never fails. */
+async function lookAt({ limiter, key, cost, policy }: Question, timeoutMs: number): Promise<Decision> {
+  try {
+    const decision = await inTime(limiter.peek!(key, { cost }), timeoutMs)
+    requireDecision("rate limit", decision)
+    return leaveOutReceipt(decision)
+  } catch {
+    return unusedDecision(policy, key, cost)
+  }
 }
 
 /** Gives back what was charged, be it now or when a late answer tells of it. */
@@ -95,7 +156,7 @@ function askInMemory(questions: readonly Question[], charges: Charge[]): readonl
   const parts = questions.map(({ limiter, key, cost }) => ({ limiter, key, options: { cost } }))
   if (!parts.every(isExact)) return undefined
   const { decisions } = decideTogether(parts)
-  for (const [index, answer] of decisions.entries()) charges.push({ limiter: questions[index]!.limiter, answer })
+  for (const [place, answer] of decisions.entries()) charges.push({ limiter: questions[place]!.limiter, place, answer })
   return decisions
 }
 
@@ -105,7 +166,10 @@ async function askGroup(
   items: readonly CheckItem[],
 ): Promise<AllDecision> {
   for (const { limiter } of questions) await limiter.prepare?.()
-  return group.checkAll(items)
+  return group.checkAll(
+    items,
+    questions.map(({ limiter }) => limiter),
+  )
 }
 
 /** Asks the one who can decide on all; `undefined` where there is none. */
@@ -119,10 +183,10 @@ function askTogether(questions: readonly Question[], charges: Charge[]): Promise
   const subjects = new Set(items.map(({ limit = "", key }) => `${limit}\n${key}`))
   if (subjects.size < items.length) return undefined
   const answer = askGroup(group as Group, questions, items)
-  for (const [index, { limiter }] of questions.entries()) {
-    const own = answer.then(({ decisions }) => decisions[index]!)
+  for (const [place, { limiter }] of questions.entries()) {
+    const own = answer.then(({ decisions }) => decisions[place]!)
     own.catch(() => {})
-    charges.push({ limiter, answer: own })
+    charges.push({ limiter, place, answer: own })
   }
   return answer
 }

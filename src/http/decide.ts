@@ -98,7 +98,7 @@ export async function decide(
     if (decision.allowed) return { decision, parts, charges, asked }
     // What some limits charged for a request that another one denied, or that would be held for too long.
     giveAllBack(
-      charges.filter((_charge, index) => decisions[index]!.allowed),
+      charges.filter(({ place }) => decisions[place]!.allowed),
       reports,
     )
     const uncharged = parts.map((part) => ({ ...part, decision: withoutReceipt(part.decision) }))
@@ -151,7 +151,7 @@ function isComplete(ask: Ask): ask is CompleteAsk {
 }
 
 function questionsTo(find: (policy: Policy) => RequestLimiter, asks: readonly CompleteAsk[]): Question[] {
-  return asks.map(({ policy, key, cost }) => ({ limiter: find(policy), key, cost }))
+  return asks.map(({ policy, key, cost }) => ({ limiter: find(policy), key, cost, policy }))
 }
 
 function partsOf(asks: readonly Ask[], decisions: readonly Decision[], { maxDelayMs }: DecideOptions): LimitPart[] {

@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from "vitest"
 import { header, type LimitOptions, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
+import type { Decision } from "../../src/types/decision.js"
 import { CostError } from "../../src/types/errors.js"
 import type { AllDecision, CheckItem } from "../../src/types/limiter.js"
 import { decisionOf, denialOf, FakeLimiter, RECEIPT } from "./fake-limiter.js"
@@ -186,6 +187,88 @@ describe("rateLimit() with several limits elsewhere", () => {
     expect(response.headers.get("ratelimit")).toBe('"default";r=10;t=5, "default";r=0;t=5')
     await settled()
     expect([one.refunds, two.refunds]).toEqual([[RECEIPT], []])
+  })
+
+  describe("of which some have a block", () => {
+    const block = { limit: 9, period: "1m", block: "1h" } as const
+    const withBlocks = [
+      { policy: { ...block, name: "org" } },
+      { policy: { ...block, name: "team" } },
+      { policy: "10/minute as one" },
+      { policy: "10/minute as two" },
+    ]
+
+    /** Limiters of the policies, and what they are asked, in order. */
+    function limitersTelling(answers: Readonly<Record<string, () => Promise<Decision>>>) {
+      const asked: string[] = []
+      const limiterOf = ({ name }: { readonly name: string }) => ({
+        check() {
+          asked.push(name)
+          return answers[name]!()
+        },
+        peek() {
+          asked.push(`peek ${name}`)
+          return decisionOf({ policy: name, remaining: 3, receipt: RECEIPT })
+        },
+        refund() {
+          asked.push(`refund ${name}`)
+        },
+      })
+      return { asked, limiterOf }
+    }
+    const admits = async () => decisionOf({ receipt: RECEIPT })
+    const denies = async () => denialOf()
+
+    test("charges those last and one after the other, when all others admitted", async () => {
+      const first = deferred<Decision>()
+      const { asked, limiterOf } = limitersTelling({ one: () => first.promise, two: admits, org: admits, team: admits })
+      const work = rateLimit(ok, { limits: withBlocks, limiter: (policy) => limiterOf(policy) })(requestOf())
+      await settled()
+      expect(asked).toEqual(["one", "two"])
+      first.resolve(await admits())
+      expect((await work).status).toBe(200)
+      expect(asked).toEqual(["one", "two", "org", "team"])
+    })
+
+    test.each([
+      {
+        answers: { one: denies, two: admits },
+        asks: ["one", "two", "peek org", "peek team", "refund two"],
+        left: ["3", "3", "0", "10"],
+      },
+      {
+        answers: { one: admits, two: admits, org: denies },
+        asks: ["one", "two", "org", "peek team", "refund one", "refund two"],
+        left: ["0", "3", "10", "10"],
+      },
+    ])("charges nobody more after a denial, and looks at them: $asks", async ({ answers, asks, left }) => {
+      const { asked, limiterOf } = limitersTelling(answers)
+      const limited = rateLimit(ok, { limits: withBlocks, limiter: (policy) => limiterOf(policy) })
+      const response = await limited(requestOf())
+      await settled()
+      expect(response.status).toBe(429)
+      expect(asked).toEqual(asks)
+      expect([...response.headers.get("ratelimit")!.matchAll(/r=(\d+)/g)].map(([, r]) => r)).toEqual(left)
+    })
+
+    test("tells one that it cannot look at as unused", async () => {
+      const [one, two] = [new FakeLimiter(denies), new FakeLimiter(admits)]
+      const limits = [{ policy: "10/minute as one" }, { policy: { ...block, name: "two" } }]
+      const response = await rateLimit(ok, { limits, limiter: limitersOf(one, two) })(requestOf())
+      expect(response.headers.get("ratelimit")).toBe('"default";r=0;t=5, "two";r=9;t=1')
+      expect([response.status, two.checks]).toEqual([429, []])
+    })
+
+    test("charges nobody more when the time for an answer is over", async () => {
+      const late = deferred<Decision>()
+      const [one, two] = [new FakeLimiter(() => late.promise), new FakeLimiter(admits)]
+      const limits = [{ policy: "10/minute as one" }, { policy: { ...block, name: "two" } }]
+      const options = { limits, limiter: limitersOf(one, two), timeoutMs: 10, failMode: "closed" } as const
+      expect((await rateLimit(ok, options)(requestOf())).status).toBe(503)
+      late.resolve(await admits())
+      await settled()
+      expect([one.refunds, two.checks]).toEqual([[RECEIPT], []])
+    })
   })
 
   test("gives it back in shadow mode too", async () => {

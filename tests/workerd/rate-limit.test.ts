@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env, exports } from "cloudflare:workers"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import { limitNameFor, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
-import { header } from "../../src/http/index.js"
+import { header, rateLimit as limitHandler } from "../../src/http/index.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
@@ -194,6 +194,46 @@ describe("rateLimit() in a Worker", () => {
     expect(await statusesOf(4, "/same-key", { user: "ann" })).toEqual([200, 200, 200, 429])
     const { headers } = await ask("/same-key", { user: "ann" })
     expect(headers.get("RateLimit")).toMatch(/^"default";r=0;t=\d+, "default-2";r=2;t=\d+$/)
+  })
+
+  test("of sluice/http asks limiters at the edge in the same way: known denials first, limits with a block last", async () => {
+    const org = freshName()
+    const blocking = { limit: 3, period: "1d", block: "1h", name: org } as const
+    const once = { limit: 1, period: "1d", name: freshName() } as const
+    const limited = limitHandler(() => new Response("hello"), {
+      limits: [
+        { policy: blocking, key: () => "org" },
+        { policy: once, key: header("user") },
+      ],
+      limiter: (policy) => new EdgeLimiter(env.LIMITER, policy),
+    })
+    const statusOf = async (name: string) =>
+      (await limited(new Request("http://localhost/", { headers: { user: name } }))).status
+    const object = env.LIMITER.getByName(`${org}\norg`)
+    expect(await statusOf("mallory")).toBe(200)
+    const before = await object.report()
+    const flood = await Promise.all(Array.from({ length: 20 }, () => statusOf("mallory")))
+    expect(new Set(flood)).toEqual(new Set([429]))
+    expect(await object.report()).toEqual(before)
+    expect(await new EdgeLimiter(env.LIMITER, blocking).status("org")).toMatchObject({ remaining: 2, blockedForMs: 0 })
+    const statuses: number[] = []
+    for (const name of ["ann", "bob", "eve"]) statuses.push(await statusOf(name))
+    expect(statuses).toEqual([200, 200, 429])
+    expect(await new EdgeLimiter(env.LIMITER, once).status("header:user=eve")).toMatchObject({ remaining: 1 })
+  })
+
+  test("of sluice/http charges limiters of one name and key each by itself", async () => {
+    const name = freshName()
+    const limited = limitHandler(() => new Response("hello"), {
+      limits: [
+        { policy: "4/day as one", key: () => "a" },
+        { policy: "5/day as two", key: () => "a" },
+      ],
+      limiter: (policy) => new EdgeLimiter(env.LIMITER, policy, { name, denialCache: false }),
+    })
+    const statuses: number[] = []
+    for (let asked = 0; asked < 3; asked++) statuses.push((await limited(new Request("http://localhost/"))).status)
+    expect(statuses).toEqual([200, 200, 429])
   })
 
   test("allows and denies by the address in CF-Connecting-IP", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest"
-import { unusedDecision } from "../../src/edge/unused-decision.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
+import { unusedDecision } from "../../src/limiter/unused-decision.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 
 test.each([
