@@ -84,7 +84,7 @@ export class EdgeLimiter implements Limiter {
     requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
     const { denialCache, timeoutMs, background } = options
-    const lease = readLease(options.lease)
+    const lease = readLease(options.lease, this.policy)
     this.#binding = binding
     this.#calls = new ObjectCalls(binding, options)
     this.#places = new KeyPlaces(this.policy, options)

@@ -1,4 +1,5 @@
 import { DenialCache } from "../src/edge/denial-cache.js"
+import type { LeasePoolOptions } from "../src/edge/lease-pool.js"
 import { SYNC_MODES, type SyncMode } from "../src/ledger/sync-mode.js"
 import {
   checkFields,
@@ -12,11 +13,13 @@ import {
   oneOf,
   READ_ELSEWHERE,
   TEXT,
+  unfit,
   whole,
 } from "../src/policy/check-fields.js"
 import { type DurationRange, parseDurationArgument } from "../src/policy/parse-duration.js"
-import type { Duration } from "../src/policy/policy.js"
+import type { Duration, Policy } from "../src/policy/policy.js"
 import { MAX_TIMER_MS, MAX_UNITS } from "../src/policy/policy-range.js"
+import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { show } from "../src/types/errors.js"
 import type { Placement } from "./object-calls.js"
 
@@ -63,8 +66,8 @@ export interface EdgeLimiterOptions extends Placement {
   /** Where denials are remembered; default one for the whole namespace. `false` asks the object each time. */
   readonly denialCache?: DenialCache | false
   /**
-   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not
-   * beside several limits of `rateLimit`, which are asked together. Requests wait for each other's draws, which takes a
+   * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not of a
+   * `leaky_bucket`, and not beside several limits of `rateLimit`, which are asked together. Requests wait for each other's draws, which takes a
    * compatibility date of 2024-10-14 or later.
    */
   readonly lease?: LeaseOptions | "auto"
@@ -141,12 +144,9 @@ export function requireOwner(key: string, owner: unknown): string {
 }
 
 /** @throws {RangeError} naming the option, its value and what is allowed */
-export function readLease(lease: LeaseOptions | "auto" | undefined): {
-  readonly units: number
-  readonly ttlMs: number
-  readonly ifBusy: boolean
-} | null {
+export function readLease(lease: LeaseOptions | "auto" | undefined, policy: Policy): LeasePoolOptions | null {
   if (lease === undefined) return null
+  if (tellsDelay(policy)) throw unfit("make a limiter", "lease", lease, NO_LEASE)
   const { units = DEFAULT_LEASE.units, ttl = DEFAULT_LEASE.ttl } = lease === "auto" ? DEFAULT_LEASE : lease
   return {
     units,

@@ -7,9 +7,10 @@ import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
 import { namer, unnamed } from "../src/http/rename-policy.js"
-import { checkNames } from "../src/policy/check-fields.js"
+import { checkNames, unfit } from "../src/policy/check-fields.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
+import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { EdgeLimiter } from "./edge-limiter.js"
 import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
 import { nameOfLimit } from "./limit-name.js"
@@ -89,16 +90,23 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
         source = perPolicy((wanted) => {
           const limit = known.get(identityOf(wanted))
           const name = nameOf(limit?.given) ?? objectsName(edge, wanted, limit, isOneOfSeveral)
-          return new EdgeLimiter(namespace, wanted, name === undefined ? edge : { ...edge, name })
+          const own = name === undefined ? edge : { ...edge, name }
+          // One that a function chose. A limiter that could not be made would leave its requests to the fail mode.
+          const { lease: _, ...unleased } = own
+          return new EdgeLimiter(namespace, wanted, tellsDelay(wanted) ? unleased : own)
         })
         sources.set(namespace, source)
       }
       return source(policy)
     },
   })
-  // An object decides by the policy that it is asked with.
   const limits = limitsOf(rest)
-  for (const limit of limits) refuseBadCost("rate limit", limit)
+  for (const limit of limits) {
+    // An object decides by the policy that it is asked with.
+    refuseBadCost("rate limit", limit)
+    if (edge.lease === undefined || typeof limit.policy === "function") continue
+    if (tellsDelay(parsePolicy(limit.policy))) throw unfit("rate limit", "lease", edge.lease, NO_LEASE)
+  }
   const known = knownLimits(limits)
   return async function limitedAtTheEdge(request, env, context) {
     // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.

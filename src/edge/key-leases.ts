@@ -40,6 +40,7 @@ export class KeyLeases {
   readonly #unreturned: UnusedUnits[] = []
   /** The last decision of the owner: what is told of the quota beside the units here. */
   #decision: Decision | null = null
+  #decidedAtMs = 0
   #size: number
   #revocations = 0
 
@@ -79,8 +80,9 @@ export class KeyLeases {
   }
 
   /** Notes what the owner says of the quota where it granted nothing to be spent later. */
-  note(decision: Decision): void {
+  note(decision: Decision, askedAtMs: number): void {
     this.#decision = decision
+    this.#decidedAtMs = askedAtMs
   }
 
   /**
@@ -91,7 +93,7 @@ export class KeyLeases {
    * @returns the decision of the check that asked
    */
   take(decision: Decision, receipt: Receipt, cost: number, revocations: number, askedAtMs: number): Decision {
-    this.#decision = decision
+    this.note(decision, askedAtMs)
     const units = decision.cost - cost
     if (this.#revocations !== revocations) {
       this.#unreturned.push({ receipt, units })
@@ -171,8 +173,15 @@ export class KeyLeases {
   #told(cost: number, receipt: Receipt, nowMs: number): Decision {
     const here = this.leftAt(nowMs)
     const { rules, receipt: _receipt, ...decision } = this.#decision!
+    const elapsedMs = Math.max(0, nowMs - this.#decidedAtMs)
+    const resetAfterMs = Math.max(0, decision.resetAfterMs - elapsedMs)
     const remaining = decision.remaining + here
-    const ruled = rules?.map((rule) => ({ ...rule, remaining: rule.remaining + here, retryAfterMs: 0 }))
+    const ruled = rules?.map((rule) => ({
+      ...rule,
+      remaining: rule.remaining + here,
+      retryAfterMs: 0,
+      resetAfterMs: Math.max(0, rule.resetAfterMs - elapsedMs),
+    }))
     return {
       ...decision,
       allowed: true,
@@ -180,6 +189,7 @@ export class KeyLeases {
       remaining,
       cost,
       retryAfterMs: 0,
+      resetAfterMs,
       ...(ruled && { rules: ruled }),
       ...(cost > 0 && { receipt }),
     }

@@ -161,7 +161,7 @@ export class LeasePool {
     const { ifBusy, ttlMs } = this.#options
     const { receipt } = decision
     if (!decision.allowed || receipt === undefined || decision.cost <= cost) {
-      leases.note(decision)
+      leases.note(decision, askedAtMs)
       // The key is not busy any more, so that nobody need wait for others to ask.
       if (cost > 0 && ifBusy) pool.leasingUntilMs = 0
       return decision

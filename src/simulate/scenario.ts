@@ -1,8 +1,10 @@
+import { unfit } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import { type DurationRange, parseDurationArgument } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
+import { NO_LEASE, tellsDelay } from "../policy/tells-delay.js"
 import { show } from "../types/errors.js"
 
 /** Where requests come in. */
@@ -97,6 +99,7 @@ export function readScenario(input: ScenarioInput): Scenario {
   if (traffic !== "steady" && traffic !== "bursts") {
     throw new RangeError(`Cannot simulate: traffic is ${show(traffic)}, allowed is "steady" or "bursts".`)
   }
+  if (lease !== undefined && tellsDelay(policy)) throw unfit("simulate", "lease", lease, NO_LEASE)
   if (lease !== undefined) requireRange("lease.units", lease.units, { least: 1, most: MAX_UNITS, isWhole: true })
   return {
     ...{

@@ -89,6 +89,21 @@ describe("LeasePool", () => {
     expect(world.pools[0]!.revoke("a")).toEqual([])
   })
 
+  test.each(["60/minute", "60/minute; 600/hour"])(
+    "tells resetAfterMs as it is when units are spent, not when they were drawn: %s",
+    (policy) => {
+      const world = new World(policy, 1)
+      world.check(0)
+      for (const elapsedMs of [0, 700, 800]) {
+        world.clock.advance(elapsedMs)
+        const [spent, there] = [world.check(0)!, world.owner.peek("a", { cost: 0 })]
+        const resetsOf = ({ rules, resetAfterMs }: Decision) => rules?.map((rule) => rule.resetAfterMs) ?? resetAfterMs
+        expect(resetsOf(spent)).toEqual(resetsOf(there))
+      }
+      expect(world.calls).toBe(1)
+    },
+  )
+
   test("does not take units of a fixed window into the next", () => {
     const world = new World("100/second fixed_window", 1)
     world.clock.set(1_000_000_900)
@@ -324,7 +339,6 @@ describe("LeasePool", () => {
   test.each([
     { policy: "20/second burst 60", limit: 20, burst: 60 },
     { policy: "30/second token_bucket", limit: 30, burst: 30 },
-    { policy: "30/second leaky_bucket", limit: 30, burst: 30 },
   ])(
     "$policy: never admits more in all than the policy, nor in any span more than it does in the span and a lease before",
     async ({ policy, limit, burst }) => {

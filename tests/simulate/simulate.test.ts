@@ -141,6 +141,10 @@ describe("simulate()", () => {
     await expect(simulate(scenario({ cost: 1_001 }))).rejects.toThrow(/cost is 1001, allowed is 1 to 1000/)
     await expect(simulate(scenario({ traffic: "wild" as never }))).rejects.toThrow(/traffic is "wild"/)
     await expect(simulate(scenario({ lease: { units: 1, ttl: "1h" } }))).rejects.toThrow(/lease\.ttl/)
+    const lease = { units: 1, ttl: "1s" } as const
+    await expect(simulate(scenario({ policy: "9/second leaky_bucket", lease }))).rejects.toThrow(
+      /lease is .* none with/,
+    )
     await expect(simulate(scenario({ policy: "1/fortnight" }))).rejects.toThrow(/period/)
   })
 

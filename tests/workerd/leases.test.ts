@@ -27,6 +27,32 @@ describe("EdgeLimiter with leases", () => {
     expect((await object().report()).calls).toBe(limiter.calls - 1)
   })
 
+  test("are refused of a leaky_bucket, and not drawn where a function chooses one: its requests stay spaced", async () => {
+    const policy = { limit: 1, period: "1s", algorithm: "leaky_bucket", burst: 9, name: freshName() } as const
+    const refused = 'lease is "auto", allowed is none with a leaky_bucket'
+    for (const input of [policy, ["5/second", policy]] as const) {
+      expect(() => new EdgeLimiter(env.LIMITER, input, { lease: "auto" })).toThrow(refused)
+      expect(() => rateLimit(() => new Response(), { policy: input, lease: "auto" })).toThrow(refused)
+    }
+    const delays: number[] = []
+    const limited = rateLimit<Cloudflare.Env>(() => new Response(), {
+      policy: () => policy,
+      key: () => "a",
+      lease: { units: 9, ttl: "20s" },
+      onDecision: ({ delayMs }) => void delays.push(delayMs),
+    })
+    const sinceMs = Date.now()
+    for (let asked = 0; asked < 4; asked++) {
+      await limited(new Request("http://localhost/"), env, createExecutionContext())
+    }
+    const tookMs = Date.now() - sinceMs
+    for (const [index, delayMs] of delays.entries()) {
+      expect(delayMs).toBeLessThanOrEqual(index * 1_000)
+      expect(delayMs).toBeGreaterThanOrEqual(index * 1_000 - tookMs)
+    }
+    expect(delays).toHaveLength(4)
+  })
+
   test("a receipt of a lease that was too old stays so where the limit gets a longer policy", async () => {
     const { clock, limiter, name } = clockedLimiter("30/minute", { lease: { units: 4, ttl: "20s" } })
     for (let check = 0; check < 3; check++) await limiter.check("a")
