@@ -94,19 +94,20 @@ export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDeci
  * `checkAcross`, and which of the items decided it. The others were only looked at beside a denial, and may be denied
  * too: where what they charged could not be given back, or somebody else took what was left.
  *
+ * @param maxDelayMs the longest time that what is admitted may be held, if above 0: where it would be held for longer
+ * nothing is charged, and the decision that says so is an admission with that delay
  * @internal
  */
 export async function decideAcross(
   items: readonly AcrossItem[],
+  maxDelayMs = 0,
 ): Promise<{ readonly all: AllDecision; readonly isDecided: readonly boolean[] }> {
-  const { parts, groups } = partsOf(items)
-  // What was admitted under an id is told again whatever came since.
-  const known = parts.map(({ denialCache, cacheName, policy, check }) =>
-    denialCache === null || check.id !== undefined ? null : denialCache.find(cacheName, policy, check.cost),
-  )
+  const { parts, groups } = partsOf(items, maxDelayMs)
+  const known = parts.map(findKnown)
   if (known.some((denial) => denial !== null)) {
     const decisions = parts.map((part, index) => known[index] ?? besideDenial(part))
-    return { all: allDecision(decisions), isDecided: known.map((denial) => denial !== null) }
+    const all = { ...allDecision(decisions), allowed: false }
+    return { all, isDecided: known.map((denial) => denial !== null) }
   }
   const id = crypto.randomUUID()
   const answers = await chargeTogether(groups.map((group, index) => partyOf(group, `${id}.${index}`)))
@@ -118,7 +119,9 @@ export async function decideAcross(
       isDecided[place] = answers[index]!.isDecided
     }
   }
-  const all = allDecision(decisions, isDecided)
+  const told = allDecision(decisions, isDecided)
+  // One that would be held for too long admits all the same.
+  const all = answers.every(({ answer }) => answer.allowed) ? told : { ...told, allowed: false }
   if (all.allowed) return { all, isDecided }
   for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
     const decision = decisions[index]!
@@ -127,11 +130,23 @@ export async function decideAcross(
   return { all, isDecided }
 }
 
+/** What is known of a part without a call that denies the others, if anything is. */
+function findKnown({ denialCache, cacheName, policy, check: { id, cost, maxDelayMs } }: CheckPart): Decision | null {
+  // What was admitted under an id is told again whatever came since.
+  if (denialCache === null || id !== undefined) return null
+  const denial = denialCache.find(cacheName, policy, cost)
+  if (denial !== null || maxDelayMs === undefined) return denial
+  return denialCache.findHeld(cacheName, policy, cost, maxDelayMs)
+}
+
 function besideDenial({ policy, denialCache, cacheName, check: { subject, cost } }: CheckPart): Decision {
   return denialCache?.findBeside(cacheName, policy, cost) ?? unusedDecision(policy, subject.key, cost)
 }
 
-function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly CheckPart[]; readonly groups: Group[] } {
+function partsOf(
+  items: readonly AcrossItem[],
+  maxDelayMs: number,
+): { readonly parts: readonly CheckPart[]; readonly groups: Group[] } {
   const bindings = new Map<object, number>()
   const numberOf = (binding: object) => {
     if (!bindings.has(binding)) bindings.set(binding, bindings.size)
@@ -140,7 +155,8 @@ function partsOf(items: readonly AcrossItem[]): { readonly parts: readonly Check
   requireItems(items, ["limiter", "key", "cost", "id"])
   const parts = items.map(({ limiter, ...item }, index) => {
     checkKind("check all", `items[${index}].limiter`, limiter, LIMITER)
-    return limiter.partOf(item)
+    const part = limiter.partOf(item)
+    return maxDelayMs > 0 ? { ...part, check: { ...part.check, maxDelayMs } } : part
   })
   const names = parts.map(({ binding, scope, object }) => `${numberOf(binding)} ${scope}${object}`)
   refuseRepeats(

@@ -12,10 +12,10 @@ export function wasLookedAt(decision: Decision): boolean {
 
 /** All limiters at the edge: those of one request are decided as by `checkAcross`. */
 export const EDGE_GROUP: Group = {
-  async checkAll(items, limiters) {
+  async checkAll(items, { limiters, maxDelayMs }) {
     const parts = limiters as readonly object[] as readonly PartSource[]
     const across = items.map(({ limit: _, ...item }, index) => ({ limiter: parts[index]!, ...item }))
-    const { all, isDecided } = await decideAcross(across)
+    const { all, isDecided } = await decideAcross(across, maxDelayMs)
     for (const [index, decision] of all.decisions.entries()) if (!isDecided[index]) lookedAt.add(decision)
     return all
   },

@@ -127,8 +127,20 @@ export class EdgeLimiter implements Limiter {
    *   {StoreUnavailable} {StoreCorrupt} {StoreVersion}
    */
   async check(key: string, options?: CheckOptions): Promise<Decision> {
-    const cost = this.#costOf(key, options)
-    const id = options?.id
+    return this.#decide(key, this.#costOf(key, options), options?.id)
+  }
+
+  /**
+   * `check`, which charges nothing where the request would be held for longer than `maxDelayMs`: then the decision has
+   * that delay, and no receipt.
+   *
+   * @internal
+   */
+  async checkWithin(key: string, cost: number, maxDelayMs: number): Promise<Decision> {
+    return this.#decide(key, this.#costOf(key, { cost }), undefined, maxDelayMs)
+  }
+
+  async #decide(key: string, cost: number, id?: string, maxDelayMs?: number): Promise<Decision> {
     const cacheName = this.#places.cacheName(key)
     // What was admitted under an id is told again whatever came since.
     if (id === undefined) {
@@ -139,12 +151,15 @@ export class EdgeLimiter implements Limiter {
       if (spent !== null) return spent
       const known = this.denialCache?.find(cacheName, this.policy, cost)
       if (known) return known
+      const held =
+        maxDelayMs === undefined ? null : this.denialCache?.findHeld(cacheName, this.policy, cost, maxDelayMs)
+      if (held) return held
       const leased = leases === null ? null : await leases.check(key, cost)
       if (leased !== null) return leased
     }
     requireKey(key)
     const ticket = this.denialCache?.ticket()
-    const decision = readRpcDecision(await this.#ask(key, cost, id), key, cost, this.policy)
+    const decision = readRpcDecision(await this.#ask(key, cost, id, maxDelayMs), key, cost, this.policy)
     if (ticket !== undefined) this.denialCache!.note(cacheName, this.policy, decision, ticket)
     return decision
   }
@@ -317,16 +332,19 @@ export class EdgeLimiter implements Limiter {
   }
 
   /** A check by an object. A question goes alone: it does not keep an object busy. */
-  #ask(key: string, cost: number, id: string | undefined): Promise<string> {
+  #ask(key: string, cost: number, id: string | undefined, maxDelayMs: number | undefined): Promise<string> {
     const object = this.#places.objectOf(key)
     const { subjectText } = this.#places
     const alone = () => {
-      const ask = (stub: ObjectStub) =>
-        id === undefined ? stub.decide(key, subjectText, cost) : stub.decide(key, subjectText, cost, id)
+      const ask = (stub: ObjectStub) => {
+        if (maxDelayMs !== undefined) return stub.decide(key, subjectText, cost, id, maxDelayMs)
+        return id === undefined ? stub.decide(key, subjectText, cost) : stub.decide(key, subjectText, cost, id)
+      }
       return this.#calls.call(object, ask, id === undefined ? this.#once : this.#repeatable)
     }
     if (this.#sharing === null || cost === 0) return alone()
-    return this.#sharing.ask(object, id === undefined ? { key, cost } : { key, cost, id }, alone)
+    const check = { key, cost, ...(id !== undefined && { id }), ...(maxDelayMs !== undefined && { maxDelayMs }) }
+    return this.#sharing.ask(object, check, alone)
   }
 
   /** What changes when a key is admitted, or how long it waits, is not to be answered for by what was known before. */

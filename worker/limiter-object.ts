@@ -9,7 +9,7 @@ import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { Verification } from "../src/ledger/ledger-log.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import { strictestOf } from "../src/ledger/sync-mode.js"
-import { allDecision } from "../src/limiter/decide-all.js"
+import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError } from "../src/types/errors.js"
@@ -32,6 +32,14 @@ interface Asked {
   /** Perhaps not the policy that the limit is under. */
   readonly sent: Policy
   readonly nowMs: number
+}
+
+/** A check as it came. */
+interface AskedCheck {
+  readonly key: string
+  readonly cost: number
+  readonly id: string | undefined
+  readonly maxDelayMs: number | undefined
 }
 
 /** What a question works with. */
@@ -95,16 +103,16 @@ export class LimiterObject extends DurableObject {
    *
    * @param id names the call: repeated within 5 minutes with the same cost, its admission is told again with its
    *   receipt, and charges once
+   * @param maxDelayMs as that of a `SubjectCheck`
    * @returns the decision, to be read by `readRpcDecision`
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
-  decide(key: string, text: SubjectText, cost: number, id?: string): string | Promise<string> {
+  decide(key: string, text: SubjectText, cost: number, id?: string, maxDelayMs?: number): string | Promise<string> {
     const read = this.#reader.readText(text)
     if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
     const decide = (ledger: Ledger, nowMs: number) => {
       const limit = this.#policies.limitFor(ledger, read, nowMs)
-      const answer = ledger.check(limit, key, cost, nowMs, id)
-      this.#keep(answer, id)
+      const answer = this.#check({ ledger, limit, nowMs }, { key, cost, id, maxDelayMs })
       this.#counts.check(nowMs, answer)
       const told = toldText(answer.decision, limit, read.policy, nowMs)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
@@ -127,11 +135,9 @@ export class LimiterObject extends DurableObject {
     const read = this.#reader.readText(text)
     const decide = async (ledger: Ledger, nowMs: number) => {
       const limit = this.#policies.limitFor(ledger, read, nowMs)
-      const answers = checks.map(({ key, cost, id }) => {
+      const answers = checks.map(({ key, cost, id, maxDelayMs }) => {
         try {
-          const answer = ledger.check(limit, key, cost, nowMs, id)
-          this.#keep(answer, id)
-          return answer
+          return this.#check({ ledger, limit, nowMs }, { key, cost, id, maxDelayMs })
         } catch (error) {
           return error as Error
         }
@@ -150,9 +156,16 @@ export class LimiterObject extends DurableObject {
     return this.#ifKnown([read], refuse, decide)
   }
 
-  /** What a call by itself was told under an id stands, also where one of several checks had charged it. */
-  #keep({ decision }: LedgerAnswer, id: string | undefined): void {
-    if (id !== undefined && decision.receipt !== undefined) this.#holders.keep(decision.receipt.id)
+  #check({ ledger, limit, nowMs }: Omit<Asked, "sent">, { key, cost, id, maxDelayMs }: AskedCheck): LedgerAnswer {
+    if (maxDelayMs !== undefined) {
+      const looked = ledger.peek(limit, key, cost, nowMs, id)
+      if (isHeldFor(looked.decision, maxDelayMs)) return looked
+    }
+    const answer = ledger.check(limit, key, cost, nowMs, id)
+    const { receipt } = answer.decision
+    // What a call by itself was told under an id stands, also where one of several checks had charged it.
+    if (id !== undefined && receipt !== undefined) this.#holders.keep(receipt.id)
+    return answer
   }
 
   /**
@@ -169,6 +182,16 @@ export class LimiterObject extends DurableObject {
         const limit = this.#policies.limitFor(ledger, reads[index]!, nowMs)
         return { limit, key, cost, id: own ?? new OwnCall(`${id}:${index}`) }
       })
+      if (checks.some(({ maxDelayMs }) => maxDelayMs !== undefined)) {
+        const looked = items.map(({ limit, key, cost, id: own }) => ledger.peek(limit, key, cost, nowMs, own))
+        const looks = looked.map(({ decision }) => leaveOutReceipt(decision.toJSON()))
+        // A denial is to be decided, since it may begin a block.
+        const isHeld = looks.some((look, index) => isHeldFor(look, checks[index]!.maxDelayMs))
+        if (isHeld && looks.every(({ allowed }) => allowed)) {
+          if (looked.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+          return { ...allDecision(looks), allowed: false }
+        }
+      }
       // Only of items that others may know by their own ids.
       const isNew = items.map(({ limit, key, id: own }, index) => {
         return checks[index]!.id !== undefined && ledger.costUnder(limit, key, nowMs, own) === undefined
@@ -399,6 +422,11 @@ export class LimiterObject extends DurableObject {
 /** What a verb tells that found nothing to undo. */
 function nothingHad(): boolean {
   return false
+}
+
+/** Whether an admission would have to be held for longer than a time. */
+function isHeldFor({ allowed, delayMs }: Decision, maxDelayMs = Number.POSITIVE_INFINITY): boolean {
+  return allowed && delayMs > maxDelayMs
 }
 
 /** The units that a check could take now, whichever rule it is that binds. */

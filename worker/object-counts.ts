@@ -57,7 +57,8 @@ export class ObjectCounts {
   }
 
   #tally({ decision }: LedgerAnswer): void {
-    if (decision.allowed) this.#admitted += 1
+    // One that was not charged, since it would be held for too long, was not let through.
+    if (decision.allowed && (decision.receipt !== undefined || decision.cost === 0)) this.#admitted += 1
     else this.#denied += 1
   }
 }

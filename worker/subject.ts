@@ -28,6 +28,8 @@ export interface SubjectCheck {
   readonly cost: number
   /** Names the check beyond its call; an object that does not know it goes by the call's. */
   readonly id?: string
+  /** The longest time that what is admitted may be held. Where it would be held for longer, nothing is charged. */
+  readonly maxDelayMs?: number
 }
 
 /** One of the checks of a limit that come in one call, each decided on its own. */
@@ -36,4 +38,6 @@ export interface KeyCheck {
   /** More than 0: what charges nothing is no question to be grouped. */
   readonly cost: number
   readonly id?: string
+  /** As that of a `SubjectCheck`. */
+  readonly maxDelayMs?: number
 }

@@ -34,6 +34,11 @@ interface Admissible {
   readonly toldAtMs: number
 }
 
+/** What was told of a key under a `leaky_bucket`, which holds the next request until its bucket is empty. */
+interface Hold extends Admissible {
+  readonly askedAtMs: number
+}
+
 /** Taken before a question is asked, so that its answer can tell whether the key was changed meanwhile. */
 export interface Ticket {
   readonly askedAtMs: number
@@ -61,6 +66,7 @@ export class DenialCache {
   readonly #clock: Clock
   readonly #denials = new Map<string, Denial>()
   readonly #beside = new Map<string, Admissible>()
+  readonly #holds = new Map<string, Hold>()
   /** How many changes there were when the last of a group came. */
   readonly #changedAt = new Float64Array(CHANGE_SLOTS)
   #changes = 0
@@ -106,6 +112,29 @@ export class DenialCache {
   }
 
   /**
+   * What a check would be told that may not be held for longer than a time, where it is known that it would be: an
+   * admission that charged nothing, with the delay.
+   *
+   * @internal
+   */
+  findHeld(name: string, { canonical: policy }: Policy, cost: number, maxDelayMs: number): Decision | null {
+    if (this.#holds.size === 0) return null
+    const hold = this.#holds.get(name)
+    if (hold === undefined) return null
+    const [{ decision }, nowMs] = [hold, this.#clock.now()]
+    const ageMs = nowMs - hold.askedAtMs
+    if (ageMs < 0 || ageMs >= this.#maxAgeMs || hold.policy !== policy) {
+      this.#holds.delete(name)
+      return null
+    }
+    // A rule that has too little left may tell a longer wait.
+    const hasRoom = (decision.rules ?? [decision]).every(({ remaining }) => remaining >= cost)
+    if (!hasRoom || nextHoldMs(decision) - ageMs <= maxDelayMs) return null
+    this.#hits += 1
+    return { ...laterHold(decision, Math.max(0, nowMs - hold.toldAtMs)), cost, reason: "cached" }
+  }
+
+  /**
    * Whether `find` would answer, and with a denial that neither tells of a block nor began one.
    *
    * @internal
@@ -131,13 +160,21 @@ export class DenialCache {
   }
 
   /**
-   * Remembers what a question was told, unless it was no denial, answers nothing or the key was changed meanwhile. A
-   * smaller cost that was charged makes the denied one wait longer than was told, so that is forgotten.
+   * Remembers what a question was told, unless it answers nothing or the key was changed meanwhile: a denial, and how
+   * long the next request would be held. A smaller cost that was charged makes the denied one wait longer than was told,
+   * so that is forgotten.
    */
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
     if (allowed) this.#forgetAbove(name, cost)
-    if (allowed || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
+    const holdMs = allowed ? nextHoldMs(decision) : 0
+    if ((allowed && holdMs === 0) || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
+    if (allowed) {
+      this.#holds.delete(name)
+      if (this.#holds.size >= this.#maxKeys) this.#holds.delete(this.#holds.keys().next().value!)
+      this.#holds.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, toldAtMs: this.#clock.now() })
+      return
+    }
     const { blockedForMs = retryAfterMs } = termsOf(decision)
     const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
     const known = this.#denials.get(name)
@@ -188,7 +225,23 @@ export class DenialCache {
     this.#changedAt[slotOf(name)] = ++this.#changes
     this.#denials.delete(name)
     this.#beside.delete(name)
+    this.#holds.delete(name)
   }
+}
+
+/** How long a request that comes next would be held: until every leaky bucket is empty. */
+function nextHoldMs({ algorithm, resetAfterMs, rules }: Decision): number {
+  if (rules === undefined) return algorithm === "leaky_bucket" ? resetAfterMs : 0
+  return Math.max(0, ...rules.map((rule) => (rule.algorithm === "leaky_bucket" ? rule.resetAfterMs : 0)))
+}
+
+/** What the next request would be told after a time, if nothing came in it. What leaked meanwhile is not counted as left. */
+function laterHold(decision: Decision, elapsedMs: number): Decision {
+  const { receipt: _receipt, rules: told, ...rest } = { ...decision }
+  const afterMs = (ms: number) => Math.max(0, ms - elapsedMs)
+  const rules = told?.map((rule) => ({ ...rule, resetAfterMs: afterMs(rule.resetAfterMs) }))
+  const later = { resetAfterMs: afterMs(decision.resetAfterMs), delayMs: afterMs(nextHoldMs(decision)) }
+  return { ...rest, ...later, ...(rules && { rules }) }
 }
 
 /**

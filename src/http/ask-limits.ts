@@ -1,11 +1,12 @@
-import { decideTogether, isExact, leaveOutReceipt } from "../limiter/decide-all.js"
+import { decideTogether, isExact, type LimiterCheck, leaveOutReceipt } from "../limiter/decide-all.js"
 import { requireDecision } from "../limiter/is-decision.js"
 import { unusedDecision } from "../limiter/unused-decision.js"
 import { isPromised } from "../limiter/when-answered.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
-import type { Group, RequestLimiter } from "./request-limiter.js"
+import { limitHold } from "./limit-hold.js"
+import type { Group, GroupAsking, RequestLimiter } from "./request-limiter.js"
 import { withDeadline } from "./with-deadline.js"
 
 /** A check to be made: whom to ask, and for what. */
@@ -14,6 +15,13 @@ export interface Question {
   readonly key: string
   readonly cost: number
   readonly policy: Policy
+}
+
+/** What bounds the answers. */
+export interface AskOptions {
+  readonly timeoutMs: number
+  /** The longest time that anything admitted is held; 0 where nothing is. Who can charges nothing for what would be. */
+  readonly maxDelayMs: number
 }
 
 /** A check on its way, or done. */
@@ -38,10 +46,10 @@ export interface Charge {
  */
 export async function askLimits(
   questions: readonly Question[],
-  timeoutMs: number,
+  options: AskOptions,
   charges: Charge[],
 ): Promise<readonly Decision[]> {
-  const decisions = await answersOf(questions, timeoutMs, charges)
+  const decisions = await answersOf(questions, options, charges)
   // A limiter of somebody's own that answers something else has failed as one that throws.
   for (const decision of decisions) requireDecision("rate limit", decision)
   return decisions
@@ -49,17 +57,22 @@ export async function askLimits(
 
 async function answersOf(
   questions: readonly Question[],
-  timeoutMs: number,
+  options: AskOptions,
   charges: Charge[],
 ): Promise<readonly Decision[]> {
+  const { timeoutMs, maxDelayMs } = options
+  if (maxDelayMs > 0) {
+    const held = findHeldInMemory(questions, maxDelayMs)
+    if (held) return held
+  }
   if (questions.length > 1) {
     const inMemory = askInMemory(questions, charges)
     if (inMemory) return inMemory
-    const together = askTogether(questions, charges)
+    const together = askTogether(questions, options, charges)
     if (together) return (await inTime(together, timeoutMs)).decisions
   }
-  if (questions.length > 1 && questions.some(hasBlock)) return askInTurns(questions, timeoutMs, charges)
-  const answers = questions.map((question, place) => charge(question, place, charges))
+  if (questions.length > 1 && questions.some(hasBlock)) return askInTurns(questions, options, charges)
+  const answers = questions.map((question, place) => charge(question, { place, maxDelayMs, charges }))
   // The in-memory limiter answers at once, and then no timer is needed.
   const [only, ...others] = answers
   return others.length === 0 ? [await inTime(only!, timeoutMs)] : inTime(Promise.all(answers), timeoutMs)
@@ -69,8 +82,17 @@ function hasBlock({ policy }: Question): boolean {
   return policy.blockMs > 0
 }
 
-function charge({ limiter, key, cost }: Question, place: number, charges: Charge[]): Awaitable<Decision> {
-  const answer = answerOf(() => limiter.check(key, { cost }))
+interface ChargeOptions {
+  readonly place: number
+  readonly maxDelayMs: number
+  readonly charges: Charge[]
+}
+
+function charge({ limiter, key, cost }: Question, { place, maxDelayMs, charges }: ChargeOptions): Awaitable<Decision> {
+  const answer = answerOf(() => {
+    if (maxDelayMs > 0 && limiter.checkWithin) return limiter.checkWithin(key, cost, maxDelayMs)
+    return limiter.check(key, { cost })
+  })
   charges.push({ limiter, place, answer })
   return answer
 }
@@ -82,9 +104,10 @@ function charge({ limiter, key, cost }: Question, place: number, charges: Charge
  */
 async function askInTurns(
   questions: readonly Question[],
-  timeoutMs: number,
+  options: AskOptions,
   charges: Charge[],
 ): Promise<readonly Decision[]> {
+  const { timeoutMs, maxDelayMs } = options
   const places = [...questions.keys()]
   const alone = places.filter((place) => hasBlock(questions[place]!))
   const turns = [places.filter((place) => !alone.includes(place)), ...alone.map((place) => [place])]
@@ -92,12 +115,12 @@ async function askInTurns(
   let isOver = false
 
   async function take(turn: readonly number[]): Promise<boolean> {
-    const answers = await Promise.all(turn.map((place) => charge(questions[place]!, place, charges)))
+    const answers = await Promise.all(turn.map((place) => charge(questions[place]!, { place, maxDelayMs, charges })))
     for (const [index, place] of turn.entries()) {
       requireDecision("rate limit", answers[index])
       told.set(place, answers[index]!)
     }
-    return answers.every(({ allowed }) => allowed)
+    return turn.every((place) => isAdmitted(questions[place]!, told.get(place)!, maxDelayMs))
   }
 
   async function takeAll(): Promise<void> {
@@ -151,30 +174,45 @@ function answerOf<T>(ask: () => Awaitable<T>): Awaitable<T> {
   }
 }
 
+function partOf({ limiter, key, cost }: Question): LimiterCheck<RequestLimiter> {
+  return { limiter, key, options: { cost } }
+}
+
+function isAdmitted({ policy }: Question, decision: Decision, maxDelayMs: number): boolean {
+  return limitHold({ policy, decision }, maxDelayMs).decision.allowed
+}
+
+/** What limiters in memory say of a request that all admit and one would hold for too long; else `undefined`. */
+function findHeldInMemory(questions: readonly Question[], maxDelayMs: number): readonly Decision[] | undefined {
+  const parts = questions.map(partOf)
+  if (!parts.every(isExact)) return undefined
+  const told = parts.map(({ limiter, key, options }: LimiterCheck) => limiter.peek(key, options))
+  if (!told.every(({ allowed }) => allowed)) return undefined
+  return told.every((each, place) => isAdmitted(questions[place]!, each, maxDelayMs)) ? undefined : told
+}
+
 /** Asks limiters in memory, all in one turn; `undefined` where one of them is not. */
 function askInMemory(questions: readonly Question[], charges: Charge[]): readonly Decision[] | undefined {
-  const parts = questions.map(({ limiter, key, cost }) => ({ limiter, key, options: { cost } }))
+  const parts = questions.map(partOf)
   if (!parts.every(isExact)) return undefined
   const { decisions } = decideTogether(parts)
   for (const [place, answer] of decisions.entries()) charges.push({ limiter: questions[place]!.limiter, place, answer })
   return decisions
 }
 
-async function askGroup(
-  group: Group,
-  questions: readonly Question[],
-  items: readonly CheckItem[],
-): Promise<AllDecision> {
-  for (const { limiter } of questions) await limiter.prepare?.()
-  return group.checkAll(
-    items,
-    questions.map(({ limiter }) => limiter),
-  )
+async function askGroup(group: Group, items: readonly CheckItem[], asking: GroupAsking): Promise<AllDecision> {
+  for (const limiter of asking.limiters) await limiter.prepare?.()
+  return group.checkAll(items, asking)
 }
 
 /** Asks the one who can decide on all; `undefined` where there is none. */
-function askTogether(questions: readonly Question[], charges: Charge[]): Promise<AllDecision> | undefined {
-  const [group, ...others] = new Set(questions.map(({ limiter }) => limiter.group ?? limiter))
+function askTogether(
+  questions: readonly Question[],
+  { maxDelayMs }: AskOptions,
+  charges: Charge[],
+): Promise<AllDecision> | undefined {
+  const limiters = questions.map(({ limiter }) => limiter)
+  const [group, ...others] = new Set(limiters.map((limiter) => limiter.group ?? limiter))
   if (others.length > 0 || group?.checkAll === undefined) return undefined
   const items = questions.map(({ limiter: { limitName }, key, cost }) => {
     return { key, cost, ...(limitName !== undefined && { limit: limitName }) }
@@ -182,7 +220,7 @@ function askTogether(questions: readonly Question[], charges: Charge[]): Promise
   // Two limits that come to one key of one limit, such as that of requests without a key, both charge it.
   const subjects = new Set(items.map(({ limit = "", key }) => `${limit}\n${key}`))
   if (subjects.size < items.length) return undefined
-  const answer = askGroup(group as Group, questions, items)
+  const answer = askGroup(group as Group, items, { limiters, maxDelayMs })
   for (const [place, { limiter }] of questions.entries()) {
     const own = answer.then(({ decisions }) => decisions[place]!)
     own.catch(() => {})

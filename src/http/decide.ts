@@ -92,7 +92,7 @@ export async function decide(
   let asked: readonly Question[] = []
   try {
     asked = questionsTo(options.limiterOf, asks)
-    const decisions = await askLimits(asked, options.timeoutMs, charges)
+    const decisions = await askLimits(asked, options, charges)
     const parts = partsOf(asks, decisions, options)
     const decision = mergeDecisions(parts)
     if (decision.allowed) return { decision, parts, charges, asked }
@@ -121,7 +121,7 @@ export async function decideByFailMode(
   reports: Reports,
   { charges, asked }: InVain = { charges: [], asked: [] },
 ): Promise<Decided | { readonly badCost: BadCost }> {
-  const { localLimiter, failMode, timeoutMs } = options
+  const { localLimiter, failMode } = options
   const known = asks.filter(isComplete)
   // Nobody tells which policies are in force, so those of the options stand in for them.
   const badCost = known.map(findBadCost).find(Boolean)
@@ -132,7 +132,7 @@ export async function decideByFailMode(
   if (failMode === "local" && known.length === asks.length) {
     try {
       const askedHere = questionsTo(localLimiter, known)
-      const answers = await askLimits(askedHere, timeoutMs, charges)
+      const answers = await askLimits(askedHere, options, charges)
       const decisions = answers.map((decision) => reasoned(decision, "fail-local"))
       const parts = partsOf(asks, decisions, options)
       return { decision: mergeDecisions(parts), parts, charges, asked: askedHere }

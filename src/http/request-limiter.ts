@@ -3,8 +3,15 @@ import type { AllDecision, Awaitable, Checker, CheckItem, CheckOptions } from ".
 
 /** Decides on several checks at once: all are charged, or none. */
 export interface Group {
-  /** @param limiters who would be asked for each item alone */
-  checkAll(items: readonly CheckItem[], limiters: readonly RequestLimiter[]): Awaitable<AllDecision>
+  checkAll(items: readonly CheckItem[], asking: GroupAsking): Awaitable<AllDecision>
+}
+
+/** How a group is asked. */
+export interface GroupAsking {
+  /** Who would be asked for each item alone. */
+  readonly limiters: readonly RequestLimiter[]
+  /** The longest time that the request may be held; 0 where nothing is held at all. A group may charge it all the same. */
+  readonly maxDelayMs: number
 }
 
 /**
@@ -15,6 +22,8 @@ export interface RequestLimiter extends Checker {
   /** Takes units whatever is left: a penalty. */
   charge?(key: string, units: number): Awaitable<void>
   peek?(key: string, options?: CheckOptions): Awaitable<Decision>
+  /** As `check`, but charges nothing where the request would be held for longer: the decision then tells that delay. */
+  checkWithin?(key: string, cost: number, maxDelayMs: number): Awaitable<Decision>
   checkAll?(items: readonly CheckItem[]): Awaitable<AllDecision>
   /** Whoever holds this limit and others. Limits of one group are decided there together. */
   readonly group?: Group

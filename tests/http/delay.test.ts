@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import { ok, requestOf, settled } from "./requests.js"
@@ -47,6 +48,23 @@ describe("rateLimit() with delay", () => {
     await vi.advanceTimersByTimeAsync(1_000)
     await Promise.all(work)
     expect(served).toHaveBeenCalledTimes(2)
+  })
+
+  test("asks limiters in memory for no charge of what would be held for too long", async () => {
+    const clock = new ManualClock(0)
+    const paced = new RateLimiter(policy, { clock, stats: true })
+    const other = new RateLimiter("9/minute as other", { clock, stats: true })
+    const limits = [{ policy }, { policy: "9/minute as other" }]
+    for (const options of [{ policy }, { limits }]) {
+      paced.reset("unidentified")
+      const limiter = ({ name }: { readonly name: string }) => (name === "other" ? other : paced)
+      const limited = rateLimit(ok, { ...options, delay: { maxMs: 500 }, limiter: (wanted) => limiter(wanted) })
+      const statuses: number[] = []
+      for (let asked = 0; asked < 5; asked++) statuses.push((await limited(requestOf())).status)
+      expect(statuses).toEqual([200, 429, 429, 429, 429])
+    }
+    expect(paced.stats("unidentified").totalAllowed).toBe(2)
+    expect(other.stats("unidentified").totalAllowed).toBe(1)
   })
 
   test("holds for maxMs and no longer", async () => {

@@ -1,12 +1,13 @@
 import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import type { Decision } from "../../src/types/decision.js"
 import { KEY_SHARDS, LIMIT_SHARDS, Registry } from "../../worker/api/registry.js"
 import type { KeyReport } from "../../worker/api/registry-object.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import worker from "../../worker/index.js"
 import type { ServiceEnv } from "../../worker/service.js"
+import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
 import { freshName } from "./objects.js"
 import { countRows, type SqlRows } from "./sql-rows.js"
 
@@ -52,6 +53,50 @@ test("a flood of denials of one key writes four rows in each report, none of the
   // The key, its last event, the sums of its limit, and how many denials were remembered.
   expect(rows() - before.registry).toBe(4)
   expect((await object.report()).rowsWritten).toBe(before.limiter)
+})
+
+describe("a flood of requests that a leaky bucket would hold for too long", () => {
+  const leaky = { limit: 1, period: "1d", algorithm: "leaky_bucket", burst: 9 } as const
+  const key = () => "a"
+
+  test.each([
+    ["of one limit, asked each time", 1, false, 20],
+    ["of one limit, remembered", 1, undefined, 0],
+    ["of several limits, asked each time", 2, false, 0],
+    ["of several limits, remembered", 2, undefined, 0],
+  ] as const)("%s, writes no row of its key and counts as no admission", async (_, count, denialCache, denied) => {
+    const [paced, other] = [freshName(), freshName()]
+    const limits = [
+      { policy: { ...leaky, name: paced }, key },
+      { policy: { limit: 1_000, period: "1d", name: other }, key },
+    ] as const
+    const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+      limits: limits.slice(0, count),
+      delay: { maxMs: 100 },
+      ...(denialCache === false && { denialCache }),
+    })
+    const ask = async () => {
+      const context = createExecutionContext()
+      const response = await limited(new Request("http://localhost/"), env, context)
+      await waitOnExecutionContext(context)
+      return response
+    }
+    const object = env.LIMITER.getByName(`${paced}\na`)
+    expect((await ask()).status).toBe(200)
+    const before = await object.report()
+    for (let requests = 0; requests < 20; requests++) {
+      const { status, headers } = await ask()
+      expect([status, headers.get("Retry-After")]).toEqual([429, "86400"])
+      expect(headers.get("RateLimit")).toMatch(/r=8;t=86400/)
+    }
+    const after = await object.report()
+    expect({ ...after, calls: 0, denied: 0 }).toEqual({ ...before, calls: 0, denied: 0 })
+    expect(after.denied).toBe(denied)
+    expect(await new EdgeLimiter(env.LIMITER, limits[0].policy).stats("a")).toMatchObject({ totalAllowed: 1 })
+    expect(await new EdgeLimiter(env.LIMITER, limits[1].policy).status("a")).toMatchObject({
+      remaining: count === 1 ? 1_000 : 999,
+    })
+  })
 })
 
 const denial: Decision = {
