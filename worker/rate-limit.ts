@@ -15,6 +15,7 @@ import { EdgeLimiter } from "./edge-limiter.js"
 import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
 import { nameOfLimit } from "./limit-name.js"
 import type { LimiterObject } from "./limiter-object.js"
+import { type NoteUnits, NotingLimiter } from "./noting-limiter.js"
 
 /** The handler's arguments beside the request, as Workers give them. */
 type WorkerRest<Env> = [env: Env, context: ExecutionContext]
@@ -53,19 +54,25 @@ export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject>
   handler: Handler<WorkerRest<Env>>,
   options: EdgeRateLimitOptions<Env>,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
-  return rateLimitByName(handler, options, () => undefined)
+  return rateLimitForApi(handler, options, {})
 }
 
-/**
- * `rateLimit`, for limits whose keys have objects that others ask as well.
- *
- * @param nameOf what the objects of a limit are named after, by what it was called beside its policy; `undefined` where
- * that follows from the options
- */
-export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
+/** What an API that answers for the same keys wants of a `rateLimit`. */
+interface ApiHooks {
+  /**
+   * What the objects of a limit are named after, by what it was called beside its policy; without it, and where it tells
+   * `undefined`, that follows from the options.
+   */
+  readonly nameOf?: (limit: string | undefined) => string | undefined
+  /** Told of units that were given back or taken beside checks, and what the limit was called beside its policy. */
+  readonly note?: (limit: string | undefined, ...told: Parameters<NoteUnits>) => void
+}
+
+/** `rateLimit`, for limits whose keys have objects that others ask as well. */
+export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
   handler: Handler<WorkerRest<Env>>,
   options: EdgeRateLimitOptions<Env>,
-  nameOf: (limit: string | undefined) => string | undefined,
+  { nameOf, note }: ApiHooks,
 ): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
   checkNames("rate limit", options, OPTION_NAMES)
   const { binding = defaultBinding, ...others } = options
@@ -89,11 +96,13 @@ export function rateLimitByName<Env = { LIMITER: DurableObjectNamespace<LimiterO
       if (source === undefined) {
         source = perPolicy((wanted) => {
           const limit = known.get(identityOf(wanted))
-          const name = nameOf(limit?.given) ?? objectsName(edge, wanted, limit, isOneOfSeveral)
+          const name = nameOf?.(limit?.given) ?? objectsName(edge, wanted, limit, isOneOfSeveral)
           const own = name === undefined ? edge : { ...edge, name }
           // One that a function chose. A limiter that could not be made would leave its requests to the fail mode.
           const { lease: _, ...unleased } = own
-          return new EdgeLimiter(namespace, wanted, tellsDelay(wanted) ? unleased : own)
+          const fitting = tellsDelay(wanted) ? unleased : own
+          if (note === undefined) return new EdgeLimiter(namespace, wanted, fitting)
+          return new NotingLimiter(namespace, wanted, fitting, (...told) => note(limit?.given, ...told))
         })
         sources.set(namespace, source)
       }

@@ -6,7 +6,7 @@ import { wasLookedAt } from "./edge-group.js"
 import type { GroupSetting, LimitSetting } from "./limit-setting.js"
 import { leadsUpHidden } from "./path-prefix.js"
 import { proxyTo } from "./proxy.js"
-import { rateLimit, rateLimitByName } from "./rate-limit.js"
+import { rateLimitForApi } from "./rate-limit.js"
 import type { Settings, SettingVariables } from "./settings.js"
 
 const AMBIGUOUS = {
@@ -42,26 +42,30 @@ export function makeService(
 
   function protect({ name, policy, key, failMode, timeoutMs, options = {} }: LimitSetting): Service {
     const { onDecision, onError } = options
-    return rateLimit<ServiceEnv>(answerFor(name), {
-      ...options,
-      name,
-      policy,
-      key,
-      failMode,
-      timeoutMs,
-      onDecision(decision, request) {
-        decisions.set(request, decision)
-        api?.tell(decision, name)
-        return onDecision?.(decision, request)
+    return rateLimitForApi<ServiceEnv>(
+      answerFor(name),
+      {
+        ...options,
+        name,
+        policy,
+        key,
+        failMode,
+        timeoutMs,
+        onDecision(decision, request) {
+          decisions.set(request, decision)
+          api?.tell(decision, name)
+          return onDecision?.(decision, request)
+        },
+        onError: (error, request) =>
+          onError ? onError(error, request) : console.error(`The limit "${name}" did not decide:`, error),
       },
-      onError: (error, request) =>
-        onError ? onError(error, request) : console.error(`The limit "${name}" did not decide:`, error),
-    })
+      { note: (_limit, ...told) => api?.note(name, ...told) },
+    )
   }
 
   function protectTogether({ name, limitNames, options }: GroupSetting): Service {
     const { onDecision, onError } = options
-    return rateLimitByName<ServiceEnv>(
+    return rateLimitForApi<ServiceEnv>(
       answerFor(name),
       {
         ...options,
@@ -77,7 +81,7 @@ export function makeService(
           onError ? onError(error, request) : console.error(`The group "${name}" did not decide:`, error),
       },
       // Its keys are the same whoever asks it.
-      (limit) => limit,
+      { nameOf: (limit) => limit, note: (limit, ...told) => api?.note(limit!, ...told) },
     )
   }
 

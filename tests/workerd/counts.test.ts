@@ -150,3 +150,34 @@ test("the Worker's doctor tells of a group that has the name of a limit which wa
   const after = deployedWith({ CONFIG: { limits, groups: { [taken!]: { limits: [limit] } } } })
   expect(await findings(after)).toMatchObject({ ok: false, detail: expect.stringContaining(taken!) })
 })
+
+test("the history of a key has what a path's limit charged as a penalty", async () => {
+  const [strict, lenient, group] = [freshName(), freshName(), freshName()].map((name) => name.replace(" ", "-"))
+  const ofUser = { policy: "10/day", key: "header:X-User" }
+  const CONFIG = {
+    limits: {
+      [strict!]: { ...ofUser, paths: ["/strict"], penalty: { status: [200], units: 3 } },
+      [lenient!]: ofUser,
+    },
+    groups: { [group!]: { limits: [lenient], paths: ["/group"], penalty: { status: [200], units: 2 } } },
+  }
+  const ask = deployedWith({ CONFIG })
+  const eventsOf = async (limit: string) => {
+    const { text } = await ask("/v1/history", { key: "unidentified", limit })
+    return (JSON.parse(text) as { event: string; units: number }[]).map(({ event, units }) => [event, units])
+  }
+  await ask("/strict")
+  await ask("/group")
+  await expect
+    .poll(() => eventsOf(strict!), { timeout: 10_000 })
+    .toEqual([
+      ["charge", 3],
+      ["admit", 1],
+    ])
+  await expect
+    .poll(() => eventsOf(lenient!), { timeout: 10_000 })
+    .toEqual([
+      ["charge", 2],
+      ["admit", 1],
+    ])
+}, 30_000)

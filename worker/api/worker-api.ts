@@ -17,6 +17,7 @@ import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
 import type { Finding } from "../../src/types/storage-report.js"
 import type { LimiterObject } from "../limiter-object.js"
+import type { NoteUnits } from "../noting-limiter.js"
 import { SettingError } from "../setting-error.js"
 import type { Settings } from "../settings.js"
 import { EdgeLimits } from "./edge-limits.js"
@@ -41,6 +42,8 @@ export interface WorkerApi {
   answer(request: Request, url: URL): Promise<Response> | null
   /** Tells of a check that a limit in front of a path decided. */
   tell(decision: Decision, limit: string): void
+  /** Tells of units of a key that such a limit was given back, or charged as a penalty. */
+  note(limit: string, ...told: Parameters<NoteUnits>): void
 }
 
 const PATHS = /^\/(v1\/|metrics$)/
@@ -92,6 +95,7 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
       return ASSETS !== undefined && PAGES.test(pathname) ? pageOf(ASSETS, request) : null
     },
     tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settingsScope(limit)),
+    note: (limit, event, key, units) => reporter.noted(event, settingsScope(limit), key, units),
   }
 }
 
