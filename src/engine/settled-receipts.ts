@@ -106,13 +106,15 @@ export function settle(
   const charge = limit.chargeOf(receipt.id)
   if (charge !== null && settled.resets.has(receipt.key, charge)) return null
   const atMs = settlesAtMs(limit, receipt, units, nowMs)
-  return atMs !== null && settleOnce(limit, settled, receipt, units, atMs) ? atMs : null
+  return atMs !== null && settleOnce(limit, settled, receipt, units, atMs, nowMs) ? atMs : null
 }
 
 /**
  * Settles a receipt once: gives units back or, where they are negative, charges as many more.
  *
  * @param settled those of the limit that were settled before
+ * @param atMs when it counts
+ * @param nowMs the clock's time, by which others are too old
  * @returns false where it was settled before or is too old; then nothing has changed
  * @throws {KeyError} {RangeError} where the receipt cannot be, or no more can be charged; then it stays open
  */
@@ -121,14 +123,15 @@ export function settleOnce(
   settled: Pick<SettledReceipts, "isOpen" | "add">,
   receipt: Settleable,
   units: number,
-  nowMs: number,
+  atMs: number,
+  nowMs = atMs,
 ): boolean {
   const { key, chargedAtMs } = receipt
   const keepMs = settleWithinMs(limit.policy)
-  if (!settled.isOpen(receipt, nowMs, keepMs)) return false
+  if (!settled.isOpen(receipt, atMs, keepMs)) return false
   // A charge can be refused: of a new key where there is no room for one, say.
-  if (units < 0) limit.charge(key, -units, nowMs)
-  else limit.refund(key, units, chargedAtMs, nowMs)
+  if (units < 0) limit.charge(key, -units, atMs)
+  else limit.refund(key, units, chargedAtMs, atMs)
   return settled.add(receipt, nowMs, keepMs)
 }
 

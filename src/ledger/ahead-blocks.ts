@@ -44,7 +44,7 @@ export type IdleKey = readonly [limit: LedgerLimit, key: string]
 export class AheadBlocks {
   readonly #writer: LogWriter
   readonly #fixedUnits: number | null
-  /** Of the keys that were asked since the last `turn`, and of those that were not since. */
+  /** Of the keys of which something was admitted since the last look for idle ones, and of those that were not since. */
   #recent: Blocks = new Map()
   #older: Blocks = new Map()
   #restarts = 0
@@ -155,17 +155,29 @@ export class AheadBlocks {
   }
 
   /**
-   * Forgets the keys that were not asked since the last time.
+   * Forgets keys of which nothing was admitted since the last time that there were no more.
    *
-   * @returns those of them that have a block, which the log is to take back
+   * @param most how many are looked at
+   * @returns those of them that have a block, which the log is to take back; and whether there are more to look at
    */
-  turn(): IdleKey[] {
+  forgetIdle(most: number): { readonly idle: readonly IdleKey[]; readonly hasMore: boolean } {
     const idle: IdleKey[] = []
+    let left = most
     for (const [limit, blocks] of this.#older) {
-      for (const [key, block] of blocks) if (this.#current(block).level > 0) idle.push([limit, key])
+      for (const [key, block] of blocks) {
+        if (left === 0) return { idle: this.#takenBack(idle), hasMore: true }
+        left -= 1
+        blocks.delete(key)
+        if (this.#current(block).level > 0) idle.push([limit, key])
+      }
+      this.#older.delete(limit)
     }
     this.#older = this.#recent
     this.#recent = new Map()
+    return { idle: this.#takenBack(idle), hasMore: false }
+  }
+
+  #takenBack(idle: readonly IdleKey[]): readonly IdleKey[] {
     this.#granted -= idle.length
     return idle
   }

@@ -26,14 +26,21 @@ interface DurabilityInput {
   readonly options: DurabilityOptions
   /** Begins to write what was appended. */
   readonly commit: () => Promise<void>
-  /** Appends records of blocks that are taken back; whether no key has one then. */
-  readonly takeBack: (idle: readonly IdleKey[], areLast: boolean) => void
+  /**
+   * Appends records of blocks that are taken back.
+   *
+   * @param areLast whether no key has one then
+   * @returns whether it appended any
+   */
+  readonly takeBack: (idle: readonly IdleKey[], areLast: boolean) => boolean
 }
 
 const DEFAULT_FLUSH_MS = 100
 const DEFAULT_FLUSH_RECORDS = 10_000
-/** `ahead`: the block of a key that was not asked for so long, ms, or for up to twice as long, is taken back. */
+/** `ahead`: the block of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back. */
 const IDLE_MS = 2_500
+/** So many keys are looked at in one turn of the event loop. */
+const MOST_LOOKED_AT = 2_048
 
 /** Decides which answers wait for a commit, and sees to it that what does not wait is committed soon. */
 export class Durability {
@@ -129,14 +136,12 @@ export class Durability {
   }
 
   #takeIdleBack(): void {
-    const idle = this.#blocks.turn()
-    // Also where a compaction took the last ones back.
-    if (idle.length > 0 || this.#blocks.isEmpty) {
-      this.#takeBack(idle, !this.#blocks.hasGranted)
-      // What was told is written along.
-      this.#flush()
-    }
-    if (!this.#blocks.isEmpty) this.#lookForIdle()
+    const { idle, hasMore } = this.#blocks.forgetIdle(MOST_LOOKED_AT)
+    const areLast = !this.#blocks.hasGranted
+    // Also where a compaction took the last ones back. What was told is written along.
+    if ((idle.length > 0 || areLast) && this.#takeBack(idle, areLast)) this.#flush()
+    if (hasMore) this.#port.defer(() => this.#takeIdleBack())
+    else if (!this.#blocks.isEmpty) this.#lookForIdle()
   }
 
   #flushSoon(nowMs: number): void {

@@ -50,10 +50,12 @@ export class LedgerRecords {
     return true
   }
 
-  /** Records that the log lacks nothing that was answered, where the sync mode allowed it to. */
-  end(): void {
+  /** Records that the log lacks nothing that was answered, where the sync mode allowed it to. Whether it did. */
+  end(): boolean {
     const { sync, timeMs } = this.#state
-    if (sync !== SYNC_NUMBER.always) this.#appendStore({ op: "close", timeMs, limit: 0, sync: SYNC_NUMBER.always })
+    if (sync === SYNC_NUMBER.always) return false
+    this.#appendStore({ op: "close", timeMs, limit: 0, sync: SYNC_NUMBER.always })
+    return true
   }
 
   #appendStore(record: StoreRecord): void {
@@ -67,7 +69,8 @@ export class LedgerRecords {
   }
 
   append(record: LogRecord): void {
-    this.#state.noteUse(record.timeMs)
+    if (record.op === "settle") this.#state.noteSettlement(record.timeMs)
+    else this.#state.noteUse(record.timeMs)
     this.#log.writer.append(record)
     this.#commitIfLong()
   }
@@ -115,20 +118,20 @@ export class LedgerRecords {
     this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
   }
 
-  /** Records that blocks of units are taken back: each by itself or, where they are the last, all. */
-  takeBack(idle: readonly IdleKey[], areLast: boolean): void {
-    if (areLast) {
-      this.end()
-      return
-    }
+  /** Records that blocks of units are taken back: each by itself or, where they are the last, all. Whether there was one. */
+  takeBack(idle: readonly IdleKey[], areLast: boolean): boolean {
+    if (areLast) return this.end()
     const { timeMs } = this.#state
+    let tookAny = false
     for (const [{ number }, key] of idle) {
       const limit = this.#state.limitAt(number)
       // One that was removed took its blocks along.
       if (limit === undefined) continue
       limit.grantAhead(key, 0)
       this.append({ op: "ahead", timeMs, limit: number, key, units: 0 })
+      tookAny = true
     }
+    return tookAny
   }
 
   /** Whether the answer to an admission, whose record was just appended, waits for a commit. */

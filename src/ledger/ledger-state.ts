@@ -207,6 +207,15 @@ export class LedgerState {
     this.#noteRecords(timeMs, records)
   }
 
+  /**
+   * Notes that a receipt was settled. Where the clock was set back, that counts at a time which is still to come, and the
+   * store is no older for it.
+   */
+  noteSettlement(timeMs: number): void {
+    this.#usedAtMs = timeMs
+    this.#noteRecords(Math.min(timeMs, this.#nowMs), 1)
+  }
+
   /** Notes records of more than one time that are of a limit. */
   noteUses({ earliestMs, lastMs }: { readonly earliestMs: number; readonly lastMs: number }, records: number): void {
     this.noteUse(earliestMs, records)

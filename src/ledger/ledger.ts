@@ -55,7 +55,7 @@ export class Ledger {
       commit: () => this.commit(),
       // A timer may come after the end.
       takeBack: (idle, areLast) => {
-        if (this.isOpen) this.#records.takeBack(idle, areLast)
+        return this.isOpen && this.#records.takeBack(idle, areLast)
       },
     })
     this.#records = new LedgerRecords(state, this.#log, this.#durability)
@@ -241,7 +241,8 @@ export class Ledger {
     if (asked.some(({ allowed }) => !allowed)) {
       return checks.map(({ limit, key, cost, id }, index) =>
         asked[index]!.allowed
-          ? { decision: asked[index]!, needsCommit: false }
+          ? // What is told again may not be in the file yet.
+            { decision: asked[index]!, needsCommit: again[index] != null }
           : this.check(limit, key, cost, nowMs, id),
       )
     }

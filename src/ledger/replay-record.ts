@@ -19,7 +19,8 @@ export function replayRecord(state: LedgerState, record: LogRecord): void {
     return
   }
   const { timeMs } = record
-  state.noteUse(timeMs)
+  if (record.op === "settle") state.noteSettlement(timeMs)
+  else state.noteUse(timeMs)
   if (record.op === "deny") state.noteUse(record.lastMs)
   if (record.op === "define") {
     const policy = parsePolicy(record.policy)

@@ -18,7 +18,7 @@ test("admissionWaits() under ahead: a block covers no more than the numbers that
   const options = { sync: "ahead", block: 2 ** 31 } as const
   const durability = new Durability({
     ...{ port, writer: writer as Partial<LogWriter> as LogWriter, options },
-    ...{ commit: async () => {}, takeBack: () => {} },
+    ...{ commit: async () => {}, takeBack: () => false },
   })
   const limit = { name: "l", number: 0 } as LedgerLimit
   const waits = () => durability.admissionWaits(limit, "a", 1, 0, () => {})

@@ -65,6 +65,25 @@ export const clockCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "a refund of what was charged while the clock was ahead makes nothing of other keys older",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core, names: true, keepStatsMs: 24 * 60 * MINUTE_MS })
+      const limit = ledger.define("l", parsePolicy("10/hour"), START_MS)
+      const open = ledger.check(limit, "open", 4, START_MS).decision.receipt
+      const named = ledger.check(limit, "named", 4, START_MS, "call-1").decision.receipt
+      const ahead = ledger.check(limit, "ahead", 4, START_MS + YEAR_MS).decision.receipt
+      ledger.check(limit, "later", 1, START_MS + 1)
+      expect(ledger.settle(limit, ahead, 4, START_MS + 2)).toBe(true)
+      await ledger.compact()
+      expect(limit.openKeys().stats("open").totalAllowed).toBe(1)
+      expect([...ledger.namesOf(limit)].sort()).toEqual(["ahead", "later", "named", "open"])
+      expect(ledger.check(limit, "named", 4, START_MS + 3, "call-1").decision.receipt).toEqual(named)
+      expect(ledger.settle(limit, open, 4, START_MS + 3)).toBe(true)
+      expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
     name: "a key that was spent while the clock was ahead stays spent for one refill, whenever it is compacted",
     async run(makePort) {
       for (const policy of POLICIES) {

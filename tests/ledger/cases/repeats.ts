@@ -137,6 +137,13 @@ export const repeatCases: readonly LedgerCase[] = [
       const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
       ledger.check(limit, "a", 1, START_MS, "x")
       expect(ledger.check(limit, "a", 1, START_MS, "x").needsCommit).toBe(true)
+      // Also beside a denial.
+      ledger.charge(limit, "b", 100, START_MS)
+      const group = [
+        { limit, key: "a", cost: 1, id: "x" },
+        { limit, key: "b", cost: 1, id: "y" },
+      ]
+      expect(ledger.checkAll(group, START_MS).map(({ needsCommit }) => needsCommit)).toEqual([true, false])
       await ledger.commit()
       expect(limit.openKeys().stats("a").totalAllowed).toBe(1)
       await ledger.close()
