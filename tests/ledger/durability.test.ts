@@ -35,7 +35,7 @@ test("changeWaits() under batch: as many records are told as may be lost, and no
   const port = { after: () => {} } as Partial<LedgerPort> as LedgerPort
   const durability = new Durability({
     ...{ port, writer: writer as Partial<LogWriter> as LogWriter, options: { sync: "batch", flushEveryRecords: 10 } },
-    ...{ commit: async () => {}, takeBack: () => {} },
+    ...{ commit: async () => {}, takeBack: () => false },
   })
   expect(durability.changeWaits(0)).toBe(false)
   writer.unwritten += 1

@@ -19,7 +19,7 @@ const LIMITERS: Readonly<Record<string, object>> = {
   oneLimit: oneLimit(new MemoryLimits(), "any"),
 }
 /** Not verbs of a limiter: what is about the object itself, or of one kind alone, and told with it. */
-const OTHERS = ["constructor", "close", "health", "totals", "events", "partOf", "settleUnits"]
+const OTHERS = ["constructor", "close", "health", "totals", "events", "partOf", "settleUnits", "checkWithin"]
 
 const words = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word!)
 const guide = readFileSync(new URL("../../docs/library.md", import.meta.url), "utf8")
