@@ -112,7 +112,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /**
    * The limits, in the order of their names. Every page costs the number of all of them.
    *
-   * @throws {RangeError} where `count` is no whole number from 0, or `after` no text
+   * @throws {RangeError} where `count` is neither a whole number from 0 nor `Infinity`, or `after` no text
    */
   async limits(page?: Page): Promise<NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
@@ -297,8 +297,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * The keys that were decided about, in the order of their names: under a limit, or under any. Every page costs the
    * number of all of them.
    *
-   * @throws {TypeError} where the store keeps no names; {LimitNotFound}; {RangeError} where `count` is no whole number
-   * from 0, or `after` no text
+   * @throws {TypeError} where the store keeps no names; {LimitNotFound}; {RangeError} where `count` is neither a
+   * whole number from 0 nor `Infinity`, or `after` no text
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)

@@ -121,7 +121,7 @@ export class MemoryLimits implements NamedLimits {
   /**
    * The limits, in the order of their names. Every page costs the number of all of them.
    *
-   * @throws {RangeError} where `count` is no whole number from 0, or `after` no text
+   * @throws {RangeError} where `count` is neither a whole number from 0 nor `Infinity`, or `after` no text
    */
   limits(page?: Page): NamedLimit[] {
     requireNames("list limits", page, PAGE_NAMES)
@@ -312,8 +312,8 @@ export class MemoryLimits implements NamedLimits {
    * The keys that were used, in the order of their names: under a limit, or under any. Every page costs the number of
    * all names that are kept.
    *
-   * @throws {TypeError} where the limits were made without `names`; {LimitNotFound}; {RangeError} where `count` is no
-   * whole number from 0, or `after` no text
+   * @throws {TypeError} where the limits were made without `names`; {LimitNotFound}; {RangeError} where `count` is
+   * neither a whole number from 0 nor `Infinity`, or `after` no text
    */
   list(choice: LimitChoice & Page = {}): string[] {
     requireNames("list keys", choice, LIST_NAMES)

@@ -76,7 +76,10 @@ export interface Explanation {
   readonly recent: readonly HistoryEntry[]
 }
 
-/** A walk through a listing: `after` is the last one of the page before, `count` the most entries to tell. */
+/**
+ * A walk through a listing: `after` is the last one of the page before, `count` the most entries to tell, a whole number
+ * from 0 or `Infinity`.
+ */
 export interface Page {
   readonly after?: string
   readonly count?: number

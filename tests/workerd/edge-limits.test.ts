@@ -87,6 +87,15 @@ describe("EdgeLimits", () => {
     await limits.refund({ ...receipt!, id: `foo~${encodeURIComponent("settings former")}` })
   })
 
+  test("list() and limits() tell as much as they can where count is Infinity", async () => {
+    const [limit, limits] = [freshName(), edgeLimits()]
+    await limits.define(limit, "10/day")
+    await limits.check("a", { limit })
+    const count = Number.POSITIVE_INFINITY
+    expect(await limits.list({ limit, count })).toEqual(["a"])
+    expect((await limits.limits({ count })).map(({ name }) => name)).toContain(limit)
+  })
+
   test("remove() forgets also what another isolate tells later, which has not heard of it", async () => {
     const limit = freshName()
     const [here, elsewhere] = [edgeLimits(), edgeLimits()]

@@ -35,7 +35,9 @@ export class RegisteredKeys {
   /** The keys in the order of their names, under one scope or, where it is `null`, under any. */
   async names(scope: string | null, { after, count = MOST_NAMES }: Page): Promise<string[]> {
     await this.#reporter.tryFlush()
-    const pages = await this.#registry.fromKeys((shard) => shard.keys(scope, after ?? null, count))
+    // SQL knows no infinite LIMIT.
+    const most = Math.min(count, Number.MAX_SAFE_INTEGER)
+    const pages = await this.#registry.fromKeys((shard) => shard.keys(scope, after ?? null, most))
     return pages.flat().sort(inNameOrder).slice(0, count)
   }
 

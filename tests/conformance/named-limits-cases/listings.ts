@@ -3,6 +3,8 @@ import { has, same, throws } from "../assert.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
 
+const COUNT = "allowed is a whole number 0 to 9007199254740991, or Infinity"
+
 export const listingCases: readonly NamedLimitsCase[] = [
   {
     name: "list(): a key that was only reset is listed",
@@ -36,11 +38,23 @@ export const listingCases: readonly NamedLimitsCase[] = [
         [{ after: 5 }, "Cannot tell entries: after is 5, allowed is a text."],
         [{ after: null }, "Cannot tell entries: after is null, allowed is a text."],
         [{ after: ["a"] }, 'Cannot tell entries: after is ["a"], allowed is a text.'],
-        [{ count: -1 }, "Cannot tell entries: count is -1, allowed is a whole number 0 to 9007199254740991."],
+        [{ count: -1 }, `Cannot tell entries: count is -1, ${COUNT}.`],
+        [{ count: Number.NEGATIVE_INFINITY }, `Cannot tell entries: count is -Infinity, ${COUNT}.`],
       ] as const) {
         await throws(() => limits.list(page as never), { name: "RangeError", message })
         await throws(() => limits.limits(page as never), { name: "RangeError", message })
       }
+    },
+  },
+  {
+    name: "list() and limits(): all where count is Infinity",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "5/minute", org: "5/minute" } })
+      for (const key of ["a", "b"]) await limits.check(key, { limit: "api" })
+      const page = { count: Number.POSITIVE_INFINITY }
+      same(await limits.list(page), ["a", "b"], "the keys")
+      const names = (await limits.limits({ ...page, after: "api" })).map(({ name }) => name)
+      same(names, ["org"], "the limits")
     },
   },
   {
