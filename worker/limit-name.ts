@@ -1,18 +1,28 @@
 import { policyText } from "../src/http/policy-text.js"
-import { isUnnamed } from "../src/http/rename-policy.js"
+import { unnamed } from "../src/http/rename-policy.js"
 import type { Policy } from "../src/policy/policy.js"
+
+/** What is known of a limit beside its policy. */
+export interface Naming {
+  /** What it was called beside its policy. */
+  readonly given?: string | undefined
+  /** Whether its policy's only rule has a name of its own, and not one that it was given for its place among several. */
+  readonly isNamed?: boolean
+}
 
 /**
  * What a limit is called where its objects are named after it: as its policy's only rule, where that has a name of its
  * own, else as the limit was called by whoever configured it. A changed policy leaves it as it is.
  *
- * @param given what the limit was called beside its policy
  * @returns `undefined` where nobody named the limit
  */
-export function nameOfLimit(policy: Policy, given?: string): string | undefined {
-  const [rule, ...others] = policy.rules
-  if (others.length === 0 && !isUnnamed(policy)) return rule.name
-  return configuredName(policy) ?? given
+export function nameOfLimit(policy: Policy, { given, isNamed = hasOwnName(policy) }: Naming = {}): string | undefined {
+  return isNamed ? policy.rules[0].name : (configuredName(policy) ?? given)
+}
+
+/** Whether a policy has an only rule that somebody named. */
+export function hasOwnName({ rules }: Policy): boolean {
+  return rules.length === 1 && rules[0].name !== unnamed(0)
 }
 
 /** What the limit is called whose policy the tiers and tenants of a configuration chose. */

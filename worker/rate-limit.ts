@@ -1,19 +1,20 @@
 import { waitUntil } from "cloudflare:workers"
-import { checkHandler, limitsOf, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
+import { checkHandler, limitsOf, OTHER_NAME, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
 import { refuseBadCost } from "../src/http/decide.js"
 import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
 import { type ConfiguredLimit, LIMIT_NAME, type LimiterSource } from "../src/http/limit-options.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
-import { namer, unnamed } from "../src/http/rename-policy.js"
+import { isUnnamed, namer, unnamed } from "../src/http/rename-policy.js"
 import { checkNames, unfit } from "../src/policy/check-fields.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { EdgeLimiter } from "./edge-limiter.js"
 import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
-import { nameOfLimit } from "./limit-name.js"
+import { KeyPlaces } from "./key-places.js"
+import { hasOwnName, nameOfLimit } from "./limit-name.js"
 import type { LimiterObject } from "./limiter-object.js"
 import { type NoteUnits, NotingLimiter } from "./noting-limiter.js"
 
@@ -80,6 +81,8 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   checkHandler("binding", binding)
   requireEdgeOptions(edge)
   const isOneOfSeveral = options.limits !== undefined
+  const objectsOf = (policy: Policy, limit: KnownLimit | undefined) =>
+    nameOf?.(limit?.given) ?? objectsName(edge, policy, limit, isOneOfSeveral)
   // Of several limits each object is asked with `checkAll`, which spends nothing that was drawn ahead.
   if (edge.lease !== undefined && Array.isArray(options.limits) && options.limits.length > 1) {
     throw new RangeError("Cannot rate limit: lease is given, allowed is that only with one limit.")
@@ -96,8 +99,7 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
       if (source === undefined) {
         source = perPolicy((wanted) => {
           const limit = known.get(identityOf(wanted))
-          const name = nameOf?.(limit?.given) ?? objectsName(edge, wanted, limit, isOneOfSeveral)
-          const own = name === undefined ? edge : { ...edge, name }
+          const own = { ...edge, name: objectsOf(wanted, limit) }
           // One that a function chose. A limiter that could not be made would leave its requests to the fail mode.
           const { lease: _, ...unleased } = own
           const fitting = tellsDelay(wanted) ? unleased : own
@@ -117,6 +119,10 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
     if (tellsDelay(parsePolicy(limit.policy))) throw unfit("rate limit", "lease", edge.lease, NO_LEASE)
   }
   const known = knownLimits(limits)
+  refuseSameObjects(
+    known,
+    (limit) => new KeyPlaces(limit.policy, { ...edge, name: objectsOf(limit.policy, limit) }).name,
+  )
   return async function limitedAtTheEdge(request, env, context) {
     // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
     if (binding(env) === undefined)
@@ -127,36 +133,56 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
 
 /** A limit whose policy no function chooses. */
 interface KnownLimit {
+  readonly index: number
+  /** As the middleware asks for its limiter. */
+  readonly policy: Policy
   /** What it was called beside its policy; `undefined` where it was not. */
   readonly given: string | undefined
-  /** What it is called by its place. */
-  readonly place: string
+  /** Whether its only rule was named by whoever wrote the policy. */
+  readonly isNamed: boolean
 }
 
 /** The limits whose policies are known, by these as the middleware asks for their limiters. */
 function knownLimits(limits: readonly ConfiguredLimit[]): ReadonlyMap<string, KnownLimit> {
   const known = new Map<string, KnownLimit>()
-  for (const [index, { policy, name, [LIMIT_NAME]: configured }] of limits.entries()) {
-    if (typeof policy === "function") continue
-    const place = unnamed(index)
-    known.set(identityOf(namer(name ?? place)(parsePolicy(policy))), { given: configured ?? name, place })
+  for (const [index, { policy: input, name, [LIMIT_NAME]: configured }] of limits.entries()) {
+    if (typeof input === "function") continue
+    const written = parsePolicy(input)
+    const policy = namer(name ?? unnamed(index))(written)
+    known.set(identityOf(policy), { index, policy, given: configured ?? name, isNamed: hasOwnName(written) })
   }
   return known
 }
 
+/** Two limits that share objects would each put its policy in the other's place. @throws {RangeError} */
+function refuseSameObjects(known: ReadonlyMap<string, KnownLimit>, placesOf: (limit: KnownLimit) => string): void {
+  const taken = new Set<string>()
+  for (const limit of known.values()) {
+    const { index, policy } = limit
+    const places = placesOf(limit)
+    if (taken.has(places)) {
+      const name = nameOfLimit(policy, limit) ?? unnamed(index)
+      throw unfit("rate limit", `limits[${index}].name`, name, OTHER_NAME)
+    }
+    taken.add(places)
+  }
+}
+
 /**
- * What the objects of a policy are named after; `undefined` where that follows from the policy alone. Several limits of
- * one request may count by the same key, so each has its objects.
+ * What the objects of a policy are named after. Several limits of one request may count by the same key, so each has its
+ * objects.
  */
 function objectsName(
   { name }: EdgeLimiterOptions,
   policy: Policy,
   limit: KnownLimit | undefined,
   isOneOfSeveral: boolean,
-): string | undefined {
+): string {
   if (name !== undefined && !isOneOfSeveral) return name
-  const ofLimit = nameOfLimit(policy, limit?.given)
-  return name === undefined ? ofLimit : `${name}/${ofLimit ?? limit?.place ?? policy.name}`
+  // Of a policy that a function chose, nobody knows whether it got the name of a place.
+  const ofLimit = nameOfLimit(policy, limit ?? { isNamed: policy.rules.length === 1 && !isUnnamed(policy) })
+  if (name === undefined) return ofLimit ?? policy.canonical
+  return `${name}/${ofLimit ?? (limit === undefined ? policy.name : unnamed(limit.index))}`
 }
 
 /** What the limiter is told, and what the middleware is. */

@@ -26,6 +26,8 @@ import type { RateLimitOptions } from "./rate-limit-options.js"
 import { checkJitter } from "./retry-after.js"
 
 const MAX_LIMITS = 16
+/** What a limit may be called beside others. */
+export const OTHER_NAME = "a name of no other limit"
 const DEFAULT_MAX_DELAY_MS = 10_000
 
 const TIMER = whole(1, MAX_TIMER_MS)
@@ -152,7 +154,7 @@ export function checkUnidentified({ unidentified }: Pick<KeyExtractor, "unidenti
 /**
  * The limits that options tell of, one or several.
  *
- * @throws {RangeError} where there is none, there are too many, or both ways are used at once
+ * @throws {RangeError} where there is none, there are too many, two have the same name, or both ways are used at once
  */
 export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>): readonly LimitOptions<Rest>[] {
   const { limits, policy } = options
@@ -167,8 +169,13 @@ export function limitsOf<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   if (!Array.isArray(limits) || limits.length < 1 || limits.length > MAX_LIMITS) {
     throw new RangeError(`Cannot rate limit: limits is ${show(limits)}, allowed are 1 to ${MAX_LIMITS} of them.`)
   }
+  const names = new Set<string>()
   for (const [index, limit] of limits.entries()) {
     checkFields<LimitOptions<never>>("rate limit", limit, LIMIT_KINDS, `limits[${index}].`)
+    const { name } = limit
+    if (name === undefined) continue
+    if (names.has(name)) throw unfit("rate limit", `limits[${index}].name`, name, OTHER_NAME)
+    names.add(name)
   }
   return limits
 }

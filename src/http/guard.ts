@@ -8,7 +8,7 @@ import { show } from "../types/errors.js"
 import { type AccessLists, accessLists } from "./access.js"
 import { addFields } from "./add-fields.js"
 import { type Charge, giveBack, type Question } from "./ask-limits.js"
-import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf } from "./check-options.js"
+import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf, OTHER_NAME } from "./check-options.js"
 import { chosenPolicy } from "./chosen-policy.js"
 import { type Decided, refuseBadCost } from "./decide.js"
 import { Hooks } from "./hooks.js"
@@ -264,9 +264,7 @@ function refuseSameNames<Rest extends unknown[]>(limits: readonly JudgedLimit<Re
     if (typeof policy === "function") continue
     for (const { name } of policy.rules) {
       if (taken.has(name)) {
-        throw new RangeError(
-          `Cannot rate limit: limits[${index}].name is ${show(name)}, allowed is a name of no other limit.`,
-        )
+        throw unfit("rate limit", `limits[${index}].name`, name, OTHER_NAME)
       }
       taken.add(name)
     }

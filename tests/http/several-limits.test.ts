@@ -417,6 +417,24 @@ describe("rateLimit() refuses limits", () => {
     ["limits[1].name", { limits: [{ policy: "2/minute" }, { policy: "1/minute", name: "x".repeat(33) }] }],
     ["name is", { policy: "2/minute", name: "é" }],
     ["limits[1].name", { limits: [{ policy: "2/minute as a" }, { policy: "1/minute as a" }] }],
+    [
+      'limits[1].name is "a", allowed is a name of no other limit.',
+      {
+        limits: [
+          { name: "a", policy: "2/minute; 3/hour" },
+          { name: "a", policy: "2/second; 30/day" },
+        ],
+      },
+    ],
+    [
+      "limits[1].name",
+      {
+        limits: [
+          { name: "a", policy: () => "2/minute" },
+          { name: "a", policy: () => "3/minute" },
+        ],
+      },
+    ],
   ])("%s", (message, options) => {
     expect(() => rateLimit(ok, options)).toThrow(RangeError)
     expect(() => rateLimit(ok, options)).toThrow(message)

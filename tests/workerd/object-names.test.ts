@@ -106,6 +106,39 @@ describe("the objects of a limit", () => {
     expect((await ask(rateLimitOptions(config, "api"))).names).toEqual(["own\nunidentified"])
   })
 
+  test("are named after the only rule also where it is called as one that got its name by its place", async () => {
+    const { names, namespace } = recording()
+    await new EdgeLimiter(namespace, "3/hour as default-2").check("a")
+    expect([...names]).toEqual(["default-2\na"])
+    expect((await ask({ policy: "3/hour as default-2", key })).names).toEqual(["default-2\na"])
+    const limits = [
+      { policy: "9/minute; 9/hour", key },
+      { policy: "3/hour as default-2", key },
+    ]
+    expect((await ask({ limits })).names).toContain("default-2\na")
+    const { canonical } = parsePolicy("3/hour as default-2")
+    const unnamed = limits.map((limit) => ({ ...limit, policy: limit.policy.replace(" as default-2", "") }))
+    expect((await ask({ limits: unnamed })).names).toContain(`${canonical}\na`)
+  })
+
+  test.each<[string, EdgeRateLimitOptions<Cloudflare.Env>]>([
+    [
+      "user",
+      {
+        limits: [
+          { name: "user", policy: "2/minute; 3/hour", key },
+          { name: "user", policy: "2/second; 30/day", key },
+        ],
+      },
+    ],
+    ["user", { limits: [{ name: "user", policy: TWO_RULES[0] }, { policy: "3/hour as user" }] }],
+    ["user", { limits: [{ policy: "3/hour as user" }, { name: "user", policy: TWO_RULES[0] }] }],
+    ["default", { name: "n7", limits: [{ policy: TWO_RULES[0] }, { name: "default", policy: "2/second; 30/day" }] }],
+  ])("are those of one limit alone: a second one called %s is refused", (name, options) => {
+    const message = `Cannot rate limit: limits[1].name is "${name}", allowed is a name of no other limit.`
+    expect(() => rateLimit(() => new Response("hello"), options)).toThrow(new RangeError(message))
+  })
+
   test("are named after what a function made up, so a changed policy has others", async () => {
     const namesOf = async (text: string) => (await ask({ policy: () => text, key })).names
     const { canonical } = parsePolicy(TWO_RULES[0])
