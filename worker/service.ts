@@ -1,4 +1,6 @@
+import { isListed } from "../src/http/access.js"
 import { problemResponse } from "../src/http/problem.js"
+import type { RequestDecision } from "../src/http/request-decision.js"
 import type { Decision } from "../src/types/decision.js"
 import type { WorkerApi, WorkerApiEnv } from "./api/worker-api.js"
 import { echo } from "./echo.js"
@@ -65,16 +67,20 @@ export function makeService(
 
   function protectTogether({ name, limitNames, options }: GroupSetting): Service {
     const { onDecision, onError } = options
+    function tellEach(decision: RequestDecision): void {
+      // Where one denied, what the others would have admitted was not charged, and some were only looked at.
+      for (const [index, each] of (decision.limits ?? [decision]).entries()) {
+        if (decision.allowed || !(each.allowed || wasLookedAt(each))) api?.tell(each, limitNames[index]!)
+      }
+    }
     return rateLimitForApi<ServiceEnv>(
       answerFor(name),
       {
         ...options,
         onDecision(decision, request) {
           decisions.set(request, decision)
-          // Where one denied, what the others would have admitted was not charged, and some were only looked at.
-          for (const [index, each] of (decision.limits ?? [decision]).entries()) {
-            if (decision.allowed || !(each.allowed || wasLookedAt(each))) api?.tell(each, limitNames[index]!)
-          }
+          if (isListed(decision)) api?.tell(decision, limitNames[0]!, name)
+          else tellEach(decision)
           return onDecision?.(decision, request)
         },
         onError: (error, request) =>

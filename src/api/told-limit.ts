@@ -1,7 +1,8 @@
 import { isDerivedName, namer } from "../http/rename-policy.js"
-import { DEFAULT_LIMIT, type NamedLimit } from "../limiter/named-limits.js"
+import { DEFAULT_LIMIT, type NamedLimit, type NamedLimits } from "../limiter/named-limits.js"
 import type { Policy } from "../policy/policy.js"
 import { PolicyError } from "../types/errors.js"
+import { isFailure } from "./problem-answer.js"
 
 /** Names that a configuration gives to limits and groups: no keys. */
 type Names = Pick<ReadonlySet<string>, "has">
@@ -42,6 +43,30 @@ export function decidingLimit(limit: NamedLimit, given: Names): DecidingLimit {
 /** A limit of which nothing but the name is known. */
 export function unknownLimit(name: string, given: Names): DecidingLimit {
   return { name, label: name === DEFAULT_LIMIT || given.has(name) ? name : OWN_LIMITS }
+}
+
+/** Which limits there are, and which of their names a configuration gives. */
+export interface KnownLimits {
+  readonly limits: Pick<NamedLimits, "limit">
+  readonly givenNames: Names
+}
+
+/** The limit that decided on a key: the one that was asked by name, else the key's own, else the default one. */
+export async function findDeciding(
+  { limits, givenNames }: KnownLimits,
+  key: string,
+  asked: string | undefined,
+): Promise<DecidingLimit> {
+  try {
+    const found = await limits.limit(asked ?? key)
+    if (found !== null) return decidingLimit(found, givenNames)
+  } catch (error) {
+    // The check was charged: that the store fails now must not fail its answer.
+    if (!isFailure(error)) throw error
+    return unknownLimit(asked ?? key, givenNames)
+  }
+  // One that was asked by name may have been removed meanwhile, or is a group, whose key a list decided on.
+  return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
 }
 
 /**

@@ -22,9 +22,9 @@ function deployed(LIMITS: unknown, LIMITER = env.LIMITER) {
 function deployedWith(variables: Pick<ServiceEnv, "LIMITS" | "CONFIG">, LIMITER = env.LIMITER) {
   const { REGISTRY, EVENT_HUB } = env
   const workerEnv = { LIMITER, REGISTRY, EVENT_HUB, ...variables } as ServiceEnv
-  return async (path: string, body?: unknown) => {
+  return async (path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const context = createExecutionContext()
-    const init = body === undefined ? {} : { method: "POST", headers: JSON_TYPE, body: JSON.stringify(body) }
+    const init = body === undefined ? { headers } : { method: "POST", headers: JSON_TYPE, body: JSON.stringify(body) }
     const request = new Request(`http://localhost${path}`, init)
     const response = await worker.fetch(request as Parameters<typeof worker.fetch>[0], workerEnv, context)
     await waitOnExecutionContext(context)
@@ -136,6 +136,34 @@ test("a path's group counts the denial of the limit that denied, and none of one
   await expect.poll(() => denied(flat!), { timeout: 20_000, interval: 500 }).toBe(1)
   expect(await denied(blocking!)).toBe(0)
 }, 30_000)
+
+test("what a list decides counts under the name that was asked for, of a group under the group's", async () => {
+  const [limit, group, own] = [freshName(), freshName(), freshName()].map((name) => name.replace(" ", "-"))
+  const CONFIG = {
+    limits: { [limit!]: { policy: "9/day", key: "address" } },
+    groups: { [group!]: { limits: [limit], paths: ["/both"], deny: { addresses: ["192.0.2.0/24"], keys: ["eve"] } } },
+    deny: { keys: [own] },
+  }
+  const ask = deployedWith({ CONFIG })
+  const denied = async (name: string) => {
+    const { text } = await ask("/metrics")
+    return Number(new RegExp(`^sluice_requests_denied_total{limit="${name}"} (\\d+)$`, "m").exec(text)?.[1] ?? 0)
+  }
+  expect((await ask("/v1/check", { key: "eve", limit: group })).text).toContain('"allowed":false')
+  await expect.poll(() => denied(group!), { timeout: 20_000, interval: 500 }).toBe(1)
+  expect((await ask("/both", undefined, { "CF-Connecting-IP": "192.0.2.1" })).status).toBe(403)
+  await expect.poll(() => denied(group!), { timeout: 20_000, interval: 500 }).toBe(2)
+  expect(await denied(limit!)).toBe(0)
+
+  // The name of a key's own limit may be the key, so all such count together.
+  const before = await denied("\\(own\\)")
+  await ask("/v1/limits", { key: own, rate: 5, per: "1d" })
+  expect((await ask("/v1/check", { key: own })).text).toContain('"allowed":false')
+  await expect.poll(() => denied("\\(own\\)"), { timeout: 20_000, interval: 500 }).toBe(before + 1)
+  // Its statistics are those of a limit, of which every other verb may be asked.
+  const [top] = JSON.parse((await ask(`/v1/top?by=denied&name=${limit}`)).text) as { key: string }[]
+  expect(top).toMatchObject({ limit })
+}, 60_000)
 
 test("the Worker's doctor tells of a group that has the name of a limit which was defined through the API", async () => {
   const [limit, taken] = [freshName(), freshName()].map((name) => name.replace(" ", "-"))

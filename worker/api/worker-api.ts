@@ -5,13 +5,14 @@ import { createApi } from "../../src/api/create-api.js"
 import { pageProblem } from "../../src/api/page-problem.js"
 import { isFailure } from "../../src/api/problem-answer.js"
 import type { LimitStorage } from "../../src/api/storage.js"
+import { findDeciding, type KnownLimits } from "../../src/api/told-limit.js"
 import type { Config } from "../../src/config/config.js"
 import { ConfigError } from "../../src/config/config-error.js"
 import { configPolicies } from "../../src/config/config-policies.js"
 import { type LimitsByConfig, limitsByConfig, requireGroupNames } from "../../src/config/limits-by-config.js"
 import { isListed } from "../../src/http/access.js"
 import { CLOUDFLARE_ADDRESS } from "../../src/http/keys/client-address.js"
-import { DEFAULT_LIMIT, type NamedLimits } from "../../src/limiter/named-limits.js"
+import type { NamedLimits } from "../../src/limiter/named-limits.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -40,8 +41,12 @@ export interface WorkerApiEnv extends Partial<RegistryEnv> {
 export interface WorkerApi {
   /** Answers what is the API's or the dashboard's, `null` to everything else. */
   answer(request: Request, url: URL): Promise<Response> | null
-  /** Tells of a check that a limit in front of a path decided. */
-  tell(decision: Decision, limit: string): void
+  /**
+   * Tells of a check that a limit in front of a path decided.
+   *
+   * @param counted under which name it counts, where that is not the limit's: that of the group whose list decided
+   */
+  tell(decision: Decision, limit: string, counted?: string): void
   /** Tells of units of a key that such a limit was given back, or charged as a penalty. */
   note(limit: string, ...told: Parameters<NoteUnits>): void
 }
@@ -70,7 +75,8 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const givenNames = new Set([...ofSettings.keys(), ...(config?.groups.keys() ?? [])])
   const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, ofSettings })
   const api = createApi({
-    limits: config === null ? limits : tellListed(limitsByConfig(limits, config), config, reporter),
+    limits:
+      config === null ? limits : tellListed({ limits: limitsByConfig(limits, config), givenNames }, config, reporter),
     token: readToken(SLUICE_TOKEN),
     storage: storageOf(limits, reporter, config),
     about: { version, storage: "durable objects" },
@@ -94,7 +100,8 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
       if (PATHS.test(pathname)) return api.fetch(request, request.headers.get(CLOUDFLARE_ADDRESS))
       return ASSETS !== undefined && PAGES.test(pathname) ? pageOf(ASSETS, request) : null
     },
-    tell: (decision, limit) => reporter.decided(decision, { name: limit, label: limit }, settingsScope(limit)),
+    tell: (decision, limit, counted = limit) =>
+      reporter.decided(decision, { name: counted, label: counted }, settingsScope(limit)),
     note: (limit, event, key, units) => reporter.noted(event, settingsScope(limit), key, units),
   }
 }
@@ -162,24 +169,29 @@ async function nameFindings(limits: EdgeLimits, config: Config | null): Promise<
 }
 
 /** Tells of what the configuration's lists decide: no limit is asked of it, and the others tell by themselves. */
-function tellListed(limits: LimitsByConfig, { groups }: Config, reporter: Reporter): NamedLimits {
-  function tell(decision: Decision, asked = DEFAULT_LIMIT): void {
+function tellListed(
+  known: KnownLimits & { limits: LimitsByConfig },
+  { groups }: Config,
+  reporter: Reporter,
+): NamedLimits {
+  const { limits } = known
+  async function tell(decision: Decision, asked: string | undefined): Promise<void> {
     if (!isListed(decision)) return
-    // Of a group the first limit, as in front of a path.
-    const name = groups.get(asked)?.limits[0]?.name ?? asked
-    reporter.decided(decision, { name, label: name }, settingsScope(name))
+    const told = await findDeciding(known, decision.key, asked)
+    // Keys are filed under limits: under the first of a group, as in front of a path.
+    reporter.decided(decision, told, settingsScope(groups.get(told.name)?.limits[0]?.name ?? told.name))
   }
   return {
     ...limits,
     async check(key, options) {
       const decision = await limits.check(key, options)
-      tell(decision, options?.limit)
+      await tell(decision, options?.limit)
       return decision
     },
     async checkAll(items) {
       const all = await limits.checkAll(items)
       for (const [index, decision] of all.decisions.entries()) {
-        if (all.allowed || !decision.allowed) tell(decision, items[index]!.limit)
+        if (all.allowed || !decision.allowed) await tell(decision, items[index]!.limit)
       }
       return all
     },

@@ -1,5 +1,4 @@
 import { type OwnDecision, ownDecisions } from "../../limiter/limit-names.js"
-import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
 import { MOST_TOGETHER } from "../../policy/require-group.js"
 import type { AllDecisionJson } from "../../types/api-json.js"
 import type { Awaitable } from "../../types/limiter.js"
@@ -11,7 +10,7 @@ import { noteToldAgain } from "../note-told-again.js"
 import { isFailure } from "../problem-answer.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, object, optional } from "../schema.js"
-import { type DecidingLimit, decidingLimit, unknownLimit } from "../told-limit.js"
+import { findDeciding } from "../told-limit.js"
 
 const checkFields = { key, cost: optional(cost), limit: optional(limitName), id: optional(callId) }
 
@@ -20,26 +19,8 @@ async function tell(context: ApiContext, made: readonly OwnDecision[], seconds: 
   const { tellDecision } = context
   if (tellDecision === null) return
   for (const { decision, asked } of made) {
-    tellDecision(decision, await decided(context, decision.key, asked), seconds, nowMs)
+    tellDecision(decision, await findDeciding(context, decision.key, asked), seconds, nowMs)
   }
-}
-
-/** The limit that decided on a key: the one that was asked by name, else the key's own, else the default one. */
-async function decided(
-  { limits, givenNames }: ApiContext,
-  of: string,
-  asked: string | undefined,
-): Promise<DecidingLimit> {
-  try {
-    const found = await limits.limit(asked ?? of)
-    if (found !== null) return decidingLimit(found, givenNames)
-  } catch (error) {
-    // The check was charged: that the store fails now must not fail its answer.
-    if (!isFailure(error)) throw error
-    return unknownLimit(asked ?? of, givenNames)
-  }
-  // One that was asked by name may have been removed meanwhile, or is a group, whose key a list decided on.
-  return unknownLimit(asked ?? DEFAULT_LIMIT, givenNames)
 }
 
 /** What checks ask for, with those counted that the store failed to decide. */
