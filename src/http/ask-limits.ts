@@ -205,6 +205,10 @@ async function askGroup(group: Group, items: readonly CheckItem[], asking: Group
   return group.checkAll(items, asking)
 }
 
+async function askForKeys(limiter: RequestLimiter, items: readonly CheckItem[]): Promise<AllDecision> {
+  return limiter.checkAll!(items)
+}
+
 /** Asks the one who can decide on all; `undefined` where there is none. */
 function askTogether(
   questions: readonly Question[],
@@ -212,15 +216,18 @@ function askTogether(
   charges: Charge[],
 ): Promise<AllDecision> | undefined {
   const limiters = questions.map(({ limiter }) => limiter)
-  const [group, ...others] = new Set(limiters.map((limiter) => limiter.group ?? limiter))
-  if (others.length > 0 || group?.checkAll === undefined) return undefined
+  const [one, ...others] = new Set(limiters.map((limiter) => limiter.group ?? limiter))
+  if (others.length > 0 || one?.checkAll === undefined) return undefined
+  const [limiter] = limiters as [RequestLimiter]
+  const { group } = limiter
+  // Only a group holds several limits: a limiter alone refuses an item of any other than its own.
   const items = questions.map(({ limiter: { limitName }, key, cost }) => {
-    return { key, cost, ...(limitName !== undefined && { limit: limitName }) }
+    return { key, cost, ...(group && limitName !== undefined && { limit: limitName }) }
   })
   // Two limits that come to one key of one limit, such as that of requests without a key, both charge it.
   const subjects = new Set(items.map(({ limit = "", key }) => `${limit}\n${key}`))
   if (subjects.size < items.length) return undefined
-  const answer = askGroup(group as Group, items, { limiters, maxDelayMs })
+  const answer = group ? askGroup(group, items, { limiters, maxDelayMs }) : askForKeys(limiter, items)
   for (const [place, { limiter }] of questions.entries()) {
     const own = answer.then(({ decisions }) => decisions[place]!)
     own.catch(() => {})

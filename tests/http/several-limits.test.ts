@@ -1,5 +1,8 @@
 import { describe, expect, test, vi } from "vitest"
+import { createApi } from "../../src/api/create-api.js"
+import { SluiceClient } from "../../src/client/index.js"
 import { header, type LimitOptions, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
@@ -371,7 +374,7 @@ describe("rateLimit() with several limits elsewhere", () => {
     ])
     expect(check).not.toHaveBeenCalled()
 
-    const single = { check, refund: () => {}, checkAll: group.checkAll }
+    const single = { check, refund: () => {}, checkAll: group.checkAll, limitName: "one" }
     const byKey = twoLimits.map((limit, index) => ({ ...limit, key: () => `key ${index}` }))
     await rateLimit(ok, { limits: byKey, limiter: () => single })(requestOf())
     expect(asked[1]).toEqual([
@@ -379,6 +382,34 @@ describe("rateLimit() with several limits elsewhere", () => {
       { key: "key 1", cost: 1 },
     ])
     expect(check).not.toHaveBeenCalled()
+  })
+
+  test("asks one SluiceClient for several keys in one call, and charges none for what one denies", async () => {
+    const token = "a-token-for-the-tests"
+    const api = createApi({
+      limits: new MemoryLimits({ limits: { default: "1/minute" }, clock: new ManualClock(0) }),
+      token,
+    })
+    const called: string[] = []
+    const client = new SluiceClient("http://limits.test", {
+      token,
+      fetch(url, init) {
+        called.push(new URL(url).pathname)
+        return api.fetch(new Request(url, init))
+      },
+    })
+    const byKey = ["X-User", "X-Org"].map((name) => ({ policy: "1/minute", key: header(name) }))
+    const limited = rateLimit(ok, { limits: byKey, limiter: () => client, failMode: "closed" })
+    const statuses: number[] = []
+    for (const [user, org] of [
+      ["ann", "acme"],
+      ["ann", "other"],
+      ["bob", "other"],
+    ] as const) {
+      statuses.push((await limited(by(user, org))).status)
+    }
+    expect(statuses).toEqual([200, 429, 200])
+    expect(new Set(called)).toEqual(new Set(["/v1/check-all"]))
   })
 
   test("asks one limiter for one key as often as it is limited, since no checkAll takes a key twice", async () => {

@@ -2,6 +2,7 @@ import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnE
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
 import { DenialCache } from "../../src/edge/denial-cache.js"
+import { header, rateLimit as limitHandler } from "../../src/http/index.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { CostError, StoreUnavailable } from "../../src/types/errors.js"
 import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
@@ -415,6 +416,21 @@ describe("EdgeLimiter with leases", () => {
       expect(response.headers.get("RateLimit")).toMatch(/^"leased";r=99[789];/)
       await waitOnExecutionContext(context)
     }
+  })
+
+  test("two limits of a request over one limiter with a lease are decided together", async () => {
+    const { limiter } = realLimiter("1/day", { lease: { units: 10, ttl: "2s" } })
+    const limits = ["user", "org"].map((name) => ({ policy: "1/day", key: header(name) }))
+    const limited = limitHandler(() => new Response(), { limits, limiter: () => limiter, failMode: "closed" })
+    const statuses: number[] = []
+    for (const [user, org] of [
+      ["ann", "acme"],
+      ["ann", "other"],
+      ["bob", "other"],
+    ] as const) {
+      statuses.push((await limited(new Request("http://localhost/", { headers: { user, org } }))).status)
+    }
+    expect(statuses).toEqual([200, 429, 200])
   })
 
   test('"auto" leases only what is busy', async () => {
