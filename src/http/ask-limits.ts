@@ -100,7 +100,7 @@ function charge({ limiter, key, cost }: Question, { place, maxDelayMs, charges }
 /**
  * Charges those without a `block` side by side, and when all of them admitted those with one, each after the other: what
  * is charged in vain may deny somebody meanwhile, and would block a key that others share. After a denial nobody else is
- * charged, only looked at.
+ * charged, only looked at, for as long as there is time: a denial is told whatever comes of that.
  */
 async function askInTurns(
   questions: readonly Question[],
@@ -113,6 +113,7 @@ async function askInTurns(
   const turns = [places.filter((place) => !alone.includes(place)), ...alone.map((place) => [place])]
   const told = new Map<number, Decision>()
   let isOver = false
+  let isDenied = false
 
   async function take(turn: readonly number[]): Promise<boolean> {
     const answers = await Promise.all(turn.map((place) => charge(questions[place]!, { place, maxDelayMs, charges })))
@@ -124,22 +125,33 @@ async function askInTurns(
   }
 
   async function takeAll(): Promise<void> {
-    for (const turn of turns) if (isOver || !(await take(turn))) return
+    for (const turn of turns) {
+      if (isOver || isDenied) return
+      isDenied = !(await take(turn))
+    }
+  }
+
+  async function lookAtOthers(): Promise<void> {
+    if (isOver) return
+    const others = places.filter((place) => !told.has(place))
+    await Promise.all(others.map(async (place) => told.set(place, await lookAt(questions[place]!))))
   }
 
   try {
-    await withDeadline(takeAll(), timeoutMs)
+    await withDeadline(takeAll().then(lookAtOthers), timeoutMs)
+  } catch (error) {
+    if (!isDenied) throw error
   } finally {
     // Whoever waits in vain gives back what was charged by then.
     isOver = true
   }
-  return Promise.all(questions.map((question, place) => told.get(place) ?? lookAt(question, timeoutMs)))
+  return questions.map(({ policy, key, cost }, place) => told.get(place) ?? unusedDecision(policy, key, cost))
 }
 
 /** What a limit would say, to be told beside the denial of another. It decides nothing, so it never fails. */
-async function lookAt({ limiter, key, cost, policy }: Question, timeoutMs: number): Promise<Decision> {
+async function lookAt({ limiter, key, cost, policy }: Question): Promise<Decision> {
   try {
-    const decision = await inTime(limiter.peek!(key, { cost }), timeoutMs)
+    const decision = await limiter.peek!(key, { cost })
     requireDecision("rate limit", decision)
     return leaveOutReceipt(decision)
   } catch {

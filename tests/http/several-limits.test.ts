@@ -262,6 +262,23 @@ describe("rateLimit() with several limits elsewhere", () => {
       expect([response.status, two.checks]).toEqual([429, []])
     })
 
+    test("tells a denial when the time is over, although one that it looks at did not answer", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
+      const late = deferred<Decision>()
+      const limiter = () => ({ check: () => late.promise, peek: () => deferred<Decision>().promise, refund() {} })
+      const limits = [{ policy: "10/minute as one" }, { policy: { ...block, name: "two" } }]
+      const work = rateLimit(ok, { limits, limiter, timeoutMs: 500 })(requestOf())
+      await vi.advanceTimersByTimeAsync(400)
+      late.resolve(denialOf())
+      await vi.advanceTimersByTimeAsync(100)
+      const isOpen = vi.getTimerCount() > 0
+      await vi.advanceTimersByTimeAsync(500)
+      const { status, headers } = await work
+      vi.useRealTimers()
+      expect([isOpen, status]).toEqual([false, 429])
+      expect(headers.get("ratelimit")).toBe('"default";r=0;t=5, "two";r=9;t=1')
+    })
+
     test("charges nobody more when the time for an answer is over", async () => {
       const late = deferred<Decision>()
       const [one, two] = [new FakeLimiter(() => late.promise), new FakeLimiter(admits)]
