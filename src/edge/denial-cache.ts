@@ -131,7 +131,8 @@ export class DenialCache {
     const hasRoom = (decision.rules ?? [decision]).every(({ remaining }) => remaining >= cost)
     if (!hasRoom || nextHoldMs(decision) - ageMs <= maxDelayMs) return null
     this.#hits += 1
-    return { ...laterHold(decision, Math.max(0, nowMs - hold.toldAtMs)), cost, reason: "cached" }
+    const next = { ...decision, delayMs: nextHoldMs(decision) }
+    return { ...laterAdmission(next, Math.max(0, nowMs - hold.toldAtMs)), cost, reason: "cached" }
   }
 
   /**
@@ -162,11 +163,12 @@ export class DenialCache {
   /**
    * Remembers what a question was told, unless it answers nothing or the key was changed meanwhile: a denial, and how
    * long the next request would be held. A smaller cost that was charged makes the denied one wait longer than was told,
-   * so that is forgotten.
+   * so that is forgotten; so is a hold where the key was denied, which may have blocked it for longer.
    */
   note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
     const { allowed, cost, retryAfterMs } = decision
     if (allowed) this.#forgetAbove(name, cost)
+    else this.#holds.delete(name)
     const holdMs = allowed ? nextHoldMs(decision) : 0
     if ((allowed && holdMs === 0) || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
     if (allowed) {
@@ -217,7 +219,7 @@ export class DenialCache {
     const ageMs = this.#clock.now() - told.toldAtMs
     const { decision } = told
     if (ageMs < 0 || ageMs >= this.#maxAgeMs || told.policy !== policy.canonical || decision.cost !== cost) return null
-    return { ...decision, resetAfterMs: Math.max(0, decision.resetAfterMs - ageMs) }
+    return laterAdmission(decision, ageMs)
   }
 
   /** Forgets a key that is being changed, and what questions under way will be told of it. */
@@ -235,12 +237,12 @@ function nextHoldMs({ algorithm, resetAfterMs, rules }: Decision): number {
   return Math.max(0, ...rules.map((rule) => (rule.algorithm === "leaky_bucket" ? rule.resetAfterMs : 0)))
 }
 
-/** What the next request would be told after a time, if nothing came in it. What leaked meanwhile is not counted as left. */
-function laterHold(decision: Decision, elapsedMs: number): Decision {
+/** An admission as it stands after a time in which nothing came. What came back meanwhile is not counted as left. */
+function laterAdmission(decision: Decision, elapsedMs: number): Decision {
   const { receipt: _receipt, rules: told, ...rest } = { ...decision }
   const afterMs = (ms: number) => Math.max(0, ms - elapsedMs)
   const rules = told?.map((rule) => ({ ...rule, resetAfterMs: afterMs(rule.resetAfterMs) }))
-  const later = { resetAfterMs: afterMs(decision.resetAfterMs), delayMs: afterMs(nextHoldMs(decision)) }
+  const later = { resetAfterMs: afterMs(decision.resetAfterMs), delayMs: afterMs(decision.delayMs) }
   return { ...rest, ...later, ...(rules && { rules }) }
 }
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest"
 import { DenialCache, type DenialCacheOptions } from "../../src/edge/denial-cache.js"
 import { noteTerms } from "../../src/edge/denial-terms.js"
-import { ManualClock, parsePolicy, RateLimiter } from "../../src/index.js"
+import { ManualClock, type PolicyInput, parsePolicy, RateLimiter } from "../../src/index.js"
 import type { Decision } from "../../src/types/decision.js"
 
 /** A limiter far away, in front of which a cache stands, both under one clock. */
-function cached(policyText: string, options: DenialCacheOptions = {}) {
-  const policy = parsePolicy(policyText)
+function cached(input: PolicyInput, options: DenialCacheOptions = {}) {
+  const policy = parsePolicy(input)
   const clock = new ManualClock(1_000_000_000)
   const limiter = new RateLimiter(policy, { clock })
   const cache = new DenialCache({ clock, ...options })
@@ -98,6 +98,30 @@ describe("DenialCache", () => {
     cache.forget("d")
     cache.note("d", policy, limiter.check("d").toJSON(), ticket)
     expect(cache.findHeld("d", policy, 1, 10)).toBeNull()
+  })
+
+  test("forgets a hold where the key is denied: it may be blocked for longer", () => {
+    const leaky = { limit: 1, period: "1s", algorithm: "leaky_bucket", burst: 4, block: "1h" } as const
+    const { clock, check, cache, policy } = cached(leaky)
+    check("a", 2)
+    expect(check("a", 4)).toMatchObject({ allowed: false, retryAfterMs: 3_600_000 })
+    clock.advance(100)
+    expect(cache.find("a", policy, 1)).toBeNull()
+    expect(cache.findHeld("a", policy, 1, 1_000)).toBeNull()
+  })
+
+  test("tells what was found beside a denial as it is by now: its times are shorter", () => {
+    const { clock, check, cache, policy, limiter } = cached("5/second; 1/second leaky_bucket burst 9 as pace")
+    check("a", 3)
+    cache.noteBeside("a", policy, limiter.peek("a"))
+    clock.advance(300)
+    const now = limiter.peek("a")
+    expect(now).toMatchObject({ delayMs: 2_700, resetAfterMs: 300 })
+    const { delayMs, resetAfterMs, rules } = cache.findBeside("a", policy, 1)!
+    expect({ delayMs, resetAfterMs }).toEqual({ delayMs: now.delayMs, resetAfterMs: now.resetAfterMs })
+    expect(rules!.map((rule) => rule.resetAfterMs)).toEqual(now.rules!.map((rule) => rule.resetAfterMs))
+    clock.advance(3_000)
+    expect(cache.findBeside("a", policy, 1)).toMatchObject({ delayMs: 0, resetAfterMs: 0 })
   })
 
   test("answers a cost that is as great or greater, never a smaller one", () => {
