@@ -103,11 +103,12 @@ export async function decideAcross(
   maxDelayMs = 0,
 ): Promise<{ readonly all: AllDecision; readonly isDecided: readonly boolean[] }> {
   const { parts, groups } = partsOf(items, maxDelayMs)
-  const known = parts.map(findKnown)
-  if (known.some((denial) => denial !== null)) {
+  const denials = parts.map(findDenial)
+  if (denials.some((denial) => denial !== null) || isKnownToHold(parts)) {
+    const known = parts.map((part, index) => denials[index] ?? findHeld(part))
     const decisions = parts.map((part, index) => known[index] ?? besideDenial(part))
     const all = { ...allDecision(decisions), allowed: false }
-    return { all, isDecided: known.map((denial) => denial !== null) }
+    return { all, isDecided: known.map((decision) => decision !== null) }
   }
   const id = crypto.randomUUID()
   const answers = await chargeTogether(groups.map((group, index) => partyOf(group, `${id}.${index}`)))
@@ -122,7 +123,8 @@ export async function decideAcross(
   const told = allDecision(decisions, isDecided)
   // One that would be held for too long admits all the same.
   const all = answers.every(({ answer }) => answer.allowed) ? told : { ...told, allowed: false }
-  if (all.allowed) return { all, isDecided }
+  // A hold that is known is told beside what the other limits say: it needs their admissions too.
+  if (all.allowed && maxDelayMs === 0) return { all, isDecided }
   for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
     const decision = decisions[index]!
     if (decision.allowed) denialCache?.noteBeside(cacheName, policy, decision)
@@ -130,17 +132,35 @@ export async function decideAcross(
   return { all, isDecided }
 }
 
-/** What is known of a part without a call that denies the others, if anything is. */
-function findKnown({ denialCache, cacheName, policy, check: { id, cost, maxDelayMs } }: CheckPart): Decision | null {
+/** The denial of a part that is known without a call. */
+function findDenial({ denialCache, cacheName, policy, check: { id, cost } }: CheckPart): Decision | null {
   // What was admitted under an id is told again whatever came since.
-  if (denialCache === null || id !== undefined) return null
-  const denial = denialCache.find(cacheName, policy, cost)
-  if (denial !== null || maxDelayMs === undefined) return denial
-  return denialCache.findHeld(cacheName, policy, cost, maxDelayMs)
+  return id === undefined ? (denialCache?.find(cacheName, policy, cost) ?? null) : null
 }
 
-function besideDenial({ policy, denialCache, cacheName, check: { subject, cost } }: CheckPart): Decision {
-  return denialCache?.findBeside(cacheName, policy, cost) ?? unusedDecision(policy, subject.key, cost)
+/**
+ * Whether one part is known to be held for too long, and what the others say is known too: unlike a denial, a hold must
+ * not be told for a limit that was not asked lately, which may deny for much longer.
+ */
+function isKnownToHold(parts: readonly CheckPart[]): boolean {
+  return parts.some(isHeld) && parts.every((part) => isHeld(part) || findBeside(part) !== null)
+}
+
+function isHeld({ denialCache, cacheName, policy, check: { cost, maxDelayMs } }: CheckPart): boolean {
+  return maxDelayMs !== undefined && denialCache?.isHeld(cacheName, policy, cost, maxDelayMs) === true
+}
+
+function findHeld({ denialCache, cacheName, policy, check: { cost, maxDelayMs } }: CheckPart): Decision | null {
+  return maxDelayMs === undefined ? null : (denialCache?.findHeld(cacheName, policy, cost, maxDelayMs) ?? null)
+}
+
+function findBeside({ denialCache, cacheName, policy, check: { cost } }: CheckPart): Decision | null {
+  return denialCache?.findBeside(cacheName, policy, cost) ?? null
+}
+
+function besideDenial(part: CheckPart): Decision {
+  const { policy, check } = part
+  return findBeside(part) ?? unusedDecision(policy, check.subject.key, check.cost)
 }
 
 function partsOf(

@@ -117,22 +117,35 @@ export class DenialCache {
    *
    * @internal
    */
-  findHeld(name: string, { canonical: policy }: Policy, cost: number, maxDelayMs: number): Decision | null {
+  findHeld(name: string, policy: Policy, cost: number, maxDelayMs: number): Decision | null {
+    const hold = this.#knownHold(name, policy, cost, maxDelayMs)
+    if (hold === null) return null
+    this.#hits += 1
+    const elapsedMs = Math.max(0, this.#clock.now() - hold.toldAtMs)
+    return { ...laterAdmission(nextAdmission(hold.decision), elapsedMs), cost, reason: "cached" }
+  }
+
+  /**
+   * Whether `findHeld` would answer.
+   *
+   * @internal
+   */
+  isHeld(name: string, policy: Policy, cost: number, maxDelayMs: number): boolean {
+    return this.#knownHold(name, policy, cost, maxDelayMs) !== null
+  }
+
+  #knownHold(name: string, { canonical: policy }: Policy, cost: number, maxDelayMs: number): Hold | null {
     if (this.#holds.size === 0) return null
     const hold = this.#holds.get(name)
     if (hold === undefined) return null
-    const [{ decision }, nowMs] = [hold, this.#clock.now()]
-    const ageMs = nowMs - hold.askedAtMs
+    const { decision } = hold
+    const ageMs = this.#clock.now() - hold.askedAtMs
     if (ageMs < 0 || ageMs >= this.#maxAgeMs || hold.policy !== policy) {
       this.#holds.delete(name)
       return null
     }
     // A rule that has too little left may tell a longer wait.
-    const hasRoom = (decision.rules ?? [decision]).every(({ remaining }) => remaining >= cost)
-    if (!hasRoom || nextHoldMs(decision) - ageMs <= maxDelayMs) return null
-    this.#hits += 1
-    const next = { ...decision, delayMs: nextHoldMs(decision) }
-    return { ...laterAdmission(next, Math.max(0, nowMs - hold.toldAtMs)), cost, reason: "cached" }
+    return hasRoom(decision, cost) && nextHoldMs(decision) - ageMs > maxDelayMs ? hold : null
   }
 
   /**
@@ -198,12 +211,16 @@ export class DenialCache {
   }
 
   /**
-   * Remembers what was told of a key that would have admitted, beside one that denied.
+   * Remembers what the same check would be told of a key that admits, as it was told beside one that denied, or when it
+   * was charged.
    *
    * @internal
    */
-  noteBeside(name: string, { canonical: policy }: Policy, decision: Decision): void {
+  noteBeside(name: string, { canonical: policy }: Policy, told: Decision): void {
     this.#beside.delete(name)
+    const isCharged = told.receipt !== undefined
+    if (isCharged && !hasRoom(told, told.cost)) return
+    const decision = isCharged ? nextAdmission(told) : told
     if (this.#beside.size >= this.#maxKeys) this.#beside.delete(this.#beside.keys().next().value!)
     this.#beside.set(name, { policy, decision, toldAtMs: this.#clock.now() })
   }
@@ -229,6 +246,16 @@ export class DenialCache {
     this.#beside.delete(name)
     this.#holds.delete(name)
   }
+}
+
+/** Whether all rules have so much left. */
+function hasRoom(decision: Decision, cost: number): boolean {
+  return (decision.rules ?? [decision]).every(({ remaining }) => remaining >= cost)
+}
+
+/** What the next request is told, where one was admitted that left enough for it. */
+function nextAdmission(decision: Decision): Decision {
+  return { ...decision, delayMs: nextHoldMs(decision) }
 }
 
 /** How long a request that comes next would be held: until every leaky bucket is empty. */

@@ -1,5 +1,6 @@
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
+import { rateLimit } from "../../src/http/index.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { CostError } from "../../src/types/errors.js"
 import { checkAcross, DenialCache, EdgeLimiter } from "../../worker/sluice-worker.js"
@@ -259,6 +260,58 @@ describe("the denial cache of EdgeLimiter", () => {
     const first = await limiter.check("a", { id: "one" })
     expect(await limiter.allow("a")).toBe(false)
     expect(await limiter.check("a", { id: "one" })).toMatchObject({ allowed: true, receipt: first.receipt })
+  })
+
+  describe("of several limits, of which one would hold a request for too long", () => {
+    const pace = { limit: 60, period: "1m", algorithm: "leaky_bucket", burst: 5, name: "pace" } as const
+
+    /** Asks for both limits; what is told of the wait, and the policies that deny. */
+    function limitedBy(other: PolicyInput) {
+      const [paced, beside] = [cachedLimiter(pace), cachedLimiter(other)]
+      const limited = rateLimit(() => new Response(), {
+        limits: [pace, other].map((policy) => ({ policy, key: () => "a" })),
+        limiter: ({ name }) => (name === "pace" ? paced : beside).limiter,
+        delay: { maxMs: 100 },
+        clock: paced.clock,
+      })
+      const ask = async () => {
+        const response = await limited(new Request("http://localhost/"))
+        if (response.status === 200) return null
+        const { retry_after_ms, "violated-policies": policies } = (await response.json()) as Record<string, unknown>
+        return { retry_after_ms, policies }
+      }
+      const advance = (ms: number) => [paced, beside].map(({ clock }) => clock.advance(ms))
+      const calls = () => paced.limiter.calls + beside.limiter.calls
+      return { ask, advance, calls, paced, beside }
+    }
+
+    test("asks for another that may deny for longer", async () => {
+      const daily = "2/day fixed_window as daily"
+      const { ask, advance, calls } = limitedBy(daily)
+      expect(await ask()).toBeNull()
+      const before = calls()
+      // One is left there, so nobody need ask.
+      expect(await ask()).toEqual({ retry_after_ms: 900, policies: ["pace"] })
+      expect(calls()).toBe(before)
+      advance(1_000)
+      expect(await ask()).toBeNull()
+      const full = { retry_after_ms: 7_199_000, policies: ["pace", "daily"] }
+      expect(await ask()).toEqual(full)
+      const known = calls()
+      expect(await ask()).toEqual(full)
+      expect(calls()).toBe(known)
+    })
+
+    test("asks for one with a block each time that it denies too, and begins none", async () => {
+      const login = { limit: 1, period: "1h", algorithm: "fixed_window", block: "1h", name: "login" } as const
+      const { ask, paced, beside } = limitedBy(login)
+      expect(await ask()).toBeNull()
+      for (let asked = 0; asked < 3; asked++) {
+        expect(await ask()).toEqual({ retry_after_ms: 3_600_000, policies: ["pace", "login"] })
+      }
+      expect(await beside.limiter.status("a")).toMatchObject({ blockedForMs: 0 })
+      expect([paced.denialCache.hits, beside.denialCache.hits]).toEqual([0, 0])
+    })
   })
 
   test("false asks the object each time", async () => {
