@@ -11,6 +11,7 @@ import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import { strictestOf } from "../src/ledger/sync-mode.js"
 import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
 import type { Policy } from "../src/policy/policy.js"
+import { tellsDelay } from "../src/policy/tells-delay.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
@@ -222,22 +223,24 @@ export class LimiterObject extends DurableObject {
 
   /**
    * Asks and charges, and grants more units to be spent elsewhere: those for whom others wait, at most half of what is
-   * left then, and none where `ifBusy` and this object is not asked often.
+   * left then, and none where `ifBusy` and this object is not asked often, or under a `leaky_bucket`.
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
-    const { cost, demand, giveBack } = request
+    const { cost, giveBack } = request
     const id = new OwnCall(request.id)
     return this.#ask(subject, async ({ ledger, limit, nowMs, sent }) => {
       const { key } = subject
+      // Who draws under an older policy does not know that requests of units which were drawn ahead cannot be spaced.
+      const wanted = tellsDelay(limit.policy) ? { ...request, demand: 0, units: 0 } : request
       for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
       const left = remainingUnits(limit.openKeys().peek(key, 0, nowMs))
       // A draw that is repeated finds less left than it did, and is told what it was granted.
-      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(request, left, this.#counts.isBusy(nowMs))
+      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(wanted, left, this.#counts.isBusy(nowMs))
       const answer = ledger.check(limit, key, units, nowMs, id)
       this.#counts.call(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
       const decision = toldDecision(answer.decision, limit, sent, nowMs)
       // Under a policy with a `block` those who wait ask for themselves: a denial that no check was told begins none.
-      const lacks = decision.allowed && units < cost + demand && limit.policy.blockMs === 0
+      const lacks = decision.allowed && units < cost + wanted.demand && limit.policy.blockMs === 0
       const next = lacks ? toldDecision(limit.openKeys().peek(key, Math.max(1, cost), nowMs), limit, sent, nowMs) : null
       if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
       return { decision, denial: next?.allowed === false ? next : null }

@@ -54,6 +54,20 @@ describe("EdgeLimiter with leases", () => {
     expect(delays).toHaveLength(4)
   })
 
+  test("are not granted where a leaky_bucket took the place of the policy that draws: its requests stay spaced", async () => {
+    const { clock, limiter: older, name } = clockedLimiter("60/minute", { lease: { units: 20, ttl: "20s" } })
+    await older.check("a", { cost: 60 })
+    clock.advance(60_000)
+    const leaky = { limit: 60, period: "1m", algorithm: "leaky_bucket" } as const
+    const newer = new EdgeLimiter(env.CLOCKED_LIMITER, leaky, { name, denialCache: false })
+    const delays = [(await newer.check("a")).delayMs]
+    for (let asked = 0; asked < 3; asked++) {
+      delays.push(...(await Promise.all(times(4, () => older.check("a")))).map(({ delayMs }) => delayMs))
+      delays.push((await newer.check("a")).delayMs)
+    }
+    expect(delays.toSorted((one, other) => one - other)).toEqual(delays.map((_, index) => index * 1_000))
+  })
+
   test("a receipt of a lease that was too old stays so where the limit gets a longer policy", async () => {
     const { clock, limiter, name } = clockedLimiter("30/minute", { lease: { units: 4, ttl: "20s" } })
     for (let check = 0; check < 3; check++) await limiter.check("a")
