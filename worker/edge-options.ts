@@ -67,8 +67,8 @@ export interface EdgeLimiterOptions extends Placement {
   readonly denialCache?: DenialCache | false
   /**
    * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not of a
-   * `leaky_bucket`, and not beside several limits of `rateLimit`, which are asked together. Requests wait for each other's draws, which takes a
-   * compatibility date of 2024-10-14 or later.
+   * `leaky_bucket`, and not beside several limits of `rateLimit`, which are asked together. Requests wait for each
+   * other's draws, which takes a compatibility date of 2024-10-14 or later.
    */
   readonly lease?: LeaseOptions | "auto"
   /**

@@ -67,7 +67,7 @@ const DRAW_LOST_MOST_MS = 16_000
  */
 export class LeasePool {
   readonly #options: LeasePoolOptions
-  /** The one that was asked about last comes last. */
+  /** The one that was asked about, or looked at in vain for room, last comes last. */
   readonly #pools = new Map<string, Pool>()
   readonly #begun = new WeakMap<DrawRequest, Begun>()
   readonly #evicted: UnusedUnits[] = []

@@ -80,10 +80,13 @@ export function listedDecision(
   }
 }
 
-/** Whether a list decided: a limiter admits with a receipt, and what it blocks ends some day. */
-export function isListed({ allowed, policy, receipt, reason, retryAfterMs }: Decision): boolean {
+/**
+ * Whether a list decided. A limiter admits what costs something with a receipt, and what it blocks ends some day. Who
+ * admitted what costs nothing cannot be told, and nobody counts it: it is not listed.
+ */
+export function isListed({ allowed, policy, cost, receipt, reason, retryAfterMs }: Decision): boolean {
   return allowed
-    ? policy === "allow" && receipt === undefined
+    ? policy === "allow" && cost > 0 && receipt === undefined
     : policy === "deny" && reason === "blocked" && retryAfterMs === 0
 }
 

@@ -281,7 +281,7 @@ describe("LeasePool", () => {
     expect(pool.begin("a", 10, 0)).toMatchObject({ cost: 10, demand: 0 })
   })
 
-  test("of more than 1,000 keys the one not asked about for longest goes, and its units are given back", () => {
+  test("of more than 1,000 keys the one not asked about for longest that waits for no draw goes, and its units are given back", () => {
     const world = new World("100/day fixed_window", 1)
     const pool = world.pools[0]!
     const nowMs = world.clock.now()

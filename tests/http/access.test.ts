@@ -1,9 +1,26 @@
 import { describe, expect, test, vi } from "vitest"
+import { isListed, listedDecision } from "../../src/http/access.js"
 import { clientAddress, header, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { ok, requestOf } from "./requests.js"
 
 type Info = { remoteAddress?: string }
+
+test("isListed() tells decisions of lists from those of limits with the same names", () => {
+  for (const access of ["allow", "deny"] as const) {
+    const limiter = new RateLimiter(`1/minute as ${access}`, { clock: new ManualClock(0) })
+    expect(isListed(listedDecision(access, limiter.policy, "k", 1))).toBe(true)
+    limiter.block("blocked", "1s")
+    const decisions = [
+      limiter.check("k", { cost: 0 }),
+      limiter.check("k"),
+      limiter.check("k"),
+      limiter.check("blocked"),
+    ]
+    expect(decisions.filter(isListed)).toEqual([])
+  }
+})
 
 describe("rateLimit() with allow and deny lists", () => {
   const limitedBy = (options: Partial<RateLimitOptions<[Info]>>) =>
