@@ -39,8 +39,10 @@ export class Connection implements Backlogged {
   /** How many requests have come, at least to the end of their heads, whose answers are not sent yet. */
   #open = 0
   #backlogBytes = 0
-  /** How much had been read when that was last counted. */
-  #bytesCounted = 0
+  /** How much had been read when at most one was open. */
+  #bytesBefore = 0
+  /** How much has been read since then, up to the last head. */
+  #bytesAhead = 0
   /** How many answers are on their way to the socket: Node hands one on when the one before is sent. */
   #unsent = 0
   /** How long the answers are that were made since the last time all of them were sent. */
@@ -86,25 +88,30 @@ export class Connection implements Backlogged {
     return this.#backlogBytes
   }
 
-  get isStalled(): boolean {
-    return this.#isHeld || this.#isLast
+  get waitsForClient(): boolean {
+    // However short: where the system takes no more of them, 64 KB of answers can be those of hundreds of requests.
+    return this.#unsent > 0 || this.#isLast
   }
 
-  /**
-   * Notes a request at its head, before its turn: one read brings many, and others may be read in the same turn. Bodies
-   * count with the request that comes after them.
-   */
+  /** Notes a request at its head, before its turn: one read brings many, and others may be read in the same turn. */
   noteHead(request: NodeRequest): void {
     this.#last = request
     this.#open++
-    const { bytesRead } = this.#socket
-    this.#noteBacklog(this.#backlogBytes + REQUEST_BYTES + bytesRead - this.#bytesCounted)
-    this.#bytesCounted = bytesRead
+    this.#bytesAhead = this.#socket.bytesRead - this.#bytesBefore
+    this.#countOpen()
     if (this.#isLast) this.#dropAll()
     else if (this.#backlogBytes > MOST_BACKLOG_BYTES && !this.#isPaused) {
       this.#isPaused = true
       this.#pause()
     }
+  }
+
+  /**
+   * The bytes of one request cannot be told from those of the next, so they count until at most one is open. That one
+   * counts without its bytes: a body that it waits for must not keep the backlog full, as it is not read then.
+   */
+  #countOpen(): void {
+    this.#noteBacklog(this.#open * REQUEST_BYTES + (this.#open > 1 ? this.#bytesAhead : 0))
   }
 
   #noteBacklog(bytes: number): void {
@@ -210,9 +217,8 @@ export class Connection implements Backlogged {
     // What was counted may be gone already, with the connection.
     if (this.#socket.destroyed) return
     this.#open--
-    // The bytes of one request cannot be told from those of the next: they count until all are answered but what may
-    // wait for its body.
-    this.#noteBacklog(this.#open <= 1 ? this.#open * REQUEST_BYTES : this.#backlogBytes - REQUEST_BYTES)
+    if (this.#open <= 1) this.#bytesBefore = this.#socket.bytesRead
+    this.#countOpen()
     if (this.#isPaused && this.#open <= 1) this.#resume()
   }
 
