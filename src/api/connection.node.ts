@@ -239,11 +239,12 @@ export class Connection implements Backlogged {
     })
   }
 
-  /** Ends it where nothing is being answered, and nothing has come since this was last asked. */
+  /** Ends it where nothing is being answered, and nothing has come since this was last asked, though it would be read. */
   endIfQuiet(): void {
     if (this.#isAnswering) return
     const { bytesRead } = this.#socket
-    if (bytesRead === this.#bytesSeen) this.end()
+    if (!this.#mayRead) this.#bytesSeen = -1
+    else if (bytesRead === this.#bytesSeen) this.end()
     else this.#bytesSeen = bytesRead
   }
 

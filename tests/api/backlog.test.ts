@@ -7,7 +7,7 @@ import { Backlog } from "../../src/api/backlog.node.js"
 import { Connection } from "../../src/api/connection.node.js"
 import { type Listening, type ListenOptions, listen } from "../../src/api/listen.node.js"
 import type { NodeRequest } from "../../src/api/node-request.node.js"
-import { RawConnection } from "../cli/servers.js"
+import { RawConnection, refusing } from "../cli/servers.js"
 import { serveApi } from "./serve-api.js"
 
 const MB = 1_000_000
@@ -44,14 +44,15 @@ async function serveHeld(options: Partial<ListenOptions> = {}) {
     await held.promise
     return `<${request.path}>`
   }
-  listening = await listen(slow as typeof api, { host: "127.0.0.1", port: 0, ...options })
-  const port = Number(new URL(listening.url).port)
+  const served = await listen(slow as typeof api, { host: "127.0.0.1", port: 0, ...options })
+  listening = served
+  const port = Number(new URL(served.url).port)
   const connect = () => {
     const connection = new RawConnection(port)
     connections.push(connection)
     return connection
   }
-  return { asked, letGo: held.resolve, connect }
+  return { asked, letGo: held.resolve, port, connect, served }
 }
 
 const GET_LONG = "GET /long HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -193,4 +194,26 @@ describe("Backlog", () => {
     letGo()
     await vi.waitUntil(() => posting.every(({ received }) => received.includes(`<${READ_BYTES}>`)), 10_000)
   }, 20_000)
+
+  test("lets no connection that it pauses pass for a silent one when the server closes", async () => {
+    const { connect, letGo, port, served } = await serveHeld()
+    const silent = connect()
+    await once(silent.socket, "connect")
+    await fill(connect)
+    silent.socket.end(numbered(1))
+    // What silence is waited for by: no time passes for it but when it is told.
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] })
+    try {
+      const closed = served.close()
+      await refusing(port)
+      for (let times = 0; times < 3; times++) vi.advanceTimersByTime(250)
+      letGo()
+      expect(await silent.ended).toBe("end")
+      expect(answeredIn(silent)).toEqual([0])
+      for (const { socket } of connections) socket.end()
+      await closed
+    } finally {
+      vi.useRealTimers()
+    }
+  })
 })
