@@ -1,7 +1,7 @@
 import { formatSpan } from "./format-span.js"
 
-/** The wait that ends an explanation's reason, and how long a block lasts before it. */
-const WAITS = /\b(\d+) ms(?=\.$|, and its quota admits)/g
+/** How long a block lasts, which begins an explanation's reason, and the wait that ends it: a rule's name lies between. */
+const WAITS = /(?<=^The key is blocked for another )\d+ ms|\b\d+ ms(?=\.$)/g
 
 /**
  * The reason of an explanation for a reader: it tells its waits in ms.
@@ -9,5 +9,5 @@ const WAITS = /\b(\d+) ms(?=\.$|, and its quota admits)/g
  * @param space between a number and its unit
  */
 export function reasonInSpans(because: string, space = ""): string {
-  return because.replace(WAITS, (_, ms) => formatSpan(Number(ms), space))
+  return because.replace(WAITS, (wait) => formatSpan(Number.parseInt(wait, 10), space))
 }

@@ -12,6 +12,10 @@ describe("reasonInSpans()", () => {
       'The rule "5 ms" (1 per 1m, gcra) has 0 left, which is less than cost 1: it admits it in 500 ms.',
       'The rule "5 ms" (1 per 1m, gcra) has 0 left, which is less than cost 1: it admits it in 500ms.',
     ],
+    [
+      'The rule "5 ms, and its quota admits" (1 per 1m, gcra) has 0 left, which is less than cost 1: it admits it in 500 ms.',
+      'The rule "5 ms, and its quota admits" (1 per 1m, gcra) has 0 left, which is less than cost 1: it admits it in 500ms.',
+    ],
   ])("%s", (because, told) => {
     expect(reasonInSpans(because)).toBe(told)
   })
