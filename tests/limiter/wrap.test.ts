@@ -157,6 +157,14 @@ describe("wrap()", () => {
     expectTypeOf(limiter.wrap(same, { key })(3 as const)).toEqualTypeOf<3>()
   })
 
+  test("takes the types of the parameters from the function alone", () => {
+    const limiter = new RateLimiter("9/minute")
+    // @ts-expect-error -- the type that the key's function declares does not become that of the function's parameter
+    const same = wrap(limiter, (name) => name, { key: (name: string) => name })
+    expect(same("ada" as never)).toBe("ada")
+    expect(wrap(limiter, (name: string) => name, { key: (name) => name })("bob")).toBe("bob")
+  })
+
   test("takes one of several named limits", () => {
     const limits = new MemoryLimits({ limits: { mail: "1/minute" } })
     const send = wrap(oneLimit(limits, "mail"), () => "sent", { key: "ada" })
