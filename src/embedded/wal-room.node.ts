@@ -81,9 +81,20 @@ export class WalRoom {
   }
 }
 
+interface DenoPermissions {
+  querySync(descriptor: { name: "sys"; kind: "statfs" }): { readonly state: string }
+}
+
+/** Whether Deno would ask its user before it tells about the disk: a store is not to wait for that. */
+function wouldPrompt(): boolean {
+  const { Deno } = globalThis as { readonly Deno?: { readonly permissions: DenoPermissions } }
+  return Deno !== undefined && Deno.permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted"
+}
+
 /** A runtime or a system that does not tell is taken to have plenty. */
 function freeBytesOf(folder: string): number {
   try {
+    if (wouldPrompt()) return Number.POSITIVE_INFINITY
     const { bavail, blocks, bsize } = fs.statfsSync(folder)
     if (blocks > 0) return bavail * bsize
   } catch {

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process"
-import { appendFileSync, mkdirSync, statSync } from "node:fs"
+import fs, { appendFileSync, mkdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { afterAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
+import { openLimiter } from "../../src/embedded/index.node.js"
 import { WalRoom } from "../../src/embedded/wal-room.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
@@ -11,6 +12,15 @@ const TEST_MS = 120_000
 const MIB = 2 ** 20
 
 afterAll(removeFolders)
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllGlobals()
+})
+
+/** Has every disk tell that so much is free. */
+function freeOnDisk(bytes: number) {
+  return vi.spyOn(fs, "statfsSync").mockReturnValue({ bavail: bytes, blocks: bytes, bsize: 1 } as never)
+}
 
 /** Runs lines of a shell, in namespaces of its own: it may mount what nobody else sees. */
 function shellApart(lines: string, ...values: string[]) {
@@ -48,6 +58,35 @@ describe("a store on a small disk", () => {
     },
     TEST_MS,
   )
+
+  test.each([
+    ["scarce", 15, true],
+    ["not scarce", 1_000, false],
+  ])(
+    "a log of 200 KB is compacted where the room on the disk is scarce: where it is %s",
+    async (_, freeMib, isCompacted) => {
+      freeOnDisk(freeMib * MIB)
+      await using limiter = await openLimiter({ path: temporaryFolder(), policy: "9/hour", sync: "batch" })
+      for (let key = 0; key < 1_000; key++) await limiter.check(`${key}`.padStart(200))
+      await limiter.flush()
+      await expect.poll(async () => (await limiter.doctor()).coveredSequence > 0).toBe(isCompacted)
+    },
+  )
+
+  test.each([
+    ["prompt", 0],
+    ["denied", 0],
+    ["granted", 1],
+  ])("Deno, whose permission to look at disks is %s, is not made to ask for it", async (state, looks) => {
+    const querySync = vi.fn(() => ({ state }))
+    vi.stubGlobal("Deno", { permissions: { querySync } })
+    const look = freeOnDisk(1_000 * MIB)
+    const limiter = await openLimiter({ path: temporaryFolder(), policy: "9/hour" })
+    await limiter.check("ada")
+    await limiter.close()
+    expect(querySync).toHaveBeenCalledWith({ name: "sys", kind: "statfs" })
+    expect(look).toHaveBeenCalledTimes(looks)
+  })
 })
 
 describe("WalRoom", () => {
