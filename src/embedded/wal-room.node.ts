@@ -21,7 +21,8 @@ export type FreeBytes = (folder: string) => number
  *
  * Where the room is scarce, the log is emptied before it takes more than its share of it, and what a failed commit left at
  * its end is cut off. What quotas of users and of processes allow, no disk tells: there the log is emptied once a commit
- * has failed.
+ * has failed. That helps where each file is limited by itself. Of a quota for all files together it leaves nothing to copy
+ * the log with: the store cannot be written until the quota is raised.
  */
 export class WalRoom {
   readonly #database: DatabaseSync
