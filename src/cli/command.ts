@@ -1,4 +1,4 @@
-import type { ServerTotals } from "../client/index.js"
+import type { ServerHealth, ServerTotals } from "../client/index.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
 import type { Style } from "./style.js"
@@ -84,5 +84,7 @@ export interface Target {
   readonly follow: ((past: number, signal: AbortSignal) => AsyncIterable<LogLine>) | null
   /** Sums over all limits; `null` where nobody adds them up. */
   totals(): Promise<ServerTotals | null>
+  /** What a server tells of itself; `null` where there is none. */
+  health(): Promise<ServerHealth | null>
   close(): Promise<void>
 }

@@ -134,6 +134,7 @@ function serverTarget(call: CallOfTarget, url: string): Target {
       for await (const event of following.events({ replay: past, signal })) yield eventLine(event)
     },
     totals: () => client.totals(),
+    health: () => client.health(),
     close: async () => {},
   }
 }
@@ -185,6 +186,7 @@ function folderTarget(limiter: EmbeddedLimiter): Target {
     // One process has the folder: while this one does, nobody writes to it.
     follow: null,
     totals: async () => null,
+    health: async () => null,
     close: () => limiter.close(),
   }
 }

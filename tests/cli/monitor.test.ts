@@ -30,15 +30,22 @@ function totals(seconds: number, allowed: number, keys: object = NO_KEYS): strin
   })
 }
 
+/** What a server tells of itself that was started so many seconds after the start. */
+function health(seconds: number, storage = "data"): string {
+  const at = new Date(START_MS + seconds * 1_000).toISOString()
+  return JSON.stringify({ ok: true, version: "1.0.0", storage, started_at: at, now: at })
+}
+
 /** Monitors a server that gives these answers, one a look: totals, or the status of a proxy's page. */
 async function monitor(
   answers: readonly (string | number)[],
   looks: number,
   over: Partial<Terminal> = {},
+  about: string | number = 404,
 ): Promise<Ran> {
   const left = [...answers]
-  const server = createServer((_, response) => {
-    const answer = left.shift()
+  const server = createServer(({ url }, response) => {
+    const answer = url === "/v1/health" ? about : left.shift()
     if (typeof answer === "string") response.writeHead(200, { "Content-Type": "application/json" }).end(answer)
     else response.writeHead(answer ?? 404, { "Content-Type": "text/html" }).end("<h1>Bad Gateway</h1>")
   }).listen(0, "127.0.0.1")
@@ -88,14 +95,32 @@ describe("sluice monitor", () => {
     expect(JSON.parse(json.out)).toMatchObject({ failures: 71, rates: { allowed: 0, denied: 0, failures: 33 } })
   })
 
+  const sums = (seconds: number, allowed: number, denied: number, failures: number) =>
+    totals(seconds, allowed, { ...NO_KEYS, denied, failures })
+  const allRates = ({ out }: Ran) =>
+    out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).rates)
+
   test("counts from 0 where the server was started anew, whichever of its sums tells so", async () => {
-    const sums = (seconds: number, allowed: number, denied: number, failures: number) =>
-      totals(seconds, allowed, { ...NO_KEYS, denied, failures })
-    const ran = await monitor([sums(0, 100, 90, 5), sums(1, 300, 190, 5), sums(3, 400, 60, 8)], 2)
-    const told = ran.out.trim().split("\n")
-    expect(told.map((line) => JSON.parse(line).rates)).toEqual([
+    const ran = await monitor([sums(0, 100, 90, 5), sums(1, 300, 190, 5), sums(3, 400, 60, 8)], 2, {}, health(2))
+    expect(allRates(ran)).toEqual([
       { allowed: 200, denied: 100, failures: 0 },
       { allowed: 200, denied: 30, failures: 4 },
+    ])
+  })
+
+  test.each([
+    ["of a Worker, whose isolates answer in turn", health(1, "durable objects")],
+    ["of a server that went on all the time", health(-60)],
+    ["of a server that is away before it can be asked", 503],
+  ])("takes a lower sum %s for one that did not grow", async (_, about) => {
+    const ran = await monitor([sums(0, 9_000, 90, 0), sums(1, 8_990, 95, 0), sums(2, 9_010, 96, 0)], 2, {}, about)
+    expect(ran.err).toBe("")
+    expect(allRates(ran)).toEqual([
+      { allowed: 0, denied: 5, failures: 0 },
+      { allowed: 20, denied: 1, failures: 0 },
     ])
   })
 

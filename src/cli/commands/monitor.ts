@@ -17,6 +17,8 @@ const BARS = "▁▂▃▄▅▆▇█"
  * Worker keeps its own counts for some seconds, and whichever answers tells when it made them.
  */
 const MOST_OLDER_MS = 30_000
+/** What a Worker tells of its storage: its sums outlast its isolates, which tell now a little more, now a little less. */
+const OUTLASTING = "durable objects"
 const CLEAR = "\u001b[H\u001b[J"
 
 /** So many bars a line has at most. */
@@ -31,11 +33,10 @@ interface Rates {
 
 const COUNTS = ["allowed", "denied", "failures"] as const satisfies readonly (keyof Rates)[]
 
-/** A server that was started anew counts from 0 again: where one of its sums is lower, none goes on from before. */
-function ratesBetween(before: ServerTotals, after: ServerTotals): Rates {
+/** @param isAnew whether the server has counted from 0 since the look before */
+function ratesBetween(before: ServerTotals, after: ServerTotals, isAnew: boolean): Rates {
   const seconds = (after.atMs - before.atMs) / 1000
-  const isAnew = COUNTS.some((count) => after[count] < before[count])
-  const rate = (of: keyof Rates) => (after[of] - (isAnew ? 0 : before[of])) / seconds
+  const rate = (of: keyof Rates) => Math.max(0, after[of] - (isAnew ? 0 : before[of])) / seconds
   return { allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") }
 }
 
@@ -123,6 +124,21 @@ async function lookAgain(target: Target, isTold: boolean, terminal: Terminal): P
   }
 }
 
+/**
+ * Whether the server was started between two looks, and counts from 0 again. That is asked only where one of its sums is
+ * lower than before.
+ */
+async function wasStarted(target: Target, before: ServerTotals, after: ServerTotals): Promise<boolean> {
+  if (COUNTS.every((count) => after[count] >= before[count])) return false
+  try {
+    const health = await target.health()
+    return health !== null && health.storage !== OUTLASTING && health.startedAtMs > before.atMs
+  } catch (error) {
+    if (isPassing(error)) return false
+    throw error
+  }
+}
+
 /** Of a server that is not there for the moment, told by itself or by a proxy before it. */
 function isPassing(error: unknown): error is Error {
   return error instanceof StoreUnavailable || (error instanceof ApiError && error.status >= 500)
@@ -167,7 +183,7 @@ export const monitor: Command = {
         continue
       }
       looks++
-      note(totals && ratesBetween(before, totals))
+      note(totals && ratesBetween(before, totals, await wasStarted(target, before, totals)))
       if (totals === null) continue
       before = totals
       if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates: history.at(-1) })}\n`)
