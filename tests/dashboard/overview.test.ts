@@ -104,9 +104,15 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
 
   /** Has the overview told these totals, each at a second of the server's clock. */
   async function tellTotals(page: Page) {
-    const told = { atMs: Date.parse("2026-11-21T12:00:00Z"), allowed: 0, failures: 0 }
+    const told = { atMs: Date.parse("2026-11-21T12:00:00Z"), allowed: 0, failures: 0, startedAtMs: 0, storage: "data" }
+    await page.route("**/v1/health", (route) => {
+      const { startedAtMs, storage } = told
+      return route.fulfill({
+        json: { ok: true, version: "1", storage, started_at: new Date(startedAtMs).toISOString() },
+      })
+    })
     await page.route("**/v1/totals", (route) => {
-      const { atMs, ...counts } = told
+      const { atMs, startedAtMs, storage, ...counts } = told
       const rest = { denied: 0, allowed_cost: 0, denied_cost: 0, most_denied: [], most_allowed: [] }
       return route.fulfill({ json: { at: new Date(atMs).toISOString(), ...counts, ...rest } })
     })
@@ -226,10 +232,50 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     expect(await page.getByRole("img", { name: "300" }).count()).toBe(0)
     await page.unroute("**/v1/totals")
     const again = await tellTotals(page)
-    Object.assign(again, { atMs: told.atMs + 60_000, allowed: 120 })
+    Object.assign(again, { atMs: told.atMs + 60_000, allowed: 120, startedAtMs: told.atMs + 50_000 })
     await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe("2")
     expect(second).toBeGreaterThan(0)
     expect(await drawn(page)).toBeLessThan(second * 3)
+    await page.close()
+  }, 60_000)
+
+  test.each([
+    ["of a Worker", "durable objects", 1_000],
+    ["of a server that went on all the time", "data", -60_000],
+  ])(
+    "a lower sum %s is one that did not grow",
+    async (_, storage, startedMs) => {
+      const page = await dashboard.open()
+      const told = await tellTotals(page)
+      Object.assign(told, { storage, allowed: 9_000, startedAtMs: told.atMs + startedMs })
+      await dashboard.logIn(page)
+      await page.getByText("live", { exact: true }).waitFor()
+      for (const [allowed, rate] of [
+        [9_030, "30"],
+        [9_020, "0"],
+        [9_027, "7"],
+      ] as const) {
+        Object.assign(told, { atMs: told.atMs + 1_000, allowed })
+        await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe(rate)
+      }
+      await page.close()
+    },
+    60_000,
+  )
+
+  test("nothing is called live before its rates are known again", async () => {
+    const page = await dashboard.open()
+    const told = await tellTotals(page)
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    await page.route("**/v1/totals", (route) => route.fulfill({ status: 503, json: { error: "The store is away." } }))
+    await page.getByText("no answer", { exact: true }).waitFor()
+    const again = await tellTotals(page)
+    await looks(page, 2)
+    expect(await page.getByText("no answer", { exact: true }).isVisible()).toBe(true)
+    Object.assign(again, { atMs: told.atMs + 5_000, allowed: 15 })
+    await page.getByText("live", { exact: true }).waitFor()
+    expect(await allowedRate(page).textContent()).toBe("3")
     await page.close()
   }, 60_000)
 
@@ -239,10 +285,14 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     ["en-US", 320, /^\d+:\d\d [AP]M$/],
     ["de-DE", 320, /^\d\d:\d\d$/],
     ["en-US", 800, /^\d+:\d\d:\d\d [AP]M$/],
+    ["en-CA", 320, /^\d+:\d\d [ap]\.m\.$/],
+    ["es-MX", 320, /^\d+:\d\d [ap]\.m\.$/],
   ])(
     "the times of the chart are told as a reader of %s writes them, apart, at a width of %i px",
     async (locale, width, pattern) => {
-      const page = await dashboard.open({ locale, viewport: { width, height: 800 } })
+      const page = await dashboard.open({ locale, timezoneId: "UTC", viewport: { width, height: 800 } })
+      const told = await tellTotals(page)
+      told.atMs = Date.parse("2026-11-21T22:00:30Z")
       await page.evaluate(() => {
         let labels: [string, number, number][] = []
         Object.assign(window, { labels: () => labels })
@@ -259,7 +309,9 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
         }
       })
       await dashboard.logIn(page)
-      await looks(page, 3)
+      await page.getByText("live", { exact: true }).waitFor()
+      Object.assign(told, { atMs: told.atMs + 1_000, allowed: 20 })
+      await expect.poll(() => allowedRate(page).textContent()).toBe("20")
       const labels = await page.evaluate(() => {
         return (window as unknown as { labels: () => [string, number, number][] }).labels()
       })

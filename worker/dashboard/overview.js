@@ -17,14 +17,28 @@ const MOST_OLDER_MS = 30_000
 const OUTLASTING = "durable objects"
 
 const COUNTS = ["allowed", "denied", "failures"]
+const NOTHING = Object.fromEntries(COUNTS.map((name) => [name, 0]))
 
 const RATES = "Allowed and denied checks per second"
 const FAILING = "The store does not decide checks: they fail, or fail modes decide them."
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
-/** Room for a time with its seconds, px. */
-const TIME_WIDTH = 84
+const FONT = "12px system-ui, sans-serif"
+/** Between two times, px. */
+const TIME_GAP = 12
+/** What may lie between two times, in seconds. */
+const TIME_STEPS = [5, 10, 15, 30, 60, 120]
+/** Hours before and after noon whose times are as long as any. */
+const LONG_HOURS = [10, 22]
+
+/** Room for a time in the reader's own way, px. */
+function timeWidth(timeStyle) {
+  const context = document.createElement("canvas").getContext("2d")
+  context.font = FONT
+  const times = LONG_HOURS.map((hour) => new Date(2026, 0, 1, hour).toLocaleTimeString([], { timeStyle }))
+  return Math.max(...times.map((time) => context.measureText(time).width)) + TIME_GAP
+}
 
 /** Times of the chart in the reader's own way, with seconds where two are closer than a minute. */
 function timeLabels(_, times, __, ___, everySeconds) {
@@ -40,13 +54,18 @@ function makeChart(place, data) {
     return there === undefined || there === null ? "" : text(there)
   }
   const rate = value(number)
-  const axis = { stroke: () => colour("--faint"), grid: { stroke: () => colour("--line"), width: 1 } }
+  const widths = { short: timeWidth("short"), medium: timeWidth("medium") }
+  // Where a minute has less room than seconds take, its label has none.
+  const space = (_, __, ___, ____, width) => {
+    return Math.max(widths.short, Math.min(widths.medium, (width * 60) / SPAN))
+  }
+  const axis = { font: FONT, stroke: () => colour("--faint"), grid: { stroke: () => colour("--line"), width: 1 } }
   const chart = new uPlot(
     {
       width: place.clientWidth,
       height: 240,
       // Half of a time stands beyond the right edge.
-      padding: [null, TIME_WIDTH / 2, null, null],
+      padding: [null, widths.medium / 2, null, null],
       scales: {
         // Whole from the start: made to fit the first points, it would show years.
         // What the chart itself takes for the last time of a single point lies years later.
@@ -54,8 +73,7 @@ function makeChart(place, data) {
         y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] },
       },
       axes: [
-        // Each minute has room, whose label has no seconds.
-        { ...axis, values: timeLabels, space: (_, __, ___, ____, width) => Math.min(TIME_WIDTH, (width * 60) / SPAN) },
+        { ...axis, values: timeLabels, incrs: TIME_STEPS, space },
         { ...axis, size: 60, values: (_, values) => values.map((value) => value.toLocaleString("en-US")) },
       ],
       series: [
@@ -81,12 +99,11 @@ function noneWithoutNames(error) {
   throw error
 }
 
-/** A server that was started anew counts from 0 again: where one of its sums is lower, none goes on from before. */
+/** What was counted in each second; nothing where the isolate that answers now has heard of less than the one before. */
 function ratesBetween(before, after) {
   const seconds = (after.atMs - before.atMs) / 1000
-  const isAnew = COUNTS.some((name) => after.totals[name] < before.totals[name])
   return Object.fromEntries(
-    COUNTS.map((name) => [name, (after.totals[name] - (isAnew ? 0 : before.totals[name])) / seconds]),
+    COUNTS.map((name) => [name, Math.max(0, after.totals[name] - before.totals[name]) / seconds]),
   )
 }
 
@@ -151,9 +168,23 @@ export function overviewView({ main, go, act, state }) {
     if (isOver) return
     if (totals === undefined) return showAway()
     const atMs = Date.parse(totals.at)
+    if (await wasStarted(totals, atMs)) before.totals = NOTHING
+    if (isOver) return
     if (!isOlder(atMs)) take(totals, atMs)
-    write(state, failing.textContent === "" ? "live" : "failing")
+    if (!isAway) write(state, failing.textContent === "" ? "live" : "failing")
     if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
+  }
+
+  /**
+   * Whether the server was started since the look before, and counts from 0 again. That is asked only where one of its
+   * sums is lower than before.
+   */
+  async function wasStarted(totals, atMs) {
+    if (before === null || atMs <= before.atMs || COUNTS.every((name) => totals[name] >= before.totals[name]))
+      return false
+    const health = await ask("/v1/health")
+    if (health === undefined || health.storage === OUTLASTING) return false
+    return Date.parse(health.started_at) > before.atMs
   }
 
   /** Nobody knows the rates, until somebody answers again: the chart has a gap there. */
@@ -179,7 +210,10 @@ export function overviewView({ main, go, act, state }) {
 
   /** Shows what was counted since the look before. Where the server's clock went back, its times begin anew. */
   function showRates(totals, atMs) {
-    if (before === null) return
+    if (before === null) {
+      isAway = false
+      return
+    }
     if (atMs < before.atMs) {
       for (const column of data) column.length = 0
       return chart.setData(data)
