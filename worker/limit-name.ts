@@ -1,12 +1,15 @@
 import { policyText } from "../src/http/policy-text.js"
-import { unnamed } from "../src/http/rename-policy.js"
+import { isUnnamed, unnamed } from "../src/http/rename-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 
 /** What is known of a limit beside its policy. */
 export interface Naming {
   /** What it was called beside its policy. */
   readonly given?: string | undefined
-  /** Whether its policy's only rule has a name of its own, and not one that it was given for its place among several. */
+  /**
+   * Whether its policy's only rule has a name of its own. Without it, one that may have been given for a place among
+   * several is none.
+   */
   readonly isNamed?: boolean
 }
 
@@ -16,11 +19,15 @@ export interface Naming {
  *
  * @returns `undefined` where nobody named the limit
  */
-export function nameOfLimit(policy: Policy, { given, isNamed = hasOwnName(policy) }: Naming = {}): string | undefined {
+export function nameOfLimit(policy: Policy, { given, isNamed = mayBeNamed(policy) }: Naming = {}): string | undefined {
   return isNamed ? policy.rules[0].name : (configuredName(policy) ?? given)
 }
 
-/** Whether a policy has an only rule that somebody named. */
+function mayBeNamed(policy: Policy): boolean {
+  return policy.rules.length === 1 && !isUnnamed(policy)
+}
+
+/** Whether a policy, as it was written, has an only rule that somebody named. */
 export function hasOwnName({ rules }: Policy): boolean {
   return rules.length === 1 && rules[0].name !== unnamed(0)
 }

@@ -6,7 +6,7 @@ import { type ConfiguredLimit, LIMIT_NAME, type LimiterSource } from "../src/htt
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
-import { isUnnamed, namer, unnamed } from "../src/http/rename-policy.js"
+import { namer, unnamed } from "../src/http/rename-policy.js"
 import { checkNames, unfit } from "../src/policy/check-fields.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
@@ -179,8 +179,7 @@ function objectsName(
   isOneOfSeveral: boolean,
 ): string {
   if (name !== undefined && !isOneOfSeveral) return name
-  // Of a policy that a function chose, nobody knows whether it got the name of a place.
-  const ofLimit = nameOfLimit(policy, limit ?? { isNamed: policy.rules.length === 1 && !isUnnamed(policy) })
+  const ofLimit = nameOfLimit(policy, limit)
   if (name === undefined) return ofLimit ?? policy.canonical
   return `${name}/${ofLimit ?? (limit === undefined ? policy.name : unnamed(limit.index))}`
 }
