@@ -3,6 +3,8 @@ import type { LedgerPort } from "../../src/ledger/sql-port.js"
 /** A store of a process that can die. */
 export interface HandPort extends LedgerPort {
   readonly due: (() => void)[]
+  /** Runs what waits for its time. */
+  runDue(): void
   /** From now on nothing is written: the process is dead. */
   die(): void
 }
@@ -27,6 +29,9 @@ export function handPort(port: LedgerPort): HandPort {
       },
     },
     due,
+    runDue: () => {
+      for (const work of due.splice(0)) work()
+    },
     die: () => {
       isDead = true
     },

@@ -65,7 +65,9 @@ export class EdgeLimits implements NamedLimits {
   constructor(parts: EdgeLimitsParts) {
     const { limiter, registry, directory, reporter, ofSettings } = parts
     this.#parts = parts
-    this.#finder = new LimitFinder(limiter, directory, ofSettings)
+    this.#finder = new LimitFinder(limiter, directory, ofSettings, (scope, event, key, units) =>
+      reporter.noted(event, scope, key, units),
+    )
     this.#keys = new RegisteredKeys(registry, reporter)
   }
 
@@ -176,12 +178,10 @@ export class EdgeLimits implements NamedLimits {
     await this.#settle(receipt, receipt.cost - actualCost)
   }
 
-  /** Gives units back or, where they are negative, charges as many more. What was settled before leaves no trace. */
+  /** Gives units back or, where they are negative, charges as many more. */
   async #settle(receipt: Receipt, units: number): Promise<void> {
     const { inForce, own } = await this.#ofReceipt(receipt)
-    if (inForce === null) return
-    const isSettled = await inForce.limiter.settleUnits(own, units)
-    if (isSettled && units !== 0) this.#note(units > 0 ? "refund" : "charge", inForce, receipt.key, Math.abs(units))
+    await inForce?.limiter.settleUnits(own, units)
   }
 
   /** The limit that a receipt is of: `null` where it was removed since. @throws {RangeError} where there was none such */
@@ -201,9 +201,7 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
-    const inForce = await this.#finder.of(key, choice)
-    await inForce.limiter.charge(key, units)
-    this.#note("charge", inForce, key, units)
+    await (await this.#finder.of(key, choice)).limiter.charge(key, units)
   }
 
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {

@@ -4,9 +4,10 @@ import type { LimitChoice } from "../../src/limiter/named-limits.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { Policy } from "../../src/policy/policy.js"
 import { LimitNotFound } from "../../src/types/errors.js"
-import { EdgeLimiter } from "../edge-limiter.js"
+import type { EdgeLimiter } from "../edge-limiter.js"
 import { VERSION, type VersionedOptions } from "../key-places.js"
 import type { LimiterObject } from "../limiter-object.js"
+import { type NoteUnits, NotingLimiter } from "../noting-limiter.js"
 import type { LimitDirectory } from "./limit-directory.js"
 import { generationIn, nameIn, scopeOf, settingsScope } from "./limit-scope.js"
 
@@ -28,17 +29,21 @@ export class LimitFinder {
   readonly #binding: DurableObjectNamespace<LimiterObject>
   readonly #directory: LimitDirectory
   readonly #ofSettings: ReadonlyMap<string, Policy>
+  readonly #note: (scope: string, ...told: Parameters<NoteUnits>) => void
   /** By scope and version, or policy where there are no versions; shared by the requests of an isolate. */
   readonly #limiters = new Map<string, EdgeLimiter>()
 
+  /** @param note told of units of a key that its limit, filed under a scope, was given back or charged beside checks */
   constructor(
     binding: DurableObjectNamespace<LimiterObject>,
     directory: LimitDirectory,
     ofSettings: ReadonlyMap<string, Policy>,
+    note: (scope: string, ...told: Parameters<NoteUnits>) => void,
   ) {
     this.#binding = binding
     this.#directory = directory
     this.#ofSettings = ofSettings
+    this.#note = note
   }
 
   /** The limit that a verb is about: the one that was chosen, else the key's own, else the default one. */
@@ -92,7 +97,7 @@ export class LimitFinder {
     if (limiter === undefined) {
       if (limiters.size >= MOST_LIMITERS) limiters.delete(limiters.keys().next().value!)
       const options: VersionedOptions = { ...objects, background: waitUntil, [VERSION]: version }
-      limiter = new EdgeLimiter(this.#binding, policy, options)
+      limiter = new NotingLimiter(this.#binding, policy, options, (...told) => this.#note(scope, ...told))
       limiters.set(place, limiter)
     }
     return { name, policy, scope, limiter }

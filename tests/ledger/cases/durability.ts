@@ -79,7 +79,7 @@ async function crashAfter(
     else if (step.verb === "turn") await turn()
     else if (step.verb === "compact") await ledger.compact()
     else if (step.verb === "flush") await ledger.commit()
-    else if (step.verb === "timers") for (const work of port.due.splice(0)) work()
+    else if (step.verb === "timers") port.runDue()
     else if (step.verb === "reopen") {
       await ledger.close()
       ledger = await open()
@@ -192,7 +192,7 @@ export const durabilityCases: readonly LedgerCase[] = [
       ledger.check(limit, "a", 1, START_MS)
       const { commits } = ledger
       for (let look = 0; look < 3; look++) {
-        for (const work of port.due.splice(0)) work()
+        port.runDue()
         await turn()
       }
       expect(ledger.commits).toBe(commits)
@@ -209,7 +209,7 @@ export const durabilityCases: readonly LedgerCase[] = [
       for (let check = 0; check < 2; check++) ledger.check(limit, "a", 1, START_MS)
       await ledger.compact()
       ledger.check(limit, "b", 1, START_MS)
-      for (const work of port.due.splice(0)) work()
+      port.runDue()
       const [last] = await ledger.lastRecords(1, ({ op }) => op === "open" || op === "ahead" || op === "close")
       expect(last?.op).toBe("close")
       await ledger.close()
@@ -224,16 +224,13 @@ export const durabilityCases: readonly LedgerCase[] = [
       for (const limit of [gone!, gone!, kept!, kept!]) ledger.check(limit, "a", 1, START_MS)
       ledger.remove(gone!, START_MS)
       await ledger.commit()
-      const runTimers = () => {
-        for (const work of port.due.splice(0)) work()
-      }
-      runTimers()
+      port.runDue()
       ledger.check(kept!, "a", 1, START_MS)
-      runTimers()
+      port.runDue()
       await ledger.commit()
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       await ledger.close()
-      runTimers()
+      port.runDue()
       expect(port.due).toEqual([])
     },
   },
@@ -249,7 +246,7 @@ export const durabilityCases: readonly LedgerCase[] = [
           if (ledger.check(limit, key, 1, START_MS).needsCommit) await ledger.commit()
       }
       const passTime = async () => {
-        for (const work of port.due.splice(0)) work()
+        port.runDue()
         // What was taken back is written without anybody asking for it.
         await turn()
       }
