@@ -102,7 +102,7 @@ export default {
       name: "nothing-unresolvable",
       severity: "error",
       from: { path: "^(src|worker)/" },
-      to: { couldNotResolve: true, pathNot: ["^cloudflare:", "/core\\.wasm$", "^\\./(uplot|policies)\\.js$"] },
+      to: { couldNotResolve: true, pathNot: ["^cloudflare:", "/core\\.wasm$", "^\\./(uplot|policies|rates)\\.js$"] },
     },
   ],
   options: {

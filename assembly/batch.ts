@@ -84,7 +84,11 @@ export function decideMany(
       store<f64>(resets + (item << 3), load<f64>(binding, 16))
       store<u32>(remainings + (item << 2), <u32>load<f64>(binding))
       store<u8>(alloweds + item, u8(outcome == ADMITTED))
-      if (outcome == NO_ROOM) refuseNew(limit, answers, resets, remainings, item)
+      if (outcome == NO_ROOM) {
+        // A new key has all of its quota when there is room for it.
+        store<f64>(resets + (item << 3), load<f64>(verdict))
+        store<u32>(remainings + (item << 2), 0)
+      }
     }
   }
 }
@@ -118,12 +122,4 @@ function findCells(table: Table, length: i32): void {
     const index = <usize>load<u32>(astray + (stray << 2))
     store<u32>(cells + (index << 2), <u32>findCell(table, load<u64>(hashes + (index << 3))))
   }
-}
-
-/** No room for a new key: it may come back when a held one has become idle, a period at most. */
-function refuseNew(limit: Limit, answers: usize, resets: usize, remainings: usize, item: usize): void {
-  const periodMs = <f64>ruleAt(limit, 0).periodMs
-  store<f64>(answers + (item << 3), periodMs)
-  store<f64>(resets + (item << 3), periodMs)
-  store<u32>(remainings + (item << 2), 0)
 }

@@ -57,14 +57,21 @@ export function healStates(limit: Limit, states: usize, nowMs: i64): void {
   }
 }
 
+/** The rule that `fullAfterOf` found to be full last. */
+export let slowestRule: i32 = 0
+
 /** Time until all rules of a key are full. */
 export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   let resetMs: i64 = 0
+  slowestRule = 0
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
     const timeMs = timeOf(rule, stateAt(states, index), nowMs, false)
     const ruleMs = algorithms.reset(rule, seen, timeMs)
-    if (ruleMs > 0) resetMs = max(resetMs, ruleMs + skewMs)
+    if (ruleMs > 0 && ruleMs + skewMs > resetMs) {
+      resetMs = ruleMs + skewMs
+      slowestRule = index
+    }
   }
   return resetMs
 }

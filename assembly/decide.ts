@@ -3,7 +3,7 @@ import { UNDECIDED, brief, decideFast } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
 import { dropCell, reserveStates, seen, skewMs, timeOf } from "./cell"
 import { DENY_NEW, KEEP_ALL, Limit, RULES_MAX, ruleAt, stateAt } from "./limit"
-import { makeRoom, newCell } from "./room"
+import { makeRoom, newCell, refuseForMemory, roomAfterMs, roomRule } from "./room"
 import { STATE_BYTES } from "./state"
 import { countDecision } from "./stats"
 import { findCell } from "./table/find"
@@ -52,7 +52,10 @@ export function decideAt(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs:
     if (cell == 0) {
       // A key without a state is admitted: no cost above the capacity comes here.
       state = cost > 0 ? newStates(limit, hash, nowMs, charging) : emptyStates
-      if (state == 0) return NO_ROOM
+      if (state == 0) {
+        tellNoRoom()
+        return NO_ROOM
+      }
     }
     const rule = ruleAt(limit, 0)
     const delayMs = algorithms.delay(rule, state, nowMs)
@@ -95,6 +98,12 @@ function tellAtLength(nowMs: i64, delayMs: i64): void {
   store<f64>(verdict, <f64>load<i64>(brief, 16), 48)
 }
 
+/** Tells a new key when there is room for it, and the rule whose units keep it out until then. */
+function tellNoRoom(): void {
+  store<f64>(verdict, <f64>roomAfterMs)
+  store<f64>(verdict, <f64>roomRule, 16)
+}
+
 /** States for an admitted key that has none: new ones where it is charged, else empty ones. 0 where there is no room. */
 function newStates(limit: Limit, hash: u64, nowMs: i64, charging: bool): usize {
   if (charging) {
@@ -111,7 +120,7 @@ function statesToCharge(limit: Limit, hash: u64, cell: usize, nowMs: i64, chargi
   const states = cell == 0 ? newStates(limit, hash, nowMs, charging) : cell + CELL_HEAD
   if (states == 0 || !charging || reserveStates(limit, states, nowMs)) return states
   if (cell == 0) dropCell(limit, states - CELL_HEAD)
-  return 0
+  return refuseForMemory(limit)
 }
 
 /** The general way: any rules, blocks, statistics, and a clock that is behind what a state has seen. */
@@ -196,6 +205,7 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   store<f64>(verdict, <f64>delayMs, 8)
   store<f64>(verdict, <f64>binding, 16)
   store<f64>(verdict, <f64>chargedAtMs, 24)
+  if (outcome == NO_ROOM) tellNoRoom()
   if (limit.keepsStats && charging) countDecision(limit.stats, limit.maxKeys, hash, outcome == ADMITTED, cost, nowMs)
   return outcome
 }

@@ -19,6 +19,8 @@ const GROW_PAGES: usize = 16
 /** Blocks of a cache line lie side by side, many on a page: what a search passes through stays in the machine's caches. */
 const LINE: usize = 64
 const LINES_AT_ONCE: usize = 64
+/** So much after a block may be read: a search asks for two lines of each group, and a group may be shorter. */
+const READ_PAST: usize = LINE
 
 const smallLists = memory.data(<i32>((SMALL_MAX >> GRAIN_SHIFT) + 1) * 4, 16)
 const largeLists = memory.data(33 * 4, 16)
@@ -55,8 +57,8 @@ export function allocate(size: usize): usize {
   const block = top
   const end = block + size
   const have = <usize>memory.size() * PAGE
-  if (end > have || end < block) {
-    const needPages = (end - have + PAGE - 1) / PAGE
+  if (end + READ_PAST > have || end < block) {
+    const needPages = (end + READ_PAST - have + PAGE - 1) / PAGE
     if (
       end < block ||
       (memory.grow(<i32>max(needPages, max(GROW_PAGES, <usize>memory.size() >> 3))) < 0 &&

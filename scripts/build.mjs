@@ -98,7 +98,7 @@ function removeOrphans() {
   for (const room of ["src", "worker"]) {
     for (const output of filesIn(join(dist, room))) {
       const same = join(root, relative(dist, output))
-      const source = same.replace(/\.(js|d\.ts)(\.map)?$/, ".ts")
+      const source = same.replace(/\.(js|d\.ts)$/, ".ts")
       if (existsSync(source) || existsSync(same)) continue
       rmSync(output)
       // Without its build info a project is built anew, so nothing that is still wanted can be missing.
@@ -107,8 +107,9 @@ function removeOrphans() {
   }
 }
 
-/** What the dashboard has to know of policies, its `policies.js`: from where all others have it. */
-const POLICY_OF_PAGES = `
+/** Modules of the dashboard that it has from where all others have it: what it has to know of policies, and of rates. */
+const MODULES_OF_PAGES = {
+  "policies.js": `
 export { formatDuration } from "./src/policy/format-duration.ts"
 export { formatPolicy } from "./src/policy/format-policy.ts"
 export { formatSpan } from "./src/policy/format-span.ts"
@@ -117,11 +118,28 @@ export { BURST_ALGORITHMS } from "./src/policy/parse-rule.ts"
 export { reasonInSpans } from "./src/policy/reason-in-spans.ts"
 export { RULE_NAME } from "./src/policy/rule-name.ts"
 export { ALGORITHMS } from "./src/types/algorithm.ts"
-`
+`,
+  "rates.js": `
+export { RateMeter } from "./src/metrics/rate-meter.ts"
+export { WORKER_STORAGE } from "./src/types/storage-report.ts"
+`,
+}
+
+function bundled(contents) {
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: root, loader: "ts" },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+  })
+  return outputFiles[0].text
+}
 
 /**
- * The dashboard as it is served: its own files as they are, beside them the chart library with its license, and what
- * reads and writes policies everywhere.
+ * The dashboard as it is served: its own files as they are, beside them the chart library with its license, and the
+ * modules that it shares with the library.
  */
 function buildPages() {
   const source = join(root, "worker", "dashboard")
@@ -139,15 +157,7 @@ function buildPages() {
     legalComments: "inline",
     format: "esm",
   })
-  const { outputFiles } = buildSync({
-    stdin: { contents: POLICY_OF_PAGES, resolveDir: root, loader: "ts" },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    write: false,
-  })
-  wanted.set("policies.js", outputFiles[0].text)
+  for (const [name, contents] of Object.entries(MODULES_OF_PAGES)) wanted.set(name, bundled(contents))
   wanted.set("uplot.js", code)
   wanted.set("uplot.css", readFileSync(join(chart, "dist", "uPlot.min.css"), "utf8"))
   wanted.set("uplot.LICENSE.txt", readFileSync(join(chart, "LICENSE"), "utf8"))

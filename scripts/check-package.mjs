@@ -2,19 +2,23 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, posix } from "node:path"
 
 const ALLOWED = [
   /^package\.json$/,
-  /^(README|CHANGELOG)\.md$/,
+  /^(README|CHANGELOG|SECURITY)\.md$/,
+  /^docs\/[\w-]+\.md$/,
   /^LICENSE$/,
   /^dist\/core\.wasm(\.d\.ts)?$/,
   /^dist\/pages\/(_headers|dashboard\/[\w.-]+)$/,
   /^dist\/vendor\/[\w-]+\.(js|d\.ts)$/,
   /^sluice\.schema\.json$/,
-  /^dist\/(src|worker)\/[\w./-]+\.(js|js\.map|d\.ts)$/,
+  /^dist\/(src|worker)\/[\w./-]+\.(js|d\.ts)$/,
 ]
 const REQUIRED = ["LICENSE", "README.md", "CHANGELOG.md", "dist/core.wasm"]
+
+/** What packed pages lead to in the repository alone: what is run or read there, and pictures, a quarter of the package. */
+const ONLY_IN_REPOSITORY = [/^examples\//, /^assembly\//, /^docs\/images\//, /^CONTRIBUTING\.md$/]
 
 /** Entries that only the runtime named can import; the tests of that runtime do. */
 const NOT_IN_NODE = { "./worker": "workerd" }
@@ -34,6 +38,12 @@ const OF_FRAMEWORKS = new Set(
     (entry) => entry !== "./node" && targets(manifest.exports[entry]).some((path) => path.includes("/src/adapters/")),
   ),
 )
+
+/** The files of the project that a page leads to. */
+function linksOf(page) {
+  const links = readFileSync(join(root, page), "utf8").matchAll(/\]\(([\w./-]+)(?:#[^)]*)?\)/g)
+  return [...links].map(([, target]) => posix.join(posix.dirname(page), target))
+}
 
 /** Compiles imports of the entries in a project without the DOM, whose dependencies are looked at too. */
 function checkTypes(project, specifiers) {
@@ -69,10 +79,24 @@ try {
     if (!files.includes(path)) problems.push(`${path} is not packed`)
   }
 
+  for (const page of files.filter((each) => each.endsWith(".md"))) {
+    for (const path of linksOf(page)) {
+      if (files.includes(path) || ONLY_IN_REPOSITORY.some((pattern) => pattern.test(path))) continue
+      problems.push(`${page} leads to ${path}, which is not packed`)
+    }
+  }
+
   const project = join(scratch, "project")
   mkdirSync(project)
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }))
   npm(["install", "--no-audit", "--no-fund", join(scratch, packed.filename)], project)
+  const installed = join(project, "node_modules", manifest.name)
+  for (const path of files.filter((each) => /\.(js|d\.ts)$/.test(each))) {
+    const maps = readFileSync(join(installed, path), "utf8").matchAll(/^\/\/# sourceMappingURL=(.*)$/gm)
+    for (const [, map] of maps) {
+      if (!files.includes(join(path, "..", map))) problems.push(`${path} names ${map}, which is not packed`)
+    }
+  }
   for (const entry of Object.keys(manifest.exports)) {
     if (!targets(manifest.exports[entry]).some((path) => path.endsWith(".js"))) continue
     const specifier = `${manifest.name}${entry.slice(1)}`

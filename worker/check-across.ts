@@ -1,17 +1,17 @@
 import { chargeTogether, type Party } from "../src/edge/charge-together.js"
 import type { DenialCache } from "../src/edge/denial-cache.js"
 import { receiveDecision } from "../src/edge/denial-terms.js"
+import { unasked } from "../src/http/unasked.js"
 import { withDeadline } from "../src/http/with-deadline.js"
 import { requireItems } from "../src/limiter/check-options.js"
 import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
-import { unusedDecision } from "../src/limiter/unused-decision.js"
 import { checkKind, having, type Kind } from "../src/policy/check-fields.js"
 import type { Policy } from "../src/policy/policy.js"
 import { refuseRepeats } from "../src/policy/require-group.js"
 import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { type ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
+import { type CallManner, type ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
 import type { SubjectCheck } from "./subject.js"
 
 /** One of the checks that `checkAcross` decides together. */
@@ -20,9 +20,9 @@ export interface AcrossItem {
   readonly limiter: PartSource
   readonly key: string
   /** Units to charge, 0 … 2^31; default 1. */
-  readonly cost?: number
+  readonly cost?: number | undefined
   /** Names this item's check, as that of `CheckItem`. */
-  readonly id?: string
+  readonly id?: string | undefined
 }
 
 /** One check, as its limiter would send it. */
@@ -47,11 +47,28 @@ export interface PartSource {
   partOf(item: Omit<AcrossItem, "limiter">): CheckPart
 }
 
+/** How several limits are decided. */
+export interface AcrossOptions {
+  /**
+   * The longest time that what is admitted may be held, if above 0: where it would be held for longer nothing is charged,
+   * and the decision that says so is an admission with that delay.
+   */
+  readonly maxDelayMs?: number
+  /**
+   * Whether it is looked at keys of which nothing is known, where it is known that another one denies; default true, for
+   * some objects of each denial. If not, nothing is told of them, and such a denial costs no call.
+   */
+  readonly looksBeside?: boolean
+}
+
 /** Checks of one object. */
 interface Group {
   readonly places: number[]
   readonly parts: [CheckPart, ...CheckPart[]]
 }
+
+/** How long a look beside a denial that is known may take, ms: without the look it would be told at once. */
+const BESIDE_TIMEOUT_MS = 500
 
 const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
 
@@ -64,10 +81,12 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * admitted: a charge that is given back may deny somebody meanwhile, and would block its key. One that was not asked
  * begins no block either.
  *
- * A denial that is known from before is told without a call, where its item has no id. Then the decisions on the other
- * keys are those told beside the last such denial, or, where there was none lately, those of keys that were not used.
+ * A denial that is known from before is told without asking for its key, where its item has no id. At the other keys it
+ * is looked, in one call to each object, unless that was done for the same check lately. A key that does not answer within
+ * half a second, or that is none of the first 16 objects that are looked at beside this denial in ten seconds, is told
+ * with the reason `fail-open`: nothing is known of it.
  *
- * Each call has an id and is made again once where it fails, so that a lost answer does not charge twice. What was
+ * Each call that charges has an id and is made again once where it fails, so that a lost answer does not charge twice. What was
  * admitted under an item's own id before is told again, and is not given back by a call that only repeats it. Whatever
  * happens meanwhile, a key has never more quota than it should; what was charged in vain comes back as time passes.
  *
@@ -76,14 +95,20 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * {CostError} of an item with an `id`, whose object alone can tell: then what the others charged was given back
  * @example
  * ```ts
- * import { checkAcross, EdgeLimiter } from "sluice/worker"
+ * import { checkAcross, EdgeLimiter, LimiterObject } from "sluice/worker"
  *
- * const perUser = new EdgeLimiter(env.LIMITER, "10/minute as user")
- * const perTeam = new EdgeLimiter(env.LIMITER, "100/minute as team")
- * const { allowed } = await checkAcross([
- *   { limiter: perUser, key: "ann" },
- *   { limiter: perTeam, key: "red" },
- * ])
+ * export { LimiterObject }
+ * export default {
+ *   async fetch(request: Request, env: { LIMITER: DurableObjectNamespace<LimiterObject> }) {
+ *     const perUser = new EdgeLimiter(env.LIMITER, "10/minute as user")
+ *     const perTeam = new EdgeLimiter(env.LIMITER, "100/minute as team")
+ *     const { allowed } = await checkAcross([
+ *       { limiter: perUser, key: "ann" },
+ *       { limiter: perTeam, key: "red" },
+ *     ])
+ *     return new Response(null, { status: allowed ? 204 : 429 })
+ *   },
+ * }
  * ```
  */
 export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDecision> {
@@ -94,21 +119,20 @@ export async function checkAcross(items: readonly AcrossItem[]): Promise<AllDeci
  * `checkAcross`, and which of the items decided it. The others were only looked at beside a denial, and may be denied
  * too: where what they charged could not be given back, or somebody else took what was left.
  *
- * @param maxDelayMs the longest time that what is admitted may be held, if above 0: where it would be held for longer
- * nothing is charged, and the decision that says so is an admission with that delay
  * @internal
  */
 export async function decideAcross(
   items: readonly AcrossItem[],
-  maxDelayMs = 0,
+  { maxDelayMs = 0, looksBeside = true }: AcrossOptions = {},
 ): Promise<{ readonly all: AllDecision; readonly isDecided: readonly boolean[] }> {
   const { parts, groups } = partsOf(items, maxDelayMs)
   const denials = parts.map(findDenial)
   if (denials.some((denial) => denial !== null) || isKnownToHold(parts)) {
     const known = parts.map((part, index) => denials[index] ?? findHeld(part))
-    const decisions = parts.map((part, index) => known[index] ?? besideDenial(part))
-    const all = { ...allDecision(decisions), allowed: false }
-    return { all, isDecided: known.map((decision) => decision !== null) }
+    const told = parts.map((part, index) => known[index] ?? findBeside(part))
+    const decisions = await completed(told, parts, looksBeside ? groupsToLookAt(groups, told, parts, denials) : [])
+    const isDecided = known.map((decision) => decision !== null)
+    return { all: { ...allDecision(decisions, isDecided), allowed: false }, isDecided }
   }
   const id = crypto.randomUUID()
   const answers = await chargeTogether(groups.map((group, index) => partyOf(group, `${id}.${index}`)))
@@ -125,11 +149,60 @@ export async function decideAcross(
   const all = answers.every(({ answer }) => answer.allowed) ? told : { ...told, allowed: false }
   // A hold that is known is told beside what the other limits say: it needs their admissions too.
   if (all.allowed && maxDelayMs === 0) return { all, isDecided }
-  for (const [index, { denialCache, cacheName, policy }] of parts.entries()) {
-    const decision = decisions[index]!
-    if (decision.allowed) denialCache?.noteBeside(cacheName, policy, decision)
+  for (const [index, part] of parts.entries()) {
+    if (isDecided[index] && decisions[index]!.allowed) noteBeside(part, decisions[index]!)
   }
   return { all, isDecided }
+}
+
+/** Groups of which something is not told yet, as many as may be looked at beside a denial: ever new keys cost no more. */
+function groupsToLookAt(
+  groups: readonly Group[],
+  told: readonly (Decision | null)[],
+  parts: readonly CheckPart[],
+  denials: readonly (Decision | null)[],
+): readonly Group[] {
+  const wanted = groups.filter(({ places }) => places.some((place) => told[place] === null))
+  const { denialCache, cacheName } = parts[denials.findIndex((denial) => denial !== null)] ?? {}
+  return wanted.slice(0, denialCache?.takeLooks(cacheName!, wanted.length) ?? 0)
+}
+
+/** Decisions of which some are missing: those that an object of `groups` has are looked at, of others nothing is told. */
+async function completed(
+  decisions: readonly (Decision | null)[],
+  parts: readonly CheckPart[],
+  groups: readonly Group[],
+): Promise<readonly Decision[]> {
+  const complete = parts.map((part, index) => decisions[index] ?? unknownDecision(part))
+  const looks = groups.map(async ({ places }) => {
+    const [first, ...others] = places.filter((place) => decisions[place] === null)
+    if (first === undefined) return
+    const missing: Group["parts"] = [parts[first]!, ...others.map((place) => parts[place]!)]
+    const timeoutMs = Math.min(missing[0].timeoutMs ?? BESIDE_TIMEOUT_MS, BESIDE_TIMEOUT_MS)
+    const looked = await lookAt(missing, { repeatable: false, timeoutMs })
+    for (const [index, place] of [first, ...others].entries()) complete[place] = looked[index]!
+  })
+  await Promise.all(looks)
+  return complete
+}
+
+/** What parts of one object would be told, charging nothing. What cannot be had is not known, so this never fails. */
+async function lookAt(parts: Group["parts"], manner: CallManner): Promise<readonly Decision[]> {
+  const [{ object, calls }] = parts
+  const checks = parts.map(({ check }) => check)
+  const look = (stub: ObjectStub) => stub.peekAll(checks) as Promise<(Decision | null)[]>
+  const looked = await calls.call(object, look, manner).catch(() => [])
+  return parts.map((part, index) => {
+    const decision = looked[index]
+    const told = decision ? leaveOutReceipt(decision) : unknownDecision(part)
+    noteBeside(part, told)
+    return told
+  })
+}
+
+/** Of a key that was not asked. Nobody may take its numbers for those of the key, which the reason tells. */
+function unknownDecision({ policy, check: { subject, cost } }: CheckPart): Decision {
+  return unasked("fail-open", { policy, key: subject.key, cost })
 }
 
 /** The denial of a part that is known without a call. */
@@ -143,7 +216,7 @@ function findDenial({ denialCache, cacheName, policy, check: { id, cost } }: Che
  * not be told for a limit that was not asked lately, which may deny for much longer.
  */
 function isKnownToHold(parts: readonly CheckPart[]): boolean {
-  return parts.some(isHeld) && parts.every((part) => isHeld(part) || findBeside(part) !== null)
+  return parts.some(isHeld) && parts.every((part) => isHeld(part) || findBeside(part)?.reason === "ok")
 }
 
 function isHeld({ denialCache, cacheName, policy, check: { cost, maxDelayMs } }: CheckPart): boolean {
@@ -154,13 +227,13 @@ function findHeld({ denialCache, cacheName, policy, check: { cost, maxDelayMs } 
   return maxDelayMs === undefined ? null : (denialCache?.findHeld(cacheName, policy, cost, maxDelayMs) ?? null)
 }
 
-function findBeside({ denialCache, cacheName, policy, check: { cost } }: CheckPart): Decision | null {
-  return denialCache?.findBeside(cacheName, policy, cost) ?? null
+/** What a look told lately, if only that it got no answer. What was admitted under an id is told again, which says nothing of other checks. */
+function findBeside({ denialCache, cacheName, policy, check: { id, cost } }: CheckPart): Decision | null {
+  return id === undefined ? (denialCache?.findBeside(cacheName, policy, cost) ?? null) : null
 }
 
-function besideDenial(part: CheckPart): Decision {
-  const { policy, check } = part
-  return findBeside(part) ?? unusedDecision(policy, check.subject.key, check.cost)
+function noteBeside({ denialCache, cacheName, policy, check: { id } }: CheckPart, decision: Decision): void {
+  if (id === undefined) denialCache?.noteBeside(cacheName, policy, decision)
 }
 
 function partsOf(
@@ -242,15 +315,7 @@ function partyOf({ parts }: Group, id: string): Party {
       }
     },
 
-    async peek() {
-      const manner = { repeatable: true, timeoutMs }
-      const looks = parts.map((part) => {
-        const { subject, cost, id: own } = part.check
-        const look = async (stub: ObjectStub) => leaveOutReceipt((await stub.peek(subject, cost, own)) as Decision)
-        return calls.call(object, look, manner).catch(() => besideDenial(part))
-      })
-      return allDecision(await Promise.all(looks))
-    },
+    peek: async () => allDecision(await lookAt(parts, { repeatable: true, timeoutMs })),
 
     refund,
   }

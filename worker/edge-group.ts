@@ -15,7 +15,8 @@ export const EDGE_GROUP: Group = {
   async checkAll(items, { limiters, maxDelayMs }) {
     const parts = limiters as readonly object[] as readonly PartSource[]
     const across = items.map(({ limit: _, ...item }, index) => ({ limiter: parts[index]!, ...item }))
-    const { all, isDecided } = await decideAcross(across, maxDelayMs)
+    // A flood of requests that a limit is known to deny, each with a new key of another, would cost a call each.
+    const { all, isDecided } = await decideAcross(across, { maxDelayMs, looksBeside: false })
     for (const [index, decision] of all.decisions.entries()) if (!isDecided[index]) lookedAt.add(decision)
     return all
   },

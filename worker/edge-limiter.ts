@@ -4,7 +4,7 @@ import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
 import { requireCallId } from "../src/engine/call-id.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Group } from "../src/http/request-limiter.js"
-import type { Verification } from "../src/ledger/ledger-log.js"
+import type { Verification } from "../src/ledger/verification.js"
 import {
   costOf,
   requireActualCost,
@@ -43,10 +43,16 @@ const sharedCaches = new WeakMap<object, DenialCache>()
  *
  * @example
  * ```ts
- * import { EdgeLimiter } from "sluice/worker"
+ * import { EdgeLimiter, LimiterObject } from "sluice/worker"
  *
- * const limiter = new EdgeLimiter(env.LIMITER, "100/minute")
- * const decision = await limiter.check("user:42")
+ * export { LimiterObject }
+ * export default {
+ *   async fetch(request: Request, env: { LIMITER: DurableObjectNamespace<LimiterObject> }) {
+ *     const limiter = new EdgeLimiter(env.LIMITER, "100/minute")
+ *     const { allowed } = await limiter.check("user:42")
+ *     return new Response(null, { status: allowed ? 204 : 429 })
+ *   },
+ * }
  * ```
  */
 export class EdgeLimiter implements Limiter {

@@ -12,7 +12,6 @@ import {
   OBJECT,
   oneOf,
   READ_ELSEWHERE,
-  TEXT,
   unfit,
   whole,
 } from "../src/policy/check-fields.js"
@@ -21,7 +20,7 @@ import type { Duration, Policy } from "../src/policy/policy.js"
 import { MAX_TIMER_MS, MAX_UNITS } from "../src/policy/policy-range.js"
 import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { show } from "../src/types/errors.js"
-import type { Placement } from "./object-calls.js"
+import { PLACEMENT_KINDS, type Placement } from "./object-calls.js"
 
 /**
  * Units of a hot key that an isolate draws at once and spends without a call.
@@ -31,9 +30,9 @@ import type { Placement } from "./object-calls.js"
  */
 export interface LeaseOptions {
   /** The most units drawn at once, 1 … 2^31; fewer are drawn while fewer are used. Default 1,000. */
-  readonly units?: number
+  readonly units?: number | undefined
   /** How long drawn units may be spent, 1 ms … 20 s; default `"2s"`. What is left is given back before. */
-  readonly ttl?: Duration
+  readonly ttl?: Duration | undefined
 }
 
 /**
@@ -48,41 +47,41 @@ export interface EdgeLimiterOptions extends Placement {
    * the name of the policy's only rule where it has one, else that of the limit in a configuration or in `limits` of
    * `rateLimit`, else the policy itself: then a changed policy starts with fresh keys.
    */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Whose limit it is, any text: each tenant has objects of its own under the same name. */
-  readonly tenant?: string
+  readonly tenant?: string | undefined
   /** Puts all keys into so many objects by hash, 1 … 10,000, in place of one object for each. */
-  readonly shards?: number
+  readonly shards?: number | undefined
   /**
    * Puts the keys of all limits with the same owner into one object, where `checkAll` decides them in one transaction:
    * a text, or a function of the key that tells it at once. Not together with `shards`.
    */
-  readonly owner?: string | ((key: string) => string)
+  readonly owner?: string | ((key: string) => string) | undefined
   /**
    * When an admission may be told: `"always"` (default) when its charge is on disk, `"ahead"` when a block of units that
    * covers it is, `"batch"` at once.
    */
-  readonly sync?: SyncMode
+  readonly sync?: SyncMode | undefined
   /** Where denials are remembered; default one for the whole namespace. `false` asks the object each time. */
-  readonly denialCache?: DenialCache | false
+  readonly denialCache?: DenialCache | false | undefined
   /**
    * Draws units of hot keys ahead. `"auto"` only of keys of which their object says that they are. Default: not. Not of a
    * `leaky_bucket`, and not beside several limits of `rateLimit`, which are asked together. Requests wait for each
    * other's draws, which takes a compatibility date of 2024-10-14 or later.
    */
-  readonly lease?: LeaseOptions | "auto"
+  readonly lease?: LeaseOptions | "auto" | undefined
   /**
    * How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll`, and for a check
    * that waits to share a call, 5,000.
    */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /**
    * Lets work go on when the request is answered, such as `waitUntil` of `cloudflare:workers`, so that leases of idle
    * keys are given back, and checks of one object that come at the same time share calls: one of their requests makes the
    * call for all, which must not end with it. The middleware does so by itself. Without it each check is a call, as with
    * a compatibility date before 2024-10-14.
    */
-  readonly background?: (work: Promise<unknown>) => void
+  readonly background?: ((work: Promise<unknown>) => void) | undefined
 }
 
 const TTL_RANGE: DurationRange = { minMs: 1, maxMs: 20_000 }
@@ -109,8 +108,7 @@ const OPTION_KINDS: Kinds<EdgeLimiterOptions> = {
   lease: either(oneOf("auto"), OBJECT),
   timeoutMs: whole(1, MAX_TIMER_MS),
   background: FUNCTION,
-  locationHint: TEXT,
-  jurisdiction: TEXT,
+  ...PLACEMENT_KINDS,
 }
 /** Every option of a limiter at the edge. */
 export const EDGE_OPTION_NAMES: readonly string[] = Object.keys(OPTION_KINDS)

@@ -1,4 +1,4 @@
-import { laterDenial } from "../src/edge/denial-cache.js"
+import { laterDenial } from "../src/edge/later-denial.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
 import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/edge/lease-pool.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"

@@ -1,14 +1,14 @@
 import { DurableObject } from "cloudflare:workers"
 import { type Drawn, type DrawRequest, unitsToCharge } from "../src/edge/lease-draw.js"
-import { drawOf, isLeaseReceipt } from "../src/edge/lease-receipt.js"
+import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { LATEST_MS } from "../src/engine/core-exports.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
-import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
-import { OwnCall } from "../src/ledger/call-name.js"
+import { type CallName, OwnCall } from "../src/ledger/call-name.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
-import type { Verification } from "../src/ledger/ledger-log.js"
+import type { LedgerCheck } from "../src/ledger/ledger-input.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import { strictestOf } from "../src/ledger/sync-mode.js"
+import type { Verification } from "../src/ledger/verification.js"
 import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
 import type { Policy } from "../src/policy/policy.js"
 import { tellsDelay } from "../src/policy/tells-delay.js"
@@ -17,38 +17,31 @@ import { CostError } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { ChargeHolders } from "./charge-holders.js"
-import { withEmptyLimit } from "./empty-limit.js"
 import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
+import { type Asked, type Looked, ObjectLimits } from "./object-limits.js"
 import { isGroupName } from "./object-name.js"
-import { PoliciesInForce } from "./policies-in-force.js"
+import { SpentUnits } from "./spent-units.js"
 import type { KeyCheck, Subject, SubjectCheck, SubjectText } from "./subject.js"
 import { type ReadSubject, SubjectReader } from "./subject-reader.js"
 import { toldDecision, toldText } from "./told-decision.js"
-
-/** What a verb works with. */
-interface Asked {
-  readonly ledger: Ledger
-  readonly limit: LedgerLimit
-  /** Perhaps not the policy that the limit is under. */
-  readonly sent: Policy
-  readonly nowMs: number
-}
 
 /** A check as it came. */
 interface AskedCheck {
   readonly key: string
   readonly cost: number
-  readonly id: string | undefined
-  readonly maxDelayMs: number | undefined
+  readonly id?: string | undefined
+  readonly maxDelayMs?: number | undefined
 }
 
-/** What a question works with. */
-interface Looked {
-  /** `null` where nothing is stored of the limit. */
-  readonly ledger: Ledger | null
-  readonly limit: LedgerLimit
-  readonly nowMs: number
+/** One of the checks that are decided together. */
+interface AskedItem extends LedgerCheck {
+  readonly id: CallName
+  /** Perhaps not the policy that the limit is under. */
+  readonly sent: Policy
+  readonly maxDelayMs: number | undefined
+  /** Whether its id is known beyond its call. */
+  readonly hasOwnId: boolean
 }
 
 const NOTHING_TO_VERIFY: Verification = {
@@ -60,9 +53,6 @@ const NOTHING_TO_VERIFY: Verification = {
   coveredSequence: 0,
   replayEqualsLive: true,
 }
-
-/** A limit with more keys is not copied for a question under a policy that no check has brought yet. */
-const MOST_COPIED = 1_000
 
 /**
  * The Durable Object that keeps one key of one limit, or a shard's or owner's many: a ledger, and the only writer of it.
@@ -83,15 +73,15 @@ export class LimiterObject extends DurableObject {
   readonly #home: ObjectLedger
   readonly #counts = new ObjectCounts()
   readonly #reader = new SubjectReader()
-  readonly #policies = new PoliciesInForce()
+  readonly #limits: ObjectLimits
   readonly #holders = new ChargeHolders()
-  /** Receipts of units from leases that were charged for. */
-  readonly #settledSpent = new SettledReceipts()
+  readonly #spent = new SpentUnits()
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env)
     const holdsMany = isGroupName(ctx.id.name)
     this.#home = new ObjectLedger(this.ctx.storage, () => this.now(), { holdsMany })
+    this.#limits = new ObjectLimits(this.#home)
   }
 
   /** The object's time; whole ms. */
@@ -109,20 +99,20 @@ export class LimiterObject extends DurableObject {
    * @throws {CostError} {KeyError} {PolicyError} {RangeError} {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   decide(key: string, text: SubjectText, cost: number, id?: string, maxDelayMs?: number): string | Promise<string> {
-    const read = this.#reader.readText(text)
-    if (cost === 0) return this.#askForNothing({ ...read.subject, key }, id)
-    const decide = (ledger: Ledger, nowMs: number) => {
-      const limit = this.#policies.limitFor(ledger, read, nowMs)
-      const answer = this.#check({ ledger, limit, nowMs }, { key, cost, id, maxDelayMs })
+    const sent = this.#reader.readText(text)
+    if (cost === 0) return this.#askForNothing(sent, key, id)
+    const decide = (asked: Asked) => {
+      const { ledger, limit, nowMs } = asked
+      const answer = this.#check(asked, { key, cost, id, maxDelayMs })
       this.#counts.check(nowMs, answer)
-      const told = toldText(answer.decision, limit, read.policy, nowMs)
+      const told = toldText(answer.decision, limit, sent.policy, nowMs)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
     }
-    if (cost <= read.maximumCost) return this.#home.ask(read.sync, decide)
+    if (cost <= sent.maximumCost) return this.#limits.ask(sent, decide)
     const refuse = () => {
-      throw new CostError(key, cost, read.maximumCost)
+      throw new CostError(key, cost, sent.maximumCost)
     }
-    return this.#ifKnown([read], refuse, decide)
+    return this.#limits.askKnown(sent, refuse, decide)
   }
 
   /**
@@ -133,12 +123,12 @@ export class LimiterObject extends DurableObject {
    * @throws {PolicyError} {StoreCorrupt} {StoreVersion} {StoreUnavailable} where none is decided, or what was may be lost
    */
   async decideEach(text: SubjectText, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
-    const read = this.#reader.readText(text)
-    const decide = async (ledger: Ledger, nowMs: number) => {
-      const limit = this.#policies.limitFor(ledger, read, nowMs)
-      const answers = checks.map(({ key, cost, id, maxDelayMs }) => {
+    const sent = this.#reader.readText(text)
+    const decide = async (asked: Asked) => {
+      const { ledger, limit, nowMs } = asked
+      const answers = checks.map((check) => {
         try {
-          return this.#check({ ledger, limit, nowMs }, { key, cost, id, maxDelayMs })
+          return this.#check(asked, check)
         } catch (error) {
           return error as Error
         }
@@ -147,17 +137,17 @@ export class LimiterObject extends DurableObject {
       this.#counts.call(nowMs, decided)
       // Before anybody else may change the policy.
       const told = answers.map((answer) =>
-        answer instanceof Error ? answer : toldText(answer.decision, limit, read.policy, nowMs),
+        answer instanceof Error ? answer : toldText(answer.decision, limit, sent.policy, nowMs),
       )
       if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
       return told
     }
-    if (checks.some(({ cost }) => cost <= read.maximumCost)) return this.#home.ask(read.sync, decide)
-    const refuse = () => checks.map(({ key, cost }) => new CostError(key, cost, read.maximumCost))
-    return this.#ifKnown([read], refuse, decide)
+    if (checks.some(({ cost }) => cost <= sent.maximumCost)) return this.#limits.ask(sent, decide)
+    const refuse = () => checks.map(({ key, cost }) => new CostError(key, cost, sent.maximumCost))
+    return this.#limits.askKnown(sent, refuse, decide)
   }
 
-  #check({ ledger, limit, nowMs }: Omit<Asked, "sent">, { key, cost, id, maxDelayMs }: AskedCheck): LedgerAnswer {
+  #check({ ledger, limit, nowMs }: Asked, { key, cost, id, maxDelayMs }: AskedCheck): LedgerAnswer {
     if (maxDelayMs !== undefined) {
       const looked = ledger.peek(limit, key, cost, nowMs, id)
       if (isHeldFor(looked.decision, maxDelayMs)) return looked
@@ -176,49 +166,54 @@ export class LimiterObject extends DurableObject {
    * @param id the call's; an item that has no id of its own is named by this one and its place
    */
   async checkAll(checks: readonly SubjectCheck[], id: string): Promise<AllDecision> {
-    const reads = checks.map(({ subject }) => this.#reader.read(subject))
-    const sync = strictestOf(reads.map((read) => read.sync))
-    const decide = async (ledger: Ledger, nowMs: number) => {
-      const items = checks.map(({ subject: { key }, cost, id: own }, index) => {
-        const limit = this.#policies.limitFor(ledger, reads[index]!, nowMs)
-        return { limit, key, cost, id: own ?? new OwnCall(`${id}:${index}`) }
+    const sents = checks.map(({ subject }) => this.#reader.read(subject))
+    const sync = strictestOf(sents.map((sent) => sent.sync))
+    const decide = (ledger: Ledger, nowMs: number) => {
+      const items = checks.map(({ subject: { key }, cost, id: own, maxDelayMs }, index) => {
+        const limit = this.#limits.limitFor(ledger, sents[index]!, nowMs)
+        const named = own ?? new OwnCall(`${id}:${index}`)
+        return { limit, key, cost, id: named, maxDelayMs, sent: sents[index]!.policy, hasOwnId: own !== undefined }
       })
-      if (checks.some(({ maxDelayMs }) => maxDelayMs !== undefined)) {
-        const looked = items.map(({ limit, key, cost, id: own }) => ledger.peek(limit, key, cost, nowMs, own))
-        const looks = looked.map(({ decision }) => leaveOutReceipt(decision.toJSON()))
-        // A denial is to be decided, since it may begin a block.
-        const isHeld = looks.some((look, index) => isHeldFor(look, checks[index]!.maxDelayMs))
-        if (isHeld && looks.every(({ allowed }) => allowed)) {
-          if (looked.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-          return { ...allDecision(looks), allowed: false }
-        }
-      }
-      // Only of items that others may know by their own ids.
-      const isNew = items.map(({ limit, key, id: own }, index) => {
-        return checks[index]!.id !== undefined && ledger.costUnder(limit, key, nowMs, own) === undefined
-      })
-      const answers = ledger.checkAll(items, nowMs)
-      const all = allDecision(
-        answers.map(({ decision }, index) => toldDecision(decision, items[index]!.limit, reads[index]!.policy, nowMs)),
-      )
-      // Where one was denied, those that would have passed were not decided.
-      this.#counts.call(nowMs, all.allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
-      for (const [index, { receipt }] of all.decisions.entries()) {
-        if (receipt === undefined || checks[index]!.id === undefined) continue
-        if (isNew[index]) this.#holders.charged(receipt.id, id)
-        else this.#holders.toldAgain(receipt.id, id)
-      }
-      if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-      return all
+      return this.#checkItems(ledger, nowMs, items, id)
     }
-    const above = checks.flatMap(({ cost }, index) => (cost > reads[index]!.maximumCost ? [index] : []))
+    const above = checks.flatMap(({ cost }, index) => (cost > sents[index]!.maximumCost ? [index] : []))
     if (above.length === 0) return this.#home.ask(sync, decide)
-    const ofAbove = above.map((index) => reads[index]!)
+    const ofAbove = above.map((index) => sents[index]!)
     const refuse = (place: number) => {
       const { subject, cost } = checks[above[place]!]!
       throw new CostError(subject.key, cost, ofAbove[place]!.maximumCost)
     }
-    return this.#ifKnown(ofAbove, refuse, decide, sync)
+    return this.#limits.ifKnown(ofAbove, refuse, decide, sync)
+  }
+
+  async #checkItems(ledger: Ledger, nowMs: number, items: readonly AskedItem[], call: string): Promise<AllDecision> {
+    if (items.some(({ maxDelayMs }) => maxDelayMs !== undefined)) {
+      const looked = items.map(({ limit, key, cost, id }) => ledger.peek(limit, key, cost, nowMs, id))
+      const looks = looked.map(({ decision }) => leaveOutReceipt(decision.toJSON()))
+      const isHeld = looks.some((look, index) => isHeldFor(look, items[index]!.maxDelayMs))
+      // A denial is to be decided, since it may begin a block.
+      if (isHeld && looks.every(({ allowed }) => allowed)) {
+        if (looked.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+        return { ...allDecision(looks), allowed: false }
+      }
+    }
+    const isNew = items.map(({ limit, key, id, hasOwnId }) => {
+      return hasOwnId && ledger.costUnder(limit, key, nowMs, id) === undefined
+    })
+    const answers = ledger.checkAll(items, nowMs)
+    const all = allDecision(
+      answers.map(({ decision }, index) => toldDecision(decision, items[index]!.limit, items[index]!.sent, nowMs)),
+    )
+    // Where one was denied, those that would have passed were not decided.
+    this.#counts.call(nowMs, all.allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
+    for (const [index, { receipt }] of all.decisions.entries()) {
+      // No other call knows an item that has no id of its own.
+      if (receipt === undefined || !items[index]!.hasOwnId) continue
+      if (isNew[index]) this.#holders.charged(receipt.id, call)
+      else this.#holders.toldAgain(receipt.id, call)
+    }
+    if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+    return all
   }
 
   /**
@@ -228,7 +223,7 @@ export class LimiterObject extends DurableObject {
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
     const { cost, giveBack } = request
     const id = new OwnCall(request.id)
-    return this.#ask(subject, async ({ ledger, limit, nowMs, sent }) => {
+    return this.#limits.ask(this.#reader.read(subject), async ({ ledger, limit, nowMs, sent }) => {
       const { key } = subject
       // Who draws under an older policy does not know that requests of units which were drawn ahead cannot be spaced.
       const wanted = tellsDelay(limit.policy) ? { ...request, demand: 0, units: 0 } : request
@@ -249,8 +244,8 @@ export class LimiterObject extends DurableObject {
 
   /** Asks and charges nothing. */
   async peek(subject: Subject, cost: number, id?: string): Promise<Decision> {
-    return this.#look(subject, async (asked) => {
-      const { decision, needsCommit } = this.#peek(asked, subject.key, cost, id)
+    return this.#limits.look(this.#reader.read(subject), async (asked) => {
+      const { decision, needsCommit } = peekAt(asked, subject.key, cost, id)
       // Before anybody else may change the policy.
       const told = decision.toJSON()
       if (needsCommit) await asked.ledger?.commit()
@@ -258,24 +253,24 @@ export class LimiterObject extends DurableObject {
     })
   }
 
+  /** `peek` of several checks; `null` for one that has no answer. */
+  async peekAll(checks: readonly SubjectCheck[]): Promise<(Decision | null)[]> {
+    return Promise.all(checks.map(({ subject, cost, id }) => this.peek(subject, cost, id).catch(() => null)))
+  }
+
   /** A check of cost 0, which counts as one and is a question. */
-  async #askForNothing(subject: Subject, id: string | undefined): Promise<string> {
-    return this.#look(subject, (asked) => {
+  async #askForNothing(sent: ReadSubject, key: string, id: string | undefined): Promise<string> {
+    return this.#limits.look(sent, (asked) => {
       // No admission is of cost 0, so none is told again.
-      const answer = this.#peek(asked, subject.key, 0, id)
+      const answer = peekAt(asked, key, 0, id)
       this.#counts.check(asked.nowMs, answer)
       return JSON.stringify(answer.decision)
     })
   }
 
-  #peek({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LedgerAnswer {
-    if (ledger !== null) return ledger.peek(limit, key, cost, nowMs, id)
-    return { decision: limit.openKeys().peek(key, cost, nowMs), needsCommit: false }
-  }
-
   /** Takes units whatever is left, into debt if need be. */
   async charge(subject: Subject, units: number): Promise<void> {
-    await this.#ask(subject, ({ ledger, limit, nowMs }) => {
+    await this.#limits.ask(this.#reader.read(subject), ({ ledger, limit, nowMs }) => {
       ledger.charge(limit, subject.key, units, nowMs)
       return ledger.commit()
     })
@@ -297,10 +292,10 @@ export class LimiterObject extends DurableObject {
       if (isHeld()) throw foreignReceipt(receipt.id)
       return false
     }
-    return this.#askKnown(subject, refuse, async ({ ledger, limit, nowMs }) => {
+    return this.#limits.askKnown(this.#reader.read(subject), refuse, async ({ ledger, limit, nowMs }) => {
       if (!isHeld()) return false
       const isSettled = isLeaseReceipt(receipt)
-        ? this.#settleSpent({ ledger, limit, nowMs }, receipt, units)
+        ? this.#spent.settle(ledger, limit, receipt, units, nowMs)
         : ledger.settle(limit, receipt, units, nowMs)
       // Also where it was settled before: perhaps by a call whose commit is still on its way.
       await ledger.commit()
@@ -308,20 +303,9 @@ export class LimiterObject extends DurableObject {
     })
   }
 
-  #settleSpent({ ledger, limit, nowMs }: Omit<Asked, "sent">, receipt: Receipt, units: number): boolean {
-    const draw = drawOf(receipt)
-    if (limit.openKeys().chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
-    const keepMs = settleWithinMs(limit.policy)
-    if (units >= 0 || ledger.isClosed(limit, draw)) return false
-    if (!this.#settledSpent.isOpen(receipt, nowMs, keepMs)) return false
-    // Noted once it is charged: a charge can be refused.
-    ledger.charge(limit, receipt.key, -units, nowMs)
-    return this.#settledSpent.add(receipt, nowMs, keepMs)
-  }
-
   /** Denies the key for a time from now, in place of an earlier block. */
   async block(subject: Subject, durationMs: number): Promise<void> {
-    await this.#ask(subject, ({ ledger, limit, nowMs }) => {
+    await this.#limits.ask(this.#reader.read(subject), ({ ledger, limit, nowMs }) => {
       ledger.block(limit, subject.key, Math.min(nowMs + durationMs, LATEST_MS), nowMs)
       return ledger.commit()
     })
@@ -329,7 +313,7 @@ export class LimiterObject extends DurableObject {
 
   /** Ends a block. Whether there was one that still lasted. */
   async unblock(subject: Subject): Promise<boolean> {
-    return this.#askKnown(subject, nothingHad, async ({ ledger, limit, nowMs }) => {
+    return this.#limits.askKnown(this.#reader.read(subject), nothingHad, async ({ ledger, limit, nowMs }) => {
       const had = ledger.unblock(limit, subject.key, nowMs)
       // Also where there was none: perhaps a call ended it whose commit is still on its way.
       await ledger.commit()
@@ -339,7 +323,7 @@ export class LimiterObject extends DurableObject {
 
   /** Makes the key's quota full and ends its block. Whether there was anything to forget. */
   async reset(subject: Subject): Promise<boolean> {
-    return this.#askKnown(subject, nothingHad, async ({ ledger, limit, nowMs }) => {
+    return this.#limits.askKnown(this.#reader.read(subject), nothingHad, async ({ ledger, limit, nowMs }) => {
       const had = ledger.reset(limit, subject.key, nowMs)
       await ledger.commit()
       return had
@@ -347,11 +331,13 @@ export class LimiterObject extends DurableObject {
   }
 
   async status(subject: Subject): Promise<KeyStatus> {
-    return this.#look(subject, ({ limit, nowMs }) => limit.openKeys().status(subject.key, nowMs))
+    return this.#limits.look(this.#reader.read(subject), ({ limit, nowMs }) =>
+      limit.openKeys().status(subject.key, nowMs),
+    )
   }
 
   async stats(subject: Subject): Promise<KeyStats> {
-    return this.#look(subject, ({ limit }) => limit.openKeys().stats(subject.key))
+    return this.#limits.look(this.#reader.read(subject), ({ limit }) => limit.openKeys().stats(subject.key))
   }
 
   /** Reads the whole log anew and compares it with the live state. @throws {StoreCorrupt} {StoreVersion} */
@@ -368,58 +354,11 @@ export class LimiterObject extends DurableObject {
   override async alarm(): Promise<void> {
     await this.#home.alarm()
   }
+}
 
-  /**
-   * Runs a verb under the policy that the caller sent, or the one in force. One that is none is refused before anything
-   * is stored.
-   */
-  async #ask<T>(subject: Omit<Subject, "key">, verb: (asked: Asked) => T): Promise<Awaited<T>> {
-    const read = this.#reader.read(subject)
-    return await this.#home.ask(read.sync, (ledger, nowMs) => verb(this.#asked(ledger, read, nowMs)))
-  }
-
-  /** `#ask` for a verb that has nothing to change where nothing is known of the limit: then nothing is stored either. */
-  async #askKnown<T>(
-    subject: Omit<Subject, "key">,
-    ofUnknown: () => T,
-    verb: (asked: Asked) => T | Promise<T>,
-  ): Promise<T> {
-    const read = this.#reader.read(subject)
-    return this.#ifKnown([read], ofUnknown, (ledger, nowMs) => verb(this.#asked(ledger, read, nowMs)))
-  }
-
-  /** Hands the ledger to a verb where it has all limits; else the place of one that it lacks, and nothing is stored. */
-  async #ifKnown<T>(
-    limits: readonly ReadSubject[],
-    ofUnknown: (place: number) => T,
-    verb: (ledger: Ledger, nowMs: number) => T | Promise<T>,
-    sync = strictestOf(limits.map((limit) => limit.sync)),
-  ): Promise<T> {
-    return await this.#home.askStored<T | Promise<T>>(sync, (ledger, nowMs) => {
-      const place = limits.findIndex(({ limit }) => ledger?.limit(limit) === undefined)
-      return place < 0 ? verb(ledger!, nowMs) : ofUnknown(place)
-    })
-  }
-
-  #asked(ledger: Ledger, read: ReadSubject, nowMs: number): Asked {
-    return { ledger, limit: this.#policies.limitFor(ledger, read, nowMs), sent: read.policy, nowMs }
-  }
-
-  /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
-  async #look<T>(subject: Subject, question: (looked: Looked) => T): Promise<Awaited<T>> {
-    const read = this.#reader.read(subject)
-    const { limit: name, sync, policy } = read
-    return this.#home.look(sync, (ledger, nowMs) => {
-      const limit = ledger?.limit(name)
-      if (limit === undefined) {
-        return withEmptyLimit(name, policy, (empty) => question({ ledger: null, limit: empty, nowMs }))
-      }
-      if (limit.size > MOST_COPIED || !this.#policies.wouldTake(limit, read, nowMs)) {
-        return question({ ledger, limit, nowMs })
-      }
-      return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))
-    })
-  }
+function peekAt({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LedgerAnswer {
+  if (ledger !== null) return ledger.peek(limit, key, cost, nowMs, id)
+  return { decision: limit.openKeys().peek(key, cost, nowMs), needsCommit: false }
 }
 
 /** What a verb tells that found nothing to undo. */

@@ -1,15 +1,43 @@
 import { withDeadline } from "../src/http/with-deadline.js"
-import { StoreUnavailable } from "../src/types/errors.js"
+import { type Kinds, oneOf, unfit } from "../src/policy/check-fields.js"
+import { StoreCorrupt, StoreUnavailable } from "../src/types/errors.js"
 import type { LimiterObject } from "./limiter-object.js"
 import { revive } from "./revive-error.js"
 
 export type ObjectStub = DurableObjectStub<LimiterObject>
 
-/** Where objects are made. */
+/**
+ * Where objects are made. What is none of the names below is refused, for a misspelt one would leave every request to the
+ * fail mode: a name that Cloudflare adds later needs a later version of this package.
+ */
 export interface Placement {
-  readonly locationHint?: DurableObjectLocationHint
-  readonly jurisdiction?: DurableObjectJurisdiction
+  /**
+   * Near what place new objects are made: `wnam`, `enam`, `sam`, `weur`, `eeur`, `apac`, `apac-ne`, `apac-se`, `oc`, `afr`
+   * or `me`.
+   */
+  readonly locationHint?: DurableObjectLocationHint | undefined
+  /**
+   * Where objects run and store: `eu`, `fedramp`, `fedramp-high` or `us`. Local workerd has no jurisdictions, and so cannot
+   * make a limiter with one: leave it out under `wrangler dev`.
+   */
+  readonly jurisdiction?: DurableObjectJurisdiction | undefined
 }
+
+/** Names that cannot be left out here unnoticed: the platform's types have them all. */
+type Named<Name extends string> = Readonly<Record<Name, true>>
+
+const LOCATION_HINTS: Named<DurableObjectLocationHint> = {
+  ...{ wnam: true, enam: true, sam: true, weur: true, eeur: true, apac: true, "apac-ne": true, "apac-se": true },
+  ...{ oc: true, afr: true, me: true },
+}
+const JURISDICTIONS: Named<DurableObjectJurisdiction> = { eu: true, fedramp: true, "fedramp-high": true, us: true }
+
+export const PLACEMENT_KINDS: Kinds<Placement> = {
+  locationHint: oneOf(...Object.keys(LOCATION_HINTS)),
+  jurisdiction: oneOf(...Object.keys(JURISDICTIONS)),
+}
+
+const PLATFORM_JURISDICTION = "one that the platform has: under wrangler dev there is none, so leave it out there"
 
 /** How long a check may take that others wait for, or that waits for others, where nobody said; ms. */
 export const TOGETHER_TIMEOUT_MS = 5_000
@@ -32,8 +60,9 @@ export class ObjectCalls {
   readonly #stubOptions: { locationHint?: DurableObjectLocationHint }
   #made = 0
 
+  /** @throws {RangeError} where the platform has no such jurisdiction */
   constructor(binding: DurableObjectNamespace<LimiterObject>, { locationHint, jurisdiction }: Placement) {
-    this.#namespace = jurisdiction === undefined ? binding : binding.jurisdiction(jurisdiction)
+    this.#namespace = jurisdiction === undefined ? binding : within(jurisdiction, binding)
     this.#stubOptions = locationHint === undefined ? {} : { locationHint }
   }
 
@@ -62,8 +91,24 @@ export class ObjectCalls {
     try {
       return await ask(this.#namespace.getByName(name, this.#stubOptions))
     } catch (error) {
-      throw ownError(error)
+      const own = ownError(error)
+      // Shown on the console: the object's name tells the limit and the key.
+      if (own instanceof StoreCorrupt) Object.assign(own, { object: name })
+      throw own
     }
+  }
+}
+
+/** @throws {RangeError} where the platform has none: local workerd has no jurisdictions at all */
+function within(
+  jurisdiction: DurableObjectJurisdiction,
+  binding: DurableObjectNamespace<LimiterObject>,
+): DurableObjectNamespace<LimiterObject> {
+  try {
+    return binding.jurisdiction(jurisdiction)
+  } catch (error) {
+    const { message } = unfit("make a limiter", "jurisdiction", jurisdiction, PLATFORM_JURISDICTION)
+    throw new RangeError(message, { cause: error })
   }
 }
 

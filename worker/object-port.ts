@@ -83,6 +83,8 @@ export function objectLedgerPort(storage: DurableObjectStorage): ObjectLedgerPor
     // A lone check is written at once. Checks that come while a commit is on its way share the next row. An answer
     // still waits for the output gate, which opens when its row is durable.
     defer: (work) => sql.afterCommit(work),
+    // No `setTimeout`, which a test may have replaced.
+    nextTurn: (work) => void scheduler.wait(0).then(work),
     after: (ms, work) => {
       setTimeout(work, ms)
     },

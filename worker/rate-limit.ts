@@ -25,7 +25,7 @@ export interface EdgeRateLimitOptions<Env>
   extends Omit<RateLimitOptions<WorkerRest<Env>>, "limiter">,
     Omit<EdgeLimiterOptions, "timeoutMs" | "background"> {
   /** The namespace of `LimiterObject`; default `env.LIMITER`. */
-  readonly binding?: (env: Env) => DurableObjectNamespace<LimiterObject> | undefined
+  readonly binding?: ((env: Env) => DurableObjectNamespace<LimiterObject> | undefined) | undefined
 }
 
 /** The limiter is made here, and what its work goes on in is told to it. */
@@ -78,6 +78,7 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   checkNames("rate limit", options, OPTION_NAMES)
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
+  const { address = { header: CLOUDFLARE_ADDRESS } } = rest
   checkHandler("binding", binding)
   requireEdgeOptions(edge)
   const isOneOfSeveral = options.limits !== undefined
@@ -91,8 +92,8 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, LimiterSource>()
   const limited = limitHandler<WorkerRest<Env>>(handler, {
-    address: { header: CLOUDFLARE_ADDRESS },
     ...rest,
+    address,
     limiter(policy, env) {
       const namespace = binding(env)!
       let source = sources.get(namespace)

@@ -32,7 +32,8 @@ export interface Settings {
  * - `LIMITS`: at least one table, see `readLimit`. No two have the same name or protect the same prefix.
  * - `CONFIG`, in place of `LIMITS`: a `sluice.toml`, as text or as a table. Its limits and groups that have `paths` are in
  *   front of them, all of its limits answer the API, and variables such as `SLUICE_FAIL_MODE` override what it says.
- * - `UPSTREAM`: an `http` or `https` URL, its path put before that of each request. Absent or empty, an echo answers.
+ * - `UPSTREAM`: an `http` or `https` URL, its path put before that of each request. Absent or empty, the one of
+ *   `CONFIG` counts; where there is none, an echo answers.
  * - `API_HOST`: a host name, such as `limits.example.com`, under which the API and the dashboard answer. Without it they
  *   do so under every name, but only where an echo answers: an upstream's own paths are not taken from it.
  *
@@ -50,7 +51,8 @@ export function readSettings(variables: SettingVariables): Settings {
       groups,
       config,
       limitByPath: byPath([...limits, ...groups], fieldOf),
-      upstream: readUpstream(UPSTREAM ?? upstream),
+      // An empty variable counts as none, as those that a configuration names do.
+      upstream: readUpstream(UPSTREAM === "" ? upstream : (UPSTREAM ?? upstream)),
       apiHost,
     }
   }

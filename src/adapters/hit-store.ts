@@ -33,18 +33,18 @@ export interface HitStoreOptions {
    * Who counts: a limiter of your own, whose policy then decides, or a function that makes one for the policy that
    * follows from the middleware's options. Default: this process's memory.
    */
-  readonly limiter?: StoreLimiter | ((policy: Policy) => StoreLimiter)
+  readonly limiter?: StoreLimiter | ((policy: Policy) => StoreLimiter) | undefined
   /**
    * The algorithm that decides, with the middleware's `limit` per `windowMs`. Without it hits are counted in a window
    * that starts with a key's first hit, as the middleware's own store does.
    */
-  readonly algorithm?: Algorithm
+  readonly algorithm?: Algorithm | undefined
   /** Stands before every key, to set stores over one limiter apart. */
-  readonly prefix?: string
+  readonly prefix?: string | undefined
   /** The most keys held at once in memory, 1 … 2^32 − 1. */
-  readonly maxKeys?: number
+  readonly maxKeys?: number | undefined
   /** Tells the time; default the machine's clock, to which the middleware compares. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /** What the middleware says of itself when it takes the store. */

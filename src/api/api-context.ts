@@ -27,6 +27,8 @@ export interface ApiContext {
   readonly givenNames: ReadonlySet<string>
   /** The names of limits that cannot be changed or removed here. */
   readonly fixedNames: ReadonlySet<string>
+  /** How many limits a check of that name asks: one, or all of a group. */
+  limitsAsked(name: string): number
   /** Tells all who hear of decisions of one; `null` where the limits tell of them themselves. */
   readonly tellDecision: DecisionHearer | null
   /** Told of checks that the store failed to decide, however many there were. */

@@ -43,6 +43,8 @@ export interface ApiOptions {
   readonly about?: ApiContext["about"]
   /** The names of limits and groups that a configuration gives, which `/metrics` tells: no keys. Default none. */
   readonly givenNames?: ReadonlySet<string>
+  /** How many limits a check of that name asks, which is more than one of a group; default 1. */
+  readonly limitsAsked?: ApiContext["limitsAsked"]
   /** The names of limits that `limits` refuses to change or remove, which their statuses tell. Default none. */
   readonly fixedNames?: ReadonlySet<string>
   /**
@@ -92,6 +94,7 @@ export function createApi(options: ApiOptions): Api {
   const {
     givenNames = new Set(),
     fixedNames = new Set(),
+    limitsAsked = () => 1,
     onFailure = (checks: number) => metrics.failed(checks),
   } = options
   const startedAtMs = clock.now()
@@ -99,7 +102,7 @@ export function createApi(options: ApiOptions): Api {
   const context: ApiContext = {
     ...{ limits, storage, metrics, events, clock, about, startedAtMs },
     ...{ tellDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
-    ...{ givenNames, fixedNames, eventSource, recent: new RecentTexts(TOLD_REMEMBERED) },
+    ...{ givenNames, fixedNames, limitsAsked, eventSource, recent: new RecentTexts(TOLD_REMEMBERED) },
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
     document() {

@@ -22,7 +22,7 @@ export function embeddedStorage(limiter: EmbeddedLimiter, bytesOnDisk: () => num
   return {
     flush: () => limiter.flush(),
     compact: () => limiter.compact(),
-    // Both read the whole log, and checks wait meanwhile.
+    // Both read the whole log, and one comes after the other.
     verify: shared(async () => {
       // What it cannot read it throws: a 500 that names the row.
       const { segments, records, replayEqualsLive } = await limiter.verify()

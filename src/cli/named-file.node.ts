@@ -9,6 +9,7 @@ const REASONS: ReadonlyMap<unknown, string> = new Map([
   ["ENOTDIR", "a part of its path is no folder"],
   ["EACCES", "this user may not"],
   ["EPERM", "this user may not"],
+  ["EROFS", "its file system is read-only"],
   ["ENXIO", "it is a pipe that nobody reads from, or a socket"],
 ])
 

@@ -27,6 +27,9 @@ export class ServedConfig {
     return this.#names
   }
 
+  /** How many limits a check of that name asks: one, or all of a group. */
+  readonly limitsAsked = (name: string): number => this.#config.groups.get(name)?.limits.length ?? 1
+
   readonly onDecision = (decision: Decision, { name }: DecidingLimit): void => {
     this.#log.onDecision?.(decision, { limit: name })
   }

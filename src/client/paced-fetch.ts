@@ -2,26 +2,26 @@ import { checkFields, checkWhole, FUNCTION, type Kinds, oneOf, required, whole }
 import { MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { TimeoutExceeded } from "../types/errors.js"
 import { type Flight, Pace, type Pacing } from "./pace.js"
-import { readQuotaFields } from "./quota-fields.js"
+import { readQuotaFields, readRetryAfter } from "./quota-fields.js"
 import { untilAborted } from "./until-aborted.js"
 
 export interface PacedFetchOptions {
   /** Which requests share a quota; default those to the same origin. */
-  readonly key?: (request: Request) => string
+  readonly key?: ((request: Request) => string) | undefined
   /** Units that a request costs its quota, a whole number 0 … 2^31; default 1. */
-  readonly cost?: (request: Request) => number
+  readonly cost?: ((request: Request) => number) | undefined
   /**
    * `"burst"` (default) sends as long as there is quota, and then waits; `"even"` spreads what is left over the time until
    * the quota is full.
    */
-  readonly pacing?: Pacing
+  readonly pacing?: Pacing | undefined
   /**
    * How often a request that was refused is sent again, 0 … 100; default 2. A 429 was not served, so any may be; a 503
    * with `Retry-After` only where its method is idempotent.
    */
-  readonly retries?: number
+  readonly retries?: number | undefined
   /** The longest wait before a request, in ms; default 60,000. */
-  readonly maxWaitMs?: number
+  readonly maxWaitMs?: number | undefined
 }
 
 const OPTION_KINDS: Kinds<PacedFetchOptions> = {
@@ -173,7 +173,8 @@ function sleep(ms: number, signal: AbortSignal, line: Line): Promise<void> {
 }
 
 function isRefusal({ status, headers }: Response, { method }: Request): boolean {
-  return status === 429 || (status === 503 && headers.has("Retry-After") && IDEMPOTENT.includes(method))
+  if (status === 429) return true
+  return status === 503 && IDEMPOTENT.includes(method) && readRetryAfter(headers.get("Retry-After"), 0) !== null
 }
 
 function originOf({ url }: Request): string {

@@ -1,3 +1,5 @@
+import { parseHttpDate } from "./http-date.js"
+
 /** What a response tells of one quota. */
 export interface QuotaReadout {
   /** Sets several quotas of a response apart: an item's `id`, or the style where there is one quota. */
@@ -78,12 +80,12 @@ function one(name: string, limit?: string, remaining?: string, resetSeconds: num
   return [{ name, remaining: left, resetAfterMs: Math.ceil(resetSeconds * 1_000), limit: wholeOf(limit) }]
 }
 
-/** The wait that a `Retry-After` tells, in ms; `null` where it tells none. */
+/** The wait that a `Retry-After` tells, in ms; `null` where it is neither whole seconds nor an HTTP-date. */
 export function readRetryAfter(value: string | null, nowMs: number): number | null {
   if (value === null) return null
   const seconds = wholeOf(value)
   if (seconds !== null) return seconds * 1_000
-  const atMs = Date.parse(value)
+  const atMs = parseHttpDate(value.trim(), nowMs)
   return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs)
 }
 

@@ -9,18 +9,18 @@ import { complete, text } from "./complete.js"
 import { untilAborted } from "./until-aborted.js"
 
 export interface EventOptions {
-  readonly outcome?: "allowed" | "denied"
+  readonly outcome?: "allowed" | "denied" | undefined
   /** Only those of this limit. */
-  readonly limit?: string
+  readonly limit?: string | undefined
   /** How many past decisions to begin with, 0 … 10,000; default 0. */
-  readonly replay?: number
+  readonly replay?: number | undefined
   /**
    * Whether it goes on with the decisions to come, and resumes a connection that broke; default `true`. Otherwise it ends
    * when the past ones are told, and fails where they cannot be.
    */
-  readonly follow?: boolean
+  readonly follow?: boolean | undefined
   /** Ends the stream. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 type Open = (path: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<Response>

@@ -11,8 +11,8 @@ import {
   requireKey,
   requireNames,
   requireRefund,
+  requireTop,
   requireUnits,
-  TOP_NAMES,
 } from "../limiter/check-options.js"
 import { inNameOrder } from "../limiter/name-order.js"
 import {
@@ -28,7 +28,6 @@ import {
   type TopOptions,
 } from "../limiter/named-limits.js"
 import { requirePage } from "../limiter/page.js"
-import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import {
@@ -77,7 +76,7 @@ export type SluiceClientOptions = TransportOptions
 /** What every call may say. */
 export interface CallOptions {
   /** Gives the call up. What was sent may have been charged. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const CALL_NAMES = ["signal"]
@@ -247,7 +246,7 @@ export class SluiceClient implements NamedLimits {
   }
 
   async top(options: TopOptions): Promise<readonly TopEntry[]> {
-    checkNames("tell the top", options, TOP_NAMES)
+    requireTop(options)
     const { by, count = DEFAULT_TOP, limit } = options
     const query = queryOf({ by, limit: count, name: limit })
     return this.#read((json) => json.map(readTop), await this.#get<readonly TopJson[]>(`/v1/top${query}`))
@@ -319,14 +318,15 @@ export class SluiceClient implements NamedLimits {
     const { count = Number.POSITIVE_INFINITY } = page
     const items: T[] = []
     let { after } = page
-    while (items.length < count) {
+    // Once also where none are wanted: that a limit is not there is to be told then too.
+    for (;;) {
       const wanted = Math.min(count - items.length, MOST_LISTED)
       const asked = `${path}${queryOf({ ...query, after, count: wanted })}`
       const { value, nextAfter } = await this.#transport.sendForPage({ method: "GET", path: asked, repeatable: true })
       const found = this.#read((json) => json.map((each) => each), value as readonly T[])
       items.push(...found)
       // A page may be short though more follow, where something was removed while it was made.
-      if (nextAfter === null && found.length < wanted) break
+      if (items.length >= count || (nextAfter === null && found.length < wanted)) return items
       const next = nextAfter ?? this.#read(nameOf, found.at(-1)!)
       // Names go up. A page that leads back, or to itself, would be asked for without end.
       if (typeof next !== "string" || inNameOrder(next, after ?? "") <= 0) {
@@ -334,7 +334,6 @@ export class SluiceClient implements NamedLimits {
       }
       after = next
     }
-    return items
   }
 
   /** Reads JSON, which may come from whoever else answers at this address. @throws {ApiError} where it has another shape */

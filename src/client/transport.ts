@@ -9,18 +9,18 @@ import { untilAborted } from "./until-aborted.js"
 
 export interface TransportOptions {
   /** What the server was given with `--token`; default none. */
-  readonly token?: string
+  readonly token?: string | undefined
   /** How long a call may take with all its retries, in ms, 1 … 2^31 − 1; default 5000. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** How often a call that can be repeated harmlessly is tried again after a failure, 0 … 10; default 2. */
-  readonly retries?: number
+  readonly retries?: number | undefined
   /** The wait before the first retry, in ms; it doubles with each and is spread by half. Default 50. */
-  readonly retryDelayMs?: number
+  readonly retryDelayMs?: number | undefined
   /**
    * What makes requests; default the runtime's `fetch`. A call ends in its time also where this does not heed the
    * `signal`, but its request is left open then. A body may be another stream than the web's, except that of `events()`.
    */
-  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
 }
 
 const OPTION_KINDS: Kinds<TransportOptions> = {

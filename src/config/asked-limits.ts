@@ -1,9 +1,12 @@
 import type { Access } from "../http/access.js"
-import type { CheckItem } from "../types/limiter.js"
 import type { AccessConfig, Config, GroupConfig, LimitConfig, RequestsConfig } from "./config.js"
 
 /** What one limit is asked. */
-type AskedItem = Required<Omit<CheckItem, "id">>
+interface AskedItem {
+  readonly key: string
+  readonly cost: number
+  readonly limit: string
+}
 
 /** The keys of each list, to be looked up. */
 const keySets = new WeakMap<AccessConfig, ReadonlySet<string>>()

@@ -13,7 +13,7 @@ import { configPolicies } from "./config-policies.js"
 import { groupDecision } from "./group-decision.js"
 
 /** An item of a limit that is named. */
-type NamedItem = CheckItem & Required<Pick<CheckItem, "limit">>
+type NamedItem = CheckItem & { readonly limit: string }
 
 /** Answers what is asked of a configuration by the limits that count it: at once, or by promise, as they do. */
 export class ConfiguredCalls {

@@ -10,7 +10,7 @@ export type GroupKeys = Readonly<Record<string, string>>
 /** Which limit a check is about, and whose policy of it. */
 export interface ConfiguredCheck extends CheckOptions, Whose {
   /** The name of a limit or a group; default `"default"`. */
-  readonly limit?: string
+  readonly limit?: string | undefined
 }
 
 /** One limit or group of a configuration as a limiter of its own, for whoever takes one: `wrap` and `checkAll`, say. */

@@ -16,17 +16,18 @@ import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { type ConfiguredCheck, type ConfiguredLimit, configuredLimit, type GroupKeys } from "./configured-limit.js"
 import { type AskedFor, type LogOutput, openDecisionLog } from "./decision-log.js"
+import { groupOfLimit } from "./limits-by-config.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
   /** Where the log goes; default the console. */
-  readonly log?: LogOutput
+  readonly log?: LogOutput | undefined
   /** Hears of the share of decisions that `analytics` says, while that is enabled. */
-  readonly onSample?: (decision: Decision) => void
+  readonly onSample?: ((decision: Decision) => void) | undefined
   /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 /** Keys whose names are kept while analytics are enabled. */
@@ -55,12 +56,10 @@ export class ConfiguredLimits {
   constructor(config: Config, options: FromConfigOptions = {}) {
     requireConfig("make limits", config)
     checkNames("make limits", options, OPTION_NAMES)
-    const { log: _log, onSample: _onSample, random: _random, env: _env, ...memory } = options
-    this.limits = new MemoryLimits({
-      ...(config.analytics.enabled && { stats: true, names: ANALYTICS_NAMES }),
-      ...memory,
-      limits: configPolicies(config),
-    })
+    const { enabled } = config.analytics
+    const { log: _log, onSample: _onSample, random: _random, env: _env, ...others } = options
+    const { stats = enabled, names = enabled ? ANALYTICS_NAMES : 0, ...memory } = others
+    this.limits = new MemoryLimits({ ...memory, stats, names, limits: configPolicies(config) })
     this.#options = options
     this.#inForce = this.#prepare(config)
     noteCounter(this, this.limits)
@@ -80,12 +79,17 @@ export class ConfiguredLimits {
    * beside stays. Whether statistics and names of keys are kept stays as it was at the start.
    *
    * @param config what `parseConfig` gives, which refuses one that cannot be
-   * @throws {RangeError} where it is something else; then nothing has changed
+   * @throws {RangeError} where it is something else; {ConfigError} where a group has the name of a limit that was defined
+   * beside; then nothing has changed
    */
   reload(config: Config): void {
     requireConfig("reload limits", config)
     const policies = configPolicies(config)
-    for (const name of configPolicies(this.config).keys()) if (!policies.has(name)) this.limits.remove(name)
+    const before = configPolicies(this.config)
+    for (const name of config.groups.keys()) {
+      if (!before.has(name) && this.limits.limit(name) !== null) throw groupOfLimit(name)
+    }
+    for (const name of before.keys()) if (!policies.has(name)) this.limits.remove(name)
     for (const [name, policy] of policies) this.limits.define(name, policy)
     this.#inForce = this.#prepare(config)
     // Who counted under the same names may not do so any more.

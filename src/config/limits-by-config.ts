@@ -26,7 +26,6 @@ import { configPolicies, limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { requireConfig } from "./require-config.js"
 
-const NAME_OF_NO_STORED_LIMIT = "a name that no limit of the store has: rename the group, or remove that limit"
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
 
 type ChosenCheck = CheckOptions & LimitChoice
@@ -137,8 +136,14 @@ export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock
  */
 export async function requireGroupNames(limits: Pick<NamedLimits, "limit">, { groups }: Config): Promise<void> {
   for (const name of groups.keys()) {
-    if ((await limits.limit(name)) !== null) throw new ConfigError("a name in groups", name, NAME_OF_NO_STORED_LIMIT)
+    if ((await limits.limit(name)) !== null) throw groupOfLimit(name)
   }
+}
+
+/** The error of a group under whose name the limits have a limit already. */
+export function groupOfLimit(name: string): ConfigError {
+  const allowed = "a name that no limit of the store has: rename the group, or remove that limit"
+  return new ConfigError("a name in groups", name, allowed)
 }
 
 function isPlain(config: Config): boolean {

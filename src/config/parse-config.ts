@@ -33,7 +33,7 @@ export type ConfigInput = string | object
 
 export interface ParseConfigOptions {
   /** The environment, `process.env` say, whose variables override what is written; default none is looked at. */
-  readonly env?: Environment
+  readonly env?: Environment | undefined
 }
 
 /** What the fields say, before policies are read. */
@@ -160,6 +160,9 @@ export function parseConfig(input: ConfigInput, options: ParseConfigOptions = {}
   }
 }
 
+/** An object from the start, or a line with a key before a colon. */
+const JSON_OR_YAML = /^\s*\{|^[ \t]*[\w-]+:\s/m
+
 function readText(text: string): unknown {
   try {
     return parseToml(text)
@@ -170,7 +173,8 @@ function readText(text: string): unknown {
       throw new ConfigError("the text", text, "what the file of that name holds: read it first", { cause: error })
     }
     const [problem] = message.split("\n")
-    throw new ConfigError(`line ${line}, column ${column}`, text.split("\n")[line - 1], `TOML (${problem})`, {
+    const other = JSON_OR_YAML.test(text) ? ", or of JSON and YAML the object that their parsers make" : ""
+    throw new ConfigError(`line ${line}, column ${column}`, text.split("\n")[line - 1], `TOML (${problem})${other}`, {
       cause: error,
     })
   }

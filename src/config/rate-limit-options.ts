@@ -22,31 +22,31 @@ import { requireConfig } from "./require-config.js"
 /** What a configuration cannot say, since it is code. */
 export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
   /** The tenant of a request. */
-  readonly tenant?: (request: Request, ...rest: Rest) => Awaitable<string | null | undefined>
+  readonly tenant?: ((request: Request, ...rest: Rest) => Awaitable<string | null | undefined>) | undefined
   /** The tier of a request, where its tenant has none. */
-  readonly tier?: (request: Request, ...rest: Rest) => Awaitable<string | null | undefined>
+  readonly tier?: ((request: Request, ...rest: Rest) => Awaitable<string | null | undefined>) | undefined
   /** What the limit counts by, in place of the file's `key`; the prefix comes before it. Not of a group. */
-  readonly key?: KeyExtractor<Rest>
+  readonly key?: KeyExtractor<Rest> | undefined
   /**
    * Where the client's address is to be believed from, for the key `"address"` and for the lists `allow` and `deny`;
    * default the address of the connection. A function is the key alone.
    */
-  readonly address?: KeyExtractor | ClientAddressOptions
+  readonly address?: KeyExtractor | ClientAddressOptions | undefined
   /** Hears of every decision, beside the log and `onSample`. What it throws goes to `onError`. */
-  readonly onDecision?: RateLimitOptions<Rest>["onDecision"]
+  readonly onDecision?: RateLimitOptions<Rest>["onDecision"] | undefined
   /**
    * Hears of what went wrong and was dealt with, beside the log: what `rateLimit` tells, and a tier that the
    * configuration does not know or a tenant that is no text, in whose place there is none. What it throws is dropped.
    */
-  readonly onError?: (error: unknown, request: Request, ...rest: Rest) => Awaitable<void>
+  readonly onError?: ((error: unknown, request: Request, ...rest: Rest) => Awaitable<void>) | undefined
   /** Where the log goes; default the console. */
-  readonly log?: LogOutput
+  readonly log?: LogOutput | undefined
   /** Tells the time for the log, and as the option `clock` of `rateLimit`; default the machine's clock. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Hears of the share of decisions that `analytics` says, while that is enabled. What it throws goes to `onError`. */
-  readonly onSample?: (decision: Decision) => void
+  readonly onSample?: ((decision: Decision) => void) | undefined
   /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 const OPTION_KINDS: Kinds<ConfiguredOptions<never>> = {
@@ -85,7 +85,7 @@ export type ConfiguredRateLimit<Rest extends unknown[] = unknown[]> = Omit<RateL
 export function rateLimitOptions(
   config: Config,
   limitName: string,
-  options?: Omit<ConfiguredOptions, "tenant" | "tier">,
+  options?: Omit<ConfiguredOptions, "tenant" | "tier"> & { readonly tenant?: undefined; readonly tier?: undefined },
 ): ConfiguredRateLimit
 export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   config: Config,

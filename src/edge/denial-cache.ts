@@ -1,20 +1,23 @@
+import { withReason } from "../limiter/denied-by-block.js"
 import { CLOCK, checkFields, type Kinds, whole } from "../policy/check-fields.js"
-import { fnv1a } from "../policy/fnv1a.js"
-import type { Policy, Rule } from "../policy/policy.js"
+import type { Policy } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
-import type { Decision, RuleDecision } from "../types/decision.js"
+import type { Decision } from "../types/decision.js"
 import { termsOf } from "./denial-terms.js"
+import { KEY_SLOTS, keySlotOf } from "./key-slot.js"
+import { laterDenial, tellsWaitOf } from "./later-denial.js"
+import { LookBudget } from "./look-budget.js"
 
 export interface DenialCacheOptions {
   /** The most keys remembered, 1 … 2^24; default 10,000. Beyond, the one that was denied first is forgotten. */
-  readonly maxKeys?: number
+  readonly maxKeys?: number | undefined
   /**
    * A denial is remembered at most so long, ms, 1 … 2^31; default 10,000. It bounds how long a key that somebody else
    * reset, unblocked or refunded is still denied here.
    */
-  readonly maxAgeMs?: number
+  readonly maxAgeMs?: number | undefined
   /** Tells how much time passed, never which time it is; default the machine's. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 interface Denial {
@@ -25,17 +28,19 @@ interface Denial {
   /** When its answer came: its own clock was not later when it denied. */
   readonly toldAtMs: number
   readonly untilMs: number
+  /** Greater costs that were left to the limiter, since this denial does not tell how long they wait, and their denials. */
+  readonly greater: Map<number, Denial | null>
 }
 
-/** What was told of a key that did not deny. */
-interface Admissible {
+/** What was told of a key beside another that denied. */
+interface Beside {
   readonly policy: string
   readonly decision: Decision
   readonly toldAtMs: number
 }
 
 /** What was told of a key under a `leaky_bucket`, which holds the next request until its bucket is empty. */
-interface Hold extends Admissible {
+interface Hold extends Beside {
   readonly askedAtMs: number
 }
 
@@ -49,26 +54,30 @@ export interface Ticket {
 const KINDS: Kinds<DenialCacheOptions> = { maxKeys: whole(1, 2 ** 24), maxAgeMs: whole(1, 2 ** 31), clock: CLOCK }
 const DEFAULT_KEYS = 10_000
 const DEFAULT_AGE_MS = 10_000
-/** Changes are counted for groups of keys: sharing one only means that a denial is not remembered. */
-const CHANGE_SLOTS = 1_024
+/** So many greater costs a denial leaves to the limiter: whoever asks for ever new ones is told to wait for too long. */
+const MOST_GREATER = 4
+/** How long a look beside a denial is not made again where it got no answer, ms. */
+const UNANSWERED_MS = 5_000
 
 /**
  * Denials that a limiter far away told, so that repeating the question until the time to retry costs no call.
  *
- * A denial of a cost answers that cost and greater ones, never smaller ones, until its retry time as counted from before
- * the question: so it is never told too long, whatever the clocks say. Under a policy with a `block` it answers only while
- * the block lasts, for the next denial begins another one. A change of the key made through the same cache drops it at
- * once; one made elsewhere is seen `maxAgeMs` later at most.
+ * A denial of a cost answers that cost and greater ones, never smaller ones. A few greater ones are left to the limiter
+ * where the denial does not tell how long they wait. It answers until its retry time, counted from before the question: so
+ * it is never told too long, whatever the clocks say. Under a policy with a `block` it answers only while the block lasts,
+ * for the next denial begins another one. A change of the key made through the same cache drops it at once; one made
+ * elsewhere is seen `maxAgeMs` later at most.
  */
 export class DenialCache {
   readonly #maxKeys: number
   readonly #maxAgeMs: number
   readonly #clock: Clock
   readonly #denials = new Map<string, Denial>()
-  readonly #beside = new Map<string, Admissible>()
+  readonly #beside = new Map<string, Beside>()
   readonly #holds = new Map<string, Hold>()
-  /** How many changes there were when the last of a group came. */
-  readonly #changedAt = new Float64Array(CHANGE_SLOTS)
+  readonly #looks = new LookBudget()
+  /** How many changes there were when the last of a group came: sharing one only means that a denial is not remembered. */
+  readonly #changedAt = new Float64Array(KEY_SLOTS)
   #changes = 0
   #hits = 0
 
@@ -104,11 +113,11 @@ export class DenialCache {
    * @param policy a denial under another one says nothing
    */
   find(name: string, policy: Policy, cost: number): Decision | null {
-    const denial = this.#known(name, policy, cost)
+    const denial = this.#answering(name, policy, cost)
     if (denial === null) return null
     this.#hits += 1
     const elapsedMs = Math.max(0, this.#clock.now() - denial.toldAtMs)
-    return { ...laterDenial(denial.decision, policy, cost, elapsedMs), reason: "cached" }
+    return withReason(laterDenial(denial.decision, policy, cost, elapsedMs), "cached", isByBlock(denial.decision))
   }
 
   /**
@@ -149,14 +158,25 @@ export class DenialCache {
   }
 
   /**
-   * Whether `find` would answer, and with a denial that neither tells of a block nor began one.
+   * Whether a denial is known that neither tells of a block nor began one.
    *
    * @internal
    */
   isOverLimit(name: string, policy: Policy, cost: number): boolean {
     const denial = this.#known(name, policy, cost)
-    if (denial === null) return false
-    return denial.decision.reason !== "blocked" && termsOf(denial.decision).blockedForMs === undefined
+    return denial !== null && !isByBlock(denial.decision)
+  }
+
+  /** The denial that tells how long a cost waits; `null` where that is for the limiter to tell. */
+  #answering(name: string, policy: Policy, cost: number): Denial | null {
+    const known = this.#known(name, policy, cost)
+    if (known === null || tellsWaitOf(known.decision, cost)) return known
+    const own = known.greater.get(cost)
+    if (own && this.#clock.now() < own.untilMs) return own
+    if (own === undefined && known.greater.size >= MOST_GREATER) return known
+    // Not counted again, so that the same checks are told the same, be the limiter asked or not.
+    if (own === undefined) known.greater.set(cost, null)
+    return null
   }
 
   #known(name: string, policy: Policy, cost: number): Denial | null {
@@ -183,7 +203,7 @@ export class DenialCache {
     if (allowed) this.#forgetAbove(name, cost)
     else this.#holds.delete(name)
     const holdMs = allowed ? nextHoldMs(decision) : 0
-    if ((allowed && holdMs === 0) || cost === 0 || ticket.changes < this.#changedAt[slotOf(name)]!) return
+    if ((allowed && holdMs === 0) || cost === 0 || ticket.changes < this.#changedAt[keySlotOf(name)]!) return
     if (allowed) {
       this.#holds.delete(name)
       if (this.#holds.size >= this.#maxKeys) this.#holds.delete(this.#holds.keys().next().value!)
@@ -191,15 +211,25 @@ export class DenialCache {
       return
     }
     const { blockedForMs = retryAfterMs } = termsOf(decision)
-    const untilMs = ticket.askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
-    const known = this.#denials.get(name)
-    // A denial of a smaller cost answers more questions, so it is the one to keep.
-    if (known !== undefined && known.policy === policy && known.decision.cost < cost && known.untilMs >= untilMs) return
-    this.#denials.delete(name)
-    if (untilMs <= ticket.askedAtMs) return
-    if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
+    const { askedAtMs } = ticket
+    const untilMs = askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
     const toldAtMs = this.#clock.now()
-    this.#denials.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, toldAtMs, untilMs })
+    const known = this.#denials.get(name)
+    const greater = known?.policy === policy && toldAtMs < known.untilMs ? greaterThan(decision, known) : new Map()
+    const denial: Denial = { policy, decision, askedAtMs, toldAtMs, untilMs, greater }
+    // A denial of a smaller cost answers more questions, so it is the one to keep.
+    if (known !== undefined && known.policy === policy && known.decision.cost < cost) {
+      if (toldAtMs < known.untilMs && !tellsWaitOf(known.decision, cost)) {
+        // It answers its own cost alone.
+        if (known.greater.has(cost) || known.greater.size < MOST_GREATER) known.greater.set(cost, denial)
+        return
+      }
+      if (known.untilMs >= untilMs) return
+    }
+    this.#denials.delete(name)
+    if (untilMs <= askedAtMs) return
+    if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
+    this.#denials.set(name, denial)
   }
 
   /** Forgets a denial of more than what was charged. */
@@ -211,8 +241,8 @@ export class DenialCache {
   }
 
   /**
-   * Remembers what the same check would be told of a key that admits, as it was told beside one that denied, or when it
-   * was charged.
+   * Remembers what the same check would be told of a key, as a look at it told beside another that denied, or as it was
+   * told when it was charged; with the reason `fail-open` that a look got no answer.
    *
    * @internal
    */
@@ -235,17 +265,42 @@ export class DenialCache {
     if (told === undefined) return null
     const ageMs = this.#clock.now() - told.toldAtMs
     const { decision } = told
-    if (ageMs < 0 || ageMs >= this.#maxAgeMs || told.policy !== policy.canonical || decision.cost !== cost) return null
-    return laterAdmission(decision, ageMs)
+    const maxAgeMs = decision.reason === "fail-open" ? Math.min(UNANSWERED_MS, this.#maxAgeMs) : this.#maxAgeMs
+    if (ageMs < 0 || ageMs >= maxAgeMs || told.policy !== policy.canonical || decision.cost !== cost) return null
+    if (decision.allowed) return laterAdmission(decision, ageMs)
+    return ageMs < decision.retryAfterMs ? laterDenial(decision, policy, cost, ageMs) : null
+  }
+
+  /**
+   * How many of the objects that are to be looked at beside the denial of a key may be. They count as looked at.
+   *
+   * @internal
+   */
+  takeLooks(name: string, wanted: number): number {
+    return this.#looks.take(name, wanted, this.#clock.now())
   }
 
   /** Forgets a key that is being changed, and what questions under way will be told of it. */
   forget(name: string): void {
-    this.#changedAt[slotOf(name)] = ++this.#changes
+    this.#changedAt[keySlotOf(name)] = ++this.#changes
     this.#denials.delete(name)
     this.#beside.delete(name)
     this.#holds.delete(name)
   }
+}
+
+/** What stays known of greater costs when a denial takes the place of one of its own cost or a greater one. */
+function greaterThan(decision: Decision, known: Denial): Map<number, Denial | null> {
+  if (known.decision.cost < decision.cost) return new Map()
+  const greater = new Map(known.greater)
+  if (tellsWaitOf(decision, known.decision.cost)) return greater
+  if (greater.size >= MOST_GREATER) greater.delete(greater.keys().next().value!)
+  return greater.set(known.decision.cost, known)
+}
+
+/** Whether a denial that is remembered tells of a block, or began one: under a policy with one each of them does. */
+function isByBlock(denial: Decision): boolean {
+  return denial.reason === "blocked" || termsOf(denial).blockedForMs !== undefined
 }
 
 /** Whether all rules have so much left. */
@@ -271,53 +326,4 @@ function laterAdmission(decision: Decision, elapsedMs: number): Decision {
   const rules = told?.map((rule) => ({ ...rule, resetAfterMs: afterMs(rule.resetAfterMs) }))
   const later = { resetAfterMs: afterMs(decision.resetAfterMs), delayMs: afterMs(decision.delayMs) }
   return { ...rest, ...later, ...(rules && { rules }) }
-}
-
-/**
- * A denial as it stands after a time, for its own cost or a greater one. Its `retryAfterMs` is exact for its own cost,
- * and enough for a greater one.
- */
-export function laterDenial(decision: Decision, policy: Policy, cost: number, elapsedMs: number): Decision {
-  const { receipt: _receipt, rules: told, ...rest } = decision
-  const rates = termsOf(decision).isForeign ? [] : policy.rules
-  const more = cost - decision.cost
-  const waitMs = (rule: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">, index: number) =>
-    Math.max(0, enoughMs(rates[index], rule, more) - elapsedMs)
-  const later = { cost, resetAfterMs: Math.max(0, decision.resetAfterMs - elapsedMs) }
-  const ownMs = Math.max(1, decision.retryAfterMs - elapsedMs)
-  if (told === undefined) return { ...rest, ...later, retryAfterMs: Math.max(ownMs, waitMs(decision, 0)) }
-  const rules = told.map((rule, index) => ({
-    ...rule,
-    retryAfterMs: waitMs(rule, index),
-    resetAfterMs: Math.max(0, rule.resetAfterMs - elapsedMs),
-  }))
-  return { ...rest, ...later, retryAfterMs: Math.max(ownMs, ...rules.map((rule) => rule.retryAfterMs)), rules }
-}
-
-/**
- * A wait that is enough for a cost which is greater than the denied one by `more` units; exact where `more` is 0.
- *
- * @param rule `undefined` where it is not known: another policy may have more rules
- */
-function enoughMs(
-  rule: Rule | undefined,
-  { retryAfterMs, resetAfterMs }: Pick<RuleDecision, "retryAfterMs" | "resetAfterMs">,
-  more: number,
-): number {
-  if (more === 0) return retryAfterMs
-  // When the quota is full again every cost passes.
-  const whenFull = Math.max(retryAfterMs, resetAfterMs)
-  if (rule === undefined) return whenFull
-  const { algorithm, limit, periodMs, refill } = rule
-  const flows = algorithm === "gcra" || algorithm === "token_bucket" || algorithm === "leaky_bucket"
-  if (!flows) return whenFull
-  const moreMs =
-    refill === null ? Math.ceil((more * periodMs) / limit) + 1 : Math.ceil(more / refill.amount) * refill.everyMs
-  return Math.min(whenFull, retryAfterMs + moreMs)
-}
-
-function slotOf(name: string): number {
-  // Names differ most at their end, so no more than that is read.
-  const hash = fnv1a(name, name.length, Math.max(0, name.length - 24))
-  return (hash ^ (hash >>> 15)) & (CHANGE_SLOTS - 1)
 }

@@ -17,7 +17,9 @@ export interface Salvage {
   readonly rows: readonly LogRow[]
   /** Records in the segments that are kept. */
   readonly records: number
-  /** Whether a snapshot is kept, which stands for the records before them. */
+  /** Those of them from before the snapshot, kept as history. */
+  readonly historyRecords: number
+  /** Whether a snapshot is kept, which stands for all records before it, those that are not kept too. */
   readonly hasSnapshot: boolean
   /** What must be given up, and why; empty where the store is right. */
   readonly gaveUp: readonly string[]
@@ -59,10 +61,10 @@ export class DamagedLog {
     const foreign = this.#folder?.findForeign() ?? null
     const beside = foreign === null ? [] : [`the file: ${foreign}`]
     const gaveUp = [...prefix.gaveUp.map(({ row, failure }) => `${row}: ${failure}`), ...beside, ...lost]
-    const { rows, records } = prefix
+    const { rows, records, historyRecords } = prefix
     const keepsState = prefix.keepsState && lost.length === 0
     // The rows of snapshots are those with negative ids.
-    return { rows, records, hasSnapshot: rows.some(({ id }) => id < 0), gaveUp, keepsState }
+    return { rows, records, historyRecords, hasSnapshot: rows.some(({ id }) => id < 0), gaveUp, keepsState }
   }
 
   /** Lets the log go. */
@@ -71,7 +73,7 @@ export class DamagedLog {
   }
 }
 
-const NOTHING: Prefix = { rows: [], records: 0, gaveUp: [], keepsState: true }
+const NOTHING: Prefix = { rows: [], records: 0, historyRecords: 0, gaveUp: [], keepsState: true }
 
 /** What can be kept; adds what is lost beside rows. */
 async function keep(folder: StoreFolder, lost: string[]): Promise<Prefix> {

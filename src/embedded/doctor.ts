@@ -1,6 +1,6 @@
 import { FORMAT } from "../ledger/envelope.js"
 import type { Ledger } from "../ledger/ledger.js"
-import type { Verification } from "../ledger/ledger-log.js"
+import type { Verification } from "../ledger/verification.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 
 /**

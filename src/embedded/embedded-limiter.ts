@@ -2,8 +2,8 @@
 import { requireKey } from "../engine/key-bytes.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import type { Ledger } from "../ledger/ledger.js"
-import type { Verification } from "../ledger/ledger-log.js"
 import { type LogPlace, requirePlace } from "../ledger/log-reader.js"
+import type { Verification } from "../ledger/verification.js"
 import { blockEndMs } from "../limiter/block-end.js"
 import {
   costOfChosen,
@@ -17,8 +17,8 @@ import {
   requireItems,
   requireNames,
   requireRefund,
+  requireTop,
   requireUnits,
-  TOP_NAMES,
 } from "../limiter/check-options.js"
 import { allDecision } from "../limiter/decide-all.js"
 import { explain, RECENT_EVENTS } from "../limiter/explain.js"
@@ -38,7 +38,6 @@ import {
 } from "../limiter/named-limits.js"
 import { type OneLimitWithPolicy, oneLimitWithPolicy } from "../limiter/one-limit.js"
 import { pageOf, requireCount } from "../limiter/page.js"
-import { checkNames } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
@@ -312,7 +311,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}
    */
   async top(options: TopOptions): Promise<TopEntry[]> {
-    checkNames("tell the top", options, TOP_NAMES)
+    requireTop(options)
     const ledger = this.#store.ready ?? (await this.#store.open())
     return topOf(ledger, options)
   }
@@ -322,7 +321,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * where there are fewer.
    *
    * @throws {LimitNotFound} {KeyError}; {RangeError} where `count` is no whole number from 0; {StoreCorrupt} where a
-   * row is not what was written
+   * row is not what was written, {StoreUnavailable} where it cannot be read; then the store goes on
    */
   async history(key: string, options: HistoryOptions = {}): Promise<HistoryEntry[]> {
     requireNames("tell a history", options, HISTORY_NAMES)
@@ -333,7 +332,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     return keyHistory(ledger, limitFor(ledger, key, options), key, count)
   }
 
-  /** Why a check would be answered as it would be now. @throws as `peek` */
+  /** Why a check would be answered as it would be now, and the key's last events. @throws as `peek`, and as `history` */
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
     const cost = costToExplain(key, options)
     const ledger = this.#store.ready ?? (await this.#store.open())
@@ -352,7 +351,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * begins. Those that come meanwhile are told from the place after that on.
    *
    * @param from `sequence` a whole number from 1, `index` one from 0, as a record tells them
-   * @throws {RangeError} at once, where there can be no such place; {StoreCorrupt} where a row is not what was written
+   * @throws {RangeError} at once, where there can be no such place; {StoreCorrupt} where a row is not what was written,
+   *   {StoreUnavailable} where it cannot be read; then the store goes on
    */
   records(from?: LogPlace): AsyncGenerator<LogEvent, void, undefined> {
     if (from !== undefined) requirePlace(from)
@@ -377,7 +377,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /**
    * Reads the whole log anew and compares what it replays to with the live state.
    *
-   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
+   * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} where it cannot be
+   *   read; then the store goes on
    */
   async verify(): Promise<Verification> {
     const ledger = this.#store.ready ?? (await this.#store.open())

@@ -3,9 +3,10 @@
  *
  * @module sluice/embedded
  */
-export type { Verification } from "../ledger/ledger-log.js"
+
 export type { LogPlace } from "../ledger/log-reader.js"
 export type { SyncMode } from "../ledger/sync-mode.js"
+export type { Verification } from "../ledger/verification.js"
 export type { EmbeddedLimiter } from "./embedded-limiter.js"
 export type { DoctorReport } from "./embedded-store.js"
 export type { LogEvent } from "./log-event.js"

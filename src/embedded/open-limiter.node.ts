@@ -36,49 +36,49 @@ export interface OpenLimiterOptions {
   /** The folder of the store. It is made where there is none, for its owner only. */
   readonly path: string
   /** How long to wait for the folder where another process has it, 0 ms … 10 years; default 0: refused at once. */
-  readonly lockTimeout?: Duration
+  readonly lockTimeout?: Duration | undefined
   /**
    * What an answer promises: `"always"` (the default) that the charge is in the file; `"ahead"` that a block of units
    * is, so that after a crash a key has at most one block less than it should; `"batch"` nothing yet: a crash forgets
    * at most what was not flushed.
    */
-  readonly sync?: SyncMode
+  readonly sync?: SyncMode | undefined
   /** Only with `ahead` and `batch`: how long a record waits for the next flush to start, 1 ms … 1 hour; default 100 ms. */
-  readonly flushEveryMs?: number
+  readonly flushEveryMs?: number | undefined
   /** Only with `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
-  readonly flushEveryRecords?: number
+  readonly flushEveryRecords?: number | undefined
   /** Only with `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
-  readonly block?: number
+  readonly block?: number | undefined
   /** The policy of the default limit, for keys without a limit of their own. */
-  readonly policy?: PolicyInput
+  readonly policy?: PolicyInput | undefined
   /** Limits to define, by name, where the store has not the same already. Others that it has stay. */
-  readonly limits?: Readonly<Record<string, PolicyInput>> | ReadonlyMap<string, PolicyInput>
+  readonly limits?: Readonly<Record<string, PolicyInput>> | ReadonlyMap<string, PolicyInput> | undefined
   /** Where the time comes from; default the machine's wall clock. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
   /** Whether the names of keys are kept, for `list` and `top`; default `true`. The log's records name keys either way. */
-  readonly names?: boolean
+  readonly names?: boolean | undefined
   /**
    * How long the statistics and the name of a key are kept after the last decision about it; 1 ms … 10 years, default
    * 30 days. They go with the next compaction. Those of a key with a limit of its own stay as long as the limit.
    */
-  readonly keepStats?: Duration
+  readonly keepStats?: Duration | undefined
   /** How many segments of the log a compaction keeps as history, 0 … 10,000; default 16. */
-  readonly historySegments?: number
+  readonly historySegments?: number | undefined
   /** Past so many bytes of log the store is compacted by itself, 4,096 … 2^31; default 4 MiB. */
-  readonly compactBytes?: number
+  readonly compactBytes?: number | undefined
   /**
    * Signals at which the store is closed in good order: `["SIGINT", "SIGTERM"]`, say. Where nobody else listens to the
    * signal, the process then ends by it as it would have; else the store is flushed and stays open.
    */
-  readonly closeOn?: readonly ShutdownSignal[]
+  readonly closeOn?: readonly ShutdownSignal[] | undefined
   /** Told of each commit how many seconds it took. What it throws, or rejects with, is dropped, and what was committed stays so. */
-  readonly onCommit?: (seconds: number) => void
+  readonly onCommit?: ((seconds: number) => void) | undefined
   /**
    * Told when the store could not be written: why, and how many records that were told under `batch` may be lost with it,
    * 0 where none. The next call opens the store anew; it is told too each time that this fails. With it, `close()` does
    * not tell of such losses. What it throws, or rejects with, is dropped.
    */
-  readonly onFailure?: (error: SluiceError, lostRecords: number) => void
+  readonly onFailure?: ((error: SluiceError, lostRecords: number) => void) | undefined
 }
 
 /** What would do nothing under the other modes. */
@@ -131,8 +131,8 @@ export async function openLimiter(options: OpenLimiterOptions): Promise<Embedded
 }
 
 /**
- * `openLimiter` for who visits another program's store: what that keeps is for that to say. Nothing is compacted by
- * itself, and a store of an older format, which has to be, keeps its whole history and all statistics.
+ * `openLimiter` for who visits another program's store: what that keeps is for that to say, so nothing is compacted by
+ * itself.
  *
  * @throws as `openLimiter`
  */

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { checkKind } from "../policy/check-fields.js"
-import { StoreCorrupt, StoreLocked, StoreUnavailable } from "../types/errors.js"
-import { DamagedLog } from "./damaged-log.node.js"
+import { StoreLocked, StoreUnavailable } from "../types/errors.js"
+import { DamagedLog, type Salvage } from "./damaged-log.node.js"
 import { fileIdentity } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { Replacement } from "./replacement.node.js"
@@ -17,9 +17,11 @@ export interface RepairReport {
   readonly isRepaired: boolean
   /** Where the files lie as they were; `null` where nothing had to be done, or none was there. */
   readonly asidePath: string | null
-  /** Records in the segments of the log that were kept. */
+  /** Records in the segments of the log that were kept, those of history with them. */
   readonly keptRecords: number
-  /** Whether a snapshot was kept, which stands for all records before those. */
+  /** Those of them from before the snapshot, which stands for them: history that nothing depends on. */
+  readonly keptHistoryRecords: number
+  /** Whether a snapshot was kept, which stands for all records before it. */
   readonly keptSnapshot: boolean
   /** What was given up, and why: empty where nothing had to be done. */
   readonly gaveUp: readonly string[]
@@ -32,14 +34,16 @@ export interface RepairPlan {
   readonly path: string
   /** Whether anything has to be done. */
   readonly isNeeded: boolean
-  /** Records in the segments of the log that would be kept; `null` where only the repair itself can tell. */
-  readonly keptRecords: number | null
-  /** Whether a snapshot would be kept, which stands for all records before those; `null` as for `keptRecords`. */
-  readonly keptSnapshot: boolean | null
+  /** Records in the segments of the log that would be kept. */
+  readonly keptRecords: number
+  /** Those of them from before the snapshot, which stands for them. */
+  readonly keptHistoryRecords: number
+  /** Whether a snapshot would be kept, which stands for all records before it. */
+  readonly keptSnapshot: boolean
   /** What would be given up, and why: empty where nothing has to be done. */
   readonly givesUp: readonly string[]
-  /** Whether nothing that keys had used would be given up, but history at most; `null` as for `keptRecords`. */
-  readonly keptState: boolean | null
+  /** Whether nothing that keys had used would be given up, but history at most. */
+  readonly keptState: boolean
 }
 
 const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
@@ -58,9 +62,7 @@ const INTERRUPTED = `${REPAIRED_FILE}: a repair was interrupted`
  * replaced: then the store is refused until it is repaired again; {RangeError} where `path` is no path
  */
 export function repair(path: string): Promise<RepairReport> {
-  return withClaimed(path, async () => {
-    return (await finishInterrupted(path)) ?? (await repairClaimed(path))
-  })
+  return withClaimed(path, () => repairClaimed(path))
 }
 
 /**
@@ -71,26 +73,24 @@ export function repair(path: string): Promise<RepairReport> {
 export function planRepair(path: string): Promise<RepairPlan> {
   return withClaimed(path, async () => {
     const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
-    if (wasInterrupted && !existsSync(join(path, LOG_FILE))) {
-      return {
-        path,
-        isNeeded: true,
-        keptRecords: null,
-        keptSnapshot: null,
-        keptState: null,
-        givesUp: [`${INTERRUPTED}, which would be finished`],
-      }
-    }
     const log = DamagedLog.lock(path)
     try {
-      const { records, hasSnapshot, gaveUp, keepsState } = await log.salvage()
+      const { gaveUp, ...salvage } = await log.salvage()
       const givesUp = wasInterrupted ? [...gaveUp, `${INTERRUPTED}, and would be begun anew`] : gaveUp
-      const kept = { keptRecords: records, keptSnapshot: hasSnapshot, keptState: keepsState }
-      return { path, isNeeded: givesUp.length > 0, ...kept, givesUp }
+      return { path, isNeeded: givesUp.length > 0, ...keptOf(salvage), givesUp }
     } finally {
       log.close()
     }
   })
+}
+
+function keptOf({ records, historyRecords, hasSnapshot, keepsState }: Omit<Salvage, "rows" | "gaveUp">) {
+  return {
+    keptRecords: records,
+    keptHistoryRecords: historyRecords,
+    keptSnapshot: hasSnapshot,
+    keptState: keepsState,
+  }
 }
 
 async function withClaimed<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -120,8 +120,8 @@ async function repairClaimed(path: string): Promise<RepairReport> {
     if (fileIdentity(file) !== identity) throw new StoreLocked(path)
     const wasInterrupted = existsSync(join(path, REPAIRED_FILE))
     aside = new SetAside(path, beside, bytesBefore)
-    const { rows, records, hasSnapshot, gaveUp: damages, keepsState } = await log.salvage()
-    const kept = { keptRecords: records, keptSnapshot: hasSnapshot, keptState: keepsState }
+    const { rows, gaveUp: damages, ...salvage } = await log.salvage()
+    const kept = keptOf(salvage)
     const gaveUp = wasInterrupted ? [...damages, `${INTERRUPTED}, and was begun anew`] : damages
     if (gaveUp.length === 0) {
       aside.remove()
@@ -148,41 +148,5 @@ async function repairClaimed(path: string): Promise<RepairReport> {
   } finally {
     log.close()
     aside?.close()
-  }
-}
-
-/**
- * Goes on where a repair had taken the old log away, and not put its own in its place; `null` where none had, or its own
- * is none.
- */
-async function finishInterrupted(path: string): Promise<RepairReport | null> {
-  if (existsSync(join(path, LOG_FILE)) || !existsSync(join(path, REPAIRED_FILE))) return null
-  const aside = new SetAside(path, readBeside(path), null)
-  let isReplacing = false
-  try {
-    const replacement = Replacement.resume(path)
-    try {
-      isReplacing = true
-      replacement.putInPlace()
-    } finally {
-      replacement.close()
-    }
-  } catch (error) {
-    if (!isReplacing) aside.remove()
-    if (error instanceof StoreCorrupt) return null
-    throw error
-  }
-  // What it left may be damaged by now.
-  const { asidePath, keptRecords, keptSnapshot, gaveUp } = await repairClaimed(path)
-  const setAside = asidePath === null ? [] : [`what it left was damaged, and is in ${asidePath}`]
-  return {
-    path,
-    isRepaired: true,
-    asidePath: aside.path,
-    keptRecords,
-    keptSnapshot,
-    gaveUp: [`${INTERRUPTED}, and was finished`, ...setAside, ...gaveUp],
-    // What the repair gave up that was interrupted, nobody knows any more.
-    keptState: false,
   }
 }

@@ -24,7 +24,7 @@ export class Replacement {
   readonly #path: string
   readonly #database: DatabaseSync
   readonly #identity: string | null
-  /** How far it reaches, where that is known. */
+  /** How far it reaches; `null` where it has no log. */
   readonly #end: LogEnd | null
 
   private constructor(path: string, database: DatabaseSync, end: LogEnd | null) {
@@ -54,13 +54,6 @@ export class Replacement {
       removeLocked(file, database)
       throw error
     }
-  }
-
-  /** One that is there already, of a repair that was interrupted. @throws {StoreCorrupt} where it is none of SQLite */
-  static resume(path: string): Replacement {
-    const database = lock(path, join(path, REPAIRED_FILE))
-    database.exec("COMMIT")
-    return new Replacement(path, database, null)
   }
 
   /**

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, statSync } from "node:fs"
+import { closeSync, openSync, readdirSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { StoreCorrupt } from "../types/errors.js"
 
@@ -19,6 +19,11 @@ const FILE_MODE = 0o600
 /** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read */
 export function holdsStore(path: string): boolean {
   return findLack(path) !== null || (bytesOf(path) ?? 0) > 0
+}
+
+/** Removes the files of a store that nobody has open, the log last: a folder without it, but with others, is refused. */
+export function removeStore(path: string): void {
+  for (const name of [...BESIDE_LOG, LOG_FILE]) rmSync(join(path, name), { force: true })
 }
 
 /** A folder where a store was is not taken for a new one. @throws {StoreCorrupt} */

@@ -81,6 +81,7 @@ export class StoreFolder {
         return this.#walRoom.commit(() => this.#walSync.durably(write, isAwaited))
       },
       lacksRoom: () => this.#walRoom.isScarce,
+      storeError: (error) => storeError(error, path),
       after: (ms, work, options) => this.#after(ms, work, options),
     }
     this.witness = new Witness(join(path, WITNESS_FILE))

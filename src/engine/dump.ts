@@ -36,10 +36,10 @@ export interface DumpHead {
   readonly charges: number
   /** Receipts that were settled and could be tried again: id, time of the charge. */
   readonly settled: readonly (readonly [id: string, chargedAtMs: number])[]
-  /** Receipts that were charged before cannot be settled any more; older versions did not tell. */
-  readonly closedBeforeMs?: number
+  /** Receipts that were charged before cannot be settled any more. */
+  readonly closedBeforeMs: number
   /** Charges up to this number can no more be settled: a key was reset since. */
-  readonly closedThrough?: number
+  readonly closedThrough: number
 }
 
 const KINDS = [0, 1, 2] as const
@@ -106,7 +106,7 @@ export function readDumpHead(core: Core, bytes: Uint8Array): DumpHead {
   const headLength = view.getUint32(HEAD_LENGTH_AT, true)
   try {
     const head: DumpHead = JSON.parse(new TextDecoder().decode(bytes.subarray(HEAD_AT, HEAD_AT + headLength)))
-    const { seed, charges, settled, closedBeforeMs = 0, closedThrough = 0 } = head
+    const { seed, charges, settled, closedBeforeMs, closedThrough } = head
     const numbers = [charges, closedBeforeMs, closedThrough, ...seed, ...settled.map(([, chargedAtMs]) => chargedAtMs)]
     if (numbers.every((number) => isWhole(number, 0, Infinity))) return head
   } catch {

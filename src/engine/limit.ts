@@ -303,11 +303,10 @@ export class Limit {
     if (this.computesAs(policy)) {
       this.core.exports.limitSetBlock(this.pointer, policy.blockMs)
       this.#rename(policy)
-    } else this.carry(policy, nowMs)
+    } else this.#carry(policy, nowMs)
   }
 
-  /** `change`, with used units as if charged now in any case. */
-  carry(policy: Policy, nowMs: number): void {
+  #carry(policy: Policy, nowMs: number): void {
     const old = this.pointer
     const made = this.#make(policy)
     const isCarried = this.core.exports.limitCarry(old, made, nowMs) === 1
@@ -400,7 +399,7 @@ export class Limit {
   #undecided(outcome: number, key: string, cost: number, nowMs: number): LimitDecision {
     if (outcome !== OUTCOME.noRoom) throw this.#error(outcome, key, cost, nowMs)
     this.requireBound()
-    return refuseNewKey(this.#policy.rules, key, cost, this.issuer)
+    return refuseNewKey(this.core.verdict, this.#policy.rules, key, cost, this.issuer)
   }
 
   #settle(outcome: number, key: string, units: number, nowMs: number): void {

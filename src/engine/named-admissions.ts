@@ -84,7 +84,7 @@ export class NamedAdmissions {
    * Puts one back, as the newest. The time of its call is not known any more: it was no later than that of its charge and,
    * where that is later than the save, about as early as the save or earlier.
    */
-  restore(admission: ChargedAdmission, savedAtMs = admission.chargedAtMs): void {
+  restore(admission: ChargedAdmission, savedAtMs: number): void {
     const { id, key, chargedAtMs } = admission
     this.forget(nameOf(id, key))
     this.#put(admission, Math.min(chargedAtMs, savedAtMs), chargedAtMs)
@@ -102,7 +102,7 @@ export class NamedAdmissions {
 }
 
 /** One text for an id and a key: an id is printable, so that a line break cannot be a part of it. */
-function nameOf(id: string, key: string): string {
+export function nameOf(id: string, key: string): string {
   return `${id}\n${key}`
 }
 

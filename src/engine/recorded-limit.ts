@@ -4,7 +4,7 @@ import type { AdmissionBatch } from "./admission-batch.js"
 import type { Core } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
-import { CELL_ROOM, type SavedKind } from "./saved-cells.js"
+import type { SavedKind } from "./saved-cells.js"
 import type { TableOptions } from "./table-options.js"
 import { VERDICT_CHARGED_AT } from "./verdict-layout.js"
 
@@ -120,22 +120,6 @@ export class RecordedLimit extends Limit {
     return this.core.withBlock(cells.length, (pointer) => {
       this.core.bytes.set(cells, pointer)
       return this.core.exports.hasCells(this.pointer, kind, pointer, cells.length) === 1
-    })
-  }
-
-  /** Puts so many saved cells back, as `load` does. False where one cannot be; then those before it are there. */
-  loadEach(kind: SavedKind, count: number, next: () => Uint8Array): boolean {
-    return this.core.withBlock(CELL_ROOM, (pointer) => {
-      for (let left = count; left > 0; left--) {
-        const cell = next()
-        if (cell.length > CELL_ROOM) {
-          if (!this.load(kind, cell)) return false
-          continue
-        }
-        this.core.bytes.set(cell, pointer)
-        if (this.core.exports.loadCells(this.pointer, kind, pointer, cell.length) !== 1) return false
-      }
-      return true
     })
   }
 }

@@ -5,7 +5,7 @@ export const SAVED = { cells: 0, blocks: 1, stats: 2 } as const
 export type SavedKind = (typeof SAVED)[keyof typeof SAVED]
 
 /** Nearly every saved cell fits. */
-export const CELL_ROOM = 4096
+const CELL_ROOM = 4096
 
 /** Every cell of a limit that says something at `nowMs`, as bytes without a pointer in them, in no order. */
 export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: number): Uint8Array[] {

@@ -63,12 +63,19 @@ export function verdictRules(verdict: Float64Array, rules: readonly Rule[]): Rul
   })
 }
 
-/** The denial of a key for which there is no room: it may come back when a held key could have become idle. */
-export function refuseNewKey(rules: Policy["rules"], key: string, cost: number, issuer: Issuer): LimitDecision {
-  const closed = rules.map((rule) => ruleDecision(rule, 0, rule.periodMs, rule.periodMs))
-  const { periodMs } = rules[0]
-  const decision = new LimitDecision("limit", key, rules[0], 0, cost, periodMs, periodMs, 0, issuer, 0, 0)
-  return rules.length === 1 ? decision : Object.assign(decision, { rules: closed })
+/** The denial of a key for which there is no room under any rule, until a neighbour's quota is full under all of them. */
+export function refuseNewKey(
+  verdict: Float64Array,
+  rules: Policy["rules"],
+  key: string,
+  cost: number,
+  issuer: Issuer,
+): LimitDecision {
+  const waitMs = verdict[VERDICT_RETRY_AFTER]!
+  const binding = rules[verdict[VERDICT_BINDING_RULE]!]!
+  const decision = new LimitDecision("limit", key, binding, 0, cost, waitMs, waitMs, 0, issuer, 0, 0)
+  if (rules.length === 1) return decision
+  return Object.assign(decision, { rules: rules.map((rule) => ruleDecision(rule, 0, waitMs, waitMs)) })
 }
 
 function ruleDecision(

@@ -9,9 +9,9 @@ import { limiterKey, unhashedKey } from "./keys/limiter-key.js"
 /** Clients by their address and by their key: a request is on the list where either is. */
 export interface AccessList {
   /** Addresses (`192.0.2.1`) and networks in CIDR notation (`192.0.2.0/24`, `2001:db8::/32`). */
-  readonly addresses?: readonly string[]
+  readonly addresses?: readonly string[] | undefined
   /** Keys as the extractors give them, such as `"header:x-tenant=acme"`. */
-  readonly keys?: readonly string[]
+  readonly keys?: readonly string[] | undefined
 }
 
 /** What the lists say of a request: it passes unlimited, is refused, or is not on them. */

@@ -62,8 +62,38 @@ export function addFields(response: Response, add: FieldsToAdd, request: Request
  */
 function isSentAgain(response: Response, { method }: Request): boolean {
   if (method === "HEAD" || BODILESS.includes(response.status)) return true
-  return !response.headers.has("content-type") && response.body === null
+  return !response.headers.has("content-type") && isBodiless(response)
 }
+
+/**
+ * Whether a response has no body. Bun gives a text its type of content only as it sends it, and sends it as mere bytes
+ * once its body was looked at, or cloned where the text is not ASCII. What it tells of the size of one does neither. A
+ * body of unknown size may be a stream or none, and has no such type to lose: of that a clone is looked at, which is
+ * closed at once.
+ */
+function isBodiless(response: Response): boolean {
+  givesTypeLate ??= !new Response("text").headers.has("content-type")
+  if (!givesTypeLate || response.headers.has("content-type")) return response.body === null
+  if (HAS_SIZE.test(`${(globalThis as { Bun?: Inspecting }).Bun?.inspect(response)}`)) return false
+  try {
+    const { body } = response.clone()
+    body?.cancel().catch(() => {})
+    return body === null
+  } catch {
+    // A body that was read, or is being read, has no clone.
+    return false
+  }
+}
+
+/** How Bun shows a response whose body has a size. One that is empty, unknown or not there is `(0 KB)`. */
+const HAS_SIZE = /^Response \((?!0 )/
+
+interface Inspecting {
+  inspect(value: unknown): string
+}
+
+/** Whether the runtime gives a text its type of content no sooner than it sends it, where that is known by now. */
+let givesTypeLate: boolean | undefined
 
 /** A body that a server has dropped at an earlier HEAD can be in no other response, and HEAD needs none. */
 function bodyFor({ method }: Request, { body, bodyUsed }: Response): Response["body"] {
@@ -75,7 +105,7 @@ function bodyFor({ method }: Request, { body, bodyUsed }: Response): Response["b
  * request in another object, such as a proxy or what a handler made of it for a limit within.
  */
 function isOther({ request }: Written, current: Request, response: Response): boolean {
-  return request !== current && request.headers !== current.headers && response.body === null
+  return request !== current && request.headers !== current.headers && isBodiless(response)
 }
 
 function write(headers: Headers, { fields, defaults }: FieldsToAdd): void {

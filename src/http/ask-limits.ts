@@ -1,12 +1,12 @@
 import { decideTogether, isExact, type LimiterCheck, leaveOutReceipt } from "../limiter/decide-all.js"
 import { requireDecision } from "../limiter/is-decision.js"
-import { unusedDecision } from "../limiter/unused-decision.js"
 import { isPromised } from "../limiter/when-answered.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem } from "../types/limiter.js"
 import { limitHold } from "./limit-hold.js"
 import type { Group, GroupAsking, RequestLimiter } from "./request-limiter.js"
+import { unasked } from "./unasked.js"
 import { withDeadline } from "./with-deadline.js"
 
 /** A check to be made: whom to ask, and for what. */
@@ -145,17 +145,21 @@ async function askInTurns(
     // Whoever waits in vain gives back what was charged by then.
     isOver = true
   }
-  return questions.map(({ policy, key, cost }, place) => told.get(place) ?? unusedDecision(policy, key, cost))
+  return questions.map((question, place) => told.get(place) ?? unasked("fail-open", question))
 }
 
-/** What a limit would say, to be told beside the denial of another. It decides nothing, so it never fails. */
-async function lookAt({ limiter, key, cost, policy }: Question): Promise<Decision> {
+/**
+ * What a limit would say, to be told beside the denial of another, or that nothing is known of it. It decides nothing, so
+ * it never fails.
+ */
+async function lookAt(question: Question): Promise<Decision> {
+  const { limiter, key, cost } = question
   try {
     const decision = await limiter.peek!(key, { cost })
     requireDecision("rate limit", decision)
     return leaveOutReceipt(decision)
   } catch {
-    return unusedDecision(policy, key, cost)
+    return unasked("fail-open", question)
   }
 }
 

@@ -1,23 +1,18 @@
 import { withoutReceipt } from "../limiter/decide-all.js"
-import { checkWhole, isWhole } from "../policy/check-fields.js"
+import { isDeniedByBlock, withReason } from "../limiter/denied-by-block.js"
+import { checkKind, checkWhole, having, isWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
-import type { Decision, Reason } from "../types/decision.js"
+import type { Decision } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
 import { askLimits, type Charge, giveBack, type Question } from "./ask-limits.js"
 import { limitHold } from "./limit-hold.js"
 import type { FailMode } from "./limit-options.js"
 import { type LimitPart, mergeDecisions, type RequestDecision } from "./request-decision.js"
 import type { RequestLimiter } from "./request-limiter.js"
-
-/** What is asked of one limit, as far as it is known. */
-export interface Ask {
-  policy: Policy | undefined
-  key: string
-  cost: number
-}
+import { type Ask, unasked } from "./unasked.js"
 
 /** What is asked of one limit. */
 export interface CompleteAsk extends Ask {
@@ -71,9 +66,6 @@ interface InVain {
   readonly asked: readonly Question[]
 }
 
-/** What a client is told to wait for a limiter that cannot be asked: nobody knows, and a second is the least there is. */
-const FAIL_CLOSED_RETRY_MS = 1_000
-
 /**
  * Asks the limiters, and where that fails does as the fail mode says. A bad cost is an answer of its own, whatever the
  * fail mode: else who is limited could choose not to be. Which cost is too large the limiter says, since others may have
@@ -91,7 +83,7 @@ export async function decide(
   const charges: Charge[] = []
   let asked: readonly Question[] = []
   try {
-    asked = questionsTo(options.limiterOf, asks)
+    asked = questionsTo("limiter", options.limiterOf, asks)
     const decisions = await askLimits(asked, options, charges)
     const parts = partsOf(asks, decisions, options)
     const decision = mergeDecisions(parts)
@@ -131,9 +123,11 @@ export async function decideByFailMode(
   }
   if (failMode === "local" && known.length === asks.length) {
     try {
-      const askedHere = questionsTo(localLimiter, known)
+      const askedHere = questionsTo("localLimiter", localLimiter, known)
       const answers = await askLimits(askedHere, options, charges)
-      const decisions = answers.map((decision) => reasoned(decision, "fail-local"))
+      const decisions = answers.map((decision, index) =>
+        withReason(decision, "fail-local", isDeniedByBlock(decision, known[index]!.policy.blockMs)),
+      )
       const parts = partsOf(asks, decisions, options)
       return { decision: mergeDecisions(parts), parts, charges, asked: askedHere }
     } catch (error) {
@@ -150,8 +144,19 @@ function isComplete(ask: Ask): ask is CompleteAsk {
   return ask.policy !== undefined
 }
 
-function questionsTo(find: (policy: Policy) => RequestLimiter, asks: readonly CompleteAsk[]): Question[] {
-  return asks.map(({ policy, key, cost }) => ({ limiter: find(policy), key, cost, policy }))
+const LIMITER = having("check")
+
+/** @throws {RangeError} where the function of that option gives no limiter, as one that is asynchronous */
+function questionsTo(
+  option: "limiter" | "localLimiter",
+  find: (policy: Policy) => RequestLimiter,
+  asks: readonly CompleteAsk[],
+): Question[] {
+  return asks.map(({ policy, key, cost }) => {
+    const limiter = find(policy)
+    checkKind("rate limit", `what ${option} returns`, limiter, LIMITER)
+    return { limiter, key, cost, policy }
+  })
 }
 
 function partsOf(asks: readonly Ask[], decisions: readonly Decision[], { maxDelayMs }: DecideOptions): LimitPart[] {
@@ -175,7 +180,7 @@ function findBadCost({ policy, key, cost }: CompleteAsk): BadCost | undefined {
 /** A limit's options of which some may be fixed; the others are functions of the request. */
 interface FixedAsk {
   readonly policy: PolicyInput | ((...call: never[]) => unknown)
-  readonly cost?: number | ((...call: never[]) => unknown)
+  readonly cost?: number | ((...call: never[]) => unknown) | undefined
 }
 
 /**
@@ -189,31 +194,8 @@ export function refuseBadCost(act: string, { policy, cost = 1 }: FixedAsk): void
   checkWhole(act, "cost", cost, 0, maximumCost(parsePolicy(policy).rules))
 }
 
-/** A decision for which nobody counted, as a fail mode's. The numbers of the quota are not known. */
-export function unasked(reason: Reason, { policy, key, cost }: Ask): Decision {
-  return {
-    allowed: reason === "fail-open",
-    key,
-    policy: policy?.name ?? "",
-    algorithm: policy?.rules[0].algorithm ?? "gcra",
-    limit: policy?.rules[0].limit ?? 0,
-    remaining: 0,
-    cost,
-    retryAfterMs: reason === "fail-closed" ? FAIL_CLOSED_RETRY_MS : 0,
-    resetAfterMs: 0,
-    delayMs: 0,
-    reason,
-  }
-}
-
 /** By its code: an error that came over RPC has lost its class. */
 function isCostError(error: unknown): error is CostError {
   const { code, maximum } = (error ?? {}) as Partial<CostError>
   return code === "COST_ABOVE_CAPACITY" && typeof maximum === "number"
-}
-
-/** Spelled out since a receipt may be a getter of the prototype, which a spread does not see. */
-function reasoned(decision: Decision, reason: Reason): Decision {
-  const { receipt } = decision
-  return { ...decision, ...(receipt && { receipt }), reason }
 }

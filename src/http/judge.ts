@@ -3,19 +3,12 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { type AccessLists, listedDecision } from "./access.js"
 import { chosenPolicy } from "./chosen-policy.js"
-import {
-  type Ask,
-  type BadCost,
-  type CompleteAsk,
-  type Decided,
-  type DecideOptions,
-  decide,
-  decideByFailMode,
-} from "./decide.js"
+import { type BadCost, type CompleteAsk, type Decided, type DecideOptions, decide, decideByFailMode } from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import type { LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
+import type { Ask } from "./unasked.js"
 
 /** What came of a request's check. */
 export type Verdict =
@@ -40,6 +33,9 @@ export interface JudgeOptions<Rest extends unknown[]> extends Omit<DecideOptions
   readonly limiter: LimiterSource<Rest>
 }
 
+/** What a decision tells whose cost a function would have told, which was not asked. */
+const UNKNOWN_COST = 1
+
 /** Decides on a request: looks at the lists, finds policies, keys and costs, and asks. */
 export async function judge<Rest extends unknown[]>(
   options: JudgeOptions<Rest>,
@@ -48,10 +44,11 @@ export async function judge<Rest extends unknown[]>(
   rest: Rest,
 ): Promise<Verdict> {
   const { limits, access, limiter } = options
-  const asks: Ask[] = limits.map(({ key }) => ({
+  const asks: Ask[] = limits.map(({ key, cost }) => ({
     policy: undefined,
     key: key.unidentified ?? UNIDENTIFIED_KEY,
-    cost: 1,
+    // A function is not called for who is on a list: it may read the whole request, and fail.
+    cost: typeof cost === "number" ? cost : UNKNOWN_COST,
   }))
   const complete: CompleteAsk[] = []
   const decideOptions = { ...options, limiterOf: (policy: Policy) => limiter(policy, ...rest) }
@@ -70,7 +67,7 @@ export async function judge<Rest extends unknown[]>(
       const found =
         typeof policy === "function" ? chosenPolicy(named(parsePolicy(await policy(request, ...rest)))) : policy
       ask.policy = found
-      ask.cost = typeof cost === "number" ? cost : await cost(request, ...rest)
+      if (typeof cost !== "number") ask.cost = await cost(request, ...rest)
       complete.push({ ...ask, policy: found })
     }
   } catch (error) {

@@ -15,13 +15,14 @@ import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
 import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
-import { decide, type Reports, refuseBadCost, unasked } from "./decide.js"
+import { decide, type Reports, refuseBadCost } from "./decide.js"
 import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
 import { identityOf, perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import type { RequestLimiter } from "./request-limiter.js"
+import { unasked } from "./unasked.js"
 
 /** A WebSocket as all runtimes have it: that of browsers, of Workers, of Deno, and of the package `ws`. */
 export interface MessageSocket {
@@ -35,26 +36,30 @@ export interface MessageLimitOptions
   /** How many messages, or units of their costs, a key may send. */
   readonly policy: PolicyInput
   /** Units that a message costs, a whole number; default 1. A function that throws, or a bad cost, denies the message. */
-  readonly cost?: number | ((message: unknown) => Awaitable<number>)
+  readonly cost?: number | ((message: unknown) => Awaitable<number>) | undefined
   /** Who counts; default this process's memory. */
-  readonly limiter?: (policy: Policy) => RequestLimiter
+  readonly limiter?: ((policy: Policy) => RequestLimiter) | undefined
   /**
    * What happens to a socket whose message is denied: `"close"` (the default) closes it with the code 1008, `"drop"`
    * leaves the message out, a function does as it likes.
    */
-  readonly onLimited?: "close" | "drop" | ((socket: MessageSocket, decision: Decision, message: unknown) => void)
+  readonly onLimited?:
+    | "close"
+    | "drop"
+    | ((socket: MessageSocket, decision: Decision, message: unknown) => void)
+    | undefined
   /**
    * The most messages of a socket that wait for the limiter's answer, 1 … 65,536; default 256. More are denied at once.
    * A limiter in memory lets none wait, unless `cost` or the key is a function.
    */
-  readonly maxPending?: number
+  readonly maxPending?: number | undefined
   /** Hears of every decision. It cannot change one. */
-  readonly onDecision?: (decision: Decision, message: unknown) => void
+  readonly onDecision?: ((decision: Decision, message: unknown) => void) | undefined
   /**
    * Hears of everything that went wrong and was dealt with. Without it, the first failure that the fail mode has to decide
    * on is told on the console, and nothing else.
    */
-  readonly onError?: (error: unknown, message: unknown) => void
+  readonly onError?: ((error: unknown, message: unknown) => void) | undefined
 }
 
 /** What the messages of a socket count against. */

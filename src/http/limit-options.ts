@@ -28,18 +28,18 @@ export interface LimitOptions<Rest extends unknown[] = unknown[]> {
    * What a request counts against; default the client's address. Where it finds nothing or throws, the request counts
    * against `UNIDENTIFIED_KEY`, which all such requests share. Keys over 512 bytes are hashed.
    */
-  readonly key?: KeyExtractor<Rest>
+  readonly key?: KeyExtractor<Rest> | undefined
   /**
    * Units that a request costs, a whole number; default 1. 0 asks and charges nothing, so bound what a client chooses
    * from below.
    */
-  readonly cost?: number | ((request: Request, ...rest: Rest) => Awaitable<number>)
+  readonly cost?: number | ((request: Request, ...rest: Rest) => Awaitable<number>) | undefined
   /**
    * What the limit is called in the fields where its policy has no name of its own, 1 to 32 printable ASCII characters;
    * default `"default"`, and `"default-2"`, `"default-3"` … for those after the first. Unnamed rules of a policy with
    * several have it before their own name, such as `"user-10-per-1s"`.
    */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /** What a limit is called that has this beside its options, whatever its rules are. Only a configuration says it. */

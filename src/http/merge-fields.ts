@@ -9,6 +9,9 @@ const ROOM_FOR_ONE = [
   { numbers: ["RateLimit"], beside: ["RateLimit-Policy"] },
 ]
 
+/** The fields that draft 11 writes as lists of items, and older drafts in a grammar of their own. */
+const LISTS = ["RateLimit", "RateLimit-Policy"]
+
 /** Three numbers: in a field each, or as draft-7 has them in one. */
 const NUMBERS = /^(?:limit=)?\d+, (?:remaining=)?(\d+), (?:reset=)?(\d+)$/
 
@@ -16,11 +19,18 @@ const NUMBERS = /^(?:limit=)?\d+, (?:remaining=)?(\d+), (?:reset=)?(\d+)$/
  * RateLimit fields for a response that may have those of another limiter: lists of items are added to, and a style with
  * room for one limit tells of the one that binds most.
  *
- * @returns the values to have, by the names of `fields`
+ * @returns the values to have, by the names of `fields`; without those of an older draft that items of draft 11 exclude
  */
 export function mergeFields(fields: Fields, current: Current): Record<string, string> {
   const merged: Record<string, string> = {}
-  for (const [name, value] of Object.entries(fields)) merged[name] = mergeItems(current(name), value)
+  const hasItems = LISTS.some((name) => isItemList(current(name)))
+  // A limiter that fails tells its policy alone, and replaces nothing that is told of another limit.
+  const keepsDraft7 = !fields["RateLimit"] && NUMBERS.test(`${current("RateLimit")}`)
+  for (const [name, value] of Object.entries(fields)) {
+    // A list of one grammar beside one of another could not be read together.
+    if (LISTS.includes(name) && (isItemList(value) ? keepsDraft7 : hasItems)) continue
+    merged[name] = mergeItems(current(name), value)
+  }
   for (const { numbers, beside } of ROOM_FOR_ONE) {
     const own = [...numbers, ...beside].filter((name) => name in merged && !isItemList(merged[name]))
     if (own.length === 0 || !bindsMost(numbers, current, fields)) continue

@@ -19,7 +19,7 @@ export interface NamedLimitersOptions {
    * Whether a limit that is there under a policy's name gets that policy; default true. With `false` it stays as somebody
    * defined it, and decides, whatever the middleware's own policy says: only a limit that a request misses is defined.
    */
-  readonly redefine?: boolean
+  readonly redefine?: boolean | undefined
 }
 
 const OPTION_KINDS: Kinds<NamedLimitersOptions> = { redefine: flag() }

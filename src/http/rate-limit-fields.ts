@@ -1,3 +1,4 @@
+import { isDeniedByBlock } from "../limiter/denied-by-block.js"
 import { requireDecision } from "../limiter/is-decision.js"
 import { BYTES, checkFields, either, type Kinds, LIST, oneOf, TEXT, unfit } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
@@ -19,17 +20,17 @@ export interface RateLimitFieldsOptions {
    * One style, several, or none with `false`; default `"draft-11"`. `draft-11` and `draft-7` exclude each other: both
    * write the field `RateLimit`. With `draft-6` beside a newer one, `RateLimit-Policy` is the newer one's.
    */
-  readonly headers?: HeaderStyle | readonly HeaderStyle[] | false
+  readonly headers?: HeaderStyle | readonly HeaderStyle[] | false | undefined
   /** What `X-RateLimit-Reset` holds: the second since the Unix epoch (`"epoch"`, the default) or the seconds until. */
-  readonly legacyReset?: "epoch" | "delta"
+  readonly legacyReset?: "epoch" | "delta" | undefined
   /** `draft-11`: the parameter `qu`, for a cost that is not a count of requests, such as `"content-bytes"`. */
-  readonly quotaUnit?: string
+  readonly quotaUnit?: string | undefined
 }
 
 /** The options of one response. */
 export interface FieldContext extends RateLimitFieldsOptions {
   /** `draft-11`: the parameter `pk`. */
-  readonly partitionKey?: Uint8Array
+  readonly partitionKey?: Uint8Array | undefined
 }
 
 /** What of the options of one response can be known before it is made. */
@@ -215,19 +216,14 @@ function isGuess({ reason }: Decision): boolean {
   return reason === "fail-open" || reason === "fail-closed"
 }
 
-/** Whether the key is blocked: it was before, or this denial has begun the block of the policy. */
-function isBlocked({ blockMs }: Policy, { reason, retryAfterMs }: Decision): boolean {
-  return reason === "blocked" || (reason === "limit" && blockMs > 0 && retryAfterMs >= blockMs)
+function available({ remaining }: Readout, { blockMs }: Policy, decision: Decision): number {
+  return isDeniedByBlock(decision, blockMs) ? 0 : remaining
 }
 
-function available({ remaining }: Readout, policy: Policy, decision: Decision): number {
-  return isBlocked(policy, decision) ? 0 : remaining
-}
-
-function effectiveWindowMs(rule: Readout, policy: Policy, decision: Decision): number {
+function effectiveWindowMs(rule: Readout, { blockMs }: Policy, decision: Decision): number {
   if (decision.allowed) return rule.resetAfterMs
   // A block and a charge that lies outside the rules can make the whole wait longer than its own rule knows.
-  if (isBlocked(policy, decision) || rule.policy === decision.policy) return decision.retryAfterMs
+  if (isDeniedByBlock(decision, blockMs) || rule.policy === decision.policy) return decision.retryAfterMs
   return rule.retryAfterMs > 0 ? rule.retryAfterMs : Math.min(rule.resetAfterMs, decision.retryAfterMs)
 }
 

@@ -5,7 +5,7 @@ export interface Jitter {
   /** The most seconds added, a whole number 1 … 86,400. Every number of seconds from 0 to this is equally likely. */
   readonly maxSeconds: number
   /** A source of numbers in [0, 1); default `Math.random`. */
-  readonly random?: () => number
+  readonly random?: (() => number) | undefined
 }
 
 const JITTER_KINDS: Kinds<Jitter> = { maxSeconds: required(whole(1, 86_400)), random: FUNCTION }

@@ -180,17 +180,15 @@ export class Compactor {
    * as history, the first drops 16 parts and 200 segments, the second 4 and 200, eight more the rest of the segments.
    *
    * The first commit is that which puts the new snapshot in force, so it takes the last part of the one before, without
-   * which that is not in force any more. A snapshot of an older format goes whole with it, since each of its rows tells how
-   * many there are.
+   * which that is not in force any more.
    */
   #drops(oldestSequence: number, coveredBytes: number): number[][] {
     const segments: number[] = []
     for (let sequence = this.#oldestSequence; sequence < oldestSequence; sequence++) segments.push(sequence)
     const parts = [...this.#snapshotIds].reverse()
-    const isOld = (this.#snapshotIds[0] ?? Number.NEGATIVE_INFINITY) === -1
     const rowBytes = coveredBytes / Math.max(1, segments.length)
     const together = Math.max(1, Math.min(DROPPED_ROWS_MAX, Math.floor(DROPPED_BYTES / Math.max(1, rowBytes))))
-    const drops = isOld ? [parts] : slices(parts, DROPPED_ROWS)
+    const drops = slices(parts, DROPPED_ROWS)
     for (const [index, some] of slices(segments, together).entries()) {
       drops[index] = [...(drops[index] ?? []), ...some]
     }

@@ -3,8 +3,8 @@ import { ByteReader, MalformedBytes } from "./byte-reader.js"
 import { ByteWriter } from "./byte-writer.js"
 import type { LedgerPort } from "./sql-port.js"
 
-/** The storage format that this version writes and the newest that it reads. */
-export const FORMAT = 6
+/** The storage format that this version writes, and the only one that it reads. */
+export const FORMAT = 1
 export const HASH_BYTES = 32
 
 /*
@@ -24,10 +24,10 @@ export interface Sealed {
 }
 
 /** Starts a row of a kind. */
-export function beginRow(kind: Kind, format: number = FORMAT): ByteWriter {
+export function beginRow(kind: Kind): ByteWriter {
   const writer = new ByteWriter()
   writer.u8(kind)
-  writer.u8(format)
+  writer.u8(FORMAT)
   return writer
 }
 
@@ -50,8 +50,8 @@ export async function openRow<T>(
   row: string,
   kind: Kind,
   body: Uint8Array,
-  read: (reader: ByteReader, format: number) => T,
-): Promise<{ content: T; hash: Uint8Array; format: number }> {
+  read: (reader: ByteReader) => T,
+): Promise<{ content: T; hash: Uint8Array }> {
   if (body.length < HASH_BYTES + 2) throw new StoreCorrupt(row, `it has ${body.length} bytes`)
   const hashed = body.subarray(0, body.length - HASH_BYTES)
   const hash = await port.sha256(hashed)
@@ -59,12 +59,12 @@ export async function openRow<T>(
   const reader = new ByteReader(hashed)
   if (reader.u8() !== kind) throw new StoreCorrupt(row, "it is a row of another kind")
   const format = reader.u8()
-  if (format > FORMAT) throw new StoreVersion(format, FORMAT)
-  if (format < 1) throw new StoreCorrupt(row, `its format is ${format}`)
+  if (format === 0) throw new StoreCorrupt(row, "its format is 0")
+  if (format !== FORMAT) throw new StoreVersion(format, FORMAT)
   try {
-    const content = read(reader, format)
+    const content = read(reader)
     if (!reader.atEnd) throw new MalformedBytes("it goes on after its end")
-    return { content, hash, format }
+    return { content, hash }
   } catch (error) {
     if (error instanceof MalformedBytes) throw new StoreCorrupt(row, error.message)
     throw error

@@ -1,33 +1,19 @@
 import type { Core } from "../engine/core.js"
-import { SluiceError, StoreUnavailable } from "../types/errors.js"
+import { SluiceError, StoreCorrupt, StoreUnavailable } from "../types/errors.js"
 import type { Compaction } from "../types/storage-report.js"
 import { Compactor } from "./compactor.js"
 import { GroupCommit } from "./group-commit.js"
-import { type LedgerOptions, stateOptions } from "./ledger-options.js"
+import type { LedgerOptions } from "./ledger-options.js"
 import type { LedgerState } from "./ledger-state.js"
 import { type LogPlace, LogReader, type PlacedRecord } from "./log-reader.js"
 import type { LogTable } from "./log-table.js"
 import { type LogPosition, LogWriter } from "./log-writer.js"
+import { readRows } from "./read-rows.js"
 import type { LogRecord } from "./record.js"
-import { type Recovered, recover } from "./recovery.js"
-import type { SegmentWriter } from "./segment.js"
+import type { Recovered } from "./recovery.js"
+import { type SegmentWriter, segmentRow } from "./segment.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
-import { StateCopy } from "./state-copy.js"
-
-/** What `verify` found. */
-export interface Verification {
-  readonly rows: number
-  /** Those of the rows that are segments. */
-  readonly segments: number
-  readonly bytes: number
-  readonly records: number
-  /** The open segment. */
-  readonly sequence: number
-  /** The last segment that the snapshot covers; 0 where there is none. */
-  readonly coveredSequence: number
-  /** Whether replaying the log gives the live state, bit for bit. */
-  readonly replayEqualsLive: boolean
-}
+import { type Verification, verifyLog } from "./verification.js"
 
 const DEFAULT_COMPACT_BYTES = 64 * 1024
 
@@ -152,7 +138,7 @@ export class LedgerLog {
   /** Sum of the rows' bytes, as they are in the file. */
   #bytes(): number {
     this.requireOpen()
-    return this.#orFail(() => this.#table.bytes())
+    return readRows(this.#port, () => this.#table.bytes())
   }
 
   /** Drops rows that a compaction left which was not finished. */
@@ -167,7 +153,9 @@ export class LedgerLog {
   }
 
   /**
-   * Reads the whole log anew and compares what it replays to with the live state. Waits for a compaction under way.
+   * Reads the whole log anew, up to now, and compares what it replays to with the live state of now, while checks and
+   * commits go on. Waits for a compaction under way; one that is asked for meanwhile waits for it, and so does who ends the
+   * log afterwards.
    *
    * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written, {StoreUnavailable} also where there is no
    *   memory to read it; then the ledger goes on
@@ -248,8 +236,14 @@ export class LedgerLog {
 
   async #compactAndTell(): Promise<Compaction> {
     this.#isCompacting = true
-    await this.commit()
-    const bytesBefore = this.#bytes()
+    let bytesBefore: number
+    try {
+      await this.commit()
+      bytesBefore = this.#bytes()
+    } catch (error) {
+      this.#isCompacting = false
+      throw error
+    }
     const records = await this.#compact()
     return { records, bytesBefore, bytesAfter: this.#bytes() }
   }
@@ -277,44 +271,34 @@ export class LedgerLog {
     return this.#gaveUp?.cause ?? null
   }
 
-  async #verify(): Promise<Verification> {
+  #verify(): Promise<Verification> {
     this.requireOpen()
-    let rows: readonly LogRow[] = []
-    const live = new StateCopy(this.#state)
-    const throughSequence = this.#orFail(() => {
-      // An empty segment stays open: verifying a log again and again must not make it grow.
-      const closed = this.writer.close("used")
-      const throughSequence = this.writer.openSequence - 1
-      this.writer.write(closed, () => {
-        rows = this.#table.read()
-      })
-      return throughSequence
+    // In the same turn the live state begins to be saved, so that it is that of the rows before this one.
+    const open = this.#endSegment()
+    return verifyLog({
+      port: this.#port,
+      table: this.#table,
+      core: this.#core,
+      state: this.#state,
+      options: this.#options,
+      open,
+      requireOpen: () => this.requireOpen(),
     })
-    const { state, ...found } = await recover(this.#port, this.#core, rows, {
-      throughSequence,
-      ...stateOptions(this.#options),
-    })
-    try {
-      return {
-        rows: found.rows,
-        segments: found.segments,
-        bytes: found.bytes,
-        records: found.records,
-        sequence: found.open.sequence,
-        coveredSequence: found.coveredSequence,
-        replayEqualsLive: live.isOf(state),
-      }
-    } finally {
-      state.free()
-    }
   }
 
-  #orFail<T>(work: () => T): T {
+  /** Seals what has records. The row of the open segment that follows. */
+  #endSegment(): LogRow {
+    // An empty segment stays open: verifying a log again and again must not make it grow.
+    const closed = this.writer.close("used")
     try {
-      return work()
+      this.writer.write(closed)
     } catch (error) {
       throw this.#fail(error)
     }
+    const { openSequence } = this.writer
+    const open = readRows(this.#port, () => this.#table.segmentFrom(openSequence))
+    if (open === undefined) throw new StoreCorrupt(segmentRow(openSequence), "it is missing")
+    return open
   }
 
   /** Nothing may be asked any more. */

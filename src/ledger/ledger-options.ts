@@ -27,13 +27,8 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions, Compacto
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }
 
-/** What a log is opened with that is another's: nothing is compacted by itself, and what has to be keeps everything. */
-export const KEEPS_ALL = {
-  names: true,
-  keepStatsMs: Number.POSITIVE_INFINITY,
-  historySegments: Number.MAX_SAFE_INTEGER,
-  compactBytes: Number.POSITIVE_INFINITY,
-} satisfies LedgerOptions
+/** What a log is opened with that is another's: nothing is compacted by itself, and so nothing forgotten. */
+export const KEEPS_ALL = { names: true, compactBytes: Number.POSITIVE_INFINITY } satisfies LedgerOptions
 
 /** The options that a state is made with. */
 export function stateOptions({ names, keepStatsMs }: LedgerOptions): StateOptions {

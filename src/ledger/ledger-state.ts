@@ -17,12 +17,10 @@ export interface StateOptions {
   readonly names?: boolean
   /** How long the statistics and the name of a key are kept after the last decision about it, ms. */
   readonly keepStatsMs?: number
-  /** Whether idle cells are dropped as a table grows too, as in formats 1 and 2. */
-  readonly dropsOnGrowth?: boolean
 }
 
 /** Adds a limit that a snapshot tells of. @throws {MalformedBytes} where there is one of that number; {PolicyError} */
-export type AddLimit = (number: number, name: string, policy: string) => OwnLimit
+type AddLimit = (number: number, name: string, policy: string) => OwnLimit
 
 /**
  * What a ledger knows, without the log: the limits and their keys. Everything that changes it is a record, and the
@@ -51,9 +49,9 @@ export class LedgerState {
     core: Core,
     seed: Seed,
     issuerId: string,
-    { names = false, keepStatsMs = Number.POSITIVE_INFINITY, dropsOnGrowth = false }: StateOptions = {},
+    { names = false, keepStatsMs = Number.POSITIVE_INFINITY }: StateOptions = {},
   ) {
-    this.#home = { core, seed, issuerId, dropsOnGrowth, saver: null }
+    this.#home = { core, seed, issuerId, saver: null }
     this.#keepsNames = names
     this.#keepStatsMs = keepStatsMs
   }
@@ -136,6 +134,11 @@ export class LedgerState {
     return issuer === this.#home.issuerId ? Number(number) : undefined
   }
 
+  /** Whether a policy that is defined leaves the cells of a limit as they are, which has another one. */
+  keepsCells(name: string, policy: Policy): boolean {
+    return this.#byName.get(name)?.openKeys().computesAs(policy) === true
+  }
+
   /** Defines a limit, or gives an existing one another policy in place. */
   define(name: string, policy: Policy, nowMs: number): OwnLimit {
     const known = this.#byName.get(name)
@@ -186,16 +189,14 @@ export class LedgerState {
   noteStore(record: StoreRecord): void {
     this.#noteRecords(record.timeMs, 1)
     if (record.op === "open") this.#noteOpen(record)
-    for (const limit of this.#byName.values()) limit.ahead = null
+    for (const limit of this.#byName.values()) {
+      if (limit.ahead !== null) this.#home.saver?.begin(limit)
+      limit.ahead = null
+    }
     this.#sync = record.sync
   }
 
-  #noteOpen({ timeMs, chargesAfter }: OpenRecord): void {
-    if (chargesAfter === undefined) {
-      if (this.#sync === SYNC_NUMBER.always) return
-      for (const limit of this.#byName.values()) limit.receipts.closeBefore(timeMs)
-      return
-    }
+  #noteOpen({ chargesAfter }: OpenRecord): void {
     if (chargesAfter < this.#chargesAfter) throw new MalformedBytes("numbers of charges go back")
     this.#chargesAfter = chargesAfter
     for (const limit of this.#byName.values()) limit.skipCharges(chargesAfter)
@@ -251,20 +252,31 @@ export class LedgerState {
   /** Forgets what a record tells, and begins to save the rest as it is then. */
   compact({ timeMs, idleAtMs, statsSinceMs }: CompactRecord): StateSave {
     this.#nowMs = timeMs
-    const head = { timeMs, sync: this.#sync, numbers: this.numbers, chargesAfter: this.#chargesAfter }
     const rules = { nowMs: timeMs, idleAtMs, statsSinceMs }
     this.#recent.restart(timeMs)
     if (statsSinceMs > 0) this.#statsSinceMs = statsSinceMs
-    return new StateSave(this.#home, this.limits, head, rules)
+    return new StateSave(this.#home, this.limits, this.#head, rules)
+  }
+
+  /** Begins to save it as it is now, forgetting nothing: for whoever compares it with another one. */
+  saveAll(): StateSave {
+    return new StateSave(this.#home, this.limits, this.#head, null)
+  }
+
+  get #head(): SavedHead {
+    return { timeMs: this.#nowMs, sync: this.#sync, numbers: this.numbers, chargesAfter: this.#chargesAfter }
   }
 
   /**
-   * Becomes what a snapshot tells.
+   * Becomes what a snapshot tells, in the steps of `addAll`.
    *
    * @param addAll adds its limits, each by its number, name and policy, in whatever order
    * @throws {MalformedBytes} {PolicyError} where they cannot be a state's
    */
-  restore({ timeMs, sync, numbers, chargesAfter }: SavedHead, addAll: (add: AddLimit) => void): void {
+  *restore(
+    { timeMs, sync, numbers, chargesAfter }: SavedHead,
+    addAll: (add: AddLimit) => Generator<number, void>,
+  ): Generator<number, void> {
     // Nobody knows how old the statistics are, before they are looked at.
     this.#statsSinceMs = 0
     this.#nowMs = timeMs
@@ -273,7 +285,7 @@ export class LedgerState {
     this.#sync = sync
     this.#chargesAfter = chargesAfter
     const limits: OwnLimit[] = []
-    addAll((number, name, policy) => {
+    yield* addAll((number, name, policy) => {
       if (this.#limits[number] !== undefined) throw new MalformedBytes("a limit comes twice")
       const limit = this.#add(number, name, parsePolicy(policy))
       limits.push(limit)

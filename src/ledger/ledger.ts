@@ -10,7 +10,7 @@ import type { Compaction } from "../types/storage-report.js"
 import type { CallName } from "./call-name.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
-import { LedgerLog, type LedgerLogInput, type Loss, type Verification } from "./ledger-log.js"
+import { LedgerLog, type LedgerLogInput, type Loss } from "./ledger-log.js"
 import type { LedgerOptions } from "./ledger-options.js"
 import { LedgerRecords } from "./ledger-records.js"
 import type { LedgerState } from "./ledger-state.js"
@@ -20,6 +20,7 @@ import { openLog } from "./open-log.js"
 import type { ChargedReceipt, LedgerLimit } from "./own-limit.js"
 import type { LogRecord } from "./record.js"
 import type { LedgerPort } from "./sql-port.js"
+import type { Verification } from "./verification.js"
 import { withMemory } from "./with-memory.js"
 
 /** A decision, and whether it must not be told before `commit()` has resolved. */
@@ -72,11 +73,6 @@ export class Ledger {
     const core = options.core ?? new Core()
     const opened = await openLog(port, table, core, options)
     const ledger = new Ledger({ port, table, core, options, ...opened })
-    if (opened.isOld) {
-      // What an older format forgets depends on how its tables grew: the log goes on under this one, from a snapshot.
-      await ledger.compact().finally(() => ledger.abandon())
-      return Ledger.open(port, options)
-    }
     if (opened.leftIds.length > 0) await ledger.#log.dropLeft(opened.leftIds)
     if (ledger.#records.begin(options.openedAtMs ?? ledger.#state.timeMs)) await ledger.commit()
     return ledger
@@ -154,7 +150,7 @@ export class Ledger {
     requireTime(nowMs)
     const known = this.#state.limit(name)
     if (known !== undefined && known.policy.canonical === policy.canonical) return known
-    const keepsCells = known?.openKeys().computesAs(policy) === true
+    const keepsCells = this.#state.keepsCells(name, policy)
     const limit = withMemory(this.#state.core, () => this.#state.define(name, policy, nowMs))
     this.#records.definition(limit, nowMs, { keepsCells })
     return limit
@@ -228,44 +224,34 @@ export class Ledger {
    *
    * @param checks at least one, no limit and key twice
    * @returns an answer to each, in their order
-   * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} {StoreUnavailable}; then nothing has changed
+   * @throws {CostError} {KeyError} {LimitNotFound} {RangeError} of the first check that cannot be, {StoreUnavailable}; then
+   *   nothing has changed
    */
   checkAll(checks: readonly LedgerCheck[], nowMs: number): readonly LedgerAnswer[] {
     this.#requireOpen()
     requireGroup(checks)
-    for (const { limit } of checks) this.#state.own(limit)
-    const again = checks.map(({ limit, key, cost, id }) => {
-      return id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
-    })
-    const asked = checks.map(({ limit, key, cost }, index) => again[index] ?? limit.openKeys().peek(key, cost, nowMs))
-    if (asked.some(({ allowed }) => !allowed)) {
+    const asked = checks.map(({ limit, key, cost, id }) => this.peek(limit, key, cost, nowMs, id))
+    if (asked.some(({ decision }) => !decision.allowed)) {
       return checks.map(({ limit, key, cost, id }, index) =>
-        asked[index]!.allowed
-          ? // What is told again may not be in the file yet.
-            { decision: asked[index]!, needsCommit: again[index] != null }
-          : this.check(limit, key, cost, nowMs, id),
+        asked[index]!.decision.allowed ? asked[index]! : this.check(limit, key, cost, nowMs, id),
       )
     }
-    const decisions = this.#chargeAll(checks, again, nowMs)
+    const decisions = this.#chargeAll(checks, asked, nowMs)
     return checks.map(({ limit, key, cost }, index) => ({
       decision: decisions[index]!,
-      // What is told again may not be in the file yet.
-      needsCommit: again[index] != null || (cost > 0 && this.#records.admissionWaits(limit, key, cost, nowMs)),
+      needsCommit: asked[index]!.needsCommit || (cost > 0 && this.#records.admissionWaits(limit, key, cost, nowMs)),
     }))
   }
 
   /** Charges what is not told again, where nothing is denied: all or, where there is no memory for a key, nothing. */
-  #chargeAll(
-    checks: readonly LedgerCheck[],
-    again: readonly (LimitDecision | null)[],
-    nowMs: number,
-  ): readonly LimitDecision[] {
+  #chargeAll(checks: readonly LedgerCheck[], asked: readonly LedgerAnswer[], nowMs: number): readonly LimitDecision[] {
     const records: LogRecord[] = []
     const charged: { readonly limit: LedgerLimit; readonly decision: LimitDecision }[] = []
     let decisions: readonly LimitDecision[]
     try {
       decisions = checks.map(({ limit, key, cost, id }, index) => {
-        if (again[index] != null) return again[index]
+        // Of what was only asked, no more than an admission that is told again waits for a commit.
+        if (asked[index]!.needsCommit) return asked[index]!.decision
         const decision = limit.openKeys().check(key, cost, nowMs)
         if (cost === 0) return decision
         charged.push({ limit, decision })
@@ -322,7 +308,6 @@ export class Ledger {
     this.#requireOpen()
     const charged = chargedReceipt(limit, receipt)
     const own = this.#state.own(limit)
-    if (own.receipts.resets.has(charged.key, charged.charge)) return false
     if (own.receipts.isFull && own.isOpen(charged, nowMs))
       throw new StoreUnavailable(`too many receipts of the limit ${show(limit.name)} are settled`)
     const atMs = settlesAtMs(limit.openKeys(), charged, units, nowMs)
@@ -410,7 +395,8 @@ export class Ledger {
   }
 
   /**
-   * Reads the whole log anew and compares what it replays to with the live state.
+   * Reads the whole log anew, up to now, and compares what it replays to with the live state of now, while checks and
+   * commits go on.
    *
    * @throws {StoreCorrupt} {StoreVersion} where the log is not what was written
    */

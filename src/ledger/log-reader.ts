@@ -1,8 +1,10 @@
 import { checkKind, checkWhole, OBJECT } from "../policy/check-fields.js"
+import { StoreCorrupt } from "../types/errors.js"
 import type { LogEnd } from "./log-end.js"
 import type { LogTable } from "./log-table.js"
+import { readRows } from "./read-rows.js"
 import type { LogRecord } from "./record.js"
-import { eachRecord, readSegment } from "./segment.js"
+import { eachRecord, readSegment, segmentRow } from "./segment.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** A record and its place in the log. */
@@ -48,7 +50,7 @@ export class LogReader {
     let before = Number.MAX_SAFE_INTEGER
     while (found.length < count) {
       this.#requireOpen()
-      const row = this.#table.segmentBefore(before)
+      const row = readRows(this.#port, () => this.#table.segmentBefore(before))
       if (row === undefined) break
       const records = await this.#recordsOf(row)
       for (let at = records.length - 1; at >= 0 && found.length < count; at--) {
@@ -73,7 +75,7 @@ export class LogReader {
     let { sequence, index } = place
     for (;;) {
       this.#requireOpen()
-      const row = this.#table.segmentFrom(sequence)
+      const row = readRows(this.#port, () => this.#table.segmentFrom(sequence))
       if (row === undefined || row.id > end.sequence) return
       if (row.id !== sequence) index = 0
       sequence = row.id
@@ -86,6 +88,7 @@ export class LogReader {
   }
 
   async #recordsOf({ id, body }: { readonly id: number; readonly body: Uint8Array }): Promise<LogRecord[]> {
+    if (!(body instanceof Uint8Array)) throw new StoreCorrupt(segmentRow(id), "its body is no blob")
     const records: LogRecord[] = []
     eachRecord(await readSegment(this.#port, id, body), (record) => records.push(record))
     return records

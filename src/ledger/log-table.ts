@@ -12,6 +12,7 @@ const EXISTS = "SELECT 1 AS id, x'00' AS body FROM sqlite_master WHERE type = 't
 const READ = "SELECT id, body FROM sluice_log ORDER BY id"
 /** Of no row more than the length is read. */
 const BYTES = "SELECT coalesce(sum(length(body)), 0) AS id, x'' AS body FROM sluice_log"
+const ROW_BETWEEN = "SELECT id, body FROM sluice_log WHERE id > ? AND id < ? ORDER BY id LIMIT 1"
 const SEGMENT_BEFORE = "SELECT id, body FROM sluice_log WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT 1"
 const SEGMENT_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
 const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
@@ -39,6 +40,16 @@ export class LogTable {
    */
   read(): readonly LogRow[] {
     return Array.from(this.#sql.rows(READ))
+  }
+
+  /** `read` up to an id, which is not read: each row when it is asked for. */
+  *rowsBefore(end: number): Generator<LogRow, void> {
+    let row = this.#rowBetween(Number.MIN_SAFE_INTEGER, end)
+    for (; row !== undefined; row = this.#rowBetween(row.id, end)) yield row
+  }
+
+  #rowBetween(after: number, end: number): LogRow | undefined {
+    return Array.from(this.#sql.rows(ROW_BETWEEN, after, end))[0]
   }
 
   /** Sum of the rows' bytes. */

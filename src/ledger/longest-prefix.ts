@@ -3,7 +3,6 @@ import { StoreCorrupt, StoreUnavailable, StoreVersion } from "../types/errors.js
 import { LedgerState } from "./ledger-state.js"
 import { loadState } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
-import { dependsOnLayout } from "./recovery.js"
 import { Replay } from "./replay.js"
 import { type Segment, SegmentWriter, segmentRow } from "./segment.js"
 import { chainStart, readNext, requireCovered } from "./segment-chain.js"
@@ -16,6 +15,8 @@ export interface Prefix {
   readonly rows: readonly LogRow[]
   /** Records in the segments that are kept. */
   readonly records: number
+  /** Those of them that the snapshot stands for. */
+  readonly historyRecords: number
   /** The rows that were given up, and why. */
   readonly gaveUp: readonly { readonly row: string; readonly failure: string }[]
   /** Whether that is no more than history, which the snapshot stands for: what was used is kept. */
@@ -44,13 +45,12 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
   if (metaRow === undefined) giveUp(META_ROW, "it is missing")
   if (meta === undefined) {
     for (const { id } of log) if (id > 0) giveUp(segmentRow(id), "the row that it stands on is lost")
-    return { rows: [], records: 0, gaveUp, keepsState }
+    return { rows: [], records: 0, historyRecords: 0, gaveUp, keepsState }
   }
   const parts = log.filter(({ id }) => id < 0)
   const segments = log.filter(({ id }) => id > 0)
   const found = await snapshotsOf(port, parts, segments, meta.hash, giveUp)
-  const dropsOnGrowth = dependsOnLayout(found.snapshot, segments)
-  const state = new LedgerState(core, meta.content.seed, meta.content.id, { dropsOnGrowth })
+  const state = new LedgerState(core, meta.content.seed, meta.content.id)
   const replay = new Replay(state)
   try {
     const snapshot = await loaded(state, found.snapshot, giveUp)
@@ -73,7 +73,8 @@ export async function longestPrefix(port: LedgerPort, core: Core, log: readonly 
     const keptParts = snapshot === undefined ? [] : await snapshotParts(port, snapshot, history, inForce, meta.hash)
     return {
       rows: [...keptParts, metaRow!, ...kept.map(({ row }) => row), ...open],
-      records: kept.reduce((sum, { segment }) => sum + segment.count, 0),
+      records: recordsOf(kept),
+      historyRecords: recordsOf(history),
       gaveUp,
       keepsState,
     }
@@ -112,7 +113,7 @@ async function loaded(
 ): Promise<ReadSnapshot | undefined> {
   if (snapshot === null) return undefined
   const load = async () => {
-    loadState(state, snapshot.state, snapshot.format)
+    loadState(state, snapshot.state)
     return snapshot
   }
   return whole("the snapshot", load, giveUp)
@@ -128,6 +129,10 @@ interface Kept {
   readonly segment: Segment
 }
 type GiveUp = (row: string, failure: string) => void
+
+function recordsOf(kept: readonly Kept[]): number {
+  return kept.reduce((sum, { segment }) => sum + segment.count, 0)
+}
 
 /** The covered segments that are kept as history: all, or none where one of them is damaged. */
 async function historyOf(

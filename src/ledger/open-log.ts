@@ -11,7 +11,7 @@ import { SegmentWriter } from "./segment.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** A log that was read and can be appended to. */
-export type OpenedLog = Pick<LedgerLogInput, "state" | "open" | "position"> & Pick<Recovered, "isOld" | "leftIds">
+export type OpenedLog = Pick<LedgerLogInput, "state" | "open" | "position"> & Pick<Recovered, "leftIds">
 
 /**
  * Reads the log, or starts one where there is none.
@@ -32,8 +32,7 @@ async function readLog(port: LedgerPort, table: LogTable, core: Core, options: L
     state.free()
     throw error
   }
-  const { isOld, leftIds } = recovered
-  return { state, open: SegmentWriter.resume(recovered.open), position: recovered, isOld, leftIds }
+  return { state, open: SegmentWriter.resume(recovered.open), position: recovered, leftIds: recovered.leftIds }
 }
 
 async function startLog(port: LedgerPort, table: LogTable, core: Core, options: LedgerOptions): Promise<OpenedLog> {
@@ -51,5 +50,5 @@ async function startLog(port: LedgerPort, table: LogTable, core: Core, options: 
   const state = new LedgerState(core, meta.seed, meta.id, stateOptions(options))
   const none = { logBytes: 0, snapshotBytes: 0, uncoveredRecords: 0 }
   const position = { metaHash: hash, ...none, oldestSequence: 1, snapshotIds: [] }
-  return { state, open, position, isOld: false, leftIds: [] }
+  return { state, open, position, leftIds: [] }
 }

@@ -45,8 +45,6 @@ export interface LimitHome {
   readonly core: Core
   readonly seed: Seed
   readonly issuerId: string
-  /** Whether idle cells are dropped as a table grows, as in formats 1 and 2. */
-  readonly dropsOnGrowth: boolean
   /** The compaction that is under way. */
   saver: Saver | null
 }
@@ -57,7 +55,7 @@ export interface ChargedReceipt extends Pick<Receipt, "id" | "key" | "chargedAtM
   readonly charge: number
 }
 
-/** Stands for the receipts that were settled where one is of a number that was skipped. */
+/** Stands for the receipts that were settled where one is of a number that was skipped, or its key was reset since. */
 const NONE_OPEN = { isOpen: () => false, add: () => false }
 
 /** A limit as its ledger sees it. */
@@ -116,10 +114,10 @@ export class OwnLimit implements LedgerLimit {
   }
 
   #newKeys(policy: Policy): RecordedLimit {
-    const { core, seed, issuerId, dropsOnGrowth } = this.#home
+    const { core, seed, issuerId } = this.#home
     return new RecordedLimit(core, policy, {
       maxKeys: MAX_KEYS,
-      onFull: dropsOnGrowth ? "deny-new" : "keep-all",
+      onFull: "keep-all",
       stats: true,
       seed,
       issuerId: `${issuerId}.${this.number}`,
@@ -140,10 +138,10 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /**
-   * Settles a receipt once: gives units back or, where they are negative, charges more. Whether its key was reset, or how
-   * much it may give back, is not asked: a record tells what was settled.
+   * Settles a receipt once: gives units back or, where they are negative, charges more. How much it may give back is not
+   * asked: a record tells what was settled.
    *
-   * @returns false where it was settled before, is too old, or is of a number that was skipped
+   * @returns false where it was settled before, is too old, is of a number that was skipped, or its key was reset since
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
    */
   settle(receipt: ChargedReceipt, units: number, nowMs: number): boolean {
@@ -156,13 +154,13 @@ export class OwnLimit implements LedgerLimit {
     return resetKey(this.openKeys(), this.receipts, key, nowMs)
   }
 
-  /** Whether a receipt can be settled, as far as no reset has closed it. */
+  /** Whether a receipt can be settled. */
   isOpen(receipt: ChargedReceipt, nowMs: number): boolean {
     return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.policy))
   }
 
-  #settledLike({ charge }: ChargedReceipt): Pick<SavedReceipts, "isOpen" | "add"> {
-    return this.gaps.has(charge) ? NONE_OPEN : this.receipts
+  #settledLike({ key, charge }: ChargedReceipt): Pick<SavedReceipts, "isOpen" | "add"> {
+    return this.gaps.has(charge) || this.receipts.resets.has(key, charge) ? NONE_OPEN : this.receipts
   }
 
   /** Numbers charges on above a number, where they are not that far. */
@@ -189,15 +187,10 @@ export class OwnLimit implements LedgerLimit {
   /** Puts another policy in place; what was used stays used. */
   change(policy: Policy, nowMs: number): void {
     const keys = this.openKeys()
-    if (keys.computesAs(policy)) keys.change(policy, nowMs)
-    else this.carry(policy, nowMs)
-  }
-
-  /** `change`, with what was used as if charged now in any case. */
-  carry(policy: Policy, nowMs: number): void {
-    this.#home.saver?.finish(this)
     const before = this.policy
-    this.openKeys().carry(policy, nowMs)
+    // The core carries over no cells of a limit that is being saved.
+    if (!keys.computesAs(policy)) this.#home.saver?.finish(this)
+    keys.change(policy, nowMs)
     this.receipts.changePolicy(before, policy, nowMs)
   }
 

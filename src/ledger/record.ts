@@ -79,11 +79,8 @@ export interface OpenRecord {
   readonly limit: 0
   /** The number of the sync mode: see `SYNC_NUMBER`. */
   readonly sync: number
-  /**
-   * Every limit numbers its charges on above this number, where it had not come so far. Formats before 5 tell none: there
-   * no number is skipped, and after a store that was not closed no earlier receipt can be settled.
-   */
-  readonly chargesAfter?: number
+  /** Every limit numbers its charges on above this number, where it had not come so far. */
+  readonly chargesAfter: number
 }
 
 /** The store was closed, with everything told. */
@@ -143,10 +140,7 @@ const OP_BITS = 0x0f
 const UNIT_COST = 0x10
 /** Set in the first byte when limit 0 is left out. */
 const FIRST_LIMIT = 0x20
-/**
- * Set in the first byte of an admission that has an id, of an `open` that tells after which number charges go on, and of a
- * `define` that keeps the cells.
- */
+/** Set in the first byte of an admission that has an id, of a `define` that keeps the cells, and of every `open`. */
 const HAS_MORE = 0x40
 
 /**
@@ -202,7 +196,7 @@ export class RecordEncoder {
       writer.varint(record.statsSinceMs)
     } else if (record.op !== "remove") {
       writer.varint(record.sync)
-      if (record.op === "open" && record.chargesAfter !== undefined) writer.varint(record.chargesAfter)
+      if (record.op === "open") writer.varint(record.chargesAfter)
     }
   }
 
@@ -220,7 +214,7 @@ export class RecordEncoder {
 
 function hasMore(record: LogRecord): boolean {
   if (record.op === "define") return record.keepsCells === true
-  return record.op === "admit" ? record.id !== undefined : record.op === "open" && record.chargesAfter !== undefined
+  return record.op === "admit" ? record.id !== undefined : record.op === "open"
 }
 
 /** Reads what a `RecordEncoder` wrote. */
@@ -250,6 +244,7 @@ export class RecordDecoder {
     if (first & HAS_MORE && op !== "admit" && op !== "open" && op !== "define") {
       throw new MalformedBytes("a record tells more than its kind does")
     }
+    if (op === "open" && !(first & HAS_MORE)) throw new MalformedBytes("a record tells less than its kind does")
     this.#timeMs += reader.signedVarint()
     const timeMs = checkedTime(this.#timeMs)
     const limit = first & FIRST_LIMIT ? 0 : reader.varint()
@@ -260,14 +255,12 @@ export class RecordDecoder {
     if (op === "remove") return { op, timeMs, limit }
     if (op === "open" || op === "close" || op === "compact") {
       if (limit !== 0) throw new MalformedBytes("a record about the store names a limit")
-      if (op !== "compact") {
-        const sync = reader.varint()
-        return first & HAS_MORE
-          ? { op: "open", timeMs, limit, sync, chargesAfter: reader.varint() }
-          : { op, timeMs, limit, sync }
+      if (op === "compact") {
+        const idleAtMs = checkedTime(timeMs - reader.signedVarint())
+        return { op, timeMs, limit, idleAtMs, statsSinceMs: reader.varint() }
       }
-      const idleAtMs = checkedTime(timeMs - reader.signedVarint())
-      return { op, timeMs, limit, idleAtMs, statsSinceMs: reader.varint() }
+      const sync = reader.varint()
+      return op === "close" ? { op, timeMs, limit, sync } : { op, timeMs, limit, sync, chargesAfter: reader.varint() }
     }
     const key = this.#readKey()
     switch (op) {

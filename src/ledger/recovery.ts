@@ -1,14 +1,15 @@
 import type { Core } from "../engine/core.js"
 import { StoreCorrupt, StoreUnavailable } from "../types/errors.js"
-import { FORMAT } from "./envelope.js"
 import { LedgerState, type StateOptions } from "./ledger-state.js"
-import { loadState } from "./load-state.js"
+import { loadSteps } from "./load-state.js"
 import { META_ROW, readMeta } from "./meta.js"
 import { Replay } from "./replay.js"
 import { type Segment, segmentRow } from "./segment.js"
 import { chainStart, readNext, requireCovered } from "./segment-chain.js"
-import { type ReadSnapshot, readSnapshots } from "./snapshot.js"
+import { readSnapshots } from "./snapshot.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
+import type { Turns } from "./turns.js"
+import { withMemory } from "./with-memory.js"
 
 /** What a log holds when every row of it is what was written. */
 export interface Recovered {
@@ -38,54 +39,50 @@ export interface Recovered {
   readonly snapshotIds: readonly number[]
   /** Rows that nothing needs, in the order in which they may go: a compaction was not finished, or not cleaned up after. */
   readonly leftIds: readonly number[]
-  /** Whether the state is that of an older format, under which it may forget more than under this one. */
-  readonly isOld: boolean
 }
 
 /**
  * Reads a whole log: the snapshot, then the segments after it in order. Every row's hash, kind, sequence and place in
  * the chain is checked, and every record's outcome. Nothing is written.
  *
- * @param log the rows by id, ascending
- * @param throughSequence the last segment to replay; later ones are only checked
+ * @param log the rows by id, ascending, each taken when its turn comes
+ * @param turns divides the work; without them it is done at once, as far as the platform hashes at once
  * @throws {StoreCorrupt} naming the first row that cannot be what was written, {StoreVersion}, {StoreUnavailable} where
  *   there is no memory for what is stored
  */
 export async function recover(
   port: LedgerPort,
   core: Core,
-  log: readonly LogRow[],
-  {
-    throughSequence = Number.POSITIVE_INFINITY,
-    ...stateOptions
-  }: StateOptions & { readonly throughSequence?: number } = {},
+  log: Iterable<LogRow>,
+  { turns, ...stateOptions }: StateOptions & { readonly turns?: Turns } = {},
 ): Promise<Recovered> {
-  const { meta, parts, segments, bytes, rows } = sortRows(log)
-  if (meta === undefined) throw new StoreCorrupt(META_ROW, "it is missing")
-  const { content, hash: metaHash } = await readMeta(port, meta)
-  const { snapshot, ids: snapshotIds, leftIds, missingPart } = await readSnapshots(port, parts, metaHash)
+  const rows = new RowReader(log, turns)
+  const parts = await rows.takeBefore(0)
+  const meta = await rows.take()
+  if (meta?.id !== 0) throw new StoreCorrupt(META_ROW, "it is missing")
+  const { content, hash: metaHash } = await readMeta(port, meta.body)
+  const { snapshot, ids: snapshotIds, leftIds, missingPart } = await readSnapshots(port, parts, metaHash, turns)
   // The first segments can only be gone where a snapshot was in force.
-  if (snapshot === null && missingPart !== null && (segments[0]?.id ?? 1) > 1) {
+  if (snapshot === null && missingPart !== null && (rows.next?.id ?? 1) > 1) {
     throw new StoreCorrupt(missingPart, "it is missing")
   }
   const { sequence: coveredSequence, oldestSequence, chainHash } = snapshot ?? noSnapshot(metaHash)
-  const isOld = dependsOnLayout(snapshot, segments)
-  const state = new LedgerState(core, content.seed, content.id, { ...stateOptions, dropsOnGrowth: isOld })
+  const state = new LedgerState(core, content.seed, content.id, stateOptions)
   const replay = new Replay(state)
   try {
-    if (snapshot !== null) inRow("the snapshot", () => loadState(state, snapshot.state, snapshot.format))
+    const run: Run = (row, steps) => runSteps(row, core, steps, turns)
+    if (snapshot !== null) await run("the snapshot", loadSteps(state, snapshot.state))
     const covered = { coveredSequence, oldestSequence, chainHash, metaHash, missingPart }
-    const replayed = await replaySegments(port, replay, segments, { ...covered, throughSequence })
-    const leftSegments = segments.flatMap(({ id }) => (id < oldestSequence ? [id] : []))
+    const replayed = await replaySegments(port, replay, rows, run, covered)
+    const leftSegments = replayed.ids.filter((id) => id < oldestSequence)
     return {
       state,
-      bytes,
-      rows,
-      segments: segments.length,
+      bytes: rows.bytes,
+      rows: rows.count,
+      segments: replayed.ids.length,
       snapshotBytes: snapshot?.state.length ?? 0,
       snapshotIds,
       leftIds: [...leftIds, ...leftSegments],
-      isOld,
       ...covered,
       ...replayed,
     }
@@ -95,16 +92,6 @@ export async function recover(
   } finally {
     replay.end()
   }
-}
-
-const FIRST_LAYOUT_FREE_FORMAT = 3
-
-/**
- * Whether what a log forgets, and when, depends on how cells lie in their tables, as in formats 1 and 2: a table that grew
- * dropped its idle cells, and replaying must drop the same.
- */
-export function dependsOnLayout(snapshot: ReadSnapshot | null, segments: readonly LogRow[]): boolean {
-  return (snapshot?.format ?? segments[0]?.body[1] ?? FORMAT) < FIRST_LAYOUT_FREE_FORMAT
 }
 
 function noSnapshot(metaHash: Uint8Array) {
@@ -122,47 +109,90 @@ interface Covered {
   readonly missingPart: string | null
 }
 
-function sortRows(log: readonly LogRow[]) {
-  let meta: Uint8Array | undefined
-  const parts: LogRow[] = []
-  const segments: LogRow[] = []
-  let bytes = 0
-  let rows = 0
-  for (const row of log) {
-    if (!(row.body instanceof Uint8Array)) throw new StoreCorrupt(`row ${row.id}`, "its body is no blob")
-    bytes += row.body.length
-    rows += 1
-    if (row.id === 0) meta = row.body
-    else if (row.id > 0) segments.push(row)
-    else parts.push(row)
+/** Takes rows one after the other, and counts them. */
+class RowReader {
+  readonly #rows: Iterator<LogRow>
+  readonly #turns: Turns | undefined
+  /** The row that is taken next; `null` at the end. */
+  next: LogRow | null
+  bytes = 0
+  count = 0
+
+  constructor(rows: Iterable<LogRow>, turns: Turns | undefined) {
+    this.#rows = rows[Symbol.iterator]()
+    this.#turns = turns
+    this.next = this.#read()
   }
-  return { meta, parts, segments, bytes, rows }
+
+  #read(): LogRow | null {
+    const { done, value } = this.#rows.next()
+    if (done) return null
+    if (!(value.body instanceof Uint8Array)) throw new StoreCorrupt(`row ${value.id}`, "its body is no blob")
+    this.bytes += value.body.length
+    this.count += 1
+    return value
+  }
+
+  async take(): Promise<LogRow | null> {
+    const row = this.next
+    if (row === null) return null
+    const turn = this.#turns?.spend(row.body.length)
+    if (turn !== undefined) await turn
+    this.next = this.#read()
+    return row
+  }
+
+  async takeBefore(id: number): Promise<LogRow[]> {
+    const taken: LogRow[] = []
+    while (this.next !== null && this.next.id < id) taken.push((await this.take())!)
+    return taken
+  }
+}
+
+/** Takes steps to their end, and names a row in what goes wrong. */
+type Run = (row: string, steps: Generator<number, void>) => Promise<void>
+
+async function runSteps(
+  row: string,
+  core: Core,
+  steps: Generator<number, void>,
+  turns: Turns | undefined,
+): Promise<void> {
+  const step = () => inRow(row, () => withMemory(core, () => steps.next()))
+  try {
+    if (turns === undefined) while (!step().done);
+    else await turns.run(step)
+  } finally {
+    // Where it ended before, for an error between two steps.
+    steps.return()
+  }
+}
+
+interface Replayed extends Pick<Recovered, "open" | "records" | "uncoveredRecords" | "logBytes"> {
+  /** The sequences of all segments. */
+  readonly ids: readonly number[]
 }
 
 async function replaySegments(
   port: LedgerPort,
   replay: Replay,
-  rows: readonly LogRow[],
-  {
-    coveredSequence,
-    oldestSequence,
-    chainHash,
-    metaHash,
-    missingPart,
-    throughSequence,
-  }: Covered & { readonly throughSequence: number },
-): Promise<{ open: Segment; records: number; uncoveredRecords: number; logBytes: number }> {
+  rows: RowReader,
+  run: Run,
+  { coveredSequence, oldestSequence, chainHash, metaHash, missingPart }: Covered,
+): Promise<Replayed> {
   // Covered segments are history: checked, not applied. Their chain must lead to the snapshot's.
   // Those before the oldest one were about to be dropped.
-  let expected = Math.min(oldestSequence, rows[0]?.id ?? oldestSequence)
+  let expected = Math.min(oldestSequence, rows.next?.id ?? oldestSequence)
   let isSnapshotKnown = coveredSequence === 0
   const firstHash = expected === coveredSequence + 1 ? chainHash : expected === 1 ? metaHash : null
   let last: Segment | null = null
   let records = 0
   let uncoveredRecords = 0
   let logBytes = 0
-  for (const row of rows) {
+  const ids: number[] = []
+  for (let row = await rows.take(); row !== null; row = await rows.take()) {
     const { id, body } = row
+    ids.push(id)
     if (id !== expected) throw new StoreCorrupt(segmentRow(expected), "it is missing")
     const segment = await readNext(port, row, last ?? chainStart(firstHash))
     if (id > coveredSequence && segment.coveredSequence > coveredSequence) {
@@ -170,9 +200,7 @@ async function replaySegments(
     }
     if (id > coveredSequence && segment.coveredSequence === coveredSequence) isSnapshotKnown = true
     if (id === coveredSequence) requireCovered(segment, chainHash)
-    if (id > coveredSequence && id <= throughSequence) {
-      inRow(segmentRow(id), () => replay.segment(segment))
-    }
+    if (id > coveredSequence) await run(segmentRow(id), replay.steps(segment))
     if (id > coveredSequence && segment.isSealed) logBytes += body.length
     records += segment.count
     if (id > coveredSequence) uncoveredRecords += segment.count
@@ -183,15 +211,17 @@ async function replaySegments(
     throw new StoreCorrupt(segmentRow(expected), "it is missing")
   }
   if (!isSnapshotKnown) throw new StoreCorrupt(segmentRow(last.sequence), "it does not know the snapshot")
-  return { open: last, records, uncoveredRecords, logBytes }
+  return { ids, open: last, records, uncoveredRecords, logBytes }
 }
 
 /** Names the row in what goes wrong with its content. */
-function inRow(row: string, work: () => void): void {
+function inRow<T>(row: string, work: () => T): T {
   try {
-    work()
+    return work()
   } catch (error) {
     if (error instanceof StoreCorrupt || error instanceof StoreUnavailable) throw error
+    // A fault of the core says nothing of the row.
+    if (error instanceof WebAssembly.RuntimeError) throw error
     throw new StoreCorrupt(row, error instanceof Error ? error.message : String(error))
   }
 }

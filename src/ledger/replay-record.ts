@@ -24,9 +24,9 @@ export function replayRecord(state: LedgerState, record: LogRecord): void {
   if (record.op === "deny") state.noteUse(record.lastMs)
   if (record.op === "define") {
     const policy = parsePolicy(record.policy)
-    const known = state.limit(record.name)
-    // Before format 6 no change of a policy left the cells as they were.
-    if (known !== undefined && record.keepsCells !== true) known.carry(policy, timeMs)
+    if (state.keepsCells(record.name, policy) !== (record.keepsCells === true)) {
+      throw new MalformedBytes("replay changes a policy otherwise")
+    }
     const limit = state.define(record.name, policy, timeMs)
     if (limit.number !== record.limit) throw new MalformedBytes("a record defines a limit out of order")
     return
@@ -65,7 +65,8 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
     case "settle": {
       const { charge, chargedAtMs } = record
       const receipt = { id: keys.receiptId(charge), key, chargedAtMs, charge }
-      if (!limit.settle(receipt, record.units, timeMs)) throw new MalformedBytes("a receipt is settled twice")
+      if (!limit.settle(receipt, record.units, timeMs))
+        throw new MalformedBytes("replay does not settle what was settled")
       return
     }
     case "block":

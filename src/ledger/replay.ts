@@ -25,13 +25,17 @@ export class Replay {
    *   {StoreUnavailable}
    */
   segment(segment: Segment): void {
-    withMemory(this.#state.core, () => this.#records(segment))
+    const steps = this.steps(segment)
+    withMemory(this.#state.core, () => {
+      while (!steps.next().done);
+    })
   }
 
-  #records(segment: Segment): void {
+  /** `segment` in steps, which yield about how many bytes each has gone through. To be run `withMemory`. */
+  *steps(segment: Segment): Generator<number, void> {
     const batch = new AdmissionBatch(this.#state.core, segment.records)
     try {
-      readRecords(segment, (decoder, left) => {
+      yield* readRecords(segment, (decoder, left) => {
         const count = decoder.readAdmissions(batch, left)
         if (count === 0) return this.#repeat(decoder)
         this.#admit(decoder, batch, count)

@@ -1,4 +1,4 @@
-import { type ChargedAdmission, isTooOld, NamedAdmissions, type Numbered } from "../engine/named-admissions.js"
+import { type ChargedAdmission, isTooOld, NamedAdmissions, type Numbered, nameOf } from "../engine/named-admissions.js"
 
 /** A save that is under way: of those with a number from `from` to before `end`. */
 interface Saving {
@@ -25,11 +25,14 @@ export class SavedAdmissions extends NamedAdmissions {
     super.forget(name)
   }
 
-  /** All that may be told again at a time, the oldest first. */
-  entries(nowMs: number): ChargedAdmission[] {
-    return Array.from(this.byName?.values() ?? [], ({ admission }) => admission).filter(
-      (admission) => !isTooOld(admission, nowMs),
-    )
+  get size(): number {
+    return this.byName?.size ?? 0
+  }
+
+  /** Whether it remembers this admission as it is told. */
+  holds({ id, key, cost, charge, chargedAtMs }: ChargedAdmission): boolean {
+    const held = this.byName?.get(nameOf(id, key))?.admission
+    return held?.cost === cost && held.charge === charge && held.chargedAtMs === chargedAtMs
   }
 
   /**

@@ -19,8 +19,12 @@ import type { OwnLimit } from "./own-limit.js"
  *   │ 3 │ number varint │ count varint │ names: text … │
  *   │ 4 │ number varint │ block of cells │      5: blocks, 6: statistics
  *   │ 7 │ number varint │ count varint │ keys that were reset: key text, charge varint, time f64 … │
+ *
+ * and, where nothing is forgotten, which no snapshot does:
+ *
+ *   │ 8 │ number varint │ count varint │ blocks of units: key text, units varint … │
  */
-const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4, resets: 7 } as const
+export const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4, resets: 7, ahead: 8 } as const
 /** So many receipts, resets, admissions and names are looked at in one step, and cells of so many bytes. */
 const STEP = 256
 const STEP_BYTES = 32_768
@@ -34,6 +38,8 @@ export interface SaveRules {
   /** Statistics and names of keys about which nothing was decided since are forgotten; none where it is 0. */
   readonly statsSinceMs: number
 }
+
+const FORGETS_NOTHING: SaveRules = { nowMs: Number.NEGATIVE_INFINITY, idleAtMs: -1, statsSinceMs: 0 }
 
 /** A limit that is being saved as it is when this is made, while it goes on. */
 export class SavedLimit {
@@ -52,15 +58,23 @@ export class SavedLimit {
   readonly #names: Iterator<string>
   #namesLeft: number
 
-  /** @param writer where a piece goes that is written now */
-  constructor(limit: OwnLimit, writer: () => ByteWriter, { nowMs, idleAtMs, statsSinceMs }: SaveRules) {
+  /**
+   * @param writer where a piece goes that is written now
+   * @param rules what is forgotten; nothing where it is `null`
+   */
+  constructor(limit: OwnLimit, writer: () => ByteWriter, rules: SaveRules | null) {
+    const { nowMs, idleAtMs, statsSinceMs } = rules ?? FORGETS_NOTHING
     this.limit = limit
     this.#writer = writer
     this.#nowMs = nowMs
     const { number, name, policy, receipts, gaps, names } = limit
     this.#keys = limit.openKeys()
-    limit.ahead = null
-    receipts.beginSave(nowMs, settleWithinMs(policy))
+    const { ahead } = limit
+    if (rules === null) receipts.beginCopy()
+    else {
+      limit.ahead = null
+      receipts.beginSave(nowMs, settleWithinMs(policy))
+    }
     this.#resets = receipts.resets.entries()
     limit.admissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     limit.ownAdmissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
@@ -78,6 +92,7 @@ export class SavedLimit {
     piece.varint(this.#keys.charges)
     piece.varint(receipts.closedBeforeMs)
     saveGaps(piece, gaps)
+    if (rules === null && ahead !== null) this.#saveAhead(ahead)
     this.steps = this.#save()
   }
 
@@ -95,6 +110,15 @@ export class SavedLimit {
     piece.varint(cost)
     piece.varint(charge)
     piece.f64(chargedAtMs)
+  }
+
+  #saveAhead(ahead: ReadonlyMap<string, number>): void {
+    const piece = this.#begin(PIECE.ahead)
+    piece.varint(ahead.size)
+    for (const [key, units] of ahead) {
+      piece.text(key)
+      piece.varint(units)
+    }
   }
 
   *#save(): Generator<void, void> {
@@ -191,12 +215,10 @@ function loadGaps(reader: ByteReader, limit: OwnLimit): void {
 }
 
 /** Where pieces are put back. */
-export interface PieceReader {
+interface PieceReader {
   /** The time of the last record before the pieces were written. */
   readonly savedAtMs: number
   readonly keepsNames: boolean
-  /** Whether a limit tells of its gaps. */
-  readonly hasGaps: boolean
   /** A new limit. */
   add(number: number, name: string, policy: string): OwnLimit
   /** One that was added. @throws {MalformedBytes} */
@@ -211,7 +233,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     const limit = home.add(number, reader.text(), reader.text())
     limit.openKeys().skipChargesTo(reader.varint())
     limit.receipts.closeBefore(reader.varint())
-    if (home.hasGaps) loadGaps(reader, limit)
+    loadGaps(reader, limit)
     return
   }
   const limit = home.limitAt(number)
@@ -238,27 +260,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
   }
 }
 
-/** Reads what format 1 or 2 tells of a limit, all at once, into one without keys. @throws {MalformedBytes} */
-export function loadOldLimit(reader: ByteReader, limit: OwnLimit, format: number, keepsNames: boolean): void {
-  const keys = limit.openKeys()
-  keys.skipChargesTo(reader.varint())
-  limit.receipts.closeBefore(reader.varint())
-  for (let left = reader.varint(); left > 0; left--) limit.receipts.restore(reader.text(), reader.f64())
-  if (format > 1) {
-    for (let left = reader.varint(); left > 0; left--) limit.admissions.restore(readAdmission(reader))
-    for (let ahead = reader.varint(); ahead > 0; ahead--) limit.grantAhead(reader.text(), reader.varint())
-  }
-  for (const kind of Object.values(SAVED)) {
-    if (!keys.loadEach(kind, reader.varint(), () => reader.block())) throw new MalformedBytes("a cell is not one")
-  }
-  if (format === 1) return
-  for (let left = reader.varint(); left > 0; left--) {
-    const name = reader.text()
-    if (keepsNames) limit.names.add(name)
-  }
-}
-
-function readAdmission(reader: ByteReader): ChargedAdmission {
+export function readAdmission(reader: ByteReader): ChargedAdmission {
   return {
     id: reader.text(),
     key: reader.text(),

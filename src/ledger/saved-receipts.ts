@@ -4,6 +4,8 @@ const HOUR_MS = 3_600_000
 /** V8 keeps at most 2^24 entries in a map, of which deleted ones take up to half. */
 const MOST_HELD = 2 ** 23
 
+const NONE: ReadonlyMap<string, number> = new Map()
+
 /** A receipt that was settled, as a snapshot holds it. */
 type SettledReceipt = readonly [id: string, chargedAtMs: number]
 
@@ -17,8 +19,8 @@ interface Hour {
 interface Save {
   readonly receipts: Iterator<[string, number], undefined>
   left: number
-  /** The first hour that was not forgotten when it began. */
-  readonly fromHour: number
+  /** The first hour that was not forgotten when it began; `null` where nothing is forgotten. */
+  readonly fromHour: number | null
 }
 
 /**
@@ -41,6 +43,11 @@ export class SavedReceipts extends SettledReceipts {
   /** Whether no more can be settled before a save begins. */
   get isFull(): boolean {
     return (this.byId?.size ?? 0) >= this.#mostHeld
+  }
+
+  /** Every one that was settled and not forgotten, in the order of settling. */
+  inOrder(): Iterator<SettledReceipt, undefined> {
+    return (this.byId ?? NONE).entries()
   }
 
   override restore(id: string, chargedAtMs: number): void {
@@ -81,6 +88,12 @@ export class SavedReceipts extends SettledReceipts {
     this.#save = { receipts: byId.entries(), left: byId.size, fromHour }
   }
 
+  /** Starts to save all, and forgets none: `saveSome` tells them. */
+  beginCopy(): void {
+    const { byId } = this
+    if (byId !== null) this.#save = { receipts: byId.entries(), left: byId.size, fromHour: null }
+  }
+
   /** Up to so many of those that were there when the save was begun; `null` at the end. */
   saveSome(count: number): readonly SettledReceipt[] | null {
     const save = this.#save
@@ -93,7 +106,7 @@ export class SavedReceipts extends SettledReceipts {
       const receipt: SettledReceipt = save.receipts.next().value!
       save.left -= 1
       // It cannot be settled any more, whether it is known or not.
-      if (receipt[1] < this.closedBeforeMs) this.#forget(receipt, save.fromHour)
+      if (save.fromHour !== null && receipt[1] < this.closedBeforeMs) this.#forget(receipt, save.fromHour)
       else some.push(receipt)
     }
     return some

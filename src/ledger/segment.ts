@@ -15,17 +15,13 @@ import type { LedgerPort } from "./sql-port.js"
  * page of the file. What a commit changes stands at the end, so that its hash costs what is new. A full one is sealed,
  * and the next, empty one is written in the same transaction; so the log always ends with an open segment, and a missing
  * end is seen as well as a missing middle.
- *
- * Before format 4 all but the records stood before them.
  */
 const SEALED_FLAG = 1
 /**
  * A snapshot came into force while the segment was open: without it, or with an older one, the log is not whole. The last
- * segment that it covers stands in the row; in formats 1 and 2 it is the one before.
+ * segment that it covers stands in the row.
  */
 const SNAPSHOT_FLAG = 2
-const FIRST_TELLING_FORMAT = 3
-const FIRST_GROWING_FORMAT = 4
 const HASH_BEFORE_AT = 2 + 8
 const RECORDS_AT = HASH_BEFORE_AT + HASH_BYTES
 const TAIL_BYTES = 4 + 1
@@ -108,9 +104,7 @@ export class SegmentWriter {
 
 /** Reads a segment. @throws {StoreCorrupt} {StoreVersion} */
 export async function readSegment(port: LedgerPort, sequence: number, body: Uint8Array): Promise<Segment> {
-  const { content, hash } = await openRow(port, segmentRow(sequence), KIND.segment, body, (reader, format) =>
-    format < FIRST_GROWING_FORMAT ? readOldContent(reader, format) : readContent(reader),
-  )
+  const { content, hash } = await openRow(port, segmentRow(sequence), KIND.segment, body, readContent)
   return { ...content, hash }
 }
 
@@ -118,48 +112,42 @@ function readContent(reader: ByteReader): Omit<Segment, "hash"> {
   const sequence = reader.f64()
   const previousHash = reader.bytes(HASH_BYTES).slice()
   const rest = reader.rest()
-  const flags = readFlags(new ByteReader(rest.subarray(-1)))
-  const records = rest.subarray(0, Math.max(0, rest.length - TAIL_BYTES - (flags.isTelling ? COVERED_BYTES : 0)))
-  const tail = new ByteReader(rest.subarray(records.length))
-  const coveredSequence = flags.isTelling ? tail.f64() : 0
-  const count = tail.u32()
-  return { isSealed: flags.isSealed, coveredSequence, sequence, previousHash, count, records }
-}
-
-function readOldContent(reader: ByteReader, format: number): Omit<Segment, "hash"> {
-  const { isSealed, isTelling } = readFlags(reader)
-  const sequence = reader.f64()
-  const previousHash = reader.bytes(HASH_BYTES).slice()
-  let coveredSequence = 0
-  if (isTelling) coveredSequence = format < FIRST_TELLING_FORMAT ? sequence - 1 : reader.f64()
-  const count = reader.u32()
-  const records = reader.bytes(reader.u32())
-  return { isSealed, coveredSequence, sequence, previousHash, count, records }
-}
-
-function readFlags(reader: ByteReader): { readonly isSealed: boolean; readonly isTelling: boolean } {
-  const flags = reader.u8()
+  const flags = new ByteReader(rest.subarray(-1)).u8()
   if (flags > (SEALED_FLAG | SNAPSHOT_FLAG)) throw new MalformedBytes("its flags are unknown")
-  return { isSealed: (flags & SEALED_FLAG) !== 0, isTelling: (flags & SNAPSHOT_FLAG) !== 0 }
+  const isTelling = (flags & SNAPSHOT_FLAG) !== 0
+  const records = rest.subarray(0, Math.max(0, rest.length - TAIL_BYTES - (isTelling ? COVERED_BYTES : 0)))
+  const tail = new ByteReader(rest.subarray(records.length))
+  const coveredSequence = isTelling ? tail.f64() : 0
+  const count = tail.u32()
+  return { isSealed: (flags & SEALED_FLAG) !== 0, coveredSequence, sequence, previousHash, count, records }
 }
 
 /** Reads a segment's records, one after the other. @throws {MalformedBytes} */
 export function eachRecord(segment: Segment, use: (record: LogRecord) => void): void {
-  readRecords(segment, (decoder) => {
+  const steps = readRecords(segment, (decoder) => {
     use(decoder.read())
     return 1
   })
+  while (!steps.next().done);
 }
 
 /**
- * Has a segment's records read.
+ * Has a segment's records read, in steps that yield how many bytes each has read.
  *
  * @param read reads at least one of those that are left, and returns how many
  * @throws {MalformedBytes}
  */
-export function readRecords({ count, records }: Segment, read: (decoder: RecordDecoder, left: number) => number): void {
-  const decoder = new RecordDecoder(new ByteReader(records))
-  for (let left = count; left > 0; ) left -= read(decoder, left)
+export function* readRecords(
+  { count, records }: Segment,
+  read: (decoder: RecordDecoder, left: number) => number,
+): Generator<number, void> {
+  const reader = new ByteReader(records)
+  const decoder = new RecordDecoder(reader)
+  for (let left = count; left > 0; ) {
+    const { at } = reader
+    left -= read(decoder, left)
+    yield reader.at - at
+  }
   if (!decoder.atEnd) throw new MalformedBytes("it has more bytes than records")
 }
 

@@ -1,6 +1,7 @@
 import { StoreCorrupt } from "../types/errors.js"
-import { beginRow, FORMAT, HASH_BYTES, KIND, openRow, sameBytes, sealRow } from "./envelope.js"
+import { beginRow, HASH_BYTES, KIND, openRow, sameBytes, sealRow } from "./envelope.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
+import type { Turns } from "./turns.js"
 
 /*
  * A snapshot is the state after a segment, in as many rows as it needs:
@@ -10,14 +11,13 @@ import type { LedgerPort, LogRow } from "./sql-port.js"
  *
  * The parts' bytes, one after the other, are what a `StateSave` told. `oldest` is the first segment that the log still has,
  * so that history cannot go missing unseen. Only the last part tells how many there are, the others 0: a snapshot without it
- * is not in force, since it is not finished, or another one took its place. In formats 1 and 2 every part tells it.
+ * is not in force, since it is not finished, or another one took its place.
  *
  * Its rows have ids of their own, so that it can be written beside the one in force:
  *
- *   id   −1 − part in formats 1 and 2, −65,536 · sequence − part from format 3 on
+ *   id   −65,536 · sequence − part
  */
 const PARTS_MAX = 65_536
-const FIRST_SLICED_FORMAT = 3
 
 /** The state after the segment `sequence`. */
 export interface SnapshotHead {
@@ -28,16 +28,9 @@ export interface SnapshotHead {
   readonly chainHash: Uint8Array
 }
 
-/** A snapshot that is read, and the format of its state. */
+/** A snapshot that is read. */
 export interface ReadSnapshot extends SnapshotHead {
   readonly state: Uint8Array
-  readonly format: number
-}
-
-/** An older format that a snapshot is written in, since its state is; and how many parts it will have. */
-interface OldFormat {
-  readonly format: number
-  readonly parts: number
 }
 
 /** Makes the rows of a snapshot, one after the other. */
@@ -45,17 +38,12 @@ export class SnapshotWriter {
   readonly #port: LedgerPort
   readonly #head: SnapshotHead
   #partHash: Uint8Array
-  readonly #format: number
-  /** How many parts there will be, where each is to tell. */
-  readonly #partsToTell: number | null
   #parts = 0
 
-  constructor(port: LedgerPort, head: SnapshotHead, metaHash: Uint8Array, old?: OldFormat) {
+  constructor(port: LedgerPort, head: SnapshotHead, metaHash: Uint8Array) {
     this.#port = port
     this.#head = head
     this.#partHash = metaHash
-    this.#format = old?.format ?? FORMAT
-    this.#partsToTell = old !== undefined && old.format < FIRST_SLICED_FORMAT ? old.parts : null
   }
 
   /** The row of the next part. @throws {RangeError} past 65,536 parts */
@@ -64,9 +52,9 @@ export class SnapshotWriter {
     const part = this.#parts
     if (part === PARTS_MAX) throw new RangeError(`Cannot write a snapshot of more than ${PARTS_MAX} parts.`)
     this.#parts += 1
-    const row = beginRow(KIND.snapshot, this.#format)
+    const row = beginRow(KIND.snapshot)
     row.u32(part)
-    row.u32(this.#partsToTell ?? (isLast ? this.#parts : 0))
+    row.u32(isLast ? this.#parts : 0)
     row.f64(sequence)
     row.f64(oldestSequence)
     row.bytes(chainHash)
@@ -74,19 +62,18 @@ export class SnapshotWriter {
     row.block(state)
     const { body, hash } = await sealRow(this.#port, row)
     this.#partHash = hash
-    return { id: this.#partsToTell === null ? partId(sequence, part) : -1 - part, body }
+    return { id: partId(sequence, part), body }
   }
 }
 
-/** The rows of a snapshot that was read, in order, in its own format; each has at most `partBytes` of its state. */
+/** The rows of a snapshot that was read, in order; each has at most `partBytes` of its state. */
 export async function snapshotRows(
   port: LedgerPort,
   snapshot: ReadSnapshot,
   { metaHash, partBytes }: { readonly metaHash: Uint8Array; readonly partBytes: number },
 ): Promise<LogRow[]> {
-  const { state, format } = snapshot
-  const parts = Math.max(1, Math.ceil(state.length / partBytes))
-  const writer = new SnapshotWriter(port, snapshot, metaHash, { format, parts })
+  const { state } = snapshot
+  const writer = new SnapshotWriter(port, snapshot, metaHash)
   const rows: LogRow[] = []
   for (let at = 0; at === 0 || at < state.length; at += partBytes) {
     rows.push(await writer.part(state.subarray(at, at + partBytes), { isLast: at + partBytes >= state.length }))
@@ -114,18 +101,20 @@ export interface FoundSnapshots {
  * Reads the rows of all snapshots.
  *
  * @param rows those with an id below 0, by id, ascending
+ * @param turns divides the work
  * @throws {StoreCorrupt} {StoreVersion}
  */
 export async function readSnapshots(
   port: LedgerPort,
   rows: readonly LogRow[],
   metaHash: Uint8Array,
+  turns?: Turns,
 ): Promise<FoundSnapshots> {
   let found: Pick<FoundSnapshots, "snapshot" | "ids"> = { snapshot: null, ids: [] }
   const leftIds: number[] = []
   let missingPart: string | null = null
   for (const [sequence, parts] of rowsBySnapshot(rows)) {
-    const snapshot = await readParts(port, sequence, parts, metaHash)
+    const snapshot = await readParts(port, sequence, parts, metaHash, turns)
     const ids = parts.map(({ id }) => id)
     if (snapshot === null) {
       leftIds.push(...[...ids].reverse())
@@ -138,7 +127,7 @@ export async function readSnapshots(
   return { ...found, leftIds, missingPart }
 }
 
-/** The rows of each snapshot by part; under 0 those of formats 1 and 2. */
+/** The rows of each snapshot by part. */
 export function rowsBySnapshot(rows: readonly LogRow[]): Map<number, LogRow[]> {
   const bySequence = new Map<number, LogRow[]>()
   for (const row of [...rows].reverse()) {
@@ -156,21 +145,18 @@ async function readParts(
   groupSequence: number,
   rows: readonly LogRow[],
   metaHash: Uint8Array,
+  turns: Turns | undefined,
 ): Promise<ReadSnapshot | null> {
-  const pieces: Uint8Array[] = []
+  // The parts' bytes are no more than their rows'.
+  const state = new Uint8Array(rows.reduce((sum, { body }) => sum + body.length, 0))
+  let length = 0
   let first: SnapshotHead | null = null
   let partHash = metaHash
-  let format = 0
   let isWhole = false
   for (const [index, { id, body }] of rows.entries()) {
     const row = snapshotRow(index)
-    if (id !== (groupSequence === 0 ? -1 - index : partId(groupSequence, index)))
-      throw new StoreCorrupt(row, "it is missing")
-    const {
-      content,
-      hash,
-      format: partFormat,
-    } = await openRow(port, row, KIND.snapshot, body, (reader) => ({
+    if (id !== partId(groupSequence, index)) throw new StoreCorrupt(row, "it is missing")
+    const { content, hash } = await openRow(port, row, KIND.snapshot, body, (reader) => ({
       part: reader.u32(),
       parts: reader.u32(),
       sequence: reader.f64(),
@@ -179,39 +165,25 @@ async function readParts(
       partHash: reader.bytes(HASH_BYTES),
       bytes: reader.block(),
     }))
-    const isSliced = partFormat >= FIRST_SLICED_FORMAT
     if (content.part !== index || !sameBytes(content.partHash, partHash)) {
       throw new StoreCorrupt(row, `it does not follow ${index === 0 ? "the meta row" : "the part before"}`)
     }
     first ??= content
-    const isOfGroup = content.sequence === first.sequence && content.oldestSequence === first.oldestSequence
-    if (!isOfGroup || groupSequence !== (isSliced ? content.sequence : 0)) {
+    if (content.sequence !== groupSequence || content.oldestSequence !== first.oldestSequence) {
       throw new StoreCorrupt(row, "it is of another snapshot")
     }
-    if (index > 0 && partFormat !== format) throw new StoreCorrupt(row, `its format is ${partFormat}, not ${format}`)
     if (isWhole) throw new StoreCorrupt(row, "it is one too many")
     isWhole = content.parts === index + 1
-    if (!isWhole && (isSliced ? content.parts !== 0 : content.parts <= index)) {
-      throw new StoreCorrupt(row, `it is one of ${content.parts} parts`)
-    }
-    format = partFormat
-    pieces.push(content.bytes)
+    if (!isWhole && content.parts !== 0) throw new StoreCorrupt(row, `it is one of ${content.parts} parts`)
+    state.set(content.bytes, length)
+    length += content.bytes.length
     partHash = hash
+    const turn = turns?.spend(body.length)
+    if (turn !== undefined) await turn
   }
-  if (!isWhole && format < FIRST_SLICED_FORMAT) throw new StoreCorrupt(snapshotRow(rows.length), "it is missing")
   if (!isWhole) return null
   const { sequence, oldestSequence, chainHash } = first!
-  return { sequence, oldestSequence, chainHash: chainHash.slice(), state: joined(pieces), format }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    bytes.set(piece, at)
-    at += piece.length
-  }
-  return bytes
+  return { sequence, oldestSequence, chainHash: chainHash.slice(), state: state.subarray(0, length) }
 }
 
 /** What errors call a part of a snapshot. */

@@ -32,6 +32,8 @@ export interface LedgerPort {
   sha256Now?(bytes: Uint8Array): Uint8Array
   /** Runs `work` once the callers that are ready now have been heard: the next turn of the event loop. */
   defer(work: () => void): void
+  /** Runs `work` in a later turn of the event loop, on a platform where `defer` may run it at once. */
+  nextTurn?(work: () => void): void
   /** Runs `work` after a time, ms. With `unref` a process need not stay for it. */
   after(ms: number, work: () => void, options?: AfterOptions): void
   /**
@@ -43,6 +45,8 @@ export interface LedgerPort {
   durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
   /** Whether the disk has so little room left that the log is to be kept short. */
   lacksRoom?(): boolean
+  /** An error that a statement threw as one of a store, where it tells that the file is damaged, say; others as they are. */
+  storeError?(error: unknown): unknown
   /** Called when commits begin to carry large rows, and when that ends: meanwhile the upkeep of the file may be spread. */
   writesMuch?(isUnderWay: boolean): void
 }

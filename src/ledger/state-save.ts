@@ -29,7 +29,7 @@ export interface SavedHead {
  */
 export class StateSave implements Saver {
   readonly #home: LimitHome
-  readonly #rules: SaveRules
+  readonly #rules: SaveRules | null
   readonly #steps: Iterator<void, void>
   /** Limits that have begun to be saved, and are not yet. */
   readonly #saved = new Map<OwnLimit, SavedLimit>()
@@ -41,8 +41,9 @@ export class StateSave implements Saver {
 
   /**
    * @param limits those that there are now
+   * @param rules what is forgotten; nothing where it is `null`, and then the state stays as it is
    */
-  constructor(home: LimitHome, limits: readonly OwnLimit[], head: SavedHead, rules: SaveRules) {
+  constructor(home: LimitHome, limits: readonly OwnLimit[], head: SavedHead, rules: SaveRules | null) {
     this.#home = home
     this.#rules = rules
     this.#writer.f64(head.timeMs)

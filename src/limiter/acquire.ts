@@ -1,8 +1,9 @@
 import { checkNames } from "../policy/check-fields.js"
+import type { AcquireOptions } from "./acquire-options.js"
 import { type LimitOwner, ownerOf } from "./limit-owner.js"
 import type { LimitChoice, NamedLimits } from "./named-limits.js"
 import type { Permit, SettlingChecker } from "./permit.js"
-import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
+import { WaitingLine } from "./waiting-line.js"
 
 /** Who asks named limits under names, as `fromConfig` makes them. */
 interface LimitsByName extends SettlingChecker {

@@ -1,4 +1,5 @@
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
+import { TimerClock } from "./timer-clock.js"
 
 /** The time of what never happens. */
 export const NEVER_MS = Number.POSITIVE_INFINITY
@@ -12,9 +13,8 @@ export interface Alarm {
 }
 
 /**
- * Any number of alarms on one timer, which runs only while one is set. Times are of the monotonic clock, so that a wall
- * clock that is put back holds nobody up. Where that clock and the timer disagree, as under fake timers that leave
- * `performance` alone, the timer is right: what it was set for is due when it fires.
+ * Any number of alarms on one timer, which runs only while one is set. Where the clock and the timer disagree, as under
+ * fake timers that stand in for no clock, the timer is right: what it was set for is due when it fires.
  */
 export class Alarms {
   /** A binary heap: the parent of place i, at ⌊(i − 1) / 2⌋, is never later than it. */
@@ -22,14 +22,20 @@ export class Alarms {
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAtMs = NEVER_MS
   #cancelled = 0
-  /** How far timers have run ahead of the monotonic clock, where it stands still. */
+  readonly #clock = new TimerClock()
+  /** How far timers have run ahead of the clock, where it stands still. */
   #aheadMs = 0
   /** When they were last together. */
   #togetherAtMs = 0
+  #latestMs = 0
 
-  /** Milliseconds of a clock that only goes forward, with what timers have run ahead of it. */
+  /**
+   * Milliseconds of a clock that only goes forward, with what timers have run ahead of it. It stands still until the clock
+   * has made up for what is no longer added.
+   */
   now(): number {
-    return performance.now() + this.#aheadMs
+    this.#latestMs = Math.max(this.#latestMs, this.#clock.now() + this.#aheadMs)
+    return this.#latestMs
   }
 
   set(atMs: number, ring: () => void): Alarm {
@@ -55,6 +61,10 @@ export class Alarms {
 
   /** Sets the timer for the first alarm, as far ahead as timers reach. */
   #arm(): void {
+    while (this.#heap[0]?.ring === null) {
+      this.#pop()
+      this.#cancelled -= 1
+    }
     const atMs = this.#heap[0]?.atMs ?? NEVER_MS
     if (atMs === this.#timerAtMs) return
     clearTimeout(this.#timer)
@@ -69,11 +79,14 @@ export class Alarms {
     this.#timerAtMs = NEVER_MS
     const firesAtMs = setAtMs + delayMs
     if (this.#aheadMs === 0) this.#togetherAtMs = setAtMs
-    const aheadMs = firesAtMs - performance.now()
+    const clockMs = this.#clock.now()
+    const aheadMs = firesAtMs - clockMs
     // A clock that is coarse, or a timer that fires early, differs for a moment only: it must not add up.
-    const hasStoodStill = aheadMs > performance.now() - this.#togetherAtMs
+    const hasStoodStill = aheadMs > clockMs - this.#togetherAtMs
     this.#aheadMs = hasStoodStill ? aheadMs : 0
-    const nowMs = Math.max(firesAtMs, this.now())
+    // Timers count from the whole ms before they were set, and so fire a part of one early: then the rest is waited for.
+    const isEarly = !hasStoodStill && aheadMs > 0 && aheadMs < 1
+    const nowMs = isEarly ? clockMs : Math.max(firesAtMs, this.now())
     while (this.#heap.length > 0 && this.#heap[0]!.atMs <= nowMs) {
       const alarm = this.#pop()
       const { ring } = alarm

@@ -13,7 +13,7 @@ export interface AllItem<L extends Checker = Checker> {
   readonly limiter: L
   readonly key: string
   /** Units to charge, 0 … 2^31; default what a check without a cost takes: 1, or what a configuration says. */
-  readonly cost?: number
+  readonly cost?: number | undefined
 }
 
 /**

@@ -5,6 +5,7 @@ import { requireGroupSize } from "../policy/require-group.js"
 import { LimitNotFound, show } from "../types/errors.js"
 import type { CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import type { TopOptions } from "./named-limits.js"
 
 export { admittedCostOf } from "../engine/call-id.js"
 export { requireKey } from "../engine/key-bytes.js"
@@ -17,8 +18,8 @@ const OF_CHOSEN_CHECK = [...OF_CHECK, "limit"]
 /** What the listings of several limits may say. */
 export const PAGE_NAMES = ["after", "count"]
 export const LIST_NAMES = ["limit", ...PAGE_NAMES]
-export const TOP_NAMES = ["by", "count", "limit"]
 export const HISTORY_NAMES = ["count", "limit"]
+const TOP_NAMES = ["by", "count", "limit"]
 
 /** @throws {RangeError} where there are options, and they are no object or have one that there is not */
 export function requireNames(act: string, options: object | undefined, names: readonly string[]): void {
@@ -33,6 +34,14 @@ export function requireCheckOptions(options: CheckOptions | undefined): void {
 /** What a verb of several limits may say beside its key. @throws {RangeError} */
 export function requireChoice(act: string, choice: object | undefined): void {
   requireNames(act, choice, ["limit"])
+}
+
+/** Elsewhere, as in the HTTP API, `limit` is how many to tell. @throws {RangeError} where it is so here */
+export function requireTop(options: TopOptions): void {
+  checkNames("tell the top", options, TOP_NAMES)
+  const { limit } = options
+  if (limit === undefined || TEXT.fits(limit)) return
+  throw unfit("tell the top", "limit", limit, "the name of a limit, and count is how many to tell")
 }
 
 /**

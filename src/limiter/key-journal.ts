@@ -48,7 +48,10 @@ export class KeyJournal {
     return this.#names > 0 && this.#history > 0
   }
 
-  /** Writes down an event of a key, and that the key was used. Equal denials in a row become one entry. */
+  /**
+   * Writes down an event of a key, and that the key was used. Equal denials between which the key has no other event, nor
+   * its limit a definition, become one entry.
+   */
   note(entry: Omit<HistoryEntry, "count">): void {
     if (this.#names === 0) return
     const { limit, key } = entry
@@ -58,10 +61,11 @@ export class KeyJournal {
     if (this.#records.size >= this.#names) this.#records.delete(this.#records.keys().next().value!)
     this.#records.set(place, record)
     if (this.#history === 0) return
-    const last = record.events.at(-1)?.entry
-    const repeats = entry.event === "deny" && last?.event === "deny" && last.units === entry.units
+    const last = record.events.at(-1)
+    const definedAt = this.#defined.get(limit)?.at(-1)?.number ?? -1
+    const repeats = last !== undefined && last.number > definedAt && isSameDenial(entry, last.entry)
     if (repeats) record.events.pop()
-    this.#append(record.events, { ...entry, count: repeats ? last.count + 1 : 1 })
+    this.#append(record.events, { ...entry, count: repeats ? last.entry.count + 1 : 1 })
   }
 
   /** Writes down that a limit was defined, or got another policy. */
@@ -97,6 +101,11 @@ export class KeyJournal {
     this.#defined.delete(limit)
     for (const [place, record] of this.#records) if (record.limit === limit) this.#records.delete(place)
   }
+}
+
+/** Whether two events of a key, one after the other, are told as one. */
+export function isSameDenial(a: Omit<HistoryEntry, "count">, b: Omit<HistoryEntry, "count">): boolean {
+  return a.event === "deny" && b.event === "deny" && a.units === b.units
 }
 
 /** One text for each limit and key: the length says where the limit's name ends. */

@@ -4,6 +4,10 @@ import { CHECKER } from "./check-options.js"
 import { RateLimiter } from "./rate-limiter.js"
 import { requireWrapOptions, type SyncChecker, type WrapOptions, wrap } from "./wrap.js"
 
+/** No type at all where a method gives more than the promise that a limiter's answer makes of its result. */
+type GivesPlainPromise<Method extends (...args: never[]) => unknown> =
+  Promise<Awaited<ReturnType<Method>>> extends ReturnType<Method> ? unknown : never
+
 /**
  * A standard decorator (in TypeScript, without `experimentalDecorators`) that limits the calls of a method, as `wrap`
  * limits those of a function. The default key is the method's name, so that all objects of the class share the limit.
@@ -21,27 +25,27 @@ import { requireWrapOptions, type SyncChecker, type WrapOptions, wrap } from "./
  * @throws {PolicyError} where the policy is not valid, {RangeError} where an option is not; the method throws
  * {RateLimitExceeded}
  */
-export function limited<This, Args extends unknown[], Result>(
+export function limited<This, Args extends unknown[], Method extends (this: This, ...args: Args) => unknown>(
   limit: PolicyInput | SyncChecker,
   options?: NoInfer<WrapOptions<This, Args>>,
 ): (
-  method: (this: This, ...args: Args) => Result,
-  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Result>,
-) => (this: This, ...args: Args) => Result
-export function limited<This, Args extends unknown[], Result>(
+  method: Method & ((this: This, ...args: Args) => unknown),
+  context: ClassMethodDecoratorContext<This, Method>,
+) => Method
+export function limited<This, Args extends unknown[], Method extends (this: This, ...args: Args) => Promise<unknown>>(
   limit: Checker,
   options?: NoInfer<WrapOptions<This, Args>>,
 ): (
-  method: (this: This, ...args: Args) => Promise<Result>,
-  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<Result>>,
-) => (this: This, ...args: Args) => Promise<Result>
-export function limited<This, Args extends unknown[], Result>(
+  method: Method & ((this: This, ...args: Args) => unknown) & GivesPlainPromise<Method>,
+  context: ClassMethodDecoratorContext<This, Method>,
+) => Method
+export function limited<This, Args extends unknown[], Method extends (this: This, ...args: Args) => unknown>(
   limit: PolicyInput | Checker,
   options: WrapOptions<This, Args> = {},
 ): (
-  method: (this: This, ...args: Args) => Result,
-  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Result>,
-) => (this: This, ...args: Args) => Result {
+  method: Method & ((this: This, ...args: Args) => unknown),
+  context: ClassMethodDecoratorContext<This, Method>,
+) => Method {
   requireWrapOptions("limit", options)
   const limiter = isChecker(limit) ? limit : new RateLimiter(limit)
   return (method, context) => {
@@ -52,7 +56,7 @@ export function limited<This, Args extends unknown[], Result>(
     const { kind, name } = context
     if (kind !== "method") throw new TypeError(`Cannot limit ${String(name)}: it is a ${kind}, allowed is a method.`)
     // Where the limiter answers by promise, so does the method, by its type.
-    return wrap(limiter as SyncChecker, method, { key: String(name), ...options })
+    return wrap(limiter as SyncChecker, method, { ...options, key: options.key ?? String(name) })
   }
 }
 

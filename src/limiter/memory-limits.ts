@@ -2,7 +2,7 @@ import { requireKey } from "../engine/key-bytes.js"
 import { type ChargedAdmission, NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import { resetKey, settle } from "../engine/settled-receipts.js"
-import { checkFields, checkNames } from "../policy/check-fields.js"
+import { checkFields } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -12,6 +12,7 @@ import type { Receipt } from "../types/receipt.js"
 import { blockEndMs } from "./block-end.js"
 import {
   costOfChosen,
+  costOfItem,
   costToExplain,
   HISTORY_NAMES,
   LIST_NAMES,
@@ -21,8 +22,8 @@ import {
   requireItems,
   requireNames,
   requireRefund,
+  requireTop,
   requireUnits,
-  TOP_NAMES,
 } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
@@ -195,9 +196,9 @@ export class MemoryLimits implements NamedLimits {
     requireItems(items)
     return decideAll(
       items.map((item) => {
-        const { key, cost = 1, id } = item
+        const { key, id } = item
         const entry = limitFor(this.#limits, key, item)
-        const options = { cost, limit: entry.name, ...(id !== undefined && { id }) }
+        const options = { cost: costOfItem(key, item), limit: entry.name, ...(id !== undefined && { id }) }
         return { limiter: this, key, options, subject: subjectOf(entry, key) }
       }),
     )
@@ -329,7 +330,7 @@ export class MemoryLimits implements NamedLimits {
    * @throws {TypeError} where the limits were made without `names` or `stats`; {LimitNotFound}
    */
   top(options: TopOptions): TopEntry[] {
-    checkNames("tell the top", options, TOP_NAMES)
+    requireTop(options)
     requireKept("names", this.#journal.isOn, "names: 10_000")
     requireKept("statistics", this.#keepsStats, "stats: true")
     const top = new TopKeys(options)
@@ -383,7 +384,9 @@ export class MemoryLimits implements NamedLimits {
 
 function requireKept(what: string, isKept: boolean, option: string): void {
   if (isKept) return
-  throw new TypeError(`Cannot tell ${what}: these limits keep none, make them with { ${option} }.`)
+  throw new TypeError(
+    `Cannot tell ${what}: these limits keep none, make them with { ${option} }; a reload turns none on.`,
+  )
 }
 
 function subjectOf({ ordinal }: LimitEntry, key: string): string {

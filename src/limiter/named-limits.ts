@@ -20,7 +20,7 @@ import type { Receipt } from "../types/receipt.js"
  * `"user:"`.
  */
 export interface LimitChoice {
-  readonly limit?: string
+  readonly limit?: string | undefined
 }
 
 /** The name of the default limit: the one under which keys count that have no limit of their own. */
@@ -47,7 +47,10 @@ export interface HistoryEntry {
   readonly limit: string
   /** Units asked for, charged or given back, also where some of these had leaked away; 0 where the event has none. */
   readonly units: number
-  /** How often the same denial came in a row; 1 for everything else. */
+  /**
+   * How often the same denial came in a row: with no other event of the key, nor a definition of its limit, in between. 1
+   * for everything else.
+   */
   readonly count: number
 }
 
@@ -81,21 +84,21 @@ export interface Explanation {
  * from 0 or `Infinity`.
  */
 export interface Page {
-  readonly after?: string
-  readonly count?: number
+  readonly after?: string | undefined
+  readonly count?: number | undefined
 }
 
 /** Which keys `top` tells: those of one limit, or of all. */
 export interface TopOptions extends LimitChoice {
   readonly by: "allowed" | "denied"
   /** The most keys to tell; default 10. */
-  readonly count?: number
+  readonly count?: number | undefined
 }
 
 /** Which events of a key `history` tells. */
 export interface HistoryOptions extends LimitChoice {
   /** The most events to tell; default 100. */
-  readonly count?: number
+  readonly count?: number | undefined
 }
 
 /**

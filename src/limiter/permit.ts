@@ -2,7 +2,7 @@
 import { checkWhole } from "../policy/check-fields.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Decision } from "../types/decision.js"
-import type { Awaitable, Checker } from "../types/limiter.js"
+import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { tellWaits } from "./key-waits.js"
 import type { LimitChoice } from "./named-limits.js"
@@ -10,6 +10,10 @@ import { receiptsOf } from "./receipts.js"
 
 /** A limiter whose checks can be settled for more than they were charged, as every one of sluice can. */
 export interface SettlingChecker extends Checker {
+  /** What `check` would say: whoever would be held for too long is not charged. */
+  peek?(key: string, options?: CheckOptions & LimitChoice): Awaitable<Decision>
+  /** Both at once: as `check`, but charges nothing where the request would be held for longer than `maxDelayMs`. */
+  checkWithin?(key: string, cost: number, maxDelayMs: number): Awaitable<Decision>
   settle?(receipt: Receipt, actualCost: number): Awaitable<void>
   /** Takes units whatever is left: what was used of an admission that was asked for at cost 0. */
   charge?(key: string, units: number, choice?: LimitChoice): Awaitable<void>

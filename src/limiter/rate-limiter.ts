@@ -17,6 +17,7 @@ import { DumpError, show } from "../types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
 import { acquire, lines } from "./acquire.js"
+import type { AcquireOptions } from "./acquire-options.js"
 import { blockEndMs } from "./block-end.js"
 import { costOf, requireActualCost, requireOwnItems, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
@@ -25,7 +26,7 @@ import { tellWaits } from "./key-waits.js"
 import type { Limiter } from "./limiter.js"
 import type { Permit } from "./permit.js"
 import { RATE_LIMITER_KINDS, type RateLimiterOptions } from "./rate-limiter-options.js"
-import { type AcquireOptions, WaitingLine } from "./waiting-line.js"
+import { WaitingLine } from "./waiting-line.js"
 import { type WrapOptions, wrap } from "./wrap.js"
 
 const ENDS: Kind = { allowed: "a Uint32Array", fits: (value) => value instanceof Uint32Array }
@@ -70,14 +71,17 @@ export class RateLimiter implements Limiter {
     this.#maxKeys = maxKeys
     this.#onFull = onFull
     this.#keepsStats = stats
-    const line = new WaitingLine(this, { maxWaiting }, (key, asked) => this.#askWaiting(key, asked))
+    const line = new WaitingLine(this, { maxWaiting }, (...asked) => this.#askWaiting(...asked))
     lines.set(this, line)
   }
 
-  /** Asks for who waits, who was not denied: that does not count as a denial, and starts no block of the policy. */
-  #askWaiting(key: string, options?: CheckOptions): Decision {
+  /**
+   * Asks for who waits, who was not denied: that does not count as a denial, and starts no block of the policy. Who would
+   * be held for longer than `mostDelayMs` is told so and not charged.
+   */
+  #askWaiting(key: string, options: CheckOptions, mostDelayMs: number): Decision {
     const seen = this.peek(key, options)
-    if (seen.allowed) return this.check(key, options)
+    if (seen.allowed && seen.delayMs <= mostDelayMs) return this.check(key, options)
     // Where a clock was set back, the wait that a peek tells begins once the key is healed, as a charge of 0 units does.
     this.charge(key, 0)
     return seen
@@ -236,10 +240,10 @@ export class RateLimiter implements Limiter {
   }
 
   /** A function that asks this limiter before each call: see the function `wrap`. */
-  wrap<This, Args extends unknown[], Result>(
-    fn: (this: This, ...args: Args) => Result,
-    options?: NoInfer<WrapOptions<This, Args>>,
-  ): (this: This, ...args: Args) => Result {
+  wrap<Fn extends (...args: never[]) => unknown>(
+    fn: Fn,
+    options?: NoInfer<WrapOptions<ThisParameterType<Fn>, Parameters<Fn>>>,
+  ): Fn {
     return wrap(this, fn, options)
   }
 
@@ -400,8 +404,8 @@ export class RateLimiter implements Limiter {
     this.#admissions = new NamedAdmissions()
     this.#settled = new SettledReceipts()
     for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
-    this.#settled.closeBefore(head.closedBeforeMs ?? 0)
-    this.#settled.resets.closeThrough(head.closedThrough ?? 0)
+    this.#settled.closeBefore(head.closedBeforeMs)
+    this.#settled.resets.closeThrough(head.closedThrough)
     tellWaits(this)
   }
 

@@ -29,9 +29,11 @@ export class TopKeys {
     if (this.#total(entry) > 0) this.#heard.push(entry)
   }
 
-  /** Those of now, most first; the others are forgotten. */
+  /** Those of now, most first, equal ones in the order of their keys and limits; the others are forgotten. */
   best(): TopEntry[] {
-    const best = this.#heard.sort((a, b) => this.#total(b) - this.#total(a) || inNameOrder(a.key, b.key))
+    const best = this.#heard.sort(
+      (a, b) => this.#total(b) - this.#total(a) || inNameOrder(a.key, b.key) || inNameOrder(a.limit, b.limit),
+    )
     best.length = Math.min(best.length, this.#count)
     return best
   }

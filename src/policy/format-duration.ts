@@ -4,15 +4,10 @@ import { UNIT_MS } from "./parse-duration.js"
 const UNITS = ["w", "d", "h", "m", "s"]
 
 /**
- * A duration as `parseDuration` reads it back, exactly, in the largest unit that needs no fraction.
+ * A duration as `parseDuration` reads it back, exactly, in the largest unit that needs no fraction: `"1m"`, `"90s"`,
+ * `"1500ms"`.
  *
  * @param durationMs whole milliseconds, at least 0
- * @example
- * ```ts
- * formatDuration(60_000) // "1m"
- * formatDuration(90_000) // "90s"
- * formatDuration(1_500) // "1500ms"
- * ```
  */
 export function formatDuration(durationMs: number): string {
   if (durationMs > 0) {

@@ -6,13 +6,8 @@ const MOST_EDITS = 3
  *
  * Near is an edit for each four characters of the known name after its first (rounded up, at most 3), where an edit
  * inserts, deletes or replaces a character or swaps two neighbours; case does not count. So nothing is near a name of
- * one character. Of equally near names the first known one wins.
- *
- * @example
- * ```ts
- * nearestName("brust", ["limit", "period", "burst"]) // "burst"
- * nearestName("rate", ["limit", "period", "burst"]) // null
- * ```
+ * one character: `"brust"` is near `"burst"`, and `"rate"` near no field of a policy. Of equally near names the first
+ * known one wins.
  */
 export function nearestName(name: string, known: Iterable<string>): string | null {
   let nearest: string | null = null

@@ -40,11 +40,6 @@ const DURATION = /^(\d+)(\.\d*)?\s*([A-Za-z]*)$/
  * @param range what is allowed; 1 ms … 10 years if not given
  * @returns whole milliseconds within the range
  * @throws {PolicyError} where it is no duration or out of range
- * @example
- * ```ts
- * parseDuration("period", "15m") // 900_000
- * parseDuration("offset", 0, { minMs: 0, maxMs: 59_999 }) // 0
- * ```
  */
 export function parseDuration(field: string, input: unknown, range?: DurationRange): number {
   return readDuration(input, range, (allowed) => new PolicyError(field, input, allowed))

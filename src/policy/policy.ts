@@ -10,19 +10,19 @@ export interface RuleInput {
   /** 1 ms … 10 years. */
   period: Duration
   /** Default `"gcra"`. `fixed_window_counter` and `sliding_window_counter` are accepted as aliases. */
-  algorithm?: Algorithm | "fixed_window_counter" | "sliding_window_counter"
+  algorithm?: Algorithm | "fixed_window_counter" | "sliding_window_counter" | undefined
   /** Most units at once, for `gcra`, `token_bucket` and `leaky_bucket`; default `limit`. */
-  burst?: number
+  burst?: number | undefined
   /** `token_bucket` only. A step refill must be the policy's rate: `amount / every = limit / period`. */
-  refill?: "continuous" | { amount: number; every: Duration }
+  refill?: "continuous" | { amount: number; every: Duration } | undefined
   /** `fixed_window` only: where windows start. */
-  anchor?: "epoch" | "first"
+  anchor?: "epoch" | "first" | undefined
   /** `fixed_window` with anchor `"epoch"` only: shifts the windows' starts, 0 ≤ offset < period. */
-  offset?: Duration
+  offset?: Duration | undefined
   /** How long a key stays denied once it was denied. */
-  block?: Duration
+  block?: Duration | undefined
   /** Printable ASCII; in headers, metrics and config. */
-  name?: string
+  name?: string | undefined
 }
 
 /** What `parsePolicy` accepts: a short form such as `"10/second; 1000/hour"`, a rule, several of either, or a policy. */

@@ -1,5 +1,6 @@
 import { chargeTogether, type Party } from "../edge/charge-together.js"
-import { DenialCache, laterDenial } from "../edge/denial-cache.js"
+import { DenialCache } from "../edge/denial-cache.js"
+import { laterDenial } from "../edge/later-denial.js"
 import type { DrawRequest, UnusedUnits } from "../edge/lease-draw.js"
 import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type Waited } from "../edge/lease-pool.js"
 import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../edge/shared-calls.js"

@@ -4,7 +4,7 @@ import type { Receipt } from "./receipt.js"
 /** What a check may say beside the key. */
 export interface CheckOptions {
   /** Units to charge, 0 … 2^31; default 1. 0 asks and charges nothing. */
-  readonly cost?: number
+  readonly cost?: number | undefined
   /**
    * Names this call, so that repeating it after a lost answer charges once: an admission under the same id and key
    * within the next 5 minutes is told again, not made again: allowed and with its receipt as then, the rest as the key
@@ -12,21 +12,21 @@ export interface CheckOptions {
    * An admission that was refunded or settled is not told again: the call is then charged anew. 1 … 64 printable ASCII
    * characters.
    */
-  readonly id?: string
+  readonly id?: string | undefined
 }
 
 /** One of the checks that `checkAll` decides together. */
 export interface CheckItem {
   readonly key: string
   /** Units to charge, 0 … 2^31; default 1. */
-  readonly cost?: number
+  readonly cost?: number | undefined
   /** The named limit that is asked, where the limiter has several. */
-  readonly limit?: string
+  readonly limit?: string | undefined
   /**
    * Names this item's check, as `CheckOptions.id` does: what was admitted under it before is told again, and the other
    * items are asked. Where each item has one, the call can be repeated and charges once.
    */
-  readonly id?: string
+  readonly id?: string | undefined
 }
 
 /** The answer to `checkAll`: all were admitted and charged, or nothing was charged. */

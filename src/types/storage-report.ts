@@ -1,3 +1,6 @@
+/** What a Worker tells of its storage. Its sums outlast its isolates, which tell now a little more, now a little less. */
+export const WORKER_STORAGE = "durable objects"
+
 /** One thing that was looked at, and whether it is as it should be. */
 export interface Finding {
   readonly name: string

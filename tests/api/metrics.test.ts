@@ -207,6 +207,19 @@ test("what was counted is told while the store cannot be asked", async () => {
 })
 
 describe("sluice_failures_total", () => {
+  test("counts a group's check that failed as one of each of its limits", async () => {
+    const limits = new MemoryLimits({ limits: { api: "4/minute", org: "9/minute" } })
+    const limitsAsked = (name: string) => (name === "both" ? 2 : 1)
+    const served = serveApi({}, { limits, limitsAsked })
+    vi.spyOn(limits, "check").mockImplementation(() => {
+      throw new StoreUnavailable("the disk is full")
+    })
+    for (const limit of ["both", "api"]) {
+      expect((await served.ask("POST", "/v1/check", { key: "k", limit })).status).toBe(503)
+    }
+    expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "3" })
+  })
+
   test("counts the checks that the store failed to decide, and no others", async () => {
     const served = serveApi({ default: "5/minute" })
     const { ask, limits } = served

@@ -1,4 +1,4 @@
-import fs, { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import fs, { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { COMMANDS } from "../../src/cli/commands/index.node.js"
@@ -39,6 +39,19 @@ describe("on a data folder", () => {
     })
   })
 
+  test("init in a folder without its sluice.db names repair, as serve would refuse the folder too", async () => {
+    await init()
+    rmSync(scratch.file("data/sluice.db"))
+    const before = readdirSync(scratch.file("data"))
+    expect(await sluice("init", "--config", scratch.file("second.toml"))).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(
+        /damaged.*sluice\.db: it is missing, and sluice\.end is there.* sluice repair --data-dir ".*"/,
+      ),
+    })
+    expect(readdirSync(scratch.file("data"))).toEqual(before)
+  })
+
   test("init tells machines where it wrote", async () => {
     const config = scratch.file("sluice.toml")
     const { out } = await sluice("init", "--json", "--config", config)
@@ -64,6 +77,25 @@ describe("on a data folder", () => {
     expect(readdirSync(scratch.path)).toEqual([])
     await init()
     expect(readFileSync(config, "utf8")).toContain("[limits.default]")
+  })
+
+  test.each([
+    ["EROFS", 2, "its file system is read-only"],
+    ["ENOSPC", 1, "ENOSPC: it cannot be opened"],
+  ])("init that may not make a configuration names it: %s", async (code, exitCode, reason) => {
+    const config = scratch.file("sluice.toml")
+    vi.spyOn(fs, "openSync").mockImplementationOnce(() => {
+      throw Object.assign(new Error(`${code}: it cannot be opened`), { code })
+    })
+    syncBuiltinESMExports()
+    try {
+      const err = `error: Cannot write --config "${config}": ${reason}.\n`
+      expect(await sluice("init", "--config", config)).toMatchObject({ code: exitCode, err })
+    } finally {
+      vi.restoreAllMocks()
+      syncBuiltinESMExports()
+    }
+    expect(readdirSync(scratch.path)).toEqual([])
   })
 
   test.skipIf(process.platform === "win32")("init makes a configuration that nobody else may write", async () => {
@@ -245,9 +277,9 @@ describe("on a data folder", () => {
     expect((await sluice("doctor")).out).toContain("All is well.")
     // Two definitions of init, one of its own, one admission.
     expect((await sluice("log", "compact")).out).toMatch(
-      /^4 records folded into a snapshot: the log had \d+ bytes and has \d[\d,]*\nA small log does not shrink: .*history\.\n$/,
+      /^4 records folded into a snapshot: the log had \d+ bytes and has \d[\d,]*\nIt did not shrink: .* for each key its name .* statistics, .* history\.\n.*--keep-stats, --no-names and --history-segments decide .*\n$/,
     )
-    expect((await sluice("log", "compact")).out).toMatch(/^0 records folded into a snapshot: /)
+    expect((await sluice("log", "compact")).out).toMatch(/^0 records folded into a snapshot: .*\n$/)
     expect((await sluice("log", "verify")).code).toBe(0)
   })
 

@@ -70,15 +70,24 @@ describe("sluice monitor", () => {
     expect(ratesIn(ran)).toEqual([100, 200])
   })
 
-  test("leaves out the look between which the server's clock was set back", async () => {
-    const ran = await monitor([totals(0, 0), totals(1, 1_000), totals(-60, 2_000), totals(-59, 3_000)], 2)
-    expect(ratesIn(ran)).toEqual([1_000, 1_000])
+  test.each([61, 15, 2.9, 0.001])(
+    "has no rate for the look before which the server's clock was set back by %d s, and counts that look",
+    async (seconds) => {
+      const back = [totals(1 - seconds, 2_000), totals(2 - seconds, 3_000), totals(3 - seconds, 5_000)]
+      const ran = await monitor([totals(0, 0), totals(1, 1_000), ...back], 4, {}, health(-90))
+      expect(ratesIn(ran)).toEqual([1_000, 1_000, 2_000])
+    },
+  )
+
+  test("waits for newer totals where nobody tells whether older ones are of a clock that was set back", async () => {
+    const ran = await monitor([totals(0, 0), totals(1, 100), totals(-2, 150), totals(3, 300)], 2, {}, 503)
+    expect(ratesIn(ran)).toEqual([100, 100])
   })
 
   test("does not go back to the older counts of another isolate, which answers in turn", async () => {
     const [one, other] = [totals(0, 0), totals(2, 200)]
     const later = [totals(5, 800), totals(7, 900), totals(5, 800), totals(7, 900), totals(10, 900)]
-    const ran = await monitor([one, other, one, other, ...later], 4)
+    const ran = await monitor([one, other, one, other, ...later], 4, {}, health(1, "durable objects"))
     expect(ratesIn(ran)).toEqual([100, 200, 50, 0])
   })
 

@@ -1,6 +1,6 @@
 import { type SpawnSyncOptions, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -115,12 +115,38 @@ test("init makes another data folder beside a sluice.toml that is there, keeps t
   expect(readFileSync(scratch.file("sluice.toml"), "utf8")).toBe(config)
   expect(init("--data-dir", "second")).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('Cannot make "second": it is a data folder already.'),
+    stderr: expect.stringMatching(/^error: Cannot make "second": it is a data folder already\. sluice serve --config /),
   })
   // One that is named is to be made.
   expect(init("--data-dir", "fourth", "--config", "sluice.toml")).toMatchObject({ status: 2 })
   expect(existsSync(scratch.file("fourth"))).toBe(false)
 })
+
+test.skipIf(process.platform === "win32")(
+  "init of a folder that the disk does not take leaves nothing that it made, and can be run again",
+  () => {
+    using scratch = new Scratch()
+    mkdirSync(scratch.file("there"))
+    writeFileSync(scratch.file("there/note"), "")
+    // The configuration is smaller than any file may grow here, SQLite's first pages are not.
+    const limited = (...args: string[]) =>
+      spawnSync("sh", ["-c", 'ulimit -f 8; "$@"', "sh", process.execPath, MAIN, "init", ...args], {
+        cwd: scratch.path,
+        encoding: "utf8",
+        timeout: 20_000,
+      })
+    for (const folder of ["new/data", "there", "there/data"]) {
+      for (let times = 0; times < 2; times++) {
+        const { status, stderr } = limited("--data-dir", folder, "--config", "made.toml")
+        expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("SQLite says") })
+      }
+    }
+    expect(readdirSync(scratch.path, { recursive: true }).sort()).toEqual(["there", "there/note"])
+    const { status } = spawnSync(process.execPath, [MAIN, "init", "--data-dir", "there"], { cwd: scratch.path })
+    expect(status).toBe(0)
+  },
+  60_000,
+)
 
 /** Runs lines of a shell in a terminal of its own, and tells all that it shows. */
 function inTerminal(lines: string, ...values: string[]): Promise<string> {

@@ -49,6 +49,23 @@ describe("sluice repair", () => {
     expect(JSON.parse((await sluice("repair", "--json")).out)).toMatchObject({ keptSnapshot: true })
   })
 
+  test("tells history, which the snapshot stands for, apart from the records after the snapshot", async () => {
+    const limiter = await openLimiter({ path: data, policy: "9/day" })
+    for (let times = 0; times < 3; times++) await limiter.check("a")
+    await limiter.compact()
+    const { records: keptHistoryRecords } = await limiter.doctor()
+    for (const key of ["b", "c"]) await limiter.check(key)
+    await limiter.close()
+    const history = `before it ${keptHistoryRecords} records of history`
+    expect((await sluice("repair")).out).toContain(`is right: a snapshot, and after it 2 records (${history})`)
+    damageSegment(2)
+    expect((await sluice("repair")).out).toContain(`kept       a snapshot, and after it 0 records (${history})\n`)
+    const told = { keptSnapshot: true, keptRecords: keptHistoryRecords, keptHistoryRecords, keptState: false }
+    for (const flags of [[], ["--yes"]]) {
+      expect(JSON.parse((await sluice("repair", "--json", ...flags)).out)).toMatchObject(told)
+    }
+  })
+
   test("tells each thing that SQLite finds wrong in a line of its own", async () => {
     const limiter = await openLimiter({ path: data, policy: "9/day" })
     for (let key = 0; key < 400; key++) await limiter.check(`key ${key}`)
@@ -86,6 +103,7 @@ describe("sluice repair", () => {
       isNeeded: true,
       isRepaired: false,
       keptRecords: 2,
+      keptHistoryRecords: 0,
       keptSnapshot: false,
       gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
       keptState: false,
@@ -114,6 +132,7 @@ describe("sluice repair", () => {
       isNeeded: true,
       isRepaired: true,
       keptRecords: 2,
+      keptHistoryRecords: 0,
       keptSnapshot: false,
       gaveUp: expect.arrayContaining(["segment 2: its SHA-256 differs"]),
       keptState: false,
@@ -176,20 +195,18 @@ describe("sluice repair", () => {
     expect(contents(data)).toEqual(before)
   })
 
-  test("finishes a repair that was interrupted, of a folder whose log is missing", async () => {
+  test("begins a repair anew that was interrupted, of a folder whose log is missing", async () => {
     await damagedFolder()
-    await sluice("repair", "--yes")
-    const ready = readFileSync(`${data}/sluice.db`)
+    writeFileSync(`${data}/sluice.db.repaired`, readFileSync(`${data}/sluice.db`))
     rmSync(`${data}/sluice.db`)
-    writeFileSync(`${data}/sluice.db.repaired`, ready)
     const refused = await sluice("limit", "list")
     expect(refused).toMatchObject({
       code: 1,
       err: expect.stringMatching(/sluice\.db is corrupt: it is missing.*sluice repair/),
     })
-    expect(await sluice("repair")).toMatchObject({ code: 1, out: expect.stringContaining("would be finished") })
-    expect(await sluice("repair", "--yes")).toMatchObject({ code: 0, out: expect.stringContaining("was finished") })
-    expect(JSON.parse((await sluice("limit", "status", "a", "--json")).out).remaining).toBe(7)
+    expect(await sluice("repair")).toMatchObject({ code: 1, out: expect.stringContaining("would be begun anew") })
+    expect(await sluice("repair", "--yes")).toMatchObject({ code: 0, out: expect.stringContaining("was begun anew") })
+    expect((await sluice("limit", "list")).code).toBe(0)
   })
 
   test("is refused while the folder is open, and where it is none", async () => {

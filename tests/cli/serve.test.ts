@@ -174,6 +174,23 @@ describe("sluice serve", () => {
     expect(await client.check("a", { limit: "site" })).toMatchObject({ remaining: 4 })
   })
 
+  test("counts a group's check that its folder could not decide as one of each of its limits", async () => {
+    const config = 'limits = { api = "1000000/day", org = "1000000/day" }\ngroups.both.limits = ["api", "org"]\n'
+    writeFileSync(scratch.file("sluice.toml"), config)
+    const { url } = await serve("--config", scratch.file("sluice.toml"))
+    const client = new SluiceClient(url, { token: TOKEN, retries: 0 })
+    renameSync(scratch.file("data"), scratch.file("moved"))
+    const isFailing = () =>
+      client.check("a", { limit: "api" }).then(
+        () => false,
+        () => true,
+      )
+    await expect.poll(isFailing).toBe(true)
+    const { failures } = await client.totals()
+    await expect(client.check("a", { limit: "both" })).rejects.toThrow()
+    expect((await client.totals()).failures).toBe(failures + 2)
+  })
+
   test("has the command line say of a key on a deny list that no wait helps", async () => {
     writeFileSync(scratch.file("sluice.toml"), 'deny = { keys = ["eve"] }\n[limits.api]\npolicy = "5/day"\n')
     const { url } = await serve("--config", scratch.file("sluice.toml"))

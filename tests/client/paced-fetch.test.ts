@@ -140,6 +140,8 @@ describe("pacedFetch()", () => {
     ["GET", 429, {}, 3, 2_000],
     ["GET", 503, { "Retry-After": "1" }, 3, 2_000],
     ["GET", 503, {}, 1, 0],
+    ["GET", 503, { "Retry-After": "-5" }, 1, 0],
+    ["GET", 429, { "Retry-After": "1.5" }, 3, 2_000],
     ["POST", 503, { "Retry-After": "1" }, 1, 0],
     ["GET", 500, { "Retry-After": "1" }, 1, 0],
     ["GET", 429, { "Retry-After": "60" }, 3, 120_000],

@@ -1,5 +1,7 @@
-import { describe, expect, test, vi } from "vitest"
+import { describe, expect, expectTypeOf, test, vi } from "vitest"
+import { rateLimit as nodeLimit } from "../../src/adapters/node.js"
 import {
+  type ConfiguredRateLimit,
   configPolicies,
   decisionLog,
   fromConfig,
@@ -348,6 +350,23 @@ describe("rateLimitOptions()", () => {
     expect(keys).toEqual(["p:header:x-user=free", "p:header:x-user=acme", "p:header:x-user=big"])
   })
 
+  test("tells what a tenant's and a tier's function get, whatever stands beside them", () => {
+    const config = parseConfig(TEXT)
+    const address = { trustedHops: 1 }
+    const plan = (request: Request, env: { plan: string }) => `${env.plan} ${request.url}`
+    const ofRequest = rateLimitOptions(config, "api", { address, tenant: ({ headers }) => headers.get("Tenant") })
+    expectTypeOf(ofRequest).toEqualTypeOf<ConfiguredRateLimit<[]>>()
+    const ofEnv = rateLimitOptions(config, "api", {
+      address,
+      tenant: ({ headers }) => headers.get("Tenant"),
+      tier: plan,
+    })
+    expectTypeOf(ofEnv).toEqualTypeOf<ConfiguredRateLimit<[env: { plan: string }]>>()
+    rateLimit((_request: Request, _env: { plan: string }) => new Response("ok"), ofEnv)
+    nodeLimit((_request, response) => void response.end("ok"), rateLimitOptions(config, "api", { address }))
+    nodeLimit((_request, response) => void response.end("ok"), ofRequest)
+  })
+
   test("has tiers and tenants counted apart in named limits, under the names that fromConfig counts them", async () => {
     const config = parseConfig(TEXT.replace("cost = 2", ""))
     const clock = new ManualClock(0)
@@ -563,6 +582,10 @@ upstream = "https://example.com"`
     const CONFIG = { limits: { api: { policy: "1/minute", paths: ["/"] } }, worker: { upstream: "http://a" } }
     expect(readSettings({ CONFIG, UPSTREAM: "http://b" }).upstream?.href).toBe("http://b/")
     expect(readSettings({ CONFIG }).upstream?.href).toBe("http://a/")
+    expect(readSettings({ CONFIG, UPSTREAM: "" }).upstream?.href).toBe("http://a/")
+    const SLUICE_UPSTREAM = "http://c"
+    expect(readSettings({ CONFIG, SLUICE_UPSTREAM } as object).upstream?.href).toBe("http://c/")
+    expect(readSettings({ CONFIG, SLUICE_UPSTREAM, UPSTREAM: "http://b" } as object).upstream?.href).toBe("http://b/")
   })
 
   test("refuses a configuration that cannot be, LIMITS beside it, and one without paths", () => {

@@ -379,6 +379,19 @@ describe("parseConfig()", () => {
     expect(error.message).toContain(allowed)
   })
 
+  test("tells of a text in JSON or YAML that the object its parser makes is taken", () => {
+    const hint = ", or of JSON and YAML the object that their parsers make."
+    for (const text of [
+      '{ "limits": {} }',
+      '{\n  "limits": {}\n}',
+      "limits:\n  api:\n    policy: 10/minute\n",
+      "# limits\na: 1",
+    ]) {
+      expect(errorOf(text).message).toContain(hint)
+    }
+    expect(errorOf("limits.a = = 3").message).not.toContain("JSON")
+  })
+
   test("an object counts as a file: its durations have a unit, too", () => {
     expect(errorOf({ limits: { a: { limit: 5, period: 60_000 } } }).field).toBe("limits.a.period")
     expect(errorOf({ failure: { timeout: 500 } }).message).toContain('such as "500ms" or "500s".')

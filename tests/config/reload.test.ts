@@ -74,6 +74,34 @@ describe("ConfiguredLimits.reload()", () => {
     expect(limits.check("u", { limit: "old" }).allowed).toBe(true)
   })
 
+  test("refuses a group with the name of a limit that was defined beside, and changes nothing", () => {
+    const limits = fromConfig(FIRST, { clock })
+    limits.limits.define("both", "5/minute")
+    const next = parseConfig('limits.api = { policy = "20/minute" }\ngroups.both.limits = ["api"]')
+    expect(() => limits.reload(next)).toThrow(
+      'Cannot read the configuration: a name in groups is "both", allowed is a name that no limit of the store has',
+    )
+    expect(limits.limits.limits().map(({ name, policy }) => [name, policy.rules[0].limit])).toContainEqual(["api", 10])
+    expect([limits.check("u", { limit: "old" }).allowed, limits.config.groups.size]).toEqual([true, 0])
+    limits.limits.remove("both")
+    limits.reload(next)
+    expect(limits.check("u", { limit: "both" }).limit).toBe(20)
+    // A limit that the next configuration does not have goes with the reload.
+    limits.reload(parseConfig('limits.org = { policy = "30/minute" }\ngroups.api.limits = ["org"]'))
+    expect(limits.check("u", { limit: "api" }).limit).toBe(30)
+  })
+
+  test("tells who asks for statistics that a reload turned none on", () => {
+    const limits = fromConfig(FIRST, { clock })
+    limits.reload(parseConfig(`${FIRST}\nanalytics.enabled = true`))
+    expect(() => limits.limits.stats("a:u", { limit: "api" })).toThrow(
+      new TypeError(
+        "Cannot tell statistics: these limits keep none, make them with { stats: true }; a reload turns none on.",
+      ),
+    )
+    expect(() => limits.limits.top({ by: "denied" })).toThrow("a reload turns none on")
+  })
+
   test("is followed by limiters and functions made before, also where a tenant gets another tier", () => {
     const limits = fromConfig(FIRST, { clock })
     const pro = limits.of("api", { tier: "pro" })

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { build, type Metafile } from "esbuild"
 import { beforeAll, describe, expect, test } from "vitest"
+import { CHROMIUM_IS_THERE, launchChromium } from "../dashboard/open-dashboard.js"
 import { declareReportedCases } from "./declare-reported-cases.js"
 import { ROOT } from "./run-in-runtime.js"
 
@@ -21,6 +22,11 @@ const PAGE = `
   delete globalThis.process
   const { run } = await import(${JSON.stringify(OUTFILE)})
   write(JSON.stringify({ report: await run(${JSON.stringify(`${ORIGIN}core.wasm`)}), fetched }))
+`
+
+/** Tells as the page's title what came of loading the bundle. */
+const START = `
+  import("/assets/browser.mjs").then(() => "ready", (error) => error.message).then((told) => { document.title = told })
 `
 
 describe("a browser's bundle", () => {
@@ -65,6 +71,42 @@ describe("a browser's bundle", () => {
 
   test("fetches the core from where the package's files lie", () => {
     expect(fetched).toEqual([new URL("../../core.wasm", `file://${OUTFILE}`).pathname, "/core.wasm"])
+  })
+
+  test.skipIf(!CHROMIUM_IS_THERE).each([
+    ["is served and may be compiled", "script-src 'self' 'wasm-unsafe-eval'", 200, "ready"],
+    [
+      "may not be compiled",
+      "script-src 'self'",
+      200,
+      `Cannot load ${ORIGIN}core.wasm: allow 'wasm-unsafe-eval' in script-src of the page's Content-Security-Policy.`,
+    ],
+    [
+      "is not served",
+      "script-src 'self' 'wasm-unsafe-eval'",
+      404,
+      `Cannot load ${ORIGIN}core.wasm: serve it, or bundle with the condition "node".`,
+    ],
+  ])("on a page where the core %s, says so", async (_where, policy, status, told) => {
+    const files: Readonly<Record<string, { status?: number; contentType: string; body: string | Buffer }>> = {
+      "/": { contentType: "text/html", body: '<script type="module" src="/start.mjs"></script>' },
+      "/start.mjs": { contentType: "text/javascript", body: START },
+      "/assets/browser.mjs": { contentType: "text/javascript", body: readFileSync(OUTFILE) },
+      "/core.wasm": { contentType: "application/wasm", status, body: readFileSync(`${ROOT}dist/core.wasm`) },
+    }
+    const browser = await launchChromium()
+    try {
+      const page = await browser.newPage()
+      await page.route("**/*", (route) => {
+        const file = files[new URL(route.request().url()).pathname]
+        return route.fulfill({ ...(file ?? { status: 404 }), headers: { "content-security-policy": policy } })
+      })
+      await page.goto(ORIGIN)
+      await expect.poll(() => page.title()).not.toBe("")
+      expect(await page.title()).toBe(told)
+    } finally {
+      await browser.close()
+    }
   })
 
   test("says what to do where the core cannot be fetched, as on Node", () => {

@@ -12,6 +12,7 @@ export const CAPABILITIES = {
   many: "decides many checks in one call, with `checkMany`",
   together: "decides checks of several keys together, with `checkAll` and `allowAll`",
   ids: "tells an admission again that is repeated under its id",
+  hears: "tells who waits at once of quota that comes back before its time",
   size: "tells how many keys it holds, and sweeps when told to",
 } as const
 export type Capability = keyof typeof CAPABILITIES

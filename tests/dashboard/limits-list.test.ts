@@ -210,9 +210,10 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.close()
   }, 60_000)
 
-  test("a token that is another by now is asked for where a limit is saved, too", async () => {
+  test("a token that is another by now is asked for where a limit is saved, and what was typed is there again", async () => {
     const page = await openLimits()
     await page.getByRole("button", { name: "Edit limit-001" }).click()
+    await page.getByLabel("Units", { exact: true }).fill("4321")
     await page.route("**/v1/limits", (route) =>
       route.fulfill({ status: 401, json: { code: "UNAUTHORIZED", error: "Another token." } }),
     )
@@ -225,7 +226,14 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     await page.getByText("A token is of printable ASCII characters alone.").waitFor()
     await page.getByLabel("Token").fill(TOKEN)
     await page.getByRole("button", { name: "Log in" }).click()
-    await page.getByRole("button", { name: "Edit limit-001" }).waitFor()
+    const dialog = page.getByRole("dialog")
+    const units = dialog.getByLabel("Units", { exact: true })
+    await units.waitFor()
+    expect(await units.inputValue()).toBe("4321")
+    expect(await units.evaluate((each) => each === document.activeElement)).toBe(true)
+    await dialog.getByRole("button", { name: "Save" }).click()
+    await page.getByRole("row", { name: /limit-001.*4321/ }).waitFor()
+    expect(await dialog.count()).toBe(0)
     await page.close()
   }, 60_000)
 

@@ -19,6 +19,13 @@ function isMissingAnswer(message: ConsoleMessage): boolean {
   return /status of 404/.test(message.text()) && new URL(message.location().url).pathname.startsWith("/v1/")
 }
 
+export function launchChromium(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+  })
+}
+
 /** `sluice serve` on a folder of its own, and a browser to look at it. */
 export class Dashboard implements AsyncDisposable {
   readonly client: SluiceClient
@@ -46,10 +53,7 @@ export class Dashboard implements AsyncDisposable {
     )
     const [first] = (await once(child.stdout!, "data")) as [Buffer]
     const { url } = JSON.parse(String(first)) as { url: string }
-    const browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-    })
+    const browser = await launchChromium()
     if (PICTURES !== undefined) mkdirSync(PICTURES, { recursive: true })
     return new Dashboard(url, child, browser, scratch)
   }

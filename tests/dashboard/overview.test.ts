@@ -163,6 +163,7 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     const told = await tellTotals(page)
     await dashboard.logIn(page)
     await page.getByText("live", { exact: true }).waitFor()
+    told.storage = "durable objects"
     const startMs = told.atMs
     const tell = (seconds: number, allowed: number) => Object.assign(told, { atMs: startMs + seconds * 1_000, allowed })
     for (const [seconds, allowed, rate] of [
@@ -206,6 +207,43 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's overview in Chromium", () =
     await expect.poll(() => drawn(page), { timeout: 10_000 }).toBe(0)
     for (const more of [11, 21, 31]) await allow(more)
     expect(await drawn(page)).toBeGreaterThan(0)
+    await page.close()
+  }, 60_000)
+
+  test("the chart loses no more than the seconds by which the server's clock goes back", async () => {
+    const page = await dashboard.open()
+    const told = await tellTotals(page)
+    await dashboard.logIn(page)
+    await page.getByText("live", { exact: true }).waitFor()
+    const tell = (seconds: number, more: number) =>
+      Object.assign(told, { atMs: told.atMs + seconds * 1_000, allowed: told.allowed + more })
+    const allow = async (seconds: number, more: number, rate: string) => {
+      tell(seconds, more)
+      await expect.poll(() => allowedRate(page).textContent(), { timeout: 10_000 }).toBe(rate)
+    }
+    await allow(10, 100, "10")
+    await allow(10, 200, "20")
+    await allow(2, 60, "30")
+    const before = await drawn(page)
+    tell(-2.9, 90_000)
+    await expect.poll(() => allowedTotal(page).textContent(), { timeout: 10_000 }).toBe("90,360")
+    expect(await allowedRate(page).textContent()).toBe("30")
+    expect(await drawn(page)).toBeLessThan(before)
+    await allow(1, 11, "11")
+    expect(await drawn(page)).toBeGreaterThan(0)
+    await page.close()
+  }, 60_000)
+
+  test("a problem with the keys denied most is over when they are told again, also after another view", async () => {
+    const page = await dashboard.open()
+    await dashboard.logIn(page)
+    await page.route("**/v1/top?**", (route) => route.fulfill({ status: 503, json: { error: "No keys for now." } }))
+    const problem = page.getByText("No keys for now.")
+    await problem.waitFor()
+    await page.getByRole("button", { name: "Limits" }).click()
+    await page.unroute("**/v1/top?**")
+    await page.getByRole("button", { name: "Overview" }).click()
+    await problem.waitFor({ state: "detached", timeout: 2_000 })
     await page.close()
   }, 60_000)
 

@@ -52,7 +52,8 @@ describe("examples", () => {
       }
       const isWorker = kind === "worker"
       const globals = isWorker
-        ? 'interface Env { LIMITER: DurableObjectNamespace<import("sluice/worker").LimiterObject> }'
+        ? 'declare namespace Cloudflare { interface Env { LIMITER: DurableObjectNamespace<import("sluice/worker").LimiterObject> } }\n' +
+          "interface Env extends Cloudflare.Env {}"
         : "declare const Deno: any\ndeclare const Bun: any"
       writeFileSync(join(folder, kind, "globals.d.ts"), globals)
       const config = {

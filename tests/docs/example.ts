@@ -26,7 +26,6 @@ export interface Example {
 
 const CODE = ["ts", "js"]
 const IMPORTS = /^import [^"]*from "[^"]+"$/gm
-const EXPORTS = /^export (?:abstract )?(?:async )?(?:class|function|const) (\w+)/gm
 /** In a docstring a comment that is a value is a promise too, without the arrow. */
 const LITERAL_COMMENT = /(\/\/) (?=["'\d{[-]|(?:true|false|null|undefined)\b)/g
 
@@ -56,22 +55,14 @@ export function examplesOf(file: string, text: string): Example[] {
   return drafts.map(finished)
 }
 
-/** The examples of a module's docstrings. One without imports uses what its module exports. */
+/** The examples of a module's docstrings. An editor shows each alone, so it declares all that it uses. */
 export function docstringExamplesOf(file: string, text: string): Example[] {
-  const exported = [...text.matchAll(EXPORTS)].map(([, name]) => name!)
   return blocksOf(file, docstringsOf(text))
     .filter(({ language }) => CODE.includes(language))
     .map((block) => {
       const source = padded("", block).replace(LITERAL_COMMENT, "$1 → ")
-      const used = exported.filter((name) => new RegExp(`\\b${name}\\b`).test(block.text))
-      const imports = `import { ${used.join(", ")} } from "../../${file.replace(/\.ts$/, ".js")}"; `
-      return finished({
-        file,
-        line: block.line,
-        language: block.language,
-        source: hasImports(block.text) ? source : imports + source,
-        answers: [],
-      })
+      const draft = { file, line: block.line, language: block.language, source, answers: [] }
+      return { ...draft, runtime: runtimeOf(draft) }
     })
 }
 
@@ -94,14 +85,18 @@ function padded(source: string, { line, text }: Block): string {
   return source + "\n".repeat(line - source.split("\n").length) + text
 }
 
-function isWorker(draft: Draft): boolean {
-  return /from "(sluice\/worker|cloudflare:[a-z]+)"/.test(draft.source)
+function isWorker({ source }: Pick<Draft, "source">): boolean {
+  return /from "(sluice\/worker|cloudflare:[a-z]+)"/.test(source)
+}
+
+function runtimeOf(draft: Pick<Draft, "source">): Example["runtime"] {
+  if (isWorker(draft)) return "worker"
+  return /\bDeno\./.test(draft.source) ? "deno" : /\bBun\./.test(draft.source) ? "bun" : "node"
 }
 
 function finished(draft: Draft): Example {
-  if (isWorker(draft)) return { ...draft, runtime: "worker", source: asWorker(draft.source) }
-  const runtime = /\bDeno\./.test(draft.source) ? "deno" : /\bBun\./.test(draft.source) ? "bun" : "node"
-  return { ...draft, runtime }
+  const runtime = runtimeOf(draft)
+  return { ...draft, runtime, source: runtime === "worker" ? asWorker(draft.source) : draft.source }
 }
 
 /** Statements that need an `env` run in a Worker's `fetch`. */

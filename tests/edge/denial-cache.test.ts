@@ -1,8 +1,36 @@
+import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { DenialCache, type DenialCacheOptions } from "../../src/edge/denial-cache.js"
 import { noteTerms } from "../../src/edge/denial-terms.js"
 import { ManualClock, type PolicyInput, parsePolicy, RateLimiter } from "../../src/index.js"
-import type { Decision } from "../../src/types/decision.js"
+import type { Rule } from "../../src/policy/policy.js"
+import type { Decision, RuleDecision } from "../../src/types/decision.js"
+import { policies, rules } from "../oracle/arbitraries.js"
+import { assertProperty, propertyOf } from "../property/assert-property.js"
+
+/** How a key comes to be denied, and what is asked then, costs and times as shares of the most that they can be. */
+const denials = fc.record({
+  policy: policies(rules, { minRules: 1, maxRules: 4 }),
+  startMs: fc.integer({ min: 1_700_000_000_000, max: 1_800_000_000_000 }),
+  used: fc.array(fc.record({ verb: fc.constantFrom("check", "charge"), share: share(), waitShare: share() } as const), {
+    minLength: 1,
+    maxLength: 6,
+  }),
+  cost: share(),
+  more: fc.array(fc.record({ cost: share(), elapsed: share() }), { minLength: 1, maxLength: 6 }),
+})
+
+function share(): fc.Arbitrary<number> {
+  return fc.oneof(fc.constantFrom(0, 0.5, 1), fc.double({ min: 0, max: 1, noNaN: true }))
+}
+
+/** By how much the wait of a rule that is told for a greater cost may be too long; nobody knows for a sliding window. */
+function slackMs({ algorithm, limit, periodMs, refill }: Rule, { remaining }: RuleDecision): number {
+  if (algorithm === "fixed_window") return 0
+  if (algorithm.startsWith("sliding_window")) return Number.POSITIVE_INFINITY
+  if (refill !== null) return remaining > 0 ? 0 : refill.everyMs
+  return periodMs % limit === 0 ? 0 : 1
+}
 
 /** A limiter far away, in front of which a cache stands, both under one clock. */
 function cached(input: PolicyInput, options: DenialCacheOptions = {}) {
@@ -206,13 +234,156 @@ describe("DenialCache", () => {
     check("a", 2)
     for (let cost = 3; cost <= most; cost++) {
       const { reason, retryAfterMs, rules = [] } = check("a", cost)
-      expect(reason).toBe("cached")
+      const isAsked = policyText.endsWith("sliding_window") && cost < 7
+      expect(reason).toBe(isAsked ? "limit" : "cached")
       const exact = limiter.peek("a", { cost }).retryAfterMs
       expect(retryAfterMs).toBeGreaterThanOrEqual(exact)
       if (limiter.policy.rules[0].algorithm === "gcra" && rules.length === 0) {
         expect(retryAfterMs).toBeLessThanOrEqual(exact + 2)
       }
     }
+  })
+
+  test.each(["100/day sliding_window", "100/day sliding_window_log", "100/day sliding_window; 50/hour"])(
+    "asks how long a greater cost of %s waits, and remembers it",
+    (policyText) => {
+      const { clock, limiter, check, calls } = cached(policyText)
+      for (let hour = 0; hour < 50; hour++) {
+        check("a", 2)
+        clock.advance(3_600_000)
+      }
+      while (check("a", 5).allowed) clock.advance(1)
+      const least = limiter.peek("a", { cost: 5 })
+      const greater = check("a", 6)
+      expect(greater).toEqual(limiter.peek("a", { cost: 6 }))
+      expect(greater.retryAfterMs).toBeLessThan(greater.resetAfterMs / 4)
+      const before = calls()
+      clock.advance(1_000)
+      for (const [cost, denial] of [
+        [6, greater],
+        [5, least],
+      ] as const) {
+        expect(check("a", cost)).toMatchObject({ reason: "cached", retryAfterMs: denial.retryAfterMs - 1_000 })
+      }
+      expect(calls()).toBe(before)
+    },
+  )
+
+  test("asks about four greater costs of a denial at most, and tells others the time until the window is full", () => {
+    const { limiter, check, calls } = cached("1000/day sliding_window")
+    check("a", 1_000)
+    check("a", 1)
+    const before = calls()
+    for (let cost = 2; cost <= 1_000; cost++) {
+      const { retryAfterMs, resetAfterMs } = check("a", cost)
+      if (cost <= 5) expect(retryAfterMs).toBe(limiter.peek("a", { cost }).retryAfterMs)
+      else expect(retryAfterMs).toBe(resetAfterMs)
+    }
+    expect(calls()).toBe(before + 4)
+  })
+
+  describe("of a sliding window", () => {
+    /** A key that used 2 units of 100 in each hour, so that units come back one after the other. */
+    function usedEvenly() {
+      const made = cached("100/day sliding_window")
+      for (let hour = 0; hour < 49; hour++) {
+        made.limiter.check("a", { cost: 2 })
+        made.clock.advance(3_600_000)
+      }
+      while (made.limiter.check("a", { cost: 2 }).allowed) made.clock.advance(1)
+      return made
+    }
+
+    test("asks about a greater cost however many ask for it before the first is answered", () => {
+      const { limiter, cache, check, policy } = usedEvenly()
+      check("a", 3)
+      const asked = Array.from({ length: 6 }, () => cache.find("a", policy, 4))
+      expect(asked).toEqual([null, null, null, null, null, null])
+      for (const cost of [4, 5, 6, 7]) expect(check("a", cost)).toEqual({ ...limiter.peek("a", { cost }) })
+      expect(check("a", 4)).toMatchObject({ reason: "cached" })
+      expect(check("a", 8).retryAfterMs).toBe(check("a", 8).resetAfterMs)
+    })
+
+    test("still knows how long greater costs wait when a smaller one is denied", () => {
+      const { limiter, check, calls } = usedEvenly()
+      const costs = [7, 6, 5, 4, 3]
+      for (const cost of costs) check("a", cost)
+      const before = calls()
+      for (const cost of costs) {
+        expect(check("a", cost)).toMatchObject({
+          ...{ reason: "cached", retryAfterMs: limiter.peek("a", { cost }).retryAfterMs },
+        })
+      }
+      expect(calls()).toBe(before)
+      expect(check("a", 8).retryAfterMs).toBe(check("a", 8).resetAfterMs)
+    })
+  })
+
+  test("of several rules tells a greater cost to wait for those that have too little left, and names that which binds", () => {
+    const { check, limiter } = cached("10/10s; 1000/day sliding_window")
+    check("a", 10)
+    check("a")
+    const told = check("a", 2)
+    expect(told).toEqual({ ...limiter.peek("a", { cost: 2 }), reason: "cached" })
+    expect(told).toMatchObject({ policy: "10-per-10s", retryAfterMs: 2_000, rules: [{}, { retryAfterMs: 0 }] })
+  })
+
+  test("names the rule that binds for a greater cost, where another one denied the smaller", () => {
+    const { check, limiter } = cached("10/10s; 20/day fixed_window")
+    check("a", 10)
+    check("a", 1)
+    check("a", 8)
+    const told = check("a", 10)
+    expect(told).toEqual({ ...limiter.peek("a", { cost: 10 }), reason: "cached" })
+  })
+
+  test("under any policy tells any greater cost a wait that is enough, and of every rule but sliding windows the least", async () => {
+    let found = 0
+    const property = propertyOf(denials, ({ policy: input, startMs, used, cost, more }) => {
+      const policy = parsePolicy(input as PolicyInput)
+      const most = Math.min(...policy.rules.map(({ capacity }) => capacity))
+      const clock = new ManualClock(startMs)
+      const limiter = new RateLimiter(policy, { clock })
+      const cache = new DenialCache({ clock, maxAgeMs: 2 ** 31 })
+      const costOf = (least: number, part: number) => least + Math.floor((most - least) * part)
+      for (const { verb, share: part, waitShare } of used) {
+        if (verb === "charge") limiter.charge("a", costOf(1, part))
+        else limiter.check("a", { cost: costOf(1, part) })
+        clock.advance(Math.floor(Math.min(...policy.rules.map(({ periodMs }) => periodMs)) * waitShare * 0.4))
+      }
+      const ticket = cache.ticket()
+      const denial = limiter.check("a", { cost: costOf(1, cost) }).toJSON()
+      if (denial.allowed) return
+      if (policy.blockMs > 0) noteTerms(denial, { blockedForMs: limiter.status("a").blockedForMs })
+      cache.note("a", policy, denial, ticket)
+      for (const { cost: part, elapsed } of more) {
+        clock.set(ticket.askedAtMs + Math.floor(Math.min(denial.retryAfterMs, 2 ** 31) * elapsed))
+        const told = cache.find("a", policy, costOf(denial.cost, part))
+        if (told === null) continue
+        found += 1
+        const { rules: toldRules = [told], ...whole } = told
+        const now = limiter.peek("a", { cost: told.cost })
+        const slacks = policy.rules.map((rule, index) =>
+          slackMs(rule, (denial.rules ?? [denial])[index] as RuleDecision),
+        )
+        for (const [index, { retryAfterMs }] of toldRules.entries()) {
+          const exactMs = (now.rules ?? [now])[index]!.retryAfterMs
+          expect(retryAfterMs).toBeGreaterThanOrEqual(exactMs)
+          expect(retryAfterMs).toBeLessThanOrEqual(exactMs + slacks[index]!)
+        }
+        expect(whole.retryAfterMs).toBeGreaterThanOrEqual(now.retryAfterMs)
+        const isExact = slacks.every((slack) => slack === 0)
+        if (isExact) expect(whole.retryAfterMs).toBe(Math.max(1, now.retryAfterMs))
+        if (toldRules.length === 1) continue
+        const binding = toldRules.find(({ policy: name }) => name === whole.policy) as RuleDecision
+        expect(binding.retryAfterMs).toBe(Math.max(...toldRules.map(({ retryAfterMs }) => retryAfterMs)))
+        const { policy: _, periodMs: __, retryAfterMs: ___, ...numbers } = binding
+        expect(whole).toMatchObject(numbers)
+        if (isExact && binding.retryAfterMs > 0) expect(whole.policy).toBe(now.policy)
+      }
+    })
+    await assertProperty(property, 3_000)
+    expect(found).toBeGreaterThan(1_000)
   })
 
   test("keeps keys and policies apart", () => {
@@ -249,7 +420,7 @@ describe("DenialCache", () => {
     const { cache, limiter } = cached("2/minute; 5/hour")
     limiter.check("a", { cost: 2 })
     cache.note("a", parsePolicy("2/minute"), limiter.check("a").toJSON(), cache.ticket())
-    expect(cache.find("a", parsePolicy("2/minute"), 2)).toMatchObject({ allowed: false, retryAfterMs: 1_440_000 })
+    expect(cache.find("a", parsePolicy("2/minute"), 2)).toMatchObject({ allowed: false, retryAfterMs: 60_000 })
   })
 
   test("remembers no denial whose block is over: it has nothing to answer", () => {

@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { DatabaseSync, StatementSync } from "node:sqlite"
 import { repair } from "sluice/embedded"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
+import { planRepair } from "../../src/embedded/repair.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
 import {
   type Files,
@@ -322,41 +323,26 @@ describe.each(Object.keys(DAMAGES))("a crash at any step of the repair of a stor
 })
 
 describe("repair() that is interrupted", () => {
-  test("of a version that removed the old log first: finishes it with the log that lies ready", async () => {
+  test("of a folder whose log is missing: refused, and repaired as any other, with all that was there put aside", async () => {
     const path = layOut(damaged)
     await repair(path)
-    const limiter = await open(path)
-    const state = await seen(limiter)
-    await limiter.close()
     const ready = readFiles(path).get(LOG_FILE)!
-    // What belonged to the old log is no part of the new one.
-    for (const rest of [[], [WAL_FILE, WITNESS_FILE]]) {
-      const files = new Map([[REPAIRED_FILE, ready], ...rest.map((name) => [name, damaged.get(name)!] as const)])
+    for (const log of [ready, new Uint8Array(9_000).fill(7), new Uint8Array()]) {
+      const files = new Map([...damaged, [REPAIRED_FILE, log]])
+      files.delete(LOG_FILE)
       const folder = layOut(files)
       await expect(open(folder)).rejects.toMatchObject({ code: "STORE_CORRUPT", row: LOG_FILE })
+      const missing = "the file: it is missing"
+      const givesUp = [missing, expect.stringContaining("would be begun anew")]
+      expect(await planRepair(folder)).toMatchObject({ isNeeded: true, keptRecords: 0, keptState: false, givesUp })
+      expect(readFiles(folder)).toEqual(files)
+      const gaveUp = [missing, expect.stringContaining("was begun anew")]
       const report = await repair(folder)
-      expect(report).toMatchObject({ isRepaired: true, asidePath: join(folder, "aside-1") })
-      expect(report.gaveUp).toEqual([expect.stringContaining("was finished")])
-      expect(readFiles(join(folder, "aside-1"))).toEqual(files)
-      const again = await open(folder)
-      expect(await seen(again)).toBe(state)
-      await again.close()
+      expect(report).toMatchObject({ isRepaired: true, keptRecords: 0, keptState: false, gaveUp })
+      // Also the log that may have lain ready.
+      expect(readFiles(report.asidePath!)).toEqual(files)
+      await (await open(folder)).close()
     }
-    // What it left was damaged since: both folders aside are told of.
-    const damagedReady = ready.slice()
-    damagedReady.fill(0, damagedReady.length >> 1)
-    const twice = layOut(new Map([[REPAIRED_FILE, damagedReady]]))
-    const both = await repair(twice)
-    const asideAgain = expect.stringContaining(join(twice, "aside-2"))
-    expect(both).toMatchObject({ isRepaired: true, asidePath: join(twice, "aside-1") })
-    expect(both.gaveUp.slice(0, 2)).toEqual([expect.stringContaining("was finished"), asideAgain])
-    expect(namesIn(twice)).toContain("aside-2")
-    // One that is no log is put aside, and nothing can be kept.
-    const folder = layOut(new Map([[REPAIRED_FILE, new Uint8Array(9_000).fill(7)]]))
-    const report = await repair(folder)
-    expect(report).toMatchObject({ isRepaired: true, keptRecords: 0 })
-    expect([...readFiles(report.asidePath!).keys()]).toEqual([REPAIRED_FILE])
-    await (await open(folder)).close()
   })
 
   test("where nothing but what was put aside is left, makes an empty log, and no empty folder", async () => {

@@ -488,7 +488,7 @@ describe("EmbeddedLimiter", () => {
       problems: [],
       path,
       sync: "always",
-      format: 6,
+      format: 1,
       replayEqualsLive: true,
       fileIsSound: true,
       lastCommitAtMs: START_MS + 1_000,

@@ -190,11 +190,22 @@ describe("RateLimiter.dump() and restore()", () => {
     { charges: -1 },
     { seed: null },
     { closedBeforeMs: null },
+    { closedBeforeMs: undefined },
+    { closedThrough: undefined },
   ])("refuse a dump with a right checksum whose head says %j, and change nothing", (wrong) => {
     const core = new Core()
     const { to } = pair("5/minute")
     const policy = to.policy.canonical
-    const head: DumpHead = { policy, stats: false, seed: [1, 2, 3, 4], issuerId: "x", charges: 1, settled: [] }
+    const closed = { closedBeforeMs: 0, closedThrough: 0 }
+    const head: DumpHead = {
+      policy,
+      stats: false,
+      seed: [1, 2, 3, 4],
+      issuerId: "x",
+      charges: 1,
+      settled: [],
+      ...closed,
+    }
     // Of no limit: it has no tables.
     const dumpOf = (said: object) => writeDump(core, 0, { ...head, ...said }, [])
     const { receipt } = to.check("a")

@@ -52,6 +52,45 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     expect(refused).toBeGreaterThan(0)
   })
 
+  test.each([
+    ["10/second; 1000/day", "1000-per-1d", 86_400],
+    ["10/second burst 20; 1000/hour burst 10000", "1000-per-1h", 3_600],
+    ["2/minute", "default", 30_000],
+  ])("tells a key for which there is no room when there is some, and under which rule: %s", (text, policy, waitMs) => {
+    const limit = makeLimit(text, { maxKeys: 8, onFull: "deny-new" })
+    for (let key = 0; key < 8; key++) limit.check(`held ${key}`, key === 3 ? 1 : 2, START_MS)
+    const denied = { allowed: false, policy, remaining: 0, retryAfterMs: waitMs, resetAfterMs: waitMs }
+    expect(limit.peek("new", 1, START_MS)).toMatchObject(denied)
+    const { rules } = limit.check("new", 1, START_MS)
+    expect(rules?.map(({ retryAfterMs }) => retryAfterMs) ?? []).toEqual(rules?.map(() => waitMs) ?? [])
+    expect(limit.checkMany(["new"], undefined, START_MS).retryAfterMs[0]).toBe(waitMs)
+    expect(limit.allow("new", 1, START_MS + waitMs - 1)).toBe(false)
+    expect(limit.allow("new", 1, START_MS + waitMs)).toBe(true)
+  })
+
+  test.each([
+    "60/minute burst 600",
+    "9/minute fixed_window",
+    "9/minute sliding_window; 50/hour",
+    "9/s sliding_window_log",
+  ])("never tells a key for which there is no room too long or too short a wait: %s", (policy) => {
+    const random = new Random(SEED)
+    for (const maxKeys of [1, 13, 100, 1_000]) {
+      const limit = makeLimit(policy, { maxKeys, onFull: "deny-new", stats: true })
+      for (let i = 0; i < maxKeys * 20; i++)
+        limit.check(`key ${i}`, 1 + random.below(9), START_MS + random.below(1_000))
+      const nowMs = START_MS + 1_000
+      for (let i = 0; i < 20; i++) {
+        const { allowed, retryAfterMs } = limit.peek(`new ${i}`, 1, nowMs)
+        if (allowed) continue
+        expect(limit.peek(`new ${i}`, 1, nowMs + retryAfterMs - 1)).toMatchObject({ allowed: false, retryAfterMs: 1 })
+      }
+      const { allowed, retryAfterMs } = limit.peek("last", 1, nowMs)
+      if (!allowed) expect(limit.check("last", 1, nowMs + retryAfterMs).allowed).toBe(true)
+      expect(limit.size).toBeLessThanOrEqual(maxKeys)
+    }
+  })
+
   test("holds for blocks too: a key above it is not blocked, and says so", () => {
     const limit = makeLimit("10/second", { maxKeys: 3 })
     for (const key of ["a", "b", "c"]) limit.block(key, START_MS + 1_000, START_MS)

@@ -37,7 +37,7 @@ describe("NamedAdmissions", () => {
     told.restore(admitted("x", 1_000_000), 5)
     expect(told.find("x", "a", null, 10)).toBeDefined()
     expect(told.find("x", "a", null, 1_300_001)).toBeUndefined()
-    told.restore(admitted("x", 1_000_000))
+    told.restore(admitted("x", 1_000_000), 1_000_000)
     expect(told.find("x", "a", null, 10)).toBeUndefined()
   })
 

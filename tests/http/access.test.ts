@@ -106,6 +106,21 @@ describe("rateLimit() with allow and deny lists", () => {
     ])
   })
 
+  test("tells the configured cost of who is denied, and calls no function for it", async () => {
+    const costOf = vi.fn(() => 7)
+    for (const [cost, told] of [
+      [10, 10],
+      [costOf, 1],
+    ] as const) {
+      const onDecision = vi.fn()
+      const deny = { addresses: ["192.0.2.9"] }
+      const limited = limitedBy({ policy: "100/minute", cost, deny, onDecision })
+      expect((await limited(requestOf(), { remoteAddress: "192.0.2.9" })).status).toBe(403)
+      expect(onDecision.mock.calls[0]![0]).toMatchObject({ policy: "deny", cost: told })
+    }
+    expect(costOf).not.toHaveBeenCalled()
+  })
+
   test("refuses who is on both", async () => {
     const limited = limitedBy({ allow: { addresses: ["10.0.0.0/8"] }, deny: { addresses: ["10.6.0.0/16"] } })
     expect(await statusesOf(limited, { remoteAddress: "10.6.0.1" })).toEqual([403, 403])

@@ -66,6 +66,26 @@ describe("mergeFields()", () => {
     },
   )
 
+  test.each(["RateLimit", "RateLimit-Policy"] as const)(
+    "puts no RateLimit or RateLimit-Policy of an older draft beside items of draft-11, of which there is %s alone",
+    (name) => {
+      const own = { [name]: items("own")[name] }
+      expect(merge(own, { ...draft7(5, 3, 9), ...legacy(5, 3, 9) })).toEqual(legacy(5, 3, 9))
+      const { "RateLimit-Policy": _, ...numbers } = draft6(5, 3, 9)
+      expect(merge(own, draft6(5, 3, 9))).toEqual(numbers)
+      expect(merge(own, items("a"))).toMatchObject({ [name]: `${items("own")[name]}, ${items("a")[name]}` })
+    },
+  )
+
+  test("puts no policy of draft-11 beside the RateLimit of draft-7 where its limiter failed and tells nothing else", () => {
+    const { "RateLimit-Policy": policy } = items("a")
+    expect(merge(draft7(5, 3, 9), { "RateLimit-Policy": policy })).toEqual({})
+    expect(merge(draft7(5, 3, 9), { "RateLimit-Policy": policy, ...legacy(5, 3, 9) })).toEqual(legacy(5, 3, 9))
+    expect(merge({ RateLimit: "of something else" }, { "RateLimit-Policy": policy })).toEqual({
+      "RateLimit-Policy": policy,
+    })
+  })
+
   test("leaves the numbers of a limiter alone where those of the other are not known", () => {
     const { "RateLimit-Policy": guessed } = draft6(9, 0, 0)
     expect(merge(draft6(5, 3, 9), { "RateLimit-Policy": guessed })).toEqual({ "RateLimit-Policy": "5;w=60" })

@@ -64,6 +64,18 @@ describe("rateLimit() without an answer of the limiter", () => {
     },
   )
 
+  test.each(["limiter", "localLimiter"] as const)("names a %s function that is asynchronous", async (option) => {
+    const asynchronous = (async () => hang()) as unknown as typeof hang
+    const limiters = option === "limiter" ? { limiter: asynchronous } : { limiter: hang, localLimiter: asynchronous }
+    const errors: string[] = []
+    const onError = (error: unknown) => void errors.push(String(error))
+    const limited = rateLimit(ok, { policy, failMode: "local", ...limiters, onError })
+    await within(1_000, limited(requestOf()))
+    expect(errors.at(-1)).toBe(
+      `RangeError: Cannot rate limit: what ${option} returns is a promise, allowed is an object with check().`,
+    )
+  })
+
   test.each([
     ["open", 'requests pass unlimited (failMode "open")'],
     ["closed", 'requests are refused (failMode "closed")'],
@@ -142,6 +154,37 @@ describe("rateLimit() without an answer of the limiter", () => {
     ])
     expect(reasons).toEqual(["true fail-local 1", "true fail-local 1", "false fail-local 0"])
   })
+
+  test.each(["draft-11", "draft-6"] as const)(
+    "when local, tells of nothing left while the key is blocked, one limit or several, in %s",
+    async (headers) => {
+      const limiter = () => new FakeLimiter(() => Promise.reject(new StoreUnavailable("down")))
+      const blocking = { name: "burst", limit: 3, period: "1s", block: "1m" } as const
+      for (const limits of [
+        { policy: blocking, key: () => "k" },
+        {
+          limits: [
+            { policy: blocking, key: () => "k" },
+            { policy: "9/minute as other", key: () => "k" },
+          ],
+        },
+      ]) {
+        const clock = new ManualClock(0)
+        const limited = rateLimit(ok, { ...limits, headers, limiter, failMode: "local", clock, onError() {} })
+        for (let admitted = 0; admitted < 3; admitted++) expect((await limited(requestOf())).status).toBe(200)
+        for (const seconds of [60, 59, 1]) {
+          const { status, headers } = await limited(requestOf())
+          expect(status).toBe(429)
+          if (headers.has("ratelimit-remaining")) {
+            expect([headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")]).toEqual(["0", `${seconds}`])
+          } else {
+            expect(headers.get("ratelimit")).toMatch(new RegExp(`^"burst";r=0;t=${seconds}(,|$)`))
+          }
+          clock.advance(seconds === 60 ? 1_000 : 58_000)
+        }
+      }
+    },
+  )
 
   test("makes the local limiter once per policy, by the factory given", async () => {
     const local = new FakeLimiter(() => decisionOf({ remaining: 5 }))

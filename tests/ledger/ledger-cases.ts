@@ -10,6 +10,7 @@ import { lostReceiptCases } from "./cases/lost-receipts.js"
 import { receiptCases } from "./cases/receipts.js"
 import { recoveryCases } from "./cases/recovery.js"
 import { repeatCases } from "./cases/repeats.js"
+import { verificationCases } from "./cases/verification.js"
 import type { LedgerCase } from "./ledger-case.js"
 
 /** What a ledger must do on every platform. */
@@ -21,6 +22,7 @@ export const ledgerCases: readonly LedgerCase[] = [
   ...recoveryCases,
   ...clockCases,
   ...compactionCases,
+  ...verificationCases,
   ...repeatCases,
   ...durabilityCases,
   ...lostReceiptCases,

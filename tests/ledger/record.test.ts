@@ -53,16 +53,13 @@ const records: Record<LogRecord["op"], fc.Arbitrary<LogRecord>> = {
   reset: fc.record({ op: fc.constant("reset"), timeMs, limit, key: text }),
   ahead: fc.record({ op: fc.constant("ahead"), timeMs, limit, key: text, units }),
   remove: fc.record({ op: fc.constant("remove"), timeMs, limit }),
-  open: fc.record(
-    {
-      op: fc.constant("open"),
-      timeMs,
-      limit: fc.constant(0 as const),
-      sync: fc.constantFrom(0, 1, 2),
-      chargesAfter: fc.oneof(fc.nat(), fc.constant(Number.MAX_SAFE_INTEGER)),
-    },
-    { requiredKeys: ["op", "timeMs", "limit", "sync"] },
-  ),
+  open: fc.record({
+    op: fc.constant("open"),
+    timeMs,
+    limit: fc.constant(0 as const),
+    sync: fc.constantFrom(0, 1, 2),
+    chargesAfter: fc.oneof(fc.nat(), fc.constant(Number.MAX_SAFE_INTEGER)),
+  }),
   close: fc.record({ op: fc.constant("close"), timeMs, limit: fc.constant(0 as const), sync: fc.constant(0) }),
   compact: fc.record({
     op: fc.constant("compact"),

@@ -8,18 +8,20 @@ function told(charge: number, chargedAtMs = 0, id = `call-${charge}`) {
 describe("SavedAdmissions", () => {
   test("add() drops the oldest at the bound, and none for one that it replaces", () => {
     const admissions = new SavedAdmissions(3)
-    for (const charge of [1, 2, 3]) admissions.add(told(charge), 0)
-    admissions.add(told(4, 0, "call-2"), 0)
-    expect(admissions.entries(0).map(({ charge }) => charge)).toEqual([1, 3, 4])
+    const all = [told(1), told(2), told(3), told(4, 0, "call-2"), told(5)]
+    const held = () => all.filter((admission) => admissions.holds(admission)).map(({ charge }) => charge)
+    for (const admission of all.slice(0, 4)) admissions.add(admission, 0)
+    expect(held()).toEqual([1, 3, 4])
     admissions.add(told(5), 0)
-    expect(admissions.entries(0).map(({ charge }) => charge)).toEqual([3, 4, 5])
+    expect(held()).toEqual([3, 4, 5])
+    expect(admissions.size).toBe(3)
     expect(admissions.find("call-1", "a", null, 0)).toBeUndefined()
   })
 
   test("add() remembers 65,536 if not told otherwise", () => {
     const admissions = new SavedAdmissions()
     for (let charge = 0; charge < 65_537; charge++) admissions.add(told(charge), 0)
-    expect(admissions.entries(0)).toHaveLength(65_536)
+    expect(admissions.size).toBe(65_536)
     expect(admissions.find("call-0", "a", null, 0)).toBeUndefined()
   })
 })

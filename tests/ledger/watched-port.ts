@@ -100,3 +100,18 @@ export function turn(): Promise<void> {
     setTimeout(resolve, 0)
   })
 }
+
+/** A store whose long work is interrupted: between two turns of it, `between` is called, with their number from 0. */
+export function interruptedPort(port: LedgerPort, between: (turn: number) => void): LedgerPort {
+  let turns = 0
+  return {
+    sql: port.sql,
+    sha256: (bytes) => port.sha256(bytes),
+    defer: (work) => port.defer(work),
+    nextTurn: (work) => {
+      between(turns++)
+      port.defer(work)
+    },
+    after: (ms, work) => port.after(ms, work),
+  }
+}

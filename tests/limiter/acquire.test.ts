@@ -64,6 +64,18 @@ describe.each(Object.keys(LIMITS))("acquire() of %s", (name) => {
   })
 })
 
+test("acquire() of MemoryLimits charges nothing for what a leaky bucket would hold too long", async () => {
+  const limits = new MemoryLimits({ limits: { mail: "10/second leaky_bucket" }, stats: true, names: 1, history: 9 })
+  await acquire(limits, "a", { limit: "mail", cost: 5 })
+  const before = limits.history("a", { limit: "mail" })
+  for (const limiter of [limits, limits.of("mail")]) {
+    const late = acquire(limiter as MemoryLimits, "a", { timeout: 499, ...(limiter === limits && { limit: "mail" }) })
+    await expect(late).rejects.toMatchObject({ name: "TimeoutExceeded", retryAfterMs: 500 })
+  }
+  expect(limits.history("a", { limit: "mail" })).toEqual(before)
+  expect(limits.stats("a", { limit: "mail" })).toMatchObject({ totalAllowed: 1, totalAllowedCost: 5 })
+})
+
 describe("acquire() of several limits where quota comes back before its time", () => {
   /** What gives quota of the key "a" under the limit "mail" back, or lets it pass at once. */
   const GIVES_BACK: Record<string, (limits: MemoryLimits, receipt: Receipt) => void> = {

@@ -56,6 +56,15 @@ describe.each([
   })
 })
 
+test("top() of a limit that is no text tells what says how many", async () => {
+  await using store = await openLimiter({ path: temporaryFolder(), policy: "5/minute" })
+  for (const limits of [new MemoryLimits(), store, client()]) {
+    expect(await messageOf(() => limits.top({ by: "denied", limit: anything(20) }))).toBe(
+      "RangeError: Cannot tell the top: limit is 20, allowed is the name of a limit, and count is how many to tell.",
+    )
+  }
+})
+
 test.each([
   [
     "wrap(5)",

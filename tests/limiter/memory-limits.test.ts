@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest"
-import { ManualClock } from "../../src/index.js"
+import { LimitNotFound, ManualClock } from "../../src/index.js"
 import { MemoryLimits, type MemoryLimitsOptions } from "../../src/limiter/index.js"
 
 const clock = new ManualClock(1_000)
@@ -19,6 +19,14 @@ describe("MemoryLimits", () => {
     expect(limits.peek("b").remaining).toBe(4)
     expect(limits.stats("b").totalAllowed).toBe(1)
     expect(limits.history("b").map(({ event }) => event)).toEqual(["define"])
+  })
+
+  test("checkAll() refuses the first item that cannot be, whatever is wrong with a later one", () => {
+    const limits = new MemoryLimits({ limits: { a: "5/hour" }, clock })
+    const noCost = { key: "x", limit: "a", cost: -1 }
+    const noLimit = { key: "x", limit: "nope" }
+    expect(() => limits.checkAll([noCost, noLimit])).toThrow(RangeError)
+    expect(() => limits.checkAll([noLimit, noCost])).toThrow(LimitNotFound)
   })
 
   test("top() tells those with as many checks in the order of their names", () => {

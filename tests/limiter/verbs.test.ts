@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs"
 import { expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
+import { ConfiguredLimits } from "../../src/config/index.js"
 import { EmbeddedLimiter } from "../../src/embedded/embedded-limiter.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { oneLimit } from "../../src/limiter/one-limit.js"
@@ -17,9 +18,15 @@ const LIMITERS: Readonly<Record<string, object>> = {
   SluiceClient: SluiceClient.prototype,
   EdgeLimiter: EdgeLimiter.prototype,
   oneLimit: oneLimit(new MemoryLimits(), "any"),
+  fromConfig: ConfiguredLimits.prototype,
 }
 /** Not verbs of a limiter: what is about the object itself, or of one kind alone, and told with it. */
-const OTHERS = ["constructor", "close", "health", "totals", "events", "partOf", "settleUnits", "checkWithin"]
+const OTHERS = [
+  "constructor",
+  ...["close", "health", "totals", "events"],
+  ...["partOf", "settleUnits", "checkWithin"],
+  ...["key", "limitName", "reload"],
+]
 
 const words = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word!)
 const guide = readFileSync(new URL("../../docs/library.md", import.meta.url), "utf8")

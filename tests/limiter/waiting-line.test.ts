@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import {
   acquire,
   type Decision,
+  ManualClock,
   Permit,
   QueueFull,
   RateLimiter,
@@ -149,6 +150,36 @@ describe("RateLimiter.acquire()", () => {
     expect(inTime).toMatchObject({ atMs: 1_000, error: null })
   })
 
+  test("waits where the wait is as long as the timeout, though the machine takes time to find out", async () => {
+    const limiter = new RateLimiter("10/second burst 1")
+    const now = performance.now.bind(performance)
+    let workedMs = 0
+    vi.spyOn(performance, "now").mockImplementation(() => {
+      workedMs += 0.001
+      return now() + workedMs
+    })
+    await limiter.acquire("a")
+    const { retryAfterMs } = (await limiter.acquire("a", { timeout: 99 }).catch((error) => error)) as TimeoutExceeded
+    const waits = [retryAfterMs, 200, 299].map((timeout) => watch(limiter.acquire("a", { timeout })))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(waits.map(({ error }) => (error as Error | null)?.name)).toEqual([undefined, undefined, "TimeoutExceeded"])
+    expect(waits[2]?.atMs).toBeLessThan(299)
+    vi.restoreAllMocks()
+  })
+
+  test("admits behind the first whose timeout ends with that one's wait, where there is quota for both", async () => {
+    const limiter = new RateLimiter("2/minute fixed_window")
+    limiter.block("other", "30s")
+    const other = watch(limiter.acquire("other"))
+    limiter.check("a", { cost: 2 })
+    const { retryAfterMs } = limiter.peek("a")
+    const waits = [1, 2, 3].map(() => watch(limiter.acquire("a", { timeout: retryAfterMs })))
+    await vi.advanceTimersByTimeAsync(retryAfterMs)
+    expect(other.atMs).toBeLessThan(retryAfterMs)
+    expect(waits.map(({ atMs }) => atMs)).toEqual([retryAfterMs, retryAfterMs, retryAfterMs])
+    expect(waits.map(({ error }) => (error as Error | null)?.name)).toEqual([undefined, undefined, "TimeoutExceeded"])
+  })
+
   test("with timeout 0 does not wait at all", async () => {
     const limiter = new RateLimiter("1/second")
     await expect(limiter.acquire("a", { timeout: 0 })).resolves.toBeInstanceOf(Permit)
@@ -261,6 +292,20 @@ describe("RateLimiter.acquire()", () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test("searches no signal that was aborted for its listener, which costs the number of all who wait under it", async () => {
+    const limiter = new RateLimiter("1/second")
+    const controller = new AbortController()
+    const { signal } = controller
+    const removed = vi.spyOn(signal, "removeEventListener")
+    await limiter.acquire("a", { signal })
+    expect(removed).toHaveBeenCalledTimes(1)
+    const waits = [1, 2, 3].map(() => watch(limiter.acquire("a", { signal })))
+    controller.abort()
+    await settled()
+    expect(waits.map(({ error }) => (error as Error).name)).toEqual(["AbortError", "AbortError", "AbortError"])
+    expect(removed).toHaveBeenCalledTimes(1)
+  })
+
   test("does not start under a signal that was aborted", async () => {
     const limiter = new RateLimiter("1/second")
     await expect(limiter.acquire("a", { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: "AbortError" })
@@ -345,6 +390,31 @@ describe("RateLimiter.acquire()", () => {
       "QueueFull",
     ])
     expect(limiter.peek("c").remaining).toBe(9)
+  })
+
+  test("charges nothing for a request of a leaky bucket that would be held too long, or beside too many", async () => {
+    const limiter = new RateLimiter("10/second leaky_bucket", { maxWaiting: 1, stats: true })
+    await limiter.acquire("a", { cost: 5 })
+    await expect(limiter.acquire("a", { timeout: 499 })).rejects.toMatchObject({
+      name: "TimeoutExceeded",
+      retryAfterMs: 500,
+    })
+    const held = watch(limiter.acquire("a", { timeout: 500 }))
+    await expect(limiter.acquire("a")).rejects.toBeInstanceOf(QueueFull)
+    expect(limiter.stats("a")).toMatchObject({ totalAllowed: 2, totalAllowedCost: 6 })
+    await vi.advanceTimersByTimeAsync(500)
+    expect(held).toMatchObject({ atMs: 500, error: null })
+  })
+
+  test("tells the shrinking hold of a leaky bucket where a clock that had jumped was set back", async () => {
+    let aheadMs = 86_400_000
+    const limiter = new RateLimiter("10/second leaky_bucket", { clock: { now: () => Date.now() + aheadMs } })
+    limiter.check("a", { cost: 9 })
+    aheadMs = 0
+    const holdMs = () => limiter.acquire("a", { timeout: 0 }).then(String, ({ retryAfterMs }) => retryAfterMs)
+    expect(await holdMs()).toBe(900)
+    await vi.advanceTimersByTimeAsync(300)
+    expect(await holdMs()).toBe(600)
   })
 
   test("gives the charge of a held request back where its wait ends", async () => {
@@ -471,6 +541,50 @@ describe("acquire() over a limiter that answers by promise", () => {
     expect(limiter.calls).toBe(5)
   })
 
+  test("looks before it charges, once it knows that the limit holds requests", async () => {
+    const counts = new RateLimiter("10/second leaky_bucket")
+    const told: string[] = []
+    const limiter: SettlingChecker = {
+      check: async (key, options) => {
+        told.push("check")
+        return counts.check(key, options)
+      },
+      peek: async (key, options) => {
+        told.push("peek")
+        return counts.peek(key, options)
+      },
+      refund: async (receipt, units) => {
+        told.push("refund")
+        counts.refund(receipt, units)
+      },
+    }
+    const late = () => acquire(limiter, "a", { timeout: 50 }).catch(({ retryAfterMs }) => retryAfterMs)
+    await acquire(limiter, "a", { timeout: 50 })
+    expect([await late(), await late(), await late()]).toEqual([100, 100, 100])
+    expect(told).toEqual(["check", "check", "refund", "peek", "peek"])
+    await vi.advanceTimersByTimeAsync(50)
+    await Promise.all([acquire(limiter, "a", { timeout: 50 }), vi.advanceTimersByTimeAsync(50)])
+    expect(told.slice(5)).toEqual(["peek", "check"])
+    expect(counts.peek("a").remaining).toBe(9)
+  })
+
+  test("asks by checkWithin how long at most a request may be held, where it may be told", async () => {
+    const counts = new RateLimiter("10/second leaky_bucket", { stats: true })
+    const limiter: SettlingChecker = {
+      check: async (key, options) => counts.check(key, options),
+      checkWithin: vi.fn(async (key: string, cost: number, maxDelayMs: number) => {
+        const seen = counts.peek(key, { cost })
+        return seen.delayMs > maxDelayMs ? seen : counts.check(key, { cost })
+      }),
+      refund: async (receipt) => counts.refund(receipt),
+    }
+    await acquire(limiter, "a", { cost: 2 })
+    expect(limiter.checkWithin).not.toHaveBeenCalled()
+    await expect(acquire(limiter, "a", { timeout: 199 })).rejects.toBeInstanceOf(TimeoutExceeded)
+    expect(limiter.checkWithin).toHaveBeenCalledWith("a", 1, 199)
+    expect(counts.stats("a").totalAllowed).toBe(1)
+  })
+
   test("gives back what was charged for a call that was aborted meanwhile", async () => {
     const counts = new RateLimiter("3/hour")
     const controller = new AbortController()
@@ -586,5 +700,38 @@ describe("WaitingLine", () => {
     }
     // 399 units at 50 a second after a burst of 10: the last is there after 7,780 ms, and not later.
     expect(admitted.at(-1)!.atMs).toBe(7_780)
+  })
+})
+
+describe("WaitingLine on Workers, where each call waits by itself", () => {
+  beforeEach(() => vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" }))
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.restoreAllMocks()
+  })
+
+  test.each([undefined, null, "ok"])("says so where the limiter's answer is %j", async (answer) => {
+    const text = "Cannot wait: the limiter's answer is"
+    for (const check of [() => answer, async () => answer]) {
+      await expect(acquire({ check, refund() {} } as never, "a")).rejects.toThrow(text)
+    }
+  })
+
+  test("looks at no other calls that wait, below `maxWaiting`", async () => {
+    const limiter = new RateLimiter("1/hour", { maxWaiting: 30, clock: new ManualClock(0) })
+    await limiter.acquire("a")
+    const reads = vi.spyOn(Date, "now")
+    const controller = new AbortController()
+    const { signal } = controller
+    const waits: Promise<unknown>[] = []
+    const readsOf = (calls: number) => {
+      reads.mockClear()
+      for (let call = 0; call < calls; call++) waits.push(limiter.acquire("a", { signal }).catch((error) => error))
+      return reads.mock.calls.length
+    }
+    expect(new Set([readsOf(10), readsOf(10), readsOf(10)]).size).toBe(1)
+    expect(await limiter.acquire("a").catch((error) => error)).toBeInstanceOf(QueueFull)
+    controller.abort()
+    await Promise.all(waits)
   })
 })

@@ -1,6 +1,8 @@
-import { describe, expect, expectTypeOf, test } from "vitest"
+import { promisify } from "node:util"
+import { describe, expect, expectTypeOf, test, vi } from "vitest"
 import { type Checker, limited, ManualClock, RateLimitExceeded, RateLimiter, wrap } from "../../src/index.js"
 import { MemoryLimits, oneLimit } from "../../src/limiter/index.js"
+import type { LimitedMethods } from "./limited-methods.js"
 
 function remote(limiter: RateLimiter): Checker {
   return {
@@ -157,12 +159,76 @@ describe("wrap()", () => {
     expectTypeOf(limiter.wrap(same, { key })(3 as const)).toEqualTypeOf<3>()
   })
 
+  test("keeps overloads, a type guard and properties behind a limiter that answers at once", () => {
+    const limiter = new RateLimiter("9/minute")
+    function convert(value: string): number
+    function convert(value: number): string
+    function convert(value: string | number) {
+      return typeof value === "string" ? Number(value) : String(value)
+    }
+    for (const converted of [wrap(limiter, convert), limiter.wrap(convert, { key: "k" })]) {
+      expectTypeOf(converted).toEqualTypeOf<typeof convert>()
+      expect([converted("1"), converted(2)]).toEqual([1, "2"])
+    }
+    const isText = limiter.wrap((value: unknown): value is string => typeof value === "string")
+    expectTypeOf(isText).guards.toBeString()
+    const described = wrap(
+      limiter,
+      Object.assign(() => "hello", { unit: "words" }),
+    )
+    expect([described(), described.unit]).toEqual(["hello", "words"])
+  })
+
+  test("keeps getters and properties that cannot be written, and nothing that would call past the limit", async () => {
+    let calls = 0
+    const count = () => {
+      calls += 1
+      return calls
+    }
+    Object.defineProperties(count, {
+      name: { value: "counter", enumerable: true },
+      length: { value: 3, enumerable: true },
+      calls: { get: () => calls, enumerable: true },
+      unit: { value: "calls", enumerable: true },
+      [promisify.custom]: { value: async () => count(), enumerable: true },
+    })
+    const limiter = new RateLimiter("2/minute")
+    const counted = limiter.wrap(count)
+    counted()
+    counted()
+    expect([counted.name, counted.length]).toEqual(["counter", 3])
+    expect({ ...counted }).toEqual({ calls: 2, unit: "calls" })
+    await expect(promisify(counted)()).rejects.toThrow(RateLimitExceeded)
+    expect(calls).toBe(2)
+  })
+
   test("takes the types of the parameters from the function alone", () => {
     const limiter = new RateLimiter("9/minute")
-    // @ts-expect-error -- the type that the key's function declares does not become that of the function's parameter
-    const same = wrap(limiter, (name) => name, { key: (name: string) => name })
-    expect(same("ada" as never)).toBe("ada")
+    // @ts-expect-error -- the cost's function gets what the function gets
+    const same = wrap(limiter, (name: string) => name, { key: "k", cost: (units: number) => units })
+    expect(() => same("ada")).toThrow("cost is")
     expect(wrap(limiter, (name: string) => name, { key: (name) => name })("bob")).toBe("bob")
+  })
+
+  test("takes the types of the parameters from where the function is wanted", () => {
+    const limiter = new RateLimiter("9/minute")
+    interface Response {
+      send(text: string): void
+    }
+    const sent: string[] = []
+    const get = (path: string, handler: (request: { readonly path: string }, response: Response) => void) =>
+      handler({ path }, { send: (text) => sent.push(text) })
+    get(
+      "/a",
+      wrap(limiter, (request, response) => response.send(request.path)),
+    )
+    get(
+      "/b",
+      limiter.wrap((request, response) => response.send(request.path), { key: (request) => request.path }),
+    )
+    expect(sent).toEqual(["/a", "/b"])
+    const size: (text: string) => number = wrap(limiter, (text) => text.length)
+    expect([size("ada"), ...[1, 2].map(wrap(limiter, (number) => number + 1))]).toEqual([3, 2, 3])
   })
 
   test("takes one of several named limits", () => {
@@ -212,6 +278,57 @@ describe("wrap()", () => {
       expect(limiter.peek("k").remaining).toBe(10)
     })
 
+    test("gives those of an async function back where another Promise has taken the place of the global one", async () => {
+      const limiter = new RateLimiter("10/minute")
+      const call = limiter.wrap(async () => fails(), { key: "k", skipFailed: true })
+      vi.stubGlobal("Promise", class extends Promise<unknown> {})
+      try {
+        await expect(call()).rejects.toThrow("own")
+      } finally {
+        vi.unstubAllGlobals()
+      }
+      expect(limiter.peek("k").remaining).toBe(10)
+    })
+
+    test("hands a thenable on as it is, and begins it only where a promise is waited for anyway", async () => {
+      const limiter = new RateLimiter("10/minute")
+      let begun = 0
+      class Query {
+        // biome-ignore lint/suspicious/noThenProperty: as query builders have it
+        then(resolve: (value: string) => unknown, reject?: (error: unknown) => unknown) {
+          begun += 1
+          return Promise.reject(new Error("own")).then(resolve, reject)
+        }
+      }
+      const query = new Query()
+      const find = limiter.wrap(() => query, { key: "k", skipFailed: true })
+      expect(find()).toBe(query)
+      expect(begun).toBe(0)
+      class Task extends Promise<never> {}
+      const task = Task.reject(new Error("own"))
+      expect(limiter.wrap(() => task, { key: "k", skipFailed: true })()).toBe(task)
+      await expect(task).rejects.toThrow("own")
+      expect(limiter.peek("k").remaining).toBe(8)
+      const later = wrap(remote(limiter), () => query, { key: "k", skipFailed: true })
+      await expect(later()).rejects.toThrow("own")
+      const awaited = limiter.wrap(async () => query, { key: "k", skipFailed: true })
+      await expect(awaited()).rejects.toThrow("own")
+      expect([begun, limiter.peek("k").remaining]).toEqual([2, 8])
+    })
+
+    test("lets the charge of a generator stand that fails as its values are taken", () => {
+      const limiter = new RateLimiter("10/minute")
+      const items = limiter.wrap(
+        function* () {
+          yield 1
+          fails()
+        },
+        { key: "k", skipFailed: true },
+      )
+      expect(() => [...items()]).toThrow("own")
+      expect(limiter.peek("k").remaining).toBe(9)
+    })
+
     test("tells what the call throws where nothing can be given back", async () => {
       const limiter = new RateLimiter("10/minute")
       const refund = () => {
@@ -237,34 +354,40 @@ describe("wrap()", () => {
 
 describe("limited()", () => {
   // Applied by hand, as the decorator's standard has it: the runner of these tests does not lower decorators.
-  const context = { kind: "method", name: "send" } as ClassMethodDecoratorContext<
-    unknown,
-    (this: unknown, to: string) => string
-  >
+  const sendTo = (to: string) => `sent to ${to}`
+  const context = { kind: "method", name: "send" } as ClassMethodDecoratorContext<unknown, typeof sendTo>
 
   test("limits a method by a policy of its own, under the method's name", () => {
-    const send = limited<unknown, [string], string>("1/minute")((to) => `sent to ${to}`, context)
+    const send = limited<unknown, [string], typeof sendTo>("1/minute")(sendTo, context)
     expect(send.length).toBe(1)
-    expect(send.call(null, "ada")).toBe("sent to ada")
-    expect(() => send.call(null, "bob")).toThrow('key "send": policy "default" admits cost 1 in')
+    expect(send("ada")).toBe("sent to ada")
+    expect(() => send("bob")).toThrow('key "send": policy "default" admits cost 1 in')
+  })
+
+  test("keeps the method's own type", () => {
+    type Of<Name extends keyof LimitedMethods> = LimitedMethods[Name]
+    expectTypeOf<Of<"optional">>().toEqualTypeOf<(user: string, count?: number) => string>()
+    expectTypeOf<Of<"generic">>().toEqualTypeOf<<T extends { readonly name: string }>(value: T) => T>()
+    expectTypeOf<Of<"isText">>().guards.toBeString()
+    expectTypeOf<Of<"items">>().returns.toEqualTypeOf<Generator<number, string, void>>()
   })
 
   test("of an async method rejects", async () => {
-    const send = limited<unknown, [], Promise<string>>("1/minute")(async () => "sent", context as never)
-    await send.call(null)
-    await expect(send.call(null)).rejects.toBeInstanceOf(RateLimitExceeded)
+    const send = limited<unknown, [], () => Promise<string>>("1/minute")(async () => "sent", context as never)
+    await send()
+    await expect(send()).rejects.toBeInstanceOf(RateLimitExceeded)
   })
 
   test("shares the limiter that it is given, and takes key and cost", () => {
     const limiter = new RateLimiter("10/minute")
     const options = { key: (to: string) => to, cost: 4 }
-    const send = limited<unknown, [string], string>(limiter, options)((to) => to, context)
-    send.call(null, "ada")
+    const send = limited<unknown, [string], typeof sendTo>(limiter, options)(sendTo, context)
+    send("ada")
     expect(limiter.peek("ada").remaining).toBe(6)
   })
 
   test("says so where TypeScript compiles decorators of the older kind", () => {
-    const decorate = limited<unknown, [string], string>("1/minute") as (...args: unknown[]) => unknown
+    const decorate = limited<unknown, [string], typeof sendTo>("1/minute") as (...args: unknown[]) => unknown
     expect(() => decorate({ send() {} }, "send", { value() {} })).toThrow(
       new TypeError("Cannot limit send: experimentalDecorators is true, allowed is false."),
     )
@@ -272,7 +395,7 @@ describe("limited()", () => {
 
   test("is for methods alone", () => {
     expect(() =>
-      limited<unknown, [string], string>("1/minute")((to) => to, { ...context, kind: "getter" } as never),
+      limited<unknown, [string], typeof sendTo>("1/minute")(sendTo, { ...context, kind: "getter" } as never),
     ).toThrow("it is a getter, allowed is a method")
     expect(() => limited("1/fortnight")).toThrow('period is "fortnight"')
   })

@@ -3,10 +3,11 @@ import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
 import { ManualClock } from "../../src/types/clock.js"
 import { CostError, LimitNotFound, StoreUnavailable } from "../../src/types/errors.js"
+import { decideAcross } from "../../worker/check-across.js"
 import { checkAcross, DenialCache, EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { errorOf } from "./error-of.js"
-import { faultyBinding } from "./faulty-binding.js"
+import { type Fault, faultyBinding } from "./faulty-binding.js"
 import { clockedLimiter, freshName, START_MS } from "./objects.js"
 
 /** Limits whose keys live in one object, under a clock that stands. */
@@ -186,15 +187,216 @@ describe("checkAcross()", () => {
     expect(second.decisions[0]).toEqual({ ...first.decisions[0], reason: "cached" })
     expect(second.decisions.slice(1)).toEqual(first.decisions.slice(1))
     // Of another key nobody knows, nor of another cost.
-    const third = await checkAcross([items[0]!, { limiter: two, key: "b" }, { limiter: three, key: "a", cost: 3 }])
-    expect(callsOf()).toEqual(before)
-    expect(third.decisions[1]).toMatchObject({ allowed: true, key: "b", remaining: 50 })
-    expect(third.decisions[2]).toMatchObject({ allowed: true, cost: 3, remaining: 5 })
+    const others = [items[0]!, { limiter: two, key: "b" }, { limiter: three, key: "a", cost: 3 }]
+    const third = await checkAcross(others)
+    expect(callsOf()).toEqual([before[0], before[1]! + 1, before[2]! + 1])
+    expect(third.decisions.slice(1)).toEqual([await two.peek("b"), await three.peek("a", { cost: 3 })])
+    const known = callsOf()
+    expect(await checkAcross(others)).toEqual(third)
+    expect(callsOf()).toEqual(known)
     // A denial of 2 says nothing of 1.
     made[0]!.clock.advance(5_000)
     expect(await checkAcross(items.map((item) => ({ ...item, cost: 1 })))).toMatchObject({ allowed: true })
     for (const { clock } of made) clock.advance(second.decisions[0]!.retryAfterMs)
     expect(await checkAcross(items)).toMatchObject({ allowed: true })
+  })
+
+  describe("beside a denial that is known", () => {
+    /** A limit with a key that is known to be denied, and what another one is made of whose keys nobody asked for lately. */
+    async function deniedBeside() {
+      const [{ limiter: full, name, clock }, { limiter: sound, name: otherName }] = [
+        clockedLimiter("1/day as full"),
+        clockedLimiter("10/minute as other"),
+      ]
+      setClock(otherName, clock)
+      const denialCache = new DenialCache({ clock })
+      const denied = new EdgeLimiter(env.CLOCKED_LIMITER, full.policy, { name, denialCache })
+      await denied.check("a")
+      await denied.check("a")
+      return { denied, sound, otherName, clock, denialCache }
+    }
+
+    async function knownDenial() {
+      const { denied, sound, otherName, clock, denialCache } = await deniedBeside()
+      const other = new EdgeLimiter(env.CLOCKED_LIMITER, sound.policy, { name: otherName, denialCache })
+      const ask = (...items: { readonly key: string; readonly cost?: number; readonly id?: string }[]) =>
+        checkAcross([{ limiter: denied, key: "a" }, ...items.map((item) => ({ limiter: other, ...item }))])
+      return { ask, other, sound, clock }
+    }
+
+    test("tells the others as they are, and charges them nothing", async () => {
+      const { ask, sound } = await knownDenial()
+      await sound.check("used up", { cost: 10 })
+      await sound.check("some left", { cost: 3 })
+      await sound.block("blocked", "1h")
+      const asked = [{ key: "used up" }, { key: "some left" }, { key: "blocked" }, { key: "unused" }]
+      const { allowed, deniedPolicy, decisions } = await ask(...asked)
+      expect({ allowed, deniedPolicy }).toEqual({ allowed: false, deniedPolicy: "full" })
+      const expected = await Promise.all(asked.map(({ key }) => sound.peek(key)))
+      expect(expected.map((each) => [each.reason, each.remaining])).toEqual([
+        ["limit", 0],
+        ["ok", 7],
+        ["blocked", 10],
+        ["ok", 10],
+      ])
+      expect(decisions.slice(1)).toEqual(expected)
+    })
+
+    test("tells a cost of 0 what is left", async () => {
+      const { ask, sound } = await knownDenial()
+      await sound.check("b", { cost: 10 })
+      const { decisions } = await ask({ key: "b", cost: 0 })
+      expect(decisions[1]).toEqual(await sound.peek("b", { cost: 0 }))
+      expect(decisions[1]).toMatchObject({ allowed: true, remaining: 0 })
+    })
+
+    test("tells an admission under an id again, also where the key is known to have nothing left", async () => {
+      const { ask, other } = await knownDenial()
+      const { receipt } = await other.check("b", { cost: 10, id: "x" })
+      expect(receipt).toBeDefined()
+      expect((await ask({ key: "b", cost: 10 })).decisions[1]).toMatchObject({ allowed: false })
+      const { decisions } = await ask({ key: "b", cost: 10, id: "x" })
+      expect(decisions[1]).toMatchObject({ allowed: true, remaining: 0 })
+      expect(decisions[1]!.receipt).toBeUndefined()
+      // That says nothing of a check without the id.
+      expect((await ask({ key: "b", cost: 10 })).decisions[1]).toMatchObject({ allowed: false })
+    })
+
+    test("looks once for a flood, whether it finds an admission or a denial, until that may pass", async () => {
+      const { ask, other, sound, clock } = await knownDenial()
+      await sound.check("used up", { cost: 10 })
+      const items = [{ key: "used up" }, { key: "unused" }]
+      const first = await ask(...items)
+      const before = other.calls
+      for (let asked = 0; asked < 300; asked++) expect((await ask(...items)).decisions[1]).toEqual(first.decisions[1])
+      expect(other.calls).toBe(before)
+      clock.advance(2_000)
+      expect((await ask({ key: "used up" })).decisions[1]).toMatchObject({ allowed: false, retryAfterMs: 4_000 })
+      expect(other.calls).toBe(before)
+      clock.advance(4_000)
+      expect((await ask({ key: "used up" })).decisions[1]).toMatchObject({ allowed: true, remaining: 1 })
+      expect(other.calls).toBe(before + 1)
+    })
+
+    test("looks at all keys of one object in one call", async () => {
+      const { limiters, network } = owned("5/day as one", "3/day as two")
+      const { limiter: full, name, clock } = clockedLimiter("1/day as full")
+      const denied = new EdgeLimiter(env.CLOCKED_LIMITER, full.policy, {
+        name,
+        denialCache: new DenialCache({ clock }),
+      })
+      await denied.check("a")
+      await denied.check("a")
+      await limiters[1]!.check("b", { cost: 3 })
+      const before = network.calls
+      const { decisions } = await checkAcross([
+        { limiter: denied, key: "a" },
+        { limiter: limiters[0]!, key: "a" },
+        { limiter: limiters[1]!, key: "a", cost: 3 },
+        { limiter: limiters[1]!, key: "b" },
+      ])
+      expect(network.calls).toBe(before + 1)
+      expect(decisions.map(({ allowed, remaining }) => [allowed, remaining])).toEqual([
+        [false, 0],
+        [true, 5],
+        [true, 3],
+        [false, 0],
+      ])
+    })
+
+    describe("with objects whose calls meet a fault", () => {
+      /** The calls of the other limit are counted, and meet the fault while there is one. */
+      async function besideFaulty() {
+        const { denied, sound, otherName, clock, denialCache } = await deniedBeside()
+        const fault: { now: Fault } = { now: "none" }
+        const network = faultyBinding(env.CLOCKED_LIMITER, () => fault.now)
+        const made = (cache: DenialCache | false) =>
+          new EdgeLimiter(network.binding, sound.policy, { name: otherName, denialCache: cache })
+        const ask = async (items: readonly { readonly key: string; readonly id?: string }[], other: EdgeLimiter) => {
+          const asked = items.map((item) => ({ limiter: other, ...item }))
+          return (await checkAcross([{ limiter: denied, key: "a" }, ...asked])).decisions.slice(1)
+        }
+        return { ask, sound, clock, fault, network, other: made(denialCache), uncached: made(false) }
+      }
+
+      test("looks at a key that does not answer once, tells that nothing is known of it, and asks seconds later", async () => {
+        const { ask, other, sound, clock, fault, network } = await besideFaulty()
+        const unknown = { policy: "other", allowed: true, reason: "fail-open", remaining: 0 }
+        fault.now = "lost-call"
+        for (let asked = 0; asked < 20; asked++) expect(await ask([{ key: "b" }], other)).toMatchObject([unknown])
+        expect(network.calls).toBe(1)
+        fault.now = "none"
+        clock.advance(4_999)
+        expect(await ask([{ key: "b" }], other)).toMatchObject([unknown])
+        clock.advance(1)
+        expect(await ask([{ key: "b" }], other)).toEqual([await sound.peek("b")])
+        expect(network.calls).toBe(2)
+      })
+
+      test("waits half a second for an object that hangs, and not again for seconds", async () => {
+        const { ask, other, fault, network } = await besideFaulty()
+        fault.now = "hanging"
+        const startedMs = performance.now()
+        for (let asked = 0; asked < 20; asked++) {
+          expect(await ask([{ key: "b" }], other)).toMatchObject([{ allowed: true, reason: "fail-open" }])
+        }
+        expect(performance.now() - startedMs).toBeLessThan(3_000)
+        expect(network.calls).toBe(1)
+      })
+
+      test.each(["ever new keys", "ids", "a limiter that remembers nothing", "many items"])(
+        "looks at 16 objects in ten seconds, for a flood with %s too",
+        async (flood) => {
+          const { ask, other, uncached, clock, network } = await besideFaulty()
+          const itemsOf = (request: number) => {
+            if (flood === "many items") return Array.from({ length: 20 }, (_, at) => ({ key: `key ${request}.${at}` }))
+            return [flood === "ids" ? { key: "b", id: `id ${request % 2}` } : { key: `key ${request}` }]
+          }
+          const asked = (request: number) =>
+            ask(itemsOf(request), flood === "a limiter that remembers nothing" ? uncached : other)
+          const told: string[] = []
+          for (let request = 0; request < 30; request++) {
+            for (const { reason } of await asked(request)) told.push(reason)
+          }
+          expect(network.calls).toBe(16)
+          expect(told.slice(0, 16)).toEqual(Array(16).fill("ok"))
+          expect(new Set(told.slice(16))).toEqual(new Set(["fail-open"]))
+          clock.advance(10_000)
+          // The denial is over by then, and known again by the first of these.
+          await asked(31)
+          expect((await asked(32))[0]).toMatchObject({ reason: "ok" })
+        },
+      )
+    })
+
+    test("tells a greater cost of a sliding window the same however often it is asked for", async () => {
+      const [{ limiter: slide, name, clock }, { limiter: full, name: fullName }] = [
+        clockedLimiter("100/day sliding_window as slide"),
+        clockedLimiter("1/day as full"),
+      ]
+      setClock(fullName, clock)
+      const denialCache = new DenialCache({ clock })
+      const one = new EdgeLimiter(env.CLOCKED_LIMITER, slide.policy, { name, denialCache })
+      const two = new EdgeLimiter(env.CLOCKED_LIMITER, full.policy, { name: fullName, denialCache })
+      for (let hour = 0; hour < 49; hour++) {
+        await slide.check("a", { cost: 2 })
+        clock.advance(3_600_000)
+      }
+      while ((await one.check("a", { cost: 5 })).allowed);
+      await two.check("a")
+      await two.check("a")
+      const ask = () =>
+        decideAcross(
+          [
+            { limiter: one, key: "a", cost: 6 },
+            { limiter: two, key: "a" },
+          ],
+          { looksBeside: false },
+        )
+      const first = await ask()
+      expect(first.all).toMatchObject({ deniedPolicy: "full", decisions: [{ reason: "fail-open" }, {}] })
+      for (let asked = 0; asked < 6; asked++) expect(await ask()).toEqual(first)
+    })
   })
 
   test("tells what was given back beside a denial as it is then", async () => {
@@ -267,7 +469,7 @@ describe("checkAcross()", () => {
       const cut = new EdgeLimiter(binding, { ...blocking, name: "cut" }, { name: freshName() })
       const { allowed, decisions } = await checkAcross([full, cut].map((limiter) => ({ limiter, key: "a" })))
       expect(allowed).toBe(false)
-      expect(decisions[1]).toMatchObject({ policy: "cut", allowed: true, remaining: 1 })
+      expect(decisions[1]).toMatchObject({ policy: "cut", allowed: true, reason: "fail-open", remaining: 0 })
     })
   })
 

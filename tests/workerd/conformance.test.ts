@@ -8,7 +8,11 @@ import { ConformingEdgeLimiter } from "./conforming-edge-limiter.js"
 /** Some cases ask a thousand times, one call after the other. */
 const TIMEOUT_MS = 60_000
 
+/** Of every limiter on Workers. */
+const WORKERS_LACK = { hears: "each call waits by itself, as on a timer of its request" }
+
 const LACKS = {
+  ...WORKERS_LACK,
   many: "a call to an object is about one key",
   maxKeys: "each key has an object of its own, so there is no bound to keep",
   size: "the objects are not counted anywhere",
@@ -31,5 +35,5 @@ describe("EdgeLimiter", () => {
 })
 
 describe("RateLimiter in workerd", () => {
-  declareLimiterCases((policy, options) => new RateLimiter(policy, options))
+  declareLimiterCases((policy, options) => new RateLimiter(policy, options), WORKERS_LACK)
 })

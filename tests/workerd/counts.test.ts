@@ -63,6 +63,19 @@ test("/metrics of the Worker counts what its objects could not decide, by what w
   expect(after.map((count, index) => count - before[index]!)).toEqual([1, 2, 3])
 })
 
+test("/metrics of the Worker counts a group that its objects could not decide as one of each of its limits", async () => {
+  vi.spyOn(console, "error").mockReturnValue()
+  const [one, two, group] = [freshName(), freshName(), freshName()].map((name) => name.replace(" ", "-"))
+  const limits = Object.fromEntries([one, two].map((name) => [name, { policy: "9/day", key: "address" }]))
+  const CONFIG = { limits, groups: { [group!]: { limits: [one, two], paths: ["/both"] } } }
+  const before = await Promise.all(MODES.map((sample) => told(deployed(ONE), sample)))
+  const ask = deployedWith({ CONFIG }, faultyBinding(env.LIMITER, () => "lost-call").binding)
+  expect((await ask("/both")).status).toBe(200)
+  expect((await ask("/v1/check", { key: "a", limit: group })).status).toBe(503)
+  const after = await Promise.all(MODES.map((sample) => told(ask, sample)))
+  expect(after.map((count, index) => count - before[index]!)).toEqual([2, 0, 2])
+})
+
 test("/metrics of the Worker counts the denials that were remembered", async () => {
   const name = freshName()
   const before = await told(deployed(ONE), "sluice_denial_cache_hits_total")
@@ -161,8 +174,10 @@ test("what a list decides counts under the name that was asked for, of a group u
   expect((await ask("/v1/check", { key: own })).text).toContain('"allowed":false')
   await expect.poll(() => denied("\\(own\\)"), { timeout: 20_000, interval: 500 }).toBe(before + 1)
   // Its statistics are those of a limit, of which every other verb may be asked.
-  const [top] = JSON.parse((await ask(`/v1/top?by=denied&name=${limit}`)).text) as { key: string }[]
-  expect(top).toMatchObject({ limit })
+  for (const name of [limit, own]) {
+    const [top] = JSON.parse((await ask(`/v1/top?by=denied&name=${name}`)).text) as { key: string }[]
+    expect(top).toMatchObject({ limit: name })
+  }
 }, 60_000)
 
 test("the Worker's doctor tells of a group that has the name of a limit which was defined through the API", async () => {

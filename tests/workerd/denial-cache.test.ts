@@ -244,6 +244,54 @@ describe("the denial cache of EdgeLimiter", () => {
       expect(await older.limiter.check("a")).toMatchObject({ reason: "limit" })
     })
 
+    /** What the fields of denials say of what is left, of one limit asked by itself or with another. */
+    async function toldLeft(
+      { limiter, clock }: ReturnType<typeof cachedLimiter>,
+      asked: "alone" | "with another",
+    ): Promise<(string | null)[][]> {
+      const beside = cachedLimiter("9/minute as beside").limiter
+      const own = { policy: limiter.policy, key: () => "a", cost: 2 }
+      const limited = rateLimit(() => new Response(), {
+        ...(asked === "alone" ? own : { limits: [own, { policy: beside.policy, key: () => "a" }] }),
+        limiter: ({ name }) => (name === "beside" ? beside : limiter),
+        headers: ["draft-11", "legacy"],
+        onDecision: ({ reason }) => void reasons.push(reason),
+        clock,
+      })
+      const reasons: string[] = []
+      const told: (string | null)[][] = []
+      for (let request = 0; request < 3; request++) {
+        const { headers } = await limited(new Request("http://localhost/"))
+        const [first] = headers.get("RateLimit")!.split(", ")
+        told.push([reasons[request]!, first!, headers.get("X-RateLimit-Remaining")])
+        clock.advance(1_000)
+      }
+      return told
+    }
+
+    test.each(["alone", "with another"] as const)("tells of nothing left while it lasts, asked %s", async (asked) => {
+      const made = cachedLimiter({ limit: 3, period: "1s", block: "1m", name: "burst" })
+      await made.limiter.check("a", { cost: 2 })
+      expect(await toldLeft(made, asked)).toEqual([
+        ["limit", '"burst";r=0;t=60', "0"],
+        ["cached", '"burst";r=0;t=59', "0"],
+        ["cached", '"burst";r=0;t=58', "0"],
+      ])
+    })
+
+    test.each(["alone", "with another"] as const)(
+      "tells of nothing left while an operator blocks, under a policy without a block too, asked %s",
+      async (asked) => {
+        const made = cachedLimiter("9/minute as api")
+        await made.limiter.block("a", "10m")
+        expect(await toldLeft(made, asked)).toEqual([
+          ["blocked", '"api";r=0;t=600', "0"],
+          ["cached", '"api";r=0;t=599', "0"],
+          ["cached", '"api";r=0;t=598', "0"],
+        ])
+      },
+    )
+
     test("is not told what a draw could not bring, but asks, so that a block begins", async () => {
       const ten = { ...policy, limit: 10 }
       const { limiter: plain, name } = clockedLimiter(ten)

@@ -1,8 +1,17 @@
-import { evictDurableObject } from "cloudflare:test"
+import { createExecutionContext, evictDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
+import { acquire } from "../../src/limiter/acquire.js"
 import { ManualClock } from "../../src/types/clock.js"
-import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
+import {
+  checkAcross,
+  DenialCache,
+  type DenialCacheOptions,
+  EdgeLimiter,
+  type EdgeLimiterOptions,
+  type LeaseOptions,
+  rateLimit,
+} from "../../worker/sluice-worker.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { clockedLimiter, freshName, START_MS } from "./objects.js"
 
@@ -56,6 +65,55 @@ describe("EdgeLimiter", () => {
     expect(() => new EdgeLimiter(env.LIMITER, "1/second", { denialCache: denialCache as never })).toThrow(
       /^Cannot make a limiter: denialCache is .*, allowed is false, or a DenialCache\.$/,
     )
+  })
+
+  test.each([
+    ["jurisdiction", "europe", '"eu" or "fedramp" or "fedramp-high" or "us"'],
+    ["locationHint", "mars", '"wnam" or .* or "oc" or "afr" or "me"'],
+  ])("refuses a %s that there is none of, as rateLimit() does at once", (option, value, allowed) => {
+    const placed = { [option]: value } as EdgeLimiterOptions
+    const message = new RegExp(`^Cannot make a limiter: ${option} is "${value}", allowed is ${allowed}\\.$`)
+    expect(() => new EdgeLimiter(env.LIMITER, "1/day", placed)).toThrow(message)
+    expect(() => rateLimit(() => new Response("hello"), { policy: "1/day", ...placed })).toThrow(message)
+  })
+
+  test("says why it cannot be made where the platform has no jurisdictions, as local workerd", () => {
+    expect(() => new EdgeLimiter(env.LIMITER, "1/day", { jurisdiction: "eu" })).toThrow(
+      new RangeError(
+        'Cannot make a limiter: jurisdiction is "eu", ' +
+          "allowed is one that the platform has: under wrangler dev there is none, so leave it out there.",
+        { cause: expect.any(Error) },
+      ),
+    )
+  })
+
+  test("takes options that are undefined as if they were left out, and so does rateLimit()", async () => {
+    type Unset<Options> = { readonly [Name in keyof Options]-?: undefined }
+    const placing: Unset<EdgeLimiterOptions> = {
+      ...{ name: undefined, tenant: undefined, shards: undefined, owner: undefined, sync: undefined },
+      ...{ denialCache: undefined, lease: undefined, timeoutMs: undefined, background: undefined },
+      ...{ locationHint: undefined, jurisdiction: undefined },
+    }
+    const lease: Unset<LeaseOptions> = { units: undefined, ttl: undefined }
+    const ofCache: Unset<DenialCacheOptions> = { maxKeys: undefined, maxAgeMs: undefined, clock: undefined }
+    const policy = "9/day as left-out"
+    const denialCache = new DenialCache(ofCache)
+    const [plain, leased] = [placing, { ...placing, lease, denialCache }].map(
+      (options) => new EdgeLimiter(env.LIMITER, policy, options),
+    )
+    expect((await plain!.check("a", { cost: undefined, id: undefined })).remaining).toBe(8)
+    expect((await plain!.checkAll([{ key: "a", cost: undefined, id: undefined }])).decisions[0]?.remaining).toBe(7)
+    expect((await checkAcross([{ limiter: plain!, key: "a", cost: undefined, id: undefined }])).allowed).toBe(true)
+    expect((await leased!.peek("a")).remaining).toBe(6)
+    const { background: _background, ...middleware } = placing
+    const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+      ...{ ...middleware, address: undefined, binding: undefined, key: undefined, cost: undefined, delay: undefined },
+      policy,
+    })
+    const headers = { "CF-Connecting-IP": "192.0.2.1" }
+    const answer = await limited(new Request("http://localhost/", { headers }), env, createExecutionContext())
+    expect(answer.headers.get("RateLimit")).toContain("r=8")
+    expect((await plain!.peek("ip:192.0.2.1")).remaining).toBe(8)
   })
 
   test("refuses what its verbs cannot use, before any call", async () => {
@@ -220,6 +278,17 @@ describe("EdgeLimiter", () => {
       { policy: "10-per-1d", remaining: 5 },
       { policy: "hourly", remaining: 0 },
     ])
+  })
+
+  test("acquire() charges nothing for what a leaky bucket would hold too long, and asks once", async () => {
+    const { limiter } = clockedLimiter("10/second leaky_bucket")
+    await limiter.check("a", { cost: 5 })
+    const { calls } = limiter
+    for (const timeout of [0, 499]) {
+      await expect(acquire(limiter, "a", { timeout })).rejects.toMatchObject({ timeoutMs: timeout, retryAfterMs: 500 })
+    }
+    expect(limiter.calls - calls).toBe(2)
+    expect(await limiter.stats("a")).toMatchObject({ totalAllowed: 1, totalAllowedCost: 5 })
   })
 
   test("peek() and cost 0 change nothing", async () => {

@@ -1,19 +1,23 @@
 import { env } from "cloudflare:workers"
 import { describe, expect, test, vi } from "vitest"
+import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { CheckItem } from "../../src/types/limiter.js"
 import { EdgeLimits, type EdgeLimitsParts } from "../../worker/api/edge-limits.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
+import { settingsScope } from "../../worker/api/limit-scope.js"
 import { Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import type { MakeNamedLimitsOptions } from "../conformance/named-limits-case.js"
 import { historyCases } from "../conformance/named-limits-cases/history.js"
 import { idCases } from "../conformance/named-limits-cases/ids.js"
 import { faultyBinding } from "./faulty-binding.js"
-import { freshName } from "./objects.js"
+import { freshName, replaceRows, rowsOf } from "./objects.js"
 
 /** The registry and the objects have the time of the platform. */
 const CLOCKED: readonly string[] = [
   "history(): a key's events under one limit, newest first",
+  // There a definition, which is filed elsewhere, does not part denials either.
+  "history(): equal denials are one entry where nothing else of the key, nor its limit's definition, came between",
   "history(): unblock() of a key that is not blocked, or not any more, leaves no trace",
 ]
 
@@ -38,6 +42,14 @@ describe("EdgeLimits", () => {
     if (CLOCKED.includes(name)) test.skip(`${name} (skipped: it sets the clock of the registry too)`, () => {})
     else test(name, () => run(make))
   }
+
+  test("scopeOf() tells of a limit that cannot be found now what it tells of one that there is not", async () => {
+    const REGISTRY = faultyBinding(env.REGISTRY, () => "lost-call").binding
+    const [name, limits] = [freshName(), edgeLimits({ registry: new Registry({ ...env, REGISTRY }) })]
+    await expect(limits.limit(name)).rejects.toThrow("the Durable Object failed")
+    expect(await limits.scopeOf(name)).toBe(settingsScope(name))
+    expect(await edgeLimits().scopeOf(name)).toBe(settingsScope(name))
+  })
 
   test("refund() and settle() find the limit of a receipt that another isolate defined meanwhile", async () => {
     const [name, removed] = [freshName(), freshName()]
@@ -114,6 +126,28 @@ describe("EdgeLimits", () => {
     expect(await here.list({ limit })).toEqual(["of the next"])
   })
 
+  test("top() leaves out keys of limits that the settings have no more", async () => {
+    const [former, kept, own] = [freshName(), freshName(), freshName()]
+    const policy = parsePolicy("9/day")
+    const before = edgeLimits({
+      ofSettings: new Map([
+        [former, policy],
+        [kept, policy],
+      ]),
+    })
+    await before.define(own, policy)
+    for (const limit of [former, kept, own]) await before.check("of several", { limit })
+    const limitsOf = async (limits: EdgeLimits, count: number) => {
+      const top = await limits.top({ by: "allowed", count })
+      return top.filter(({ key }) => key === "of several").map(({ limit }) => limit)
+    }
+    expect(await limitsOf(before, 1_000)).toEqual(expect.arrayContaining([former, kept, own]))
+    const after = edgeLimits({ ofSettings: new Map([[kept, policy]]) })
+    const left = await limitsOf(after, 1_000)
+    expect(left).toEqual(expect.arrayContaining([kept, own]))
+    expect(left).not.toContain(former)
+  })
+
   test("remove() forgets what it can, and what is left when it is repeated", async () => {
     const limit = freshName()
     const registry = new Registry(env)
@@ -186,7 +220,7 @@ describe("EdgeLimits", () => {
 
   test("checkAll() denies also where what would have passed cannot be asked any more", async () => {
     const [open, full] = [freshName(), freshName()]
-    const { binding } = faultyBinding(env.LIMITER, (verb) => (verb === "peek" ? "lost-call" : "none"))
+    const { binding } = faultyBinding(env.LIMITER, (verb) => (verb === "peekAll" ? "lost-call" : "none"))
     const limits = edgeLimits({ limiter: binding })
     await limits.define(open, "5/day")
     await limits.define(full, "1/day")
@@ -194,6 +228,33 @@ describe("EdgeLimits", () => {
     const { allowed, decisions } = await limits.checkAll([open, full].map((limit) => ({ key: "a", limit })))
     expect(allowed).toBe(false)
     expect(decisions.map((decision) => decision.allowed)).toEqual([true, false])
+    expect(decisions[0]).toMatchObject({ reason: "fail-open" })
+  })
+
+  test("checkAll() tells what is used up or blocked so beside a denial that is known, and counts only that denial", async () => {
+    const [user, organisation] = [freshName(), freshName()]
+    const registry = new Registry(env)
+    const reporter = new Reporter(registry)
+    const limits = edgeLimits({ registry, reporter })
+    await limits.define(user, "10/minute")
+    await limits.define(organisation, "100/day")
+    await limits.check("ann", { limit: user, cost: 10 })
+    await limits.check("ann", { limit: user })
+    await limits.check("acme", { limit: organisation, cost: 100 })
+    await limits.block("blocked", "1h", { limit: organisation })
+    const decided = vi.spyOn(reporter, "decided")
+    const { deniedKey, decisions } = await limits.checkAll([
+      { key: "acme", limit: organisation },
+      { key: "ann", limit: user },
+      { key: "blocked", limit: organisation },
+    ])
+    expect(deniedKey).toBe("ann")
+    expect(decisions.map(({ allowed, reason, remaining }) => [allowed, reason, remaining])).toEqual([
+      [false, "limit", 0],
+      [false, "cached", 0],
+      [false, "blocked", 100],
+    ])
+    expect(decided.mock.calls.map(([{ key }]) => key)).toEqual(["ann"])
   })
 
   test("checkAll() counts and names no denial of a key that was only looked at", async () => {
@@ -232,6 +293,31 @@ describe("EdgeLimits", () => {
     network.answer()
     expect((await explained).decision.allowed).toBe(true)
     expect(asked).toEqual(["status", "peek"])
+  })
+
+  test("verify() tells the limit and the key whose log is corrupt, and so does the error of a check", async () => {
+    const [name, sound] = [freshName(), freshName()]
+    const policy = parsePolicy("9/day")
+    const limits = edgeLimits({
+      ofSettings: new Map([
+        [name, policy],
+        [sound, policy],
+      ]),
+    })
+    for (const limit of [name, sound]) await limits.check("a", { limit })
+    const object = () => env.LIMITER.getByName(`${name}\na`)
+    const [meta, ...segments] = (await rowsOf(object()))!
+    const body = meta!.body.slice()
+    body[5]! ^= 1
+    await replaceRows(object(), [{ ...meta!, body }, ...segments])
+    const { ok, problems } = await limits.verify()
+    expect(ok).toBe(false)
+    expect(problems.filter((problem) => [name, sound].some((limit) => problem.includes(`"${limit}"`)))).toEqual([
+      `The log of key "a" of limit "${name}": ` +
+        "Cannot recover the store: the meta row is corrupt: its SHA-256 differs.",
+    ])
+    const error = await limits.check("a", { limit: name }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: "STORE_CORRUPT", object: `${name}\na` })
   })
 
   test("checkAll() refuses what are no items before it looks for a limit", async () => {

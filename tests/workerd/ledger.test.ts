@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
-import { describe, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { objectLedgerPort } from "../../worker/object-port.js"
 import { ledgerCases } from "../ledger/ledger-cases.js"
 
@@ -20,3 +20,20 @@ describe("Ledger on Durable Object storage", () => {
     )
   }
 })
+
+test("nextTurn() of an object's storage lets others come, also where no commit is under way and defer() need not", () =>
+  runInDurableObject(env.LIMITER.getByName("turns"), async (_object, { storage }) => {
+    const port = objectLedgerPort(storage)
+    const order: string[] = []
+    const later = new Promise<void>((resolve) => {
+      port.nextTurn!(() => {
+        order.push("next turn")
+        resolve()
+      })
+    })
+    port.defer(() => order.push("deferred"))
+    for (let count = 0; count < 10; count++) await null
+    order.push("awaited")
+    await later
+    expect(order).toEqual(["deferred", "awaited", "next turn"])
+  }))

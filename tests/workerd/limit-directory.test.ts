@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { StoreUnavailable } from "../../src/types/errors.js"
 import { LimitDirectory } from "../../worker/api/limit-directory.js"
 import type { Registry } from "../../worker/api/registry.js"
-import type { DirectoryEntry } from "../../worker/api/registry-object.js"
+import type { DirectoryEntry } from "../../worker/api/registry-limits.js"
 
 const OLD: DirectoryEntry = { name: "api", policy: "old", generation: 1, version: 1 }
 const NEW: DirectoryEntry = { name: "api", policy: "new", generation: 1, version: 2 }

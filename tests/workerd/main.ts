@@ -1,5 +1,6 @@
 import { limitMessages } from "../../src/http/limit-messages.js"
-import { rateLimit } from "../../worker/sluice-worker.js"
+import { acquire, RateLimiter, type SluiceError } from "../../src/index.js"
+import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
 
 export { EventHubObject } from "../../worker/api/event-hub-object.js"
 export { RegistryObject } from "../../worker/api/registry-object.js"
@@ -69,6 +70,27 @@ function echoSocket(): Response {
 }
 
 Object.assign(routes, { "/socket": rateLimit<Cloudflare.Env>(echoSocket, { policy: "1/day as socket" }) })
+
+const waitingInMemory = new RateLimiter("20/second burst 1", { maxWaiting: 6 })
+let waitingForObjects: EdgeLimiter | undefined
+
+/** Answers when it is the request's turn. */
+async function waitForTurn(limiter: RateLimiter | EdgeLimiter): Promise<Response> {
+  try {
+    await acquire(limiter, "shared", { timeout: "5s" })
+    return new Response("admitted")
+  } catch (error) {
+    return new Response((error as SluiceError).code, { status: 503 })
+  }
+}
+
+Object.assign(routes, {
+  "/wait-in-memory": () => waitForTurn(waitingInMemory),
+  "/wait-for-object": (_: Request, { LIMITER }: Cloudflare.Env) => {
+    waitingForObjects ??= new EdgeLimiter(LIMITER, "20/second burst 1 as waiting")
+    return waitForTurn(waitingForObjects)
+  },
+})
 
 export default {
   async fetch(request, env, context) {

@@ -222,6 +222,32 @@ describe("rateLimit() in a Worker", () => {
     expect(await new EdgeLimiter(env.LIMITER, once).status("header:user=eve")).toMatchObject({ remaining: 1 })
   })
 
+  test("asks no object of a limit beside one that is known to deny, and tells nothing of what is left there", async () => {
+    const [site, users] = [freshName(), freshName()]
+    const [shared, own] = [
+      new EdgeLimiter(env.LIMITER, { limit: 1, period: "1d", name: "site" }, { name: site }),
+      new EdgeLimiter(env.LIMITER, { limit: 3, period: "1d", name: "user" }, { name: users }),
+    ]
+    const limited = limitHandler(() => new Response("hello"), {
+      limits: [
+        { policy: shared.policy, key: () => "all" },
+        { policy: own.policy, key: header("user") },
+      ],
+      limiter: ({ name }) => (name === "site" ? shared : own),
+    })
+    const fieldsOf = async (user: string) => {
+      const { status, headers } = await limited(new Request("http://localhost/", { headers: { user } }))
+      return [status, headers.get("RateLimit-Policy"), headers.get("RateLimit")?.replace(/t=\d+/g, "t=…")]
+    }
+    const policies = '"site";q=1;w=86400, "user";q=3;w=86400'
+    expect(await fieldsOf("ann")).toEqual([200, policies, '"site";r=0;t=…, "user";r=2;t=…'])
+    expect(await fieldsOf("ann")).toEqual([429, policies, '"site";r=0;t=…, "user";r=2;t=…'])
+    const before = shared.calls + own.calls
+    expect(await fieldsOf("ann")).toEqual([429, policies, '"site";r=0;t=…, "user";r=2;t=…'])
+    for (let user = 0; user < 50; user++) expect(await fieldsOf(`${user}`)).toEqual([429, policies, '"site";r=0;t=…'])
+    expect(shared.calls + own.calls).toBe(before)
+  })
+
   test("of sluice/http charges limiters of one name and key each by itself", async () => {
     const name = freshName()
     const limited = limitHandler(() => new Response("hello"), {

@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { expect, test, vi } from "vitest"
-import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-object.js"
+import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-keys.js"
 import { countRows } from "./sql-rows.js"
 
 const SCOPE = "1 api"
@@ -158,6 +158,20 @@ test("top() and recent() read all keys once for as many milliseconds as these ar
   }
 })
 
+test("top() leaves no room to limits that the settings have no more, and no other limit out", async () => {
+  const registry = env.REGISTRY.getByName("top of settings")
+  const [former, kept] = [deniedKeys("settings former", 9), deniedKeys("settings kept", 3)]
+  await registry.report([...former, ...kept, ...deniedKeys(SCOPE, 2)])
+  const scopesOf = async (settings?: string[]) => {
+    return (await registry.top("denied", null, 5, settings)).map(({ scope }) => scope)
+  }
+  expect(await scopesOf()).toEqual(Array.from({ length: 5 }, () => "settings former"))
+  const many = Array.from({ length: 1_000 }, (_, index) => `settings ${index}`)
+  const found = ["settings kept", "settings kept", SCOPE, "settings kept", SCOPE]
+  expect((await scopesOf([...many, "settings kept"])).toSorted()).toEqual(found.toSorted())
+  expect(await scopesOf([])).toEqual([SCOPE, SCOPE])
+})
+
 test("keys() tells a page of several limits in order, and reads little more than the page", async () => {
   const registry = env.REGISTRY.getByName("pages of keys")
   const scopes = ["1 api", "2 api", "login"]
@@ -183,4 +197,13 @@ test("stats() tells when a key was denied last, also where another isolate tells
     lastDeniedAt: 2_000,
     lastResetAt: null,
   })
+})
+
+test("top() tells a key under limits where it counts as much in the order of their names, not of their scopes", async () => {
+  const registry = env.REGISTRY.getByName("top")
+  const scopes = ["1 b", "2 a", "settings c"]
+  await registry.report(scopes.map((scope) => ({ ...reportOf(), scope, allowed: 2 })))
+  const told = async (count: number) => (await registry.top("allowed", null, count)).map(({ scope }) => scope)
+  expect(await told(3)).toEqual(["2 a", "1 b", "settings c"])
+  expect(await told(1)).toEqual(["2 a"])
 })

@@ -2,7 +2,8 @@ import { describe, expect, test, vi } from "vitest"
 import type { HistogramCounts } from "../../src/metrics/histogram.js"
 import type { Decision } from "../../src/types/decision.js"
 import { LIMIT_SHARDS, type Registry } from "../../worker/api/registry.js"
-import type { KeyReport, LimitReport } from "../../worker/api/registry-object.js"
+import type { KeyReport } from "../../worker/api/registry-keys.js"
+import type { LimitReport } from "../../worker/api/registry-totals.js"
 import { Reporter } from "../../worker/api/reporter.js"
 
 const decision: Decision = {

@@ -1,4 +1,4 @@
-import type { KeyReport } from "./registry-object.js"
+import type { KeyReport } from "./registry-keys.js"
 
 /** Events of one key told in one report, one where it was only denied; its counts are whole however many came. */
 const MOST_EVENTS = 20

@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { noteToldAgain, TOLD_REMEMBERED } from "../../src/api/note-told-again.js"
+import { isFailure } from "../../src/api/problem-answer.js"
 import { RecentTexts } from "../../src/api/recent-texts.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
@@ -32,7 +33,7 @@ import { decideAcross } from "../check-across.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { LimitDirectory } from "./limit-directory.js"
 import { LimitFinder, type LimitInForce } from "./limit-finder.js"
-import { generationIn, nameIn, scopeOf, splitScope, withScope } from "./limit-scope.js"
+import { generationIn, nameIn, scopeOf, settingsScope, splitScope, withScope } from "./limit-scope.js"
 import { RegisteredKeys } from "./registered-keys.js"
 import type { Registry } from "./registry.js"
 import type { Reporter } from "./reporter.js"
@@ -68,7 +69,7 @@ export class EdgeLimits implements NamedLimits {
     this.#finder = new LimitFinder(limiter, directory, ofSettings, (scope, event, key, units) =>
       reporter.noted(event, scope, key, units),
     )
-    this.#keys = new RegisteredKeys(registry, reporter)
+    this.#keys = new RegisteredKeys(registry, reporter, [...ofSettings.keys()].map(settingsScope))
   }
 
   /**
@@ -261,6 +262,19 @@ export class EdgeLimits implements NamedLimits {
     return this.#keys.top(by, count, await this.#scopeIfNamed(limit))
   }
 
+  /**
+   * What the keys of a limit are filed under; of one that there is not any more, or that cannot be found now, as one of the
+   * settings. So this does not fail where what is to be filed was decided already.
+   */
+  async scopeOf(name: string): Promise<string> {
+    try {
+      return (await this.#finder.find(name))?.scope ?? settingsScope(name)
+    } catch (error) {
+      if (!isFailure(error)) throw error
+      return settingsScope(name)
+    }
+  }
+
   /** @throws {LimitNotFound} */
   async #scopeIfNamed(limit: string | undefined): Promise<string | null> {
     return limit === undefined ? null : (await this.#finder.named(limit)).scope
@@ -295,15 +309,17 @@ export class EdgeLimits implements NamedLimits {
     const problems: string[] = []
     let [segments, records] = [0, 0]
     await inParallel(recent, MOST_VERIFIED, async ({ scope, key }) => {
-      const inForce = await this.#finder.find(nameIn(scope))
+      const limit = nameIn(scope)
+      const inForce = await this.#finder.find(limit)
       if (inForce?.scope !== scope) return
+      const of = `key ${show(key)} of limit ${show(limit)}`
       try {
         const found = await inForce.limiter.verify(key)
         segments += found.segments
         records += found.records
-        if (!found.replayEqualsLive) problems.push(`Replaying the log of ${show(key)} does not give its state.`)
+        if (!found.replayEqualsLive) problems.push(`Replaying the log of ${of} does not give its state.`)
       } catch (error) {
-        problems.push(`${show(key)}: ${error instanceof Error ? error.message : String(error)}`)
+        problems.push(`The log of ${of}: ${error instanceof Error ? error.message : String(error)}`)
       }
     })
     return { ok: problems.length === 0, segments, records, problems }

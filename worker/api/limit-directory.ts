@@ -2,7 +2,8 @@ import { waitUntil } from "cloudflare:workers"
 import { withDeadline } from "../../src/http/with-deadline.js"
 import { shardOf } from "../object-name.js"
 import { LIMIT_SHARDS, type Registry } from "./registry.js"
-import { type DirectoryEntry, FORGOTTEN_MS } from "./registry-object.js"
+import { FORGOTTEN_MS } from "./registry-keys.js"
+import type { DirectoryEntry } from "./registry-limits.js"
 
 /** What was read, and when. */
 interface Reading {

@@ -1,29 +1,31 @@
 import { cachedFor } from "../../src/api/cached-for.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
 import type { HistoryEntry, Page, TopEntry } from "../../src/limiter/named-limits.js"
+import { TopKeys } from "../../src/limiter/top-keys.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { KeyStats } from "../../src/types/limiter.js"
 import { nameIn } from "./limit-scope.js"
 import type { Registry } from "./registry.js"
-import { MOST_EVENTS_OF_KEY } from "./registry-object.js"
+import { MOST_EVENTS_OF_KEY, type TopCount } from "./registry-keys.js"
 import type { Reporter } from "./reporter.js"
 
 const MOST_NAMES = 1_000
 const KEEP_TOP_MS = 5_000
 const MOST_TOPS = 32
 
-type TopCount = "allowed" | "denied"
-
 /** What the registry holds of keys: which there are, what was counted of them, and what happened to them. */
 export class RegisteredKeys {
   readonly #registry: Registry
   readonly #reporter: Reporter
+  readonly #settings: readonly string[]
   /** The questions for the top that were asked lately; each keeps its answer for a while. */
   readonly #tops = new Map<string, () => Promise<readonly TopEntry[]>>()
 
-  constructor(registry: Registry, reporter: Reporter) {
+  /** @param settings the scopes of the limits that the Worker's settings define */
+  constructor(registry: Registry, reporter: Reporter, settings: readonly string[]) {
     this.#registry = registry
     this.#reporter = reporter
+    this.#settings = settings
   }
 
   /** `null` where it knows of none. */
@@ -41,7 +43,12 @@ export class RegisteredKeys {
     return pages.flat().sort(inNameOrder).slice(0, count)
   }
 
-  /** Some seconds old where others asked: the question goes to all shards, and a dashboard asks it again and again. */
+  /**
+   * Of any limit where `scope` is `null`, but for those that only former settings had: of their keys nothing else can be
+   * asked.
+   *
+   * Some seconds old where others asked: the question goes to all shards, and a dashboard asks it again and again.
+   */
   async top(by: TopCount, count: number, scope: string | null): Promise<readonly TopEntry[]> {
     const question = `${by} ${count} ${scope ?? ""}`
     let ask = this.#tops.get(question)
@@ -55,12 +62,11 @@ export class RegisteredKeys {
 
   async #askTop(by: TopCount, count: number, scope: string | null): Promise<readonly TopEntry[]> {
     await this.#reporter.tryFlush()
-    const rows = (await this.#registry.fromKeys((shard) => shard.top(by, scope, count))).flat()
-    const total = (stats: KeyStats) => (by === "allowed" ? stats.totalAllowed : stats.totalDenied)
-    return rows
-      .sort((a, b) => total(b.stats) - total(a.stats) || inNameOrder(a.key, b.key))
-      .slice(0, count)
-      .map(({ scope: filed, key, stats }) => ({ key, limit: nameIn(filed), stats }))
+    const settings = scope === null ? this.#settings : undefined
+    const rows = (await this.#registry.fromKeys((shard) => shard.top(by, scope, count, settings))).flat()
+    const top = new TopKeys({ by, count })
+    for (const { scope: filed, key, stats } of rows) top.add(key, nameIn(filed), stats)
+    return top.best()
   }
 
   /** A key's last events under a scope, and the definitions of its limit; newest first. */

@@ -10,7 +10,8 @@ import { shardOf } from "../object-name.js"
 import { addEvent, CountedKeys } from "./counted-keys.js"
 import type { ToldDecision } from "./event-hub-object.js"
 import { KEY_SHARDS, LIMIT_SHARDS, type Registry } from "./registry.js"
-import type { KeyReport, LimitReport } from "./registry-object.js"
+import type { KeyReport } from "./registry-keys.js"
+import type { LimitReport } from "./registry-totals.js"
 import { SharedTimer } from "./shared-timer.js"
 
 /** How long keys that were admitted or changed, and decisions for the stream, wait for others to go with them. */

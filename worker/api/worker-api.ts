@@ -16,7 +16,7 @@ import type { NamedLimits } from "../../src/limiter/named-limits.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { systemClock } from "../../src/types/clock.js"
 import type { Decision } from "../../src/types/decision.js"
-import type { Finding } from "../../src/types/storage-report.js"
+import { type Finding, WORKER_STORAGE } from "../../src/types/storage-report.js"
 import type { LimiterObject } from "../limiter-object.js"
 import type { NoteUnits } from "../noting-limiter.js"
 import { SettingError } from "../setting-error.js"
@@ -76,14 +76,20 @@ export function workerApi(env: WorkerApiEnv, settings: Settings): WorkerApi | nu
   const limits = new EdgeLimits({ limiter: LIMITER, registry, directory, reporter, ofSettings })
   const api = createApi({
     limits:
-      config === null ? limits : tellListed({ limits: limitsByConfig(limits, config), givenNames }, config, reporter),
+      config === null
+        ? limits
+        : tellListed({ limits: limitsByConfig(limits, config), givenNames }, config, {
+            reporter,
+            scopeOf: (name) => limits.scopeOf(name),
+          }),
     token: readToken(SLUICE_TOKEN),
     storage: storageOf(limits, reporter, config),
-    about: { version, storage: "durable objects" },
+    about: { version, storage: WORKER_STORAGE },
     // The limits tell of their decisions themselves.
     onDecision: null,
     onFailure: (checks) => reporter.failed(checks),
     givenNames,
+    limitsAsked: (name) => config?.groups.get(name)?.limits.length ?? 1,
     fixedNames: new Set(ofSettings.keys()),
     collect: () => collect(registry, reporter),
     // Each count asks all shards, so that a scraper must not have one made for each of its requests.
@@ -172,14 +178,14 @@ async function nameFindings(limits: EdgeLimits, config: Config | null): Promise<
 function tellListed(
   known: KnownLimits & { limits: LimitsByConfig },
   { groups }: Config,
-  reporter: Reporter,
+  { reporter, scopeOf }: { readonly reporter: Reporter; readonly scopeOf: (limit: string) => Promise<string> },
 ): NamedLimits {
   const { limits } = known
   async function tell(decision: Decision, asked: string | undefined): Promise<void> {
     if (!isListed(decision)) return
     const told = await findDeciding(known, decision.key, asked)
     // Keys are filed under limits: under the first of a group, as in front of a path.
-    reporter.decided(decision, told, settingsScope(groups.get(told.name)?.limits[0]?.name ?? told.name))
+    reporter.decided(decision, told, await scopeOf(groups.get(told.name)?.limits[0]?.name ?? told.name))
   }
   return {
     ...limits,

@@ -1,5 +1,6 @@
 import { ApiProblem, get, PRINTABLE, session } from "./api.js"
 import { h, write } from "./dom.js"
+import { forgetEdit, interruptEdit } from "./edit.js"
 import { keyView } from "./key.js"
 import { limitsView } from "./limits.js"
 import { overviewView } from "./overview.js"
@@ -125,7 +126,7 @@ function showLogin(reason) {
   leave = () => {}
   shownPlace = null
   session.token = null
-  for (const dialog of document.querySelectorAll("dialog")) dialog.close()
+  interruptEdit()
   nav.hidden = true
   logout.hidden = true
   state.textContent = ""
@@ -208,6 +209,9 @@ nav.addEventListener("click", ({ target }) => {
   const { view } = target.dataset
   if (view !== undefined) go({ view })
 })
-logout.addEventListener("click", () => showLogin())
+logout.addEventListener("click", () => {
+  forgetEdit()
+  showLogin()
+})
 addEventListener("popstate", ({ state: place }) => go(place?.view ? place : { view: "overview" }, "replace"))
 await start()

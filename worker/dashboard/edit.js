@@ -101,12 +101,33 @@ function ruleText(text) {
   return { rows: [label], first: field, read: () => field.value }
 }
 
+/** The edit that is open, or that a login interrupted. */
+let edit = null
+
+/** Takes an edit that is under way from the page, with what was typed: `resumeEdit` shows it again. */
+export function interruptEdit() {
+  if (edit === null) return
+  // One that is taken away so does not tell its view that it was closed.
+  edit.dialog.remove()
+  edit.dialog.open = false
+}
+
+/** @param {{ onDone: (name: string) => void }} view from now on told instead of the one that the edit was begun in */
+export function resumeEdit(view) {
+  if (edit !== null && !edit.dialog.isConnected) edit.show(view)
+}
+
+export function forgetEdit() {
+  edit = null
+}
+
 /**
  * Asks for a limit's name and policy, and defines it.
  *
  * @param {{ onDone: (name: string) => void }} view told when the limit is another than the list says, by this or by others
  */
 export function editLimit({ act, onDone }, status) {
+  let tellDone = onDone
   const policy = status === undefined ? undefined : parsePolicy(status.definition)
   const isText = policy?.rules.length > 1
   const isNew = status === undefined
@@ -124,7 +145,8 @@ export function editLimit({ act, onDone }, status) {
   let isOvertaken = false
   const onclose = () => {
     dialog.remove()
-    if (isOvertaken) onDone(status.key)
+    forgetEdit()
+    if (isOvertaken) tellDone(status.key)
   }
   const dialog = h("dialog", { "aria-label": isNew ? "New limit" : "Edit limit", onclose })
 
@@ -192,7 +214,7 @@ export function editLimit({ act, onDone }, status) {
         const saved = await act(define, { done: () => told, tellWrong: tellProblem })
         if (saved === undefined) return
         dialog.close()
-        onDone(isNew ? name.value : status.key)
+        tellDone(isNew ? name.value : status.key)
       },
     },
     h("label", {}, "Name", name),
@@ -207,9 +229,14 @@ export function editLimit({ act, onDone }, status) {
     ),
   )
   dialog.append(h("h2", {}, isNew ? "New limit" : `Edit ${shown(status.key, 60)}`), form)
-  document.body.append(dialog)
-  dialog.showModal()
-  const first = isNew ? name : part.first
-  first.focus()
-  if (!isNew) first.select()
+  function show(view) {
+    tellDone = view.onDone
+    document.body.append(dialog)
+    dialog.showModal()
+    const first = isNew ? name : part.first
+    first.focus()
+    if (!isNew) first.select()
+  }
+  edit = { dialog, show }
+  show({ onDone })
 }

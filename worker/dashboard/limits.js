@@ -1,6 +1,6 @@
 import { get, post } from "./api.js"
 import { h, number, shown, table, unspelled } from "./dom.js"
-import { editLimit } from "./edit.js"
+import { editLimit, resumeEdit } from "./edit.js"
 import { makeLatest } from "./latest.js"
 import { parsePolicy } from "./policies.js"
 import { policyText } from "./policy-text.js"
@@ -189,6 +189,7 @@ export function limitsView({ main, place, go, load, act }) {
     if (place.focused !== undefined) focusOn(place.focused)
     place.focused = undefined
     if (place.scrollY !== undefined) scrollTo(0, place.scrollY)
+    resumeEdit({ onDone })
   }
 
   start()

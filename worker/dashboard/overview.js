@@ -1,24 +1,13 @@
 import { get } from "./api.js"
 import { deniedMost } from "./denied-most.js"
 import { h, number, write } from "./dom.js"
+import { RateMeter, WORKER_STORAGE } from "./rates.js"
 import uPlot from "./uplot.js"
 
 /** What the chart shows, in seconds. */
 const SPAN = 180
 const EVERY_MS = 1_000
 const TOP_EVERY = 3
-/**
- * How much older than the one before an answer may be without the server's clock having gone back. Each isolate of a
- * Worker keeps its own counts for some seconds, and whichever answers tells when it made them.
- */
-const MOST_OLDER_MS = 30_000
-
-/** Where counts lie in objects of their own, they are not of this process and outlast it. */
-const OUTLASTING = "durable objects"
-
-const COUNTS = ["allowed", "denied", "failures"]
-const NOTHING = Object.fromEntries(COUNTS.map((name) => [name, 0]))
-
 const RATES = "Allowed and denied checks per second"
 const FAILING = "The store does not decide checks: they fail, or fail modes decide them."
 
@@ -99,14 +88,6 @@ function noneWithoutNames(error) {
   throw error
 }
 
-/** What was counted in each second; nothing where the isolate that answers now has heard of less than the one before. */
-function ratesBetween(before, after) {
-  const seconds = (after.atMs - before.atMs) / 1000
-  return Object.fromEntries(
-    COUNTS.map((name) => [name, Math.max(0, after.totals[name] - before.totals[name]) / seconds]),
-  )
-}
-
 /** A time without its seconds, and without its day where that is today. */
 function start(text) {
   const at = new Date(text)
@@ -146,7 +127,7 @@ export function overviewView({ main, go, act, state }) {
   const chart = makeChart(place, data)
   const resize = new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: 240 }))
   resize.observe(place)
-  let before = null
+  const meter = new RateMeter(askHealth)
   let isAway = false
   let looks = 0
   let isOver = false
@@ -168,23 +149,21 @@ export function overviewView({ main, go, act, state }) {
     if (isOver) return
     if (totals === undefined) return showAway()
     const atMs = Date.parse(totals.at)
-    if (await wasStarted(totals, atMs)) before.totals = NOTHING
+    const rates = await meter.look({ ...totals, atMs })
     if (isOver) return
-    if (!isOlder(atMs)) take(totals, atMs)
+    // What is older than what is shown is not gone back to.
+    if (rates !== "stale") showTotals(totals)
+    if (rates === "set back") forgetSince(atMs)
+    else if (typeof rates === "object") showRates(rates, atMs)
+    else if (rates === "first") isAway = false
     if (!isAway) write(state, failing.textContent === "" ? "live" : "failing")
     if (looks++ % TOP_EVERY === 0) await Promise.all([lookAtTop(), lookAtStart()])
   }
 
-  /**
-   * Whether the server was started since the look before, and counts from 0 again. That is asked only where one of its
-   * sums is lower than before.
-   */
-  async function wasStarted(totals, atMs) {
-    if (before === null || atMs <= before.atMs || COUNTS.every((name) => totals[name] >= before.totals[name]))
-      return false
+  /** What the server tells of itself; `null` where it does not answer. */
+  async function askHealth() {
     const health = await ask("/v1/health")
-    if (health === undefined || health.storage === OUTLASTING) return false
-    return Date.parse(health.started_at) > before.atMs
+    return health === undefined ? null : { storage: health.storage, startedAtMs: Date.parse(health.started_at) }
   }
 
   /** Nobody knows the rates, until somebody answers again: the chart has a gap there. */
@@ -196,31 +175,20 @@ export function overviewView({ main, go, act, state }) {
     write(failing, "")
   }
 
-  /** Whether an answer tells of a time before what is shown, which is not to go back to it. */
-  function isOlder(atMs) {
-    return before !== null && atMs < before.atMs && atMs >= before.atMs - MOST_OLDER_MS
-  }
-
-  function take(totals, atMs) {
-    if (before === null || atMs !== before.atMs) showRates(totals, atMs)
-    before = { atMs, totals }
+  function showTotals(totals) {
     tiles.allowed.textContent = number(totals.allowed)
     tiles.denied.textContent = number(totals.denied)
   }
 
-  /** Shows what was counted since the look before. Where the server's clock went back, its times begin anew. */
-  function showRates(totals, atMs) {
-    if (before === null) {
-      isAway = false
-      return
-    }
-    if (atMs < before.atMs) {
-      for (const column of data) column.length = 0
-      return chart.setData(data)
-    }
-    const rates = ratesBetween(before, { atMs, totals })
+  /** Drops what the chart has from times that come again, now that the server's clock went back. */
+  function forgetSince(atMs) {
+    while (data[0].at(-1) >= atMs / 1000) for (const column of data) column.pop()
+    chart.setData(data)
+  }
+
+  function showRates(rates, atMs) {
     const at = atMs / 1000
-    if (isAway) push((before.atMs + 1) / 1000, null, null)
+    if (isAway && data[0].length > 0) push(data[0].at(-1) + 0.001, null, null)
     isAway = false
     push(at, rates.allowed, rates.denied)
     while (data[0][0] < at - SPAN) for (const column of data) column.shift()
@@ -243,13 +211,13 @@ export function overviewView({ main, go, act, state }) {
   async function lookAtStart() {
     const health = await ask("/v1/health")
     if (isOver || health === undefined) return
-    const when = health.storage === OUTLASTING ? "in all" : `since ${start(health.started_at)}`
+    const when = health.storage === WORKER_STORAGE ? "in all" : `since ${start(health.started_at)}`
     for (const [index, verb] of ["allowed", "denied"].entries()) since[index].textContent = `${verb} ${when}`
   }
 
   async function lookAtTop() {
     const path = "/v1/top?by=denied&limit=10"
-    const entries = await act(() => get(path).catch(noneWithoutNames), undefined, undefined, path)
+    const entries = await act(() => get(path).catch(noneWithoutNames), { what: path })
     if (!isOver && entries !== undefined) tops.update(entries)
   }
 

@@ -23,7 +23,11 @@ async function tell(context: ApiContext, made: readonly OwnDecision[], seconds: 
   }
 }
 
-/** What checks ask for, with those counted that the store failed to decide. */
+/**
+ * What checks ask for, with those counted that the store failed to decide.
+ *
+ * @param checks how many limits are asked, those of a group each
+ */
 async function asking<T>(context: ApiContext, checks: number, ask: () => Awaitable<T>): Promise<T> {
   try {
     return await ask()
@@ -42,7 +46,8 @@ export const check = defineRoute({
   answer: jsonOf(decision, "The decision."),
   async handle(context, { body: { key: of, ...options } }) {
     const startedMs = performance.now()
-    const made = await asking(context, 1, () => context.limits.check(of, options))
+    const checks = options.limit === undefined ? 1 : context.limitsAsked(options.limit)
+    const made = await asking(context, checks, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
     const seconds = (performance.now() - startedMs) / 1000
     const told = ownDecisions(made, options.limit).filter(

@@ -1,7 +1,9 @@
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, openSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { parseConfig } from "../../config/index.js"
 import { type OpenLimiterOptions, openLimiter } from "../../embedded/open-limiter.node.js"
-import { show } from "../../types/errors.js"
+import { findLack, LOG_FILE, removeStore } from "../../embedded/store-files.node.js"
+import { StoreLocked, show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
 import { readNamedFile, withNamedFile } from "../named-file.node.js"
@@ -31,31 +33,73 @@ function limitsOf(call: CommandCall, config: string) {
   return new Map([...limits].map(([name, { policy }]) => [name, policy]))
 }
 
+/** Makes a data folder where none is, or leaves none. */
 async function makeFolder(path: string, limits: NonNullable<OpenLimiterOptions["limits"]>): Promise<void> {
-  const limiter = await openLimiter({ path, limits })
-  await limiter.close()
+  const missing = missingFolders(path)
+  try {
+    const limiter = await openLimiter({ path, limits })
+    await limiter.close()
+  } catch (error) {
+    // One that another process has open now is that one's.
+    if (!(error instanceof StoreLocked)) removeMade(path, missing)
+    throw error
+  }
+}
+
+/** The folders of a path that are not there, itself first. */
+function missingFolders(path: string): string[] {
+  const folder = resolve(path)
+  return existsSync(folder) ? [] : [folder, ...missingFolders(dirname(folder))]
+}
+
+/** Removes what was made of a folder that held no store, and with it the folders that were missing. */
+function removeMade(path: string, missing: readonly string[]): void {
+  try {
+    removeStore(path)
+    for (const folder of missing) rmdirSync(folder)
+  } catch {
+    // Why it could not be made is what is told: where nothing may be removed, or others use the folders by now, they stay.
+  }
+}
+
+/** No other command opens such a folder either. */
+function damaged(path: string, lack: string): string {
+  const place = show(path)
+  return `Cannot make ${place}: it is a damaged data folder already (${LOG_FILE}: ${lack}). Put that file back, or see what sluice repair --data-dir ${place} would do.`
 }
 
 async function makeBoth(path: string, config: string): Promise<void> {
-  const file = withNamedFile("write --config", config, (named) => openSync(named, "wx", CONFIG_MODE))
+  const file = makeConfig(config)
   try {
     writeSample(file, config)
     await makeFolder(path, NAMED)
   } catch (error) {
-    // A second try is not to find half of the first.
+    // A second try is not to find half of the first one.
     rmSync(config, { force: true })
     throw error
+  }
+}
+
+function makeConfig(config: string): number {
+  try {
+    return withNamedFile("write --config", config, (named) => openSync(named, "wx", CONFIG_MODE))
+  } catch (error) {
+    throw error instanceof UsageError ? error : notWritten(config, error)
   }
 }
 
 function writeSample(file: number, config: string): void {
   try {
     writeFileSync(file, SAMPLE)
-  } catch (cause) {
-    throw new Error(`Cannot write --config ${show(config)}: ${(cause as Error).message}.`, { cause })
+  } catch (error) {
+    throw notWritten(config, error)
   } finally {
     closeSync(file)
   }
+}
+
+function notWritten(config: string, cause: unknown): Error {
+  return new Error(`Cannot write --config ${show(config)}: ${(cause as Error).message}.`, { cause })
 }
 
 export const init: Command = {
@@ -87,7 +131,13 @@ export const init: Command = {
       )
     }
     // Limits that it has under the same names would be given other policies.
-    if (isDataDir(path)) throw new UsageError(`Cannot make ${show(path)}: it is a data folder already.`)
+    if (isDataDir(path)) {
+      const lack = findLack(path)
+      if (lack !== null) throw new UsageError(damaged(path, lack))
+      throw new UsageError(
+        `Cannot make ${show(path)}: it is a data folder already. sluice serve --config FILE --data-dir ${show(path)} gives it the limits of a configuration, also where it was left by an init that was interrupted.`,
+      )
+    }
     await (keptConfig ? makeFolder(path, limitsOf(call, config)) : makeBoth(path, config))
     write(call, { dataDir: path, config, keptConfig }, () => {
       const made = keptConfig

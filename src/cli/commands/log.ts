@@ -10,8 +10,10 @@ import { Progress } from "../progress.js"
 import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
-const SMALL_LOG =
-  "\nA small log does not shrink: a snapshot has a fixed part, and the last segments stay for limit history."
+/** Why a log may be no smaller than before, and what decides it. */
+const NOT_SMALLER = `
+It did not shrink: a snapshot takes some hundred bytes, and for each key its name and about 90, most of them for its statistics, where a check takes about 20 in the log. The last segments stay for limit history.
+--keep-stats, --no-names and --history-segments decide how much is kept; give them to this command or to sluice serve.`
 
 const NONE_IN_MEMORY =
   "The server has no decision in memory: it keeps the last ones for a while, and none over a restart. sluice limit history KEY tells what the log has of a key.\n"
@@ -37,7 +39,7 @@ export const logCompact: Command = {
       if (bytesBefore === null || bytesAfter === null) return `${plainText(detail)}\n`
       const folded = `${formatCount(records, "record")} folded into a snapshot`
       const bytes = `the log had ${formatNumber(bytesBefore)} bytes and has ${formatNumber(bytesAfter)}`
-      return `${folded}: ${bytes}${bytesAfter < bytesBefore ? "" : SMALL_LOG}\n`
+      return `${folded}: ${bytes}${records > 0 && bytesAfter >= bytesBefore ? NOT_SMALLER : ""}\n`
     })
   },
 }

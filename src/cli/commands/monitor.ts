@@ -1,5 +1,6 @@
-import { ApiError, type ServerTotals } from "../../client/index.js"
+import { ApiError, type ServerHealth, type ServerTotals } from "../../client/index.js"
 import { sleep } from "../../limiter/sleep.js"
+import { RateMeter, type Rates } from "../../metrics/rate-meter.js"
 import { StoreUnavailable } from "../../types/errors.js"
 import { jsonText } from "../../types/json-text.js"
 import type { Command, CommandCall, Target } from "../command.js"
@@ -12,33 +13,10 @@ import { timedJson } from "../timed-json.js"
 import { UsageError } from "../usage-error.js"
 
 const BARS = "▁▂▃▄▅▆▇█"
-/**
- * How much older than the one before an answer may be without the server's clock having gone back. Each isolate of a
- * Worker keeps its own counts for some seconds, and whichever answers tells when it made them.
- */
-const MOST_OLDER_MS = 30_000
-/** What a Worker tells of its storage: its sums outlast its isolates, which tell now a little more, now a little less. */
-const OUTLASTING = "durable objects"
 const CLEAR = "\u001b[H\u001b[J"
 
 /** So many bars a line has at most. */
 const MOST_HISTORY = 60
-
-/** What was counted between two looks. */
-interface Rates {
-  readonly allowed: number
-  readonly denied: number
-  readonly failures: number
-}
-
-const COUNTS = ["allowed", "denied", "failures"] as const satisfies readonly (keyof Rates)[]
-
-/** @param isAnew whether the server has counted from 0 since the look before */
-function ratesBetween(before: ServerTotals, after: ServerTotals, isAnew: boolean): Rates {
-  const seconds = (after.atMs - before.atMs) / 1000
-  const rate = (of: keyof Rates) => Math.max(0, after[of] - (isAnew ? 0 : before[of])) / seconds
-  return { allowed: rate("allowed"), denied: rate("denied"), failures: rate("failures") }
-}
 
 /** A line of bars, the newest at the right; a blank where nobody answered. */
 function sparkline(values: readonly (number | null)[]): string {
@@ -124,17 +102,12 @@ async function lookAgain(target: Target, isTold: boolean, terminal: Terminal): P
   }
 }
 
-/**
- * Whether the server was started between two looks, and counts from 0 again. That is asked only where one of its sums is
- * lower than before.
- */
-async function wasStarted(target: Target, before: ServerTotals, after: ServerTotals): Promise<boolean> {
-  if (COUNTS.every((count) => after[count] >= before[count])) return false
+/** What the server tells of itself; `null` where it is not there for the moment. */
+async function healthOf(target: Target): Promise<ServerHealth | null> {
   try {
-    const health = await target.health()
-    return health !== null && health.storage !== OUTLASTING && health.startedAtMs > before.atMs
+    return await target.health()
   } catch (error) {
-    if (isPassing(error)) return false
+    if (isPassing(error)) return null
     throw error
   }
 }
@@ -169,24 +142,22 @@ export const monitor: Command = {
       history.push(rates)
       if (history.length > MOST_HISTORY) history.shift()
     }
-    let before = await look(target)
+    const meter = new RateMeter(() => healthOf(target))
+    await meter.look(await look(target))
     let isAway = false
     for (let looks = 0; looks < most; ) {
       await sleep(intervalMs, terminal.signal)
       if (terminal.signal.aborted) return
       const totals = await lookAgain(target, isAway, terminal)
       isAway = totals === null
-      if (totals !== null && totals.atMs <= before.atMs) {
-        // What a server keeps for some seconds and tells again has no rate, nor has what it counted while its clock was
-        // set back.
-        if (totals.atMs < before.atMs - MOST_OLDER_MS) before = totals
-        continue
-      }
+      const rates = totals && (await meter.look(totals))
+      // What a Worker keeps for some seconds and tells again is no look.
+      if (rates === "stale") continue
       looks++
-      note(totals && ratesBetween(before, totals, await wasStarted(target, before, totals)))
-      if (totals === null) continue
-      before = totals
-      if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates: history.at(-1) })}\n`)
+      // What was counted while the clock was set back has no rate.
+      note(typeof rates === "string" ? null : rates)
+      if (totals === null || typeof rates === "string") continue
+      if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates })}\n`)
       else if (terminal.isTty) terminal.out(CLEAR + frame(call, target.name, totals, history))
       else terminal.out(frame(call, target.name, totals, history))
     }

@@ -16,12 +16,13 @@ interface Told {
   /** Whether the folder needs a repair, or needed it. */
   readonly isNeeded: boolean
   readonly isRepaired: boolean
-  /** `null` where only the repair itself can tell. */
-  readonly keptRecords: number | null
-  readonly keptSnapshot: boolean | null
+  readonly keptRecords: number
+  /** Those of them that the snapshot stands for. */
+  readonly keptHistoryRecords: number
+  readonly keptSnapshot: boolean
   readonly gaveUp: readonly string[]
   /** Whether nothing that keys have used is among that. */
-  readonly keptState: boolean | null
+  readonly keptState: boolean
   readonly asidePath: string | null
 }
 
@@ -60,9 +61,11 @@ async function plan(path: string): Promise<Told> {
   return { ...planned, isRepaired: false, gaveUp: givesUp, asidePath: null }
 }
 
-function kept({ keptRecords, keptSnapshot }: Told): string {
-  if (keptRecords === null) return "what the interrupted repair kept"
-  return `${keptSnapshot === true ? "a snapshot, and after it " : ""}${formatCount(keptRecords, "record")}`
+function kept({ keptRecords, keptHistoryRecords, keptSnapshot }: Told): string {
+  const since = formatCount(keptRecords - keptHistoryRecords, "record")
+  if (!keptSnapshot) return since
+  const history = keptHistoryRecords === 0 ? "" : ` (before it ${formatCount(keptHistoryRecords, "record")} of history)`
+  return `a snapshot, and after it ${since}${history}`
 }
 
 function inWords({ style }: CommandCall, told: Told): string {
@@ -80,10 +83,9 @@ function inWords({ style }: CommandCall, told: Told): string {
   ]
   const list = lines.map(([name, value]) => `  ${style.dim(name!.padEnd(10))} ${plainText(value!)}\n`).join("")
   if (isRepaired) {
-    const loss =
-      keptState === true
-        ? "Nothing that keys have used was given up."
-        : "Keys may be admitted again what they had used in what was given up."
+    const loss = keptState
+      ? "Nothing that keys have used was given up."
+      : "Keys may be admitted again what they had used in what was given up."
     return `${folder} is ${style.green("repaired")}:\n${list}${loss}\n`
   }
   return `${folder} is ${style.red("damaged")}. A repair would do this:\n${list}Nothing was changed: with --yes it is done.\n`

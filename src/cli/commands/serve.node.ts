@@ -94,7 +94,7 @@ export const serve: Command = {
   },
   examples: [
     "sluice serve --config sluice.toml",
-    "SLUICE_TOKEN=$(openssl rand -hex 32) sluice serve --bind 0.0.0.0:8080 --data-dir /var/lib/sluice",
+    "sluice serve --bind 0.0.0.0:8080 --token-file /etc/sluice.token --data-dir /var/lib/sluice",
   ],
   async run(call) {
     const options = readServeOptions(call)
@@ -218,7 +218,11 @@ function makeApi(call: CommandCall, options: ServeOptions, { limiter, served, me
     token,
     metrics,
     events,
-    ...(served !== null && { givenNames: served.names, onDecision: served.onDecision }),
+    ...(served !== null && {
+      givenNames: served.names,
+      limitsAsked: served.limitsAsked,
+      onDecision: served.onDecision,
+    }),
     about: { version, storage: `embedded, sync ${flushing.sync}` },
     onError,
     ...(log !== null && {

@@ -6,7 +6,7 @@ import { HEADER_NAME } from "./token.js"
 /** Where an API key is found. */
 export interface ApiKeyOptions {
   /** The header that carries it; default `X-API-Key`. */
-  readonly header?: string
+  readonly header?: string | undefined
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isOnWorkers } from "../../limiter/on-workers.js"
 import { checkFields, type Kinds, unfit, whole } from "../../policy/check-fields.js"
 import { type IpAddress, networkText, parseIpAddress } from "./ip-address.js"
 import type { KeyExtractor } from "./key-extractor.js"
@@ -12,18 +13,18 @@ export interface ClientAddressOptions {
    * `X-Forwarded-For`. Without either, headers are not believed, but for `CF-Connecting-IP` in a Worker of Cloudflare,
    * which has no connection to look at. `Forwarded` of RFC 7239 is refused: its syntax is not read.
    */
-  readonly header?: string
+  readonly header?: string | undefined
   /**
    * How many proxies of your own a request passes, each of which appends the address it saw; a whole number 1 … 32. The
    * client is the entry that the outermost of them appended: the one at this place from the end. What stands before it
    * was sent by the client and may be anything.
    */
-  readonly trustedHops?: number
+  readonly trustedHops?: number | undefined
   /**
    * Bits of an IPv6 address that make one client, 1 … 128; default 56, what a household or a site is usually given. With
    * more, a client has as many keys as it cares to number its machines.
    */
-  readonly ipv6Prefix?: number
+  readonly ipv6Prefix?: number | undefined
 }
 
 const ADDRESS_KINDS: Kinds<ClientAddressOptions> = {
@@ -91,16 +92,12 @@ export function findClientAddress(
       const hops = headers.get(header ?? FORWARDED_FOR)
       return hops?.split(",").at(-trustedHops)
     }
-    const believed = header ?? (isCloudflare() ? CLOUDFLARE_ADDRESS : undefined)
+    // Cloudflare sets its header on every request to a Worker, whatever the client sent.
+    const believed = header ?? (isOnWorkers() ? CLOUDFLARE_ADDRESS : undefined)
     return believed && headers.get(believed)
   }
 
   return (request, rest) => parse(claimed(request.headers)) ?? parse(socketAddress(request, rest))
-}
-
-/** Cloudflare sets its header on every request to a Worker, whatever the client sent. */
-function isCloudflare(): boolean {
-  return globalThis.navigator?.userAgent === "Cloudflare-Workers"
 }
 
 function parse(text: string | null | undefined): IpAddress | undefined {

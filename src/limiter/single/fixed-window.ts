@@ -3,9 +3,9 @@ import { Window, type WindowOptions } from "./window.js"
 
 export interface FixedWindowOptions extends WindowOptions {
   /** Where windows start: aligned to the Unix epoch (`"epoch"`, the default), or with the first charge (`"first"`). */
-  readonly anchor?: "epoch" | "first"
+  readonly anchor?: "epoch" | "first" | undefined
   /** Shifts windows that are aligned to the epoch, 0 ≤ offset < window. */
-  readonly offset?: Duration
+  readonly offset?: Duration | undefined
 }
 
 /**

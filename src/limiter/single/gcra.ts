@@ -3,7 +3,7 @@ import { SingleLimit, type SingleLimitOptions } from "./single-limit.js"
 
 export interface GcraOptions extends Pick<RateAndCapacity, "rate">, SingleLimitOptions {
   /** Most units at once, 1 … 2^31; default the units of one period of the rate. */
-  readonly burst?: number
+  readonly burst?: number | undefined
 }
 
 /**

@@ -9,7 +9,7 @@ export type Rate = string | number
 export interface RateAndCapacity {
   readonly rate: Rate
   /** Most units at once, 1 … 2^31; default the units of one period of the rate. */
-  readonly capacity?: number
+  readonly capacity?: number | undefined
 }
 
 /** Limit and period of a rate. @throws {PolicyError} where it is none */

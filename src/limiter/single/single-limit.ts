@@ -13,7 +13,7 @@ import { checkedClock } from "../checked-clock.js"
 
 export interface SingleLimitOptions {
   /** Where the time comes from; default the machine's wall clock. */
-  readonly clock?: Clock
+  readonly clock?: Clock | undefined
 }
 
 /** The one key. Nobody else can choose it, so its hash needs no secret, and a Worker can make these anywhere. */

@@ -4,7 +4,7 @@ import { SingleLimit, type SingleLimitOptions } from "./single-limit.js"
 
 export interface TokenBucketOptions extends RateAndCapacity, SingleLimitOptions {
   /** `"continuous"` (default), or steps at the same rate: `{ amount: 10, every: "1s" }`. */
-  readonly refill?: NonNullable<RuleInput["refill"]>
+  readonly refill?: RuleInput["refill"] | undefined
 }
 
 /**

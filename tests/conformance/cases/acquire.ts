@@ -34,6 +34,7 @@ export const acquireCases: readonly LimiterCase[] = [
   },
   {
     name: "acquire(): who waits is admitted as soon as a permit gives back",
+    needs: ["hears"],
     async run(make) {
       const limiter = await make("10/hour", { clock: new ManualClock(START_MS) })
       const permit = await acquire(limiter, "a", { cost: 10 })

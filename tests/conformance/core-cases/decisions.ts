@@ -330,6 +330,7 @@ export const decisionCoreCases: readonly CoreCase[] = [
       host.check(denying, "a", 1, NOW_MS)
       host.check(denying, "b", 2, NOW_MS)
       same(host.check(denying, "c", 1, NOW_MS), NO_ROOM, "the outcome of a third key")
+      has(host.verdict(), { retryAfterMs: 100, binding: 0 }, "the verdict on it")
       same(host.charge(denying, "c", 1, NOW_MS), NO_ROOM, "the outcome of charging it")
       same(exports.limitKeys(denying), 2, "the number of keys")
       exports.limitFree(denying)

@@ -62,11 +62,8 @@ function checkMany(
 /** What `check` says of one key, as a column of `checkMany` would. */
 function checkOne(host: CoreHost, limit: number, rules: readonly CoreRule[], key: string, cost: number, nowMs: number) {
   const outcome = host.check(limit, key, cost, nowMs)
-  if (outcome === NO_ROOM) {
-    const { periodMs } = rules[0]!
-    return { allowed: 0, remaining: 0, retryAfterMs: periodMs, resetAfterMs: periodMs }
-  }
   const { retryAfterMs, binding, rules: told } = host.verdict(rules.length)
+  if (outcome === NO_ROOM) return { allowed: 0, remaining: 0, retryAfterMs, resetAfterMs: retryAfterMs }
   const [remaining, , resetAfterMs] = told[binding]!
   return { allowed: Number(outcome === ADMITTED), remaining, retryAfterMs, resetAfterMs }
 }

@@ -132,6 +132,17 @@ export const checkAllCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "checkAll(): of several items that cannot be decided, the error is that of the first",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { default: "2/minute" } })
+      await limits.check("k", { cost: 2, id: "x" })
+      const costsTooMuch = { key: "z", cost: 3 }
+      const hadAnotherCost = { key: "k", cost: 1, id: "x" }
+      await throws(() => limits.checkAll([costsTooMuch, hadAnotherCost]), { name: "CostError", key: "z" })
+      await throws(() => limits.checkAll([hadAnotherCost, costsTooMuch]), { name: "RangeError" })
+    },
+  },
+  {
     name: "checkAll(): cost 0 asks and charges nothing",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { default: "2/minute" } })

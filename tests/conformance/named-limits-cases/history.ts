@@ -1,7 +1,11 @@
+import type { HistoryEntry } from "../../../src/limiter/named-limits.js"
 import { ManualClock } from "../../../src/types/clock.js"
 import { isTrue, same, throws } from "../assert.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
+
+/** An entry as it is compared: its time since the start. */
+const told = ({ event, units, count, atMs }: HistoryEntry) => [event, units, count, atMs - START_MS]
 
 export const historyCases: readonly NamedLimitsCase[] = [
   {
@@ -29,18 +33,15 @@ export const historyCases: readonly NamedLimitsCase[] = [
       await limits.unblock("a", choice)
       await limits.reset("a", choice)
       const events = (await limits.history("a", choice)).filter(({ event }) => event !== "define")
-      same(
-        events.map(({ event, units, count, atMs }) => [event, units, count, atMs - START_MS]),
-        [
-          ["reset", 0, 1, 20],
-          ["unblock", 0, 1, 20],
-          ["block", 0, 1, 20],
-          ["charge", 3, 1, 20],
-          ["refund", 4, 1, 20],
-          ["deny", 2, 3, 10],
-          ["admit", 5, 1, 0],
-        ],
-      )
+      same(events.map(told), [
+        ["reset", 0, 1, 20],
+        ["unblock", 0, 1, 20],
+        ["block", 0, 1, 20],
+        ["charge", 3, 1, 20],
+        ["refund", 4, 1, 20],
+        ["deny", 2, 3, 10],
+        ["admit", 5, 1, 0],
+      ])
       isTrue(
         events.every(({ key, limit }) => key === "a" && limit === "api"),
         "the key and limit of each",
@@ -49,6 +50,43 @@ export const historyCases: readonly NamedLimitsCase[] = [
         (await limits.history("a", { ...choice, count: 2 })).map(({ event }) => event),
         ["reset", "unblock"],
       )
+    },
+  },
+  {
+    name: "history(): equal denials are one entry where nothing else of the key, nor its limit's definition, came between",
+    async run(make) {
+      const clock = new ManualClock(START_MS)
+      const limits = await make({ clock, limits: { api: "1/minute" } })
+      const choice = { limit: "api" }
+      const deny = async (key: string, cost = 1) => {
+        clock.advance(1)
+        await limits.check(key, { ...choice, cost })
+      }
+      await limits.block("a", "1h", choice)
+      await deny("a")
+      await limits.define("api", "5/minute")
+      await deny("a")
+      await limits.block("b", "1h", choice)
+      await deny("b")
+      await deny("a")
+      // No other policy, so no definition.
+      await limits.define("api", "5/minute")
+      await deny("a")
+      await deny("a", 2)
+      await deny("a")
+      const entries = [
+        ["deny", 1, 1, 7],
+        ["deny", 2, 1, 6],
+        ["deny", 1, 3, 5],
+        ["define", 0, 1, 1],
+        ["deny", 1, 1, 1],
+        ["block", 0, 1, 0],
+        ["define", 0, 1, 0],
+      ]
+      for (const count of [3, 5, 7, 100]) {
+        const events = await limits.history("a", { ...choice, count })
+        same(events.map(told), entries.slice(0, count), `the last ${count}`)
+      }
     },
   },
   {

@@ -96,6 +96,37 @@ export const listingCases: readonly NamedLimitsCase[] = [
     },
   },
   {
+    name: "list(): a limit that there is not is an error, also where no names are wanted",
+    async run(make) {
+      const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "3/minute" } })
+      await limits.check("a", { limit: "api" })
+      same(await limits.list({ limit: "api", count: 0 }), [], "no names")
+      await throws(() => limits.list({ limit: "nope", count: 0 }), { name: "LimitNotFound", limit: "nope" })
+    },
+  },
+  {
+    name: "top(): a key under limits where it counts as much comes in the order of their names",
+    async run(make) {
+      for (const names of [
+        ["a", "b"],
+        ["b", "a"],
+      ]) {
+        const limits = await make({
+          clock: new ManualClock(START_MS),
+          limits: Object.fromEntries(names.map((name) => [name, "3/minute"])),
+        })
+        for (const limit of names) await limits.check("k", { limit })
+        const top = await limits.top({ by: "allowed" })
+        same(
+          top.map(({ limit }) => limit),
+          ["a", "b"],
+          "the limits",
+        )
+        same((await limits.top({ by: "allowed", count: 1 })).at(0)?.limit, "a", "the first one")
+      }
+    },
+  },
+  {
     name: "top(): ten keys where no count is given",
     async run(make) {
       const limits = await make({ clock: new ManualClock(START_MS), limits: { api: "3/minute" } })

@@ -3,9 +3,9 @@ import { Core } from "../../src/engine/core.js"
 import { LedgerState } from "../../src/ledger/ledger-state.js"
 import type { OwnLimit } from "../../src/ledger/own-limit.js"
 import type { OpenRecord } from "../../src/ledger/record.js"
-import { StateCopy } from "../../src/ledger/state-copy.js"
 import { SYNC_NUMBER } from "../../src/ledger/sync-mode.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { areSame } from "./same-states.js"
 
 const T = 1_700_000_000_000
 const core = new Core()
@@ -51,9 +51,9 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   },
   "up to which number resets that were forgotten closed charges": ({ limit }) => limit.receipts.resets.closeThrough(1),
   "an admission": ({ limit }) =>
-    void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
+    void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, chargedAtMs: T }, T),
   "an admission of a call that sluice named": ({ limit }) =>
-    void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, chargedAtMs: T }),
+    void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, chargedAtMs: T }, T),
   "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
   "a name": ({ limit }) => limit.noteName("a"),
   "a key's counts": ({ limit }) => limit.openKeys().charge("a", 1, T),
@@ -61,29 +61,29 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "a key": ({ limit }) => limit.openKeys().charge("b", 1, T),
 }
 
-test("isOf() finds two states of the same acts the same", () => {
-  expect(new StateCopy(newState().state).isOf(newState().state)).toBe(true)
+test("compareStates() finds two states of the same acts the same", () => {
+  expect(areSame(newState().state, newState().state)).toBe(true)
 })
 
-test.each(Object.entries(CHANGES))("isOf() tells states apart by %s", (_, change) => {
+test.each(Object.entries(CHANGES))("compareStates() tells states apart by %s", (_, change) => {
   const [one, other] = [newState(), newState()]
   change(other)
-  expect(new StateCopy(one.state).isOf(other.state)).toBe(false)
+  expect(areSame(one.state, other.state)).toBe(false)
   change(one)
-  expect(new StateCopy(one.state).isOf(other.state)).toBe(true)
+  expect(areSame(one.state, other.state)).toBe(true)
 })
 
 test.each([
   [11, 15],
   [10, 16],
-])("isOf() tells states apart by where a gap in the charges begins and ends: %i to %i", (after, through) => {
-  expect(new StateCopy(stateOfGap(10, 15)).isOf(stateOfGap(10, 15))).toBe(true)
-  expect(new StateCopy(stateOfGap(10, 15)).isOf(stateOfGap(after, through))).toBe(false)
+])("compareStates() tells states apart by where a gap in the charges begins and ends: %i to %i", (after, through) => {
+  expect(areSame(stateOfGap(10, 15), stateOfGap(10, 15))).toBe(true)
+  expect(areSame(stateOfGap(10, 15), stateOfGap(after, through))).toBe(false)
 })
 
 test.each([
   ["name", newState("other").state],
   ["policy", newState("api", "6/minute").state],
-])("isOf() tells states apart by a limit's %s", (_, other) => {
-  expect(new StateCopy(newState().state).isOf(other)).toBe(false)
+])("compareStates() tells states apart by a limit's %s", (_, other) => {
+  expect(areSame(newState().state, other)).toBe(false)
 })

@@ -1,0 +1,46 @@
+import type { Decision } from "../types/decision.js"
+import type { Awaitable, CheckOptions } from "../types/limiter.js"
+import { NEVER_MS } from "./alarms.js"
+import { isDecision } from "./is-decision.js"
+import type { LimitChoice } from "./named-limits.js"
+import type { SettlingChecker } from "./permit.js"
+import { isSynchronous } from "./sync-limiter.js"
+import { whenAnswered } from "./when-answered.js"
+
+/**
+ * Asks and charges for one who waits. What would be held for longer than `mostDelayMs` is refused, so it need not be
+ * charged: then the decision tells that delay, and has no receipt.
+ */
+export type Ask = (key: string, options: CheckOptions & LimitChoice, mostDelayMs: number) => Awaitable<Decision>
+
+/** So many limits are known to hold requests; then they are found out anew. */
+const MOST_HOLDING = 1_000
+
+/**
+ * How a limiter is asked that knows of no waits: `check`, where it must be after a `peek`. Behind a promise that is one
+ * question more, so only limits that have held a request before are asked it.
+ */
+export function askWithin(limiter: SettlingChecker): Ask {
+  const holding = new Set<string | undefined>()
+
+  function note(decision: Decision, limit: string | undefined): Decision {
+    if (isDecision(decision) && decision.delayMs > 0) {
+      if (holding.size === MOST_HOLDING) holding.clear()
+      holding.add(limit)
+    }
+    return decision
+  }
+
+  return (key, options, mostDelayMs) => {
+    const { cost = 1, limit } = options
+    if (mostDelayMs === NEVER_MS) return limiter.check(key, options)
+    if (limiter.checkWithin && limit === undefined) return limiter.checkWithin(key, cost, mostDelayMs)
+    const check = () => whenAnswered(limiter.check(key, options), (decision) => note(decision, limit))
+    if (!limiter.peek || !(isSynchronous(limiter) || holding.has(limit))) return check()
+    return whenAnswered(limiter.peek(key, options), (seen) => (isHeldFor(seen, mostDelayMs) ? seen : check()))
+  }
+}
+
+function isHeldFor(seen: Decision, mostDelayMs: number): boolean {
+  return isDecision(seen) && seen.allowed && seen.delayMs > mostDelayMs
+}
