@@ -344,12 +344,12 @@ export function refund(limit: usize, keyLength: i32, units: f64, chargedAtMs: f6
   return ADMITTED
 }
 
-/** The time from which a rule's state of a key counts; Infinity where there is none, 0 for an argument out of range. */
-export function since(limit: usize, keyLength: i32, rule: i32): f64 {
-  if (!isCall(limit, keyLength)) return 0
+/** The time from which a rule's state of a key counts; Infinity where nothing is used, 0 for an argument out of range. */
+export function since(limit: usize, keyLength: i32, rule: i32, nowMs: f64): f64 {
+  if (!isCall(limit, keyLength) || !isTime(nowMs)) return 0
   const self = changetype<Limit>(limit)
   if (<u32>rule >= <u32>self.ruleCount) return 0
-  return usage.since(self, hashOf(self, keyLength), rule)
+  return usage.since(self, hashOf(self, keyLength), rule, <i64>nowMs)
 }
 
 /** Denies a key until `untilMs`, in place of an earlier block. `ADMITTED` or `NO_ROOM`. */

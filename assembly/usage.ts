@@ -50,12 +50,13 @@ export function refund(limit: Limit, hash: u64, units: i64, chargedAtMs: i64, no
   if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
 }
 
-/** The time from which a rule's state of a key counts; Infinity where nothing is used. */
-export function since(limit: Limit, hash: u64, index: i32): f64 {
+/** The time from which a rule's state of a key counts; Infinity where nothing is used: a full quota has seen nothing. */
+export function since(limit: Limit, hash: u64, index: i32, nowMs: i64): f64 {
   const cell = findCell(limit.cells, hash)
   if (cell == 0) return Infinity
   const state = stateAt(cell + CELL_HEAD, index)
-  return (load<u64>(state) | load<u64>(state, 8)) == 0 ? Infinity : <f64>sinceMs(state)
+  const heldMs = sinceMs(state)
+  return algorithms.reset(ruleAt(limit, index), state, max(nowMs, heldMs)) == 0 ? Infinity : <f64>heldMs
 }
 
 /** Makes a key's quota full and ends its block. Whether there was anything to forget. */

@@ -92,7 +92,7 @@ export declare function refund(
   chargedAtMs: number,
   nowMs: number,
 ): number
-export declare function since(limit: number, keyLength: number, rule: number): number
+export declare function since(limit: number, keyLength: number, rule: number, nowMs: number): number
 export declare function block(limit: number, keyLength: number, untilMs: number, nowMs: number): number
 export declare function unblock(limit: number, keyLength: number): number
 export declare function blockedUntil(limit: number, keyLength: number): number

@@ -210,9 +210,9 @@ export class Limit {
     return this.core.verdict[VERDICT_CHARGED_AT]!
   }
 
-  /** The time from which the state of a key under the rule at a place counts; `Infinity` where nothing is held. */
-  sinceMs(key: string, rule: number): number {
-    return this.core.exports.since(this.pointer, this.core.stageKey(key), rule)
+  /** The time from which the state of a key under the rule at a place counts; `Infinity` where nothing of it is used. */
+  sinceMs(key: string, rule: number, nowMs: number): number {
+    return this.core.exports.since(this.pointer, this.core.stageKey(key), rule, nowMs)
   }
 
   /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */

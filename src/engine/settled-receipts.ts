@@ -29,7 +29,7 @@ interface Charged {
   readonly charges: number
   chargeOf(receiptId: string): number | null
   timeOf(key: string, nowMs: number): number
-  sinceMs(key: string, rule: number): number
+  sinceMs(key: string, rule: number, nowMs: number): number
   reset(key: string, nowMs: number): boolean
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void
   charge(key: string, units: number, nowMs: number): void
@@ -78,12 +78,12 @@ export function settlesAtMs(
   // Later than this, a rule that was moved back would have leaked what it has not.
   let sameMs = Number.POSITIVE_INFINITY
   limit.policy.rules.forEach((rule, index) => {
-    const sinceMs = limit.sinceMs(key, index)
+    const sinceMs = limit.sinceMs(key, index, nowMs)
+    // A full quota has seen nothing.
     if (sinceMs === Number.POSITIVE_INFINITY) return
     seenMs = Math.max(seenMs, sinceMs)
     sameMs = Math.min(sameMs, sameUntilMs(rule, sinceMs))
   })
-  // A full quota has seen nothing.
   if (sameMs === Number.POSITIVE_INFINITY) sameMs = nowMs
   if (chargedAtMs > Math.max(nowMs, sameMs)) return null
   return Math.max(nowMs, Math.min(seenMs, sameMs))

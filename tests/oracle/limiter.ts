@@ -147,7 +147,10 @@ export class OracleLimiter {
     const held = this.#rules.flatMap(({ rule, oracle }, i) => {
       const state = states[i] ?? null
       if (state === null) return []
-      const lastMs = Number(oracle.lastMs(state))
+      const last = oracle.lastMs(state)
+      // A full quota has seen nothing.
+      if (oracle.resetAfter(state, max(BigInt(nowMs), last)) === 0n) return []
+      const lastMs = Number(last)
       const spanMs = rule.algorithm === "fixed_window" ? rule.periodMs : (rule.refill?.everyMs ?? 1)
       return [{ lastMs, sameMs: lastMs + spanMs - 1 }]
     })

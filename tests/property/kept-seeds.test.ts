@@ -116,6 +116,23 @@ const KEPT: Readonly<Record<string, Scenario>> = {
       },
     ],
   },
+  "-1492859811: a rule that is full says nothing of when a charge of the other rules comes back": {
+    policies: [
+      [
+        { limit: 3, period: 7, algorithm: "leaky_bucket" },
+        { limit: 108, period: 5_724, algorithm: "token_bucket", burst: 10_000, refill: { amount: 42, every: 2_226 } },
+      ],
+    ],
+    startMs: 1_700_000_000_000,
+    clockRuns: "anyhow",
+    calls: [
+      { key: 0, step: { to: "later", ms: 0 }, act: { verb: "check", units: { of: "one", units: 3 } } },
+      { key: 0, step: { to: "later", ms: -2_228 }, act: { verb: "check", units: { of: "one", units: 1 } } },
+      { key: 0, step: { to: "later", ms: 7 }, act: { verb: "check", units: { of: "one", units: 2 } } },
+      { key: 0, step: { to: "later", ms: 2_220 }, act: { verb: "refund", receipt: 1, thousandths: 500 } },
+      { key: 0, step: { to: "later", ms: 0 }, act: { verb: "refund", receipt: 0, thousandths: 334 } },
+    ],
+  },
   "-1218184066: what a longer policy finds too old stays so where it was put in place before the first question": {
     policies: [
       [{ limit: 1, period: 1, algorithm: "sliding_window_log" }],

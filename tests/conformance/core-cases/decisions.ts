@@ -227,15 +227,17 @@ export const decisionCoreCases: readonly CoreCase[] = [
       const { exports } = host
       const window: CoreRule = { algorithm: 3, capacity: 10, unitsN: 1, periodP: 100, periodMs: 1_000 }
       const limit = host.limit([TEN_A_SECOND, window])
-      const since = () => [0, 1].map((rule) => exports.since(limit, host.key("a"), rule))
+      const since = (nowMs = NOW_MS + 5) => [0, 1].map((rule) => exports.since(limit, host.key("a"), rule, nowMs))
       same(since(), [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY], "of an unknown key")
       host.check(limit, "a", 1, NOW_MS + 5)
       same(since(), [NOW_MS + 5, NOW_MS], "of a charge")
+      same(since(NOW_MS - 5_000), [NOW_MS + 5, NOW_MS], "of a charge, asked at a time of before")
+      same(since(NOW_MS + 105), [Number.POSITIVE_INFINITY, NOW_MS], "where the first rule is full")
       host.peek(limit, "a", 1, NOW_MS - 5_000)
       same(since(), [NOW_MS + 5, NOW_MS], "after a peek of before")
       host.check(limit, "a", 1, NOW_MS - 5_000)
       same(since(), [NOW_MS - 5_000, NOW_MS - 5_000], "after a check of before")
-      same(exports.since(limit, host.key("a"), 2), 0, "of a rule that is none")
+      same(exports.since(limit, host.key("a"), 2, NOW_MS), 0, "of a rule that is none")
       exports.limitFree(limit)
     },
   },

@@ -25,7 +25,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   peek: 4,
   charge: 4,
   refund: 5,
-  since: 3,
+  since: 4,
   block: 4,
   unblock: 2,
   blockedUntil: 2,
