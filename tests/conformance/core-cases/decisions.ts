@@ -236,7 +236,7 @@ export const decisionCoreCases: readonly CoreCase[] = [
       host.peek(limit, "a", 1, NOW_MS - 5_000)
       same(since(), [NOW_MS + 5, NOW_MS], "after a peek of before")
       host.check(limit, "a", 1, NOW_MS - 5_000)
-      same(since(), [NOW_MS - 5_000, NOW_MS - 5_000], "after a check of before")
+      same(since(NOW_MS - 5_000), [NOW_MS - 5_000, NOW_MS - 5_000], "after a check of before")
       same(exports.since(limit, host.key("a"), 2, NOW_MS), 0, "of a rule that is none")
       exports.limitFree(limit)
     },
