@@ -164,7 +164,7 @@ function groupsToLookAt(
 ): readonly Group[] {
   const wanted = groups.filter(({ places }) => places.some((place) => told[place] === null))
   const { denialCache, cacheName } = parts[denials.findIndex((denial) => denial !== null)] ?? {}
-  return wanted.slice(0, denialCache?.takeLooks(cacheName!, wanted.length) ?? 0)
+  return wanted.slice(0, denialCache?.looks.take(cacheName!, wanted.length) ?? 0)
 }
 
 /** Decisions of which some are missing: those that an object of `groups` has are looked at, of others nothing is told. */
@@ -220,20 +220,20 @@ function isKnownToHold(parts: readonly CheckPart[]): boolean {
 }
 
 function isHeld({ denialCache, cacheName, policy, check: { cost, maxDelayMs } }: CheckPart): boolean {
-  return maxDelayMs !== undefined && denialCache?.isHeld(cacheName, policy, cost, maxDelayMs) === true
+  return maxDelayMs !== undefined && denialCache?.holds.isHeld(cacheName, policy, cost, maxDelayMs) === true
 }
 
 function findHeld({ denialCache, cacheName, policy, check: { cost, maxDelayMs } }: CheckPart): Decision | null {
-  return maxDelayMs === undefined ? null : (denialCache?.findHeld(cacheName, policy, cost, maxDelayMs) ?? null)
+  return maxDelayMs === undefined ? null : (denialCache?.holds.find(cacheName, policy, cost, maxDelayMs) ?? null)
 }
 
 /** What a look told lately, if only that it got no answer. What was admitted under an id is told again, which says nothing of other checks. */
 function findBeside({ denialCache, cacheName, policy, check: { id, cost } }: CheckPart): Decision | null {
-  return id === undefined ? (denialCache?.findBeside(cacheName, policy, cost) ?? null) : null
+  return id === undefined ? (denialCache?.looks.find(cacheName, policy, cost) ?? null) : null
 }
 
 function noteBeside({ denialCache, cacheName, policy, check: { id } }: CheckPart, decision: Decision): void {
-  if (id === undefined) denialCache?.noteBeside(cacheName, policy, decision)
+  if (id === undefined) denialCache?.looks.note(cacheName, policy, decision)
 }
 
 function partsOf(

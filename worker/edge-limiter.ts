@@ -158,7 +158,7 @@ export class EdgeLimiter implements Limiter {
       const known = this.denialCache?.find(cacheName, this.policy, cost)
       if (known) return known
       const held =
-        maxDelayMs === undefined ? null : this.denialCache?.findHeld(cacheName, this.policy, cost, maxDelayMs)
+        maxDelayMs === undefined ? null : this.denialCache?.holds.find(cacheName, this.policy, cost, maxDelayMs)
       if (held) return held
       const leased = leases === null ? null : await leases.check(key, cost)
       if (leased !== null) return leased

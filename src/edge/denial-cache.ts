@@ -4,15 +4,20 @@ import type { Policy } from "../policy/policy.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import { termsOf } from "./denial-terms.js"
-import { KEY_SLOTS, keySlotOf } from "./key-slot.js"
+import { HoldCache } from "./hold-cache.js"
+import { KeyChanges, type Ticket } from "./key-changes.js"
+import { nextHoldMs } from "./later-admission.js"
 import { laterDenial, tellsWaitOf } from "./later-denial.js"
-import { LookBudget } from "./look-budget.js"
+import { LookCache } from "./look-cache.js"
 
 export interface DenialCacheOptions {
-  /** The most keys remembered, 1 … 2^24; default 10,000. Beyond, the one that was denied first is forgotten. */
+  /**
+   * The most keys remembered of each kind (denials, holds of a `leaky_bucket`, looks beside a denial), 1 … 2^24; default
+   * 10,000. Beyond, the one noted longest ago goes.
+   */
   readonly maxKeys?: number | undefined
   /**
-   * A denial is remembered at most so long, ms, 1 … 2^31; default 10,000. It bounds how long a key that somebody else
+   * Each is remembered at most so long, ms, 1 … 2^31; default 10,000. It bounds how long a key that somebody else
    * reset, unblocked or refunded is still denied here.
    */
   readonly maxAgeMs?: number | undefined
@@ -32,32 +37,11 @@ interface Denial {
   readonly greater: Map<number, Denial | null>
 }
 
-/** What was told of a key beside another that denied. */
-interface Beside {
-  readonly policy: string
-  readonly decision: Decision
-  readonly toldAtMs: number
-}
-
-/** What was told of a key under a `leaky_bucket`, which holds the next request until its bucket is empty. */
-interface Hold extends Beside {
-  readonly askedAtMs: number
-}
-
-/** Taken before a question is asked, so that its answer can tell whether the key was changed meanwhile. */
-export interface Ticket {
-  readonly askedAtMs: number
-  /** How many changes of keys there were. */
-  readonly changes: number
-}
-
 const KINDS: Kinds<DenialCacheOptions> = { maxKeys: whole(1, 2 ** 24), maxAgeMs: whole(1, 2 ** 31), clock: CLOCK }
 const DEFAULT_KEYS = 10_000
 const DEFAULT_AGE_MS = 10_000
 /** So many greater costs a denial leaves to the limiter: whoever asks for ever new ones is told to wait for too long. */
 const MOST_GREATER = 4
-/** How long a look beside a denial is not made again where it got no answer, ms. */
-const UNANSWERED_MS = 5_000
 
 /**
  * Denials that a limiter far away told, so that repeating the question until the time to retry costs no call.
@@ -69,16 +53,23 @@ const UNANSWERED_MS = 5_000
  * elsewhere is seen `maxAgeMs` later at most.
  */
 export class DenialCache {
+  /**
+   * Keys whose next request would be held.
+   *
+   * @internal
+   */
+  readonly holds: HoldCache
+  /**
+   * What is shown beside a denial.
+   *
+   * @internal
+   */
+  readonly looks: LookCache
   readonly #maxKeys: number
   readonly #maxAgeMs: number
   readonly #clock: Clock
   readonly #denials = new Map<string, Denial>()
-  readonly #beside = new Map<string, Beside>()
-  readonly #holds = new Map<string, Hold>()
-  readonly #looks = new LookBudget()
-  /** How many changes there were when the last of a group came: sharing one only means that a denial is not remembered. */
-  readonly #changedAt = new Float64Array(KEY_SLOTS)
-  #changes = 0
+  readonly #changes = new KeyChanges()
   #hits = 0
 
   /** @throws {RangeError} where an option cannot be, or there is none of its name */
@@ -88,6 +79,8 @@ export class DenialCache {
     this.#maxKeys = maxKeys
     this.#maxAgeMs = maxAgeMs
     this.#clock = clock
+    this.holds = new HoldCache({ maxKeys, maxAgeMs, clock })
+    this.looks = new LookCache({ maxKeys, maxAgeMs, clock })
   }
 
   /** How many keys are remembered, those whose time is over and that nobody asked about included. */
@@ -97,12 +90,12 @@ export class DenialCache {
 
   /** How many checks were answered from here. The limiter did not count them. */
   get hits(): number {
-    return this.#hits
+    return this.#hits + this.holds.hits
   }
 
   /** Taken before a question, for `note`. */
   ticket(): Ticket {
-    return { askedAtMs: this.#clock.now(), changes: this.#changes }
+    return this.#changes.ticket(this.#clock.now())
   }
 
   /**
@@ -118,43 +111,6 @@ export class DenialCache {
     this.#hits += 1
     const elapsedMs = Math.max(0, this.#clock.now() - denial.toldAtMs)
     return withReason(laterDenial(denial.decision, policy, cost, elapsedMs), "cached", isByBlock(denial.decision))
-  }
-
-  /**
-   * What a check would be told that may not be held for longer than a time, where it is known that it would be: an
-   * admission that charged nothing, with the delay.
-   *
-   * @internal
-   */
-  findHeld(name: string, policy: Policy, cost: number, maxDelayMs: number): Decision | null {
-    const hold = this.#knownHold(name, policy, cost, maxDelayMs)
-    if (hold === null) return null
-    this.#hits += 1
-    const elapsedMs = Math.max(0, this.#clock.now() - hold.toldAtMs)
-    return { ...laterAdmission(nextAdmission(hold.decision), elapsedMs), cost, reason: "cached" }
-  }
-
-  /**
-   * Whether `findHeld` would answer.
-   *
-   * @internal
-   */
-  isHeld(name: string, policy: Policy, cost: number, maxDelayMs: number): boolean {
-    return this.#knownHold(name, policy, cost, maxDelayMs) !== null
-  }
-
-  #knownHold(name: string, { canonical: policy }: Policy, cost: number, maxDelayMs: number): Hold | null {
-    if (this.#holds.size === 0) return null
-    const hold = this.#holds.get(name)
-    if (hold === undefined) return null
-    const { decision } = hold
-    const ageMs = this.#clock.now() - hold.askedAtMs
-    if (ageMs < 0 || ageMs >= this.#maxAgeMs || hold.policy !== policy) {
-      this.#holds.delete(name)
-      return null
-    }
-    // A rule that has too little left may tell a longer wait.
-    return hasRoom(decision, cost) && nextHoldMs(decision) - ageMs > maxDelayMs ? hold : null
   }
 
   /**
@@ -198,38 +154,12 @@ export class DenialCache {
    * long the next request would be held. A smaller cost that was charged makes the denied one wait longer than was told,
    * so that is forgotten; so is a hold where the key was denied, which may have blocked it for longer.
    */
-  note(name: string, { canonical: policy }: Policy, decision: Decision, ticket: Ticket): void {
-    const { allowed, cost, retryAfterMs } = decision
-    if (allowed) this.#forgetAbove(name, cost)
-    else this.#holds.delete(name)
-    const holdMs = allowed ? nextHoldMs(decision) : 0
-    if ((allowed && holdMs === 0) || cost === 0 || ticket.changes < this.#changedAt[keySlotOf(name)]!) return
-    if (allowed) {
-      this.#holds.delete(name)
-      if (this.#holds.size >= this.#maxKeys) this.#holds.delete(this.#holds.keys().next().value!)
-      this.#holds.set(name, { policy, decision, askedAtMs: ticket.askedAtMs, toldAtMs: this.#clock.now() })
-      return
-    }
-    const { blockedForMs = retryAfterMs } = termsOf(decision)
-    const { askedAtMs } = ticket
-    const untilMs = askedAtMs + Math.min(retryAfterMs, blockedForMs, this.#maxAgeMs)
-    const toldAtMs = this.#clock.now()
-    const known = this.#denials.get(name)
-    const greater = known?.policy === policy && toldAtMs < known.untilMs ? greaterThan(decision, known) : new Map()
-    const denial: Denial = { policy, decision, askedAtMs, toldAtMs, untilMs, greater }
-    // A denial of a smaller cost answers more questions, so it is the one to keep.
-    if (known !== undefined && known.policy === policy && known.decision.cost < cost) {
-      if (toldAtMs < known.untilMs && !tellsWaitOf(known.decision, cost)) {
-        // It answers its own cost alone.
-        if (known.greater.has(cost) || known.greater.size < MOST_GREATER) known.greater.set(cost, denial)
-        return
-      }
-      if (known.untilMs >= untilMs) return
-    }
-    this.#denials.delete(name)
-    if (untilMs <= askedAtMs) return
-    if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
-    this.#denials.set(name, denial)
+  note(name: string, policy: Policy, decision: Decision, ticket: Ticket): void {
+    if (decision.allowed) this.#forgetAbove(name, decision.cost)
+    else this.holds.forget(name)
+    if (!answersLater(decision) || this.#changes.isChanged(name, ticket)) return
+    if (decision.allowed) this.holds.note(name, policy, decision, ticket.askedAtMs)
+    else this.#noteDenial(name, policy.canonical, decision, ticket.askedAtMs)
   }
 
   /** Forgets a denial of more than what was charged. */
@@ -240,53 +170,53 @@ export class DenialCache {
     if (known !== undefined && cost < known.decision.cost) this.#denials.delete(name)
   }
 
-  /**
-   * Remembers what the same check would be told of a key, as a look at it told beside another that denied, or as it was
-   * told when it was charged; with the reason `fail-open` that a look got no answer.
-   *
-   * @internal
-   */
-  noteBeside(name: string, { canonical: policy }: Policy, told: Decision): void {
-    this.#beside.delete(name)
-    const isCharged = told.receipt !== undefined
-    if (isCharged && !hasRoom(told, told.cost)) return
-    const decision = isCharged ? nextAdmission(told) : told
-    if (this.#beside.size >= this.#maxKeys) this.#beside.delete(this.#beside.keys().next().value!)
-    this.#beside.set(name, { policy, decision, toldAtMs: this.#clock.now() })
-  }
-
-  /**
-   * What `noteBeside` was told last of the same check, lately. It decides nothing: it is shown beside a denial.
-   *
-   * @internal
-   */
-  findBeside(name: string, policy: Policy, cost: number): Decision | null {
-    const told = this.#beside.get(name)
-    if (told === undefined) return null
-    const ageMs = this.#clock.now() - told.toldAtMs
-    const { decision } = told
-    const maxAgeMs = decision.reason === "fail-open" ? Math.min(UNANSWERED_MS, this.#maxAgeMs) : this.#maxAgeMs
-    if (ageMs < 0 || ageMs >= maxAgeMs || told.policy !== policy.canonical || decision.cost !== cost) return null
-    if (decision.allowed) return laterAdmission(decision, ageMs)
-    return ageMs < decision.retryAfterMs ? laterDenial(decision, policy, cost, ageMs) : null
-  }
-
-  /**
-   * How many of the objects that are to be looked at beside the denial of a key may be. They count as looked at.
-   *
-   * @internal
-   */
-  takeLooks(name: string, wanted: number): number {
-    return this.#looks.take(name, wanted, this.#clock.now())
+  #noteDenial(name: string, policy: string, decision: Decision, askedAtMs: number): void {
+    const toldAtMs = this.#clock.now()
+    const found = this.#denials.get(name)
+    const known = found?.policy === policy ? found : undefined
+    const isLive = known !== undefined && toldAtMs < known.untilMs
+    const untilMs = askedAtMs + Math.min(answersMs(decision), this.#maxAgeMs)
+    const greater = isLive ? greaterThan(decision, known) : new Map()
+    const denial: Denial = { policy, decision, askedAtMs, toldAtMs, untilMs, greater }
+    // A denial of a smaller cost answers more questions, so it is the one to keep.
+    if (known !== undefined && known.decision.cost < decision.cost) {
+      if (isLive && !tellsWaitOf(known.decision, decision.cost)) {
+        noteGreater(known, denial)
+        return
+      }
+      if (known.untilMs >= untilMs) return
+    }
+    this.#denials.delete(name)
+    if (untilMs <= askedAtMs) return
+    if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
+    this.#denials.set(name, denial)
   }
 
   /** Forgets a key that is being changed, and what questions under way will be told of it. */
   forget(name: string): void {
-    this.#changedAt[keySlotOf(name)] = ++this.#changes
+    this.#changes.note(name)
     this.#denials.delete(name)
-    this.#beside.delete(name)
-    this.#holds.delete(name)
+    this.looks.forget(name)
+    this.holds.forget(name)
   }
+}
+
+/** Whether an answer says something of later checks: a denial does, and an admission after which the next one is held. */
+function answersLater(decision: Decision): boolean {
+  return decision.cost > 0 && (!decision.allowed || nextHoldMs(decision) > 0)
+}
+
+/** How long from the question on a denial answers others: until the time to retry, under a `block` until that ends. */
+function answersMs(denial: Decision): number {
+  const { retryAfterMs } = denial
+  const { blockedForMs = retryAfterMs } = termsOf(denial)
+  return Math.min(retryAfterMs, blockedForMs)
+}
+
+/** Remembers with a denial that of a greater cost, for which it does not tell the wait. It answers its own cost alone. */
+function noteGreater({ greater }: Denial, denial: Denial): void {
+  const { cost } = denial.decision
+  if (greater.has(cost) || greater.size < MOST_GREATER) greater.set(cost, denial)
 }
 
 /** What stays known of greater costs when a denial takes the place of one of its own cost or a greater one. */
@@ -301,29 +231,4 @@ function greaterThan(decision: Decision, known: Denial): Map<number, Denial | nu
 /** Whether a denial that is remembered tells of a block, or began one: under a policy with one each of them does. */
 function isByBlock(denial: Decision): boolean {
   return denial.reason === "blocked" || termsOf(denial).blockedForMs !== undefined
-}
-
-/** Whether all rules have so much left. */
-function hasRoom(decision: Decision, cost: number): boolean {
-  return (decision.rules ?? [decision]).every(({ remaining }) => remaining >= cost)
-}
-
-/** What the next request is told, where one was admitted that left enough for it. */
-function nextAdmission(decision: Decision): Decision {
-  return { ...decision, delayMs: nextHoldMs(decision) }
-}
-
-/** How long a request that comes next would be held: until every leaky bucket is empty. */
-function nextHoldMs({ algorithm, resetAfterMs, rules }: Decision): number {
-  if (rules === undefined) return algorithm === "leaky_bucket" ? resetAfterMs : 0
-  return Math.max(0, ...rules.map((rule) => (rule.algorithm === "leaky_bucket" ? rule.resetAfterMs : 0)))
-}
-
-/** An admission as it stands after a time in which nothing came. What came back meanwhile is not counted as left. */
-function laterAdmission(decision: Decision, elapsedMs: number): Decision {
-  const { receipt: _receipt, rules: told, ...rest } = { ...decision }
-  const afterMs = (ms: number) => Math.max(0, ms - elapsedMs)
-  const rules = told?.map((rule) => ({ ...rule, resetAfterMs: afterMs(rule.resetAfterMs) }))
-  const later = { resetAfterMs: afterMs(decision.resetAfterMs), delayMs: afterMs(decision.delayMs) }
-  return { ...rest, ...later, ...(rules && { rules }) }
 }

@@ -1,6 +1,6 @@
 import { fnv1a } from "../policy/fnv1a.js"
 
-/** What is counted for groups of keys is counted in so many. */
+/** How many groups keys are hashed into. */
 export const KEY_SLOTS = 1_024
 
 /** Which of the groups a key is in, by its name. */

@@ -82,50 +82,21 @@ describe("DenialCache", () => {
     expect(limiter.check("a")).toMatchObject({ allowed: true })
   })
 
-  test("knows that a leaky bucket would hold a request for too long, until it would not", () => {
-    const { clock, check, cache, policy, limiter } = cached("1/second leaky_bucket burst 9")
-    check("a")
-    check("a")
-    expect(cache.findHeld("a", policy, 1, 2_000)).toBeNull()
-    clock.advance(300)
-    const held = cache.findHeld("a", policy, 1, 1_500)
-    expect(held).toEqual({ ...limiter.peek("a"), reason: "cached" })
-    expect(held).toMatchObject({ allowed: true, delayMs: 1_700, resetAfterMs: 1_700 })
-    clock.advance(199)
-    expect(cache.findHeld("a", policy, 1, 1_500)).toMatchObject({ delayMs: 1_501 })
-    // One that has no room for the cost may be denied for longer.
-    expect(cache.findHeld("a", policy, 8, 1_500)).toBeNull()
-    clock.advance(1)
-    expect(cache.findHeld("a", policy, 1, 1_500)).toBeNull()
-    expect(cache.findHeld("a", parsePolicy("2/second leaky_bucket"), 1, 0)).toBeNull()
-  })
-
-  test("knows of a hold by the leaky buckets of several rules, and as far as the way of the answer lets it", () => {
-    const { clock, cache, policy, limiter } = cached("5/second; 1/second leaky_bucket burst 9")
-    const ticket = cache.ticket()
-    clock.advance(100)
-    const told = limiter.check("a").toJSON()
-    clock.advance(100)
-    cache.note("a", policy, told, ticket)
-    expect(cache.findHeld("a", policy, 1, 799)).toMatchObject({ delayMs: 1_000, rules: [{}, { resetAfterMs: 1_000 }] })
-    expect(cache.findHeld("a", policy, 1, 800)).toBeNull()
-  })
-
   test("forgets a hold with the key, after maxAgeMs, and where the key was changed while it was asked", () => {
     const { clock, check, cache, policy, limiter } = cached("1/minute leaky_bucket burst 9", {
       maxAgeMs: 50,
       maxKeys: 2,
     })
     for (const key of ["a", "b", "c"]) check(key)
-    expect(["a", "b", "c"].map((key) => cache.findHeld(key, policy, 1, 10) !== null)).toEqual([false, true, true])
+    expect(["a", "b", "c"].map((key) => cache.holds.find(key, policy, 1, 10) !== null)).toEqual([false, true, true])
     cache.forget("b")
-    expect(cache.findHeld("b", policy, 1, 10)).toBeNull()
+    expect(cache.holds.find("b", policy, 1, 10)).toBeNull()
     clock.advance(50)
-    expect(cache.findHeld("c", policy, 1, 10)).toBeNull()
+    expect(cache.holds.find("c", policy, 1, 10)).toBeNull()
     const ticket = cache.ticket()
     cache.forget("d")
     cache.note("d", policy, limiter.check("d").toJSON(), ticket)
-    expect(cache.findHeld("d", policy, 1, 10)).toBeNull()
+    expect(cache.holds.find("d", policy, 1, 10)).toBeNull()
   })
 
   test("forgets a hold where the key is denied: it may be blocked for longer", () => {
@@ -135,21 +106,7 @@ describe("DenialCache", () => {
     expect(check("a", 4)).toMatchObject({ allowed: false, retryAfterMs: 3_600_000 })
     clock.advance(100)
     expect(cache.find("a", policy, 1)).toBeNull()
-    expect(cache.findHeld("a", policy, 1, 1_000)).toBeNull()
-  })
-
-  test("tells what was found beside a denial as it is by now: its times are shorter", () => {
-    const { clock, check, cache, policy, limiter } = cached("5/second; 1/second leaky_bucket burst 9 as pace")
-    check("a", 3)
-    cache.noteBeside("a", policy, limiter.peek("a"))
-    clock.advance(300)
-    const now = limiter.peek("a")
-    expect(now).toMatchObject({ delayMs: 2_700, resetAfterMs: 300 })
-    const { delayMs, resetAfterMs, rules } = cache.findBeside("a", policy, 1)!
-    expect({ delayMs, resetAfterMs }).toEqual({ delayMs: now.delayMs, resetAfterMs: now.resetAfterMs })
-    expect(rules!.map((rule) => rule.resetAfterMs)).toEqual(now.rules!.map((rule) => rule.resetAfterMs))
-    clock.advance(3_000)
-    expect(cache.findBeside("a", policy, 1)).toMatchObject({ delayMs: 0, resetAfterMs: 0 })
+    expect(cache.holds.find("a", policy, 1, 1_000)).toBeNull()
   })
 
   test("answers a cost that is as great or greater, never a smaller one", () => {
