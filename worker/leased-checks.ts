@@ -1,4 +1,3 @@
-import { laterDenial } from "../src/edge/later-denial.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
 import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/edge/lease-pool.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
@@ -29,7 +28,7 @@ export interface LeasedChecksParts {
 interface Drawing {
   readonly request: DrawRequest
   /** What the check was told already; `null` where it waits for the units. */
-  readonly spent: Decision | null
+  readonly told: Decision | null
   readonly askedAtMs: number
 }
 
@@ -68,14 +67,10 @@ export class LeasedChecks {
     for (let turn = 0; turn < LEASE_TURNS; turn++) {
       const askedAtMs = Date.now()
       if (this.#isReset(key, askedAtMs)) return null
-      const spent = this.#pool.spend(key, cost, askedAtMs)
-      if (spent === null && typeof waited === "object" && waited.cost <= cost) {
-        return laterDenial(waited, this.#parts.policy, cost, 0)
-      }
-      const request = this.#pool.begin(key, spent === null ? cost : 0, askedAtMs)
+      const { told, request } = this.#pool.turn(key, cost, askedAtMs, this.#parts.policy, waited)
       this.#giveBack(this.#pool.takeEvicted())
-      if (request !== null) return this.#draw(key, { request, spent, askedAtMs })
-      if (spent !== null) return spent
+      if (request !== null) return this.#draw(key, { request, told, askedAtMs })
+      if (told !== null) return told
       if (!this.#pool.knows(key)) return null
       waited = await waitForDraw(this.#pool, key, cost)
       // Were every check that waited to ask for itself, an object with too much to do would get all the more.
@@ -84,15 +79,15 @@ export class LeasedChecks {
     return null
   }
 
-  async #draw(key: string, { request, spent, askedAtMs }: Drawing): Promise<Decision> {
+  async #draw(key: string, { request, told, askedAtMs }: Drawing): Promise<Decision> {
     try {
       const decision = this.#pool.end(key, request, await this.#parts.draw(key, request), askedAtMs)
       this.#giveBackLater(key, askedAtMs)
-      return spent ?? decision
+      return told ?? decision
     } catch (error) {
       this.#pool.fail(request, error)
       this.#giveBackLater(key, askedAtMs)
-      if (spent !== null) return spent
+      if (told !== null) return told
       throw error
     }
   }

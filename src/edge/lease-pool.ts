@@ -1,7 +1,9 @@
+import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { CostError } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { KeyLeases, type LeaseBounds } from "./key-leases.js"
+import { laterDenial } from "./later-denial.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "./lease-draw.js"
 
 export interface LeasePoolOptions extends LeaseBounds {
@@ -26,6 +28,14 @@ interface Pool {
 interface Begun {
   readonly pool: Pool
   readonly revocations: number
+}
+
+/** What a check of a key is to do. Where both are `null` it is to wait for a draw, if the pool `knows` its key. */
+export interface LeaseTurn {
+  /** What it is told; `null` where a draw has to tell. */
+  readonly told: Decision | null
+  /** What to draw for it or, where it is told already, for those that come. */
+  readonly request: DrawRequest | null
 }
 
 /** What came of a draw for those who waited: perhaps units, else a denial; or nothing was heard of it. */
@@ -100,6 +110,19 @@ export class LeasePool {
   /** Spends units that are here; `null` where there are not enough. */
   spend(key: string, cost: number, nowMs: number): Decision | null {
     return this.#pools.get(key)?.leases.spend(cost, nowMs) ?? null
+  }
+
+  /**
+   * A turn of a check: `spend`, then `begin`.
+   *
+   * @param waited what came of the draw that it waited for: a denial of its cost or a smaller one denies it
+   */
+  turn(key: string, cost: number, nowMs: number, policy: Policy, waited: Waited): LeaseTurn {
+    const spent = this.spend(key, cost, nowMs)
+    if (spent === null && typeof waited === "object" && waited.cost <= cost) {
+      return { told: laterDenial(waited, policy, cost, 0), request: null }
+    }
+    return { told: spent, request: this.begin(key, spent === null ? cost : 0, nowMs) }
   }
 
   /**

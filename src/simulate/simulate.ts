@@ -1,6 +1,5 @@
 import { chargeTogether, type Party } from "../edge/charge-together.js"
 import { DenialCache } from "../edge/denial-cache.js"
-import { laterDenial } from "../edge/later-denial.js"
 import type { DrawRequest, UnusedUnits } from "../edge/lease-draw.js"
 import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type Waited } from "../edge/lease-pool.js"
 import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../edge/shared-calls.js"
@@ -127,43 +126,32 @@ class Simulation {
   /** What an isolate does with a check, as `EdgeLimiter` does it. */
   #check(
     isolate: Isolate,
-    { key, cost, group }: VirtualCheck,
+    check: VirtualCheck,
     done: (decision: Decision) => void,
     turn = 0,
     waited: Waited = "answered",
   ): void {
     const { cache, location } = isolate
+    const { key, cost, group } = check
+    const { policy } = this.#scenario
     const leases = turn < LEASE_TURNS && isolate.leases?.takes(cost) ? isolate.leases : null
     const name = String(key)
-    const known = cache?.find(name, this.#scenario.policy, cost)
-    if (known) {
-      this.#tally.decided(known, cost, group)
-      done(known)
-      return
+    const tell = (decision: Decision) => {
+      this.#tally.decided(decision, cost, group)
+      done(decision)
     }
-    const askedAtMs = this.#clock.now()
-    const spent = leases?.spend(name, cost, askedAtMs) ?? null
-    if (spent !== null) {
-      this.#tally.decided(spent, cost, group)
-      done(spent)
-    } else if (leases !== null && typeof waited === "object" && waited.cost <= cost) {
-      const denied = laterDenial(waited, this.#scenario.policy, cost, 0)
-      this.#tally.decided(denied, cost, group)
-      done(denied)
-      return
-    }
-    if (leases === null) {
-      this.#ask(isolate, { key, cost, group }, done)
-      return
-    }
-    const request = leases.begin(name, spent === null ? cost : 0, askedAtMs)
+    const known = cache?.find(name, policy, cost)
+    if (known) return void tell(known)
+    if (leases === null) return void this.#ask(isolate, check, done)
+    const { told, request } = leases.turn(name, cost, this.#clock.now(), policy, waited)
     this.#giveBack(location, leases.takeEvicted())
-    if (request !== null) this.#draw(isolate, { key, cost, group }, request, spent === null ? done : null)
-    if (request !== null || spent !== null) return
-    if (!leases.knows(name)) return void this.#ask(isolate, { key, cost, group }, done)
+    if (told !== null) tell(told)
+    if (request !== null) this.#draw(isolate, check, request, told === null ? done : null)
+    if (told !== null || request !== null) return
+    if (!leases.knows(name)) return void this.#ask(isolate, check, done)
     leases.wait(name, cost, (found) => {
       // The model has one policy, under which the cost can pass.
-      if (!(found instanceof Error)) this.#check(isolate, { key, cost, group }, done, turn + 1, found)
+      if (!(found instanceof Error)) this.#check(isolate, check, done, turn + 1, found)
     })
   }
 

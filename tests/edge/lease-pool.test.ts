@@ -26,17 +26,16 @@ class World {
   check(isolate: number, cost = 1, { isLost = false, isBusy = true } = {}): Decision | null {
     const pool = this.pools[isolate]!
     const nowMs = this.clock.now()
-    const spent = pool.spend("a", cost, nowMs)
-    const request = pool.begin("a", spent === null ? cost : 0, nowMs)
-    if (request === null) return spent ?? this.owner.check("a", { cost })
+    const { told, request } = pool.turn("a", cost, nowMs, this.owner.policy, "answered")
+    if (request === null) return told ?? this.owner.check("a", { cost })
     this.calls += 1
     const answer = this.answer(request, isBusy)
     if (isLost) {
       pool.fail(request, new StoreUnavailable("lost"))
-      return spent
+      return told
     }
     const decision = pool.end("a", request, answer, nowMs)
-    return spent ?? decision
+    return told ?? decision
   }
 
   answer(request: DrawRequest, isBusy: boolean): Drawn {
@@ -62,6 +61,23 @@ describe("LeasePool", () => {
     while (world.check(0)!.allowed) admitted += 1
     expect(admitted).toBe(500)
     expect(world.check(0)).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 172_800 })
+  })
+
+  test("turn() tells a check the denial that it waited for, of its cost or a smaller one, where there is nothing to spend", () => {
+    const { owner, pools, clock } = new World("5/day fixed_window", 1)
+    const pool = pools[0]!
+    owner.check("a", { cost: 5 })
+    const denial = owner.check("a", { cost: 2 }).toJSON()
+    const turn = (cost: number) => pool.turn("a", cost, clock.now(), owner.policy, denial)
+    expect(turn(2)).toEqual({ told: denial, request: null })
+    expect(turn(3)).toEqual({ told: { ...denial, cost: 3 }, request: null })
+    expect(pool.knows("a")).toBe(false)
+    const { told, request } = turn(1)
+    expect([told, request]).toMatchObject([null, { cost: 1 }])
+    owner.reset("a")
+    pool.end("a", request!, { decision: owner.check("a", { cost: 4 }).toJSON(), denial: null }, clock.now())
+    expect(turn(2).told).toMatchObject({ allowed: true, cost: 2 })
+    expect(turn(2)).toEqual({ told: denial, request: null })
   })
 
   test("spends nothing that is older than its time to live, and gives it back with the next draw", () => {
