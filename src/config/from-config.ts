@@ -4,9 +4,9 @@ import { costOf, requireUnits } from "../limiter/check-options.js"
 import { noteCounter } from "../limiter/key-waits.js"
 import { noteOwner } from "../limiter/limit-owner.js"
 import { MemoryLimits } from "../limiter/memory-limits.js"
-import type { MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
+import { MEMORY_LIMITS_KINDS, type MemoryLimitsOptions } from "../limiter/memory-limits-options.js"
 import { DEFAULT_LIMIT } from "../limiter/named-limits.js"
-import { checkNames } from "../policy/check-fields.js"
+import { checkFields, checkNames, type Kinds, READ_ELSEWHERE } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -15,25 +15,20 @@ import type { Config, LimitConfig } from "./config.js"
 import { configPolicies, limitNameFor } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { type ConfiguredCheck, type ConfiguredLimit, configuredLimit, type GroupKeys } from "./configured-limit.js"
-import { type AskedFor, type LogOutput, openDecisionLog } from "./decision-log.js"
+import { type AskedFor, openDecisionLog } from "./decision-log.js"
 import { groupOfLimit } from "./limits-by-config.js"
+import { LISTENER_KINDS, type ListenerOptions } from "./listener-options.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
 import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
 
-export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits"> {
-  /** Where the log goes; default the console. */
-  readonly log?: LogOutput | undefined
-  /** Hears of the share of decisions that `analytics` says, while that is enabled. */
-  readonly onSample?: ((decision: Decision) => void) | undefined
-  /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
-  readonly random?: (() => number) | undefined
-}
+export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits">, ListenerOptions {}
 
 /** Keys whose names are kept while analytics are enabled. */
 const ANALYTICS_NAMES = 10_000
 
-const OPTION_NAMES = ["env", "clock", "maxKeys", "onFull", "stats", "names", "history", "log", "onSample", "random"]
+const { limits: _limits, ...OF_MEMORY } = MEMORY_LIMITS_KINDS
+const OPTION_KINDS: Kinds<FromConfigOptions> = { env: READ_ELSEWHERE, ...OF_MEMORY, ...LISTENER_KINDS }
 const CHARGE_NAMES = ["limit", ...WHOSE_NAMES]
 const CHECK_NAMES = ["cost", "id", ...CHARGE_NAMES]
 
@@ -55,7 +50,7 @@ export class ConfiguredLimits {
 
   constructor(config: Config, options: FromConfigOptions = {}) {
     requireConfig("make limits", config)
-    checkNames("make limits", options, OPTION_NAMES)
+    checkFields("make limits", options, OPTION_KINDS)
     const { enabled } = config.analytics
     const { log: _log, onSample: _onSample, random: _random, env: _env, ...others } = options
     const { stats = enabled, names = enabled ? ANALYTICS_NAMES : 0, ...memory } = others

@@ -11,7 +11,7 @@ import {
   type NamedLimits,
 } from "../limiter/named-limits.js"
 import { type OneLimit, oneLimit } from "../limiter/one-limit.js"
-import { unfit } from "../policy/check-fields.js"
+import { CLOCK, checkKind, having, unfit } from "../policy/check-fields.js"
 import type { PolicyInput } from "../policy/policy.js"
 import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
@@ -26,6 +26,7 @@ import { configPolicies, limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { requireConfig } from "./require-config.js"
 
+const NAMED_LIMITS = having("limit", "define", "check")
 const NAME_OF_NO_GROUP = "a name that no group of the configuration has"
 
 type ChosenCheck = CheckOptions & LimitChoice
@@ -80,9 +81,12 @@ interface InForce {
  * `requireGroupNames` sees to those that are there.
  *
  * @param clock what `explain` reckons times from; default the machine's
+ * @throws {RangeError} where one of them is something else
  */
 export function limitsByConfig(limits: NamedLimits, config: Config, clock: Clock = systemClock): LimitsByConfig {
+  checkKind("ask limits", "limits", limits, NAMED_LIMITS)
   requireConfig("ask limits", config)
+  checkKind("ask limits", "clock", clock, CLOCK)
   const prepare = (next: Config): InForce => ({
     config: next,
     calls: new ConfiguredCalls(limits, next),

@@ -4,23 +4,22 @@ import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
 import { type ConfiguredLimit, LIMIT_NAME, type LimitOptions, type PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
-import { CLOCK, checkFields, either, FUNCTION, having, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
+import { checkFields, either, FUNCTION, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
 import { policyOfLimit } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { tellsDelay } from "../policy/tells-delay.js"
-import type { Clock } from "../types/clock.js"
-import type { Decision } from "../types/decision.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
 import { nameOfLimit } from "./config-policies.js"
-import { type AskedFor, type LogOutput, openDecisionLog } from "./decision-log.js"
+import { type AskedFor, openDecisionLog } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
+import { LISTENER_KINDS, type ListenerOptions } from "./listener-options.js"
 import { badTenant, type FoundPolicy, findPolicy, foundPolicies, limitOf, unknownTier } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
 
 /** What a configuration cannot say, since it is code. */
-export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
+export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> extends ListenerOptions {
   /** The tenant of a request. */
   readonly tenant?: ((request: Request, ...rest: Rest) => Awaitable<string | null | undefined>) | undefined
   /** The tier of a request, where its tenant has none. */
@@ -39,14 +38,10 @@ export interface ConfiguredOptions<Rest extends unknown[] = unknown[]> {
    * configuration does not know or a tenant that is no text, in whose place there is none. What it throws is dropped.
    */
   readonly onError?: ((error: unknown, request: Request, ...rest: Rest) => Awaitable<void>) | undefined
-  /** Where the log goes; default the console. */
-  readonly log?: LogOutput | undefined
   /** Tells the time for the log, and as the option `clock` of `rateLimit`; default the machine's clock. */
-  readonly clock?: Clock | undefined
+  readonly clock?: ListenerOptions["clock"]
   /** Hears of the share of decisions that `analytics` says, while that is enabled. What it throws goes to `onError`. */
-  readonly onSample?: ((decision: Decision) => void) | undefined
-  /** A source of numbers in [0, 1), for the sample; default `Math.random`. */
-  readonly random?: (() => number) | undefined
+  readonly onSample?: ListenerOptions["onSample"]
 }
 
 const OPTION_KINDS: Kinds<ConfiguredOptions<never>> = {
@@ -56,10 +51,7 @@ const OPTION_KINDS: Kinds<ConfiguredOptions<never>> = {
   address: either(FUNCTION, OBJECT),
   onDecision: FUNCTION,
   onError: FUNCTION,
-  log: having("info", "error"),
-  clock: CLOCK,
-  onSample: FUNCTION,
-  random: FUNCTION,
+  ...LISTENER_KINDS,
 }
 
 /** What a configuration says of a limit, as `rateLimit` takes it. */

@@ -10,6 +10,7 @@ import {
 } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
+import { show } from "../../src/types/errors.js"
 
 const TEXT = `
   limits.api = { policy = "10/minute", deny = { keys = ["mallory"] } }
@@ -34,6 +35,33 @@ describe("options that there are not", () => {
       'read the configuration: env is "A=1", allowed is an',
     ],
     ["fromConfig()", () => fromConfig(TEXT, any({ cloc: 1 })), 'make limits: option is "cloc", allowed is env, clock,'],
+    ...[
+      { log: (line: string) => console.info(line) },
+      { log: {} },
+      { log: null },
+      { onSample: 5 },
+      { random: 3 },
+      { clock: 5 },
+      { maxKeys: 0 },
+    ].map((options): [string, () => unknown, string] => {
+      const [[name, value]] = Object.entries(options) as [[string, unknown]]
+      return [
+        "fromConfig()",
+        () => fromConfig(TEXT, any(options)),
+        `make limits: ${name} is ${show(value)}, allowed is `,
+      ]
+    }),
+    [
+      "limitsByConfig()",
+      () => limitsByConfig(any(5), config),
+      "ask limits: limits is 5, allowed is an object with limit()",
+    ],
+    ["limitsByConfig()", () => limitsByConfig(any(fromConfig(TEXT)), config), "ask limits: limits is "],
+    [
+      "limitsByConfig()",
+      () => limitsByConfig(new MemoryLimits(), config, any(5)),
+      "ask limits: clock is 5, allowed is an",
+    ],
     ["fromConfig()", () => fromConfig(TEXT, any({ limits: {} })), 'make limits: option is "limits", allowed is env'],
     [
       "policyFor()",
