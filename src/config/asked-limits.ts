@@ -46,9 +46,22 @@ export function askedLimits(
   }
 }
 
-/** What a call asks of a limit that the configuration does not have: its lists for all limits count there too. */
-export function askedElsewhere(config: Config, key: string, limit: string, cost = 1): AskedLimits {
-  return { isGroup: false, items: [{ key, cost, limit }], access: accessOf(config, unprefixed(config, key)) }
+/**
+ * What a call asks of one limit by the name under which it is counted. Of one that the configuration does not have, its
+ * lists for all limits count too.
+ *
+ * @param limits those of the configuration, by these names
+ */
+export function askedByName(
+  config: Config,
+  limits: ReadonlyMap<string, LimitConfig>,
+  counted: Pick<AskedItem, "key" | "limit">,
+  cost: number | undefined,
+): AskedLimits {
+  const limit = limits.get(counted.limit)
+  if (limit !== undefined) return askedLimits(config, limit, () => counted, cost)
+  const access = accessOf(config, unprefixed(config, counted.key))
+  return { isGroup: false, items: [{ ...counted, cost: cost ?? 1 }], access }
 }
 
 /** A key as the lists have it. */

@@ -10,16 +10,16 @@ import { checkFields, checkNames, type Kinds, READ_ELSEWHERE } from "../policy/c
 import type { Decision } from "../types/decision.js"
 import { KeyError, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
-import { type AskedLimits, askedLimits } from "./asked-limits.js"
+import { type AskedLimits, askedByName, askedLimits } from "./asked-limits.js"
 import type { Config, LimitConfig } from "./config.js"
-import { configPolicies, limitNameFor } from "./config-policies.js"
+import { configPolicies, limitNameFor, limitsByName } from "./config-policies.js"
 import { ConfiguredCalls } from "./configured-calls.js"
 import { type ConfiguredCheck, type ConfiguredLimit, configuredLimit, type GroupKeys } from "./configured-limit.js"
 import { type AskedFor, openDecisionLog } from "./decision-log.js"
 import { groupOfLimit } from "./limits-by-config.js"
 import { LISTENER_KINDS, type ListenerOptions } from "./listener-options.js"
 import { type ConfigInput, type ParseConfigOptions, parseConfig } from "./parse-config.js"
-import { limitOf, WHOSE_NAMES, type Whose } from "./policy-for.js"
+import { limitOf, requireWhose, WHOSE_NAMES, type Whose } from "./policy-for.js"
 import { requireConfig } from "./require-config.js"
 
 export interface FromConfigOptions extends ParseConfigOptions, Omit<MemoryLimitsOptions, "limits">, ListenerOptions {}
@@ -36,6 +36,7 @@ const CHECK_NAMES = ["cost", "id", ...CHARGE_NAMES]
 interface InForce {
   readonly config: Config
   readonly calls: ConfiguredCalls
+  readonly limitsByName: ReadonlyMap<string, LimitConfig>
   readonly listeners: readonly ((decision: Decision, asked: AskedFor) => unknown)[]
 }
 
@@ -98,6 +99,7 @@ export class ConfiguredLimits {
     return {
       config,
       calls: new ConfiguredCalls(this.limits, config),
+      limitsByName: limitsByName(config),
       listeners: [
         ...(onDecision === undefined ? [] : [onDecision]),
         ...(enabled && onSample !== undefined
@@ -146,7 +148,8 @@ export class ConfiguredLimits {
 
   /**
    * Asks and charges, as the configuration says: the limit's cost where none is given, the key's prefix, its lists of
-   * keys, log and sample.
+   * keys, log and sample. Without `limit` a key has the limit of its own name, the prefix included, else the one named
+   * `"default"`.
    *
    * A group is asked for one key of all its limits, or for a key of each by the limit's name. All admit, or none is
    * charged; each limit's own decision, with its receipt, is in `limits`. What the log or `onSample` throws changes
@@ -156,8 +159,10 @@ export class ConfiguredLimits {
    */
   check(key: string | GroupKeys, options: ConfiguredCheck = {}): Decision {
     const decision = this.#decide("check", key, options)
-    const { limit = DEFAULT_LIMIT, tenant, tier } = options
-    for (const listener of this.#inForce.listeners) callListener(listener, decision, { limit, tenant, tier })
+    const { listeners } = this.#inForce
+    if (listeners.length === 0) return decision
+    const { limit = this.#nameFor(key), tenant, tier } = options
+    for (const listener of listeners) callListener(listener, decision, { limit, tenant, tier })
     return decision
   }
 
@@ -172,13 +177,27 @@ export class ConfiguredLimits {
     return this.#inForce.calls.decide(verb, this.#asked(key, options), options) as Decision
   }
 
-  #asked(key: string | GroupKeys, { limit = DEFAULT_LIMIT, cost, tenant, tier }: ConfiguredCheck): AskedLimits {
-    const group = this.config.groups.get(limit)
+  #asked(key: string | GroupKeys, options: ConfiguredCheck): AskedLimits {
+    const { config, limitsByName } = this.#inForce
+    const { limit = this.#nameFor(key), cost, tenant, tier } = options
+    const group = config.groups.get(limit)
+    const isConfigured = group !== undefined || config.limits.has(limit)
+    if (!isConfigured && options.limit === undefined && this.limits.limit(limit) !== null) {
+      requireWhose(config, { tenant, tier })
+      return askedByName(config, limitsByName, { key: this.key(requireText(key)), limit }, cost)
+    }
     const find = ({ name }: LimitConfig) => ({
       key: this.key(group ? keyOf(key, name) : requireText(key)),
       limit: this.limitName(name, { tenant, tier }),
     })
-    return askedLimits(this.config, group ?? limitOf(this.config, limit), find, cost)
+    return askedLimits(config, group ?? limitOf(config, limit), find, cost)
+  }
+
+  /** The name that a call is about which names none: that of the key's own limit, which may be defined beside. */
+  #nameFor(key: string | GroupKeys): string {
+    if (typeof key !== "string") return DEFAULT_LIMIT
+    const counted = this.key(key)
+    return this.limits.limit(counted) === null ? DEFAULT_LIMIT : counted
   }
 
   /** As `MemoryLimits.refund`, of a receipt that `check` gave. */

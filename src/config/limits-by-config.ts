@@ -17,7 +17,7 @@ import { refuseRepeats } from "../policy/require-group.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
-import { type AskedLimits, askedElsewhere, askedLimits } from "./asked-limits.js"
+import { type AskedLimits, askedByName, askedLimits } from "./asked-limits.js"
 import { type ByPromise, byPromise } from "./by-promise.js"
 import { changePolicies, notUndone, type Policies, policiesOf } from "./change-policies.js"
 import type { Config, LimitConfig } from "./config.js"
@@ -163,10 +163,17 @@ function isPlain(config: Config): boolean {
 function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
   /** What of the configuration a call asks; `undefined` where that is a limit of the store alone. */
   async function find(inForce: InForce, key: string, options: ChosenCheck): Promise<AskedLimits | undefined> {
-    const { config } = inForce
-    const group = options.limit === undefined ? undefined : config.groups.get(options.limit)
-    if (group === undefined) return findLimit(inForce, key, options)
+    const { config, isPlain } = inForce
+    if (isPlain) return undefined
+    const { limit = await nameFor(key) } = options
+    const group = config.groups.get(limit)
+    if (group === undefined) return findLimit(inForce, key, { ...options, limit })
     return askedLimits(config, group, ({ name }) => ({ key, limit: name }), options.cost)
+  }
+
+  /** The name that a call is about which names none. */
+  async function nameFor(key: string): Promise<string> {
+    return (await limits.limit(key)) === null ? DEFAULT_LIMIT : key
   }
 
   /** As `find`, of no group. */
@@ -176,12 +183,11 @@ function verbs(limits: NamedLimits, current: () => InForce, clock: Clock) {
     options: ChosenCheck,
   ): Promise<AskedLimits | undefined> {
     if (isPlain) return undefined
-    const name = options.limit ?? ((await limits.limit(key)) === null ? DEFAULT_LIMIT : key)
-    const limit = limitsByName.get(name)
-    if (limit !== undefined) return askedLimits(config, limit, () => ({ key, limit: name }), options.cost)
-    const asked = askedElsewhere(config, key, name, options.cost)
+    const { limit = await nameFor(key) } = options
+    const asked = askedByName(config, limitsByName, { key, limit }, options.cost)
+    if (limitsByName.has(limit)) return asked
     // What is on no list, and a limit that there is not, is the store's business alone.
-    return asked.access === "limit" || (await limits.limit(name)) === null ? undefined : asked
+    return asked.access === "limit" || (await limits.limit(limit)) === null ? undefined : asked
   }
 
   /**

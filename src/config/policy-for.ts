@@ -87,9 +87,14 @@ export function findPolicy(config: Config, limit: string, whose: Whose): FoundPo
   requireConfig("choose a policy", config)
   checkNames("choose a policy", whose, WHOSE_NAMES)
   const { tenant, tier } = whose
-  const base = limitOf(config, limit)
+/** @throws {RangeError} where there is no such tier, or the tenant is no name */
+export function requireWhose(config: Config, { tenant, tier }: Whose): void {
   if (tenant != null && typeof tenant !== "string") throw badTenant(tenant)
   if (tier != null && !config.tiers.has(tier)) throw unknownTier(config, tier)
+}
+
+  const base = limitOf(config, limit)
+  requireWhose(config, whose)
   const customer = typeof tenant === "string" ? config.tenants.get(tenant) : undefined
   const own = customer?.limits.get(limit)
   if (own !== undefined) return { policy: own, from: { kind: "tenant", name: tenant! } }

@@ -207,17 +207,17 @@ test("what was counted is told while the store cannot be asked", async () => {
 })
 
 describe("sluice_failures_total", () => {
-  test("counts a group's check that failed as one of each of its limits", async () => {
+  test("counts a group's check that failed as one of each of its limits, also where it is the default one", async () => {
     const limits = new MemoryLimits({ limits: { api: "4/minute", org: "9/minute" } })
-    const limitsAsked = (name: string) => (name === "both" ? 2 : 1)
+    const limitsAsked = (name: string) => ({ both: 2, default: 3 })[name] ?? 1
     const served = serveApi({}, { limits, limitsAsked })
     vi.spyOn(limits, "check").mockImplementation(() => {
       throw new StoreUnavailable("the disk is full")
     })
-    for (const limit of ["both", "api"]) {
-      expect((await served.ask("POST", "/v1/check", { key: "k", limit })).status).toBe(503)
+    for (const named of [{ limit: "both" }, { limit: "api" }, {}]) {
+      expect((await served.ask("POST", "/v1/check", { key: "k", ...named })).status).toBe(503)
     }
-    expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "3" })
+    expect(await samples(served, "sluice_failures_total")).toEqual({ 'mode="error"': "6" })
   })
 
   test("counts the checks that the store failed to decide, and no others", async () => {

@@ -12,7 +12,7 @@ import {
   rateLimitOptions,
 } from "../../src/config/index.js"
 import { rateLimit } from "../../src/http/index.js"
-import { ManualClock } from "../../src/index.js"
+import { acquire, checkAll, ManualClock } from "../../src/index.js"
 import { receiptsOf } from "../../src/limiter/receipts.js"
 import type { Decision } from "../../src/types/decision.js"
 import { Scratch } from "../cli/run.js"
@@ -52,6 +52,14 @@ delay = "12h"
 
 [limits.login.deny]
 keys = ["header:x-user=mallory"]
+
+[limits.ann]
+policy = "8/day"
+cost = 2
+
+[limits.amy]
+policy = "9/day"
+cost = 2
 
 [groups.both]
 limits = ["user", "org"]
@@ -143,6 +151,13 @@ const CHECKS: readonly (readonly [key: string, options: { limit?: string; cost?:
   ["ada", { limit: "__proto__" }],
   ["ada", { limit: "shaped" }],
   ["ada", { limit: "shaped" }],
+  // A limit of her own, whose key is no group's name, nor that of a limit in other letters.
+  ["ann", {}],
+  ["ann", { cost: 1 }],
+  ["ann", { limit: "default" }],
+  ["ann", { limit: "ann", cost: 0 }],
+  ["Ann", {}],
+  ["both", {}],
 ]
 
 /** What several servers of one configuration are asked by: `limitNameFor` tells it. */
@@ -158,11 +173,43 @@ describe("one sluice.toml", () => {
     }
   }, 30_000)
 
+  test("takes a key's own limit by every verb that names none, on both servers as in the library", async () => {
+    const amy = library.key("amy")
+    library.charge("amy", 1)
+    const expected = [told(library.peek("amy")), told((await acquire(library, "amy")).decision)]
+    const together = checkAll([
+      { limiter: library, key: "amy" },
+      { limiter: library, key: "bea" },
+    ])
+    expected.push(...together.decisions.map(told))
+    library.limits.block(amy, "1h")
+    expected.push(told(library.check("amy")))
+    expect(expected.map(({ limit, remaining, cost }) => [limit, remaining, cost])).toEqual([
+      [9, 8, 2],
+      [9, 6, 2],
+      [9, 4, 2],
+      [3, 2, 1],
+      [9, 4, 2],
+    ])
+    for (const client of [server, workerClient()]) {
+      await client.charge("amy", 1)
+      const answers = [told(await client.peek("amy")), told((await acquire(client, "amy")).decision)]
+      answers.push(...(await client.checkAll([{ key: "amy" }, { key: "bea" }])).decisions.map(told))
+      await client.block("amy", "1h")
+      answers.push(told(await client.check("amy")))
+      expect(answers).toEqual(expected)
+      expect((await client.status("amy")).remaining).toBe(library.limits.status(amy).remaining)
+      expect((await client.explain("amy")).limit).toBe("amy")
+    }
+  })
+
   test("lists the same limits behind sluice serve and on the Worker", async () => {
     const canonical = async (client: SluiceClient) => (await client.limits()).map(({ name, policy }) => [name, policy])
     expect(await canonical(workerClient())).toEqual(await canonical(server))
     expect((await server.limits()).map(({ name }) => name)).toEqual([
       "__proto__",
+      "amy",
+      "ann",
       "default",
       "login",
       "org",

@@ -6,6 +6,7 @@ import {
   decisionLog,
   fromConfig,
   limitNameFor,
+  limitsByConfig,
   parseConfig,
   policyFor,
   rateLimitOptions,
@@ -63,6 +64,87 @@ describe("fromConfig()", () => {
       'Cannot find the limit "apy": the configuration has default, api (did you mean "api"?).',
     )
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
+  })
+
+  test("takes the key's own limit where none is named, as the tenant has it, its prefix included, and logs its name", async () => {
+    const log = sink()
+    const text = `key_prefix = "p:"
+      limits.default = { policy = "10/minute" }
+      limits.ann = { policy = "7/minute" }
+      limits."p:ann" = { policy = "5/minute", cost = 2, deny = { keys = ["ann"] } }
+      limits."p:bob" = { policy = "5/minute", cost = 2 }
+      tiers.pro.limits."p:bob" = "50/minute"
+      tenants.acme.tier = "pro"
+      logging = { level = "info", decisions = "all", format = "json" }`
+    const limits = fromConfig(text, { clock: new ManualClock(0), log })
+    expect(limits.check("ann")).toMatchObject({ key: "p:ann", limit: 5, reason: "blocked" })
+    expect(limits.check("bob")).toMatchObject({ limit: 5, remaining: 3, cost: 2 })
+    expect(limits.check("bob", { tenant: "acme" })).toMatchObject({ limit: 50, remaining: 48 })
+    expect(limits.check("cleo")).toMatchObject({ limit: 10 })
+    limits.charge("bob", 1)
+    expect(limits.peek("bob")).toMatchObject({ remaining: 2 })
+    expect(limits.peek("bob", { limit: "default" })).toMatchObject({ limit: 10, remaining: 10 })
+    expect(limits.allow("bob", { cost: 3 })).toBe(false)
+    const names = log.lines.map((line) => JSON.parse(line).limit_name)
+    expect(names).toEqual(["p:ann", "p:bob", "p:bob", "default", "p:bob"])
+    const permit = await acquire(limits, "bob", { cost: 2 })
+    expect(permit.decision).toMatchObject({ limit: 5, remaining: 0 })
+    permit.refund()
+    const call = wrap(limits, () => "done", { key: "bob" })
+    expect(call()).toBe("done")
+    expect(call).toThrow(RateLimitExceeded)
+    limits.reload(parseConfig('limits.default = "20/minute"'))
+    expect(limits.check("bob")).toMatchObject({ key: "bob", limit: 20 })
+  })
+
+  test("answers a key without a named limit as limitsByConfig() does, also of limits that were defined beside", async () => {
+    const text = `limits.api = { policy = "10/minute", cost = 3 }
+      limits.ann = "5/minute"
+      tiers.pro.limits.api = "100/minute"
+      groups.both = { limits = ["api", "ann"] }
+      deny = { keys = ["eve"] }`
+    const own = fromConfig(text, { clock: new ManualClock(0) })
+    const config = parseConfig(text)
+    const under = new MemoryLimits({ clock: new ManualClock(0), limits: configPolicies(config) })
+    const other = limitsByConfig(under, config)
+    const answer = async (ask: () => unknown) => {
+      try {
+        const { receipt: _, ...told } = ((await ask()) as { toJSON(): Decision }).toJSON()
+        return told
+      } catch (error) {
+        return (error as LimitNotFound).code
+      }
+    }
+    const askAll = async () => {
+      for (const key of ["ann", "eve", "bob", "api", "both", limitNameFor(config, "api", { tier: "pro" })]) {
+        for (const verb of ["check", "peek"] as const) {
+          expect(await answer(() => own[verb](key)), key).toEqual(await answer(() => other[verb](key)))
+        }
+      }
+    }
+    await askAll()
+    expect(await answer(() => own.check("bob"))).toBe("LIMIT_NOT_FOUND")
+    for (const name of ["bob", "eve", "default"]) {
+      own.limits.define(name, "9/minute")
+      under.define(name, "9/minute")
+    }
+    await askAll()
+    expect(own.check("bob")).toMatchObject({ limit: 9, remaining: 7 })
+    expect(own.check("cleo")).toMatchObject({ limit: 9, remaining: 8 })
+    expect(() => own.check("bob", { tier: "prro" })).toThrow('(did you mean "pro"?)')
+    expect(() => own.check("bob", { limit: "bob" })).toThrow(LimitNotFound)
+  })
+
+  test('asks a group called "default" where none is named, as limitsByConfig() does', async () => {
+    const text = `limits.user = "3/minute"
+      limits.org = { policy = "9/minute", cost = 2 }
+      groups.default = { limits = ["user", "org"] }`
+    const config = parseConfig(text)
+    const other = limitsByConfig(new MemoryLimits({ limits: configPolicies(config) }), config)
+    for (const limits of [fromConfig(text), other]) {
+      expect(await limits.check("ada")).toMatchObject({ limits: [{ cost: 1 }, { cost: 2 }] })
+      expect(await limits.check("org")).toMatchObject({ limit: 9, cost: 2 })
+    }
   })
 
   test.each([5, null, 10n, {}])("names a limit that is asked for and is no text: %s", (value) => {

@@ -1,4 +1,5 @@
 import { type OwnDecision, ownDecisions } from "../../limiter/limit-names.js"
+import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
 import { MOST_TOGETHER } from "../../policy/require-group.js"
 import type { AllDecisionJson } from "../../types/api-json.js"
 import type { Awaitable } from "../../types/limiter.js"
@@ -46,7 +47,7 @@ export const check = defineRoute({
   answer: jsonOf(decision, "The decision."),
   async handle(context, { body: { key: of, ...options } }) {
     const startedMs = performance.now()
-    const checks = options.limit === undefined ? 1 : context.limitsAsked(options.limit)
+    const checks = context.limitsAsked(options.limit ?? DEFAULT_LIMIT)
     const made = await asking(context, checks, () => context.limits.check(of, options))
     const nowMs = context.clock.now()
     const seconds = (performance.now() - startedMs) / 1000
