@@ -1,4 +1,5 @@
 import { requireCheckOptions } from "../limiter/check-options.js"
+import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
@@ -20,6 +21,12 @@ export interface ConfiguredCheck extends CheckOptions, Whose {
 export interface ConfiguredLimit {
   /** Tells `checkAll` that every verb answers at once. */
   readonly isSynchronous: true
+  /**
+   * The policy in force when it is read, as the tenant or the tier has it, for `rateLimitFields` say.
+   *
+   * @throws {LimitNotFound} of a group, each of whose limits has its own, and of a limit that is no more
+   */
+  readonly policy: Policy
   check(key: string | GroupKeys, options?: CheckOptions): Decision
   peek(key: string | GroupKeys, options?: CheckOptions): Decision
   allow(key: string | GroupKeys, options?: CheckOptions): boolean
@@ -38,13 +45,17 @@ interface LimitsForAll {
 }
 
 /** One of the limits by itself, as a customer or a plan has it. */
-export function configuredLimit(limits: LimitsForAll, of: Whose & { readonly limit: string }): ConfiguredLimit {
+export function configuredLimit(
+  limits: LimitsForAll,
+  of: Whose & { readonly limit: string },
+  policyNow: () => Policy,
+): ConfiguredLimit {
   const ask = (verb: "check" | "peek") => (key: string | GroupKeys, options?: CheckOptions) => {
     requireCheckOptions(options)
     return limits[verb](key, { ...options, ...of })
   }
   const check = ask("check")
-  return {
+  const verbs: Omit<ConfiguredLimit, "policy"> = {
     isSynchronous: true,
     check,
     peek: ask("peek"),
@@ -53,4 +64,5 @@ export function configuredLimit(limits: LimitsForAll, of: Whose & { readonly lim
     settle: (receipt, actualCost) => limits.settle(receipt, actualCost),
     charge: (key, units) => limits.charge(key, units, of),
   }
+  return Object.defineProperty(verbs, "policy", { get: policyNow }) as ConfiguredLimit
 }

@@ -129,7 +129,8 @@ export class ConfiguredLimits {
     const { tenant, tier } = whose
     const countedAs = () => this.#countedAs(limit, { tenant, tier })
     countedAs()
-    const view = configuredLimit(this, { limit, tenant, tier })
+    const policyNow = () => this.limits.of(this.limitName(limit, { tenant, tier })).policy
+    const view = configuredLimit(this, { limit, tenant, tier }, policyNow)
     noteOwner(view, { limits: this, name: limit, whose: { tenant, tier }, countedAs })
     return view
   }

@@ -28,8 +28,13 @@ export function limitOf(config: Config, name: string): LimitConfig {
   return limit
 }
 
-/** The error of a name that the configuration does not have, with those that it has. */
+/** The error of a name that no limit of the configuration has, with those that it has. */
 function notConfigured({ limits, groups }: Config, name: string): LimitNotFound {
+  const group = groups.get(name)
+  if (group !== undefined) {
+    const members = group.limits.map((limit) => limit.name).join(", ")
+    return new LimitNotFound(name, "limit", `it is a group, of ${members}`)
+  }
   const names = [...limits.keys(), ...groups.keys()]
   const listed = names.length === 0 ? "the configuration has no limits" : `the configuration has ${names.join(", ")}`
   return new LimitNotFound(name, "limit", `${listed}${nearestNameHint(name, names)}`)
@@ -82,17 +87,17 @@ export function foundPolicies(config: Config, limit: string): readonly FoundPoli
   ]
 }
 
-/** `policyFor`, and where it was found. */
-export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
-  requireConfig("choose a policy", config)
-  checkNames("choose a policy", whose, WHOSE_NAMES)
-  const { tenant, tier } = whose
 /** @throws {RangeError} where there is no such tier, or the tenant is no name */
 export function requireWhose(config: Config, { tenant, tier }: Whose): void {
   if (tenant != null && typeof tenant !== "string") throw badTenant(tenant)
   if (tier != null && !config.tiers.has(tier)) throw unknownTier(config, tier)
 }
 
+/** `policyFor`, and where it was found. */
+export function findPolicy(config: Config, limit: string, whose: Whose): FoundPolicy {
+  requireConfig("choose a policy", config)
+  checkNames("choose a policy", whose, WHOSE_NAMES)
+  const { tenant, tier } = whose
   const base = limitOf(config, limit)
   requireWhose(config, whose)
   const customer = typeof tenant === "string" ? config.tenants.get(tenant) : undefined

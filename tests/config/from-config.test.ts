@@ -11,13 +11,14 @@ import {
   policyFor,
   rateLimitOptions,
 } from "../../src/config/index.js"
-import { namedLimiters, rateLimit } from "../../src/http/index.js"
+import { namedLimiters, rateLimit, rateLimitFields } from "../../src/http/index.js"
 import {
   acquire,
   type Decision,
   KeyError,
   LimitNotFound,
   ManualClock,
+  type Policy,
   RateLimitExceeded,
   RateLimiter,
   wrap,
@@ -145,6 +146,27 @@ describe("fromConfig()", () => {
       expect(await limits.check("ada")).toMatchObject({ limits: [{ cost: 1 }, { cost: 2 }] })
       expect(await limits.check("org")).toMatchObject({ limit: 9, cost: 2 })
     }
+  })
+
+  test("of() tells the policy in force of a limit, as the tenant has it, and none of a group", () => {
+    const limits = fromConfig(
+      `limits.api = "10/minute"
+       limits.org = "20/minute"
+       groups.both = { limits = ["api", "org"] }
+       tenants.acme.limits.api = "100/minute"`,
+      { clock },
+    )
+    const [api, ofAcme, both] = [limits.of("api"), limits.of("api", { tenant: "acme" }), limits.of("both")]
+    expectTypeOf(api.policy).toEqualTypeOf<Policy>()
+    expect([api, ofAcme].map(({ policy }) => policy.rules[0].limit)).toEqual([10, 100])
+    expect(rateLimitFields(api.policy, api.check("ada"), 0)).toMatchObject({ "RateLimit-Policy": '"api";q=10;w=60' })
+    expect(() => both.policy).toThrow(LimitNotFound)
+    expect(() => both.policy).toThrow('Cannot find the limit "both": it is a group, of api, org.')
+    expect({ ...both }).not.toHaveProperty("policy")
+    limits.reload(parseConfig('limits.api = "30/minute"'))
+    expect([api, ofAcme].map(({ policy }) => policy.rules[0].limit)).toEqual([30, 30])
+    limits.reload(parseConfig(""))
+    expect(() => api.policy).toThrow(LimitNotFound)
   })
 
   test.each([5, null, 10n, {}])("names a limit that is asked for and is no text: %s", (value) => {
