@@ -62,14 +62,14 @@ export async function run(args) {
   const checks = readNumber("--checks", values.checks, { minimum: 1e5, maximum: 1e12, whole: true })
   const keys = readNumber("--keys", values.keys, { minimum: 10, maximum: 1e9, whole: true })
   const engine = (name) => import(join(values.dist, "src", "engine", name))
-  const [{ Core }, { Limit }, { parsePolicy }] = await Promise.all([
+  const [{ Core }, { StandaloneLimit }, { parsePolicy }] = await Promise.all([
     engine("core.js"),
-    engine("limit.js"),
+    engine("standalone-limit.js"),
     import(join(values.dist, "src", "policy", "parse-policy.js")),
   ])
   // A key is full again 20 seconds after it was used: idle keys go and come back all the time.
   const core = new Core()
-  const limit = new Limit(core, parsePolicy("3/minute"), {
+  const limit = new StandaloneLimit(core, parsePolicy("3/minute"), {
     maxKeys: 2 ** 32 - 1,
     onFull: "evict-nearest-full",
     stats: false,

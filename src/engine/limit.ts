@@ -1,23 +1,15 @@
-import { checkWhole, unfit } from "../policy/check-fields.js"
+import { checkWhole } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
-import { DumpError } from "../types/errors.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
-import { BatchStage } from "./batch-stage.js"
 import type { Core } from "./core.js"
 import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
-import { type Decisions, requireRoom } from "./decisions.js"
-import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
 import { keyStats, NO_STATS } from "./key-stats.js"
 import { keyStatus } from "./key-status.js"
 import { LimitDecision } from "./limit-decision.js"
 import type { ChargedAdmission } from "./named-admissions.js"
 import { outcomeError } from "./outcome-error.js"
-import { packedRoom, packKeys } from "./packed-keys.js"
 import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
-import { requireCosts } from "./require-cost.js"
 import { policyFields } from "./rule-fields.js"
-import { SAVED, type SavedKind, saveCells } from "./saved-cells.js"
-import type { SettledReceipts } from "./settled-receipts.js"
 import { ON_FULL, type TableOptions } from "./table-options.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
 import { BRIEF_REMAINING, BRIEF_RESET_AFTER, BRIEF_RETRY_AFTER, VERDICT_CHARGED_AT } from "./verdict-layout.js"
@@ -37,18 +29,16 @@ const dropped =
  */
 export class Limit {
   protected readonly core: Core
-  readonly #options: TableOptions
+  protected readonly options: TableOptions
   #policy: Policy
   #firstRule: Rule
   protected pointer: number
   protected issuer: Issuer
-  /** Made by the first batch. */
-  #stage: BatchStage | null = null
   #charges = 0
 
   constructor(core: Core, policy: Policy, options: TableOptions) {
     this.core = core
-    this.#options = options
+    this.options = options
     this.#policy = policy
     this.#firstRule = policy.rules[0]
     this.issuer = { id: options.issuerId, policyName: policy.name }
@@ -56,7 +46,7 @@ export class Limit {
   }
 
   #make(policy: Policy): number {
-    const { maxKeys, onFull, stats, seed } = this.#options
+    const { maxKeys, onFull, stats, seed } = this.options
     this.core.ruleFields.set(policyFields(policy, this.core.exports))
     // Pointers are unsigned, and cross as i32: above 2 GB they would be negative.
     const limit = this.core.exports.limitNew(
@@ -74,7 +64,7 @@ export class Limit {
   }
 
   #freeWhenDropped(pointer: number): void {
-    if (this.#options.sharesCore) dropped?.register(this, { core: this.core, pointer }, this)
+    if (this.options.sharesCore) dropped?.register(this, { core: this.core, pointer }, this)
   }
 
   get policy(): Policy {
@@ -141,61 +131,6 @@ export class Limit {
       return false
     }
     throw this.#error(outcome, key, cost, nowMs)
-  }
-
-  /**
-   * Asks and charges for many keys at one time, in their order.
-   *
-   * @param costs one for each key; 1 where not given
-   * @param into where the answers go; new ones where not given
-   * @throws {CostError} {KeyError} {RangeError} where any of them cannot be; then nothing has changed
-   */
-  checkMany(keys: readonly string[], costs: ArrayLike<number> | undefined, nowMs: number, into?: Decisions): Decisions {
-    this.#requireMany(keys, costs, into)
-    const pack = (bytes: Uint8Array, ends: Uint32Array) => packKeys(keys, bytes, ends)
-    const keyRoom = packedRoom(keys)
-    return this.#batch().ask(this.pointer, { count: keys.length, keyRoom, costs, nowMs, into, pack })
-  }
-
-  /**
-   * `checkMany` for keys that are bytes already: key i is `bytes` from the end of the one before to `ends[i]`.
-   *
-   * @throws {CostError} {RangeError} where a key is empty or longer than 512 bytes, or a cost cannot be; then nothing
-   * has changed
-   */
-  checkPacked(
-    bytes: Uint8Array,
-    ends: Uint32Array,
-    costs: ArrayLike<number> | undefined,
-    nowMs: number,
-    into?: Decisions,
-  ): Decisions {
-    if (ends.length > 0 && ends[ends.length - 1]! > bytes.length) {
-      throw unfit("check keys", "the last of ends", ends.at(-1), `at most ${bytes.length}`)
-    }
-    this.#requireMany(ends, costs, into)
-    const pack = (room: Uint8Array, roomEnds: Uint32Array) => {
-      room.set(bytes)
-      roomEnds.set(ends)
-    }
-    return this.#batch().ask(this.pointer, {
-      count: ends.length,
-      keyRoom: bytes.length + 16,
-      costs,
-      nowMs,
-      into,
-      pack,
-    })
-  }
-
-  #batch(): BatchStage {
-    this.#stage ??= new BatchStage(this.core)
-    return this.#stage
-  }
-
-  #requireMany(keys: ArrayLike<unknown>, costs: ArrayLike<number> | undefined, into: Decisions | undefined): void {
-    requireCosts(keys, costs, this.#policy.rules)
-    if (into !== undefined) requireRoom(into, keys.length)
   }
 
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
@@ -338,56 +273,6 @@ export class Limit {
     return chargeOfReceipt(this.issuer, id, this.charges)
   }
 
-  /**
-   * Puts saved cells back that lie one after the other, past `maxKeys` too. False where the bytes cannot be cells, a key is
-   * there already, or there is no memory; then those before are back.
-   */
-  load(kind: SavedKind, bytes: Uint8Array): boolean {
-    return this.core.withBlock(bytes.length, (pointer) => {
-      this.core.bytes.set(bytes, pointer)
-      return this.core.exports.loadCells(this.pointer, kind, pointer, bytes.length) === 1
-    })
-  }
-
-  /**
-   * All that is held, as bytes for `restore`.
-   *
-   * @param receipts which of them can no more be settled
-   */
-  dump(nowMs: number, receipts: Pick<SettledReceipts, "entries" | "closedBeforeMs" | "resets">): Uint8Array {
-    const { canonical, rules } = this.#policy
-    const { stats, seed, issuerId } = this.#options
-    const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
-    const settled = receipts.entries()
-    const { closedBeforeMs, resets } = receipts
-    // Which keys were reset is not told, for a dump names none: all receipts of before the last reset are closed.
-    const closedThrough = resets.lastCharge
-    const head = {
-      policy: canonical,
-      stats,
-      seed,
-      issuerId,
-      charges: this.charges,
-      settled,
-      closedBeforeMs,
-      closedThrough,
-    }
-    const cells = hasLog ? saveCells(this.core, this.pointer, SAVED.cells, nowMs) : []
-    return writeDump(this.core, this.pointer, head, cells)
-  }
-
-  /**
-   * Puts what a dump holds into this limit, which must hold nothing and have the dump's seed.
-   *
-   * @throws {DumpError} where it does not fit; this limit then holds a part of it
-   */
-  restore(bytes: Uint8Array, { charges }: DumpHead): void {
-    readDumpTables(this.core, this.pointer, bytes, (cell) => this.load(SAVED.cells, cell))
-    const { maxKeys } = this.#options
-    if (this.size > maxKeys) throw new DumpError(`it holds ${this.size} keys, allowed are ${maxKeys} (maxKeys)`)
-    this.skipChargesTo(charges)
-  }
-
   #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
     const reason = REASONS[outcome]
     if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
@@ -406,7 +291,7 @@ export class Limit {
     if (outcome === OUTCOME.admitted) return
     if (outcome === OUTCOME.noRoom) {
       this.requireBound()
-      throw new RangeError(`Cannot hold another key: ${this.#options.maxKeys} are held (maxKeys).`)
+      throw new RangeError(`Cannot hold another key: ${this.options.maxKeys} are held (maxKeys).`)
     }
     throw this.#error(outcome, key, units, nowMs)
   }

@@ -1,11 +1,8 @@
-import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable } from "../types/errors.js"
 import type { AdmissionBatch } from "./admission-batch.js"
-import type { Core } from "./core.js"
 import type { KeySet } from "./key-set.js"
 import { Limit } from "./limit.js"
-import type { SavedKind } from "./saved-cells.js"
-import type { TableOptions } from "./table-options.js"
+import { loadCells, type SavedKind } from "./saved-cells.js"
 import { VERDICT_CHARGED_AT } from "./verdict-layout.js"
 
 /** A block of saved cells begins with four u32: one of the core's own, then these. */
@@ -18,16 +15,9 @@ const LITTLE_BYTES = 4_096
 
 /** A limit whose changes are recorded: with what a ledger asks of it besides, apart so that a limiter in memory does not ship it. */
 export class RecordedLimit extends Limit {
-  readonly #keepsAll: boolean
-
-  constructor(core: Core, policy: Policy, options: TableOptions) {
-    super(core, policy, options)
-    this.#keepsAll = options.onFull === "keep-all"
-  }
-
   /** Without a bound it is the memory that is full: a replay that has more would admit the key, so it is not denied. */
   protected override requireBound(): void {
-    if (this.#keepsAll) throw memoryIsFull()
+    if (this.options.onFull === "keep-all") throw memoryIsFull()
   }
 
   /** The time at which the last decision counts: that of its call, or a later one that its key had seen. */
@@ -113,6 +103,11 @@ export class RecordedLimit extends Limit {
     const copies = Array.from(untilNull(() => this.takeSaved()))
     if (!this.endSave()) throw memoryIsFull()
     return copies
+  }
+
+  /** `loadCells` for cells that `takeSaved` told. */
+  load(kind: SavedKind, cells: Uint8Array): boolean {
+    return loadCells(this.core, this.pointer, kind, cells)
   }
 
   /** Whether each of the cells that `takeSaved` told is here, bit for bit. */

@@ -28,3 +28,14 @@ export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: num
   exports.memoryGive(output, room)
   return cells
 }
+
+/**
+ * Puts saved cells that lie one after the other into a limit, past `maxKeys` too. False where the bytes cannot be cells, a
+ * key is there already, or there is no memory; then those before are back.
+ */
+export function loadCells(core: Core, limit: number, kind: SavedKind, cells: Uint8Array): boolean {
+  return core.withBlock(cells.length, (pointer) => {
+    core.bytes.set(cells, pointer)
+    return core.exports.loadCells(limit, kind, pointer, cells.length) === 1
+  })
+}

@@ -1,5 +1,5 @@
 import { Core } from "../engine/core.js"
-import { Limit } from "../engine/limit.js"
+import { PooledLimit } from "../engine/pooled-limit.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts, settle } from "../engine/settled-receipts.js"
 import type { Policy } from "../policy/policy.js"
@@ -10,17 +10,6 @@ import type { Receipt } from "../types/receipt.js"
 import { costOf, requireRefund, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import type { SyncLimiter } from "./sync-limiter.js"
-
-/** A limit that tells what a limiter by itself need not know: its blocks, and when it says no more than a new one. */
-class PooledLimit extends Limit {
-  get blocks(): number {
-    return this.core.exports.limitBlocks(this.pointer)
-  }
-
-  isIdle(nowMs: number): boolean {
-    return this.core.exports.fullAfter(this.pointer, nowMs) === 0
-  }
-}
 
 /**
  * Limiters in memory that share one core, so that thousands of policies take a few KB each. What a limiter holds is freed

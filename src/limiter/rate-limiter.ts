@@ -1,12 +1,12 @@
 import { Core } from "../engine/core.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
-import { Limit } from "../engine/limit.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import { NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { resetKey, SettledReceipts, settle, settleWithinMs } from "../engine/settled-receipts.js"
+import { StandaloneLimit } from "../engine/standalone-limit.js"
 import type { OnFull } from "../engine/table-options.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
@@ -56,7 +56,7 @@ export class RateLimiter implements Limiter {
   readonly #maxKeys: number
   readonly #onFull: OnFull
   readonly #keepsStats: boolean
-  #limit: Limit | null = null
+  #limit: StandaloneLimit | null = null
   #settled = new SettledReceipts()
   #admissions = new NamedAdmissions()
 
@@ -88,13 +88,13 @@ export class RateLimiter implements Limiter {
   }
 
   /** Made at the first question: a Worker has no randomness while its modules load. */
-  #start(): Limit {
+  #start(): StandaloneLimit {
     this.#limit = this.#makeLimit(new Core(), randomSeed(), randomId())
     return this.#limit
   }
 
-  #makeLimit(core: Core, seed: Seed, issuerId: string): Limit {
-    return new Limit(core, this.#policy, {
+  #makeLimit(core: Core, seed: Seed, issuerId: string): StandaloneLimit {
+    return new StandaloneLimit(core, this.#policy, {
       maxKeys: this.#maxKeys,
       onFull: this.#onFull,
       stats: this.#keepsStats,
@@ -124,7 +124,7 @@ export class RateLimiter implements Limiter {
   }
 
   /** Under an id, an admission of the last 5 minutes is told again: charged then, the rest as it is now. */
-  #checkAsAsked(limit: Limit, key: string, options: CheckOptions): LimitDecision {
+  #checkAsAsked(limit: StandaloneLimit, key: string, options: CheckOptions): LimitDecision {
     const cost = costOf(key, options)
     const { id } = options
     const nowMs = this.#clock.now()
@@ -138,7 +138,13 @@ export class RateLimiter implements Limiter {
     return decision
   }
 
-  #again(limit: Limit, key: string, cost: number, nowMs: number, id: string | undefined): LimitDecision | undefined {
+  #again(
+    limit: StandaloneLimit,
+    key: string,
+    cost: number,
+    nowMs: number,
+    id: string | undefined,
+  ): LimitDecision | undefined {
     if (id === undefined) return undefined
     const admission = this.#admissions.find(id, key, cost, nowMs, ({ charge, chargedAtMs }) =>
       this.#settled.mayBeSettled({ id: limit.receiptId(charge), chargedAtMs }),

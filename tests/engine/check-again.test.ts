@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
-import type { Limit } from "../../src/engine/limit.js"
-import { makeLimit } from "./make-limit.js"
+import type { StandaloneLimit } from "../../src/engine/standalone-limit.js"
+import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
 const START_MS = 1_700_000_000_000
@@ -20,10 +20,10 @@ describe("a key that comes again", () => {
     const random = new Random(SEED)
     const shared = new Core()
     const policies = ["7/second burst 3", "50/minute sliding_window_log", "4/2s fixed_window"]
-    const subjects = policies.map((policy) => makeLimit(policy, {}, shared))
+    const subjects = policies.map((policy) => makeStandaloneLimit(policy, {}, shared))
     // Each of these has a core of its own, and a key between every two checks: nothing comes again.
-    const models = policies.map((policy) => makeLimit(policy))
-    const forget = (limit: Limit) => limit.peek("between", 0, START_MS)
+    const models = policies.map((policy) => makeStandaloneLimit(policy))
+    const forget = (limit: StandaloneLimit) => limit.peek("between", 0, START_MS)
     let nowMs = START_MS
     for (let i = 0; i < 60_000; i++) {
       if (random.below(4) === 0) nowMs += random.below(200)
@@ -32,7 +32,7 @@ describe("a key that comes again", () => {
       const key = random.pick(["a", "a", "a", "a", "a", "a", "b", "ü", "", "\ud800", "x".repeat(513)])
       const cost = random.pick([1, 1, 1, 1, 0, 2, -1, 0.5, 1_000])
       const roll = random.below(100)
-      const act = (limit: Limit) => {
+      const act = (limit: StandaloneLimit) => {
         if (roll < 80) return limit.check(key, cost, nowMs)
         if (roll < 84) return limit.peek(key, cost, nowMs)
         if (roll < 87) return limit.reset(key, nowMs)

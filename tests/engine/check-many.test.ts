@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import type { Decisions } from "../../src/engine/decisions.js"
-import { makeLimit } from "./make-limit.js"
+import { makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
 const START_MS = 1_700_000_000_000
@@ -9,7 +9,7 @@ const START_MS = 1_700_000_000_000
 describe("checkMany", () => {
   test("finds every key of a table that has grown, in whichever group it is", () => {
     const keys = Array.from({ length: 20_000 }, (_, index) => `session:${index}`)
-    const limit = makeLimit("1/day")
+    const limit = makeStandaloneLimit("1/day")
     for (const key of keys) limit.allow(key, 1, START_MS)
     // Above the 256 that are looked for at a time.
     for (let from = 0; from < keys.length; from += 400) {
@@ -21,7 +21,7 @@ describe("checkMany", () => {
 
   test(`says what checks one by one say, while keys come and go (SLUICE_ENGINE_SEED=${SEED})`, () => {
     const random = new Random(SEED)
-    const [together, alone] = [makeLimit("3/minute"), makeLimit("3/minute")]
+    const [together, alone] = [makeStandaloneLimit("3/minute"), makeStandaloneLimit("3/minute")]
     let nowMs = START_MS
     for (let batch = 0; batch < 300; batch++) {
       nowMs += random.below(500)
@@ -43,7 +43,7 @@ describe("checkMany", () => {
 
   test("writes the answers over those of an earlier call, as a new call would tell them", () => {
     const random = new Random(SEED)
-    const [reusing, fresh] = [makeLimit("3/minute"), makeLimit("3/minute")]
+    const [reusing, fresh] = [makeStandaloneLimit("3/minute"), makeStandaloneLimit("3/minute")]
     const batchOf = (length: number) => Array.from({ length }, () => `key:${random.below(50)}`)
     let into = reusing.checkMany(batchOf(100), Array(100).fill(0), START_MS)
     for (let batch = 0; batch < 100; batch++) {
@@ -74,7 +74,7 @@ describe("checkMany", () => {
   })
 
   test("has the answers in place when the table grows under the checks", () => {
-    const limit = makeLimit("1/day")
+    const limit = makeStandaloneLimit("1/day")
     const keys = Array.from({ length: 50_000 }, (_, index) => `new:${index}`)
     const into = limit.checkMany(keys, new Uint8Array(keys.length), START_MS)
     expect(limit.checkMany(keys, undefined, START_MS, into).allowed).toEqual(new Uint8Array(keys.length).fill(1))
@@ -83,7 +83,7 @@ describe("checkMany", () => {
 
   test("writes no further than there is room where an array tells of other keys the second time", () => {
     const core = new Core()
-    const [limit, other] = [makeLimit("1/day", {}, core), makeLimit("1/day", {}, core)]
+    const [limit, other] = [makeStandaloneLimit("1/day", {}, core), makeStandaloneLimit("1/day", {}, core)]
     other.check("x", 1, START_MS)
     let asked = 0
     const keys = ["", "b"]
@@ -94,7 +94,7 @@ describe("checkMany", () => {
   })
 
   test("refuses what has no room for the answers, and charges nothing", () => {
-    const limit = makeLimit("1/day")
+    const limit = makeStandaloneLimit("1/day")
     const full = limit.checkMany(["x", "y"], [0, 0], START_MS)
     const bad: [unknown, string][] = [
       [null, "into is null, allowed is the decisions of an earlier call"],

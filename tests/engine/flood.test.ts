@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
-import { makeLimit } from "./make-limit.js"
+import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
 const START_MS = 1_700_000_000_000
@@ -10,7 +10,7 @@ describe(`a flood of an attacker's keys (SLUICE_ENGINE_SEED=${SEED})`, { timeout
   test.each(["evict-nearest-full", "deny-new"] as const)("takes no more memory than the bound allows: %s", (onFull) => {
     const random = new Random(SEED)
     const core = new Core()
-    const limit = makeLimit("10/hour burst 5", { maxKeys: MAX_KEYS, onFull }, core)
+    const limit = makeStandaloneLimit("10/hour burst 5", { maxKeys: MAX_KEYS, onFull }, core)
     for (let i = 0; i < 4 * MAX_KEYS; i++) limit.allow(`first ${i}`, 1, START_MS)
     const atBound = core.exports.allocatedBytes()
     for (let i = 0; i < 200_000; i++) {

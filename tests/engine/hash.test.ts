@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { randomSeed, type Seed } from "../../src/engine/seed.js"
-import { type MadeLimit, makeLimit } from "./make-limit.js"
+import { type MadeLimit, makeLimit, makeStandaloneLimit } from "./make-limit.js"
 
 const START_MS = 1_700_000_000_000
 const SEEDS: Readonly<Record<string, Seed>> = {
@@ -126,7 +126,7 @@ describe("the hash of keys", () => {
     const annihilating = -scheduleWords(seed)[word]!
     for (let i = 0; i < count; i++) words.set([i, 0, annihilating, 0], 4 * i)
     const ends = Uint32Array.from({ length: count }, (_, i) => 16 * (i + 1))
-    const limit = makeLimit("1/hour", { seed })
+    const limit = makeStandaloneLimit("1/hour", { seed })
     limit.checkPacked(new Uint8Array(words.buffer), ends, undefined, START_MS)
     expect(limit.size).toBe(count)
   })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { makeLimit } from "./make-limit.js"
+import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
 const START_MS = 1_700_000_000_000
@@ -57,7 +57,7 @@ describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {
     ["10/second burst 20; 1000/hour burst 10000", "1000-per-1h", 3_600],
     ["2/minute", "default", 30_000],
   ])("tells a key for which there is no room when there is some, and under which rule: %s", (text, policy, waitMs) => {
-    const limit = makeLimit(text, { maxKeys: 8, onFull: "deny-new" })
+    const limit = makeStandaloneLimit(text, { maxKeys: 8, onFull: "deny-new" })
     for (let key = 0; key < 8; key++) limit.check(`held ${key}`, key === 3 ? 1 : 2, START_MS)
     const denied = { allowed: false, policy, remaining: 0, retryAfterMs: waitMs, resetAfterMs: waitMs }
     expect(limit.peek("new", 1, START_MS)).toMatchObject(denied)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { SAVED } from "../../src/engine/saved-cells.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
-import { makeLimit } from "./make-limit.js"
+import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { takeAll } from "./take-all.js"
 
 const START_MS = 1_700_000_000_000
@@ -106,9 +106,13 @@ describe("memory", () => {
     for (let i = 0; i < 1_000; i++) limit.check(`key ${i % 100}`, 1, START_MS + i)
     expect(limit.peek("key 1", 0, START_MS + 1_000).remaining).toBe(90)
     expect(limit.stats("key 1").totalAllowed).toBe(10)
-    const { allowed, remaining } = limit.checkMany(["key 1", "key 2", "new"], [90, 91, 1], START_MS + 1_000)
+    expect(limit.check("key 1", 90, START_MS + 1_000).remaining).toBe(0)
+    expect(limit.check("key 2", 91, START_MS + 1_000)).toMatchObject({ allowed: false, remaining: 90 })
+    expect(limit.check("new", 1, START_MS + 1_000).remaining).toBe(99)
+    const asked = makeStandaloneLimit("100/hour sliding_window_log", { stats: true }, core)
+    const { allowed, remaining } = asked.checkMany(["key 1", "key 1", "new"], [90, 11, 1], START_MS + 1_000)
     expect([...allowed]).toEqual([1, 0, 1])
-    expect([...remaining]).toEqual([0, 90, 99])
+    expect([...remaining]).toEqual([10, 10, 99])
     const copy = makeLimit("100/hour sliding_window_log", { stats: true }, core)
     for (const kind of [0, 2] as const) {
       const cells = limit.save(kind, START_MS + 1_000)

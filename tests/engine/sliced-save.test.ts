@@ -1,9 +1,7 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
-import { readDumpHead } from "../../src/engine/dump.js"
 import type { RecordedLimit } from "../../src/engine/recorded-limit.js"
 import { SAVED } from "../../src/engine/saved-cells.js"
-import { SettledReceipts } from "../../src/engine/settled-receipts.js"
 import type { TableOptions } from "../../src/engine/table-options.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
@@ -117,10 +115,8 @@ describe(`beginSave() and saveMore() (SLUICE_ENGINE_SEED=${SEED})`, () => {
     for (let key = 0; key < 3_000; key++) from.check(`key ${key}`, 1, START_MS)
     from.block("key 0", START_MS + 1_000, START_MS)
     const copies = from.copyCells()
-    const bytes = from.dump(START_MS, new SettledReceipts())
-    const core = new Core()
-    const to = makeLimit("5/minute", { stats: true, onFull: "keep-all" }, core)
-    to.restore(bytes, readDumpHead(core, bytes))
+    const to = makeLimit("5/minute", { stats: true, onFull: "keep-all" })
+    to.restoreTables(from.dumpTables())
     expect(lengthsOf(to.copyCells())).toEqual(lengthsOf(copies))
     for (const { kind, cells } of copies) expect(to.hasCells(kind, cells)).toBe(true)
   })
