@@ -7,9 +7,9 @@ import type { Group } from "../src/http/request-limiter.js"
 import type { Verification } from "../src/ledger/verification.js"
 import {
   costOf,
-  requireActualCost,
   requireOwnItems,
   requireRefund,
+  requireSettlement,
   requireUnits,
 } from "../src/limiter/check-options.js"
 import type { Limiter } from "../src/limiter/limiter.js"
@@ -212,8 +212,7 @@ export class EdgeLimiter implements Limiter {
 
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
-    requireActualCost(receipt, actualCost)
-    await this.settleUnits(receipt, receipt.cost - actualCost)
+    await this.settleUnits(receipt, requireSettlement(receipt, actualCost))
   }
 
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
@@ -281,7 +280,7 @@ export class EdgeLimiter implements Limiter {
   }
 
   /**
-   * Settles a receipt: gives units back or, where they are negative, charges as many more.
+   * Settles a receipt, by units as src/engine/settlement.ts has them.
    *
    * @returns false where it was settled before or is too old; one of a lease's units tells true all the same
    * @internal

@@ -95,7 +95,6 @@ export class LeasedChecks {
   /**
    * Settles a receipt, where it is of units from here.
    *
-   * @param units given back or, where negative, charged on top
    * @returns whether nothing is left to be done: else its object is to be asked
    */
   settle(receipt: Receipt, units: number): boolean {

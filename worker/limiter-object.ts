@@ -277,7 +277,7 @@ export class LimiterObject extends DurableObject {
   }
 
   /**
-   * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
+   * Settles a receipt once, by units as src/engine/settlement.ts has them.
    *
    * One of units that were spent from a lease gives nothing back here, for the draw's own receipt does, and is charged
    * for once while this object is in memory.

@@ -1,6 +1,7 @@
 import { drawOf } from "../src/edge/lease-receipt.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
-import { SettledReceipts, settleWithinMs } from "../src/engine/settled-receipts.js"
+import { SettledReceipts } from "../src/engine/settled-receipts.js"
+import { settleWithinMs } from "../src/engine/settlement.js"
 import type { Ledger } from "../src/ledger/ledger.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import type { Receipt } from "../src/types/receipt.js"

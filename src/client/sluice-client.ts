@@ -5,12 +5,12 @@ import {
   HISTORY_NAMES,
   LIST_NAMES,
   PAGE_NAMES,
-  requireActualCost,
   requireChoice,
   requireItems,
   requireKey,
   requireNames,
   requireRefund,
+  requireSettlement,
   requireTop,
   requireUnits,
 } from "../limiter/check-options.js"
@@ -186,7 +186,7 @@ export class SluiceClient implements NamedLimits {
 
   /** Tells what a check cost in the end: less is refunded, more is charged as debt. A receipt settles once. */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
-    requireActualCost(receipt, actualCost)
+    requireSettlement(receipt, actualCost)
     await this.#post("/v1/settle", { receipt: writeReceipt(receipt), cost: actualCost }, { repeatable: true })
   }
 

@@ -251,7 +251,7 @@ export class LeasePool {
    * Settles a receipt of units that were spent from a lease, once. While the lease lasts, units that were given back
    * can be spent again; later they come back with time.
    *
-   * @param units given back, or, where negative, charged on top: that is for the caller to do
+   * @returns `"charge"` where `units` are negative: to charge as many more is for the caller to do
    */
   settle(receipt: Receipt, units: number, nowMs: number): Settlement {
     if (this.#settled.has(receipt.id)) return "done"

@@ -12,11 +12,11 @@ import {
   HISTORY_NAMES,
   LIST_NAMES,
   PAGE_NAMES,
-  requireActualCost,
   requireChoice,
   requireItems,
   requireNames,
   requireRefund,
+  requireSettlement,
   requireTop,
   requireUnits,
 } from "../limiter/check-options.js"
@@ -204,8 +204,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    * @throws {RangeError} where the receipt is not of this store or the cost is out of range
    */
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
-    requireActualCost(receipt, actualCost)
-    await this.#settle(receipt, receipt.cost - actualCost)
+    await this.#settle(receipt, requireSettlement(receipt, actualCost))
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {

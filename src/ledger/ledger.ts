@@ -2,7 +2,7 @@ import { Core } from "../engine/core.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
-import { settlesAtMs } from "../engine/settled-receipts.js"
+import { settlesAtMs } from "../engine/settlement.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
@@ -297,7 +297,7 @@ export class Ledger {
   }
 
   /**
-   * Settles a receipt once: gives `units` back or, where they are negative, charges as many more.
+   * Settles a receipt once.
    *
    * @returns false where it was settled before, is too old, its key was reset since, its charge may be one that a crash
    * lost, or nothing can come back until the clock has come to its charge again; then nothing has changed

@@ -2,7 +2,7 @@ import type { Core } from "../engine/core.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import type { Seed } from "../engine/seed.js"
-import { resetKey, settleOnce, settleWithinMs } from "../engine/settled-receipts.js"
+import { closeTooOld, resetKey, settleOnce, settleWithinMs } from "../engine/settlement.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -138,8 +138,7 @@ export class OwnLimit implements LedgerLimit {
   }
 
   /**
-   * Settles a receipt once: gives units back or, where they are negative, charges more. How much it may give back is not
-   * asked: a record tells what was settled.
+   * Settles a receipt once. How much it may give back is not asked: a record tells what was settled.
    *
    * @returns false where it was settled before, is too old, is of a number that was skipped, or its key was reset since
    * @throws {KeyError} {RangeError} where the receipt or an argument cannot be; then nothing has changed
@@ -191,7 +190,7 @@ export class OwnLimit implements LedgerLimit {
     // The core carries over no cells of a limit that is being saved.
     if (!keys.computesAs(policy)) this.#home.saver?.finish(this)
     keys.change(policy, nowMs)
-    this.receipts.changePolicy(before, policy, nowMs)
+    closeTooOld(this.receipts, before, policy, nowMs)
   }
 
   /**

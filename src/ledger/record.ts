@@ -107,7 +107,7 @@ export interface DenyRecord {
   readonly lastMs: number
 }
 
-/** A receipt that was settled: units given back or, where `units` is negative, charged on top. */
+/** A receipt that was settled, by its `units` as engine/settlement.ts has them. */
 export interface SettleRecord {
   readonly op: "settle"
   readonly timeMs: number

@@ -123,8 +123,13 @@ export function requireRefund(receipt: Receipt, units?: number): number {
   return units
 }
 
-/** @throws {RangeError} where it is no receipt, or a check cannot have cost that */
-export function requireActualCost(receipt: Receipt, actualCost: number): void {
+/**
+ * By how many units a receipt settles whose check cost so much in the end.
+ *
+ * @throws {RangeError} where it is no receipt, or a check cannot have cost that
+ */
+export function requireSettlement(receipt: Receipt, actualCost: number): number {
   requireReceipt("settle", receipt)
   checkWhole("settle", "cost", actualCost, 0, MAX_UNITS)
+  return receipt.cost - actualCost
 }

@@ -2,6 +2,7 @@ import { Core } from "../engine/core.js"
 import { Limit } from "../engine/limit.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
 import { SettledReceipts } from "../engine/settled-receipts.js"
+import { closeTooOld } from "../engine/settlement.js"
 import type { OnFull } from "../engine/table-options.js"
 import type { Policy } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
@@ -83,7 +84,7 @@ export class LimitSet {
     if (known === undefined) this.#add(name, policy)
     else {
       known.limit.change(policy, nowMs)
-      known.settled.changePolicy(before!, policy, nowMs)
+      closeTooOld(known.settled, before!, policy, nowMs)
     }
     this.#journal.noteDefinition(name, nowMs)
   }

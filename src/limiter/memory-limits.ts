@@ -1,7 +1,7 @@
 import { requireKey } from "../engine/key-bytes.js"
 import { type ChargedAdmission, NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
-import { resetKey, settle } from "../engine/settled-receipts.js"
+import { resetKey, settle } from "../engine/settlement.js"
 import { checkFields } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -17,11 +17,11 @@ import {
   HISTORY_NAMES,
   LIST_NAMES,
   PAGE_NAMES,
-  requireActualCost,
   requireChoice,
   requireItems,
   requireNames,
   requireRefund,
+  requireSettlement,
   requireTop,
   requireUnits,
 } from "./check-options.js"
@@ -226,11 +226,10 @@ export class MemoryLimits implements NamedLimits {
    * @throws {RangeError} where the receipt is not of these limits or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
-    requireActualCost(receipt, actualCost)
-    this.#settle(receipt, receipt.cost - actualCost)
+    this.#settle(receipt, requireSettlement(receipt, actualCost))
   }
 
-  /** Closes a receipt that is open: gives units back or, where they are negative, charges more, and notes that. */
+  /** Settles a receipt that is open, and notes what that changed. */
   #settle(receipt: Receipt, units: number): void {
     const nowMs = this.#clock.now()
     const entry = this.#limits.issuerOf(receipt)

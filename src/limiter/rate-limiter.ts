@@ -5,7 +5,8 @@ import type { LimitDecision } from "../engine/limit-decision.js"
 import { NamedAdmissions } from "../engine/named-admissions.js"
 import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { resetKey, SettledReceipts, settle, settleWithinMs } from "../engine/settled-receipts.js"
+import { SettledReceipts } from "../engine/settled-receipts.js"
+import { closeTooOld, resetKey, settle, settleWithinMs } from "../engine/settlement.js"
 import { StandaloneLimit } from "../engine/standalone-limit.js"
 import type { OnFull } from "../engine/table-options.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
@@ -19,7 +20,7 @@ import type { Receipt } from "../types/receipt.js"
 import { acquire, lines } from "./acquire.js"
 import type { AcquireOptions } from "./acquire-options.js"
 import { blockEndMs } from "./block-end.js"
-import { costOf, requireActualCost, requireOwnItems, requireRefund, requireUnits } from "./check-options.js"
+import { costOf, requireOwnItems, requireRefund, requireSettlement, requireUnits } from "./check-options.js"
 import { checkedClock } from "./checked-clock.js"
 import { decideAll } from "./decide-all.js"
 import { tellWaits } from "./key-waits.js"
@@ -273,11 +274,9 @@ export class RateLimiter implements Limiter {
    * @throws {RangeError} where the receipt is another limiter's or the cost is out of range
    */
   settle(receipt: Receipt, actualCost: number): void {
-    requireActualCost(receipt, actualCost)
-    this.#settle(receipt, receipt.cost - actualCost)
+    this.#settle(receipt, requireSettlement(receipt, actualCost))
   }
 
-  /** Closes a receipt that is open, and gives units back or, where they are negative, charges as many more. */
   #settle(receipt: Receipt, units: number): void {
     const limit = this.#limit
     const nowMs = this.#clock.now()
@@ -354,7 +353,7 @@ export class RateLimiter implements Limiter {
     if (next.canonical === this.#policy.canonical) return
     const nowMs = this.#clock.now()
     this.#limit?.change(next, nowMs)
-    this.#settled.changePolicy(this.#policy, next, nowMs)
+    closeTooOld(this.#settled, this.#policy, next, nowMs)
     this.#policy = next
     tellWaits(this)
   }

@@ -5,7 +5,7 @@ import { RecentTexts } from "../../src/api/recent-texts.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
-import { requireActualCost, requireItems, requireRefund } from "../../src/limiter/check-options.js"
+import { requireItems, requireRefund, requireSettlement } from "../../src/limiter/check-options.js"
 import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
 import { inParallel } from "../../src/limiter/in-parallel.js"
 import { inNameOrder } from "../../src/limiter/name-order.js"
@@ -175,11 +175,9 @@ export class EdgeLimits implements NamedLimits {
   }
 
   async settle(receipt: Receipt, actualCost: number): Promise<void> {
-    requireActualCost(receipt, actualCost)
-    await this.#settle(receipt, receipt.cost - actualCost)
+    await this.#settle(receipt, requireSettlement(receipt, actualCost))
   }
 
-  /** Gives units back or, where they are negative, charges as many more. */
   async #settle(receipt: Receipt, units: number): Promise<void> {
     const { inForce, own } = await this.#ofReceipt(receipt)
     await inForce?.limiter.settleUnits(own, units)
