@@ -53,6 +53,7 @@ export interface MiddlewareOptions {
   /** A function gives each request its own. */
   readonly limit: unknown
   readonly skipFailedRequests?: boolean
+  readonly skipSuccessfulRequests?: boolean
 }
 
 /** What the middleware hears of a key: it denies where there are more hits than its limit. */
@@ -93,8 +94,8 @@ export class HitStore {
   /** Why there is none: middlewares only log what `init` throws, and go on. */
   #failure: unknown = new TypeError("Cannot count hits: the store has no policy, since init() was not called.")
   #windowMs = 0
-  /** Whether the middleware takes back denied hits, of which there is nothing to take. */
-  #takesBackDenials = false
+  /** Whether the middleware takes hits back. */
+  #takesBack = false
 
   /** @throws {RangeError} naming the option that cannot be; {PolicyError} where the algorithm is none */
   constructor(options: HitStoreOptions = {}) {
@@ -131,7 +132,7 @@ export class HitStore {
   #take(options: MiddlewareOptions): void {
     const { limiter, algorithm } = this.#options
     this.#windowMs = options.windowMs
-    this.#takesBackDenials = options.skipFailedRequests ?? false
+    this.#takesBack = (options.skipFailedRequests || options.skipSuccessfulRequests) ?? false
     this.#decidesUpTo = undefined
     if (typeof limiter === "object" || algorithm !== undefined) {
       if (typeof options.limit !== "number") {
@@ -175,7 +176,9 @@ export class HitStore {
     const own = await this.#keyOf(key)
     const decision = await limiter.check(own)
     if (decision.receipt) this.#stash.push(own, decision.receipt)
-    else if (this.#takesBackDenials) this.#stash.push(own, null)
+    // Which denials the middleware takes back is for its requestWasSuccessful to say. There is nothing to take of one, and
+    // it must not take what another hit charged.
+    else if (this.#takesBack) this.#stash.push(own, null)
     return this.#hitsOf(decision)
   }
 

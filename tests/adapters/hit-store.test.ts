@@ -106,6 +106,22 @@ describe("HitStore", () => {
     expect(await store.increment("a")).toMatchObject({ totalHits: 1 })
   })
 
+  test.each([{ skipFailedRequests: true }, { skipSuccessfulRequests: true }])(
+    "gives nothing back for a denial that the middleware takes back, with %j",
+    async (skips) => {
+      const store = new HitStore({ algorithm: "gcra", clock: new ManualClock(START_MS) })
+      store.init({ windowMs: 1_000, limit: 1, ...skips })
+      const hits: number[] = []
+      for (let hit = 0; hit < 4; hit++) {
+        hits.push((await store.increment("a")).totalHits)
+        if (hits.at(-1) === 2) await store.decrement("a")
+      }
+      expect(hits).toEqual([1, 2, 2, 2])
+      await store.decrement("a")
+      expect(await store.increment("a")).toMatchObject({ totalHits: 1 })
+    },
+  )
+
   test("remembers no more receipts of a key than it must", async () => {
     const { store } = storeOf()
     for (let hit = 0; hit < 2_000; hit++) await store.increment("a")
