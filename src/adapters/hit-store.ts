@@ -73,6 +73,10 @@ const OPTION_KINDS: Kinds<HitStoreOptions> = {
 /** More than any limit: who counts up to this only counts. */
 const COUNT_ONLY = 2 ** 31
 
+/** Of how many hits the receipts are held at most: where the middleware takes hits back, and where only others may. */
+const MOST_TAKEN_BACK = 65_536
+const MOST_ELSE = 4_096
+
 /**
  * The store of a middleware that counts hits, over any limiter of sluice.
  *
@@ -87,7 +91,7 @@ export class HitStore {
   readonly resetAll?: () => void
   readonly #options: HitStoreOptions
   readonly #clock: Clock
-  readonly #stash = new ReceiptStash()
+  #stash = new ReceiptStash(0)
   #limiter: StoreLimiter | undefined
   /** The middleware's limit where the limiter decides; `undefined` where hits are counted. */
   #decidesUpTo: number | undefined
@@ -111,7 +115,6 @@ export class HitStore {
     this.localKeys = limiter === undefined
     if (limiter === undefined) {
       this.resetAll = () => {
-        this.#stash.clear()
         // Before `init` there is nothing to forget, and no policy yet.
         if (this.#limiter !== undefined) this.#start()
       }
@@ -148,6 +151,7 @@ export class HitStore {
 
   #start(): void {
     const { limiter, algorithm, maxKeys } = this.#options
+    this.#stash = new ReceiptStash(this.#takesBack ? MOST_TAKEN_BACK : MOST_ELSE)
     if (typeof limiter === "object") {
       this.#limiter = limiter
       return
@@ -175,14 +179,17 @@ export class HitStore {
     const limiter = this.#ready()
     const own = await this.#keyOf(key)
     const decision = await limiter.check(own)
-    if (decision.receipt) this.#stash.push(own, decision.receipt)
+    const receipt = decision.receipt ?? null
     // Which denials the middleware takes back is for its requestWasSuccessful to say. There is nothing to take of one, and
     // it must not take what another hit charged.
-    else if (this.#takesBack) this.#stash.push(own, null)
+    if (receipt !== null || this.#takesBack) {
+      const nowMs = this.#clock.now()
+      this.#stash.push(own, receipt, nowMs, nowMs + fullAfterMs(decision))
+    }
     return this.#hitsOf(decision)
   }
 
-  /** Takes the last hit back, as far as it still counts. */
+  /** Takes the last hit back, as far as it still counts and its receipt is held. */
   async decrement(key: string): Promise<void> {
     const limiter = this.#ready()
     const receipt = this.#stash.pop(await this.#keyOf(key))
@@ -212,4 +219,9 @@ export class HitStore {
     // A burst or a limit of the limiter's own that differs must not make the middleware deny what was admitted.
     return { totalHits: Math.min(Math.max(most - remaining, cost), most), resetTime }
   }
+}
+
+/** When every quota that a decision is about is full again: what was charged until now cannot come back then. */
+function fullAfterMs({ resetAfterMs, rules = [] }: Decision): number {
+  return Math.max(resetAfterMs, ...rules.map((rule) => rule.resetAfterMs))
 }

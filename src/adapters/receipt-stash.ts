@@ -1,36 +1,58 @@
 import type { Receipt } from "../types/receipt.js"
 
-/** Receipts held at most, and of one key. A hit is taken back soon or never. */
-const MOST_KEYS = 16_384
-const MOST_OF_KEY = 1_024
+/** A hit of a key, and the key's hit before. */
+interface Hit {
+  readonly receipt: Receipt | null
+  readonly before: Hit | undefined
+}
 
-/** The receipts of hits that may be taken back, the last one first. `null` is a hit that charged nothing. */
+class Generation {
+  /** The last hit of each key. */
+  readonly hits = new Map<string, Hit>()
+  count = 0
+  /** When the last of its receipts is worth nothing any more. */
+  untilMs = Number.NEGATIVE_INFINITY
+}
+
+/**
+ * The receipts of hits that may be taken back, of each key the last one first. `null` is a hit that charged nothing.
+ *
+ * They are kept in two generations. The old one is forgotten by the next hit after its receipts are worth nothing, or
+ * when the young one is half of the most: so half of the most are held of all keys' last hits at least.
+ */
 export class ReceiptStash {
-  /** Keys in the order of their last hit. */
-  readonly #receipts = new Map<string, (Receipt | null)[]>()
+  readonly #half: number
+  #young = new Generation()
+  #old = new Generation()
 
-  push(key: string, receipt: Receipt | null): void {
-    const own = this.#receipts.get(key) ?? []
-    own.push(receipt)
-    // Half at a time, so that each is moved once on average.
-    if (own.length > MOST_OF_KEY) own.splice(0, MOST_OF_KEY / 2)
-    this.#receipts.delete(key)
-    this.#receipts.set(key, own)
-    if (this.#receipts.size > MOST_KEYS) this.#receipts.delete(this.#receipts.keys().next().value!)
+  constructor(most: number) {
+    this.#half = most / 2
+  }
+
+  /** Adds a key's hit, whose receipt is worth nothing from `untilMs` on. */
+  push(key: string, receipt: Receipt | null, nowMs: number, untilMs: number): void {
+    if (this.#young.count >= this.#half || nowMs >= this.#old.untilMs) {
+      this.#old = this.#young
+      this.#young = new Generation()
+    }
+    const { hits } = this.#young
+    hits.set(key, { receipt, before: hits.get(key) })
+    this.#young.count++
+    this.#young.untilMs = Math.max(this.#young.untilMs, untilMs)
   }
 
   pop(key: string): Receipt | null | undefined {
-    const own = this.#receipts.get(key)
-    const receipt = own?.pop()
-    if (own?.length === 0) this.#receipts.delete(key)
-    return receipt
+    const generation = this.#young.hits.has(key) ? this.#young : this.#old
+    const hit = generation.hits.get(key)
+    if (hit === undefined) return undefined
+    if (hit.before === undefined) generation.hits.delete(key)
+    else generation.hits.set(key, hit.before)
+    generation.count--
+    return hit.receipt
   }
 
   delete(key: string): void {
-    this.#receipts.delete(key)
-  }
-
-  clear(): void {
-    this.#receipts.clear()
+    this.#young.hits.delete(key)
+    this.#old.hits.delete(key)
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { HitStore, type HitStoreOptions } from "../../src/adapters/hit-store.js"
+import { HitStore, type HitStoreOptions, type MiddlewareOptions } from "../../src/adapters/hit-store.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { PolicyError } from "../../src/types/errors.js"
@@ -122,13 +122,68 @@ describe("HitStore", () => {
     },
   )
 
-  test("remembers no more receipts of a key than it must", async () => {
-    const { store } = storeOf()
-    for (let hit = 0; hit < 2_000; hit++) await store.increment("a")
-    for (let hit = 0; hit < 2_000; hit++) await store.decrement("a")
-    const { totalHits } = (await store.get("a"))!
-    expect(totalHits).toBeGreaterThan(900)
-    expect(totalHits).toBeLessThan(1_600)
+  describe("of the receipts of its hits", () => {
+    /** A store over a limiter of one's own, `hit` of it so many times, and how many of those it gives back. */
+    function recorded(policy: string, options: Partial<MiddlewareOptions> = {}) {
+      const clock = new ManualClock(START_MS)
+      const limiter = new RateLimiter(policy, { clock })
+      let refunds = 0
+      const store = new HitStore({
+        clock,
+        limiter: {
+          check: (key) => limiter.check(key),
+          peek: (key) => limiter.peek(key),
+          reset: (key) => limiter.reset(key),
+          refund: () => void refunds++,
+        },
+      })
+      store.init({ windowMs: 1_000, limit: 1_000_000, ...options })
+      const hit = async (key: string, count: number) => {
+        for (let hits = 0; hits < count; hits++) await store.increment(key)
+      }
+      const givenBack = async (key: string, count: number) => {
+        const before = refunds
+        for (let hits = 0; hits < count; hits++) await store.decrement(key)
+        return refunds - before
+      }
+      return { clock, hit, givenBack }
+    }
+
+    test("forgets those of windows that are over", async () => {
+      const { clock, hit, givenBack } = recorded("1000000/second fixed_window", { skipFailedRequests: true })
+      for (const key of ["a", "b"]) await hit(key, 1_000)
+      clock.advance(2_500)
+      await hit("c", 2)
+      expect([await givenBack("a", 1_000), await givenBack("b", 1_000), await givenBack("c", 3)]).toEqual([0, 0, 2])
+    })
+
+    test("keeps those that the longest rule can still give back", async () => {
+      const { clock, hit, givenBack } = recorded("10/second; 1000/hour fixed_window", { skipFailedRequests: true })
+      await hit("a", 5)
+      for (let second = 0; second < 10; second++) {
+        clock.advance(1_000)
+        await hit("b", 1)
+      }
+      expect(await givenBack("a", 6)).toBe(5)
+    })
+
+    test.each<[number, Partial<MiddlewareOptions>]>([
+      [65_536, { skipFailedRequests: true }],
+      [65_536, { skipSuccessfulRequests: true }],
+      [4_096, {}],
+    ])("holds at most %i of all keys together, the last ones, with %j", async (most, options) => {
+      const { hit, givenBack } = recorded("1000000/hour", options)
+      const keys = Array.from({ length: 96 }, (_, index) => `key ${index}`)
+      for (const key of keys) await hit(key, 1_000)
+      const counts: number[] = []
+      for (const key of keys) counts.push(await givenBack(key, 1_000))
+      const held = counts.reduce((sum, count) => sum + count, 0)
+      expect(held).toBeGreaterThanOrEqual(most / 2)
+      expect(held).toBeLessThanOrEqual(most)
+      // Of one key some, of all before it none, of all after it all.
+      expect(counts).toEqual(counts.toSorted((one, other) => one - other))
+      expect(counts.filter((count) => count > 0 && count < 1_000).length).toBeLessThanOrEqual(1)
+    })
   })
 
   test.each<[string, unknown]>([
