@@ -54,7 +54,8 @@ export function requireTokenText(token: string): void {
  * minute from one address (of IPv6, one /56) and its next ones are not looked at, right or wrong, until a minute's tenth
  * has passed. What is no guess is refused and not counted: a request without one, and a token of up to 256 characters that
  * was wrong from there before, so that a client which goes on with a token that was replaced locks out nobody. An
- * address from which the token was seen goes on being served, so that nobody locks out others behind the same address.
+ * address from which the token was seen goes on being served, so that nobody locks out others behind the same address:
+ * from there every token is compared, however many wrong ones came before.
  *
  * @throws {RequestError} 401 without the token, 429 after too many wrong ones
  */
