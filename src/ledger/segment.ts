@@ -2,7 +2,9 @@ import { ByteReader, MalformedBytes } from "./byte-reader.js"
 import type { ByteWriter } from "./byte-writer.js"
 import { beginRow, HASH_BYTES, KIND, openRow, type Sealed } from "./envelope.js"
 import { GrowingHash } from "./growing-hash.js"
-import { type LogRecord, RecordDecoder, RecordEncoder } from "./record.js"
+import type { LogRecord } from "./record.js"
+import { RecordDecoder } from "./record-decoder.js"
+import { RecordEncoder } from "./record-encoder.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /*

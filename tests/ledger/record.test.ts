@@ -2,7 +2,9 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { ByteReader, MalformedBytes } from "../../src/ledger/byte-reader.js"
 import { ByteWriter } from "../../src/ledger/byte-writer.js"
-import { type LogRecord, RecordDecoder, RecordEncoder } from "../../src/ledger/record.js"
+import type { LogRecord } from "../../src/ledger/record.js"
+import { RecordDecoder } from "../../src/ledger/record-decoder.js"
+import { RecordEncoder } from "../../src/ledger/record-encoder.js"
 
 const LATEST_MS = 2 ** 47 - 1
 
