@@ -1,5 +1,5 @@
 import type { Ledger } from "../ledger/ledger.js"
-import type { Loss } from "../ledger/ledger-log.js"
+import type { Loss } from "../ledger/log-failure.js"
 import { SluiceError, StoreUnavailable } from "../types/errors.js"
 import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"

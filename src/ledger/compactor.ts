@@ -1,4 +1,5 @@
 import type { LedgerState } from "./ledger-state.js"
+import type { LogFailure } from "./log-failure.js"
 import type { LogTable } from "./log-table.js"
 import type { LogWriter } from "./log-writer.js"
 import { SnapshotWriter } from "./snapshot.js"
@@ -39,8 +40,8 @@ export interface CompactorInput {
   readonly oldestSequence: number
   /** Ids of the rows of the snapshot in force, by part. */
   readonly snapshotIds: readonly number[]
-  /** @throws where the ledger was closed: what it held is freed */
-  readonly requireOpen: () => void
+  /** Once the ledger was closed, what it held is freed. */
+  readonly failure: LogFailure
   /** Resolves when everything that was appended until now is in the file. */
   readonly commit: () => Promise<void>
   /** Runs `work` in the transaction of the next commit; resolves when that is made. */
@@ -86,8 +87,8 @@ export class Compactor {
 
   /** @returns how many records the snapshot now stands for; `null` where there was no memory to save the state */
   async compact(): Promise<number | null> {
-    const { port, requireOpen } = this.#input
-    requireOpen()
+    const { port, failure } = this.#input
+    failure.requireOpen()
     port.writesMuch?.(true)
     try {
       return await this.#replaceLog()
@@ -101,7 +102,7 @@ export class Compactor {
   }
 
   async #replaceLog(): Promise<number | null> {
-    const { options, port, metaHash, requireOpen, table, writer } = this.#input
+    const { options, port, metaHash, failure, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
     const { save, sequence, chainHash, coveredBytes, records } = await this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
@@ -125,7 +126,7 @@ export class Compactor {
     }
     const [first, ...others] = this.#drops(oldestSequence, coveredBytes)
     const { id, body } = last
-    requireOpen()
+    failure.requireOpen()
     writer.putInForce({ sequence, bytes })
     await this.#input.withCommit(() => {
       table.writeRow(id, body)
@@ -203,13 +204,13 @@ export class Compactor {
 
   /** The next part of the state, made in short turns; callers that came meanwhile are heard before each. */
   async #nextPart(save: StateSave, partBytes: number): Promise<Uint8Array> {
-    const { port, requireOpen } = this.#input
+    const { port, failure } = this.#input
     let isThere = false
     while (!isThere) {
       await new Promise<void>((resolve) => {
         port.defer(resolve)
       })
-      requireOpen()
+      failure.requireOpen()
       isThere = save.work(TURN_BYTES, partBytes)
     }
     return save.next(partBytes)

@@ -1,10 +1,11 @@
 import type { Core } from "../engine/core.js"
-import { SluiceError, StoreCorrupt, StoreUnavailable } from "../types/errors.js"
+import { StoreCorrupt, StoreUnavailable } from "../types/errors.js"
 import type { Compaction } from "../types/storage-report.js"
 import { Compactor } from "./compactor.js"
 import { GroupCommit } from "./group-commit.js"
 import type { LedgerOptions } from "./ledger-options.js"
 import type { LedgerState } from "./ledger-state.js"
+import { LogFailure } from "./log-failure.js"
 import { type LogPlace, LogReader, type PlacedRecord } from "./log-reader.js"
 import type { LogTable } from "./log-table.js"
 import { type LogPosition, LogWriter } from "./log-writer.js"
@@ -16,13 +17,6 @@ import type { LedgerPort, LogRow } from "./sql-port.js"
 import { type Verification, verifyLog } from "./verification.js"
 
 const DEFAULT_COMPACT_BYTES = 64 * 1024
-
-/** Records that were answered and may not be in the file, because a commit under `batch` has failed. */
-export interface Loss {
-  /** At most so many. */
-  readonly records: number
-  readonly cause: SluiceError
-}
 
 /** What a log is opened with. */
 export interface LedgerLogInput {
@@ -45,6 +39,7 @@ export interface LedgerLogInput {
  */
 export class LedgerLog {
   readonly writer: LogWriter
+  readonly failure: LogFailure
   readonly #port: LedgerPort
   readonly #table: LogTable
   readonly #core: Core
@@ -67,8 +62,6 @@ export class LedgerLog {
   /** Why the last one was given up, if it was, and how many bytes of log were not covered then. */
   #gaveUp: { readonly cause: StoreUnavailable; readonly logBytes: number } | null = null
   #isEnding = false
-  #failure: SluiceError | null = null
-  #loss: Loss | null = null
 
   constructor({ port, table, core, state, open, position, options, onRestart }: LedgerLogInput) {
     this.#port = port
@@ -77,12 +70,13 @@ export class LedgerLog {
     this.#state = state
     this.#options = options
     this.writer = new LogWriter(port, table, open, position, (end) => options.onCommit?.(end))
+    this.failure = new LogFailure(this.writer, options)
     this.#commits = new GroupCommit(
       port,
       () => this.#write(),
       () => this.#compactIfLong(),
     )
-    this.#reader = new LogReader(port, table, () => this.requireOpen())
+    this.#reader = new LogReader(port, table, this.failure)
     this.#compactor = new Compactor({
       ...position,
       port,
@@ -91,7 +85,7 @@ export class LedgerLog {
       options,
       writer: this.writer,
       onRestart,
-      requireOpen: () => this.requireOpen(),
+      failure: this.failure,
       commit: () => this.commit(),
       withCommit: (work) => {
         this.#withCommit.push(work)
@@ -102,8 +96,9 @@ export class LedgerLog {
 
   /** Resolves when everything appended so far is in the file. @throws {StoreUnavailable} where it could not be written */
   commit(): Promise<void> {
-    if (this.#failure === null) return this.#commits.commit()
-    const failed = Promise.reject(this.#failure)
+    const { cause } = this.failure
+    if (cause === null) return this.#commits.commit()
+    const failed = Promise.reject(cause)
     // A caller that does not wait must not turn the failure into an unhandled rejection.
     failed.catch(() => undefined)
     return failed
@@ -137,7 +132,7 @@ export class LedgerLog {
 
   /** Sum of the rows' bytes, as they are in the file. */
   #bytes(): number {
-    this.requireOpen()
+    this.failure.requireOpen()
     return readRows(this.#port, () => this.#table.bytes())
   }
 
@@ -167,36 +162,26 @@ export class LedgerLog {
     })
   }
 
-  /** Whether it can still be asked: not closed, and no commit has failed. */
-  get isOpen(): boolean {
-    return this.#failure === null
-  }
-
   /** Begins no compaction by itself any more. Resolves when none is under way, and nothing is being written. */
   async end(): Promise<void> {
     this.#isEnding = true
     await this.#upkeep
   }
 
-  /** @throws {StoreUnavailable} where it was closed, or a commit has failed */
-  requireOpen(): void {
-    if (this.#failure !== null) throw this.#failure
-  }
-
   /** Writes what there is; gives a promise where it is not durable yet. */
   #write(): Promise<void> | undefined {
-    this.requireOpen()
+    this.failure.requireOpen()
     const also = this.#takeWorks()
     try {
       if (this.writer.hasNews) {
         return this.writer.writeBeside(this.writer.close("full"), this.#isAwaited, also)?.catch((error: unknown) => {
-          throw this.#fail(error)
+          throw this.failure.fail(error)
         })
       }
       if (also !== undefined) this.#table.transaction(also)
       return undefined
     } catch (error) {
-      throw this.#fail(error)
+      throw this.failure.fail(error)
     }
   }
 
@@ -220,7 +205,7 @@ export class LedgerLog {
     const { logBytes, snapshotBytes } = this.writer
     // After one that was given up, the log grows by as much again before the next.
     const grown = logBytes - (this.#gaveUp?.logBytes ?? 0)
-    if (grown <= Math.max(this.#compactBytes, snapshotBytes * 2) || this.#failure !== null) return
+    if (grown <= Math.max(this.#compactBytes, snapshotBytes * 2) || this.failure.cause !== null) return
     if (this.#isCompacting || this.#isEnding || this.#nextCompaction !== null) return
     this.#isCompacting = true
     // A failure closes the ledger, so that every caller learns of it; that it was given up is told by `compactionProblem`.
@@ -254,7 +239,7 @@ export class LedgerLog {
     try {
       records = await this.#compactor.compact()
     } catch (error) {
-      throw this.#fail(error)
+      throw this.failure.fail(error)
     } finally {
       this.#isCompacting = false
     }
@@ -272,7 +257,7 @@ export class LedgerLog {
   }
 
   #verify(): Promise<Verification> {
-    this.requireOpen()
+    this.failure.requireOpen()
     // In the same turn the live state begins to be saved, so that it is that of the rows before this one.
     const open = this.#endSegment()
     return verifyLog({
@@ -282,7 +267,7 @@ export class LedgerLog {
       state: this.#state,
       options: this.#options,
       open,
-      requireOpen: () => this.requireOpen(),
+      failure: this.failure,
     })
   }
 
@@ -293,47 +278,15 @@ export class LedgerLog {
     try {
       this.writer.write(closed)
     } catch (error) {
-      throw this.#fail(error)
+      throw this.failure.fail(error)
     }
     const { openSequence } = this.writer
     const open = readRows(this.#port, () => this.#table.segmentFrom(openSequence))
     if (open === undefined) throw new StoreCorrupt(segmentRow(openSequence), "it is missing")
     return open
   }
-
-  /** Nothing may be asked any more. */
-  shut(): void {
-    this.#failure ??= new StoreUnavailable("the ledger is closed")
-  }
-
-  /** Closes the ledger for good: what is in memory may not be in the file. */
-  #fail(cause: unknown): SluiceError {
-    if (this.#failure !== null) return this.#failure
-    this.#failure = cause instanceof SluiceError ? cause : commitFailure(cause)
-    const lost = this.writer.toldUnwritten
-    if (lost > 0) this.#loss = { records: lost, cause: this.#failure }
-    try {
-      this.#options.onFailure?.(this.#failure, lost)
-    } catch {
-      // Those who wait must learn of the failure, not of what the callback threw.
-    }
-    return this.#failure
-  }
-
-  /** Tells once what a commit that failed has lost; `null` where nothing. */
-  takeLoss(): Loss | null {
-    const loss = this.#loss
-    this.#loss = null
-    return loss
-  }
 }
 
 function noMemoryToCompact(): StoreUnavailable {
   return new StoreUnavailable("the memory for keys is full, and the log was not compacted")
-}
-
-/** Gives the cause in the message too, so that a full disk shows also where only the message is read. */
-function commitFailure(cause: unknown): StoreUnavailable {
-  const why = cause instanceof Error && cause.message !== "" ? `: ${cause.message.replace(/\.$/, "")}` : ""
-  return new StoreUnavailable(`a commit failed${why}`, { cause })
 }

@@ -1,11 +1,11 @@
 import type { Core } from "../engine/core.js"
-import type { SluiceError } from "../types/errors.js"
 import type { CompactorOptions } from "./compactor.js"
 import type { DurabilityOptions } from "./durability.js"
 import type { StateOptions } from "./ledger-state.js"
 import type { LogEnd } from "./log-end.js"
+import type { FailureOptions } from "./log-failure.js"
 
-export interface LedgerOptions extends StateOptions, DurabilityOptions, CompactorOptions {
+export interface LedgerOptions extends StateOptions, DurabilityOptions, CompactorOptions, FailureOptions {
   /** The core that holds the state; one of its own if not given. Many small ledgers share one. */
   readonly core?: Core
   /** The time at which the ledger is opened, ms since the epoch; that of the last record if not given. */
@@ -19,12 +19,6 @@ export interface LedgerOptions extends StateOptions, DurabilityOptions, Compacto
    * is ignored, except where the log is new: then it is not opened.
    */
   readonly onCommit?: (end: LogEnd) => void
-  /**
-   * Called once when a write fails and the ledger closes for good. What it throws is ignored.
-   *
-   * @param lostRecords how many records that were already answered under `batch` may be missing from the file, at most
-   */
-  readonly onFailure?: (error: SluiceError, lostRecords: number) => void
 }
 
 /** What a log is opened with that is another's: nothing is compacted by itself, and so nothing forgotten. */

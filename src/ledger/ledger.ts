@@ -10,10 +10,11 @@ import type { Compaction } from "../types/storage-report.js"
 import type { CallName } from "./call-name.js"
 import { Durability } from "./durability.js"
 import { type LedgerCheck, requireGroup, requireName, requireTime } from "./ledger-input.js"
-import { LedgerLog, type LedgerLogInput, type Loss } from "./ledger-log.js"
+import { LedgerLog, type LedgerLogInput } from "./ledger-log.js"
 import type { LedgerOptions } from "./ledger-options.js"
 import { LedgerRecords } from "./ledger-records.js"
 import type { LedgerState } from "./ledger-state.js"
+import type { Loss } from "./log-failure.js"
 import type { LogPlace, PlacedRecord } from "./log-reader.js"
 import { LogTable } from "./log-table.js"
 import { openLog } from "./open-log.js"
@@ -80,7 +81,7 @@ export class Ledger {
 
   /** @throws {StoreUnavailable} where this ledger was closed, or a commit has failed */
   #requireOpen(): void {
-    this.#log.requireOpen()
+    this.#log.failure.requireOpen()
   }
 
   /** @throws {StoreUnavailable} where this ledger is not open; {LimitNotFound} where the limit was removed */
@@ -411,12 +412,12 @@ export class Ledger {
 
   /** Whether it can still be asked: not closed, and no commit has failed. */
   get isOpen(): boolean {
-    return this.#log.isOpen
+    return this.#log.failure.cause === null
   }
 
   /** Tells once what a commit that failed has lost; `null` where nothing. */
   takeLoss(): Loss | null {
-    return this.#log.takeLoss()
+    return this.#log.failure.takeLoss()
   }
 
   /** Commits what is left, and frees the memory. Nothing may be asked afterwards. */
@@ -431,7 +432,7 @@ export class Ledger {
 
   /** Frees the memory without a commit: what was not committed is lost. Nothing may be asked afterwards. */
   abandon(): void {
-    this.#log.shut()
+    this.#log.failure.shut()
     this.#state.free()
   }
 }

@@ -1,6 +1,7 @@
 import { checkKind, checkWhole, OBJECT } from "../policy/check-fields.js"
 import { StoreCorrupt } from "../types/errors.js"
 import type { LogEnd } from "./log-end.js"
+import type { LogFailure } from "./log-failure.js"
 import type { LogTable } from "./log-table.js"
 import { readRows } from "./read-rows.js"
 import type { LogRecord } from "./record.js"
@@ -31,13 +32,12 @@ export function requirePlace(from: LogPlace): void {
 export class LogReader {
   readonly #port: LedgerPort
   readonly #table: LogTable
-  readonly #requireOpen: () => void
+  readonly #failure: LogFailure
 
-  /** @param requireOpen throws where the log was closed meanwhile */
-  constructor(port: LedgerPort, table: LogTable, requireOpen: () => void) {
+  constructor(port: LedgerPort, table: LogTable, failure: LogFailure) {
     this.#port = port
     this.#table = table
-    this.#requireOpen = requireOpen
+    this.#failure = failure
   }
 
   /**
@@ -49,7 +49,7 @@ export class LogReader {
     const found: LogRecord[] = []
     let before = Number.MAX_SAFE_INTEGER
     while (found.length < count) {
-      this.#requireOpen()
+      this.#failure.requireOpen()
       const row = readRows(this.#port, () => this.#table.segmentBefore(before))
       if (row === undefined) break
       const records = await this.#recordsOf(row)
@@ -74,7 +74,7 @@ export class LogReader {
   ): AsyncGenerator<PlacedRecord, void, undefined> {
     let { sequence, index } = place
     for (;;) {
-      this.#requireOpen()
+      this.#failure.requireOpen()
       const row = readRows(this.#port, () => this.#table.segmentFrom(sequence))
       if (row === undefined || row.id > end.sequence) return
       if (row.id !== sequence) index = 0

@@ -1,3 +1,4 @@
+import type { LogFailure } from "./log-failure.js"
 import type { LedgerPort } from "./sql-port.js"
 
 /** What takes about as long as a commit: some thousand records, or a block of cells. */
@@ -6,13 +7,13 @@ const TURN_BYTES = 16_384
 /** Divides long work into turns of the event loop, between which callers are heard. */
 export class Turns {
   readonly #port: Pick<LedgerPort, "defer" | "nextTurn">
-  readonly #requireOpen: () => void
+  readonly #failure: LogFailure
   #spent = 0
 
-  /** @param requireOpen throws where the work must end */
-  constructor(port: Pick<LedgerPort, "defer" | "nextTurn">, requireOpen: () => void) {
+  /** @param failure of the log whose end is the end of the work */
+  constructor(port: Pick<LedgerPort, "defer" | "nextTurn">, failure: LogFailure) {
     this.#port = port
-    this.#requireOpen = requireOpen
+    this.#failure = failure
   }
 
   /** Notes that so many bytes were gone through. Gives the promise of the next turn once this one was long enough. */
@@ -21,14 +22,14 @@ export class Turns {
     return this.#spent < TURN_BYTES ? undefined : this.next()
   }
 
-  /** The next turn. @throws what `requireOpen` does */
+  /** The next turn. @throws {StoreUnavailable} where the log was closed meanwhile */
   async next(): Promise<void> {
     this.#spent = 0
     await new Promise<void>((resolve) => {
       if (this.#port.nextTurn === undefined) this.#port.defer(resolve)
       else this.#port.nextTurn(resolve)
     })
-    this.#requireOpen()
+    this.#failure.requireOpen()
   }
 
   /** Takes steps, which tell how many bytes each went through, to their end. */

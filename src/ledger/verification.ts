@@ -2,6 +2,7 @@ import type { Core } from "../engine/core.js"
 import { StoreUnavailable } from "../types/errors.js"
 import { type LedgerOptions, stateOptions } from "./ledger-options.js"
 import type { LedgerState } from "./ledger-state.js"
+import type { LogFailure } from "./log-failure.js"
 import type { LogTable } from "./log-table.js"
 import { readFailure } from "./read-rows.js"
 import { recover } from "./recovery.js"
@@ -38,8 +39,8 @@ export interface VerificationInput {
   readonly options: LedgerOptions
   /** The row of the open segment, which has no records yet: all rows before it are as they will stay. */
   readonly open: LogRow
-  /** @throws where the ledger was closed: what it held is freed */
-  readonly requireOpen: () => void
+  /** Once the ledger was closed, what it held is freed. */
+  readonly failure: LogFailure
 }
 
 /**
@@ -55,9 +56,9 @@ export interface VerificationInput {
  *   read, or there is no memory for it
  */
 export async function verifyLog(input: VerificationInput): Promise<Verification> {
-  const { port, core, state: live, options, requireOpen } = input
+  const { port, core, state: live, options, failure } = input
   const save = live.saveAll()
-  const turns = new Turns(port, requireOpen)
+  const turns = new Turns(port, failure)
   try {
     const { state, ...found } = await recover(port, core, rowsOf(input), { turns, ...stateOptions(options) })
     try {
@@ -78,7 +79,7 @@ export async function verifyLog(input: VerificationInput): Promise<Verification>
     }
   } catch (error) {
     // Why it failed is to be heard.
-    await discard(save, turns, requireOpen).catch(() => undefined)
+    await discard(save, turns, failure).catch(() => undefined)
     throw error
   }
 }
@@ -94,8 +95,8 @@ function* rowsOf({ port, table, open }: VerificationInput): Generator<LogRow, vo
 }
 
 /** Saves to the end, since no other save can begin before. @throws where the ledger was closed: then nothing is saved */
-async function discard(save: StateSave, turns: Turns, requireOpen: () => void): Promise<void> {
-  requireOpen()
+async function discard(save: StateSave, turns: Turns, failure: LogFailure): Promise<void> {
+  failure.requireOpen()
   while (!save.isDone) {
     save.work(DISCARDED_BYTES, DISCARDED_BYTES)
     save.next(DISCARDED_BYTES)
