@@ -42,13 +42,8 @@ export class LogTable {
     return Array.from(this.#sql.rows(READ))
   }
 
-  /** `read` up to an id, which is not read: each row when it is asked for. */
-  *rowsBefore(end: number): Generator<LogRow, void> {
-    let row = this.#rowBetween(Number.MIN_SAFE_INTEGER, end)
-    for (; row !== undefined; row = this.#rowBetween(row.id, end)) yield row
-  }
-
-  #rowBetween(after: number, end: number): LogRow | undefined {
+  /** The first row, in the order of `read`, whose id lies between two. */
+  rowBetween(after: number, end: number): LogRow | undefined {
     return Array.from(this.#sql.rows(ROW_BETWEEN, after, end))[0]
   }
 

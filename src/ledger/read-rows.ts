@@ -11,7 +11,7 @@ export function readRows<T>(port: LedgerPort, read: () => T): T {
 }
 
 /** Why rows could not be read, as an error of a store. */
-export function readFailure(port: LedgerPort, error: unknown): SluiceError {
+function readFailure(port: LedgerPort, error: unknown): SluiceError {
   const told = port.storeError?.(error) ?? error
   if (told instanceof SluiceError) return told
   const why = error instanceof Error ? `: ${error.message.replace(/\.$/, "")}` : ""

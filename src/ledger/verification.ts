@@ -4,7 +4,7 @@ import { type LedgerOptions, stateOptions } from "./ledger-options.js"
 import type { LedgerState } from "./ledger-state.js"
 import type { LogFailure } from "./log-failure.js"
 import type { LogTable } from "./log-table.js"
-import { readFailure } from "./read-rows.js"
+import { readRows } from "./read-rows.js"
 import { recover } from "./recovery.js"
 import type { LedgerPort, LogRow } from "./sql-port.js"
 import { compareStates } from "./state-comparison.js"
@@ -86,11 +86,8 @@ export async function verifyLog(input: VerificationInput): Promise<Verification>
 
 /** Each row when its turn comes: a large log would fill the memory. */
 function* rowsOf({ port, table, open }: VerificationInput): Generator<LogRow, void> {
-  try {
-    yield* table.rowsBefore(open.id)
-  } catch (error) {
-    throw readFailure(port, error)
-  }
+  const rowAfter = (id: number) => readRows(port, () => table.rowBetween(id, open.id))
+  for (let row = rowAfter(Number.MIN_SAFE_INTEGER); row !== undefined; row = rowAfter(row.id)) yield row
   yield open
 }
 

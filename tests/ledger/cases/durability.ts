@@ -8,7 +8,7 @@ import type { PolicyInput } from "../../../src/policy/policy.js"
 import { handPort } from "../hand-port.js"
 import { type LedgerCase, START_MS } from "../ledger-case.js"
 import { core } from "../script-run.js"
-import { turn, WatchedPort } from "../watched-port.js"
+import { turn } from "../watched-port.js"
 
 const KEYS = ["a", "b", "c"]
 const POLICIES: readonly PolicyInput[] = [
@@ -105,6 +105,13 @@ async function crashAfter(
   return { again, nowMs, told }
 }
 
+/** A ledger with one limit, of a process that can die, and whose timers run when they are told to. */
+async function openOne(disk: LedgerPort, policy: string, options: LedgerOptions) {
+  const port = handPort(disk)
+  const ledger = await Ledger.open(port, { core, openedAtMs: START_MS, ...options })
+  return { port, ledger, limit: ledger.define("l", parsePolicy(policy), START_MS) }
+}
+
 export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: after a crash a key has at most one block less than was told, and never more",
@@ -140,10 +147,8 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: a key that is asked again is granted a block by one record, and checks within it wait for nothing",
     async run(makePort) {
-      const disk = new WatchedPort(makePort())
-      const port = handPort(disk)
-      const ledger = await Ledger.open(port, { core, sync: "ahead", block: 10, openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("100/hour"), START_MS)
+      const disk = makePort()
+      const { port, ledger, limit } = await openOne(disk, "100/hour", { sync: "ahead", block: 10 })
       const waits = () => ledger.check(limit, "a", 1, START_MS).needsCommit
       for (let check = 0; check < 2; check++) {
         expect(waits()).toBe(true)
@@ -184,9 +189,7 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: a denial is no reason to write when blocks are looked for that nobody draws on",
     async run(makePort) {
-      const port = handPort(makePort())
-      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("1/hour"), START_MS)
+      const { port, ledger, limit } = await openOne(makePort(), "1/hour", { sync: "ahead" })
       for (let check = 0; check < 2; check++) ledger.check(limit, "a", 1, START_MS)
       await ledger.commit()
       ledger.check(limit, "a", 1, START_MS)
@@ -203,9 +206,7 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: the log is closed after a compaction took the last block back, also while other keys come",
     async run(makePort) {
-      const port = handPort(makePort())
-      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      const { port, ledger, limit } = await openOne(makePort(), "1000/hour", { sync: "ahead" })
       for (let check = 0; check < 2; check++) ledger.check(limit, "a", 1, START_MS)
       await ledger.compact()
       ledger.check(limit, "b", 1, START_MS)
@@ -218,14 +219,13 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: blocks of a limit that was removed, and of a ledger that was closed, are let go without a word",
     async run(makePort) {
-      const port = handPort(makePort())
-      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-      const [gone, kept] = ["gone", "kept"].map((name) => ledger.define(name, parsePolicy("1000/hour"), START_MS))
-      for (const limit of [gone!, gone!, kept!, kept!]) ledger.check(limit, "a", 1, START_MS)
-      ledger.remove(gone!, START_MS)
+      const { port, ledger, limit: gone } = await openOne(makePort(), "1000/hour", { sync: "ahead" })
+      const kept = ledger.define("kept", parsePolicy("1000/hour"), START_MS)
+      for (const limit of [gone, gone, kept, kept]) ledger.check(limit, "a", 1, START_MS)
+      ledger.remove(gone, START_MS)
       await ledger.commit()
       port.runDue()
-      ledger.check(kept!, "a", 1, START_MS)
+      ledger.check(kept, "a", 1, START_MS)
       port.runDue()
       await ledger.commit()
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
@@ -238,9 +238,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     name: "sync ahead: the block of a key that is asked no more is taken back, and the last ones close the log",
     async run(makePort) {
       const disk = makePort()
-      const port = handPort(disk)
-      let ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      const { port, ledger, limit } = await openOne(disk, "1000/hour", { sync: "ahead" })
       const use = async (key: string) => {
         for (let unit = 0; unit < 10; unit++)
           if (ledger.check(limit, key, 1, START_MS).needsCommit) await ledger.commit()
@@ -274,13 +272,13 @@ export const durabilityCases: readonly LedgerCase[] = [
       // Nobody is to be looked for any more.
       expect(port.due).toEqual([])
       ledger.abandon()
-      ledger = await Ledger.open(disk, { core, sync: "ahead", openedAtMs: START_MS })
-      const keys = ledger.limit("l")!.openKeys()
+      const again = await Ledger.open(disk, { core, sync: "ahead", openedAtMs: START_MS })
+      const keys = again.limit("l")!.openKeys()
       // No number was skipped either.
       expect(keys.charges).toBe(30)
       expect(["a", "b"].map((key) => keys.peek(key, 0, START_MS).remaining)).toEqual([980, 990])
-      expect((await ledger.verify()).replayEqualsLive).toBe(true)
-      await ledger.close()
+      expect((await again.verify()).replayEqualsLive).toBe(true)
+      await again.close()
     },
   },
   ...[0, 300].map(
@@ -288,9 +286,7 @@ export const durabilityCases: readonly LedgerCase[] = [
       name: `sync ahead: a tighter policy makes a block smaller, with ${unwritten} told units that are not in the file`,
       async run(makePort) {
         const disk = makePort()
-        const port = handPort(disk)
-        const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-        const limit = ledger.define("l", parsePolicy("100000/hour"), START_MS)
+        const { port, ledger, limit } = await openOne(disk, "100000/hour", { sync: "ahead" })
         const waits = () => ledger.check(limit, "a", 1, START_MS).needsCommit
         for (let checks = 0; checks < 20_000; checks++) if (waits()) await ledger.commit()
         ledger.reset(limit, "a", START_MS)
@@ -318,9 +314,7 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: a block of which half is used before it is written doubles, to a tenth of what may be used at once",
     async run(makePort) {
-      const port = handPort(makePort())
-      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("2000/hour"), START_MS)
+      const { ledger, limit } = await openOne(makePort(), "2000/hour", { sync: "ahead" })
       let waits = 0
       for (let checks = 0; checks < 1_000; checks++) {
         const { needsCommit } = ledger.check(limit, "a", 1, START_MS)
@@ -337,8 +331,7 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: a block that a compaction took back is granted again as large as it was",
     async run(makePort) {
-      const ledger = await Ledger.open(handPort(makePort()), { core, sync: "ahead", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      const { ledger, limit } = await openOne(makePort(), "1000/hour", { sync: "ahead" })
       const use = async (units: number) => {
         for (let unit = 0; unit < units; unit++) {
           if (ledger.check(limit, "a", 1, START_MS).needsCommit) await ledger.commit()
@@ -355,15 +348,14 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync ahead: close() takes the blocks back, so that the next one finds what was told",
     async run(makePort) {
-      const port = makePort()
-      const ledger = await Ledger.open(port, { core, sync: "ahead", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      const disk = makePort()
+      const { ledger, limit } = await openOne(disk, "1000/hour", { sync: "ahead" })
       for (let check = 0; check < 200; check++) {
         if (ledger.check(limit, "a", 1, START_MS).needsCommit) await ledger.commit()
       }
       await ledger.close()
       for (const sync of ["ahead", "batch", "always"] as const) {
-        const again = await Ledger.open(port, { core, sync, openedAtMs: START_MS })
+        const again = await Ledger.open(disk, { core, sync, openedAtMs: START_MS })
         expect(again.limit("l")!.openKeys().peek("a", 0, START_MS).remaining, sync).toBe(800)
         expect((await again.verify()).replayEqualsLive).toBe(true)
         await again.close()
@@ -390,9 +382,7 @@ export const durabilityCases: readonly LedgerCase[] = [
   {
     name: "sync batch: what was told is committed when its time is up",
     async run(makePort) {
-      const port = handPort(makePort())
-      const ledger = await Ledger.open(port, { core, sync: "batch", openedAtMs: START_MS })
-      const limit = ledger.define("l", parsePolicy("1000/hour"), START_MS)
+      const { port, ledger, limit } = await openOne(makePort(), "1000/hour", { sync: "batch" })
       await ledger.commit()
       expect(port.due).toHaveLength(0)
       for (let check = 0; check < 5; check++) {
@@ -414,9 +404,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     (kind): LedgerCase => ({
       name: `sync batch: what was told is committed by the next ${kind} after its time, also where no timer runs`,
       async run(makePort) {
-        const port = handPort(makePort())
-        const ledger = await Ledger.open(port, { core, sync: "batch", openedAtMs: START_MS })
-        const limit = ledger.define("l", parsePolicy("10/day"), START_MS)
+        const { port, ledger, limit } = await openOne(makePort(), "10/day", { sync: "batch" })
         await ledger.commit()
         const { commits } = ledger
         const checkAt = (ms: number) => ledger.check(limit, "a", kind === "denial" ? 7 : 1, START_MS + ms)
