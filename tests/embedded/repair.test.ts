@@ -4,6 +4,7 @@ import fs, { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileS
 import { syncBuiltinESMExports } from "node:module"
 import { join } from "node:path"
 import { DatabaseSync, StatementSync } from "node:sqlite"
+import { StoreCorrupt, StoreLocked, StoreUnavailable } from "sluice"
 import { repair } from "sluice/embedded"
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest"
 import { planRepair } from "../../src/embedded/repair.node.js"
@@ -73,6 +74,113 @@ async function withFailing<T>(name: "renameSync" | "fsyncSync" | "rmSync", work:
     syncBuiltinESMExports()
   }
 }
+
+/** Breaks one byte of a row, or of the snapshot's first part. */
+function damage(path: string, which: number | "snapshot"): void {
+  const database = new DatabaseSync(join(path, LOG_FILE))
+  const row =
+    which === "snapshot"
+      ? database.prepare("SELECT id, body FROM sluice_log WHERE id < 0 ORDER BY id DESC").get()
+      : database.prepare("SELECT id, body FROM sluice_log WHERE id = ?").get(which)
+  const { id, body } = row as { id: number; body: Uint8Array }
+  body[10]! ^= 1
+  database.prepare("UPDATE sluice_log SET body = ? WHERE id = ?").run(body, id)
+  database.close()
+}
+
+describe("repair()", () => {
+  test("leaves a store that is right as it is", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path)
+    await live(limiter)
+    const state = await seen(limiter)
+    await expect(repair(path)).rejects.toBeInstanceOf(StoreLocked)
+    await limiter.close()
+    expect(await repair(path)).toMatchObject({ path, isRepaired: false, asidePath: null, gaveUp: [] })
+    expect(readdirSync(path).sort()).toEqual([LOG_FILE, WITNESS_FILE])
+    expect(await outcomeOf(readFiles(path))).toEqual({ state })
+    await expect(repair(temporaryFolder())).rejects.toBeInstanceOf(StoreUnavailable)
+  })
+
+  test("refuses what is no path", async () => {
+    for (const path of [undefined, null, 5, "", {}]) {
+      const refusal = repair(path as unknown as string)
+      await expect(refusal).rejects.toBeInstanceOf(RangeError)
+      await expect(refusal).rejects.toThrow(/^Cannot repair a store: path is .*, allowed is the path of a folder\.$/)
+    }
+  })
+
+  test("keeps the longest beginning that is right, puts the files aside, and says what it gave up", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { historySegments: 0 })
+    await limiter.define("default", "9/hour")
+    const states: string[] = []
+    for (const key of ["a", "b", "c"]) {
+      await limiter.check(key, { cost: 2 })
+      // Closes a segment.
+      await limiter.verify()
+      states.push(await seen(limiter))
+    }
+    await limiter.close()
+    const files = readFiles(path)
+    for (const [damaged, kept] of [
+      [3, 1],
+      [2, 0],
+    ] as const) {
+      const broken = layOut(files)
+      damage(broken, damaged)
+      await expect(open(broken)).rejects.toBeInstanceOf(StoreCorrupt)
+      const report = await repair(broken)
+      expect(report).toMatchObject({ isRepaired: true, keptRecords: kept + 2 })
+      expect(report.gaveUp[0]).toBe(`segment ${damaged}: its SHA-256 differs`)
+      expect(readFiles(report.asidePath!).get(LOG_FILE)).toBeDefined()
+      const again = await open(broken)
+      expect(await seen(again)).toBe(states[kept])
+      await again.check("a")
+      expect((await again.doctor()).ok).toBe(true)
+      await again.close()
+      // What was put aside is as it was.
+      fs.rmSync(join(broken, LOG_FILE))
+      await expect(open(report.asidePath!)).rejects.toBeInstanceOf(StoreCorrupt)
+    }
+  })
+
+  test("opens a store whose end is lost, and one that is no database", async () => {
+    const cases = [
+      { files: withFile(crashed, WAL_FILE, null), says: /^segment|^the log/ },
+      { files: withFile(closed, LOG_FILE, new Uint8Array(9_000).fill(7)), says: /^the file: SQLite says/ },
+    ]
+    for (const { files, says } of cases) {
+      const broken = layOut(files)
+      await expect(open(broken)).rejects.toBeInstanceOf(StoreCorrupt)
+      const { gaveUp } = await repair(broken)
+      expect(gaveUp[0]).toMatch(says)
+      const again = await open(broken, { policy: "9/hour" })
+      expect((await again.check("new")).allowed).toBe(true)
+      expect((await again.doctor()).ok).toBe(true)
+      await again.close()
+    }
+  })
+
+  test("keeps the history of a snapshot that is damaged, but nothing that came after it", async () => {
+    const broken = layOut(closed)
+    damage(broken, "snapshot")
+    expect(await repair(broken)).toMatchObject({
+      // Segment 1, which begins the log: a definition, three checks, and the compaction that ended it.
+      keptRecords: 5,
+      keptHistoryRecords: 0,
+      keptSnapshot: false,
+      keptState: false,
+      gaveUp: [
+        "snapshot part 0: its SHA-256 differs",
+        "segment 2: the snapshot that it stands on is missing or older",
+        "segment 3: a row that it stands on is lost",
+      ],
+    })
+    await using again = await open(broken)
+    expect(await seen(again)).toMatch(/; a 7 0 1 0; b 7 0 1 0; c 7 0 1 0$/)
+  })
+})
 
 describe("repair() of a store that this process has open", () => {
   test("is refused, by any of its paths, and leaves it locked for other processes", async () => {
