@@ -1,4 +1,6 @@
 import type { ServerHealth, ServerTotals } from "../client/index.js"
+import type { LogEvent } from "../embedded/log-event.js"
+import type { LogPlace } from "../ledger/log-reader.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { Compaction, Diagnosis, LogCheck } from "../types/storage-report.js"
 import type { Style } from "./style.js"
@@ -51,22 +53,8 @@ export interface Command {
   run(call: CommandCall): Promise<number> | Promise<void>
 }
 
-/** A record of a log, or a decision of a server's event stream. */
-export interface LogLine {
-  /** Where it is a record: its place, which orders all of a log. */
-  readonly sequence?: number
-  readonly index?: number
-  readonly atMs: number
-  readonly event: string
-  readonly limit: string | null
-  readonly key: string | null
-  readonly units: number
-  readonly count: number
-  /** The id that the caller gave the call. */
-  readonly id?: string
-  /** Where it is a definition: the policy's canonical text. */
-  readonly policy?: string
-}
+/** A record of a log, or a decision of a server's event stream, which has no place in a log. */
+export interface LogLine extends Omit<LogEvent, keyof LogPlace>, Partial<LogPlace> {}
 
 /** What commands work on: a data folder or a server. */
 export interface Target {
