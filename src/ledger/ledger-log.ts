@@ -244,8 +244,9 @@ export class LedgerLog {
       this.#isCompacting = false
     }
     if (records === null) {
-      this.#gaveUp = { cause: noMemoryToCompact(), logBytes: this.writer.logBytes }
-      throw this.#gaveUp.cause
+      const cause = new StoreUnavailable("the memory for keys is full, and the log was not compacted")
+      this.#gaveUp = { cause, logBytes: this.writer.logBytes }
+      throw cause
     }
     this.#gaveUp = null
     return records
@@ -281,12 +282,8 @@ export class LedgerLog {
       throw this.failure.fail(error)
     }
     const { openSequence } = this.writer
-    const open = readRows(this.#port, () => this.#table.segmentFrom(openSequence))
+    const open = readRows(this.#port, () => this.#table.rowFrom(openSequence))
     if (open === undefined) throw new StoreCorrupt(segmentRow(openSequence), "it is missing")
     return open
   }
-}
-
-function noMemoryToCompact(): StoreUnavailable {
-  return new StoreUnavailable("the memory for keys is full, and the log was not compacted")
 }

@@ -56,15 +56,16 @@ export class LogFailure {
    */
   fail(cause: unknown): SluiceError {
     if (this.#cause !== null) return this.#cause
-    this.#cause = cause instanceof SluiceError ? cause : commitFailure(cause)
-    const lost = this.#writer.toldUnwritten
-    if (lost > 0) this.#loss = { records: lost, cause: this.#cause }
+    const told = cause instanceof SluiceError ? cause : commitFailure(cause)
+    this.#cause = told
+    const records = this.#writer.toldUnwritten
+    if (records > 0) this.#loss = { records, cause: told }
     try {
-      this.#options.onFailure?.(this.#cause, lost)
+      this.#options.onFailure?.(told, records)
     } catch {
       // Those who wait must learn of the failure, not of what the callback threw.
     }
-    return this.#cause
+    return told
   }
 
   /** Tells once what a commit that failed has lost; `null` where nothing. */

@@ -75,7 +75,7 @@ export class LogReader {
     let { sequence, index } = place
     for (;;) {
       this.#failure.requireOpen()
-      const row = readRows(this.#port, () => this.#table.segmentFrom(sequence))
+      const row = readRows(this.#port, () => this.#table.rowFrom(sequence))
       if (row === undefined || row.id > end.sequence) return
       if (row.id !== sequence) index = 0
       sequence = row.id

@@ -12,9 +12,8 @@ const EXISTS = "SELECT 1 AS id, x'00' AS body FROM sqlite_master WHERE type = 't
 const READ = "SELECT id, body FROM sluice_log ORDER BY id"
 /** Of no row more than the length is read. */
 const BYTES = "SELECT coalesce(sum(length(body)), 0) AS id, x'' AS body FROM sluice_log"
-const ROW_BETWEEN = "SELECT id, body FROM sluice_log WHERE id > ? AND id < ? ORDER BY id LIMIT 1"
 const SEGMENT_BEFORE = "SELECT id, body FROM sluice_log WHERE id > 0 AND id < ? ORDER BY id DESC LIMIT 1"
-const SEGMENT_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
+const ROW_FROM = "SELECT id, body FROM sluice_log WHERE id >= ? ORDER BY id LIMIT 1"
 const WRITE = "INSERT INTO sluice_log (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
 const DROP = "DELETE FROM sluice_log WHERE id = ?"
 
@@ -42,11 +41,6 @@ export class LogTable {
     return Array.from(this.#sql.rows(READ))
   }
 
-  /** The first row, in the order of `read`, whose id lies between two. */
-  rowBetween(after: number, end: number): LogRow | undefined {
-    return Array.from(this.#sql.rows(ROW_BETWEEN, after, end))[0]
-  }
-
   /** Sum of the rows' bytes. */
   bytes(): number {
     return Array.from(this.#sql.rows(BYTES))[0]!.id
@@ -57,9 +51,9 @@ export class LogTable {
     return Array.from(this.#sql.rows(SEGMENT_BEFORE, sequence))[0]
   }
 
-  /** The first segment from a sequence number on, which is at least 1. */
-  segmentFrom(sequence: number): LogRow | undefined {
-    return Array.from(this.#sql.rows(SEGMENT_FROM, sequence))[0]
+  /** The first row from an id on: a segment from sequence 1 on. */
+  rowFrom(id: number): LogRow | undefined {
+    return Array.from(this.#sql.rows(ROW_FROM, id))[0]
   }
 
   /** Writes a row, in place of the one that has its id. */

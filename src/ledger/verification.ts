@@ -86,8 +86,9 @@ export async function verifyLog(input: VerificationInput): Promise<Verification>
 
 /** Each row when its turn comes: a large log would fill the memory. */
 function* rowsOf({ port, table, open }: VerificationInput): Generator<LogRow, void> {
-  const rowAfter = (id: number) => readRows(port, () => table.rowBetween(id, open.id))
-  for (let row = rowAfter(Number.MIN_SAFE_INTEGER); row !== undefined; row = rowAfter(row.id)) yield row
+  const rowFrom = (id: number) => readRows(port, () => table.rowFrom(id)) ?? open
+  let row = rowFrom(Number.MIN_SAFE_INTEGER)
+  for (; row.id < open.id; row = rowFrom(row.id + 1)) yield row
   yield open
 }
 
