@@ -1,18 +1,14 @@
 import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/edge/shared-calls.js"
 import { withDeadline } from "../src/http/with-deadline.js"
 import { StoreUnavailable } from "../src/types/errors.js"
+import { BroughtOutcome, LOOK_MS } from "./brought-outcome.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
 import type { KeyCheck, SubjectText } from "./subject.js"
 
-/** When a check that waits sees for itself whether it can be sent, ms. */
-const LOOK_MS = 50
-
-/** A check that waits to be sent with others. */
+/** A check that waits to be sent with others, and its answer. */
 interface WaitingCheck {
   readonly check: KeyCheck
-  readonly resolve: (answer: string) => void
-  readonly reject: (error: unknown) => void
-  isSent: boolean
+  readonly outcome: BroughtOutcome<string | Error>
 }
 
 export interface CallSharingParts {
@@ -65,36 +61,29 @@ export class CallSharing {
   }
 
   async #askTogether(object: string, check: KeyCheck): Promise<string> {
-    const { promise, resolve, reject } = Promise.withResolvers<string>()
-    const waiting: WaitingCheck = { check, resolve, reject, isSent: false }
-    const sinceMs = Date.now()
-    const place = this.#shared.wait(object, waiting, sinceMs)
+    const outcome = new BroughtOutcome<string | Error>()
+    const waiting: WaitingCheck = { check, outcome }
+    const nowMs = Date.now()
+    const place = this.#shared.wait(object, waiting, nowMs)
     if (place > MOST_WAITING) {
       throw new StoreUnavailable("too many checks wait")
     }
     const { timeoutMs } = this.#parts
-    const look = () => {
-      const waitedMs = Date.now() - sinceMs
-      const leftMs = timeoutMs - waitedMs
-      if (leftMs > 0) {
-        if (!waiting.isSent) this.#send(object)
-        // The longer it takes the less often, since many may wait.
-        timer = setTimeout(look, waiting.isSent ? leftMs : Math.min(leftMs, Math.max(waitedMs, LOOK_MS)))
-        return
-      }
-      // One that was not sent yet is not to be charged any more.
-      this.#shared.leave(object, waiting)
-      reject(new StoreUnavailable(`the limiter did not answer within ${timeoutMs} ms`))
-    }
+    const send = () => this.#send(object)
     // The first of those who wait looks after them all. The others do so later, for its request may be cancelled.
-    const firstMs = place === 1 ? Math.max(1, this.#shared.patienceMs(object, sinceMs)) : LOOK_MS
-    let timer = setTimeout(look, Math.min(timeoutMs, firstMs))
+    const firstLookMs = place === 1 ? Math.max(1, this.#shared.patienceMs(object, nowMs)) : LOOK_MS
     try {
-      this.#send(object)
-      return await promise
+      send()
+      const answer = await outcome.wait({ mostMs: timeoutMs, firstLookMs, onLook: send })
+      if (answer === undefined) {
+        // One that was not sent yet is not to be charged any more.
+        this.#shared.leave(object, waiting)
+        throw new StoreUnavailable(`the limiter did not answer within ${timeoutMs} ms`)
+      }
+      if (answer instanceof Error) throw answer
+      return answer
     } finally {
-      clearTimeout(timer)
-      this.#send(object)
+      send()
     }
   }
 
@@ -102,7 +91,6 @@ export class CallSharing {
   #send(object: string): void {
     const load = this.#shared.take(object, Date.now())
     if (load === null) return
-    for (const waiting of load.waiting) waiting.isSent = true
     this.#parts.background(this.#carry(object, load))
   }
 
@@ -111,12 +99,9 @@ export class CallSharing {
     try {
       const checks = waiting.map(({ check }) => check)
       const answers = await withDeadline(this.#checkEach(object, checks), this.#parts.timeoutMs)
-      for (const [index, { resolve, reject }] of waiting.entries()) {
-        const answer = answers[index]!
-        answer instanceof Error ? reject(answer) : resolve(answer)
-      }
+      for (const [index, { outcome }] of waiting.entries()) outcome.bring(answers[index]!)
     } catch (error) {
-      for (const { reject } of waiting) reject(error)
+      for (const { outcome } of waiting) outcome.bring(error as Error)
     } finally {
       this.#shared.end(call)
     }

@@ -106,6 +106,7 @@ export class EdgeLimiter implements Limiter {
         policy: this.policy,
         draw: (key, request) => this.#draw(key, request),
         giveBack: (unused) => this.#giveBack(unused),
+        timeoutMs,
         background: this.#background,
       })
     this.#sharing =

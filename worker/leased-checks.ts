@@ -7,8 +7,9 @@ import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError, StoreUnavailable } from "../src/types/errors.js"
 import type { Receipt } from "../src/types/receipt.js"
+import { BroughtOutcome } from "./brought-outcome.js"
 
-/** How long a check waits for another's draw. */
+/** How long a check waits for another's draw at most. */
 const WAIT_MS = 2_000
 /** A reset that was begun longer ago is over: the request that made it may have been cancelled, and ends nothing. */
 const RESET_MOST_MS = 30_000
@@ -20,6 +21,8 @@ export interface LeasedChecksParts {
   readonly draw: (key: string, request: DrawRequest) => Promise<Drawn>
   /** Gives units back to the object that they are of. */
   readonly giveBack: (unused: UnusedUnits) => Promise<void>
+  /** How long an object may take to answer, ms; as long as it takes if not given. */
+  readonly timeoutMs?: number | undefined
   /** Lets what nobody waits for go on when the request that began it is over. */
   readonly background: (work: Promise<unknown>) => void
 }
@@ -72,11 +75,24 @@ export class LeasedChecks {
       if (request !== null) return this.#draw(key, { request, told, askedAtMs })
       if (told !== null) return told
       if (!this.#pool.knows(key)) return null
-      waited = await waitForDraw(this.#pool, key, cost)
+      waited = await this.#waitForDraw(key, cost)
       // Were every check that waited to ask for itself, an object with too much to do would get all the more.
       if (waited === "lost") throw new StoreUnavailable("the Durable Object did not answer a draw in time")
     }
     return null
+  }
+
+  /**
+   * Waits for the draw that another request is making.
+   *
+   * @throws {CostError} where the draw showed that this cost can never pass
+   */
+  async #waitForDraw(key: string, cost: number): Promise<Waited> {
+    const outcome = new BroughtOutcome<Waited | CostError>()
+    this.#pool.wait(key, cost, (waited) => outcome.bring(waited))
+    const waited = await outcome.wait({ mostMs: Math.min(this.#parts.timeoutMs ?? WAIT_MS, WAIT_MS) })
+    if (waited instanceof CostError) throw waited
+    return waited ?? "lost"
   }
 
   async #draw(key: string, { request, told, askedAtMs }: Drawing): Promise<Decision> {
@@ -156,21 +172,4 @@ async function giveBackIdle(
   await sleep(ttlMs * GIVE_BACK_SHARE)
   // What cannot be given back stays charged, and comes back with time.
   await Promise.allSettled(leases.idle(key, Date.now()).map(giveBack))
-}
-
-/**
- * Waits for the draw that another request is making: that request may have been cancelled, and with it all that it waited
- * for, so not without end.
- *
- * @throws {CostError} where the draw showed that this cost can never pass
- */
-function waitForDraw(leases: LeasePool, key: string, cost: number): Promise<Waited> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve("lost"), WAIT_MS)
-    leases.wait(key, cost, (waited) => {
-      clearTimeout(timer)
-      if (waited instanceof CostError) reject(waited)
-      else resolve(waited)
-    })
-  })
 }
