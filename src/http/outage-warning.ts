@@ -9,6 +9,8 @@ const INSTEAD: Readonly<Record<FailMode, string>> = {
 
 /** What would end the line of a log, or command the terminal that shows it. */
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]+/gu
+/** So much of a cause is told: it is what a platform says, which may be as long as it likes. */
+const CAUSE_CHARACTERS = 240
 
 /**
  * Warns on the console of the first time that the fail mode has to decide, for who has no `onError` that would hear of it:
@@ -22,10 +24,19 @@ export function outageWarning(act: string, what: string, failMode: FailMode = "o
   return (error) => {
     if (hasWarned) return
     hasWarned = true
-    const why = error instanceof Error ? String(error).replace(CONTROLS, " ") : show(error)
     console.warn(
       `Cannot ${act}: ${what} ${INSTEAD[failMode]} (failMode ${show(failMode)}). ` +
-        `This is said once, an onError hears of every failure. The first: ${why}`,
+        `This is said once, an onError hears of every failure. The first: ${reasonOf(error)}`,
     )
   }
+}
+
+/** What an error says, and the first line of what it says that it comes of. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return show(error)
+  const told = String(error).replace(CONTROLS, " ")
+  if (!(error.cause instanceof Error)) return told
+  const [line] = String(error.cause).split(/[\n\r]/, 1) as [string]
+  const cause = line.replace(CONTROLS, " ")
+  return `${told} Caused by ${cause.length > CAUSE_CHARACTERS ? `${cause.slice(0, CAUSE_CHARACTERS)}…` : cause}`
 }

@@ -106,6 +106,29 @@ describe("rateLimit() without an answer of the limiter", () => {
     ])
   })
 
+  test("warns of what the error comes of, its first line, which may not be long", async () => {
+    const causes = [
+      new Error("SQL is not enabled: new_classes\u001b[31m\n    at rows (object-port.js:46:54)"),
+      new Error("x".repeat(1_000)),
+      "no error",
+    ]
+    for (const cause of causes) {
+      const policy = () => {
+        throw new Error("Cannot reach the store.", { cause })
+      }
+      await rateLimit(ok, { policy, failMode: "local" })(requestOf())
+    }
+    expect(vi.mocked(console.warn).mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          / The first: Error: Cannot reach the store\. Caused by Error: SQL is not enabled: new_classes \[31m$/,
+        ),
+      ],
+      [expect.stringMatching(/Caused by Error: x{233}…$/)],
+      [expect.stringMatching(/ The first: Error: Cannot reach the store\.$/)],
+    ])
+  })
+
   test("refuses with a 503 of its own when closed", async () => {
     const decisions: Decision[] = []
     const onLimited = vi.fn(ok)
