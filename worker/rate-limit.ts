@@ -21,6 +21,15 @@ import { type NoteUnits, NotingLimiter } from "./noting-limiter.js"
 /** The handler's arguments beside the request, as Workers give them. */
 type WorkerRest<Env> = [env: Env, context: ExecutionContext]
 
+/** A `fetch` handler as Workers have it, whose requests tell by `cf` what Cloudflare knows of them; a plain one fits. */
+type WorkerHandler<Env> = (
+  request: Parameters<ExportedHandlerFetchHandler>[0],
+  ...rest: WorkerRest<Env>
+) => Response | Promise<Response>
+
+/** A `fetch` with a limit around it. The `ctx` of a Durable Object does for the context, too. */
+type LimitedFetch<Env> = (request: Request, env: Env, context: Pick<ExecutionContext, "waitUntil">) => Promise<Response>
+
 export interface EdgeRateLimitOptions<Env>
   extends Omit<RateLimitOptions<WorkerRest<Env>>, "limiter">,
     Omit<EdgeLimiterOptions, "timeoutMs" | "background"> {
@@ -52,9 +61,9 @@ const OPTION_NAMES = [
  * ```
  */
 export function rateLimit<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
-  handler: Handler<WorkerRest<Env>>,
+  handler: WorkerHandler<Env>,
   options: EdgeRateLimitOptions<Env>,
-): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
+): LimitedFetch<Env> {
   return rateLimitForApi(handler, options, {})
 }
 
@@ -71,10 +80,10 @@ interface ApiHooks {
 
 /** `rateLimit`, for limits whose keys have objects that others ask as well. */
 export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterObject> }>(
-  handler: Handler<WorkerRest<Env>>,
+  handler: WorkerHandler<Env>,
   options: EdgeRateLimitOptions<Env>,
   { nameOf, note }: ApiHooks,
-): (request: Request, env: Env, context: ExecutionContext) => Promise<Response> {
+): LimitedFetch<Env> {
   checkNames("rate limit", options, OPTION_NAMES)
   const { binding = defaultBinding, ...others } = options
   const { edge, rest } = splitOptions(others)
@@ -91,7 +100,7 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
 
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, LimiterSource>()
-  const limited = limitHandler<WorkerRest<Env>>(handler, {
+  const limited = limitHandler<WorkerRest<Env>>(handler as Handler<WorkerRest<Env>>, {
     ...rest,
     address,
     limiter(policy, env) {
@@ -128,7 +137,7 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
     // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
     if (binding(env) === undefined)
       throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
-    return limited(request, env, context)
+    return limited(request, env, context as ExecutionContext)
   }
 }
 

@@ -29,6 +29,40 @@ describe("rateLimit() in a Worker", () => {
     )
   })
 
+  test("takes and gives handlers as the platform types its own, and plain ones", async () => {
+    type Platform = ExportedHandlerFetchHandler<Cloudflare.Env>
+    const worker = {
+      async fetch(request, bindings, context) {
+        context.waitUntil(Promise.resolve(bindings.LIMITER))
+        return new Response(request.cf?.country ?? "nowhere")
+      },
+    } satisfies ExportedHandler<Cloudflare.Env>
+    const typed: Platform = worker.fetch
+    const incoming = (request: Request<unknown, IncomingRequestCfProperties>) => new Response(request.method)
+    const plain = (request: Request): Response => new Response(request.url)
+    const options = { policy: "9/day", name: freshName() }
+    const limited = [
+      rateLimit<Cloudflare.Env>(worker.fetch, options),
+      rateLimit(worker.fetch, options),
+      rateLimit<Cloudflare.Env>(typed, options),
+      rateLimit<Cloudflare.Env>(incoming, options),
+      rateLimit<Cloudflare.Env>(plain, options),
+      rateLimit(plain, options),
+    ] as const
+    limited satisfies readonly Platform[]
+    const asWorker = { fetch: limited[0] } satisfies ExportedHandler<Cloudflare.Env>
+    // @ts-expect-error a handler that needs a binding which the environment has not
+    rateLimit<Cloudflare.Env>((_: Request, { OTHER }: { OTHER: string }) => new Response(OTHER), options)
+    // The object's own context does.
+    const asObject = (object: DurableObjectState) => asWorker.fetch(new Request("http://localhost/"), env, object)
+    expect(asObject).toBeTypeOf("function")
+    for (const each of limited) {
+      const context = createExecutionContext()
+      expect((await each(new Request("http://localhost/"), env, context)).status).toBe(200)
+      await waitOnExecutionContext(context)
+    }
+  })
+
   test("tells the limit of each answer, and denies with 429, Retry-After and problem details", async () => {
     const client = { "CF-Connecting-IP": "192.0.2.1" }
     for (const remaining of [2, 1, 0]) {
