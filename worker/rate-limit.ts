@@ -135,8 +135,10 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   )
   return async function limitedAtTheEdge(request, env, context) {
     // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
-    if (binding(env) === undefined)
-      throw new TypeError("Cannot limit: env has no LIMITER, allowed is a binding of LimiterObject.")
+    if (binding(env) === undefined) {
+      const what = binding === defaultBinding ? "env has no LIMITER" : "binding gave undefined"
+      throw new TypeError(`Cannot limit: ${what}, allowed is a binding of LimiterObject.`)
+    }
     return limited(request, env, context as ExecutionContext)
   }
 }

@@ -336,6 +336,13 @@ describe("rateLimit() in a Worker", () => {
     const context = createExecutionContext()
     const empty = {} as Cloudflare.Env
     await expect(limited(new Request("http://localhost/"), empty, context)).rejects.toThrow("env has no LIMITER")
+    const misspelt = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+      policy: "1/day",
+      binding: () => undefined,
+    })
+    await expect(misspelt(new Request("http://localhost/"), env, context)).rejects.toThrow(
+      new TypeError("Cannot limit: binding gave undefined, allowed is a binding of LimiterObject."),
+    )
   })
 
   test("takes another binding, and refuses options that cannot be", async () => {
