@@ -55,6 +55,24 @@ test("a flood of denials of one key writes four rows in each report, none of the
   expect((await object.report()).rowsWritten).toBe(before.limiter)
 })
 
+test("an object that has something stored writes a row for each reset, and a row or two for each verify", async () => {
+  const name = freshName()
+  const limiter = new EdgeLimiter(env.LIMITER, "9/day", { name })
+  const rowsOf = async (work: (key: string) => Promise<unknown>, key = "a") => {
+    const object = env.LIMITER.getByName(`${name}\n${key}`)
+    const { rowsWritten } = await object.report()
+    await work(key)
+    return (await object.report()).rowsWritten - rowsWritten
+  }
+  const reset = (key: string) => limiter.reset(key)
+  const unblock = (key: string) => limiter.unblock(key)
+  const verify = (key: string) => limiter.verify(key)
+  for (const work of [reset, unblock, verify]) expect(await rowsOf(work, "never used")).toBe(0)
+  await limiter.check("a")
+  expect([await rowsOf(reset), await rowsOf(reset), await rowsOf(unblock)]).toEqual([1, 1, 0])
+  expect([await rowsOf(verify), await rowsOf(verify), await rowsOf(verify)]).toEqual([2, 1, 1])
+})
+
 describe("a flood of requests that a leaky bucket would hold for too long", () => {
   const leaky = { limit: 1, period: "1d", algorithm: "leaky_bucket", burst: 9 } as const
   const key = () => "a"
