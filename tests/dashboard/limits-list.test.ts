@@ -264,7 +264,7 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chro
     const names = Array.from({ length: 900 }, (_, at) => `more-${at}`)
     await inParallel([...names, "most", "most\u200b"], 16, (name) => dashboard.client.define(name, "5/minute"))
     const page = await openLimits()
-    await page.getByText("50 of the first by name, 1,000 are shown.", { exact: true }).waitFor()
+    await page.getByText("50 of the first 1,000 by name are shown.", { exact: true }).waitFor()
     const filter = page.getByLabel("Filter by name")
     await filter.fill("mos")
     await page.getByText("None of the first 1,000 limits has this in its name.").waitFor()

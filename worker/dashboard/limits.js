@@ -134,12 +134,12 @@ export function limitsView({ main, place, go, load, act }) {
     }
     const left = found.length - rows.length
     const mayBeMore = first.length === MOST_LOADED
-    const which = mayBeMore ? "the first by name, " : ""
+    const loaded = mayBeMore ? `the first ${number(first.length)} by name` : number(first.length)
     const none = mayBeMore ? `None of the first ${number(MOST_LOADED)} limits` : "No limit"
     const empty = first.length === 0 ? "No limit is defined." : `${none} has this in its name.`
     const shownFirst = rows.filter((status) => status !== beyond).length
     const isPart = shownFirst < first.length || mayBeMore
-    count.textContent = isPart ? `${number(shownFirst)} of ${which}${number(first.length)} are shown.` : ""
+    count.textContent = isPart ? `${number(shownFirst)} of ${loaded} are shown.` : ""
     const names = [filter.value, unspelled(filter.value)]
     const isUnknown = filter.value !== "" && !statuses.some(({ key }) => names.includes(key))
     const actions = [
