@@ -17,6 +17,7 @@ export async function examine(open: () => Ledger | Promise<Ledger>, store: Embed
     ledger = await open()
     found = await ledger.verify()
     if (!found.replayEqualsLive) problems.push("Replaying the log does not give the live state.")
+    store.tryCommit()
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
   }

@@ -18,6 +18,8 @@ export interface EmbeddedStore {
   readonly onFailure?: (error: SluiceError, lostRecords: number) => void
   /** What SQLite finds wrong with its file, or that this is gone: at most a few sentences, none where it is right. */
   findFileProblems(): readonly string[]
+  /** Makes a commit that changes nothing. @throws {StoreUnavailable} where the store cannot be written */
+  tryCommit(): void
   /** What is wrong with the folder and the files in it, each in a sentence; none where all is right. */
   findProblems(): readonly string[]
   /**

@@ -179,6 +179,7 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
     openLedger,
     ...failing,
     findFileProblems: () => folder.findFileProblems(),
+    tryCommit: () => folder.tryCommit(),
     findProblems: () => folder.findProblems(),
     close: async () => {
       stopListening()

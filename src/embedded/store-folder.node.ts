@@ -170,6 +170,28 @@ export class StoreFolder {
   }
 
   /**
+   * Makes a commit that changes nothing, where there is room for one that does.
+   *
+   * @throws {StoreUnavailable} where the store cannot be written
+   */
+  tryCommit(): void {
+    this.files.require()
+    try {
+      this.#walRoom.require()
+      const table = new LogTable(this.port.sql)
+      this.#walRoom.commit(() =>
+        // A row that is gone again by then. For one that is put in its own place, SQLite writes no page.
+        table.transaction(() => {
+          table.writeRow(Number.MAX_SAFE_INTEGER, new Uint8Array(1))
+          table.drop([Number.MAX_SAFE_INTEGER])
+        }),
+      )
+    } catch (error) {
+      throw this.port.storeError!(error)
+    }
+  }
+
+  /**
    * How far the log is known to reach; `undefined` where nothing tells.
    *
    * @throws {StoreCorrupt} where there is a witness and no log; where the witness cannot be read, or written later

@@ -2,6 +2,7 @@ import fs from "node:fs"
 import { dirname } from "node:path"
 import { performance } from "node:perf_hooks"
 import type { DatabaseSync } from "node:sqlite"
+import { StoreUnavailable } from "../types/errors.js"
 
 /** What no store fills within the time between two looks: below it each commit is preceded by one. */
 const PLENTY_BYTES = 64 * 2 ** 20
@@ -10,6 +11,11 @@ const LOOK_EVERY_MS = 1_000
 const SCARCE_BYTES = 16 * 2 ** 20
 /** So many times the write-ahead log must fit into the room that is free, or it is emptied first. */
 const FREE_TO_WAL = 4
+
+/** The most that a commit of some hundred checks takes. */
+const BUSY_COMMIT_BYTES = 64 * 2 ** 10
+/** What a failed commit lacked is at least one more page, with its head. */
+const PAGE_BYTES = 4_096 + 24
 
 /** Tells the room that is free to this user on the disk of a folder, in bytes. */
 export type FreeBytes = (folder: string) => number
@@ -30,6 +36,8 @@ export class WalRoom {
   readonly #freeBytes: FreeBytes
   #free = Number.POSITIVE_INFINITY
   #lookedAtMs = Number.NEGATIVE_INFINITY
+  /** What the last commit that failed for want of room took at least; 0 where one succeeded since. */
+  #lackedBytes = 0
 
   /** @param path of the write-ahead log */
   constructor(database: DatabaseSync, path: string, freeBytes: FreeBytes = freeBytesOf) {
@@ -46,16 +54,64 @@ export class WalRoom {
   /** Runs `write`, which commits, after the room for it is made. */
   commit<T>(write: () => T): T {
     if (this.#free >= PLENTY_BYTES && performance.now() - this.#lookedAtMs < LOOK_EVERY_MS) return write()
-    this.#free = this.#freeBytes(dirname(this.#path))
-    this.#lookedAtMs = performance.now()
+    this.#makeRoom()
     if (this.#free >= PLENTY_BYTES) return write()
-    if (this.#walBytes() * FREE_TO_WAL > this.#free) this.empty()
     const bytes = this.#walBytes()
     try {
-      return write()
+      const result = write()
+      this.#lackedBytes = 0
+      return result
     } catch (error) {
+      this.#lackedBytes = Math.max(0, this.#walBytes() - bytes) + PAGE_BYTES
       this.#cutTo(bytes)
       throw error
+    }
+  }
+
+  #makeRoom(): void {
+    this.#free = this.#freeBytes(dirname(this.#path))
+    this.#lookedAtMs = performance.now()
+    if (this.#free < PLENTY_BYTES && this.#walBytes() * FREE_TO_WAL > this.#free) this.empty()
+  }
+
+  /**
+   * Writes behind the pages of the write-ahead log as much as a busy commit takes, or as the last one that failed took, and
+   * cuts it off again. SQLite is not told: of a transaction that is rolled back it writes nothing, and of one that changes
+   * little a page, which may fit where a check does not. Where the log cannot be opened by its path, nothing is tried: who
+   * gave up privileges since has it open still.
+   *
+   * @throws {StoreUnavailable} where there is no room for that
+   */
+  require(): void {
+    this.#makeRoom()
+    const file = this.#openFile()
+    if (file === null) return
+    const bytes = Math.max(BUSY_COMMIT_BYTES, this.#lackedBytes)
+    try {
+      this.#requireOf(file, bytes)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new StoreUnavailable(`a commit of ${bytes} bytes cannot be written: ${why}`, { cause: error })
+    } finally {
+      fs.closeSync(file)
+    }
+  }
+
+  #openFile(): number | null {
+    try {
+      return fs.openSync(this.#path, "r+")
+    } catch {
+      return null
+    }
+  }
+
+  #requireOf(file: number, bytes: number): void {
+    try {
+      tryToGrow(file, bytes)
+    } catch {
+      // So it goes after a commit that failed: the store is opened anew.
+      this.empty()
+      tryToGrow(file, bytes)
     }
   }
 
@@ -79,6 +135,20 @@ export class WalRoom {
     } catch {
       // The commit tells what is wrong.
     }
+  }
+}
+
+/** Writes so many bytes at the end of a file, and cuts them off again. @throws where they cannot be written */
+function tryToGrow(file: number, bytes: number): void {
+  const { size } = fs.fstatSync(file)
+  const zeros = new Uint8Array(bytes)
+  try {
+    // A disk that fills up takes a part first.
+    for (let at = 0; at < bytes; ) at += fs.writeSync(file, zeros, at, bytes - at, size + at)
+    // Some file systems look for room only now.
+    fs.fdatasyncSync(file)
+  } finally {
+    fs.ftruncateSync(file, size)
   }
 }
 

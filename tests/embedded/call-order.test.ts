@@ -87,6 +87,7 @@ async function openOnDisk() {
     lastCommitAtMs: null,
     openLedger,
     findFileProblems: () => [],
+    tryCommit: () => undefined,
     findProblems: () => [],
     close: async () => {},
   } as const

@@ -42,6 +42,7 @@ async function openStore(sync: SyncMode, onFailure?: EmbeddedStore["onFailure"])
       openLedger,
       ...(onFailure && { onFailure }),
       findFileProblems: () => [],
+      tryCommit: () => undefined,
       findProblems: () => [],
       close: async () => {
         disk.isLetGo = true

@@ -43,6 +43,21 @@ describe("a store on a small disk", () => {
     TEST_MS,
   )
 
+  test.skipIf(!MAY_MOUNT)(
+    "doctor() tells of a disk on which no check can be made durable, open and opened anew, and not once it has room",
+    () => {
+      const program = 'node tests/embedded/programs/full-disk.mjs "$1/data" "$1/filler"'
+      const { stdout, stderr } = shellApart(`${MOUNT}\n${program}`, temporaryFolder())
+      expect(stderr).toBe("")
+      const noRoom = {
+        ok: false,
+        problems: [expect.stringMatching(/^Cannot reach the store: a commit of 65536 bytes cannot be written: ENOSPC/)],
+      }
+      expect(JSON.parse(stdout)).toEqual({ told: [noRoom, noRoom, noRoom, { ok: true, problems: [] }], isSame: true })
+    },
+    TEST_MS,
+  )
+
   test(
     "where no file may grow past 100 KB, a commit that the write-ahead log has no room for is followed by others",
     () => {
@@ -133,6 +148,54 @@ describe("WalRoom", () => {
     room.commit(insert)
     expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
     expect(database.prepare("SELECT count(*) AS count FROM log").get()).toEqual({ count: 2 })
+    database.close()
+  })
+
+  /** Has no file grow past so many bytes, by what is written with Node: a write takes a part first. */
+  function mostBytes(most: number) {
+    const write = fs.writeSync
+    return vi.spyOn(fs, "writeSync").mockImplementation(((file: number, bytes: Uint8Array, ...at: number[]) => {
+      const [offset, length, position] = at as [number, number, number]
+      const fits = Math.min(length, most - position)
+      if (fits <= 0) throw new Error("ENOSPC: no space left on device, write")
+      return write(file, bytes, offset, fits, position)
+    }) as never)
+  }
+
+  test("require() asks for the room that a busy commit takes, and leaves the write-ahead log as it was", () => {
+    const { database, room, insert, walBytes } = openRoom()
+    room.commit(insert)
+    const before = walBytes()
+    room.require()
+    expect(walBytes()).toBe(before)
+    room.commit(insert)
+    const { length } = database.prepare("SELECT * FROM log").all()
+    expect(length).toBe(2)
+    mostBytes(65_535)
+    expect(() => room.require()).toThrow(
+      "Cannot reach the store: a commit of 65536 bytes cannot be written: ENOSPC: no space left on device, write.",
+    )
+    // What was written of it is cut off, and what had filled the log is in the file.
+    expect(walBytes()).toBe(0)
+    vi.restoreAllMocks()
+    mostBytes(65_536)
+    room.require()
+    expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
+    database.close()
+  })
+
+  test("require() asks for what the last commit that failed took, until one succeeds", () => {
+    const { database, wal, disk, room, insert } = openRoom()
+    disk.free = 60 * MIB
+    const fail = () => {
+      appendFileSync(wal, new Uint8Array(200_000))
+      throw new Error("the disk is full")
+    }
+    expect(() => room.commit(fail)).toThrow("the disk is full")
+    mostBytes(200_000)
+    expect(() => room.require()).toThrow("a commit of 204120 bytes cannot be written")
+    room.commit(insert)
+    room.require()
     database.close()
   })
 })
