@@ -47,7 +47,7 @@ import type { Receipt } from "../types/receipt.js"
 import type { Compaction } from "../types/storage-report.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 import { keyHistory } from "./key-history.js"
-import { keysOf, topOf } from "./ledger-keys.js"
+import { listOf, topOf } from "./ledger-keys.js"
 import { type LogEvent, logEvents } from "./log-event.js"
 import { OpenStore } from "./open-store.js"
 
@@ -293,7 +293,8 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /**
    * The keys that were decided about, in the order of their names: under a limit, or under any. Every page costs the
-   * number of all of them.
+   * number of all of them, in short turns of the event loop; a page is sorted in one. A key that comes or goes meanwhile
+   * may be told or not.
    *
    * @throws {TypeError} where the store keeps no names; {LimitNotFound}; {RangeError} where `count` is neither a
    * whole number from 0 nor `Infinity`, or `after` no text
@@ -301,7 +302,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)
     const ledger = this.#store.ready ?? (await this.#store.open())
-    return pageOf([...keysOf(ledger, choice.limit)], choice)
+    return listOf(ledger, choice)
   }
 
   /**
@@ -317,7 +318,7 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /**
    * A key's last events, newest first: those that the log still has. It is read back until so many are found, all of it
-   * where there are fewer.
+   * where there are fewer, in short turns of the event loop.
    *
    * @throws {LimitNotFound} {KeyError}; {RangeError} where `count` is no whole number from 0; {StoreCorrupt} where a
    * row is not what was written, {StoreUnavailable} where it cannot be read; then the store goes on

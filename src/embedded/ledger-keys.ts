@@ -1,19 +1,34 @@
 import type { Ledger } from "../ledger/ledger.js"
-import { NameSet } from "../ledger/name-set.js"
 import type { LedgerLimit } from "../ledger/own-limit.js"
 import { limitNamed } from "../limiter/limit-for.js"
-import type { TopEntry, TopOptions } from "../limiter/named-limits.js"
+import type { LimitChoice, Page, TopEntry, TopOptions } from "../limiter/named-limits.js"
 import { NamesNotKept } from "../limiter/names-not-kept.js"
+import { PageNames } from "../limiter/page.js"
 import { TopKeys } from "../limiter/top-keys.js"
 
 /** So many keys are looked at before others get their turn. */
 const TURN_KEYS = 5_000
 
-/** The names of the keys that were decided about, under one limit or any. @throws {NamesNotKept} {LimitNotFound} */
-export function keysOf(ledger: Ledger, limit: string | undefined): NameSet {
-  const keys = new NameSet()
-  for (const each of listed(ledger, limit)) for (const key of ledger.namesOf(each)) keys.add(key)
-  return keys
+/**
+ * A page of the names of the keys that were decided about, in their order, under one limit or any. Those that are there from
+ * the beginning to the end are told exactly, and of those that come or go meanwhile some.
+ *
+ * @throws {NamesNotKept} {LimitNotFound} {RangeError} where the page cannot be; {StoreUnavailable} where the ledger is closed
+ *   meanwhile
+ */
+export async function listOf(ledger: Ledger, choice: LimitChoice & Page): Promise<string[]> {
+  const limits = listed(ledger, choice.limit)
+  const names = new PageNames(choice)
+  let looked = 0
+  for (const each of limits) {
+    // Not copied: a set tells of what stays in it once, whatever comes and goes in between.
+    for (const key of ledger.namesOf(each)) {
+      looked += 1
+      if (looked % TURN_KEYS === 0) await ledger.nextTurn()
+      names.add(key)
+    }
+  }
+  return names.first()
 }
 
 /**

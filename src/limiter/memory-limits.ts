@@ -319,7 +319,8 @@ export class MemoryLimits implements NamedLimits {
     requireNames("list keys", choice, LIST_NAMES)
     requireKept("names", this.#journal.isOn, "names: 10_000")
     if (choice.limit !== undefined) limitNamed(this.#limits, choice.limit)
-    return pageOf([...new Set(this.#journal.keys(choice.limit).map(({ key }) => key))], choice)
+    const keys = this.#journal.keys(choice.limit).map(({ key }) => key)
+    return pageOf(keys, choice)
   }
 
   /**

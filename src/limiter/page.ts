@@ -6,15 +6,48 @@ const MOST = Number.MAX_SAFE_INTEGER
 /** Those of a page may be all that there are. */
 const PAGE_COUNT = either(whole(0, MOST), oneOf(Number.POSITIVE_INFINITY))
 
-/** The names of a page, in their order. @throws {RangeError} as `requirePage` */
-export function pageOf(names: readonly string[], page: Page = {}): string[] {
-  requirePage(page)
-  // No name is empty, so all come after that.
-  const { after = "", count } = page
-  return names
-    .filter((name) => inNameOrder(name, after) > 0)
-    .sort(inNameOrder)
-    .slice(0, count)
+/** So many names are held beside two pages before they are sorted. */
+const MORE_HELD = 1_000
+
+/** Of the names that it hears of, in any order and perhaps again, those of a page: it holds few more than these. */
+export class PageNames {
+  readonly #after: string
+  readonly #count: number
+  #heard: string[] = []
+  /** The last name of a page that is full: from it on, none is of this page. */
+  #last: string | null = null
+
+  /** @throws {RangeError} as `requirePage` */
+  constructor(page: Page = {}) {
+    requirePage(page)
+    // No name is empty, so all come after that.
+    const { after = "", count = Number.POSITIVE_INFINITY } = page
+    this.#after = after
+    this.#count = count
+  }
+
+  add(name: string): void {
+    if (inNameOrder(name, this.#after) <= 0) return
+    if (this.#last !== null && inNameOrder(name, this.#last) >= 0) return
+    this.#heard.push(name)
+    if (this.#heard.length >= 2 * this.#count + MORE_HELD) this.first()
+  }
+
+  /** The first of those that it heard of, each once, in their order. */
+  first(): string[] {
+    const names = this.#heard.sort(inNameOrder).filter((name, at, sorted) => name !== sorted[at - 1])
+    names.length = Math.min(names.length, this.#count)
+    if (names.length === this.#count) this.#last = names.at(-1) ?? ""
+    this.#heard = names
+    return names
+  }
+}
+
+/** The names of a page, each once, in their order. @throws {RangeError} as `requirePage` */
+export function pageOf(names: Iterable<string>, page?: Page): string[] {
+  const all = new PageNames(page)
+  for (const name of names) all.add(name)
+  return all.first()
 }
 
 /** @throws {RangeError} where `count` is neither a whole number from 0 nor `Infinity`, or `after` is no text */
