@@ -5,8 +5,9 @@ import type { LogFailure } from "./log-failure.js"
 import type { LogTable } from "./log-table.js"
 import { readRows } from "./read-rows.js"
 import type { LogRecord } from "./record.js"
-import { eachRecord, readSegment, segmentRow } from "./segment.js"
-import type { LedgerPort } from "./sql-port.js"
+import { readRecords, readSegment, segmentRow } from "./segment.js"
+import type { LedgerPort, LogRow } from "./sql-port.js"
+import { Turns } from "./turns.js"
 
 /** A record and its place in the log. */
 export interface PlacedRecord {
@@ -28,7 +29,11 @@ export function requirePlace(from: LogPlace): void {
   checkWhole(act, "from.index", from.index, 0, Number.MAX_SAFE_INTEGER)
 }
 
-/** Reads what is in the file: the segments that no snapshot covers, and those that are kept as history. */
+/**
+ * Reads what is in the file: the segments that no snapshot covers, and those that are kept as history. It does so in turns
+ * of the event loop, between which the log may be written and compacted: it tells what was there when the reading began, but
+ * for segments that a compaction drops before they are read.
+ */
 export class LogReader {
   readonly #port: LedgerPort
   readonly #table: LogTable
@@ -46,13 +51,14 @@ export class LogReader {
    * @throws {StoreCorrupt} {StoreVersion} {StoreUnavailable}
    */
   async last(count: number, wants: (record: LogRecord) => boolean): Promise<LogRecord[]> {
+    const turns = new Turns(this.#port, this.#failure)
     const found: LogRecord[] = []
     let before = Number.MAX_SAFE_INTEGER
     while (found.length < count) {
       this.#failure.requireOpen()
       const row = readRows(this.#port, () => this.#table.segmentBefore(before))
       if (row === undefined) break
-      const records = await this.#recordsOf(row)
+      const records = await this.#recordsOf(row, turns)
       for (let at = records.length - 1; at >= 0 && found.length < count; at--) {
         if (wants(records[at]!)) found.push(records[at]!)
       }
@@ -72,6 +78,7 @@ export class LogReader {
     end: Pick<LogEnd, "sequence" | "count">,
     place: LogPlace = { sequence: 1, index: 0 },
   ): AsyncGenerator<PlacedRecord, void, undefined> {
+    const turns = new Turns(this.#port, this.#failure)
     let { sequence, index } = place
     for (;;) {
       this.#failure.requireOpen()
@@ -79,7 +86,7 @@ export class LogReader {
       if (row === undefined || row.id > end.sequence) return
       if (row.id !== sequence) index = 0
       sequence = row.id
-      const records = await this.#recordsOf(row)
+      const records = await this.#recordsOf(row, turns)
       const count = sequence === end.sequence ? end.count : records.length
       for (; index < count; index++) yield { sequence, index, record: records[index]! }
       sequence += 1
@@ -87,10 +94,14 @@ export class LogReader {
     }
   }
 
-  async #recordsOf({ id, body }: { readonly id: number; readonly body: Uint8Array }): Promise<LogRecord[]> {
+  async #recordsOf({ id, body }: LogRow, turns: Turns): Promise<LogRecord[]> {
     if (!(body instanceof Uint8Array)) throw new StoreCorrupt(segmentRow(id), "its body is no blob")
     const records: LogRecord[] = []
-    eachRecord(await readSegment(this.#port, id, body), (record) => records.push(record))
+    const steps = readRecords(await readSegment(this.#port, id, body), (decoder) => {
+      records.push(decoder.read())
+      return 1
+    })
+    await turns.run(() => steps.next())
     return records
   }
 }

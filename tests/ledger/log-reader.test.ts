@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite"
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { Ledger } from "../../src/ledger/ledger.js"
 import type { LogPlace } from "../../src/ledger/log-reader.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
@@ -84,6 +84,51 @@ test("lastRecords() tells as many records as there are of one commit, however ma
   const admissions = await ledger.lastRecords(1e9, ({ op }) => op === "admit")
   expect(admissions.length).toBe(many)
   await ledger.close()
+})
+
+describe("lastRecords() of a long log", () => {
+  /** What it tells while others go on, and whether they were done before it. */
+  async function readBeside(others: (ledger: Ledger, check: (key: string) => void) => Promise<unknown>) {
+    const ledger = await Ledger.open(sqliteLedgerPort(new DatabaseSync(":memory:")), { core, compactBytes: 1e12 })
+    const limit = ledger.define("l", parsePolicy("100000/day"), START_MS)
+    const check = (key: string) => void ledger.check(limit, key, 1, START_MS)
+    for (let commit = 0; commit < 40; commit++) {
+      for (let each = 0; each < 1_000; each++) check(`key ${commit} ${each}`)
+      await ledger.commit()
+    }
+    const read = async () => {
+      const told = await ledger.lastRecords(1e9, ({ op }) => op === "admit")
+      return told.map((record) => ("key" in record ? record.key : ""))
+    }
+    const expected = await read()
+    let isRead = false
+    const reading = read().finally(() => {
+      isRead = true
+    })
+    await others(ledger, check)
+    const wasRead = isRead
+    const told = await reading
+    await ledger.close()
+    return { expected, told, wasRead }
+  }
+
+  test("lets others write meanwhile, and tells what was there when it began", async () => {
+    const { expected, told, wasRead } = await readBeside(async (ledger, check) => {
+      for (let commit = 0; commit < 10; commit++) {
+        await ledger.commit()
+        check(`later ${commit}`)
+      }
+    })
+    expect(wasRead).toBe(false)
+    expect(told).toEqual(expected)
+    expect(told.length).toBe(40_000)
+  })
+
+  test("tells all up to what a compaction dropped meanwhile", async () => {
+    const { expected, told } = await readBeside((ledger) => ledger.compact())
+    expect(told.length).toBeGreaterThan(0)
+    expect(told).toEqual(expected.slice(0, told.length))
+  })
 })
 
 test("records() that is closed in the middle ends with an error that says so", async () => {
