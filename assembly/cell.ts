@@ -18,6 +18,9 @@ export let skewMs: i64 = 0
 /** The state to evaluate: the stored one, or a healed copy. */
 export let seen: usize = 0
 
+/** How often a state was healed in place. */
+export let heals: u32 = 0
+
 /**
  * The time at which a state is evaluated: now, but never before what it has seen. A state that lies further ahead than
  * its usage can explain comes from a clock that had jumped; it is healed, in place or as a copy.
@@ -32,7 +35,8 @@ export function timeOf(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64
     skewMs = since - nowMs
     return since
   }
-  if (!inPlace) {
+  if (inPlace) heals += 1
+  else {
     memory.copy(healedState, state, STATE_BYTES)
     seen = healedState
   }

@@ -8,6 +8,7 @@ import { brief } from "./algorithms/arrival-time"
 import { answerBytes, decideMany } from "./batch"
 import * as blocks from "./block"
 import { carryOver } from "./carry"
+import { heals } from "./cell"
 import { ADMITTED, NO_ROOM, admit, decide, decideUnitAt, verdict } from "./decide"
 import { allocate, allocatedBytes as heapBytes, free, refusals } from "./heap"
 import { KEY_BYTES_MAX, hashKey } from "./hash"
@@ -523,6 +524,11 @@ export function memoryGive(block: usize, bytes: usize): void {
 /** How often the instance asked for memory and got none. */
 export function memoryRefusals(): u32 {
   return refusals
+}
+
+/** How often a state of the instance was moved back, since the clock was: a check does so that is denied, too. */
+export function healCount(): u32 {
+  return heals
 }
 
 /** Bytes that all limits of this instance hold. */

@@ -125,4 +125,5 @@ export declare function checksum(state: number, input: number, bytes: number): v
 export declare function memoryTake(bytes: number): number
 export declare function memoryGive(block: number, bytes: number): void
 export declare function memoryRefusals(): number
+export declare function healCount(): number
 export declare function allocatedBytes(): number

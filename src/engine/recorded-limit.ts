@@ -25,6 +25,11 @@ export class RecordedLimit extends Limit {
     return this.core.verdict[VERDICT_CHARGED_AT]!
   }
 
+  /** How often the core has moved a state back, of this limit or another one, since the clock was set back. */
+  get heals(): number {
+    return this.core.exports.healCount()
+  }
+
   /** The time until which a key is blocked; it may be past, and is 0 where there is none. */
   blockedUntilMs(key: string): number {
     return this.core.exports.blockedUntil(this.pointer, this.core.stageKey(key))

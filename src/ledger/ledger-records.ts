@@ -141,16 +141,25 @@ export class LedgerRecords {
     })
   }
 
-  /** Appends a denial. Whether its answer waits for a commit. */
-  denial(limit: LedgerLimit, { key, cost, reason }: LimitDecision, nowMs: number): boolean {
-    // A denial that starts a block changes what comes after, so it is recorded like an admission.
-    const startsBlock = reason === "limit" && limit.policy.blockMs > 0
+  /**
+   * Appends a denial. Whether its answer waits for a commit: one that starts a block, or moves its key back, changes what
+   * comes after, as an admission does.
+   *
+   * @param healsKey whether it moved the key back, to a clock that was set back: the wait that it tells begins with it
+   */
+  denial(
+    limit: LedgerLimit,
+    { key, cost, reason }: LimitDecision,
+    nowMs: number,
+    { healsKey }: { readonly healsKey: boolean },
+  ): boolean {
+    const changes = healsKey || (reason === "limit" && limit.policy.blockMs > 0)
     this.#state.noteUse(nowMs)
     this.#state.noteName(limit, key)
     const record = { op: "deny", timeMs: nowMs, limit: limit.number, key, cost, count: 1, lastMs: nowMs } as const
-    this.#log.writer.appendDenial(record, { merge: !startsBlock })
+    this.#log.writer.appendDenial(record, { merge: !changes })
     this.#commitIfLong()
-    if (startsBlock) return this.#durability.changeWaits(nowMs)
+    if (changes) return this.#durability.changeWaits(nowMs)
     this.#durability.flushIfDue(nowMs)
     return false
   }

@@ -35,7 +35,8 @@ export interface LedgerAnswer {
  *
  * A verb decides at once in memory and appends a record; `commit()` gives a promise that resolves when everything
  * appended so far is in the file. All records that come while a commit is under way share the next one. Denials are
- * recorded too, but ride along: they never ask for a commit.
+ * recorded too, but ride along: only one that changes what comes after, since it starts a block or moves its key back
+ * where the clock was set back, asks for a commit.
  *
  * A commit that fails leaves the memory ahead of the log: the ledger is then closed, its callers get
  * `StoreUnavailable`, and a new one must be opened.
@@ -187,7 +188,7 @@ export class Ledger {
 
   /**
    * Asks and charges in memory. An admission must not be told before `commit()` has resolved where `needsCommit` says
-   * so; a denial may be.
+   * so; most denials may be.
    *
    * @param id names the call: an admission under the same id and key is told again for five minutes, not made again,
    *   unless its receipt was settled. At most 65,536 that callers gave are remembered for each limit, and 8,192 others;
@@ -199,9 +200,14 @@ export class Ledger {
     this.#require(limit)
     const again = id === undefined ? null : this.#toldAgain(limit, key, cost, nowMs, id)
     if (again !== null) return { decision: again, needsCommit: true }
-    const decision = limit.openKeys().check(key, cost, nowMs)
+    const keys = limit.openKeys()
+    const { heals } = keys
+    const decision = keys.check(key, cost, nowMs)
     if (cost === 0) return { decision, needsCommit: false }
-    if (!decision.allowed) return { decision, needsCommit: this.#records.denial(limit, decision, nowMs) }
+    if (!decision.allowed) {
+      const needsCommit = this.#records.denial(limit, decision, nowMs, { healsKey: keys.heals !== heals })
+      return { decision, needsCommit }
+    }
     this.#records.append(this.#records.admission(limit, decision, nowMs, id))
     return { decision, needsCommit: this.#records.admissionWaits(limit, key, cost, nowMs) }
   }

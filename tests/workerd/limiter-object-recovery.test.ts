@@ -53,6 +53,21 @@ describe("LimiterObject after it was evicted", () => {
     expect(await limiter.check("a")).toMatchObject({ allowed: false, reason: "blocked", retryAfterMs: 1 })
   })
 
+  test.each(["gcra", "fixed_window", "sliding_window", "sliding_window_log"] as const)(
+    "keeps that a denial moved its key back where the clock was set back: %s",
+    async (algorithm) => {
+      const { clock, limiter, object } = clockedLimiter({ limit: 10, period: "1m", algorithm })
+      await limiter.check("a", { cost: 10 })
+      clock.advance(-3_600_000)
+      const denied = await limiter.check("a")
+      expect(denied.allowed).toBe(false)
+      await evictDurableObject(object())
+      clock.advance(denied.retryAfterMs)
+      expect(await limiter.check("a")).toMatchObject({ allowed: true })
+      expect(await object().verify()).toMatchObject({ replayEqualsLive: true })
+    },
+  )
+
   test("keeps a reset, and its counts since", async () => {
     const { limiter, object } = clockedLimiter("20/day")
     await limiter.check("a", { cost: 20 })

@@ -52,6 +52,7 @@ const FUNCTIONS: Readonly<Record<string, number>> = {
   memoryTake: 1,
   memoryGive: 2,
   memoryRefusals: 0,
+  healCount: 0,
   allocatedBytes: 0,
 }
 

@@ -111,6 +111,73 @@ export const clockCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "check() asks for a commit where its denial moves a key back, so that the wait it tells is enough after a crash",
+    async run(makePort) {
+      for (const policy of POLICIES) {
+        for (const how of ["check()", "checkAll()"]) {
+          const port = makePort()
+          const why = `${JSON.stringify(policy)} by ${how}`
+          let ledger = await Ledger.open(port, { core })
+          ledger.define("l", parsePolicy(policy), START_MS)
+          ledger.check(ledger.limit("l")!, "spent", 5, START_MS + YEAR_MS)
+          ledger.check(ledger.limit("l")!, "other", 5, START_MS + YEAR_MS)
+          await ledger.commit()
+          const ask = (nowMs: number) => {
+            const limit = ledger.limit("l")!
+            if (how === "check()") return ledger.check(limit, "spent", 1, nowMs)
+            return ledger.checkAll(
+              ["fresh", "spent"].map((key) => ({ limit, key, cost: 1 })),
+              nowMs,
+            )[1]!
+          }
+          const { decision, needsCommit } = ask(START_MS)
+          expect([decision.allowed, needsCommit], why).toEqual([false, true])
+          await ledger.commit()
+          ledger = await crash(port, ledger)
+          // It is moved back once.
+          const later = ask(START_MS + 1)
+          expect([later.decision.retryAfterMs, later.needsCommit], why).toEqual([decision.retryAfterMs - 1, false])
+          // Another key was not.
+          expect(ledger.check(ledger.limit("l")!, "other", 1, START_MS + 1).needsCommit, why).toBe(true)
+          expect(ask(START_MS + decision.retryAfterMs).decision.allowed, why).toBe(true)
+          expect((await ledger.verify()).replayEqualsLive, why).toBe(true)
+          await ledger.close()
+        }
+      }
+    },
+  },
+  {
+    name: "what records nothing moves no key back",
+    async run(makePort) {
+      for (const policy of POLICIES) {
+        const ledger = await Ledger.open(makePort(), { core })
+        const why = JSON.stringify(policy)
+        const limit = ledger.define("l", parsePolicy(policy), START_MS)
+        const { receipt } = ledger.check(limit, "a", 2, START_MS + YEAR_MS).decision
+        ledger.check(limit, "a", 3, START_MS + YEAR_MS)
+        ledger.check(limit, "spent", 5, START_MS)
+        const { heals } = limit.openKeys()
+        ledger.peek(limit, "a", 5, START_MS)
+        ledger.check(limit, "a", 0, START_MS)
+        ledger.checkAll(
+          ["a", "spent"].map((key) => ({ limit, key, cost: key === "a" ? 0 : 1 })),
+          START_MS,
+        )
+        ledger.costUnder(limit, "a", START_MS, "call-1")
+        expect(ledger.settle(limit, { ...receipt, chargedAtMs: START_MS + 2 * YEAR_MS }, 2, START_MS), why).toBe(false)
+        expect(ledger.unblock(limit, "a", START_MS), why).toBe(false)
+        expect(limit.openKeys().fullAfterMs(START_MS), why).toBeGreaterThan(0)
+        await ledger.compact()
+        expect(limit.openKeys().heals, why).toBe(heals)
+        // What does is in the log: no units, and those that come back.
+        ledger.charge(limit, "a", 0, START_MS)
+        expect(limit.openKeys().heals, why).toBeGreaterThan(heals)
+        expect((await ledger.verify()).replayEqualsLive, why).toBe(true)
+        await ledger.close()
+      }
+    },
+  },
+  {
     name: "compact() drops what is idle, also what it had kept for a clock that might come back",
     async run(makePort) {
       const ledger = await Ledger.open(makePort(), { core })
