@@ -217,7 +217,10 @@ export class Limit {
     return keyStatus(key, rules, told, this.core.exports.blockedUntil(this.pointer, length) - nowMs)
   }
 
-  /** Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped. How many went. */
+  /**
+   * Looks at up to `budget` places for idle keys and ended blocks, from where the last sweep stopped, and heals each key
+   * that it looks at. How many went.
+   */
   sweep(nowMs: number, budget: number): number {
     return this.core.exports.sweep(this.pointer, nowMs, budget) >>> 0
   }

@@ -5,19 +5,17 @@ export interface ChargedAdmission {
   readonly id: string
   readonly key: string
   readonly cost: number
+  /** When its call was made, by the clock of then. */
+  readonly calledAtMs: number
+  /** The same or, where the clock had been set back, the later time that the key had seen. */
   readonly chargedAtMs: number
   /** The number of its receipt. */
   readonly charge: number
 }
 
-/**
- * An admission, and which one it is in the order of telling. Its call was made between two times, which are one where it
- * is known; the time of the charge is later where the clock had been set back, and the key had seen a later one.
- */
+/** An admission, and which one it is in the order of telling. */
 export interface Numbered {
   readonly admission: ChargedAdmission
-  readonly calledFromMs: number
-  readonly calledToMs: number
   readonly number: number
 }
 
@@ -60,40 +58,31 @@ export class NamedAdmissions {
     this.#requireId(id)
     const named = this.byName?.get(nameOf(id, key))
     if (named === undefined) return undefined
-    const { admission, calledFromMs, calledToMs } = named
+    const { admission } = named
     // A call of a clock that was far ahead is longer ago than that clock told.
-    const isOfLater = calledFromMs > nowMs + REPEAT_WITHIN_MS
-    const isLongAgo = calledToMs + REPEAT_WITHIN_MS < nowMs
-    if (isOfLater || isLongAgo || isSettled?.(admission)) return undefined
+    const isOfLater = admission.calledAtMs > nowMs + REPEAT_WITHIN_MS
+    if (isOfLater || isTooOld(admission, nowMs) || isSettled?.(admission)) return undefined
     requireSameCost(id, cost ?? admission.cost, admission.cost)
     return admission
   }
 
-  add(admission: ChargedAdmission, nowMs: number): void {
+  add(admission: ChargedAdmission): void {
     // Taken out first, so that no other one goes for it.
     this.forget(nameOf(admission.id, admission.key))
     const { byName } = this
     for (const [name, oldest] of byName ?? []) {
-      if (!isTooOld(oldest.admission, nowMs) && byName!.size < this.#most) break
+      if (!isTooOld(oldest.admission, admission.calledAtMs) && byName!.size < this.#most) break
       this.forget(name)
     }
-    this.#put(admission, nowMs, nowMs)
+    this.restore(admission)
   }
 
-  /**
-   * Puts one back, as the newest. The time of its call is not known any more: it was no later than that of its charge and,
-   * where that is later than the save, about as early as the save or earlier.
-   */
-  restore(admission: ChargedAdmission, savedAtMs: number): void {
-    const { id, key, chargedAtMs } = admission
-    this.forget(nameOf(id, key))
-    this.#put(admission, Math.min(chargedAtMs, savedAtMs), chargedAtMs)
-  }
-
-  #put(admission: ChargedAdmission, calledFromMs: number, calledToMs: number): void {
-    this.byName ??= new Map()
+  /** Puts one back, as the newest. */
+  restore(admission: ChargedAdmission): void {
     const name = nameOf(admission.id, admission.key)
-    this.byName.set(name, { admission, calledFromMs, calledToMs, number: this.next++ })
+    this.forget(name)
+    this.byName ??= new Map()
+    this.byName.set(name, { admission, number: this.next++ })
   }
 
   protected forget(name: string): void {
@@ -106,7 +95,7 @@ export function nameOf(id: string, key: string): string {
   return `${id}\n${key}`
 }
 
-/** By the time of its charge, which a log tells: whoever replays it forgets the same. */
-export function isTooOld({ chargedAtMs }: ChargedAdmission, nowMs: number): boolean {
-  return chargedAtMs + REPEAT_WITHIN_MS < nowMs
+/** Whether its call was made too long ago to be told again. */
+export function isTooOld({ calledAtMs }: ChargedAdmission, nowMs: number): boolean {
+  return calledAtMs + REPEAT_WITHIN_MS < nowMs
 }

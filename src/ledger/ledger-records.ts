@@ -96,8 +96,9 @@ export class LedgerRecords {
     const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
     if (name === undefined) return record
     const id = recordedName(name)
-    const admission = { id, key, cost, charge: limit.openKeys().charges, chargedAtMs: decision.receipt.chargedAtMs }
-    this.#state.own(limit).admissionsLike(id).add(admission, nowMs)
+    const { charges: charge } = limit.openKeys()
+    const { chargedAtMs } = decision.receipt
+    this.#state.own(limit).admissionsLike(id).add({ id, key, cost, charge, calledAtMs: nowMs, chargedAtMs })
     return { ...record, id }
   }
 

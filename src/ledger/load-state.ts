@@ -30,7 +30,7 @@ export function* loadSteps(state: LedgerState, bytes: Uint8Array): Generator<num
     return limit
   }
   yield* state.restore(head, function* (add) {
-    const home = { savedAtMs: head.timeMs, keepsNames: state.keepsNames, add, limitAt }
+    const home = { keepsNames: state.keepsNames, add, limitAt }
     while (!reader.atEnd) {
       const { at } = reader
       loadPiece(reader, home)

@@ -50,9 +50,9 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       // The number of the receipt that `check` gave.
       keys.noteCharges(1)
       if (record.id !== undefined) {
-        const chargedAtMs = keys.decidedAtMs
-        const admission = { id: record.id, key, cost: record.cost, charge: keys.charges, chargedAtMs }
-        limit.admissionsLike(record.id).add(admission, timeMs)
+        const { id, cost } = record
+        const { charges: charge, decidedAtMs: chargedAtMs } = keys
+        limit.admissionsLike(id).add({ id, key, cost, charge, calledAtMs: timeMs, chargedAtMs })
       }
       return
     case "deny":

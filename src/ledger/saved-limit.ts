@@ -15,7 +15,8 @@ import type { OwnLimit } from "./own-limit.js"
  *   │ 0 │ number varint │ name text │ policy text │ charges varint │ closed before varint │
  *   │   │ count varint │ gaps in the numbers of charges: charges since the gap before varint, length varint … │
  *   │ 1 │ number varint │ count varint │ settled receipts: id text, time of the charge f64 … │
- *   │ 2 │ number varint │ an admission: id text, key text, cost varint, charge varint, time f64 │
+ *   │ 2 │ number varint │ an admission: id text, key text, cost varint, charge varint, time of the call f64,
+ *   │   │ ms from the call to the time of the charge varint │
  *   │ 3 │ number varint │ count varint │ names: text … │
  *   │ 4 │ number varint │ block of cells │      5: blocks, 6: statistics
  *   │ 7 │ number varint │ count varint │ keys that were reset: key text, charge varint, time f64 … │
@@ -103,13 +104,14 @@ export class SavedLimit {
     return writer
   }
 
-  #saveAdmission({ id, key, cost, charge, chargedAtMs }: ChargedAdmission): void {
+  #saveAdmission({ id, key, cost, charge, calledAtMs, chargedAtMs }: ChargedAdmission): void {
     const piece = this.#begin(PIECE.admission)
     piece.text(id)
     piece.text(key)
     piece.varint(cost)
     piece.varint(charge)
-    piece.f64(chargedAtMs)
+    piece.f64(calledAtMs)
+    piece.varint(chargedAtMs - calledAtMs)
   }
 
   #saveAhead(ahead: ReadonlyMap<string, number>): void {
@@ -216,8 +218,6 @@ function loadGaps(reader: ByteReader, limit: OwnLimit): void {
 
 /** Where pieces are put back. */
 interface PieceReader {
-  /** The time of the last record before the pieces were written. */
-  readonly savedAtMs: number
   readonly keepsNames: boolean
   /** A new limit. */
   add(number: number, name: string, policy: string): OwnLimit
@@ -246,7 +246,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     }
   } else if (kind === PIECE.admission) {
     const admission = readAdmission(reader)
-    limit.admissionsLike(admission.id).restore(admission, home.savedAtMs)
+    limit.admissionsLike(admission.id).restore(admission)
   } else if (kind === PIECE.names) {
     for (let left = reader.varint(); left > 0; left--) {
       const name = reader.text()
@@ -261,11 +261,10 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
 }
 
 export function readAdmission(reader: ByteReader): ChargedAdmission {
-  return {
-    id: reader.text(),
-    key: reader.text(),
-    cost: reader.varint(),
-    charge: reader.varint(),
-    chargedAtMs: reader.f64(),
-  }
+  const id = reader.text()
+  const key = reader.text()
+  const cost = reader.varint()
+  const charge = reader.varint()
+  const calledAtMs = reader.f64()
+  return { id, key, cost, charge, calledAtMs, chargedAtMs: calledAtMs + reader.varint() }
 }

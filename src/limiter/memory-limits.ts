@@ -155,7 +155,8 @@ export class MemoryLimits implements NamedLimits {
     if (options?.id !== undefined && decision.receipt !== undefined) {
       const { id } = options
       const { chargedAtMs } = decision.receipt
-      this.#admissions.add({ id, key: subjectOf(entry, key), cost, charge: entry.limit.charges, chargedAtMs }, nowMs)
+      const { charges: charge } = entry.limit
+      this.#admissions.add({ id, key: subjectOf(entry, key), cost, charge, calledAtMs: nowMs, chargedAtMs })
     }
     if (cost > 0) this.#note(entry, key, decision.allowed ? "admit" : "deny", cost, nowMs)
     return decision

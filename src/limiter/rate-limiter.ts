@@ -134,7 +134,8 @@ export class RateLimiter implements Limiter {
     const decision = limit.check(key, cost, nowMs)
     const { receipt } = decision
     if (id !== undefined && receipt !== undefined) {
-      this.#admissions.add({ id, key, cost, charge: limit.charges, chargedAtMs: receipt.chargedAtMs }, nowMs)
+      const { chargedAtMs } = receipt
+      this.#admissions.add({ id, key, cost, charge: limit.charges, calledAtMs: nowMs, chargedAtMs })
     }
     return decision
   }
@@ -416,7 +417,8 @@ export class RateLimiter implements Limiter {
 
   /**
    * Looks for idle keys and ended blocks in up to `budget` places, from where the last sweep stopped; for idle times,
-   * since checks clean up as they go.
+   * since checks clean up as they go. Where the clock was set back, each key that it looks at is moved back as by its next
+   * check: one that lies further ahead than a full quota can is full again within one refill from then on.
    *
    * @returns how many were removed
    */

@@ -51,9 +51,9 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   },
   "up to which number resets that were forgotten closed charges": ({ limit }) => limit.receipts.resets.closeThrough(1),
   "an admission": ({ limit }) =>
-    void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, chargedAtMs: T }, T),
+    void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
   "an admission of a call that sluice named": ({ limit }) =>
-    void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, chargedAtMs: T }, T),
+    void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
   "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
   "a name": ({ limit }) => limit.noteName("a"),
   "a key's counts": ({ limit }) => limit.openKeys().charge("a", 1, T),

@@ -54,6 +54,39 @@ export const repeatCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "check() with an id: of a clock that was ahead it is a call of its own, after a crash and a compaction too",
+    async run(makePort) {
+      const policy = parsePolicy("100/hour")
+      for (const compacts of [false, true]) {
+        for (const aheadMs of [FIVE_MINUTES_MS, FIVE_MINUTES_MS + 1, 86_400_000]) {
+          const port = makePort()
+          let ledger = await Ledger.open(port, { core })
+          const limit = ledger.define("l", policy, START_MS)
+          const { receipt } = ledger.check(limit, "a", 1, START_MS + aheadMs, "job").decision
+          // The time of a charge may be that of the clock of before, and that of its call be now.
+          const second = ledger.check(limit, "a", 1, START_MS, "other").decision
+          if (compacts) await ledger.compact()
+          else await ledger.commit()
+          const crashed = ledger
+          ledger = await Ledger.open(port, { core })
+          crashed.abandon()
+          const cost = (id: string, nowMs: number) => ledger.costUnder(ledger.limit("l")!, "a", nowMs, id)
+          const why = `${aheadMs} ms ahead, compacted: ${compacts}`
+          expect(cost("job", START_MS), why).toBe(aheadMs > FIVE_MINUTES_MS ? undefined : 1)
+          expect(cost("job", START_MS + aheadMs), why).toBe(1)
+          expect(cost("other", START_MS + FIVE_MINUTES_MS), why).toBe(1)
+          expect(cost("other", START_MS + FIVE_MINUTES_MS + 1), why).toBeUndefined()
+          const again = ledger.check(ledger.limit("l")!, "a", 1, START_MS, "other").decision
+          expect(again.receipt, why).toEqual(second.receipt)
+          const anew = ledger.check(ledger.limit("l")!, "a", 1, START_MS, "job").decision
+          expect(anew.receipt.id === receipt.id, why).toBe(aheadMs === FIVE_MINUTES_MS)
+          expect((await ledger.verify()).replayEqualsLive, why).toBe(true)
+          await ledger.close()
+        }
+      }
+    },
+  },
+  {
     name: "check() with an id: one that was settled is not told again, after a crash and a compaction too",
     async run(makePort) {
       const port = makePort()
