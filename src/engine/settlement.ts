@@ -1,7 +1,7 @@
 import type { Policy, Rule } from "../policy/policy.js"
 import type { Receipt } from "../types/receipt.js"
+import type { ClosedReceipts } from "./closed-receipts.js"
 import { LEAST_RESET } from "./reset-keys.js"
-import type { SettledReceipts } from "./settled-receipts.js"
 
 /*
  * A receipt settles once, by `units`: positive ones are given back, of negative ones as many more are charged, and 0 only
@@ -26,7 +26,7 @@ function fillMs({ capacity, limit, periodMs, refill }: Rule): number {
 
 /** Another policy takes the place of one. What was too old stays so, also where it keeps receipts longer. */
 export function closeTooOld(
-  settled: Pick<SettledReceipts, "closeBefore">,
+  settled: Pick<ClosedReceipts<never>, "closeBefore">,
   from: Policy,
   to: Policy,
   nowMs: number,
@@ -48,10 +48,15 @@ interface Charged {
 }
 
 /** A receipt, as far as settling it needs to know it. */
-type Settleable = Pick<Receipt, "id" | "key" | "chargedAtMs">
+type Settleable = Pick<Receipt, "key" | "chargedAtMs">
 
 /** Makes a key's quota full, and closes the receipts of what was charged before. Whether there was anything to forget. */
-export function resetKey(limit: Charged, settled: SettledReceipts, key: string, nowMs: number): boolean {
+export function resetKey(
+  limit: Charged,
+  settled: Pick<ClosedReceipts<never>, "resets" | "forgetResets">,
+  key: string,
+  nowMs: number,
+): boolean {
   const timeMs = limit.timeOf(key, nowMs)
   const had = limit.reset(key, nowMs)
   if (limit.charges > 0) {
@@ -107,8 +112,8 @@ export function settlesAtMs(
  */
 export function settle(
   limit: Charged,
-  settled: SettledReceipts,
-  receipt: Settleable,
+  settled: ClosedReceipts<Receipt>,
+  receipt: Receipt,
   units: number,
   nowMs: number,
 ): number | null {
@@ -127,10 +132,10 @@ export function settle(
  * @returns false where it was settled before or is too old; then nothing has changed
  * @throws {KeyError} {RangeError} where the receipt cannot be, or no more can be charged; then it stays open
  */
-export function settleOnce(
+export function settleOnce<Settled extends Settleable>(
   limit: Charged,
-  settled: Pick<SettledReceipts, "isOpen" | "add">,
-  receipt: Settleable,
+  settled: Pick<ClosedReceipts<Settled>, "isOpen" | "add">,
+  receipt: Settled,
   units: number,
   atMs: number,
   nowMs = atMs,

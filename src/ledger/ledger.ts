@@ -447,5 +447,5 @@ export class Ledger {
 function chargedReceipt(limit: LedgerLimit, { id, key, chargedAtMs }: Receipt): ChargedReceipt {
   const charge = limit.openKeys().chargeOf(id)
   if (charge === null) throw foreignReceipt(id)
-  return { id, key, chargedAtMs, charge }
+  return { key, chargedAtMs, charge }
 }

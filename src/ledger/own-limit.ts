@@ -1,3 +1,4 @@
+import type { ClosedReceipts } from "../engine/closed-receipts.js"
 import type { Core } from "../engine/core.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
@@ -50,7 +51,7 @@ export interface LimitHome {
 }
 
 /** A receipt, as far as settling it needs to know it. */
-export interface ChargedReceipt extends Pick<Receipt, "id" | "key" | "chargedAtMs"> {
+export interface ChargedReceipt extends Pick<Receipt, "key" | "chargedAtMs"> {
   /** Its number with its limit. */
   readonly charge: number
 }
@@ -133,7 +134,7 @@ export class OwnLimit implements LedgerLimit {
   /** The admission of a call that may be told again: not where it was settled. */
   admissionUnder(name: CallName, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
     const among = name instanceof OwnCall ? this.ownAdmissions : this.admissions
-    const isSettled = ({ charge }: ChargedAdmission) => this.receipts.has(this.#keys.receiptId(charge))
+    const isSettled = ({ charge }: ChargedAdmission) => this.receipts.has(charge)
     return among.find(recordedName(name), key, cost, nowMs, isSettled)
   }
 
@@ -158,7 +159,7 @@ export class OwnLimit implements LedgerLimit {
     return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.policy))
   }
 
-  #settledLike({ key, charge }: ChargedReceipt): Pick<SavedReceipts, "isOpen" | "add"> {
+  #settledLike({ key, charge }: ChargedReceipt): Pick<ClosedReceipts<ChargedReceipt>, "isOpen" | "add"> {
     return this.gaps.has(charge) || this.receipts.resets.has(key, charge) ? NONE_OPEN : this.receipts
   }
 

@@ -64,8 +64,7 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       return
     case "settle": {
       const { charge, chargedAtMs } = record
-      const receipt = { id: keys.receiptId(charge), key, chargedAtMs, charge }
-      if (!limit.settle(receipt, record.units, timeMs))
+      if (!limit.settle({ key, chargedAtMs, charge }, record.units, timeMs))
         throw new MalformedBytes("replay does not settle what was settled")
       return
     }

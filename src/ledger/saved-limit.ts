@@ -5,6 +5,7 @@ import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { settleWithinMs } from "../engine/settlement.js"
 import { type ByteReader, MalformedBytes } from "./byte-reader.js"
 import type { ByteWriter } from "./byte-writer.js"
+import { ChargeChunk } from "./charge-chunk.js"
 import type { ChargeGaps } from "./charge-gaps.js"
 import { NameSet } from "./name-set.js"
 import type { OwnLimit } from "./own-limit.js"
@@ -14,7 +15,7 @@ import type { OwnLimit } from "./own-limit.js"
  *
  *   │ 0 │ number varint │ name text │ policy text │ charges varint │ closed before varint │
  *   │   │ count varint │ gaps in the numbers of charges: charges since the gap before varint, length varint … │
- *   │ 1 │ number varint │ count varint │ settled receipts: id text, time of the charge f64 … │
+ *   │ 1 │ number varint │ a chunk of charges whose receipts were settled, as charge-chunk.ts writes it; ascending │
  *   │ 2 │ number varint │ an admission: id text, key text, cost varint, charge varint, time of the call f64,
  *   │   │ ms from the call to the time of the charge varint │
  *   │ 3 │ number varint │ count varint │ names: text … │
@@ -26,7 +27,7 @@ import type { OwnLimit } from "./own-limit.js"
  *   │ 8 │ number varint │ count varint │ blocks of units: key text, units varint … │
  */
 export const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4, resets: 7, ahead: 8 } as const
-/** So many receipts, resets, admissions and names are looked at in one step, and cells of so many bytes. */
+/** So many resets, admissions and names are looked at in one step, a chunk of receipts, and cells of so many bytes. */
 const STEP = 256
 const STEP_BYTES = 32_768
 
@@ -136,13 +137,8 @@ export class SavedLimit {
       yield
     }
     this.isLost = !keys.endSave()
-    for (let some = receipts.saveSome(STEP); some !== null; some = receipts.saveSome(STEP)) {
-      const piece = this.#begin(PIECE.receipts)
-      piece.varint(some.length)
-      for (const [id, chargedAtMs] of some) {
-        piece.text(id)
-        piece.f64(chargedAtMs)
-      }
+    for (let chunk = receipts.saveNext(); chunk !== undefined; chunk = receipts.saveNext()) {
+      chunk.write(this.#begin(PIECE.receipts))
       yield
     }
     for (let at = 0; at < this.#resets.length; at += STEP) {
@@ -239,7 +235,10 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
   const limit = home.limitAt(number)
   const { receipts, names } = limit
   if (kind === PIECE.receipts) {
-    for (let left = reader.varint(); left > 0; left--) receipts.restore(reader.text(), reader.f64())
+    const chunk = ChargeChunk.read(reader)
+    if (chunk.lastCharge > limit.openKeys().charges)
+      throw new MalformedBytes("a receipt was settled that was not given yet")
+    receipts.restore(chunk)
   } else if (kind === PIECE.resets) {
     for (let left = reader.varint(); left > 0; left--) {
       receipts.resets.add(reader.text(), { charge: reader.varint(), timeMs: reader.f64() })

@@ -1,125 +1,89 @@
-import { SettledReceipts } from "../engine/settled-receipts.js"
+import { ClosedReceipts } from "../engine/closed-receipts.js"
+import type { Receipt } from "../types/receipt.js"
+import type { ChargeChunk } from "./charge-chunk.js"
+import { ChargeSet } from "./charge-set.js"
 
 const HOUR_MS = 3_600_000
-/** V8 keeps at most 2^24 entries in a map, of which deleted ones take up to half. */
-const MOST_HELD = 2 ** 23
+/** An eighth of what an isolate of Workers has, and a quarter while a save holds all: 100 million that lie close together. */
+const MOST_BYTES = 2 ** 24
 
-const NONE: ReadonlyMap<string, number> = new Map()
-
-/** A receipt that was settled, as a snapshot holds it. */
-type SettledReceipt = readonly [id: string, chargedAtMs: number]
-
-/** Those whose charges were in one hour, but for those that the save that goes on forgets with their hour. */
-interface Hour {
-  count: number
-  /** The latest charge of them. */
-  latestMs: number
-}
-
-interface Save {
-  readonly receipts: Iterator<[string, number], undefined>
-  left: number
-  /** The first hour that was not forgotten when it began; `null` where nothing is forgotten. */
-  readonly fromHour: number | null
+/** A receipt, as far as it is noted. */
+interface Noted extends Pick<Receipt, "chargedAtMs"> {
+  /** The number of its charge with its limit. */
+  readonly charge: number
 }
 
 /**
  * The settled receipts of a limit that a snapshot holds: saved little by little, while others are settled. They are
- * forgotten only when a save begins, by the hours of their charges: so what is forgotten follows from the log, and telling
- * it does not cost their number.
+ * forgotten only when a save begins, by chunks of charges that follow each other: so what is forgotten follows from the log.
  */
-export class SavedReceipts extends SettledReceipts {
-  readonly #mostHeld: number
-  /** By the hour's number. */
-  #hours: Map<number, Hour> | null = null
-  #save: Save | null = null
+export class SavedReceipts extends ClosedReceipts<Noted> {
+  readonly #mostBytes: number
+  readonly #settled = new ChargeSet()
 
-  /** @param mostHeld of half as many the oldest are forgotten when a save begins, before they are too old */
-  constructor(mostHeld = MOST_HELD) {
+  /** @param mostBytes where they take more than half of this, the oldest are forgotten before they are too old */
+  constructor(mostBytes = MOST_BYTES) {
     super()
-    this.#mostHeld = mostHeld
+    this.#mostBytes = mostBytes
+  }
+
+  /** What those that are remembered take in memory. */
+  get bytes(): number {
+    return this.#settled.bytes
   }
 
   /** Whether no more can be settled before a save begins. */
   get isFull(): boolean {
-    return (this.byId?.size ?? 0) >= this.#mostHeld
+    return this.bytes >= this.#mostBytes
   }
 
-  /** Every one that was settled and not forgotten, in the order of settling. */
-  inOrder(): Iterator<SettledReceipt, undefined> {
-    return (this.byId ?? NONE).entries()
+  /** Those that were settled and not forgotten, in ascending order. */
+  get chunks(): readonly ChargeChunk[] {
+    return this.#settled.chunks
   }
 
-  override restore(id: string, chargedAtMs: number): void {
-    super.restore(id, chargedAtMs)
-    this.#hours ??= new Map()
-    const number = hourOf(chargedAtMs)
-    const hour = this.#hours.get(number)
-    if (hour === undefined) this.#hours.set(number, { count: 1, latestMs: chargedAtMs })
-    else {
-      hour.count += 1
-      hour.latestMs = Math.max(hour.latestMs, chargedAtMs)
-    }
+  /** Whether the receipt of a charge was settled, as long as that is remembered. */
+  has(charge: number): boolean {
+    return this.#settled.has(charge)
   }
 
-  /** Drops nothing, however many there are: only `beginSave` may. */
-  override prune(): void {}
+  protected override isSettled({ charge }: Noted): boolean {
+    return this.has(charge)
+  }
 
-  /** Forgets those of the hours that are too old at a time, and starts to save the others: `saveSome` tells them. */
+  override add(receipt: Noted, nowMs: number, keepMs: number): boolean {
+    if (!this.isOpen(receipt, nowMs, keepMs)) return false
+    this.#settled.add(receipt.charge, receipt.chargedAtMs)
+    return true
+  }
+
+  /** Puts back what was saved. @throws {MalformedBytes} where it was not saved after all that was put back before */
+  restore(chunk: ChargeChunk): void {
+    this.#settled.append(chunk)
+  }
+
+  /**
+   * Forgets those that cannot be settled at a time, and the oldest of too many, whose time stays closed. Starts to save the
+   * others: `saveNext` tells them.
+   */
   beginSave(nowMs: number, keepMs: number): void {
     this.forgetResets(nowMs, keepMs)
-    const { byId } = this
-    if (byId === null) return
-    const hours = [...(this.#hours ?? [])].sort(([one], [other]) => one - other)
-    let held = byId.size
-    let fromHour = Number.POSITIVE_INFINITY
-    for (const [number, { count, latestMs }] of hours) {
-      const endMs = (number + 1) * HOUR_MS
-      // Where they are too many, those of the last hour stay: a call that is repeated may still ask for its admission.
-      const isOneTooMany = held > this.#mostHeld / 2 && endMs + HOUR_MS <= nowMs
-      if (endMs + keepMs > nowMs && !isOneTooMany) {
-        fromHour = number
-        break
-      }
-      held -= count
-      this.#hours!.delete(number)
-      this.closeBefore(latestMs + 1)
-    }
-    this.#save = { receipts: byId.entries(), left: byId.size, fromHour }
+    const beyondMs = this.#settled.latestBeyond(this.#mostBytes / 2) ?? Number.NEGATIVE_INFINITY
+    // However many there are, those of the last hour stay: a call that is repeated may still ask for its admission.
+    const forgottenMs = this.#settled.forgetBefore(
+      Math.max(this.closedBeforeMs, nowMs - keepMs, Math.min(beyondMs + 1, nowMs - HOUR_MS)),
+    )
+    if (forgottenMs !== null) this.closeBefore(forgottenMs + 1)
+    this.beginCopy()
   }
 
-  /** Starts to save all, and forgets none: `saveSome` tells them. */
+  /** Starts to save all, and forgets none: `saveNext` tells them. */
   beginCopy(): void {
-    const { byId } = this
-    if (byId !== null) this.#save = { receipts: byId.entries(), left: byId.size, fromHour: null }
+    this.#settled.hold()
   }
 
-  /** Up to so many of those that were there when the save was begun; `null` at the end. */
-  saveSome(count: number): readonly SettledReceipt[] | null {
-    const save = this.#save
-    if (save === null || save.left === 0) {
-      this.#save = null
-      return null
-    }
-    const some: SettledReceipt[] = []
-    for (let looked = 0; looked < count && save.left > 0; looked++) {
-      const receipt: SettledReceipt = save.receipts.next().value!
-      save.left -= 1
-      // It cannot be settled any more, whether it is known or not.
-      if (save.fromHour !== null && receipt[1] < this.closedBeforeMs) this.#forget(receipt, save.fromHour)
-      else some.push(receipt)
-    }
-    return some
+  /** The next of those that were there when the save was begun; `undefined` at the end. */
+  saveNext(): ChargeChunk | undefined {
+    return this.#settled.takeHeld()
   }
-
-  #forget([id, chargedAtMs]: SettledReceipt, fromHour: number): void {
-    this.byId!.delete(id)
-    const number = hourOf(chargedAtMs)
-    // A change of the policy may close a part of an hour. Of one that was forgotten others may have come, which count anew.
-    if (number >= fromHour) this.#hours!.get(number)!.count -= 1
-  }
-}
-
-function hourOf(timeMs: number): number {
-  return Math.floor(timeMs / HOUR_MS)
 }

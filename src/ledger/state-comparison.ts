@@ -1,5 +1,6 @@
 import { SAVED, type SavedKind } from "../engine/saved-cells.js"
 import { ByteReader } from "./byte-reader.js"
+import { ChargeChunk } from "./charge-chunk.js"
 import type { LedgerState } from "./ledger-state.js"
 import type { OwnLimit } from "./own-limit.js"
 import { PIECE, readAdmission } from "./saved-limit.js"
@@ -82,7 +83,7 @@ class StateComparison {
 
 class LimitComparison {
   readonly #limit: OwnLimit
-  readonly #receipts: Iterator<readonly [id: string, chargedAtMs: number], undefined>
+  readonly #receipts: Iterator<ChargeChunk, undefined>
   readonly #resets: Iterator<readonly [key: string, charge: number, timeMs: number], undefined>
   readonly #names: Iterator<string, undefined>
   readonly #ahead: Iterator<[key: string, units: number], undefined>
@@ -92,7 +93,7 @@ class LimitComparison {
 
   constructor(limit: OwnLimit) {
     this.#limit = limit
-    this.#receipts = limit.receipts.inOrder()
+    this.#receipts = limit.receipts.chunks[Symbol.iterator]()
     this.#resets = limit.receipts.resets.entries()[Symbol.iterator]()
     this.#names = limit.names[Symbol.iterator]()
     this.#ahead = (limit.ahead ?? new Map<string, number>()).entries()
@@ -103,7 +104,7 @@ class LimitComparison {
       case PIECE.limit:
         return this.#isLimit(reader)
       case PIECE.receipts:
-        return this.#areNext(this.#receipts, reader, () => [reader.text(), reader.f64()])
+        return this.#receipts.next().value?.isSame(ChargeChunk.read(reader)) === true
       case PIECE.resets:
         return this.#areNext(this.#resets, reader, () => [reader.text(), reader.varint(), reader.f64()])
       case PIECE.names:

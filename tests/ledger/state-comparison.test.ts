@@ -31,7 +31,7 @@ function stateOfGap(after: number, through: number): LedgerState {
 const openRecord = (rest: Partial<OpenRecord>): OpenRecord => {
   return { op: "open", timeMs: T, limit: 0, sync: SYNC_NUMBER.always, chargesAfter: 0, ...rest }
 }
-const receipt = { id: "issuer.0-1", key: "a", chargedAtMs: T, charge: 1 }
+const receipt = { key: "a", chargedAtMs: T, charge: 1 }
 
 const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLimit }) => void>> = {
   "the time": ({ state }) => state.noteUse(T + 1),
@@ -79,6 +79,18 @@ test.each([
 ])("compareStates() tells states apart by where a gap in the charges begins and ends: %i to %i", (after, through) => {
   expect(areSame(stateOfGap(10, 15), stateOfGap(10, 15))).toBe(true)
   expect(areSame(stateOfGap(10, 15), stateOfGap(after, through))).toBe(false)
+})
+
+test("compareStates() tells states apart by which receipt of a limit was settled, and when it was charged", () => {
+  const settled = (charge: number, chargedAtMs: number) => {
+    const { state, limit } = newState()
+    limit.openKeys().noteCharges(1)
+    expect(limit.settle({ ...receipt, charge, chargedAtMs }, 0, T)).toBe(true)
+    return state
+  }
+  expect(areSame(settled(1, T), settled(1, T))).toBe(true)
+  expect(areSame(settled(1, T), settled(10, T))).toBe(false)
+  expect(areSame(settled(1, T), settled(1, T - 1))).toBe(false)
 })
 
 test.each([
