@@ -177,6 +177,8 @@ export class HitStore {
   /** Counts a hit. */
   async increment(key: string): Promise<Hits> {
     const limiter = this.#ready()
+    // Of the same start as the limiter: what resetAll() forgets meanwhile is nobody's to take back.
+    const stash = this.#stash
     const own = await this.#keyOf(key)
     const decision = await limiter.check(own)
     const receipt = decision.receipt ?? null
@@ -184,7 +186,7 @@ export class HitStore {
     // it must not take what another hit charged.
     if (receipt !== null || this.#takesBack) {
       const nowMs = this.#clock.now()
-      this.#stash.push(own, receipt, nowMs, nowMs + fullAfterMs(decision))
+      stash.push(own, receipt, nowMs, nowMs + fullAfterMs(decision))
     }
     return this.#hitsOf(decision)
   }
@@ -192,7 +194,8 @@ export class HitStore {
   /** Takes the last hit back, as far as it still counts and its receipt is held. */
   async decrement(key: string): Promise<void> {
     const limiter = this.#ready()
-    const receipt = this.#stash.pop(await this.#keyOf(key))
+    const stash = this.#stash
+    const receipt = stash.pop(await this.#keyOf(key))
     if (receipt) await limiter.refund(receipt)
   }
 
@@ -221,7 +224,10 @@ export class HitStore {
   }
 }
 
-/** When every quota that a decision is about is full again: what was charged until now cannot come back then. */
+/**
+ * When every quota that a decision is about is full again: of what was charged until now less than a unit can come back
+ * then.
+ */
 function fullAfterMs({ resetAfterMs, rules = [] }: Decision): number {
   return Math.max(resetAfterMs, ...rules.map((rule) => rule.resetAfterMs))
 }

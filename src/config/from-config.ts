@@ -181,7 +181,9 @@ export class ConfiguredLimits {
   #asked(key: string | GroupKeys, options: ConfiguredCheck): AskedLimits {
     const { config, limitsByName } = this.#inForce
     const { limit = this.#nameFor(key), cost, tenant, tier } = options
-    const group = config.groups.get(limit)
+    // A key's own limit is none of a group's, also where one was defined beside under a group's name.
+    const isOwn = options.limit === undefined && limit !== DEFAULT_LIMIT
+    const group = isOwn ? undefined : config.groups.get(limit)
     const isConfigured = group !== undefined || config.limits.has(limit)
     if (!isConfigured && options.limit === undefined && this.limits.limit(limit) !== null) {
       requireWhose(config, { tenant, tier })

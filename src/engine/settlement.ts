@@ -5,7 +5,7 @@ import { LEAST_RESET } from "./reset-keys.js"
 
 /*
  * A receipt settles once, by `units`: positive ones are given back, of negative ones as many more are charged, and 0 only
- * closes it. So it is in every room.
+ * closes it. So it is in memory, in the log and at the edge.
  */
 
 const HOUR_MS = 3_600_000

@@ -186,6 +186,33 @@ describe("HitStore", () => {
     })
   })
 
+  test("keeps the receipt of a hit under way however many others come and are taken back", async () => {
+    const { store } = storeOf()
+    store.init({ windowMs: 1_000, limit: 2, skipSuccessfulRequests: true })
+    await store.increment("slow")
+    for (let hit = 0; hit < 70_000; hit++) {
+      await store.increment("b")
+      await store.decrement("b")
+    }
+    await store.decrement("slow")
+    expect(await store.get("slow")).toBeUndefined()
+  })
+
+  test("has nothing to take back of a hit that resetAll() overtakes", async () => {
+    const { store } = storeOf()
+    store.init({ windowMs: 1_000, limit: 2, skipFailedRequests: true })
+    const hit = store.increment("a")
+    store.resetAll!()
+    await hit
+    await store.decrement("a")
+    expect(await store.get("a")).toBeUndefined()
+    await store.increment("b")
+    const back = store.decrement("b")
+    store.resetAll!()
+    await back
+    expect(await store.get("b")).toBeUndefined()
+  })
+
   test.each<[string, unknown]>([
     ["algorithm", { algorithm: "gcar" }],
     ["limiter", { limiter: {} }],

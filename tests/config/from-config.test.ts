@@ -67,6 +67,13 @@ describe("fromConfig()", () => {
     expect(() => fromConfig("").check("u")).toThrow(LimitNotFound)
   })
 
+  test("takes a key's own limit that was defined beside the file under a group's name", () => {
+    const limits = fromConfig('limits.a="3/minute"\nlimits.b="3/minute"\ngroups.both={limits=["a","b"]}')
+    limits.limits.define("both", "9/minute")
+    expect(limits.check("both").limit).toBe(9)
+    expect(limits.check("both", { limit: "both" })).toMatchObject({ limit: 3 })
+  })
+
   test("takes the key's own limit where none is named, as the tenant has it, its prefix included, and logs its name", async () => {
     const log = sink()
     const text = `key_prefix = "p:"
