@@ -38,10 +38,10 @@ const ENTRIES = [
 /** The most KiB that an adapter may add to an application that has `sluice/http`, where that is less than 2.25. */
 const ADAPTER_KIB = {
   "sluice/express": 1.75,
-  "sluice/express-rate-limit": 1.5,
+  "sluice/express-rate-limit": 1.625,
   "sluice/fastify": 1.75,
   "sluice/hono": 0.75,
-  "sluice/hono-rate-limiter": 1.5,
+  "sluice/hono-rate-limiter": 1.625,
   "sluice/itty-router": 0.25,
   "sluice/next": 0.5,
   "sluice/sveltekit": 0.5,
