@@ -21,8 +21,12 @@ export async function listOf(ledger: Ledger, choice: LimitChoice & Page): Promis
   const names = new PageNames(choice)
   let looked = 0
   for (const each of limits) {
-    // Not copied: a set tells of what stays in it once, whatever comes and goes in between.
-    for (const key of ledger.namesOf(each)) {
+    const all = ledger.namesOf(each)
+    // Those that come meanwhile are told after these, and may come without an end.
+    let left = all.size
+    for (const key of all) {
+      if (left === 0) break
+      left -= 1
       looked += 1
       if (looked % TURN_KEYS === 0) await ledger.nextTurn()
       names.add(key)

@@ -53,14 +53,18 @@ export class WalRoom {
 
   /** Runs `write`, which commits, after the room for it is made. */
   commit<T>(write: () => T): T {
+    const result = this.#commit(write)
+    this.#lackedBytes = 0
+    return result
+  }
+
+  #commit<T>(write: () => T): T {
     if (this.#free >= PLENTY_BYTES && performance.now() - this.#lookedAtMs < LOOK_EVERY_MS) return write()
     this.#makeRoom()
     if (this.#free >= PLENTY_BYTES) return write()
     const bytes = this.#walBytes()
     try {
-      const result = write()
-      this.#lackedBytes = 0
-      return result
+      return write()
     } catch (error) {
       this.#lackedBytes = Math.max(0, this.#walBytes() - bytes) + PAGE_BYTES
       this.#cutTo(bytes)

@@ -136,8 +136,8 @@ export class Ledger {
   }
 
   /** The keys of a limit that were decided about, where names are kept. */
-  namesOf({ number }: LedgerLimit): Iterable<string> {
-    return this.#state.limitAt(number)?.names ?? []
+  namesOf({ number }: LedgerLimit): Iterable<string> & { readonly size: number } {
+    return this.#state.limitAt(number)?.names ?? new Set()
   }
 
   /**

@@ -134,7 +134,7 @@ export class OwnLimit implements LedgerLimit {
   /** The admission of a call that may be told again: not where it was settled. */
   admissionUnder(name: CallName, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
     const among = name instanceof OwnCall ? this.ownAdmissions : this.admissions
-    const isSettled = ({ charge }: ChargedAdmission) => this.receipts.has(charge)
+    const isSettled = (admission: ChargedAdmission) => this.receipts.mayBeSettled(admission)
     return among.find(recordedName(name), key, cost, nowMs, isSettled)
   }
 

@@ -69,7 +69,7 @@ export class SavedReceipts extends ClosedReceipts<Noted> {
   beginSave(nowMs: number, keepMs: number): void {
     this.forgetResets(nowMs, keepMs)
     const beyondMs = this.#settled.latestBeyond(this.#mostBytes / 2) ?? Number.NEGATIVE_INFINITY
-    // However many there are, those of the last hour stay: a call that is repeated may still ask for its admission.
+    // However many there are, those of the last hour stay, where their time is not closed: others would be closed with them.
     const forgottenMs = this.#settled.forgetBefore(
       Math.max(this.closedBeforeMs, nowMs - keepMs, Math.min(beyondMs + 1, nowMs - HOUR_MS)),
     )

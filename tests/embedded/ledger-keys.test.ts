@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite"
-import { afterAll, describe, expect, test } from "vitest"
+import { afterAll, describe, expect, test, vi } from "vitest"
 import { listOf, topOf } from "../../src/embedded/ledger-keys.js"
 import { openLimiter } from "../../src/embedded/open-limiter.node.js"
 import { Core } from "../../src/engine/core.js"
@@ -93,6 +93,17 @@ describe("listOf() lets others have their turn", () => {
     await ledger.compact()
     goOn()
     expect((await told).filter((name) => name.startsWith("key"))).toEqual(namesFrom("key 40"))
+    await ledger.close()
+  })
+
+  test("and does not go on to those that come meanwhile, who may come without an end", async () => {
+    const { ledger, limit, beginList } = await openLarge()
+    const nextTurn = vi.spyOn(ledger, "nextTurn")
+    const { told, goOn } = beginList({ limit: "l", count: 10 })
+    for (let key = 0; key < 10_000; key++) ledger.check(limit, `later ${key}`, 1, 0)
+    goOn()
+    expect((await told).length).toBe(10)
+    expect(nextTurn).toHaveBeenCalledTimes(1)
     await ledger.close()
   })
 

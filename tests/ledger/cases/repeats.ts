@@ -6,6 +6,7 @@ import { type LedgerCase, START_MS } from "../ledger-case.js"
 import { core } from "../script-run.js"
 
 const FIVE_MINUTES_MS = 300_000
+const YEAR_MS = 365 * 86_400_000
 
 /** The error of a call that is repeated at another cost than it was admitted at. */
 const admittedAt = (admitted: number, message: string) => Object.assign(new RangeError(message), { admitted })
@@ -109,6 +110,22 @@ export const repeatCases: readonly LedgerCase[] = [
       }
       expect(ledger.check(ledger.limit("l")!, "a", 8, START_MS, "x").decision.remaining).toBe(85)
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
+      await ledger.close()
+    },
+  },
+  {
+    name: "check() with an id: one that was settled is not told again where a clock that was ahead closed its time",
+    async run(makePort) {
+      const ledger = await Ledger.open(makePort(), { core })
+      ledger.define("l", parsePolicy("5/minute"), START_MS)
+      const { receipt } = ledger.check(ledger.limit("l")!, "a", 5, START_MS, "x").decision
+      expect(ledger.settle(ledger.limit("l")!, receipt, 5, START_MS + 1)).toBe(true)
+      ledger.define("l", parsePolicy("5/hour"), START_MS + YEAR_MS)
+      ledger.check(ledger.limit("l")!, "z", 1, START_MS + 10)
+      await ledger.compact()
+      const { decision } = ledger.check(ledger.limit("l")!, "a", 5, START_MS + 20, "x")
+      expect(decision).toMatchObject({ allowed: true, remaining: 0 })
+      expect(decision.receipt.id).not.toBe(receipt.id)
       await ledger.close()
     },
   },
