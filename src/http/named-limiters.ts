@@ -5,6 +5,7 @@ import type { Decision } from "../types/decision.js"
 import { LimitNotFound } from "../types/errors.js"
 import type { AllDecision, Awaitable, CheckItem, CheckOptions } from "../types/limiter.js"
 import type { Receipt } from "../types/receipt.js"
+import { Definition } from "./definition.js"
 import { perPolicy } from "./per-policy.js"
 import { policyText } from "./policy-text.js"
 import { isUnnamed } from "./rename-policy.js"
@@ -56,9 +57,9 @@ const MOST_DEFINED = 8_192
 class DefinedGroup implements Group {
   readonly #limits: LimitsToAsk
   readonly #redefines: boolean
-  readonly #prepared = new Map<string, { readonly policy: Policy; readonly done: Promise<unknown> | undefined }>()
+  readonly #prepared = new Map<string, { readonly policy: Policy; readonly definition: Definition | null }>()
   /** The definitions of missed limits that are under way: requests that miss the same one wait for one definition. */
-  readonly #missing = new Map<string, Promise<unknown>>()
+  readonly #missing = new Map<string, Definition>()
 
   constructor(limits: LimitsToAsk, { redefine = true }: NamedLimitersOptions) {
     this.#limits = limits
@@ -69,28 +70,31 @@ class DefinedGroup implements Group {
   async prepare(name: string, policy: Policy): Promise<void> {
     let known = this.#prepared.get(name)
     if (known?.policy.canonical !== policy.canonical) {
-      known = { policy, done: this.#redefines ? this.#define(name, policy) : undefined }
+      known = { policy, definition: this.#redefines ? this.#definitionOf(name, policy) : null }
     }
     // A Map iterates in the order of insertion, so the first is always the one that was asked longest ago.
     this.#prepared.delete(name)
     this.#prepared.set(name, known)
     if (this.#prepared.size > MOST_DEFINED) this.#prepared.delete(this.#prepared.keys().next().value!)
-    try {
-      await known.done
-    } catch (error) {
-      if (this.#prepared.get(name) === known) this.#prepared.delete(name)
-      throw error
-    }
+    await known.definition?.made()
   }
 
-  async #define(name: string, policy: Policy): Promise<void> {
-    await this.#limits.define(name, policy)
+  /** Of a policy that is put in place of another one; late, it is not to be put in place of one that came since. */
+  #definitionOf(name: string, policy: Policy): Definition {
+    return new Definition(async () => {
+      const known = this.#prepared.get(name)
+      if (known === undefined || known.policy.canonical === policy.canonical) await this.#limits.define(name, policy)
+    })
   }
 
   async #defineMissing(name: string, policy: Policy): Promise<void> {
-    const underWay = this.#missing.get(name) ?? this.#define(name, policy).finally(() => this.#missing.delete(name))
-    this.#missing.set(name, underWay)
-    await underWay
+    const definition = this.#missing.get(name) ?? new Definition(async () => this.#limits.define(name, policy))
+    this.#missing.set(name, definition)
+    try {
+      await definition.made()
+    } finally {
+      if (this.#missing.get(name) === definition) this.#missing.delete(name)
+    }
   }
 
   /** Asks what was prepared. A limit that is missed, as one that somebody removed meanwhile, is defined once. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { expect, test } from "vitest"
 import type { Decision } from "../../src/types/decision.js"
 import type { KeyStatus } from "../../src/types/limiter.js"
@@ -19,12 +20,9 @@ test("checks that share calls are all answered though most clients go away in th
   let left = 0
   for (let round = 0; round < ROUNDS; round++) {
     const leaving = Array.from({ length: LEAVING }, async () => {
-      const gone = new AbortController()
-      const timer = setTimeout(() => gone.abort(), Math.random() * LEAVE_AFTER_MS_MOST)
-      const answer = await workerd.ask<Decision>("/check/hot", gone.signal)
-      clearTimeout(timer)
-      if (answer === null) left += 1
-      else told += 1
+      const isTold = await workerd.askUntil("/check/hot", sleep(Math.random() * LEAVE_AFTER_MS_MOST))
+      if (isTold) told += 1
+      else left += 1
     })
     const staying = Array.from({ length: STAYING }, async () => {
       // A carrier that was lost would be a failure, which this throws.
@@ -38,4 +36,19 @@ test("checks that share calls are all answered though most clients go away in th
   expect(LIMIT - remaining).toBeGreaterThanOrEqual(told)
   expect(LIMIT - remaining).toBeLessThanOrEqual(told + left)
   expect((await workerd.ask<number>("/calls"))!, "calls were shared").toBeLessThan(0.8 * told)
+})
+
+test.each(["define", "miss"])("a limit is defined though the request that does it is cancelled: %s", async (how) => {
+  await using workerd = await WorkerdProcess.of("../workerd/defining-worker.ts", {})
+  await workerd.start()
+  const beside = Promise.withResolvers<string | null>()
+  const isDefining = expect.poll(() => workerd.ask(`/definitions/${how}`)).toBe(1)
+  const isTold = await workerd.askUntil(
+    `/ask/${how}`,
+    isDefining.then(() => beside.resolve(workerd.ask(`/ask/${how}`))),
+  )
+  expect(isTold).toBe(false)
+  expect(await beside.promise, "asked while it was made").toBe("answered")
+  expect(await workerd.ask(`/ask/${how}`), "asked later").toBe("answered")
+  expect(await workerd.ask(`/definitions/${how}`)).toBe(2)
 })

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -159,15 +160,14 @@ export class WorkerdProcess {
   /**
    * Asks the Worker.
    *
-   * @param signal goes away before the answer has come
-   * @returns `null` where the process was killed, or the signal came, before the whole answer had come
+   * @returns `null` where the process was killed before the whole answer had come
    * @throws {Error} where the answer is a failure
    */
-  async ask<T>(path: string, signal: AbortSignal | null = null): Promise<T | null> {
+  async ask<T>(path: string): Promise<T | null> {
     let status: number
     let text: string
     try {
-      const response = await fetch(this.#url + path, { signal })
+      const response = await fetch(this.#url + path)
       status = response.status
       text = await response.text()
     } catch {
@@ -175,6 +175,31 @@ export class WorkerdProcess {
     }
     if (status !== 200) throw new Error(`${path} answered ${status}: ${text}`)
     return JSON.parse(text) as T
+  }
+
+  /**
+   * Asks the Worker, and goes away when told so. The connection is reset, which cancels the request: one that is only
+   * closed, or whose `fetch` is aborted, may be served to its end.
+   *
+   * @returns whether the answer began to come before
+   * @throws {Error} where it is a failure
+   */
+  async askUntil(path: string, leaving: Promise<unknown>): Promise<boolean> {
+    const socket = connect(Number(new URL(this.#url).port), "127.0.0.1")
+    let answer = ""
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      answer += text
+    })
+    // Where the process was killed, there is no answer either.
+    socket.on("error", () => undefined)
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
+    try {
+      await leaving
+    } finally {
+      socket.resetAndDestroy()
+    }
+    if (answer !== "" && !answer.startsWith("HTTP/1.1 200 ")) throw new Error(`${path} answered ${answer}`)
+    return answer !== ""
   }
 
   /** Ends the process and removes its disk. */

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
 import { type LimitsToAsk, limitMessages, namedLimiters, rateLimit } from "../../src/http/index.js"
@@ -8,7 +8,7 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { CheckItem } from "../../src/types/limiter.js"
-import { ok, requestOf } from "./requests.js"
+import { deferred, ok, requestOf } from "./requests.js"
 
 /** Named limits as small as the interface allows, over limiters in memory. */
 function limitsInMemory() {
@@ -252,4 +252,77 @@ test("namedLimiters() remember 8,192 definitions, and make another one again bef
   expect(define).toHaveBeenCalledTimes(8_193)
   await ask(0)
   expect(define).toHaveBeenCalledTimes(8_194)
+})
+
+describe.each([true, false])("namedLimiters() with redefine: %s", (redefine) => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  /** The first definition takes until it is told. */
+  function start() {
+    const limits = new MemoryLimits({ clock: new ManualClock(0) })
+    const first = deferred<void>()
+    const define = vi.fn(async (name: string, policy: PolicyInput) => {
+      if (define.mock.calls.length === 1) await first.promise
+      return limits.define(name, policy)
+    })
+    const asked: LimitsToAsk = {
+      define,
+      check: (key, options) => limits.check(key, options),
+      checkAll: (items) => limits.checkAll(items),
+      refund: (receipt) => limits.refund(receipt),
+      charge: (key, units, options) => limits.charge(key, units, options),
+    }
+    const limiterOf = namedLimiters(asked, { redefine })
+    const check = (policy = "9/minute as api") => limiterOf(parsePolicy(policy)).check("k")
+    return { limits, define, first, check }
+  }
+
+  test("define a limit again of whose definition nothing was heard for a second", async () => {
+    const { define, check } = start()
+    void check()
+    await vi.advanceTimersByTimeAsync(400)
+    const beside = check()
+    await vi.advanceTimersByTimeAsync(599)
+    expect(define).toHaveBeenCalledOnce()
+    await vi.advanceTimersByTimeAsync(1)
+    expect((await beside).remaining).toBe(8)
+    expect((await check()).remaining).toBe(7)
+    expect(define).toHaveBeenCalledTimes(2)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("take a definition that was slow, and count on where it was made twice", async () => {
+    const { define, first, check } = start()
+    const maker = check()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect((await check()).remaining).toBe(8)
+    first.resolve()
+    expect((await maker).remaining).toBe(7)
+    expect((await check()).remaining).toBe(6)
+    expect(define).toHaveBeenCalledTimes(2)
+  })
+
+  test("keep a definition that was made though the one before it fails late", async () => {
+    const { define, first, check } = start()
+    const maker = check()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect((await check()).remaining).toBe(8)
+    first.reject(new Error("locked"))
+    expect((await maker).remaining).toBe(7)
+    expect((await check()).remaining).toBe(6)
+    expect(define).toHaveBeenCalledTimes(2)
+  })
+
+  // Without redefining nothing is put in place of a policy: whichever is defined first stays.
+  test.runIf(redefine)("do not define a policy again that another one of its name was put in place of", async () => {
+    const { limits, check } = start()
+    void check()
+    const beside = check()
+    await vi.advanceTimersByTimeAsync(500)
+    const newer = check("5/minute as api")
+    await vi.advanceTimersByTimeAsync(1_500)
+    await Promise.all([beside, newer])
+    expect(limits.limit("api")!.policy.rules[0].limit).toBe(5)
+  })
 })
