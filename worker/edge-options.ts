@@ -72,7 +72,8 @@ export interface EdgeLimiterOptions extends Placement {
   readonly lease?: LeaseOptions | "auto" | undefined
   /**
    * How long an object may take to answer, ms, 1 … 2^31 − 1. Default: as long as it takes; in `checkAll`, and for a check
-   * that waits to share a call, 5,000.
+   * that waits to share a call, 5,000. For units that another request draws, a check waits 2,000 at most, or this where it
+   * is less.
    */
   readonly timeoutMs?: number | undefined
   /**

@@ -19,7 +19,8 @@ const gates = {
 const { LIMITER } = env as unknown as Env
 /** Of a period that no test outlasts: each unit that is used stays used. */
 const POLICY = "1000000/520w fixed_window"
-const common = { denialCache: false, background: waitUntil } as const
+/** Longer than any test may take: who is answered did not wait until its time was over. */
+const common = { denialCache: false, background: waitUntil, timeoutMs: 600_000 } as const
 const limiters = {
   shared: new EdgeLimiter(LIMITER, `${POLICY} as shared`, common),
   leased: new EdgeLimiter(LIMITER, `${POLICY} as leased`, { ...common, lease: { units: 4, ttl: "20s" } }),
