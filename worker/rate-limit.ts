@@ -27,7 +27,10 @@ type WorkerHandler<Env> = (
   ...rest: WorkerRest<Env>
 ) => Response | Promise<Response>
 
-/** A `fetch` with a limit around it. The `ctx` of a Durable Object does for the context, too. */
+/**
+ * A `fetch` with a limit around it. The `ctx` of a Durable Object does for the context, too: it is what the handler then
+ * gets, and has no `passThroughOnException`.
+ */
 type LimitedFetch<Env> = (request: Request, env: Env, context: Pick<ExecutionContext, "waitUntil">) => Promise<Response>
 
 export interface EdgeRateLimitOptions<Env>
