@@ -31,12 +31,13 @@ export function outageWarning(act: string, what: string, failMode: FailMode = "o
   }
 }
 
-/** What an error says, and the first line of what it says that it comes of. */
+/** What an error says, and the first line of what it says that it comes of, unless it tells that already. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return show(error)
   const told = String(error).replace(CONTROLS, " ")
   if (!(error.cause instanceof Error)) return told
   const [line] = String(error.cause).split(/[\n\r]/, 1) as [string]
   const cause = line.replace(CONTROLS, " ")
-  return `${told} Caused by ${cause.length > CAUSE_CHARACTERS ? `${cause.slice(0, CAUSE_CHARACTERS)}…` : cause}`
+  if (told.includes(cause)) return told
+  return `${/[.!?…]$/.test(told) ? told : `${told}.`} Caused by ${cause.length > CAUSE_CHARACTERS ? `${cause.slice(0, CAUSE_CHARACTERS)}…` : cause}`
 }

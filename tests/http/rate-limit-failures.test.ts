@@ -129,6 +129,19 @@ describe("rateLimit() without an answer of the limiter", () => {
     ])
   })
 
+  test.each([
+    ["x is not a function", "y", "TypeError: x is not a function. Caused by Error: y"],
+    ["Is it there?", "no", "TypeError: Is it there? Caused by Error: no"],
+    ["Cannot ask: Error: refused.", "refused", "TypeError: Cannot ask: Error: refused."],
+  ])("warns of %j, which comes of %j, in sentences, each once", async (message, cause, told) => {
+    const policy = () => {
+      throw new TypeError(message, { cause: new Error(cause) })
+    }
+    await rateLimit(ok, { policy, failMode: "local" })(requestOf())
+    const warnings = vi.mocked(console.warn).mock.calls.map(([warning]) => String(warning).split(" The first: ")[1])
+    expect(warnings).toEqual([told])
+  })
+
   test("refuses with a 503 of its own when closed", async () => {
     const decisions: Decision[] = []
     const onLimited = vi.fn(ok)
