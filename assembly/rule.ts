@@ -1,4 +1,7 @@
-/** How many numbers the host writes per rule, each an f64: the fields of `RULE` in order. */
+/**
+ * How many numbers the host writes per rule, each an f64: algorithm, capacity, N, P, period, offset, units of a step, time
+ * of a step.
+ */
 export const RULE_FIELDS: i32 = 8
 /** What the host writes as `offsetMs` for windows that start with a key's first charge. */
 export const ANCHOR_FIRST: i32 = -1

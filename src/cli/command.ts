@@ -40,7 +40,7 @@ export interface Command {
   readonly most: number
   /** What its argument may be, where that is one of a few words. */
   readonly choices?: readonly string[]
-  /** Those of its own, beside `COMMON_OPTIONS`. */
+  /** Those of its own; `optionsOf` adds the common ones. */
   readonly options: Readonly<Record<string, CommandOption>>
   /** What it asks, and so which of `--data-dir`, `--server`, `--token` it takes: limits wherever they are, or only those. */
   readonly asks: Asks | null

@@ -370,7 +370,7 @@ function queryOf(fields: Readonly<Record<string, unknown>>): string {
   return pairs.length === 0 ? "" : `?${new URLSearchParams(pairs)}`
 }
 
-/** 128 bits of chance, as text. */
+/** 122 bits of chance, as text. */
 function newId(): string {
   return crypto.randomUUID()
 }

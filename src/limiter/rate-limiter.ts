@@ -154,7 +154,7 @@ export class RateLimiter implements Limiter {
     return admission && limit.again(key, admission, nowMs)
   }
 
-  /** As `check`, but only whether: nothing is allocated. */
+  /** As `check`, but only whether. Without an `id` nothing is allocated. */
   allow(key: string, options?: CheckOptions): boolean {
     if (options?.id !== undefined) return this.check(key, options).allowed
     const limit = this.#limit ?? this.#start()
