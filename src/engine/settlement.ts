@@ -24,15 +24,14 @@ function fillMs({ capacity, limit, periodMs, refill }: Rule): number {
   return refill === null ? (capacity / limit) * periodMs : Math.ceil(capacity / refill.amount) * refill.everyMs
 }
 
-/** Another policy takes the place of one. What was too old stays so, also where it keeps receipts longer. */
-export function closeTooOld(
-  settled: Pick<ClosedReceipts<never>, "closeBefore">,
-  from: Policy,
-  to: Policy,
-  nowMs: number,
-): void {
+/**
+ * Another policy takes the place of one: receipts that were too old stay so, also where it keeps them longer.
+ *
+ * @returns the time before which receipts must be closed for that; 0 where none must
+ */
+export function tooOldBeforeMs(from: Policy, to: Policy, nowMs: number): number {
   const keepMs = settleWithinMs(from)
-  if (settleWithinMs(to) > keepMs) settled.closeBefore(Math.ceil(nowMs - keepMs))
+  return settleWithinMs(to) > keepMs ? Math.ceil(nowMs - keepMs) : 0
 }
 
 /** What a settlement changes: the keys of a limit. */
@@ -42,7 +41,6 @@ interface Charged {
   chargeOf(receiptId: string): number | null
   timeOf(key: string, nowMs: number): number
   sinceMs(key: string, rule: number, nowMs: number): number
-  reset(key: string, nowMs: number): boolean
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void
   charge(key: string, units: number, nowMs: number): void
 }
@@ -50,20 +48,20 @@ interface Charged {
 /** A receipt, as far as settling it needs to know it. */
 type Settleable = Pick<Receipt, "key" | "chargedAtMs">
 
-/** Makes a key's quota full, and closes the receipts of what was charged before. Whether there was anything to forget. */
-export function resetKey(
-  limit: Charged,
+/**
+ * Closes the receipts of what a key was charged, since its quota is about to be made full.
+ *
+ * @throws {KeyError} {RangeError} where the key or the time cannot be; then nothing has changed
+ */
+export function closeCharged(
+  limit: Pick<Charged, "policy" | "charges" | "timeOf">,
   settled: Pick<ClosedReceipts<never>, "resets" | "forgetResets">,
   key: string,
   nowMs: number,
-): boolean {
-  const timeMs = limit.timeOf(key, nowMs)
-  const had = limit.reset(key, nowMs)
-  if (limit.charges > 0) {
-    settled.resets.add(key, { charge: limit.charges, timeMs })
-    settled.forgetResets(nowMs, settleWithinMs(limit.policy), LEAST_RESET)
-  }
-  return had
+): void {
+  if (limit.charges === 0) return
+  settled.resets.add(key, { charge: limit.charges, timeMs: limit.timeOf(key, nowMs) })
+  settled.forgetResets(nowMs, settleWithinMs(limit.policy), LEAST_RESET)
 }
 
 /** Until when a rule's state that counts from a time is as it was then. */

@@ -3,17 +3,17 @@ import { DumpError } from "../types/errors.js"
 import { BatchStage } from "./batch-stage.js"
 import { type Decisions, requireRoom } from "./decisions.js"
 import { type DumpHead, readDumpTables, writeDump } from "./dump.js"
-import { Limit } from "./limit.js"
+import { MemoryLimit } from "./memory-limit.js"
 import { packedRoom, packKeys } from "./packed-keys.js"
 import { requireCosts } from "./require-cost.js"
 import { loadCells, SAVED, saveCells } from "./saved-cells.js"
-import type { SettledReceipts } from "./settled-receipts.js"
+import { settleWithinMs } from "./settlement.js"
 
 /**
  * The limit of a limiter by itself: with batches, and all that it holds as bytes, apart so that what makes no such limiter
  * does not ship them.
  */
-export class StandaloneLimit extends Limit {
+export class StandaloneLimit extends MemoryLimit {
   /** Made by the first batch. */
   #stage: BatchStage | null = null
 
@@ -72,31 +72,27 @@ export class StandaloneLimit extends Limit {
     if (into !== undefined) requireRoom(into, keys.length)
   }
 
-  /**
-   * All that is held, as bytes for `restore`.
-   *
-   * @param receipts which of them can no more be settled
-   */
-  dump(nowMs: number, receipts: Pick<SettledReceipts, "entries" | "closedBeforeMs" | "resets">): Uint8Array {
-    const { canonical, rules } = this.policy
-    const { stats, seed, issuerId } = this.options
-    const hasLog = rules.some(({ algorithm }) => algorithm === "sliding_window_log")
-    const settled = receipts.entries()
-    const { closedBeforeMs, resets } = receipts
-    // Which keys were reset is not told, for a dump names none: all receipts of before the last reset are closed.
-    const closedThrough = resets.lastCharge
+  /** All that is held but the ids of calls, as bytes for `restore`. */
+  dump(nowMs: number): Uint8Array {
+    const { core, pointer, policy, charges, settled, options } = this
+    const { stats, seed, issuerId } = options
+    const keepMs = settleWithinMs(policy)
+    settled.prune(nowMs, keepMs)
+    settled.forgetResets(nowMs, keepMs)
+    const hasLog = policy.rules.some(({ algorithm }) => algorithm === "sliding_window_log")
     const head = {
-      policy: canonical,
+      policy: policy.canonical,
       stats,
       seed,
       issuerId,
-      charges: this.charges,
-      settled,
-      closedBeforeMs,
-      closedThrough,
+      charges,
+      settled: settled.entries(),
+      closedBeforeMs: settled.closedBeforeMs,
+      // Which keys were reset is not told, for a dump names none: all receipts of before the last reset are closed.
+      closedThrough: settled.resets.lastCharge,
     }
-    const cells = hasLog ? saveCells(this.core, this.pointer, SAVED.cells, nowMs) : []
-    return writeDump(this.core, this.pointer, head, cells)
+    const cells = hasLog ? saveCells(core, pointer, SAVED.cells, nowMs) : []
+    return writeDump(core, pointer, head, cells)
   }
 
   /**
@@ -104,11 +100,14 @@ export class StandaloneLimit extends Limit {
    *
    * @throws {DumpError} where it does not fit; this limit then holds a part of it
    */
-  restore(bytes: Uint8Array, { charges }: DumpHead): void {
-    const { core, pointer } = this
+  restore(bytes: Uint8Array, head: DumpHead): void {
+    const { core, pointer, settled, options } = this
     readDumpTables(core, pointer, bytes, (cell) => loadCells(core, pointer, SAVED.cells, cell))
-    const { maxKeys } = this.options
+    const { maxKeys } = options
     if (this.size > maxKeys) throw new DumpError(`it holds ${this.size} keys, allowed are ${maxKeys} (maxKeys)`)
-    this.skipChargesTo(charges)
+    this.skipChargesTo(head.charges)
+    for (const [id, chargedAtMs] of head.settled) settled.restore(id, chargedAtMs)
+    settled.closeBefore(head.closedBeforeMs)
+    settled.resets.closeThrough(head.closedThrough)
   }
 }

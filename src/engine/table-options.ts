@@ -9,13 +9,17 @@ export type OnFull = keyof typeof ON_FULL
 /** Its number in the core. */
 export const ON_FULL = { "evict-nearest-full": 0, "deny-new": 1, "keep-all": 2 } as const
 
-/** How the keys of one limit are kept. */
-export interface TableOptions {
+/** How the keys of one limit are kept, as far as whoever makes a limiter chooses it. */
+export interface TableChoice {
   /** The most keys held at once, 1 … 2^32 − 1. */
   readonly maxKeys: number
   readonly onFull: OnFull
   /** Whether to count decisions per key: a cell of 64 bytes per key, 77 to 97 with the room that tables keep to grow. */
   readonly stats: boolean
+}
+
+/** How the keys of one limit are kept. */
+export interface TableOptions extends TableChoice {
   readonly seed: Seed
   /** What the ids of this limit's receipts start with. */
   readonly issuerId: string

@@ -3,7 +3,7 @@ import type { Core } from "../engine/core.js"
 import type { ChargedAdmission } from "../engine/named-admissions.js"
 import { RecordedLimit } from "../engine/recorded-limit.js"
 import type { Seed } from "../engine/seed.js"
-import { closeTooOld, resetKey, settleOnce, settleWithinMs } from "../engine/settlement.js"
+import { closeCharged, settleOnce, settleWithinMs, tooOldBeforeMs } from "../engine/settlement.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
@@ -151,7 +151,9 @@ export class OwnLimit implements LedgerLimit {
 
   /** Makes a key's quota full, and closes its receipts. Whether there was anything to forget. */
   reset(key: string, nowMs: number): boolean {
-    return resetKey(this.openKeys(), this.receipts, key, nowMs)
+    const keys = this.openKeys()
+    closeCharged(keys, this.receipts, key, nowMs)
+    return keys.reset(key, nowMs)
   }
 
   /** Whether a receipt can be settled. */
@@ -191,7 +193,7 @@ export class OwnLimit implements LedgerLimit {
     // The core carries over no cells of a limit that is being saved.
     if (!keys.computesAs(policy)) this.#home.saver?.finish(this)
     keys.change(policy, nowMs)
-    closeTooOld(this.receipts, before, policy, nowMs)
+    this.receipts.closeBefore(tooOldBeforeMs(before, policy, nowMs))
   }
 
   /**

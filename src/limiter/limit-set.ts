@@ -1,28 +1,20 @@
 import { Core } from "../engine/core.js"
-import { Limit } from "../engine/limit.js"
+import { MemoryLimit } from "../engine/memory-limit.js"
+import { NamedAdmissions } from "../engine/named-admissions.js"
+import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts } from "../engine/settled-receipts.js"
-import { closeTooOld } from "../engine/settlement.js"
-import type { OnFull } from "../engine/table-options.js"
+import type { TableChoice } from "../engine/table-options.js"
 import type { Policy } from "../policy/policy.js"
 import type { Clock } from "../types/clock.js"
 import type { Receipt } from "../types/receipt.js"
 import type { KeyJournal } from "./key-journal.js"
 
-/** A limit of a set, with what is known of its receipts. */
+/** A limit of a set. */
 export interface LimitEntry {
   readonly name: string
   /** Sets its receipts and ids apart from those of a limit that once had the same name. */
   readonly ordinal: number
-  readonly limit: Limit
-  readonly settled: SettledReceipts
-}
-
-/** What all limits of a set have in common. */
-export interface LimitSetOptions {
-  readonly maxKeys: number
-  readonly onFull: OnFull
-  readonly stats: boolean
+  readonly limit: MemoryLimit
 }
 
 /**
@@ -30,9 +22,11 @@ export interface LimitSetOptions {
  * randomness while its modules load.
  */
 export class LimitSet {
-  readonly #options: LimitSetOptions
+  readonly #table: TableChoice
   readonly #clock: Clock
   readonly #journal: KeyJournal
+  /** Those of all limits. */
+  readonly #admissions = new NamedAdmissions()
   /** Those to begin with. */
   readonly #policies: ReadonlyMap<string, Policy>
   #core: Core | null = null
@@ -42,11 +36,11 @@ export class LimitSet {
   readonly #byOrdinal = new Map<number, LimitEntry>()
   #ordinals = 0
 
-  constructor(policies: ReadonlyMap<string, Policy>, clock: Clock, journal: KeyJournal, options: LimitSetOptions) {
+  constructor(policies: ReadonlyMap<string, Policy>, clock: Clock, journal: KeyJournal, table: TableChoice) {
     this.#policies = policies
     this.#clock = clock
     this.#journal = journal
-    this.#options = options
+    this.#table = table
   }
 
   limit(name: string): LimitEntry | undefined {
@@ -79,21 +73,18 @@ export class LimitSet {
   /** Adds a limit, or puts another policy in its place. */
   define(name: string, policy: Policy, nowMs: number): void {
     const known = this.limit(name)
-    const before = known?.limit.policy
-    if (before?.canonical === policy.canonical) return
+    if (known?.limit.policy.canonical === policy.canonical) return
     if (known === undefined) this.#add(name, policy)
-    else {
-      known.limit.change(policy, nowMs)
-      closeTooOld(known.settled, before!, policy, nowMs)
-    }
+    else known.limit.change(policy, nowMs)
     this.#journal.noteDefinition(name, nowMs)
   }
 
   #add(name: string, policy: Policy): void {
     const ordinal = ++this.#ordinals
     const issuerId = `${this.#id}.${ordinal.toString(36)}`
-    const limit = new Limit(this.#core!, policy, { ...this.#options, seed: this.#seed, issuerId, sharesCore: true })
-    const entry = { name, ordinal, limit, settled: new SettledReceipts() }
+    const options = { ...this.#table, seed: this.#seed, issuerId, sharesCore: true }
+    const limit = new MemoryLimit(this.#core!, policy, options, this.#admissions, `${ordinal} `)
+    const entry = { name, ordinal, limit }
     this.#byName.set(name, entry)
     this.#byOrdinal.set(ordinal, entry)
   }
@@ -109,14 +100,12 @@ export class LimitSet {
     return true
   }
 
-  /** The limit that gave a receipt; `null` where that is gone, `undefined` where the receipt is of no limit of this set. */
-  issuerOf({ id }: Receipt): LimitEntry | null | undefined {
+  /** The limit that a receipt says it is of; `undefined` where that is gone. @throws {RangeError} where there never was one */
+  issuerOf({ id }: Receipt): LimitEntry | undefined {
     const head = `${this.#id}.`
     const end = id.indexOf("-")
     const ordinal = id.startsWith(head) ? Number.parseInt(id.slice(head.length, end), 36) : Number.NaN
-    if (!(ordinal >= 1 && ordinal <= this.#ordinals)) return undefined
-    const entry = this.#byOrdinal.get(ordinal)
-    if (entry === undefined) return null
-    return entry.limit.chargeOf(id) === null ? undefined : entry
+    if (!(ordinal >= 1 && ordinal <= this.#ordinals)) throw foreignReceipt(id)
+    return this.#byOrdinal.get(ordinal)
   }
 }

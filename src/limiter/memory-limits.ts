@@ -1,7 +1,4 @@
 import { requireKey } from "../engine/key-bytes.js"
-import { type ChargedAdmission, NamedAdmissions } from "../engine/named-admissions.js"
-import { foreignReceipt } from "../engine/receipt-id.js"
-import { resetKey, settle } from "../engine/settlement.js"
 import { checkFields } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -73,8 +70,6 @@ export class MemoryLimits implements NamedLimits {
   readonly #clock: Clock
   readonly #keepsStats: boolean
   readonly #journal: KeyJournal
-  /** Those of all limits: their keys are subjects. */
-  readonly #admissions = new NamedAdmissions()
   readonly #limits: LimitSet
 
   /** @throws {PolicyError} where a policy is not valid; {KeyError} where a name is not; {RangeError} where an option is not */
@@ -149,15 +144,9 @@ export class MemoryLimits implements NamedLimits {
     const cost = costOfChosen(key, options)
     const entry = limitFor(this.#limits, key, options)
     const nowMs = this.#clock.now()
-    const again = this.#again(entry, key, cost, options?.id, nowMs)
+    const again = entry.limit.toldAgain(key, cost, nowMs, options?.id)
     if (again !== undefined) return again
-    const decision = entry.limit.check(key, cost, nowMs)
-    if (options?.id !== undefined && decision.receipt !== undefined) {
-      const { id } = options
-      const { chargedAtMs } = decision.receipt
-      const { charges: charge } = entry.limit
-      this.#admissions.add({ id, key: subjectOf(entry, key), cost, charge, calledAtMs: nowMs, chargedAtMs })
-    }
+    const decision = entry.limit.checkAnew(key, cost, nowMs, options?.id)
     if (cost > 0) this.#note(entry, key, decision.allowed ? "admit" : "deny", cost, nowMs)
     return decision
   }
@@ -172,19 +161,9 @@ export class MemoryLimits implements NamedLimits {
   /** What `check` would say, charging nothing. */
   peek(key: string, options?: CheckOptions & LimitChoice): Decision {
     const cost = costOfChosen(key, options)
-    const entry = limitFor(this.#limits, key, options)
+    const { limit } = limitFor(this.#limits, key, options)
     const nowMs = this.#clock.now()
-    return this.#again(entry, key, cost, options?.id, nowMs) ?? entry.limit.peek(key, cost, nowMs)
-  }
-
-  /** An admission of the last 5 minutes under an id: charged then, the rest as it is now. */
-  #again(entry: LimitEntry, key: string, cost: number, id: string | undefined, nowMs: number): Decision | undefined {
-    if (id === undefined) return undefined
-    const { limit, settled } = entry
-    const isSettled = ({ charge, chargedAtMs }: ChargedAdmission) =>
-      settled.mayBeSettled({ id: limit.receiptId(charge), chargedAtMs })
-    const admission = this.#admissions.find(id, subjectOf(entry, key), cost, nowMs, isSettled)
-    return admission && limit.again(key, admission, nowMs)
+    return limit.toldAgain(key, cost, nowMs, options?.id) ?? limit.peek(key, cost, nowMs)
   }
 
   /**
@@ -199,8 +178,8 @@ export class MemoryLimits implements NamedLimits {
       items.map((item) => {
         const { key, id } = item
         const entry = limitFor(this.#limits, key, item)
-        const options = { cost: costOfItem(key, item), limit: entry.name, ...(id !== undefined && { id }) }
-        return { limiter: this, key, options, subject: subjectOf(entry, key) }
+        const options = { cost: costOfItem(key, item), limit: entry.name, id }
+        return { limiter: this, key, options, subject: entry.limit.subjectOf(key) }
       }),
     )
   }
@@ -234,9 +213,9 @@ export class MemoryLimits implements NamedLimits {
   #settle(receipt: Receipt, units: number): void {
     const nowMs = this.#clock.now()
     const entry = this.#limits.issuerOf(receipt)
-    if (entry === undefined) throw foreignReceipt(receipt.id)
-    const atMs = entry && settle(entry.limit, entry.settled, receipt, units, nowMs)
-    if (entry === null || atMs === null || units === 0) return
+    if (entry === undefined) return
+    const atMs = entry.limit.settle(receipt, units, nowMs)
+    if (atMs === null || units === 0) return
     this.#note(entry, receipt.key, units > 0 ? "refund" : "charge", Math.abs(units), atMs)
     tellWaits(this, receipt.key)
   }
@@ -288,7 +267,7 @@ export class MemoryLimits implements NamedLimits {
   reset(key: string, choice?: LimitChoice): boolean {
     const entry = this.#chosen("reset", key, choice)
     const nowMs = this.#clock.now()
-    const hadState = resetKey(entry.limit, entry.settled, key, nowMs)
+    const hadState = entry.limit.reset(key, nowMs)
     this.#note(entry, key, "reset", 0, nowMs)
     tellWaits(this, key)
     return hadState
@@ -388,8 +367,4 @@ function requireKept(what: string, isKept: boolean, option: string): void {
   throw new TypeError(
     `Cannot tell ${what}: these limits keep none, make them with { ${option} }; a reload turns none on.`,
   )
-}
-
-function subjectOf({ ordinal }: LimitEntry, key: string): string {
-  return `${ordinal} ${key}`
 }

@@ -2,13 +2,10 @@ import { Core } from "../engine/core.js"
 import type { Decisions } from "../engine/decisions.js"
 import { readDumpHead } from "../engine/dump.js"
 import type { LimitDecision } from "../engine/limit-decision.js"
-import { NamedAdmissions } from "../engine/named-admissions.js"
-import { foreignReceipt } from "../engine/receipt-id.js"
 import { randomId, randomSeed, type Seed } from "../engine/seed.js"
-import { SettledReceipts } from "../engine/settled-receipts.js"
-import { closeTooOld, resetKey, settle, settleWithinMs } from "../engine/settlement.js"
+import { tooOldBeforeMs } from "../engine/settlement.js"
 import { StandaloneLimit } from "../engine/standalone-limit.js"
-import type { OnFull } from "../engine/table-options.js"
+import type { TableChoice } from "../engine/table-options.js"
 import { BYTES, checkFields, checkKind, checkWhole, type Kind, LIST } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, Policy, PolicyInput } from "../policy/policy.js"
@@ -54,12 +51,10 @@ export class RateLimiter implements Limiter {
   readonly isSynchronous = true
   #policy: Policy
   readonly #clock: Clock
-  readonly #maxKeys: number
-  readonly #onFull: OnFull
-  readonly #keepsStats: boolean
+  readonly #table: TableChoice
   #limit: StandaloneLimit | null = null
-  #settled = new SettledReceipts()
-  #admissions = new NamedAdmissions()
+  /** Receipts of before are closed from the start: a longer policy was put in place before the first question. */
+  #closedBeforeMs = 0
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where an option is not */
   constructor(policy: PolicyInput, options: RateLimiterOptions = {}) {
@@ -69,9 +64,7 @@ export class RateLimiter implements Limiter {
     const cellBytes = 8 + 16 * this.#policy.rules.length + (stats ? 72 : 0)
     const { maxKeys = Math.floor(DEFAULT_KEY_BYTES / cellBytes) } = options
     this.#clock = checkedClock(clock)
-    this.#maxKeys = maxKeys
-    this.#onFull = onFull
-    this.#keepsStats = stats
+    this.#table = { maxKeys, onFull, stats }
     const line = new WaitingLine(this, { maxWaiting }, (...asked) => this.#askWaiting(...asked))
     lines.set(this, line)
   }
@@ -90,19 +83,14 @@ export class RateLimiter implements Limiter {
 
   /** Made at the first question: a Worker has no randomness while its modules load. */
   #start(): StandaloneLimit {
-    this.#limit = this.#makeLimit(new Core(), randomSeed(), randomId())
-    return this.#limit
+    const limit = this.#makeLimit(new Core(), randomSeed(), randomId())
+    limit.settled.closeBefore(this.#closedBeforeMs)
+    this.#limit = limit
+    return limit
   }
 
   #makeLimit(core: Core, seed: Seed, issuerId: string): StandaloneLimit {
-    return new StandaloneLimit(core, this.#policy, {
-      maxKeys: this.#maxKeys,
-      onFull: this.#onFull,
-      stats: this.#keepsStats,
-      seed,
-      issuerId,
-      sharesCore: false,
-    })
+    return new StandaloneLimit(core, this.#policy, { ...this.#table, seed, issuerId, sharesCore: false })
   }
 
   get policy(): Policy {
@@ -129,29 +117,7 @@ export class RateLimiter implements Limiter {
     const cost = costOf(key, options)
     const { id } = options
     const nowMs = this.#clock.now()
-    const again = this.#again(limit, key, cost, nowMs, id)
-    if (again !== undefined) return again
-    const decision = limit.check(key, cost, nowMs)
-    const { receipt } = decision
-    if (id !== undefined && receipt !== undefined) {
-      const { chargedAtMs } = receipt
-      this.#admissions.add({ id, key, cost, charge: limit.charges, calledAtMs: nowMs, chargedAtMs })
-    }
-    return decision
-  }
-
-  #again(
-    limit: StandaloneLimit,
-    key: string,
-    cost: number,
-    nowMs: number,
-    id: string | undefined,
-  ): LimitDecision | undefined {
-    if (id === undefined) return undefined
-    const admission = this.#admissions.find(id, key, cost, nowMs, ({ charge, chargedAtMs }) =>
-      this.#settled.mayBeSettled({ id: limit.receiptId(charge), chargedAtMs }),
-    )
-    return admission && limit.again(key, admission, nowMs)
+    return limit.toldAgain(key, cost, nowMs, id) ?? limit.checkAnew(key, cost, nowMs, id)
   }
 
   /** As `check`, but only whether. Without an `id` nothing is allocated. */
@@ -202,7 +168,7 @@ export class RateLimiter implements Limiter {
     const limit = this.#limit ?? this.#start()
     const nowMs = this.#clock.now()
     const cost = costOf(key, options)
-    return this.#again(limit, key, cost, nowMs, options?.id) ?? limit.peek(key, cost, nowMs)
+    return limit.toldAgain(key, cost, nowMs, options?.id) ?? limit.peek(key, cost, nowMs)
   }
 
   /**
@@ -215,8 +181,8 @@ export class RateLimiter implements Limiter {
   checkAll(items: readonly CheckItem[]): AllDecision {
     requireOwnItems(items, this.#policy.name)
     return decideAll(
-      items.map(({ key, cost = 1, id }) => {
-        return { limiter: this, key, options: id === undefined ? { cost } : { cost, id }, subject: key }
+      items.map(({ key, cost, id }) => {
+        return { limiter: this, key, options: { cost, id }, subject: key }
       }),
     )
   }
@@ -279,10 +245,8 @@ export class RateLimiter implements Limiter {
   }
 
   #settle(receipt: Receipt, units: number): void {
-    const limit = this.#limit
-    const nowMs = this.#clock.now()
-    if (limit === null || limit.chargeOf(receipt.id) === null) throw foreignReceipt(receipt.id)
-    if (settle(limit, this.#settled, receipt, units, nowMs) !== null) tellWaits(this, receipt.key)
+    const limit = this.#limit ?? this.#start()
+    if (limit.settle(receipt, units, this.#clock.now()) !== null) tellWaits(this, receipt.key)
   }
 
   /**
@@ -326,7 +290,7 @@ export class RateLimiter implements Limiter {
    * @throws {KeyError}
    */
   reset(key: string): boolean {
-    const hadState = resetKey(this.#limit ?? this.#start(), this.#settled, key, this.#clock.now())
+    const hadState = (this.#limit ?? this.#start()).reset(key, this.#clock.now())
     tellWaits(this, key)
     return hadState
   }
@@ -342,7 +306,7 @@ export class RateLimiter implements Limiter {
    * @throws {TypeError} where the limiter was made without `stats: true`; {KeyError}
    */
   stats(key: string): KeyStats {
-    if (!this.#keepsStats) {
+    if (!this.#table.stats) {
       throw new TypeError("Cannot tell statistics: this limiter keeps none, make it with { stats: true }.")
     }
     return (this.#limit ?? this.#start()).stats(key)
@@ -353,8 +317,8 @@ export class RateLimiter implements Limiter {
     const next = parsePolicy(policy)
     if (next.canonical === this.#policy.canonical) return
     const nowMs = this.#clock.now()
-    this.#limit?.change(next, nowMs)
-    closeTooOld(this.#settled, this.#policy, next, nowMs)
+    if (this.#limit !== null) this.#limit.change(next, nowMs)
+    else this.#closedBeforeMs = Math.max(this.#closedBeforeMs, tooOldBeforeMs(this.#policy, next, nowMs))
     this.#policy = next
     tellWaits(this)
   }
@@ -380,12 +344,7 @@ export class RateLimiter implements Limiter {
    * ```
    */
   dump(): Uint8Array {
-    const limit = this.#limit ?? this.#start()
-    const nowMs = this.#clock.now()
-    const keepMs = settleWithinMs(this.#policy)
-    this.#settled.prune(nowMs, keepMs)
-    this.#settled.forgetResets(nowMs, keepMs)
-    return limit.dump(nowMs, this.#settled)
+    return (this.#limit ?? this.#start()).dump(this.#clock.now())
   }
 
   /**
@@ -403,15 +362,10 @@ export class RateLimiter implements Limiter {
     if (head.policy !== this.#policy.canonical) {
       throw new DumpError(`its policy is ${show(head.policy)}, this limiter's ${show(this.#policy.canonical)}`)
     }
-    if (head.stats !== this.#keepsStats) throw new DumpError(`its stats are ${head.stats}, this limiter's are not`)
+    if (head.stats !== this.#table.stats) throw new DumpError(`its stats are ${head.stats}, this limiter's are not`)
     const limit = this.#makeLimit(core, head.seed, head.issuerId)
     limit.restore(bytes, head)
     this.#limit = limit
-    this.#admissions = new NamedAdmissions()
-    this.#settled = new SettledReceipts()
-    for (const [id, chargedAtMs] of head.settled) this.#settled.restore(id, chargedAtMs)
-    this.#settled.closeBefore(head.closedBeforeMs)
-    this.#settled.resets.closeThrough(head.closedThrough)
     tellWaits(this)
   }
 

@@ -28,7 +28,7 @@ export class MadeLimit extends RecordedLimit {
   }
 }
 
-const OPTIONS: TableOptions = {
+export const TABLE_OPTIONS: TableOptions = {
   maxKeys: 2 ** 32 - 1,
   onFull: "evict-nearest-full",
   stats: false,
@@ -39,7 +39,7 @@ const OPTIONS: TableOptions = {
 
 /** A limit in a core of its own, or in a given one. */
 export function makeLimit(policy: PolicyInput, options: Partial<TableOptions> = {}, core = new Core()): MadeLimit {
-  return new MadeLimit(core, parsePolicy(policy), { ...OPTIONS, ...options })
+  return new MadeLimit(core, parsePolicy(policy), { ...TABLE_OPTIONS, ...options })
 }
 
 /** `makeLimit` for a limit that can be asked in batches. */
@@ -48,5 +48,5 @@ export function makeStandaloneLimit(
   options: Partial<TableOptions> = {},
   core = new Core(),
 ): StandaloneLimit {
-  return new StandaloneLimit(core, parsePolicy(policy), { ...OPTIONS, ...options })
+  return new StandaloneLimit(core, parsePolicy(policy), { ...TABLE_OPTIONS, ...options })
 }
