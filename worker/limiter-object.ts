@@ -3,7 +3,7 @@ import { type Drawn, type DrawRequest, unitsToCharge } from "../src/edge/lease-d
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { LATEST_MS } from "../src/engine/core-exports.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
-import { type CallName, OwnCall } from "../src/ledger/call-name.js"
+import { type CallName, InternalCall } from "../src/ledger/call-name.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { LedgerCheck } from "../src/ledger/ledger-input.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
@@ -171,7 +171,7 @@ export class LimiterObject extends DurableObject {
     const decide = (ledger: Ledger, nowMs: number) => {
       const items = checks.map(({ subject: { key }, cost, id: own, maxDelayMs }, index) => {
         const limit = this.#limits.limitFor(ledger, sents[index]!, nowMs)
-        const named = own ?? new OwnCall(`${id}:${index}`)
+        const named = own ?? new InternalCall(`${id}:${index}`)
         return { limit, key, cost, id: named, maxDelayMs, sent: sents[index]!.policy, hasOwnId: own !== undefined }
       })
       return this.#checkItems(ledger, nowMs, items, id)
@@ -222,7 +222,7 @@ export class LimiterObject extends DurableObject {
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
     const { cost, giveBack } = request
-    const id = new OwnCall(request.id)
+    const id = new InternalCall(request.id)
     return this.#limits.ask(this.#reader.read(subject), async ({ ledger, limit, nowMs, sent }) => {
       const { key } = subject
       // Who draws under an older policy does not know that requests of units which were drawn ahead cannot be spaced.

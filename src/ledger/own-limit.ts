@@ -8,7 +8,14 @@ import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
-import { type CallName, isOwnName, MOST_OWN_CALLS, OwnCall, recordedName, requireOwnName } from "./call-name.js"
+import {
+  type CallName,
+  InternalCall,
+  isInternalName,
+  MOST_INTERNAL_CALLS,
+  recordedName,
+  requireInternalName,
+} from "./call-name.js"
 import { ChargeGaps } from "./charge-gaps.js"
 import { NameSet } from "./name-set.js"
 import { SavedAdmissions } from "./saved-admissions.js"
@@ -71,7 +78,7 @@ export class OwnLimit implements LedgerLimit {
   /** Those of calls that callers named. */
   readonly admissions = new SavedAdmissions()
   /** Those of calls that sluice named. */
-  readonly ownAdmissions = new SavedAdmissions(MOST_OWN_CALLS, requireOwnName)
+  readonly internalAdmissions = new SavedAdmissions(MOST_INTERNAL_CALLS, requireInternalName)
   readonly gaps = new ChargeGaps()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null
@@ -128,12 +135,12 @@ export class OwnLimit implements LedgerLimit {
 
   /** Where the admissions are whose calls have such a name in records. */
   admissionsLike(recorded: string): SavedAdmissions {
-    return isOwnName(recorded) ? this.ownAdmissions : this.admissions
+    return isInternalName(recorded) ? this.internalAdmissions : this.admissions
   }
 
   /** The admission of a call that may be told again: not where it was settled. */
   admissionUnder(name: CallName, key: string, cost: number | null, nowMs: number): ChargedAdmission | undefined {
-    const among = name instanceof OwnCall ? this.ownAdmissions : this.admissions
+    const among = name instanceof InternalCall ? this.internalAdmissions : this.admissions
     const isSettled = (admission: ChargedAdmission) => this.receipts.mayBeSettled(admission)
     return among.find(recordedName(name), key, cost, nowMs, isSettled)
   }

@@ -79,7 +79,7 @@ export class SavedLimit {
     }
     this.#resets = receipts.resets.entries()
     limit.admissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
-    limit.ownAdmissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
+    limit.internalAdmissions.beginSave(nowMs, (admission) => this.#saveAdmission(admission))
     // A limit that is of one key alone bears its name: that one stays as long as the limit.
     this.#forgetBeforeMs = names.size === 1 && names.has(name) ? 0 : statsSinceMs
     this.#names = names[Symbol.iterator]()
@@ -126,7 +126,7 @@ export class SavedLimit {
 
   *#save(): Generator<void, void> {
     const keys = this.#keys
-    const { receipts, admissions, ownAdmissions } = this.limit
+    const { receipts, admissions, internalAdmissions } = this.limit
     let hasMore = true
     while (hasMore) {
       hasMore = keys.saveMore(STEP_BYTES)
@@ -146,7 +146,7 @@ export class SavedLimit {
       yield
     }
     while (admissions.saveSome(STEP)) yield
-    while (ownAdmissions.saveSome(STEP)) yield
+    while (internalAdmissions.saveSome(STEP)) yield
     while (this.#namesLeft > 0) {
       this.#saveNames()
       yield

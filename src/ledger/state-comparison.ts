@@ -155,8 +155,8 @@ class LimitComparison {
 
   /** Whether all was told that the limit holds: what was told is here, so that what is here must be as much. */
   *end(): Generator<number, boolean | null> {
-    const { admissions, ownAdmissions } = this.#limit
-    if (this.#admissions !== admissions.size + ownAdmissions.size) return false
+    const { admissions, internalAdmissions } = this.#limit
+    if (this.#admissions !== admissions.size + internalAdmissions.size) return false
     const left = [this.#receipts, this.#resets, this.#names, this.#ahead]
     if (left.some((held) => held.next().done !== true)) return false
     return yield* this.#areAllCells()

@@ -53,7 +53,7 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "an admission": ({ limit }) =>
     void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
   "an admission of a call that sluice named": ({ limit }) =>
-    void limit.ownAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
+    void limit.internalAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
   "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
   "a name": ({ limit }) => limit.noteName("a"),
   "a key's counts": ({ limit }) => limit.openKeys().charge("a", 1, T),

@@ -1,5 +1,5 @@
 import { expect } from "vitest"
-import { type CallName, OwnCall } from "../../../src/ledger/call-name.js"
+import { type CallName, InternalCall } from "../../../src/ledger/call-name.js"
 import { Ledger } from "../../../src/ledger/ledger.js"
 import { parsePolicy } from "../../../src/policy/parse-policy.js"
 import { type LedgerCase, START_MS } from "../ledger-case.js"
@@ -158,12 +158,12 @@ export const repeatCases: readonly LedgerCase[] = [
       let ledger = await Ledger.open(port, { core })
       const limit = ledger.define("l", parsePolicy("1000000/hour"), START_MS)
       ledger.check(limit, "a", 1, START_MS, "0")
-      for (let call = 0; call < 8_194; call++) ledger.check(limit, "a", 1, START_MS, new OwnCall(`${call}`))
+      for (let call = 0; call < 8_194; call++) ledger.check(limit, "a", 1, START_MS, new InternalCall(`${call}`))
       await ledger.compact()
-      for (let call = 8_194; call < 70_000; call++) ledger.check(limit, "a", 1, START_MS, new OwnCall(`${call}`))
+      for (let call = 8_194; call < 70_000; call++) ledger.check(limit, "a", 1, START_MS, new InternalCall(`${call}`))
       expect(() => ledger.check(limit, "a", 1, START_MS, "\t0")).toThrow(RangeError)
       expect(() => ledger.check(limit, "a", 1, START_MS, 69_999 as never)).toThrow(RangeError)
-      expect(() => ledger.check(limit, "a", 1, START_MS, new OwnCall(""))).toThrow(RangeError)
+      expect(() => ledger.check(limit, "a", 1, START_MS, new InternalCall(""))).toThrow(RangeError)
       expect((await ledger.verify()).replayEqualsLive).toBe(true)
       for (const after of ["live", "a crash", "a compaction"]) {
         if (after !== "live") {
@@ -174,8 +174,8 @@ export const repeatCases: readonly LedgerCase[] = [
         }
         const costOf = (name: CallName) => ledger.costUnder(ledger.limit("l")!, "a", START_MS, name)
         expect(["0", "1"].map(costOf), after).toEqual([1, undefined])
-        const own = [61_807, 61_808, 69_999].map((call) => costOf(new OwnCall(`${call}`)))
-        expect(own, after).toEqual([undefined, 1, 1])
+        const internal = [61_807, 61_808, 69_999].map((call) => costOf(new InternalCall(`${call}`)))
+        expect(internal, after).toEqual([undefined, 1, 1])
       }
       await ledger.close()
     },
