@@ -1,6 +1,6 @@
 import type { Policy } from "../src/policy/policy.js"
-import { type EdgeLimiterOptions, requireOwner } from "./edge-options.js"
-import { nameOfLimit } from "./limit-name.js"
+import { type EdgeLimiterOptions, requireOwner } from "./edge-limiter-options.js"
+import { nameOfLimit } from "./name-of-limit.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 import type { Subject, SubjectText } from "./subject.js"
 

@@ -20,7 +20,7 @@ import { ChargeHolders } from "./charge-holders.js"
 import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
 import { type Asked, type Looked, ObjectLimits } from "./object-limits.js"
-import { isGroupName } from "./object-name.js"
+import { holdsManyKeys } from "./object-name.js"
 import { SpentUnits } from "./spent-units.js"
 import type { KeyCheck, Subject, SubjectCheck, SubjectText } from "./subject.js"
 import { type ReadSubject, SubjectReader } from "./subject-reader.js"
@@ -79,7 +79,7 @@ export class LimiterObject extends DurableObject {
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env)
-    const holdsMany = isGroupName(ctx.id.name)
+    const holdsMany = holdsManyKeys(ctx.id.name)
     this.#home = new ObjectLedger(this.ctx.storage, () => this.now(), { holdsMany })
     this.#limits = new ObjectLimits(this.#home)
   }

@@ -1,7 +1,7 @@
 import type { Policy } from "../src/policy/policy.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { EdgeLimiter } from "./edge-limiter.js"
-import type { EdgeLimiterOptions } from "./edge-options.js"
+import type { EdgeLimiterOptions } from "./edge-limiter-options.js"
 import type { LimiterObject } from "./limiter-object.js"
 
 /** Told of units that were given back to a key, or taken beside its checks. */

@@ -2,7 +2,7 @@ import { Core } from "../src/engine/core.js"
 import { Ledger } from "../src/ledger/ledger.js"
 import { LogTable } from "../src/ledger/log-table.js"
 import { type SyncMode, strictestOf } from "../src/ledger/sync-mode.js"
-import { type ObjectLedgerPort, objectLedgerPort } from "./object-port.js"
+import { type ObjectLedgerPort, objectLedgerPort } from "./object-ledger-port.js"
 
 /**
  * How long an object stays after its keys are full again and nobody asks. Receipts can be settled that long; and a

@@ -2,10 +2,10 @@ import type { Ledger } from "../src/ledger/ledger.js"
 import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import { strictestOf } from "../src/ledger/sync-mode.js"
 import type { Policy } from "../src/policy/policy.js"
-import { withEmptyLimit } from "./empty-limit.js"
 import type { ObjectLedger } from "./object-ledger.js"
 import { PoliciesInForce } from "./policies-in-force.js"
 import type { ReadSubject } from "./subject-reader.js"
+import { withEmptyLimit } from "./with-empty-limit.js"
 
 /** What a verb works with. */
 export interface Asked {

@@ -19,7 +19,7 @@ export function ownerObjectName(owner: string): string {
 }
 
 /** Whether an object of this name holds more than one key of one limit. */
-export function isGroupName(name: string | undefined): boolean {
+export function holdsManyKeys(name: string | undefined): boolean {
   return name?.startsWith(SEPARATOR) ?? false
 }
 

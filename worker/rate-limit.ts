@@ -12,10 +12,10 @@ import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
 import { EdgeLimiter } from "./edge-limiter.js"
-import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-options.js"
+import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-limiter-options.js"
 import { KeyPlaces } from "./key-places.js"
-import { hasOwnName, nameOfLimit } from "./limit-name.js"
 import type { LimiterObject } from "./limiter-object.js"
+import { hasOwnName, nameOfLimit } from "./name-of-limit.js"
 import { type NoteUnits, NotingLimiter } from "./noting-limiter.js"
 
 /** The handler's arguments beside the request, as Workers give them. */

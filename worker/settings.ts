@@ -1,6 +1,6 @@
 import type { Config } from "../src/config/config.js"
 import { type GroupSetting, type LimitSetting, readLimit } from "./limit-setting.js"
-import { isMisleading, PrefixMap } from "./path-prefix.js"
+import { isMisleading, PrefixMap } from "./prefix-map.js"
 import { SettingError } from "./setting-error.js"
 import { readWorkerConfig } from "./worker-config.js"
 

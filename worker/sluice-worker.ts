@@ -8,7 +8,7 @@ export { DenialCache, type DenialCacheOptions } from "../src/edge/denial-cache.j
 export * from "../src/http/keys/index.js"
 export { type AcrossItem, checkAcross } from "./check-across.js"
 export { EdgeLimiter } from "./edge-limiter.js"
-export type { EdgeLimiterOptions, LeaseOptions } from "./edge-options.js"
+export type { EdgeLimiterOptions, LeaseOptions } from "./edge-limiter-options.js"
 export { LimiterObject } from "./limiter-object.js"
 export type { ObjectReport } from "./object-counts.js"
 export { type EdgeRateLimitOptions, rateLimit } from "./rate-limit.js"

@@ -5,7 +5,7 @@ import { root } from "./run-example.js"
 
 const page = readFileSync(join(root, "docs/architecture.md"), "utf8")
 
-test.each(["src/engine", "src/ledger", "src/limiter"])(
+test.each(["src/engine", "src/ledger", "src/limiter", "worker", "worker/api"])(
   "docs/architecture.md: the table of %s has each of its files",
   (room) => {
     const [table = ""] = page.split(`| \`${room}/\` | |`)[1]!.split("\n\n")

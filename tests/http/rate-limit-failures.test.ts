@@ -108,7 +108,7 @@ describe("rateLimit() without an answer of the limiter", () => {
 
   test("warns of what the error comes of, its first line, which may not be long", async () => {
     const causes = [
-      new Error("SQL is not enabled: new_classes\u001b[31m\n    at rows (object-port.js:46:54)"),
+      new Error("SQL is not enabled: new_classes\u001b[31m\n    at rows (object-ledger-port.js:46:54)"),
       new Error("x".repeat(1_000)),
       "no error",
     ]

@@ -2,7 +2,7 @@ import { createExecutionContext, waitOnExecutionContext } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { afterEach, describe, expect, test, vi } from "vitest"
 import worker from "../../worker/index.js"
-import { forwardedHeaders } from "../../worker/proxy.js"
+import { forwardedHeaders } from "../../worker/proxy-to.js"
 import type { ServiceEnv } from "../../worker/service.js"
 import { freshName } from "./objects.js"
 

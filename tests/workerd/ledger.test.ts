@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { describe, expect, test } from "vitest"
-import { objectLedgerPort } from "../../worker/object-port.js"
+import { objectLedgerPort } from "../../worker/object-ledger-port.js"
 import { ledgerCases } from "../ledger/ledger-cases.js"
 
 describe("Ledger on Durable Object storage", () => {

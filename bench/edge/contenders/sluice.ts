@@ -1,6 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { EdgeLimiter } from "../../../dist/worker/edge-limiter.js"
-import type { EdgeLimiterOptions } from "../../../dist/worker/edge-options.js"
+import type { EdgeLimiterOptions } from "../../../dist/worker/edge-limiter-options.js"
 import { LimiterObject } from "../../../dist/worker/limiter-object.js"
 import { keyOf } from "./key-of.js"
 
