@@ -95,7 +95,7 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   requireEdgeOptions(edge)
   const isOneOfSeveral = options.limits !== undefined
   const objectsOf = (policy: Policy, limit: KnownLimit | undefined) =>
-    nameOf?.(limit?.given) ?? objectsName(edge, policy, limit, isOneOfSeveral)
+    nameOf?.(limit?.given) ?? objectsName(policy, limit, { name: edge.name, isOneOfSeveral })
   // Of several limits each object is asked with `checkAll`, which spends nothing that was drawn ahead.
   if (edge.lease !== undefined && Array.isArray(options.limits) && options.limits.length > 1) {
     throw new RangeError("Cannot rate limit: lease is given, allowed is that only with one limit.")
@@ -188,10 +188,9 @@ function refuseSameObjects(known: ReadonlyMap<string, KnownLimit>, placesOf: (li
  * objects.
  */
 function objectsName(
-  { name }: EdgeLimiterOptions,
   policy: Policy,
   limit: KnownLimit | undefined,
-  isOneOfSeveral: boolean,
+  { name, isOneOfSeveral }: { readonly name: string | undefined; readonly isOneOfSeveral: boolean },
 ): string {
   if (name !== undefined && !isOneOfSeveral) return name
   const ofLimit = nameOfLimit(policy, limit)

@@ -12,11 +12,15 @@ import type { Decision } from "../src/types/decision.js"
  */
 const JSON_BEGIN = "{"
 
-/**
- * @param isAsSent whether the policy that decided is the one that the caller sent, and the cost the one that it asked
- * @param terms of a denial that has some
- */
-export function rpcDecision(decision: Decision, isAsSent: boolean, terms: DenialTerms | null = null): string {
+/** What a decision's way to its caller depends on. */
+interface RpcManner {
+  /** Whether the policy that decided is the one that the caller sent, and the cost the one that it asked. */
+  readonly isAsSent: boolean
+  /** Of a denial that has some. */
+  readonly terms?: DenialTerms | null
+}
+
+export function rpcDecision(decision: Decision, { isAsSent, terms = null }: RpcManner): string {
   if (!decision.allowed) return JSON.stringify(withTerms(decision, terms))
   if (!isAsSent || decision.rules !== undefined) return JSON.stringify(decision)
   const { remaining, resetAfterMs, delayMs, receipt } = decision

@@ -13,7 +13,7 @@ export function toldDecision(decision: LimitDecision, limit: LedgerLimit, sent: 
 
 /** The same as a text, to be read by `readRpcDecision`. */
 export function toldText(decision: LimitDecision, limit: LedgerLimit, sent: Policy, nowMs: number): string {
-  return rpcDecision(decision, isAsSent(limit, sent), denialTerms(decision, limit, sent, nowMs))
+  return rpcDecision(decision, { isAsSent: isAsSent(limit, sent), terms: denialTerms(decision, limit, sent, nowMs) })
 }
 
 /** `null` where there is nothing that the caller does not know by the policy that it sent. */

@@ -15,7 +15,7 @@ describe("rpcDecision() and readRpcDecision()", () => {
       for (const cost of [1, 3, 0, 2, 4, 1, 7, 1]) {
         clock.advance(1_234)
         const decision = limiter.check("a key\n{", { cost })
-        const text = rpcDecision(decision, true)
+        const text = rpcDecision(decision, { isAsSent: true })
         expect(text.startsWith("{")).toBe(!decision.allowed || cost === 0)
         expect(JSON.stringify(readRpcDecision(text, "a key\n{", cost, policy))).toBe(JSON.stringify(decision))
       }
@@ -25,9 +25,12 @@ describe("rpcDecision() and readRpcDecision()", () => {
   test("of several rules, and of another policy than was sent, tell all", () => {
     const policy = parsePolicy("10/second; 100/hour")
     const decision = new RateLimiter(policy, { clock: new ManualClock(START_MS) }).check("a")
-    expect(readRpcDecision(rpcDecision(decision, true), "a", 1, policy).rules).toHaveLength(2)
+    expect(readRpcDecision(rpcDecision(decision, { isAsSent: true }), "a", 1, policy).rules).toHaveLength(2)
     const other = new RateLimiter("3/day as other", { clock: new ManualClock(START_MS) }).check("a")
-    expect(readRpcDecision(rpcDecision(other, false), "a", 1, policy)).toMatchObject({ policy: "other", limit: 3 })
+    expect(readRpcDecision(rpcDecision(other, { isAsSent: false }), "a", 1, policy)).toMatchObject({
+      policy: "other",
+      limit: 3,
+    })
   })
 })
 
