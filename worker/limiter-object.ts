@@ -1,22 +1,19 @@
 import { DurableObject } from "cloudflare:workers"
-import { type Drawn, type DrawRequest, unitsToCharge } from "../src/edge/lease-draw.js"
+import type { Drawn, DrawRequest } from "../src/edge/lease-draw.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { LATEST_MS } from "../src/engine/core-exports.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
-import { type CallName, InternalCall } from "../src/ledger/call-name.js"
+import { InternalCall } from "../src/ledger/call-name.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
-import type { LedgerCheck } from "../src/ledger/ledger-input.js"
-import type { LedgerLimit } from "../src/ledger/own-limit.js"
 import { strictestOf } from "../src/ledger/sync-mode.js"
 import type { Verification } from "../src/ledger/verification.js"
-import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
-import type { Policy } from "../src/policy/policy.js"
-import { tellsDelay } from "../src/policy/tells-delay.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError } from "../src/types/errors.js"
 import type { AllDecision, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
 import { ChargeHolders } from "./charge-holders.js"
+import { drawUnits } from "./draw-units.js"
+import { ObjectChecks } from "./object-checks.js"
 import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
 import { type Asked, type Looked, ObjectLimits } from "./object-limits.js"
@@ -24,25 +21,7 @@ import { holdsManyKeys } from "./object-name.js"
 import { SpentUnits } from "./spent-units.js"
 import type { KeyCheck, Subject, SubjectCheck, SubjectText } from "./subject.js"
 import { type ReadSubject, SubjectReader } from "./subject-reader.js"
-import { toldDecision, toldText } from "./told-decision.js"
-
-/** A check as it came. */
-interface AskedCheck {
-  readonly key: string
-  readonly cost: number
-  readonly id?: string | undefined
-  readonly maxDelayMs?: number | undefined
-}
-
-/** One of the checks that are decided together. */
-interface AskedItem extends LedgerCheck {
-  readonly id: CallName
-  /** Perhaps not the policy that the limit is under. */
-  readonly sent: Policy
-  readonly maxDelayMs: number | undefined
-  /** Whether its id is known beyond its call. */
-  readonly hasOwnId: boolean
-}
+import { toldText } from "./told-decision.js"
 
 const NOTHING_TO_VERIFY: Verification = {
   rows: 0,
@@ -75,6 +54,7 @@ export class LimiterObject extends DurableObject {
   readonly #reader = new SubjectReader()
   readonly #limits: ObjectLimits
   readonly #holders = new ChargeHolders()
+  readonly #checks = new ObjectChecks(this.#counts, this.#holders)
   readonly #spent = new SpentUnits()
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
@@ -103,8 +83,7 @@ export class LimiterObject extends DurableObject {
     if (cost === 0) return this.#askForNothing(sent, key, id)
     const decide = (asked: Asked) => {
       const { ledger, limit, nowMs } = asked
-      const answer = this.#check(asked, { key, cost, id, maxDelayMs })
-      this.#counts.check(nowMs, answer)
+      const answer = this.#checks.one(asked, { key, cost, id, maxDelayMs })
       const told = toldText(answer.decision, limit, sent.policy, nowMs)
       return answer.needsCommit ? ledger.commit().then(() => told) : told
     }
@@ -126,37 +105,17 @@ export class LimiterObject extends DurableObject {
     const sent = this.#reader.readText(text)
     const decide = async (asked: Asked) => {
       const { ledger, limit, nowMs } = asked
-      const answers = checks.map((check) => {
-        try {
-          return this.#check(asked, check)
-        } catch (error) {
-          return error as Error
-        }
-      })
-      const decided = answers.filter((answer): answer is LedgerAnswer => !(answer instanceof Error))
-      this.#counts.call(nowMs, decided)
+      const answers = this.#checks.each(asked, checks)
       // Before anybody else may change the policy.
       const told = answers.map((answer) =>
         answer instanceof Error ? answer : toldText(answer.decision, limit, sent.policy, nowMs),
       )
-      if (decided.some(({ needsCommit }) => needsCommit)) await ledger.commit()
+      if (answers.some((answer) => !(answer instanceof Error) && answer.needsCommit)) await ledger.commit()
       return told
     }
     if (checks.some(({ cost }) => cost <= sent.maximumCost)) return this.#limits.ask(sent, decide)
     const refuse = () => checks.map(({ key, cost }) => new CostError(key, cost, sent.maximumCost))
     return this.#limits.askKnown(sent, refuse, decide)
-  }
-
-  #check({ ledger, limit, nowMs }: Asked, { key, cost, id, maxDelayMs }: AskedCheck): LedgerAnswer {
-    if (maxDelayMs !== undefined) {
-      const looked = ledger.peek(limit, key, cost, nowMs, id)
-      if (isHeldFor(looked.decision, maxDelayMs)) return looked
-    }
-    const answer = ledger.check(limit, key, cost, nowMs, id)
-    const { receipt } = answer.decision
-    // What a call by itself was told under an id stands, also where one of several checks had charged it.
-    if (id !== undefined && receipt !== undefined) this.#holders.keep(receipt.id)
-    return answer
   }
 
   /**
@@ -169,12 +128,13 @@ export class LimiterObject extends DurableObject {
     const sents = checks.map(({ subject }) => this.#reader.read(subject))
     const sync = strictestOf(sents.map((sent) => sent.sync))
     const decide = (ledger: Ledger, nowMs: number) => {
-      const items = checks.map(({ subject: { key }, cost, id: own, maxDelayMs }, index) => {
+      const items = checks.map(({ subject: { key }, cost, id: given, maxDelayMs }, index) => {
         const limit = this.#limits.limitFor(ledger, sents[index]!, nowMs)
-        const named = own ?? new InternalCall(`${id}:${index}`)
-        return { limit, key, cost, id: named, maxDelayMs, sent: sents[index]!.policy, hasOwnId: own !== undefined }
+        const name = given ?? new InternalCall(`${id}:${index}`)
+        const { policy } = sents[index]!
+        return { limit, key, cost, id: name, maxDelayMs, sent: policy, isNamedByCaller: given !== undefined }
       })
-      return this.#checkItems(ledger, nowMs, items, id)
+      return this.#checks.all(ledger, nowMs, items, id)
     }
     const above = checks.flatMap(({ cost }, index) => (cost > sents[index]!.maximumCost ? [index] : []))
     if (above.length === 0) return this.#home.ask(sync, decide)
@@ -186,60 +146,13 @@ export class LimiterObject extends DurableObject {
     return this.#limits.ifKnown(ofAbove, refuse, decide, sync)
   }
 
-  async #checkItems(ledger: Ledger, nowMs: number, items: readonly AskedItem[], call: string): Promise<AllDecision> {
-    if (items.some(({ maxDelayMs }) => maxDelayMs !== undefined)) {
-      const looked = items.map(({ limit, key, cost, id }) => ledger.peek(limit, key, cost, nowMs, id))
-      const looks = looked.map(({ decision }) => leaveOutReceipt(decision.toJSON()))
-      const isHeld = looks.some((look, index) => isHeldFor(look, items[index]!.maxDelayMs))
-      // A denial is to be decided, since it may begin a block.
-      if (isHeld && looks.every(({ allowed }) => allowed)) {
-        if (looked.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-        return { ...allDecision(looks), allowed: false }
-      }
-    }
-    const isNew = items.map(({ limit, key, id, hasOwnId }) => {
-      return hasOwnId && ledger.costUnder(limit, key, nowMs, id) === undefined
-    })
-    const answers = ledger.checkAll(items, nowMs)
-    const all = allDecision(
-      answers.map(({ decision }, index) => toldDecision(decision, items[index]!.limit, items[index]!.sent, nowMs)),
-    )
-    // Where one was denied, those that would have passed were not decided.
-    this.#counts.call(nowMs, all.allowed ? answers : answers.filter(({ decision }) => !decision.allowed))
-    for (const [index, { receipt }] of all.decisions.entries()) {
-      // No other call knows an item that has no id of its own.
-      if (receipt === undefined || !items[index]!.hasOwnId) continue
-      if (isNew[index]) this.#holders.charged(receipt.id, call)
-      else this.#holders.toldAgain(receipt.id, call)
-    }
-    if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-    return all
-  }
-
   /**
    * Asks and charges, and grants more units to be spent elsewhere: those for whom others wait, at most half of what is
    * left then, and none where `ifBusy` and this object is not asked often, or under a `leaky_bucket`.
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
-    const { cost, giveBack } = request
-    const id = new InternalCall(request.id)
-    return this.#limits.ask(this.#reader.read(subject), async ({ ledger, limit, nowMs, sent }) => {
-      const { key } = subject
-      // Who draws under an older policy does not know that requests of units which were drawn ahead cannot be spaced.
-      const wanted = tellsDelay(limit.policy) ? { ...request, demand: 0, units: 0 } : request
-      for (const { receipt, units: unused } of giveBack) settleIfOurs(ledger, limit, receipt, unused, nowMs)
-      const left = remainingUnits(limit.openKeys().peek(key, 0, nowMs))
-      // A draw that is repeated finds less left than it did, and is told what it was granted.
-      const units = ledger.costUnder(limit, key, nowMs, id) ?? unitsToCharge(wanted, left, this.#counts.isBusy(nowMs))
-      const answer = ledger.check(limit, key, units, nowMs, id)
-      this.#counts.call(nowMs, [answer], Math.max(1, answer.decision.cost / Math.max(1, cost)))
-      const decision = toldDecision(answer.decision, limit, sent, nowMs)
-      // Under a policy with a `block` those who wait ask for themselves: a denial that no check was told begins none.
-      const lacks = decision.allowed && units < cost + wanted.demand && limit.policy.blockMs === 0
-      const next = lacks ? toldDecision(limit.openKeys().peek(key, Math.max(1, cost), nowMs), limit, sent, nowMs) : null
-      if (answer.needsCommit || giveBack.length > 0) await ledger.commit()
-      return { decision, denial: next?.allowed === false ? next : null }
-    })
+    const draw = (asked: Asked) => drawUnits(asked, subject.key, request, this.#counts)
+    return this.#limits.ask(this.#reader.read(subject), draw)
   }
 
   /** Asks and charges nothing. */
@@ -364,20 +277,4 @@ function peekAt({ ledger, limit, nowMs }: Looked, key: string, cost: number, id:
 /** What a verb tells that found nothing to undo. */
 function nothingHad(): boolean {
   return false
-}
-
-/** Whether an admission would have to be held for longer than a time. */
-function isHeldFor({ allowed, delayMs }: Decision, maxDelayMs = Number.POSITIVE_INFINITY): boolean {
-  return allowed && delayMs > maxDelayMs
-}
-
-/** The units that a check could take now, whichever rule it is that binds. */
-function remainingUnits({ allowed, remaining, rules }: Decision): number {
-  if (!allowed) return 0
-  return rules === undefined ? remaining : Math.min(...rules.map((rule) => rule.remaining))
-}
-
-/** Units that were granted before a wipe were full again anyway. */
-function settleIfOurs(ledger: Ledger, limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): void {
-  if (limit.openKeys().chargeOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
 }
