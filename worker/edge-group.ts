@@ -1,6 +1,7 @@
 import type { Group } from "../src/http/request-limiter.js"
 import type { Decision } from "../src/types/decision.js"
-import { decideAcross, type PartSource } from "./check-across.js"
+import { decideAcross } from "./check-across.js"
+import type { PartSource } from "./check-part.js"
 
 /** Decisions beside a denial, of limits that were only looked at. */
 const lookedAt = new WeakSet<Decision>()
