@@ -1,6 +1,5 @@
 import { DenialCache } from "../src/edge/denial-cache.js"
-import { receiveDecision } from "../src/edge/denial-terms.js"
-import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
+import type { UnusedUnits } from "../src/edge/lease-draw.js"
 import { requireCallId } from "../src/engine/call-id.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import type { Group } from "../src/http/request-limiter.js"
@@ -21,17 +20,20 @@ import type { Decision } from "../src/types/decision.js"
 import { CostError } from "../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../src/types/limiter.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { CallSharing } from "./call-sharing.js"
 import { checkAcross } from "./check-across.js"
 import type { CheckPart } from "./check-part.js"
 import { EDGE_GROUP } from "./edge-group.js"
 import { type EdgeLimiterOptions, readLease, requireEdgeOptions, requireNamespace } from "./edge-limiter-options.js"
+import { KeyCalls } from "./key-calls.js"
 import { KeyPlaces } from "./key-places.js"
 import { LeasedChecks } from "./leased-checks.js"
 import type { LimiterObject } from "./limiter-object.js"
-import { type CallManner, ObjectCalls, type ObjectStub, TOGETHER_TIMEOUT_MS } from "./object-calls.js"
-import { readRpcDecision } from "./rpc-decision.js"
+import type { ObjectStub } from "./object-calls.js"
 import type { Subject } from "./subject.js"
+
+/** What would be done twice if its call were made again, and what would not. */
+const ONCE = { repeatable: false }
+const REPEATABLE = { repeatable: true }
 
 /** The denials of each namespace that an isolate uses. */
 const sharedCaches = new WeakMap<object, DenialCache>()
@@ -72,17 +74,10 @@ export class EdgeLimiter implements Limiter {
    * @internal
    */
   readonly limitName: string
-  readonly #binding: object
-  readonly #calls: ObjectCalls
   readonly #places: KeyPlaces
-  /** `null` where a call would end with the request that makes it, or others could not wait for it. */
-  readonly #sharing: CallSharing | null
+  readonly #calls: KeyCalls
   /** `null` where every check is for an object. */
   readonly #leased: LeasedChecks | null
-  /** The manner of a call that would do its work twice if it were made again; that of one that would not. */
-  readonly #once: CallManner
-  readonly #repeatable: CallManner
-  readonly #background: (work: Promise<unknown>) => void
   readonly #maximumCost: number
 
   /** @throws {PolicyError} where the policy is not valid; {RangeError} where the binding is none, or an option is not */
@@ -90,37 +85,27 @@ export class EdgeLimiter implements Limiter {
     requireNamespace(binding)
     requireEdgeOptions(options)
     this.policy = parsePolicy(policy)
-    const { denialCache, timeoutMs, background } = options
+    const { denialCache, timeoutMs, background = () => undefined } = options
     const lease = readLease(options.lease, this.policy)
-    this.#binding = binding
-    this.#calls = new ObjectCalls(binding, options)
     this.#places = new KeyPlaces(this.policy, options)
     this.limitName = this.#places.name
     if (lease === null) this.group = EDGE_GROUP
-    this.#once = { repeatable: false, ...(timeoutMs !== undefined && { timeoutMs }) }
-    this.#repeatable = { ...this.#once, repeatable: true }
-    this.#background = background ?? (() => undefined)
+    this.denialCache = denialCache === false ? null : (denialCache ?? sharedCacheOf(binding))
+    this.#calls = new KeyCalls(
+      { binding, policy: this.policy, places: this.#places, denialCache: this.denialCache },
+      options,
+    )
     this.#leased =
       lease &&
       new LeasedChecks({
         lease,
         policy: this.policy,
-        draw: (key, request) => this.#draw(key, request),
+        draw: (key, request) => this.#calls.draw(key, request),
         giveBack: (unused) => this.#giveBack(unused),
         timeoutMs,
-        background: this.#background,
+        background,
       })
-    this.#sharing =
-      background === undefined || !CallSharing.isPossible()
-        ? null
-        : new CallSharing({
-            calls: this.#calls,
-            subjectText: this.#places.subjectText,
-            timeoutMs: timeoutMs ?? TOGETHER_TIMEOUT_MS,
-            background,
-          })
     this.#maximumCost = maximumCost(this.policy.rules)
-    this.denialCache = denialCache === false ? null : (denialCache ?? sharedCacheOf(binding))
   }
 
   /** Calls to objects made so far. */
@@ -165,11 +150,7 @@ export class EdgeLimiter implements Limiter {
       const leased = leases === null ? null : await leases.check(key, cost)
       if (leased !== null) return leased
     }
-    requireKey(key)
-    const ticket = this.denialCache?.ticket()
-    const decision = readRpcDecision(await this.#ask(key, cost, id, maxDelayMs), key, cost, this.policy)
-    if (ticket !== undefined) this.denialCache!.note(cacheName, this.policy, decision, ticket)
-    return decision
+    return this.#calls.check({ key, cost, id, maxDelayMs }, cacheName)
   }
 
   /**
@@ -196,7 +177,7 @@ export class EdgeLimiter implements Limiter {
    */
   async peek(key: string, options?: CheckOptions): Promise<Decision> {
     const cost = this.#costOf(key, options)
-    return this.#call(key, (stub, subject) => stub.peek(subject, cost, options?.id), this.#repeatable)
+    return this.#calls.ask(key, (stub, subject) => stub.peek(subject, cost, options?.id))
   }
 
   /** `check`, but only whether. */
@@ -220,40 +201,40 @@ export class EdgeLimiter implements Limiter {
   /** Takes units whatever is left: a penalty, which may put the key into debt. */
   async charge(key: string, units: number): Promise<void> {
     requireUnits(units)
-    await this.#endingLeases(key, () => this.#change(key, (stub, subject) => stub.charge(subject, units), this.#once))
+    await this.#endingLeases(key, () => this.#calls.change(key, (stub, subject) => stub.charge(subject, units), ONCE))
   }
 
   /** Denies a key for a time from now, in place of an earlier block; 1 ms … 10 years. */
   async block(key: string, duration: Duration): Promise<void> {
     const durationMs = parseDurationArgument("block", "duration", duration)
     const block = (stub: ObjectStub, subject: Subject) => stub.block(subject, durationMs)
-    await this.#endingLeases(key, () => this.#change(key, block, this.#repeatable))
+    await this.#endingLeases(key, () => this.#calls.change(key, block, REPEATABLE))
   }
 
   /** Ends a block. Whether there was one that still lasted. */
   async unblock(key: string): Promise<boolean> {
-    return this.#change(key, (stub, subject) => stub.unblock(subject), this.#once)
+    return this.#calls.change(key, (stub, subject) => stub.unblock(subject), ONCE)
   }
 
   /** Makes a key's quota full, ends its block and closes its receipts. Whether there was anything to forget. */
   async reset(key: string): Promise<boolean> {
-    const reset = () => this.#change(key, (stub, subject) => stub.reset(subject), this.#once)
+    const reset = () => this.#calls.change(key, (stub, subject) => stub.reset(subject), ONCE)
     return this.#leased === null ? reset() : this.#leased.forget(key, reset)
   }
 
   /** A key's state without a check, in its object: units of a `lease` are used there. */
   async status(key: string): Promise<KeyStatus> {
-    return this.#call(key, (stub, subject) => stub.status(subject), this.#repeatable)
+    return this.#calls.ask(key, (stub, subject) => stub.status(subject))
   }
 
   /** A key's statistics since its object was last wiped. */
   async stats(key: string): Promise<KeyStats> {
-    return this.#call(key, (stub, subject) => stub.stats(subject), this.#repeatable)
+    return this.#calls.ask(key, (stub, subject) => stub.stats(subject))
   }
 
   /** Has a key's object read its whole log anew and compare it with its state. @throws {StoreCorrupt} {StoreVersion} */
   async verify(key: string): Promise<Verification> {
-    return this.#call(key, (stub) => stub.verify(), this.#repeatable)
+    return this.#calls.ask(key, (stub) => stub.verify())
   }
 
   /**
@@ -267,18 +248,7 @@ export class EdgeLimiter implements Limiter {
     requireKey(key)
     const { id } = options
     if (id !== undefined) requireCallId(id)
-    return {
-      binding: this.#binding,
-      calls: this.#calls,
-      object: this.#places.objectOf(key),
-      scope: this.#places.scope,
-      check: { subject: this.#places.subjectOf(key), cost, ...(id !== undefined && { id }) },
-      timeoutMs: this.#once.timeoutMs,
-      policy: this.policy,
-      denialCache: this.denialCache,
-      cacheName: this.#places.cacheName(key),
-      background: this.#background,
-    }
+    return this.#calls.partOf(key, cost, id)
   }
 
   /**
@@ -290,34 +260,19 @@ export class EdgeLimiter implements Limiter {
   async settleUnits(receipt: Receipt, units: number): Promise<boolean> {
     if (this.#leased?.settle(receipt, units)) {
       // What was denied may be spent from the lease again.
-      this.denialCache?.forget(this.#places.cacheName(receipt.key))
+      this.#calls.forgetDenial(receipt.key)
       return true
     }
     try {
-      return await this.#change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
+      return await this.#calls.change(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), REPEATABLE)
     } catch (error) {
       this.#leased?.reopen(receipt)
       throw error
     }
   }
 
-  /** Draws units for a lease; the denial that it brings is remembered. */
-  async #draw(key: string, request: DrawRequest): Promise<Drawn> {
-    const name = this.#places.cacheName(key)
-    const ticket = this.denialCache?.ticket()
-    const drawn = await this.#call(key, (stub, subject) => stub.draw(subject, request), this.#repeatable)
-    const decision = receiveDecision(drawn.decision)
-    const denial = drawn.denial && receiveDecision(drawn.denial)
-    if (ticket !== undefined) {
-      for (const told of [decision, denial]) {
-        if (told !== null) this.denialCache?.note(name, this.policy, told, ticket)
-      }
-    }
-    return { decision, denial }
-  }
-
   async #giveBack({ receipt, units }: UnusedUnits): Promise<void> {
-    await this.#call(receipt.key, (stub, subject) => stub.settle(subject, receipt, units), this.#repeatable)
+    await this.#calls.ask(receipt.key, (stub, subject) => stub.settle(subject, receipt, units))
   }
 
   /** Does to a key what its leases must not outlast. */
@@ -336,42 +291,6 @@ export class EdgeLimiter implements Limiter {
     // What was admitted under an id is told again whatever the policy is by now, so the object decides.
     if (cost > this.#maximumCost && options?.id === undefined) throw new CostError(key, cost, this.#maximumCost)
     return cost
-  }
-
-  /** A check by an object. A question goes alone: it does not keep an object busy. */
-  #ask(key: string, cost: number, id: string | undefined, maxDelayMs: number | undefined): Promise<string> {
-    const object = this.#places.objectOf(key)
-    const { subjectText } = this.#places
-    const alone = () => {
-      const ask = (stub: ObjectStub) => {
-        if (maxDelayMs !== undefined) return stub.decide(key, subjectText, cost, id, maxDelayMs)
-        return id === undefined ? stub.decide(key, subjectText, cost) : stub.decide(key, subjectText, cost, id)
-      }
-      return this.#calls.call(object, ask, id === undefined ? this.#once : this.#repeatable)
-    }
-    if (this.#sharing === null || cost === 0) return alone()
-    const check = { key, cost, ...(id !== undefined && { id }), ...(maxDelayMs !== undefined && { maxDelayMs }) }
-    return this.#sharing.ask(object, check, alone)
-  }
-
-  /** What changes when a key is admitted, or how long it waits, is not to be answered for by what was known before. */
-  async #change<T>(
-    key: string,
-    ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T,
-    manner: CallManner,
-  ): Promise<T> {
-    this.denialCache?.forget(this.#places.cacheName(key))
-    try {
-      return await this.#call(key, ask, manner)
-    } finally {
-      this.denialCache?.forget(this.#places.cacheName(key))
-    }
-  }
-
-  #call<T>(key: string, ask: (stub: ObjectStub, subject: Subject) => Promise<T> | T, manner: CallManner): Promise<T> {
-    requireKey(key)
-    const subject = this.#places.subjectOf(key)
-    return this.#calls.call(this.#places.objectOf(key), (stub) => ask(stub, subject), manner)
   }
 }
 

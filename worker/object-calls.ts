@@ -47,7 +47,7 @@ export interface CallManner {
   /** Whether making it again does no harm: it asks only, or what it does is done once. */
   readonly repeatable: boolean
   /** How long it may take in all, ms; as long as it takes if not given. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 /**
