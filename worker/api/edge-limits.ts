@@ -1,4 +1,3 @@
-import { waitUntil } from "cloudflare:workers"
 import { noteToldAgain, TOLD_REMEMBERED } from "../../src/api/note-told-again.js"
 import { isFailure } from "../../src/api/problem-answer.js"
 import { RecentTexts } from "../../src/api/recent-texts.js"
@@ -7,8 +6,6 @@ import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
 import { requireItems, requireRefund, requireSettlement } from "../../src/limiter/check-options.js"
 import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
-import { inParallel } from "../../src/limiter/in-parallel.js"
-import { inNameOrder } from "../../src/limiter/name-order.js"
 import {
   DEFAULT_HISTORY,
   DEFAULT_TOP,
@@ -23,34 +20,24 @@ import {
   type TopOptions,
 } from "../../src/limiter/named-limits.js"
 import { requireCount, requirePage } from "../../src/limiter/page.js"
-import { parsePolicy } from "../../src/policy/parse-policy.js"
-import type { Duration, Policy, PolicyInput } from "../../src/policy/policy.js"
+import type { Duration, PolicyInput } from "../../src/policy/policy.js"
 import type { Decision } from "../../src/types/decision.js"
-import { show } from "../../src/types/errors.js"
 import type { AllDecision, CheckItem, CheckOptions, KeyStats, KeyStatus } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
 import { decideAcross } from "../check-across.js"
 import type { LimiterObject } from "../limiter-object.js"
-import type { LimitDirectory } from "./limit-directory.js"
+import { LimitDefinitions, type LimitDefinitionsParts } from "./limit-definitions.js"
 import { LimitFinder, type LimitInForce } from "./limit-finder.js"
-import { generationIn, nameIn, scopeOf, settingsScope, splitScope, withScope } from "./limit-scope.js"
+import { settingsScope, splitScope, withScope } from "./limit-scope.js"
 import { RegisteredKeys } from "./registered-keys.js"
-import type { Registry } from "./registry.js"
-import type { Reporter } from "./reporter.js"
+import { type KeysVerification, verifyKeys } from "./verify-keys.js"
 
-export interface EdgeLimitsParts {
+export interface EdgeLimitsParts extends LimitDefinitionsParts {
   readonly limiter: DurableObjectNamespace<LimiterObject>
-  readonly registry: Registry
-  readonly directory: LimitDirectory
-  readonly reporter: Reporter
-  /** Limits that the Worker's settings define: they stand in front of paths, and nobody changes them from outside. */
-  readonly ofSettings: ReadonlyMap<string, Policy>
 }
 
-const MOST_TOLD = 1_000
+/** Keys of each shard of the registry whose logs `verify` has read. */
 const VERIFIED_OF_SHARD = 2
-/** Keys whose logs are read at the same time. */
-const MOST_VERIFIED = 8
 
 /**
  * Named limits on Durable Objects: each key has an object of its own, and what an operator asks (which limits, which
@@ -58,6 +45,7 @@ const MOST_VERIFIED = 8
  */
 export class EdgeLimits implements NamedLimits {
   readonly #parts: EdgeLimitsParts
+  readonly #definitions: LimitDefinitions
   readonly #finder: LimitFinder
   readonly #keys: RegisteredKeys
   /** The receipts told lately to calls that had an id. */
@@ -66,59 +54,23 @@ export class EdgeLimits implements NamedLimits {
   constructor(parts: EdgeLimitsParts) {
     const { limiter, registry, directory, reporter, ofSettings } = parts
     this.#parts = parts
+    this.#definitions = new LimitDefinitions(parts)
     this.#finder = new LimitFinder(limiter, directory, ofSettings, (scope, event, key, units) =>
       reporter.noted(event, scope, key, units),
     )
     this.#keys = new RegisteredKeys(registry, reporter, [...ofSettings.keys()].map(settingsScope))
   }
 
-  /**
-   * Defines a limit, or puts another policy in its place. Other isolates know it some seconds later.
-   *
-   * @throws {PolicyError} {KeyError}; {RangeError} where the Worker's settings define it
-   */
   async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
-    requireKey(name)
-    const parsed = parsePolicy(policy)
-    this.#refuseOfSettings(name)
-    const { registry, directory, reporter } = this.#parts
-    const { isChange, ...entry } = await registry.ofLimit(name).define(name, parsed.canonical)
-    directory.note(name, entry)
-    if (isChange) reporter.noted("define", scopeOf(name, entry.generation), name, 0)
-    return { name, policy: parsed }
+    return this.#definitions.define(name, policy)
   }
 
-  /**
-   * What is known of its keys goes in the background. Where some of it could not be reached, removing the limit again does
-   * the rest, unless it was defined anew before.
-   */
   async remove(name: string): Promise<boolean> {
-    this.#refuseOfSettings(name)
-    const { registry, directory } = this.#parts
-    const removed = await registry.ofLimit(name).remove(name)
-    directory.note(name, null)
-    if (removed === null) return false
-    const forgotten = registry.forget(scopeOf(name, removed.generation))
-    waitUntil(forgotten.catch((error: unknown) => console.error("Keys of a removed limit are left:", error)))
-    return removed.isChange
+    return this.#definitions.remove(name)
   }
 
-  #refuseOfSettings(name: string): void {
-    if (!this.#parts.ofSettings.has(name)) return
-    throw new RangeError(`Cannot change the limit ${show(name)}: the Worker's settings define it.`)
-  }
-
-  async limits(page: Page = {}): Promise<NamedLimit[]> {
-    requirePage(page)
-    const { after, count = Number.POSITIVE_INFINITY } = page
-    const most = Math.min(count, MOST_TOLD + 1)
-    const pages = await this.#parts.registry.fromLimits((shard) => shard.page(after ?? null, most))
-    const named = pages.flat().map(({ name, policy }) => ({ name, policy: parsePolicy(policy) }))
-    const ofSettings = [...this.#parts.ofSettings].map(([name, policy]) => ({ name, policy }))
-    return [...named.filter(({ name }) => !this.#parts.ofSettings.has(name)), ...ofSettings]
-      .filter(({ name }) => after === undefined || inNameOrder(name, after) > 0)
-      .sort((a, b) => inNameOrder(a.name, b.name))
-      .slice(0, most)
+  async limits(page?: Page): Promise<NamedLimit[]> {
+    return this.#definitions.page(page)
   }
 
   async limit(name: string): Promise<NamedLimit | null> {
@@ -189,14 +141,8 @@ export class EdgeLimits implements NamedLimits {
     if (split === null) throw foreignReceipt(receipt.id)
     const { scope, own } = split
     const inForce = await this.#finder.ofScope(scope)
-    if (inForce === null && !(await this.#wasDefined(scope))) throw foreignReceipt(receipt.id)
+    if (inForce === null && !(await this.#definitions.wasDefined(scope))) throw foreignReceipt(receipt.id)
     return { inForce, own }
-  }
-
-  async #wasDefined(scope: string): Promise<boolean> {
-    const [name, generation] = [nameIn(scope), generationIn(scope)]
-    // Which limits former settings had, nobody knows.
-    return Number.isNaN(generation) || this.#parts.registry.ofLimit(name).wasDefined(name, generation)
   }
 
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
@@ -302,25 +248,8 @@ export class EdgeLimits implements NamedLimits {
    * Has the objects of the keys that were used last read their logs anew, at most two keys of each shard of the registry.
    * A fault is told, not thrown.
    */
-  async verify(): Promise<{ ok: boolean; segments: number; records: number; problems: string[] }> {
-    const recent = await this.#keys.lastUsed(VERIFIED_OF_SHARD)
-    const problems: string[] = []
-    let [segments, records] = [0, 0]
-    await inParallel(recent, MOST_VERIFIED, async ({ scope, key }) => {
-      const limit = nameIn(scope)
-      const inForce = await this.#finder.find(limit)
-      if (inForce?.scope !== scope) return
-      const of = `key ${show(key)} of limit ${show(limit)}`
-      try {
-        const found = await inForce.limiter.verify(key)
-        segments += found.segments
-        records += found.records
-        if (!found.replayEqualsLive) problems.push(`Replaying the log of ${of} does not give its state.`)
-      } catch (error) {
-        problems.push(`The log of ${of}: ${error instanceof Error ? error.message : String(error)}`)
-      }
-    })
-    return { ok: problems.length === 0, segments, records, problems }
+  async verify(): Promise<KeysVerification> {
+    return verifyKeys(await this.#keys.lastUsed(VERIFIED_OF_SHARD), this.#finder)
   }
 }
 
