@@ -1,7 +1,7 @@
 import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/edge/shared-calls.js"
 import { withDeadline } from "../src/http/with-deadline.js"
+import { BroughtOutcome, LOOK_MS } from "../src/lib/brought-outcome.js"
 import { StoreUnavailable } from "../src/types/errors.js"
-import { BroughtOutcome, LOOK_MS } from "./brought-outcome.js"
 import { mayRepeat, type ObjectCalls, ownError } from "./object-calls.js"
 import type { KeyCheck, SubjectText } from "./subject.js"
 

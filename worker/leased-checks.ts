@@ -2,12 +2,12 @@ import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
 import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/edge/lease-pool.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { requireKey } from "../src/engine/key-bytes.js"
-import { sleep } from "../src/limiter/sleep.js"
+import { BroughtOutcome } from "../src/lib/brought-outcome.js"
+import { sleep } from "../src/lib/sleep.js"
 import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError, StoreUnavailable } from "../src/types/errors.js"
 import type { Receipt } from "../src/types/receipt.js"
-import { BroughtOutcome } from "./brought-outcome.js"
 
 /** How long a check waits for another's draw at most. */
 const WAIT_MS = 2_000

@@ -1,4 +1,4 @@
-import { fnv1a } from "../src/policy/fnv1a.js"
+import { fnv1a } from "../src/lib/fnv1a.js"
 
 /** No limit's name has it, so a name and a key are one text in one way. */
 const SEPARATOR = "\n"

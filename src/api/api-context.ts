@@ -1,10 +1,10 @@
+import type { RecentTexts } from "../lib/recent-texts.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { EventStream } from "../metrics/event-stream.js"
 import type { LimitGauge, Metrics } from "../metrics/metrics.js"
 import type { Clock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
 import type { ApiAnswer, ApiRequest } from "./api-request.js"
-import type { RecentTexts } from "./recent-texts.js"
 import type { LimitStorage } from "./storage.js"
 import type { DecidingLimit } from "./told-limit.js"
 

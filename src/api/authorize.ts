@@ -1,9 +1,9 @@
 import { networkText, parseIpAddress } from "../http/keys/ip-address.js"
 import { retryAfterSeconds } from "../http/retry-after.js"
+import { RecentTexts } from "../lib/recent-texts.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import type { Clock } from "../types/clock.js"
 import type { ApiRequest } from "./api-request.js"
-import { RecentTexts } from "./recent-texts.js"
 import { RequestError } from "./request-error.js"
 
 /** The most wrong tokens from one address or, of IPv6, one network: a client there has addresses without end. */

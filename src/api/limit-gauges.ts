@@ -1,4 +1,4 @@
-import { inParallel } from "../limiter/in-parallel.js"
+import { inParallel } from "../lib/in-parallel.js"
 import { DEFAULT_LIMIT, type NamedLimit, type NamedLimits } from "../limiter/named-limits.js"
 import type { LimitGauge, Metrics } from "../metrics/metrics.js"
 import { LimitNotFound } from "../types/errors.js"

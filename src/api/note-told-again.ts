@@ -1,5 +1,5 @@
+import type { RecentTexts } from "../lib/recent-texts.js"
 import type { Decision } from "../types/decision.js"
-import type { RecentTexts } from "./recent-texts.js"
 
 /** How many receipts are remembered at least that were told to calls with an id. */
 export const TOLD_REMEMBERED = 8_192

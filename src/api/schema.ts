@@ -1,4 +1,4 @@
-import { nearestNameHint } from "../policy/nearest-name.js"
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { show } from "../types/errors.js"
 import { badField } from "./request-error.js"
 

@@ -1,4 +1,4 @@
-import { jsonText } from "../types/json-text.js"
+import { jsonText } from "../lib/json-text.js"
 import type { CommandCall } from "./command.js"
 import { flagOption } from "./option-values.js"
 

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util"
-import { nearestName } from "../policy/nearest-name.js"
+import { nearestName } from "../lib/nearest-name.js"
 import { show } from "../types/errors.js"
 import type { Command, CommandCall } from "./command.js"
 import { commandsOf } from "./command-group.js"

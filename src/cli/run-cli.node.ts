@@ -1,7 +1,7 @@
 import { ApiError } from "../client/index.js"
 import { ConfigError } from "../config/config-error.js"
+import { jsonText } from "../lib/json-text.js"
 import { CostError, KeyError, LimitNotFound, PolicyError, SluiceError, StoreCorrupt } from "../types/errors.js"
-import { jsonText } from "../types/json-text.js"
 import { TimeError } from "../types/time-error.js"
 import type { Command, Target } from "./command.js"
 import { bareGroup, withHelpLast } from "./command-group.js"

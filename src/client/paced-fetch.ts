@@ -1,9 +1,9 @@
+import { untilAborted } from "../lib/until-aborted.js"
 import { checkFields, checkWhole, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
 import { TimeoutExceeded } from "../types/errors.js"
 import { type Flight, Pace, type Pacing } from "./pace.js"
 import { readQuotaFields, readRetryAfter } from "./quota-fields.js"
-import { untilAborted } from "./until-aborted.js"
 
 export interface PacedFetchOptions {
   /** Which requests share a quota; default those to the same origin. */

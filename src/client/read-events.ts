@@ -1,4 +1,5 @@
-import { sleep } from "../limiter/sleep.js"
+import { sleep } from "../lib/sleep.js"
+import { untilAborted } from "../lib/until-aborted.js"
 import { checkFields, flag, having, type Kinds, oneOf, TEXT, whole } from "../policy/check-fields.js"
 import type { EventJson } from "../types/api-json.js"
 import type { DecisionEvent } from "../types/decision-event.js"
@@ -6,7 +7,6 @@ import { StoreUnavailable } from "../types/errors.js"
 import { ApiError } from "./api-error.js"
 import { chunks } from "./chunks.js"
 import { complete, text } from "./complete.js"
-import { untilAborted } from "./until-aborted.js"
 
 export interface EventOptions {
   readonly outcome?: "allowed" | "denied" | undefined

@@ -1,3 +1,4 @@
+import { inNameOrder } from "../lib/name-order.js"
 import {
   costOf,
   costOfItem,
@@ -14,7 +15,6 @@ import {
   requireTop,
   requireUnits,
 } from "../limiter/check-options.js"
-import { inNameOrder } from "../limiter/name-order.js"
 import {
   DEFAULT_TOP,
   type Explanation,

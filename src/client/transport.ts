@@ -1,11 +1,11 @@
-import { sleep } from "../limiter/sleep.js"
+import { sleep } from "../lib/sleep.js"
+import { untilAborted } from "../lib/until-aborted.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { chunks } from "./chunks.js"
 import { readRetryAfter } from "./quota-fields.js"
 import { reviveError } from "./revive-error.js"
-import { untilAborted } from "./until-aborted.js"
 
 export interface TransportOptions {
   /** What the server was given with `--token`; default none. */

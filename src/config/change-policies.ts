@@ -1,4 +1,4 @@
-import { inParallel } from "../limiter/in-parallel.js"
+import { inParallel } from "../lib/in-parallel.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable } from "../types/errors.js"

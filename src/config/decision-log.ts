@@ -1,6 +1,6 @@
+import { jsonText } from "../lib/json-text.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
-import { jsonText } from "../types/json-text.js"
 import type { LoggingConfig } from "./config.js"
 import type { Whose } from "./policy-for.js"
 

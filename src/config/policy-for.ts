@@ -1,5 +1,5 @@
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { checkNames, TEXT, unfit } from "../policy/check-fields.js"
-import { nearestNameHint } from "../policy/nearest-name.js"
 import type { Policy } from "../policy/policy.js"
 import { LimitNotFound } from "../types/errors.js"
 import type { Config, LimitConfig } from "./config.js"

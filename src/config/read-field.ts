@@ -1,4 +1,4 @@
-import { nearestNameHint } from "../policy/nearest-name.js"
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { parseDuration } from "../policy/parse-duration.js"
 import { readFields, readItems } from "../policy/plain-data.js"
 import { RULE_NAME, RULE_NAME_ALLOWED } from "../policy/rule-name.js"

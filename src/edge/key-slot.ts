@@ -1,4 +1,4 @@
-import { fnv1a } from "../policy/fnv1a.js"
+import { fnv1a } from "../lib/fnv1a.js"
 
 /** How many groups keys are hashed into. */
 export const KEY_SLOTS = 1_024

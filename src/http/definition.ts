@@ -1,3 +1,5 @@
+import { withTimeout } from "../lib/with-timeout.js"
+
 /**
  * One of which nothing was heard for so long is made again: on Workers it ends with the request that makes it, when that
  * one's client goes. One that is only slow is made twice then, which is harmless: the same policy again changes nothing.
@@ -26,7 +28,7 @@ export class Definition {
       const underWay = this.#underWay
       const leftMs = underWay === null ? 0 : LOST_MS - Math.abs(Date.now() - underWay.sinceMs)
       try {
-        await (underWay === null || leftMs <= 0 ? this.#make() : settledWithin(underWay.made, leftMs))
+        await (underWay === null || leftMs <= 0 ? this.#make() : withTimeout(underWay.made, leftMs, () => {}))
       } catch (error) {
         // One that was only slow may have made it meanwhile.
         if (!this.#isMade) throw error
@@ -47,16 +49,5 @@ export class Definition {
     const underWay = { sinceMs: Date.now(), made }
     this.#underWay = underWay
     return made
-  }
-}
-
-/** Resolves when the promise does or the time is over. */
-async function settledWithin(promise: Promise<void>, ms: number): Promise<void> {
-  const over = Promise.withResolvers<void>()
-  const timer = setTimeout(over.resolve, ms)
-  try {
-    await Promise.race([promise, over.promise])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,4 +1,4 @@
-import { sleep } from "../limiter/sleep.js"
+import { sleep } from "../lib/sleep.js"
 import { checkKind, LIST, unfit } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"

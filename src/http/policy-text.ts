@@ -1,4 +1,4 @@
-import { fnv1a } from "../policy/fnv1a.js"
+import { fnv1a } from "../lib/fnv1a.js"
 import { formatPolicy } from "../policy/format-policy.js"
 import type { Policy } from "../policy/policy.js"
 

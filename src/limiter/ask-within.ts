@@ -1,3 +1,4 @@
+import { whenAnswered } from "../lib/awaitable.js"
 import type { Decision } from "../types/decision.js"
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import { NEVER_MS } from "./alarms.js"
@@ -5,7 +6,6 @@ import { isDecision } from "./is-decision.js"
 import type { LimitChoice } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
 import { isSynchronous } from "./sync-limiter.js"
-import { whenAnswered } from "./when-answered.js"
 
 /**
  * Asks and charges for one who waits. What would be held for longer than `mostDelayMs` is refused, so it need not be

@@ -1,7 +1,7 @@
+import { whenAnswered } from "../lib/awaitable.js"
 import type { Decision } from "../types/decision.js"
 import type { Ask } from "./ask-within.js"
 import { isDecision } from "./is-decision.js"
-import { whenAnswered } from "./when-answered.js"
 
 /** How long an answer may take. */
 const ANSWER_MS = 60_000

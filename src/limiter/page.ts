@@ -1,5 +1,5 @@
+import { inNameOrder } from "../lib/name-order.js"
 import { checkKind, checkWhole, either, oneOf, TEXT, whole } from "../policy/check-fields.js"
-import { inNameOrder } from "./name-order.js"
 import type { Page } from "./named-limits.js"
 
 const MOST = Number.MAX_SAFE_INTEGER

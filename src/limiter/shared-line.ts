@@ -1,3 +1,4 @@
+import { isPromised } from "../lib/awaitable.js"
 import { checkFields } from "../policy/check-fields.js"
 import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
 import type { Decision } from "../types/decision.js"
@@ -14,7 +15,6 @@ import type { Standing } from "./limit-owner.js"
 import type { LimitChoice } from "./named-limits.js"
 import { Permit, type SettlingChecker } from "./permit.js"
 import { mayCostLess, type Queue, type Waiter } from "./waiting-queue.js"
-import { isPromised } from "./when-answered.js"
 
 /** Limiters count in whole ms: less is what asking took, not what a wait is too long by. */
 const PART_OF_MS = 0.99

@@ -1,6 +1,6 @@
+import { inNameOrder } from "../lib/name-order.js"
 import { show } from "../types/errors.js"
 import type { KeyStats } from "../types/limiter.js"
-import { inNameOrder } from "./name-order.js"
 import { DEFAULT_TOP, type TopEntry, type TopOptions } from "./named-limits.js"
 import { requireCount } from "./page.js"
 

@@ -1,3 +1,4 @@
+import { isPromised } from "../lib/awaitable.js"
 import { COST, checkFields, checkKind, either, FUNCTION, flag, type Kinds, TEXT } from "../policy/check-fields.js"
 import type { Decision } from "../types/decision.js"
 import { RateLimitExceeded } from "../types/errors.js"
@@ -5,7 +6,6 @@ import type { Awaitable, Checker, CheckOptions } from "../types/limiter.js"
 import { CHECKER } from "./check-options.js"
 import { requireDecision } from "./is-decision.js"
 import { Permit } from "./permit.js"
-import { isPromised } from "./when-answered.js"
 
 /** A limiter that answers at once: what it wraps stays synchronous. */
 export interface SyncChecker extends Checker {

@@ -1,6 +1,6 @@
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { ALGORITHMS, type Algorithm } from "../types/algorithm.js"
 import { PolicyError } from "../types/errors.js"
-import { nearestNameHint } from "./nearest-name.js"
 
 /** Every name that is accepted on input, aliases last, with the algorithm it means. */
 const ALGORITHM_BY_NAME: ReadonlyMap<unknown, Algorithm> = new Map<string, Algorithm>([

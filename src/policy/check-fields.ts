@@ -1,5 +1,5 @@
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { show } from "../types/errors.js"
-import { nearestNameHint } from "./nearest-name.js"
 import { MAX_UNITS } from "./policy-range.js"
 
 /** What a field may be. */

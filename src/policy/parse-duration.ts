@@ -1,6 +1,6 @@
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { PolicyError } from "../types/errors.js"
 import { isWhole, unfit } from "./check-fields.js"
-import { nearestNameHint } from "./nearest-name.js"
 import { MAX_PERIOD_MS } from "./policy-range.js"
 
 /** The durations that a field allows, both ends included. Whole milliseconds, 0 ≤ minMs ≤ maxMs < 2^53. */

@@ -1,7 +1,7 @@
+import { nearestNameHint } from "../lib/nearest-name.js"
 import { PolicyError } from "../types/errors.js"
 import { ALGORITHM_NAMES } from "./algorithm-name.js"
 import { fieldPath } from "./field-path.js"
-import { nearestNameHint } from "./nearest-name.js"
 import { parseDuration, parseDurationUnit } from "./parse-duration.js"
 import { MAX_UNITS } from "./policy-range.js"
 

@@ -1,4 +1,4 @@
-import { formatSpan } from "./format-span.js"
+import { formatSpan } from "../lib/format-span.js"
 
 /** How long a block lasts, which begins an explanation's reason, and the wait that ends it: a rule's name lies between. */
 const WAITS = /(?<=^The key is blocked for another )\d+ ms|\b\d+ ms(?=\.$)/g

@@ -1,5 +1,8 @@
+import type { Awaitable } from "../lib/awaitable.js"
 import type { Decision, RuleDecision } from "./decision.js"
 import type { Receipt } from "./receipt.js"
+
+export type { Awaitable }
 
 /** What a check may say beside the key. */
 export interface CheckOptions {
@@ -39,9 +42,6 @@ export interface AllDecision {
   /** Each item's own decision, in the items' order. Receipts only where all were admitted. */
   readonly decisions: readonly Decision[]
 }
-
-/** A value now, or a promise of it: the in-memory limiter answers at once, the others do not. */
-export type Awaitable<T> = T | Promise<T>
 
 /** What a limiter can be asked by middleware: the smallest interface that every limiter has. */
 export interface Checker {

@@ -1,6 +1,6 @@
 import type { Page, Route } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { inParallel } from "../../src/limiter/in-parallel.js"
+import { inParallel } from "../../src/lib/in-parallel.js"
 import { CHROMIUM_IS_THERE, Dashboard, TOKEN } from "./open-dashboard.js"
 
 describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard's list of many limits in Chromium", () => {

@@ -5,11 +5,11 @@ import { root } from "./run-example.js"
 
 const page = readFileSync(join(root, "docs/architecture.md"), "utf8")
 
-test.each(["src/engine", "src/ledger", "src/limiter", "worker", "worker/api"])(
+test.each(["src/lib", "src/engine", "src/ledger", "src/limiter", "worker", "worker/api"])(
   "docs/architecture.md: the table of %s has each of its files",
   (room) => {
     const [table = ""] = page.split(`| \`${room}/\` | |`)[1]!.split("\n\n")
-    const told = Array.from(table.matchAll(/`([a-z-]+)`/g), ([, name]) => name!)
+    const told = Array.from(table.matchAll(/`([a-z0-9-]+)`/g), ([, name]) => name!)
     const paths = globSync("*.ts", { cwd: join(root, room), exclude: ["*.d.ts"] })
     // A file for each runtime is told once.
     const files = [

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { inNameOrder } from "../../src/limiter/name-order.js"
+import { inNameOrder } from "../../src/lib/name-order.js"
 import { PageNames, pageOf } from "../../src/limiter/page.js"
 
 test("pageOf() tells of any names what sorting all of them would, each once", () => {

@@ -1,9 +1,11 @@
 import { noteToldAgain, TOLD_REMEMBERED } from "../../src/api/note-told-again.js"
 import { isFailure } from "../../src/api/problem-answer.js"
-import { RecentTexts } from "../../src/api/recent-texts.js"
 import { decidingLimit } from "../../src/api/told-limit.js"
 import { requireKey } from "../../src/engine/key-bytes.js"
 import { foreignReceipt } from "../../src/engine/receipt-id.js"
+import { inParallel } from "../../src/lib/in-parallel.js"
+import { inNameOrder } from "../../src/lib/name-order.js"
+import { RecentTexts } from "../../src/lib/recent-texts.js"
 import { requireItems, requireRefund, requireSettlement } from "../../src/limiter/check-options.js"
 import { explain, RECENT_EVENTS } from "../../src/limiter/explain.js"
 import {

@@ -1,6 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { requireKey } from "../../src/engine/key-bytes.js"
-import { inNameOrder } from "../../src/limiter/name-order.js"
+import { inNameOrder } from "../../src/lib/name-order.js"
 import type { NamedLimit, Page } from "../../src/limiter/named-limits.js"
 import { requirePage } from "../../src/limiter/page.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"

@@ -1,5 +1,5 @@
-import { cachedFor } from "../../src/api/cached-for.js"
-import { inNameOrder } from "../../src/limiter/name-order.js"
+import { cachedFor } from "../../src/lib/cached-for.js"
+import { inNameOrder } from "../../src/lib/name-order.js"
 import type { HistoryEntry, Page, TopEntry } from "../../src/limiter/named-limits.js"
 import { TopKeys } from "../../src/limiter/top-keys.js"
 import { systemClock } from "../../src/types/clock.js"

@@ -1,4 +1,4 @@
-import { inNameOrder } from "../../src/limiter/name-order.js"
+import { inNameOrder } from "../../src/lib/name-order.js"
 import type { HistoryEntry } from "../../src/limiter/named-limits.js"
 import type { KeyStats } from "../../src/types/limiter.js"
 import { KeptAnswers } from "./kept-answers.js"

@@ -1,4 +1,4 @@
-import { inParallel } from "../../src/limiter/in-parallel.js"
+import { inParallel } from "../../src/lib/in-parallel.js"
 import { ownError } from "../object-calls.js"
 import { shardOf } from "../object-name.js"
 import type { EventHubObject } from "./event-hub-object.js"

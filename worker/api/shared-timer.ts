@@ -1,5 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
-import { sleep } from "../../src/limiter/sleep.js"
+import { sleep } from "../../src/lib/sleep.js"
 
 /** A run that is later than this is given up for lost. */
 const OVERDUE_MS = 5_000

@@ -1,4 +1,4 @@
-import { inParallel } from "../../src/limiter/in-parallel.js"
+import { inParallel } from "../../src/lib/in-parallel.js"
 import { show } from "../../src/types/errors.js"
 import type { LimitFinder } from "./limit-finder.js"
 import { nameIn } from "./limit-scope.js"

@@ -1,4 +1,4 @@
-import { inParallel } from "../../limiter/in-parallel.js"
+import { inParallel } from "../../lib/in-parallel.js"
 import { findLimitFor } from "../../limiter/limit-for.js"
 import type { LimitChoice, NamedLimit, NamedLimits } from "../../limiter/named-limits.js"
 import { parseDuration, parseDurationUnit } from "../../policy/parse-duration.js"

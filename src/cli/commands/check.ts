@@ -1,6 +1,6 @@
+import { formatSpan } from "../../lib/format-span.js"
 import { isDeniedForGood } from "../../limiter/denied-for-good.js"
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
-import { formatSpan } from "../../policy/format-span.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import type { Decision } from "../../types/decision.js"
 import { show } from "../../types/errors.js"

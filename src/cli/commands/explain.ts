@@ -1,4 +1,4 @@
-import { formatSpan } from "../../policy/format-span.js"
+import { formatSpan } from "../../lib/format-span.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import { reasonInSpans } from "../../policy/reason-in-spans.js"
 import { capacityOf } from "../capacity.js"

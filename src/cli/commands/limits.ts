@@ -1,6 +1,6 @@
+import { formatSpan } from "../../lib/format-span.js"
 import type { NamedLimit } from "../../limiter/named-limits.js"
 import { formatDuration } from "../../policy/format-duration.js"
-import { formatSpan } from "../../policy/format-span.js"
 import type { Rule } from "../../policy/policy.js"
 import { LimitNotFound } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"

@@ -1,4 +1,4 @@
-import { jsonText } from "../../types/json-text.js"
+import { jsonText } from "../../lib/json-text.js"
 import type { Command, LogLine } from "../command.js"
 import { EXIT } from "../exit-code.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"

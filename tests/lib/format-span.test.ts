@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { formatSpan } from "../../src/policy/format-span.js"
+import { formatSpan } from "../../src/lib/format-span.js"
 
 test.each([
   [0, "0ms"],

@@ -1,3 +1,5 @@
+import { withTimeout } from "./with-timeout.js"
+
 /** When who waits looks for itself, ms. */
 export const LOOK_MS = 50
 
@@ -34,19 +36,16 @@ export class BroughtOutcome<T> {
   /** Waits for the outcome; `undefined` where none came in time. */
   async wait({ mostMs, firstLookMs = LOOK_MS, onLook }: Wait): Promise<T | undefined> {
     const sinceMs = Date.now()
-    let timer: ReturnType<typeof setTimeout> | null = null
-    const seen = new Promise<void>((resolve) => {
-      const look = () => {
-        const waitedMs = Date.now() - sinceMs
-        const leftMs = mostMs - waitedMs
-        if (this.#outcome !== null || leftMs <= 0) return resolve()
-        timer = setTimeout(look, Math.min(leftMs, Math.max(waitedMs, LOOK_MS)))
-        onLook?.()
-      }
-      timer = setTimeout(look, Math.min(mostMs, firstLookMs))
-    })
-    await Promise.race([this.#brought.promise, seen])
-    clearTimeout(timer)
-    return this.#outcome?.value
+    let waitedMs = 0
+    let lookMs = firstLookMs
+    for (;;) {
+      const stepMs = Math.min(lookMs, mostMs - waitedMs)
+      await withTimeout(this.#brought.promise, stepMs, () => undefined)
+      // A clock that is set back must not make the wait longer.
+      waitedMs = Math.max(waitedMs + stepMs, Date.now() - sinceMs)
+      if (this.#outcome !== null || waitedMs >= mostMs) return this.#outcome?.value
+      lookMs = Math.max(waitedMs, LOOK_MS)
+      onLook?.()
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { inParallel } from "../../src/limiter/in-parallel.js"
+import { inParallel } from "../../src/lib/in-parallel.js"
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 

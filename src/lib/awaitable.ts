@@ -1,4 +1,5 @@
-import type { Awaitable } from "../types/limiter.js"
+/** A value now, or a promise of it: the in-memory limiter answers at once, the others do not. */
+export type Awaitable<T> = T | Promise<T>
 
 /** Goes on with an answer: now where it is there, else once it comes. What fails does so as the answer: now or by promise. */
 export function whenAnswered<Answer, Next>(

@@ -1,4 +1,4 @@
-import type { Clock } from "../types/clock.js"
+import { withTimeout } from "./with-timeout.js"
 
 /** How long a value is waited for that another request makes. That request may be gone, and what it made with it. */
 const PATIENCE_MS = 2_000
@@ -10,7 +10,7 @@ const PATIENCE_MS = 2_000
  * @param keepMs how old a value may be for those who ask later, as counted from before it was made; 0: it is made each
  *   time
  */
-export function cachedFor<T>(make: () => Promise<T>, keepMs: number, clock: Clock): () => Promise<T> {
+export function cachedFor<T>(make: () => Promise<T>, keepMs: number, clock: { now(): number }): () => Promise<T> {
   let last: { readonly value: T; readonly madeAtMs: number } | null = null
   let making: Promise<T> | null = null
 
@@ -43,15 +43,9 @@ export function cachedFor<T>(make: () => Promise<T>, keepMs: number, clock: Cloc
 
 /** `null` where making failed, or takes too long. */
 function madeInTime<T>(making: Promise<T>): Promise<{ readonly value: T } | null> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(null), PATIENCE_MS)
-    const end = (made: { readonly value: T } | null) => {
-      clearTimeout(timer)
-      resolve(made)
-    }
-    making.then(
-      (value) => end({ value }),
-      () => end(null),
-    )
-  })
+  const made = making.then(
+    (value) => ({ value }),
+    () => null,
+  )
+  return withTimeout(made, PATIENCE_MS, () => null)
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
-import { BroughtOutcome } from "../../worker/brought-outcome.js"
+import { BroughtOutcome } from "../../src/lib/brought-outcome.js"
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -61,4 +61,13 @@ test("wait() tells at its end what was brought since its last look", async () =>
   outcome.bring("late")
   await vi.advanceTimersByTimeAsync(100)
   expect(await told).toBe("late")
+})
+
+test("wait() ends in time though the clock is set back meanwhile", async () => {
+  const told = vi.fn()
+  void brokenOff().wait({ mostMs: 1_000 }).then(told)
+  await vi.advanceTimersByTimeAsync(400)
+  vi.setSystemTime(Date.now() - 3_600_000)
+  await vi.advanceTimersByTimeAsync(600)
+  expect(told).toHaveBeenCalledExactlyOnceWith(undefined)
 })

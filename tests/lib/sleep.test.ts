@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events"
 import { expect, test, vi } from "vitest"
-import { sleep } from "../../src/limiter/sleep.js"
+import { sleep } from "../../src/lib/sleep.js"
 
 test.each(["the time is up", "the client is gone"])("sleep() leaves nothing behind when %s", async (end) => {
   vi.useFakeTimers()

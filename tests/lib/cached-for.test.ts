@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest"
-import { cachedFor } from "../../src/api/cached-for.js"
+import { cachedFor } from "../../src/lib/cached-for.js"
 import { Metrics } from "../../src/metrics/metrics.js"
 import { ManualClock } from "../../src/types/clock.js"
-import { serveApi } from "./serve-api.js"
+import { serveApi } from "../api/serve-api.js"
 
 afterEach(() => {
   vi.useRealTimers()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { nearestName, nearestNameHint } from "../../src/policy/nearest-name.js"
+import { nearestName, nearestNameHint } from "../../src/lib/nearest-name.js"
 
 const FIELDS = ["limit", "period", "algorithm", "burst", "refill", "anchor", "offset", "block", "name"]
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { RecentTexts } from "../../src/api/recent-texts.js"
+import { RecentTexts } from "../../src/lib/recent-texts.js"
 
 test("RecentTexts remembers the last ones, at most twice as many, and what is added again for longer", () => {
   const recent = new RecentTexts(2)
