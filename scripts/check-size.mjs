@@ -11,7 +11,7 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 /** The most that an entry may be. `code` is what the application imports, `conditions` the runtime that it runs on. */
 const ENTRIES = [
   { name: "sluice (browser)", code: 'export * from "sluice"', conditions: ["browser"], maxBytes: 31.5 * KIB },
-  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 31.25 * KIB },
+  { name: "sluice (workerd)", code: 'export * from "sluice"', conditions: ["workerd"], maxBytes: 31.375 * KIB },
   {
     name: "sluice: parsePolicy",
     code: 'export { parsePolicy } from "sluice"',
@@ -27,11 +27,11 @@ const ENTRIES = [
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.75 * KIB },
   // With the core's text, which is 4 KiB more than the core.
   { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 60.125 * KIB },
-  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 47.5 * KIB },
+  { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 47.625 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.
   { name: "sluice/http", code: 'export * from "sluice/http"', conditions: ["workerd"], maxBytes: 36.5 * KIB },
-  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 13.75 * KIB },
+  { name: "sluice/client", code: 'export * from "sluice/client"', conditions: ["workerd"], maxBytes: 13.875 * KIB },
   { name: "sluice/worker", code: 'export * from "sluice/worker"', conditions: ["workerd"], maxBytes: 72.5 * KIB },
 ]
 

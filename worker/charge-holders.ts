@@ -1,3 +1,5 @@
+import { BoundedMap } from "../src/lib/bounded-map.js"
+
 /** Admissions whose calls are remembered; beyond that the oldest is forgotten first. */
 const MOST_HELD = 8_192
 
@@ -10,11 +12,10 @@ const MOST_HELD = 8_192
  */
 export class ChargeHolders {
   /** The calls by the receipts' ids, the oldest first. */
-  readonly #calls = new Map<string, Set<string>>()
+  readonly #calls = new BoundedMap<string, Set<string>>(MOST_HELD)
 
   /** A call charged. */
   charged(receiptId: string, call: string): void {
-    if (this.#calls.size >= MOST_HELD) this.#calls.delete(this.#calls.keys().next().value!)
     this.#calls.set(receiptId, new Set([call]))
   }
 

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { QuotaFields } from "./quota-fields.js"
 
 /** A quota as it was last told. */
@@ -54,7 +55,7 @@ export type Pacing = "burst" | "even"
 export class Pace {
   readonly #pacing: Pacing
   /** By their names, those told of least recently first. */
-  readonly #quotas = new Map<string, Quota>()
+  readonly #quotas = new BoundedMap<string, Quota>(MOST_QUOTAS)
   #blockedUntilMs = 0
   #nextAtMs = 0
   #inFlight = 0
@@ -117,7 +118,6 @@ export class Pace {
       const before = this.#quotas.get(name)?.told.filter((told) => told.resetAtMs > nowMs) ?? []
       const meanwhile = before.filter((told) => told.answer > answersBefore)
       const told = [...before.filter((each) => each.remaining < remaining), { answer, remaining, resetAtMs }]
-      this.#quotas.delete(name)
       this.#quotas.set(name, {
         remaining: Math.min(remaining, ...meanwhile.map((each) => each.remaining)),
         limit,
@@ -125,7 +125,6 @@ export class Pace {
         askAtMs: nowMs + MOST_WAIT_MS,
         told: told.filter((each) => each.answer > heardBefore),
       })
-      if (this.#quotas.size > MOST_QUOTAS) this.#quotas.delete(this.#quotas.keys().next().value!)
     }
     const untold = status === 429 && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
     const blockedMs = BUSY.includes(status) ? (retryAfterMs ?? untold) : 0

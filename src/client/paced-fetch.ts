@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import { untilAborted } from "../lib/until-aborted.js"
 import { checkFields, checkWhole, FUNCTION, type Kinds, oneOf, required, whole } from "../policy/check-fields.js"
 import { MAX_TIMER_MS, MAX_UNITS } from "../policy/policy-range.js"
@@ -79,13 +80,11 @@ export function pacedFetch(
   checkFields("pace", { fetch }, { fetch: required(FUNCTION) })
   checkFields("pace", options, OPTION_KINDS)
   const { key = originOf, cost = () => 1, pacing = "burst", retries = 2, maxWaitMs = 60_000 } = options
-  const lines = new Map<string, Line>()
+  const lines = new BoundedMap<string, Line>(MOST_LINES)
 
   function lineOf(name: string): Line {
     const line = lines.get(name) ?? { pace: new Pace(pacing), last: Promise.resolve(), wake: () => {} }
-    lines.delete(name)
     lines.set(name, line)
-    if (lines.size > MOST_LINES) lines.delete(lines.keys().next().value!)
     return line
   }
 

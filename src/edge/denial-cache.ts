@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import { withReason } from "../limiter/denied-by-block.js"
 import { CLOCK, checkFields, type Kinds, whole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
@@ -65,10 +66,9 @@ export class DenialCache {
    * @internal
    */
   readonly looks: LookCache
-  readonly #maxKeys: number
   readonly #maxAgeMs: number
   readonly #clock: Clock
-  readonly #denials = new Map<string, Denial>()
+  readonly #denials: BoundedMap<string, Denial>
   readonly #changes = new KeyChanges()
   #hits = 0
 
@@ -76,7 +76,7 @@ export class DenialCache {
   constructor(options: DenialCacheOptions = {}) {
     checkFields("make a denial cache", options, KINDS)
     const { maxKeys = DEFAULT_KEYS, maxAgeMs = DEFAULT_AGE_MS, clock = systemClock } = options
-    this.#maxKeys = maxKeys
+    this.#denials = new BoundedMap(maxKeys)
     this.#maxAgeMs = maxAgeMs
     this.#clock = clock
     this.holds = new HoldCache({ maxKeys, maxAgeMs, clock })
@@ -186,10 +186,8 @@ export class DenialCache {
       }
       if (known.untilMs >= untilMs) return
     }
-    this.#denials.delete(name)
-    if (untilMs <= askedAtMs) return
-    if (this.#denials.size >= this.#maxKeys) this.#denials.delete(this.#denials.keys().next().value!)
-    this.#denials.set(name, denial)
+    if (untilMs > askedAtMs) this.#denials.set(name, denial)
+    else this.#denials.delete(name)
   }
 
   /** Forgets a key that is being changed, and what questions under way will be told of it. */

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CacheBounds } from "./cache-bounds.js"
@@ -16,11 +17,12 @@ interface Hold {
 /** Keys whose next request a limiter far away would hold, so that one that may not be held so long costs no call. */
 export class HoldCache {
   readonly #bounds: CacheBounds
-  readonly #holds = new Map<string, Hold>()
+  readonly #holds: BoundedMap<string, Hold>
   #hits = 0
 
   constructor(bounds: CacheBounds) {
     this.#bounds = bounds
+    this.#holds = new BoundedMap(bounds.maxKeys)
   }
 
   /** How many checks were answered from here. */
@@ -63,10 +65,7 @@ export class HoldCache {
 
   /** Remembers an admission after which the next request would be held. */
   note(name: string, { canonical: policy }: Policy, decision: Decision, askedAtMs: number): void {
-    const { maxKeys, clock } = this.#bounds
-    this.#holds.delete(name)
-    if (this.#holds.size >= maxKeys) this.#holds.delete(this.#holds.keys().next().value!)
-    this.#holds.set(name, { policy, decision, askedAtMs, toldAtMs: clock.now() })
+    this.#holds.set(name, { policy, decision, askedAtMs, toldAtMs: this.#bounds.clock.now() })
   }
 
   forget(name: string): void {

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { CostError } from "../types/errors.js"
@@ -82,7 +83,7 @@ export class LeasePool {
   readonly #begun = new WeakMap<DrawRequest, Begun>()
   readonly #evicted: UnusedUnits[] = []
   /** Ids of receipts, the one that was settled first comes first. */
-  readonly #settled = new Set<string>()
+  readonly #settled = new BoundedMap<string, true>(MOST_SETTLED)
   #calls = 0
 
   constructor(options: LeasePoolOptions) {
@@ -255,8 +256,7 @@ export class LeasePool {
    */
   settle(receipt: Receipt, units: number, nowMs: number): Settlement {
     if (this.#settled.has(receipt.id)) return "done"
-    if (this.#settled.size >= MOST_SETTLED) this.#settled.delete(this.#settled.values().next().value!)
-    this.#settled.add(receipt.id)
+    this.#settled.set(receipt.id, true)
     if (units < 0) return "charge"
     this.#pools.get(receipt.key)?.leases.takeBack(receipt, units, nowMs)
     return "done"

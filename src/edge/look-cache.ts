@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CacheBounds } from "./cache-bounds.js"
@@ -21,11 +22,12 @@ const UNANSWERED_MS = 5_000
  */
 export class LookCache {
   readonly #bounds: CacheBounds
-  readonly #looks = new Map<string, Look>()
+  readonly #looks: BoundedMap<string, Look>
   readonly #budget = new LookBudget()
 
   constructor(bounds: CacheBounds) {
     this.#bounds = bounds
+    this.#looks = new BoundedMap(bounds.maxKeys)
   }
 
   /** How many of the objects that are to be looked at beside the denial of a key may be. They count as looked at. */
@@ -38,13 +40,13 @@ export class LookCache {
    * the reason `fail-open` that a look got no answer.
    */
   note(name: string, { canonical: policy }: Policy, told: Decision): void {
-    const { maxKeys, clock } = this.#bounds
-    this.#looks.delete(name)
     const isCharged = told.receipt !== undefined
-    if (isCharged && !hasRoom(told, told.cost)) return
+    if (isCharged && !hasRoom(told, told.cost)) {
+      this.#looks.delete(name)
+      return
+    }
     const decision = isCharged ? nextAdmission(told) : told
-    if (this.#looks.size >= maxKeys) this.#looks.delete(this.#looks.keys().next().value!)
-    this.#looks.set(name, { policy, decision, toldAtMs: clock.now() })
+    this.#looks.set(name, { policy, decision, toldAtMs: this.#bounds.clock.now() })
   }
 
   /** What `note` was told last of the same check, lately. */

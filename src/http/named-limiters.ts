@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { NamedLimits } from "../limiter/named-limits.js"
 import { checkFields, checkKind, flag, having, type Kinds } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
@@ -53,11 +54,16 @@ export function namedLimiters(
 /** So many limits are known. One that was asked longest ago is prepared again. */
 const MOST_DEFINED = 8_192
 
+interface Prepared {
+  readonly policy: Policy
+  readonly definition: Definition | null
+}
+
 /** Defines limits: each before it is asked, once while it is known, or where it is missed. */
 class DefinedGroup implements Group {
   readonly #limits: LimitsToAsk
   readonly #redefines: boolean
-  readonly #prepared = new Map<string, { readonly policy: Policy; readonly definition: Definition | null }>()
+  readonly #prepared = new BoundedMap<string, Prepared>(MOST_DEFINED)
   /** The definitions of missed limits that are under way: requests that miss the same one wait for one definition. */
   readonly #missing = new Map<string, Definition>()
 
@@ -72,10 +78,8 @@ class DefinedGroup implements Group {
     if (known?.policy.canonical !== policy.canonical) {
       known = { policy, definition: this.#redefines ? this.#definitionOf(name, policy) : null }
     }
-    // A Map iterates in the order of insertion, so the first is always the one that was asked longest ago.
-    this.#prepared.delete(name)
+    // Also where it was known: so it is the one that was asked last.
     this.#prepared.set(name, known)
-    if (this.#prepared.size > MOST_DEFINED) this.#prepared.delete(this.#prepared.keys().next().value!)
     await known.definition?.made()
   }
 

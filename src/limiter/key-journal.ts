@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { HistoryEntry } from "./named-limits.js"
 
 /** What a journal keeps of a key. */
@@ -29,13 +30,14 @@ export class KeyJournal {
   readonly #names: number
   readonly #history: number
   /** Least recently used first, by limit and key. */
-  readonly #records = new Map<string, KeyRecord>()
+  readonly #records: BoundedMap<string, KeyRecord>
   /** When each limit was defined, for the histories of its keys; oldest first. */
   readonly #defined = new Map<string, Event[]>()
   #number = 0
 
   constructor({ names, history }: KeyJournalOptions) {
     this.#names = names
+    this.#records = new BoundedMap(names)
     this.#history = history
   }
 
@@ -57,8 +59,6 @@ export class KeyJournal {
     const { limit, key } = entry
     const place = placeOf(limit, key)
     const record = this.#records.get(place) ?? { limit, key, events: [] }
-    this.#records.delete(place)
-    if (this.#records.size >= this.#names) this.#records.delete(this.#records.keys().next().value!)
     this.#records.set(place, record)
     if (this.#history === 0) return
     const last = record.events.at(-1)

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../lib/bounded-map.js"
 import type { Algorithm } from "../types/algorithm.js"
 import { PolicyError, show } from "../types/errors.js"
 import { makePolicy } from "./make-policy.js"
@@ -22,9 +23,8 @@ const LIMIT_NAME = /^\P{Cs}{1,512}$/u
 const madePolicies = new WeakSet<object>()
 
 /** Policies by the text they came from, oldest first: at most 256 texts of at most 1,024 characters. */
-const policyByText = new Map<string, Policy>()
-const MOST_CACHED_TEXTS = 256
-const LONGEST_CACHED_TEXT = 1_024
+const policyByText = new BoundedMap<string, Policy>(256)
+const MAX_CACHED_LENGTH = 1_024
 
 /**
  * Validates what a user says of a limit, once, into whole numbers.
@@ -75,10 +75,7 @@ export function parsePolicy(input: PolicyInput): Policy {
   const known = policyByText.get(input)
   if (known !== undefined) return known
   const policy = parseText(input, "gcra")
-  if (input.length <= LONGEST_CACHED_TEXT) {
-    if (policyByText.size >= MOST_CACHED_TEXTS) policyByText.delete(policyByText.keys().next().value!)
-    policyByText.set(input, policy)
-  }
+  if (input.length <= MAX_CACHED_LENGTH) policyByText.set(input, policy)
   return policy
 }
 

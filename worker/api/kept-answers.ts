@@ -1,3 +1,5 @@
+import { BoundedMap } from "../../src/lib/bounded-map.js"
+
 /** Answers of so many questions are kept. */
 const MOST_QUESTIONS = 16
 const MOST_KEPT_MS = 60_000
@@ -19,7 +21,7 @@ interface Kept {
  * who asks again and again has a thousand rows read a second, or all of them once a minute.
  */
 export class KeptAnswers {
-  readonly #kept = new Map<string, Kept>()
+  readonly #kept = new BoundedMap<string, Kept>(MOST_QUESTIONS)
 
   /** @param scan answers the question anew */
   ask<Row>(question: string, scan: () => Scanned<Row>): readonly Row[] {
@@ -27,8 +29,6 @@ export class KeptAnswers {
     const kept = this.#kept.get(question)
     if (kept !== undefined && nowMs >= kept.readAtMs && nowMs < kept.untilMs) return kept.rows as readonly Row[]
     const { rows, rowsRead } = scan()
-    this.#kept.delete(question)
-    if (this.#kept.size >= MOST_QUESTIONS) this.#kept.delete(this.#kept.keys().next().value!)
     this.#kept.set(question, { rows, readAtMs: nowMs, untilMs: nowMs + Math.min(rowsRead, MOST_KEPT_MS) })
     return rows
   }

@@ -1,5 +1,6 @@
 import { waitUntil } from "cloudflare:workers"
 import { withDeadline } from "../../src/http/with-deadline.js"
+import { BoundedMap } from "../../src/lib/bounded-map.js"
 import { shardOf } from "../object-name.js"
 import { LIMIT_SHARDS, type Registry } from "./registry.js"
 import { FORGOTTEN_MS } from "./registry-keys.js"
@@ -46,7 +47,7 @@ export class LimitDirectory {
   readonly #registry: Registry
   readonly #shards = new Map<number, Shard>()
   /** Of shards that are too large, what was asked for one by one. */
-  readonly #single = new Map<string, Single>()
+  readonly #single = new BoundedMap<string, Single>(MOST_SINGLE)
 
   /** Counts what was noted. */
   #changes = 0
@@ -98,7 +99,6 @@ export class LimitDirectory {
   }
 
   #keep(name: string, entry: DirectoryEntry | null, readAtMs: number): Single {
-    if (this.#single.size >= MOST_SINGLE) this.#single.delete(this.#single.keys().next().value!)
     const single = { entry, readAtMs }
     this.#single.set(name, single)
     return single

@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers"
+import { BoundedMap } from "../../src/lib/bounded-map.js"
 import { findLimitFor, refuseUnlimited } from "../../src/limiter/limit-for.js"
 import type { LimitChoice } from "../../src/limiter/named-limits.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
@@ -31,7 +32,7 @@ export class LimitFinder {
   readonly #ofSettings: ReadonlyMap<string, Policy>
   readonly #note: (scope: string, ...told: Parameters<NoteUnits>) => void
   /** By scope and version, or policy where there are no versions; shared by the requests of an isolate. */
-  readonly #limiters = new Map<string, EdgeLimiter>()
+  readonly #limiters = new BoundedMap<string, EdgeLimiter>(MOST_LIMITERS)
 
   /** @param note told of units of a key that its limit, filed under a scope, was given back or charged beside checks */
   constructor(
@@ -95,7 +96,6 @@ export class LimitFinder {
     const place = `${scope}\n${version ?? policy.canonical}`
     let limiter = limiters.get(place)
     if (limiter === undefined) {
-      if (limiters.size >= MOST_LIMITERS) limiters.delete(limiters.keys().next().value!)
       const options: VersionedOptions = { ...objects, background: waitUntil, [VERSION]: version }
       limiter = new NotingLimiter(this.#binding, policy, options, (...told) => this.#note(scope, ...told))
       limiters.set(place, limiter)

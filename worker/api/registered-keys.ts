@@ -1,3 +1,4 @@
+import { BoundedMap } from "../../src/lib/bounded-map.js"
 import { cachedFor } from "../../src/lib/cached-for.js"
 import { inNameOrder } from "../../src/lib/name-order.js"
 import type { HistoryEntry, Page, TopEntry } from "../../src/limiter/named-limits.js"
@@ -19,7 +20,7 @@ export class RegisteredKeys {
   readonly #reporter: Reporter
   readonly #settings: readonly string[]
   /** The questions for the top that were asked lately; each keeps its answer for a while. */
-  readonly #tops = new Map<string, () => Promise<readonly TopEntry[]>>()
+  readonly #tops = new BoundedMap<string, () => Promise<readonly TopEntry[]>>(MOST_TOPS)
 
   /** @param settings the scopes of the limits that the Worker's settings define */
   constructor(registry: Registry, reporter: Reporter, settings: readonly string[]) {
@@ -53,7 +54,6 @@ export class RegisteredKeys {
     const question = `${by} ${count} ${scope ?? ""}`
     let ask = this.#tops.get(question)
     if (ask === undefined) {
-      if (this.#tops.size >= MOST_TOPS) this.#tops.delete(this.#tops.keys().next().value!)
       ask = cachedFor(() => this.#askTop(by, count, scope), KEEP_TOP_MS, systemClock)
       this.#tops.set(question, ask)
     }
