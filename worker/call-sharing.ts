@@ -1,4 +1,4 @@
-import { type CallLoad, MOST_WAITING, SharedCalls } from "../src/edge/shared-calls.js"
+import { type CallLoad, MAX_WAITING, SharedCalls } from "../src/edge/shared-calls.js"
 import { withDeadline } from "../src/http/with-deadline.js"
 import { BroughtOutcome, LOOK_MS } from "../src/lib/brought-outcome.js"
 import { StoreUnavailable } from "../src/types/errors.js"
@@ -65,7 +65,7 @@ export class CallSharing {
     const waiting: WaitingCheck = { check, outcome }
     const nowMs = Date.now()
     const place = this.#shared.wait(object, waiting, nowMs)
-    if (place > MOST_WAITING) {
+    if (place > MAX_WAITING) {
       throw new StoreUnavailable("too many checks wait")
     }
     const { timeoutMs } = this.#parts

@@ -1,7 +1,7 @@
 import { BoundedMap } from "../src/lib/bounded-map.js"
 
 /** Admissions whose calls are remembered; beyond that the oldest is forgotten first. */
-const MOST_HELD = 8_192
+const MAX_HELD = 8_192
 
 /**
  * Which calls were told an admission that a caller named, so that none of them gives back what another was promised.
@@ -12,7 +12,7 @@ const MOST_HELD = 8_192
  */
 export class ChargeHolders {
   /** The calls by the receipts' ids, the oldest first. */
-  readonly #calls = new BoundedMap<string, Set<string>>(MOST_HELD)
+  readonly #calls = new BoundedMap<string, Set<string>>(MAX_HELD)
 
   /** A call charged. */
   charged(receiptId: string, call: string): void {

@@ -12,7 +12,7 @@ import type { Receipt } from "../src/types/receipt.js"
 /** How long a check waits for another's draw at most. */
 const WAIT_MS = 2_000
 /** A reset that was begun longer ago is over: the request that made it may have been cancelled, and ends nothing. */
-const RESET_MOST_MS = 30_000
+const MAX_RESET_MS = 30_000
 
 export interface LeasedChecksParts {
   readonly lease: LeasePoolOptions
@@ -144,7 +144,7 @@ export class LeasedChecks {
 
   #isReset(key: string, nowMs: number): boolean {
     for (const reset of this.#resets) {
-      if (Math.abs(nowMs - reset.sinceMs) > RESET_MOST_MS) this.#resets.delete(reset)
+      if (Math.abs(nowMs - reset.sinceMs) > MAX_RESET_MS) this.#resets.delete(reset)
       else if (reset.key === key) return true
     }
     return false

@@ -1,14 +1,14 @@
 import type { LedgerPort, LogRow, SqlPort, SqlValue } from "../src/ledger/sql-port.js"
 
 /** The bounds of `commitMs`. */
-const COMMIT_MOST_MS = 50
+const MAX_COMMIT_MS = 50
 const COMMIT_LEAST_MS = 5
 
 /**
  * Where checks are grouped, a commit that was begun longer ago, ms, is taken to be durable: twice what one took when
  * this isolate last waited for one.
  */
-let commitMs = COMMIT_MOST_MS
+let commitMs = MAX_COMMIT_MS
 
 /** A Durable Object's storage as a ledger's SQL; it counts the rows that are billed as written. */
 class ObjectSql implements SqlPort {
@@ -43,7 +43,7 @@ class ObjectSql implements SqlPort {
       this.#syncing = null
       this.#isDurable = true
       const tookMs = Math.abs(Date.now() - this.#writtenAtMs)
-      commitMs = Math.min(COMMIT_MOST_MS, Math.max(COMMIT_LEAST_MS, 2 * tookMs))
+      commitMs = Math.min(MAX_COMMIT_MS, Math.max(COMMIT_LEAST_MS, 2 * tookMs))
     }
     // A sync that fails takes the object with it; whoever waits only needs to go on.
     this.#syncing ??= this.#storage.sync().then(done, done)

@@ -25,7 +25,7 @@ export interface Looked {
 }
 
 /** A limit with more keys is not copied for a question under a policy that no check has brought yet. */
-const MOST_COPIED = 1_000
+const MAX_COPIED = 1_000
 
 /** The limits of a Durable Object, each under the policy that decides: the one that a caller sent, or the one in force. */
 export class ObjectLimits {
@@ -67,7 +67,7 @@ export class ObjectLimits {
       if (limit === undefined) {
         return withEmptyLimit(name, policy, (empty) => question({ ledger: null, limit: empty, nowMs }))
       }
-      if (limit.size > MOST_COPIED || !this.#policies.wouldTake(limit, sent, nowMs)) {
+      if (limit.size > MAX_COPIED || !this.#policies.wouldTake(limit, sent, nowMs)) {
         return question({ ledger, limit, nowMs })
       }
       return ledger!.askUnder(limit, policy, nowMs, (asked) => question({ ledger, limit: asked, nowMs }))

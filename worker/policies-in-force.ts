@@ -5,7 +5,7 @@ import type { ReadSubject } from "./subject-reader.js"
 /** How long the policy in force is not sent before one that it superseded takes its place again, ms. */
 const ROLLBACK_AFTER_MS = 60_000
 /** The superseded policies of a limit that are remembered. One that was forgotten counts as never seen. */
-const MOST_SUPERSEDED = 8
+const MAX_SUPERSEDED = 8
 
 /** A policy that a caller sent. */
 type Sent = Pick<ReadSubject, "policy" | "version">
@@ -63,7 +63,7 @@ export class PoliciesInForce {
     const before = limit === undefined ? [] : [limit.policy.canonical]
     const changed = ledger.define(name, policy, nowMs)
     const superseded = [...before, ...(known?.superseded ?? [])].filter((canonical) => canonical !== policy.canonical)
-    this.#byLimit.set(name, { sentAtMs: nowMs, version, superseded: superseded.slice(0, MOST_SUPERSEDED) })
+    this.#byLimit.set(name, { sentAtMs: nowMs, version, superseded: superseded.slice(0, MAX_SUPERSEDED) })
     return changed
   }
 

@@ -74,8 +74,8 @@ const OPTION_KINDS: Kinds<HitStoreOptions> = {
 const COUNT_ONLY = 2 ** 31
 
 /** Of how many hits the receipts are held at most: where the middleware takes hits back, and where only others may. */
-const MOST_TAKEN_BACK = 65_536
-const MOST_ELSE = 4_096
+const MAX_TAKEN_BACK = 65_536
+const MAX_ELSE = 4_096
 
 /**
  * The store of a middleware that counts hits, over any limiter of sluice.
@@ -151,7 +151,7 @@ export class HitStore {
 
   #start(): void {
     const { limiter, algorithm, maxKeys } = this.#options
-    this.#stash = new ReceiptStash(this.#takesBack ? MOST_TAKEN_BACK : MOST_ELSE)
+    this.#stash = new ReceiptStash(this.#takesBack ? MAX_TAKEN_BACK : MAX_ELSE)
     if (typeof limiter === "object") {
       this.#limiter = limiter
       return

@@ -13,7 +13,7 @@ const LEAST_TRUSTED = 10_000
 /** How many wrong tokens are remembered at least: those of clients whose token was replaced. */
 const LEAST_WRONG = 10_000
 /** Up to which length a header field with a wrong token is: a token of 256 characters. */
-const LONGEST_WRONG = "Bearer ".length + 256
+const MAX_WRONG_LENGTH = "Bearer ".length + 256
 const UNKNOWN_ADDRESS = "unknown"
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -92,7 +92,7 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
     if (guess !== null) {
       const { allowed, retryAfterMs } = failures.check(network)
       if (!allowed) throw tooMany(retryAfterMs)
-      if (authorization!.length <= LONGEST_WRONG) wrong.add(guess)
+      if (authorization!.length <= MAX_WRONG_LENGTH) wrong.add(guess)
     }
     throw refused(given)
   }

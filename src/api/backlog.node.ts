@@ -4,7 +4,7 @@ import type { Socket } from "node:net"
 export const REQUEST_BYTES = 5_000
 
 /** What the requests of all connections may take. */
-const MOST_BYTES = 67_108_864
+const MAX_BYTES = 67_108_864
 /** What they may take for each connection that there may be: three short ones. */
 const SHARE_BYTES = 16_384
 /** How often it is looked whether there is room again. */
@@ -41,7 +41,7 @@ export class Backlog {
   /** @param mostConnections how many there may be at once */
   constructor(connections: ReadonlyMap<Socket, Backlogged>, mostConnections: number) {
     this.#connections = connections
-    this.#mostBytes = Math.max(MOST_BYTES, mostConnections * SHARE_BYTES)
+    this.#mostBytes = Math.max(MAX_BYTES, mostConnections * SHARE_BYTES)
   }
 
   /** Whether nobody may read. */

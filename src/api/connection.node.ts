@@ -7,11 +7,11 @@ import type { UnreadableRequest } from "./unreadable-request.node.js"
 const LINGER_MS = 1_000
 
 /** While more bytes of answers than this wait to be sent, no further answer is made. A single one may be longer. */
-const MOST_UNSENT_BYTES = 65_536
+const MAX_UNSENT_BYTES = 65_536
 /** About what the first line and the header fields of an answer are. */
 const ANSWER_HEAD_BYTES = 256
 /** While the requests that are not answered yet take more than this, no more of them are read: about 200 short ones. */
-const MOST_BACKLOG_BYTES = 1_048_576
+const MAX_BACKLOG_BYTES = 1_048_576
 
 export type Asked = NodeRequest | UnreadableRequest
 
@@ -100,7 +100,7 @@ export class Connection implements Backlogged {
     this.#bytesAhead = this.#socket.bytesRead - this.#bytesBefore
     this.#countOpen()
     if (this.#isLast) this.#dropAll()
-    else if (this.#backlogBytes > MOST_BACKLOG_BYTES && !this.#isPaused) {
+    else if (this.#backlogBytes > MAX_BACKLOG_BYTES && !this.#isPaused) {
       this.#isPaused = true
       this.#pause()
     }
@@ -173,7 +173,7 @@ export class Connection implements Backlogged {
 
   next(): void {
     if (this.#last?.incoming.complete) this.#last = null
-    if (this.#unsentBytes > MOST_UNSENT_BYTES && this.#unsent > 0) {
+    if (this.#unsentBytes > MAX_UNSENT_BYTES && this.#unsent > 0) {
       this.#isHeld = true
       return
     }

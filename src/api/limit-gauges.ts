@@ -8,12 +8,12 @@ import type { ApiContext } from "./api-context.js"
 import { isTold } from "./told-limit.js"
 
 /** More limits than this are not looked through for those that are told; a configuration's are found by their names, and so is the default one. */
-const MOST_LISTED = 10_000
+const MAX_LISTED = 10_000
 /** Whoever tells fewer limits at a time than it is asked for tells at least as many as this. */
 const FULL_PAGE = 1_000
 /** More keys' own limits than this are not told: each is a time series. */
-const MOST_OWN = 1_000
-const MOST_CALLS = 8
+const MAX_OWN = 1_000
+const MAX_CALLS = 8
 
 /** The limits as `/metrics` tells them: those whose name may be a key only where that key is told. */
 export async function limitGauges(
@@ -23,12 +23,12 @@ export async function limitGauges(
   const found = await listed(limits)
   const known = new Set(found.map(({ name }) => name))
   // Where not all limits were listed, these may come after: each is asked for, which the others are not worth.
-  const beyond = found.length < MOST_LISTED ? [] : [DEFAULT_LIMIT, ...givenNames].filter((name) => !known.has(name))
-  const given = await inParallel(beyond, MOST_CALLS, async (name) => (await limits.limit(name)) ?? [])
+  const beyond = found.length < MAX_LISTED ? [] : [DEFAULT_LIMIT, ...givenNames].filter((name) => !known.has(name))
+  const given = await inParallel(beyond, MAX_CALLS, async (name) => (await limits.limit(name)) ?? [])
   const shared = [...given.flat(), ...found.filter((limit) => isTold(limit, givenNames))]
-  const own = found.filter((limit) => !isTold(limit, givenNames) && metrics.tellsKey(limit.name)).slice(0, MOST_OWN)
+  const own = found.filter((limit) => !isTold(limit, givenNames) && metrics.tellsKey(limit.name)).slice(0, MAX_OWN)
   // Only a key's own limit has one state; asking for that of a shared one would tell of nobody.
-  const gaugesOfOwn = await inParallel(own, MOST_CALLS, async (limit) => {
+  const gaugesOfOwn = await inParallel(own, MAX_CALLS, async (limit) => {
     const state = await unlessRemoved(() => limits.status(limit.name))
     return state === undefined ? [] : [gauge(limit, state, clock.now())]
   })
@@ -40,10 +40,10 @@ async function listed(limits: NamedLimits): Promise<readonly NamedLimit[]> {
   const found: NamedLimit[] = []
   for (;;) {
     const last = found.at(-1)
-    const page = { count: MOST_LISTED - found.length, ...(last !== undefined && { after: last.name }) }
+    const page = { count: MAX_LISTED - found.length, ...(last !== undefined && { after: last.name }) }
     const next = await limits.limits(page)
     found.push(...next)
-    if (next.length < FULL_PAGE || found.length >= MOST_LISTED) return found
+    if (next.length < FULL_PAGE || found.length >= MAX_LISTED) return found
   }
 }
 

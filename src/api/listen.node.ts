@@ -16,7 +16,7 @@ export interface ListenOptions {
   readonly host: string
   /** 0 for any that is free. */
   readonly port: number
-  /** The most connections at once; further ones are closed. Default `MOST_CONNECTIONS`. */
+  /** The most connections at once; further ones are closed. Default `MAX_CONNECTIONS`. */
   readonly maxConnections?: number
   /** Told of each connection that is closed because there are as many as there may be. */
   readonly onRefused?: () => void
@@ -38,7 +38,7 @@ export interface Listening {
   close(): Promise<void>
 }
 
-export const MOST_CONNECTIONS = 4096
+export const MAX_CONNECTIONS = 4096
 const MAX_HEADERS = 100
 const ARRIVAL_MS = 30_000
 const UNREAD_MS = 30_000
@@ -50,7 +50,7 @@ const BACKLOG = 511
 /** In how many turns of the event loop nobody connects before `close` closes the socket that listens. */
 const QUIET_TURNS = 8
 /** After how many turns it does where they go on connecting. */
-const MOST_TURNS = 4 * BACKLOG
+const MAX_TURNS = 4 * BACKLOG
 /** How long a connection may be silent after `close` before it is ended: what is on its way then is answered. */
 const QUIET_MS = 250
 
@@ -66,7 +66,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   const {
     host,
     port,
-    maxConnections = MOST_CONNECTIONS,
+    maxConnections = MAX_CONNECTIONS,
     drainMs = 10_000,
     arrivalMs = ARRIVAL_MS,
     unreadMs = UNREAD_MS,
@@ -216,7 +216,7 @@ async function acceptWaiting(server: Server): Promise<void> {
     quietTurns = 0
   }
   server.on("connection", onConnection)
-  for (let turns = 0; turns < MOST_TURNS && quietTurns < QUIET_TURNS; turns++) {
+  for (let turns = 0; turns < MAX_TURNS && quietTurns < QUIET_TURNS; turns++) {
     quietTurns++
     await nextTurn()
   }

@@ -6,9 +6,9 @@ import { plainText } from "./plain-text.js"
 import { ThrottledNotice } from "./throttled-notice.node.js"
 
 const EVERY_MS = 200
-const MOST_WAITING = 64 * 1024
+const MAX_WAITING = 64 * 1024
 /** So much is kept while a pipe is full: its reader may only be busy. */
-const MOST_KEPT_BYTES = 1024 * 1024
+const MAX_KEPT_BYTES = 1024 * 1024
 const LINE_FEED = 0x0a
 const NOT_READ = "its reader does not read on"
 
@@ -66,7 +66,7 @@ export class LogFile {
 
   add(line: Readonly<Record<string, unknown>>): void {
     this.#waiting += `${JSON.stringify(line)}\n`
-    if (this.#waiting.length > MOST_WAITING) this.flush()
+    if (this.#waiting.length > MAX_WAITING) this.flush()
   }
 
   flush(): void {
@@ -87,7 +87,7 @@ export class LogFile {
       if (written > 0) this.#isWithinLine = bytes[written - 1] !== LINE_FEED
       const rest = bytes.subarray(Math.max(begin, written))
       const isFullPipe = (error as NodeJS.ErrnoException).code === "EAGAIN"
-      if (isFullPipe && written >= begin && rest.length <= MOST_KEPT_BYTES) this.#kept = rest
+      if (isFullPipe && written >= begin && rest.length <= MAX_KEPT_BYTES) this.#kept = rest
       else this.#lose(rest, isFullPipe ? NOT_READ : (error as Error).message)
     }
   }

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream"
 import { ThrottledNotice } from "./throttled-notice.node.js"
 
 /** Lines of a log that may wait for a reader who takes none, in bytes. */
-const MOST_WAITING_BYTES = 2 ** 20
+const MAX_WAITING_BYTES = 2 ** 20
 /** How long the end waits for the lines of a log, in ms. A server is to be gone in ten seconds. */
 const LAST_LINES_MS = 1_000
 
@@ -60,12 +60,12 @@ export class StandardOutput {
 
   /** Writes lines of a log. What cannot be written is lost; that it begins to be lost is told, every 10 s at most. */
   log(text: string): void {
-    if (this.#stream.writableLength > MOST_WAITING_BYTES) this.#noteLost("nobody reads on")
+    if (this.#stream.writableLength > MAX_WAITING_BYTES) this.#noteLost("nobody reads on")
     else this.#stream.write(text, (error) => (error ? this.#noteLost(error.message) : this.#noteLogged()))
   }
 
   #noteLogged(): void {
-    if (this.#stream.writableLength <= MOST_WAITING_BYTES / 2) this.#isLosing = false
+    if (this.#stream.writableLength <= MAX_WAITING_BYTES / 2) this.#isLosing = false
   }
 
   #noteLost(reason: string): void {

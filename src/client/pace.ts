@@ -34,13 +34,13 @@ const UNTOLD_RETRY_MS = 1_000
  * The longest that one answer keeps requests back. A quota of a month may be used up for longer, and then a request a day
  * finds that out; a server that took ms for seconds is asked again before this process ends.
  */
-const MOST_WAIT_MS = 86_400_000
+const MAX_WAIT_MS = 86_400_000
 
 /** Refusals that say with `Retry-After` when requests are served again; elsewhere it is about one resource alone. */
 const BUSY = [429, 503]
 
 /** Quotas of a server that are remembered; the one told of least recently is forgotten. Servers tell of a few. */
-const MOST_QUOTAS = 100
+const MAX_QUOTAS = 100
 
 /** Whether requests go as long as there is quota, or evenly over the time until it is full. */
 export type Pacing = "burst" | "even"
@@ -55,7 +55,7 @@ export type Pacing = "burst" | "even"
 export class Pace {
   readonly #pacing: Pacing
   /** By their names, those told of least recently first. */
-  readonly #quotas = new BoundedMap<string, Quota>(MOST_QUOTAS)
+  readonly #quotas = new BoundedMap<string, Quota>(MAX_QUOTAS)
   #blockedUntilMs = 0
   #nextAtMs = 0
   #inFlight = 0
@@ -102,7 +102,7 @@ export class Pace {
     const gaps = [...this.#quotas.values()]
       .filter(({ resetAtMs }) => resetAtMs > nowMs)
       .map(({ remaining, resetAtMs }) => (resetAtMs - nowMs) / Math.max(1, remaining - this.#inFlight))
-    return Math.min(Math.ceil(Math.max(0, ...gaps)), MOST_WAIT_MS)
+    return Math.min(Math.ceil(Math.max(0, ...gaps)), MAX_WAIT_MS)
   }
 
   /** Notes what an answer told. Its `Retry-After` holds for all requests where its status says that they are refused. */
@@ -122,13 +122,13 @@ export class Pace {
         remaining: Math.min(remaining, ...meanwhile.map((each) => each.remaining)),
         limit,
         resetAtMs: Math.max(resetAtMs, ...meanwhile.map((each) => each.resetAtMs)),
-        askAtMs: nowMs + MOST_WAIT_MS,
+        askAtMs: nowMs + MAX_WAIT_MS,
         told: told.filter((each) => each.answer > heardBefore),
       })
     }
     const untold = status === 429 && quotas.every(({ remaining }) => remaining >= cost) ? UNTOLD_RETRY_MS : 0
     const blockedMs = BUSY.includes(status) ? (retryAfterMs ?? untold) : 0
-    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + Math.min(blockedMs, MOST_WAIT_MS))
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, nowMs + Math.min(blockedMs, MAX_WAIT_MS))
   }
 
   /** Notes that a request got no answer: it may have been counted, so what was in flight stays used. */

@@ -38,7 +38,7 @@ export type PacedFetch = (input: string | URL | Request, init?: RequestInit) => 
 
 const IDEMPOTENT = ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]
 /** Servers of which something is remembered; the one used least recently is forgotten. */
-const MOST_LINES = 1_000
+const MAX_LINES = 1_000
 
 /** The requests that share a quota: they go one after the other through its gate, not through the network. */
 interface Line {
@@ -80,7 +80,7 @@ export function pacedFetch(
   checkFields("pace", { fetch }, { fetch: required(FUNCTION) })
   checkFields("pace", options, OPTION_KINDS)
   const { key = originOf, cost = () => 1, pacing = "burst", retries = 2, maxWaitMs = 60_000 } = options
-  const lines = new BoundedMap<string, Line>(MOST_LINES)
+  const lines = new BoundedMap<string, Line>(MAX_LINES)
 
   function lineOf(name: string): Line {
     const line = lines.get(name) ?? { pace: new Pace(pacing), last: Promise.resolve(), wake: () => {} }

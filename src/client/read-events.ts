@@ -36,11 +36,11 @@ const OPTION_KINDS: Kinds<EventOptions> = {
 /** How long it waits where no server has said. */
 const RETRY_MS = 1_000
 /** A server may ask for more, up to this. */
-const MOST_RETRY_MS = 60_000
+const MAX_RETRY_MS = 60_000
 /** A server sends a line at least every 15 seconds: one that is silent for so long is gone, or the way to it is. */
-const MOST_SILENT_MS = 45_000
+const MAX_SILENT_MS = 45_000
 /** The longest event that is read, in UTF-16 code units; the longest rightful one is below a quarter of it. */
-const MOST_EVENT_LENGTH = 65_536
+const MAX_EVENT_LENGTH = 65_536
 
 /**
  * Reads server-sent events (HTML Living Standard, section 9.2) and resumes a connection that broke or went silent.
@@ -69,7 +69,7 @@ export async function* readEvents(open: Open, foreign: Foreign, options: EventOp
       for await (const { id = lastId, event, data, retry } of messages(chunks(response.body!, hear))) {
         lastId = id
         if (event === "live" && !follow) return
-        if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MOST_RETRY_MS)
+        if (retry !== undefined && /^\d{1,9}$/.test(retry)) retryMs = Math.min(Number(retry), MAX_RETRY_MS)
         if (data !== undefined) yield readEvent(data, foreign)
       }
       // To come back at once is asked for where there is more of the past.
@@ -80,7 +80,7 @@ export async function* readEvents(open: Open, foreign: Foreign, options: EventOp
       if (!follow && error instanceof TypeError)
         throw new StoreUnavailable("the stream of events broke", { cause: error })
       if (!follow || (attempt === 0 && lastId === "") || isRefusal(error)) throw error
-      if (error instanceof ApiError) askedMs = Math.min(error.retryAfterMs ?? 0, MOST_RETRY_MS)
+      if (error instanceof ApiError) askedMs = Math.min(error.retryAfterMs ?? 0, MAX_RETRY_MS)
     }
     const waitMs = Math.max(retryMs, askedMs)
     // To come back at once is asked for once.
@@ -101,8 +101,8 @@ function isRefusal(error: unknown): boolean {
  * @param signal is aborted with `silence`, and where the caller ends the stream
  */
 async function heard<T>(sign: Promise<T>, silence: AbortController, signal: AbortSignal): Promise<T> {
-  const giveUp = () => silence.abort(new StoreUnavailable(`the server was silent for ${MOST_SILENT_MS} ms`))
-  const timer = setTimeout(giveUp, MOST_SILENT_MS)
+  const giveUp = () => silence.abort(new StoreUnavailable(`the server was silent for ${MAX_SILENT_MS} ms`))
+  const timer = setTimeout(giveUp, MAX_SILENT_MS)
   try {
     return await untilAborted(sign, signal)
   } finally {
@@ -159,9 +159,9 @@ async function* messages(body: AsyncIterable<Uint8Array>): AsyncGenerator<Messag
       }
       line += part
       length += part.length + 1
-      if (length > MOST_EVENT_LENGTH) {
+      if (length > MAX_EVENT_LENGTH) {
         throw new StoreUnavailable(
-          `the server sent more than ${MOST_EVENT_LENGTH} characters without the end of an event`,
+          `the server sent more than ${MAX_EVENT_LENGTH} characters without the end of an event`,
         )
       }
     }

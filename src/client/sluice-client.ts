@@ -83,7 +83,7 @@ const CALL_NAMES = ["signal"]
 const CHECK_NAMES = ["cost", "id", "limit", ...CALL_NAMES]
 
 /** The most entries of a listing that the API tells at once. */
-const MOST_LISTED = 1_000
+const MAX_LISTED = 1_000
 
 /**
  * The limits of a server, `sluice serve` or a deployed Worker, by the verbs that limits in this process have.
@@ -320,7 +320,7 @@ export class SluiceClient implements NamedLimits {
     let { after } = page
     // Once also where none are wanted: that a limit is not there is to be told then too.
     for (;;) {
-      const wanted = Math.min(count - items.length, MOST_LISTED)
+      const wanted = Math.min(count - items.length, MAX_LISTED)
       const asked = `${path}${queryOf({ ...query, after, count: wanted })}`
       const { value, nextAfter } = await this.#transport.sendForPage({ method: "GET", path: asked, repeatable: true })
       const found = this.#read((json) => json.map((each) => each), value as readonly T[])

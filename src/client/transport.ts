@@ -49,7 +49,7 @@ export interface AnsweredPage {
 }
 
 /** The longest answer that is read, in bytes: a page of 1,000 limits, each of eight rules with long names, is shorter. */
-const MOST_BYTES = 33_554_432
+const MAX_BYTES = 33_554_432
 
 /** Statuses of a server, or a proxy before it, that is not there for the moment. */
 const PASSING = [502, 503, 504]
@@ -141,7 +141,7 @@ export class Transport {
 
   async #read(response: Response, signal: AbortSignal): Promise<AnsweredPage> {
     const text = await readText(response, signal)
-    if (text === null) throw this.foreign(response.status, `longer than ${MOST_BYTES} bytes`)
+    if (text === null) throw this.foreign(response.status, `longer than ${MAX_BYTES} bytes`)
     let value: unknown
     try {
       value = JSON.parse(text)
@@ -198,7 +198,7 @@ async function readText(response: Response, signal: AbortSignal): Promise<string
   let bytes = 0
   for await (const chunk of chunks(response.body, (part) => untilAborted(part, signal))) {
     bytes += chunk.length
-    if (bytes > MOST_BYTES) return null
+    if (bytes > MAX_BYTES) return null
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()

@@ -4,7 +4,7 @@ import type { Policy } from "../policy/policy.js"
 import { StoreUnavailable } from "../types/errors.js"
 
 /** So many limits are asked for at a time. */
-const MOST_CALLS = 8
+const MAX_CALLS = 8
 
 /** Policies by the names of their limits; `null` where there is to be no limit, or was none. */
 export type Policies = ReadonlyMap<string, Policy | null>
@@ -12,7 +12,7 @@ export type Policies = ReadonlyMap<string, Policy | null>
 /** The policies that limits have under these names. */
 export async function policiesOf(limits: Pick<NamedLimits, "limit">, names: Iterable<string>): Promise<Policies> {
   const find = async (name: string) => [name, (await limits.limit(name))?.policy ?? null] as const
-  return new Map(await inParallel([...names], MOST_CALLS, find))
+  return new Map(await inParallel([...names], MAX_CALLS, find))
 }
 
 /**

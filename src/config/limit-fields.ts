@@ -6,7 +6,7 @@ import type { Algorithm } from "../types/algorithm.js"
 import type { Field } from "./field.js"
 
 /** The most limits that a group may have. */
-export const MOST_LIMITS_OF_GROUP = 16
+export const MAX_LIMITS_OF_GROUP = 16
 
 export const failMode: Field = {
   kind: "choice",
@@ -173,7 +173,7 @@ export const group: Field & { readonly kind: "table" } = {
       least: 1,
       of: { kind: "text", pattern: RULE_NAME, allowed: RULE_NAME_ALLOWED, about: "A limit's name." },
       about: "The names of the limits, at most 16. Each has its own policy, key and cost.",
-      schema: { uniqueItems: true, maxItems: MOST_LIMITS_OF_GROUP },
+      schema: { uniqueItems: true, maxItems: MAX_LIMITS_OF_GROUP },
     },
     ...ofRequests,
   },

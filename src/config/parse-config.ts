@@ -14,7 +14,7 @@ import type { Config, GroupConfig, LimitConfig, LoggingConfig, RequestsConfig, T
 import { ConfigError } from "./config-error.js"
 import { CONFIG } from "./fields.js"
 import type { KeySetting } from "./key-setting.js"
-import { MOST_LIMITS_OF_GROUP } from "./limit-fields.js"
+import { MAX_LIMITS_OF_GROUP } from "./limit-fields.js"
 import { type Environment, readField, writtenAt } from "./read-field.js"
 import { readPolicy } from "./read-policy.js"
 import {
@@ -230,8 +230,8 @@ function limitsOfGroup(
 ): readonly LimitConfig[] {
   const path = `groups.${name}.limits`
   if (limits.has(name)) throw new ConfigError("a name in groups", name, "a name that no limit has")
-  if (names.length > MOST_LIMITS_OF_GROUP) {
-    throw new ConfigError(`${path}.length`, names.length, `at most ${MOST_LIMITS_OF_GROUP}`)
+  if (names.length > MAX_LIMITS_OF_GROUP) {
+    throw new ConfigError(`${path}.length`, names.length, `at most ${MAX_LIMITS_OF_GROUP}`)
   }
   const rules = new Set<string>()
   return names.map((each, index) => {

@@ -10,7 +10,7 @@ import { keyExtractorOf } from "./key-setting.js"
 /** The environment, by name; whoever reads the configuration hands it in. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const MOST_ITEMS = 10_000
+const MAX_ITEMS = 10_000
 
 /**
  * Reads a value as its field says it may be. Durations become milliseconds, named tables become maps; policies and keys
@@ -119,7 +119,7 @@ function readDuration(field: Field & { readonly kind: "duration" }, path: string
 }
 
 function readList(field: Field & { readonly kind: "list" }, path: string, value: unknown, env: Environment): unknown[] {
-  const items = orConfigError(() => readItems(path, value, MOST_ITEMS))
+  const items = orConfigError(() => readItems(path, value, MAX_ITEMS))
   if (items === null || items.length < field.least) {
     const { items: name, least } = field
     throw new ConfigError(path, value, `a list of ${name}${least === 0 ? "" : `, at least ${least}`}`)

@@ -42,7 +42,7 @@ const KINDS: Kinds<DenialCacheOptions> = { maxKeys: whole(1, 2 ** 24), maxAgeMs:
 const DEFAULT_KEYS = 10_000
 const DEFAULT_AGE_MS = 10_000
 /** So many greater costs a denial leaves to the limiter: whoever asks for ever new ones is told to wait for too long. */
-const MOST_GREATER = 4
+const MAX_GREATER = 4
 
 /**
  * Denials that a limiter far away told, so that repeating the question until the time to retry costs no call.
@@ -129,7 +129,7 @@ export class DenialCache {
     if (known === null || tellsWaitOf(known.decision, cost)) return known
     const own = known.greater.get(cost)
     if (own && this.#clock.now() < own.untilMs) return own
-    if (own === undefined && known.greater.size >= MOST_GREATER) return known
+    if (own === undefined && known.greater.size >= MAX_GREATER) return known
     // Not counted again, so that the same checks are told the same, be the limiter asked or not.
     if (own === undefined) known.greater.set(cost, null)
     return null
@@ -214,7 +214,7 @@ function answersMs(denial: Decision): number {
 /** Remembers with a denial that of a greater cost, for which it does not tell the wait. It answers its own cost alone. */
 function noteGreater({ greater }: Denial, denial: Denial): void {
   const { cost } = denial.decision
-  if (greater.has(cost) || greater.size < MOST_GREATER) greater.set(cost, denial)
+  if (greater.has(cost) || greater.size < MAX_GREATER) greater.set(cost, denial)
 }
 
 /** What stays known of greater costs when a denial takes the place of one of its own cost or a greater one. */
@@ -222,7 +222,7 @@ function greaterThan(decision: Decision, known: Denial): Map<number, Denial | nu
   if (known.decision.cost < decision.cost) return new Map()
   const greater = new Map(known.greater)
   if (tellsWaitOf(decision, known.decision.cost)) return greater
-  if (greater.size >= MOST_GREATER) greater.delete(greater.keys().next().value!)
+  if (greater.size >= MAX_GREATER) greater.delete(greater.keys().next().value!)
   return greater.set(known.decision.cost, known)
 }
 

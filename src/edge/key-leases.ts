@@ -24,9 +24,9 @@ export interface LeaseBounds {
 const FIRST_UNITS = 16
 /** Of its time to live, a lease that is still idle after this share is given back. */
 const IDLE_SHARE = 3 / 4
-const GROWTH_MOST = 8
+const MAX_GROWTH = 8
 /** Leases of a key of which nothing is left, kept so that what was spent from them can be given back. */
-const MOST_EMPTY = 16
+const MAX_EMPTY = 16
 
 /**
  * The units of one key that were drawn ahead. How many are drawn next follows the use: a lease of which more than half was
@@ -157,7 +157,7 @@ export class KeyLeases {
       const usedTtl = Math.max(1, nowMs - last.drawnAtMs) / this.#bounds.ttlMs
       const inHalfTtl = ((last.granted - last.left) / usedTtl) * 0.5
       if (spentShare > 0.5 && usedTtl < 0.5) {
-        const grown = Math.ceil(Math.min(Math.max(inHalfTtl, this.#size * 2), this.#size * GROWTH_MOST))
+        const grown = Math.ceil(Math.min(Math.max(inHalfTtl, this.#size * 2), this.#size * MAX_GROWTH))
         this.#size = Math.min(grown, this.#bounds.units)
       } else if (spentShare < 0.5) this.#size = Math.max(1, Math.floor(this.#size / 2))
     }
@@ -166,7 +166,7 @@ export class KeyLeases {
       const lease = this.#leases[at]!
       if (lease.left > 0) continue
       empty += 1
-      if (empty > MOST_EMPTY || !isLive(lease, nowMs)) this.#leases.splice(at, 1)
+      if (empty > MAX_EMPTY || !isLive(lease, nowMs)) this.#leases.splice(at, 1)
     }
   }
 

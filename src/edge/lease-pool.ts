@@ -64,13 +64,13 @@ const COST_SHARE = 1 / 4
 /** For so many times to live after a lease another one is expected. */
 const LEASING_TTLS = 2
 /** Settled receipts that are remembered. */
-const MOST_SETTLED = 10_000
+const MAX_SETTLED = 10_000
 /**
  * A draw of which nothing was heard for so long is made again: whoever asked may be gone. Twice as long after each that
  * was lost, so that an owner with too much to do is not asked ever more.
  */
 const DRAW_LOST_MS = 1_000
-const DRAW_LOST_MOST_MS = 16_000
+const MAX_DRAW_LOST_MS = 16_000
 
 /**
  * Units of hot keys that were drawn ahead, to be spent without a call. Drawn units are charged already: whatever happens
@@ -83,7 +83,7 @@ export class LeasePool {
   readonly #begun = new WeakMap<DrawRequest, Begun>()
   readonly #evicted: UnusedUnits[] = []
   /** Ids of receipts, the one that was settled first comes first. */
-  readonly #settled = new BoundedMap<string, true>(MOST_SETTLED)
+  readonly #settled = new BoundedMap<string, true>(MAX_SETTLED)
   #calls = 0
 
   constructor(options: LeasePoolOptions) {
@@ -142,7 +142,7 @@ export class LeasePool {
     if (drawing && (cost === 0 || nowMs < pool.leasingUntilMs)) return null
     if (cost === 0 && leases.leftAt(nowMs) * 4 > leases.size) return null
     if (!drawing) {
-      if (draw !== null) pool.lostAfterMs = Math.min(pool.lostAfterMs * 2, DRAW_LOST_MOST_MS)
+      if (draw !== null) pool.lostAfterMs = Math.min(pool.lostAfterMs * 2, MAX_DRAW_LOST_MS)
       // Those who wait for a lost draw may still hear of it, or of this one.
       pool.draw = { sinceMs: nowMs, waiting: draw?.waiting ?? [] }
     }

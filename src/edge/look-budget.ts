@@ -1,7 +1,7 @@
 import { KEY_SLOTS, keySlotOf } from "./key-slot.js"
 
 /** So many objects are looked at beside the denials of a key in so long. */
-const MOST_LOOKS = 16
+const MAX_LOOKS = 16
 const WINDOW_MS = 10_000
 
 /**
@@ -19,7 +19,7 @@ export class LookBudget {
       this.#startMs = nowMs
     }
     const slot = keySlotOf(name)
-    const taken = Math.min(wanted, MOST_LOOKS - this.#looks[slot]!)
+    const taken = Math.min(wanted, MAX_LOOKS - this.#looks[slot]!)
     this.#looks[slot]! += taken
     return taken
   }

@@ -19,11 +19,11 @@ interface Lane<Waiting> {
 }
 
 /** Checks that one call carries. */
-const MOST_TOGETHER = 64
+const MAX_TOGETHER = 64
 /** So many calls that are full go out without waiting for each other. */
-const MOST_FULL = 4
+const MAX_FULL = 4
 /** Checks that wait for calls of one object. */
-export const MOST_WAITING = 4_096
+export const MAX_WAITING = 4_096
 /** So long one waits for a call under way, at most, before another goes out; twice as long for each further one. */
 const PATIENCE_MS = 5
 /** A call that takes so long does not count any more: its object hangs, or the request that made it is gone. */
@@ -62,10 +62,10 @@ export class SharedCalls<Waiting> {
     return lane.waiting.length === 0 ? beginCall(lane, nowMs) : null
   }
 
-  /** Lets a check wait that `begin` sent away. Its place in the line from 1; above `MOST_WAITING` it may not wait. */
+  /** Lets a check wait that `begin` sent away. Its place in the line from 1; above `MAX_WAITING` it may not wait. */
   wait(name: string, waiting: Waiting, nowMs: number): number {
     const { waiting: line } = this.#laneOf(name, nowMs)
-    return line.length < MOST_WAITING ? line.push(waiting) : MOST_WAITING + 1
+    return line.length < MAX_WAITING ? line.push(waiting) : MAX_WAITING + 1
   }
 
   /** How long until there is room for a call, if none returns before; ms. */
@@ -92,7 +92,7 @@ export class SharedCalls<Waiting> {
     if (lane === undefined || lane.waiting.length === 0) return null
     const call = beginCall(lane, nowMs)
     if (call === null) return null
-    return { call, waiting: lane.waiting.splice(0, MOST_TOGETHER) }
+    return { call, waiting: lane.waiting.splice(0, MAX_TOGETHER) }
   }
 
   /** A call returned, or failed. Whether checks wait, so that `take` is to be asked. */
@@ -141,7 +141,7 @@ function beginCall<Waiting>(lane: Lane<Waiting>, nowMs: number): CallUnderWay<Wa
 }
 
 function hasRoom<Waiting>({ calls, waiting, beganAtMs }: Lane<Waiting>, nowMs: number): boolean {
-  if (waiting.length >= MOST_TOGETHER && calls.length < MOST_FULL) return true
+  if (waiting.length >= MAX_TOGETHER && calls.length < MAX_FULL) return true
   while (calls.length > 0 && Math.abs(nowMs - calls[0]!.sinceMs) >= CALL_LOST_MS) calls.shift()
   return calls.length === 0 || Math.abs(nowMs - beganAtMs) >= patienceWith(calls.length)
 }

@@ -26,7 +26,7 @@ export const STORE_PATH = required({
 })
 
 const FOLDER_MODE = 0o700
-const FAULTS_MAX = 10
+const MAX_FAULTS = 10
 /** How often a lock that another holds is asked for again. */
 const TRY_EVERY_MS = 20
 
@@ -238,7 +238,7 @@ export class StoreFolder {
   /** What SQLite finds wrong with its file. */
   findFaults(): string[] {
     try {
-      const rows = this.#database.prepare(`PRAGMA integrity_check(${FAULTS_MAX})`).all()
+      const rows = this.#database.prepare(`PRAGMA integrity_check(${MAX_FAULTS})`).all()
       // A row may hold several, a line each, under the name of the database.
       const lines = rows.flatMap((row) => String(Object.values(row)[0]).split("\n"))
       return lines.filter((fault) => fault !== "ok" && !fault.startsWith("***"))

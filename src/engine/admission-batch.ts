@@ -2,7 +2,7 @@ import type { Core } from "./core.js"
 import type { KeySet } from "./key-set.js"
 
 /** So many admissions are made in one call. */
-const MOST = 512
+const MAX_ADMISSIONS = 512
 /** Bytes of an admission: its time, where its key lies, its cost. */
 const TIME = 8
 const SPAN = 8
@@ -39,7 +39,7 @@ export class AdmissionBatch {
     this.#core = core
     const keyBytes = (keys.length + PAST_KEYS + 7) & ~7
     // Batches of about the same size get the same block: memory that was not used before costs more.
-    this.#size = 2 ** Math.ceil(Math.log2(keyBytes + MOST * (TIME + SPAN + COST)))
+    this.#size = 2 ** Math.ceil(Math.log2(keyBytes + MAX_ADMISSIONS * (TIME + SPAN + COST)))
     this.#pointer = core.takeBlock(this.#size)
     this.#columns = this.#pointer + keyBytes
     core.bytes.set(keys, this.#pointer)
@@ -47,20 +47,20 @@ export class AdmissionBatch {
   }
 
   get #spansAt(): number {
-    return this.#columns + MOST * TIME
+    return this.#columns + MAX_ADMISSIONS * TIME
   }
 
   get #costsAt(): number {
-    return this.#spansAt + MOST * SPAN
+    return this.#spansAt + MAX_ADMISSIONS * SPAN
   }
 
   /** Makes the columns ready to be filled, up to the next call of the core: it may have more memory since, and they none. */
   begin(): void {
     const { buffer } = this.#core.bytes
     if (this.costs?.buffer === buffer) return
-    this.times = new Float64Array(buffer, this.#columns, MOST)
-    this.spans = new Uint32Array(buffer, this.#spansAt, 2 * MOST)
-    this.costs = new Uint32Array(buffer, this.#costsAt, MOST)
+    this.times = new Float64Array(buffer, this.#columns, MAX_ADMISSIONS)
+    this.spans = new Uint32Array(buffer, this.#spansAt, 2 * MAX_ADMISSIONS)
+    this.costs = new Uint32Array(buffer, this.#costsAt, MAX_ADMISSIONS)
   }
 
   /**

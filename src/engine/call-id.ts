@@ -4,7 +4,7 @@ import { show } from "../types/errors.js"
 /** Idempotency: how long an admission is told again under its id instead of being charged anew, ms: 5 minutes. */
 export const REPEAT_WITHIN_MS = 300_000
 /** The most admissions remembered under ids by default; beyond that the oldest is forgotten first. */
-export const MOST_IDS = 65_536
+export const MAX_IDS = 65_536
 
 const CALL_ID = /^[ -~]{1,64}$/
 

@@ -16,7 +16,7 @@ export function writeKey(key: string, view: Uint8Array): number {
   if (typeof key !== "string") throw new KeyError(key, "a key is a string")
   const { length } = key
   if (length === 0) throw new KeyError(key, "a key is not empty")
-  if (length <= LOOP_MAX) {
+  if (length <= MAX_LOOP) {
     let index = 0
     for (; index < length; index++) {
       const code = key.charCodeAt(index)
@@ -36,7 +36,7 @@ export function requireKey(key: string): void {
 }
 
 /** Up to this length the loop is the faster way. */
-const LOOP_MAX = 24
+const MAX_LOOP = 24
 
 function encodeKey(key: string, view: Uint8Array): number {
   if (key.length <= KEY_BYTES_MAX) {

@@ -1,4 +1,4 @@
-import { MOST_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "./call-id.js"
+import { MAX_IDS, REPEAT_WITHIN_MS, requireCallId, requireSameCost } from "./call-id.js"
 
 /** An admission that a caller named: what a limit knows of it, to tell it again. */
 export interface ChargedAdmission {
@@ -36,7 +36,7 @@ export class NamedAdmissions {
    * @param most the most admissions remembered, at least 1
    * @param requireId throws where an id cannot be one
    */
-  constructor(most = MOST_IDS, requireId: (id: unknown) => void = requireCallId) {
+  constructor(most = MAX_IDS, requireId: (id: unknown) => void = requireCallId) {
     this.#most = most
     this.#requireId = requireId
   }

@@ -1,5 +1,5 @@
 /** The most keys that are held at a time. */
-export const MOST_RESET = 2 ** 16
+export const MAX_RESET = 2 ** 16
 /** So many are held however old they are, until all that is too old is to be forgotten. */
 export const LEAST_RESET = 1_024
 
@@ -68,7 +68,7 @@ export class ResetKeys {
     const byKey = this.#byKey
     for (const [key, reset] of byKey ?? []) {
       const { size } = byKey!
-      if (size <= MOST_RESET && (size <= least || reset.timeMs >= timeMs)) break
+      if (size <= MAX_RESET && (size <= least || reset.timeMs >= timeMs)) break
       byKey!.delete(key)
       this.closeThrough(reset.charge)
     }

@@ -3,9 +3,9 @@ import { ClosedReceipts } from "./closed-receipts.js"
 
 const FIRST_PRUNE = 1_024
 /** The most that are held at a time. */
-export const MOST_SETTLED = 2 ** 18
+export const MAX_SETTLED = 2 ** 18
 /** The most that a prune leaves: looking at all of them is paid for by as many settlements as there is room for then. */
-const MOST_LEFT = (MOST_SETTLED * 3) / 4
+const MAX_LEFT = (MAX_SETTLED * 3) / 4
 
 /** A receipt, as far as it is noted. */
 type Noted = Pick<Receipt, "id" | "chargedAtMs">
@@ -46,12 +46,12 @@ export class SettledReceipts extends ClosedReceipts<Noted> {
     const byId = this.#byId
     if (byId === null) return
     this.#drop((chargedAtMs) => chargedAtMs + keepMs < nowMs)
-    if (byId.size > MOST_LEFT) {
+    if (byId.size > MAX_LEFT) {
       const times = Float64Array.from(byId.values()).sort()
-      const latestMs = times[byId.size - MOST_LEFT - 1]!
+      const latestMs = times[byId.size - MAX_LEFT - 1]!
       this.#drop((chargedAtMs) => chargedAtMs <= latestMs)
     }
-    this.#pruneAt = Math.min(Math.max(FIRST_PRUNE, byId.size * 2), MOST_SETTLED)
+    this.#pruneAt = Math.min(Math.max(FIRST_PRUNE, byId.size * 2), MAX_SETTLED)
   }
 
   #drop(isDropped: (chargedAtMs: number) => boolean): void {

@@ -11,7 +11,7 @@ export interface MemoryOptions {
 }
 
 /** About 40 MB of keys with one rule. */
-const MOST_KEYS = 2 ** 20
+const MAX_KEYS = 2 ** 20
 /** So many policies share those keys evenly; more have as many each. */
 const SHARING = 64
 /** What a policy takes beside its keys, in keys: about 5 KB. */
@@ -30,7 +30,7 @@ export function memoryLimiters(
   known: ReadonlySet<string>,
   isAll: boolean,
   { clock = systemClock, maxKeys }: MemoryOptions,
-  mostKeys = MOST_KEYS,
+  mostKeys = MAX_KEYS,
 ): (policy: Policy, ...rest: unknown[]) => PooledLimiter {
   const pool = new LimiterPool(clock)
   const share = Math.floor(mostKeys / (isAll ? Math.min(known.size, SHARING) : SHARING))

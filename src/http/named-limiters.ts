@@ -52,7 +52,7 @@ export function namedLimiters(
 }
 
 /** So many limits are known. One that was asked longest ago is prepared again. */
-const MOST_DEFINED = 8_192
+const MAX_DEFINED = 8_192
 
 interface Prepared {
   readonly policy: Policy
@@ -63,7 +63,7 @@ interface Prepared {
 class DefinedGroup implements Group {
   readonly #limits: LimitsToAsk
   readonly #redefines: boolean
-  readonly #prepared = new BoundedMap<string, Prepared>(MOST_DEFINED)
+  readonly #prepared = new BoundedMap<string, Prepared>(MAX_DEFINED)
   /** The definitions of missed limits that are under way: requests that miss the same one wait for one definition. */
   readonly #missing = new Map<string, Definition>()
 

@@ -1,5 +1,5 @@
 /** Up to this length ASCII is read without the decoder, which is slow to start. */
-const LOOP_MAX = 32
+const MAX_LOOP = 32
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Thrown where bytes end too soon or cannot be what they should. The caller says which row. */
@@ -95,7 +95,7 @@ export class ByteReader {
   /** The text from `start` to `end`. It reads on where it did. */
   textAt(start: number, end: number): string {
     const bytes = this.source.subarray(start, end)
-    if (bytes.length <= LOOP_MAX) {
+    if (bytes.length <= MAX_LOOP) {
       const text = ascii(bytes)
       if (text !== null) return text
     }

@@ -1,7 +1,7 @@
 const encoder = new TextEncoder()
 const FIRST_BYTES = 256
 /** Up to this length a loop is the fastest way for ASCII; one byte tells it. */
-const LOOP_MAX = 127
+const MAX_LOOP = 127
 
 /** Appends numbers and texts to a buffer that grows. Integers are little-endian; `varint` is LEB128 up to 2^53. */
 export class ByteWriter {
@@ -74,7 +74,7 @@ export class ByteWriter {
 
   /** A text as a block of UTF-8. */
   text(value: string): void {
-    if (value.length > LOOP_MAX || !this.#ascii(value)) this.block(encoder.encode(value))
+    if (value.length > MAX_LOOP || !this.#ascii(value)) this.block(encoder.encode(value))
   }
 
   /** Writes a short text if it is ASCII, the commonest of keys; else nothing. */

@@ -1,7 +1,7 @@
 import { requireCallId } from "../engine/call-id.js"
 
 /** The most admissions remembered of calls that sluice named; beyond that the oldest is forgotten first. */
-export const MOST_INTERNAL_CALLS = 8_192
+export const MAX_INTERNAL_CALLS = 8_192
 
 /** Begins such a name in a record: no caller's id can. */
 const MARK = "\t"

@@ -4,7 +4,7 @@ import type { ByteWriter } from "./byte-writer.js"
 /** So many numbers of charges that follow each other share a chunk: an offset in it takes 16 bits. */
 export const CHUNK_CHARGES = 65_536
 /** More offsets than these take less as bits. */
-const MOST_LISTED = 4_096
+const MAX_LISTED = 4_096
 const BITMAP_BYTES = CHUNK_CHARGES / 8
 const FIRST_ROOM = 4
 /** About what V8 takes for a chunk and its array, beside the array's elements. */
@@ -67,7 +67,7 @@ export class ChargeChunk {
   /** Adds an offset that it does not have. */
   add(offset: number, chargedAtMs: number): void {
     this.#latestMs = Math.max(this.#latestMs, chargedAtMs)
-    if (this.#count === MOST_LISTED) this.#mark()
+    if (this.#count === MAX_LISTED) this.#mark()
     if (this.#bits === null) this.#list(offset)
     else this.#bits[offset >>> 3]! |= 1 << (offset & 7)
     this.#count += 1
@@ -145,7 +145,7 @@ export class ChargeChunk {
     const count = reader.varint()
     if (count === 0) throw new MalformedBytes("a chunk of charges is empty")
     chunk.#count = count
-    if (count > MOST_LISTED) chunk.#readBits(reader)
+    if (count > MAX_LISTED) chunk.#readBits(reader)
     else chunk.#readList(reader)
     return chunk
   }

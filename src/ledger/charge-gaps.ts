@@ -1,9 +1,9 @@
 import { MalformedBytes } from "./byte-reader.js"
 
 /** No more admissions are told, at any moment, that are not in the file: so many numbers of charges are skipped. */
-export const TOLD_MAX = 2 ** 24
+export const MAX_TOLD = 2 ** 24
 /** So many gaps are told apart, of about six bytes each in a snapshot. */
-const GAPS_MAX = 64
+const MAX_GAPS = 64
 
 /** Numbers of charges that were skipped: those above `after`, up to `through`. */
 export interface ChargeGap {
@@ -37,7 +37,7 @@ export class ChargeGaps {
     // Nothing was charged in between.
     if (last?.through === after) gaps[gaps.length - 1] = { after: last.after, through }
     else gaps.push({ after, through })
-    if (gaps.length > GAPS_MAX) gaps.splice(0, 2, { after: 0, through: gaps[1]!.through })
+    if (gaps.length > MAX_GAPS) gaps.splice(0, 2, { after: 0, through: gaps[1]!.through })
   }
 
   has(charge: number): boolean {

@@ -13,7 +13,7 @@ const TURN_BYTES = 32_768
 /** About so many bytes of rows are dropped in one commit; and so many rows where nobody knows how large they are. */
 const DROPPED_BYTES = 2_000_000
 const DROPPED_ROWS = 16
-const DROPPED_ROWS_MAX = 256
+const MAX_DROPPED_ROWS = 256
 
 export interface CompactorOptions {
   /** How many covered segments a compaction keeps as history. */
@@ -188,7 +188,7 @@ export class Compactor {
     for (let sequence = this.#oldestSequence; sequence < oldestSequence; sequence++) segments.push(sequence)
     const parts = [...this.#snapshotIds].reverse()
     const rowBytes = coveredBytes / Math.max(1, segments.length)
-    const together = Math.max(1, Math.min(DROPPED_ROWS_MAX, Math.floor(DROPPED_BYTES / Math.max(1, rowBytes))))
+    const together = Math.max(1, Math.min(MAX_DROPPED_ROWS, Math.floor(DROPPED_BYTES / Math.max(1, rowBytes))))
     const drops = slices(parts, DROPPED_ROWS)
     for (const [index, some] of slices(segments, together).entries()) {
       drops[index] = [...(drops[index] ?? []), ...some]

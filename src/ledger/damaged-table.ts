@@ -3,10 +3,10 @@ import type { LogRow, SqlPort } from "./sql-port.js"
 const IDS = "SELECT id, x'' AS body FROM sluice_log ORDER BY id"
 const ROW = "SELECT id, body FROM sluice_log WHERE id = ?"
 
-const ID_MAX = Number.MAX_SAFE_INTEGER
+const MAX_ID = Number.MAX_SAFE_INTEGER
 
 /** Ids that are tried one after the other where none can be found: more than forty damaged pages hold. */
-const MISSES_MAX = 2_000
+const MAX_MISSES = 2_000
 
 /** Is told what cannot be read, a row or the file, and why. */
 type OnFault = (what: `row ${number}` | "the file", error: unknown) => void
@@ -37,8 +37,8 @@ function idsOf(sql: SqlPort, onFault: OnFault): number[] {
     onFault("the file", error)
     // Rows up to the meta row and segments are walked from both ends each, so that one damaged place hides only itself.
     for (const [low, high] of [
-      [-ID_MAX, 0],
-      [1, ID_MAX],
+      [-MAX_ID, 0],
+      [1, MAX_ID],
     ] as const) {
       walk(sql, "ASC", low, high, ids)
       walk(sql, "DESC", low, high, ids)
@@ -54,7 +54,7 @@ function idsOf(sql: SqlPort, onFault: OnFault): number[] {
 function walk(sql: SqlPort, order: "ASC" | "DESC", low: number, high: number, ids: Set<number>): void {
   const statement = `SELECT id, x'' AS body FROM sluice_log WHERE id BETWEEN ? AND ? ORDER BY id ${order} LIMIT 1`
   let misses = 0
-  while (low <= high && misses < MISSES_MAX) {
+  while (low <= high && misses < MAX_MISSES) {
     let id: number | undefined
     try {
       id = Array.from(sql.rows(statement, low, high))[0]?.id

@@ -1,5 +1,5 @@
 import { AheadBlocks, type IdleKey } from "./ahead-blocks.js"
-import { TOLD_MAX } from "./charge-gaps.js"
+import { MAX_TOLD } from "./charge-gaps.js"
 import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
 import type { LedgerPort } from "./sql-port.js"
@@ -40,7 +40,7 @@ const DEFAULT_FLUSH_RECORDS = 10_000
 /** `ahead`: the block of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back. */
 const IDLE_MS = 2_500
 /** So many keys are looked at in one turn of the event loop. */
-const MOST_LOOKED_AT = 2_048
+const MAX_LOOKED_AT = 2_048
 
 /** Decides which answers wait for a commit, and sees to it that what does not wait is committed soon. */
 export class Durability {
@@ -89,7 +89,7 @@ export class Durability {
     if (this.sync !== "ahead") return this.changeWaits(nowMs)
     const draw = this.#blocks.draw(limit, key, cost, grant)
     this.#lookForIdle()
-    if (draw === "uncovered" || this.#writer.unwritten > TOLD_MAX) return true
+    if (draw === "uncovered" || this.#writer.unwritten > MAX_TOLD) return true
     if (draw === "low") void this.#commit()
     else this.#flushSoon(nowMs)
     return false
@@ -136,7 +136,7 @@ export class Durability {
   }
 
   #takeIdleBack(): void {
-    const { idle, hasMore } = this.#blocks.forgetIdle(MOST_LOOKED_AT)
+    const { idle, hasMore } = this.#blocks.forgetIdle(MAX_LOOKED_AT)
     const areLast = !this.#blocks.hasGranted
     // Also where a compaction took the last ones back. What was told is written along.
     if ((idle.length > 0 || areLast) && this.#takeBack(idle, areLast)) this.#flush()

@@ -4,7 +4,7 @@ import { show } from "../types/errors.js"
 import type { CallName } from "./call-name.js"
 import type { LedgerLimit } from "./own-limit.js"
 
-const NAME_LENGTH_MAX = 512
+const MAX_NAME_LENGTH = 512
 
 /** One of the checks that are decided together. */
 export interface LedgerCheck {
@@ -23,9 +23,9 @@ export function requireTime(nowMs: number): void {
 
 /** @throws {RangeError} */
 export function requireName(name: string): void {
-  if (typeof name === "string" && name.length > 0 && name.length <= NAME_LENGTH_MAX && name.isWellFormed()) return
+  if (typeof name === "string" && name.length > 0 && name.length <= MAX_NAME_LENGTH && name.isWellFormed()) return
   throw new RangeError(
-    `Cannot define limit ${show(name)}: its name is a well-formed text of 1 to ${NAME_LENGTH_MAX} characters.`,
+    `Cannot define limit ${show(name)}: its name is a well-formed text of 1 to ${MAX_NAME_LENGTH} characters.`,
   )
 }
 

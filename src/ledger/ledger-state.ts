@@ -4,7 +4,7 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import { LimitNotFound } from "../types/errors.js"
 import { MalformedBytes } from "./byte-reader.js"
-import { TOLD_MAX } from "./charge-gaps.js"
+import { MAX_TOLD } from "./charge-gaps.js"
 import { type LedgerLimit, type LimitHome, OwnLimit } from "./own-limit.js"
 import { RecentTimes } from "./recent-times.js"
 import type { CompactRecord, OpenRecord, StoreRecord } from "./record.js"
@@ -180,7 +180,7 @@ export class LedgerState {
     let chargesAfter = this.#chargesAfter
     if (this.#sync !== SYNC_NUMBER.always) {
       for (const limit of this.#byName.values()) chargesAfter = Math.max(chargesAfter, limit.openKeys().charges)
-      chargesAfter += TOLD_MAX
+      chargesAfter += MAX_TOLD
     }
     return { op: "open", timeMs, limit: 0, sync, chargesAfter }
   }

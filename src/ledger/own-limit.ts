@@ -12,7 +12,7 @@ import {
   type CallName,
   InternalCall,
   isInternalName,
-  MOST_INTERNAL_CALLS,
+  MAX_INTERNAL_CALLS,
   recordedName,
   requireInternalName,
 } from "./call-name.js"
@@ -78,7 +78,7 @@ export class OwnLimit implements LedgerLimit {
   /** Those of calls that callers named. */
   readonly admissions = new SavedAdmissions()
   /** Those of calls that sluice named. */
-  readonly internalAdmissions = new SavedAdmissions(MOST_INTERNAL_CALLS, requireInternalName)
+  readonly internalAdmissions = new SavedAdmissions(MAX_INTERNAL_CALLS, requireInternalName)
   readonly gaps = new ChargeGaps()
   /** Units of a key that may have been admitted beyond what the log tells. */
   ahead: Map<string, number> | null = null

@@ -5,7 +5,7 @@ import { ChargeSet } from "./charge-set.js"
 
 const HOUR_MS = 3_600_000
 /** An eighth of what an isolate of Workers has, and a quarter while a save holds all: 100 million that lie close together. */
-const MOST_BYTES = 2 ** 24
+const MAX_BYTES = 2 ** 24
 
 /** A receipt, as far as it is noted. */
 interface Noted extends Pick<Receipt, "chargedAtMs"> {
@@ -22,7 +22,7 @@ export class SavedReceipts extends ClosedReceipts<Noted> {
   readonly #settled = new ChargeSet()
 
   /** @param mostBytes where they take more than half of this, the oldest are forgotten before they are too old */
-  constructor(mostBytes = MOST_BYTES) {
+  constructor(mostBytes = MAX_BYTES) {
     super()
     this.#mostBytes = mostBytes
   }

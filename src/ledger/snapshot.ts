@@ -17,7 +17,7 @@ import type { Turns } from "./turns.js"
  *
  *   id   −65,536 · sequence − part
  */
-const PARTS_MAX = 65_536
+const MAX_PARTS = 65_536
 
 /** The state after the segment `sequence`. */
 export interface SnapshotHead {
@@ -50,7 +50,7 @@ export class SnapshotWriter {
   async part(state: Uint8Array, { isLast }: { readonly isLast: boolean }): Promise<LogRow> {
     const { sequence, oldestSequence, chainHash } = this.#head
     const part = this.#parts
-    if (part === PARTS_MAX) throw new RangeError(`Cannot write a snapshot of more than ${PARTS_MAX} parts.`)
+    if (part === MAX_PARTS) throw new RangeError(`Cannot write a snapshot of more than ${MAX_PARTS} parts.`)
     this.#parts += 1
     const row = beginRow(KIND.snapshot)
     row.u32(part)
@@ -82,7 +82,7 @@ export async function snapshotRows(
 }
 
 function partId(sequence: number, part: number): number {
-  return -PARTS_MAX * sequence - part
+  return -MAX_PARTS * sequence - part
 }
 
 /** What the rows of a log say of snapshots. */
@@ -131,7 +131,7 @@ export async function readSnapshots(
 export function rowsBySnapshot(rows: readonly LogRow[]): Map<number, LogRow[]> {
   const bySequence = new Map<number, LogRow[]>()
   for (const row of [...rows].reverse()) {
-    const sequence = Math.floor(-row.id / PARTS_MAX)
+    const sequence = Math.floor(-row.id / MAX_PARTS)
     const others = bySequence.get(sequence)
     if (others === undefined) bySequence.set(sequence, [row])
     else others.push(row)

@@ -1,5 +1,5 @@
 /** More edits than this are another word, not a slip. */
-const MOST_EDITS = 3
+const MAX_EDITS = 3
 
 /**
  * The known name that `name` was most likely meant to be, or `null` when none is near.
@@ -11,9 +11,9 @@ const MOST_EDITS = 3
  */
 export function nearestName(name: string, known: Iterable<string>): string | null {
   let nearest: string | null = null
-  let fewestEdits = MOST_EDITS + 1
+  let fewestEdits = MAX_EDITS + 1
   for (const candidate of known) {
-    const mostEdits = Math.min(MOST_EDITS, Math.ceil((candidate.length - 1) / 4))
+    const mostEdits = Math.min(MAX_EDITS, Math.ceil((candidate.length - 1) / 4))
     // The distance is never less than the difference in length, so a hostile long name costs nothing here.
     if (Math.abs(candidate.length - name.length) > mostEdits) continue
     const edits = countEdits(name.toLowerCase(), candidate.toLowerCase())

@@ -14,7 +14,7 @@ import { isSynchronous } from "./sync-limiter.js"
 export type Ask = (key: string, options: CheckOptions & LimitChoice, mostDelayMs: number) => Awaitable<Decision>
 
 /** So many limits are known to hold requests; then they are found out anew. */
-const MOST_HOLDING = 1_000
+const MAX_HOLDING = 1_000
 
 /**
  * How a limiter is asked that knows of no waits: `check`, where it must be after a `peek`. Behind a promise that is one
@@ -25,7 +25,7 @@ export function askWithin(limiter: SettlingChecker): Ask {
 
   function note(decision: Decision, limit: string | undefined): Decision {
     if (isDecision(decision) && decision.delayMs > 0) {
-      if (holding.size === MOST_HOLDING) holding.clear()
+      if (holding.size === MAX_HOLDING) holding.clear()
       holding.add(limit)
     }
     return decision

@@ -2,9 +2,9 @@ import { inNameOrder } from "../lib/name-order.js"
 import { checkKind, checkWhole, either, oneOf, TEXT, whole } from "../policy/check-fields.js"
 import type { Page } from "./named-limits.js"
 
-const MOST = Number.MAX_SAFE_INTEGER
+const MAX_COUNT = Number.MAX_SAFE_INTEGER
 /** Those of a page may be all that there are. */
-const PAGE_COUNT = either(whole(0, MOST), oneOf(Number.POSITIVE_INFINITY))
+const PAGE_COUNT = either(whole(0, MAX_COUNT), oneOf(Number.POSITIVE_INFINITY))
 
 /** So many names are held beside two pages before they are sorted. */
 const MORE_HELD = 1_000
@@ -58,5 +58,5 @@ export function requirePage({ after = "", count = 0 }: Page): void {
 
 /** @throws {RangeError} where so many cannot be told */
 export function requireCount(count: unknown): void {
-  checkWhole("tell entries", "count", count, 0, MOST)
+  checkWhole("tell entries", "count", count, 0, MAX_COUNT)
 }

@@ -24,7 +24,7 @@ const NOTHING: Rates = { allowed: 0, denied: 0, failures: 0 }
  * How much older than the one before an answer of a Worker may be without its clock having gone back. Each isolate keeps
  * its own counts for some seconds, and whichever answers tells when it made them.
  */
-const MOST_OLDER_MS = 30_000
+const MAX_OLDER_MS = 30_000
 
 /** Rates of a server, from the sums that it tells at each look. */
 export class RateMeter {
@@ -62,7 +62,7 @@ export class RateMeter {
   /** Whether sums that are no newer are of a clock that went back: a single process has no other reason to tell older ones. */
   async #isSetBack(before: Sums, after: Sums): Promise<boolean> {
     if (after.atMs === before.atMs) return false
-    return after.atMs < before.atMs - MOST_OLDER_MS || (await this.#startedAtMs()) !== null
+    return after.atMs < before.atMs - MAX_OLDER_MS || (await this.#startedAtMs()) !== null
   }
 
   /** When the process was started that counts; `null` of the isolates of a Worker, and where nobody tells. */

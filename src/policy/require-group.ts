@@ -2,7 +2,7 @@ import { show } from "../types/errors.js"
 import { checkWhole } from "./check-fields.js"
 
 /** The most checks that are decided together: more would be one long transaction. */
-export const MOST_TOGETHER = 1_000
+export const MAX_TOGETHER = 1_000
 
 /** One of several checks that are decided together. */
 export interface GroupItem {
@@ -13,7 +13,7 @@ export interface GroupItem {
 
 /** @throws {RangeError} where so many checks cannot be decided together */
 export function requireGroupSize(count: number): void {
-  checkWhole("check all", "items.length", count, 1, MOST_TOGETHER)
+  checkWhole("check all", "items.length", count, 1, MAX_TOGETHER)
 }
 
 /** @throws {RangeError} where two have the same subject */

@@ -67,9 +67,9 @@ export interface Scenario {
 
 const DURATION_RANGE: DurationRange = { minMs: 1, maxMs: 86_400_000 }
 const TTL_RANGE: DurationRange = { minMs: 1, maxMs: 20_000 }
-const MOST_REQUESTS = 50_000_000
-const MOST_ISOLATES = 100_000
-export const MOST_LOCATIONS = 1_000
+const MAX_REQUESTS = 50_000_000
+const MAX_ISOLATES = 100_000
+export const MAX_LOCATIONS = 1_000
 
 /** @throws {PolicyError} {RangeError} naming the field, its value and what is allowed */
 export function readScenario(input: ScenarioInput): Scenario {
@@ -77,16 +77,16 @@ export function readScenario(input: ScenarioInput): Scenario {
   const { serviceMs = 1, commitMs = 2, denialCache = true, seed = 1 } = input
   const policy = parsePolicy(input.policy)
   const durationMs = parseDurationArgument("simulate", "duration", input.duration ?? "10s", DURATION_RANGE)
-  requireRange("locations.length", locations.length, { least: 1, most: MOST_LOCATIONS, isWhole: true })
+  requireRange("locations.length", locations.length, { least: 1, most: MAX_LOCATIONS, isWhole: true })
   for (const [index, { isolates, latencyMs, requestsPerSecond }] of locations.entries()) {
-    requireRange(`locations[${index}].isolates`, isolates, { least: 1, most: MOST_ISOLATES, isWhole: true })
+    requireRange(`locations[${index}].isolates`, isolates, { least: 1, most: MAX_ISOLATES, isWhole: true })
     requireRange(`locations[${index}].latencyMs`, latencyMs, { least: 0, most: 60_000, isWhole: false })
     requireRange(`locations[${index}].requestsPerSecond`, requestsPerSecond, { least: 0, most: 1e8, isWhole: false })
   }
   const isolatesInAll = locations.reduce((sum, { isolates }) => sum + isolates, 0)
-  requireRange("isolates in all", isolatesInAll, { least: 1, most: MOST_ISOLATES, isWhole: true })
+  requireRange("isolates in all", isolatesInAll, { least: 1, most: MAX_ISOLATES, isWhole: true })
   const requests = locations.reduce((sum, each) => sum + each.requestsPerSecond * (durationMs / 1_000), 0)
-  requireRange("requests in all", requests, { least: 0, most: MOST_REQUESTS, isWhole: false })
+  requireRange("requests in all", requests, { least: 0, most: MAX_REQUESTS, isWhole: false })
   requireRange("keys", keys, { least: 1, most: 10_000_000, isWhole: true })
   requireRange("skew", skew, { least: 0, most: 10, isWhole: false })
   const capacity = maximumCost(policy.rules)

@@ -2,7 +2,7 @@ import { chargeTogether, type Party } from "../edge/charge-together.js"
 import { DenialCache } from "../edge/denial-cache.js"
 import type { DrawRequest, UnusedUnits } from "../edge/lease-draw.js"
 import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type Waited } from "../edge/lease-pool.js"
-import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../edge/shared-calls.js"
+import { type CallUnderWay, MAX_WAITING, SharedCalls } from "../edge/shared-calls.js"
 import { allDecision } from "../limiter/decide-all.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
 import { ManualClock } from "../types/clock.js"
@@ -176,7 +176,7 @@ class Simulation {
     }
     const place = shared.wait(object, check, this.#nowMs)
     // The model has no fail mode: what may not wait goes alone.
-    if (place > MOST_WAITING) this.#carry(isolate, key, [check], null)
+    if (place > MAX_WAITING) this.#carry(isolate, key, [check], null)
     this.#send(isolate, key)
     if (place > 1) return
     const patienceMs = Math.max(1, shared.patienceMs(object, this.#nowMs))

@@ -220,12 +220,12 @@ export class StoreUnavailable extends SluiceError {
   }
 }
 
-const LONGEST_SHOWN = 80
+const MAX_SHOWN_LENGTH = 80
 
 /** The value as a message shows it: quoted, escaped and cut, so that hostile input stays harmless in logs. */
 export function show(value: unknown): string {
   if (typeof value === "string") {
-    const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
+    const cut = value.length > MAX_SHOWN_LENGTH ? `${value.slice(0, MAX_SHOWN_LENGTH)}…` : value
     return JSON.stringify(cut)
   }
   if (typeof value === "bigint") return `${value}n`

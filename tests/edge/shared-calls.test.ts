@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { type CallUnderWay, MOST_WAITING, SharedCalls } from "../../src/edge/shared-calls.js"
+import { type CallUnderWay, MAX_WAITING, SharedCalls } from "../../src/edge/shared-calls.js"
 import { assertProperty, propertyOf } from "../property/assert-property.js"
 import { PROPERTY_RUNS, PROPERTY_TIMEOUT_MS } from "../property/budget.js"
 
@@ -85,10 +85,10 @@ describe("SharedCalls", () => {
   })
 
   test("wait() refuses a check where 4,096 wait already, until one is gone", () => {
-    const { shared, first } = withWaiting(MOST_WAITING)
-    expect(shared.wait("a", -1, NOW_MS)).toBe(MOST_WAITING + 1)
+    const { shared, first } = withWaiting(MAX_WAITING)
+    expect(shared.wait("a", -1, NOW_MS)).toBe(MAX_WAITING + 1)
     shared.leave("a", 7)
-    expect(shared.wait("a", -1, NOW_MS)).toBe(MOST_WAITING)
+    expect(shared.wait("a", -1, NOW_MS)).toBe(MAX_WAITING)
     shared.end(first)
     expect(shared.take("a", NOW_MS)?.waiting.slice(6, 9)).toEqual([6, 8, 9])
   })

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { LEAST_RESET, MOST_RESET, ResetKeys } from "../../src/engine/reset-keys.js"
+import { LEAST_RESET, MAX_RESET, ResetKeys } from "../../src/engine/reset-keys.js"
 import { SettledReceipts } from "../../src/engine/settled-receipts.js"
 
 test("has() knows what a key was charged before its last reset", () => {
@@ -24,11 +24,11 @@ test("forgetResets() forgets the first of what is too old beyond the least, and 
   expect(settled.resets.has("1", 2)).toBe(true)
   settled.forgetResets(1_011, 1_000)
   expect(isClosed(11, 12)).toEqual([true, false])
-  for (let timeMs = 2_000; timeMs < 2_000 + MOST_RESET; timeMs++) {
+  for (let timeMs = 2_000; timeMs < 2_000 + MAX_RESET; timeMs++) {
     settled.resets.add(`${timeMs}`, { charge: timeMs, timeMs })
   }
   settled.forgetResets(0, 1_000, LEAST_RESET)
-  expect(settled.resets.entries()).toHaveLength(1 + MOST_RESET)
+  expect(settled.resets.entries()).toHaveLength(1 + MAX_RESET)
   expect(isClosed(LEAST_RESET + 2, LEAST_RESET + 3)).toEqual([true, false])
 })
 

@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite"
 import { expect, test } from "vitest"
-import { TOLD_MAX } from "../../src/ledger/charge-gaps.js"
+import { MAX_TOLD } from "../../src/ledger/charge-gaps.js"
 import { Durability } from "../../src/ledger/durability.js"
 import { Ledger } from "../../src/ledger/ledger.js"
 import type { LogWriter } from "../../src/ledger/log-writer.js"
@@ -24,7 +24,7 @@ test("admissionWaits() under ahead: a block covers no more than the numbers that
   const waits = () => durability.admissionWaits(limit, "a", 1, 0, () => {})
   expect([waits(), waits()]).toEqual([true, true])
   // The block is in the file.
-  Object.assign(writer, { made: 1, writeOfNext: 2, unwritten: TOLD_MAX })
+  Object.assign(writer, { made: 1, writeOfNext: 2, unwritten: MAX_TOLD })
   expect(waits()).toBe(false)
   writer.unwritten += 1
   expect(waits()).toBe(true)

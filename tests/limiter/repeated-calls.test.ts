@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { MOST_SETTLED } from "../../src/engine/settled-receipts.js"
+import { MAX_SETTLED } from "../../src/engine/settled-receipts.js"
 import { ManualClock, RateLimiter } from "../../src/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 
@@ -88,6 +88,6 @@ test.each([
   const first = limiter.check("a", { id: "x" })
   limiter.refund(first.receipt!)
   clock.advance(1)
-  for (let call = 0; call < MOST_SETTLED; call++) limiter.refund(limiter.check("b").receipt!)
+  for (let call = 0; call < MAX_SETTLED; call++) limiter.refund(limiter.check("b").receipt!)
   expect(limiter.check("a", { id: "x" }).receipt?.id).not.toBe(first.receipt!.id)
 })

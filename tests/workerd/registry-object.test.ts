@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test"
 import { env } from "cloudflare:workers"
 import { expect, test, vi } from "vitest"
-import { type KeyReport, MOST_EVENTS_OF_KEY } from "../../worker/api/registry-keys.js"
+import { type KeyReport, MAX_EVENTS_OF_KEY } from "../../worker/api/registry-keys.js"
 import { countRows } from "./sql-rows.js"
 
 const SCOPE = "1 api"
@@ -26,26 +26,26 @@ const admission = (atMs: number): Event => ({ atMs, event: "admit", units: 1, co
 
 test("history() keeps a key's last events, and as many where a denial went on over the edge of a report", async () => {
   const registry = env.REGISTRY.getByName("history")
-  await registry.report([reportOf(...eventsInTurn(MOST_EVENTS_OF_KEY))])
+  await registry.report([reportOf(...eventsInTurn(MAX_EVENTS_OF_KEY))])
   await registry.report([reportOf(denial(1_000))])
   const merged = await registry.history(SCOPE, KEY, 1_000)
-  expect(merged).toHaveLength(MOST_EVENTS_OF_KEY)
+  expect(merged).toHaveLength(MAX_EVENTS_OF_KEY)
   expect(merged[0]).toEqual({ ...denial(1_000), count: 2 })
   await registry.report([reportOf(denial(2_000), admission(3_000))])
   const later = await registry.history(SCOPE, KEY, 1_000)
-  expect(later).toHaveLength(MOST_EVENTS_OF_KEY)
+  expect(later).toHaveLength(MAX_EVENTS_OF_KEY)
   expect(later.slice(0, 2)).toEqual([admission(3_000), { ...denial(2_000), count: 3 }])
 })
 
 test("report() writes a row for the key and one for each new event, also where the oldest one goes", async () => {
   const registry = env.REGISTRY.getByName("rows of events")
-  await registry.report([reportOf(...eventsInTurn(MOST_EVENTS_OF_KEY))])
+  await registry.report([reportOf(...eventsInTurn(MAX_EVENTS_OF_KEY))])
   const rows = await countRows(registry)
   const latest = Array.from({ length: 20 }, (_, at) => admission(1_000 + at))
   await registry.report([reportOf(...latest)])
   expect(rows().written).toBe(21)
   const events = await registry.history(SCOPE, KEY, 1_000)
-  const left = eventsInTurn(MOST_EVENTS_OF_KEY).slice(20)
+  const left = eventsInTurn(MAX_EVENTS_OF_KEY).slice(20)
   expect(events).toEqual([...left, ...latest].reverse())
 })
 

@@ -1,12 +1,12 @@
 import type { KeyReport } from "./registry-keys.js"
 
 /** Events of one key told in one report, one where it was only denied; its counts are whole however many came. */
-const MOST_EVENTS = 20
+const MAX_EVENTS = 20
 /** Keys that were admitted or changed and are told next; beyond, what is new counts for its limit alone. */
-const MOST_USED = 1_000
+const MAX_USED = 1_000
 /** Keys that were only denied: so many are counted until the next report, and so many are kept beyond it. */
-const MOST_DENIED = 10_000
-const MOST_KEPT = 1_000
+const MAX_DENIED = 10_000
+const MAX_KEPT = 1_000
 
 type Told = KeyReport["events"][number]
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
@@ -31,7 +31,7 @@ export class CountedKeys {
     const subject = subjectOf(scope, key)
     const known = this.#used.get(subject) ?? this.#denied.get(subject)
     if (known !== undefined) return known
-    if (this.#denied.size >= MOST_DENIED) return null
+    if (this.#denied.size >= MAX_DENIED) return null
     const counts = noCounts(scope, key)
     this.#denied.set(subject, counts)
     return counts
@@ -42,7 +42,7 @@ export class CountedKeys {
     const subject = subjectOf(scope, key)
     const known = this.#used.get(subject)
     if (known !== undefined) return known
-    if (this.#used.size >= MOST_USED) return null
+    if (this.#used.size >= MAX_USED) return null
     const counts = this.#denied.get(subject) ?? noCounts(scope, key)
     this.#denied.delete(subject)
     this.#used.set(subject, counts)
@@ -63,7 +63,7 @@ export class CountedKeys {
   /** Takes the keys that were denied most. Of the others those that were denied most wait for the next time. */
   takeDenied(most: number): KeyCounts[] {
     const byCount = [...this.#denied].sort(([, a], [, b]) => b.denied - a.denied)
-    this.#denied = new Map(byCount.slice(most, most + MOST_KEPT))
+    this.#denied = new Map(byCount.slice(most, most + MAX_KEPT))
     return byCount.slice(0, most).map(([, counts]) => counts)
   }
 }
@@ -80,7 +80,7 @@ export function addEvent({ events }: KeyCounts, event: Told): void {
   // Of a key that was only denied the last denial stays: with costs that change each would be a row.
   if (isNextDenial && events.length === 1) events.pop()
   events.push({ ...event })
-  if (events.length > MOST_EVENTS) events.shift()
+  if (events.length > MAX_EVENTS) events.shift()
 }
 
 function subjectOf(scope: string, key: string): string {

@@ -1,8 +1,8 @@
 import { BoundedMap } from "../../src/lib/bounded-map.js"
 
 /** Answers of so many questions are kept. */
-const MOST_QUESTIONS = 16
-const MOST_KEPT_MS = 60_000
+const MAX_QUESTIONS = 16
+const MAX_KEPT_MS = 60_000
 
 /** What an answer was read from. */
 export interface Scanned<Row> {
@@ -21,7 +21,7 @@ interface Kept {
  * who asks again and again has a thousand rows read a second, or all of them once a minute.
  */
 export class KeptAnswers {
-  readonly #kept = new BoundedMap<string, Kept>(MOST_QUESTIONS)
+  readonly #kept = new BoundedMap<string, Kept>(MAX_QUESTIONS)
 
   /** @param scan answers the question anew */
   ask<Row>(question: string, scan: () => Scanned<Row>): readonly Row[] {
@@ -29,7 +29,7 @@ export class KeptAnswers {
     const kept = this.#kept.get(question)
     if (kept !== undefined && nowMs >= kept.readAtMs && nowMs < kept.untilMs) return kept.rows as readonly Row[]
     const { rows, rowsRead } = scan()
-    this.#kept.set(question, { rows, readAtMs: nowMs, untilMs: nowMs + Math.min(rowsRead, MOST_KEPT_MS) })
+    this.#kept.set(question, { rows, readAtMs: nowMs, untilMs: nowMs + Math.min(rowsRead, MAX_KEPT_MS) })
     return rows
   }
 

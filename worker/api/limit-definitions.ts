@@ -19,7 +19,7 @@ export interface LimitDefinitionsParts {
   readonly ofSettings: ReadonlyMap<string, Policy>
 }
 
-const MOST_TOLD = 1_000
+const MAX_TOLD = 1_000
 
 /** Which limits there are: those of the Worker's settings, and those that the registry keeps, defined from outside. */
 export class LimitDefinitions {
@@ -69,7 +69,7 @@ export class LimitDefinitions {
   async page(page: Page = {}): Promise<NamedLimit[]> {
     requirePage(page)
     const { after, count = Number.POSITIVE_INFINITY } = page
-    const most = Math.min(count, MOST_TOLD + 1)
+    const most = Math.min(count, MAX_TOLD + 1)
     const pages = await this.#parts.registry.fromLimits((shard) => shard.page(after ?? null, most))
     const named = pages.flat().map(({ name, policy }) => ({ name, policy: parsePolicy(policy) }))
     const ofSettings = [...this.#parts.ofSettings].map(([name, policy]) => ({ name, policy }))

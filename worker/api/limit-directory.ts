@@ -35,7 +35,7 @@ const PATIENCE_MS = 2_000
  * removed, so that it drops what is told of its keys meanwhile.
  */
 const OUTAGE_MS = FORGOTTEN_MS / 2
-const MOST_SINGLE = 10_000
+const MAX_SINGLE = 10_000
 
 /**
  * What an isolate knows of the configured limits. The first look at a shard waits for it, and so does one after 30 s in
@@ -47,7 +47,7 @@ export class LimitDirectory {
   readonly #registry: Registry
   readonly #shards = new Map<number, Shard>()
   /** Of shards that are too large, what was asked for one by one. */
-  readonly #single = new BoundedMap<string, Single>(MOST_SINGLE)
+  readonly #single = new BoundedMap<string, Single>(MAX_SINGLE)
 
   /** Counts what was noted. */
   #changes = 0

@@ -21,7 +21,7 @@ export interface LimitInForce {
   readonly limiter: EdgeLimiter
 }
 
-const MOST_LIMITERS = 1_000
+const MAX_LIMITERS = 1_000
 /** What the objects of limits that were configured from outside are called, apart from those of the settings. */
 const CONFIGURED = "configured"
 
@@ -32,7 +32,7 @@ export class LimitFinder {
   readonly #ofSettings: ReadonlyMap<string, Policy>
   readonly #note: (scope: string, ...told: Parameters<NoteUnits>) => void
   /** By scope and version, or policy where there are no versions; shared by the requests of an isolate. */
-  readonly #limiters = new BoundedMap<string, EdgeLimiter>(MOST_LIMITERS)
+  readonly #limiters = new BoundedMap<string, EdgeLimiter>(MAX_LIMITERS)
 
   /** @param note told of units of a key that its limit, filed under a scope, was given back or charged beside checks */
   constructor(

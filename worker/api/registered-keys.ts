@@ -7,12 +7,12 @@ import { systemClock } from "../../src/types/clock.js"
 import type { KeyStats } from "../../src/types/limiter.js"
 import { nameIn } from "./limit-scope.js"
 import type { Registry } from "./registry.js"
-import { MOST_EVENTS_OF_KEY, type TopCount } from "./registry-keys.js"
+import { MAX_EVENTS_OF_KEY, type TopCount } from "./registry-keys.js"
 import type { Reporter } from "./reporter.js"
 
-const MOST_NAMES = 1_000
+const MAX_NAMES = 1_000
 const KEEP_TOP_MS = 5_000
-const MOST_TOPS = 32
+const MAX_TOPS = 32
 
 /** What the registry holds of keys: which there are, what was counted of them, and what happened to them. */
 export class RegisteredKeys {
@@ -20,7 +20,7 @@ export class RegisteredKeys {
   readonly #reporter: Reporter
   readonly #settings: readonly string[]
   /** The questions for the top that were asked lately; each keeps its answer for a while. */
-  readonly #tops = new BoundedMap<string, () => Promise<readonly TopEntry[]>>(MOST_TOPS)
+  readonly #tops = new BoundedMap<string, () => Promise<readonly TopEntry[]>>(MAX_TOPS)
 
   /** @param settings the scopes of the limits that the Worker's settings define */
   constructor(registry: Registry, reporter: Reporter, settings: readonly string[]) {
@@ -36,7 +36,7 @@ export class RegisteredKeys {
   }
 
   /** The keys in the order of their names, under one scope or, where it is `null`, under any. */
-  async names(scope: string | null, { after, count = MOST_NAMES }: Page): Promise<string[]> {
+  async names(scope: string | null, { after, count = MAX_NAMES }: Page): Promise<string[]> {
     await this.#reporter.tryFlush()
     // SQL knows no infinite LIMIT.
     const most = Math.min(count, Number.MAX_SAFE_INTEGER)
@@ -86,7 +86,7 @@ export class RegisteredKeys {
   /** The definitions of a limit, which are filed under its name: a key of that name has them among its own events. */
   async #definitions(scope: string, limit: string, key: string) {
     if (key === limit) return []
-    const events = await this.#registry.ofKey(limit).history(scope, limit, MOST_EVENTS_OF_KEY)
+    const events = await this.#registry.ofKey(limit).history(scope, limit, MAX_EVENTS_OF_KEY)
     return events.filter(({ event }) => event === "define")
   }
 

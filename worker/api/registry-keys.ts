@@ -34,7 +34,7 @@ export interface TopRow {
 export type TopCount = "allowed" | "denied"
 
 /** How many of its last events are kept of each key. */
-export const MOST_EVENTS_OF_KEY = 100
+export const MAX_EVENTS_OF_KEY = 100
 const KEEP_MS = 30 * 86_400_000
 /** How long a removal is remembered: twice as long as an isolate may believe in the limit, at most. */
 export const FORGOTTEN_MS = 3_600_000
@@ -100,7 +100,7 @@ export class RegistryKeys {
     const values = [scope, key, number, atMs, event, units, count]
     const { rowsWritten } = this.#tables.sql.exec(
       `UPDATE events SET number = ?3, at = ?4, event = ?5, units = ?6, count = ?7
-        WHERE scope = ?1 AND key = ?2 AND number = ?3 - ${MOST_EVENTS_OF_KEY}`,
+        WHERE scope = ?1 AND key = ?2 AND number = ?3 - ${MAX_EVENTS_OF_KEY}`,
       ...values,
     )
     if (rowsWritten === 0) this.#tables.sql.exec("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", ...values)

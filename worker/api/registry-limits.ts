@@ -24,7 +24,7 @@ export interface Defined extends DirectoryEntry {
 }
 
 /** A shard whose limits are fewer is told as a whole, so that isolates need not ask for each name. */
-const MOST_TOLD = 2_000
+const MAX_TOLD = 2_000
 
 /** The limits of one shard that were configured through the API. */
 export class RegistryLimits {
@@ -77,8 +77,8 @@ export class RegistryLimits {
 
   /** All limits of this shard, or `null` where they are too many to be told. */
   directory(): DirectoryEntry[] | null {
-    const found = this.#limits("LIMIT ?", MOST_TOLD + 1)
-    return found.length > MOST_TOLD ? null : found
+    const found = this.#limits("LIMIT ?", MAX_TOLD + 1)
+    return found.length > MAX_TOLD ? null : found
   }
 
   /** Limits in the order of their names. */

@@ -13,7 +13,7 @@ export interface RegistryEnv {
 export const LIMIT_SHARDS = 16
 export const KEY_SHARDS = 64
 /** How many shards one question asks at a time. */
-const MOST_CALLS = 8
+const MAX_CALLS = 8
 
 /**
  * The objects that hold what is told of limits and keys, each found by a hash. What a call to one throws is of our own
@@ -48,12 +48,12 @@ export class Registry {
 
   /** Asks every shard of the limits, some at a time. */
   async fromLimits<T>(ask: (shard: ReturnType<Registry["limitShard"]>) => Promise<T>): Promise<readonly T[]> {
-    return inParallel([...Array(LIMIT_SHARDS).keys()], MOST_CALLS, (shard) => ask(this.limitShard(shard)))
+    return inParallel([...Array(LIMIT_SHARDS).keys()], MAX_CALLS, (shard) => ask(this.limitShard(shard)))
   }
 
   /** Asks every shard of the keys, some at a time. */
   async fromKeys<T>(ask: (shard: ReturnType<Registry["keyShard"]>) => Promise<T>): Promise<readonly T[]> {
-    return inParallel([...Array(KEY_SHARDS).keys()], MOST_CALLS, (shard) => ask(this.keyShard(shard)))
+    return inParallel([...Array(KEY_SHARDS).keys()], MAX_CALLS, (shard) => ask(this.keyShard(shard)))
   }
 
   /**

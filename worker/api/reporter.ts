@@ -22,10 +22,10 @@ const LATE_MS = 5_000
 const OVERDUE_MS = 5_000
 const PATIENCE_MS = 1_000
 /** Decisions held for the stream; beyond, what is new is not told. */
-const MOST_DECISIONS = 1_000
+const MAX_DECISIONS = 1_000
 /** A report tells of so many keys that were only denied, at least and at most, and of one for so many denials. */
 const FEWEST_DENIED = 16
-const MOST_DENIED = 256
+const MAX_DENIED = 256
 const DENIALS_OF_KEY = 64
 
 type Mutable<T> = { -readonly [Name in keyof T]: T[Name] }
@@ -95,7 +95,7 @@ export class Reporter {
       }
       addEvent(counts, { atMs, event: allowed ? "admit" : "deny", units: cost, count: 1 })
     }
-    if (this.#decisions.length < MOST_DECISIONS) {
+    if (this.#decisions.length < MAX_DECISIONS) {
       const { receipt: _, rules: __, ...plain } = decision
       this.#decisions.push({ decision: plain, limit: name, atMs })
     }
@@ -177,7 +177,7 @@ export class Reporter {
     const share = Math.max(FEWEST_DENIED, Math.floor(denials / DENIALS_OF_KEY))
     const byShard = Map.groupBy(limits, ({ limit }) => shardOf(limit, LIMIT_SHARDS))
     return [
-      ...this.#callsOf(this.#keys.takeDenied(Math.min(share, MOST_DENIED))),
+      ...this.#callsOf(this.#keys.takeDenied(Math.min(share, MAX_DENIED))),
       // The times are not by limit, so they go with the first shard's counts, and make no call of their own.
       ...[...byShard].map(([shard, reports], index) => {
         return this.#registry.limitShard(shard).addTotals(reports, index === 0 ? times : null)

@@ -12,7 +12,7 @@ export interface KeysVerification {
 }
 
 /** Keys whose logs are read at the same time. */
-const MOST_VERIFIED = 8
+const MAX_VERIFIED = 8
 
 /**
  * Has the objects of keys read their logs anew. One whose limit is not there any more is left out. A fault is told, not
@@ -24,7 +24,7 @@ export async function verifyKeys(
 ): Promise<KeysVerification> {
   const problems: string[] = []
   let [segments, records] = [0, 0]
-  await inParallel(keys, MOST_VERIFIED, async ({ scope, key }) => {
+  await inParallel(keys, MAX_VERIFIED, async ({ scope, key }) => {
     const limit = nameIn(scope)
     const inForce = await finder.find(limit)
     if (inForce?.scope !== scope) return

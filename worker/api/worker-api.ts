@@ -53,7 +53,7 @@ export interface WorkerApi {
 
 const PATHS = /^\/(v1\/|metrics$)/
 const PAGES = /^\/dashboard(\/|$)/
-const MOST_SERIES = 1_000
+const MAX_SERIES = 1_000
 const KEEP_COUNTS_MS = 5_000
 
 /**
@@ -207,7 +207,7 @@ function tellListed(
 /** What all isolates counted. */
 async function collect(registry: Registry, reporter: Reporter): Promise<Metrics> {
   await reporter.tryFlush()
-  const totals = await registry.fromLimits((shard) => shard.totals(MOST_SERIES))
+  const totals = await registry.fromLimits((shard) => shard.totals(MAX_SERIES))
   const seen = await registry.fromKeys((shard) => shard.mostSeen(20))
   const metrics = new Metrics({ counts: "edge" })
   for (const { limits, aside, times } of totals) {

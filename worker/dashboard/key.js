@@ -5,7 +5,7 @@ import { formatSpan, parsePolicy, reasonInSpans } from "./policies.js"
 
 /** How much of the history is shown at first, and at most. */
 const FIRST_SHOWN = 10
-const MOST_SHOWN = 50
+const MAX_SHOWN = 50
 
 const wasReset = ({ reset }) => (reset ? "The key is full again." : "The key was full already.")
 const wasUnblocked = ({ unblocked }) =>
@@ -112,7 +112,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
         "Nothing is known of it.",
       )
       const showMore = () => {
-        shownEvents = MOST_SHOWN
+        shownEvents = MAX_SHOWN
         // The button is gone with this, and the focus with it.
         show().focus()
       }
@@ -150,7 +150,7 @@ export function keyView({ main, place, go, act, load: loadFirst }) {
       Promise.all([
         post("/v1/status", choice),
         post("/v1/explain", { ...choice, cost }),
-        post("/v1/history", { ...choice, count: MOST_SHOWN }),
+        post("/v1/history", { ...choice, count: MAX_SHOWN }),
       ])
     const asked = await (isAnswered ? act(work, { tellWrong: tellIfLatest }) : loadFirst(work, tellIfLatest))
     if (isOver || asked === undefined || !isLatest()) return

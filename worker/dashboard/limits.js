@@ -6,7 +6,7 @@ import { parsePolicy } from "./policies.js"
 import { policyText } from "./policy-text.js"
 
 /** As many as the API tells at once. */
-const MOST_LOADED = 1_000
+const MAX_LOADED = 1_000
 /** How many rows are added at a time. */
 const ROWS = 50
 
@@ -133,9 +133,9 @@ export function limitsView({ main, place, go, load, act }) {
       focusOn(`key ${found[rows.length].key}`)
     }
     const left = found.length - rows.length
-    const mayBeMore = first.length === MOST_LOADED
+    const mayBeMore = first.length === MAX_LOADED
     const loaded = mayBeMore ? `the first ${number(first.length)} by name` : number(first.length)
-    const none = mayBeMore ? `None of the first ${number(MOST_LOADED)} limits` : "No limit"
+    const none = mayBeMore ? `None of the first ${number(MAX_LOADED)} limits` : "No limit"
     const empty = first.length === 0 ? "No limit is defined." : `${none} has this in its name.`
     const shownFirst = rows.filter((status) => status !== beyond).length
     const isPart = shownFirst < first.length || mayBeMore

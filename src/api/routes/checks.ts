@@ -1,6 +1,6 @@
 import { type OwnDecision, ownDecisions } from "../../limiter/limit-names.js"
 import { DEFAULT_LIMIT } from "../../limiter/named-limits.js"
-import { MOST_TOGETHER } from "../../policy/require-group.js"
+import { MAX_TOGETHER } from "../../policy/require-group.js"
 import type { AllDecisionJson } from "../../types/api-json.js"
 import type { Awaitable } from "../../types/limiter.js"
 import { decisionJson, jsonAnswer, jsonTextAnswer } from "../answers.js"
@@ -77,7 +77,7 @@ export const checkAll = defineRoute({
   id: "checkAll",
   summary: "Ask and charge several at once: all are admitted, or nothing is charged.",
   body: object({
-    items: arrayOf(object(checkFields), { minItems: 1, maxItems: MOST_TOGETHER }),
+    items: arrayOf(object(checkFields), { minItems: 1, maxItems: MAX_TOGETHER }),
     id: optional(callId),
   }),
   answer: jsonOf(allDecision, "Each one's own decision."),

@@ -9,7 +9,7 @@ import { digits, object, oneOf, optional, type Read, text } from "../schema.js"
 /** A line of comment this often keeps proxies from closing a silent stream. */
 const HEARTBEAT_MS = 15_000
 /** A reader that is further behind is let go; it comes back and resumes where it was. */
-const MOST_QUEUED = 1_000
+const MAX_QUEUED = 1_000
 
 const encoder = new TextEncoder()
 
@@ -97,7 +97,7 @@ function stream(
       start(controller) {
         const send = (event: DecisionEvent) => {
           if (ended || !isWanted(event)) return
-          if ((controller.desiredSize ?? 0) < -MOST_QUEUED) return end()
+          if ((controller.desiredSize ?? 0) < -MAX_QUEUED) return end()
           const data = JSON.stringify(eventJson(event))
           controller.enqueue(encoder.encode(`id: ${eventStream.epoch}-${event.id}\nevent: decision\ndata: ${data}\n\n`))
         }
@@ -112,7 +112,7 @@ function stream(
         const before = past.length > 0 ? past[0]!.id - 1 : eventStream.lastId
         controller.enqueue(encoder.encode(`retry: 1000\nid: ${eventStream.epoch}-${before}\n: listening\n\n`))
         const heartbeat = setInterval(() => {
-          if ((controller.desiredSize ?? 0) >= -MOST_QUEUED) controller.enqueue(encoder.encode(": alive\n\n"))
+          if ((controller.desiredSize ?? 0) >= -MAX_QUEUED) controller.enqueue(encoder.encode(": alive\n\n"))
         }, HEARTBEAT_MS)
         const unlisten = eventStream.listen(send)
         stop = () => {
@@ -123,15 +123,13 @@ function stream(
         if (signal?.aborted) return end()
         signal?.addEventListener("abort", end, { once: true })
         // As many as a reader may lag behind; it asks again at once from there for the rest.
-        for (const event of past.slice(0, MOST_QUEUED)) send(event)
-        if (past.length <= MOST_QUEUED) {
+        for (const event of past.slice(0, MAX_QUEUED)) send(event)
+        if (past.length <= MAX_QUEUED) {
           // For whoever wants the past alone. Without data it is no event to a browser.
           controller.enqueue(encoder.encode("event: live\n\n"))
           return
         }
-        controller.enqueue(
-          encoder.encode(`retry: 0\nid: ${eventStream.epoch}-${past[MOST_QUEUED - 1]!.id}\n: more\n\n`),
-        )
+        controller.enqueue(encoder.encode(`retry: 0\nid: ${eventStream.epoch}-${past[MAX_QUEUED - 1]!.id}\n: more\n\n`))
         end()
       },
       cancel() {

@@ -8,7 +8,7 @@ import { isoTime } from "../iso-time.js"
 import { defineRoute, jsonOf } from "../route.js"
 import { arrayOf, digits, object, oneOf, optional, text, whole } from "../schema.js"
 
-const MOST_ENTRIES = 1_000
+const MAX_ENTRIES = 1_000
 const NAMES_NOT_KEPT = "The server keeps no names of keys."
 
 async function historyOf(limits: NamedLimits, of: string, options: HistoryOptions) {
@@ -22,7 +22,7 @@ export const history = defineRoute({
   path: "/v1/history/{key}",
   id: "getHistory",
   summary: "What happened to a key.",
-  query: object({ count: optional(digits({ minimum: 1, maximum: MOST_ENTRIES })), limit: optional(limitName) }),
+  query: object({ count: optional(digits({ minimum: 1, maximum: MAX_ENTRIES })), limit: optional(limitName) }),
   answer: historyAnswer,
   handle: ({ limits }, { key: of, query }) => historyOf(limits, of, query),
 })
@@ -32,7 +32,7 @@ export const postHistory = defineRoute({
   path: "/v1/history",
   id: "postHistory",
   summary: "What happened to a key that is not to stand in a URL.",
-  body: object({ key, count: optional(whole({ minimum: 1, maximum: MOST_ENTRIES })), limit: optional(limitName) }),
+  body: object({ key, count: optional(whole({ minimum: 1, maximum: MAX_ENTRIES })), limit: optional(limitName) }),
   answer: historyAnswer,
   handle: ({ limits }, { body: { key: of, ...options } }) => historyOf(limits, of, options),
 })
@@ -44,7 +44,7 @@ export const top = defineRoute({
   summary: "The keys with the most checks denied or allowed.",
   query: object({
     by: optional(oneOf(["denied", "allowed"])),
-    limit: optional(digits({ description: "The most keys to tell.", minimum: 0, maximum: MOST_ENTRIES })),
+    limit: optional(digits({ description: "The most keys to tell.", minimum: 0, maximum: MAX_ENTRIES })),
     name: optional(limitName),
   }),
   answer: jsonOf(arrayOf(topEntry), "Most first."),
@@ -62,11 +62,11 @@ export const keys = defineRoute({
   query: object({
     limit: optional(limitName),
     after: optional(text({ description: "The last key of the page before.", maxLength: 512 })),
-    count: optional(digits({ minimum: 0, maximum: MOST_ENTRIES })),
+    count: optional(digits({ minimum: 0, maximum: MAX_ENTRIES })),
   }),
-  answer: jsonOf(arrayOf(text()), `At most ${MOST_ENTRIES}.`),
+  answer: jsonOf(arrayOf(text()), `At most ${MAX_ENTRIES}.`),
   notFound: NAMES_NOT_KEPT,
-  handle: async ({ limits }, { query }) => jsonAnswer(await limits.list({ count: MOST_ENTRIES, ...query })),
+  handle: async ({ limits }, { query }) => jsonAnswer(await limits.list({ count: MAX_ENTRIES, ...query })),
 })
 
 async function explain(limits: NamedLimits, clock: Clock, of: string, options: { cost?: number } & LimitChoice) {

@@ -26,9 +26,9 @@ import {
 } from "../schema.js"
 import { withNameIfFits } from "../told-limit.js"
 
-const MOST_LISTED = 1_000
+const MAX_LISTED = 1_000
 /** Statuses asked for at the same time. */
-const MOST_CALLS = 8
+const MAX_CALLS = 8
 
 /** A limit that is told by some fields has these, and none of the others that tell one. */
 function toldBy(required: readonly string[], others: readonly string[], types: JsonSchema = {}): JsonSchema {
@@ -129,14 +129,14 @@ export const list = defineRoute({
   summary: "The statuses of configured limits, in the order of their names.",
   query: object({
     after: optional(text({ description: "The last name of the page before.", maxLength: 512 })),
-    count: optional(digits({ minimum: 0, maximum: MOST_LISTED })),
+    count: optional(digits({ minimum: 0, maximum: MAX_LISTED })),
   }),
-  answer: jsonOf(arrayOf(status), `At most ${MOST_LISTED}; a \`Link\` header leads to the next page.`),
+  answer: jsonOf(arrayOf(status), `At most ${MAX_LISTED}; a \`Link\` header leads to the next page.`),
   async handle(context, { query }) {
-    const { count = MOST_LISTED, after } = query
+    const { count = MAX_LISTED, after } = query
     const found = await context.limits.limits({ count: count + 1, ...(after !== undefined && { after }) })
     const shown = found.slice(0, count)
-    const statuses = await inParallel(shown, MOST_CALLS, ({ name }) => statusOf(context, name, {}))
+    const statuses = await inParallel(shown, MAX_CALLS, ({ name }) => statusOf(context, name, {}))
     // Where none was asked for, none is the last, and nothing leads on from it.
     const next =
       count > 0 && found.length > count

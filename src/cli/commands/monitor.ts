@@ -16,7 +16,7 @@ const BARS = "▁▂▃▄▅▆▇█"
 const CLEAR = "\u001b[H\u001b[J"
 
 /** So many bars a line has at most. */
-const MOST_HISTORY = 60
+const MAX_HISTORY = 60
 
 /** A line of bars, the newest at the right; a blank where nobody answered. */
 function sparkline(values: readonly (number | null)[]): string {
@@ -48,7 +48,7 @@ function lineOf(columns: number, ...parts: readonly Part[]): string {
 function frame(call: CommandCall, name: string, totals: ServerTotals, history: readonly (Rates | null)[]): string {
   const { style, terminal } = call
   const { columns, rows } = terminal
-  const shown = history.slice(-Math.max(1, Math.min(columns - 24, MOST_HISTORY)))
+  const shown = history.slice(-Math.max(1, Math.min(columns - 24, MAX_HISTORY)))
   const last = shown.at(-1) ?? { allowed: 0, denied: 0, failures: 0 }
   const line = (...parts: Part[]) => lineOf(columns, ...parts)
   const rates = (title: string, of: keyof Rates, paint: (text: string) => string) => {
@@ -140,7 +140,7 @@ export const monitor: Command = {
     const history: (Rates | null)[] = []
     const note = (rates: Rates | null) => {
       history.push(rates)
-      if (history.length > MOST_HISTORY) history.shift()
+      if (history.length > MAX_HISTORY) history.shift()
     }
     const meter = new RateMeter(() => healthOf(target))
     await meter.look(await look(target))

@@ -3,7 +3,7 @@ import { isIPv6 } from "node:net"
 import process from "node:process"
 import { type Api, createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
-import { type Listening, type ListenOptions, listen, MOST_CONNECTIONS } from "../../api/listen.node.js"
+import { type Listening, type ListenOptions, listen, MAX_CONNECTIONS } from "../../api/listen.node.js"
 import { configPolicies, type LogOutput, requireGroupNames } from "../../config/index.js"
 import type { EmbeddedLimiter } from "../../embedded/embedded-limiter.js"
 import { openLimiter } from "../../embedded/open-limiter.node.js"
@@ -252,7 +252,7 @@ async function serveUntilEnded(
   { api, metrics }: { readonly api: Api; readonly metrics: Metrics },
 ): Promise<void> {
   const tell = (line: string) => call.terminal.err(`${line}\n`)
-  const { maxConnections: wanted = MOST_CONNECTIONS } = options.place
+  const { maxConnections: wanted = MAX_CONNECTIONS } = options.place
   const maxConnections = Math.min(wanted, connectionRoom())
   const refusals = new RefusalLines(maxConnections, tell)
   const onRefused = () => {

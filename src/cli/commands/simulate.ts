@@ -1,4 +1,4 @@
-import { MOST_LOCATIONS, type ScenarioInput } from "../../simulate/scenario.js"
+import { MAX_LOCATIONS, type ScenarioInput } from "../../simulate/scenario.js"
 import { simulate as play } from "../../simulate/simulate.js"
 import type { SimulationReport } from "../../simulate/tally.js"
 import { SluiceError, show } from "../../types/errors.js"
@@ -7,7 +7,7 @@ import { flagOption, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { UsageError } from "../usage-error.js"
 
-const MOST = 1_000_000_000
+const MAX_COUNT = 1_000_000_000
 
 /** Each a whole number; the scenario says what is allowed where that is narrower. */
 const COUNTS = {
@@ -29,8 +29,8 @@ const option = (value: string, description: string) => ({ type: "string", value,
 const flag = (description: string) => ({ type: "boolean", description }) as const
 
 function scenarioOf(call: CommandCall): ScenarioInput {
-  const count = (name: keyof typeof COUNTS) => wholeOption(call, name, 0, MOST)
-  const locations = wholeOption(call, "locations", 1, MOST_LOCATIONS) ?? 5
+  const count = (name: keyof typeof COUNTS) => wholeOption(call, name, 0, MAX_COUNT)
+  const locations = wholeOption(call, "locations", 1, MAX_LOCATIONS) ?? 5
   const farthestMs = count("latency") ?? 80
   const units = count("lease")
   const shards = count("shards")
