@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { cloudflareTest } from "@cloudflare/vitest-plugin"
 import { defineConfig } from "vitest/config"
 
@@ -10,6 +11,8 @@ const PATIENT = { poll: { timeout: HANGING_MS / 2 } }
 
 export default defineConfig({
   test: {
+    // By default one processor is left for vitest itself, which has little to do: of two, one would idle.
+    maxWorkers: availableParallelism(),
     // Kept on disk, a module that was transformed while dist/ was being built would fail until its text changes.
     fsModuleCache: false,
     projects: [
