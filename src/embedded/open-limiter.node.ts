@@ -154,17 +154,18 @@ async function open(options: OpenLimiterOptions, settings: ReturnType<typeof rea
   const openLedger = async () => {
     try {
       folder.files.require()
-      folder.emptyWal()
-      const leastEnd = folder.readWitness()
-      return await Ledger.open(port, {
-        ...settings.ledger,
-        ...(leastEnd === undefined ? {} : { leastEnd }),
-        openedAtMs: clock.now(),
-        onCommit: (end) => {
-          lastCommitAtMs = clock.now()
-          folder.witness.note(end)
-        },
-        ...failing,
+      return await folder.openLog(() => {
+        const leastEnd = folder.readWitness()
+        return Ledger.open(port, {
+          ...settings.ledger,
+          ...(leastEnd === undefined ? {} : { leastEnd }),
+          openedAtMs: clock.now(),
+          onCommit: (end) => {
+            lastCommitAtMs = clock.now()
+            folder.witness.note(end)
+          },
+          ...failing,
+        })
       })
     } catch (error) {
       throw folderError(error, path)

@@ -9,6 +9,7 @@ import type { AfterOptions, LedgerPort } from "../ledger/sql-port.js"
 import { sqliteLedgerPort, storeError } from "../ledger/sqlite-port.node.js"
 import { required } from "../policy/check-fields.js"
 import { SluiceError, StoreCorrupt, StoreLocked, StoreUnavailable, show } from "../types/errors.js"
+import { BoundedSql } from "./bounded-sql.js"
 import { closeDatabase } from "./close-database.node.js"
 import { isLocked } from "./locked-file.node.js"
 import { fileIdentity, OpenFiles } from "./open-files.node.js"
@@ -70,17 +71,20 @@ export class StoreFolder {
     this.#database = database
     this.#release = release
     this.#walSync = new WalSync(database, join(path, WAL_FILE))
-    this.#walRoom = new WalRoom(database, join(path, WAL_FILE))
+    this.#walRoom = new WalRoom(database, join(path, LOG_FILE))
     // Also at the path as it was given: a link in it may come to lead elsewhere.
     const folders = [...new Set([path, resolve(given)])]
     this.files = new OpenFiles(folders.flatMap((folder) => [join(folder, LOG_FILE), join(folder, WAL_FILE)]))
+    const port = sqliteLedgerPort(database)
     this.port = {
-      ...sqliteLedgerPort(database),
+      ...port,
+      sql: new BoundedSql(port.sql, this.#walRoom),
       durably: (write, isAwaited) => {
         this.files.requireNowAndThen()
-        return this.#walRoom.commit(() => this.#walSync.durably(write, isAwaited))
+        return this.#walSync.durably(write, isAwaited)
       },
       lacksRoom: () => this.#walRoom.isScarce,
+      findLackFor: (rowBytes) => this.#walRoom.findLackFor(rowBytes),
       storeError: (error) => storeError(error, path),
       after: (ms, work, options) => this.#after(ms, work, options),
     }
@@ -164,9 +168,9 @@ export class StoreFolder {
     }
   }
 
-  /** Empties SQLite's write-ahead log into the file, as far as the disk lets it: a commit that failed may have filled it. */
-  emptyWal(): void {
-    this.#walRoom.empty()
+  /** Runs `work`, which opens the log: as much room on the disk as that takes is kept for it. */
+  openLog<T>(work: () => Promise<T>): Promise<T> {
+    return this.#walRoom.opening(work)
   }
 
   /**
@@ -179,13 +183,11 @@ export class StoreFolder {
     try {
       this.#walRoom.require()
       const table = new LogTable(this.port.sql)
-      this.#walRoom.commit(() =>
-        // A row that is gone again by then. For one that is put in its own place, SQLite writes no page.
-        table.transaction(() => {
-          table.writeRow(Number.MAX_SAFE_INTEGER, new Uint8Array(1))
-          table.drop([Number.MAX_SAFE_INTEGER])
-        }),
-      )
+      // A row that is gone again by then. For one that is put in its own place, SQLite writes no page.
+      table.transaction(() => {
+        table.writeRow(Number.MAX_SAFE_INTEGER, new Uint8Array(1))
+        table.drop([Number.MAX_SAFE_INTEGER])
+      })
     } catch (error) {
       throw this.port.storeError!(error)
     }

@@ -1,7 +1,7 @@
 import fs from "node:fs"
 import { dirname } from "node:path"
 import { performance } from "node:perf_hooks"
-import type { DatabaseSync } from "node:sqlite"
+import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { StoreUnavailable } from "../types/errors.js"
 
 /** What no store fills within the time between two looks: below it each commit is preceded by one. */
@@ -14,8 +14,14 @@ const FREE_TO_WAL = 4
 
 /** The most that a commit of some hundred checks takes. */
 const BUSY_COMMIT_BYTES = 64 * 2 ** 10
-/** What a failed commit lacked is at least one more page, with its head. */
-const PAGE_BYTES = 4_096 + 24
+/** What a page has before it in the write-ahead log. */
+const FRAME_HEAD_BYTES = 24
+/** The most that a commit writes beside its rows: the table's inner pages, the list of free ones, the first page. */
+const PAGES_OF_COMMIT = 8
+/** Rows that are dropped one after the other leave pages that need not be written: of so many rows one is. */
+const DROPS_OF_PAGE = 16
+/** What the commits take that open a store: without them, one that filled its disk could not even be looked at. */
+const PAGES_OF_OPENING = PAGES_OF_COMMIT + 2
 
 /** Tells the room that is free to this user on the disk of a folder, in bytes. */
 export type FreeBytes = (folder: string) => number
@@ -25,25 +31,35 @@ export type FreeBytes = (folder: string) => number
  * copies it only after a commit that succeeded: a log that filled the disk would leave neither room for a commit nor for
  * the file to grow, and the store could not be written any more, however little it holds.
  *
- * Where the room is scarce, the log is emptied before it takes more than its share of it, and what a failed commit left at
- * its end is cut off. What quotas of users and of processes allow, no disk tells: there the log is emptied once a commit
- * has failed. That helps where each file is limited by itself. Of a quota for all files together it leaves nothing to copy
- * the log with: the store cannot be written until the quota is raised.
+ * Where the room is scarce, the log is emptied before it takes more than its share of it; a commit after which the file
+ * could not grow by all that the log has for it is refused before anything of it is written; and what a failed commit
+ * left at the log's end is cut off. What quotas of users and of processes allow, no disk tells: there the log is emptied
+ * once a commit has failed. That helps where each file is limited by itself. Of a quota for all files together it leaves
+ * nothing to copy the log with: the store cannot be written until the quota is raised.
  */
 export class WalRoom {
   readonly #database: DatabaseSync
-  readonly #path: string
+  readonly #file: string
+  readonly #wal: string
   readonly #freeBytes: FreeBytes
+  readonly #pageBytes: number
+  readonly #pageCount: StatementSync
+  readonly #freePages: StatementSync
   #free = Number.POSITIVE_INFINITY
   #lookedAtMs = Number.NEGATIVE_INFINITY
   /** What the last commit that failed for want of room took at least; 0 where one succeeded since. */
   #lackedBytes = 0
+  #isOpening = false
 
-  /** @param path of the write-ahead log */
-  constructor(database: DatabaseSync, path: string, freeBytes: FreeBytes = freeBytesOf) {
+  /** @param file the path of the database */
+  constructor(database: DatabaseSync, file: string, freeBytes: FreeBytes = freeBytesOf) {
     this.#database = database
-    this.#path = path
+    this.#file = file
+    this.#wal = `${file}-wal`
     this.#freeBytes = freeBytes
+    this.#pageBytes = Number(database.prepare("PRAGMA page_size").get()!["page_size"])
+    this.#pageCount = database.prepare("PRAGMA page_count")
+    this.#freePages = database.prepare("PRAGMA freelist_count")
   }
 
   /** Whether the room was scarce when it was looked at last. */
@@ -51,31 +67,112 @@ export class WalRoom {
     return this.#free < SCARCE_BYTES
   }
 
-  /** Runs `write`, which commits, after the room for it is made. */
-  commit<T>(write: () => T): T {
-    const result = this.#commit(write)
-    this.#lackedBytes = 0
-    return result
+  /**
+   * Makes room for a commit, where that is needed.
+   *
+   * @returns whether the commit is to be `bounded`
+   */
+  prepare(): boolean {
+    if (this.#free >= PLENTY_BYTES && performance.now() - this.#lookedAtMs < LOOK_EVERY_MS) return false
+    this.#makeRoom()
+    return this.#free < PLENTY_BYTES
   }
 
-  #commit<T>(write: () => T): T {
-    if (this.#free >= PLENTY_BYTES && performance.now() - this.#lookedAtMs < LOOK_EVERY_MS) return write()
-    this.#makeRoom()
-    if (this.#free >= PLENTY_BYTES) return write()
+  /** Notes that a commit succeeded. */
+  noteCommit(): void {
+    this.#lackedBytes = 0
+  }
+
+  /** Runs `write`, which commits, and cuts off what it leaves where it fails. */
+  bounded<T>(write: () => T): T {
     const bytes = this.#walBytes()
     try {
       return write()
     } catch (error) {
-      this.#lackedBytes = Math.max(0, this.#walBytes() - bytes) + PAGE_BYTES
+      // At least one more page would have come.
+      this.#lackedBytes = Math.max(this.#lackedBytes, this.#walBytes() - bytes + this.#frameBytes)
       this.#cutTo(bytes)
       throw error
     }
   }
 
+  get #frameBytes(): number {
+    return this.#pageBytes + FRAME_HEAD_BYTES
+  }
+
+  /**
+   * Runs `work`, which opens a store: its commits may take the room that others leave for them. The log is emptied before,
+   * as far as the disk lets it: a commit that failed may have filled it.
+   */
+  async opening<T>(work: () => Promise<T>): Promise<T> {
+    this.empty()
+    this.#isOpening = true
+    try {
+      return await work()
+    } finally {
+      this.#isOpening = false
+    }
+  }
+
+  /** The most pages that a row makes a commit write; `null` bytes are of one that is dropped. */
+  pagesOf(rowBytes: number | null): number {
+    if (rowBytes === null) return 1 / DROPS_OF_PAGE
+    // The one that it is found in, and those that it goes on in, each with the number of the next.
+    return 1 + Math.ceil(rowBytes / (this.#pageBytes - 4))
+  }
+
+  /**
+   * To be asked in the transaction under way, at its end, after `prepare`.
+   *
+   * @param pages of rows that it has written or dropped, at most
+   * @throws {StoreUnavailable} where there is no room to write it, and to copy it and all before it into the file
+   */
+  requireFor(pages: number): void {
+    const bytes = this.#bytesOf(pages)
+    const lack = this.#findLack(bytes)
+    if (lack === null) return
+    this.#lackedBytes = bytes
+    throw new StoreUnavailable(lack)
+  }
+
+  /**
+   * What is missing on the disk for a row beside what else is committed meanwhile, in words; `null` where nothing is. It
+   * looks at the disk.
+   */
+  findLackFor(rowBytes: number): string | null {
+    this.#makeRoom()
+    const pages = this.pagesOf(rowBytes)
+    const free = Number(this.#freePages.get()!["freelist_count"])
+    return this.#findLack(this.#bytesOf(pages), Math.max(0, pages - free) * this.#pageBytes + BUSY_COMMIT_BYTES)
+  }
+
+  #bytesOf(pages: number): number {
+    return (PAGES_OF_COMMIT + Math.ceil(pages)) * this.#frameBytes
+  }
+
+  #findLack(bytes: number, besideBytes = 0): string | null {
+    if (this.#free >= PLENTY_BYTES) return null
+    const kept = this.#isOpening ? 0 : PAGES_OF_OPENING * this.#frameBytes
+    const needed = bytes + this.#growth + besideBytes + kept
+    if (needed <= this.#free) return null
+    return `a commit of ${bytes} bytes needs ${needed} bytes of room on the disk, where ${this.#free} are free`
+  }
+
+  /** By so much the file must grow to take what the write-ahead log, and the transaction under way, have for it. */
+  get #growth(): number {
+    return Math.max(0, Number(this.#pageCount.get()!["page_count"]) * this.#pageBytes - bytesOf(this.#file))
+  }
+
   #makeRoom(): void {
-    this.#free = this.#freeBytes(dirname(this.#path))
+    this.#look()
+    if (this.#free >= PLENTY_BYTES || this.#walBytes() * FREE_TO_WAL <= this.#free) return
+    this.empty()
+    this.#look()
+  }
+
+  #look(): void {
+    this.#free = this.#freeBytes(dirname(this.#file))
     this.#lookedAtMs = performance.now()
-    if (this.#free < PLENTY_BYTES && this.#walBytes() * FREE_TO_WAL > this.#free) this.empty()
   }
 
   /**
@@ -88,9 +185,11 @@ export class WalRoom {
    */
   require(): void {
     this.#makeRoom()
+    const bytes = Math.max(BUSY_COMMIT_BYTES, this.#lackedBytes)
+    const lack = this.#findLack(bytes)
+    if (lack !== null) throw new StoreUnavailable(lack)
     const file = this.#openFile()
     if (file === null) return
-    const bytes = Math.max(BUSY_COMMIT_BYTES, this.#lackedBytes)
     try {
       this.#requireOf(file, bytes)
     } catch (error) {
@@ -103,7 +202,7 @@ export class WalRoom {
 
   #openFile(): number | null {
     try {
-      return fs.openSync(this.#path, "r+")
+      return fs.openSync(this.#wal, "r+")
     } catch {
       return null
     }
@@ -129,17 +228,22 @@ export class WalRoom {
   }
 
   #walBytes(): number {
-    return fs.statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0
+    return bytesOf(this.#wal)
   }
 
   /** Of a commit that failed, pages may lie behind those that count, in the room that these will need in the file. */
   #cutTo(bytes: number): void {
     try {
-      if (this.#walBytes() > bytes) fs.truncateSync(this.#path, bytes)
+      if (this.#walBytes() > bytes) fs.truncateSync(this.#wal, bytes)
     } catch {
       // The commit tells what is wrong.
     }
   }
+}
+
+/** The length of a file; 0 where there is none. */
+function bytesOf(path: string): number {
+  return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0
 }
 
 /** Writes so many bytes at the end of a file, and cuts them off again. @throws where they cannot be written */

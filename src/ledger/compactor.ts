@@ -1,3 +1,4 @@
+import { StoreUnavailable } from "../types/errors.js"
 import type { LedgerState } from "./ledger-state.js"
 import type { LogFailure } from "./log-failure.js"
 import type { LogTable } from "./log-table.js"
@@ -72,7 +73,8 @@ interface Begun {
  *      snapshot is in force.
  *   4. What is not needed any more is dropped, some rows with each commit.
  *
- * Where the core has no memory for what is saved, the rows that were written are dropped, and the log stays as it is.
+ * Where the core has no memory for what is saved, or the disk no room for it, the rows that were written are dropped, and
+ * the log stays as it is. What is saved is worked on to the end all the same, since the log tells that the state forgets.
  */
 export class Compactor {
   readonly #input: CompactorInput
@@ -85,8 +87,8 @@ export class Compactor {
     this.#snapshotIds = input.snapshotIds
   }
 
-  /** @returns how many records the snapshot now stands for; `null` where there was no memory to save the state */
-  async compact(): Promise<number | null> {
+  /** @returns how many records the snapshot now stands for; why it was given up, where it was */
+  async compact(): Promise<number | StoreUnavailable> {
     const { port, failure } = this.#input
     failure.requireOpen()
     port.writesMuch?.(true)
@@ -101,7 +103,7 @@ export class Compactor {
     }
   }
 
-  async #replaceLog(): Promise<number | null> {
+  async #replaceLog(): Promise<number | StoreUnavailable> {
     const { options, port, metaHash, failure, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
     const { save, sequence, chainHash, coveredBytes, records } = await this.#begin()
@@ -110,14 +112,16 @@ export class Compactor {
     const ids: number[] = []
     let bytes = 0
     let last: LogRow | null = null
+    let lack: string | null = null
     while (last === null) {
       const state = await this.#nextPart(save, partBytes)
       bytes += state.length
       const isLast = save.isDone
-      if (save.isLost) {
+      lack ??= save.isLost ? "the memory for keys is full" : (port.findLackFor?.(state.length) ?? null)
+      if (lack !== null) {
         if (!isLast) continue
         await this.#giveUp(ids, records)
-        return null
+        return new StoreUnavailable(`${lack}, and the log was not compacted`)
       }
       const row = await snapshot.part(state, { isLast })
       ids.push(row.id)

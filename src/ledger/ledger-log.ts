@@ -1,5 +1,5 @@
 import type { Core } from "../engine/core.js"
-import { StoreCorrupt, StoreUnavailable } from "../types/errors.js"
+import { StoreCorrupt, type StoreUnavailable } from "../types/errors.js"
 import type { Compaction } from "../types/storage-report.js"
 import { Compactor } from "./compactor.js"
 import { GroupCommit } from "./group-commit.js"
@@ -35,7 +35,7 @@ export interface LedgerLogInput {
 /**
  * The file's side of a ledger: commits what was appended, compacts, verifies and reads it. A commit is made in one turn
  * of the event loop, whatever else is under way; compactions and verifications, which take several, come one after the
- * other. A write that fails closes it for good; a compaction for which there is no memory is given up, and nothing else.
+ * other. A write that fails closes it for good; a compaction for which there is no memory, or no room on the disk, is given up, and nothing else.
  */
 export class LedgerLog {
   readonly writer: LogWriter
@@ -120,7 +120,7 @@ export class LedgerLog {
    * Puts a snapshot of the state in place of the segments that led to it, while commits go on. It has its turn from here
    * on: who ends the log afterwards waits for it.
    *
-   * @throws {StoreUnavailable} also where there is no memory for it: then the log goes on as it is
+   * @throws {StoreUnavailable} also where there is no memory or room for it: then the log goes on as it is
    */
   compact(): Promise<Compaction> {
     this.#nextCompaction ??= this.#inTurn(() => {
@@ -235,21 +235,20 @@ export class LedgerLog {
 
   /** @returns how many records the snapshot now stands for */
   async #compact(): Promise<number> {
-    let records: number | null
+    let compacted: number | StoreUnavailable
     try {
-      records = await this.#compactor.compact()
+      compacted = await this.#compactor.compact()
     } catch (error) {
       throw this.failure.fail(error)
     } finally {
       this.#isCompacting = false
     }
-    if (records === null) {
-      const cause = new StoreUnavailable("the memory for keys is full, and the log was not compacted")
-      this.#gaveUp = { cause, logBytes: this.writer.logBytes }
-      throw cause
+    if (typeof compacted !== "number") {
+      this.#gaveUp = { cause: compacted, logBytes: this.writer.logBytes }
+      throw compacted
     }
     this.#gaveUp = null
-    return records
+    return compacted
   }
 
   /** Why the last compaction was given up; `null` where it was not. */
@@ -277,7 +276,7 @@ export class LedgerLog {
     // An empty segment stays open: verifying a log again and again must not make it grow.
     const closed = this.writer.close("used")
     try {
-      this.writer.write(closed)
+      if (closed.length > 0 || this.writer.hasNews) this.writer.write(closed)
     } catch (error) {
       throw this.failure.fail(error)
     }

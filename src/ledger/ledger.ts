@@ -395,7 +395,7 @@ export class Ledger {
   /**
    * Puts a snapshot of the state in place of the segments that led to it, while checks and commits go on.
    *
-   * @throws {StoreUnavailable} also where there is no memory for it: then the log goes on as it is
+   * @throws {StoreUnavailable} also where there is no memory or room for it: then the log goes on as it is
    */
   compact(): Promise<Compaction> {
     return this.#log.compact()

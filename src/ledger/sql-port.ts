@@ -45,6 +45,8 @@ export interface LedgerPort {
   durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
   /** Whether the disk has so little room left that the log is to be kept short. */
   lacksRoom?(): boolean
+  /** What the disk lacks, in words, to take a row of so many bytes beside what else is committed; `null` where nothing. */
+  findLackFor?(rowBytes: number): string | null
   /** An error that a statement threw as one of a store, where it tells that the file is damaged, say; others as they are. */
   storeError?(error: unknown): unknown
   /** Called when commits begin to carry large rows, and when that ends: meanwhile the upkeep of the file may be spread. */

@@ -1,10 +1,8 @@
 import { spawnSync } from "node:child_process"
-import fs, { appendFileSync, mkdirSync, statSync } from "node:fs"
+import fs, { mkdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { openLimiter } from "../../src/embedded/index.node.js"
-import { WalRoom } from "../../src/embedded/wal-room.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
@@ -20,6 +18,13 @@ afterEach(() => {
 /** Has every disk tell that so much is free. */
 function freeOnDisk(bytes: number) {
   return vi.spyOn(fs, "statfsSync").mockReturnValue({ bavail: bytes, blocks: bytes, bsize: 1 } as never)
+}
+
+/** How many pages the file has after the last commit in a write-ahead log, of which every frame is committed. */
+function lastPages(wal: Buffer): number {
+  let pages = 0
+  for (let at = 32; at < wal.length; at += 24 + 4_096) pages = wal.readUInt32BE(at + 4) || pages
+  return pages
 }
 
 /** Runs lines of a shell, in namespaces of its own: it may mount what nobody else sees. */
@@ -51,12 +56,83 @@ describe("a store on a small disk", () => {
       expect(stderr).toBe("")
       const noRoom = {
         ok: false,
-        problems: [expect.stringMatching(/^Cannot reach the store: a commit of 65536 bytes cannot be written: ENOSPC/)],
+        problems: [expect.stringMatching(/^Cannot reach the store: a commit of 65536 bytes needs \d+ bytes of room/)],
       }
       expect(JSON.parse(stdout)).toEqual({ told: [noRoom, noRoom, noRoom, { ok: true, problems: [] }], isSame: true })
     },
     TEST_MS,
   )
+
+  test.skipIf(!MAY_MOUNT).each([
+    ["always", 1_024],
+    ["batch", 2_048],
+  ])(
+    "sync %s: a store that filled its disk of %d KB is opened after a kill, and written once 100 KB are given back",
+    (sync, kilobytes) => {
+      const mount = MOUNT.replace("3m", `${kilobytes}k`)
+      const program = 'node tests/embedded/programs/filled-disk.mjs "$1" "$2"'
+      const { stdout, stderr } = shellApart(`${mount}\n${program}`, temporaryFolder(), sync)
+      expect(stderr).toBe("")
+      const given = { lost: 0, replayEqualsLive: true, failures: 0 }
+      expect(JSON.parse(stdout)).toEqual({ full: { lost: 0, isRoom: true }, given })
+    },
+    TEST_MS,
+  )
+
+  /** Has the disk of a folder tell what a disk of so many bytes, which nobody else writes to, would. */
+  function diskOf(folder: string, bytes: number) {
+    const size = (name: string) => statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0
+    const disk = { bytes, free: () => disk.bytes - size("sluice.db") - size("sluice.db-wal") - size("sluice.end") }
+    vi.spyOn(fs, "statfsSync").mockImplementation((() => ({ bavail: disk.free(), blocks: bytes, bsize: 1 })) as never)
+    return { disk, size }
+  }
+
+  test.each(["always", "batch"] as const)(
+    "sync %s: no commit, also of a compaction or a verification, takes room that copying the write-ahead log needs",
+    async (sync) => {
+      const folder = temporaryFolder()
+      mkdirSync(folder)
+      const { disk, size } = diskOf(folder, MIB)
+      const lacks: number[] = []
+      const noteLack = () => {
+        const wal = readFileSync(join(folder, "sluice.db-wal"))
+        if (wal.length > 0) lacks.push(lastPages(wal) * 4_096 - size("sluice.db") - disk.free())
+      }
+      const limiter = await openLimiter({ path: folder, policy: "9/day", sync, onCommit: noteLack })
+      let failures = 0
+      for (let turn = 0; failures < 5 && lacks.every((lack) => lack <= 0); turn++) {
+        const keys = Array.from({ length: 200 }, (_, key) => `${turn} ${key}`.padEnd(60))
+        const asked = await Promise.allSettled(keys.map((key) => limiter.check(key)))
+        const flushed = await Promise.allSettled([limiter.flush(), ...(turn % 10 === 9 ? [limiter.verify()] : [])])
+        if ([...asked, ...flushed].some(({ status }) => status === "rejected")) failures++
+      }
+      expect(Math.max(...lacks)).toBeLessThanOrEqual(0)
+      disk.bytes += 100_000
+      await limiter.check("ada")
+      await limiter.flush()
+      await limiter.close()
+    },
+  )
+
+  test("a compaction that the disk has no room for is given up: checks go on, and doctor() tells until one succeeds", async () => {
+    const folder = temporaryFolder()
+    mkdirSync(folder)
+    const { disk } = diskOf(folder, 100 * MIB)
+    const onFailure = vi.fn()
+    await using limiter = await openLimiter({ path: folder, policy: "9/day", onFailure })
+    await Promise.all(Array.from({ length: 3_000 }, (_, key) => limiter.check(`${key}`.padEnd(60))))
+    disk.bytes -= disk.free() - 400_000
+    const message = expect.stringMatching(
+      /^Cannot reach the store: a commit of \d+ bytes needs \d+ bytes of room on the disk, where \d+ are free, and the log was not compacted\.$/,
+    )
+    await expect(limiter.compact()).rejects.toMatchObject({ name: "StoreUnavailable", message })
+    expect((await limiter.check("ada")).remaining).toBe(8)
+    expect(await limiter.doctor()).toMatchObject({ ok: false, problems: [message], replayEqualsLive: true })
+    disk.bytes += 2 * MIB
+    await limiter.compact()
+    expect(await limiter.doctor()).toMatchObject({ ok: true, rows: expect.any(Number) })
+    expect(onFailure).not.toHaveBeenCalled()
+  })
 
   test(
     "where no file may grow past 100 KB, a commit that the write-ahead log has no room for is followed by others",
@@ -101,101 +177,5 @@ describe("a store on a small disk", () => {
     await limiter.close()
     expect(querySync).toHaveBeenCalledWith({ name: "sys", kind: "statfs" })
     expect(look).toHaveBeenCalledTimes(looks)
-  })
-})
-
-describe("WalRoom", () => {
-  function openRoom() {
-    const folder = temporaryFolder()
-    mkdirSync(folder)
-    const file = join(folder, "log.db")
-    const database = new DatabaseSync(file)
-    database.exec("PRAGMA journal_mode = WAL; CREATE TABLE log (body BLOB)")
-    const wal = `${file}-wal`
-    const disk = { free: 100 * MIB }
-    const room = new WalRoom(database, wal, () => disk.free)
-    const insert = () => database.exec("INSERT INTO log VALUES (zeroblob(100000))")
-    return { database, wal, disk, room, insert, walBytes: () => statSync(wal).size }
-  }
-
-  test("empties the write-ahead log before it takes more than a quarter of what is free, and not before", () => {
-    const { database, disk, room, insert, walBytes } = openRoom()
-    disk.free = MIB
-    room.commit(insert)
-    expect(room.isScarce).toBe(true)
-    const once = walBytes()
-    room.commit(insert)
-    expect(walBytes()).toBeGreaterThan(once)
-    disk.free = 3 * walBytes()
-    room.commit(insert)
-    expect(walBytes()).toBeLessThanOrEqual(once)
-    expect(database.prepare("SELECT count(*) AS count FROM log").get()).toEqual({ count: 3 })
-    database.close()
-  })
-
-  test("cuts off what a commit that failed left behind the pages that count", () => {
-    const { database, wal, disk, room, insert, walBytes } = openRoom()
-    disk.free = 60 * MIB
-    room.commit(insert)
-    expect(room.isScarce).toBe(false)
-    const before = walBytes()
-    const fail = () => {
-      appendFileSync(wal, new Uint8Array(50_000))
-      throw new Error("the disk is full")
-    }
-    expect(() => room.commit(fail)).toThrow("the disk is full")
-    expect(walBytes()).toBe(before)
-    room.commit(insert)
-    expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
-    expect(database.prepare("SELECT count(*) AS count FROM log").get()).toEqual({ count: 2 })
-    database.close()
-  })
-
-  /** Has no file grow past so many bytes, by what is written with Node: a write takes a part first. */
-  function mostBytes(most: number) {
-    const write = fs.writeSync
-    return vi.spyOn(fs, "writeSync").mockImplementation(((file: number, bytes: Uint8Array, ...at: number[]) => {
-      const [offset, length, position] = at as [number, number, number]
-      const fits = Math.min(length, most - position)
-      if (fits <= 0) throw new Error("ENOSPC: no space left on device, write")
-      return write(file, bytes, offset, fits, position)
-    }) as never)
-  }
-
-  test("require() asks for the room that a busy commit takes, and leaves the write-ahead log as it was", () => {
-    const { database, room, insert, walBytes } = openRoom()
-    room.commit(insert)
-    const before = walBytes()
-    room.require()
-    expect(walBytes()).toBe(before)
-    room.commit(insert)
-    const { length } = database.prepare("SELECT * FROM log").all()
-    expect(length).toBe(2)
-    mostBytes(65_535)
-    expect(() => room.require()).toThrow(
-      "Cannot reach the store: a commit of 65536 bytes cannot be written: ENOSPC: no space left on device, write.",
-    )
-    // What was written of it is cut off, and what had filled the log is in the file.
-    expect(walBytes()).toBe(0)
-    vi.restoreAllMocks()
-    mostBytes(65_536)
-    room.require()
-    expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" })
-    database.close()
-  })
-
-  test("require() asks for what the last commit that failed took, until one succeeds", () => {
-    const { database, wal, disk, room, insert } = openRoom()
-    disk.free = 60 * MIB
-    const fail = () => {
-      appendFileSync(wal, new Uint8Array(200_000))
-      throw new Error("the disk is full")
-    }
-    expect(() => room.commit(fail)).toThrow("the disk is full")
-    mostBytes(200_000)
-    expect(() => room.require()).toThrow("a commit of 204120 bytes cannot be written")
-    room.commit(insert)
-    room.require()
-    database.close()
   })
 })
