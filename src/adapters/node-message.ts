@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
+import { CLEAR_PATH, ORIGIN } from "../http/clear-url.js"
 import type { Outcome } from "../http/guard.js"
 import { mergeFields } from "../http/merge-fields.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
@@ -9,13 +10,10 @@ const UNCONSTRUCTIBLE = /^(CONNECT|TRACE|TRACK)$|[^\w!#$%&'*+.^`|~-]|^$/i
 /** RFC 9113, section 7. */
 const HTTP2_INTERNAL_ERROR = 2
 /**
- * What stands before the path of a URL. Its host is a name or an address with a port: nothing in that can end a host, so
- * none of it becomes path or user. A query may follow it at once, but one without a slash: some routers would see a
- * path from there on.
+ * What stands before the path of a target. A query may follow it at once, but one without a slash: some routers would
+ * see a path from there on.
  */
-const BEFORE_PATH = /^https?:\/\/(?:[\w.-]+|\[[\da-f:.]+\])(?::\d+)?(?=\/|\?[^/]*$|$)/i
-/** A path that a URL would change: with a dot segment, a backslash, or what it strips. */
-const CHANGED_BY_URL = /^[^?#]*?(?:[\0- \\]|\/(?:\.|%2e){1,2}(?:[/?#]|$))/i
+const BEFORE_PATH = new RegExp(`${ORIGIN.source}(?=/|\\?[^/]*$|$)`, "i")
 
 /**
  * The head of a Node request as a Web-standard one: method, URL, fields. Its body stays with Node's.
@@ -54,7 +52,7 @@ function webUrl({ headers, socket }: IncomingMessage, url: string): string {
  */
 function pathOf(target: string): string {
   const path = target === "*" ? "/" : target.replace(BEFORE_PATH, "").replace(/^(?=\?|$)/, "/")
-  if (path.startsWith("/") && !CHANGED_BY_URL.test(path)) return path
+  if (CLEAR_PATH.test(path)) return path
   const text =
     "Cannot read the request: its target is not clear, allowed is a path without dot segments or backslashes."
   const error = Object.assign(new Error(text), { status: 400, statusCode: 400 })

@@ -10,6 +10,7 @@ import { addFields } from "./add-fields.js"
 import { type Charge, giveBack, type Question } from "./ask-limits.js"
 import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf, OTHER_NAME } from "./check-options.js"
 import { chosenPolicy } from "./chosen-policy.js"
+import { isClearUrl } from "./clear-url.js"
 import { type Decided, refuseBadCost } from "./decide.js"
 import { Hooks } from "./hooks.js"
 import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
@@ -19,7 +20,7 @@ import { memoryLimiters } from "./memory-limiters.js"
 import { outageWarning } from "./outage-warning.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { identityOf, perPolicy } from "./per-policy.js"
-import { accessDenied, costProblem, limiterUnavailable, problemResponse, quotaExceeded } from "./problem.js"
+import { accessDenied, costProblem, limiterUnavailable, problemResponse, quotaExceeded, urlUnclear } from "./problem.js"
 import { decisionFields } from "./rate-limit-fields.js"
 import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
@@ -173,6 +174,12 @@ export function guardRequests<Rest extends unknown[]>(
 
   return async function guard(request, ...rest) {
     const hooks = new Hooks(options, warn, request, rest)
+    // Before any option is asked: what fails on such a URL, or finds another path than the router, would limit nothing.
+    if (!isClearUrl(request.url)) {
+      const problem = urlUnclear()
+      hooks.error(new RangeError(problem.detail))
+      return shadow ? passed(request) : refused(problemResponse(problem))
+    }
     // Read at once: some servers only watch the connection of a request whose signal somebody has asked for.
     const client = mayRefund ? request.signal : undefined
     if (await isSkipped(hooks, request, rest)) return passed(request)

@@ -51,6 +51,18 @@ function violatedBy({ allowed, policy, rules = [] }: Decision): string[] {
   return names.length > 0 ? names : [policy]
 }
 
+/** The problem of a request in whose URL readers would find different paths. */
+export function urlUnclear(): Problem {
+  return {
+    type: "about:blank",
+    title: "Bad Request",
+    status: 400,
+    detail:
+      "Cannot read the request: its URL is not clear, allowed is a plain host and a path without dot segments or backslashes.",
+    code: "REQUEST_INVALID",
+  }
+}
+
 /** The problem of a client that is on the deny list. */
 export function accessDenied(): Problem {
   return {

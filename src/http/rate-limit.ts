@@ -12,7 +12,8 @@ const SWITCHING_PROTOCOLS: ResponseHead = { status: 101, headers: new Headers() 
  * A request within its limit reaches the handler, and the response gets the RateLimit fields. A request over it gets a
  * 429 with `Retry-After` and problem details (RFC 9457) instead; waiting that long is enough. A request whose cost is
  * above the policy's capacity, or is no whole number, gets a 400 that says the largest cost allowed: no wait would help
- * it. Where the limiter cannot be asked, `failMode` decides.
+ * it. One in whose URL a router may find another path than `new URL` gets a 400 too. Where the limiter cannot be asked,
+ * `failMode` decides.
  *
  * What a late answer charged stands where the request was let through meanwhile, since it was served, and is given back
  * where it was refused.
