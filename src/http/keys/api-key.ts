@@ -11,7 +11,7 @@ export interface ApiKeyOptions {
 
 /**
  * Limits by API key: the key is `apikey:` and the SHA-256 of it in hexadecimal, so that the secret itself reaches no
- * store, log or metric. The API key is not verified here. Refuse unknown ones before the limit, or limit by address as
+ * store, log or metric. White space around it does not count. The API key is not verified here. Refuse unknown ones before the limit, or limit by address as
  * well: an invented API key is a fresh key.
  *
  * @throws {RangeError} at construction, where `header` is no header name, or another option is named
@@ -20,7 +20,7 @@ export function apiKey(options: ApiKeyOptions = {}): KeyExtractor {
   checkFields("use apiKey", options, { header: HEADER_NAME })
   const { header = "x-api-key" } = options
   return async function apiKeyKey({ headers }) {
-    const secret = headers.get(header)
+    const secret = headers.get(header)?.trim()
     return secret ? `apikey:${await sha256Hex(secret)}` : undefined
   }
 }

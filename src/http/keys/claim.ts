@@ -1,12 +1,14 @@
 import { checkFields, FUNCTION, required } from "../../policy/check-fields.js"
 import type { Awaitable } from "../../types/limiter.js"
 import type { KeyExtractor } from "./key-extractor.js"
+import { foundKey } from "./limiter-key.js"
 
 /**
  * Limits by a claim that the application has verified already, such as the subject of a JWT: the key is `claim:` and the
  * value. Never read the claim from a token that nobody verified; a client would choose its key.
  *
- * @param read gives the claim's value, or nothing where the request has none
+ * @param read gives the claim's value, a text or a number, or nothing where the request has none. Any other value is a
+ * TypeError, which leaves the request with the key of those that show none
  * @throws {RangeError} at construction, where `read` is no function
  * @example
  * ```ts
@@ -25,6 +27,8 @@ export function claim<Rest extends unknown[]>(
   checkFields("use claim", { read }, { read: required(FUNCTION) })
   return async function claimKey(request, ...rest) {
     const value = await read(request, ...rest)
-    return value === undefined || value === null || value === "" ? undefined : `claim:${value}`
+    // As texts, all objects would be one, and a list of one value that value.
+    const text = foundKey(typeof value === "number" ? String(value) : value)
+    return text && `claim:${text}`
   }
 }

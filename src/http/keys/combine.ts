@@ -1,5 +1,6 @@
 import { checkExtractors } from "./check-extractors.js"
 import type { KeyExtractor } from "./key-extractor.js"
+import { foundKey } from "./limiter-key.js"
 
 /** Stands for a part that found nothing. No part can look like it: in a part, `\` is always followed by `\` or `|`. */
 const NOTHING = "\\-"
@@ -20,8 +21,8 @@ const NOTHING = "\\-"
 export function combine<Rest extends unknown[]>(...extractors: KeyExtractor<Rest>[]): KeyExtractor<Rest> {
   checkExtractors("use combine", extractors)
   return async function combinedKey(request, ...rest) {
-    const parts = await Promise.all(extractors.map((extract) => extract(request, ...rest)))
-    if (parts.every((part) => !part)) return undefined
-    return parts.map((part) => (part ? part.replaceAll("\\", "\\\\").replaceAll("|", "\\|") : NOTHING)).join("|")
+    const parts = await Promise.all(extractors.map(async (extract) => foundKey(await extract(request, ...rest))))
+    if (parts.every((part) => part === undefined)) return undefined
+    return parts.map((part) => part?.replaceAll("\\", "\\\\").replaceAll("|", "\\|") ?? NOTHING).join("|")
   }
 }

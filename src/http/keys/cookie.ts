@@ -21,20 +21,26 @@ const COOKIE_NAME = required(token("a token of RFC 6265"))
 export function cookie(name: string): KeyExtractor {
   checkFields("use cookie", { name }, { name: COOKIE_NAME })
   return async function cookieKey({ headers }) {
-    const values = valuesOf(name, headers.get("cookie") ?? "")
-    const [value] = values
-    return value && values.size === 1 ? `cookie:${name}=${await sha256Hex(value)}` : undefined
+    const value = soleValue(name, headers.get("cookie") ?? "")
+    return value ? `cookie:${name}=${await sha256Hex(value)}` : undefined
   }
 }
 
-/** The different values that a field `Cookie` has for a name; `undefined` for one that parsers read differently. */
-function valuesOf(name: string, field: string): Set<string | undefined> {
-  const values = new Set<string | undefined>()
+/** The value that a field `Cookie` has for a name; `undefined` where it has none, or one that parsers read differently. */
+function soleValue(name: string, field: string): string | undefined {
+  const seen = new Set<string>()
+  let found: string | undefined
   for (const pair of field.split(";")) {
-    const [, ownName, value] = /^([^=]*)=(.*)$/s.exec(pair) ?? []
-    if (ownName?.trim() === name) values.add(valueIn(value!.trim()))
+    const at = pair.indexOf("=")
+    if (at === -1 || pair.slice(0, at).trim() !== name) continue
+    const text = pair.slice(at + 1).trim()
+    if (seen.has(text)) continue
+    seen.add(text)
+    const value = valueIn(text)
+    if (value === undefined || (found !== undefined && value !== found)) return undefined
+    found = value
   }
-  return values
+  return found
 }
 
 function valueIn(text: string): string | undefined {

@@ -1,5 +1,6 @@
 import { checkExtractors } from "./check-extractors.js"
 import type { KeyExtractor } from "./key-extractor.js"
+import { foundKey } from "./limiter-key.js"
 
 /**
  * Limits by the first of several that finds something.
@@ -16,8 +17,8 @@ export function firstOf<Rest extends unknown[]>(...extractors: KeyExtractor<Rest
   checkExtractors("use firstOf", extractors)
   return async function firstKey(request, ...rest) {
     for (const extract of extractors) {
-      const key = await extract(request, ...rest)
-      if (key) return key
+      const key = foundKey(await extract(request, ...rest))
+      if (key !== undefined) return key
     }
     return undefined
   }

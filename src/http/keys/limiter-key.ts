@@ -17,8 +17,8 @@ const encoder = new TextEncoder()
  * @throws {TypeError} where `found` is neither a text nor nothing
  */
 export async function limiterKey(found: unknown, unidentified = UNIDENTIFIED_KEY): Promise<string> {
-  const key = isNothing(found) ? unidentified : found
-  return unhashedKey(key) ?? `${HASHED_KEY_PREFIX}${await sha256Hex((key as string).toWellFormed())}`
+  const key = foundKey(found) ?? unidentified
+  return unhashedKey(key) ?? `${HASHED_KEY_PREFIX}${await sha256Hex(key.toWellFormed())}`
 }
 
 /**
@@ -27,14 +27,17 @@ export async function limiterKey(found: unknown, unidentified = UNIDENTIFIED_KEY
  * @throws as `limiterKey`
  */
 export function unhashedKey(found: unknown): string | undefined {
-  if (isNothing(found)) return UNIDENTIFIED_KEY
-  if (typeof found !== "string") {
-    throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
-  }
-  const key = found.toWellFormed()
+  const key = (foundKey(found) ?? UNIDENTIFIED_KEY).toWellFormed()
   return encoder.encode(key).length <= MAX_KEY_BYTES ? key : undefined
 }
 
-function isNothing(found: unknown): boolean {
-  return found === undefined || found === null || found === ""
+/**
+ * What an extractor found; `undefined` for nothing, an empty text too.
+ *
+ * @throws {TypeError} where it is neither a text nor nothing
+ */
+export function foundKey(found: unknown): string | undefined {
+  if (found === undefined || found === null || found === "") return undefined
+  if (typeof found === "string") return found
+  throw new TypeError(`Cannot use key ${show(found)}: allowed is a text, or nothing.`)
 }

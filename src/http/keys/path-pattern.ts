@@ -2,6 +2,12 @@ import { unfit } from "../../policy/check-fields.js"
 import type { KeyExtractor } from "./key-extractor.js"
 import { percentDecoded } from "./percent-decoded.js"
 
+interface Path {
+  /** How many segments it has. */
+  readonly length: number
+  readonly segmentAt: (index: number) => string
+}
+
 /**
  * Limits by route: the key is `path:` and the first of the patterns that fits the request's path, so that `/users/1` and
  * `/users/2` count together. In a pattern `:name` stands for one segment, and `*` at the end for any number of them. A
@@ -25,8 +31,8 @@ export function pathPattern(...patterns: [string, ...string[]]): KeyExtractor {
   if (patterns.length === 0) throw unfit("use pathPattern", "patterns", patterns, "one or more")
   const compiled = patterns.map(compile)
   return function pathPatternKey({ method, url }) {
-    const segments = segmentsOf(new URL(url).pathname)
-    const match = compiled.find((pattern) => pattern.fits(method, segments))
+    const path = pathOf(new URL(url).pathname)
+    const match = compiled.find((pattern) => pattern.fits(method, path))
     return match && `path:${match.text}`
   }
 }
@@ -40,16 +46,20 @@ function compile(text: string) {
     throw unfit("use pathPattern", "pattern", text, 'such as "GET /a/:id/*"')
   }
   const wanted = parts.map((part) => (part.startsWith(":") ? undefined : percentDecoded(part)))
-  const fits = (requestMethod: string, segments: readonly string[]): boolean =>
+  const fits = (requestMethod: string, { length, segmentAt }: Path): boolean =>
     (method === undefined || method === requestMethod || (method === "GET" && requestMethod === "HEAD")) &&
-    (isOpen ? segments.length >= wanted.length : segments.length === wanted.length) &&
-    wanted.every((segment, index) => segment === undefined || segment === segments[index])
+    (isOpen ? length >= wanted.length : length === wanted.length) &&
+    wanted.every((segment, index) => segment === undefined || segment === segmentAt(index))
   return { text, fits }
 }
 
-function segmentsOf(path: string): string[] {
-  return path
-    .split("/")
-    .filter((segment) => segment !== "")
-    .map(percentDecoded)
+/** The segments of a path, each decoded when it is first compared: a client may send thousands. */
+function pathOf(pathname: string): Path {
+  const segments = pathname.split("/").filter((segment) => segment !== "")
+  const decoded: string[] = []
+  const segmentAt = (index: number) => {
+    decoded[index] ??= percentDecoded(segments[index]!)
+    return decoded[index]
+  }
+  return { length: segments.length, segmentAt }
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto"
 import fc from "fast-check"
-import { describe, expect, test } from "vitest"
+import { describe, expect, test, vi } from "vitest"
 import {
   apiKey,
   bearerToken,
@@ -62,9 +62,15 @@ describe("header()", () => {
     expect(await header("X-Tenant")(requestWith({ "x-TENANT": " acme:1 " }))).toBe("header:x-tenant=acme:1")
   })
 
-  test("finds nothing where it is absent or empty", async () => {
+  test("leaves out white space around the value, as applications do", async () => {
+    expect(await header("x-tenant")(requestWith({ "x-tenant": "\u00a0ac\u00a0me \u00a0" }))).toBe(
+      "header:x-tenant=ac\u00a0me",
+    )
+  })
+
+  test.each(["", " ", "\u00a0"])("finds nothing in %j, nor where it is absent", async (value) => {
     expect(await header("x-tenant")(requestWith({}))).toBeUndefined()
-    expect(await header("x-tenant")(requestWith({ "x-tenant": "" }))).toBeUndefined()
+    expect(await header("x-tenant")(requestWith({ "x-tenant": value }))).toBeUndefined()
   })
 
   test.each(["no header", "", "a:b", "é", undefined, 5])("refuses the name %j", (name) => {
@@ -79,8 +85,15 @@ describe("apiKey()", () => {
     expect(await apiKey({ header: "X-Token" })(requestWith({ "x-token": "t" }))).toBe(`apikey:${sha256("t")}`)
   })
 
-  test("finds nothing where it is absent", async () => {
+  test("is one key for all spellings with white space around it", async () => {
+    for (const value of ["s3cret\u00a0", "\u00a0s3cret", " \u00a0 s3cret\t\u00a0"]) {
+      expect(await apiKey()(requestWith({ "X-API-Key": value }))).toBe(`apikey:${sha256("s3cret")}`)
+    }
+  })
+
+  test("finds nothing where it is absent, or white space", async () => {
     expect(await apiKey({ header: "X-Token" })(requestWith({ "x-api-key": "s3cret" }))).toBeUndefined()
+    expect(await apiKey()(requestWith({ "X-API-Key": "\u00a0 \u00a0" }))).toBeUndefined()
   })
 
   test("refuses what is no header name, and options that there are not", () => {
@@ -184,6 +197,17 @@ describe("cookie()", () => {
     expect(() => cookie(name as string)).toThrow(RangeError)
     expect(() => cookie(name as string)).toThrow("Cannot use cookie: name is ")
   })
+
+  test("decodes each spelling of a value once, and none after a second value", async () => {
+    const decode = vi.spyOn(globalThis, "decodeURIComponent")
+    const keyOf = (value: string) => cookie("sid")(requestWith({ cookie: value }))
+    const same = await keyOf("sid=%ff;".repeat(2_000))
+    expect(decode).toHaveBeenCalledTimes(1)
+    const different = await keyOf(Array.from({ length: 2_000 }, (_, index) => `sid=%ff${index}`).join(";"))
+    expect(decode).toHaveBeenCalledTimes(3)
+    expect([same, different]).toEqual([`cookie:sid=${sha256("%ff")}`, undefined])
+    decode.mockRestore()
+  })
 })
 
 describe("pathPattern()", () => {
@@ -216,6 +240,16 @@ describe("pathPattern()", () => {
     ["GET", "/%zz", undefined],
   ])("%s %s is %s", async (method, path, key) => {
     expect(await byRoute(new Request(`http://localhost${path}`, { method }))).toBe(key)
+  })
+
+  test("decodes only what it compares, however long the path", async () => {
+    const decode = vi.spyOn(globalThis, "decodeURIComponent")
+    const byLogin = pathPattern("POST /login", "/users/:id/posts", "/files/*")
+    decode.mockClear()
+    const long = (start: string) => new Request(`http://localhost${start}${"/%ff".repeat(5_000)}`, { method: "POST" })
+    expect([await byLogin(long("")), await byLogin(long("/f%69les"))]).toEqual([undefined, "path:/files/*"])
+    expect(decode).toHaveBeenCalledTimes(2)
+    decode.mockRestore()
   })
 
   test("takes the root, and everything", async () => {
@@ -262,6 +296,14 @@ describe("claim()", () => {
   ])("of %j is %j", async (value, key) => {
     expect(await claim(async () => value)(requestWith({}))).toBe(key)
   })
+
+  test.each([[{ sub: "u1" }], [["u1"]], [true], [42n], [Symbol("u1")]])(
+    "refuses %o, which is neither a text nor a number",
+    async (value) => {
+      const key = claim(() => value as never)
+      await expect(key(requestWith({}))).rejects.toThrow(/^Cannot use key .*: allowed is a text, or nothing\.$/)
+    },
+  )
 })
 
 describe("combine()", () => {
@@ -357,6 +399,11 @@ describe.each([
   ["combine", combine],
   ["firstOf", firstOf],
 ])("%s()", (name, join) => {
+  test.each([[{ tenant: "acme" }], [0], [false]])("refuses what is found and is no text: %j", async (found) => {
+    const key = join(() => found as never)
+    await expect(key(requestWith({}))).rejects.toThrow(/^Cannot use key .*: allowed is a text, or nothing\.$/)
+  })
+
   test("refuses to ask nobody, and what cannot be asked", () => {
     expect(() => join()).toThrow(`Cannot use ${name}: extractors is [], allowed is one or more.`)
     expect(() => join(bearerToken(), "address" as never)).toThrow(
