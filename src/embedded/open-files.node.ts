@@ -1,13 +1,13 @@
-import { statSync } from "node:fs"
+import { lstatSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import { StoreUnavailable, show } from "../types/errors.js"
 
 /** Looking costs a few microseconds; a store that is busy commits some thousand times as often. */
 const LOOK_EVERY_MS = 1_000
 
-/** Which file lies at a path; `null` where there is none. It is not opened. @throws where that cannot be looked at */
+/** Which file lies at a path, or which link; `null` where none does. It is not opened. @throws where that cannot be looked at */
 export function fileIdentity(file: string): string | null {
-  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  const found = lstatSync(file, { bigint: true, throwIfNoEntry: false })
   return found === undefined ? null : `${found.dev}:${found.ino}`
 }
 

@@ -1,6 +1,6 @@
-import { closeSync, openSync, readdirSync, rmSync, statSync } from "node:fs"
+import { closeSync, lstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { StoreCorrupt } from "../types/errors.js"
+import { StoreCorrupt, StoreUnavailable, show } from "../types/errors.js"
 
 /** The files of a folder. SQLite adds `-wal` to the first while it is open. */
 export const LOG_FILE = "sluice.db"
@@ -16,7 +16,7 @@ const ASIDE_PATTERN = new RegExp(`^${ASIDE}\\d+$`)
 const BESIDE_LOG = [REPAIRED_FILE, WITNESS_FILE, WAL_FILE, JOURNAL_FILE]
 const FILE_MODE = 0o600
 
-/** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read */
+/** Whether a path is a folder that has a store, or what is left of one. @throws where it cannot be read; as `findLack` */
 export function holdsStore(path: string): boolean {
   return findLack(path) !== null || (bytesOf(path) ?? 0) > 0
 }
@@ -26,7 +26,7 @@ export function removeStore(path: string): void {
   for (const name of [...BESIDE_LOG, LOG_FILE]) rmSync(join(path, name), { force: true })
 }
 
-/** A folder where a store was is not taken for a new one. @throws {StoreCorrupt} */
+/** A folder where a store was is not taken for a new one. @throws {StoreCorrupt}; as `findLack` */
 export function requireLogFile(path: string): void {
   const lack = findLack(path)
   if (lack !== null) throw new StoreCorrupt(LOG_FILE, `${lack}: put it back, or repair the store`)
@@ -35,8 +35,11 @@ export function requireLogFile(path: string): void {
 /**
  * What became of the log of a store; `null` where it holds something, or there is no store. A process that ends while it
  * makes one leaves the log empty, alone or with SQLite's journal: everything else is made once the log holds something.
+ *
+ * @throws {StoreUnavailable} where one of the files is a link
  */
 export function findLack(path: string): string | null {
+  for (const name of [LOG_FILE, ...BESIDE_LOG]) requireNoLink(join(path, name))
   const remains = findRemains(path)
   // Looked for last: who makes a store now makes it first of all.
   const bytes = bytesOf(path)
@@ -62,5 +65,16 @@ export function createPrivate(file: string): void {
     closeSync(openSync(file, "wx", FILE_MODE))
   } catch (error) {
     if ((error as { code?: unknown }).code !== "EEXIST") throw error
+    requireNoLink(file)
   }
+}
+
+/** Where a link leads lies a file of others, which would be written to. @throws {StoreUnavailable} */
+function requireNoLink(file: string): void {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) throw linkFound(file)
+}
+
+/** The error of a link in place of a file of the store. */
+export function linkFound(file: string, options?: ErrorOptions): StoreUnavailable {
+  return new StoreUnavailable(`the file ${show(file)} is a link, allowed is a file of the store's own`, options)
 }

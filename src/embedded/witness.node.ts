@@ -2,7 +2,7 @@ import { close, closeSync, constants, existsSync, fsync, fsyncSync, openSync, re
 import { HASH_BYTES, sameBytes } from "../ledger/envelope.js"
 import { GrowingHash } from "../ledger/growing-hash.js"
 import type { LogEnd } from "../ledger/log-end.js"
-import { StoreUnavailable, show } from "../types/errors.js"
+import { linkFound } from "./store-files.node.js"
 
 /*
  * The witness is a file of one sector beside the log:
@@ -19,7 +19,7 @@ const META_AT = 24
 const CHECK_AT = META_AT + HASH_BYTES
 const WITNESS_BYTES = CHECK_AT + 8
 
-/** Where a link leads lies a file of others, which would be overwritten. Windows lets only few make links, and has no such flag. */
+/** No link is followed, one neither that was made since the files were looked at. Windows lets only few make any, and has no such flag. */
 const NO_LINK = constants.O_NOFOLLOW ?? 0
 
 /**
@@ -124,9 +124,7 @@ function requireNoLink<T>(path: string, work: () => T): T {
     const { code } = error as NodeJS.ErrnoException
     // FreeBSD has a code of its own for it.
     if (NO_LINK === 0 || (code !== "ELOOP" && code !== "EMLINK")) throw error
-    throw new StoreUnavailable(`the file ${show(path)} is a link, allowed is a file of the store's own`, {
-      cause: error,
-    })
+    throw linkFound(path, { cause: error })
   }
 }
 

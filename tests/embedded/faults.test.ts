@@ -6,6 +6,7 @@ import { StoreCorrupt, StoreUnavailable } from "sluice"
 import { repair } from "sluice/embedded"
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { planRepair } from "../../src/embedded/repair.node.js"
+import { Witness } from "../../src/embedded/witness.node.js"
 import {
   type Files,
   LOG_FILE,
@@ -346,25 +347,43 @@ describe("openLimiter() on damaged files", () => {
     expect(await planRepair(path)).toMatchObject({ givesUp: [beside, end], keptState: false })
   })
 
-  test.skipIf(process.platform === "win32")(
-    "a link in place of the witness: refused, also by repair, and what it leads to is left",
-    async () => {
-      const path = layOut(withFile(closed, WITNESS_FILE, null))
-      const witness = join(path, WITNESS_FILE)
-      const other = join(path, "other")
-      symlinkSync(other, witness)
-      const message = `Cannot reach the store: the file ${JSON.stringify(witness)} is a link, allowed is a file of the store's own.`
-      // Where it leads nowhere, a file would be made there.
-      for (const content of [null, "not of sluice"]) {
-        if (content !== null) writeFileSync(other, content)
-        for (const look of [open, planRepair, repair]) {
-          await expect(look(path)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE", message })
-          expect(fs.existsSync(other) ? readFileSync(other, "utf8") : null).toBe(content)
+  describe.skipIf(process.platform === "win32")("a link in place of a file", () => {
+    const linked = (file: string) =>
+      `Cannot reach the store: the file ${JSON.stringify(file)} is a link, allowed is a file of the store's own.`
+
+    test.each([LOG_FILE, WAL_FILE, `${LOG_FILE}-journal`, `${LOG_FILE}.repaired`, WITNESS_FILE])(
+      "%s: refused, also by repair, and what it leads to is left, or not made",
+      async (name) => {
+        const bytes = closed.get(name)
+        const contents = [null, "not of sluice", ...(bytes ? [bytes] : [])]
+        for (const files of [withFile(closed, name, null), new Map() as Files]) {
+          for (const content of contents) {
+            const path = layOut(files)
+            const other = join(temporaryFolder(), "other")
+            mkdirSync(join(other, ".."))
+            if (content !== null) writeFileSync(other, content)
+            symlinkSync(other, join(path, name))
+            for (const look of [open, planRepair, repair]) {
+              const refusal = { code: "STORE_UNAVAILABLE", message: linked(join(path, name)) }
+              await expect(look(path)).rejects.toMatchObject(refusal)
+              expect(readdirSync(join(other, ".."))).toEqual(content === null ? [] : ["other"])
+              if (content !== null) expect(readFileSync(other)).toEqual(Buffer.from(content as string))
+              expect(readdirSync(path).sort()).toEqual([...files.keys(), name].sort())
+            }
+          }
         }
-      }
-      expect(readdirSync(path).sort()).toEqual(["other", LOG_FILE, WITNESS_FILE])
-    },
-  )
+      },
+    )
+
+    test("that is made while the store is open: no witness is written through it", () => {
+      const file = join(layOut(closed), "link")
+      symlinkSync(`${file}-other`, file)
+      const witness = new Witness(file)
+      const note = () => witness.note({ sequence: 1, count: 1, metaHash: new Uint8Array(32) })
+      for (const act of [() => witness.open(), () => witness.read(), note]) expect(act).toThrow(linked(file))
+      expect(fs.existsSync(`${file}-other`)).toBe(false)
+    })
+  })
 
   test("a path that is a file: StoreUnavailable", async () => {
     const path = join(layOut(closed), LOG_FILE)

@@ -673,6 +673,17 @@ describe("EmbeddedLimiter", () => {
     },
   )
 
+  test.skipIf(process.platform === "win32")("a file that is moved and linked while it is open is noticed", async () => {
+    const path = temporaryFolder()
+    const limiter = await open(path, { policy: "9/hour" })
+    await limiter.check("a")
+    renameSync(join(path, LOG_FILE), `${path}-moved`)
+    symlinkSync(`${path}-moved`, join(path, LOG_FILE))
+    const gone = `the file "${join(path, LOG_FILE)}" was deleted, moved or replaced`
+    expect((await limiter.doctor()).problems).toEqual([expect.stringContaining(gone)])
+    await expect(limiter.close()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" })
+  })
+
   test("a folder named by a relative path is the same wherever the process goes", () => {
     const path = temporaryFolder()
     const program = `
