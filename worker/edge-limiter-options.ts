@@ -117,7 +117,7 @@ export const EDGE_OPTION_NAMES: readonly string[] = Object.keys(OPTION_KINDS)
 const LEASE_KINDS: Kinds<LeaseOptions> = { units: whole(1, MAX_UNITS), ttl: READ_ELSEWHERE }
 
 /** A misspelt name gives `undefined` where the environment is asked for the binding. */
-const NAMESPACE: Kind = { ...having("getByName"), allowed: "a binding of LimiterObject" }
+export const NAMESPACE: Kind = { ...having("getByName"), allowed: "a binding of LimiterObject" }
 
 /** @throws {RangeError} where a binding is none */
 export function requireNamespace(binding: unknown): void {
@@ -128,7 +128,7 @@ export function requireNamespace(binding: unknown): void {
 export function requireEdgeOptions(options: EdgeLimiterOptions): void {
   checkFields("make a limiter", options, OPTION_KINDS)
   const { owner, shards, lease } = options
-  if (typeof lease === "object") checkFields("make a limiter", lease, LEASE_KINDS, "lease.")
+  if (lease !== undefined) poolOptionsOf(lease)
   if (owner !== undefined && shards !== undefined) {
     throw new RangeError(
       `Cannot make a limiter: owner is ${show(owner)} and shards is ${shards}, allowed is one of owner and shards.`,
@@ -146,6 +146,12 @@ export function requireOwner(key: string, owner: unknown): string {
 export function readLease(lease: LeaseOptions | "auto" | undefined, policy: Policy): LeasePoolOptions | null {
   if (lease === undefined) return null
   if (tellsDelay(policy)) throw unfit("make a limiter", "lease", lease, NO_LEASE)
+  return poolOptionsOf(lease)
+}
+
+/** @throws {RangeError} naming the option, its value and what is allowed */
+function poolOptionsOf(lease: LeaseOptions | "auto"): LeasePoolOptions {
+  if (lease !== "auto") checkFields("make a limiter", lease, LEASE_KINDS, "lease.")
   const { units = DEFAULT_LEASE.units, ttl = DEFAULT_LEASE.ttl } = lease === "auto" ? DEFAULT_LEASE : lease
   return {
     units,

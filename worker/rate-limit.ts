@@ -11,8 +11,9 @@ import { checkNames, unfit } from "../src/policy/check-fields.js"
 import { parsePolicy } from "../src/policy/parse-policy.js"
 import type { Policy } from "../src/policy/policy.js"
 import { NO_LEASE, tellsDelay } from "../src/policy/tells-delay.js"
+import { show } from "../src/types/errors.js"
 import { EdgeLimiter } from "./edge-limiter.js"
-import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, requireEdgeOptions } from "./edge-limiter-options.js"
+import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, NAMESPACE, requireEdgeOptions } from "./edge-limiter-options.js"
 import { KeyPlaces } from "./key-places.js"
 import type { LimiterObject } from "./limiter-object.js"
 import { hasOwnName, nameOfLimit } from "./name-of-limit.js"
@@ -53,7 +54,7 @@ const OPTION_NAMES = [
  * Cloudflare sets on every request. Several limits are decided as `checkAcross` does it. The rest is as `rateLimit` of
  * `sluice/http`.
  *
- * @returns a `fetch` handler; it throws a `TypeError` where the environment has no such binding
+ * @returns a `fetch` handler; it throws a `TypeError` where the environment has no such namespace
  * @throws {PolicyError} where `policy` is not a function and cannot be; {RangeError} where another option cannot be
  * @example
  * ```ts
@@ -137,10 +138,11 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
     (limit) => new KeyPlaces(limit.policy, { ...edge, name: objectsOf(limit.policy, limit) }).name,
   )
   return async function limitedAtTheEdge(request, env, context) {
-    // Not left to the fail mode: without a binding no request would ever be limited, and nobody would notice.
-    if (binding(env) === undefined) {
-      const what = binding === defaultBinding ? "env has no LIMITER" : "binding gave undefined"
-      throw new TypeError(`Cannot limit: ${what}, allowed is a binding of LimiterObject.`)
+    const namespace = binding(env)
+    // Not left to the fail mode: without a namespace no request would ever be limited, and nobody would notice.
+    if (!NAMESPACE.fits(namespace)) {
+      const what = binding === defaultBinding ? "env.LIMITER is" : "binding gave"
+      throw new TypeError(`Cannot limit: ${what} ${show(namespace)}, allowed is ${NAMESPACE.allowed}.`)
     }
     return limited(request, env, context as ExecutionContext)
   }

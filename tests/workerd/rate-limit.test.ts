@@ -5,6 +5,7 @@ import { limitNameFor, parseConfig, policyFor, rateLimitOptions } from "../../sr
 import { header, rateLimit as limitHandler } from "../../src/http/index.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
+import { EDGE_OPTION_NAMES } from "../../worker/edge-limiter-options.js"
 import { EdgeLimiter, type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { freshName } from "./objects.js"
 
@@ -335,7 +336,9 @@ describe("rateLimit() in a Worker", () => {
     const limited = rateLimit(() => new Response("hello"), { policy: "1/day", failMode: "open" })
     const context = createExecutionContext()
     const empty = {} as Cloudflare.Env
-    await expect(limited(new Request("http://localhost/"), empty, context)).rejects.toThrow("env has no LIMITER")
+    await expect(limited(new Request("http://localhost/"), empty, context)).rejects.toThrow(
+      new TypeError("Cannot limit: env.LIMITER is undefined, allowed is a binding of LimiterObject."),
+    )
     const misspelt = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
       policy: "1/day",
       binding: () => undefined,
@@ -343,6 +346,57 @@ describe("rateLimit() in a Worker", () => {
     await expect(misspelt(new Request("http://localhost/"), env, context)).rejects.toThrow(
       new TypeError("Cannot limit: binding gave undefined, allowed is a binding of LimiterObject."),
     )
+  })
+
+  test.each([
+    ["a KV namespace", { get: () => null, put: () => undefined, list: () => [] }],
+    ["a promise", Promise.resolve(env.LIMITER)],
+    ["null", null],
+    ["a text", "LIMITER"],
+  ])("throws where its binding is %s, rather than let every request pass", async (_, binding) => {
+    const request = new Request("http://localhost/")
+    const message = /^Cannot limit: .*, allowed is a binding of LimiterObject\.$/
+    const wrong = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+      policy: "1/day",
+      binding: () => binding as never,
+    })
+    await expect(wrong(request, env, createExecutionContext())).rejects.toThrow(message)
+    const limited = rateLimit(() => new Response("hello"), { policy: "1/day" })
+    await expect(limited(request, { LIMITER: binding } as never, createExecutionContext())).rejects.toThrow(message)
+  })
+
+  describe("throws at once whatever is wrong with an option of the limiter, which would fail each request", () => {
+    const odd = [0, -1, 0.5, 2 ** 53, Number.NaN, "", "abc", "1m", "21s", "30s", "\n", "\ud800", true, null, [], {}]
+    const oddLeases = odd.flatMap((value) => [{ units: value }, { ttl: value }, { units: 8, ttl: "1s", name: value }])
+    // `background` is none of the middleware, and local workerd has no jurisdictions.
+    const names = EDGE_OPTION_NAMES.filter((name) => !["background", "jurisdiction"].includes(name))
+    const cases = names.map((name) => [name, name === "lease" ? [...odd, ...oddLeases] : odd] as const)
+
+    test.each(cases)("%s", async (name, values) => {
+      let refused = 0
+      for (const [limits, value] of values.flatMap((each) => [[false, each] as const, [true, each] as const])) {
+        const errors: unknown[] = []
+        const policy = "1000000/second"
+        const options = {
+          ...(limits ? { limits: [{ policy }] } : { policy }),
+          ...{ [name]: value, onError: (error: unknown) => void errors.push(error) },
+        } as EdgeRateLimitOptions<Cloudflare.Env>
+        let limited: ReturnType<typeof rateLimit<Cloudflare.Env>>
+        try {
+          limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), options)
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError)
+          expect((error as Error).message).toMatch(new RegExp(`^Cannot .*: (option is ".*)?${name}`))
+          refused += 1
+          continue
+        }
+        const context = createExecutionContext()
+        const { headers } = await limited(new Request("http://localhost/"), env, context)
+        expect({ value, limited: headers.has("RateLimit"), errors }).toEqual({ value, limited: true, errors: [] })
+        await waitOnExecutionContext(context)
+      }
+      expect(refused).toBeGreaterThan(0)
+    })
   })
 
   test("takes another binding, and refuses options that cannot be", async () => {
