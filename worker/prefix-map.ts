@@ -23,6 +23,24 @@ export function isMisleading(prefix: string): boolean {
 }
 
 /**
+ * A segment that is a pattern where routers are configured (`*`, `api*`, `(.*)`, `:id`, `[id]`, `{id}`). Who means these
+ * characters themselves encodes one of them.
+ */
+const PATTERN = /\*|^:|^\[.*\]$|^\{.*\}$/
+
+/**
+ * What to write in place of a prefix that is written as a pattern, which would protect nothing: `/api` for `/api/*`;
+ * `null` where it is none.
+ */
+export function prefixOfPattern(prefix: string): string | null {
+  const segments = prefix.split("/")
+  const index = segments.findIndex((segment) => PATTERN.test(segment))
+  if (index < 0) return null
+  const begun = /^([\w.~-]+)\*$/.exec(segments[index]!)?.slice(1) ?? []
+  return [...segments.slice(0, index), ...begun].join("/") || "/"
+}
+
+/**
  * Whether a path leads up only when it is decoded (`/api/..%2Fopen`, `/api/..;/open`): some servers take it for `/open`,
  * others for a path below `/api`, so no one limit is that of both.
  *

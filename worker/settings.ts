@@ -1,6 +1,7 @@
 import type { Config } from "../src/config/config.js"
+import { show } from "../src/types/errors.js"
 import { type GroupSetting, type LimitSetting, readLimit } from "./limit-setting.js"
-import { isMisleading, PrefixMap } from "./prefix-map.js"
+import { isMisleading, PrefixMap, prefixOfPattern } from "./prefix-map.js"
 import { SettingError } from "./setting-error.js"
 import { readWorkerConfig } from "./worker-config.js"
 
@@ -79,6 +80,10 @@ function byPath<S extends LimitSetting | GroupSetting>(
       const field = `${fieldOf(limit.name, index)}.paths[${place}]`
       if (isMisleading(path)) {
         throw new SettingError(field, path, 'a path such as "/api", without ";", %00 and an encoded ".."')
+      }
+      const plain = prefixOfPattern(path)
+      if (plain !== null) {
+        throw new SettingError(field, path, `a prefix: ${show(plain)} covers all below it`)
       }
       if (!limitByPath.add(path, limit)) throw new SettingError(field, path, "a prefix that is not protected already")
     }

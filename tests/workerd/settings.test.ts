@@ -47,6 +47,35 @@ describe("readSettings()", () => {
     expect(upstream!.href).toBe("https://example.com/base")
   })
 
+  test.each([
+    ["/api/*", "/api"],
+    ["/api/**", "/api"],
+    ["/api/v1*", "/api/v1"],
+    ["/*", "/"],
+    ["/(.*)", "/"],
+    ["/users/:id", "/users"],
+    ["/users/:id/posts", "/users"],
+    ["/users/[id]", "/users"],
+    ["/{tenant}/users", "/"],
+  ])("refuses the pattern %s, which would protect nothing, and says the prefix", (path, prefix) => {
+    const allowed = `a prefix: "${prefix}" covers all below it`
+    const paths = ["/plain", path]
+    expect(errorOf({ LIMITS: [{ ...API, paths }] })).toMatchObject({
+      field: "LIMITS[0].paths[1]",
+      value: path,
+      allowed,
+    })
+    const limits = { api: { policy: "10/minute", paths } }
+    expect(errorOf({ CONFIG: { limits } })).toMatchObject({ field: "CONFIG.limits.api.paths[1]", value: path, allowed })
+    const grouped = { limits: { api: "10/minute" }, groups: { all: { limits: ["api"], paths } } }
+    expect(errorOf({ CONFIG: grouped })).toMatchObject({ field: "CONFIG.groups.all.paths[1]", value: path, allowed })
+  })
+
+  test.each(["/v1/users:batch", "/a[0]", "/x{y}z", "/%2A", "/%3Aid", "/~ann"])("takes %s as it is written", (path) => {
+    const { limitByPath } = readSettings({ LIMITS: [{ ...API, paths: [path] }] })
+    expect(limitByPath.find(new URL(`http://localhost${path}/more`).pathname)?.name).toBe("api")
+  })
+
   test("takes lists, a penalty and a delay", async () => {
     const { limits } = readSettings({
       LIMITS: [
