@@ -5,6 +5,7 @@
  */
 
 export { DenialCache, type DenialCacheOptions } from "../src/edge/denial-cache.js"
+export { chosenPolicy } from "../src/http/chosen-policy.js"
 export * from "../src/http/keys/index.js"
 export { type AcrossItem, checkAcross } from "./check-across.js"
 export { EdgeLimiter } from "./edge-limiter.js"

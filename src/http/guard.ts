@@ -9,7 +9,7 @@ import { type AccessLists, accessLists } from "./access.js"
 import { addFields } from "./add-fields.js"
 import { type Charge, giveBack, type Question } from "./ask-limits.js"
 import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf, OTHER_NAME } from "./check-options.js"
-import { chosenPolicy } from "./chosen-policy.js"
+import { asChosen } from "./chosen-policy.js"
 import { isClearUrl } from "./clear-url.js"
 import { type Decided, refuseBadCost } from "./decide.js"
 import { Hooks } from "./hooks.js"
@@ -291,7 +291,7 @@ function choicesOfLimit<Rest extends unknown[]>({ policy, named }: JudgedLimit<R
   if (typeof policy !== "function") return [policy]
   const { policies = [] } = policy
   checkKind("rate limit", "policy.policies", policies, LIST)
-  return policies.map((choice) => chosenPolicy(named(parsePolicy(choice))))
+  return policies.map((choice) => asChosen(named(parsePolicy(choice))))
 }
 
 /** What decisions need of the options, with the defaults; a policy and cost that are known are checked here. */

@@ -4,6 +4,7 @@
  * @module
  */
 export type { AccessList } from "./access.js"
+export { chosenPolicy } from "./chosen-policy.js"
 export { guardRequests, type Outcome } from "./guard.js"
 export * from "./keys/index.js"
 export {

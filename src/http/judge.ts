@@ -2,7 +2,7 @@ import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { type AccessLists, listedDecision } from "./access.js"
-import { chosenPolicy } from "./chosen-policy.js"
+import { asChosen } from "./chosen-policy.js"
 import { type BadCost, type CompleteAsk, type Decided, type DecideOptions, decide, decideByFailMode } from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
@@ -64,8 +64,7 @@ export async function judge<Rest extends unknown[]>(
 
     for (const [index, { policy, cost, named }] of limits.entries()) {
       const ask = asks[index]!
-      const found =
-        typeof policy === "function" ? chosenPolicy(named(parsePolicy(await policy(request, ...rest)))) : policy
+      const found = typeof policy === "function" ? asChosen(named(parsePolicy(await policy(request, ...rest)))) : policy
       ask.policy = found
       if (typeof cost !== "number") ask.cost = await cost(request, ...rest)
       complete.push({ ...ask, policy: found })

@@ -4,9 +4,10 @@ import { afterEach, describe, expect, test, vi } from "vitest"
 import { limitNameFor, parseConfig, policyFor, rateLimitOptions } from "../../src/config/index.js"
 import { header, rateLimit as limitHandler } from "../../src/http/index.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { PolicyInput } from "../../src/policy/policy.js"
 import { StoreUnavailable } from "../../src/types/errors.js"
 import { EDGE_OPTION_NAMES } from "../../worker/edge-limiter-options.js"
-import { EdgeLimiter, type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
+import { chosenPolicy, EdgeLimiter, type EdgeRateLimitOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { freshName } from "./objects.js"
 
 /** Asks the Worker of these tests, as a client would. */
@@ -142,6 +143,63 @@ describe("rateLimit() in a Worker", () => {
       expect(await limiter.status("header:user=ann")).toMatchObject({ remaining: 4 })
       expect(await env.LIMITER.getByName(`\t${name}\tapi%0Atenant%3Aacme\nheader:user=ann`).report()).toMatchObject({
         admitted: 1,
+      })
+    })
+
+    describe("that a limiter of chosenPolicy() finds", () => {
+      const key = header("user")
+      const long = Array.from({ length: 8 }, (_, rule) => ({
+        ...{ limit: 10, period: `${rule + 1}d`, name: `${rule} ${"long ".repeat(12)}x` },
+      }))
+      const ruleOf = (name: string) => ({ limit: 10, period: "1h", name })
+      type Options = EdgeRateLimitOptions<Cloudflare.Env>
+      const cases: [string, (name: string) => readonly [Options, PolicyInput, string?]][] = [
+        ["a short form", (name) => [{ name, policy: () => "10/h as pro", key }, "10/h as pro"]],
+        [
+          "another spelling",
+          (name) => [
+            { name, policy: () => "10/h" },
+            { limit: 10, period: "60m" },
+          ],
+        ],
+        ["a long policy", (name) => [{ name, policy: () => long }, long]],
+        ["objects that are named after it", (name) => [{ policy: () => ruleOf(name) }, ruleOf(name)]],
+        ["an entry of limits", (name) => [{ name, limits: [{ policy: () => "10/h as pro" }] }, "10/h as pro"]],
+        [
+          "an entry that has a name",
+          (name) => [{ name, limits: [{ name: "user", policy: () => "10/h" }] }, "10/h", "user"],
+        ],
+        [
+          "an entry that has a name, and several rules",
+          (name) => [{ name, limits: [{ name: "user", policy: () => "10/h; 20/d" }] }, "10/h; 20/d", "user"],
+        ],
+        [
+          "a second entry without a name",
+          () => [{ limits: [{ policy: "20/h", key: () => "all" }, { policy: () => "10/h" }] }, "10/h", "default-2"],
+        ],
+      ]
+
+      test.each(cases)("of %s", async (_, make) => {
+        const [options, policy, entry] = make(freshName())
+        const limits = options.limits?.map((entry, index, { length }) =>
+          index < length - 1 ? entry : { ...entry, key },
+        )
+        const limited = rateLimit<Cloudflare.Env>(() => new Response("hello"), {
+          ...options,
+          ...(limits ? { limits } : { key }),
+        })
+        const user = freshName()
+        const request = new Request("http://localhost/", { headers: { user } })
+        const context = createExecutionContext()
+        expect((await limited(request, env, context)).headers.get("RateLimit")).toContain("r=9;")
+        await waitOnExecutionContext(context)
+        const chosen = chosenPolicy(policy, { name: entry })
+        const { name } = options
+        const place = name !== undefined && limits ? `${name}/${chosen.name}` : name
+        const limiter = new EdgeLimiter(env.LIMITER, chosen, { name: place })
+        expect(await limiter.status(`header:user=${user}`)).toMatchObject({ remaining: 9 })
+        expect(await limiter.reset(`header:user=${user}`)).toBe(true)
+        expect((await limited(request, env, createExecutionContext())).headers.get("RateLimit")).toContain("r=9;")
       })
     })
 
