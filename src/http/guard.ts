@@ -12,12 +12,12 @@ import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf, OTHER_NAME } f
 import { asChosen } from "./chosen-policy.js"
 import { isClearUrl } from "./clear-url.js"
 import { type Decided, refuseBadCost } from "./decide.js"
+import { firstFailures } from "./first-failures.js"
 import { Hooks } from "./hooks.js"
 import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
 import { clientAddress } from "./keys/client-address.js"
 import type { LimiterSource } from "./limit-options.js"
 import { memoryLimiters } from "./memory-limiters.js"
-import { outageWarning } from "./outage-warning.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { identityOf, perPolicy } from "./per-policy.js"
 import { accessDenied, costProblem, limiterUnavailable, problemResponse, quotaExceeded, urlUnclear } from "./problem.js"
@@ -90,7 +90,7 @@ export function guardRequests<Rest extends unknown[]>(
   const { skipFailedRequests = false, skipSuccessfulRequests = false, penalty } = options
   const mayRefund = skipFailedRequests || skipSuccessfulRequests
   const judgeOptions = completeOptions(options)
-  const warn = outageWarning("rate limit", "requests", options.failMode)
+  const warnings = firstFailures("rate limit", "requests", options.failMode)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
 
   /** The handler's response with the fields, and without those of another request that it was the answer to before. */
@@ -173,7 +173,7 @@ export function guardRequests<Rest extends unknown[]>(
   }
 
   return async function guard(request, ...rest) {
-    const hooks = new Hooks(options, warn, request, rest)
+    const hooks = new Hooks(options, warnings, request, rest)
     // Before any option is asked: what fails on such a URL, or finds another path than the router, would limit nothing.
     if (!isClearUrl(request.url)) {
       const problem = urlUnclear()

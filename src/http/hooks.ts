@@ -1,22 +1,23 @@
+import type { FirstFailures } from "./first-failures.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import type { RequestDecision } from "./request-decision.js"
 
 /** Tells the user's hooks what happened to one request. Whatever a hook does, the request goes on. */
 export class Hooks<Rest extends unknown[]> {
   readonly #options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">
-  readonly #warn: (error: unknown) => void
+  readonly #warnings: FirstFailures
   readonly #request: Request
   readonly #rest: Rest
 
-  /** @param warn hears of outages in place of `onError`, where there is none */
+  /** @param warnings hear of what must not go unheard, in place of `onError` where there is none */
   constructor(
     options: Pick<RateLimitOptions<Rest>, "onDecision" | "onError">,
-    warn: (error: unknown) => void,
+    warnings: FirstFailures,
     request: Request,
     rest: Rest,
   ) {
     this.#options = options
-    this.#warn = warn
+    this.#warnings = warnings
     this.#request = request
     this.#rest = rest
   }
@@ -36,7 +37,13 @@ export class Hooks<Rest extends unknown[]> {
   /** Tells an error that leaves the request to the fail mode. */
   outage(error: unknown): void {
     if (this.#options.onError) this.error(error)
-    else this.#warn(error)
+    else this.#warnings.outage(error)
+  }
+
+  /** Tells an error that leaves the request to the key of those that show none. */
+  keyFailure(error: unknown): void {
+    if (this.#options.onError) this.error(error)
+    else this.#warnings.key(error)
   }
 
   /** Starts work that the response need not wait for. */

@@ -86,7 +86,7 @@ async function keyOf<Rest extends unknown[]>(
   try {
     return await limiterKey(await extract(request, ...rest), extract.unidentified)
   } catch (error) {
-    hooks.error(error)
+    hooks.keyFailure(error)
     return limiterKey(undefined, extract.unidentified)
   }
 }

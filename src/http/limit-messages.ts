@@ -16,9 +16,9 @@ import type { Awaitable } from "../types/limiter.js"
 import { giveBack } from "./ask-limits.js"
 import { FAILURE_KINDS, refuseIdle } from "./check-options.js"
 import { decide, type Reports, refuseBadCost } from "./decide.js"
+import { firstFailures } from "./first-failures.js"
 import { limiterKey, UNIDENTIFIED_KEY, unhashedKey } from "./keys/limiter-key.js"
 import { memoryLimiters } from "./memory-limiters.js"
-import { outageWarning } from "./outage-warning.js"
 import { identityOf, perPolicy } from "./per-policy.js"
 import type { RateLimitOptions } from "./rate-limit-options.js"
 import type { RequestLimiter } from "./request-limiter.js"
@@ -57,7 +57,7 @@ export interface MessageLimitOptions
   readonly onDecision?: ((decision: Decision, message: unknown) => void) | undefined
   /**
    * Hears of everything that went wrong and was dealt with. Without it, the first failure that the fail mode has to decide
-   * on is told on the console, and nothing else.
+   * on is told on the console, and so is the first of a key, and nothing else.
    */
   readonly onError?: ((error: unknown, message: unknown) => void) | undefined
 }
@@ -120,11 +120,11 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
     maxDelayMs: 0,
   }
 
-  const warn = outageWarning("limit messages", "messages", failMode)
+  const warnings = firstFailures("limit messages", "messages", failMode)
 
   function reportsOf(message: unknown): Reports {
     const error = (error: unknown) => quietly(() => onError?.(error, message))
-    return { error, outage: onError ? error : warn, inBackground: (work) => void work().catch(error) }
+    return { error, outage: onError ? error : warnings.outage, inBackground: (work) => void work().catch(error) }
   }
 
   async function check(key: MessageKey, message: unknown): Promise<Decision> {
@@ -133,7 +133,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
 
   async function decideInTime(key: MessageKey, message: unknown): Promise<Decision> {
     const reports = reportsOf(message)
-    const ask = { policy, key: await keyOf(key, message, reports), cost: 1 }
+    const ask = { policy, key: await keyOf(key, message, onError ? reports.error : warnings.key), cost: 1 }
     try {
       ask.cost = typeof cost === "number" ? cost : await cost(message)
       const decided = await decide([ask], decideOptions, reports)
@@ -239,11 +239,11 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
 }
 
 /** A key that cannot be is no way out of a limit. */
-async function keyOf(key: MessageKey, message: unknown, reports: Reports): Promise<string> {
+async function keyOf(key: MessageKey, message: unknown, onFailure: (error: unknown) => void): Promise<string> {
   try {
     return await limiterKey(typeof key === "function" ? await key(message) : key)
   } catch (error) {
-    reports.error(error)
+    onFailure(error)
     return UNIDENTIFIED_KEY
   }
 }

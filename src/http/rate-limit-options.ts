@@ -118,7 +118,8 @@ export interface RateLimitOptions<Rest extends unknown[] = unknown[]>
   /**
    * Hears of everything that went wrong and was dealt with: a limiter that failed, a function of these options that
    * threw, a cost that cannot be, a refund or penalty that was lost. What it throws itself is dropped.
-   * Without it, the first failure that the fail mode has to decide on is told on the console, and nothing else.
+   * Without it, the first failure that the fail mode has to decide on is told on the console, and so is the first of a
+   * key, and nothing else.
    */
   readonly onError?: ((error: unknown, request: Request, ...rest: Rest) => Awaitable<void>) | undefined
   /** Tells the time for `X-RateLimit-Reset` and the in-memory limiters; default the machine's clock. */

@@ -210,6 +210,23 @@ describe("limitMessages()", () => {
     expect(onError).toHaveBeenCalledOnce()
   })
 
+  test("without onError warns on the console of the first key that cannot be had", async () => {
+    const warn = vi.spyOn(console, "warn").mockReturnValue()
+    try {
+      const messages = limitMessages({ policy: "9/minute" })
+      for (let message = 0; message < 3; message++) await messages.check(() => 5 as never, message)
+      expect(warn.mock.calls).toEqual([
+        [
+          expect.stringMatching(
+            /^Cannot limit messages by key: messages whose key cannot be had count together\. .* The first: TypeError: /,
+          ),
+        ],
+      ])
+    } finally {
+      warn.mockRestore()
+    }
+  })
+
   test("without onError warns on the console of the first failure of the limiter", async () => {
     const warn = vi.spyOn(console, "warn").mockReturnValue()
     const limiter = new FakeLimiter(() => Promise.reject(new Error("out of reach")))

@@ -95,6 +95,35 @@ describe("rateLimit() without an answer of the limiter", () => {
     ])
   })
 
+  test.each([
+    ["throws", () => Promise.reject(new Error("no session\nat all")), "Error: no session at all"],
+    ["is a number", () => 5 as never, "TypeError: Cannot use key 5: allowed is a text, or nothing."],
+  ])("without onError warns on the console, once, where a key %s", async (_, key, reason) => {
+    const options = { policy: "9/minute", key }
+    await rateLimit(ok, { ...options, onError() {} })(requestOf())
+    expect(console.warn).not.toHaveBeenCalled()
+    const limited = rateLimit(ok, options)
+    for (let request = 0; request < 3; request++) await limited(requestOf())
+    expect(vi.mocked(console.warn).mock.calls).toEqual([
+      [
+        "Cannot rate limit by key: requests whose key cannot be had count together. This is said once, an onError hears " +
+          `of every failure. The first: ${reason}`,
+      ],
+    ])
+  })
+
+  test("warns of a key and of an outage, each once, and of no key where there is nothing to find", async () => {
+    let answer: unknown
+    const limited = rateLimit(ok, { policy: "9/minute", key: () => answer as string, limiter: () => null as never })
+    await limited(requestOf())
+    answer = 5
+    for (let request = 0; request < 3; request++) await limited(requestOf())
+    expect(vi.mocked(console.warn).mock.calls).toEqual([
+      [expect.stringContaining("requests pass unlimited")],
+      [expect.stringContaining("count together")],
+    ])
+  })
+
   test("warns in one line that commands no terminal, whatever the error says", async () => {
     const policy = () => {
       throw new Error("line 1\r\nline 2\u2028\u001b[31mred\u009b0m")
