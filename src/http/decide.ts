@@ -12,6 +12,7 @@ import { limitHold } from "./limit-hold.js"
 import type { FailMode } from "./limit-options.js"
 import { type LimitPart, mergeDecisions, type RequestDecision } from "./request-decision.js"
 import type { RequestLimiter } from "./request-limiter.js"
+import { tellApart } from "./tell-apart.js"
 import { type Ask, unasked } from "./unasked.js"
 
 /** What is asked of one limit. */
@@ -159,8 +160,18 @@ function questionsTo(
   })
 }
 
-function partsOf(asks: readonly Ask[], decisions: readonly Decision[], { maxDelayMs }: DecideOptions): LimitPart[] {
-  return decisions.map((decision, index) => limitHold({ policy: asks[index]!.policy, decision }, maxDelayMs))
+function partsOf(
+  asks: readonly Ask[],
+  decisions: readonly Decision[],
+  { maxDelayMs }: DecideOptions,
+): readonly LimitPart[] {
+  const parts = decisions.map((decision, index) => limitHold({ policy: asks[index]!.policy, decision }, maxDelayMs))
+  return parts.length === 1
+    ? parts
+    : tellApart(
+        parts,
+        asks.map(({ limit }) => limit),
+      )
 }
 
 function giveAllBack(charges: readonly Charge[], reports: Reports): void {

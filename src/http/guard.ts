@@ -16,7 +16,7 @@ import { firstFailures } from "./first-failures.js"
 import { Hooks } from "./hooks.js"
 import { type JudgedLimit, type JudgeOptions, judge } from "./judge.js"
 import { clientAddress } from "./keys/client-address.js"
-import type { LimiterSource } from "./limit-options.js"
+import { LIMIT_NAME, type LimiterSource } from "./limit-options.js"
 import { memoryLimiters } from "./memory-limiters.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { identityOf, perPolicy } from "./per-policy.js"
@@ -301,11 +301,12 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   const limits = limitsOf(options).map((limit, index): JudgedLimit<Rest> => {
     const { key = defaultKey, cost = 1, name = unnamed(index) } = limit
     const named = namer(name)
+    const { [LIMIT_NAME]: calledName = name } = limit as { readonly [LIMIT_NAME]?: string }
     checkUnidentified(key, options.limits ? `limits[${index}].` : "")
     const policy = typeof limit.policy === "function" ? limit.policy : named(parsePolicy(limit.policy))
     // A limiter of somebody else's may have another policy in force.
     if (limiter === undefined) refuseBadCost("rate limit", { policy, cost })
-    return { policy, key, cost, named }
+    return { policy, key, cost, name: calledName, named }
   })
   refuseSameNames(limits)
   const isKnown = limits.every(({ policy }) => typeof policy !== "function")

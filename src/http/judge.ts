@@ -22,6 +22,8 @@ export interface JudgedLimit<Rest extends unknown[]> {
   readonly policy: Policy | PolicySource<Rest>
   readonly key: KeyExtractor<Rest>
   readonly cost: NonNullable<LimitOptions<Rest>["cost"]>
+  /** What the limit is called beside its policy. */
+  readonly name: string
   /** Gives a policy without a name the limit's. */
   readonly named: (policy: Policy) => Policy
 }
@@ -44,11 +46,12 @@ export async function judge<Rest extends unknown[]>(
   rest: Rest,
 ): Promise<Verdict> {
   const { limits, access, limiter } = options
-  const asks: Ask[] = limits.map(({ key, cost }) => ({
+  const asks: Ask[] = limits.map(({ policy, key, cost, name }) => ({
     policy: undefined,
     key: key.unidentified ?? UNIDENTIFIED_KEY,
     // A function is not called for who is on a list: it may read the whole request, and fail.
     cost: typeof cost === "number" ? cost : UNKNOWN_COST,
+    limit: typeof policy === "function" ? name : undefined,
   }))
   const complete: CompleteAsk[] = []
   const decideOptions = { ...options, limiterOf: (policy: Policy) => limiter(policy, ...rest) }

@@ -6,6 +6,8 @@ export interface Ask {
   policy: Policy | undefined
   key: string
   cost: number
+  /** What the limit is called, where a function chose its policy, so that another one may have its name. */
+  readonly limit?: string | undefined
 }
 
 /** What a client is told to wait for a limiter that cannot be asked: nobody knows, and a second is the least there is. */

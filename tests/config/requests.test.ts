@@ -49,6 +49,16 @@ const from = (headers: Record<string, string>, address = "203.0.113.1") => {
 }
 
 describe("rateLimitOptions() of a group", () => {
+  test("tells rules of one name apart by their limits, where tiers choose", async () => {
+    const hourly = { limit: 9, period: "1h", name: "hourly" }
+    const limits = { user: "5/hour", org: "5/hour" }
+    const tiers = { pro: { limits: { user: hourly, org: hourly } } }
+    const tiered = parseConfig({ limits, groups: { both: { limits: ["user", "org"] } }, tiers })
+    const options = rateLimitOptions(tiered, "both", { tier: () => "pro" })
+    const { headers } = await rateLimit(() => new Response("ok"), { ...options, clock: new ManualClock(0) })(from({}))
+    expect(headers.get("RateLimit-Policy")).toBe('"user-hourly";q=9;w=3600, "org-hourly";q=9;w=3600')
+  })
+
   const make = (status = 200, over: object = {}) => {
     const clock = new ManualClock(0)
     return rateLimit(() => new Response("ok", { status }), {

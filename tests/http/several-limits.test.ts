@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest"
 import { createApi } from "../../src/api/create-api.js"
 import { SluiceClient } from "../../src/client/index.js"
-import { header, type LimitOptions, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { header, type LimitOptions, namedLimiters, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
@@ -43,6 +43,106 @@ describe("rateLimit() with several limits in memory", () => {
     expect(denied.headers.get("ratelimit")).toBe('"user";r=0;t=30, "organisation";r=1;t=30')
     expect(denied.headers.get("retry-after")).toBe("30")
     expect(await denied.json()).toMatchObject({ "violated-policies": ["user"], limit: 2, retry_after_ms: 30_000 })
+  })
+
+  describe("tells limits apart whose functions chose policies of one name", () => {
+    const free = () => "3/minute as free"
+    const twoRules = () => "9/second as fast; 3/minute as free"
+    const cases: [string, LimitOptions<[]>[], string[]][] = [
+      [
+        "of two tiers",
+        [
+          { name: "ip", policy: free },
+          { name: "account", policy: free },
+        ],
+        ["ip-free", "account-free"],
+      ],
+      ["without names", [{ policy: free }, { policy: free }], ["default-free", "default-2-free"]],
+      [
+        "and leaves the name of a known one",
+        [{ name: "account", policy: free }, { policy: "3/minute as free" }, { policy: "5/minute as account" }],
+        ["account-free", "free", "account"],
+      ],
+      [
+        "of several rules",
+        [
+          { name: "ip", policy: twoRules },
+          { name: "account", policy: free },
+        ],
+        ["fast", "ip-free", "account-free"],
+      ],
+      [
+        "called as another one, or as what would tell them apart",
+        [
+          { name: "ip", policy: () => "3/minute" },
+          { name: "b", policy: () => "5/minute as ip" },
+          { policy: "3/minute as b-ip" },
+        ],
+        ["ip", "b-ip-2", "b-ip"],
+      ],
+      [
+        "but not others",
+        [
+          { name: "ip", policy: free },
+          { name: "account", policy: () => "3/minute as pro" },
+        ],
+        ["free", "pro"],
+      ],
+    ]
+    const namesIn = (field: string | null) => [...field!.matchAll(/"(.*?)";/g)].map(([, name]) => name)
+
+    test.each(cases)("%s", async (_, limits, names) => {
+      const told: Decision[] = []
+      const limited = rateLimit(ok, {
+        limits: limits.map((limit, index) => ({ ...limit, key: () => `key ${index}` })),
+        clock: new ManualClock(0),
+        headers: ["draft-11", "legacy"],
+        onDecision: (decision) => void told.push(decision),
+      })
+      for (let asked = 0; asked < 3; asked++) {
+        const { headers } = await limited(requestOf())
+        expect(namesIn(headers.get("RateLimit"))).toEqual(names)
+        expect(namesIn(headers.get("RateLimit-Policy"))).toEqual(names)
+        expect(headers.get("X-RateLimit-Remaining")).toBe(String(2 - asked))
+      }
+      const denied = await limited(requestOf())
+      expect(denied.status).toBe(429)
+      expect(namesIn(denied.headers.get("RateLimit"))).toEqual(names)
+      const problem = (await denied.json()) as { detail: string; "violated-policies": string[] }
+      expect(names).toEqual(expect.arrayContaining(problem["violated-policies"]))
+      const [first] = told as [Decision & { limits: Decision[] }]
+      expect(first.rules!.map(({ policy }) => policy)).toEqual(names)
+      expect(names).toEqual(expect.arrayContaining(first.limits.map(({ policy }) => policy)))
+      expect(first.limits.every(({ receipt }) => receipt !== undefined)).toBe(true)
+      expect(names).toContain(told.at(-1)!.policy)
+      expect(problem.detail).toContain(`"${told.at(-1)!.policy}"`)
+    })
+
+    test("where nobody could be asked, too", async () => {
+      const limited = rateLimit(ok, {
+        limits: [
+          { name: "ip", policy: free },
+          { name: "account", policy: twoRules },
+        ],
+        limiter: () => new FakeLimiter(() => Promise.reject(new Error("out of reach"))),
+        onError() {},
+      })
+      const { headers } = await limited(requestOf())
+      expect(headers.get("RateLimit-Policy")).toBe('"ip-free";q=3;w=60, "fast";q=9;w=1, "account-free";q=3;w=60')
+    })
+
+    test("and counts both where they are counted without each other", async () => {
+      const store = new MemoryLimits()
+      const asked = (limits: LimitOptions<[]>[]) =>
+        rateLimit(ok, { limits, limiter: namedLimiters(store) })(requestOf())
+      await asked([
+        { name: "ip", policy: free, key: () => "ip" },
+        { name: "account", policy: free, key: () => "ann" },
+      ])
+      await asked([{ name: "ip", policy: free, key: () => "ip" }])
+      expect(store.peek("ip", { limit: "3/minute as free" }).remaining).toBe(1)
+      expect(store.peek("ann", { limit: "3/minute as free" }).remaining).toBe(2)
+    })
   })
 
   test("names all rules that deny, and waits for the last of them", async () => {
