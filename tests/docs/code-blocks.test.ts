@@ -104,6 +104,14 @@ describe("other blocks", () => {
     },
   )
 
+  const inTests = blocks.flatMap((block) => {
+    const [, test] = /^(tests\/\S+) is it$/.exec(block.notRun ?? "") ?? []
+    return test === undefined ? [] : [[`${block.file}:${block.line}`, test, block.text] as const]
+  })
+  test.each(inTests)("%s is %s, which runs", (_place, test, text) => {
+    expect(read(test)).toBe(`${text}\n`)
+  })
+
   test("name only languages that something checks, or that are for people", () => {
     const known = ["ts", "js", "toml", "json", "http", "bash", "text"]
     const others = blocks.filter(({ language }) => !known.includes(language))

@@ -14,6 +14,7 @@ const hello = (request: Request) => Response.json({ path: new URL(request.url).p
 
 const routes = {
   "/address": rateLimit<Cloudflare.Env>(hello, { policy: "3/day as address" }),
+  "/hello": rateLimit<Cloudflare.Env>(hello, { policy: "1/minute as hello" }),
   "/plan": rateLimit<Cloudflare.Env>(hello, { policy: (request) => PLANS[request.headers.get("plan") ?? "free"]! }),
   "/key": rateLimit<Cloudflare.Env>(hello, {
     policy: "2/day as key",
