@@ -1,6 +1,6 @@
 // What `npm publish` would send: packs it, looks at each file, installs it in an empty project and imports every entry.
 import { execFileSync, spawnSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, posix } from "node:path"
 
@@ -43,6 +43,26 @@ const OF_FRAMEWORKS = new Set(
 function linksOf(page) {
   const links = readFileSync(join(root, page), "utf8").matchAll(/\]\(([\w./-]+)(?:#[^)]*)?\)/g)
   return [...links].map(([, target]) => posix.join(posix.dirname(page), target))
+}
+
+/** Bundles the deployable Worker of an installed package as its page says, and sends nothing. */
+function checkDeployable(project, installed) {
+  const page = readFileSync(join(installed, "docs", "deployable-worker.md"), "utf8")
+  const blocks = [...page.matchAll(/^```toml\n(.*?)^```$/gms)].map(([, text]) => text)
+  writeFileSync(
+    join(project, "wrangler.toml"),
+    blocks.find((text) => text.includes("node_modules/sluice/")),
+  )
+  const { status, stdout, stderr } = spawnSync(
+    join(root, "node_modules", ".bin", "wrangler"),
+    ["deploy", "--dry-run", "--outdir", join(project, "deployed")],
+    { cwd: project, encoding: "utf8" },
+  )
+  const missing = ["core.wasm", "index.js"].filter((name) => {
+    return status === 0 && !readdirSync(join(project, "deployed")).some((file) => file.endsWith(name))
+  })
+  if (status !== 0) problems.push(`the Worker of the package cannot be deployed:\n${stdout}${stderr}`)
+  for (const name of missing) problems.push(`the deployed Worker of the package has no ${name}`)
 }
 
 /** Compiles imports of the entries in a project without the DOM, whose dependencies are looked at too. */
@@ -116,6 +136,7 @@ try {
       problems.push(`${specifier} cannot be imported in Node`)
     }
   }
+  checkDeployable(project, installed)
   const typed = Object.keys(manifest.exports).filter(
     (entry) => targets(manifest.exports[entry]).some((path) => path.endsWith(".js")) && !NOT_IN_NODE[entry],
   )
