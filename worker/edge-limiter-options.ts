@@ -23,7 +23,8 @@ import { show } from "../src/types/errors.js"
 import { PLACEMENT_KINDS, type Placement } from "./object-calls.js"
 
 /**
- * Units of a hot key that an isolate draws at once and spends without a call.
+ * Units of a hot key that an isolate draws at once and spends without a call, by whichever limiter of the same namespace,
+ * policy and options.
  *
  * A check that costs more than a quarter of `units`, and more than 1, is asked of the object all the same. What was
  * spent from a lease can be refunded while the lease lasts, at most `ttl`; afterwards its units come back with time.

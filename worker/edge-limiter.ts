@@ -29,6 +29,7 @@ import { KeyPlaces } from "./key-places.js"
 import { LeasedChecks } from "./leased-checks.js"
 import type { LimiterObject } from "./limiter-object.js"
 import type { ObjectStub } from "./object-calls.js"
+import { sharedLeases } from "./shared-leases.js"
 import type { Subject } from "./subject.js"
 
 /** What would be done twice if its call were made again, and what would not. */
@@ -99,6 +100,7 @@ export class EdgeLimiter implements Limiter {
       lease &&
       new LeasedChecks({
         lease,
+        leases: sharedLeases(binding, this.#places, lease, options),
         policy: this.policy,
         draw: (key, request) => this.#calls.draw(key, request),
         giveBack: (unused) => this.#giveBack(unused),
@@ -187,7 +189,7 @@ export class EdgeLimiter implements Limiter {
 
   /**
    * Gives back units of a check, all of them if not told otherwise. A receipt settles once. One of units from a lease
-   * gives them back while the lease lasts, in the limiter that told it; later it gives nothing back, and time does.
+   * gives them back while the lease lasts, in the isolate that told it; later it gives nothing back, and time does.
    */
   async refund(receipt: Receipt, units?: number): Promise<void> {
     await this.settleUnits(receipt, requireRefund(receipt, units))

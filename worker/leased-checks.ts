@@ -1,5 +1,11 @@
 import type { Drawn, DrawRequest, UnusedUnits } from "../src/edge/lease-draw.js"
-import { GIVE_BACK_SHARE, LEASE_TURNS, LeasePool, type LeasePoolOptions, type Waited } from "../src/edge/lease-pool.js"
+import {
+  GIVE_BACK_SHARE,
+  LEASE_TURNS,
+  type LeasePool,
+  type LeasePoolOptions,
+  type Waited,
+} from "../src/edge/lease-pool.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
 import { requireKey } from "../src/engine/key-bytes.js"
 import { BroughtOutcome } from "../src/lib/brought-outcome.js"
@@ -8,6 +14,7 @@ import type { Policy } from "../src/policy/policy.js"
 import type { Decision } from "../src/types/decision.js"
 import { CostError, StoreUnavailable } from "../src/types/errors.js"
 import type { Receipt } from "../src/types/receipt.js"
+import type { SharedLeases } from "./shared-leases.js"
 
 /** How long a check waits for another's draw at most. */
 const WAIT_MS = 2_000
@@ -16,6 +23,7 @@ const MAX_RESET_MS = 30_000
 
 export interface LeasedChecksParts {
   readonly lease: LeasePoolOptions
+  readonly leases: SharedLeases
   readonly policy: Policy
   /** Asks a key's object for units. */
   readonly draw: (key: string, request: DrawRequest) => Promise<Drawn>
@@ -39,11 +47,12 @@ interface Drawing {
 export class LeasedChecks {
   readonly #parts: LeasedChecksParts
   readonly #pool: LeasePool
-  readonly #resets = new Set<{ readonly key: string; readonly sinceMs: number }>()
+  readonly #resets: SharedLeases["resets"]
 
   constructor(parts: LeasedChecksParts) {
     this.#parts = parts
-    this.#pool = new LeasePool(parts.lease)
+    this.#pool = parts.leases.pool
+    this.#resets = parts.leases.resets
   }
 
   /** Whether checks of a cost are answered from leases. */

@@ -5,10 +5,16 @@ import { DenialCache } from "../../src/edge/denial-cache.js"
 import { header, rateLimit as limitHandler } from "../../src/http/index.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import { CostError, StoreUnavailable } from "../../src/types/errors.js"
-import { EdgeLimiter, rateLimit } from "../../worker/sluice-worker.js"
+import { EdgeLimiter, type EdgeLimiterOptions, rateLimit } from "../../worker/sluice-worker.js"
 import { errorOf } from "./error-of.js"
 import { faultyBinding } from "./faulty-binding.js"
 import { clockedLimiter, freshName, realLimiter, rowsOf } from "./objects.js"
+
+/** The namespace as another isolate has it, where nothing is known of what this one drew. */
+function elsewhereBinding(): Cloudflare.Env["LIMITER"] {
+  const { LIMITER } = env
+  return { getByName: LIMITER.getByName.bind(LIMITER) } as unknown as typeof LIMITER
+}
 
 const times = <T>(count: number, make: () => T): T[] => Array.from({ length: count }, make)
 
@@ -86,11 +92,79 @@ describe("EdgeLimiter with leases", () => {
     expect(log).not.toMatch(/[^\t]lease-/)
   })
 
+  describe("of one isolate", () => {
+    const lease = { units: 100, ttl: "20s" }
+
+    test("spends what others of the same limit drew, one made for each request too", async () => {
+      const name = freshName()
+      const make = () => new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, lease, denialCache: false })
+      let calls = 0
+      for (let check = 0; check < 20; check++) {
+        const limiter = make()
+        expect((await limiter.check("a")).allowed).toBe(true)
+        calls += limiter.calls
+      }
+      expect(calls).toBeLessThanOrEqual(3)
+      const { remaining } = await make().status("a")
+      expect(1_000 - remaining).toBeGreaterThanOrEqual(20)
+      // As much as three draws bring at most.
+      expect(1_000 - remaining).toBeLessThanOrEqual(3 * 101)
+    })
+
+    test("settles and ends what others of the same limit drew", async () => {
+      const name = freshName()
+      const make = () => new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, lease, denialCache: false })
+      const { receipt } = await make().check("a")
+      await make().check("a")
+      await make().refund(receipt!)
+      await make().block("a", "1h")
+      expect(await make().check("a")).toMatchObject({ allowed: false, reason: "blocked" })
+      await make().reset("a")
+      expect(await make().status("a")).toMatchObject({ remaining: 1_000, blockedForMs: 0 })
+    })
+
+    test.each<[string, (options: EdgeLimiterOptions) => EdgeLimiter]>([
+      ["name", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, name: `${options.name}, another` })],
+      ["policy", (options) => new EdgeLimiter(env.LIMITER, "2000/day", options)],
+      ["tenant", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, tenant: "acme" })],
+      ["shards", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, shards: 2 })],
+      ["owner", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, owner: "acme" })],
+      ["owner function", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, owner: () => "globex" })],
+      ["sync", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, sync: "batch" })],
+      ["lease", (options) => new EdgeLimiter(env.LIMITER, "1000/day", { ...options, lease: { ...lease, units: 99 } })],
+      ["binding", (options) => new EdgeLimiter(elsewhereBinding(), "1000/day", options)],
+    ])("draws for itself under another %s", async (_, make) => {
+      const options = { name: freshName(), lease, denialCache: false } as const
+      await new EdgeLimiter(env.LIMITER, "1000/day", options).check("a")
+      const same = new EdgeLimiter(env.LIMITER, "1000/day", options)
+      const other = make(options)
+      await same.check("a")
+      await other.check("a")
+      expect([same.calls, other.calls > 0]).toEqual([0, true])
+    })
+
+    test("draws for itself under shards of another number, and owners of other texts", async () => {
+      const calls: number[] = []
+      const name = freshName()
+      const placed = [{ shards: 2 }, { shards: 3 }, { owner: "acme" }, { owner: "globex" }]
+      for (const options of [...placed, ...placed]) {
+        const limiter = new EdgeLimiter(env.LIMITER, "1000/day", { name, lease, denialCache: false, ...options })
+        await limiter.check("a")
+        await limiter.check("a")
+        calls.push(limiter.calls)
+      }
+      expect(calls.map((each) => each > 0)).toEqual([true, true, true, true, false, false, false, false])
+    })
+  })
+
   test("several isolates never admit more together than the limit, and leave little unused", async () => {
     const name = freshName()
     const isolates = times(
       4,
-      () => new EdgeLimiter(env.LIMITER, "1000/day", { name, denialCache: false, lease: { units: 64, ttl: "20s" } }),
+      () =>
+        new EdgeLimiter(elsewhereBinding(), "1000/day", {
+          ...{ name, denialCache: false, lease: { units: 64, ttl: "20s" } },
+        }),
     )
     let admitted = 0
     for (let round = 0; round < 60; round++) {
@@ -113,8 +187,10 @@ describe("EdgeLimiter with leases", () => {
 
   test("settle() of units from a lease charges what is more once, here and elsewhere", async () => {
     const name = freshName()
-    const limiterOf = (lease?: { units: number; ttl: string }) =>
-      new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, denialCache: false, ...(lease && { lease }) })
+    const limiterOf = (lease?: { units: number; ttl: string }) => {
+      const options = { name, denialCache: false, ...(lease && { lease }) } as const
+      return new EdgeLimiter(elsewhereBinding(), "1000/day fixed_window", options)
+    }
     const lease = { units: 100, ttl: "20s" }
     const [limiter, elsewhere, plain] = [limiterOf(lease), limiterOf(lease), limiterOf()] as const
     const first = (await limiter.check("a")).receipt!
