@@ -1,8 +1,9 @@
 import { BoundedMap } from "../lib/bounded-map.js"
+import { nextHoldMs } from "../limiter/next-hold.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import type { CacheBounds } from "./cache-bounds.js"
-import { hasRoom, laterAdmission, nextAdmission, nextHoldMs } from "./later-admission.js"
+import { hasRoom, laterAdmission, nextAdmission } from "./later-admission.js"
 
 /** What was told of a key under a `leaky_bucket`, which holds the next request until its bucket is empty. */
 interface Hold {

@@ -1,3 +1,4 @@
+import { nextHoldMs } from "../limiter/next-hold.js"
 import type { Decision } from "../types/decision.js"
 
 /** An admission as it stands after a time in which nothing came. What came back meanwhile is not counted as left. */
@@ -12,12 +13,6 @@ export function laterAdmission(decision: Decision, elapsedMs: number): Decision 
 /** What the next request is told, where one was admitted that left enough for it. */
 export function nextAdmission(decision: Decision): Decision {
   return { ...decision, delayMs: nextHoldMs(decision) }
-}
-
-/** How long a request that comes next would be held: until every leaky bucket is empty. */
-export function nextHoldMs({ algorithm, resetAfterMs, rules }: Decision): number {
-  if (rules === undefined) return algorithm === "leaky_bucket" ? resetAfterMs : 0
-  return Math.max(0, ...rules.map((rule) => (rule.algorithm === "leaky_bucket" ? rule.resetAfterMs : 0)))
 }
 
 /** Whether all rules have so much left. */

@@ -1,23 +1,20 @@
 import { isPromised } from "../lib/awaitable.js"
-import { checkFields } from "../policy/check-fields.js"
-import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
 import type { Decision } from "../types/decision.js"
 import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.js"
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
-import { ACQUIRE_KINDS, type AcquireOptions } from "./acquire-options.js"
-import { Alarms, NEVER_MS } from "./alarms.js"
+import type { AcquireOptions } from "./acquire-options.js"
+import { Alarms } from "./alarms.js"
 import type { Ask } from "./ask-within.js"
 import { requireKey } from "./check-options.js"
 import { isDeniedForGood } from "./denied-for-good.js"
+import { HeldRequests } from "./held-requests.js"
 import { isDecision, unfitAnswer } from "./is-decision.js"
-import { noteWait } from "./key-waits.js"
 import type { Standing } from "./limit-owner.js"
 import type { LimitChoice } from "./named-limits.js"
+import { turnMsOf } from "./next-hold.js"
 import { Permit, type SettlingChecker } from "./permit.js"
-import { mayCostLess, type Queue, type Waiter } from "./waiting-queue.js"
-
-/** Limiters count in whole ms: less is what asking took, not what a wait is too long by. */
-const PART_OF_MS = 0.99
+import { Waiter } from "./waiter.js"
+import { WaitingQueue } from "./waiting-queue.js"
 
 interface LineOptions {
   readonly ask: Ask
@@ -37,8 +34,9 @@ export class SharedLine {
   /** How many of those may stand in this line. */
   readonly #room: number
   readonly #hears: boolean
-  readonly #queues = new Map<string, Queue>()
+  readonly #queues = new Map<string, WaitingQueue>()
   readonly #alarms = new Alarms()
+  readonly #held = new HeldRequests<Waiter>(this.#alarms, (waiter) => this.#hand(waiter, waiter.held!.decision))
   #waiting = 0
   #came = 0
 
@@ -58,47 +56,21 @@ export class SharedLine {
   /** As `WaitingLine.acquire`. */
   acquire(key: string, options: AcquireOptions & LimitChoice, standing: Standing): Promise<Permit> {
     return new Promise((resolve, reject) => {
-      checkFields("wait", options, ACQUIRE_KINDS)
-      const { cost, timeout, signal, limit } = options
-      signal?.throwIfAborted()
-      const timeoutMs =
-        timeout === undefined ? NEVER_MS : parseDurationArgument("wait", "timeout", timeout, TIMEOUT_RANGE)
       const nowMs = this.#alarms.now()
-      const deadlineMs = nowMs + timeoutMs
-      const choice = { ...(limit !== undefined && { limit }), ...standing.whose }
-      const queue = this.#queueOf({ key, choice, standing })
-      const isFirst = queue.waiters.size === 0
+      const onEnd = () => {
+        this.#waiting -= 1
+      }
+      const waiter = new Waiter({ key, options, standing, nowMs, resolve, reject, onEnd }, this.#alarms)
+      const queue = this.#queueOf(waiter)
+      const isFirst = queue.first === undefined
       if (!isFirst) {
         if (this.#waiting >= this.#room) throw new QueueFull(key, this.#maxWaiting)
         // Nobody is admitted before the first is.
-        if (queue.wake !== null && leftMs(deadlineMs, queue.wake.atMs) < 0) throw this.#late(queue, timeoutMs)
+        if (queue.asksAtMs !== null && waiter.leftMs(queue.asksAtMs) < 0) throw queue.late(waiter.timeoutMs)
       }
       this.#came += 1
-      const waiter: Waiter = {
-        key,
-        choice,
-        cost,
-        standing,
-        number: this.#came,
-        deadlineMs,
-        timeoutMs,
-        resolve,
-        reject,
-        queue,
-        alarm: null,
-        stopListening: () => {},
-        held: null,
-        isDone: false,
-      }
-      if (signal !== undefined) {
-        const onAbort = () => {
-          // The signal has let it go: looking for it costs the number of all who listen, and they may all end now.
-          waiter.stopListening = () => {}
-          this.#abandon(waiter, signal.reason)
-        }
-        signal.addEventListener("abort", onAbort, { once: true })
-        waiter.stopListening = () => signal.removeEventListener("abort", onAbort)
-      }
+      waiter.number = this.#came
+      waiter.listen((reason) => this.#abandon(waiter, reason))
       this.#stand(waiter, queue)
       this.#waiting += 1
       if (isFirst) this.#ask(queue, nowMs)
@@ -109,67 +81,71 @@ export class SharedLine {
   /** As `WaitingLine.regroup`. */
   regroup(): void {
     // Where the first is being asked for, its answer is awaited.
-    const queues = [...this.#queues.values()].filter(({ wake }) => wake !== null)
+    const queues = [...this.#queues.values()].filter(({ asksAtMs }) => asksAtMs !== null)
     for (const queue of queues) this.#end(queue)
     const waiters = queues.flatMap((queue) => [...queue.waiters]).sort((one, other) => one.number - other.number)
     for (const waiter of waiters) {
+      let queue: WaitingQueue
       try {
-        this.#stand(waiter, this.#queueOf(waiter))
+        queue = this.#queueOf(waiter)
       } catch (error) {
-        this.#fail(waiter, error)
+        waiter.refuse(error)
         continue
       }
-      if (waiter.alarm === null) this.#setDeadline(waiter)
-      const { queue } = waiter
-      if (queue.waiters.size === 1) this.#askAt(queue, this.#alarms.now())
+      this.#stand(waiter, queue)
+      if (!waiter.hasDeadline) this.#setDeadline(waiter)
+      if (queue.waiters.size === 1) queue.askAt(this.#alarms.now())
     }
   }
 
   /** The queue of those who are counted with one who waits; a new one where there is none. */
-  #queueOf({ key, choice, standing }: Pick<Waiter, "key" | "choice" | "standing">): Queue {
-    // JSON has no text for one.
-    if (typeof key === "bigint") requireKey(key)
-    const id = JSON.stringify([key, choice.limit, standing.countedAs?.()])
-    return this.#queues.get(id) ?? { id, key, waiters: new Set(), wake: null, hasHeard: false, hearing: new Map() }
+  #queueOf(waiter: Waiter): WaitingQueue {
+    const id = idOf(waiter)
+    const parts = { alarms: this.#alarms, ask: (queue: WaitingQueue) => this.#ask(queue) }
+    return this.#queues.get(id) ?? new WaitingQueue(id, waiter.key, parts)
   }
 
-  #stand(waiter: Waiter, queue: Queue): void {
+  #stand(waiter: Waiter, queue: WaitingQueue): void {
     this.#queues.set(queue.id, queue)
     queue.waiters.add(waiter)
-    waiter.queue = queue
+    waiter.queueId = queue.id
   }
 
   #setDeadline(waiter: Waiter, atMs = waiter.deadlineMs): void {
-    if (atMs === NEVER_MS) return
-    waiter.alarm = this.#alarms.set(atMs, () => {
-      const { deadlineMs, timeoutMs, queue } = waiter
+    waiter.setDeadline(atMs, () => {
+      const queue = this.#queues.get(waiter.queueId)!
+      const { asksAtMs } = queue
       // Where the first asks just now, its answer comes first, unless that takes time.
-      if (queue.wake !== null && leftMs(deadlineMs, queue.wake.atMs) >= 0)
-        this.#setDeadline(waiter, queue.wake.atMs + 1)
-      else this.#abandon(waiter, this.#late(queue, timeoutMs))
+      if (asksAtMs !== null && waiter.leftMs(asksAtMs) >= 0) this.#setDeadline(waiter, asksAtMs + 1)
+      else this.#abandon(waiter, queue.late(waiter.timeoutMs))
     })
   }
 
-  #end({ id, wake, hearing }: Queue): void {
-    this.#queues.delete(id)
-    if (wake !== null) this.#alarms.cancel(wake)
-    for (const end of hearing.values()) end()
+  #end(queue: WaitingQueue): void {
+    this.#queues.delete(queue.id)
+    queue.end()
   }
 
   /** The first of a queue asks, and where it is done at once, those after it. */
-  #ask(queue: Queue, fromMs = this.#alarms.now()): void {
+  #ask(queue: WaitingQueue, fromMs = this.#alarms.now()): void {
     const { key } = queue
     for (let nowMs = fromMs; ; nowMs = this.#alarms.now()) {
-      const [first] = queue.waiters
+      const { first } = queue
       if (first === undefined) {
         this.#end(queue)
         return
       }
       // From now on the answer decides, not the deadline: it may be an admission.
-      this.#clearAlarm(first)
+      first.clearDeadline()
       queue.hasHeard = false
       const { choice } = first
       const mostDelayMs = this.#mostDelayMs(first, nowMs)
+      const waitMs = this.#held.waitMs(queue.id, nowMs)
+      if (Math.floor(waitMs) > mostDelayMs) {
+        // Nobody leaves before those who are held, whatever the limiter would say.
+        this.#fail(first, this.#tooLong(first, Math.ceil(waitMs), nowMs))
+        continue
+      }
       const options: CheckOptions & LimitChoice = first.cost === undefined ? choice : { cost: first.cost, ...choice }
       let answer: Awaitable<Decision>
       try {
@@ -201,7 +177,7 @@ export class SharedLine {
    * @param askedDelayMs above which a delay was not charged
    * @param nowMs from when a wait that it tells is compared with timeouts
    */
-  #hear(queue: Queue, first: Waiter, decision: Decision, askedDelayMs: number, nowMs: number): boolean {
+  #hear(queue: WaitingQueue, first: Waiter, decision: Decision, askedDelayMs: number, nowMs: number): boolean {
     if (!isDecision(decision) || !isWait(decision.allowed ? decision.delayMs : decision.retryAfterMs)) {
       this.#fail(first, unfitAnswer("wait", decision))
       return true
@@ -209,7 +185,7 @@ export class SharedLine {
     if (decision.allowed || first.isDone) {
       queue.waiters.delete(first)
       if (first.isDone) this.#giveBack(decision)
-      else this.#admit(first, decision, Math.min(askedDelayMs, this.#mostDelayMs(first, nowMs)))
+      else this.#admit(queue, first, decision, Math.min(askedDelayMs, this.#mostDelayMs(first, nowMs)))
       return true
     }
     if (isDeniedForGood(decision)) {
@@ -223,113 +199,82 @@ export class SharedLine {
     // It may be counted under another name than it is asked for: with a prefix, say.
     this.#hearOf(queue, decision.key)
     const waitMs = queue.hasHeard ? 0 : Math.max(1, decision.retryAfterMs)
-    if (leftMs(first.deadlineMs, nowMs) < waitMs) {
+    if (first.leftMs(nowMs) < waitMs) {
       this.#fail(first, new TimeoutExceeded(queue.key, first.timeoutMs, waitMs))
       return true
     }
     for (const waiter of queue.waiters) {
-      if (leftMs(waiter.deadlineMs, nowMs) >= waitMs) continue
+      if (waiter.leftMs(nowMs) >= waitMs) continue
       this.#fail(waiter, new TimeoutExceeded(queue.key, waiter.timeoutMs, waitMs))
     }
     // The limiter may have read its clock a moment later.
-    this.#askAt(queue, this.#alarms.now() + waitMs)
+    queue.askAt(this.#alarms.now() + waitMs)
     return false
   }
 
-  #askAt(queue: Queue, atMs: number): void {
-    if (queue.wake !== null) this.#alarms.cancel(queue.wake)
-    queue.wake = this.#alarms.set(atMs, () => {
-      queue.wake = null
-      this.#ask(queue)
-    })
-  }
-
   /** From now on the queue hears of quota of a key that comes back before its time. */
-  #hearOf(queue: Queue, key: string): void {
-    if (!this.#hears || queue.hearing.has(key)) return
-    // Not within the call that gives back: who makes it goes on as if nobody waited.
-    const hear = () => {
-      const { wake } = queue
-      const nowMs = this.#alarms.now()
-      if (wake === null) queue.hasHeard = true
-      else if (wake.atMs > nowMs) this.#askAt(queue, nowMs)
-    }
-    queue.hearing.set(key, noteWait(this.#limiter, key, hear))
+  #hearOf(queue: WaitingQueue, key: string): void {
+    if (this.#hears) queue.hearOf(this.#limiter, key)
   }
 
   /** How long one whose turn it is may be held: not at all where too many wait. */
-  #mostDelayMs({ deadlineMs }: Waiter, nowMs: number): number {
-    return this.#waiting > this.#room ? 0 : Math.max(0, leftMs(deadlineMs, nowMs))
+  #mostDelayMs(waiter: Waiter, nowMs: number): number {
+    return this.#waiting > this.#room ? 0 : Math.max(0, waiter.leftMs(nowMs))
+  }
+
+  /** The error of one who would be held for too long, or beside too many. */
+  #tooLong(waiter: Waiter, waitMs: number, nowMs: number): QueueFull | TimeoutExceeded {
+    const { key, timeoutMs } = waiter
+    const isFull = this.#waiting > this.#room || waitMs <= waiter.leftMs(nowMs)
+    return isFull ? new QueueFull(key, this.#maxWaiting) : new TimeoutExceeded(key, timeoutMs, waitMs)
   }
 
   /** Hands the permit out, or holds it until a leaky bucket's request may leave, if that is not too long. */
-  #admit(waiter: Waiter, decision: Decision, mostDelayMs: number): void {
-    const { key, choice, deadlineMs, timeoutMs } = waiter
+  #admit(queue: WaitingQueue, waiter: Waiter, decision: Decision, mostDelayMs: number): void {
     const { delayMs } = decision
-    const hand = () => {
-      this.#close(waiter)
-      waiter.resolve(new Permit(this.#limiter, decision, (units) => this.#limiter.charge?.(key, units, choice)))
-    }
-    if (delayMs === 0) {
-      hand()
-      return
-    }
-    waiter.held = decision
     const nowMs = this.#alarms.now()
-    if (delayMs <= mostDelayMs) waiter.alarm = this.#alarms.set(nowMs + delayMs, hand)
-    else {
-      const isFull = this.#waiting > this.#room || delayMs <= leftMs(deadlineMs, nowMs)
-      this.#abandon(
-        waiter,
-        isFull ? new QueueFull(key, this.#maxWaiting) : new TimeoutExceeded(key, timeoutMs, delayMs),
-      )
+    const waitMs = this.#held.waitMs(queue.id, nowMs)
+    if (delayMs === 0 && !this.#held.has(queue.id)) {
+      this.#hand(waiter, decision)
+    } else if (Math.max(delayMs, Math.floor(waitMs)) > mostDelayMs) {
+      this.#fail(waiter, this.#tooLong(waiter, Math.max(delayMs, Math.ceil(waitMs)), nowMs))
+      this.#giveBack(decision)
+    } else {
+      const place = this.#held.hold(queue.id, waiter, { leavesAtMs: nowMs + delayMs, turnMs: turnMsOf(decision) })
+      waiter.held = { decision, place }
     }
   }
 
-  /** The error of one behind the first who would have to wait for too long: until that one may ask again, at least. */
-  #late({ key, wake }: Queue, timeoutMs: number): TimeoutExceeded {
-    const retryAfterMs = wake === null ? 0 : Math.max(0, Math.ceil(wake.atMs - this.#alarms.now()))
-    return new TimeoutExceeded(key, timeoutMs, retryAfterMs)
+  #hand(waiter: Waiter, decision: Decision): void {
+    const { key, choice } = waiter
+    waiter.admit(new Permit(this.#limiter, decision, (units) => this.#limiter.charge?.(key, units, choice)))
   }
 
   /** Ends a wait before its turn. */
   #abandon(waiter: Waiter, reason: unknown): void {
-    const { held, queue } = waiter
-    const [first] = queue.waiters
-    if (waiter === first && queue.wake === null) {
+    const { held } = waiter
+    if (held !== null) {
+      this.#held.end(held.place)
+      waiter.refuse(reason)
+      this.#giveBack(held.decision)
+      return
+    }
+    const queue = this.#queues.get(waiter.queueId)!
+    const isFirst = waiter === queue.first
+    if (isFirst && queue.asksAtMs === null) {
       // It is being asked for: it keeps its place until the answer is there, which may have to be given back.
-      this.#close(waiter)
-      waiter.reject(reason)
+      waiter.refuse(reason)
       return
     }
     this.#fail(waiter, reason)
-    const [next] = queue.waiters
-    if (held) this.#giveBack(held)
-    else if (waiter === first && (next === undefined || mayCostLess(next, waiter))) {
-      // The next need not wait as long; one that costs as much is asked for in time. Without a next, the line ends.
-      this.#alarms.cancel(queue.wake!)
-      queue.wake = null
-      this.#ask(queue)
-    }
+    const { first: next } = queue
+    // The next need not wait as long; one that costs as much is asked for in time. Without a next, the queue ends.
+    if (isFirst && (next === undefined || next.mayCostLess(waiter))) queue.ask()
   }
 
   #fail(waiter: Waiter, reason: unknown): void {
-    waiter.queue.waiters.delete(waiter)
-    this.#close(waiter)
-    waiter.reject(reason)
-  }
-
-  #close(waiter: Waiter): void {
-    if (waiter.isDone) return
-    waiter.isDone = true
-    this.#waiting -= 1
-    this.#clearAlarm(waiter)
-    waiter.stopListening()
-  }
-
-  #clearAlarm(waiter: Waiter): void {
-    if (waiter.alarm !== null) this.#alarms.cancel(waiter.alarm)
-    waiter.alarm = null
+    this.#queues.get(waiter.queueId)?.waiters.delete(waiter)
+    waiter.refuse(reason)
   }
 
   /** Where giving back fails, the charge stands: that is stricter than it should be, never looser. */
@@ -342,9 +287,11 @@ export class SharedLine {
   }
 }
 
-/** How long may be waited from a time on, in whole ms; negative where the deadline is over. */
-function leftMs(deadlineMs: number, fromMs: number): number {
-  return Math.floor(deadlineMs - fromMs + PART_OF_MS)
+/** Equal for those who are counted together. */
+function idOf({ key, choice, standing }: Waiter): string {
+  // JSON has no text for one.
+  if (typeof key === "bigint") requireKey(key)
+  return JSON.stringify([key, choice.limit, standing.countedAs?.()])
 }
 
 /** Whether it is a number and not NaN. JSON makes `null` of a wait without end, which must not be taken for 0. */

@@ -74,7 +74,8 @@ export class WaitingLine {
 
   /**
    * Has those who wait stand with those whom they are counted with from now on, as they came, and asks for them anew after
-   * this call: for limits that put other names and policies in force. Who waits by himself asks when his wait is over.
+   * this call: for limits that put other names and policies in force. Who is admitted and held already is held as before, and
+   * who waits by himself asks when his wait is over.
    */
   regroup(): void {
     this.#shared?.regroup()

@@ -1,51 +1,86 @@
-import type { Decision } from "../types/decision.js"
-import type { Alarm } from "./alarms.js"
-import type { Standing } from "./limit-owner.js"
-import type { LimitChoice } from "./named-limits.js"
-import type { Permit } from "./permit.js"
+import { TimeoutExceeded } from "../types/errors.js"
+import type { Alarm, Alarms } from "./alarms.js"
+import { noteWait } from "./key-waits.js"
+import type { SettlingChecker } from "./permit.js"
+import type { Waiter } from "./waiter.js"
 
-/** A call that waits. */
-export interface Waiter {
-  readonly key: string
-  /** The named limit that is asked, where one was named, and for whom. */
-  readonly choice: LimitChoice
-  /** `undefined` where none was given: the limiter knows what it takes then. */
-  readonly cost: number | undefined
-  readonly standing: Standing
-  /** Greater than those of all who came before. */
-  readonly number: number
-  /** Of the monotonic clock; infinite without a timeout. */
-  readonly deadlineMs: number
-  readonly timeoutMs: number
-  readonly resolve: (permit: Permit) => void
-  readonly reject: (reason: unknown) => void
-  /** Where it stands. */
-  queue: Queue
-  /** Rings at the deadline, or at the end of a hold. */
-  alarm: Alarm | null
-  stopListening: () => void
-  /** The admission of one that may not leave yet: it goes back where the wait is ended. */
-  held: Decision | null
-  /** Whether its promise is settled, be it while the limiter is still being asked. */
-  isDone: boolean
-}
-
-/** The calls that wait for one key under one limit: the first asks, the others come after it. */
-export interface Queue {
-  /** One for each key and limit, as they are counted. */
+/**
+ * The calls that wait for one key under one limit, in the order in which they came. The first one asks the limiter, until
+ * it is admitted or gives up; then the next one is the first.
+ */
+export class WaitingQueue {
+  /** Equal where calls are counted together: by key, limit and for whom. */
   readonly id: string
   readonly key: string
-  /** In the order in which they came. */
-  readonly waiters: Set<Waiter>
+  readonly waiters = new Set<Waiter>()
+  /** Whether quota may have come back while the first asks: what denies it may be an answer of before. */
+  hasHeard = false
+  readonly #alarms: Alarms
+  /** How to ask for the first. */
+  readonly #ask: () => void
   /** Rings when the first may ask again; `null` while it asks. */
-  wake: Alarm | null
-  /** Whether quota may have come back while the first asks: a denial may be of before. */
-  hasHeard: boolean
+  #wake: Alarm | null = null
   /** What ends the hearing of quota that comes back, by the key as it is counted. */
-  readonly hearing: Map<string, () => void>
-}
+  readonly #hearing = new Map<string, () => void>()
 
-/** Whether a waiter costs less than another one, as far as that is known before they are asked for. */
-export function mayCostLess({ cost }: Waiter, { cost: other }: Waiter): boolean {
-  return cost === undefined || other === undefined ? cost !== other : cost < other
+  constructor(id: string, key: string, { alarms, ask }: { alarms: Alarms; ask: (queue: WaitingQueue) => void }) {
+    this.id = id
+    this.key = key
+    this.#alarms = alarms
+    this.#ask = () => ask(this)
+  }
+
+  get first(): Waiter | undefined {
+    const [first] = this.waiters
+    return first
+  }
+
+  /** When the first asks again, in ms of the alarms; `null` while it asks. */
+  get asksAtMs(): number | null {
+    return this.#wake?.atMs ?? null
+  }
+
+  /** Has the first ask at a time. */
+  askAt(atMs: number): void {
+    this.#clearWake()
+    this.#wake = this.#alarms.set(atMs, () => {
+      this.#wake = null
+      this.#ask()
+    })
+  }
+
+  /** Has the first ask now. */
+  ask(): void {
+    this.#clearWake()
+    this.#ask()
+  }
+
+  /** From now on it hears of quota of a key that comes back before its time. */
+  hearOf(limiter: SettlingChecker, key: string): void {
+    if (this.#hearing.has(key)) return
+    // Not within the call that gives back: who makes it goes on as if nobody waited.
+    const hear = () => {
+      const nowMs = this.#alarms.now()
+      if (this.#wake === null) this.hasHeard = true
+      else if (this.#wake.atMs > nowMs) this.askAt(nowMs)
+    }
+    this.#hearing.set(key, noteWait(limiter, key, hear))
+  }
+
+  /** The error of one behind the first who would have to wait for too long: until that one may ask again, at least. */
+  late(timeoutMs: number): TimeoutExceeded {
+    const waitMs = this.#wake === null ? 0 : Math.max(0, Math.ceil(this.#wake.atMs - this.#alarms.now()))
+    return new TimeoutExceeded(this.key, timeoutMs, waitMs)
+  }
+
+  /** Nobody waits here any more. */
+  end(): void {
+    this.#clearWake()
+    for (const end of this.#hearing.values()) end()
+  }
+
+  #clearWake(): void {
+    if (this.#wake !== null) this.#alarms.cancel(this.#wake)
+    this.#wake = null
+  }
 }
