@@ -1,8 +1,8 @@
 /**
- * Waits, but no longer than somebody does: a client, say.
+ * Waits for a time, or until a signal is aborted: it resolves either way, so whoever must know asks the signal.
  *
- * @param ms 0 … 2^31 − 1; timers of the platforms overflow beyond
- * @param signal ends the wait where it is aborted
+ * @param ms 0 … 2^31 − 1; set for longer, the platforms' timers fire at once
+ * @param signal of whoever the wait is for: of a client that may have gone meanwhile, say
  */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -5,25 +5,29 @@ import type { LimitChoice, NamedLimits } from "./named-limits.js"
 import type { Permit, SettlingChecker } from "./permit.js"
 import { WaitingLine } from "./waiting-line.js"
 
-/** Who asks named limits under names, as `fromConfig` makes them. */
+/** What has its named limits as a field, as what `fromConfig` makes does: `limit` names one of them here too. */
 interface LimitsByName extends SettlingChecker {
   readonly limits: NamedLimits
 }
 
-/** What may be said of a wait for a limiter of one limit. */
+/** The options of a wait for a limiter that is one of several limits: which one is known, so `limit` is none of them. */
 const OF_ACQUIRE = ["cost", "timeout", "signal"]
 
 /**
- * One line for each limiter that counts, gone with it. A limiter that waits in its own way puts its line here itself.
+ * The line of each limiter, made at the first wait for it and gone with the limiter. A limiter whose line has options of
+ * its own, such as `maxWaiting` or how it is asked, puts it here itself.
  */
 export const lines = new WeakMap<SettlingChecker, WaitingLine>()
 
 /**
  * Waits until a limiter admits a key: first come, first served for each key. It works over any limiter, wherever that
- * keeps its counts, by `check` and the wait that it tells. All calls for one limiter stand in one line of at most
- * 10,000; for another bound, make a `WaitingLine`. A `RateLimiter` has its own line, that of its method `acquire`. Of
- * several named limits, `limit` says which is asked; each has its own order, in which those stand too who wait for that
- * limit by itself, as `of` and `oneLimit` make it.
+ * keeps its counts: it asks by `check`, and again when the wait that a denial tells is over.
+ *
+ * At most 10,000 calls wait for one limiter at a time; for another bound, make a `WaitingLine`. Calls of the method
+ * `acquire` of a `RateLimiter` stand in the same line as calls of this function, and its `maxWaiting` bounds both.
+ *
+ * Of several named limits, `limit` says which one is waited for. The order is that of the calls for one key under one
+ * limit, whether they name the limit or ask it by itself, as `of` and `oneLimit` make it.
  *
  * @throws {TimeoutExceeded} {QueueFull} {RateLimitExceeded}, the signal's reason, and what `check` throws; see `WaitingLine.acquire`
  * @example
@@ -50,7 +54,7 @@ export function acquire(
   return owner === undefined ? lineOf(limiter).acquire(key, options) : acquireUnder(owner, key, options)
 }
 
-/** Waits in the line of the limits, so that all who wait for one of them stand in the same order. */
+/** Waits for one of several limits in the line of them all: in one order with those who wait for it by its name. */
 async function acquireUnder(owner: LimitOwner, key: string, options?: AcquireOptions): Promise<Permit> {
   if (options !== undefined) checkNames("wait", options, OF_ACQUIRE)
   return lineOf(owner.limits).acquire(key, { ...options, limit: owner.name }, owner)

@@ -222,10 +222,10 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * Gives back units that a check charged, all of them if not told otherwise, at most what cannot have leaked away
-   * since. A receipt settles once, and within twice the time that an empty quota takes to fill and an hour; refunding it
-   * again or later does nothing, as does refunding it while nothing can come back because the clock was set back to
-   * before its charge, and the key with it: then it stays open.
+   * Gives back units that a check charged, all of them if not told otherwise, at most what cannot have leaked away since.
+   * A receipt settles once, and within twice the time that an empty quota takes to fill, or two periods of a window, and
+   * an hour. Refunding it again or later does nothing, as does refunding it while nothing can come back because the clock
+   * was set back to before its charge, and the key with it: then it stays open.
    *
    * @param units whole, 0 … the receipt's cost
    * @throws {RangeError} where the receipt is another limiter's or the units are out of range

@@ -50,7 +50,7 @@ export class WaitingLine {
 
   /**
    * Waits until a key is admitted, under the named limit where the limiter has several. Of a `leaky_bucket` the permit
-   * comes when the request may leave, after `delayMs`.
+   * comes when the request may leave: after `delayMs`, and not before those of the key that are held already.
    *
    * @param standing for whom limits are asked that count apart for several
    * @throws {TimeoutExceeded} at once where the wait is known to exceed the timeout, else when it does: then nothing is
