@@ -55,7 +55,7 @@ test("a flood of denials of one key writes four rows in each report, none of the
   expect((await object.report()).rowsWritten).toBe(before.limiter)
 })
 
-test("an object that has something stored writes a row for each reset, and a row or two for each verify", async () => {
+test("an object that has something stored writes a row for each reset, and two for a verify after new records", async () => {
   const name = freshName()
   const limiter = new EdgeLimiter(env.LIMITER, "9/day", { name })
   const rowsOf = async (work: (key: string) => Promise<unknown>, key = "a") => {
@@ -70,7 +70,8 @@ test("an object that has something stored writes a row for each reset, and a row
   for (const work of [reset, unblock, verify]) expect(await rowsOf(work, "never used")).toBe(0)
   await limiter.check("a")
   expect([await rowsOf(reset), await rowsOf(reset), await rowsOf(unblock)]).toEqual([1, 1, 0])
-  expect([await rowsOf(verify), await rowsOf(verify), await rowsOf(verify)]).toEqual([2, 1, 1])
+  // The segment that was open, and the next; what was verified before is read again as it is.
+  expect([await rowsOf(verify), await rowsOf(verify)]).toEqual([2, 0])
 })
 
 describe("a flood of requests that a leaky bucket would hold for too long", () => {
