@@ -16,6 +16,7 @@ import { fileIdentity, OpenFiles } from "./open-files.node.js"
 import { claimFolder } from "./open-folders.node.js"
 import { findForeign, requireOwn } from "./own-database.node.js"
 import { createPrivate, LOG_FILE, REPAIRED_FILE, requireLogFile, WAL_FILE, WITNESS_FILE } from "./store-files.node.js"
+import { WalFile } from "./wal-file.node.js"
 import { WalRoom } from "./wal-room.node.js"
 import { WalSync } from "./wal-sync.node.js"
 import { Witness } from "./witness.node.js"
@@ -56,6 +57,7 @@ export class StoreFolder {
   readonly #release: () => void
   /** What waits for its time. */
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
+  readonly #wal: WalFile
   readonly #walSync: WalSync
   readonly #walRoom: WalRoom
   readonly port: LedgerPort
@@ -70,11 +72,13 @@ export class StoreFolder {
     const path = realpathSync.native(given)
     this.#database = database
     this.#release = release
-    this.#walSync = new WalSync(database, join(path, WAL_FILE))
-    this.#walRoom = new WalRoom(database, join(path, LOG_FILE))
+    this.#wal = new WalFile(join(path, WAL_FILE))
+    this.#walSync = new WalSync(database, this.#wal.path)
+    this.#walRoom = new WalRoom(database, join(path, LOG_FILE), this.#wal)
     // Also at the path as it was given: a link in it may come to lead elsewhere.
     const folders = [...new Set([path, resolve(given)])]
-    this.files = new OpenFiles(folders.flatMap((folder) => [join(folder, LOG_FILE), join(folder, WAL_FILE)]))
+    const files = folders.flatMap((folder) => [join(folder, LOG_FILE), join(folder, WAL_FILE)])
+    this.files = new OpenFiles(files, this.#wal)
     const port = sqliteLedgerPort(database)
     this.port = {
       ...port,
@@ -230,16 +234,17 @@ export class StoreFolder {
 
   /** What is wrong with the files, beside what SQLite finds. */
   findProblems(): string[] {
-    const gone = this.files.findGone()
-    if (gone !== null) return [new StoreUnavailable(gone).message]
+    const lost = this.files.findLost()
+    if (lost !== null) return [new StoreUnavailable(lost).message]
     const lacked = `${WITNESS_FILE} was missing or damaged when the store was opened: nothing told whether the log is whole.`
-    const lost = `${WITNESS_FILE} is not kept: it cannot be read or written, or was deleted or replaced.`
-    return [...(this.#lackedWitness ? [lacked] : []), ...(this.witness.isKept ? [] : [lost])]
+    const unkept = `${WITNESS_FILE} is not kept: it cannot be read or written, or was deleted or replaced.`
+    return [...(this.#lackedWitness ? [lacked] : []), ...(this.witness.isKept ? [] : [unkept])]
   }
 
-  /** What SQLite finds wrong with its file. */
+  /** What SQLite finds wrong with its file, which it reads anew. */
   findFaults(): string[] {
     try {
+      this.port.readAnew?.()
       const rows = this.#database.prepare(`PRAGMA integrity_check(${MAX_FAULTS})`).all()
       // A row may hold several, a line each, under the name of the database.
       const lines = rows.flatMap((row) => String(Object.values(row)[0]).split("\n"))
@@ -251,8 +256,8 @@ export class StoreFolder {
 
   /** What is wrong with the file, each in a sentence. SQLite would find one sound that nobody finds any more. */
   findFileProblems(): string[] {
-    const gone = this.files.findGone()
-    if (gone !== null) return [new StoreUnavailable(gone).message]
+    const lost = this.files.findLost()
+    if (lost !== null) return [new StoreUnavailable(lost).message]
     return this.findFaults().map((fault) => `SQLite: ${fault.replace(/\.$/, "")}.`)
   }
 
@@ -280,14 +285,38 @@ export class StoreFolder {
     }
   }
 
-  /** `close`, which on a slow disk takes as long as SQLite needs: the witness reaches it at the same time. */
+  /**
+   * `close` of what was written to, which on a slow disk takes as long as SQLite needs: the witness reaches it at the same
+   * time.
+   *
+   * @throws {StoreUnavailable} where the write-ahead log is not what SQLite wrote; then it is let go too
+   */
   async closeTogether(): Promise<void> {
     const syncing = this.witness.closeBeside()
     try {
-      this.close()
+      this.#copyWal()
     } finally {
-      await syncing
+      try {
+        this.close()
+      } finally {
+        await syncing
+      }
     }
+  }
+
+  /** Copies the write-ahead log into the file, as closing does, which never looks whether it is what was written. */
+  #copyWal(): void {
+    const whole = this.#wal.countFrames()
+    let written = 0
+    try {
+      written = Number(this.#database.prepare("PRAGMA wal_checkpoint(PASSIVE)").get()!["log"])
+    } catch (error) {
+      // Where it cannot be copied, it stays, and is copied once the store is opened anew.
+      if (this.port.storeError!(error) instanceof StoreCorrupt) {
+        throw new StoreUnavailable(this.#wal.damaged, { cause: error })
+      }
+    }
+    if (whole !== null && whole < written) throw new StoreUnavailable(this.#wal.damaged)
   }
 }
 

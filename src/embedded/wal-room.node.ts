@@ -3,6 +3,7 @@ import { dirname } from "node:path"
 import { performance } from "node:perf_hooks"
 import type { DatabaseSync, StatementSync } from "node:sqlite"
 import { StoreUnavailable } from "../types/errors.js"
+import { FRAME_HEAD_BYTES, type WalFile } from "./wal-file.node.js"
 
 /** What no store fills within the time between two looks: below it each commit is preceded by one. */
 const PLENTY_BYTES = 64 * 2 ** 20
@@ -14,8 +15,6 @@ const FREE_TO_WAL = 4
 
 /** The most that a commit of some hundred checks takes. */
 const BUSY_COMMIT_BYTES = 64 * 2 ** 10
-/** What a page has before it in the write-ahead log. */
-const FRAME_HEAD_BYTES = 24
 /** The most that a commit writes beside its rows: the table's inner pages, the list of free ones, the first page. */
 const PAGES_OF_COMMIT = 8
 /** Rows that are dropped one after the other leave pages that need not be written: of so many rows one is. */
@@ -40,7 +39,7 @@ export type FreeBytes = (folder: string) => number
 export class WalRoom {
   readonly #database: DatabaseSync
   readonly #file: string
-  readonly #wal: string
+  readonly #wal: WalFile
   readonly #freeBytes: FreeBytes
   readonly #pageBytes: number
   readonly #pageCount: StatementSync
@@ -51,11 +50,14 @@ export class WalRoom {
   #lackedBytes = 0
   #isOpening = false
 
-  /** @param file the path of the database */
-  constructor(database: DatabaseSync, file: string, freeBytes: FreeBytes = freeBytesOf) {
+  /**
+   * @param file the path of the database
+   * @param wal its write-ahead log
+   */
+  constructor(database: DatabaseSync, file: string, wal: WalFile, freeBytes: FreeBytes = freeBytesOf) {
     this.#database = database
     this.#file = file
-    this.#wal = `${file}-wal`
+    this.#wal = wal
     this.#freeBytes = freeBytes
     this.#pageBytes = Number(database.prepare("PRAGMA page_size").get()!["page_size"])
     this.#pageCount = database.prepare("PRAGMA page_count")
@@ -85,12 +87,12 @@ export class WalRoom {
 
   /** Runs `write`, which commits, and cuts off what it leaves where it fails. */
   bounded<T>(write: () => T): T {
-    const bytes = this.#walBytes()
+    const { bytes } = this.#wal
     try {
       return write()
     } catch (error) {
       // At least one more page would have come.
-      this.#lackedBytes = Math.max(this.#lackedBytes, this.#walBytes() - bytes + this.#frameBytes)
+      this.#lackedBytes = Math.max(this.#lackedBytes, this.#wal.bytes - bytes + this.#frameBytes)
       this.#cutTo(bytes)
       throw error
     }
@@ -165,7 +167,7 @@ export class WalRoom {
 
   #makeRoom(): void {
     this.#look()
-    if (this.#free >= PLENTY_BYTES || this.#walBytes() * FREE_TO_WAL <= this.#free) return
+    if (this.#free >= PLENTY_BYTES || this.#wal.bytes * FREE_TO_WAL <= this.#free) return
     this.empty()
     this.#look()
   }
@@ -202,7 +204,7 @@ export class WalRoom {
 
   #openFile(): number | null {
     try {
-      return fs.openSync(this.#wal, "r+")
+      return fs.openSync(this.#wal.path, "r+")
     } catch {
       return null
     }
@@ -225,19 +227,17 @@ export class WalRoom {
     } catch {
       // What was copied is copied, and all of it is in the log still.
     }
-  }
-
-  #walBytes(): number {
-    return bytesOf(this.#wal)
+    this.#wal.noteCut()
   }
 
   /** Of a commit that failed, pages may lie behind those that count, in the room that these will need in the file. */
   #cutTo(bytes: number): void {
     try {
-      if (this.#walBytes() > bytes) fs.truncateSync(this.#wal, bytes)
+      if (this.#wal.bytes > bytes) fs.truncateSync(this.#wal.path, bytes)
     } catch {
       // The commit tells what is wrong.
     }
+    this.#wal.noteCut()
   }
 }
 

@@ -43,6 +43,8 @@ export interface LedgerPort {
    * @param isAwaited whether answers wait for it, so that it should take as little time as it can
    */
   durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
+  /** Makes what is read from now on come from the file, where the platform keeps in memory what it has read or written. */
+  readAnew?(): void
   /** Whether the disk has so little room left that the log is to be kept short. */
   lacksRoom?(): boolean
   /** What the disk lacks, in words, to take a row of so many bytes beside what else is committed; `null` where nothing. */

@@ -99,6 +99,8 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
       const timer = setTimeout(work, ms)
       if (unref) timer.unref()
     },
+    // SQLite would tell its pages as it has them in memory, whatever became of the files since.
+    readAnew: () => database.exec("PRAGMA shrink_memory"),
     writesMuch: (isUnderWay) => {
       database.exec(`PRAGMA wal_autocheckpoint = ${isUnderWay ? PAGES.large : PAGES.small}`)
     },

@@ -60,6 +60,7 @@ export async function verifyLog(input: VerificationInput): Promise<Verification>
   const save = live.saveAll()
   const turns = new Turns(port, failure)
   try {
+    port.readAnew?.()
     const { state, ...found } = await recover(port, core, rowsOf(input), { turns, ...stateOptions(options) })
     try {
       const steps = compareStates(save, state)

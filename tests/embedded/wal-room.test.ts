@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
 import { BoundedSql } from "../../src/embedded/bounded-sql.js"
+import { WalFile } from "../../src/embedded/wal-file.node.js"
 import { WalRoom } from "../../src/embedded/wal-room.node.js"
 import { LogTable } from "../../src/ledger/log-table.js"
 import { sqliteLedgerPort } from "../../src/ledger/sqlite-port.node.js"
@@ -25,7 +26,7 @@ function openRoom() {
   database.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = OFF")
   // Not plenty, which would be looked at only once a second.
   const disk = { free: 60 * MIB }
-  const room = new WalRoom(database, file, () => disk.free)
+  const room = new WalRoom(database, file, new WalFile(`${file}-wal`), () => disk.free)
   const table = new LogTable(new BoundedSql(sqliteLedgerPort(database).sql, room))
   table.create()
   room.empty()
