@@ -2,6 +2,7 @@ import { networkText, parseIpAddress } from "../http/keys/ip-address.js"
 import { retryAfterSeconds } from "../http/retry-after.js"
 import { RecentTexts } from "../lib/recent-texts.js"
 import { RateLimiter } from "../limiter/rate-limiter.js"
+import type { LoginRefusal } from "../metrics/metrics.js"
 import type { Clock } from "../types/clock.js"
 import type { ApiRequest } from "./api-request.js"
 import { RequestError } from "./request-error.js"
@@ -25,8 +26,8 @@ export type Gate = (request: ApiRequest) => void
 
 interface TokenGateOptions {
   readonly clock: Clock
-  /** Told of each wrong or missing token. */
-  readonly onRefusal: () => void
+  /** Told of each request that is refused for its token, but of those that are not looked at. */
+  readonly onRefusal: (why: LoginRefusal) => void
 }
 
 /** Whether a host, as a URL has it, is a name or an address by which a machine reaches only itself. */
@@ -77,7 +78,7 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
     const guess = authorization === null ? null : `${network} ${authorization}`
     if (guess !== null && wrong.has(guess)) {
       wrong.add(guess)
-      onRefusal()
+      onRefusal("repeated")
       throw refused(given)
     }
     if (!trusted.has(address)) {
@@ -88,7 +89,7 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
         return
       }
     }
-    onRefusal()
+    onRefusal(guess === null ? "missing" : "wrong")
     if (guess !== null) {
       const { allowed, retryAfterMs } = failures.check(network)
       if (!allowed) throw tooMany(retryAfterMs)

@@ -115,7 +115,7 @@ export function createApi(options: ApiOptions): Api {
 
   function tokenGate(wanted: string): Gate {
     requireTokenText(wanted)
-    return requireToken(wanted, { clock, onRefusal: () => metrics.loginRefused() })
+    return requireToken(wanted, { clock, onRefusal: (why) => metrics.loginRefused(why) })
   }
 
   function count(decision: Decision, { name, label }: DecidingLimit, seconds: number, nowMs: number): void {

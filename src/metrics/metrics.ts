@@ -55,6 +55,11 @@ interface Totals {
   deniedCost: number
 }
 
+/** Why a token was refused: there was none, it was wrong from there before, or it may be a guess. */
+const LOGIN_REFUSALS = ["missing", "repeated", "wrong"] as const
+
+export type LoginRefusal = (typeof LOGIN_REFUSALS)[number]
+
 const TOTALS = ["allowed", "denied", "allowedCost", "deniedCost"] as const
 const OTHER = "other"
 const SKETCH_SIZE = 1_000
@@ -71,7 +76,7 @@ export class Metrics {
   readonly #counts: "api" | "edge"
   readonly #totals = new Map<string, Totals>()
   readonly #aside = new Map<AsideCount, number>()
-  #refusedLogins = 0
+  readonly #refusedLogins: Record<LoginRefusal, number> = { missing: 0, repeated: 0, wrong: 0 }
   #failedCommits = 0
   /** Whether the configuration could be loaded the last time, and when it could; `null` where there is none. */
   #configLoad: { isGood: boolean; goodAtMs: number } | null = null
@@ -123,8 +128,8 @@ export class Metrics {
     for (const name of TOTALS) totals[name] += counts[name]
   }
 
-  loginRefused(): void {
-    this.#refusedLogins++
+  loginRefused(why: LoginRefusal): void {
+    this.#refusedLogins[why]++
   }
 
   /** The store could not be written, or not be opened anew. */
@@ -204,9 +209,12 @@ export class Metrics {
       .add("sluice_commit_failures_total", "counter", "Times that the store could not be written, or opened anew.", [
         { value: this.#failedCommits },
       ])
-      .add("sluice_logins_refused_total", "counter", "Requests with a wrong token or none.", [
-        { value: this.#refusedLogins },
-      ])
+      .add(
+        "sluice_logins_refused_total",
+        "counter",
+        "Requests refused for their token: none, one that was wrong from there before, or another wrong one.",
+        LOGIN_REFUSALS.map((reason) => ({ labels: { reason }, value: this.#refusedLogins[reason] })),
+      )
       .add("sluice_connections_refused_total", "counter", "Connections closed for want of room.", [
         { value: this.#refusedConnections },
       ])

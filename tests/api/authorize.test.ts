@@ -117,6 +117,20 @@ describe("the token", () => {
     expect((await api.fetch(health(WRONG), "192.0.2.2")).status).toBe(429)
   })
 
+  test("/metrics tells guesses apart from a token that was replaced and from none", async () => {
+    const { api } = serveApi()
+    for (let times = 0; times < 5; times++) await api.fetch(health(WRONG), "192.0.2.1")
+    for (let times = 0; times < 3; times++) await api.fetch(health({}), "192.0.2.1")
+    await api.fetch(health(guess()), "192.0.2.1")
+    const right = { authorization: `Bearer ${TOKEN}` }
+    const text = await (await api.fetch(new Request("http://limits.test/metrics", { headers: right }))).text()
+    expect(text.match(/^sluice_logins_refused_total.*/gm)?.sort()).toEqual([
+      'sluice_logins_refused_total{reason="missing"} 3',
+      'sluice_logins_refused_total{reason="repeated"} 4',
+      'sluice_logins_refused_total{reason="wrong"} 2',
+    ])
+  })
+
   test.each(["", "short", "with space in it, long", `${"x".repeat(15)}é`])("%j cannot be one", (token) => {
     const { limits } = serveApi()
     expect(() => createApi({ limits, token })).toThrow("allowed are 16 or more")

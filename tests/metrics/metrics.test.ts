@@ -31,7 +31,7 @@ function fullText(): string {
   metrics.decided(makeDecision({ allowed: false, reason: "cached" }), "api", 0)
   metrics.decided(makeDecision({ reason: "fail-open" }), "api", 100)
   metrics.commitSeconds.observe(0.001)
-  metrics.loginRefused()
+  metrics.loginRefused("wrong")
   metrics.connectionRefused()
   return metrics.render([gauge({}), gauge({ limit: HOSTILE, isKey: true })], {
     logBytes: 4096,
@@ -53,7 +53,8 @@ describe("Metrics.render()", () => {
     expect(value("sluice_limit_rate", { limit: "api" })).toBe("100")
     expect(value("sluice_denial_cache_hits_total")).toBe("1")
     expect(value("sluice_failures_total", { mode: "open" })).toBe("1")
-    expect(value("sluice_logins_refused_total")).toBe("1")
+    expect(value("sluice_logins_refused_total", { reason: "wrong" })).toBe("1")
+    for (const reason of ["missing", "repeated"]) expect(value("sluice_logins_refused_total", { reason })).toBe("0")
     expect(value("sluice_connections_refused_total")).toBe("1")
     expect(value("sluice_log_size_bytes")).toBe("4096")
     expect(familyOf(text, "sluice_log_size_bytes")?.help).toContain("free pages")
