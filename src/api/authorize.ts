@@ -103,9 +103,13 @@ export function requireToken(token: string, { clock, onRefusal }: TokenGateOptio
   }
 
   function refused(given: string | undefined): RequestError {
+    if (given !== undefined) {
+      return new RequestError(401, "Cannot serve the request: its token is not the one of this server.", {
+        "WWW-Authenticate": 'Bearer realm="sluice", error="invalid_token"',
+      })
+    }
     return new RequestError(401, "Cannot serve the request: allowed is one with Authorization: Bearer and the token.", {
-      "WWW-Authenticate":
-        given === undefined ? 'Bearer realm="sluice"' : 'Bearer realm="sluice", error="invalid_token"',
+      "WWW-Authenticate": 'Bearer realm="sluice"',
     })
   }
 }

@@ -26,6 +26,7 @@ describe("the token", () => {
     expect(answer.status).toBe(401)
     expect(answer.headers.get("www-authenticate")).toBe(challenge)
     expect(answer.text).not.toContain(TOKEN)
+    expect(answer.text).toContain(challenge.includes("error") ? "not the one of this server" : "allowed is one with")
   })
 
   test.each([`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `Bearer   ${TOKEN}`])("%j passes", async (authorization) => {

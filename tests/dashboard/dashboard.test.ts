@@ -44,9 +44,23 @@ describe.skipIf(!CHROMIUM_IS_THERE)("the dashboard in Chromium", () => {
     const page = await open()
     await page.getByLabel("Token").fill("wrong-wrong-wrong-wrong")
     await page.getByRole("button", { name: "Log in" }).click()
-    await page.getByText("allowed is one with Authorization").first().waitFor()
+    await page.getByText("its token is not the one of this server").first().waitFor()
     await logIn(page)
     expect(page.url()).not.toContain(TOKEN)
+    await page.close()
+  }, 30_000)
+
+  test("what went wrong in a view is not told under the form to log in", async () => {
+    const page = await open()
+    await logIn(page)
+    await page.route("**/v1/top**", (route) => route.fulfill({ status: 400, json: { error: "Cannot tell the keys." } }))
+    const told = page.locator("#message", { hasText: "Cannot tell the keys." })
+    await told.waitFor()
+    await page.route("**/v1/**", (route) =>
+      route.fulfill({ status: 401, json: { code: "UNAUTHORIZED", error: "Another token." } }),
+    )
+    await page.getByText("Another token.").waitFor()
+    expect(await told.count()).toBe(0)
     await page.close()
   }, 30_000)
 

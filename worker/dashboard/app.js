@@ -130,6 +130,8 @@ function showLogin(reason) {
   nav.hidden = true
   logout.hidden = true
   state.textContent = ""
+  // What went wrong in the view before is no matter of the form.
+  tell("")
   const input = h("input", { type: "password", name: "token", autocomplete: "current-password", required: true })
   const form = h(
     "form",
