@@ -1,7 +1,15 @@
 import { ApiError } from "../client/index.js"
 import { ConfigError } from "../config/config-error.js"
 import { jsonText } from "../lib/json-text.js"
-import { CostError, KeyError, LimitNotFound, PolicyError, SluiceError, StoreCorrupt } from "../types/errors.js"
+import {
+  CostError,
+  KeyError,
+  LimitNotFound,
+  PolicyError,
+  SluiceError,
+  StoreCorrupt,
+  StoreLocked,
+} from "../types/errors.js"
 import { TimeError } from "../types/time-error.js"
 import type { Command, Target } from "./command.js"
 import { bareGroup, withHelpLast } from "./command-group.js"
@@ -29,6 +37,7 @@ export async function runCli(
 ): Promise<number> {
   const wantsJson = args.includes("--json")
   const style = styleFor(terminal, !args.includes("--no-color"))
+  let asked: Command | null = null
   try {
     const typed = withHelpLast(args, commands)
     const isHelp = typed.includes("--help") || typed.includes("-h")
@@ -50,6 +59,7 @@ export async function runCli(
       terminal.out(helpOf(command, style))
       return EXIT.ok
     }
+    asked = command
     let opened: Promise<Target> | null = null
     const target = () => {
       opened ??= openTarget({ options, terminal }, command)
@@ -64,7 +74,9 @@ export async function runCli(
   } catch (error) {
     // What became of its output, whoever holds that tells.
     if (error instanceof OutputClosed) return EXIT.ok
-    terminal.err(wantsJson ? `${jsonText(errorJson(error))}\n` : `${style.red("error:")} ${messageOf(error)}\n`)
+    terminal.err(
+      wantsJson ? `${jsonText(errorJson(error, asked))}\n` : `${style.red("error:")} ${messageOf(error, asked)}\n`,
+    )
     return isBadInput(error) ? EXIT.usage : EXIT.failed
   }
 }
@@ -84,10 +96,13 @@ function isOutOfRange(error: unknown): error is RangeError {
   return error instanceof RangeError && error.message.startsWith("Cannot ") && !(error instanceof TimeError)
 }
 
-function messageOf(error: unknown): string {
+function messageOf(error: unknown, asked: Command | null): string {
   if (error instanceof LimitNotFound) return plainText(error.messageWhere("sluice limit list tells those configured"))
   const message = plainText(error instanceof Error ? error.message : String(error))
   if (error instanceof ApiError && error.code === "UNAUTHORIZED") return `${message} SLUICE_TOKEN or --token tells it.`
+  if (error instanceof StoreLocked && asked?.asks === "limits") {
+    return `${message} Where that is sluice serve, --server URL asks it.`
+  }
   return error instanceof StoreCorrupt ? `${message} sluice repair tells what can be kept.` : message
 }
 
@@ -97,6 +112,6 @@ function codeOf(error: unknown): string {
   return isOutOfRange(error) ? "OUT_OF_RANGE" : "FAILED"
 }
 
-function errorJson(error: unknown) {
-  return { error: messageOf(error), code: codeOf(error) }
+function errorJson(error: unknown, asked: Command | null) {
+  return { error: messageOf(error, asked), code: codeOf(error) }
 }

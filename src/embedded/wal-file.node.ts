@@ -14,7 +14,6 @@ import { show } from "../types/errors.js"
 const HEADER_BYTES = 32
 export const FRAME_HEAD_BYTES = 24
 const MAGIC = 0x377f0682
-const SALT_BYTES = 8
 const SALT_OF_HEADER = 16
 const SALT_OF_FRAME = 8
 const SUM_OF_HEADER = 24

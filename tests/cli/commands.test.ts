@@ -474,7 +474,11 @@ describe("the command line", () => {
     expect((await run(["--help"])).out).not.toContain(colour)
     expect((await run(["--help"], { isTty: true })).out).toContain(colour)
     expect((await run(["--help"], { isTty: true, env: { NO_COLOR: "1" } })).out).not.toContain(colour)
+    expect((await run(["--help"], { isTty: true, env: { TERM: "dumb" } })).out).not.toContain(colour)
     expect((await run(["check", "--help", "--no-color"], { isTty: true })).out).not.toContain(colour)
+    const forced = { env: { FORCE_COLOR: "1", NO_COLOR: "1" } }
+    expect((await run(["--help"], forced)).out).toContain(colour)
+    expect((await run(["check", "--help", "--no-color"], forced)).out).not.toContain(colour)
   })
 
   test("errors are JSON where machines read", async () => {

@@ -133,6 +133,15 @@ describe("sluice monitor", () => {
     ])
   })
 
+  test("writes over what stands there only on a terminal that can", async () => {
+    const looks = [totals(0, 0), totals(1, 1)]
+    const onTerminal = { isTty: true, columns: 80 }
+    expect((await monitor(looks, 1, onTerminal)).out).toContain("\u001b[H")
+    const { out } = await monitor(looks, 1, { ...onTerminal, env: { TERM: "dumb" } })
+    expect(out).not.toContain("\u001b")
+    expect(out).toContain("server http://127.0.0.1")
+  })
+
   test("leaves a blank in its lines where nobody answered", async () => {
     // A client asks three times by itself.
     const answers = [totals(0, 0), totals(1, 10), 502, 502, 502, totals(3, 30)]

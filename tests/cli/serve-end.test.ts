@@ -1,5 +1,8 @@
 import { once } from "node:events"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
+import { COMMANDS } from "../../src/cli/commands/index.node.js"
+import { runCli } from "../../src/cli/run-cli.node.js"
+import type { Terminal } from "../../src/cli/terminal.js"
 import { SluiceClient } from "../../src/client/index.js"
 import { AUTH, post, RawConnection, refusing, type Served, Servers, TOKEN } from "./servers.js"
 
@@ -46,6 +49,35 @@ describe("sluice serve, asked to end", () => {
     }
     expect(await once(served.child, "exit")).toEqual([0, null])
     expect(await charged()).toBe(40)
+  })
+
+  test("ends in order at a signal that comes as soon as it says that it serves", async () => {
+    const seen: string[] = []
+    const ending = new AbortController()
+    const write = (text: string) => void seen.push(text.startsWith("sluice serves") ? "serves" : text)
+    const terminal: Terminal = {
+      ...{
+        read: async () => "",
+        out: write,
+        err: write,
+        isTty: false,
+        isErrTty: false,
+        columns: 100,
+        rows: 24,
+        env: {},
+      },
+      log(text) {
+        write(text)
+        ending.abort()
+      },
+      get signal() {
+        seen.push("hears signals")
+        return ending.signal
+      },
+    }
+    const args = ["serve", "--port", "0", "--data-dir", servers.scratch.file("data")]
+    expect(await runCli(args, terminal, COMMANDS, "1.2.3")).toBe(0)
+    expect(seen).toEqual(["hears signals", "serves"])
   })
 
   test("ends in order where its terminal is closed and it has no log to open anew", async () => {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { getEventListeners, once } from "node:events"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
+import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import type { SluiceError } from "../../src/types/errors.js"
@@ -156,6 +157,33 @@ describe("sluice serve", () => {
       const err = expect.stringContaining("the token has 0 characters, allowed are 16 or more")
       expect(await run([...args, ...empty])).toMatchObject({ code: 2, err })
     }
+  })
+
+  test("says where another process has the folder how that may be asked, where a command can", async () => {
+    await serve()
+    const inFolder = ["--data-dir", scratch.file("data")]
+    for (const args of [["doctor"], ["check", "a"], ["log", "verify"]]) {
+      const err = expect.stringContaining("holds its lock. Where that is sluice serve, --server URL asks it.\n")
+      expect(await run([...args, ...inFolder])).toMatchObject({ code: 1, err })
+    }
+    for (const args of [["repair"], ["log", "export"]]) {
+      const err = expect.stringMatching(/holds its lock\.\n$/)
+      expect(await run([...args, ...inFolder])).toMatchObject({ code: 1, err })
+    }
+  })
+
+  test("leaves nothing of a folder that it made, where it cannot listen", async () => {
+    const { port } = await serve()
+    const path = scratch.file("new/data")
+    const args = ["serve", "--port", String(port), "--token", TOKEN, "--data-dir", path]
+    const err = expect.stringContaining("something else listens there")
+    expect(await run(args)).toMatchObject({ code: 1, err })
+    expect(existsSync(scratch.file("new"))).toBe(false)
+    const init = ["init", "--data-dir", path, "--config", scratch.file("sluice.toml")]
+    expect(await run(init)).toMatchObject({ code: 0 })
+    // One that was there stays.
+    expect(await run(args)).toMatchObject({ code: 1, err })
+    expect(existsSync(join(path, "sluice.db"))).toBe(true)
   })
 
   test("refuses a group with the name of a limit that the folder has, and a limit with the name of a group", async () => {
@@ -466,7 +494,7 @@ describe("sluice serve", () => {
     const refused = await run(["limit", "list"], { env: { SLUICE_SERVER: url, SLUICE_TOKEN: "wrong-wrong-wrong" } })
     expect(refused).toMatchObject({
       code: 1,
-      err: expect.stringContaining("the token. SLUICE_TOKEN or --token tells it."),
+      err: expect.stringContaining("the one of this server. SLUICE_TOKEN or --token tells it."),
     })
   })
 })

@@ -7,6 +7,7 @@ import type { Command, CommandCall, Target } from "../command.js"
 import { formatNumber } from "../format.js"
 import { flagOption, wholeOption } from "../option-values.js"
 import { cutText, plainName, plainText } from "../plain-text.js"
+import { isCapable } from "../style.js"
 import type { Terminal } from "../terminal.js"
 import { textWidth } from "../text-width.js"
 import { timedJson } from "../timed-json.js"
@@ -158,7 +159,7 @@ export const monitor: Command = {
       note(typeof rates === "string" ? null : rates)
       if (totals === null || typeof rates === "string") continue
       if (flagOption(call, "json")) terminal.out(`${jsonText({ ...timedJson(totals), rates })}\n`)
-      else if (terminal.isTty) terminal.out(CLEAR + frame(call, target.name, totals, history))
+      else if (isCapable(terminal)) terminal.out(CLEAR + frame(call, target.name, totals, history))
       else terminal.out(frame(call, target.name, totals, history))
     }
   },
