@@ -1,5 +1,5 @@
 import * as algorithms from "./algorithms"
-import { seen, timeOf } from "./cell"
+import { evaluate, stateSeen } from "./cell"
 import { giveSchedule, shareSchedule } from "./hash"
 import { Limit, ruleAt, stateAt } from "./limit"
 import { insertCell } from "./table/insert"
@@ -33,8 +33,8 @@ export function carryOver(from: Limit, to: Limit, nowMs: i64): bool {
     for (let index = 0; index < to.ruleCount; index++) {
       const rule = ruleAt(to, index)
       const old = ancestor(from, rule, index)
-      const timeMs = timeOf(ruleAt(from, old), stateAt(cell + CELL_HEAD, old), nowMs, false)
-      const used = min(algorithms.used(ruleAt(from, old), seen, timeMs), rule.capacity)
+      const timeMs = evaluate(ruleAt(from, old), stateAt(cell + CELL_HEAD, old), nowMs, false)
+      const used = min(algorithms.used(ruleAt(from, old), stateSeen, timeMs), rule.capacity)
       if (used == 0) continue
       if (made == 0) made = insertCell(to.cells, load<u64>(cell))
       if (made == 0) return false

@@ -7,27 +7,28 @@ import { CELL_HEAD } from "./table/table"
 
 /*
  * What a key's cell says at a time: each rule's state is evaluated now, or later where the clock is behind what it has
- * seen.
+ * seen. `evaluate` comes first: it returns that time, and sets `stateSeen` and `skewMs`, valid until the next call.
  */
 
 /** Room to heal a copy of a state when a peek must not store. */
 const healedState = memory.data(<i32>STATE_BYTES, 16)
 
-/** How far the time of an evaluation lies ahead of the clock; the clock is behind what the state has seen. */
+/** How far the time of the evaluation lies ahead of the clock, where that is behind what the state has seen. */
 export let skewMs: i64 = 0
-/** The state to evaluate: the stored one, or a healed copy. */
-export let seen: usize = 0
+/** The state as it is to be seen at that time: the stored one, or a healed copy. */
+export let stateSeen: usize = 0
 
 /** How often a state was healed in place. */
 export let heals: u32 = 0
 
 /**
  * The time at which a state is evaluated: now, but never before what it has seen. A state that lies further ahead than
- * its usage can explain comes from a clock that had jumped; it is healed, in place or as a copy.
+ * its usage can explain comes from a clock that had jumped; it is healed, in place or as a copy. Sets `stateSeen` and
+ * `skewMs`, valid until the next call.
  */
-export function timeOf(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64 {
+export function evaluate(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64 {
   const since = sinceMs(state)
-  seen = state
+  stateSeen = state
   skewMs = 0
   if (nowMs >= since) return nowMs
   const aheadMs = algorithms.reset(rule, state, since)
@@ -38,10 +39,10 @@ export function timeOf(rule: Rule, state: usize, nowMs: i64, inPlace: bool): i64
   if (inPlace) heals += 1
   else {
     memory.copy(healedState, state, STATE_BYTES)
-    seen = healedState
+    stateSeen = healedState
   }
-  algorithms.heal(rule, seen, nowMs)
-  return max(nowMs, sinceMs(seen))
+  algorithms.heal(rule, stateSeen, nowMs)
+  return max(nowMs, sinceMs(stateSeen))
 }
 
 /** Whether nothing of a key's quota is used at `now`, so that its cell says no more than no cell. */
@@ -57,7 +58,7 @@ export function isIdle(limit: Limit, states: usize, nowMs: i64): bool {
 /** Heals each of a key's states in place that lies further ahead than its usage can explain. */
 export function healStates(limit: Limit, states: usize, nowMs: i64): void {
   for (let index = 0; index < limit.ruleCount; index++) {
-    timeOf(ruleAt(limit, index), stateAt(states, index), nowMs, true)
+    evaluate(ruleAt(limit, index), stateAt(states, index), nowMs, true)
   }
 }
 
@@ -70,8 +71,8 @@ export function fullAfterOf(limit: Limit, states: usize, nowMs: i64): i64 {
   slowestRule = 0
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, false)
-    const ruleMs = algorithms.reset(rule, seen, timeMs)
+    const timeMs = evaluate(rule, stateAt(states, index), nowMs, false)
+    const ruleMs = algorithms.reset(rule, stateSeen, timeMs)
     if (ruleMs > 0 && ruleMs + skewMs > resetMs) {
       resetMs = ruleMs + skewMs
       slowestRule = index

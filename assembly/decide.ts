@@ -1,7 +1,7 @@
 import * as algorithms from "./algorithms"
 import { UNDECIDED, brief, decideFast } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
-import { dropCell, reserveStates, seen, skewMs, timeOf } from "./cell"
+import { dropCell, evaluate, reserveStates, skewMs, stateSeen } from "./cell"
 import { DENY_NEW, KEEP_ALL, Limit, RULES_MAX, ruleAt, stateAt } from "./limit"
 import { makeRoom, newCell, refuseForMemory, roomAfterMs, roomRule } from "./room"
 import { STATE_BYTES } from "./state"
@@ -133,8 +133,8 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   for (let index = 0; index < ruleCount; index++) {
     const rule = ruleAt(limit, index)
     // Nothing is healed in place before it is known that there is room: where there is none, nothing changes.
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, false)
-    let waitMs = algorithms.wait(rule, seen, timeMs, cost)
+    const timeMs = evaluate(rule, stateAt(states, index), nowMs, false)
+    let waitMs = algorithms.wait(rule, stateSeen, timeMs, cost)
     if (waitMs > 0) waitMs += skewMs
     if (waitMs > retryMs) {
       retryMs = waitMs
@@ -171,9 +171,9 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   if (outcome == ADMITTED) {
     for (let index = 0; index < ruleCount; index++) {
       const rule = ruleAt(limit, index)
-      const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
-      delayMs = max(delayMs, algorithms.delay(rule, seen, timeMs))
-      if (charging) algorithms.charge(rule, seen, timeMs, cost)
+      const timeMs = evaluate(rule, stateAt(states, index), nowMs, charging)
+      delayMs = max(delayMs, algorithms.delay(rule, stateSeen, timeMs))
+      if (charging) algorithms.charge(rule, stateSeen, timeMs, cost)
     }
   }
 
@@ -183,10 +183,10 @@ function decideRules(limit: Limit, hash: u64, cell: usize, cost: i64, nowMs: i64
   let chargedAtMs = i64.MAX_VALUE
   for (let index = 0; index < ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, charging)
+    const timeMs = evaluate(rule, stateAt(states, index), nowMs, charging)
     chargedAtMs = min(chargedAtMs, timeMs)
-    const remaining = algorithms.remaining(rule, seen, timeMs)
-    let resetMs = algorithms.reset(rule, seen, timeMs)
+    const remaining = algorithms.remaining(rule, stateSeen, timeMs)
+    let resetMs = algorithms.reset(rule, stateSeen, timeMs)
     if (resetMs > 0) resetMs += skewMs
     const out = verdict + VERDICT_RULES + <usize>index * VERDICT_RULE_BYTES
     store<f64>(out, <f64>remaining)
@@ -218,17 +218,17 @@ export function admit(limit: Limit, hash: u64, cost: i64, nowMs: i64): bool {
   let states = cell == 0 ? emptyStates : cell + CELL_HEAD
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
-    if (algorithms.wait(rule, seen, timeMs, cost) > 0) return false
+    const timeMs = evaluate(rule, stateAt(states, index), nowMs, true)
+    if (algorithms.wait(rule, stateSeen, timeMs, cost) > 0) return false
   }
   states = statesToCharge(limit, hash, cell, nowMs, true)
   if (states == 0) return false
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(states, index), nowMs, true)
-    algorithms.charge(rule, seen, timeMs, cost)
+    const timeMs = evaluate(rule, stateAt(states, index), nowMs, true)
+    algorithms.charge(rule, stateSeen, timeMs, cost)
     // `decide` evaluates the state again to tell what is left, which heals it where the charge moved it too far ahead.
-    timeOf(rule, seen, nowMs, true)
+    evaluate(rule, stateSeen, nowMs, true)
   }
   if (limit.keepsStats) countDecision(limit.stats, limit.maxKeys, hash, true, cost, nowMs)
   return true

@@ -291,7 +291,7 @@ export function checkMany(
 /**
  * `check` for many keys, each at a time of its own, until one is not admitted. Key i is the bytes from `spans[2i]` to
  * `spans[2i + 1]` (u32) after `keys`, with 16 readable bytes behind the last; it costs `costs[i]` (u32) at `times[i]`
- * (f64). Where `seen` is a set and not 0, the key goes into it, and `costs[i]` becomes 1 if it is new there, else 0. How
+ * (f64). Where `keySet` is a set and not 0, the key goes into it, and `costs[i]` becomes 1 if it is new there, else 0. How
  * many were admitted; a key or a time out of range ends them too.
  */
 export function admitMany(
@@ -301,7 +301,7 @@ export function admitMany(
   costs: usize,
   times: usize,
   count: i32,
-  seen: usize,
+  keySet: usize,
 ): i32 {
   if (limit == 0) return 0
   const self = changetype<Limit>(limit)
@@ -315,7 +315,7 @@ export function admitMany(
     if (self.isSaving) save.saveKey(self, hash)
     const cost = costs + (item << 2)
     if (!admit(self, hash, <i64>load<u32>(cost), <i64>nowMs)) return index
-    if (seen != 0) store<u32>(cost, u32(addKey(seen, hash)))
+    if (keySet != 0) store<u32>(cost, u32(addKey(keySet, hash)))
   }
   return max(count, 0)
 }

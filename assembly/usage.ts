@@ -1,6 +1,6 @@
 import * as algorithms from "./algorithms"
 import { clearBlock } from "./block"
-import { dropCell, healStates, isIdle, reserveStates, seen, timeOf } from "./cell"
+import { dropCell, evaluate, healStates, isIdle, reserveStates, stateSeen } from "./cell"
 import { Limit, ruleAt, stateAt } from "./limit"
 import { newCell } from "./room"
 import { sinceMs } from "./state"
@@ -27,10 +27,10 @@ export function charge(limit: Limit, hash: u64, units: i64, nowMs: i64): bool {
   }
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
-    algorithms.charge(rule, seen, timeMs, units)
+    const timeMs = evaluate(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
+    algorithms.charge(rule, stateSeen, timeMs, units)
     // What was charged while the clock was behind may now lie too far ahead of it.
-    timeOf(rule, seen, nowMs, true)
+    evaluate(rule, stateSeen, nowMs, true)
   }
   return true
 }
@@ -41,11 +41,11 @@ export function refund(limit: Limit, hash: u64, units: i64, chargedAtMs: i64, no
   if (cell == 0) return
   for (let index = 0; index < limit.ruleCount; index++) {
     const rule = ruleAt(limit, index)
-    const timeMs = timeOf(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
-    algorithms.refund(rule, seen, timeMs, chargedAtMs, units)
+    const timeMs = evaluate(rule, stateAt(cell + CELL_HEAD, index), nowMs, true)
+    algorithms.refund(rule, stateSeen, timeMs, chargedAtMs, units)
     // A full quota has seen nothing, whatever the clock says.
-    if (algorithms.reset(rule, seen, timeMs) == 0) algorithms.release(rule, seen)
-    else timeOf(rule, seen, nowMs, true)
+    if (algorithms.reset(rule, stateSeen, timeMs) == 0) algorithms.release(rule, stateSeen)
+    else evaluate(rule, stateSeen, nowMs, true)
   }
   if (isIdle(limit, cell + CELL_HEAD, nowMs)) dropCell(limit, cell)
 }

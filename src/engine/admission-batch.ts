@@ -66,10 +66,10 @@ export class AdmissionBatch {
   /**
    * Makes the first `count` of them in a limit of the core's, until one is denied.
    *
-   * @param seen takes their keys
+   * @param keySet takes their keys
    * @returns how many were admitted
    */
-  admit(limit: number, count: number, seen: KeySet): number {
+  admit(limit: number, count: number, keySet: KeySet): number {
     const admitted = this.#core.exports.admitMany(
       limit,
       this.#pointer,
@@ -77,7 +77,7 @@ export class AdmissionBatch {
       this.#costsAt,
       this.#columns,
       count,
-      seen.pointer,
+      keySet.pointer,
     )
     this.begin()
     return admitted

@@ -79,7 +79,7 @@ export declare function admitMany(
   costs: number,
   times: number,
   count: number,
-  seen: number,
+  keySet: number,
 ): number
 export declare function keySetNew(): number
 export declare function keySetFree(set: number): void
