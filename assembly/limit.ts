@@ -131,8 +131,8 @@ export function newLimit(input: usize, ruleCount: i32, seedLow: u64, seedHigh: u
 /** Finds out whether a limit has the fast path, and whether its answers can be told in short. */
 export function findFastPath(limit: Limit): void {
   const rule = ruleAt(limit, 0)
-  const isArrivalTime = limit.ruleCount == 1 && rule.algorithm <= algorithms.LEAKY_BUCKET
-  limit.hasFastPath = isArrivalTime && fitsFastPath(rule) && limit.blockMs == 0 && !limit.keepsStats
+  const isOne = limit.ruleCount == 1 && algorithms.isArrivalTime(rule)
+  limit.hasFastPath = isOne && fitsFastPath(rule) && limit.blockMs == 0 && !limit.keepsStats
   limit.hasBriefAnswer = limit.hasFastPath && rule.capacity <= i32.MAX_VALUE && !rule.delays
 }
 

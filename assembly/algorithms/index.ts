@@ -1,16 +1,27 @@
 /*
- * The registry: what a limit asks of an algorithm, and which file answers. Every algorithm has the same functions,
- * over a rule, a 16-byte state and a time that is not before the state's `sinceMs`:
+ * The registry: what a limit asks of an algorithm, and which file answers, over a rule, a 16-byte state and a time that is
+ * not before the state's `sinceMs`. Every algorithm has
  *
  *   mostAheadMs  how far ahead of the clock a state may lie: ms from empty to full, at the longest
  *   wait         ms until `cost` would be admitted, 0 where it is
- *   reserve      finds the memory that a charge needs outside the state; false where there is none, and nothing has changed
  *   charge       takes units, into debt if need be; after `reserve`, it cannot fail
  *   remaining    units left, rounded down
  *   reset        ms until the quota is full
  *   used         units used, rounded up; a sliding window's as it counts them, the earlier window's share rounded down
  *   refund       gives units of an earlier charge back
  *   heal         moves a state that lies too far ahead to an earlier time, with its usage
+ *
+ * Only one that keeps more than its state, as the log does, has
+ *
+ *   reserve       finds the memory that a charge needs outside the state; false where there is none, and nothing has changed
+ *   release       clears a state and frees what it holds outside
+ *   outsideBytes  how many bytes that is
+ *   saveOutside   writes them, without pointers
+ *   loadOutside   puts them back; false where they cannot be what was written, or without memory
+ *
+ * and only one that shapes, leaky_bucket, has
+ *
+ *   delay        ms to hold what is admitted
  *
  * gcra, token_bucket and leaky_bucket are an arrival time each, seen from different sides: the default of every switch.
  * The numbers are part of the ABI and of stored snapshots: a new algorithm takes the next one.
@@ -32,6 +43,13 @@ export const SLIDING_WINDOW: i32 = 4
 export const SLIDING_WINDOW_LOG: i32 = 5
 export const TOKEN_BUCKET_STEPS: i32 = 6
 export const ALGORITHM_COUNT: i32 = 7
+
+/** Whether the states of a rule are arrival times. */
+// @ts-ignore: decorator
+@inline
+export function isArrivalTime(rule: Rule): bool {
+  return rule.algorithm <= LEAKY_BUCKET
+}
 
 export function mostAheadMs(rule: Rule): i64 {
   switch (rule.algorithm) {
@@ -63,7 +81,6 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
   }
 }
 
-/** Only a log keeps more than its state. */
 export function reserve(rule: Rule, state: usize, nowMs: i64): bool {
   return rule.algorithm != SLIDING_WINDOW_LOG || slidingWindowLog.reserve(rule, state, nowMs)
 }
@@ -170,12 +187,10 @@ export function heal(rule: Rule, state: usize, nowMs: i64): void {
   }
 }
 
-/** How long an admitted call should be held; only a leaky bucket shapes. */
 export function delay(rule: Rule, state: usize, nowMs: i64): i64 {
   return rule.algorithm == LEAKY_BUCKET ? leakyBucket.delay(rule, state, nowMs) : 0
 }
 
-/** Clears a state and frees what it holds outside its 16 bytes. */
 export function release(rule: Rule, state: usize): void {
   if (rule.algorithm == SLIDING_WINDOW_LOG) slidingWindowLog.release(state)
   else clear(state)
@@ -186,7 +201,6 @@ export function reachesOutside(rule: Rule): bool {
   return rule.algorithm == SLIDING_WINDOW_LOG
 }
 
-/** Bytes that a state holds outside its 16. */
 export function outsideBytes(rule: Rule, state: usize): usize {
   return rule.algorithm == SLIDING_WINDOW_LOG ? slidingWindowLog.outsideBytes(state) : 0
 }
@@ -195,7 +209,6 @@ export function saveOutside(rule: Rule, state: usize, output: usize): void {
   if (rule.algorithm == SLIDING_WINDOW_LOG) slidingWindowLog.saveOutside(state, output)
 }
 
-/** False where the bytes cannot be what `saveOutside` wrote, or without memory. */
 export function loadOutside(rule: Rule, state: usize, input: usize, bytes: usize): bool {
   return rule.algorithm == SLIDING_WINDOW_LOG ? slidingWindowLog.loadOutside(state, input, bytes) : bytes == 0
 }
