@@ -2,8 +2,9 @@ import * as algorithms from "./algorithms"
 import { UNDECIDED, brief, decideFast } from "./algorithms/arrival-time"
 import { blockedUntil, setBlock } from "./block"
 import { dropCell, evaluate, reserveStates, skewMs, stateSeen } from "./cell"
-import { DENY_NEW, KEEP_ALL, Limit, RULES_MAX, ruleAt, stateAt } from "./limit"
+import { DENY_NEW, KEEP_ALL, Limit, ruleAt, stateAt } from "./limit"
 import { makeRoom, newCell, refuseForMemory, roomAfterMs, roomRule } from "./room"
+import { MAX_RULES } from "./rule"
 import { STATE_BYTES } from "./state"
 import { countDecision } from "./stats"
 import { findCell } from "./table/find"
@@ -23,7 +24,7 @@ export const NO_ROOM: i32 = 4
  */
 const VERDICT_RULES: usize = 32
 const VERDICT_RULE_BYTES: usize = 24
-export const verdict = memory.data(<i32>(VERDICT_RULES + VERDICT_RULE_BYTES * <usize>RULES_MAX), 16)
+export const verdict = memory.data(<i32>(VERDICT_RULES + VERDICT_RULE_BYTES * <usize>MAX_RULES), 16)
 
 /** Where the verdict says what the binding rule does. */
 // @ts-ignore: decorator
@@ -36,7 +37,7 @@ export function bindingRule(): usize {
 export const BRIEF: i32 = 8
 
 /** The states of a key that has none. */
-const emptyStates = memory.data(<i32>STATE_BYTES * RULES_MAX, 16)
+const emptyStates = memory.data(<i32>STATE_BYTES * MAX_RULES, 16)
 
 /** Decides, and charges where `charging` and admitted. The verdict says the rest. */
 export function decide(limit: Limit, hash: u64, cost: i64, nowMs: i64, charging: bool): i32 {

@@ -13,9 +13,9 @@ import { allocate, free } from "./heap"
  *
  * Limits of one seed hold the same schedule: ten thousand limits of a store need it once.
  */
-export const KEY_BYTES_MAX: usize = 512
+export const MAX_KEY_BYTES: usize = 512
 const BLOCK: usize = 16
-const MULTIPLIERS: usize = KEY_BYTES_MAX + BLOCK
+const MULTIPLIERS: usize = MAX_KEY_BYTES + BLOCK
 const SEED: usize = MULTIPLIERS + 16
 const HOLDERS: usize = SEED + 16
 const SCHEDULE_BYTES: usize = HOLDERS + 4

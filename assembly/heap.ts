@@ -10,8 +10,8 @@
  */
 const GRAIN: usize = 128
 const GRAIN_SHIFT: usize = 7
-const SMALL_MAX: usize = 65536
-const LARGEST: usize = 1 << 31
+const MAX_SMALL: usize = 65536
+const MAX_BLOCK: usize = 1 << 31
 const PAGE: usize = 65536
 /** Memory grows by an eighth, and by at least so many pages: each growth may start a garbage collection of the host. */
 const GROW_PAGES: usize = 16
@@ -22,7 +22,7 @@ const LINES_AT_ONCE: usize = 64
 /** So much after a block may be read: a search asks for two lines of each group, and a group may be shorter. */
 const READ_PAST: usize = LINE
 
-const smallLists = memory.data(<i32>((SMALL_MAX >> GRAIN_SHIFT) + 1) * 4, 16)
+const smallLists = memory.data(<i32>((MAX_SMALL >> GRAIN_SHIFT) + 1) * 4, 16)
 const largeLists = memory.data(33 * 4, 16)
 
 let lineList: usize = 0
@@ -32,18 +32,18 @@ let bytesInUse: usize = 0
 export let refusals: u32 = 0
 
 function listOf(size: usize): usize {
-  if (size <= SMALL_MAX) return smallLists + ((size >> GRAIN_SHIFT) << 2)
+  if (size <= MAX_SMALL) return smallLists + ((size >> GRAIN_SHIFT) << 2)
   return largeLists + ((32 - clz(<u32>(size - 1))) << 2)
 }
 
 function rounded(size: usize): usize {
-  if (size <= SMALL_MAX) return (size + GRAIN - 1) & ~(GRAIN - 1)
+  if (size <= MAX_SMALL) return (size + GRAIN - 1) & ~(GRAIN - 1)
   return (<usize>1) << (32 - clz(<u32>(size - 1)))
 }
 
 /** A block of at least `size` bytes, zeroed and aligned to 128, or to 64 up to that size; 0 when memory cannot grow. */
 export function allocate(size: usize): usize {
-  if (size > LARGEST) return refuse()
+  if (size > MAX_BLOCK) return refuse()
   if (size <= LINE) return allocateLine()
   size = rounded(size)
   const list = listOf(size)

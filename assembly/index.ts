@@ -11,11 +11,11 @@ import { carryOver } from "./carry"
 import { heals } from "./cell"
 import { ADMITTED, NO_ROOM, admit, decide, decideUnitAt, verdict } from "./decide"
 import { allocate, allocatedBytes as heapBytes, free, refusals } from "./heap"
-import { KEY_BYTES_MAX, hashKey } from "./hash"
+import { MAX_KEY_BYTES, hashKey } from "./hash"
 import { addKey, freeKeySet, newKeySet } from "./key-set"
 import * as dump from "./dump"
-import { KEEP_ALL, Limit, RULES_MAX, findFastPath, freeLimit, newLimit } from "./limit"
-import { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
+import { KEEP_ALL, Limit, findFastPath, freeLimit, newLimit } from "./limit"
+import { ANCHOR_FIRST, MAX_RULES, RULE_FIELDS } from "./rule"
 import * as save from "./save"
 import * as savedCell from "./saved-cell"
 import { countDenials } from "./stats"
@@ -30,9 +30,9 @@ export const ABI_VERSION: i32 = 1
 export const BAD_ARGUMENT: i32 = -1
 
 export { ADMITTED, BLOCKED, BRIEF, COST_ABOVE_CAPACITY, DENIED, NO_ROOM } from "./decide"
-export { DENY_NEW, EVICT_NEAREST_FULL, KEEP_ALL, RULES_MAX } from "./limit"
-export { KEY_BYTES_MAX } from "./hash"
-export { ANCHOR_FIRST, RULE_FIELDS } from "./rule"
+export { DENY_NEW, EVICT_NEAREST_FULL, KEEP_ALL } from "./limit"
+export { MAX_KEY_BYTES } from "./hash"
+export { ANCHOR_FIRST, MAX_RULES, RULE_FIELDS } from "./rule"
 export {
   GCRA,
   TOKEN_BUCKET,
@@ -44,14 +44,14 @@ export {
 } from "./algorithms"
 export { BLOCKS, CELLS, STATS } from "./saved-cell"
 
-const MOST_UNITS_A_CALL: f64 = 2147483648
-const LATEST_MS: u64 = 140737488355327
-const LONGEST_PERIOD_MS: f64 = 315360000000
-const LONGEST_FULL_MS: f64 = 35184372088832
+const MAX_UNITS_A_CALL: f64 = 2147483648
+const MAX_TIME_MS: u64 = 140737488355327
+const MAX_PERIOD_MS: f64 = 315360000000
+const MAX_REFILL_TIME_MS: f64 = 35184372088832
 
-/** A key's bytes, at most `KEY_BYTES_MAX`; a hash may read 16 bytes further. */
-const keys = memory.data(512 + 16, 16)
-const rules = memory.data(8 * 8 * 8, 16)
+/** A key's bytes, at most `MAX_KEY_BYTES`; a hash may read 16 bytes further. */
+const keys = memory.data(<i32>MAX_KEY_BYTES + 16, 16)
+const rules = memory.data(MAX_RULES * RULE_FIELDS * 8, 16)
 
 export function keyBuffer(): usize {
   return keys
@@ -75,20 +75,20 @@ export function briefBuffer(): usize {
 // @ts-ignore: decorator
 @inline
 function isUnits(units: f64): bool {
-  return units >= 0 && units <= MOST_UNITS_A_CALL && <f64>(<i64>units) == units
+  return units >= 0 && units <= MAX_UNITS_A_CALL && <f64>(<i64>units) == units
 }
 
 // @ts-ignore: decorator
 @inline
 function isTime(ms: f64): bool {
   const whole = <i64>ms
-  return <u64>whole <= LATEST_MS && <f64>whole == ms
+  return <u64>whole <= MAX_TIME_MS && <f64>whole == ms
 }
 
 // @ts-ignore: decorator
 @inline
 function isCall(limit: usize, keyLength: i32): bool {
-  return limit != 0 && <u32>(keyLength - 1) < <u32>KEY_BYTES_MAX
+  return limit != 0 && <u32>(keyLength - 1) < <u32>MAX_KEY_BYTES
 }
 
 function hashOf(limit: Limit, keyLength: i32): u64 {
@@ -118,17 +118,17 @@ function isRule(input: usize): bool {
   const periodP = load<f64>(input, 24)
   const periodMs = load<f64>(input, 32)
   const offsetMs = load<f64>(input, 40)
-  if (!isWhole(algorithm, 0, <f64>(ALGORITHM_COUNT - 1)) || !isWhole(capacity, 1, MOST_UNITS_A_CALL)) return false
-  if (!isWhole(unitsN, 1, MOST_UNITS_A_CALL) || !isWhole(periodP, 1, LONGEST_PERIOD_MS)) return false
-  if (!isWhole(periodMs, 1, LONGEST_PERIOD_MS) || !isWhole(offsetMs, <f64>ANCHOR_FIRST, periodMs - 1)) return false
-  if ((capacity * periodP) / unitsN > LONGEST_FULL_MS) return false
+  if (!isWhole(algorithm, 0, <f64>(ALGORITHM_COUNT - 1)) || !isWhole(capacity, 1, MAX_UNITS_A_CALL)) return false
+  if (!isWhole(unitsN, 1, MAX_UNITS_A_CALL) || !isWhole(periodP, 1, MAX_PERIOD_MS)) return false
+  if (!isWhole(periodMs, 1, MAX_PERIOD_MS) || !isWhole(offsetMs, <f64>ANCHOR_FIRST, periodMs - 1)) return false
+  if ((capacity * periodP) / unitsN > MAX_REFILL_TIME_MS) return false
   if (algorithm != <f64>TOKEN_BUCKET_STEPS) return true
   const amount = load<f64>(input, 48)
   const everyMs = load<f64>(input, 56)
   return (
     isWhole(amount, 1, capacity) &&
-    isWhole(everyMs, 1, LONGEST_PERIOD_MS) &&
-    (capacity / amount) * everyMs <= LONGEST_FULL_MS
+    isWhole(everyMs, 1, MAX_PERIOD_MS) &&
+    (capacity / amount) * everyMs <= MAX_REFILL_TIME_MS
   )
 }
 
@@ -147,7 +147,7 @@ export function limitNew(
   seed2: u32,
   seed3: u32,
 ): usize {
-  if (ruleCount < 1 || ruleCount > RULES_MAX || !isWhole(blockMs, 0, LONGEST_PERIOD_MS)) return 0
+  if (ruleCount < 1 || ruleCount > MAX_RULES || !isWhole(blockMs, 0, MAX_PERIOD_MS)) return 0
   if (!isWhole(maxKeys, 1, 4294967295) || onFull < 0 || onFull > KEEP_ALL || keepsStats < 0 || keepsStats > 1) return 0
   if (onFull == KEEP_ALL && maxKeys != 4294967295) return 0
   for (let index = 0; index < ruleCount; index++) {
@@ -191,7 +191,7 @@ export function limitCarry(from: usize, to: usize, nowMs: f64): i32 {
 
 /** Puts another block in place of a limit's, for denials from here on. 1, or 0 where it is out of range. */
 export function limitSetBlock(limit: usize, blockMs: f64): i32 {
-  if (limit == 0 || !isWhole(blockMs, 0, LONGEST_PERIOD_MS)) return 0
+  if (limit == 0 || !isWhole(blockMs, 0, MAX_PERIOD_MS)) return 0
   const self = changetype<Limit>(limit)
   self.blockMs = <i64>blockMs
   findFastPath(self)
@@ -279,7 +279,7 @@ export function checkMany(
   let start: u32 = 0
   for (let index = 0; index < count; index++) {
     const end = load<u32>(ends + ((<usize>index) << 2))
-    if (end <= start || end - start > <u32>KEY_BYTES_MAX) return BAD_ARGUMENT
+    if (end <= start || end - start > <u32>MAX_KEY_BYTES) return BAD_ARGUMENT
     if (costs != 0 && <i64>load<u32>(costs + ((<usize>index) << 2)) > self.maximumCost) return BAD_ARGUMENT
     start = end
   }
@@ -310,7 +310,7 @@ export function admitMany(
     const start = load<u32>(spans + (item << 3))
     const length = load<u32>(spans + (item << 3), 4) - start
     const nowMs = load<f64>(times + (item << 3))
-    if (length - 1 >= <u32>KEY_BYTES_MAX || !isTime(nowMs)) return index
+    if (length - 1 >= <u32>MAX_KEY_BYTES || !isTime(nowMs)) return index
     const hash = hashKey(self.schedule, keys + start, length)
     if (self.isSaving) save.saveKey(self, hash)
     const cost = costs + (item << 2)

@@ -21,7 +21,6 @@ import { nextCell, startWalk } from "./table/walk"
  * This file says what a limit is, and makes and frees it. What is done with its keys has files of its own: decide, usage,
  * block, stats; cell, room and sweep are about cells that come and go.
  */
-export const RULES_MAX: i32 = 8
 
 /** What happens to a new key when `maxKeys` are held and none of its neighbours is idle. */
 export const EVICT_NEAREST_FULL: i32 = 0

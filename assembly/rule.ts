@@ -1,3 +1,5 @@
+/** The most rules of a limit. */
+export const MAX_RULES: i32 = 8
 /**
  * How many numbers the host writes per rule, each an f64: algorithm, capacity, N, P, period, offset, units of a step, time
  * of a step.

@@ -11,10 +11,10 @@ export const TIME_MASK: u64 = 0xffff_ffff_ffff
 export const TIME_BITS: u64 = 48
 
 /** Waits end here: 2⁴⁶ ms, about 2,230 years. A longer one is told as this. */
-export const LONGEST_MS: i64 = 1 << 46
+export const MAX_WAIT_MS: i64 = 1 << 46
 
 /** Used units and debts saturate here. */
-export const MOST_UNITS: i64 = 0xffff_ffff
+export const MAX_USED_UNITS: i64 = 0xffff_ffff
 
 // @ts-ignore: decorator
 @inline

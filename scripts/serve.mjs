@@ -18,9 +18,9 @@ const HOST = "127.0.0.1"
 const DEFAULT_PORT = 8787
 const POLL_MS = 200
 const PORT_FREE_WITHIN_MS = 5_000
-const SILENT_POLLS_MAX = 10
+const MAX_SILENT_POLLS = 10
 /** How often a killed workerd is started again before something must be wrong. */
-const RESTARTS_MAX = 100
+const MAX_RESTARTS = 100
 /** The guard ends with this status when it wants to be started again. */
 const RESTART = 75
 const CRASHED = "runtime crashed unexpectedly"
@@ -72,7 +72,7 @@ async function serve() {
     guard.stdin.on("error", () => {})
     guard.on("exit", (code) => {
       killGroup(guard.pid)
-      if (code !== RESTART || ++restarts > RESTARTS_MAX) process.exit(exitCode)
+      if (code !== RESTART || ++restarts > MAX_RESTARTS) process.exit(exitCode)
       console.log("workerd ended; starting it again.")
       startGuard()
     })
@@ -99,7 +99,7 @@ async function serve() {
       announced = true
       announcedRestarts = restarts
       silentPolls = 0
-    } else if (announced && ++silentPolls === SILENT_POLLS_MAX) {
+    } else if (announced && ++silentPolls === MAX_SILENT_POLLS) {
       console.error(`Stopped: ${url} no longer answers.`)
       return stop()
     }

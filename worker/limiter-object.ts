@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers"
 import type { Drawn, DrawRequest } from "../src/edge/lease-draw.js"
 import { isLeaseReceipt } from "../src/edge/lease-receipt.js"
-import { LATEST_MS } from "../src/engine/core-exports.js"
+import { MAX_TIME_MS } from "../src/engine/core-exports.js"
 import { foreignReceipt } from "../src/engine/receipt-id.js"
 import { InternalCall } from "../src/ledger/call-name.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
@@ -219,7 +219,7 @@ export class LimiterObject extends DurableObject {
   /** Denies the key for a time from now, in place of an earlier block. */
   async block(subject: Subject, durationMs: number): Promise<void> {
     await this.#limits.ask(this.#reader.read(subject), ({ ledger, limit, nowMs }) => {
-      ledger.block(limit, subject.key, Math.min(nowMs + durationMs, LATEST_MS), nowMs)
+      ledger.block(limit, subject.key, Math.min(nowMs + durationMs, MAX_TIME_MS), nowMs)
       return ledger.commit()
     })
   }

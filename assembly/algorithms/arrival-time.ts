@@ -1,6 +1,6 @@
 import { mulDiv, remainder } from "../math"
 import { Rule } from "../rule"
-import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
+import { MAX_WAIT_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
 
 /*
  * The cell that gcra, token_bucket and leaky_bucket share: the theoretical arrival time (TAT) of the generic cell
@@ -23,7 +23,7 @@ import { LONGEST_MS, TIME_BITS, TIME_MASK, sinceMs } from "../state"
  * Weights saturate here: at 2⁴⁸ ms, which is more than a state can lie ahead and the time since any charge together. So a
  * refund of units that weigh more gives back all.
  */
-const HEAVIEST_MS: i64 = 1 << 48
+const MAX_WEIGHT_MS: i64 = 1 << 48
 
 /** The pair that the functions below compute with. */
 let pairMs: i64 = 0
@@ -60,8 +60,8 @@ function loadWeight(rule: Rule, units: i64): void {
   if (units == 1) {
     pairMs = rule.unitMs
     pairRest = rule.unitRest
-  } else if (<f64>units * <f64>rule.periodP >= <f64>HEAVIEST_MS * <f64>rule.unitsN) {
-    pairMs = HEAVIEST_MS
+  } else if (<f64>units * <f64>rule.periodP >= <f64>MAX_WEIGHT_MS * <f64>rule.unitsN) {
+    pairMs = MAX_WEIGHT_MS
     pairRest = 0
   } else {
     pairMs = mulDiv(units, rule.periodP, rule.unitsN)
@@ -119,8 +119,8 @@ export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
     ms += 1
     rest -= rule.unitsN
   }
-  if (ms >= LONGEST_MS) {
-    ms = LONGEST_MS
+  if (ms >= MAX_WAIT_MS) {
+    ms = MAX_WAIT_MS
     rest = 0
   }
   storeAhead(state, nowMs, ms, rest)
@@ -178,11 +178,11 @@ export function heal(rule: Rule, state: usize, nowMs: i64): void {
 }
 
 /** 2⁶², less than what fits an i64. */
-const LARGEST_PRODUCT: f64 = 4611686018427387904
+const MAX_PRODUCT: f64 = 4611686018427387904
 
 /** Whether `decideFast` may decide by a rule of these algorithms: its capacity in 1/N ms fits a word. */
 export function fitsFastPath(rule: Rule): bool {
-  return <f64>rule.capacity * <f64>rule.periodP < LARGEST_PRODUCT
+  return <f64>rule.capacity * <f64>rule.periodP < MAX_PRODUCT
 }
 
 /** What `decideFast` returns where it has decided nothing. */

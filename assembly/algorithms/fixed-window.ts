@@ -1,5 +1,5 @@
 import { ANCHOR_FIRST, Rule } from "../rule"
-import { MOST_UNITS, sinceMs } from "../state"
+import { MAX_USED_UNITS, sinceMs } from "../state"
 
 /*
  * A count per window of `periodMs`. Windows are aligned to the epoch, shifted by an offset, or start with a key's
@@ -40,7 +40,7 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
 }
 
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
-  write(rule, state, nowMs, min(countAt(rule, state, nowMs) + units, MOST_UNITS))
+  write(rule, state, nowMs, min(countAt(rule, state, nowMs) + units, MAX_USED_UNITS))
 }
 
 export function remaining(rule: Rule, state: usize, nowMs: i64): i64 {

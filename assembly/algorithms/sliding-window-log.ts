@@ -1,6 +1,6 @@
 import { allocate, free } from "../heap"
 import { Rule } from "../rule"
-import { MOST_UNITS, TIME_BITS, TIME_MASK, clear, sinceMs } from "../state"
+import { MAX_USED_UNITS, TIME_BITS, TIME_MASK, clear, sinceMs } from "../state"
 
 /*
  * The charges of the last W ms, exactly: a ring of (time, running total), so that the units of any span are one
@@ -17,7 +17,7 @@ import { MOST_UNITS, TIME_BITS, TIME_MASK, clear, sinceMs } from "../state"
 const HEADER: usize = 32
 const ENTRY_SHIFT: usize = 4
 const FIRST_CAPACITY: u32 = 4
-const MOST_SHIFT: i64 = 1 << 46
+const MAX_SHIFT_MS: i64 = 1 << 46
 
 function ringOf(state: usize): usize {
   return <usize>load<u32>(state, 8)
@@ -181,7 +181,7 @@ export function reserve(rule: Rule, state: usize, nowMs: i64): bool {
 /** Follows a `reserve` that found a place. */
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   look(rule, state, nowMs)
-  const added = min(units, MOST_UNITS - usedUnits)
+  const added = min(units, MAX_USED_UNITS - usedUnits)
   if (added == 0) return
   let ring = ringOf(state)
   let shiftMs = shiftOf(state)
@@ -197,7 +197,7 @@ export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
     store<i64>(ring, totalBase, 16)
     store<u32>(ring, (headOf(ring) + firstIndex) & (capacityOf(ring) - 1), 4)
     store<u32>(ring, lengthOf(ring) - firstIndex, 8)
-    if (shiftMs >= MOST_SHIFT) {
+    if (shiftMs >= MAX_SHIFT_MS) {
       for (let index: u32 = 0; index < lengthOf(ring); index++) {
         const entry = entryAt(ring, index)
         store<i64>(entry, load<i64>(entry) - shiftMs)

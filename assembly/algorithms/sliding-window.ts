@@ -1,6 +1,6 @@
 import { mulDiv, mulDivUp } from "../math"
 import { Rule } from "../rule"
-import { MOST_UNITS, sinceMs } from "../state"
+import { MAX_USED_UNITS, sinceMs } from "../state"
 
 /*
  * Two aligned windows of length W; the older one counts by the share of it that still overlaps the last W ms:
@@ -64,7 +64,7 @@ export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   advance(rule, state, nowMs)
   // A full quota is no state: what rounds to nothing now must not count again when a clock goes back.
   if (usedNow(rule) == 0) previous = 0
-  current = min(current + units, MOST_UNITS)
+  current = min(current + units, MAX_USED_UNITS)
   write(state, nowMs)
 }
 
@@ -106,7 +106,7 @@ export function refund(rule: Rule, state: usize, nowMs: i64, chargedAtMs: i64, u
  */
 export function heal(rule: Rule, state: usize, nowMs: i64): void {
   advance(rule, state, sinceMs(state))
-  current = min(usedNow(rule), MOST_UNITS)
+  current = min(usedNow(rule), MAX_USED_UNITS)
   previous = 0
   write(state, nowMs)
 }

@@ -1,6 +1,6 @@
 import { divUp } from "../math"
 import { Rule } from "../rule"
-import { LONGEST_MS, MOST_UNITS, clear, sinceMs } from "../state"
+import { MAX_USED_UNITS, MAX_WAIT_MS, clear, sinceMs } from "../state"
 
 /*
  * A token bucket that refills `amount` units every `everyMs`. Steps count from the first charge on a full bucket
@@ -37,8 +37,8 @@ function write(state: usize, units: i64, atMs: i64): void {
 function waitFor(rule: Rule, units: i64, nowMs: i64): i64 {
   const steps = divUp(units, rule.amount)
   // The last step is less than one step ago, so a wait of one step more than the longest is too long in any case.
-  if (<f64>steps * <f64>rule.everyMs >= <f64>(LONGEST_MS + rule.everyMs)) return LONGEST_MS
-  return min(LONGEST_MS, stepMs + steps * rule.everyMs - nowMs)
+  if (<f64>steps * <f64>rule.everyMs >= <f64>(MAX_WAIT_MS + rule.everyMs)) return MAX_WAIT_MS
+  return min(MAX_WAIT_MS, stepMs + steps * rule.everyMs - nowMs)
 }
 
 export function mostAheadMs(rule: Rule): i64 {
@@ -53,7 +53,7 @@ export function wait(rule: Rule, state: usize, nowMs: i64, cost: i64): i64 {
 
 export function charge(rule: Rule, state: usize, nowMs: i64, units: i64): void {
   advance(rule, state, nowMs)
-  write(state, min(usedUnits + units, MOST_UNITS), stepMs)
+  write(state, min(usedUnits + units, MAX_USED_UNITS), stepMs)
 }
 
 export function remaining(rule: Rule, state: usize, nowMs: i64): i64 {

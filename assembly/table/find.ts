@@ -1,3 +1,4 @@
+import { MAX_RULES } from "../rule"
 import { STATE_BYTES } from "../state"
 import {
   CELL_HEAD,
@@ -75,10 +76,10 @@ function searchFrom(table: Table, segment: Segment, home: u32, groups: u32, hash
   return 0
 }
 
-/** The longest value of a cell: the states of 8 rules. */
-const VALUE_BYTES_MAX: usize = 8 * STATE_BYTES
+/** The longest value of a cell: the states of all rules. */
+const MAX_VALUE_BYTES: usize = <usize>MAX_RULES * STATE_BYTES
 /** The home group of every hash in a table without a directory: empty, and as large as a group can be. */
-const nowhere = memory.data(<i32>(HEADER_BYTES + <usize>GROUP_CELLS * (CELL_HEAD + VALUE_BYTES_MAX)), 16)
+const nowhere = memory.data(<i32>(HEADER_BYTES + <usize>GROUP_CELLS * (CELL_HEAD + MAX_VALUE_BYTES)), 16)
 
 /** Where the home group of a hash begins, until the table changes. */
 // @ts-ignore: decorator

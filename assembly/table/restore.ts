@@ -7,7 +7,7 @@ import { CHUNK_GROUPS, GROUP_CELLS, SEGMENT_CHUNKS, Table, cellOf, groupIn, room
  */
 
 /** The deepest directory that could be filled: 2^26 segments. */
-const DEPTH_MAX: u32 = 26
+const MAX_DEPTH: u32 = 26
 
 /**
  * Places an empty segment where the directory of a table, made at the first one, shows none yet. `count` cells are to be
@@ -22,7 +22,7 @@ export function placeSegment(
   groups: u32,
   count: u32,
 ): bool {
-  if (tableDepth > DEPTH_MAX || depth > tableDepth || index >= (<u32>1) << depth) return false
+  if (tableDepth > MAX_DEPTH || depth > tableDepth || index >= (<u32>1) << depth) return false
   if (chunkGroups == 0 || chunkGroups > CHUNK_GROUPS || popcnt(chunkGroups) != 1) return false
   if (groups == 0 || groups % chunkGroups != 0 || groups > CHUNK_GROUPS * SEGMENT_CHUNKS) return false
   if (chunkGroups < CHUNK_GROUPS && (tableDepth > 0 || groups != chunkGroups)) return false

@@ -24,6 +24,6 @@ export const OUTCOME = {
 export const BRIEF = 8
 
 /** The most bytes of a key. */
-export const KEY_BYTES_MAX = 512
+export const MAX_KEY_BYTES = 512
 /** The latest time that the core computes with, in ms since the epoch: the year 6429. */
-export const LATEST_MS = 2 ** 47 - 1
+export const MAX_TIME_MS = 2 ** 47 - 1

@@ -1,13 +1,13 @@
 import module from "#core"
-import { ABI_VERSION, type CoreExports, KEY_BYTES_MAX, OUTCOME } from "./core-exports.js"
+import { ABI_VERSION, type CoreExports, MAX_KEY_BYTES, OUTCOME } from "./core-exports.js"
 import { writeKey } from "./key-bytes.js"
 import { type KeyStager, makeKeyStager } from "./key-stager.js"
 import { BRIEF_WORDS, VERDICT_RULE_SIZE, VERDICT_RULES } from "./verdict-layout.js"
 
-const RULES_MAX = 8
-const SCRATCH_MAX = 65_536
+const MAX_SCRATCH = 65_536
 /** After a key that was not the one before, so many checks are not compared: most that come in turn all differ. */
 const UNCOMPARED = 15
+
 /**
  * One instance of the WebAssembly core and the only owner of its memory. Growing memory detaches every view of it, so
  * views are made anew here and nobody else keeps one across a call.
@@ -47,8 +47,9 @@ export class Core {
   #renewViews(): void {
     const { buffer } = this.exports.memory
     this.#bytes = new Uint8Array(buffer)
-    this.#keyView = new Uint8Array(buffer, this.#keyAt, KEY_BYTES_MAX)
-    this.#verdict = new Float64Array(buffer, this.#verdictAt, VERDICT_RULES + RULES_MAX * VERDICT_RULE_SIZE)
+    this.#keyView = new Uint8Array(buffer, this.#keyAt, MAX_KEY_BYTES)
+    const verdictSize = VERDICT_RULES + this.exports.MAX_RULES.value * VERDICT_RULE_SIZE
+    this.#verdict = new Float64Array(buffer, this.#verdictAt, verdictSize)
     this.#brief = new Int32Array(buffer, this.#briefAt, BRIEF_WORDS)
   }
 
@@ -70,9 +71,10 @@ export class Core {
     return this.#brief
   }
 
-  /** The buffer for the rules of a new limit: 8 numbers each. */
+  /** The buffer for the rules of a new limit, `RULE_FIELDS` numbers each. */
   get ruleFields(): Float64Array {
-    return new Float64Array(this.exports.memory.buffer, this.#ruleAt, RULES_MAX * this.exports.RULE_FIELDS.value)
+    const { memory, MAX_RULES, RULE_FIELDS } = this.exports
+    return new Float64Array(memory.buffer, this.#ruleAt, MAX_RULES.value * RULE_FIELDS.value)
   }
 
   /**
@@ -84,7 +86,7 @@ export class Core {
   stageKey(key: string): number {
     this.#uncompared ||= 1
     if (this.#stager !== null && typeof key === "string") {
-      const length = this.#stager(key, this.#keyAt, KEY_BYTES_MAX)
+      const length = this.#stager(key, this.#keyAt, MAX_KEY_BYTES)
       if (length > 0) return length
     }
     if (this.#keyView.length === 0) this.#renewViews()
@@ -117,7 +119,7 @@ export class Core {
    * as large as the one before.
    */
   withScratch<T>(size: number, use: (pointer: number) => T): T {
-    if (size > SCRATCH_MAX) return this.withBlock(size, use)
+    if (size > MAX_SCRATCH) return this.withBlock(size, use)
     if (size > this.#scratchSize) {
       const grown = 2 ** Math.ceil(Math.log2(size))
       const pointer = this.exports.memoryTake(grown) >>> 0

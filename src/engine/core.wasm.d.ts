@@ -24,9 +24,9 @@ export declare const BRIEF: number
 export declare const EVICT_NEAREST_FULL: number
 export declare const DENY_NEW: number
 export declare const KEEP_ALL: number
-export declare const RULES_MAX: number
+export declare const MAX_RULES: number
 export declare const RULE_FIELDS: number
-export declare const KEY_BYTES_MAX: number
+export declare const MAX_KEY_BYTES: number
 export declare const ANCHOR_FIRST: number
 export declare const GCRA: number
 export declare const TOKEN_BUCKET: number

@@ -1,10 +1,10 @@
 import { KeyError } from "../types/errors.js"
-import { KEY_BYTES_MAX } from "./core-exports.js"
+import { MAX_KEY_BYTES } from "./core-exports.js"
 
 const encoder = new TextEncoder()
 
 /**
- * Writes a key as UTF-8 to the front of `view`, which must hold 512 bytes.
+ * Writes a key as UTF-8 to the front of `view`, which must hold `MAX_KEY_BYTES`.
  *
  * Short ASCII, the common case, goes in by a loop over the characters; the rest by `encodeInto`, which would replace a
  * lone surrogate and so merge two keys: such a key is refused.
@@ -28,7 +28,7 @@ export function writeKey(key: string, view: Uint8Array): number {
   return encodeKey(key, view)
 }
 
-const scratch = new Uint8Array(KEY_BYTES_MAX)
+const scratch = new Uint8Array(MAX_KEY_BYTES)
 
 /** Refuses what no limiter takes as a key. @throws {KeyError} as `writeKey` */
 export function requireKey(key: string): void {
@@ -39,12 +39,12 @@ export function requireKey(key: string): void {
 const MAX_LOOP = 24
 
 function encodeKey(key: string, view: Uint8Array): number {
-  if (key.length <= KEY_BYTES_MAX) {
+  if (key.length <= MAX_KEY_BYTES) {
     const { read, written } = encoder.encodeInto(key, view)
     if (read === key.length) {
       if (written !== read && !key.isWellFormed()) throw new KeyError(key, "it holds a lone surrogate")
       return written
     }
   }
-  throw new KeyError(key, `it is longer than ${KEY_BYTES_MAX} bytes of UTF-8`)
+  throw new KeyError(key, `it is longer than ${MAX_KEY_BYTES} bytes of UTF-8`)
 }

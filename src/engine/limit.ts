@@ -2,7 +2,7 @@ import { checkWhole } from "../policy/check-fields.js"
 import type { Policy, Rule } from "../policy/policy.js"
 import type { KeyStats, KeyStatus } from "../types/limiter.js"
 import type { Core } from "./core.js"
-import { BRIEF, LATEST_MS, OUTCOME } from "./core-exports.js"
+import { BRIEF, MAX_TIME_MS, OUTCOME } from "./core-exports.js"
 import { keyStats, NO_STATS } from "./key-stats.js"
 import { keyStatus } from "./key-status.js"
 import { LimitDecision } from "./limit-decision.js"
@@ -173,7 +173,7 @@ export class Limit {
    * @throws {KeyError} {RangeError}, with 0 units too; then nothing has changed
    */
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void {
-    checkWhole("refund", "chargedAtMs", chargedAtMs, 0, LATEST_MS)
+    checkWhole("refund", "chargedAtMs", chargedAtMs, 0, MAX_TIME_MS)
     const length = this.core.stageKey(key)
     this.#settle(this.core.exports.refund(this.pointer, length, units, chargedAtMs, nowMs), key, units, nowMs)
   }

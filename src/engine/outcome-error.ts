@@ -4,7 +4,7 @@ import type { Rule } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import { CostError } from "../types/errors.js"
 import { TimeError } from "../types/time-error.js"
-import { LATEST_MS, OUTCOME } from "./core-exports.js"
+import { MAX_TIME_MS, OUTCOME } from "./core-exports.js"
 
 /** The error of a call that the core did not answer by a decision: of its cost, its time or its units. */
 export function outcomeError(
@@ -20,5 +20,5 @@ export function outcomeError(
 
 /** The error of a time that the core cannot compute with; `null` where it can. */
 export function timeError(nowMs: number): TimeError | null {
-  return isWhole(nowMs, 0, LATEST_MS) ? null : new TimeError(unfitWhole("decide", "nowMs", nowMs, 0, LATEST_MS).message)
+  return isWhole(nowMs, 0, MAX_TIME_MS) ? null : new TimeError(unfitWhole("decide", "nowMs", nowMs, 0, MAX_TIME_MS).message)
 }

@@ -1,5 +1,5 @@
 import { KeyError } from "../types/errors.js"
-import { KEY_BYTES_MAX } from "./core-exports.js"
+import { MAX_KEY_BYTES } from "./core-exports.js"
 import { requireKey } from "./key-bytes.js"
 
 const encoder = new TextEncoder()
@@ -10,7 +10,7 @@ const RUN = 256
 export function packedRoom(keys: readonly string[]): number {
   let length = 0
   for (const key of keys) {
-    if (typeof key !== "string" || key.length === 0 || key.length > KEY_BYTES_MAX) requireKey(key)
+    if (typeof key !== "string" || key.length === 0 || key.length > MAX_KEY_BYTES) requireKey(key)
     length += key.length
   }
   // UTF-8 takes at most three bytes for a UTF-16 unit, and a hash reads up to 15 bytes past a key.
@@ -52,6 +52,6 @@ export function packKeys(keys: readonly string[], bytes: Uint8Array, ends: Uint3
 function packKey(key: string, bytes: Uint8Array): number {
   if (!key.isWellFormed()) throw new KeyError(key, "it holds a lone surrogate")
   const { written } = encoder.encodeInto(key, bytes)
-  if (written > KEY_BYTES_MAX) throw new KeyError(key, `it is longer than ${KEY_BYTES_MAX} bytes of UTF-8`)
+  if (written > MAX_KEY_BYTES) throw new KeyError(key, `it is longer than ${MAX_KEY_BYTES} bytes of UTF-8`)
   return written
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { KEY_BYTES_MAX } from "../../src/engine/core-exports.js"
+import { MAX_KEY_BYTES } from "../../src/engine/core-exports.js"
 import { requireKey, writeKey } from "../../src/engine/key-bytes.js"
 import { KeyError } from "../../src/types/errors.js"
 import { SEED } from "./random.js"
@@ -24,9 +24,9 @@ const texts = fc
 describe("writeKey()", () => {
   test("writes the key's UTF-8, or refuses it, for any text", () => {
     const property = fc.property(texts, (text) => {
-      const view = new Uint8Array(KEY_BYTES_MAX).fill(0xee)
+      const view = new Uint8Array(MAX_KEY_BYTES).fill(0xee)
       const expected = encoder.encode(text)
-      if (text === "" || expected.length > KEY_BYTES_MAX || !text.isWellFormed()) {
+      if (text === "" || expected.length > MAX_KEY_BYTES || !text.isWellFormed()) {
         expect(() => writeKey(text, view)).toThrow(KeyError)
         expect(() => requireKey(text)).toThrow(KeyError)
         return
@@ -48,13 +48,13 @@ describe("writeKey()", () => {
     ["nothing", undefined, "Cannot use key undefined: a key is a string."],
     ["a String object", Object("a"), "a key is a string"],
   ])("refuses %s, and says why", (_, key, message) => {
-    const call = () => writeKey(key as string, new Uint8Array(KEY_BYTES_MAX))
+    const call = () => writeKey(key as string, new Uint8Array(MAX_KEY_BYTES))
     expect(call).toThrow(KeyError)
     expect(call).toThrow(message)
   })
 
   test("fills 512 bytes to the last, by each way of writing", () => {
-    const view = new Uint8Array(KEY_BYTES_MAX)
+    const view = new Uint8Array(MAX_KEY_BYTES)
     expect(writeKey("x".repeat(512), view)).toBe(512)
     expect(view[511]).toBe(0x78)
     expect(writeKey("é".repeat(256), view)).toBe(512)

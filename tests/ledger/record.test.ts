@@ -6,11 +6,11 @@ import type { LogRecord } from "../../src/ledger/record.js"
 import { RecordDecoder } from "../../src/ledger/record-decoder.js"
 import { RecordEncoder } from "../../src/ledger/record-encoder.js"
 
-const LATEST_MS = 2 ** 47 - 1
+const MAX_TIME_MS = 2 ** 47 - 1
 
 const timeMs = fc.oneof(
-  fc.nat({ max: LATEST_MS }),
-  fc.constantFrom(0, 1, LATEST_MS, 1_700_000_000_000, 1_700_000_000_001),
+  fc.nat({ max: MAX_TIME_MS }),
+  fc.constantFrom(0, 1, MAX_TIME_MS, 1_700_000_000_000, 1_700_000_000_001),
 )
 const limit = fc.oneof(fc.constantFrom(0, 1, 127, 128), fc.nat({ max: 2 ** 31 }))
 const units = fc.oneof(fc.constantFrom(0, 1, 2, 127, 128, 2 ** 31), fc.nat({ max: 2 ** 31 }))

@@ -21,7 +21,7 @@ const KEYS = [
   ...Array.from({ length: 16 }, (_, index) => `key-${index}`),
 ]
 const LIMITS = ["first", "second\n;é", "__proto__"]
-const LATEST_MS = 2 ** 47 - 1
+const MAX_TIME_MS = 2 ** 47 - 1
 
 /** The ledgers of the tests share one core, as those of an isolate do. */
 export const core = new Core()
@@ -70,7 +70,7 @@ export class ScriptRun {
 
   async run(steps: readonly Step[]): Promise<void> {
     for (const { byMs, act } of steps) {
-      this.#nowMs = Math.min(Math.max(0, this.#nowMs + byMs), LATEST_MS)
+      this.#nowMs = Math.min(Math.max(0, this.#nowMs + byMs), MAX_TIME_MS)
       await this.#act(act)
       if (this.#compaction === null) continue
       this.#noteMaybeDurable()
@@ -135,7 +135,7 @@ export class ScriptRun {
         this.#ledger.block(
           this.#limit(act.limit),
           KEYS[act.key]!,
-          Math.min(this.#nowMs + act.durationMs, LATEST_MS),
+          Math.min(this.#nowMs + act.durationMs, MAX_TIME_MS),
           this.#nowMs,
         )
         return
@@ -244,7 +244,7 @@ export class ScriptRun {
 
 /** What every key would be told around a time, and what is known of it: a line each. */
 export function seenOf(ledger: Ledger, aroundMs: number): readonly string[] {
-  const timesMs = [-4_000, 0, 1, 2_500].map((by) => Math.min(Math.max(0, aroundMs + by), LATEST_MS))
+  const timesMs = [-4_000, 0, 1, 2_500].map((by) => Math.min(Math.max(0, aroundMs + by), MAX_TIME_MS))
   return ledger.limits.flatMap((limit) => {
     const { number, policy } = limit
     const keys = limit.openKeys()

@@ -2,7 +2,7 @@ import { ManualClock } from "../../../src/types/clock.js"
 import { has, same, throws } from "../assert.js"
 import { type LimiterCase, START_MS } from "../limiter-case.js"
 
-const LATEST_MS = 2 ** 47 - 1
+const MAX_TIME_MS = 2 ** 47 - 1
 
 export const clockCases: readonly LimiterCase[] = [
   {
@@ -29,7 +29,7 @@ export const clockCases: readonly LimiterCase[] = [
       const clock = new ManualClock(0)
       const limiter = await make("2/second; 3/minute sliding_window; 100/hour sliding_window_log", { clock })
       has(await limiter.check("a"), { allowed: true, remaining: 1 }, "the decision at 0")
-      clock.set(LATEST_MS)
+      clock.set(MAX_TIME_MS)
       has(await limiter.check("a"), { allowed: true, remaining: 1 }, "the decision at the end")
       has(await limiter.check("a"), { allowed: true, remaining: 0 }, "the second decision at the end")
       has(await limiter.check("a"), { allowed: false, retryAfterMs: 500 }, "the third decision at the end")
@@ -41,7 +41,7 @@ export const clockCases: readonly LimiterCase[] = [
       let nowMs = START_MS
       const limiter = await make("5/hour", { clock: { now: () => nowMs } })
       await limiter.check("a", { cost: 3 })
-      for (nowMs of [-1, 0.5, Number.NaN, Infinity, LATEST_MS + 1]) {
+      for (nowMs of [-1, 0.5, Number.NaN, Infinity, MAX_TIME_MS + 1]) {
         const error = { name: "RangeError" }
         await throws(() => limiter.check("a"), error)
         await throws(() => limiter.peek("a"), error)
