@@ -40,7 +40,7 @@ export class AdmissionBatch {
     const keyBytes = (keys.length + PAST_KEYS + 7) & ~7
     // Batches of about the same size get the same block: memory that was not used before costs more.
     this.#size = 2 ** Math.ceil(Math.log2(keyBytes + MAX_ADMISSIONS * (TIME + SPAN + COST)))
-    this.#pointer = core.takeBlock(this.#size)
+    this.#pointer = core.takeMemoryBlock(this.#size)
     this.#columns = this.#pointer + keyBytes
     core.bytes.set(keys, this.#pointer)
     this.begin()

@@ -119,11 +119,11 @@ export class Core {
    * as large as the one before.
    */
   withScratch<T>(size: number, use: (pointer: number) => T): T {
-    if (size > MAX_SCRATCH) return this.withBlock(size, use)
+    if (size > MAX_SCRATCH) return this.withMemoryBlock(size, use)
     if (size > this.#scratchSize) {
       const grown = 2 ** Math.ceil(Math.log2(size))
       const pointer = this.exports.memoryTake(grown) >>> 0
-      if (pointer === 0) return this.withBlock(size, use)
+      if (pointer === 0) return this.withMemoryBlock(size, use)
       this.exports.memoryGive(this.#scratchAt, this.#scratchSize)
       this.#scratchAt = pointer
       this.#scratchSize = grown
@@ -132,15 +132,15 @@ export class Core {
   }
 
   /** A zeroed block of memory, to be given back. @throws {RangeError} where there is none */
-  takeBlock(size: number): number {
+  takeMemoryBlock(size: number): number {
     const pointer = this.exports.memoryTake(size) >>> 0
     if (pointer === 0) throw new RangeError(`Cannot take ${size} bytes: the core's memory is full.`)
     return pointer
   }
 
   /** Runs `use` with a zeroed block of memory, which is taken back afterwards. */
-  withBlock<T>(size: number, use: (pointer: number) => T): T {
-    const pointer = this.takeBlock(size)
+  withMemoryBlock<T>(size: number, use: (pointer: number) => T): T {
+    const pointer = this.takeMemoryBlock(size)
     try {
       return use(pointer)
     } finally {

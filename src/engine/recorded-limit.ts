@@ -117,7 +117,7 @@ export class RecordedLimit extends Limit {
 
   /** Whether each of the cells that `takeSaved` told is here, bit for bit. */
   hasCells(kind: SavedKind, cells: Uint8Array): boolean {
-    return this.core.withBlock(cells.length, (pointer) => {
+    return this.core.withMemoryBlock(cells.length, (pointer) => {
       this.core.bytes.set(cells, pointer)
       return this.core.exports.hasCells(this.pointer, kind, pointer, cells.length) === 1
     })

@@ -12,14 +12,14 @@ export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: num
   const { exports } = core
   const cells: Uint8Array[] = []
   let room = CELL_ROOM
-  let output = core.takeBlock(room)
+  let output = core.takeMemoryBlock(room)
   exports.saveStart()
   for (let cell = exports.saveNext(limit, kind, nowMs); cell !== 0; ) {
     const bytes = exports.saveCell(limit, kind, cell, output, room) >>> 0
     if (bytes > room) {
       exports.memoryGive(output, room)
       room = bytes
-      output = core.takeBlock(room)
+      output = core.takeMemoryBlock(room)
       continue
     }
     cells.push(core.bytes.slice(output, output + bytes))
@@ -34,7 +34,7 @@ export function saveCells(core: Core, limit: number, kind: SavedKind, nowMs: num
  * key is there already, or there is no memory; then those before are back.
  */
 export function loadCells(core: Core, limit: number, kind: SavedKind, cells: Uint8Array): boolean {
-  return core.withBlock(cells.length, (pointer) => {
+  return core.withMemoryBlock(cells.length, (pointer) => {
     core.bytes.set(cells, pointer)
     return core.exports.loadCells(limit, kind, pointer, cells.length) === 1
   })

@@ -102,7 +102,7 @@ describe("memory", () => {
     // Not touched, so it takes addresses only.
     expect(core.exports.memoryTake(2 ** 31) >>> 0).toBeGreaterThan(0)
     const limit = makeLimit("100/hour sliding_window_log", { stats: true }, core)
-    expect(core.withBlock(64, (pointer) => pointer)).toBeGreaterThan(2 ** 31)
+    expect(core.withMemoryBlock(64, (pointer) => pointer)).toBeGreaterThan(2 ** 31)
     for (let i = 0; i < 1_000; i++) limit.check(`key ${i % 100}`, 1, START_MS + i)
     expect(limit.peek("key 1", 0, START_MS + 1_000).remaining).toBe(90)
     expect(limit.stats("key 1").totalAllowed).toBe(10)
