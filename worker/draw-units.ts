@@ -41,5 +41,5 @@ function remainingUnits({ allowed, remaining, rules }: Decision): number {
 
 /** Units that were granted before a wipe were full again anyway. */
 function settleIfOurs({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): void {
-  if (limit.openKeys().chargeOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
+  if (limit.openKeys().chargeNumberOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
 }

@@ -19,7 +19,7 @@ export class SpentUnits {
    */
   settle(ledger: Ledger, limit: LedgerLimit, receipt: Receipt, units: number, nowMs: number): boolean {
     const draw = drawOf(receipt)
-    if (limit.openKeys().chargeOf(draw.id) === null) throw foreignReceipt(receipt.id)
+    if (limit.openKeys().chargeNumberOf(draw.id) === null) throw foreignReceipt(receipt.id)
     const keepMs = settleWithinMs(limit.policy)
     if (units >= 0 || ledger.isClosed(limit, draw)) return false
     if (!this.#settled.isOpen(receipt, nowMs, keepMs)) return false

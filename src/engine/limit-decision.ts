@@ -26,7 +26,7 @@ export class LimitDecision implements Decision {
   declare readonly rules?: readonly RuleDecision[]
   readonly #issuer: Issuer
   /** The charge's number with its issuer; 0 where nothing was charged. */
-  readonly #charge: number
+  readonly #chargeNumber: number
   readonly #chargedAtMs: number
 
   constructor(
@@ -39,7 +39,7 @@ export class LimitDecision implements Decision {
     resetAfterMs: number,
     delayMs: number,
     issuer: Issuer,
-    charge: number,
+    chargeNumber: number,
     chargedAtMs: number,
   ) {
     this.allowed = reason === "ok"
@@ -54,15 +54,15 @@ export class LimitDecision implements Decision {
     this.delayMs = delayMs
     this.reason = reason
     this.#issuer = issuer
-    this.#charge = charge
+    this.#chargeNumber = chargeNumber
     this.#chargedAtMs = chargedAtMs
   }
 
   get receipt(): Receipt {
     // The type says "absent or a receipt"; a getter can only be absent by value.
-    if (this.#charge === 0) return undefined as unknown as Receipt
+    if (this.#chargeNumber === 0) return undefined as unknown as Receipt
     return {
-      id: receiptId(this.#issuer, this.#charge),
+      id: receiptId(this.#issuer, this.#chargeNumber),
       key: this.key,
       policy: this.#issuer.policyName,
       cost: this.cost,

@@ -8,7 +8,7 @@ import { keyStatus } from "./key-status.js"
 import { LimitDecision } from "./limit-decision.js"
 import type { ChargedAdmission } from "./named-admissions.js"
 import { outcomeError } from "./outcome-error.js"
-import { chargeOfReceipt, type Issuer, receiptId } from "./receipt-id.js"
+import { chargeNumberOf, type Issuer, receiptId } from "./receipt-id.js"
 import { policyFields } from "./rule-fields.js"
 import { ON_FULL, type TableOptions } from "./table-options.js"
 import { REASONS, refuseNewKey, verdictDecision, verdictRules } from "./verdict.js"
@@ -102,7 +102,7 @@ export class Limit {
   /** Asks and charges. @throws {CostError} {KeyError} {RangeError}; then nothing has changed */
   check(key: string, cost: number, nowMs: number): LimitDecision {
     const outcome = this.#ask(key, cost, nowMs)
-    if (outcome < BRIEF) return this.#decision(outcome, key, cost, nowMs, cost > 0)
+    if (outcome < BRIEF) return this.#charged(outcome, key, cost, nowMs)
     // The commonest of checks: what follows is short enough to become a part of the caller's loop.
     const { brief } = this.core
     const isDenied = outcome === BRIEF
@@ -136,7 +136,7 @@ export class Limit {
   /** Asks and stores nothing. Where the clock was set back far, the wait that it tells begins with a check. */
   peek(key: string, cost: number, nowMs: number): LimitDecision {
     const length = this.core.stageKey(key)
-    return this.#decision(this.core.exports.peek(this.pointer, length, cost, nowMs), key, cost, nowMs, false)
+    return this.#told(this.core.exports.peek(this.pointer, length, cost, nowMs), key, cost, nowMs, 0)
   }
 
   /** The time at which a check of a key counts: that of the call, or a later one that the key had seen. */
@@ -151,11 +151,23 @@ export class Limit {
   }
 
   /** Tells an admission of before once more: charged then, the rest as the key stands now. Stores nothing. */
-  again(key: string, { cost, charge, chargedAtMs }: ChargedAdmission, nowMs: number): LimitDecision {
+  again(key: string, { cost, chargeNumber, chargedAtMs }: ChargedAdmission, nowMs: number): LimitDecision {
     const { policy, algorithm, limit, remaining, resetAfterMs, rules } = this.peek(key, 0, nowMs)
     const rule = { name: policy, algorithm, limit }
     const { issuer } = this
-    const told = new LimitDecision("ok", key, rule, remaining, cost, 0, resetAfterMs, 0, issuer, charge, chargedAtMs)
+    const told = new LimitDecision(
+      "ok",
+      key,
+      rule,
+      remaining,
+      cost,
+      0,
+      resetAfterMs,
+      0,
+      issuer,
+      chargeNumber,
+      chargedAtMs,
+    )
     if (rules === undefined) return told
     // A rule in debt makes even a cost of 0 wait; this call was admitted.
     return Object.assign(told, { rules: rules.map((each) => ({ ...each, retryAfterMs: 0 })) })
@@ -267,20 +279,26 @@ export class Limit {
   }
 
   /** The id of the receipt of a charge. */
-  receiptId(charge: number): string {
-    return receiptId(this.issuer, charge)
+  receiptId(chargeNumber: number): string {
+    return receiptId(this.issuer, chargeNumber)
   }
 
   /** The number of a charge by its receipt's id, or `null` where the id is not of this limit. */
-  chargeOf(id: string): number | null {
-    return chargeOfReceipt(this.issuer, id, this.charges)
+  chargeNumberOf(id: string): number | null {
+    return chargeNumberOf(this.issuer, id, this.charges)
   }
 
-  #decision(outcome: number, key: string, cost: number, nowMs: number, charging: boolean): LimitDecision {
+  /** What a check has decided, with a number for its charge. */
+  #charged(outcome: number, key: string, cost: number, nowMs: number): LimitDecision {
+    const isCharged = outcome === OUTCOME.admitted && cost > 0
+    return this.#told(outcome, key, cost, nowMs, isCharged ? ++this.#charges : 0)
+  }
+
+  /** @param chargeNumber 0 where nothing was charged */
+  #told(outcome: number, key: string, cost: number, nowMs: number, chargeNumber: number): LimitDecision {
     const reason = REASONS[outcome]
     if (reason === undefined) return this.#undecided(outcome, key, cost, nowMs)
-    const charge = charging && reason === "ok" ? ++this.#charges : 0
-    return verdictDecision(this.core.verdict, reason, this.#policy.rules, key, cost, this.issuer, charge)
+    return verdictDecision(this.core.verdict, reason, this.#policy.rules, key, cost, this.issuer, chargeNumber)
   }
 
   /** What is no decision of the core: a new key's denial where there is no room, else an error. */

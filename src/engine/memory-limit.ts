@@ -43,8 +43,8 @@ export class MemoryLimit extends Limit {
    */
   toldAgain(key: string, cost: number, nowMs: number, id: string | undefined): LimitDecision | undefined {
     if (id === undefined) return undefined
-    const admission = this.#admissions.find(id, this.subjectOf(key), cost, nowMs, ({ charge, chargedAtMs }) =>
-      this.settled.mayBeSettled({ id: this.receiptId(charge), chargedAtMs }),
+    const admission = this.#admissions.find(id, this.subjectOf(key), cost, nowMs, ({ chargeNumber, chargedAtMs }) =>
+      this.settled.mayBeSettled({ id: this.receiptId(chargeNumber), chargedAtMs }),
     )
     return admission && this.again(key, admission, nowMs)
   }
@@ -54,8 +54,8 @@ export class MemoryLimit extends Limit {
     const decision = this.check(key, cost, nowMs)
     if (id === undefined || decision.receipt === undefined) return decision
     const { chargedAtMs } = decision.receipt
-    const { charges: charge } = this
-    this.#admissions.add({ id, key: this.subjectOf(key), cost, charge, calledAtMs: nowMs, chargedAtMs })
+    const { charges: chargeNumber } = this
+    this.#admissions.add({ id, key: this.subjectOf(key), cost, chargeNumber, calledAtMs: nowMs, chargedAtMs })
     return decision
   }
 
@@ -66,7 +66,7 @@ export class MemoryLimit extends Limit {
    * @throws {RangeError} also where it is another limit's
    */
   settle(receipt: Receipt, units: number, nowMs: number): number | null {
-    if (this.chargeOf(receipt.id) === null) throw foreignReceipt(receipt.id)
+    if (this.chargeNumberOf(receipt.id) === null) throw foreignReceipt(receipt.id)
     return settle(this, this.settled, receipt, units, nowMs)
   }
 

@@ -10,7 +10,7 @@ export interface ChargedAdmission {
   /** The same or, where the clock had been set back, the later time that the key had seen. */
   readonly chargedAtMs: number
   /** The number of its receipt. */
-  readonly charge: number
+  readonly chargeNumber: number
 }
 
 /** An admission, and which one it is in the order of telling. */

@@ -20,5 +20,7 @@ export function outcomeError(
 
 /** The error of a time that the core cannot compute with; `null` where it can. */
 export function timeError(nowMs: number): TimeError | null {
-  return isWhole(nowMs, 0, MAX_TIME_MS) ? null : new TimeError(unfitWhole("decide", "nowMs", nowMs, 0, MAX_TIME_MS).message)
+  return isWhole(nowMs, 0, MAX_TIME_MS)
+    ? null
+    : new TimeError(unfitWhole("decide", "nowMs", nowMs, 0, MAX_TIME_MS).message)
 }

@@ -7,16 +7,17 @@ export interface Issuer {
 }
 
 /** The id of an issuer's receipt. */
-export function receiptId(issuer: Issuer, charge: number): string {
-  return `${issuer.id}-${charge.toString(36)}`
+export function receiptId(issuer: Issuer, chargeNumber: number): string {
+  return `${issuer.id}-${chargeNumber.toString(36)}`
 }
 
 /** The number of a charge, 1 … `charges`, by its receipt's id; `null` where that is none of the issuer's. */
-export function chargeOfReceipt(issuer: Issuer, id: string, charges: number): number | null {
+export function chargeNumberOf(issuer: Issuer, id: string, charges: number): number | null {
   const head = `${issuer.id}-`
   // A receipt may come from outside, where types are not checked.
-  const charge = typeof id === "string" && id.startsWith(head) ? Number.parseInt(id.slice(head.length), 36) : Number.NaN
-  return charge >= 1 && charge <= charges && receiptId(issuer, charge) === id ? charge : null
+  const text = typeof id === "string" && id.startsWith(head) ? id.slice(head.length) : ""
+  const chargeNumber = Number.parseInt(text, 36)
+  return chargeNumber >= 1 && chargeNumber <= charges && receiptId(issuer, chargeNumber) === id ? chargeNumber : null
 }
 
 /** The error of a receipt that is another one's, the same whoever is asked. */

@@ -5,7 +5,7 @@ export const LEAST_RESET = 1_024
 
 /** A key's last reset: its charges up to this number were before it. */
 export interface Reset {
-  readonly charge: number
+  readonly chargeNumber: number
   /** The time of the reset, or a later one that the key had seen. */
   readonly timeMs: number
 }
@@ -14,7 +14,7 @@ export interface Reset {
 const EVERY_KEY = ""
 
 /** A key with its last reset, as a snapshot holds it. */
-export type ResetEntry = readonly [key: string, charge: number, timeMs: number]
+export type ResetEntry = readonly [key: string, chargeNumber: number, timeMs: number]
 
 /**
  * The keys of a limit that were reset. What was charged before is full again, so that giving it back would give it twice:
@@ -29,24 +29,24 @@ export class ResetKeys {
   /** The number of the last charge before the last reset; 0 where nothing was reset. */
   get lastCharge(): number {
     let last = this.#closedThrough
-    for (const { charge } of this.#byKey?.values() ?? []) last = Math.max(last, charge)
+    for (const { chargeNumber } of this.#byKey?.values() ?? []) last = Math.max(last, chargeNumber)
     return last
   }
 
   /** Whether a charge of a key was before its last reset, or before one of any key that was forgotten. */
-  has(key: string, charge: number): boolean {
-    return charge <= Math.max(this.#closedThrough, this.#byKey?.get(key)?.charge ?? 0)
+  has(key: string, chargeNumber: number): boolean {
+    return chargeNumber <= Math.max(this.#closedThrough, this.#byKey?.get(key)?.chargeNumber ?? 0)
   }
 
   /** Closes the charges of all keys up to a number. */
-  closeThrough(charge: number): void {
-    this.#closedThrough = Math.max(this.#closedThrough, charge)
+  closeThrough(chargeNumber: number): void {
+    this.#closedThrough = Math.max(this.#closedThrough, chargeNumber)
   }
 
   /** Notes a reset, as the last one, or an entry. */
   add(key: string, reset: Reset): void {
     if (key === EVERY_KEY) {
-      this.closeThrough(reset.charge)
+      this.closeThrough(reset.chargeNumber)
       return
     }
     this.#byKey ??= new Map()
@@ -56,7 +56,10 @@ export class ResetKeys {
 
   /** Every reset that is held, after what those that were forgotten closed. */
   entries(): ResetEntry[] {
-    const held = Array.from(this.#byKey ?? [], ([key, { charge, timeMs }]): ResetEntry => [key, charge, timeMs])
+    const held = Array.from(
+      this.#byKey ?? [],
+      ([key, { chargeNumber, timeMs }]): ResetEntry => [key, chargeNumber, timeMs],
+    )
     return this.#closedThrough === 0 ? held : [[EVERY_KEY, this.#closedThrough, 0], ...held]
   }
 
@@ -70,7 +73,7 @@ export class ResetKeys {
       const { size } = byKey!
       if (size <= MAX_RESET && (size <= least || reset.timeMs >= timeMs)) break
       byKey!.delete(key)
-      this.closeThrough(reset.charge)
+      this.closeThrough(reset.chargeNumber)
     }
   }
 }

@@ -38,7 +38,7 @@ export function tooOldBeforeMs(from: Policy, to: Policy, nowMs: number): number 
 interface Charged {
   readonly policy: Policy
   readonly charges: number
-  chargeOf(receiptId: string): number | null
+  chargeNumberOf(receiptId: string): number | null
   timeOf(key: string, nowMs: number): number
   sinceMs(key: string, rule: number, nowMs: number): number
   refund(key: string, units: number, chargedAtMs: number, nowMs: number): void
@@ -60,7 +60,7 @@ export function closeCharged(
   nowMs: number,
 ): void {
   if (limit.charges === 0) return
-  settled.resets.add(key, { charge: limit.charges, timeMs: limit.timeOf(key, nowMs) })
+  settled.resets.add(key, { chargeNumber: limit.charges, timeMs: limit.timeOf(key, nowMs) })
   settled.forgetResets(nowMs, settleWithinMs(limit.policy), LEAST_RESET)
 }
 
@@ -115,8 +115,8 @@ export function settle(
   units: number,
   nowMs: number,
 ): number | null {
-  const charge = limit.chargeOf(receipt.id)
-  if (charge !== null && settled.resets.has(receipt.key, charge)) return null
+  const chargeNumber = limit.chargeNumberOf(receipt.id)
+  if (chargeNumber !== null && settled.resets.has(receipt.key, chargeNumber)) return null
   const atMs = settlesAtMs(limit, receipt, units, nowMs)
   return atMs !== null && settleOnce(limit, settled, receipt, units, atMs, nowMs) ? atMs : null
 }

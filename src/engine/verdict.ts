@@ -21,7 +21,7 @@ import {
 /** The reason of a decision, by its outcome; none where the outcome is no decision. */
 export const REASONS: readonly (Reason | undefined)[] = ["limit", "ok", "blocked"]
 
-/** @param charge the charge's number with its issuer; 0 where nothing was charged */
+/** @param chargeNumber the charge's number with its issuer; 0 where nothing was charged */
 export function verdictDecision(
   verdict: Float64Array,
   reason: Reason,
@@ -29,7 +29,7 @@ export function verdictDecision(
   key: string,
   cost: number,
   issuer: Issuer,
-  charge: number,
+  chargeNumber: number,
 ): LimitDecision {
   // As an int32: a float would make the place in `rules` one to look up by name.
   const binding = verdict[VERDICT_BINDING_RULE]! | 0
@@ -44,7 +44,7 @@ export function verdictDecision(
     small(verdict[at + RULE_RESET_AFTER]!),
     small(verdict[VERDICT_DELAY]!),
     issuer,
-    charge,
+    chargeNumber,
     verdict[VERDICT_CHARGED_AT]!,
   )
   return rules.length === 1 ? decision : Object.assign(decision, { rules: verdictRules(verdict, rules) })

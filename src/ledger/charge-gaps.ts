@@ -40,7 +40,7 @@ export class ChargeGaps {
     if (gaps.length > MAX_GAPS) gaps.splice(0, 2, { after: 0, through: gaps[1]!.through })
   }
 
-  has(charge: number): boolean {
-    return this.#gaps.some(({ after, through }) => charge > after && charge <= through)
+  has(chargeNumber: number): boolean {
+    return this.#gaps.some(({ after, through }) => chargeNumber > after && chargeNumber <= through)
   }
 }

@@ -25,17 +25,17 @@ export class ChargeSet {
     return this.#chunks
   }
 
-  has(charge: number): boolean {
-    const index = Math.floor(charge / CHUNK_CHARGES)
+  has(chargeNumber: number): boolean {
+    const index = Math.floor(chargeNumber / CHUNK_CHARGES)
     const chunk = this.#chunks[this.#placeOf(index)]
-    return chunk?.index === index && chunk.has(charge % CHUNK_CHARGES)
+    return chunk?.index === index && chunk.has(chargeNumber % CHUNK_CHARGES)
   }
 
   /** Adds a charge that it does not have, of a time. */
-  add(charge: number, chargedAtMs: number): void {
-    const chunk = this.#chunkAt(Math.floor(charge / CHUNK_CHARGES))
+  add(chargeNumber: number, chargedAtMs: number): void {
+    const chunk = this.#chunkAt(Math.floor(chargeNumber / CHUNK_CHARGES))
     const before = chunk.bytes
-    chunk.add(charge % CHUNK_CHARGES, chargedAtMs)
+    chunk.add(chargeNumber % CHUNK_CHARGES, chargedAtMs)
     this.#bytes += chunk.bytes - before
   }
 

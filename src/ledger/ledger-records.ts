@@ -96,9 +96,9 @@ export class LedgerRecords {
     const record = { op: "admit", timeMs: nowMs, limit: limit.number, key, cost } as const
     if (name === undefined) return record
     const id = recordedName(name)
-    const { charges: charge } = limit.openKeys()
+    const { charges: chargeNumber } = limit.openKeys()
     const { chargedAtMs } = decision.receipt
-    this.#state.own(limit).admissionsLike(id).add({ id, key, cost, charge, calledAtMs: nowMs, chargedAtMs })
+    this.#state.own(limit).admissionsLike(id).add({ id, key, cost, chargeNumber, calledAtMs: nowMs, chargedAtMs })
     return { ...record, id }
   }
 

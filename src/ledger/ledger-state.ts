@@ -124,7 +124,7 @@ export class LedgerState {
     if (number === undefined) return undefined
     const limit = this.limitAt(number)
     if (limit === undefined) return null
-    return limit.openKeys().chargeOf(id) === null ? undefined : limit
+    return limit.openKeys().chargeNumberOf(id) === null ? undefined : limit
   }
 
   /** The number of the limit whose receipts have such an id: defined, removed or lost. */

@@ -121,8 +121,8 @@ export class Ledger {
    */
   isClosed(limit: LedgerLimit, receipt: Receipt): boolean {
     const { receipts } = this.#state.own(limit)
-    const { key, chargedAtMs, charge } = chargedReceipt(limit, receipt)
-    return chargedAtMs < receipts.closedBeforeMs || receipts.resets.has(key, charge)
+    const { key, chargedAtMs, chargeNumber } = chargedReceipt(limit, receipt)
+    return chargedAtMs < receipts.closedBeforeMs || receipts.resets.has(key, chargeNumber)
   }
 
   /** The name of a limit by its number, while it is defined. */
@@ -324,8 +324,16 @@ export class Ledger {
   /** `settle`, however many are settled. */
   #settle(limit: LedgerLimit, charged: ChargedReceipt, units: number, nowMs: number): boolean {
     if (!this.#state.own(limit).settle(charged, units, nowMs)) return false
-    const { key, chargedAtMs, charge } = charged
-    this.#records.appendOf(limit, { op: "settle", timeMs: nowMs, limit: limit.number, key, units, chargedAtMs, charge })
+    const { key, chargedAtMs, chargeNumber } = charged
+    this.#records.appendOf(limit, {
+      op: "settle",
+      timeMs: nowMs,
+      limit: limit.number,
+      key,
+      units,
+      chargedAtMs,
+      chargeNumber,
+    })
     return true
   }
 
@@ -445,7 +453,7 @@ export class Ledger {
 
 /** A receipt with its number. @throws {RangeError} where it is of another limit */
 function chargedReceipt(limit: LedgerLimit, { id, key, chargedAtMs }: Receipt): ChargedReceipt {
-  const charge = limit.openKeys().chargeOf(id)
-  if (charge === null) throw foreignReceipt(id)
-  return { key, chargedAtMs, charge }
+  const chargeNumber = limit.openKeys().chargeNumberOf(id)
+  if (chargeNumber === null) throw foreignReceipt(id)
+  return { key, chargedAtMs, chargeNumber }
 }

@@ -60,7 +60,7 @@ export interface LimitHome {
 /** A receipt, as far as settling it needs to know it. */
 export interface ChargedReceipt extends Pick<Receipt, "key" | "chargedAtMs"> {
   /** Its number with its limit. */
-  readonly charge: number
+  readonly chargeNumber: number
 }
 
 /** Stands for the receipts that were settled where one is of a number that was skipped, or its key was reset since. */
@@ -168,8 +168,8 @@ export class OwnLimit implements LedgerLimit {
     return this.#settledLike(receipt).isOpen(receipt, nowMs, settleWithinMs(this.policy))
   }
 
-  #settledLike({ key, charge }: ChargedReceipt): Pick<ClosedReceipts<ChargedReceipt>, "isOpen" | "add"> {
-    return this.gaps.has(charge) || this.receipts.resets.has(key, charge) ? NONE_OPEN : this.receipts
+  #settledLike({ key, chargeNumber }: ChargedReceipt): Pick<ClosedReceipts<ChargedReceipt>, "isOpen" | "add"> {
+    return this.gaps.has(chargeNumber) || this.receipts.resets.has(key, chargeNumber) ? NONE_OPEN : this.receipts
   }
 
   /** Numbers charges on above a number, where they are not that far. */

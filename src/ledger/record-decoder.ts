@@ -67,7 +67,7 @@ export class RecordDecoder {
       case "settle": {
         const units = reader.signedVarint()
         const chargedAtMs = checkedTime(timeMs - reader.signedVarint())
-        return { op, timeMs, limit, key, units, chargedAtMs, charge: reader.varint() }
+        return { op, timeMs, limit, key, units, chargedAtMs, chargeNumber: reader.varint() }
       }
       case "block":
         return { op, timeMs, limit, key, untilMs: checkedTime(timeMs + reader.signedVarint()) }

@@ -35,7 +35,7 @@ export class RecordEncoder {
     } else if (record.op === "settle") {
       writer.signedVarint(record.units)
       writer.signedVarint(record.timeMs - record.chargedAtMs)
-      writer.varint(record.charge)
+      writer.varint(record.chargeNumber)
     } else if (record.op === "block") {
       writer.signedVarint(record.untilMs - record.timeMs)
     } else if (record.op === "ahead") {

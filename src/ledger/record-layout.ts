@@ -16,7 +16,7 @@
  *   1   admit        ✓     │ cost varint, unless bit 4 │ id text, if more │
  *   2   deny         ✓     │ cost varint, unless bit 4 │ count varint │ ms from the first to the last, signed varint │
  *   3   charge       ✓     │ cost varint, unless bit 4 │
- *   4   settle       ✓     │ units signed varint │ ms since the charge, signed varint │ charge varint │
+ *   4   settle       ✓     │ units signed varint │ ms since the charge, signed varint │ charge's number varint │
  *   5   block        ✓     │ ms until its end, signed varint │
  *   6   unblock      ✓
  *   7   reset        ✓

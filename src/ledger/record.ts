@@ -111,5 +111,5 @@ export interface SettleRecord {
   readonly units: number
   readonly chargedAtMs: number
   /** The receipt's number with its limit. */
-  readonly charge: number
+  readonly chargeNumber: number
 }

@@ -51,8 +51,8 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.noteCharges(1)
       if (record.id !== undefined) {
         const { id, cost } = record
-        const { charges: charge, decidedAtMs: chargedAtMs } = keys
-        limit.admissionsLike(id).add({ id, key, cost, charge, calledAtMs: timeMs, chargedAtMs })
+        const { charges: chargeNumber, decidedAtMs: chargedAtMs } = keys
+        limit.admissionsLike(id).add({ id, key, cost, chargeNumber, calledAtMs: timeMs, chargedAtMs })
       }
       return
     case "deny":
@@ -63,8 +63,8 @@ function replayOfKey(limit: OwnLimit, record: Extract<LogRecord, { readonly key:
       keys.charge(key, record.cost, timeMs)
       return
     case "settle": {
-      const { charge, chargedAtMs } = record
-      if (!limit.settle({ key, chargedAtMs, charge }, record.units, timeMs))
+      const { chargeNumber, chargedAtMs } = record
+      if (!limit.settle({ key, chargedAtMs, chargeNumber }, record.units, timeMs))
         throw new MalformedBytes("replay does not settle what was settled")
       return
     }

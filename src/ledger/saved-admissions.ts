@@ -30,10 +30,10 @@ export class SavedAdmissions extends NamedAdmissions {
   }
 
   /** Whether it remembers this admission as it is told. */
-  holds({ id, key, cost, charge, calledAtMs, chargedAtMs }: ChargedAdmission): boolean {
+  holds({ id, key, cost, chargeNumber, calledAtMs, chargedAtMs }: ChargedAdmission): boolean {
     const held = this.byName?.get(nameOf(id, key))?.admission
     if (held?.calledAtMs !== calledAtMs || held.chargedAtMs !== chargedAtMs) return false
-    return held.cost === cost && held.charge === charge
+    return held.cost === cost && held.chargeNumber === chargeNumber
   }
 
   /**

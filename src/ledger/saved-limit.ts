@@ -105,12 +105,12 @@ export class SavedLimit {
     return writer
   }
 
-  #saveAdmission({ id, key, cost, charge, calledAtMs, chargedAtMs }: ChargedAdmission): void {
+  #saveAdmission({ id, key, cost, chargeNumber, calledAtMs, chargedAtMs }: ChargedAdmission): void {
     const piece = this.#begin(PIECE.admission)
     piece.text(id)
     piece.text(key)
     piece.varint(cost)
-    piece.varint(charge)
+    piece.varint(chargeNumber)
     piece.f64(calledAtMs)
     piece.varint(chargedAtMs - calledAtMs)
   }
@@ -157,9 +157,9 @@ export class SavedLimit {
   #saveResets(some: readonly ResetEntry[]): void {
     const piece = this.#begin(PIECE.resets)
     piece.varint(some.length)
-    for (const [key, charge, timeMs] of some) {
+    for (const [key, chargeNumber, timeMs] of some) {
       piece.text(key)
-      piece.varint(charge)
+      piece.varint(chargeNumber)
       piece.f64(timeMs)
     }
   }
@@ -241,7 +241,7 @@ export function loadPiece(reader: ByteReader, home: PieceReader): void {
     receipts.restore(chunk)
   } else if (kind === PIECE.resets) {
     for (let left = reader.varint(); left > 0; left--) {
-      receipts.resets.add(reader.text(), { charge: reader.varint(), timeMs: reader.f64() })
+      receipts.resets.add(reader.text(), { chargeNumber: reader.varint(), timeMs: reader.f64() })
     }
   } else if (kind === PIECE.admission) {
     const admission = readAdmission(reader)
@@ -263,7 +263,7 @@ export function readAdmission(reader: ByteReader): ChargedAdmission {
   const id = reader.text()
   const key = reader.text()
   const cost = reader.varint()
-  const charge = reader.varint()
+  const chargeNumber = reader.varint()
   const calledAtMs = reader.f64()
-  return { id, key, cost, charge, calledAtMs, chargedAtMs: calledAtMs + reader.varint() }
+  return { id, key, cost, chargeNumber, calledAtMs, chargedAtMs: calledAtMs + reader.varint() }
 }

@@ -10,7 +10,7 @@ const MAX_BYTES = 2 ** 24
 /** A receipt, as far as it is noted. */
 interface Noted extends Pick<Receipt, "chargedAtMs"> {
   /** The number of its charge with its limit. */
-  readonly charge: number
+  readonly chargeNumber: number
 }
 
 /**
@@ -43,17 +43,17 @@ export class SavedReceipts extends ClosedReceipts<Noted> {
   }
 
   /** Whether the receipt of a charge was settled, as long as that is remembered. */
-  has(charge: number): boolean {
-    return this.#settled.has(charge)
+  has(chargeNumber: number): boolean {
+    return this.#settled.has(chargeNumber)
   }
 
-  protected override isSettled({ charge }: Noted): boolean {
-    return this.has(charge)
+  protected override isSettled({ chargeNumber }: Noted): boolean {
+    return this.has(chargeNumber)
   }
 
   override add(receipt: Noted, nowMs: number, keepMs: number): boolean {
     if (!this.isOpen(receipt, nowMs, keepMs)) return false
-    this.#settled.add(receipt.charge, receipt.chargedAtMs)
+    this.#settled.add(receipt.chargeNumber, receipt.chargedAtMs)
     return true
   }
 

@@ -84,7 +84,7 @@ class StateComparison {
 class LimitComparison {
   readonly #limit: OwnLimit
   readonly #receipts: Iterator<ChargeChunk, undefined>
-  readonly #resets: Iterator<readonly [key: string, charge: number, timeMs: number], undefined>
+  readonly #resets: Iterator<readonly [key: string, chargeNumber: number, timeMs: number], undefined>
   readonly #names: Iterator<string, undefined>
   readonly #ahead: Iterator<[key: string, units: number], undefined>
   #admissions = 0

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import { type ChargedAdmission, NamedAdmissions } from "../../src/engine/named-admissions.js"
 
 function admitted(id: string, calledAtMs: number, cost = 1, charge = 1, key = "a"): ChargedAdmission {
-  return { id, key, cost, charge, calledAtMs, chargedAtMs: calledAtMs }
+  return { id, key, cost, chargeNumber: charge, calledAtMs, chargedAtMs: calledAtMs }
 }
 
 describe("NamedAdmissions", () => {
@@ -54,7 +54,7 @@ describe("NamedAdmissions", () => {
 
   test("find() tells nothing that was settled, whatever its cost, and a later admission under the same id", () => {
     const told = new NamedAdmissions()
-    const isSettled = ({ charge }: ChargedAdmission) => charge === 1
+    const isSettled = ({ chargeNumber }: ChargedAdmission) => chargeNumber === 1
     told.add(admitted("x", 0))
     expect(told.find("x", "a", 2, 0, isSettled)).toBeUndefined()
     const second = admitted("x", 1, 1, 2)

@@ -5,10 +5,10 @@ import { SettledReceipts } from "../../src/engine/settled-receipts.js"
 test("has() knows what a key was charged before its last reset", () => {
   const resets = new ResetKeys()
   expect(resets.has("a", 1)).toBe(false)
-  resets.add("a", { charge: 2, timeMs: 5 })
-  resets.add("b", { charge: 3, timeMs: 6 })
+  resets.add("a", { chargeNumber: 2, timeMs: 5 })
+  resets.add("b", { chargeNumber: 3, timeMs: 6 })
   expect([1, 2, 3].map((charge) => resets.has("a", charge))).toEqual([true, true, false])
-  resets.add("a", { charge: 7, timeMs: 4 })
+  resets.add("a", { chargeNumber: 7, timeMs: 4 })
   expect([resets.has("a", 7), resets.has("b", 4), resets.lastCharge]).toEqual([true, false, 7])
   expect(resets.entries().map(([key]) => key)).toEqual(["b", "a"])
 })
@@ -17,7 +17,7 @@ test("forgetResets() forgets the first of what is too old beyond the least, and 
   const settled = new SettledReceipts()
   const isClosed = (...charges: number[]) => charges.map((charge) => settled.resets.has("any", charge))
   for (let timeMs = 0; timeMs < LEAST_RESET + 2; timeMs++) {
-    settled.resets.add(`${timeMs}`, { charge: timeMs + 1, timeMs })
+    settled.resets.add(`${timeMs}`, { chargeNumber: timeMs + 1, timeMs })
   }
   settled.forgetResets(1_001, 1_000, LEAST_RESET)
   expect(isClosed(1, 2)).toEqual([true, false])
@@ -25,7 +25,7 @@ test("forgetResets() forgets the first of what is too old beyond the least, and 
   settled.forgetResets(1_011, 1_000)
   expect(isClosed(11, 12)).toEqual([true, false])
   for (let timeMs = 2_000; timeMs < 2_000 + MAX_RESET; timeMs++) {
-    settled.resets.add(`${timeMs}`, { charge: timeMs, timeMs })
+    settled.resets.add(`${timeMs}`, { chargeNumber: timeMs, timeMs })
   }
   settled.forgetResets(0, 1_000, LEAST_RESET)
   expect(settled.resets.entries()).toHaveLength(1 + MAX_RESET)
@@ -36,9 +36,9 @@ test("entries() tells all there is to know", () => {
   const resets = new ResetKeys()
   expect(resets.entries()).toEqual([])
   resets.closeThrough(4)
-  resets.add("a", { charge: 9, timeMs: 1 })
+  resets.add("a", { chargeNumber: 9, timeMs: 1 })
   const again = new ResetKeys()
-  for (const [key, charge, timeMs] of resets.entries()) again.add(key, { charge, timeMs })
+  for (const [key, chargeNumber, timeMs] of resets.entries()) again.add(key, { chargeNumber, timeMs })
   expect([again.has("b", 4), again.has("b", 5), again.has("a", 9), again.lastCharge]).toEqual([true, false, true, 9])
   expect(again.entries()).toEqual(resets.entries())
 })

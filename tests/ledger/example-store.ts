@@ -17,7 +17,7 @@ export const EXAMPLE_RECORDS: readonly LogRecord[] = [
   { op: "admit", timeMs: T, limit: 0, key: "a", cost: 1 },
   { op: "admit", timeMs: T + 5, limit: 0, key: "a", cost: 2 },
   { op: "deny", timeMs: T + 10, limit: 0, key: "a", cost: 1, count: 300, lastMs: T + 40 },
-  { op: "settle", timeMs: T + 50, limit: 0, key: "a", units: 1, chargedAtMs: T + 5, charge: 2 },
+  { op: "settle", timeMs: T + 50, limit: 0, key: "a", units: 1, chargedAtMs: T + 5, chargeNumber: 2 },
   { op: "charge", timeMs: T + 60, limit: 0, key: "b", cost: 4 },
   { op: "block", timeMs: T + 60, limit: 0, key: "b", untilMs: T + 1_060 },
   { op: "unblock", timeMs: T + 59, limit: 0, key: "b" },

@@ -30,7 +30,7 @@ function saved(state: LedgerState): Uint8Array {
 }
 
 const settle = (limit: OwnLimit, charges: readonly number[]) => {
-  for (const charge of charges) limit.receipts.add({ charge, chargedAtMs: T + charge }, T, 0)
+  for (const charge of charges) limit.receipts.add({ chargeNumber: charge, chargedAtMs: T + charge }, T, 0)
 }
 
 test("loadState() gives back every receipt that was settled", () => {

@@ -48,7 +48,7 @@ const records: Record<LogRecord["op"], fc.Arbitrary<LogRecord>> = {
       units.map((some) => (some === 0 ? 0 : -some)),
     ),
     chargedAtMs: timeMs,
-    charge: fc.oneof(fc.nat(), fc.constant(Number.MAX_SAFE_INTEGER)),
+    chargeNumber: fc.oneof(fc.nat(), fc.constant(Number.MAX_SAFE_INTEGER)),
   }),
   block: fc.record({ op: fc.constant("block"), timeMs, limit, key: text, untilMs: timeMs }),
   unblock: fc.record({ op: fc.constant("unblock"), timeMs, limit, key: text }),

@@ -171,7 +171,7 @@ describe("Replay", () => {
   })
 
   const admitted: LogRecord = { op: "admit", timeMs: T, limit: 0, key: "a", cost: 1 }
-  const settled: LogRecord = { op: "settle", timeMs: T, limit: 0, key: "a", units: 1, chargedAtMs: T, charge: 1 }
+  const settled: LogRecord = { op: "settle", timeMs: T, limit: 0, key: "a", units: 1, chargedAtMs: T, chargeNumber: 1 }
   const reset: LogRecord = { op: "reset", timeMs: T, limit: 0, key: "a" }
   const define = { op: "define", timeMs: T, limit: 0, name: "api", policy: POLICIES[1]! } as const
   const renamed = parsePolicy("3/minute as new").canonical

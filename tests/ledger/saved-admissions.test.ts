@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest"
 import { SavedAdmissions } from "../../src/ledger/saved-admissions.js"
 
-function told(charge: number, calledAtMs = 0, id = `call-${charge}`) {
-  return { id, key: "a", cost: 1, charge, calledAtMs, chargedAtMs: calledAtMs }
+function told(chargeNumber: number, calledAtMs = 0, id = `call-${chargeNumber}`) {
+  return { id, key: "a", cost: 1, chargeNumber, calledAtMs, chargedAtMs: calledAtMs }
 }
 
 describe("SavedAdmissions", () => {
   test("add() drops the oldest at the bound, and none for one that it replaces", () => {
     const admissions = new SavedAdmissions(3)
     const all = [told(1), told(2), told(3), told(4, 0, "call-2"), told(5)]
-    const held = () => all.filter((admission) => admissions.holds(admission)).map(({ charge }) => charge)
+    const held = () => all.filter((admission) => admissions.holds(admission)).map(({ chargeNumber }) => chargeNumber)
     for (const admission of all.slice(0, 4)) admissions.add(admission)
     expect(held()).toEqual([1, 3, 4])
     admissions.add(told(5))
@@ -18,7 +18,7 @@ describe("SavedAdmissions", () => {
     expect(admissions.find("call-1", "a", null, 0)).toBeUndefined()
   })
 
-  test.each(["cost", "charge", "calledAtMs", "chargedAtMs"])("holds() tells two apart by %s", (field) => {
+  test.each(["cost", "chargeNumber", "calledAtMs", "chargedAtMs"])("holds() tells two apart by %s", (field) => {
     const admissions = new SavedAdmissions()
     admissions.add(told(1))
     expect(admissions.holds(told(1))).toBe(true)

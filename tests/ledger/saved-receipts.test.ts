@@ -17,7 +17,8 @@ function bytesOf(charges: readonly number[]): number {
 
 /** Settles the receipts of charges, all of a time. */
 function settle(receipts: SavedReceipts, charges: readonly number[], chargedAtMs: number): void {
-  for (const charge of charges) expect(receipts.add({ charge, chargedAtMs }, chargedAtMs, LONG_MS)).toBe(true)
+  for (const charge of charges)
+    expect(receipts.add({ chargeNumber: charge, chargedAtMs }, chargedAtMs, LONG_MS)).toBe(true)
 }
 
 /** The first charge of a chunk. */
@@ -40,13 +41,13 @@ test("beginSave() closes no receipt that can still be settled", () => {
   const receipts = new SavedReceipts()
   settle(receipts, [1], HOUR_MS)
   receipts.beginSave(2 * HOUR_MS, HOUR_MS)
-  expect(receipts.add({ charge: 2, chargedAtMs: HOUR_MS }, 2 * HOUR_MS, HOUR_MS)).toBe(true)
-  expect(receipts.add({ charge: 1, chargedAtMs: HOUR_MS }, 2 * HOUR_MS, HOUR_MS)).toBe(false)
+  expect(receipts.add({ chargeNumber: 2, chargedAtMs: HOUR_MS }, 2 * HOUR_MS, HOUR_MS)).toBe(true)
+  expect(receipts.add({ chargeNumber: 1, chargedAtMs: HOUR_MS }, 2 * HOUR_MS, HOUR_MS)).toBe(false)
   receipts.beginSave(2 * HOUR_MS + 1, HOUR_MS)
   expect(receipts.has(1)).toBe(false)
   // A clock that is set back opens none of them.
   for (const charge of [1, 3]) {
-    expect(receipts.add({ charge, chargedAtMs: HOUR_MS }, 2 * HOUR_MS, HOUR_MS)).toBe(false)
+    expect(receipts.add({ chargeNumber: charge, chargedAtMs: HOUR_MS }, 2 * HOUR_MS, HOUR_MS)).toBe(false)
   }
 })
 
@@ -62,9 +63,10 @@ test("beginSave() remembers all of a chunk as long as the latest charge in it co
 
 test("add() forgets no receipt that is too old, however many there are, before a save begins", () => {
   const receipts = new SavedReceipts()
-  receipts.add({ charge: 1, chargedAtMs: 0 }, 0, HOUR_MS)
+  receipts.add({ chargeNumber: 1, chargedAtMs: 0 }, 0, HOUR_MS)
   const nowMs = 3 * HOUR_MS
-  for (let index = 1; index <= 300; index++) receipts.add({ charge: first(index), chargedAtMs: nowMs }, nowMs, HOUR_MS)
+  for (let index = 1; index <= 300; index++)
+    receipts.add({ chargeNumber: first(index), chargedAtMs: nowMs }, nowMs, HOUR_MS)
   expect(receipts.has(1)).toBe(true)
   expect(receipts.closedBeforeMs).toBe(0)
   receipts.beginSave(nowMs, HOUR_MS)
@@ -116,14 +118,14 @@ test("beginSave() forgets the oldest chunks of too many, keeps their time closed
 
 test("no receipt settles twice, nor one of a time that was closed, whatever was forgotten", () => {
   const receipts = new SavedReceipts(4 * CHUNK_BYTES)
-  const all = Array.from({ length: 40 }, (_, hour) => ({ charge: first(hour) + 1, chargedAtMs: hour * HOUR_MS }))
-  for (const { charge, chargedAtMs } of all) {
-    settle(receipts, [charge], chargedAtMs)
+  const all = Array.from({ length: 40 }, (_, hour) => ({ chargeNumber: first(hour) + 1, chargedAtMs: hour * HOUR_MS }))
+  for (const { chargeNumber, chargedAtMs } of all) {
+    settle(receipts, [chargeNumber], chargedAtMs)
     receipts.beginSave(chargedAtMs, LONG_MS)
     expect(receipts.bytes).toBeLessThanOrEqual(2 * CHUNK_BYTES)
   }
   for (const receipt of all) expect(receipts.add(receipt, 40 * HOUR_MS, LONG_MS)).toBe(false)
-  expect(receipts.add({ charge: 5, chargedAtMs: 0 }, 40 * HOUR_MS, LONG_MS)).toBe(false)
+  expect(receipts.add({ chargeNumber: 5, chargedAtMs: 0 }, 40 * HOUR_MS, LONG_MS)).toBe(false)
 })
 
 test("beginSave() forgets the same of what a snapshot gave back, whatever a change of policy closed", () => {

@@ -31,7 +31,7 @@ function stateOfGap(after: number, through: number): LedgerState {
 const openRecord = (rest: Partial<OpenRecord>): OpenRecord => {
   return { op: "open", timeMs: T, limit: 0, sync: SYNC_NUMBER.always, chargesAfter: 0, ...rest }
 }
-const receipt = { key: "a", chargedAtMs: T, charge: 1 }
+const receipt = { key: "a", chargedAtMs: T, chargeNumber: 1 }
 
 const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLimit }) => void>> = {
   "the time": ({ state }) => state.noteUse(T + 1),
@@ -45,15 +45,22 @@ const CHANGES: Readonly<Record<string, (made: { state: LedgerState; limit: OwnLi
   "what a limit skipped": ({ limit }) => limit.skipCharges(12),
   "until when receipts are closed": ({ limit }) => limit.receipts.closeBefore(T),
   "a settled receipt": ({ limit }) => void limit.settle(receipt, 0, T),
-  "a key that was reset": ({ limit }) => limit.receipts.resets.add("a", { charge: 1, timeMs: T }),
+  "a key that was reset": ({ limit }) => limit.receipts.resets.add("a", { chargeNumber: 1, timeMs: T }),
   "a key that was reset a second time": ({ limit }) => {
-    for (const charge of [1, 2]) limit.receipts.resets.add("a", { charge, timeMs: T })
+    for (const charge of [1, 2]) limit.receipts.resets.add("a", { chargeNumber: charge, timeMs: T })
   },
   "up to which number resets that were forgotten closed charges": ({ limit }) => limit.receipts.resets.closeThrough(1),
   "an admission": ({ limit }) =>
-    void limit.admissions.restore({ id: "x", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
+    void limit.admissions.restore({ id: "x", key: "a", cost: 1, chargeNumber: 1, calledAtMs: T, chargedAtMs: T }),
   "an admission of a call that sluice named": ({ limit }) =>
-    void limit.internalAdmissions.restore({ id: "\tx", key: "a", cost: 1, charge: 1, calledAtMs: T, chargedAtMs: T }),
+    void limit.internalAdmissions.restore({
+      id: "\tx",
+      key: "a",
+      cost: 1,
+      chargeNumber: 1,
+      calledAtMs: T,
+      chargedAtMs: T,
+    }),
   "units granted ahead": ({ limit }) => limit.grantAhead("a", 3),
   "a name": ({ limit }) => limit.noteName("a"),
   "a key's counts": ({ limit }) => limit.openKeys().charge("a", 1, T),
@@ -82,10 +89,10 @@ test.each([
 })
 
 test("compareStates() tells states apart by which receipt of a limit was settled, and when it was charged", () => {
-  const settled = (charge: number, chargedAtMs: number) => {
+  const settled = (chargeNumber: number, chargedAtMs: number) => {
     const { state, limit } = newState()
     limit.openKeys().noteCharges(1)
-    expect(limit.settle({ ...receipt, charge, chargedAtMs }, 0, T)).toBe(true)
+    expect(limit.settle({ ...receipt, chargeNumber, chargedAtMs }, 0, T)).toBe(true)
     return state
   }
   expect(areSame(settled(1, T), settled(1, T))).toBe(true)
