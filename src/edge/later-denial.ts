@@ -3,9 +3,10 @@ import type { Algorithm } from "../types/algorithm.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
 import { termsOf } from "./denial-terms.js"
 
-/** How what they used comes back, nobody can tell by what a decision says of them. */
-const SLIDING: readonly Algorithm[] = ["sliding_window", "sliding_window_log"]
-const WINDOWS: readonly Algorithm[] = [...SLIDING, "fixed_window"]
+/** Their units come back evenly, or in steps. */
+const EVENLY: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
+/** Of these a decision tells how what was used comes back; of all others it tells no more than when it is back. */
+const FORETOLD: readonly Algorithm[] = [...EVENLY, "fixed_window"]
 
 /** What was told of a rule, as far as it says how long a cost waits. */
 type ToldRule = Pick<RuleDecision, "remaining" | "retryAfterMs" | "resetAfterMs">
@@ -34,14 +35,14 @@ export function laterDenial(decision: Decision, policy: Policy, cost: number, el
 }
 
 /**
- * Whether `laterDenial` tells well enough how long a cost waits, and not the time until a sliding window is full. Under
- * another policy than the caller's, as in a rollout, that time has to do.
+ * Whether `laterDenial` tells well enough how long a cost waits, and not the time until a quota is full of which less may
+ * do, as a sliding window's. Under another policy than the caller's, as in a rollout, that time has to do.
  */
 export function tellsWaitOf(decision: Decision, cost: number): boolean {
   if (cost === decision.cost || termsOf(decision).isForeign) return true
   const told = decision.rules ?? [decision]
   return told.every(({ algorithm, remaining, retryAfterMs, resetAfterMs }) => {
-    return remaining >= cost || retryAfterMs >= resetAfterMs || !SLIDING.includes(algorithm)
+    return remaining >= cost || retryAfterMs >= resetAfterMs || FORETOLD.includes(algorithm)
   })
 }
 
@@ -63,9 +64,10 @@ function enoughMs(rule: Rule | undefined, told: ToldRule, cost: number): number 
   const { remaining, retryAfterMs, resetAfterMs } = told
   // Nothing is charged meanwhile, so what was left then is there.
   if (remaining >= cost) return 0
-  // When the quota is full again every cost passes. That of a fixed window comes back all at once.
+  // When the quota is full again every cost passes: the least that is known to be enough of any other algorithm. That of a
+  // fixed window comes back all at once.
   const whenFullMs = Math.max(retryAfterMs, resetAfterMs)
-  if (rule === undefined || WINDOWS.includes(rule.algorithm)) return whenFullMs
+  if (rule === undefined || !EVENLY.includes(rule.algorithm)) return whenFullMs
   const { limit, periodMs, capacity, refill } = rule
   // Once the cost passes, these units may still be missing. They are the last to come back.
   const spare = capacity - cost
