@@ -74,5 +74,4 @@ export function skipReason({ needs = [] }: LimiterCase, lacks: Lacks): string | 
   return missing === undefined ? null : lacks[missing]!
 }
 
-/** When cases start: an hour's first millisecond, so that windows of up to an hour start there too. */
-export const START_MS = 1_699_999_200_000
+export { START_MS } from "../start-ms.js"

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import type { StandaloneLimit } from "../../src/engine/standalone-limit.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
-
-const START_MS = 1_700_000_000_000
 
 /** Runs what may fail, and tells how it ended. */
 function outcomeOf(work: () => unknown): string {

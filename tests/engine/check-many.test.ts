@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import type { Decisions } from "../../src/engine/decisions.js"
+import { START_MS } from "../start-ms.js"
 import { makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
-
-const START_MS = 1_700_000_000_000
 
 describe("checkMany", () => {
   test("finds every key of a table that has grown, in whichever group it is", () => {

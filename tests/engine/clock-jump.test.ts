@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest"
+import { START_MS } from "../start-ms.js"
 import { makeLimit } from "./make-limit.js"
-
-const START_MS = 1_700_000_000_000
 
 describe("a clock that is set back by more than a full refill", () => {
   test("check() heals the key, and its wait is the smallest", () => {

@@ -3,9 +3,8 @@ import { Core } from "../../src/engine/core.js"
 import { type DumpHead, writeDump } from "../../src/engine/dump.js"
 import { DumpError, ManualClock, RateLimiter, type RateLimiterOptions } from "../../src/index.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { START_MS } from "../start-ms.js"
 import { Random, SEED } from "./random.js"
-
-const START_MS = 1_700_000_000_000
 
 const POLICIES: Readonly<Record<string, PolicyInput>> = {
   gcra: "7/minute burst 3",

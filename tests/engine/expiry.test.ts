@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
-const START_MS = 1_700_000_000_000
 const KEYS = 400
 
 const POLICIES: Readonly<Record<string, PolicyInput>> = {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
-const START_MS = 1_700_000_000_000
 const MAX_KEYS = 2_000
 
 describe(`a flood of an attacker's keys (SLUICE_ENGINE_SEED=${SEED})`, { timeout: 60_000 }, () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { randomSeed, type Seed } from "../../src/engine/seed.js"
+import { START_MS } from "../start-ms.js"
 import { type MadeLimit, makeLimit, makeStandaloneLimit } from "./make-limit.js"
 
-const START_MS = 1_700_000_000_000
 const SEEDS: Readonly<Record<string, Seed>> = {
   "seed 0": [0, 0, 0, 0],
   "seed 1": [1, 0, 0, 0],

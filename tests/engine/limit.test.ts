@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { SAVED } from "../../src/engine/saved-cells.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 import { takeAll } from "./take-all.js"
-
-const START_MS = 1_700_000_000_000
 
 describe("Limit", () => {
   test("stats() tell a time of 0 as 0, not as never", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
+import { START_MS } from "../start-ms.js"
 import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
-const START_MS = 1_700_000_000_000
 const BOUNDS = [1, 2, 13, 14, 15, 100, 1_000, 5_000]
 
 describe(`maxKeys (SLUICE_ENGINE_SEED=${SEED})`, () => {

@@ -3,9 +3,9 @@ import { Core } from "../../src/engine/core.js"
 import { MemoryLimit } from "../../src/engine/memory-limit.js"
 import { NamedAdmissions } from "../../src/engine/named-admissions.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import { START_MS } from "../start-ms.js"
 import { TABLE_OPTIONS } from "./make-limit.js"
 
-const START_MS = 1_700_000_000_000
 const HOUR_MS = 3_600_000
 
 function makeMemoryLimit(policy: string, ...shared: [admissions?: NamedAdmissions, keyPrefix?: string]): MemoryLimit {

@@ -2,10 +2,9 @@ import { describe, expect, test } from "vitest"
 import { Core } from "../../src/engine/core.js"
 import { SAVED } from "../../src/engine/saved-cells.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit, makeStandaloneLimit } from "./make-limit.js"
 import { takeAll } from "./take-all.js"
-
-const START_MS = 1_700_000_000_000
 
 /** Sends `keys` keys one after the other, `perMs` in each millisecond, and tells the memory on the way. */
 function stream(core: Core, policy: PolicyInput, keys: number, perMs: number): { atStart: number; atEnd: number } {

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { START_MS } from "../start-ms.js"
 
 const DIST = new URL("../../dist/src/", import.meta.url)
 
@@ -9,7 +10,7 @@ const PROLOGUE = `
   const { RecordedLimit } = await import(${JSON.stringify(new URL("engine/recorded-limit.js", DIST))})
   const { saveCells } = await import(${JSON.stringify(new URL("engine/saved-cells.js", DIST))})
   const { parsePolicy } = await import(${JSON.stringify(new URL("policy/parse-policy.js", DIST))})
-  const START_MS = 1_700_000_000_000
+  const START_MS = ${START_MS}
   const defaults = { maxKeys: 2 ** 32 - 1, onFull: "evict-nearest-full", stats: false, issuerId: "test" }
   const seed = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a]
   class MadeLimit extends RecordedLimit {

@@ -5,11 +5,11 @@ import { SAVED } from "../../src/engine/saved-cells.js"
 import type { TableOptions } from "../../src/engine/table-options.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 import { takeAll } from "./take-all.js"
 
-const START_MS = 1_700_000_000_000
 const POLICIES: readonly PolicyInput[] = [
   "3/second burst 9",
   { limit: 40, period: "2s", block: "3s" },

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest"
 import type { Limit } from "../../src/engine/limit.js"
+import { START_MS } from "../start-ms.js"
 import { makeLimit } from "./make-limit.js"
 import { Random, SEED } from "./random.js"
 
 const LIMIT = 4
 const WINDOW_MS = 1_000
 const POLICY = { limit: LIMIT, period: WINDOW_MS, algorithm: "fixed_window", anchor: "first" } as const
-const START_MS = 1_700_000_000_000
 
 interface Entry {
   readonly startMs: number

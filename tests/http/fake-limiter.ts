@@ -1,23 +1,11 @@
 import type { Decision } from "../../src/types/decision.js"
 import type { Awaitable, Checker, CheckOptions } from "../../src/types/limiter.js"
 import type { Receipt } from "../../src/types/receipt.js"
+import { makeDecision } from "../make-decision.js"
 
 /** A decision as a limiter of `"10/minute"` gives it, but for what is told otherwise. */
 export function decisionOf(told: Partial<Decision> = {}): Decision {
-  return {
-    allowed: true,
-    key: "k",
-    policy: "default",
-    algorithm: "gcra",
-    limit: 10,
-    remaining: 9,
-    cost: 1,
-    retryAfterMs: 0,
-    resetAfterMs: 6_000,
-    delayMs: 0,
-    reason: "ok",
-    ...told,
-  }
+  return makeDecision({ key: "k", limit: 10, remaining: 9, resetAfterMs: 6_000, ...told })
 }
 
 export function denialOf(told: Partial<Decision> = {}): Decision {

@@ -14,5 +14,4 @@ export interface LedgerCase {
   run(makePort: MakePort): Promise<void>
 }
 
-/** When cases start: an hour's first millisecond, so that windows of up to an hour start there too. */
-export const START_MS = 1_699_999_200_000
+export { START_MS } from "../start-ms.js"

@@ -8,8 +8,7 @@ import {
   SlidingWindowLog,
   TokenBucket,
 } from "../../src/limiter/single/index.js"
-
-const START_MS = 1_699_999_200_000
+import { START_MS } from "../start-ms.js"
 
 describe("TokenBucket", () => {
   test("starts full, refills at the rate up to its capacity", () => {

@@ -4,11 +4,11 @@ import { parsePolicy } from "../../src/policy/parse-policy.js"
 import type { PolicyInput } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
+import { START_MS } from "../start-ms.js"
 import { setClock } from "./clocked-limiter-object.js"
 import type { ClockedLimiterObject, LimiterObject, RegistryObject } from "./main.js"
 
-/** An hour's first millisecond. */
-export const START_MS = 1_699_999_200_000
+export { START_MS }
 
 let made = 0
 
