@@ -1,5 +1,5 @@
 import { isPromised } from "../lib/awaitable.js"
-import { decideTogether, isExact, type LimiterCheck, leaveOutReceipt } from "../limiter/decide-all.js"
+import { answersAtOnce, decideTogether, type LimiterCheck, leaveOutReceipt } from "../limiter/decide-all.js"
 import { requireDecision } from "../limiter/is-decision.js"
 import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
@@ -201,7 +201,7 @@ function isAdmitted({ policy }: Question, decision: Decision, maxDelayMs: number
 /** What limiters in memory say of a request that all admit and one would hold for too long; else `undefined`. */
 function findHeldInMemory(questions: readonly Question[], maxDelayMs: number): readonly Decision[] | undefined {
   const parts = questions.map(partOf)
-  if (!parts.every(isExact)) return undefined
+  if (!parts.every(answersAtOnce)) return undefined
   const told = parts.map(({ limiter, key, options }: LimiterCheck) => limiter.peek(key, options))
   if (!told.every(({ allowed }) => allowed)) return undefined
   return told.every((each, place) => isAdmitted(questions[place]!, each, maxDelayMs)) ? undefined : told
@@ -210,7 +210,7 @@ function findHeldInMemory(questions: readonly Question[], maxDelayMs: number): r
 /** Asks limiters in memory, all in one turn; `undefined` where one of them is not. */
 function askInMemory(questions: readonly Question[], charges: Charge[]): readonly Decision[] | undefined {
   const parts = questions.map(partOf)
-  if (!parts.every(isExact)) return undefined
+  if (!parts.every(answersAtOnce)) return undefined
   const { decisions } = decideTogether(parts)
   for (const [place, answer] of decisions.entries()) charges.push({ limiter: questions[place]!.limiter, place, answer })
   return decisions

@@ -1,4 +1,4 @@
-import { withoutReceipt } from "../limiter/decide-all.js"
+import { asGivenBack } from "../limiter/decide-all.js"
 import { isDeniedByBlock, withReason } from "../limiter/denied-by-block.js"
 import { checkKind, checkWhole, having, isWhole } from "../policy/check-fields.js"
 import { maximumCost } from "../policy/maximum-cost.js"
@@ -94,7 +94,7 @@ export async function decide(
       charges.filter(({ place }) => decisions[place]!.allowed),
       reports,
     )
-    const uncharged = parts.map((part) => ({ ...part, decision: withoutReceipt(part.decision) }))
+    const uncharged = parts.map((part) => ({ ...part, decision: asGivenBack(part.decision) }))
     return { decision: mergeDecisions(uncharged), parts: uncharged, charges: [], asked }
   } catch (error) {
     if (isCostError(error)) {

@@ -1,4 +1,4 @@
-import { withoutReceipt } from "../limiter/decide-all.js"
+import { asGivenBack } from "../limiter/decide-all.js"
 import type { Decision, RuleDecision } from "../types/decision.js"
 import { type LimitPart, rulesOf } from "./request-decision.js"
 
@@ -13,13 +13,13 @@ export function limitHold(part: LimitPart, maxDelayMs: number): LimitPart {
   const waitMs = (rule: RuleDecision) => Math.max(rule.retryAfterMs, delayMsOf(rule, decision) - maxDelayMs)
   if (maxDelayMs === 0 || rulesOf(part).every((rule) => waitMs(rule) === rule.retryAfterMs)) return part
 
-  const rules = rulesOf({ policy, decision: withoutReceipt(decision) }).map((rule) => {
+  const rules = rulesOf({ policy, decision: asGivenBack(decision) }).map((rule) => {
     return { ...rule, retryAfterMs: waitMs(rule) }
   })
   const last = rules.reduce((most, rule) => (rule.retryAfterMs > most.retryAfterMs ? rule : most))
   const { periodMs: _, ...binding } = last
   const denied = {
-    ...withoutReceipt(decision),
+    ...asGivenBack(decision),
     ...(last.retryAfterMs > decision.retryAfterMs && binding),
     allowed: false,
     reason: decision.reason === "ok" ? "limit" : decision.reason,

@@ -3,7 +3,7 @@ import { refuseRepeats } from "../policy/require-group.js"
 import type { Decision } from "../types/decision.js"
 import type { AllDecision, Awaitable, Checker } from "../types/limiter.js"
 import { CHECKER, requireItems } from "./check-options.js"
-import { type AllPart, allDecision, decideAll, isExact, withoutReceipt } from "./decide-all.js"
+import { type AllPart, allDecision, answersAtOnce, asGivenBack, decideAll } from "./decide-all.js"
 import { ownerOf } from "./limit-owner.js"
 import { receiptsOf } from "./receipts.js"
 import type { SyncLimiter } from "./sync-limiter.js"
@@ -22,7 +22,7 @@ export interface AllItem<L extends Checker = Checker> {
  * Limiters that answer at once, as `RateLimiter` does, are exact: all are asked before any is charged. The others are
  * charged in parallel, and where one denies, the rest is refunded: so for a moment they hold more than they should, and
  * where a refund fails, its charge stands. That is stricter than it should be, never looser. Of both kinds together, the
- * exact ones come first, and where they deny, the others are not charged: they tell what `peek` says where they have it.
+ * first kind comes first, and where it denies, the others are not charged: they tell what `peek` says where they have it.
  *
  * @throws {RangeError} where the items are none or more than 1,000, one has no limiter, or one key and limiter come twice;
  * whatever a limiter throws, after the others' charges were given back
@@ -55,20 +55,20 @@ export function checkAll(items: readonly AllItem[]): Awaitable<AllDecision> {
     return { limiter, key, options: cost === undefined ? {} : { cost }, subject: `${number}${under} ${key}` }
   })
   refuseRepeats(parts)
-  const exact = parts.filter(isExact)
-  if (exact.length === parts.length) return decideAll(exact)
-  return decideInParallel(parts, exact)
+  const immediate = parts.filter(answersAtOnce)
+  if (immediate.length === parts.length) return decideAll(immediate)
+  return decideInParallel(parts, immediate)
 }
 
 type Part = AllPart<Checker>
 
-async function decideInParallel(parts: readonly Part[], exact: readonly AllPart[]): Promise<AllDecision> {
+async function decideInParallel(parts: readonly Part[], immediate: readonly AllPart[]): Promise<AllDecision> {
   const decided = new Map<Part, Decision>()
   let isOpen = true
-  if (exact.length > 0) {
-    const first = decideAll(exact)
+  if (immediate.length > 0) {
+    const first = decideAll(immediate)
     isOpen = first.allowed
-    for (const [index, part] of exact.entries()) decided.set(part, first.decisions[index]!)
+    for (const [index, part] of immediate.entries()) decided.set(part, first.decisions[index]!)
   }
   const others = parts.filter((part) => !decided.has(part))
   const answers = await Promise.allSettled(others.map((part) => (isOpen ? check(part) : ask(part))))
@@ -87,7 +87,7 @@ async function decideInParallel(parts: readonly Part[], exact: readonly AllPart[
     ),
   )
   if (errors.length > 0) throw errors[0]
-  return allDecision(parts.map((part) => withoutReceipt(decided.get(part)!)))
+  return allDecision(parts.map((part) => asGivenBack(decided.get(part)!)))
 }
 
 async function check({ limiter, key, options }: Part): Promise<Decision> {

@@ -16,7 +16,7 @@ export interface LimiterCheck<L extends Checker = SyncLimiter> {
 export interface AllPart<L extends Checker = SyncLimiter> extends GroupItem, LimiterCheck<L> {}
 
 /** Whether a check is answered at once. */
-export function isExact<Part extends LimiterCheck<Checker>>(part: Part): part is Part & LimiterCheck {
+export function answersAtOnce<Part extends LimiterCheck<Checker>>(part: Part): part is Part & LimiterCheck {
   return isSynchronous(part.limiter)
 }
 
@@ -111,7 +111,7 @@ export function leaveOutReceipt(decision: AnyDecision): AnyDecision {
 }
 
 /** An admission whose charge was given back, as data: without its receipts, and with what is there again. */
-export function withoutReceipt(decision: AnyDecision): AnyDecision {
+export function asGivenBack(decision: AnyDecision): AnyDecision {
   const rest = leaveOutReceipt(decision)
   if (receiptsOf(decision).length === 0) return rest
   const { rules, remaining, cost, limits } = rest
@@ -122,6 +122,6 @@ export function withoutReceipt(decision: AnyDecision): AnyDecision {
     ...rest,
     remaining: remaining + cost,
     ...(before && { rules: before }),
-    ...(limits && { limits: limits.map(withoutReceipt) }),
+    ...(limits && { limits: limits.map(asGivenBack) }),
   }
 }
