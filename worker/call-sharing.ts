@@ -74,7 +74,7 @@ export class CallSharing {
     const firstLookMs = place === 1 ? Math.max(1, this.#shared.patienceMs(object, nowMs)) : LOOK_MS
     try {
       send()
-      const answer = await outcome.wait({ mostMs: timeoutMs, firstLookMs, onLook: send })
+      const answer = await outcome.wait({ timeoutMs, firstLookMs, onLook: send })
       if (answer === undefined) {
         // One that was not sent yet is not to be charged any more.
         this.#shared.leave(object, waiting)

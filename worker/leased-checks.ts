@@ -99,7 +99,7 @@ export class LeasedChecks {
   async #waitForDraw(key: string, cost: number): Promise<Waited> {
     const outcome = new BroughtOutcome<Waited | CostError>()
     this.#pool.wait(key, cost, (waited) => outcome.bring(waited))
-    const waited = await outcome.wait({ mostMs: Math.min(this.#parts.timeoutMs ?? WAIT_MS, WAIT_MS) })
+    const waited = await outcome.wait({ timeoutMs: Math.min(this.#parts.timeoutMs ?? WAIT_MS, WAIT_MS) })
     if (waited instanceof CostError) throw waited
     return waited ?? "lost"
   }

@@ -2,8 +2,8 @@ import type { CallName } from "../src/ledger/call-name.js"
 import type { Ledger, LedgerAnswer } from "../src/ledger/ledger.js"
 import type { LedgerCheck } from "../src/ledger/ledger-input.js"
 import { allDecision, leaveOutReceipt } from "../src/limiter/decide-all.js"
+import { isHeldFor } from "../src/limiter/is-held-for.js"
 import type { Policy } from "../src/policy/policy.js"
-import type { Decision } from "../src/types/decision.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { ChargeHolders } from "./charge-holders.js"
 import type { ObjectCounts } from "./object-counts.js"
@@ -112,9 +112,4 @@ export class ObjectChecks {
 
 function isDecided(answer: LedgerAnswer | Error): answer is LedgerAnswer {
   return !(answer instanceof Error)
-}
-
-/** Whether an admission would have to be held for longer than a time. */
-function isHeldFor({ allowed, delayMs }: Decision, maxDelayMs = Number.POSITIVE_INFINITY): boolean {
-  return allowed && delayMs > maxDelayMs
 }

@@ -6,7 +6,7 @@ export const LOOK_MS = 50
 /** How one waits for an outcome. */
 interface Wait {
   /** How long at most, ms. */
-  readonly mostMs: number
+  readonly timeoutMs: number
   /** After how long it looks for the first time, ms; then ever less often, since many may wait. */
   readonly firstLookMs?: number
   /** What it does where it looks and finds nothing. */
@@ -34,16 +34,16 @@ export class BroughtOutcome<T> {
   }
 
   /** Waits for the outcome; `undefined` where none came in time. */
-  async wait({ mostMs, firstLookMs = LOOK_MS, onLook }: Wait): Promise<T | undefined> {
+  async wait({ timeoutMs, firstLookMs = LOOK_MS, onLook }: Wait): Promise<T | undefined> {
     const sinceMs = Date.now()
     let waitedMs = 0
     let lookMs = firstLookMs
     for (;;) {
-      const stepMs = Math.min(lookMs, mostMs - waitedMs)
+      const stepMs = Math.min(lookMs, timeoutMs - waitedMs)
       await withTimeout(this.#brought.promise, stepMs, () => undefined)
       // A clock that is set back must not make the wait longer.
       waitedMs = Math.max(waitedMs + stepMs, Date.now() - sinceMs)
-      if (this.#outcome !== null || waitedMs >= mostMs) return this.#outcome?.value
+      if (this.#outcome !== null || waitedMs >= timeoutMs) return this.#outcome?.value
       lookMs = Math.max(waitedMs, LOOK_MS)
       onLook?.()
     }

@@ -3,15 +3,16 @@ import type { Decision } from "../types/decision.js"
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import { NEVER_MS } from "./alarms.js"
 import { isDecision } from "./is-decision.js"
+import { isHeldFor } from "./is-held-for.js"
 import type { LimitChoice } from "./named-limits.js"
 import type { SettlingChecker } from "./permit.js"
 import { isSynchronous } from "./sync-limiter.js"
 
 /**
- * Asks and charges for one who waits. What would be held for longer than `mostDelayMs` is refused, so it need not be
+ * Asks and charges for one who waits. What would be held for longer than `maxDelayMs` is refused, so it need not be
  * charged: then the decision tells that delay, and has no receipt.
  */
-export type Ask = (key: string, options: CheckOptions & LimitChoice, mostDelayMs: number) => Awaitable<Decision>
+export type Ask = (key: string, options: CheckOptions & LimitChoice, maxDelayMs: number) => Awaitable<Decision>
 
 /** So many limits are known to hold requests; then they are found out anew. */
 const MAX_HOLDING = 1_000
@@ -31,16 +32,14 @@ export function askWithin(limiter: SettlingChecker): Ask {
     return decision
   }
 
-  return (key, options, mostDelayMs) => {
+  return (key, options, maxDelayMs) => {
     const { cost = 1, limit } = options
-    if (mostDelayMs === NEVER_MS) return limiter.check(key, options)
-    if (limiter.checkWithin && limit === undefined) return limiter.checkWithin(key, cost, mostDelayMs)
+    if (maxDelayMs === NEVER_MS) return limiter.check(key, options)
+    if (limiter.checkWithin && limit === undefined) return limiter.checkWithin(key, cost, maxDelayMs)
     const check = () => whenAnswered(limiter.check(key, options), (decision) => note(decision, limit))
     if (!limiter.peek || !(isSynchronous(limiter) || holding.has(limit))) return check()
-    return whenAnswered(limiter.peek(key, options), (seen) => (isHeldFor(seen, mostDelayMs) ? seen : check()))
+    return whenAnswered(limiter.peek(key, options), (seen) => {
+      return isDecision(seen) && isHeldFor(seen, maxDelayMs) ? seen : check()
+    })
   }
-}
-
-function isHeldFor(seen: Decision, mostDelayMs: number): boolean {
-  return isDecision(seen) && seen.allowed && seen.delayMs > mostDelayMs
 }

@@ -43,9 +43,9 @@ export class LoneWaits {
     this.#waits.add(lone)
     due(ANSWER_MS)
     try {
-      return await wait((key, options, mostDelayMs) => {
+      return await wait((key, options, maxDelayMs) => {
         due(ANSWER_MS)
-        return whenAnswered(ask(key, options, mostDelayMs), (decision: Decision) => {
+        return whenAnswered(ask(key, options, maxDelayMs), (decision: Decision) => {
           // What is no decision is for who waits to refuse.
           if (isDecision(decision)) due(decision.allowed ? decision.delayMs : decision.retryAfterMs)
           return decision

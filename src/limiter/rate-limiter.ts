@@ -70,12 +70,12 @@ export class RateLimiter implements Limiter {
   }
 
   /**
-   * Asks for who waits, who was not denied: that does not count as a denial, and starts no block of the policy. Who would
-   * be held for longer than `mostDelayMs` is told so and not charged.
+   * Asks for a caller that waits: a refusal counts as no denial and starts no block. Nothing is charged where the request
+   * would be held longer than `maxDelayMs`.
    */
-  #askWaiting(key: string, options: CheckOptions, mostDelayMs: number): Decision {
+  #askWaiting(key: string, options: CheckOptions, maxDelayMs: number): Decision {
     const seen = this.peek(key, options)
-    if (seen.allowed && seen.delayMs <= mostDelayMs) return this.check(key, options)
+    if (seen.allowed && seen.delayMs <= maxDelayMs) return this.check(key, options)
     // Where a clock was set back, the wait that a peek tells begins once the key is healed, as a charge of 0 units does.
     this.charge(key, 0)
     return seen

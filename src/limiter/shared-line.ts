@@ -139,9 +139,9 @@ export class SharedLine {
       first.clearDeadline()
       queue.hasHeard = false
       const { choice } = first
-      const mostDelayMs = this.#mostDelayMs(first, nowMs)
+      const maxDelayMs = this.#maxDelayMs(first, nowMs)
       const waitMs = this.#held.waitMs(queue.id, nowMs)
-      if (Math.floor(waitMs) > mostDelayMs) {
+      if (Math.floor(waitMs) > maxDelayMs) {
         // Nobody leaves before those who are held, whatever the limiter would say.
         this.#fail(first, this.#tooLong(first, Math.ceil(waitMs), nowMs))
         continue
@@ -149,7 +149,7 @@ export class SharedLine {
       const options: CheckOptions & LimitChoice = first.cost === undefined ? choice : { cost: first.cost, ...choice }
       let answer: Awaitable<Decision>
       try {
-        answer = this.#askLimiter(key, options, mostDelayMs)
+        answer = this.#askLimiter(key, options, maxDelayMs)
       } catch (error) {
         this.#fail(first, error)
         continue
@@ -158,7 +158,7 @@ export class SharedLine {
         this.#hearOf(queue, key)
         Promise.resolve(answer).then(
           (decision) => {
-            if (this.#hear(queue, first, decision, mostDelayMs, this.#alarms.now())) this.#ask(queue)
+            if (this.#hear(queue, first, decision, maxDelayMs, this.#alarms.now())) this.#ask(queue)
           },
           (error: unknown) => {
             this.#fail(first, error)
@@ -167,7 +167,7 @@ export class SharedLine {
         )
         return
       }
-      if (!this.#hear(queue, first, answer, mostDelayMs, nowMs)) return
+      if (!this.#hear(queue, first, answer, maxDelayMs, nowMs)) return
     }
   }
 
@@ -185,7 +185,7 @@ export class SharedLine {
     if (decision.allowed || first.isDone) {
       queue.waiters.delete(first)
       if (first.isDone) this.#giveBack(decision)
-      else this.#admit(queue, first, decision, Math.min(askedDelayMs, this.#mostDelayMs(first, nowMs)))
+      else this.#admit(queue, first, decision, Math.min(askedDelayMs, this.#maxDelayMs(first, nowMs)))
       return true
     }
     if (isDeniedForGood(decision)) {
@@ -218,7 +218,7 @@ export class SharedLine {
   }
 
   /** How long one whose turn it is may be held: not at all where too many wait. */
-  #mostDelayMs(waiter: Waiter, nowMs: number): number {
+  #maxDelayMs(waiter: Waiter, nowMs: number): number {
     return this.#waiting > this.#room ? 0 : Math.max(0, waiter.leftMs(nowMs))
   }
 
@@ -230,13 +230,13 @@ export class SharedLine {
   }
 
   /** Hands the permit out, or holds it until a leaky bucket's request may leave, if that is not too long. */
-  #admit(queue: WaitingQueue, waiter: Waiter, decision: Decision, mostDelayMs: number): void {
+  #admit(queue: WaitingQueue, waiter: Waiter, decision: Decision, maxDelayMs: number): void {
     const { delayMs } = decision
     const nowMs = this.#alarms.now()
     const waitMs = this.#held.waitMs(queue.id, nowMs)
     if (delayMs === 0 && !this.#held.has(queue.id)) {
       this.#hand(waiter, decision)
-    } else if (Math.max(delayMs, Math.floor(waitMs)) > mostDelayMs) {
+    } else if (Math.max(delayMs, Math.floor(waitMs)) > maxDelayMs) {
       this.#fail(waiter, this.#tooLong(waiter, Math.max(delayMs, Math.ceil(waitMs)), nowMs))
       this.#giveBack(decision)
     } else {
