@@ -63,8 +63,8 @@ const TABLE: Field = {
     timeoutMs: {
       kind: "whole",
       unit: "ms",
-      least: 1,
-      most: MAX_TIMER_MS,
+      min: 1,
+      max: MAX_TIMER_MS,
       fallback: 1_000,
       about: "How long it may take.",
     },

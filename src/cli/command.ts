@@ -36,8 +36,8 @@ export interface Command {
   readonly summary: string
   /** The arguments as the help shows them: `"KEY"`, `"NAME POLICY"`. */
   readonly usage: string
-  readonly least: number
-  readonly most: number
+  readonly minArguments: number
+  readonly maxArguments: number
   /** What its argument may be, where that is one of a few words. */
   readonly choices?: readonly string[]
   /** Those of its own; `optionsOf` adds the common ones. */

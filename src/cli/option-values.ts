@@ -20,16 +20,16 @@ export function flagOption({ options }: WithOptions, name: string): boolean {
 }
 
 /** @throws {UsageError} where it is no whole number in range, both ends included */
-export function wholeOption(call: WithOptions, name: string, least: number, most: number): number | undefined {
+export function wholeOption(call: WithOptions, name: string, min: number, max: number): number | undefined {
   const value = textOption(call, name)
-  return value === undefined ? undefined : readWhole(`--${name}`, value, least, most)
+  return value === undefined ? undefined : readWhole(`--${name}`, value, min, max)
 }
 
 /** @throws {UsageError} where it is no whole number in range, both ends included */
-export function readWhole(what: string, value: string, least: number, most: number): number {
+export function readWhole(what: string, value: string, min: number, max: number): number {
   const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
-  if (number >= least && number <= most) return number
-  throw new UsageError(`Cannot run: ${what} is ${show(value)}, allowed is a whole number from ${least} to ${most}.`)
+  if (number >= min && number <= max) return number
+  throw new UsageError(`Cannot run: ${what} is ${show(value)}, allowed is a whole number from ${min} to ${max}.`)
 }
 
 /** @throws {UsageError} where it is none of the choices */

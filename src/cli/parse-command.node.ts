@@ -22,7 +22,8 @@ export function parseCommand(args: readonly string[], commands: readonly Command
   const command = findCommand(args, commands)
   const rest = args.slice(command.name.split(" ").length)
   const { values, positionals } = readArguments(command, rest)
-  if (values["help"] !== true && (positionals.length < command.least || positionals.length > command.most)) {
+  const { minArguments, maxArguments } = command
+  if (values["help"] !== true && (positionals.length < minArguments || positionals.length > maxArguments)) {
     const wanted = command.usage === "" ? "no arguments are allowed" : `allowed is ${command.usage}`
     const got = `${positionals.length} argument${positionals.length === 1 ? "" : "s"}`
     throw new UsageError(`Cannot run sluice ${command.name}: it got ${got}, ${wanted}.`)

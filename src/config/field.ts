@@ -18,9 +18,9 @@ export type FieldKind =
   | { readonly kind: "text"; readonly pattern: RegExp; readonly allowed: string }
   | { readonly kind: "choice"; readonly of: readonly string[] }
   | { readonly kind: "flag" }
-  | { readonly kind: "whole"; readonly least: number; readonly most: number; readonly unit?: string }
+  | { readonly kind: "whole"; readonly min: number; readonly max: number; readonly unit?: string }
   | { readonly kind: "share" }
-  | { readonly kind: "duration"; readonly leastMs: number; readonly mostMs: number; readonly multipleMs?: number }
+  | { readonly kind: "duration"; readonly minMs: number; readonly maxMs: number; readonly multipleMs?: number }
   | { readonly kind: "policy" }
   | { readonly kind: "key" }
   | {
@@ -28,7 +28,7 @@ export type FieldKind =
       readonly of: Field
       /** What an error calls them. */
       readonly items: string
-      readonly least: number
+      readonly minItems: number
     }
   | {
       readonly kind: "table"

@@ -28,7 +28,7 @@ export const CONFIG: Field & { readonly kind: "table" } = {
           about: "The algorithm of rules that name none.",
         },
         key: { ...key, fallback: "address" },
-        cost: { kind: "whole", least: 0, most: MAX_UNITS, fallback: 1, about: "Units that a request costs." },
+        cost: { kind: "whole", min: 0, max: MAX_UNITS, fallback: 1, about: "Units that a request costs." },
       },
     },
     limits: {
@@ -67,7 +67,7 @@ export const CONFIG: Field & { readonly kind: "table" } = {
         styles: {
           kind: "list",
           items: "styles",
-          least: 0,
+          minItems: 0,
           of: {
             kind: "choice",
             of: ["draft-11", "draft-7", "draft-6", "legacy"],
@@ -113,8 +113,8 @@ export const CONFIG: Field & { readonly kind: "table" } = {
         enabled: { kind: "flag", fallback: false, env: "SLUICE_JITTER", about: "Whether it does." },
         max: {
           kind: "duration",
-          leastMs: 1_000,
-          mostMs: 86_400_000,
+          minMs: 1_000,
+          maxMs: 86_400_000,
           multipleMs: 1_000,
           fallback: "5s",
           env: "SLUICE_JITTER_MAX",

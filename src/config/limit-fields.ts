@@ -15,8 +15,8 @@ export const failMode: Field = {
 }
 export const timeout: Field = {
   kind: "duration",
-  leastMs: 1,
-  mostMs: MAX_TIMER_MS,
+  minMs: 1,
+  maxMs: MAX_TIMER_MS,
   about: "How long the limiter may take to answer.",
 }
 export const key: Field = {
@@ -24,13 +24,13 @@ export const key: Field = {
   about:
     'What requests are counted by: "address", "api-key", "bearer-token", "header:NAME", "cookie:NAME", or several.',
 }
-export const duration = (about: string, leastMs = 1): Field => ({
+export const duration = (about: string, minMs = 1): Field => ({
   kind: "duration",
-  leastMs,
-  mostMs: MAX_PERIOD_MS,
+  minMs,
+  maxMs: MAX_PERIOD_MS,
   about,
 })
-const units = (about: string): Field => ({ kind: "whole", least: 1, most: MAX_UNITS, about })
+const units = (about: string): Field => ({ kind: "whole", min: 1, max: MAX_UNITS, about })
 export const policies: Field = {
   kind: "named",
   of: { kind: "policy", about: 'A short form such as "100/minute", a rule, or a list of either.' },
@@ -45,7 +45,7 @@ export const accessList = (about: string): Field => ({
     addresses: {
       kind: "list",
       items: "addresses and networks",
-      least: 0,
+      minItems: 0,
       of: {
         kind: "text",
         pattern: /^[0-9A-Fa-f:.]+(\/\d{1,3})?$/,
@@ -57,7 +57,7 @@ export const accessList = (about: string): Field => ({
     keys: {
       kind: "list",
       items: "keys",
-      least: 0,
+      minItems: 0,
       of: { kind: "text", pattern: /^.{1,512}$/, allowed: "a key on one line", about: "A key." },
       about: 'Keys as they are counted, without the prefix, such as "header:x-tenant=acme".',
     },
@@ -69,7 +69,7 @@ export const ofRequests = {
   paths: {
     kind: "list",
     items: 'path prefixes such as "/api"',
-    least: 1,
+    minItems: 1,
     of: {
       kind: "text",
       pattern: /^\/[^?#]*$/,
@@ -89,8 +89,8 @@ export const ofRequests = {
       status: {
         kind: "list",
         items: "statuses such as 401",
-        least: 1,
-        of: { kind: "whole", least: 100, most: 599, about: "A status." },
+        minItems: 1,
+        of: { kind: "whole", min: 100, max: 599, about: "A status." },
         about: "The statuses that cost it, such as 401 and 403.",
       },
       units: units("How much, of every limit of the request."),
@@ -98,8 +98,8 @@ export const ofRequests = {
   },
   delay: {
     kind: "duration",
-    leastMs: 1,
-    mostMs: MAX_TIMER_MS,
+    minMs: 1,
+    maxMs: MAX_TIMER_MS,
     about: "Holds admitted requests of a leaky_bucket until they may leave; what it would hold for longer is denied.",
   },
   fail_mode: failMode,
@@ -156,7 +156,7 @@ export const limit: Field & { readonly kind: "table" } = {
     offset: duration("Shifts the starts of a fixed_window.", 0),
     block: duration("How long a key stays denied once it was denied."),
     key,
-    cost: { kind: "whole", least: 0, most: MAX_UNITS, about: "Units that a request costs." },
+    cost: { kind: "whole", min: 0, max: MAX_UNITS, about: "Units that a request costs." },
     ...ofRequests,
   },
 }
@@ -170,7 +170,7 @@ export const group: Field & { readonly kind: "table" } = {
     limits: {
       kind: "list",
       items: "names of limits",
-      least: 1,
+      minItems: 1,
       of: { kind: "text", pattern: RULE_NAME, allowed: RULE_NAME_ALLOWED, about: "A limit's name." },
       about: "The names of the limits, at most 16. Each has its own policy, key and cost.",
       schema: { uniqueItems: true, maxItems: MAX_LIMITS_OF_GROUP },

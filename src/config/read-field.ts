@@ -62,9 +62,9 @@ function readKind(field: Field, path: string, value: unknown, env: Environment):
       if (typeof value === "boolean") return value
       throw new ConfigError(path, value, "true or false")
     case "whole": {
-      const { least, most, unit } = field
-      if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value
-      throw new ConfigError(path, value, `a whole number${unit ? ` of ${unit}` : ""} from ${least} to ${most}`)
+      const { min, max, unit } = field
+      if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value
+      throw new ConfigError(path, value, `a whole number${unit ? ` of ${unit}` : ""} from ${min} to ${max}`)
     }
     case "share":
       if (typeof value === "number" && value >= 0 && value <= 1) return value
@@ -112,17 +112,17 @@ function ownValue(value: unknown, name: string): unknown {
 
 function readDuration(field: Field & { readonly kind: "duration" }, path: string, value: unknown): number {
   refuseNumber(path, value)
-  const { leastMs, mostMs, multipleMs = 1 } = field
-  const durationMs = orConfigError(() => parseDuration(path, value, { minMs: leastMs, maxMs: mostMs }))
+  const { minMs, maxMs, multipleMs = 1 } = field
+  const durationMs = orConfigError(() => parseDuration(path, value, { minMs, maxMs }))
   if (durationMs % multipleMs === 0) return durationMs
   throw new ConfigError(path, value, `a multiple of ${multipleMs} ms`)
 }
 
 function readList(field: Field & { readonly kind: "list" }, path: string, value: unknown, env: Environment): unknown[] {
   const items = orConfigError(() => readItems(path, value, MAX_ITEMS))
-  if (items === null || items.length < field.least) {
-    const { items: name, least } = field
-    throw new ConfigError(path, value, `a list of ${name}${least === 0 ? "" : `, at least ${least}`}`)
+  if (items === null || items.length < field.minItems) {
+    const { items: name, minItems } = field
+    throw new ConfigError(path, value, `a list of ${name}${minItems === 0 ? "" : `, at least ${minItems}`}`)
   }
   return items.map((item, index) => readKind(field.of, `${path}[${index}]`, item, env))
 }

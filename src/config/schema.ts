@@ -57,7 +57,7 @@ function kindSchema(field: Field): Schema {
     case "flag":
       return { type: "boolean" }
     case "whole":
-      return { type: "integer", minimum: field.least, maximum: field.most }
+      return { type: "integer", minimum: field.min, maximum: field.max }
     case "share":
       return { type: "number", minimum: 0, maximum: 1 }
     case "duration":
@@ -67,7 +67,7 @@ function kindSchema(field: Field): Schema {
     case "key":
       return { $ref: "#/definitions/key" }
     case "list":
-      return { type: "array", minItems: field.least, items: schemaOf(field.of) }
+      return { type: "array", minItems: field.minItems, items: schemaOf(field.of) }
     case "table":
       return {
         type: "object",

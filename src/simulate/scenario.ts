@@ -77,30 +77,30 @@ export function readScenario(input: ScenarioInput): Scenario {
   const { serviceMs = 1, commitMs = 2, denialCache = true, seed = 1 } = input
   const policy = parsePolicy(input.policy)
   const durationMs = parseDurationArgument("simulate", "duration", input.duration ?? "10s", DURATION_RANGE)
-  requireRange("locations.length", locations.length, { least: 1, most: MAX_LOCATIONS, isWhole: true })
+  requireRange("locations.length", locations.length, { min: 1, max: MAX_LOCATIONS, isWhole: true })
   for (const [index, { isolates, latencyMs, requestsPerSecond }] of locations.entries()) {
-    requireRange(`locations[${index}].isolates`, isolates, { least: 1, most: MAX_ISOLATES, isWhole: true })
-    requireRange(`locations[${index}].latencyMs`, latencyMs, { least: 0, most: 60_000, isWhole: false })
-    requireRange(`locations[${index}].requestsPerSecond`, requestsPerSecond, { least: 0, most: 1e8, isWhole: false })
+    requireRange(`locations[${index}].isolates`, isolates, { min: 1, max: MAX_ISOLATES, isWhole: true })
+    requireRange(`locations[${index}].latencyMs`, latencyMs, { min: 0, max: 60_000, isWhole: false })
+    requireRange(`locations[${index}].requestsPerSecond`, requestsPerSecond, { min: 0, max: 1e8, isWhole: false })
   }
   const isolatesInAll = locations.reduce((sum, { isolates }) => sum + isolates, 0)
-  requireRange("isolates in all", isolatesInAll, { least: 1, most: MAX_ISOLATES, isWhole: true })
+  requireRange("isolates in all", isolatesInAll, { min: 1, max: MAX_ISOLATES, isWhole: true })
   const requests = locations.reduce((sum, each) => sum + each.requestsPerSecond * (durationMs / 1_000), 0)
-  requireRange("requests in all", requests, { least: 0, most: MAX_REQUESTS, isWhole: false })
-  requireRange("keys", keys, { least: 1, most: 10_000_000, isWhole: true })
-  requireRange("skew", skew, { least: 0, most: 10, isWhole: false })
+  requireRange("requests in all", requests, { min: 0, max: MAX_REQUESTS, isWhole: false })
+  requireRange("keys", keys, { min: 1, max: 10_000_000, isWhole: true })
+  requireRange("skew", skew, { min: 0, max: 10, isWhole: false })
   const capacity = maximumCost(policy.rules)
-  requireRange("cost", cost, { least: 1, most: capacity, isWhole: true })
-  requireRange("keysPerRequest", keysPerRequest, { least: 1, most: Math.min(keys, 100), isWhole: true })
-  requireRange("serviceMs", serviceMs, { least: 0, most: 60_000, isWhole: false })
-  requireRange("commitMs", commitMs, { least: 0, most: 60_000, isWhole: false })
-  requireRange("seed", seed, { least: -(2 ** 31), most: 2 ** 31, isWhole: true })
-  if (shards !== undefined) requireRange("shards", shards, { least: 1, most: 10_000, isWhole: true })
+  requireRange("cost", cost, { min: 1, max: capacity, isWhole: true })
+  requireRange("keysPerRequest", keysPerRequest, { min: 1, max: Math.min(keys, 100), isWhole: true })
+  requireRange("serviceMs", serviceMs, { min: 0, max: 60_000, isWhole: false })
+  requireRange("commitMs", commitMs, { min: 0, max: 60_000, isWhole: false })
+  requireRange("seed", seed, { min: -(2 ** 31), max: 2 ** 31, isWhole: true })
+  if (shards !== undefined) requireRange("shards", shards, { min: 1, max: 10_000, isWhole: true })
   if (traffic !== "steady" && traffic !== "bursts") {
     throw new RangeError(`Cannot simulate: traffic is ${show(traffic)}, allowed is "steady" or "bursts".`)
   }
   if (lease !== undefined && tellsDelay(policy)) throw unfit("simulate", "lease", lease, NO_LEASE)
-  if (lease !== undefined) requireRange("lease.units", lease.units, { least: 1, most: MAX_UNITS, isWhole: true })
+  if (lease !== undefined) requireRange("lease.units", lease.units, { min: 1, max: MAX_UNITS, isWhole: true })
   return {
     ...{
       policy,
@@ -130,8 +130,8 @@ export function readScenario(input: ScenarioInput): Scenario {
 function requireRange(
   field: string,
   value: number,
-  { least, most, isWhole }: { readonly least: number; readonly most: number; readonly isWhole: boolean },
+  { min, max, isWhole }: { readonly min: number; readonly max: number; readonly isWhole: boolean },
 ): void {
-  if (typeof value === "number" && value >= least && value <= most && (!isWhole || Number.isInteger(value))) return
-  throw new RangeError(`Cannot simulate: ${field} is ${show(value)}, allowed is ${least} to ${most}.`)
+  if (typeof value === "number" && value >= min && value <= max && (!isWhole || Number.isInteger(value))) return
+  throw new RangeError(`Cannot simulate: ${field} is ${show(value)}, allowed is ${min} to ${max}.`)
 }

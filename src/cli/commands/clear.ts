@@ -14,8 +14,8 @@ export const clear: Command = {
   name: "clear",
   summary: "Make the quota of every key full, of one limit or of all. Limits stay.",
   usage: "",
-  least: 0,
-  most: 0,
+  minArguments: 0,
+  maxArguments: 0,
   asks: "limits",
   options: {
     limit: { ...LIMIT_OPTION, description: "Only the keys of this limit." },

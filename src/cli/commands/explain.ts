@@ -14,8 +14,8 @@ export const explain: Command = {
   name: "explain",
   summary: "Tell why a check of a key would be answered as it would be now, charging nothing.",
   usage: "KEY",
-  least: 1,
-  most: 1,
+  minArguments: 1,
+  maxArguments: 1,
   asks: "limits",
   options: {
     cost: { type: "string", short: "c", value: "N", description: "Units that it would charge (default 1)." },

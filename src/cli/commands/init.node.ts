@@ -90,8 +90,8 @@ export const init: Command = {
   name: "init",
   summary: "Make a data folder, and a configuration to begin with.",
   usage: "",
-  least: 0,
-  most: 0,
+  minArguments: 0,
+  maxArguments: 0,
   asks: null,
   options: {
     "data-dir": DATA_DIR_OPTION,

@@ -10,8 +10,8 @@ export const limitAdd: Command = {
   name: "limit add",
   summary: "Define a limit, or put another policy in its place: what was used stays used.",
   usage: "NAME POLICY",
-  least: 2,
-  most: 2,
+  minArguments: 2,
+  maxArguments: 2,
   asks: "limits",
   options: { key: { type: "boolean", description: "NAME is a key, and this is its own limit." } },
   examples: [

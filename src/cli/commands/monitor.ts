@@ -122,8 +122,8 @@ export const monitor: Command = {
   name: "monitor",
   summary: "A live view of rates, denials and the keys seen most, of a server.",
   usage: "",
-  least: 0,
-  most: 0,
+  minArguments: 0,
+  maxArguments: 0,
   asks: "server",
   options: {
     interval: { type: "string", short: "i", value: "MS", description: "Time between looks (default 1000)." },

@@ -30,8 +30,8 @@ export const repair: Command = {
   name: "repair",
   summary: "Make a damaged data folder open again. Without --yes it only tells what it would do.",
   usage: "",
-  least: 0,
-  most: 0,
+  minArguments: 0,
+  maxArguments: 0,
   asks: null,
   options: {
     "data-dir": DATA_DIR_OPTION,

@@ -36,8 +36,8 @@ export const serve: Command = {
   name: "serve",
   summary: "Serve the limits of a data folder over HTTP: the /v1 API, /metrics and events.",
   usage: "",
-  least: 0,
-  most: 0,
+  minArguments: 0,
+  maxArguments: 0,
   asks: null,
   options: {
     bind: {

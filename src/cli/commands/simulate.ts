@@ -87,8 +87,8 @@ export const simulate: Command = {
   name: "simulate",
   summary: "Play traffic of many locations against a limit on Durable Objects, and say what came of it.",
   usage: "",
-  least: 0,
-  most: 0,
+  minArguments: 0,
+  maxArguments: 0,
   asks: null,
   options: {
     policy: option("POLICY", "The limit (default 100/second)."),
