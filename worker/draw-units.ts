@@ -4,7 +4,7 @@ import { tellsDelay } from "../src/policy/tells-delay.js"
 import type { Decision } from "../src/types/decision.js"
 import type { Receipt } from "../src/types/receipt.js"
 import type { ObjectCounts } from "./object-counts.js"
-import type { Asked } from "./object-limits.js"
+import type { LimitToChange } from "./object-limits.js"
 import { toldDecision } from "./told-decision.js"
 
 /**
@@ -13,7 +13,12 @@ import { toldDecision } from "./told-decision.js"
  *
  * @returns when what was charged is durable
  */
-export async function drawUnits(asked: Asked, key: string, request: DrawRequest, counts: ObjectCounts): Promise<Drawn> {
+export async function drawUnits(
+  asked: LimitToChange,
+  key: string,
+  request: DrawRequest,
+  counts: ObjectCounts,
+): Promise<Drawn> {
   const { ledger, limit, nowMs, sent } = asked
   const { cost, giveBack } = request
   const id = new InternalCall(request.id)
@@ -40,6 +45,6 @@ function remainingUnits({ allowed, remaining, rules }: Decision): number {
 }
 
 /** Units that were granted before a wipe were full again anyway. */
-function settleIfOurs({ ledger, limit, nowMs }: Asked, receipt: Receipt, units: number): void {
+function settleIfOurs({ ledger, limit, nowMs }: LimitToChange, receipt: Receipt, units: number): void {
   if (limit.openKeys().chargeNumberOf(receipt.id) !== null) ledger.settle(limit, receipt, units, nowMs)
 }

@@ -34,7 +34,7 @@ interface LoneCheck {
 type Repeat = Pick<CallManner, "repeatable">
 
 /** What an object is asked about a key. */
-type Ask<T> = (stub: ObjectStub, subject: Subject) => Promise<T> | T
+type ObjectCall<T> = (stub: ObjectStub, subject: Subject) => Promise<T> | T
 
 /**
  * Calls about the keys of a limit, each to the key's object. What they tell of denials is remembered; and forgotten where
@@ -136,7 +136,7 @@ export class KeyCalls {
   }
 
   /** A call that may change when a key is admitted, or how long it waits: what was known before does not answer for that. */
-  async change<T>(key: string, ask: Ask<T>, manner: Repeat): Promise<T> {
+  async change<T>(key: string, ask: ObjectCall<T>, manner: Repeat): Promise<T> {
     this.forgetDenial(key)
     try {
       return await this.#call(key, ask, manner)
@@ -146,7 +146,7 @@ export class KeyCalls {
   }
 
   /** A call after which what is remembered stays true, and that may be made again. */
-  ask<T>(key: string, ask: Ask<T>): Promise<T> {
+  ask<T>(key: string, ask: ObjectCall<T>): Promise<T> {
     return this.#call(key, ask, { repeatable: true })
   }
 
@@ -156,7 +156,7 @@ export class KeyCalls {
     denialCache?.forget(places.cacheName(key))
   }
 
-  #call<T>(key: string, ask: Ask<T>, { repeatable }: Repeat): Promise<T> {
+  #call<T>(key: string, ask: ObjectCall<T>, { repeatable }: Repeat): Promise<T> {
     requireKey(key)
     const { places } = this.#parts
     const subject = places.subjectOf(key)

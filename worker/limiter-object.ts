@@ -16,7 +16,7 @@ import { drawUnits } from "./draw-units.js"
 import { ObjectChecks } from "./object-checks.js"
 import { ObjectCounts, type ObjectReport } from "./object-counts.js"
 import { ObjectLedger } from "./object-ledger.js"
-import { type Asked, type Looked, ObjectLimits } from "./object-limits.js"
+import { type LimitToChange, type LimitToLookAt, ObjectLimits } from "./object-limits.js"
 import { holdsManyKeys } from "./object-name.js"
 import { SpentUnits } from "./spent-units.js"
 import type { KeyCheck, Subject, SubjectCheck, SubjectText } from "./subject.js"
@@ -81,7 +81,7 @@ export class LimiterObject extends DurableObject {
   decide(key: string, text: SubjectText, cost: number, id?: string, maxDelayMs?: number): string | Promise<string> {
     const sent = this.#reader.readText(text)
     if (cost === 0) return this.#askForNothing(sent, key, id)
-    const decide = (asked: Asked) => {
+    const decide = (asked: LimitToChange) => {
       const { ledger, limit, nowMs } = asked
       const answer = this.#checks.one(asked, { key, cost, id, maxDelayMs })
       const told = toldText(answer.decision, limit, sent.policy, nowMs)
@@ -103,7 +103,7 @@ export class LimiterObject extends DurableObject {
    */
   async decideEach(text: SubjectText, checks: readonly KeyCheck[]): Promise<(string | Error)[]> {
     const sent = this.#reader.readText(text)
-    const decide = async (asked: Asked) => {
+    const decide = async (asked: LimitToChange) => {
       const { ledger, limit, nowMs } = asked
       const answers = this.#checks.each(asked, checks)
       // Before anybody else may change the policy.
@@ -151,7 +151,7 @@ export class LimiterObject extends DurableObject {
    * left then, and none where `ifBusy` and this object is not asked often, or under a `leaky_bucket`.
    */
   async draw(subject: Subject, request: DrawRequest): Promise<Drawn> {
-    const draw = (asked: Asked) => drawUnits(asked, subject.key, request, this.#counts)
+    const draw = (asked: LimitToChange) => drawUnits(asked, subject.key, request, this.#counts)
     return this.#limits.ask(this.#reader.read(subject), draw)
   }
 
@@ -269,7 +269,12 @@ export class LimiterObject extends DurableObject {
   }
 }
 
-function peekAt({ ledger, limit, nowMs }: Looked, key: string, cost: number, id: string | undefined): LedgerAnswer {
+function peekAt(
+  { ledger, limit, nowMs }: LimitToLookAt,
+  key: string,
+  cost: number,
+  id: string | undefined,
+): LedgerAnswer {
   if (ledger !== null) return ledger.peek(limit, key, cost, nowMs, id)
   return { decision: limit.openKeys().peek(key, cost, nowMs), needsCommit: false }
 }

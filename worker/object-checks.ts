@@ -7,7 +7,7 @@ import type { Policy } from "../src/policy/policy.js"
 import type { AllDecision } from "../src/types/limiter.js"
 import type { ChargeHolders } from "./charge-holders.js"
 import type { ObjectCounts } from "./object-counts.js"
-import type { Asked } from "./object-limits.js"
+import type { LimitToChange } from "./object-limits.js"
 import { toldDecision } from "./told-decision.js"
 
 /** A check as it came. */
@@ -42,14 +42,14 @@ export class ObjectChecks {
   }
 
   /** A check that comes alone. @throws {CostError} {KeyError} {RangeError} */
-  one(asked: Asked, check: AskedCheck): LedgerAnswer {
+  one(asked: LimitToChange, check: AskedCheck): LedgerAnswer {
     const answer = this.#decide(asked, check)
     this.#counts.check(asked.nowMs, answer)
     return answer
   }
 
   /** Checks that come in one call. The error of one is its own answer. */
-  each(asked: Asked, checks: readonly AskedCheck[]): (LedgerAnswer | Error)[] {
+  each(asked: LimitToChange, checks: readonly AskedCheck[]): (LedgerAnswer | Error)[] {
     const answers = checks.map((check) => {
       try {
         return this.#decide(asked, check)
@@ -61,7 +61,7 @@ export class ObjectChecks {
     return answers
   }
 
-  #decide({ ledger, limit, nowMs }: Asked, { key, cost, id, maxDelayMs }: AskedCheck): LedgerAnswer {
+  #decide({ ledger, limit, nowMs }: LimitToChange, { key, cost, id, maxDelayMs }: AskedCheck): LedgerAnswer {
     if (maxDelayMs !== undefined) {
       const looked = ledger.peek(limit, key, cost, nowMs, id)
       if (isHeldFor(looked.decision, maxDelayMs)) return looked

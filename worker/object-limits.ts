@@ -8,7 +8,7 @@ import type { ReadSubject } from "./subject-reader.js"
 import { withEmptyLimit } from "./with-empty-limit.js"
 
 /** What a verb works with. */
-export interface Asked {
+export interface LimitToChange {
   readonly ledger: Ledger
   readonly limit: LedgerLimit
   /** Perhaps not the policy that the limit is under. */
@@ -17,7 +17,7 @@ export interface Asked {
 }
 
 /** What a question works with. */
-export interface Looked {
+export interface LimitToLookAt {
   /** `null` where nothing is stored of the limit. */
   readonly ledger: Ledger | null
   readonly limit: LedgerLimit
@@ -37,12 +37,12 @@ export class ObjectLimits {
   }
 
   /** Runs a verb, perhaps at once. */
-  ask<T>(sent: ReadSubject, verb: (asked: Asked) => T): T | Promise<Awaited<T>> {
+  ask<T>(sent: ReadSubject, verb: (asked: LimitToChange) => T): T | Promise<Awaited<T>> {
     return this.#home.ask(sent.sync, (ledger, nowMs) => verb(this.#asked(ledger, sent, nowMs)))
   }
 
   /** `ask` for a verb that has nothing to change where nothing is known of the limit: then nothing is stored either. */
-  askKnown<T>(sent: ReadSubject, ofUnknown: () => T, verb: (asked: Asked) => T | Promise<T>): Promise<T> {
+  askKnown<T>(sent: ReadSubject, ofUnknown: () => T, verb: (asked: LimitToChange) => T | Promise<T>): Promise<T> {
     return this.ifKnown([sent], ofUnknown, (ledger, nowMs) => verb(this.#asked(ledger, sent, nowMs)))
   }
 
@@ -60,7 +60,7 @@ export class ObjectLimits {
   }
 
   /** Answers a question as a check would find it, under the policy that would decide that, and changes nothing. */
-  async look<T>(sent: ReadSubject, question: (looked: Looked) => T): Promise<Awaited<T>> {
+  async look<T>(sent: ReadSubject, question: (looked: LimitToLookAt) => T): Promise<Awaited<T>> {
     const { limit: name, sync, policy } = sent
     return this.#home.look(sync, (ledger, nowMs) => {
       const limit = ledger?.limit(name)
@@ -79,7 +79,7 @@ export class ObjectLimits {
     return this.#policies.limitFor(ledger, sent, nowMs)
   }
 
-  #asked(ledger: Ledger, sent: ReadSubject, nowMs: number): Asked {
+  #asked(ledger: Ledger, sent: ReadSubject, nowMs: number): LimitToChange {
     return { ledger, limit: this.limitFor(ledger, sent, nowMs), sent: sent.policy, nowMs }
   }
 }

@@ -8,9 +8,9 @@ const ROLLBACK_AFTER_MS = 60_000
 const MAX_SUPERSEDED = 8
 
 /** A policy that a caller sent. */
-type Sent = Pick<ReadSubject, "policy" | "version">
+type SentPolicy = Pick<ReadSubject, "policy" | "version">
 
-interface InForce {
+interface LimitPolicies {
   /** When the policy in force was sent last with a call that may change it. */
   sentAtMs: number
   /** The latest that it was sent with. */
@@ -30,7 +30,7 @@ interface InForce {
  * and without its version.
  */
 export class PoliciesInForce {
-  readonly #byLimit = new Map<string, InForce>()
+  readonly #byLimit = new Map<string, LimitPolicies>()
   /** How many there were when those that the ledger had removed were forgotten last. */
   #left = 0
 
@@ -40,7 +40,7 @@ export class PoliciesInForce {
   }
 
   /** Whether a policy that is sent now would take the place of the limit's. Changes nothing. */
-  wouldTake(limit: LedgerLimit, sent: Sent, nowMs: number): boolean {
+  wouldTake(limit: LedgerLimit, sent: SentPolicy, nowMs: number): boolean {
     if (sent.policy.canonical === limit.policy.canonical) return false
     const known = this.#byLimit.get(limit.name)
     return known === undefined || !isTooEarly(known, sent, nowMs)
@@ -75,11 +75,11 @@ export class PoliciesInForce {
   }
 }
 
-function isTooEarly(known: InForce, sent: Sent, nowMs: number): boolean {
+function isTooEarly(known: LimitPolicies, sent: SentPolicy, nowMs: number): boolean {
   return isOlder(known, sent) && nowMs - known.sentAtMs < ROLLBACK_AFTER_MS
 }
 
-function isOlder(known: InForce, { policy, version }: Sent): boolean {
+function isOlder(known: LimitPolicies, { policy, version }: SentPolicy): boolean {
   if (version !== undefined && known.version !== undefined) return version < known.version
   return known.superseded.includes(policy.canonical)
 }

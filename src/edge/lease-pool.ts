@@ -26,7 +26,7 @@ interface Pool {
 }
 
 /** A draw under way, and what it found. */
-interface Begun {
+interface DrawUnderWay {
   readonly pool: Pool
   readonly revocations: number
 }
@@ -80,7 +80,7 @@ export class LeasePool {
   readonly #options: LeasePoolOptions
   /** The one that was asked about, or looked at in vain for room, last comes last. */
   readonly #pools = new Map<string, Pool>()
-  readonly #begun = new WeakMap<DrawRequest, Begun>()
+  readonly #underWay = new WeakMap<DrawRequest, DrawUnderWay>()
   readonly #evicted: UnusedUnits[] = []
   /** Ids of receipts, the one that was settled first comes first. */
   readonly #settled = new BoundedMap<string, true>(MAX_SETTLED)
@@ -154,7 +154,7 @@ export class LeasePool {
     const id = `lease-${this.#calls.toString(36)}-${crypto.randomUUID()}`
     const giveBack = leases.takeStale(nowMs)
     const request = { cost, demand, units, ifBusy, giveBack, id }
-    this.#begun.set(request, { pool, revocations: leases.revocations })
+    this.#underWay.set(request, { pool, revocations: leases.revocations })
     return request
   }
 
@@ -171,16 +171,16 @@ export class LeasePool {
    * @param askedAtMs before the draw was sent
    */
   end(key: string, request: DrawRequest, { decision, denial }: Drawn, askedAtMs: number): Decision {
-    const begun = this.#begun.get(request)!
-    const { pool } = begun
-    const own = this.#take(begun, request, decision, askedAtMs)
+    const underWay = this.#underWay.get(request)!
+    const { pool } = underWay
+    const own = this.#take(underWay, request, decision, askedAtMs)
     pool.lostAfterMs = DRAW_LOST_MS
     const waited = (decision.allowed ? denial : decision) ?? "answered"
     this.#resume(pool, waited, this.leftOf(key, askedAtMs))
     return own
   }
 
-  #take({ pool, revocations }: Begun, { cost }: DrawRequest, decision: Decision, askedAtMs: number): Decision {
+  #take({ pool, revocations }: DrawUnderWay, { cost }: DrawRequest, decision: Decision, askedAtMs: number): Decision {
     const { leases } = pool
     const { ifBusy, ttlMs } = this.#options
     const { receipt } = decision
@@ -201,7 +201,7 @@ export class LeasePool {
    *   others go on
    */
   fail(request: DrawRequest, error: unknown): void {
-    const { pool } = this.#begun.get(request)!
+    const { pool } = this.#underWay.get(request)!
     pool.leases.putBack(request.giveBack)
     if (!(error instanceof CostError)) {
       this.#resume(pool, "lost", 0)

@@ -17,7 +17,7 @@ export interface WaitingLineOptions {
   readonly maxWaiting?: number | undefined
 }
 
-export const MAX_WAITING: Kind = whole(0, 2 ** 32 - 1)
+export const WAITING_KIND: Kind = whole(0, 2 ** 32 - 1)
 export const ACQUIRE_KINDS: Kinds<AcquireOptions & LimitChoice> = {
   cost: READ_ELSEWHERE,
   timeout: READ_ELSEWHERE,

@@ -12,7 +12,7 @@ import { isSynchronous } from "./sync-limiter.js"
  * Asks and charges for one who waits. What would be held for longer than `maxDelayMs` is refused, so it need not be
  * charged: then the decision tells that delay, and has no receipt.
  */
-export type Ask = (key: string, options: CheckOptions & LimitChoice, maxDelayMs: number) => Awaitable<Decision>
+export type AskLimiter = (key: string, options: CheckOptions & LimitChoice, maxDelayMs: number) => Awaitable<Decision>
 
 /** So many limits are known to hold requests; then they are found out anew. */
 const MAX_HOLDING = 1_000
@@ -21,7 +21,7 @@ const MAX_HOLDING = 1_000
  * How a limiter is asked that knows of no waits: `check`, where it must be after a `peek`. Behind a promise that is one
  * question more, so only limits that have held a request before are asked it.
  */
-export function askWithin(limiter: SettlingChecker): Ask {
+export function askWithin(limiter: SettlingChecker): AskLimiter {
   const holding = new Set<string | undefined>()
 
   function note(decision: Decision, limit: string | undefined): Decision {

@@ -1,6 +1,6 @@
 import { whenAnswered } from "../lib/awaitable.js"
 import type { Decision } from "../types/decision.js"
-import type { Ask } from "./ask-within.js"
+import type { AskLimiter } from "./ask-within.js"
 import { isDecision } from "./is-decision.js"
 
 /** How long an answer may take. */
@@ -35,7 +35,7 @@ export class LoneWaits {
   }
 
   /** Counts a call for as long as it waits, by what it asks. */
-  async during<Result>(ask: Ask, wait: (ask: Ask) => Promise<Result>): Promise<Result> {
+  async during<Result>(ask: AskLimiter, wait: (ask: AskLimiter) => Promise<Result>): Promise<Result> {
     const lone: LoneWait = { dueMs: 0 }
     const due = (afterMs: number) => {
       lone.dueMs = Date.now() + afterMs

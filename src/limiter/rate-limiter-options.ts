@@ -1,6 +1,6 @@
 import { CLOCK, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
 import type { Clock } from "../types/clock.js"
-import { MAX_WAITING, type WaitingLineOptions } from "./acquire-options.js"
+import { WAITING_KIND, type WaitingLineOptions } from "./acquire-options.js"
 
 export interface RateLimiterOptions extends WaitingLineOptions {
   /** Where the time comes from; default the machine's wall clock. */
@@ -30,5 +30,5 @@ export const RATE_LIMITER_KINDS: Kinds<RateLimiterOptions> = {
   maxKeys: whole(1, 2 ** 32 - 1),
   onFull: oneOf("evict-nearest-full", "deny-new"),
   stats: flag(),
-  maxWaiting: MAX_WAITING,
+  maxWaiting: WAITING_KIND,
 }

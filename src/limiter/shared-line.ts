@@ -4,7 +4,7 @@ import { QueueFull, RateLimitExceeded, TimeoutExceeded } from "../types/errors.j
 import type { Awaitable, CheckOptions } from "../types/limiter.js"
 import type { AcquireOptions } from "./acquire-options.js"
 import { Alarms } from "./alarms.js"
-import type { Ask } from "./ask-within.js"
+import type { AskLimiter } from "./ask-within.js"
 import { requireKey } from "./check-options.js"
 import { isDeniedForGood } from "./denied-for-good.js"
 import { HeldRequests } from "./held-requests.js"
@@ -17,7 +17,7 @@ import { Waiter } from "./waiter.js"
 import { WaitingQueue } from "./waiting-queue.js"
 
 interface LineOptions {
-  readonly ask: Ask
+  readonly ask: AskLimiter
   /** The most calls that wait at a time, those beside this line with them. */
   readonly maxWaiting: number
   /** How many wait beside this line. */
@@ -29,7 +29,7 @@ interface LineOptions {
 /** A line as `WaitingLine` tells of it, on one timer. */
 export class SharedLine {
   readonly #limiter: SettlingChecker
-  readonly #askLimiter: Ask
+  readonly #askLimiter: AskLimiter
   readonly #maxWaiting: number
   /** How many of those may stand in this line. */
   readonly #room: number

@@ -1,6 +1,6 @@
 import { checkFields, checkKind } from "../policy/check-fields.js"
-import { type AcquireOptions, MAX_WAITING, type WaitingLineOptions } from "./acquire-options.js"
-import { type Ask, askWithin } from "./ask-within.js"
+import { type AcquireOptions, WAITING_KIND, type WaitingLineOptions } from "./acquire-options.js"
+import { type AskLimiter, askWithin } from "./ask-within.js"
 import { CHECKER } from "./check-options.js"
 import type { Standing } from "./limit-owner.js"
 import { LoneWaits } from "./lone-waits.js"
@@ -23,7 +23,7 @@ const DEFAULT_MAX_WAITING = 10_000
  */
 export class WaitingLine {
   readonly #limiter: SettlingChecker
-  readonly #ask: Ask
+  readonly #ask: AskLimiter
   readonly #maxWaiting: number
   /** `null` where each call waits by itself. */
   readonly #shared: SharedLine | null
@@ -36,7 +36,7 @@ export class WaitingLine {
    */
   constructor(limiter: SettlingChecker, options: WaitingLineOptions = {}, ask = askWithin(limiter)) {
     checkKind("wait", "limiter", limiter, CHECKER)
-    checkFields("make a waiting line", options, { maxWaiting: MAX_WAITING })
+    checkFields("make a waiting line", options, { maxWaiting: WAITING_KIND })
     this.#limiter = limiter
     this.#ask = ask
     this.#maxWaiting = options.maxWaiting ?? DEFAULT_MAX_WAITING
