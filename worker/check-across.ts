@@ -29,8 +29,8 @@ export interface AcrossOptions {
    */
   readonly maxDelayMs?: number
   /**
-   * Whether it is looked at keys of which nothing is known, where it is known that another one denies; default true, for
-   * some objects of each denial. If not, nothing is told of them, and such a denial costs no call.
+   * Whether keys of which nothing is known are looked up when another is known to deny; default true, in some of their
+   * objects for each denial. If not, nothing is told of them, and such a denial costs no call.
    */
   readonly looksBeside?: boolean
 }
@@ -46,10 +46,10 @@ const LIMITER: Kind = { ...having("partOf"), allowed: "an EdgeLimiter" }
  * admitted: a charge that is given back may deny somebody meanwhile, and would block its key. One that was not asked
  * begins no block either.
  *
- * A denial that is known from before is told without asking for its key, where its item has no id. At the other keys it
- * is looked, in one call to each object, unless that was done for the same check lately. A key that does not answer within
- * half a second, or that is none of the first 16 objects that are looked at beside this denial in ten seconds, is told
- * with the reason `fail-open`: nothing is known of it.
+ * A denial that is known from before is told without asking for its key, where its item has no id. The other keys are
+ * looked up, in one call to each object, unless that was done for the same check lately. A key that does not answer within
+ * half a second, or is in none of the first 16 objects that are asked beside this denial in ten seconds, is told with the
+ * reason `fail-open`: nothing is known of it.
  *
  * Each call that charges has an id and is made again once where it fails, so that a lost answer does not charge twice. What was
  * admitted under an item's own id before is told again, and is not given back by a call that only repeats it. Whatever
