@@ -103,7 +103,11 @@ export function readLimit(field: string, table: unknown): LimitSetting {
     }
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
     return {
-      ...{ name, paths, policy: parsed, failMode, timeoutMs },
+      name,
+      paths,
+      policy: parsed,
+      failMode,
+      timeoutMs,
       key: keyExtractorOf(`${field}.key`, key, refuse, clientAddress(ADDRESS)),
       ...(Object.keys(rest).length > 0 && { options: requestOptions(of, "") }),
     }
