@@ -17,16 +17,11 @@ export interface ReadSubject {
   readonly version: number | undefined
 }
 
-/** What a text of a subject says. */
-export interface ReadSubjectText extends ReadSubject {
-  readonly subject: Omit<Subject, "key">
-}
-
 /** Reads what callers send. What was read last is remembered: an object hears little else. */
 export class SubjectReader {
   #policy: Policy | null = null
   #text: SubjectText | null = null
-  #read: ReadSubjectText | null = null
+  #read: ReadSubject | null = null
 
   /** @throws {PolicyError} */
   read({ policy, version, limit = LIMIT_NAME, sync = "always" }: Omit<Subject, "key">): ReadSubject {
@@ -35,10 +30,9 @@ export class SubjectReader {
   }
 
   /** @throws {PolicyError} */
-  readText(text: SubjectText): ReadSubjectText {
+  readText(text: SubjectText): ReadSubject {
     if (this.#read === null || this.#text !== text) {
-      const subject = JSON.parse(text) as Omit<Subject, "key">
-      this.#read = { subject, ...this.read(subject) }
+      this.#read = this.read(JSON.parse(text) as Omit<Subject, "key">)
       this.#text = text
     }
     return this.#read
