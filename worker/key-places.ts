@@ -1,6 +1,6 @@
 import type { Policy } from "../src/policy/policy.js"
 import { type EdgeLimiterOptions, requireOwner } from "./edge-limiter-options.js"
-import { nameOfLimit } from "./name-of-limit.js"
+import { objectLimitName } from "./object-limit-name.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "./object-name.js"
 import type { Subject, SubjectText } from "./subject.js"
 
@@ -30,7 +30,7 @@ export class KeyPlaces {
 
   constructor(policy: Policy, options: VersionedOptions) {
     const { name, tenant, shards, owner, sync, jurisdiction, [VERSION]: version } = options
-    const ownName = name ?? nameOfLimit(policy) ?? policy.canonical
+    const ownName = name ?? objectLimitName(policy) ?? policy.canonical
     // Policies that are in force at the same time would take each other's place. The one that a limit has for everybody
     // is where it is without the others, so that it keeps its counts when they come.
     const limitName = policy.limitName === ownName ? undefined : policy.limitName

@@ -2,7 +2,7 @@ import { withDeadline } from "../src/http/with-deadline.js"
 import { type Kinds, oneOf, unfit } from "../src/policy/check-fields.js"
 import { StoreCorrupt, StoreUnavailable } from "../src/types/errors.js"
 import type { LimiterObject } from "./limiter-object.js"
-import { reviveError } from "./revive-error.js"
+import { withClass } from "./with-class.js"
 
 export type ObjectStub = DurableObjectStub<LimiterObject>
 
@@ -114,7 +114,7 @@ function within(
 
 /** What an object threw, with its class; `StoreUnavailable` where that is none of ours. */
 export function ownError(error: unknown): Error {
-  return reviveError(error) ?? new StoreUnavailable("the Durable Object failed", { cause: error })
+  return withClass(error) ?? new StoreUnavailable("the Durable Object failed", { cause: error })
 }
 
 /** Whether a call that failed so is to be made again where that does no harm. */

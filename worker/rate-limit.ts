@@ -16,8 +16,8 @@ import { EdgeLimiter } from "./edge-limiter.js"
 import { EDGE_OPTION_NAMES, type EdgeLimiterOptions, NAMESPACE, requireEdgeOptions } from "./edge-limiter-options.js"
 import { KeyPlaces } from "./key-places.js"
 import type { LimiterObject } from "./limiter-object.js"
-import { hasOwnName, nameOfLimit } from "./name-of-limit.js"
 import { type NoteUnits, NotingLimiter } from "./noting-limiter.js"
+import { hasOwnName, objectLimitName } from "./object-limit-name.js"
 
 /** The handler's arguments beside the request, as Workers give them. */
 type WorkerRest<Env> = [env: Env, context: ExecutionContext]
@@ -178,7 +178,7 @@ function refuseSameObjects(known: ReadonlyMap<string, KnownLimit>, placesOf: (li
     const { index, policy } = limit
     const places = placesOf(limit)
     if (taken.has(places)) {
-      const name = nameOfLimit(policy, limit) ?? unnamed(index)
+      const name = objectLimitName(policy, limit) ?? unnamed(index)
       throw unfit("rate limit", `limits[${index}].name`, name, OTHER_NAME)
     }
     taken.add(places)
@@ -195,7 +195,7 @@ function objectsName(
   { name, isOneOfSeveral }: { readonly name: string | undefined; readonly isOneOfSeveral: boolean },
 ): string {
   if (name !== undefined && !isOneOfSeveral) return name
-  const ofLimit = nameOfLimit(policy, limit)
+  const ofLimit = objectLimitName(policy, limit)
   if (name === undefined) return ofLimit ?? policy.canonical
   return `${name}/${ofLimit ?? (limit === undefined ? policy.name : unnamed(limit.index))}`
 }

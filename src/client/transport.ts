@@ -4,8 +4,8 @@ import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-
 import { MAX_TIMER_MS } from "../policy/policy-range.js"
 import { StoreUnavailable, show } from "../types/errors.js"
 import { chunks } from "./chunks.js"
+import { errorOfProblem } from "./error-of-problem.js"
 import { readRetryAfter } from "./quota-fields.js"
-import { reviveError } from "./revive-error.js"
 
 export interface TransportOptions {
   /** What the server was given with `--token`; default none. */
@@ -151,7 +151,7 @@ export class Transport {
     if (response.ok && value !== undefined) return { value, nextAfter: nextAfter(response.headers.get("link")) }
     const problem = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {}
     const what = value === undefined ? "no JSON" : "JSON without a detail"
-    throw reviveError(
+    throw errorOfProblem(
       response.status,
       problem,
       response.headers.get("retry-after"),
@@ -161,7 +161,7 @@ export class Transport {
 
   /** The error of an answer that is not of sluice, but of another server or of a proxy before it. */
   foreign(status: number, what: string): Error {
-    return reviveError(status, {}, null, this.#foreign(status, what))
+    return errorOfProblem(status, {}, null, this.#foreign(status, what))
   }
 
   /** What it is told as. */

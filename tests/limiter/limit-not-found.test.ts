@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
 import { problemAnswer } from "../../src/api/problem-answer.js"
-import { reviveError } from "../../src/client/revive-error.js"
+import { errorOfProblem } from "../../src/client/error-of-problem.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { LimitNotFound } from "../../src/types/errors.js"
@@ -34,10 +34,10 @@ describe("LimitNotFound", () => {
     const error = new LimitNotFound("apy", "limit", "the configuration has api")
     expect(error.messageWhere("somebody lists them")).toBe(error.message)
     const { status, body } = problemAnswer(error)
-    const revived = reviveError(status, JSON.parse(String(body)), null, "")
+    const revived = errorOfProblem(status, JSON.parse(String(body)), null, "")
     expect(revived).toEqual(error)
     expect(revived).toMatchObject({ known: "the configuration has api", limit: "apy", of: "limit" })
-    const other = reviveError(400, JSON.parse(String(problemAnswer(new LimitNotFound("apy")).body)), null, "")
+    const other = errorOfProblem(400, JSON.parse(String(problemAnswer(new LimitNotFound("apy")).body)), null, "")
     expect((other as LimitNotFound).messageWhere("sluice limit list tells them")).toBe(
       'Cannot find the limit "apy": sluice limit list tells them.',
     )

@@ -1,4 +1,4 @@
-import { reviveError } from "../../worker/revive-error.js"
+import { withClass } from "../../worker/with-class.js"
 
 /**
  * The error of a call to an object, with its class on this side of RPC.
@@ -10,7 +10,7 @@ export async function errorOf(call: Promise<unknown>): Promise<Error | undefined
   try {
     await call
   } catch (error) {
-    return reviveError(error)
+    return withClass(error)
   }
   throw new Error("Expected an error, none was thrown.")
 }

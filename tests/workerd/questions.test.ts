@@ -8,8 +8,8 @@ import { LimitDirectory } from "../../worker/api/limit-directory.js"
 import { KEY_SHARDS, LIMIT_SHARDS, Registry } from "../../worker/api/registry.js"
 import { Reporter } from "../../worker/api/reporter.js"
 import { keyObjectName, ownerObjectName, shardObjectName, shardOf } from "../../worker/object-name.js"
-import { reviveError } from "../../worker/revive-error.js"
 import { EdgeLimiter, type EdgeLimiterOptions } from "../../worker/sluice-worker.js"
+import { withClass } from "../../worker/with-class.js"
 import { setClock } from "./clocked-limiter-object.js"
 import { errorOf } from "./error-of.js"
 import { clockedLimiter, freshName, NOTHING_STORED, rowsOf, START_MS, stored, subjectTextOf } from "./objects.js"
@@ -132,10 +132,10 @@ describe("a call of LimiterObject that changes nothing", () => {
     const { object } = clockedLimiter("10/minute")
     const above = { key: "a", cost: 11, id: "x" }
     const told = await object().decideEach(subjectTextOf("10/minute"), [above, { ...above, id: "y" }])
-    expect(told.map((each) => reviveError(each))).toMatchObject([ABOVE, ABOVE])
+    expect(told.map((each) => withClass(each))).toMatchObject([ABOVE, ABOVE])
     expect(await stored(object())).toEqual(NOTHING_STORED)
     const [refused, admitted] = await object().decideEach(subjectTextOf("10/minute"), [above, { key: "a", cost: 10 }])
-    expect(reviveError(refused)).toMatchObject(ABOVE)
+    expect(withClass(refused)).toMatchObject(ABOVE)
     expect(admitted).toBeTypeOf("string")
   })
 

@@ -43,7 +43,7 @@ const MAKERS: Readonly<Record<string, (members: Members) => Error>> = {
  *
  * @param untold the message where the problem has none
  */
-export function reviveError(status: number, problem: Members, retryAfter: string | null, untold: string): Error {
+export function errorOfProblem(status: number, problem: Members, retryAfter: string | null, untold: string): Error {
   const code = text(problem.code)
   const message = text(problem.detail) || untold
   if (!Object.hasOwn(MAKERS, code)) {

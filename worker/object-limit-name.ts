@@ -19,7 +19,10 @@ export interface Naming {
  *
  * @returns `undefined` where nobody named the limit
  */
-export function nameOfLimit(policy: Policy, { given, isNamed = mayBeNamed(policy) }: Naming = {}): string | undefined {
+export function objectLimitName(
+  policy: Policy,
+  { given, isNamed = mayBeNamed(policy) }: Naming = {},
+): string | undefined {
   return isNamed ? policy.rules[0].name : (configuredName(policy) ?? given)
 }
 

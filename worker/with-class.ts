@@ -6,7 +6,7 @@ type Crossed = Error & Record<string, unknown>
 const CLASSES = { CostError, KeyError, PolicyError, RangeError, StoreCorrupt, StoreUnavailable, StoreVersion }
 
 /** Gives an error that crossed RPC its class back; `undefined` where it is none of ours. */
-export function reviveError(error: unknown): Error | undefined {
+export function withClass(error: unknown): Error | undefined {
   if (!(error instanceof Error)) return undefined
   const crossed = error as Crossed
   for (const [name, Class] of Object.entries(CLASSES)) {
