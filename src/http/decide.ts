@@ -13,10 +13,10 @@ import type { FailMode } from "./limit-options.js"
 import { type LimitPart, mergeDecisions, type RequestDecision } from "./request-decision.js"
 import type { RequestLimiter } from "./request-limiter.js"
 import { tellApart } from "./tell-apart.js"
-import { type Ask, unasked } from "./unasked.js"
+import { type LimitQuestion, unasked } from "./unasked.js"
 
-/** What is asked of one limit. */
-export interface CompleteAsk extends Ask {
+/** What is asked of one limit, all of it known. */
+export interface KnownLimitQuestion extends LimitQuestion {
   policy: Policy
 }
 
@@ -73,7 +73,7 @@ interface InVain {
  * put another policy in force there.
  */
 export async function decide(
-  asks: readonly CompleteAsk[],
+  asks: readonly KnownLimitQuestion[],
   options: DecideOptions,
   reports: Reports,
 ): Promise<Decided | { readonly badCost: BadCost }> {
@@ -109,13 +109,13 @@ export async function decide(
 
 /** Decides where the limiters cannot be asked, or not all is known that is to be asked. */
 export async function decideByFailMode(
-  asks: readonly Ask[],
+  asks: readonly LimitQuestion[],
   options: DecideOptions,
   reports: Reports,
   { charges, asked }: InVain = { charges: [], asked: [] },
 ): Promise<Decided | { readonly badCost: BadCost }> {
   const { localLimiter, failMode } = options
-  const known = asks.filter(isComplete)
+  const known = asks.filter(isKnown)
   // Nobody tells which policies are in force, so those of the options stand in for them.
   const badCost = known.map(findBadCost).find(Boolean)
   if (badCost) {
@@ -141,7 +141,7 @@ export async function decideByFailMode(
   return { decision: mergeDecisions(parts), parts, charges, asked }
 }
 
-function isComplete(ask: Ask): ask is CompleteAsk {
+function isKnown(ask: LimitQuestion): ask is KnownLimitQuestion {
   return ask.policy !== undefined
 }
 
@@ -151,7 +151,7 @@ const LIMITER = having("check")
 function questionsTo(
   option: "limiter" | "localLimiter",
   find: (policy: Policy) => RequestLimiter,
-  asks: readonly CompleteAsk[],
+  asks: readonly KnownLimitQuestion[],
 ): Question[] {
   return asks.map(({ policy, key, cost }) => {
     const limiter = find(policy)
@@ -161,7 +161,7 @@ function questionsTo(
 }
 
 function partsOf(
-  asks: readonly Ask[],
+  asks: readonly LimitQuestion[],
   decisions: readonly Decision[],
   { maxDelayMs }: DecideOptions,
 ): readonly LimitPart[] {
@@ -179,7 +179,7 @@ function giveAllBack(charges: readonly Charge[], reports: Reports): void {
 }
 
 /** What is wrong with a cost under a policy, if anything is. */
-function findBadCost({ policy, key, cost }: CompleteAsk): BadCost | undefined {
+function findBadCost({ policy, key, cost }: KnownLimitQuestion): BadCost | undefined {
   const maximum = maximumCost(policy.rules)
   // What is no number, which plain JavaScript may give, may not even compare with one.
   if (typeof cost === "number" && cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }

@@ -3,12 +3,19 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision } from "../types/decision.js"
 import { type AccessLists, listedDecision } from "./access.js"
 import { asChosen } from "./chosen-policy.js"
-import { type BadCost, type CompleteAsk, type Decided, type DecideOptions, decide, decideByFailMode } from "./decide.js"
+import {
+  type BadCost,
+  type Decided,
+  type DecideOptions,
+  decide,
+  decideByFailMode,
+  type KnownLimitQuestion,
+} from "./decide.js"
 import type { Hooks } from "./hooks.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
 import { limiterKey, UNIDENTIFIED_KEY } from "./keys/limiter-key.js"
 import type { LimiterSource, LimitOptions, PolicySource } from "./limit-options.js"
-import type { Ask } from "./unasked.js"
+import type { LimitQuestion } from "./unasked.js"
 
 /** What came of a request's check. */
 export type Verdict =
@@ -46,14 +53,14 @@ export async function judge<Rest extends unknown[]>(
   rest: Rest,
 ): Promise<Verdict> {
   const { limits, access, limiter } = options
-  const asks: Ask[] = limits.map(({ policy, key, cost, name }) => ({
+  const asks: LimitQuestion[] = limits.map(({ policy, key, cost, name }) => ({
     policy: undefined,
     key: key.unidentified ?? UNIDENTIFIED_KEY,
     // A function is not called for who is on a list: it may read the whole request, and fail.
     cost: typeof cost === "number" ? cost : UNKNOWN_COST,
     limit: typeof policy === "function" ? name : undefined,
   }))
-  const complete: CompleteAsk[] = []
+  const complete: KnownLimitQuestion[] = []
   const decideOptions = { ...options, limiterOf: (policy: Policy) => limiter(policy, ...rest) }
   try {
     const byAddress = access.byAddress(request, rest)

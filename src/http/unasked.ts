@@ -2,7 +2,7 @@ import type { Policy } from "../policy/policy.js"
 import type { Decision, Reason } from "../types/decision.js"
 
 /** What was to be asked of one limit, as far as it is known. */
-export interface Ask {
+export interface LimitQuestion {
   policy: Policy | undefined
   key: string
   cost: number
@@ -14,7 +14,7 @@ export interface Ask {
 const FAIL_CLOSED_RETRY_MS = 1_000
 
 /** A decision for which nobody counted, as a fail mode's. The numbers of the quota are not known. */
-export function unasked(reason: Reason, { policy, key, cost }: Ask): Decision {
+export function unasked(reason: Reason, { policy, key, cost }: LimitQuestion): Decision {
   return {
     allowed: reason === "fail-open",
     key,
