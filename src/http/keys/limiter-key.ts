@@ -28,7 +28,9 @@ export async function limiterKey(found: unknown, unidentified = UNIDENTIFIED_KEY
  */
 export function unhashedKey(found: unknown): string | undefined {
   const key = (foundKey(found) ?? UNIDENTIFIED_KEY).toWellFormed()
-  return encoder.encode(key).length <= MAX_KEY_BYTES ? key : undefined
+  // A UTF-16 unit takes 3 bytes at most, so most keys need not be encoded to be counted.
+  const fits = key.length * 3 <= MAX_KEY_BYTES || encoder.encode(key).length <= MAX_KEY_BYTES
+  return fits ? key : undefined
 }
 
 /**

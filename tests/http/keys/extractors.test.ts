@@ -29,14 +29,15 @@ describe("limiterKey()", () => {
     expect(await limiterKey(found)).toBe(UNIDENTIFIED_KEY)
   })
 
-  test.each(["a", "__proto__", "constructor", "a:b|c\\d", "🔑", "a\0b", "x".repeat(512), "é".repeat(256)])(
+  const FITTING = ["a", "__proto__", "constructor", "a:b|c\\d", "🔑", "a\0b", "x".repeat(512), "é".repeat(256)]
+  test.each([...FITTING, "€".repeat(170), `${"€".repeat(170)}xx`, "🔑".repeat(128)])(
     "leaves %j as it is",
     async (key) => {
       expect(await limiterKey(key)).toBe(key)
     },
   )
 
-  test.each(["x".repeat(513), "é".repeat(257), "🔑".repeat(129), "x".repeat(100_000)])(
+  test.each(["x".repeat(513), "é".repeat(257), "€".repeat(171), "🔑".repeat(129), "x".repeat(100_000)])(
     "hashes what has more than 512 bytes of UTF-8",
     async (key) => {
       expect(await limiterKey(key)).toBe(`${HASHED_KEY_PREFIX}${sha256(key)}`)
