@@ -21,7 +21,7 @@ import { memoryLimiters } from "./memory-limiters.js"
 import { partitionKeyHasher } from "./partition-key.js"
 import { identityOf, perPolicy } from "./per-policy.js"
 import { accessDenied, costProblem, limiterUnavailable, problemResponse, quotaExceeded, urlUnclear } from "./problem.js"
-import { decisionFields } from "./rate-limit-fields.js"
+import { decisionFields, type FieldFormat, headerStyles } from "./rate-limit-fields.js"
 import type { RateLimitOptions, ResponseHead } from "./rate-limit-options.js"
 import { namer, unnamed } from "./rename-policy.js"
 import type { RequestDecision } from "./request-decision.js"
@@ -90,6 +90,8 @@ export function guardRequests<Rest extends unknown[]>(
   const { skipFailedRequests = false, skipSuccessfulRequests = false, penalty } = options
   const mayRefund = skipFailedRequests || skipSuccessfulRequests
   const judgeOptions = completeOptions(options)
+  const { headers, legacyReset, quotaUnit } = options
+  const format: FieldFormat = { styles: headerStyles(headers), legacyReset, quotaUnit }
   const warnings = firstFailures("rate limit", "requests", options.failMode)
   const partitionKeyOf = partitionSecret === undefined ? undefined : partitionKeyHasher(partitionSecret)
 
@@ -121,8 +123,9 @@ export function guardRequests<Rest extends unknown[]>(
 
   async function fieldsOf(decided: Decided, hooks: Hooks<Rest>): Promise<Record<string, string>> {
     try {
-      const keys = partitionKeyOf ? decided.parts.map(({ decision }) => partitionKeyOf(decision.key)) : []
-      return decisionFields(decided, clock.now(), options, await Promise.all(keys))
+      const nowMs = clock.now()
+      const keys = partitionKeyOf && decided.parts.map(({ decision }) => partitionKeyOf(decision.key))
+      return decisionFields(decided, nowMs, format, keys ? await Promise.all(keys) : [])
     } catch (error) {
       hooks.error(error)
       return {}

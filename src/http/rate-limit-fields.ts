@@ -76,16 +76,13 @@ const STYLES: Readonly<Record<HeaderStyle, Style>> = {
   }),
   "draft-11": (policy, decision, _nowMs, { quotaUnit, partitionKey }) => {
     const pk = partitionKey === undefined ? "" : `;pk=${sfBytes(partitionKey)}`
-    const qu = quotaUnit === undefined ? "" : `;qu=${sfString(quotaUnit)}`
-    const quotas = quotasOf(policy, decision).map(({ name, limit, periodMs }) => {
-      const w = isWholeSeconds(periodMs) ? `;w=${sfInteger(periodMs / 1_000)}` : ""
-      return `${sfString(name)};q=${sfInteger(limit)}${qu}${w}${pk}`
-    })
+    const quotas = `${quotaItems(policy, decision, quotaUnit).join(`${pk}, `)}${pk}`
+    if (isGuess(decision)) return { "RateLimit-Policy": quotas }
     const limits = (decision.rules ?? [decision]).map((rule) => {
       const r = sfInteger(available(rule, policy, decision))
       return `${sfString(rule.policy)};r=${r};t=${sfInteger(windowSeconds(rule, policy, decision))}${pk}`
     })
-    return { "RateLimit-Policy": quotas.join(", "), ...(!isGuess(decision) && { RateLimit: limits.join(", ") }) }
+    return { "RateLimit-Policy": quotas, RateLimit: limits.join(", ") }
   },
 }
 
@@ -130,12 +127,24 @@ export function rateLimitFields(
   if (!LIST.fits(policy?.rules)) throw unfit("rate limit", "policy", policy, "a policy of parsePolicy()")
   requireDecision("rate limit", decision, "decision")
   checkFields("rate limit", context, CONTEXT_KINDS)
-  return writeFields(policy, decision, nowMs, context)
+  return writeFields(policy, decision, nowMs, { ...context, styles: headerStyles(context.headers) })
+}
+
+/** Options that were looked at, with the styles oldest first, as `headerStyles` gives them. */
+export interface FieldFormat extends Omit<RateLimitFieldsOptions, "headers"> {
+  readonly styles: readonly HeaderStyle[]
 }
 
 /** `rateLimitFields` where the options were looked at before. */
-function writeFields(policy: Policy, decision: Decision, nowMs: number, context: FieldContext): Fields {
-  const fields = headerStyles(context.headers).map((style) => STYLES[style](policy, decision, nowMs, context))
+function writeFields(
+  policy: Policy,
+  decision: Decision,
+  nowMs: number,
+  context: FieldFormat & Pick<FieldContext, "partitionKey">,
+): Fields {
+  const [only, ...others] = context.styles
+  if (only !== undefined && others.length === 0) return STYLES[only](policy, decision, nowMs, context)
+  const fields = context.styles.map((style) => STYLES[style](policy, decision, nowMs, context))
   return Object.assign({}, ...fields)
 }
 
@@ -166,21 +175,27 @@ export function headerStyles(headers: RateLimitFieldsOptions["headers"] = "draft
 export function decisionFields(
   { decision, parts }: Pick<Decided, "decision" | "parts">,
   nowMs: number,
-  options: RateLimitFieldsOptions,
+  format: FieldFormat,
   partitionKeys: readonly Uint8Array[],
 ): Record<string, string> {
-  const styles = headerStyles(options.headers)
+  const [first, ...others] = parts
+  if (first !== undefined && others.length === 0) {
+    const [partitionKey] = partitionKeys
+    if (first.policy === undefined) return {}
+    return writeFields(first.policy, decision, nowMs, partitionKey ? { ...format, partitionKey } : format)
+  }
+  const { styles } = format
   const older = styles.filter((style) => style !== "draft-11")
-  const fields = older.length === 0 ? {} : olderFields({ decision, parts }, nowMs, { ...options, headers: older })
+  const fields = older.length === 0 ? {} : olderFields({ decision, parts }, nowMs, { ...format, styles: older })
   if (older.length === styles.length) return fields
 
   const lists: Record<string, string[]> = {}
   for (const [index, part] of parts.entries()) {
     if (part.policy === undefined) continue
     const partitionKey = partitionKeys[index]
-    const context = { ...options, headers: "draft-11", ...(partitionKey && { partitionKey }) } as const
-    const own = parts.length === 1 ? decision : ownDecision(part, decision)
-    for (const [name, value] of Object.entries(writeFields(part.policy, own, nowMs, context))) {
+    const own = ownDecision(part, decision)
+    const written = STYLES["draft-11"](part.policy, own, nowMs, partitionKey ? { ...format, partitionKey } : format)
+    for (const [name, value] of Object.entries(written)) {
       lists[name] = [...(lists[name] ?? []), value]
     }
   }
@@ -192,14 +207,14 @@ export function decisionFields(
 function olderFields(
   { decision, parts }: Pick<Decided, "decision" | "parts">,
   nowMs: number,
-  options: RateLimitFieldsOptions,
+  format: FieldFormat,
 ): Record<string, string> {
   const binding =
     parts.find(({ decision: { policy, key } }) => policy === decision.policy && key === decision.key) ?? parts[0]!
   if (binding.policy === undefined) return {}
   const { rules: _, ...numbers } = decision
   const { rules } = binding.decision
-  return writeFields(binding.policy, { ...numbers, ...(rules && { rules }) }, nowMs, options)
+  return writeFields(binding.policy, { ...numbers, ...(rules && { rules }) }, nowMs, format)
 }
 
 /** A limit that would have admitted a request which another one denied tells the wait of that other one. */
@@ -234,13 +249,45 @@ function windowSeconds(rule: Readout, policy: Policy, decision: Decision): numbe
 /** What `RateLimit-Policy` tells of a rule. A period of 0 is not known. */
 type Quota = Pick<Rule, "name" | "limit" | "periodMs">
 
-/** The rules that decided, which need not be those of the policy that was sent: the limiter may hold a newer one. */
+/**
+ * The rules that decided, which need not be those of the policy that was sent: the limiter may hold a newer one. Where
+ * they are, it is `policy.rules` itself.
+ */
 function quotasOf(policy: Policy, decision: Decision): readonly Quota[] {
-  const [only, ...more] = policy.rules
-  const isAsSent =
-    decision.rules === undefined && more.length === 0 && only.limit === decision.limit && only.name === decision.policy
-  if (isGuess(decision) || isAsSent) return policy.rules
+  if (isGuess(decision) || isDecidedAsSent(policy.rules, decision)) return policy.rules
   return rulesOf({ policy, decision }).map(({ policy: name, limit, periodMs }) => ({ name, limit, periodMs }))
+}
+
+function isDecidedAsSent(sent: readonly Rule[], { policy, limit, rules }: Decision): boolean {
+  if (rules === undefined) return sent.length === 1 && sent[0]!.limit === limit && sent[0]!.name === policy
+  if (rules.length !== sent.length) return false
+  return sent.every((rule, index) => {
+    const decided = rules[index]!
+    return rule.name === decided.policy && rule.limit === decided.limit && rule.periodMs === decided.periodMs
+  })
+}
+
+/** What a policy's own rules are told as, which is the same at every response. */
+interface WrittenQuotas {
+  readonly quotaUnit: string | undefined
+  readonly items: readonly string[]
+}
+
+const writtenQuotas = new WeakMap<Policy, WrittenQuotas>()
+
+/** The items of `RateLimit-Policy` in `draft-11`, without partition keys. */
+function quotaItems(policy: Policy, decision: Decision, quotaUnit: string | undefined): readonly string[] {
+  const quotas = quotasOf(policy, decision)
+  const isOwn = quotas === policy.rules
+  const written = isOwn ? writtenQuotas.get(policy) : undefined
+  if (written !== undefined && written.quotaUnit === quotaUnit) return written.items
+  const qu = quotaUnit === undefined ? "" : `;qu=${sfString(quotaUnit)}`
+  const items = quotas.map(({ name, limit, periodMs }) => {
+    const w = isWholeSeconds(periodMs) ? `;w=${sfInteger(periodMs / 1_000)}` : ""
+    return `${sfString(name)};q=${sfInteger(limit)}${qu}${w}`
+  })
+  if (isOwn) writtenQuotas.set(policy, { quotaUnit, items })
+  return items
 }
 
 function isWholeSeconds(periodMs: number): boolean {

@@ -1,11 +1,21 @@
 import { parseDictionary, parseList } from "structured-headers"
 import { describe, expect, test } from "vitest"
-import { type FieldContext, headerStyles, rateLimitFields } from "../../src/http/rate-limit-fields.js"
+import { guardRequests } from "../../src/http/guard.js"
+import {
+  decisionFields,
+  type FieldContext,
+  type FieldFormat,
+  headerStyles,
+  rateLimitFields,
+} from "../../src/http/rate-limit-fields.js"
+import { type LimitPart, mergeDecisions } from "../../src/http/request-decision.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { parsePolicy } from "../../src/policy/parse-policy.js"
+import type { Policy } from "../../src/policy/policy.js"
 import { ManualClock } from "../../src/types/clock.js"
 import type { Decision, RuleDecision } from "../../src/types/decision.js"
 import { decisionOf, denialOf } from "./fake-limiter.js"
+import { requestOf } from "./requests.js"
 
 const policy = parsePolicy("10/minute")
 const twoRules = parsePolicy([
@@ -192,6 +202,141 @@ describe("rateLimitFields() in draft-11", () => {
     const fields = rateLimitFields(policy, decisionOf({ reason: "fail-local" }), 0)
     expect(fields).toMatchObject({ RateLimit: '"default";r=9;t=6' })
   })
+})
+
+describe("rateLimitFields() in draft-11, of a policy that was told before", () => {
+  const told = (told: Policy, decision: Decision, context: FieldContext = {}) =>
+    rateLimitFields(told, decision, 0, context)["RateLimit-Policy"]
+
+  test("has the unit of the response, of a policy that others tell in another", () => {
+    const quotaUnits = [undefined, "a", "b", undefined, "", "b"]
+    expect(quotaUnits.map((quotaUnit) => told(policy, decisionOf(), { quotaUnit }))).toEqual([
+      '"default";q=10;w=60',
+      '"default";q=10;qu="a";w=60',
+      '"default";q=10;qu="b";w=60',
+      '"default";q=10;w=60',
+      '"default";q=10;qu="";w=60',
+      '"default";q=10;qu="b";w=60',
+    ])
+  })
+
+  test("has the partition key of the response, on every item", () => {
+    const decision = decidedUnder("10/minute; 1000/day")
+    const fields = [[1], [2], undefined, [1]].map((bytes) => {
+      const partitionKey = bytes && Uint8Array.from(bytes)
+      return rateLimitFields(parsePolicy("10/minute; 1000/day"), decision, 0, { quotaUnit: "u", partitionKey })
+    })
+    const expected = (pk: string) => ({
+      "RateLimit-Policy": `"10-per-1m";q=10;qu="u";w=60${pk}, "1000-per-1d";q=1000;qu="u";w=86400${pk}`,
+      RateLimit: `"10-per-1m";r=10;t=1${pk}, "1000-per-1d";r=1000;t=1${pk}`,
+    })
+    expect(fields).toEqual([";pk=:AQ==:", ";pk=:Ag==:", "", ";pk=:AQ==:"].map(expected))
+  })
+
+  test("has the rules that decided, whichever of their fields is another, and its own again", () => {
+    const own = decidedUnder("10/second as burst; 1000/day as daily").rules!
+    const [burst, daily] = own as [RuleDecision, RuleDecision]
+    const others = [
+      [{ ...burst, policy: "other" }, daily],
+      [burst, { ...daily, limit: 999 }],
+      [{ ...burst, periodMs: 2_000 }, daily],
+      [burst],
+      [daily, burst],
+      [burst, daily, ruleOf({ policy: "third", limit: 5 })],
+    ]
+    const BURST = '"burst";q=10;w=1'
+    const DAILY = '"daily";q=1000;w=86400'
+    const texts = [own, ...others, own].map((rules) => told(twoRules, decisionOf({ rules })))
+    expect(texts).toEqual([
+      `${BURST}, ${DAILY}`,
+      `"other";q=10;w=1, ${DAILY}`,
+      `${BURST}, "daily";q=999;w=86400`,
+      `"burst";q=10;w=2, ${DAILY}`,
+      BURST,
+      `${DAILY}, ${BURST}`,
+      `${BURST}, ${DAILY}, "third";q=5;w=1`,
+      `${BURST}, ${DAILY}`,
+    ])
+  })
+
+  test("has the only rule that decided, and the policy's own where nobody was asked", () => {
+    const decisions = [
+      decisionOf(),
+      decisionOf({ limit: 11 }),
+      decisionOf({ policy: "new" }),
+      decisionOf({ limit: 11, policy: "new", reason: "fail-closed", allowed: false }),
+      decisionOf({ rules: [ruleOf({ policy: "default", periodMs: 30_000 })] }),
+      decisionOf(),
+    ]
+    expect(decisions.map((decision) => told(policy, decision))).toEqual([
+      '"default";q=10;w=60',
+      '"default";q=11',
+      '"new";q=10;w=60',
+      '"default";q=10;w=60',
+      '"default";q=10;w=30',
+      '"default";q=10;w=60',
+    ])
+  })
+})
+
+describe("decisionFields()", () => {
+  const ALONE: FieldFormat = { styles: headerStyles() }
+  const part = (told: Partial<Decision> = {}): LimitPart => ({ policy, decision: decisionOf(told) })
+
+  test("of one limit are those of rateLimitFields(), in every style and with a partition key", () => {
+    const decision = denialOf({ rules: [ruleOf({ policy: "default", retryAfterMs: 4_001, periodMs: 60_000 })] })
+    const partitionKey = Uint8Array.of(1, 2, 255)
+    const headers: FieldContext["headers"][] = [
+      undefined,
+      false,
+      [],
+      "draft-11",
+      ["legacy", "draft-11", "draft-6"],
+      ["draft-7", "legacy"],
+    ]
+    for (const asked of headers) {
+      const format: FieldFormat = { styles: headerStyles(asked), legacyReset: "delta", quotaUnit: "u" }
+      const context: FieldContext = { headers: asked, legacyReset: "delta", quotaUnit: "u" }
+      const parts = [{ policy, decision }]
+      const written = [[], [partitionKey]].map((keys) => decisionFields({ decision, parts }, 5_000, format, keys))
+      const expected = [context, { ...context, partitionKey }].map((each) =>
+        rateLimitFields(policy, decision, 5_000, each),
+      )
+      expect(written.map((fields) => Object.entries(fields))).toEqual(expected.map((fields) => Object.entries(fields)))
+    }
+  })
+
+  test("of one limit whose policy could not be had are none", () => {
+    const decision = decisionOf({ reason: "fail-open" })
+    const parts = [{ policy: undefined, decision }]
+    for (const headers of ["draft-11", "legacy"] as const) {
+      expect(decisionFields({ decision, parts }, 0, { styles: headerStyles(headers) }, [])).toEqual({})
+    }
+  })
+
+  test("of two limits of one policy have a partition key each", () => {
+    const parts = [part({ key: "a" }), part({ key: "b" })]
+    const keys = [Uint8Array.of(1), Uint8Array.of(2)]
+    expect(decisionFields({ decision: mergeDecisions(parts), parts }, 0, ALONE, keys)).toEqual({
+      "RateLimit-Policy": '"default";q=10;w=60;pk=:AQ==:, "default";q=10;w=60;pk=:Ag==:',
+      RateLimit: '"default";r=9;t=6;pk=:AQ==:, "default";r=9;t=6;pk=:Ag==:',
+    })
+  })
+})
+
+test("guardRequests() tells each request the policy that a function chose for it, and the unit of its own options", async () => {
+  const clock = new ManualClock(0)
+  const policyOf = (request: Request) => request.headers.get("policy")!
+  const guards = ["bytes", "calls"].map((quotaUnit) =>
+    guardRequests({ policy: policyOf, key: () => "a", quotaUnit, clock }),
+  )
+  const texts: (string | undefined)[] = []
+  for (const text of ["10/minute", "20/minute; 30/hour", "10/minute"]) {
+    for (const guard of guards) texts.push((await guard(requestOf({ policy: text }))).fields["RateLimit-Policy"])
+  }
+  const one = (qu: string) => `"default";q=10;qu="${qu}";w=60`
+  const two = (qu: string) => `"20-per-1m";q=20;qu="${qu}";w=60, "30-per-1h";q=30;qu="${qu}";w=3600`
+  expect(texts).toEqual([one("bytes"), one("calls"), two("bytes"), two("calls"), one("bytes"), one("calls")])
 })
 
 describe("rateLimitFields() in the older styles", () => {
