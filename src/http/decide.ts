@@ -184,7 +184,7 @@ function findBadCost({ policy, key, cost }: KnownLimitQuestion): BadCost | undef
   // What is no number, which plain JavaScript may give, may not even compare with one.
   if (typeof cost === "number" && cost > maximum) return { cost, maximum, error: new CostError(key, cost, maximum) }
   if (Number.isInteger(cost) && cost >= 0) return undefined
-  const message = `Cannot check key ${show(key)}: cost is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`
+  const message = `Cannot check key ${show(key)}: cost is ${show(cost)}, allowed is a whole number from 0 to ${maximum}.`
   return { cost, maximum, error: new RangeError(message) }
 }
 

@@ -93,7 +93,7 @@ export function costProblem(cost: number, maximum: number): Problem {
     type: "about:blank",
     title: "Bad Request",
     status: 400,
-    detail: `The cost of this request is ${show(cost)}, allowed is a whole number 0 to ${maximum}.`,
+    detail: `The cost of this request is ${show(cost)}, allowed is a whole number from 0 to ${maximum}.`,
     code: typeof cost === "number" && cost > maximum ? "COST_ABOVE_CAPACITY" : "COST_INVALID",
     // JSON has neither NaN nor Infinity, and what is no number, which plain JavaScript may give, is told as in `detail`.
     cost: Number.isFinite(cost) ? cost : show(cost),

@@ -47,7 +47,7 @@ export class EventStream {
       "retain",
       retain,
       Number.isInteger(retain) && retain >= 1 && retain <= 1e6,
-      "a whole number, 1 to 1000000",
+      "a whole number from 1 to 1000000",
     )
     requireOption("retainMs", retainMs, retainMs >= 0, "a number of ms from 0")
     this.#sample = sample

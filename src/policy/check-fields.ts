@@ -39,7 +39,7 @@ export function whole(minimum: number, maximum: number): Kind {
 }
 
 function wholeText(minimum: number, maximum: number): string {
-  return `a whole number ${minimum} to ${maximum}`
+  return `a whole number from ${minimum} to ${maximum}`
 }
 
 /** Whether a value is a whole number in a range, both ends included. */

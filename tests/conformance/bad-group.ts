@@ -4,7 +4,7 @@ import type { ErrorFields } from "./assert.js"
 export function badSize(count: number): ErrorFields {
   return {
     name: "RangeError",
-    message: `Cannot check all: items.length is ${count}, allowed is a whole number 1 to 1000.`,
+    message: `Cannot check all: items.length is ${count}, allowed is a whole number from 1 to 1000.`,
   }
 }
 

@@ -446,7 +446,7 @@ describe("DenialCache", () => {
 
   test("refuses options out of range and misspelt ones, naming them", () => {
     for (const maxKeys of [0, 1.5, Number.NaN, 2 ** 24 + 1]) {
-      expect(() => new DenialCache({ maxKeys })).toThrow(/maxKeys .* allowed is a whole number 1 to 16777216/)
+      expect(() => new DenialCache({ maxKeys })).toThrow(/maxKeys .* allowed is a whole number from 1 to 16777216/)
     }
     expect(() => new DenialCache({ maxAgeMs: 0 })).toThrow(RangeError)
     const misspelt = { maxKey: 5 } as never

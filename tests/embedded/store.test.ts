@@ -251,7 +251,7 @@ describe("openLimiter()", () => {
     [{ polices: "1/minute" }, '"polices"'],
     [{ polices: "1/minute" }, 'did you mean "policy"?'],
     [{ clock: {} }, "clock"],
-    [{ clock: { now: (): number => 0.5 } }, "Cannot decide: nowMs is 0.5, allowed is a whole number 0 to"],
+    [{ clock: { now: (): number => 0.5 } }, "Cannot decide: nowMs is 0.5, allowed is a whole number from 0 to"],
     [{ clock: { now: (): number => Number.POSITIVE_INFINITY }, sync: "batch" }, "nowMs is Infinity"],
     [{ onCommit: "log" }, "onCommit"],
     [{ closeOn: "SIGINT" }, "closeOn"],
@@ -441,7 +441,7 @@ describe("EmbeddedLimiter", () => {
   test("records() refuses a place where no record can be", async () => {
     await using limiter = await open(temporaryFolder(), { policy: "9/minute" })
     await limiter.check("a")
-    const whole = (from: number) => `a whole number ${from} to 9007199254740991`
+    const whole = (from: number) => `a whole number from ${from} to 9007199254740991`
     for (const [place, told] of [
       [{ sequence: 0, index: 0 }, `from.sequence is 0, allowed is ${whole(1)}`],
       [{ sequence: -5, index: 0 }, `from.sequence is -5, allowed is ${whole(1)}`],

@@ -35,14 +35,14 @@ describe.each([
     async (cost) => {
       const limiter = make()
       const shown = typeof cost === "string" ? `"${cost}"` : String(cost)
-      const refusal = `RangeError: Cannot check key "k": cost is ${shown}, allowed is a whole number 0 to 2147483648.`
+      const refusal = `RangeError: Cannot check key "k": cost is ${shown}, allowed is a whole number from 0 to 2147483648.`
       const options = anything({ cost })
       for (const verb of ["check", "peek", "allow"] as const) {
         expect(await messageOf(() => limiter[verb]("k", options)), verb).toBe(refusal)
       }
       expect(await messageOf(() => limiter.checkAll([anything({ key: "k", cost })]))).toBe(refusal)
       if ("explain" in limiter) expect(await messageOf(() => limiter.explain("k", options))).toBe(refusal)
-      const units = `RangeError: Cannot take units: units is ${shown}, allowed is a whole number 0 to 2147483648.`
+      const units = `RangeError: Cannot take units: units is ${shown}, allowed is a whole number from 0 to 2147483648.`
       expect(await messageOf(() => limiter.charge("k", anything(cost)))).toBe(units)
     },
   )
@@ -129,7 +129,7 @@ test.each([
   [
     "limited() of a cost",
     () => limited("1/day", { cost: -1 }),
-    "Cannot limit: cost is -1, allowed is a whole number 0 to 2147483648, or a function",
+    "Cannot limit: cost is -1, allowed is a whole number from 0 to 2147483648, or a function",
   ],
   [
     "restore()",
@@ -213,7 +213,9 @@ test.each([null, "", "5", [[]], true, undefined, 1.5, -1, 2 ** 47])(
       () => openLimiter({ path: temporaryFolder(), policy: "5/minute", clock }),
     ]
     for (const call of calls) {
-      expect(await messageOf(call)).toMatch(/^RangeError: Cannot decide: nowMs is .*, allowed is a whole number 0 to /)
+      expect(await messageOf(call)).toMatch(
+        /^RangeError: Cannot decide: nowMs is .*, allowed is a whole number from 0 to /,
+      )
     }
   },
 )

@@ -4,7 +4,7 @@ import { MemoryLimits, type MemoryLimitsOptions } from "../../src/limiter/index.
 
 describe("new RateLimiter()", () => {
   test.each<[string, unknown]>([
-    ["maxKeys is 0, allowed is a whole number 1 to 4294967295", { maxKeys: 0 }],
+    ["maxKeys is 0, allowed is a whole number from 1 to 4294967295", { maxKeys: 0 }],
     ["maxKeys", { maxKeys: "9" }],
     ["onFull", { onFull: "drop" }],
     ["stats", { stats: "yes" }],

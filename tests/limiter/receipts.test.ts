@@ -50,7 +50,7 @@ describe("refund() and settle() of what is no receipt", () => {
   test.each([undefined, 0, 1.5, "1", 2 ** 31 + 1])("nor is one whose cost is %j", async (cost) => {
     for (const limiter of [one, memory, view, embedded, embedded.of("default"), client]) {
       const receipt = { id: "x", key: "a", policy: "default", cost, chargedAtMs: 0 } as never
-      const text = `receipt.cost is ${JSON.stringify(cost)}, allowed is a whole number 1 to 2147483648.`
+      const text = `receipt.cost is ${JSON.stringify(cost)}, allowed is a whole number from 1 to 2147483648.`
       expect(await messageOf(() => limiter.refund(receipt))).toBe(`RangeError: Cannot refund: ${text}`)
       expect(await messageOf(() => limiter.settle(receipt, 0))).toBe(`RangeError: Cannot settle: ${text}`)
     }
@@ -65,7 +65,7 @@ describe("refund() and settle() of what is no receipt", () => {
       expect(await messageOf(() => limiter.refund({ ...receipt!, key: undefined as never }))).toMatch(/^KeyError: /)
       expect(await messageOf(() => limiter.refund({ ...receipt!, chargedAtMs: "0" as never }))).toMatch(/^RangeError: /)
       expect(await messageOf(() => limiter.refund(receipt!, 5))).toBe(
-        "RangeError: Cannot refund: units is 5, allowed is a whole number 0 to 4.",
+        "RangeError: Cannot refund: units is 5, allowed is a whole number from 0 to 4.",
       )
       expect((await limiter.peek("a")).remaining).toBe(6)
       await limiter.refund(receipt!)

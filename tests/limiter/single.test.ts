@@ -224,7 +224,7 @@ describe("every class for one limit", () => {
       expect(ask).toThrow(CostError)
       expect(ask).toThrow("Cannot check: cost 5 exceeds the capacity 4.")
     }
-    expect(() => two.check(0.5)).toThrow("Cannot check: cost is 0.5, allowed is a whole number 0 to 2147483648.")
+    expect(() => two.check(0.5)).toThrow("Cannot check: cost is 0.5, allowed is a whole number from 0 to 2147483648.")
     for (const cost of [-1, 0.5, Number.NaN, "1" as never]) expect(() => two.check(cost)).toThrow(RangeError)
     expect(two.available).toBe(4)
   })

@@ -188,7 +188,7 @@ describe("options that there are not", () => {
     expect(await messageOf(() => wrap(one, () => 1, any({ keys: "a" })))).toBe(wrapText)
     expect(await messageOf(() => one.wrap(() => 1, any({ keys: "a" })))).toBe(wrapText)
     expect(await messageOf(() => wrap(one, () => 1, { cost: -1 }))).toBe(
-      "RangeError: Cannot wrap: cost is -1, allowed is a whole number 0 to 2147483648, or a function.",
+      "RangeError: Cannot wrap: cost is -1, allowed is a whole number from 0 to 2147483648, or a function.",
     )
     // When it is made, before there is a method.
     expect(await messageOf(() => limited(one, any({ keys: "a" })))).toBe(wrapText.replace("wrap", "limit"))

@@ -124,7 +124,7 @@ describe("EdgeLimiter", () => {
     for (const [verb, values, told] of [
       ["check", ["a", { costs: 5 }], 'check: option is "costs", allowed is cost, id'],
       ["check", ["a", 5], "check: options is 5, allowed is an object"],
-      ["check", ["a", { cost: 1.5 }], 'check key "a": cost is 1.5, allowed is a whole number 0 to 2147483648'],
+      ["check", ["a", { cost: 1.5 }], 'check key "a": cost is 1.5, allowed is a whole number from 0 to 2147483648'],
       ["allow", ["a", { id: "x", key: "b" }], 'check: option is "key", allowed is cost, id'],
       ["peek", ["a", "1"], 'check: options is "1", allowed is an object'],
       ["checkAll", [null], "check all: items is null, allowed is a list"],
@@ -134,11 +134,11 @@ describe("EdgeLimiter", () => {
         [[{ key: "a", costs: 2 }]],
         'check all: option is "items[0].costs", allowed is key, cost, limit, id',
       ],
-      ["charge", ["a", Number.NaN], "take units: units is NaN, allowed is a whole number 0 to 2147483648"],
+      ["charge", ["a", Number.NaN], "take units: units is NaN, allowed is a whole number from 0 to 2147483648"],
       ["refund", [undefined], "refund: receipt is undefined, allowed is the receipt of an admission"],
-      ["refund", [receipt, 2], "refund: units is 2, allowed is a whole number 0 to 1"],
+      ["refund", [receipt, 2], "refund: units is 2, allowed is a whole number from 0 to 1"],
       ["settle", [undefined, 1], "settle: receipt is undefined, allowed is the receipt of an admission"],
-      ["settle", [receipt, -1], "settle: cost is -1, allowed is a whole number 0 to 2147483648"],
+      ["settle", [receipt, -1], "settle: cost is -1, allowed is a whole number from 0 to 2147483648"],
     ] as const) {
       const error: unknown = await wrong[verb]!(...values).catch((thrown: unknown) => thrown)
       expect(error, verb).toBeInstanceOf(RangeError)

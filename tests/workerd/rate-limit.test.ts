@@ -27,7 +27,7 @@ describe("rateLimit() in a Worker", () => {
     { limits: [{ policy: "20/minute" }, { policy: "10/minute as other", cost: 11 }] },
   ])("refuses a fixed cost that its policy never admits: %j", (options) => {
     expect(() => rateLimit(() => new Response(), options)).toThrow(
-      new RangeError("Cannot rate limit: cost is 11, allowed is a whole number 0 to 10."),
+      new RangeError("Cannot rate limit: cost is 11, allowed is a whole number from 0 to 10."),
     )
   })
 

@@ -3,7 +3,7 @@ import { has, same, throws } from "../assert.js"
 import { START_MS } from "../limiter-case.js"
 import type { NamedLimitsCase } from "../named-limits-case.js"
 
-const COUNT = "allowed is a whole number 0 to 9007199254740991, or Infinity"
+const COUNT = "allowed is a whole number from 0 to 9007199254740991, or Infinity"
 
 export const listingCases: readonly NamedLimitsCase[] = [
   {
