@@ -25,6 +25,11 @@ export interface AccessLists {
   byKeys(keys: readonly string[]): Promise<readonly Access[]>
 }
 
+/** On what a list decided. A symbol, since decisions are copied by spread on their way, and shown as JSON. */
+const BY_LIST = Symbol("decided by a list")
+
+type MarkedDecision = Decision & { readonly [BY_LIST]?: true }
+
 /**
  * Reads an allow list and a deny list. Who is on both is refused.
  *
@@ -65,7 +70,7 @@ export function listedDecision(
 ): Decision {
   const allowed = access === "allow"
   const [{ algorithm, limit }] = policy?.rules ?? [{ algorithm: "gcra", limit: 0 } as const]
-  return {
+  const decision: MarkedDecision = {
     allowed,
     key,
     policy: access,
@@ -77,17 +82,15 @@ export function listedDecision(
     resetAfterMs: 0,
     delayMs: 0,
     reason: allowed ? "ok" : "blocked",
+    [BY_LIST]: true,
   }
+  return decision
 }
 
-/**
- * Whether a list decided. A limiter admits what costs something with a receipt, and what it blocks ends some day. Who
- * admitted what costs nothing cannot be told, and nobody counts it: it is not listed.
- */
-export function isListed({ allowed, policy, cost, receipt, reason, retryAfterMs }: Decision): boolean {
-  return allowed
-    ? policy === "allow" && cost > 0 && receipt === undefined
-    : policy === "deny" && reason === "blocked" && retryAfterMs === 0
+/** Whether a list decided. What costs nothing and is admitted nobody counts, so that is not told as a list's. */
+export function isListed(decision: Decision): boolean {
+  const { allowed, cost, [BY_LIST]: isMarked = false } = decision as MarkedDecision
+  return isMarked && (!allowed || cost > 0)
 }
 
 function readList(option: string, { addresses = [], keys = [] }: AccessList = {}) {

@@ -1,13 +1,17 @@
 import { describe, expect, test, vi } from "vitest"
 import { isListed, listedDecision } from "../../src/http/access.js"
 import { clientAddress, header, type RateLimitOptions, rateLimit } from "../../src/http/index.js"
+import { unasked } from "../../src/http/unasked.js"
 import { RateLimiter } from "../../src/limiter/rate-limiter.js"
 import { ManualClock } from "../../src/types/clock.js"
+import type { Decision } from "../../src/types/decision.js"
+import { decisionOf, denialOf, FakeLimiter } from "./fake-limiter.js"
 import { ok, requestOf } from "./requests.js"
 
 type Info = { remoteAddress?: string }
 
 test("isListed() tells decisions of lists from those of limits with the same names", () => {
+  const asked = { key: "k", cost: 1 }
   for (const access of ["allow", "deny"] as const) {
     const limiter = new RateLimiter(`1/minute as ${access}`, { clock: new ManualClock(0) })
     expect(isListed(listedDecision(access, limiter.policy, "k", 1))).toBe(true)
@@ -17,9 +21,30 @@ test("isListed() tells decisions of lists from those of limits with the same nam
       limiter.check("k"),
       limiter.check("k"),
       limiter.check("blocked"),
+      ...(["fail-open", "fail-closed"] as const).map((reason) => unasked(reason, { ...asked, policy: limiter.policy })),
+      // Of a limiter of somebody's own, which need not give receipts.
+      decisionOf({ policy: access }),
+      denialOf({ policy: access, reason: "blocked", retryAfterMs: 0 }),
     ]
     expect(decisions.filter(isListed)).toEqual([])
   }
+})
+
+test("isListed() still knows a copy, and what is admitted at no cost is nobody's", () => {
+  const told = (["allow", "deny"] as const).flatMap((access) =>
+    [0, 1].map((cost) => isListed({ ...listedDecision(access, undefined, "k", cost), key: "other" })),
+  )
+  expect(told).toEqual([false, true, true, true])
+})
+
+test("isListed() is false of a rule named allow whose limiter could not be asked", async () => {
+  const onDecision = vi.fn()
+  const limiter = () => new FakeLimiter(() => Promise.reject(new Error("down")))
+  const limited = rateLimit(ok, { policy: "1/minute as allow", key: () => "k", limiter, onDecision, onError: () => {} })
+  expect((await limited(requestOf())).status).toBe(200)
+  const [[decision]] = onDecision.mock.calls as [[Decision]]
+  expect(decision).toMatchObject({ policy: "allow", reason: "fail-open" })
+  expect(isListed(decision)).toBe(false)
 })
 
 describe("rateLimit() with allow and deny lists", () => {
