@@ -2,7 +2,7 @@ import { waitUntil } from "cloudflare:workers"
 import { checkHandler, limitsOf, OTHER_NAME, REQUEST_OPTION_NAMES } from "../src/http/check-options.js"
 import { refuseBadCost } from "../src/http/decide.js"
 import { CLOUDFLARE_ADDRESS } from "../src/http/keys/client-address.js"
-import { type ConfiguredLimit, LIMIT_NAME, type LimiterSource } from "../src/http/limit-options.js"
+import { LIMIT_NAME, type LimiterSource, type LimitOptionsWithName } from "../src/http/limit-options.js"
 import { identityOf, perPolicy } from "../src/http/per-policy.js"
 import { rateLimit as limitHandler } from "../src/http/rate-limit.js"
 import type { Handler, RateLimitOptions } from "../src/http/rate-limit-options.js"
@@ -160,7 +160,7 @@ interface KnownLimit {
 }
 
 /** The limits whose policies are known, by these as the middleware asks for their limiters. */
-function knownLimits(limits: readonly ConfiguredLimit[]): ReadonlyMap<string, KnownLimit> {
+function knownLimits(limits: readonly LimitOptionsWithName[]): ReadonlyMap<string, KnownLimit> {
   const known = new Map<string, KnownLimit>()
   for (const [index, { policy: input, name, [LIMIT_NAME]: configured }] of limits.entries()) {
     if (typeof input === "function") continue

@@ -25,7 +25,7 @@ import { requireConfig } from "./require-config.js"
 export function configPolicies(config: Config): Map<string, Policy> {
   requireConfig("tell policies", config)
   const found = [...config.limits.keys()].map((limit) => [limit, foundPolicies(config, limit)] as const)
-  return new Map(found.flatMap(([limit, all]) => all.map(({ policy, from }) => [nameOfLimit(limit, from), policy])))
+  return new Map(found.flatMap(([limit, all]) => all.map(({ policy, from }) => [countedName(limit, from), policy])))
 }
 
 /**
@@ -34,7 +34,7 @@ export function configPolicies(config: Config): Map<string, Policy> {
  * @throws {LimitNotFound} where there is no such limit; {RangeError} where there is no such tier
  */
 export function limitNameFor(config: Config, limit: string, whose: Whose = {}): string {
-  return nameOfLimit(limit, findPolicy(config, limit, whose).from)
+  return countedName(limit, findPolicy(config, limit, whose).from)
 }
 
 /** The limits by every name under which one of their policies is counted. */
@@ -42,12 +42,12 @@ export function limitsByName(config: Config): Map<string, LimitConfig> {
   const limits = [...config.limits.values()]
   return new Map(
     limits.flatMap((limit) =>
-      foundPolicies(config, limit.name).map(({ from }) => [nameOfLimit(limit.name, from), limit]),
+      foundPolicies(config, limit.name).map(({ from }) => [countedName(limit.name, from), limit]),
     ),
   )
 }
 
 /** A line feed is in no name of a configuration, so these names are nobody else's. */
-export function nameOfLimit(limit: string, from: FoundPolicy["from"]): string {
+export function countedName(limit: string, from: FoundPolicy["from"]): string {
   return from === null ? limit : `${limit}\n${from.kind}:${from.name}`
 }

@@ -1,7 +1,7 @@
 import { type ClientAddressOptions, clientAddress } from "../http/keys/client-address.js"
 import type { KeyExtractor } from "../http/keys/key-extractor.js"
 import { UNIDENTIFIED_KEY } from "../http/keys/limiter-key.js"
-import { type ConfiguredLimit, LIMIT_NAME, type LimitOptions, type PolicySource } from "../http/limit-options.js"
+import { LIMIT_NAME, type LimitOptions, type LimitOptionsWithName, type PolicySource } from "../http/limit-options.js"
 import type { RateLimitOptions, ResponseHead } from "../http/rate-limit-options.js"
 import type { RequestDecision } from "../http/request-decision.js"
 import { checkFields, either, FUNCTION, type Kinds, OBJECT, unfit } from "../policy/check-fields.js"
@@ -11,7 +11,7 @@ import { tellsDelay } from "../policy/tells-delay.js"
 import type { Awaitable } from "../types/limiter.js"
 import type { Config, LimitConfig, RequestsConfig } from "./config.js"
 import { ConfigError } from "./config-error.js"
-import { nameOfLimit } from "./config-policies.js"
+import { countedName } from "./config-policies.js"
 import { type AskedFor, openDecisionLog } from "./decision-log.js"
 import { keyExtractorOf } from "./key-setting.js"
 import { LISTENER_KINDS, type ListenerOptions } from "./listener-options.js"
@@ -147,7 +147,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
   const policies = new Map<string, Policy>()
   /** A policy of tiers and tenants counts where classes of named limits count it. */
   function limitPolicy({ policy, from }: FoundPolicy, name: string): Policy {
-    const limitName = nameOfLimit(name, from)
+    const limitName = countedName(name, from)
     let known = policies.get(limitName)
     if (known === undefined) {
       known = policyOfLimit(policy, limitName)
@@ -166,7 +166,7 @@ export function rateLimitOptions<Rest extends unknown[] = unknown[]>(
     return Object.assign(find, { policies: foundPolicies(config, name).map((found) => limitPolicy(found, name)) })
   }
 
-  function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> & ConfiguredLimit {
+  function optionsOf({ name, policy, key: setting, cost }: LimitConfig): LimitOptions<Rest> & LimitOptionsWithName {
     const refuse = (...refused: [string, unknown, string]) => new ConfigError(...refused)
     const key = ownKey ?? keyExtractorOf(`limits.${name}.key`, setting, refuse, addressKey)
     return {

@@ -46,6 +46,6 @@ export interface LimitOptions<Rest extends unknown[] = unknown[]> {
 export const LIMIT_NAME = Symbol("limit name")
 
 /** A limit's options as a configuration gives them. */
-export interface ConfiguredLimit extends LimitOptions<never> {
+export interface LimitOptionsWithName extends LimitOptions<never> {
   readonly [LIMIT_NAME]?: string
 }
