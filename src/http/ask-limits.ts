@@ -25,7 +25,7 @@ export interface AskOptions {
 }
 
 /** A check on its way, or done. */
-export interface Charge {
+export interface PendingCheck {
   readonly limiter: RequestLimiter
   /** Which of the questions it is the answer to. */
   readonly place: number
@@ -47,7 +47,7 @@ export interface Charge {
 export async function askLimits(
   questions: readonly Question[],
   options: AskOptions,
-  charges: Charge[],
+  charges: PendingCheck[],
 ): Promise<readonly Decision[]> {
   const decisions = await answersOf(questions, options, charges)
   // A limiter of somebody's own that answers something else has failed as one that throws.
@@ -58,7 +58,7 @@ export async function askLimits(
 async function answersOf(
   questions: readonly Question[],
   options: AskOptions,
-  charges: Charge[],
+  charges: PendingCheck[],
 ): Promise<readonly Decision[]> {
   const { timeoutMs, maxDelayMs } = options
   if (maxDelayMs > 0) {
@@ -72,7 +72,7 @@ async function answersOf(
     if (together) return (await inTime(together, timeoutMs)).decisions
   }
   if (questions.length > 1 && questions.some(hasBlock)) return askInTurns(questions, options, charges)
-  const answers = questions.map((question, place) => charge(question, { place, maxDelayMs, charges }))
+  const answers = questions.map((question, place) => startCheck(question, { place, maxDelayMs, charges }))
   // The in-memory limiter answers at once, and then no timer is needed.
   const [only, ...others] = answers
   return others.length === 0 ? [await inTime(only!, timeoutMs)] : inTime(Promise.all(answers), timeoutMs)
@@ -82,13 +82,16 @@ function hasBlock({ policy }: Question): boolean {
   return policy.blockMs > 0
 }
 
-interface ChargeOptions {
+interface StartOptions {
   readonly place: number
   readonly maxDelayMs: number
-  readonly charges: Charge[]
+  readonly charges: PendingCheck[]
 }
 
-function charge({ limiter, key, cost }: Question, { place, maxDelayMs, charges }: ChargeOptions): Awaitable<Decision> {
+function startCheck(
+  { limiter, key, cost }: Question,
+  { place, maxDelayMs, charges }: StartOptions,
+): Awaitable<Decision> {
   const answer = answerOf(() => {
     if (maxDelayMs > 0 && limiter.checkWithin) return limiter.checkWithin(key, cost, maxDelayMs)
     return limiter.check(key, { cost })
@@ -105,7 +108,7 @@ function charge({ limiter, key, cost }: Question, { place, maxDelayMs, charges }
 async function askInTurns(
   questions: readonly Question[],
   options: AskOptions,
-  charges: Charge[],
+  charges: PendingCheck[],
 ): Promise<readonly Decision[]> {
   const { timeoutMs, maxDelayMs } = options
   const places = [...questions.keys()]
@@ -116,7 +119,9 @@ async function askInTurns(
   let isDenied = false
 
   async function take(turn: readonly number[]): Promise<boolean> {
-    const answers = await Promise.all(turn.map((place) => charge(questions[place]!, { place, maxDelayMs, charges })))
+    const answers = await Promise.all(
+      turn.map((place) => startCheck(questions[place]!, { place, maxDelayMs, charges })),
+    )
     for (const [index, place] of turn.entries()) {
       requireDecision("rate limit", answers[index])
       told.set(place, answers[index]!)
@@ -164,7 +169,7 @@ async function lookAt(question: Question): Promise<Decision> {
 }
 
 /** Gives back what was charged, be it now or when a late answer tells of it. */
-export async function giveBack({ limiter, answer }: Charge): Promise<void> {
+export async function giveBack({ limiter, answer }: PendingCheck): Promise<void> {
   let decision: Decision
   try {
     decision = await answer
@@ -208,7 +213,7 @@ function findHeldInMemory(questions: readonly Question[], maxDelayMs: number): r
 }
 
 /** Asks limiters in memory, all in one turn; `undefined` where one of them is not. */
-function askInMemory(questions: readonly Question[], charges: Charge[]): readonly Decision[] | undefined {
+function askInMemory(questions: readonly Question[], charges: PendingCheck[]): readonly Decision[] | undefined {
   const parts = questions.map(partOf)
   if (!parts.every(answersAtOnce)) return undefined
   const { decisions } = decideTogether(parts)
@@ -229,7 +234,7 @@ async function askForKeys(limiter: RequestLimiter, items: readonly CheckItem[]):
 function askTogether(
   questions: readonly Question[],
   { maxDelayMs }: AskOptions,
-  charges: Charge[],
+  charges: PendingCheck[],
 ): Promise<AllDecision> | undefined {
   const limiters = questions.map(({ limiter }) => limiter)
   const [one, ...others] = new Set(limiters.map((limiter) => limiter.group ?? limiter))

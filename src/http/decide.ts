@@ -7,7 +7,7 @@ import type { Policy, PolicyInput } from "../policy/policy.js"
 import { MAX_UNITS } from "../policy/policy-range.js"
 import type { Decision } from "../types/decision.js"
 import { CostError, show } from "../types/errors.js"
-import { askLimits, type Charge, giveBack, type Question } from "./ask-limits.js"
+import { askLimits, giveBack, type PendingCheck, type Question } from "./ask-limits.js"
 import { limitHold } from "./limit-hold.js"
 import type { FailMode } from "./limit-options.js"
 import { type LimitPart, mergeDecisions, type RequestDecision } from "./request-decision.js"
@@ -44,7 +44,7 @@ export interface Decided {
   /** Each limit's part. */
   readonly parts: readonly LimitPart[]
   /** What was charged, or still may be by an answer that comes too late. */
-  readonly charges: readonly Charge[]
+  readonly charges: readonly PendingCheck[]
   /**
    * Who decided, and on which key: what a penalty is for. Where the fail mode did without asking, those whose answer did
    * not come, for they may have charged; none where it was not known whom to ask.
@@ -63,7 +63,7 @@ export interface BadCost {
 /** What was asked of limiters that did not answer. */
 interface InVain {
   /** May be charged by an answer that comes too late. */
-  readonly charges: Charge[]
+  readonly charges: PendingCheck[]
   readonly asked: readonly Question[]
 }
 
@@ -81,7 +81,7 @@ export async function decide(
   const uncounted = asks.filter(({ cost }) => !isWhole(cost, 0, MAX_UNITS))
   const badCost = uncounted.map(findBadCost).find(Boolean)
   if (badCost) return { badCost }
-  const charges: Charge[] = []
+  const charges: PendingCheck[] = []
   let asked: readonly Question[] = []
   try {
     asked = questionsTo("limiter", options.limiterOf, asks)
@@ -174,7 +174,7 @@ function partsOf(
       )
 }
 
-function giveAllBack(charges: readonly Charge[], reports: Reports): void {
+function giveAllBack(charges: readonly PendingCheck[], reports: Reports): void {
   for (const charge of charges) reports.inBackground(() => giveBack(charge))
 }
 

@@ -7,7 +7,7 @@ import { systemClock } from "../types/clock.js"
 import { show } from "../types/errors.js"
 import { type AccessLists, accessLists } from "./access.js"
 import { addFields } from "./add-fields.js"
-import { type Charge, giveBack, type Question } from "./ask-limits.js"
+import { giveBack, type PendingCheck, type Question } from "./ask-limits.js"
 import { checkOptions, checkUnidentified, limitsOf, maxDelayMsOf, OTHER_NAME } from "./check-options.js"
 import { asChosen } from "./chosen-policy.js"
 import { isClearUrl } from "./clear-url.js"
@@ -252,7 +252,7 @@ function requireUnsent(answer: Response): Response {
   return answer
 }
 
-function refund<Rest extends unknown[]>(charges: readonly Charge[], hooks: Hooks<Rest>): void {
+function refund<Rest extends unknown[]>(charges: readonly PendingCheck[], hooks: Hooks<Rest>): void {
   for (const charge of charges) hooks.inBackground(() => giveBack(charge))
 }
 
@@ -315,11 +315,7 @@ function completeOptions<Rest extends unknown[]>(options: RateLimitOptions<Rest>
   const isKnown = limits.every(({ policy }) => typeof policy !== "function")
   const choices = limits.map(choicesOfLimit)
   const known = new Set(choices.flat().map(identityOf))
-  const memory = memoryLimiters(
-    known,
-    choices.every(({ length }) => length > 0),
-    options,
-  )
+  const memory = memoryLimiters({ known, hasOthers: choices.some(({ length }) => length === 0) }, options)
   if (options.delay && isKnown && !limits.some(({ policy }) => tellsDelay(policy as Policy))) {
     throw unfit("rate limit", "delay", options.delay, NO_DELAY)
   }

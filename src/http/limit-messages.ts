@@ -111,7 +111,7 @@ export function limitMessages(options: MessageLimitOptions): MessageGuard {
   const policy = parsePolicy(options.policy)
   // A limiter of somebody else's may have another policy in force.
   if (!options.limiter) refuseBadCost("limit messages", { policy, cost })
-  const memory = memoryLimiters(new Set([identityOf(policy)]), true, options)
+  const memory = memoryLimiters({ known: new Set([identityOf(policy)]), hasOthers: false }, options)
   const decideOptions = {
     limiterOf: options.limiter ? perPolicy(options.limiter) : memory,
     localLimiter: localLimiter ? perPolicy(localLimiter) : memory,

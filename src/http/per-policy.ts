@@ -54,7 +54,11 @@ export function perPolicy<L extends RequestLimiter>(
   }
 }
 
-/** Forgets limiters where they weigh too much. Returns what is left weighs, but at most seven eighths of the bound. */
+/**
+ * Forgets limiters where they weigh too much.
+ *
+ * @returns the weight of those that are left, at most seven eighths of the bound
+ */
 function makeRoom<L>(recent: Map<string, L>, { most, weigh, isIdle }: PolicyBound<L>): number {
   let weight = 0
   let others = recent.size - ASKED_TOGETHER

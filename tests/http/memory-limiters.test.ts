@@ -16,14 +16,14 @@ function held(limiter: ReturnType<ReturnType<typeof memoryLimiters>>, keys: numb
 }
 
 test("memoryLimiters() hold 16,384 keys of a policy that a function gives, and half as many of one of two rules", () => {
-  const limiters = memoryLimiters(NONE, false, { clock: new ManualClock(0) })
+  const limiters = memoryLimiters({ known: NONE, hasOthers: true }, { clock: new ManualClock(0) })
   expect(held(limiters(parsePolicy("1/hour")), 20_000)).toBe(16_384)
   expect(held(limiters(parsePolicy("1/hour; 2/day")), 10_000)).toBe(8_192)
 })
 
 test("memoryLimiters() bound what all policies hold together that a function gives, and pass it by an eighth at most", () => {
   const most = 2 ** 15
-  const limiters = memoryLimiters(NONE, false, { clock: new ManualClock(0) }, most)
+  const limiters = memoryLimiters({ known: NONE, hasOthers: true }, { clock: new ManualClock(0) }, most)
   const made = Array.from({ length: 100 }, (_, index) => {
     const policy = parsePolicy(`${index + 1}/hour`)
     for (let key = 0; key < 512; key++) limiters(policy).check(`k${key}`)
@@ -57,7 +57,7 @@ test("rateLimit() keeps the counts of the policies that a function lists, howeve
 test("memoryLimiters() count a block of a key as a key of those that all policies hold together", () => {
   const most = 2 ** 15
   const clock = new ManualClock(0)
-  const limiters = memoryLimiters(NONE, false, { clock }, most)
+  const limiters = memoryLimiters({ known: NONE, hasOthers: true }, { clock }, most)
   const made = Array.from({ length: 100 }, (_, index) => {
     const policy = parsePolicy({ limit: index + 1, period: "1s", block: "1d" })
     const limiter = limiters(policy)
@@ -75,14 +75,16 @@ test("memoryLimiters() count a block of a key as a key of those that all policie
 
 test("memoryLimiters() share the keys where the policies are known, and hold as many as they are told", () => {
   const clock = new ManualClock(0)
-  const two = memoryLimiters(identities("1/hour", "2/hour"), true, { clock })
+  const two = memoryLimiters({ known: identities("1/hour", "2/hour"), hasOthers: false }, { clock })
   expect(held(two(parsePolicy("1/hour")), 30_000)).toBe(30_000)
-  expect(held(memoryLimiters(NONE, false, { clock, maxKeys: 100 })(parsePolicy("1/hour")), 30_000)).toBe(100)
+  expect(
+    held(memoryLimiters({ known: NONE, hasOthers: true }, { clock, maxKeys: 100 })(parsePolicy("1/hour")), 30_000),
+  ).toBe(100)
 })
 
 test("memoryLimiters() forget of 20,000 policies those first of which nothing is used", () => {
   const clock = new ManualClock(0)
-  const limiters = memoryLimiters(NONE, false, { clock })
+  const limiters = memoryLimiters({ known: NONE, hasOthers: true }, { clock })
   const used = Array.from({ length: 2_000 }, (_, index) => limiters(parsePolicy(`${index + 1}/day`)))
   for (const limiter of used) limiter.check("a", { cost: 1 })
   for (let policy = 1; policy <= 18_000; policy++) {
