@@ -97,10 +97,13 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
   const isOneOfSeveral = options.limits !== undefined
   const objectsOf = (policy: Policy, limit: KnownLimit | undefined) =>
     nameOf?.(limit?.given) ?? objectsName(policy, limit, { name: edge.name, isOneOfSeveral })
-  // Of several limits each object is asked with `checkAll`, which spends nothing that was drawn ahead.
-  if (edge.lease !== undefined && Array.isArray(options.limits) && options.limits.length > 1) {
-    throw new RangeError("Cannot rate limit: lease is given, allowed is that only with one limit.")
-  }
+  const limits = limitsOf(rest)
+  refuseUnfit(limits, edge)
+  const known = knownLimits(limits)
+  refuseSameObjects(
+    known,
+    (limit) => new KeyPlaces(limit.policy, { ...edge, name: objectsOf(limit.policy, limit) }).name,
+  )
 
   // An isolate may serve several environments; the limiters of each are its own.
   const sources = new WeakMap<DurableObjectNamespace<LimiterObject>, LimiterSource>()
@@ -125,18 +128,6 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
       return source(policy)
     },
   })
-  const limits = limitsOf(rest)
-  for (const limit of limits) {
-    // An object decides by the policy that it is asked with.
-    refuseBadCost("rate limit", limit)
-    if (edge.lease === undefined || typeof limit.policy === "function") continue
-    if (tellsDelay(parsePolicy(limit.policy))) throw unfit("rate limit", "lease", edge.lease, NO_LEASE)
-  }
-  const known = knownLimits(limits)
-  refuseSameObjects(
-    known,
-    (limit) => new KeyPlaces(limit.policy, { ...edge, name: objectsOf(limit.policy, limit) }).name,
-  )
   return async function limitedAtTheEdge(request, env, context) {
     const namespace = binding(env)
     // Not left to the fail mode: without a namespace no request would ever be limited, and nobody would notice.
@@ -145,6 +136,20 @@ export function rateLimitForApi<Env = { LIMITER: DurableObjectNamespace<LimiterO
       throw new TypeError(`Cannot limit: ${what} ${show(namespace)}, allowed is ${NAMESPACE.allowed}.`)
     }
     return limited(request, env, context as ExecutionContext)
+  }
+}
+
+/** What the objects of these limits could not do as they are asked to. @throws {RangeError} */
+function refuseUnfit(limits: readonly LimitOptionsWithName[], { lease }: EdgeLimiterOptions): void {
+  // Of several limits each object is asked with `checkAll`, which spends nothing that was drawn ahead.
+  if (lease !== undefined && limits.length > 1) {
+    throw new RangeError("Cannot rate limit: lease is given, allowed is that only with one limit.")
+  }
+  for (const limit of limits) {
+    // An object decides by the policy that it is asked with.
+    refuseBadCost("rate limit", limit)
+    if (lease === undefined || typeof limit.policy === "function") continue
+    if (tellsDelay(parsePolicy(limit.policy))) throw unfit("rate limit", "lease", lease, NO_LEASE)
   }
 }
 
