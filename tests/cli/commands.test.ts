@@ -207,6 +207,14 @@ describe("on a data folder", () => {
     expect(JSON.parse((await sluice("limit", "status", "a", "-l", "api", "--json")).out).remaining).toBe(1)
   })
 
+  test("limit check-all takes all behind the last @ for the limit, also a name with an =", async () => {
+    await init()
+    await sluice("limit", "add", "a=b", "3/day")
+    expect((await sluice("limit", "check-all", "k@a=b", "x@y=2@a=b")).out).toMatch(
+      /^allowed {2}k {2}2 of 3 left under a=b,.*\nallowed {2}x@y {2}1 of 3 left under a=b,/,
+    )
+  })
+
   test("explain tells a wait in the same units in each of its lines, and machines in ms", async () => {
     await init()
     await sluice("limit", "add", "api", "1/day")

@@ -3,8 +3,7 @@ import { isDeniedForGood } from "../../limiter/denied-for-good.js"
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import type { Decision } from "../../types/decision.js"
-import { show } from "../../types/errors.js"
-import { type DecidingRule, decidingRule } from "../capacity.js"
+import { LimitNotFound, show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { EXIT } from "../exit-code.js"
@@ -12,6 +11,8 @@ import { formatNumber } from "../format.js"
 import { flagOption, limitChoice, readWhole, textOption, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainName } from "../plain-text.js"
+import { type DecidingRule, decidingRule } from "../told-limit.js"
+import { UsageError } from "../usage-error.js"
 
 const ID = { type: "string", value: "ID", description: "Names the call: repeated, it is charged once." } as const
 const COST = { type: "string", short: "c", value: "N", description: "Units to charge (default 1)." } as const
@@ -80,10 +81,28 @@ export const check = checkCommand("check")
 export const limitCheck = checkCommand("limit check")
 
 /**
- * `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. Any number is a cost, so that a wrong one
- * is told, and not charged as a part of the key.
+ * `KEY`, `KEY=COST`, each with `@LIMIT` behind it where it is not the key's own. Any number is a cost, and whatever follows
+ * the last `@` a limit, so that a wrong one is told, and not charged as a part of the key.
  */
-const ITEM = /^(?<key>.+?)(?:=(?<cost>[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?))?(?:@(?<limit>[^@=]+))?$/is
+const ITEM = /^(?<key>.*?)(?:=(?<cost>[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?))?(?:@(?<limit>[^@]*))?$/is
+
+function itemOf(text: string) {
+  const { key = text, cost, limit } = ITEM.exec(text)?.groups ?? {}
+  if (limit === "") {
+    throw new UsageError(`Cannot run: the limit of ${show(key)} is "", allowed is a name, as in KEY=COST@LIMIT.`)
+  }
+  return {
+    key,
+    ...(cost !== undefined && { cost: readWhole(`the cost of ${show(key)}`, cost, 0, MAX_UNITS) }),
+    ...(limit !== undefined && { limit }),
+  }
+}
+
+/** What to throw: of a limit that is none, as cost and limit were swapped, an error that says their order. */
+function sayOrder(error: unknown): unknown {
+  if (!(error instanceof LimitNotFound) || error.of !== "limit" || !/=[-+]?\d+$/.test(error.limit)) return error
+  return new LimitNotFound(error.limit, "limit", "a cost stands before the limit, as in KEY=COST@LIMIT")
+}
 
 export const limitCheckAll: Command = {
   name: "limit check-all",
@@ -97,17 +116,14 @@ export const limitCheckAll: Command = {
   async run(call) {
     const { limits } = await call.target()
     const id = textOption(call, "id")
-    const items = call.positionals.map((text) => {
-      const { key = text, cost, limit } = ITEM.exec(text)?.groups ?? {}
-      const choice = limit === undefined ? limitChoice(call) : { limit }
-      return {
-        key,
-        ...(cost !== undefined && { cost: readWhole(`the cost of ${show(key)}`, cost, 0, MAX_UNITS) }),
-        ...choice,
-        ...(id !== undefined && { id }),
-      }
+    const items = call.positionals.map((text) => ({
+      ...limitChoice(call),
+      ...itemOf(text),
+      ...(id !== undefined && { id }),
+    }))
+    const all = await Promise.resolve(limits.checkAll(items)).catch((error) => {
+      throw sayOrder(error)
     })
-    const all = await limits.checkAll(items)
     const rules = await Promise.all(
       all.decisions.map((decision, index) => ruleToSay(call, limits, decision, items[index]!)),
     )

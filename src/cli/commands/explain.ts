@@ -1,7 +1,7 @@
 import { formatSpan } from "../../lib/format-span.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import { reasonInSpans } from "../../policy/reason-in-spans.js"
-import { capacityOf } from "../capacity.js"
+import { capacityOf } from "../told-limit.js"
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
