@@ -215,6 +215,30 @@ describe("on a data folder", () => {
     )
   })
 
+  test("limit status tells the limit as check does, and each rule as explain does", async () => {
+    await init()
+    await sluice("limit", "add", "api", "3/day; 5/week")
+    await sluice("limit", "add", "--key", "own", "2/day")
+    const status = async (...args: string[]) => (await sluice("limit", "status", ...args)).out
+    await sluice("check", "own")
+    const own = await status("own")
+    expect(own).toMatch(/^limit +its own limit$/m)
+    expect(own).toMatch(/^rules\n {2}its own limit: 1 of 2 left, full in /m)
+    const ofDefault = await status("x")
+    expect(ofDefault).toMatch(/^limit +default$/m)
+    expect(ofDefault).toMatch(/^rules\n {2}default: 100 of 100 left, full now$/m)
+    const several = "rules\n  api-3-per-1d: 3 of 3 left, full now\n  api-5-per-1w: 5 of 5 left, full now\n"
+    expect(await status("x", "-l", "api")).toContain(several)
+    expect((await sluice("explain", "x", "-l", "api")).out).toContain(several)
+    expect(JSON.parse(await status("own", "--json"))).toMatchObject({
+      key: "own",
+      limit: "own",
+      policy: "default",
+      rules: [{ remaining: 1 }],
+      stats: { totalAllowed: 1 },
+    })
+  })
+
   test("explain tells a wait in the same units in each of its lines, and machines in ms", async () => {
     await init()
     await sluice("limit", "add", "api", "1/day")

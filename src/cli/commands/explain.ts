@@ -1,7 +1,6 @@
 import { formatSpan } from "../../lib/format-span.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
 import { reasonInSpans } from "../../policy/reason-in-spans.js"
-import { capacityOf } from "../told-limit.js"
 import type { Command } from "../command.js"
 import { LIMIT_OPTION } from "../common-options.js"
 import { formatCount, formatNumber, formatTime } from "../format.js"
@@ -9,6 +8,7 @@ import { limitChoice, wholeOption } from "../option-values.js"
 import { write } from "../output.js"
 import { plainName, plainText } from "../plain-text.js"
 import { timedJson } from "../timed-json.js"
+import { limitTitle, ruleLines } from "../told-limit.js"
 
 export const explain: Command = {
   name: "explain",
@@ -38,9 +38,6 @@ export const explain: Command = {
         : nextAdmissionAtMs === null
           ? "never: no wait helps"
           : `${formatTime(nextAdmissionAtMs)} UTC, in ${formatSpan(decision.retryAfterMs)}`
-      const rules = status.rules.map((rule) => {
-        return `  ${plainName(rule.policy)}: ${formatNumber(rule.remaining)} of ${formatNumber(capacityOf(found.policy, rule.policy))} left, full in ${formatSpan(rule.resetAfterMs)}\n`
-      })
       const events = recent.map(({ atMs, event, units, count }) => {
         const much = units > 0 ? `  ${formatCount(units, "unit")}` : ""
         return `  ${formatTime(atMs)}  ${plainText(event).padEnd(7)}${much}${count > 1 ? `, ${formatNumber(count)} times` : ""}\n`
@@ -49,7 +46,7 @@ export const explain: Command = {
         `${plainName(decision.key)} under ${plainName(found.limit)}: a cost of ${formatNumber(decision.cost)} ${verdict}\n`,
         `${plainText(reasonInSpans(because))}\n`,
         `${style.dim("admitted from")}  ${when}\n`,
-        `${style.dim("rules")}\n${rules.join("")}`,
+        `${style.dim("rules")}\n${ruleLines(status, found, limitTitle({ name: found.limit }, limitChoice(call)))}`,
         events.length === 0 ? "" : `${style.dim("last events")}\n${events.join("")}`,
       ].join("")
     })

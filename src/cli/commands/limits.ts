@@ -11,6 +11,7 @@ import { write } from "../output.js"
 import { plainName, plainText } from "../plain-text.js"
 import { table } from "../table.js"
 import { timedJson } from "../timed-json.js"
+import { limitOf, limitTitle, ruleLines } from "../told-limit.js"
 
 const ofEachRule = ({ policy }: NamedLimit, tell: (rule: Rule) => string) => policy.rules.map(tell).join(" and ")
 const rateOf = ({ limit, periodMs }: Rule) => `${formatNumber(limit)}/${formatDuration(periodMs)}`
@@ -60,15 +61,16 @@ export const limitStatus: Command = {
   async run(call) {
     const { limits } = await call.target()
     const key = call.positionals[0]!
-    const [status, stats] = await Promise.all([
-      limits.status(key, limitChoice(call)),
-      limits.stats(key, limitChoice(call)),
-    ])
-    write(call, { ...status, stats }, () => {
+    const choice = limitChoice(call)
+    const [status, stats] = await Promise.all([limits.status(key, choice), limits.stats(key, choice)])
+    const limit = await limitOf(limits, key, choice)
+    write(call, { ...status, limit: limit?.name ?? null, stats }, () => {
       const { style } = call
+      const title = limit === null ? "not known" : limitTitle(limit, choice)
+      const rules = limit === null ? "" : `${style.dim("rules")}\n${ruleLines(status, limit, title)}`
       const lines = [
         ["key", plainName(status.key)],
-        ["policy", plainName(status.policy)],
+        ["limit", plainName(title)],
         ["remaining", formatNumber(status.remaining)],
         ["full again", status.resetAfterMs === 0 ? "now" : `in ${formatSpan(status.resetAfterMs)}`],
         ["blocked", status.blockedForMs === 0 ? "no" : `for ${formatSpan(status.blockedForMs)}`],
@@ -82,7 +84,7 @@ export const limitStatus: Command = {
         ],
         ["reset", formatTime(stats.lastResetAt)],
       ]
-      return lines.map(([name, value]) => `${style.dim(name!.padEnd(11))} ${value}\n`).join("")
+      return `${lines.map(([name, value]) => `${style.dim(name!.padEnd(11))} ${value}\n`).join("")}${rules}`
     })
   },
 }
