@@ -9,10 +9,11 @@
 // when the port falls silent. So no workerd is left behind holding the port. wrangler starts a workerd that was killed
 // again, but does not always find back to it: then all of it is started anew.
 import { spawn, spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { mkdirSync, readFileSync, rmSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { announcement } from "./announcement.mjs"
 
 const HOST = "127.0.0.1"
 const DEFAULT_PORT = 8787
@@ -25,8 +26,6 @@ const MAX_RESTARTS = 100
 const RESTART = 75
 const CRASHED = "runtime crashed unexpectedly"
 const root = join(import.meta.dirname, "..")
-/** The command line, by the Node that the project brings along: the system's may be too old. */
-const SLUICE = "node_modules/.bin/node dist/src/cli/main.node.js"
 
 const isGuard = process.argv[2] === "--guard"
 const { port, wranglerOptions } = readArguments(process.argv.slice(isGuard ? 3 : 2))
@@ -41,14 +40,21 @@ function readArguments(args) {
   let wanted = process.env.PORT ?? DEFAULT_PORT
   if (at >= 0) {
     const [option, value] = rest.splice(at, args[at] === "--port" ? 2 : 1)
+    if (option === "--port" && (value === undefined || value.startsWith("-"))) {
+      refuse("--port has no value, allowed is --port N")
+    }
     wanted = option === "--port" ? value : option.slice("--port=".length)
   }
   const port = Number(wanted)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    console.error(`Cannot serve: the port is ${JSON.stringify(wanted)}, allowed is 1 to 65535.`)
-    process.exit(2)
+    refuse(`the port is ${JSON.stringify(wanted)}, allowed is 1 to 65535`)
   }
   return { port, wranglerOptions: rest }
+}
+
+function refuse(why) {
+  console.error(`Cannot serve: ${why}.`)
+  process.exit(2)
 }
 
 async function serve() {
@@ -95,7 +101,7 @@ async function serve() {
     if (!ancestors.every(isAlive)) return stop()
     if (restarts > announcedRestarts) announced = false
     if (await accepts()) {
-      if (!announced) announce()
+      if (!announced) console.log(announcement({ url, port, wranglerOptions }))
       announced = true
       announcedRestarts = restarts
       silentPolls = 0
@@ -109,6 +115,10 @@ async function serve() {
 /** Leads the process group of wrangler and workerd, and takes it along when it ends. */
 function guard() {
   const end = () => killGroup(process.pid)
+  // No handler of wrangler runs when it is killed, so what it leaves of temporary folders is removed by the next start.
+  const temporary = join(root, ".sluice", String(port), "tmp")
+  rmSync(temporary, { recursive: true, force: true })
+  mkdirSync(temporary, { recursive: true })
   const wrangler = spawn(
     process.execPath,
     [
@@ -121,6 +131,7 @@ function guard() {
       stdio: ["ignore", "pipe", "inherit"],
       env: {
         ...process.env,
+        TMPDIR: temporary,
         ...(process.stdout.isTTY && { FORCE_COLOR: "1" }),
         WRANGLER_SEND_METRICS: "false",
         WRANGLER_HIDE_BANNER: "true",
@@ -183,19 +194,4 @@ function accepts() {
     socket.setTimeout(POLL_MS, () => answer(false))
     socket.on("connect", () => answer(true)).on("error", () => answer(false))
   })
-}
-
-function announce() {
-  console.log(`
-sluice serves on ${url}
-
-  the protected demo   for i in $(seq 12); do curl -si ${url}/api/hello | grep -iE '^(HTTP|RateLimit|Retry)'; echo; done
-  the API              curl -s ${url}/v1/limits   (its document: ${url}/v1/openapi.json)
-  the dashboard        ${url}/dashboard
-  metrics and events   curl -s ${url}/metrics     curl -sN ${url}/v1/events
-  the command line     ${SLUICE} monitor --server ${url}
-  without a Worker     ${SLUICE} init, then serve --config sluice.toml
-
-Ctrl-C stops it; what was counted stays in .sluice/${port}
-`)
 }
