@@ -52,6 +52,17 @@ describe("on a data folder", () => {
     expect(readdirSync(scratch.file("data"))).toEqual(before)
   })
 
+  test("init tells what to run next as it was run itself", async () => {
+    for (const [env, program] of [
+      [{}, "sluice"],
+      [{ npm_command: "exec" }, "npx sluice"],
+    ] as const) {
+      const folder = scratch.file(program)
+      const { out } = await run(["init", "--data-dir", folder, "--config", `${folder}.toml`], { env })
+      expect(out).toContain(`. Next: ${program} serve --config ${folder}.toml --data-dir ${folder}\n`)
+    }
+  })
+
   test("init tells machines where it wrote", async () => {
     const config = scratch.file("sluice.toml")
     const { out } = await sluice("init", "--json", "--config", config)

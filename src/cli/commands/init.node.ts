@@ -8,7 +8,7 @@ import { DATA_DIR_OPTION } from "../common-options.js"
 import { readNamedFile, withNamedFile } from "../named-file.node.js"
 import { NewStore } from "../new-store.node.js"
 import { dataDirOf, isDataDir } from "../open-target.node.js"
-import { textOption } from "../option-values.js"
+import { textOption, variable } from "../option-values.js"
 import { write } from "../output.js"
 import { plainText } from "../plain-text.js"
 import { UsageError } from "../usage-error.js"
@@ -127,7 +127,9 @@ export const init: Command = {
       const made = keptConfig
         ? `${plainText(path)} with the limits of ${config}, kept ${config}, which was there`
         : `${plainText(path)} and ${plainText(config)}`
-      return `Made ${made}. Next: sluice serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
+      // npm tells so what npx starts, and there is no other way to the one of a project.
+      const program = variable(call, "npm_command") === "exec" ? "npx sluice" : "sluice"
+      return `Made ${made}. Next: ${program} serve --config ${plainText(config)} --data-dir ${plainText(path)}\n`
     })
   },
 }
