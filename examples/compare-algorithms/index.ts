@@ -8,27 +8,34 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { parsePolicy } from "sluice"
-import { compare } from "./compare.ts"
+import { compare, type Limit } from "./compare.ts"
 import { drawSvg, drawText, type Scene } from "./draw.ts"
 import { busiest, madeUpBursts, readAccessLog } from "./traffic.ts"
 
-const { values } = parseArgs({
-  options: {
-    log: { type: "string" },
-    svg: { type: "string" },
-    limit: { type: "string", default: "20" },
-    period: { type: "string", default: "1m" },
-  },
-})
-const [rule] = parsePolicy({ limit: Number(values.limit), period: values.period }).rules
-const limit = { limit: rule.limit, periodMs: rule.periodMs }
+function run(): void {
+  const { values } = parseArgs({
+    options: {
+      log: { type: "string" },
+      svg: { type: "string" },
+      limit: { type: "string", default: "20" },
+      period: { type: "string", default: "1m" },
+    },
+  })
+  const [rule] = parsePolicy({ limit: Number(values.limit), period: values.period }).rules
+  const limit = { limit: rule.limit, periodMs: rule.periodMs }
+  const scene = values.log === undefined ? madeUpScene(limit) : sceneOf(values.log, limit)
+  console.log(drawText(scene))
+  if (values.svg !== undefined) writeFileSync(values.svg, drawSvg(scene))
+}
 
-function sceneOf(): Scene {
-  if (values.log === undefined) {
-    const arrivals = madeUpBursts()
-    return { title: "Made-up bursts", arrivals, outcomes: compare(arrivals, limit), limit }
-  }
-  const all = readAccessLog(readFileSync(values.log, "utf8"))
+function madeUpScene(limit: Limit): Scene {
+  const arrivals = madeUpBursts()
+  return { title: "Made-up bursts", arrivals, outcomes: compare(arrivals, limit), limit }
+}
+
+function sceneOf(log: string, limit: Limit): Scene {
+  const all = readAccessLog(readFileSync(log, "utf8"))
+  if (all.length === 0) throw new Error("Cannot compare: the access log has no request.")
   const clients = new Set(all.map(({ key }) => key)).size
   console.log(`${all.length} requests of ${clients} clients:`)
   for (const { algorithm, admittedCount, mostInAPeriod } of compare(all, limit)) {
@@ -41,6 +48,9 @@ function sceneOf(): Scene {
   return { title: `The busiest client, ${client}`, arrivals, outcomes: compare(arrivals, limit), limit }
 }
 
-const scene = sceneOf()
-console.log(drawText(scene))
-if (values.svg !== undefined) writeFileSync(values.svg, drawSvg(scene))
+try {
+  run()
+} catch (error) {
+  console.error((error as Error).message)
+  process.exitCode = 2
+}

@@ -33,7 +33,9 @@ export function readAccessLog(text: string): Arrival[] {
   const arrivals = text.split("\n").flatMap((line, index) => {
     if (line.trim() === "") return []
     const match = LINE.exec(line)
-    if (match === null) throw new Error(`Cannot read line ${index + 1} of the access log: ${line.slice(0, 80)}`)
+    if (match === null) {
+      throw new Error(`Cannot read line ${index + 1} of the access log: ${JSON.stringify(line.slice(0, 80))}.`)
+    }
     const [, key, day, month, year, hour, minute, second, sign, zoneHours, zoneMinutes] = match
     const zoneMs = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60_000 * (sign === "-" ? -1 : 1)
     const local = Date.UTC(

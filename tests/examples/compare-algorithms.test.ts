@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process"
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { execFileSync, spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { ALGORITHMS } from "sluice"
@@ -68,6 +68,29 @@ describe("examples/compare-algorithms", () => {
       const text = execFileSync(process.execPath, [program, "--svg", svg], { encoding: "utf8" })
       expect(text).toContain("Made-up bursts: 20 per 60 s and client")
       expect(readFileSync(svg, "utf8")).toContain("</svg>")
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test("the program tells in a line what is wrong with what it was given", () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-compare-"))
+    try {
+      const wrong = join(folder, "wrong.log")
+      writeFileSync(wrong, `${line("192.0.2.1", "17/May/2015:10:05:03 +0000")}\nhel\u001blo\n`)
+      const empty = join(folder, "empty.log")
+      writeFileSync(empty, "\n")
+      for (const [args, message] of [
+        [["--log", wrong], 'Cannot read line 2 of the access log: "hel\\u001blo".'],
+        [["--log", empty], "Cannot compare: the access log has no request."],
+        [["--log", join(folder, "none.log")], "ENOENT: no such file or directory"],
+        [["--limit", "many"], "Cannot make a policy: limit is NaN"],
+        [["--limits", "5"], "Unknown option '--limits'"],
+      ] as const) {
+        const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: "utf8" })
+        expect({ status, stdout, stderr }).toEqual({ status: 2, stdout: "", stderr: expect.stringContaining(message) })
+        expect(stderr.trimEnd()).not.toContain("\n")
+      }
     } finally {
       rmSync(folder, { recursive: true })
     }
