@@ -151,7 +151,7 @@ test.skipIf(process.platform === "win32")(
 /** Runs lines of a shell in a terminal of its own, and tells all that it shows. */
 function inTerminal(lines: string, ...values: string[]): Promise<string> {
   const child = spawn("script", ["-qec", `sh -c '${lines}' sh ${values.join(" ")}`, "/dev/null"], {
-    env: { ...process.env, TERM: "dumb", SHELL: "/bin/sh" },
+    env: { ...process.env, TERM: "xterm", SHELL: "/bin/sh" },
     stdio: ["ignore", "pipe", "inherit"],
   })
   return text(child.stdout)
@@ -160,8 +160,14 @@ function inTerminal(lines: string, ...values: string[]): Promise<string> {
 const HAS_TERMINALS = process.platform === "linux" && spawnSync("script", ["--version"]).status === 0
 
 test.skipIf(!HAS_TERMINALS)("monitor goes by the size that its terminal has at each look", async () => {
+  using scratch = new Scratch()
+  const [framed, resized, ended] = [scratch.file("framed"), scratch.file("resized"), scratch.file("ended")]
   let looks = 0
+  let resizedLooks = 0
   const server = createServer((_, response) => {
+    // Each look comes after the frame of the look before.
+    if (looks === 2) writeFileSync(framed, "")
+    if (existsSync(resized) && resizedLooks++ === 2) writeFileSync(ended, "")
     const counts = { allowed: looks, denied: 0, allowed_cost: looks, denied_cost: 0, failures: 0 }
     const at = new Date(START_MS + looks++ * 1_000).toISOString()
     response.end(JSON.stringify({ at, ...counts, most_denied: [], most_allowed: [] }))
@@ -169,10 +175,9 @@ test.skipIf(!HAS_TERMINALS)("monitor goes by the size that its terminal has at e
   await once(server, "listening")
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const shown = await inTerminal(
-    'stty cols 60; "$1" "$2" monitor --no-color -i 50 --server "$3" & sleep 2; stty cols 25; sleep 1; kill $!; wait',
-    process.execPath,
-    MAIN,
-    url,
+    'await() { until [ -e "$1" ]; do sleep 0.05; done; }; stty cols 60; "$1" "$2" monitor --no-color -i 50 --server "$3" & ' +
+      'await "$4"; stty cols 25; : > "$5"; await "$6"; kill $!; wait',
+    ...[process.execPath, MAIN, url, framed, resized, ended],
   )
   server.close()
   const widths = shown
