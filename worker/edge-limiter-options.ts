@@ -59,7 +59,7 @@ export interface EdgeLimiterOptions extends Placement {
    */
   readonly owner?: string | ((key: string) => string) | undefined
   /**
-   * When an admission may be told: `"always"` (default) when its charge is on disk, `"ahead"` when a block of units that
+   * When an admission may be told: `"always"` (default) when its charge is on disk, `"ahead"` when a grant of units that
    * covers it is, `"batch"` at once.
    */
   readonly sync?: SyncMode | undefined

@@ -14,8 +14,8 @@ const LINGER_MS = 3_600_000
 const LATEST_ALARM_MS = Date.UTC(2189, 0, 1)
 
 /**
- * How long records may wait for others under `ahead`. Whatever is lost of them, the key's block counts as used: so about
- * one row is written for each block. Less time than an object without calls stays in memory.
+ * How long records may wait for others under `ahead`. Whatever is lost of them, the key's grant counts as used: so about
+ * one row is written for each grant. Less time than an object without calls stays in memory.
  */
 const AHEAD_FLUSH_MS = 5_000
 

@@ -38,8 +38,8 @@ export interface OpenLimiterOptions {
   /** How long to wait for the folder where another process has it, 0 ms … 10 years; default 0: refused at once. */
   readonly lockTimeout?: Duration | undefined
   /**
-   * What an answer promises: `"always"` (the default) that the charge is in the file; `"ahead"` that a block of units
-   * is, so that after a crash a key has at most one block less than it should; `"batch"` nothing yet: a crash forgets
+   * What an answer promises: `"always"` (the default) that the charge is in the file; `"ahead"` that a grant of units
+   * is, so that after a crash a key has at most one grant less than it should; `"batch"` nothing yet: a crash forgets
    * at most what was not flushed.
    */
   readonly sync?: SyncMode | undefined
@@ -47,8 +47,8 @@ export interface OpenLimiterOptions {
   readonly flushEveryMs?: number | undefined
   /** Only with `batch`: the most records that were told and not flushed, 1 … 1,000,000; default 10,000. */
   readonly flushEveryRecords?: number | undefined
-  /** Only with `ahead`: the units of a block, 1 … 2^31. Without it a block grows with its key's use, to a tenth of the capacity. */
-  readonly block?: number | undefined
+  /** Only with `ahead`: the units of a grant, 1 … 2^31. Without it a grant grows with its key's use, to a tenth of the capacity. */
+  readonly aheadUnits?: number | undefined
   /** The policy of the default limit, for keys without a limit of their own. */
   readonly policy?: PolicyInput | undefined
   /** Limits to define, by name, where the store has not the same already. Others that it has stay. */
@@ -82,10 +82,10 @@ export interface OpenLimiterOptions {
 }
 
 /** What would do nothing under the other modes. */
-const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "block", readonly SyncMode[]>> = {
+const ONLY_UNDER: Readonly<Record<"flushEveryMs" | "flushEveryRecords" | "aheadUnits", readonly SyncMode[]>> = {
   flushEveryMs: ["ahead", "batch"],
   flushEveryRecords: ["batch"],
-  block: ["ahead"],
+  aheadUnits: ["ahead"],
 }
 const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   path: STORE_PATH,
@@ -93,7 +93,7 @@ const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   sync: oneOf(...SYNC_MODES),
   flushEveryMs: whole(1, 3_600_000),
   flushEveryRecords: whole(1, 1_000_000),
-  block: whole(1, MAX_UNITS),
+  aheadUnits: whole(1, MAX_UNITS),
   policy: READ_ELSEWHERE,
   limits: OBJECT,
   clock: CLOCK,
@@ -218,7 +218,7 @@ function onceEach(onFailure: NonNullable<OpenLimiterOptions["onFailure"]>): type
 function readOptions(options: OpenLimiterOptions) {
   checkFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
-  const { flushEveryMs, flushEveryRecords, block, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
+  const { flushEveryMs, flushEveryRecords, aheadUnits, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
   for (const [name, modes] of Object.entries(ONLY_UNDER)) {
     const value = options[name as keyof typeof ONLY_UNDER]
     if (value === undefined || modes.includes(sync)) continue
@@ -250,7 +250,7 @@ function readOptions(options: OpenLimiterOptions) {
     compactBytes,
     ...(flushEveryMs === undefined ? {} : { flushEveryMs }),
     ...(flushEveryRecords === undefined ? {} : { flushEveryRecords }),
-    ...(block === undefined ? {} : { block }),
+    ...(aheadUnits === undefined ? {} : { aheadUnits }),
   }
   return { path, lockTimeoutMs, sync, clock: checkedClock(clock), closeOn, limits, ledger }
 }

@@ -47,7 +47,7 @@ export interface CompactorInput {
   readonly commit: () => Promise<void>
   /** Runs `work` in the transaction of the next commit; resolves when that is made. */
   readonly withCommit: (work: () => void) => Promise<void>
-  /** Called when every block of units was taken back. */
+  /** Called when every grant of units was taken back. */
   readonly onRestart: () => void
 }
 

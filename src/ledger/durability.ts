@@ -1,4 +1,4 @@
-import { AheadBlocks, type IdleKey } from "./ahead-blocks.js"
+import { AheadGrants, type IdleKey } from "./ahead-grants.js"
 import { MAX_TOLD } from "./charge-gaps.js"
 import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
@@ -14,10 +14,10 @@ export interface DurabilityOptions {
   /** `batch`: at most this many records were told and are not in the file; default 10,000. */
   readonly flushEveryRecords?: number
   /**
-   * `ahead`: the units of a block of a key that is asked again and again; without it a block grows with its key's use, up
+   * `ahead`: the units of a grant of a key that is asked again and again; without it a grant grows with its key's use, up
    * to a tenth of the capacity.
    */
-  readonly block?: number
+  readonly aheadUnits?: number
 }
 
 interface DurabilityInput {
@@ -27,7 +27,7 @@ interface DurabilityInput {
   /** Begins to write what was appended. */
   readonly commit: () => Promise<void>
   /**
-   * Appends records of blocks that are taken back.
+   * Appends records of grants that are taken back.
    *
    * @param areLast whether no key has one then
    * @returns whether it appended any
@@ -37,7 +37,7 @@ interface DurabilityInput {
 
 const DEFAULT_FLUSH_MS = 100
 const DEFAULT_FLUSH_RECORDS = 10_000
-/** `ahead`: the block of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back. */
+/** `ahead`: the grant of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back. */
 const IDLE_MS = 2_500
 /** So many keys are looked at in one turn of the event loop. */
 const MAX_LOOKED_AT = 2_048
@@ -51,7 +51,7 @@ export class Durability {
   readonly #takeBack: DurabilityInput["takeBack"]
   readonly #flushEveryMs: number
   readonly #flushEveryRecords: number
-  readonly #blocks: AheadBlocks
+  readonly #grants: AheadGrants
   /** When what was told without a commit is to be committed at the latest; infinite where nothing was. */
   #dueAtMs = Number.POSITIVE_INFINITY
   #hasTimer = false
@@ -62,7 +62,7 @@ export class Durability {
       sync = "always",
       flushEveryMs = DEFAULT_FLUSH_MS,
       flushEveryRecords = DEFAULT_FLUSH_RECORDS,
-      block,
+      aheadUnits,
     } = options
     this.sync = sync
     this.#port = port
@@ -71,23 +71,23 @@ export class Durability {
     this.#takeBack = takeBack
     this.#flushEveryMs = flushEveryMs
     this.#flushEveryRecords = flushEveryRecords
-    this.#blocks = new AheadBlocks(writer, block ?? null)
+    this.#grants = new AheadGrants(writer, aheadUnits ?? null)
   }
 
   /**
    * Whether the answer to an admission, whose record was just appended, waits for a commit.
    *
-   * @param grant appends a record that grants a block of units
+   * @param appendGrant appends a record of a grant, of so many units
    */
   admissionWaits(
     limit: LedgerLimit,
     key: string,
     cost: number,
     nowMs: number,
-    grant: (units: number) => void,
+    appendGrant: (units: number) => void,
   ): boolean {
     if (this.sync !== "ahead") return this.changeWaits(nowMs)
-    const draw = this.#blocks.draw(limit, key, cost, grant)
+    const draw = this.#grants.draw(limit, key, cost, appendGrant)
     this.#lookForIdle()
     if (draw === "uncovered" || this.#writer.unwritten > MAX_TOLD) return true
     if (draw === "low") void this.#commit()
@@ -96,12 +96,12 @@ export class Durability {
   }
 
   /**
-   * Makes the blocks of a limit that got another policy no larger than that one has them.
+   * Makes the grants of a limit that got another policy no larger than that one has them.
    *
-   * @param grant appends a record that grants a smaller block of units
+   * @param appendGrant appends a record of a smaller grant
    */
-  shrinkBlocks(limit: LedgerLimit, grant: (key: string, units: number) => void): void {
-    this.#blocks.shrink(limit, grant)
+  shrinkGrants(limit: LedgerLimit, appendGrant: (key: string, units: number) => void): void {
+    this.#grants.shrink(limit, appendGrant)
   }
 
   /** Whether the answer to any other change, whose record was just appended, waits for a commit. */
@@ -117,9 +117,9 @@ export class Durability {
     if (nowMs >= this.#dueAtMs) this.#flush()
   }
 
-  /** All blocks of units were taken back. */
+  /** All grants of units were taken back. */
   restart(): void {
-    this.#blocks.restart()
+    this.#grants.restart()
   }
 
   #lookForIdle(): void {
@@ -136,12 +136,12 @@ export class Durability {
   }
 
   #takeIdleBack(): void {
-    const { idle, hasMore } = this.#blocks.forgetIdle(MAX_LOOKED_AT)
-    const areLast = !this.#blocks.hasGranted
+    const { idle, hasMore } = this.#grants.forgetIdle(MAX_LOOKED_AT)
+    const areLast = !this.#grants.hasGranted
     // Also where a compaction took the last ones back. What was told is written along.
     if ((idle.length > 0 || areLast) && this.#takeBack(idle, areLast)) this.#flush()
     if (hasMore) this.#port.defer(() => this.#takeIdleBack())
-    else if (!this.#blocks.isEmpty) this.#lookForIdle()
+    else if (!this.#grants.isEmpty) this.#lookForIdle()
   }
 
   #flushSoon(nowMs: number): void {

@@ -28,7 +28,7 @@ export interface LedgerLogInput {
   readonly open: SegmentWriter
   readonly position: LogPosition & Pick<Recovered, "oldestSequence" | "snapshotIds">
   readonly options: LedgerOptions
-  /** Called when a compaction took every block of units back. */
+  /** Called when a compaction took every grant of units back. */
   readonly onRestart: () => void
 }
 

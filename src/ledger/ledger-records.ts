@@ -1,5 +1,5 @@
 import type { LimitDecision } from "../engine/limit-decision.js"
-import type { IdleKey } from "./ahead-blocks.js"
+import type { IdleKey } from "./ahead-grants.js"
 import { type CallName, recordedName } from "./call-name.js"
 import type { Durability } from "./durability.js"
 import type { LedgerLog } from "./ledger-log.js"
@@ -24,9 +24,10 @@ export class LedgerRecords {
   }
 
   /**
-   * Records the sync mode from here on, unless both this one and the last are `always`, under which the log lacks nothing
-   * that was answered; as it does under `ahead`, until a block of units is granted. Units that were granted and not taken
-   * back count as used. Whether anything was recorded.
+   * Records the sync mode from here on. Not needed where this mode and the last are `always`, or `ahead` before its first
+   * grant: then the log lacks nothing that was answered. Units that were granted and not taken back count as used.
+   *
+   * @returns whether anything was recorded
    */
   begin(timeMs: number): boolean {
     const sync = this.#durability.sync === "batch" ? SYNC_NUMBER.batch : SYNC_NUMBER.always
@@ -107,7 +108,7 @@ export class LedgerRecords {
     const { name, number, policy } = limit
     const record = { op: "define", timeMs: nowMs, limit: number, name, policy: policy.canonical } as const
     this.append(keepsCells ? { ...record, keepsCells } : record)
-    this.#durability.shrinkBlocks(limit, (key, units) => this.#grantAhead(limit, key, units, nowMs))
+    this.#durability.shrinkGrants(limit, (key, units) => this.#grantAhead(limit, key, units, nowMs))
     this.#log.writer.noteDefinition()
   }
 
@@ -119,14 +120,14 @@ export class LedgerRecords {
     this.append({ op: "ahead", timeMs: nowMs, limit: limit.number, key, units })
   }
 
-  /** Records that blocks of units are taken back: each by itself or, where they are the last, all. Whether there was one. */
+  /** Records that grants of units are taken back: each by itself or, where they are the last, all. Whether there was one. */
   takeBack(idle: readonly IdleKey[], areLast: boolean): boolean {
     if (areLast) return this.end()
     const { timeMs } = this.#state
     let tookAny = false
     for (const [{ number }, key] of idle) {
       const limit = this.#state.limitAt(number)
-      // One that was removed took its blocks along.
+      // One that was removed took its grants along.
       if (limit === undefined) continue
       limit.grantAhead(key, 0)
       this.append({ op: "ahead", timeMs, limit: number, key, units: 0 })

@@ -236,7 +236,7 @@ export class LedgerState {
    * - quotas that are full and blocks that have ended, at the earliest time of the records that came lately;
    * - receipts that are too old to be settled, at the time of the last record;
    * - statistics that are older than they are kept;
-   * - all blocks of units.
+   * - all grants of units.
    *
    * The memory forgets what the snapshot leaves out, at the same record. Under 1/minute a key is used at 12:00:00, and the
    * snapshot of 12:10:00 leaves it out. Then the clock is set back to 12:00:30. Had the memory kept the key, it would deny

@@ -180,7 +180,7 @@ export class OwnLimit implements LedgerLimit {
     keys.skipChargesTo(through)
   }
 
-  /** Notes a block of units of a key, or by 0 that it was taken back. */
+  /** Notes a grant of units of a key, or by 0 that it was taken back. */
   grantAhead(key: string, units: number): void {
     this.ahead ??= new Map()
     if (units > 0) this.ahead.set(key, units)

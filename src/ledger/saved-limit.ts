@@ -24,7 +24,7 @@ import type { OwnLimit } from "./own-limit.js"
  *
  * and, where nothing is forgotten, which no snapshot does:
  *
- *   │ 8 │ number varint │ count varint │ blocks of units: key text, units varint … │
+ *   │ 8 │ number varint │ count varint │ grants of units: key text, units varint … │
  */
 export const PIECE = { limit: 0, receipts: 1, admission: 2, names: 3, cells: 4, resets: 7, ahead: 8 } as const
 /** So many resets, admissions and names are looked at in one step, a chunk of receipts, and cells of so many bytes. */

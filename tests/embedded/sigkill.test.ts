@@ -12,7 +12,7 @@ const ROUNDS = Number(SLUICE_CRASH_ROUNDS ?? 24)
 const ROUND_MS_MOST = 20_000
 const LOAD_MS_MOST = 60
 const CALLERS = 24
-const BLOCK = 50
+const AHEAD_UNITS = 50
 const FLUSH_EVERY_RECORDS = 40
 const COST_MOST = 3
 const LIMIT = 2 ** 31
@@ -24,7 +24,7 @@ interface Options {
   readonly sync: SyncMode
   readonly callers: number
   readonly compactBytes: number
-  readonly block?: number
+  readonly aheadUnits?: number
   readonly flushEveryRecords?: number
   /** Whether its event loop has other work too. */
   readonly isBusy?: boolean
@@ -69,7 +69,7 @@ async function crashUnderLoad(options: Options): Promise<{ asked: Units; told: U
 describe.each([
   { sync: "always", options: {}, lostMost: 0, extraMost: 0 },
   { sync: "always", options: { isBusy: true }, lostMost: 0, extraMost: 0 },
-  { sync: "ahead", options: { block: BLOCK }, lostMost: 0, extraMost: BLOCK },
+  { sync: "ahead", options: { aheadUnits: AHEAD_UNITS }, lostMost: 0, extraMost: AHEAD_UNITS },
   {
     sync: "batch",
     options: { flushEveryRecords: FLUSH_EVERY_RECORDS },

@@ -132,7 +132,7 @@ describe("a commit that becomes durable beside the thread", () => {
     "with sync %s holds up nobody, and is one that nobody waits for",
     async (sync) => {
       const { ledger, limit, syncs, awaited } = await openLedger(sync)
-      // The second check of a key is granted a block.
+      // The second check of a key is granted units.
       ledger.check(limit, "a", 1, START_MS)
       void ledger.commit()
       await settle()
@@ -165,10 +165,10 @@ describe("a commit that becomes durable beside the thread", () => {
     await settleAll(ledger, syncs)
   })
 
-  test("with sync ahead tells no more units of a key than its block before they are durable", async () => {
-    const { ledger, limit, syncs } = await openLedger("ahead", { block: 10 })
+  test("with sync ahead tells no more units of a key than its grant before they are durable", async () => {
+    const { ledger, limit, syncs } = await openLedger("ahead", { aheadUnits: 10 })
     const needsCommit = (cost: number) => ledger.check(limit, "a", cost, START_MS).needsCommit
-    // The second draw grants the block, which counts when it is durable.
+    // The second draw makes the grant, which counts when it is durable.
     expect([needsCommit(1), needsCommit(1)]).toEqual([true, true])
     await settleAll(ledger, syncs)
     expect(needsCommit(6)).toBe(false)

@@ -12,10 +12,10 @@ import { START_MS } from "./ledger-case.js"
 import { core } from "./script-run.js"
 import { turn } from "./watched-port.js"
 
-test("admissionWaits() under ahead: a block covers no more than the numbers that a crash skips", () => {
+test("admissionWaits() under ahead: a grant covers no more than the numbers that a crash skips", () => {
   const writer = { unwritten: 1, made: 0, writeOfNext: 1 }
   const port = { after: () => {} } as Partial<LedgerPort> as LedgerPort
-  const options = { sync: "ahead", block: 2 ** 31 } as const
+  const options = { sync: "ahead", aheadUnits: 2 ** 31 } as const
   const durability = new Durability({
     ...{ port, writer: writer as Partial<LogWriter> as LogWriter, options },
     ...{ commit: async () => {}, takeBack: () => false },
@@ -23,7 +23,7 @@ test("admissionWaits() under ahead: a block covers no more than the numbers that
   const limit = { name: "l", number: 0 } as LedgerLimit
   const waits = () => durability.admissionWaits(limit, "a", 1, 0, () => {})
   expect([waits(), waits()]).toEqual([true, true])
-  // The block is in the file.
+  // The grant is in the file.
   Object.assign(writer, { made: 1, writeOfNext: 2, unwritten: MAX_TOLD })
   expect(waits()).toBe(false)
   writer.unwritten += 1

@@ -129,7 +129,7 @@ describe("options that are undefined are as if they were left out", () => {
       sync: undefined,
       flushEveryMs: undefined,
       flushEveryRecords: undefined,
-      block: undefined,
+      aheadUnits: undefined,
       policy: undefined,
       limits: undefined,
       clock: undefined,

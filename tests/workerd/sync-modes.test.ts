@@ -59,7 +59,7 @@ describe("LimiterObject in each sync mode", () => {
     expect(await rowsOf(5, 10_000)).toBe(5)
     const rows = await rowsOf(50, 200)
     expect(rows).toBeGreaterThanOrEqual(2)
-    // The first two, each five seconds, and when the block is taken back.
+    // The first two, each five seconds, and when the grant is taken back.
     expect(rows).toBeLessThanOrEqual(7)
   })
 
@@ -80,7 +80,7 @@ describe("LimiterObject in each sync mode", () => {
     expect(await limiter.status("a")).toMatchObject({ remaining: 800 })
   })
 
-  test("ahead counts at least what was told after an abort, and at most a block of a tenth more", async () => {
+  test("ahead counts at least what was told after an abort, and at most a grant of a tenth more", async () => {
     const { limiter, object } = realLimiter("1000/day fixed_window", { sync: "ahead" })
     for (let round = 0; round < 5; round++) await Promise.all(times(50, () => limiter.check("a")))
     await abortAllDurableObjects()

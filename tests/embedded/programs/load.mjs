@@ -2,12 +2,12 @@
 import { writeSync } from "node:fs"
 import { openLimiter } from "sluice/embedded"
 
-const { path, sync, callers, block, flushEveryRecords, compactBytes, isBusy } = JSON.parse(process.argv[2])
+const { path, sync, callers, aheadUnits, flushEveryRecords, compactBytes, isBusy } = JSON.parse(process.argv[2])
 const limiter = await openLimiter({
   path,
   sync,
   compactBytes,
-  ...(block === undefined ? {} : { block }),
+  ...(aheadUnits === undefined ? {} : { aheadUnits }),
   ...(flushEveryRecords === undefined ? {} : { flushEveryRecords }),
   limits: { load: { limit: 2 ** 31, period: "520w", algorithm: "fixed_window" } },
 })

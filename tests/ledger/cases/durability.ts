@@ -114,55 +114,60 @@ async function openOne(disk: LedgerPort, policy: string, options: LedgerOptions)
 
 export const durabilityCases: readonly LedgerCase[] = [
   {
-    name: "sync ahead: after a crash a key has at most one block less than was told, and never more",
+    name: "sync ahead: after a crash a key has at most one grant less than was told, and never more",
     run: (makePort) =>
       fc.assert(
-        fc.asyncProperty(steps, fc.constantFrom(...POLICIES), fc.constantFrom(1, 4, 9), async (all, policy, block) => {
-          const truth = await Ledger.open(memoryPort(), { core })
-          const run = { options: { sync: "ahead", block } as const, policy, steps: all }
-          const { again, nowMs } = await crashAfter(run, makePort, truth)
-          const granted = new Map<string, number>()
-          for await (const { record } of again.records()) {
-            if (record.op === "ahead") granted.set(record.key, record.units)
-          }
-          expect([...granted.values()].every((units) => units === block || units === 0)).toBe(true)
-          for (const key of KEYS) {
-            const has = again.limit("l")!.openKeys().status(key, nowMs).rules
-            const should = truth.limit("l")!.openKeys().status(key, nowMs).rules
-            for (const [index, { remaining }] of should.entries()) {
-              expect(has[index]!.remaining, `what ${key} has`).toBeLessThanOrEqual(remaining)
-              // One more, since what remains is told rounded down.
-              expect(has[index]!.remaining, `what ${key} has`).toBeGreaterThanOrEqual(
-                Math.max(0, remaining - block - 1),
-              )
+        fc.asyncProperty(
+          steps,
+          fc.constantFrom(...POLICIES),
+          fc.constantFrom(1, 4, 9),
+          async (all, policy, aheadUnits) => {
+            const truth = await Ledger.open(memoryPort(), { core })
+            const run = { options: { sync: "ahead", aheadUnits } as const, policy, steps: all }
+            const { again, nowMs } = await crashAfter(run, makePort, truth)
+            const granted = new Map<string, number>()
+            for await (const { record } of again.records()) {
+              if (record.op === "ahead") granted.set(record.key, record.units)
             }
-          }
-          expect((await again.verify()).replayEqualsLive).toBe(true)
-          again.abandon()
-          truth.abandon()
-        }),
+            expect([...granted.values()].every((units) => units === aheadUnits || units === 0)).toBe(true)
+            for (const key of KEYS) {
+              const has = again.limit("l")!.openKeys().status(key, nowMs).rules
+              const should = truth.limit("l")!.openKeys().status(key, nowMs).rules
+              for (const [index, { remaining }] of should.entries()) {
+                expect(has[index]!.remaining, `what ${key} has`).toBeLessThanOrEqual(remaining)
+                // One more, since what remains is told rounded down.
+                expect(has[index]!.remaining, `what ${key} has`).toBeGreaterThanOrEqual(
+                  Math.max(0, remaining - aheadUnits - 1),
+                )
+              }
+            }
+            expect((await again.verify()).replayEqualsLive).toBe(true)
+            again.abandon()
+            truth.abandon()
+          },
+        ),
         { numRuns: 150 },
       ),
   },
   {
-    name: "sync ahead: a key that is asked again is granted a block by one record, and checks within it wait for nothing",
+    name: "sync ahead: a key that is asked again is granted units by one record, and checks within them wait for nothing",
     async run(makePort) {
       const disk = makePort()
-      const { port, ledger, limit } = await openOne(disk, "100/hour", { sync: "ahead", block: 10 })
+      const { port, ledger, limit } = await openOne(disk, "100/hour", { sync: "ahead", aheadUnits: 10 })
       const waits = () => ledger.check(limit, "a", 1, START_MS).needsCommit
       for (let check = 0; check < 2; check++) {
         expect(waits()).toBe(true)
         await ledger.commit()
       }
       expect(Array.from({ length: 10 }, waits)).toEqual(new Array(10).fill(false))
-      // The block is used up, and nothing of it is in the file yet.
+      // The grant is used up, and nothing of it is in the file yet.
       expect(waits()).toBe(true)
       await ledger.commit()
       expect(waits()).toBe(false)
       port.die()
-      const again = await Ledger.open(disk, { core, sync: "ahead", block: 10, openedAtMs: START_MS })
+      const again = await Ledger.open(disk, { core, sync: "ahead", aheadUnits: 10, openedAtMs: START_MS })
       ledger.abandon()
-      // 13 were in the file; the block of 10 is lost with the 14th.
+      // 13 were in the file; the grant of 10 is lost with the 14th.
       expect(again.limit("l")!.openKeys().peek("a", 0, START_MS).remaining).toBe(100 - 13 - 10)
       await again.close()
       const closed = await Ledger.open(disk, { core, openedAtMs: START_MS })
@@ -187,7 +192,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "sync ahead: a denial is no reason to write when blocks are looked for that nobody draws on",
+    name: "sync ahead: a denial is no reason to write when grants are looked for that nobody draws on",
     async run(makePort) {
       const { port, ledger, limit } = await openOne(makePort(), "1/hour", { sync: "ahead" })
       for (let check = 0; check < 2; check++) ledger.check(limit, "a", 1, START_MS)
@@ -204,7 +209,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "sync ahead: the log is closed after a compaction took the last block back, also while other keys come",
+    name: "sync ahead: the log is closed after a compaction took the last grant back, also while other keys come",
     async run(makePort) {
       const { port, ledger, limit } = await openOne(makePort(), "1000/hour", { sync: "ahead" })
       for (let check = 0; check < 2; check++) ledger.check(limit, "a", 1, START_MS)
@@ -217,7 +222,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "sync ahead: blocks of a limit that was removed, and of a ledger that was closed, are let go without a word",
+    name: "sync ahead: grants of a limit that was removed, and of a ledger that was closed, are let go without a word",
     async run(makePort) {
       const { port, ledger, limit: gone } = await openOne(makePort(), "1000/hour", { sync: "ahead" })
       const kept = ledger.define("kept", parsePolicy("1000/hour"), START_MS)
@@ -235,7 +240,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "sync ahead: the block of a key that is asked no more is taken back, and the last ones close the log",
+    name: "sync ahead: the grant of a key that is asked no more is taken back, and the last ones close the log",
     async run(makePort) {
       const disk = makePort()
       const { port, ledger, limit } = await openOne(disk, "1000/hour", { sync: "ahead" })
@@ -283,7 +288,7 @@ export const durabilityCases: readonly LedgerCase[] = [
   },
   ...[0, 300].map(
     (unwritten): LedgerCase => ({
-      name: `sync ahead: a tighter policy makes a block smaller, with ${unwritten} told units that are not in the file`,
+      name: `sync ahead: a tighter policy makes a grant smaller, with ${unwritten} told units that are not in the file`,
       async run(makePort) {
         const disk = makePort()
         const { port, ledger, limit } = await openOne(disk, "100000/hour", { sync: "ahead" })
@@ -293,7 +298,7 @@ export const durabilityCases: readonly LedgerCase[] = [
         await ledger.commit()
         expect(Array.from({ length: unwritten }, waits)).not.toContain(true)
         ledger.define("l", parsePolicy("1000/hour"), START_MS)
-        // What is told before the smaller block is in the file must fit into it together with what was told before.
+        // What is told before the smaller grant is in the file must fit into it together with what was told before.
         let told = unwritten
         while (told < 500 && !waits()) told += 1
         expect(told).toBe(Math.max(unwritten, 100))
@@ -312,7 +317,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     }),
   ),
   {
-    name: "sync ahead: a block of which half is used before it is written doubles, to a tenth of what may be used at once",
+    name: "sync ahead: a grant of which half is used before it is written doubles, to a tenth of what may be used at once",
     async run(makePort) {
       const { ledger, limit } = await openOne(makePort(), "2000/hour", { sync: "ahead" })
       let waits = 0
@@ -322,14 +327,14 @@ export const durabilityCases: readonly LedgerCase[] = [
         if (needsCommit) await ledger.commit()
         await turn()
       }
-      // The second waits for its block; half of 64, 128 are used before each doubles, then half of 200 each time.
+      // The second waits for its grant; half of 64, 128 are used before each doubles, then half of 200 each time.
       expect(waits).toBe(2)
       expect(ledger.commits).toBeLessThanOrEqual(1 + 2 + 2 + 10)
       await ledger.close()
     },
   },
   {
-    name: "sync ahead: a block that a compaction took back is granted again as large as it was",
+    name: "sync ahead: a grant that a compaction took back is granted again as large as it was",
     async run(makePort) {
       const { ledger, limit } = await openOne(makePort(), "1000/hour", { sync: "ahead" })
       const use = async (units: number) => {
@@ -346,7 +351,7 @@ export const durabilityCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "sync ahead: close() takes the blocks back, so that the next one finds what was told",
+    name: "sync ahead: close() takes the grants back, so that the next one finds what was told",
     async run(makePort) {
       const disk = makePort()
       const { ledger, limit } = await openOne(disk, "1000/hour", { sync: "ahead" })

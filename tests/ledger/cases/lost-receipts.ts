@@ -147,7 +147,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
     run: (makePort: () => LedgerPort) =>
       fc.assert(
         fc.asyncProperty(steps, (all) =>
-          settleAnyhow(all, makePort(), { sync, block: 1_000, flushEveryMs: 3_600_000 }),
+          settleAnyhow(all, makePort(), { sync, aheadUnits: 1_000, flushEveryMs: 3_600_000 }),
         ),
         { numRuns: 150 },
       ),
@@ -263,7 +263,7 @@ export const lostReceiptCases: readonly LedgerCase[] = [
       await process.start(START_MS)
       expect(checkOnce()).toBe(3)
       await process.now.commit()
-      // No block of units is granted, so nothing was told that may be lost.
+      // No units are granted, so nothing was told that may be lost.
       await process.crash(START_MS)
       expect([checkOnce(), checkOnce()]).toEqual([4, 5])
       await process.now.commit()

@@ -257,7 +257,7 @@ export const verificationCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "verify() sees blocks of units as they were, though close() takes them back meanwhile",
+    name: "verify() sees grants of units as they were, though close() takes them back meanwhile",
     async run(makePort) {
       const { then, make } = interrupted(makePort)
       let closed: Promise<void> | null = null
