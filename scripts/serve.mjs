@@ -18,7 +18,7 @@ import { announcement } from "./announcement.mjs"
 const HOST = "127.0.0.1"
 const DEFAULT_PORT = 8787
 const POLL_MS = 200
-const PORT_FREE_WITHIN_MS = 5_000
+const MAX_PORT_WAIT_MS = 5_000
 const MAX_SILENT_POLLS = 10
 /** How often a killed workerd is started again before something must be wrong. */
 const MAX_RESTARTS = 100
@@ -60,7 +60,7 @@ function refuse(why) {
 async function serve() {
   // A server that was killed a moment ago may still be going down.
   for (let waitedMs = 0; await accepts(); waitedMs += POLL_MS) {
-    if (waitedMs >= PORT_FREE_WITHIN_MS) {
+    if (waitedMs >= MAX_PORT_WAIT_MS) {
       console.error(`Cannot serve on ${url}: something else listens there. Another port: npm start -- --port N`)
       process.exit(1)
     }

@@ -28,7 +28,7 @@ const KINDS: Readonly<Record<string, { readonly form: string; readonly make: Mak
 }
 
 const JOINS = { firstOf, combine } as const
-const DEEPEST = 8
+const MAX_DEPTH = 8
 
 /** What an error says that a key may be. */
 const KEY_ALLOWED = `${Object.values(KINDS)
@@ -64,7 +64,7 @@ export function keyExtractorOf(
   if (typeof setting === "string") {
     const made = namedExtractor(setting, address)
     if (made !== null) return made
-  } else if (typeof setting === "object" && setting !== null && depth < DEEPEST) {
+  } else if (typeof setting === "object" && setting !== null && depth < MAX_DEPTH) {
     const [[join, keys] = [], ...others] = Object.entries(setting)
     if ((join === "firstOf" || join === "combine") && Array.isArray(keys) && keys.length > 0 && others.length === 0) {
       return JOINS[join](

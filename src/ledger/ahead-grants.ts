@@ -3,8 +3,8 @@ import type { LogWriter } from "./log-writer.js"
 import type { LedgerLimit } from "./own-limit.js"
 
 const FIRST_UNITS = 64
-/** The largest grant is this share of what a key may use at once. */
-const LARGEST_SHARE = 10
+/** What a key may use at once is at least so many grants, unless they are of one unit. */
+const MIN_GRANTS = 10
 
 /** How many units of a key may be told beyond the file. */
 interface Grant {
@@ -132,7 +132,7 @@ export class AheadGrants {
   /** The most units of a grant under the limit's policy. */
   #largest({ policy }: LedgerLimit): number {
     if (this.#fixedUnits !== null) return this.#fixedUnits
-    return Math.max(1, Math.floor(maximumCost(policy.rules) / LARGEST_SHARE))
+    return Math.max(1, Math.floor(maximumCost(policy.rules) / MIN_GRANTS))
   }
 
   /**
