@@ -14,6 +14,7 @@ import {
 } from "../policy/check-fields.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Policy } from "../policy/policy.js"
+import { MAX_KEYS } from "../policy/policy-range.js"
 import type { Algorithm } from "../types/algorithm.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import type { Decision } from "../types/decision.js"
@@ -66,7 +67,7 @@ const OPTION_KINDS: Kinds<HitStoreOptions> = {
   limiter: either(FUNCTION, having("check", "refund", "peek", "reset")),
   algorithm: READ_ELSEWHERE,
   prefix: TEXT,
-  maxKeys: whole(1, 2 ** 32 - 1),
+  maxKeys: whole(1, MAX_KEYS),
   clock: CLOCK,
 }
 

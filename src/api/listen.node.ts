@@ -16,7 +16,7 @@ export interface ListenOptions {
   readonly host: string
   /** 0 for any that is free. */
   readonly port: number
-  /** The most connections at once; further ones are closed. Default `MAX_CONNECTIONS`. */
+  /** The most connections at once; further ones are closed. Default `DEFAULT_MAX_CONNECTIONS`. */
   readonly maxConnections?: number
   /** Told of each connection that is closed because there are as many as there may be. */
   readonly onRefused?: () => void
@@ -38,7 +38,7 @@ export interface Listening {
   close(): Promise<void>
 }
 
-export const MAX_CONNECTIONS = 4096
+export const DEFAULT_MAX_CONNECTIONS = 4096
 const MAX_HEADERS = 100
 const ARRIVAL_MS = 30_000
 const UNREAD_MS = 30_000
@@ -46,11 +46,11 @@ const UNREAD_MS = 30_000
 const LOOK_MS = 1_000
 const KEEP_ALIVE_MS = 65_000
 /** The most connections that wait to be accepted. */
-const BACKLOG = 511
+const MAX_BACKLOG = 511
 /** In how many turns of the event loop nobody connects before `close` closes the socket that listens. */
 const QUIET_TURNS = 8
 /** After how many turns it does where they go on connecting. */
-const MAX_TURNS = 4 * BACKLOG
+const MAX_TURNS = 4 * MAX_BACKLOG
 /** How long a connection may be silent after `close` before it is ended: what is on its way then is answered. */
 const QUIET_MS = 250
 
@@ -66,7 +66,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   const {
     host,
     port,
-    maxConnections = MAX_CONNECTIONS,
+    maxConnections = DEFAULT_MAX_CONNECTIONS,
     drainMs = 10_000,
     arrivalMs = ARRIVAL_MS,
     unreadMs = UNREAD_MS,
@@ -170,7 +170,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
 
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
-    server.listen({ host, port, backlog: BACKLOG }, () => resolve())
+    server.listen({ host, port, backlog: MAX_BACKLOG }, () => resolve())
   })
   const look = setInterval(
     () => {

@@ -1,3 +1,4 @@
+import { DEFAULT_HISTORY_SEGMENTS, STORE_BOUNDS } from "../embedded/store-bounds.js"
 import { parseDurationArgument } from "../policy/parse-duration.js"
 import type { CommandCall, CommandOption } from "./command.js"
 import { flagOption, textOption, wholeOption } from "./option-values.js"
@@ -7,7 +8,7 @@ export const KEEPING_OPTIONS: Readonly<Record<"history-segments" | "keep-stats" 
   "history-segments": {
     type: "string",
     value: "N",
-    description: "Segments that a compaction keeps as history (default 16).",
+    description: `Segments that a compaction keeps as history (default ${DEFAULT_HISTORY_SEGMENTS}).`,
   },
   "keep-stats": {
     type: "string",
@@ -27,7 +28,7 @@ export interface Keeping {
 
 /** @throws {UsageError} {RangeError} where one cannot be */
 export function keepingOf(call: Pick<CommandCall, "options">): Keeping {
-  const historySegments = wholeOption(call, "history-segments", 0, 10_000)
+  const historySegments = wholeOption(call, "history-segments", ...STORE_BOUNDS.historySegments)
   const text = textOption(call, "keep-stats")
   return {
     names: !flagOption(call, "no-names"),

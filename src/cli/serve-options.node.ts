@@ -4,8 +4,9 @@ import { isLoopback, requireTokenText } from "../api/authorize.js"
 import type { ListenOptions } from "../api/listen.node.js"
 import { type Config, ConfigError, parseConfig } from "../config/index.js"
 import type { OpenLimiterOptions } from "../embedded/open-limiter.node.js"
+import { STORE_BOUNDS } from "../embedded/store-bounds.js"
 import { SYNC_MODES, type SyncMode } from "../ledger/sync-mode.js"
-import type { EventStreamOptions } from "../metrics/event-stream.js"
+import { type EventStreamOptions, MAX_RETAIN } from "../metrics/event-stream.js"
 import { show } from "../types/errors.js"
 import type { CommandCall } from "./command.js"
 import { type Keeping, keepingOf } from "./keeping-options.js"
@@ -14,8 +15,8 @@ import { dataDirOf, lockTimeoutOf } from "./open-target.node.js"
 import { choiceOption, flagOption, readWhole, textOption, variable, wholeOption } from "./option-values.js"
 import { UsageError } from "./usage-error.js"
 
-const DEFAULT_BIND = "127.0.0.1"
-const DEFAULT_PORT = 8080
+export const DEFAULT_BIND = "127.0.0.1"
+export const DEFAULT_PORT = 8080
 
 /** What `sluice serve` was told, as what it starts takes it. */
 export interface ServeOptions {
@@ -139,8 +140,8 @@ export function namingConfig(call: CommandCall, error: unknown): unknown {
 
 function readFlushing(call: CommandCall): Flushing {
   const sync = choiceOption(call, "sync", SYNC_MODES) ?? "always"
-  const flushEveryMs = wholeOption(call, "flush-every-ms", 1, 3_600_000)
-  const flushEveryRecords = wholeOption(call, "flush-every-records", 1, 1_000_000)
+  const flushEveryMs = wholeOption(call, "flush-every-ms", ...STORE_BOUNDS.flushEveryMs)
+  const flushEveryRecords = wholeOption(call, "flush-every-records", ...STORE_BOUNDS.flushEveryRecords)
   if (sync === "always" && (flushEveryMs ?? flushEveryRecords) !== undefined) {
     throw new UsageError("Cannot serve: with --sync always every answer is flushed, allowed is no --flush-every.")
   }
@@ -155,14 +156,14 @@ function readFlushing(call: CommandCall): Flushing {
 }
 
 function readUpkeep(call: CommandCall): Upkeep {
-  const compactBytes = wholeOption(call, "compact-bytes", 4_096, 2 ** 31)
+  const compactBytes = wholeOption(call, "compact-bytes", ...STORE_BOUNDS.compactBytes)
   return { ...keepingOf(call), ...(compactBytes !== undefined && { compactBytes }) }
 }
 
 /** What the command line says goes before what the configuration does. */
 function readEvents(call: CommandCall, config: Config | null): EventStreamOptions {
   const percent = wholeOption(call, "event-sample", 0, 100)
-  const retain = wholeOption(call, "event-retain", 1, 1_000_000)
+  const retain = wholeOption(call, "event-retain", 1, MAX_RETAIN)
   return {
     sample: percent === undefined ? (config?.analytics.sampleRate ?? 1) : percent / 100,
     ...(config !== null && { retainMs: config.analytics.retentionMs }),

@@ -23,12 +23,12 @@ import {
 import { parseDurationArgument, TIMEOUT_RANGE } from "../policy/parse-duration.js"
 import { parsePolicy } from "../policy/parse-policy.js"
 import type { Duration, PolicyInput } from "../policy/policy.js"
-import { MAX_UNITS } from "../policy/policy-range.js"
 import { type Clock, systemClock } from "../types/clock.js"
 import { type SluiceError, show } from "../types/errors.js"
 import { EmbeddedLimiter } from "./embedded-limiter.js"
 import type { EmbeddedStore } from "./embedded-store.js"
 import { closeOnSignals, SHUTDOWN_SIGNALS, type ShutdownSignal } from "./shutdown.node.js"
+import { DEFAULT_COMPACT_BYTES, DEFAULT_HISTORY_SEGMENTS, STORE_BOUNDS } from "./store-bounds.js"
 import { folderError, STORE_PATH, StoreFolder } from "./store-folder.node.js"
 import { timeCommits } from "./time-commits.js"
 
@@ -91,16 +91,16 @@ const OPTION_KINDS: Kinds<OpenLimiterOptions> = {
   path: STORE_PATH,
   lockTimeout: READ_ELSEWHERE,
   sync: oneOf(...SYNC_MODES),
-  flushEveryMs: whole(1, 3_600_000),
-  flushEveryRecords: whole(1, 1_000_000),
-  aheadUnits: whole(1, MAX_UNITS),
+  flushEveryMs: whole(...STORE_BOUNDS.flushEveryMs),
+  flushEveryRecords: whole(...STORE_BOUNDS.flushEveryRecords),
+  aheadUnits: whole(...STORE_BOUNDS.aheadUnits),
   policy: READ_ELSEWHERE,
   limits: OBJECT,
   clock: CLOCK,
   names: flag(),
   keepStats: READ_ELSEWHERE,
-  historySegments: whole(0, 10_000),
-  compactBytes: whole(4_096, 2 ** 31),
+  historySegments: whole(...STORE_BOUNDS.historySegments),
+  compactBytes: whole(...STORE_BOUNDS.compactBytes),
   closeOn: {
     allowed: `a list of ${SHUTDOWN_SIGNALS.map(show).join(" and ")}`,
     fits: (value) => LIST.fits(value) && (value as unknown[]).every(oneOf(...SHUTDOWN_SIGNALS).fits),
@@ -218,7 +218,8 @@ function onceEach(onFailure: NonNullable<OpenLimiterOptions["onFailure"]>): type
 function readOptions(options: OpenLimiterOptions) {
   checkFields("open a limiter", options, OPTION_KINDS)
   const { path, sync = "always", clock = systemClock, closeOn = [], names = true } = options
-  const { flushEveryMs, flushEveryRecords, aheadUnits, historySegments = 16, compactBytes = 4 * 2 ** 20 } = options
+  const { flushEveryMs, flushEveryRecords, aheadUnits } = options
+  const { historySegments = DEFAULT_HISTORY_SEGMENTS, compactBytes = DEFAULT_COMPACT_BYTES } = options
   for (const [name, modes] of Object.entries(ONLY_UNDER)) {
     const value = options[name as keyof typeof ONLY_UNDER]
     if (value === undefined || modes.includes(sync)) continue

@@ -16,7 +16,7 @@ import {
   unfit,
   whole,
 } from "../policy/check-fields.js"
-import { MAX_TIMER_MS } from "../policy/policy-range.js"
+import { MAX_KEYS, MAX_TIMER_MS } from "../policy/policy-range.js"
 import { show } from "../types/errors.js"
 import type { AccessList } from "./access.js"
 import type { KeyExtractor } from "./keys/key-extractor.js"
@@ -49,7 +49,7 @@ export const FAILURE_KINDS = {
   timeoutMs: TIMER,
   localLimiter: FUNCTION,
   limiter: FUNCTION,
-  maxKeys: whole(1, 2 ** 32 - 1),
+  maxKeys: whole(1, MAX_KEYS),
   clock: CLOCK,
   onDecision: FUNCTION,
   onError: FUNCTION,

@@ -35,8 +35,8 @@ interface DurabilityInput {
   readonly takeBack: (idle: readonly IdleKey[], areLast: boolean) => boolean
 }
 
-const DEFAULT_FLUSH_MS = 100
-const DEFAULT_FLUSH_RECORDS = 10_000
+export const DEFAULT_FLUSH_MS = 100
+export const DEFAULT_FLUSH_RECORDS = 10_000
 /** `ahead`: the grant of a key of which nothing was admitted for so long, ms, or for up to twice as long, is taken back. */
 const IDLE_MS = 2_500
 /** So many keys are looked at in one turn of the event loop. */

@@ -6,7 +6,7 @@ import type { Seed } from "../engine/seed.js"
 import { closeCharged, settleOnce, settleWithinMs, tooOldBeforeMs } from "../engine/settlement.js"
 import { checkWhole } from "../policy/check-fields.js"
 import type { Policy } from "../policy/policy.js"
-import { MAX_UNITS } from "../policy/policy-range.js"
+import { MAX_KEYS, MAX_UNITS } from "../policy/policy-range.js"
 import type { Receipt } from "../types/receipt.js"
 import {
   type CallName,
@@ -21,9 +21,6 @@ import { NameSet } from "./name-set.js"
 import { SavedAdmissions } from "./saved-admissions.js"
 import { SavedReceipts } from "./saved-receipts.js"
 import { withMemory } from "./with-memory.js"
-
-/** As many keys as the core can count: a ledger never forgets one that is not full. */
-const MAX_KEYS = 2 ** 32 - 1
 
 /** A limit of a ledger: its name, its number in the order of definition, its keys. */
 export interface LedgerLimit {
@@ -124,6 +121,7 @@ export class OwnLimit implements LedgerLimit {
   #newKeys(policy: Policy): RecordedLimit {
     const { core, seed, issuerId } = this.#home
     return new RecordedLimit(core, policy, {
+      // A ledger forgets no key that is not full.
       maxKeys: MAX_KEYS,
       onFull: "keep-all",
       stats: true,

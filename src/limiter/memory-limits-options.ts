@@ -1,5 +1,6 @@
 import { CLOCK, flag, type Kinds, OBJECT, oneOf, whole } from "../policy/check-fields.js"
 import type { PolicyInput } from "../policy/policy.js"
+import { MAX_KEYS } from "../policy/policy-range.js"
 import type { Clock } from "../types/clock.js"
 
 export interface MemoryLimitsOptions {
@@ -26,7 +27,7 @@ export interface MemoryLimitsOptions {
 export const MEMORY_LIMITS_KINDS: Kinds<MemoryLimitsOptions> = {
   limits: OBJECT,
   clock: CLOCK,
-  maxKeys: whole(1, 2 ** 32 - 1),
+  maxKeys: whole(1, MAX_KEYS),
   onFull: oneOf("evict-nearest-full", "deny-new"),
   stats: flag(),
   names: whole(0, 2 ** 24),

@@ -1,4 +1,5 @@
 import { CLOCK, flag, type Kinds, oneOf, whole } from "../policy/check-fields.js"
+import { MAX_KEYS } from "../policy/policy-range.js"
 import type { Clock } from "../types/clock.js"
 import { WAITING_KIND, type WaitingLineOptions } from "./acquire-options.js"
 
@@ -27,7 +28,7 @@ export interface RateLimiterOptions extends WaitingLineOptions {
 /** What each of the options may be. */
 export const RATE_LIMITER_KINDS: Kinds<RateLimiterOptions> = {
   clock: CLOCK,
-  maxKeys: whole(1, 2 ** 32 - 1),
+  maxKeys: whole(1, MAX_KEYS),
   onFull: oneOf("evict-nearest-full", "deny-new"),
   stats: flag(),
   maxWaiting: WAITING_KIND,

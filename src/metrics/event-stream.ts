@@ -2,6 +2,9 @@ import type { Decision } from "../types/decision.js"
 import type { DecisionEvent } from "../types/decision-event.js"
 import { reportUncaught } from "./report-uncaught.js"
 
+export const DEFAULT_RETAIN = 10_000
+export const MAX_RETAIN = 1_000_000
+
 export interface EventStreamOptions {
   /** The share of decisions that is kept, 0 … 1; default 1. Denials and admissions are sampled alike. */
   readonly sample?: number
@@ -41,13 +44,13 @@ export class EventStream {
 
   /** @throws {RangeError} where an option is out of its range */
   constructor(options: EventStreamOptions = {}) {
-    const { sample = 1, retain = 10_000, retainMs = 3_600_000, random = Math.random } = options
+    const { sample = 1, retain = DEFAULT_RETAIN, retainMs = 3_600_000, random = Math.random } = options
     requireOption("sample", sample, sample >= 0 && sample <= 1, "a number from 0 to 1")
     requireOption(
       "retain",
       retain,
-      Number.isInteger(retain) && retain >= 1 && retain <= 1e6,
-      "a whole number from 1 to 1000000",
+      Number.isInteger(retain) && retain >= 1 && retain <= MAX_RETAIN,
+      `a whole number from 1 to ${MAX_RETAIN}`,
     )
     requireOption("retainMs", retainMs, retainMs >= 0, "a number of ms from 0")
     this.#sample = sample

@@ -10,6 +10,9 @@ export const MAX_REFILL_TIME_MS = 2 ** 45
 /** The most rules that one policy can have. */
 export const MAX_RULES = 8
 
+/** The most keys that the core can count. */
+export const MAX_KEYS = 2 ** 32 - 1
+
 /** The longest text that `parsePolicy` reads, in UTF-16 code units; eight full rules with long names fit. */
 export const MAX_TEXT_LENGTH = 16_384
 

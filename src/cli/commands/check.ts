@@ -2,6 +2,7 @@ import { formatSpan } from "../../lib/format-span.js"
 import { isDeniedForGood } from "../../limiter/denied-for-good.js"
 import type { LimitChoice, NamedLimits } from "../../limiter/named-limits.js"
 import { MAX_UNITS } from "../../policy/policy-range.js"
+import { MAX_TOGETHER } from "../../policy/require-group.js"
 import type { Decision } from "../../types/decision.js"
 import { LimitNotFound, show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
@@ -109,7 +110,7 @@ export const limitCheckAll: Command = {
   summary: "Ask for several keys together: all are charged, or none. Denied is exit code 3.",
   usage: "KEY[=COST][@LIMIT]…",
   minArguments: 1,
-  maxArguments: 1_000,
+  maxArguments: MAX_TOGETHER,
   asks: "limits",
   options: { limit: LIMIT_OPTION, id: { ...ID, description: "Names the call: repeated, each key is charged once." } },
   examples: ["sluice limit check-all user:42@api tenant:7=5@tenants"],

@@ -3,12 +3,14 @@ import { isIPv6 } from "node:net"
 import process from "node:process"
 import { type Api, createApi } from "../../api/create-api.js"
 import { embeddedStorage } from "../../api/embedded-storage.js"
-import { type Listening, type ListenOptions, listen, MAX_CONNECTIONS } from "../../api/listen.node.js"
+import { DEFAULT_MAX_CONNECTIONS, type Listening, type ListenOptions, listen } from "../../api/listen.node.js"
 import { configPolicies, type LogOutput, requireGroupNames } from "../../config/index.js"
 import type { EmbeddedLimiter } from "../../embedded/embedded-limiter.js"
 import { openLimiter } from "../../embedded/open-limiter.node.js"
+import { DEFAULT_COMPACT_BYTES } from "../../embedded/store-bounds.js"
+import { DEFAULT_FLUSH_MS, DEFAULT_FLUSH_RECORDS } from "../../ledger/durability.js"
 import { SYNC_MODES } from "../../ledger/sync-mode.js"
-import { EventStream } from "../../metrics/event-stream.js"
+import { DEFAULT_RETAIN, EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
 import { SluiceError, StoreLocked, show } from "../../types/errors.js"
 import { TimeError } from "../../types/time-error.js"
@@ -27,7 +29,14 @@ import { answerText } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
 import { RefusalLines } from "../refusal-lines.node.js"
-import { namingConfig, readServeOptions, rereadConfig, type ServeOptions } from "../serve-options.node.js"
+import {
+  DEFAULT_BIND,
+  DEFAULT_PORT,
+  namingConfig,
+  readServeOptions,
+  rereadConfig,
+  type ServeOptions,
+} from "../serve-options.node.js"
 import { ServedConfig } from "../served-config.node.js"
 import type { Terminal } from "../terminal.js"
 import { UsageError } from "../usage-error.js"
@@ -44,9 +53,9 @@ export const serve: Command = {
       type: "string",
       short: "b",
       value: "ADDRESS",
-      description: "Address, or address:port (default 127.0.0.1).",
+      description: `Address, or address:port (default ${DEFAULT_BIND}).`,
     },
-    port: { type: "string", short: "p", value: "N", description: "Port, 0 for any (default 8080)." },
+    port: { type: "string", short: "p", value: "N", description: `Port, 0 for any (default ${DEFAULT_PORT}).` },
     token: { type: "string", value: "TOKEN", description: "What requests must bear; others see it here, better:" },
     "token-file": { type: "string", value: "FILE", description: "A file that holds it (default $SLUICE_TOKEN)." },
     config: {
@@ -65,21 +74,25 @@ export const serve: Command = {
     "flush-every-ms": {
       type: "string",
       value: "MS",
-      description: "With ahead and batch: time between flushes (default 100).",
+      description: `With ahead and batch: time between flushes (default ${DEFAULT_FLUSH_MS}).`,
     },
     "flush-every-records": {
       type: "string",
       value: "N",
-      description: "With batch: the most unflushed records (default 10000).",
+      description: `With batch: the most unflushed records (default ${DEFAULT_FLUSH_RECORDS}).`,
     },
     ...KEEPING_OPTIONS,
     "compact-bytes": {
       type: "string",
       value: "BYTES",
-      description: "Past so much log it is compacted (default 4194304).",
+      description: `Past so much log it is compacted (default ${DEFAULT_COMPACT_BYTES}).`,
     },
     "log-file": { type: "string", value: "FILE", description: "Append a JSON line for each API request; no keys." },
-    "max-connections": { type: "string", value: "N", description: "The most connections (default 4096)." },
+    "max-connections": {
+      type: "string",
+      value: "N",
+      description: `The most connections (default ${DEFAULT_MAX_CONNECTIONS}).`,
+    },
     "metrics-keys": {
       type: "string",
       value: "HOW",
@@ -91,7 +104,11 @@ export const serve: Command = {
       value: "PERCENT",
       description: "Share of decisions in /v1/events (default 100).",
     },
-    "event-retain": { type: "string", value: "N", description: "Decisions kept for replay (default 10000)." },
+    "event-retain": {
+      type: "string",
+      value: "N",
+      description: `Decisions kept for replay (default ${DEFAULT_RETAIN}).`,
+    },
     quiet: { type: "boolean", short: "q", description: "Say nothing once it serves." },
   },
   examples: [
@@ -272,7 +289,7 @@ async function serveUntilEnded(
   const { signal } = call.terminal
   const ending = endsAtHangup(options) ? AbortSignal.any([signal, hangup()]) : signal
   const tell = (line: string) => call.terminal.err(`${line}\n`)
-  const { maxConnections: wanted = MAX_CONNECTIONS } = options.place
+  const { maxConnections: wanted = DEFAULT_MAX_CONNECTIONS } = options.place
   const maxConnections = Math.min(wanted, connectionRoom())
   const refusals = new RefusalLines(maxConnections, tell)
   const onRefused = () => {
