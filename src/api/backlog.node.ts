@@ -7,7 +7,7 @@ export const REQUEST_BYTES = 5_000
 const MAX_BYTES = 67_108_864
 /** What they may take for each connection that there may be: three short ones. */
 const SHARE_BYTES = 16_384
-/** How often it is looked whether there is room again. */
+/** How often to look whether there is room again. */
 const LOOK_MS = 10
 /** From which look on clients that hold requests up are cut. To one who reads, answers may be on their way until then. */
 const PATIENT_LOOKS = 10

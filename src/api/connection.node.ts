@@ -13,7 +13,7 @@ const ANSWER_HEAD_BYTES = 256
 /** While the requests that are not answered yet take more than this, no more of them are read: about 200 short ones. */
 const MAX_BACKLOG_BYTES = 1_048_576
 
-export type Asked = NodeRequest | UnreadableRequest
+export type IncomingRequest = NodeRequest | UnreadableRequest
 
 /**
  * A connection. It answers one request after the other (RFC 9112, section 9.3.2), since each may change what the next is
@@ -25,9 +25,9 @@ export type Asked = NodeRequest | UnreadableRequest
  */
 export class Connection implements Backlogged {
   readonly #socket: Socket
-  readonly #answer: (asked: Asked, connection: Connection) => Promise<void>
+  readonly #answer: (asked: IncomingRequest, connection: Connection) => Promise<void>
   readonly #backlog: Backlog
-  readonly #waiting: Asked[] = []
+  readonly #waiting: IncomingRequest[] = []
   #isAnswering = false
   #isLast = false
   #isEnding = false
@@ -55,7 +55,11 @@ export class Connection implements Backlogged {
    * @param answer answers what was asked, and tells `next` when it has
    * @param backlog where its requests are counted, with those of other connections
    */
-  constructor(socket: Socket, answer: (asked: Asked, connection: Connection) => Promise<void>, backlog: Backlog) {
+  constructor(
+    socket: Socket,
+    answer: (asked: IncomingRequest, connection: Connection) => Promise<void>,
+    backlog: Backlog,
+  ) {
     this.#socket = socket
     this.#answer = answer
     this.#backlog = backlog
@@ -157,7 +161,7 @@ export class Connection implements Backlogged {
     socket.resume()
   }
 
-  take(asked: Asked): void {
+  take(asked: IncomingRequest): void {
     if (this.#isLast) {
       // Nobody would hear the answer, so it is not done either.
       if (asked instanceof NodeRequest) asked.incoming.resume()

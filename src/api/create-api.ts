@@ -100,9 +100,20 @@ export function createApi(options: ApiOptions): Api {
   const startedAtMs = clock.now()
   let document: ApiAnswer | null = null
   const context: ApiContext = {
-    ...{ limits, storage, metrics, events, clock, about, startedAtMs },
-    ...{ tellDecision: onDecision === null ? null : tell, onFailure: guarded(onFailure) },
-    ...{ givenNames, fixedNames, limitsAsked, eventSource, recent: new RecentTexts(TOLD_REMEMBERED) },
+    limits,
+    storage,
+    metrics,
+    events,
+    eventSource,
+    clock,
+    about,
+    startedAtMs,
+    givenNames,
+    fixedNames,
+    limitsAsked,
+    recent: new RecentTexts(TOLD_REMEMBERED),
+    tellDecision: onDecision === null ? null : tell,
+    onFailure: guarded(onFailure),
     collect: cachedFor(async () => ({ atMs: clock.now(), metrics: await collect() }), keepCountsMs, clock),
     limitGauges: cachedFor(() => limitGauges({ limits, clock, givenNames }, metrics), keepCountsMs, clock),
     document() {

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from "node:net"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { type ApiAnswer, type ApiRequest, MAX_BODY_BYTES } from "./api-request.js"
 import { Backlog } from "./backlog.node.js"
-import { type Asked, Connection } from "./connection.node.js"
+import { Connection, type IncomingRequest } from "./connection.node.js"
 import type { Api } from "./create-api.js"
 import { NodeRequest } from "./node-request.node.js"
 import { problemAnswer } from "./problem-answer.js"
@@ -77,7 +77,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
   const backlog = new Backlog(connections, maxConnections)
   let isClosing = false
 
-  async function answer(asked: Asked, connection: Connection): Promise<void> {
+  async function answer(asked: IncomingRequest, connection: Connection): Promise<void> {
     if (asked instanceof UnreadableRequest) return connection.end(asked.answer())
     const { incoming, response } = asked
     try {
@@ -123,7 +123,7 @@ export async function listen(api: Api, options: ListenOptions, pages?: Fallback)
     // Refused with the others, and with a body that says why.
     requireHostHeader: false,
   })
-  const turn = new Turn((asked: Asked) => connections.get(asked.socket)?.take(asked))
+  const turn = new Turn((asked: IncomingRequest) => connections.get(asked.socket)?.take(asked))
   server.on("connection", (socket) => {
     connections.set(socket, new Connection(socket, answer, backlog))
     // Node hears of a socket's errors itself, but no more once it was asked to CONNECT.

@@ -307,7 +307,7 @@ export class SluiceClient implements NamedLimits {
     const transport = this.#transport
     return readEvents(
       (path, headers, signal) => transport.open(path, headers, signal),
-      (what) => transport.foreign(200, what),
+      (what) => transport.foreignAnswer(200, what),
       options,
     )
   }
@@ -330,7 +330,7 @@ export class SluiceClient implements NamedLimits {
       const next = nextAfter ?? this.#read(nameOf, found.at(-1)!)
       // Names go up. A page that leads back, or to itself, would be asked for without end.
       if (typeof next !== "string" || inNameOrder(next, after ?? "") <= 0) {
-        throw this.#transport.foreign(200, "a page that does not go on after the one before")
+        throw this.#transport.foreignAnswer(200, "a page that does not go on after the one before")
       }
       after = next
     }
@@ -341,7 +341,7 @@ export class SluiceClient implements NamedLimits {
     try {
       return read(json)
     } catch {
-      throw this.#transport.foreign(200, "JSON of another shape")
+      throw this.#transport.foreignAnswer(200, "JSON of another shape")
     }
   }
 

@@ -134,14 +134,14 @@ export class Transport {
     if (!response.ok) await this.#read(response, signal)
     if (!/^text\/event-stream\b/i.test(response.headers.get("content-type") ?? "")) {
       await response.body?.cancel()
-      throw this.foreign(response.status, "no stream of events")
+      throw this.foreignAnswer(response.status, "no stream of events")
     }
     return response
   }
 
   async #read(response: Response, signal: AbortSignal): Promise<AnsweredPage> {
     const text = await readText(response, signal)
-    if (text === null) throw this.foreign(response.status, `longer than ${MAX_BYTES} bytes`)
+    if (text === null) throw this.foreignAnswer(response.status, `longer than ${MAX_BYTES} bytes`)
     let value: unknown
     try {
       value = JSON.parse(text)
@@ -155,17 +155,17 @@ export class Transport {
       response.status,
       problem,
       response.headers.get("retry-after"),
-      this.#foreign(response.status, what),
+      this.#foreignText(response.status, what),
     )
   }
 
   /** The error of an answer that is not of sluice, but of another server or of a proxy before it. */
-  foreign(status: number, what: string): Error {
-    return errorOfProblem(status, {}, null, this.#foreign(status, what))
+  foreignAnswer(status: number, what: string): Error {
+    return errorOfProblem(status, {}, null, this.#foreignText(status, what))
   }
 
   /** What it is told as. */
-  #foreign(status: number, what: string): string {
+  #foreignText(status: number, what: string): string {
     return `Cannot use the answer of ${this.#base}: its status is ${status} and it is ${what}, allowed is an answer of sluice's API.`
   }
 

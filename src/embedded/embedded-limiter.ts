@@ -90,22 +90,24 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   async define(name: string, policy: PolicyInput): Promise<NamedLimit> {
     requireKey(name)
     const parsed = parsePolicy(policy)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    ledger.define(name, parsed, this.#clock.now())
-    await ledger.commit()
-    tellWaits(this)
-    return { name, policy: parsed }
+    return this.#store.use(async (ledger) => {
+      ledger.define(name, parsed, this.#clock.now())
+      await ledger.commit()
+      tellWaits(this)
+      return { name, policy: parsed }
+    })
   }
 
   /** Forgets a limit and all its keys' counts. Whether there was one. */
   async remove(name: string): Promise<boolean> {
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const limit = ledger.limit(name)
-    if (limit !== undefined) ledger.remove(limit, this.#clock.now())
-    // Also where it is gone: perhaps by a call whose commit is still on its way.
-    await ledger.commit()
-    if (limit !== undefined) tellWaits(this)
-    return limit !== undefined
+    return this.#store.use(async (ledger) => {
+      const limit = ledger.limit(name)
+      if (limit !== undefined) ledger.remove(limit, this.#clock.now())
+      // Also where it is gone: perhaps by a call whose commit is still on its way.
+      await ledger.commit()
+      if (limit !== undefined) tellWaits(this)
+      return limit !== undefined
+    })
   }
 
   /**
@@ -115,16 +117,18 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async limits(page?: Page): Promise<NamedLimit[]> {
     requireNames("list limits", page, PAGE_NAMES)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const names = ledger.limits.map(({ name }) => name)
-    return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.policy }))
+    return this.#store.use((ledger) => {
+      const names = ledger.limits.map(({ name }) => name)
+      return pageOf(names, page).map((name) => ({ name, policy: ledger.limit(name)!.policy }))
+    })
   }
 
   /** A limit by its name, or `null`. */
   async limit(name: string): Promise<NamedLimit | null> {
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const limit = ledger.limit(name)
-    return limit === undefined ? null : { name, policy: limit.policy }
+    return this.#store.use((ledger) => {
+      const limit = ledger.limit(name)
+      return limit === undefined ? null : { name, policy: limit.policy }
+    })
   }
 
   /** A limit as a limiter of its own, for whoever takes one. @throws {LimitNotFound} */
@@ -141,11 +145,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async check(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const limit = limitFor(ledger, key, options)
-    const { decision, needsCommit } = ledger.check(limit, key, cost, this.#clock.now(), options?.id)
-    if (needsCommit) await ledger.commit()
-    return decision
+    return this.#store.use((ledger) => {
+      const limit = limitFor(ledger, key, options)
+      const { decision, needsCommit } = ledger.check(limit, key, cost, this.#clock.now(), options?.id)
+      return needsCommit ? ledger.commit().then(() => decision) : decision
+    })
   }
 
   /** `check`, but only whether. */
@@ -156,11 +160,11 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   /** What `check` would say, charging nothing. Under the id of an admission it is told when that is in the file. */
   async peek(key: string, options?: CheckOptions & LimitChoice): Promise<Decision> {
     const cost = costOfChosen(key, options)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const limit = limitFor(ledger, key, options)
-    const { decision, needsCommit } = ledger.peek(limit, key, cost, this.#clock.now(), options?.id)
-    if (needsCommit) await ledger.commit()
-    return decision
+    return this.#store.use((ledger) => {
+      const limit = limitFor(ledger, key, options)
+      const { decision, needsCommit } = ledger.peek(limit, key, cost, this.#clock.now(), options?.id)
+      return needsCommit ? ledger.commit().then(() => decision) : decision
+    })
   }
 
   /**
@@ -171,15 +175,16 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async checkAll(items: readonly CheckItem[]): Promise<AllDecision> {
     requireItems(items)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const checks = items.map((item) => {
-      const { key, id } = item
-      const limit = limitFor(ledger, key, item)
-      return { limit, key, cost: costOfItem(key, item), ...(id !== undefined && { id }) }
+    return this.#store.use((ledger) => {
+      const checks = items.map((item) => {
+        const { key, id } = item
+        const limit = limitFor(ledger, key, item)
+        return { limit, key, cost: costOfItem(key, item), ...(id !== undefined && { id }) }
+      })
+      const answers = ledger.checkAll(checks, this.#clock.now())
+      const decision = allDecision(answers.map((answer) => answer.decision))
+      return answers.some(({ needsCommit }) => needsCommit) ? ledger.commit().then(() => decision) : decision
     })
-    const answers = ledger.checkAll(checks, this.#clock.now())
-    if (answers.some(({ needsCommit }) => needsCommit)) await ledger.commit()
-    return allDecision(answers.map(({ decision }) => decision))
   }
 
   /** `checkAll`, but only whether. */
@@ -208,11 +213,12 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
   }
 
   async #settle(receipt: Receipt, units: number): Promise<void> {
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const limit = ledger.limitOf(receipt)
-    if (limit === undefined) throw foreignReceipt(receipt.id)
-    if (limit !== null) ledger.settle(limit, receipt, units, this.#clock.now())
-    await this.#changed(ledger, receipt.key)
+    return this.#store.use(async (ledger) => {
+      const limit = ledger.limitOf(receipt)
+      if (limit === undefined) throw foreignReceipt(receipt.id)
+      if (limit !== null) ledger.settle(limit, receipt, units, this.#clock.now())
+      await this.#changed(ledger, receipt.key)
+    })
   }
 
   /**
@@ -232,9 +238,10 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async charge(key: string, units: number, choice?: LimitChoice): Promise<void> {
     requireChoice("charge", choice)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    ledger.charge(limitFor(ledger, key, choice), key, requireUnits(units), this.#clock.now())
-    if (ledger.changeWaits()) await ledger.commit()
+    return this.#store.use(async (ledger) => {
+      ledger.charge(limitFor(ledger, key, choice), key, requireUnits(units), this.#clock.now())
+      if (ledger.changeWaits()) await ledger.commit()
+    })
   }
 
   /**
@@ -245,19 +252,21 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async block(key: string, duration: Duration, choice?: LimitChoice): Promise<void> {
     requireChoice("block", choice)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const nowMs = this.#clock.now()
-    ledger.block(limitFor(ledger, key, choice), key, blockEndMs(duration, nowMs), nowMs)
-    await this.#changed(ledger, key)
+    return this.#store.use(async (ledger) => {
+      const nowMs = this.#clock.now()
+      ledger.block(limitFor(ledger, key, choice), key, blockEndMs(duration, nowMs), nowMs)
+      await this.#changed(ledger, key)
+    })
   }
 
   /** Ends a block. Whether there was one that still lasted. @throws {LimitNotFound} {KeyError} {StoreUnavailable} */
   async unblock(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("unblock", choice)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
-    await this.#changed(ledger, key)
-    return had
+    return this.#store.use(async (ledger) => {
+      const had = ledger.unblock(limitFor(ledger, key, choice), key, this.#clock.now())
+      await this.#changed(ledger, key)
+      return had
+    })
   }
 
   /**
@@ -267,17 +276,19 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async reset(key: string, choice?: LimitChoice): Promise<boolean> {
     requireChoice("reset", choice)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
-    await this.#changed(ledger, key)
-    return had
+    return this.#store.use(async (ledger) => {
+      const had = ledger.reset(limitFor(ledger, key, choice), key, this.#clock.now())
+      await this.#changed(ledger, key)
+      return had
+    })
   }
 
   /** A key's state without a check. @throws {LimitNotFound} {KeyError} */
   async status(key: string, choice?: LimitChoice): Promise<KeyStatus> {
     requireChoice("tell the status", choice)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return limitFor(ledger, key, choice).openKeys().status(key, this.#clock.now())
+    return this.#store.use((ledger) => {
+      return limitFor(ledger, key, choice).openKeys().status(key, this.#clock.now())
+    })
   }
 
   /**
@@ -287,8 +298,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async stats(key: string, choice?: LimitChoice): Promise<KeyStats> {
     requireChoice("tell statistics", choice)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return limitFor(ledger, key, choice).openKeys().stats(key)
+    return this.#store.use((ledger) => {
+      return limitFor(ledger, key, choice).openKeys().stats(key)
+    })
   }
 
   /**
@@ -301,8 +313,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async list(choice: LimitChoice & Page = {}): Promise<string[]> {
     requireNames("list keys", choice, LIST_NAMES)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return listOf(ledger, choice)
+    return this.#store.use((ledger) => {
+      return listOf(ledger, choice)
+    })
   }
 
   /**
@@ -312,8 +325,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    */
   async top(options: TopOptions): Promise<TopEntry[]> {
     requireTop(options)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return topOf(ledger, options)
+    return this.#store.use((ledger) => {
+      return topOf(ledger, options)
+    })
   }
 
   /**
@@ -328,22 +342,24 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
     const { count = DEFAULT_HISTORY } = options
     requireCount(count)
     requireKey(key)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return keyHistory(ledger, limitFor(ledger, key, options), key, count)
+    return this.#store.use((ledger) => {
+      return keyHistory(ledger, limitFor(ledger, key, options), key, count)
+    })
   }
 
   /** Why a check would be answered as it would be now, and the key's last events. @throws as `peek`, and as `history` */
   async explain(key: string, options?: Pick<CheckOptions, "cost"> & LimitChoice): Promise<Explanation> {
     const cost = costToExplain(key, options)
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    const limit = limitFor(ledger, key, options)
-    const { name, policy } = limit
-    const nowMs = this.#clock.now()
-    const keys = limit.openKeys()
-    const decision = keys.peek(key, cost, nowMs)
-    const status = keys.status(key, nowMs)
-    const recent = await this.history(key, { limit: name, count: RECENT_EVENTS })
-    return explain({ limit: name, policy, decision, status, nowMs, recent })
+    return this.#store.use(async (ledger) => {
+      const limit = limitFor(ledger, key, options)
+      const { name, policy } = limit
+      const nowMs = this.#clock.now()
+      const keys = limit.openKeys()
+      const decision = keys.peek(key, cost, nowMs)
+      const status = keys.status(key, nowMs)
+      const recent = await this.history(key, { limit: name, count: RECENT_EVENTS })
+      return explain({ limit: name, policy, decision, status, nowMs, recent })
+    })
   }
 
   /**
@@ -370,8 +386,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
 
   /** Writes a snapshot of the state in place of the log that led to it. It does so by itself past `compactBytes`. */
   async compact(): Promise<Compaction> {
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return ledger.compact()
+    return this.#store.use((ledger) => {
+      return ledger.compact()
+    })
   }
 
   /**
@@ -381,8 +398,9 @@ export class EmbeddedLimiter implements NamedLimits, AsyncDisposable {
    *   read; then the store goes on
    */
   async verify(): Promise<Verification> {
-    const ledger = this.#store.ready ?? (await this.#store.open())
-    return ledger.verify()
+    return this.#store.use((ledger) => {
+      return ledger.verify()
+    })
   }
 
   /** Looks at everything that can be wrong with the store, and tells it: a fault is told, not thrown. */

@@ -1,6 +1,7 @@
 import type { Ledger } from "../ledger/ledger.js"
 import type { Loss } from "../ledger/log-failure.js"
 import { SluiceError, StoreUnavailable } from "../types/errors.js"
+import type { Awaitable } from "../types/limiter.js"
 import { examine } from "./doctor.js"
 import type { DoctorReport, EmbeddedStore } from "./embedded-store.js"
 
@@ -29,21 +30,21 @@ export class OpenStore {
   }
 
   /**
-   * The ledger, where a call need not wait for it; `null` where it has to be opened, or others wait for that already. So
-   * calls are decided in the order in which they are made.
+   * Calls a verb: at once where the ledger is open, else when another one is, after all who wait for that already. So calls
+   * are decided in the order in which they are made.
    *
    * @throws {StoreUnavailable} once closed
    */
-  get ready(): Ledger | null {
-    this.#requireOpen()
-    return this.#opening === null && this.#ledger.isOpen ? this.#ledger : null
+  use<T>(verb: (ledger: Ledger) => Awaitable<T>): Awaitable<T> {
+    const ledger = this.open()
+    return ledger instanceof Promise ? ledger.then(verb) : verb(ledger)
   }
 
   /** The ledger, or the promise of another one where a commit has failed. @throws {StoreUnavailable} once closed */
   open(): Ledger | Promise<Ledger> {
-    const { ready } = this
-    if (ready !== null) return ready
+    this.#requireOpen()
     if (this.#opening !== null) return this.#opening
+    if (this.#ledger.isOpen) return this.#ledger
     const opening = this.#reopen()
     this.#opening = opening
     const end = () => {

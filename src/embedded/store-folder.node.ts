@@ -83,9 +83,9 @@ export class StoreFolder {
     this.port = {
       ...port,
       sql: new BoundedSql(port.sql, this.#walRoom),
-      durably: (write, isAwaited) => {
+      durably: (write, options) => {
         this.files.requireNowAndThen()
-        return this.#walSync.durably(write, isAwaited)
+        return this.#walSync.durably(write, options)
       },
       lacksRoom: () => this.#walRoom.isScarce,
       findLackFor: (rowBytes) => this.#walRoom.findLackFor(rowBytes),

@@ -32,9 +32,9 @@ export function timeCommits(port: LedgerPort, tell: (seconds: number) => void): 
   return {
     ...port,
     ...(durably && {
-      durably(write, isAwaited) {
+      durably(write, options) {
         const startedMs = performance.now()
-        const syncing = durably(() => within(write), isAwaited)
+        const syncing = durably(() => within(write), options)
         if (syncing !== undefined) return syncing.then(() => told(startedMs))
         told(startedMs)
         return undefined

@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, openSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import type { DatabaseSync } from "node:sqlite"
+import type { WriteOptions } from "../ledger/sql-port.js"
 
 /** After so many commits one is synced beside the thread, to see what the thread does meanwhile. */
 const TRY_EVERY = 64
@@ -47,7 +48,7 @@ export class WalSync {
   }
 
   /** As `LedgerPort.durably`. */
-  durably(write: () => void, isAwaited: boolean): Promise<void> | undefined {
+  durably(write: () => void, { isAwaited }: WriteOptions): Promise<void> | undefined {
     const file = this.#isFirst || (isAwaited && this.#left > 0) ? null : this.#openFile()
     this.#isFirst = false
     if (file === null) {
@@ -63,7 +64,7 @@ export class WalSync {
     } finally {
       this.#database.exec("PRAGMA synchronous = FULL")
     }
-    return this.#sync(file, isAwaited)
+    return this.#sync(file, { isAwaited })
   }
 
   /**
@@ -79,7 +80,7 @@ export class WalSync {
     return this.#file
   }
 
-  #sync(file: number, isAwaited: boolean): Promise<void> {
+  #sync(file: number, { isAwaited }: WriteOptions): Promise<void> {
     const busyShare = this.#watchLoop()
     const begunMs = this.#now()
     this.#underWay += 1

@@ -51,8 +51,8 @@ export interface CompactorInput {
   readonly onRestart: () => void
 }
 
-/** The begin of a compaction: everything up to the segment `sequence` is in the file. */
-interface Begun {
+/** A compaction that has begun: everything up to the segment `sequence` is in the file. */
+interface CompactionStart {
   readonly save: StateSave
   readonly sequence: number
   readonly chainHash: Uint8Array
@@ -91,12 +91,12 @@ export class Compactor {
   async compact(): Promise<number | StoreUnavailable> {
     const { port, failure } = this.#input
     failure.requireOpen()
-    port.writesMuch?.(true)
+    port.beginsLargeWrites?.()
     try {
       return await this.#replaceLog()
     } finally {
       try {
-        port.writesMuch?.(false)
+        port.endsLargeWrites?.()
       } catch {
         // A file that was closed meanwhile needs no upkeep; what is thrown is the error that ended the compaction.
       }
@@ -149,7 +149,7 @@ export class Compactor {
     await this.dropLeft([...ids].reverse())
   }
 
-  async #begin(): Promise<Begun> {
+  async #begin(): Promise<CompactionStart> {
     const { state, writer, options, onRestart, commit } = this.#input
     if (options.dropsEmptyLimits) this.#dropEmptyLimits()
     const record = state.compactRecord()

@@ -174,9 +174,11 @@ export class LedgerLog {
     const also = this.#takeWorks()
     try {
       if (this.writer.hasNews) {
-        return this.writer.writeBeside(this.writer.close("full"), this.#isAwaited, also)?.catch((error: unknown) => {
-          throw this.failure.fail(error)
-        })
+        return this.writer
+          .writeBeside(this.writer.close("full"), { isAwaited: this.#isAwaited }, also)
+          ?.catch((error: unknown) => {
+            throw this.failure.fail(error)
+          })
       }
       if (also !== undefined) this.#table.transaction(also)
       return undefined

@@ -54,7 +54,9 @@ export class Ledger {
     this.#state = state
     this.#log = new LedgerLog({ ...input, onRestart: () => this.#durability.restart() })
     this.#durability = new Durability({
-      ...{ port, writer: this.#log.writer, options },
+      port,
+      writer: this.#log.writer,
+      options,
       commit: () => this.commit(),
       // A timer may come after the end.
       takeBack: (idle, areLast) => {

@@ -3,7 +3,7 @@ import type { LogTable } from "./log-table.js"
 import type { DenyRecord, LogRecord } from "./record.js"
 import type { Recovered } from "./recovery.js"
 import { SegmentWriter } from "./segment.js"
-import type { LedgerPort } from "./sql-port.js"
+import type { LedgerPort, WriteOptions } from "./sql-port.js"
 
 /** A segment that grew over several commits is full when one more page of the file would be touched. */
 const PAGE_BYTES = 3_500
@@ -20,7 +20,7 @@ interface SealedSegment {
 }
 
 /** What a write brought to the file. */
-interface Written {
+interface WriteResult {
   /** Counts the writes. */
   readonly number: number
   /** Records that were appended by then. */
@@ -270,25 +270,23 @@ export class LogWriter {
 
   /**
    * `write`, or the promise of it where the platform makes it durable beside this thread.
-   *
-   * @param isAwaited whether answers wait for it
    */
-  writeBeside(closed: readonly SegmentWriter[], isAwaited: boolean, also?: () => void): Promise<void> | undefined {
+  writeBeside(closed: readonly SegmentWriter[], options: WriteOptions, also?: () => void): Promise<void> | undefined {
     const port = this.#port
     if (port.durably === undefined) {
       this.write(closed, also)
       return undefined
     }
-    let written: Written | null = null
+    let written: WriteResult | null = null
     const syncing = port.durably(() => {
       written = this.#put(closed, also)
-    }, isAwaited)
+    }, options)
     if (syncing !== undefined) return syncing.then(() => this.#noteDurable(written!))
     this.#noteDurable(written!)
     return undefined
   }
 
-  #put(closed: readonly SegmentWriter[], also?: () => void): Written {
+  #put(closed: readonly SegmentWriter[], also?: () => void): WriteResult {
     const sealed = closed.length === 0 ? NONE_SEALED : this.#seal(closed)
     const open = this.#writers[0]!
     if (this.#toForce !== null) open.coveredSequence = this.#toForce.sequence
@@ -323,7 +321,7 @@ export class LogWriter {
     this.#ofCompactions += 1
   }
 
-  #noteDurable({ number, appended, end }: Written): void {
+  #noteDurable({ number, appended, end }: WriteResult): void {
     // With a later write, those before it are durable.
     if (number <= this.#made) return
     this.#made = number

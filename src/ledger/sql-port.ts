@@ -23,6 +23,11 @@ export interface AfterOptions {
   readonly unref?: boolean
 }
 
+export interface WriteOptions {
+  /** Whether answers wait for it, so that it should take as little time as it can. */
+  readonly isAwaited: boolean
+}
+
 /** What a ledger needs of its platform. */
 export interface LedgerPort {
   readonly sql: SqlPort
@@ -39,10 +44,8 @@ export interface LedgerPort {
   /**
    * Runs `write`. What that wrote is durable when this returns or, where it is synced beside this thread, when the promise
    * resolves. A platform without this function makes every write durable at once.
-   *
-   * @param isAwaited whether answers wait for it, so that it should take as little time as it can
    */
-  durably?(write: () => void, isAwaited: boolean): Promise<void> | undefined
+  durably?(write: () => void, options: WriteOptions): Promise<void> | undefined
   /** Makes what is read from now on come from the file, where the platform keeps in memory what it has read or written. */
   readAnew?(): void
   /** Whether the disk has so little room left that the log is to be kept short. */
@@ -51,6 +54,7 @@ export interface LedgerPort {
   findLackFor?(rowBytes: number): string | null
   /** An error that a statement threw as one of a store, where it tells that the file is damaged, say; others as they are. */
   storeError?(error: unknown): unknown
-  /** Called when commits begin to carry large rows, and when that ends: meanwhile the upkeep of the file may be spread. */
-  writesMuch?(isUnderWay: boolean): void
+  /** Called when commits begin to carry large rows: until that ends, the upkeep of the file may be spread. */
+  beginsLargeWrites?(): void
+  endsLargeWrites?(): void
 }

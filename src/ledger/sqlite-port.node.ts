@@ -101,8 +101,7 @@ export function sqliteLedgerPort(database: DatabaseSync): LedgerPort {
     },
     // SQLite would tell its pages as it has them in memory, whatever became of the files since.
     readAnew: () => database.exec("PRAGMA shrink_memory"),
-    writesMuch: (isUnderWay) => {
-      database.exec(`PRAGMA wal_autocheckpoint = ${isUnderWay ? PAGES.large : PAGES.small}`)
-    },
+    beginsLargeWrites: () => database.exec(`PRAGMA wal_autocheckpoint = ${PAGES.large}`),
+    endsLargeWrites: () => database.exec(`PRAGMA wal_autocheckpoint = ${PAGES.small}`),
   }
 }

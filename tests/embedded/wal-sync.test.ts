@@ -30,7 +30,7 @@ function openDatabase(busyShare: number, takesMs = () => 0) {
     database,
     path,
     walSync,
-    commit: (isAwaited = true) => walSync.durably(() => database.exec("INSERT INTO log DEFAULT VALUES"), isAwaited),
+    commit: (isAwaited = true) => walSync.durably(() => database.exec("INSERT INTO log DEFAULT VALUES"), { isAwaited }),
     count: () => Number(database.prepare("SELECT count(*) AS count FROM log").get()!["count"]),
     /** 1 is NORMAL, 2 is FULL. */
     synchronous: () => database.prepare("PRAGMA synchronous").get()!["synchronous"],
@@ -109,7 +109,7 @@ describe("WalSync", () => {
     const failing = () => {
       throw new Error("the write failed")
     }
-    expect(() => walSync.durably(failing, true)).toThrow("the write failed")
+    expect(() => walSync.durably(failing, { isAwaited: true })).toThrow("the write failed")
     expect(synchronous()).toBe(2)
     await syncing
     expect(count()).toBe(COMMITS + 1)

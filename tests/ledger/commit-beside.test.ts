@@ -22,7 +22,7 @@ async function openLedger(sync: SyncMode = "always", options: DurabilityOptions 
   const ends: LogEnd[] = []
   const port: LedgerPort = {
     ...sqliteLedgerPort(new DatabaseSync(":memory:")),
-    durably(write, isAwaited) {
+    durably(write, { isAwaited }) {
       write()
       // What opening writes is not what these tests are about.
       if (isOpening) return undefined

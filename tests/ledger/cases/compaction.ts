@@ -348,9 +348,9 @@ export const compactionCases: readonly LedgerCase[] = [
     },
   },
   {
-    name: "compact() tells the platform when it writes much and when that is over, also where it fails",
+    name: "compact() tells the platform when it begins large writes and when that is over, also where it fails",
     async run(makePort) {
-      const told: boolean[] = []
+      const told: string[] = []
       const { sql, sha256, sha256Now, defer, after } = makePort()
       const breaks = { writes: 0, at: Number.POSITIVE_INFINITY }
       const port: LedgerPort = {
@@ -366,14 +366,15 @@ export const compactionCases: readonly LedgerCase[] = [
         ...(sha256Now && { sha256Now }),
         defer,
         after,
-        writesMuch: (isUnderWay) => void told.push(isUnderWay),
+        beginsLargeWrites: () => void told.push("begins"),
+        endsLargeWrites: () => void told.push("ends"),
       }
       const ledger = await Ledger.open(port, { core })
       await ledger.compact()
-      expect(told).toEqual([true, false])
+      expect(told).toEqual(["begins", "ends"])
       breaks.at = breaks.writes + 2
       await expect(ledger.compact()).rejects.toBeInstanceOf(StoreUnavailable)
-      expect(told).toEqual([true, false, true, false])
+      expect(told).toEqual(["begins", "ends", "begins", "ends"])
       await ledger.close().catch(() => undefined)
     },
   },
