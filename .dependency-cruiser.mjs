@@ -12,7 +12,7 @@ const ROOMS = {
   config: ["limiter", "http", "policy", "types", "lib"],
   simulate: ["edge", "limiter", "policy", "types", "lib"],
   metrics: ["types", "lib"],
-  api: ["embedded", "limiter", "metrics", "http", "config", "policy", "types", "lib"],
+  api: ["embedded", "limiter", "metrics", "http", "policy", "types", "lib"],
   adapters: ["http", "limiter", "policy", "types", "lib"],
   client: ["limiter", "policy", "types", "lib"],
 }
