@@ -106,6 +106,39 @@ describe("EmbeddedLimiter, calls made without waiting for the answers", () => {
     expect(await Promise.all(CALLS.map(([name, call]) => told(name, () => call(limiter, own))))).toEqual(expected)
   })
 
+  test("are decided before they return", async () => {
+    const clock = new ManualClock(START_MS)
+    await using limiter = await openLimiter({ path: temporaryFolder(), limits: LIMITS, clock })
+    const [first, second] = await receiptsOf(limiter)
+    let looks = 0
+    const look = clock.now.bind(clock)
+    clock.now = () => {
+      looks += 1
+      return look()
+    }
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => limiter.check("k"),
+      () => limiter.peek("k"),
+      () => limiter.checkAll([{ key: "k" }, { key: "other" }]),
+      () => limiter.refund(first!),
+      () => limiter.settle(second!, 1),
+      () => limiter.charge("k", 1),
+      () => limiter.block("k", "1m"),
+      () => limiter.unblock("k"),
+      () => limiter.reset("k"),
+      () => limiter.status("k"),
+      () => limiter.explain("k"),
+      () => limiter.define("new", "1/hour"),
+      () => limiter.remove("new"),
+    ]
+    for (const call of calls) {
+      looks = 0
+      const answer = call()
+      expect(looks, String(call)).toBe(1)
+      await answer
+    }
+  })
+
   test("are decided in that order also while the store is opened anew, and right after", async () => {
     const { limiter, disk } = await openOnDisk()
     await limiter.define("default", "1000/hour")
