@@ -1,3 +1,4 @@
+import { parseUrl } from "../lib/parse-url.js"
 import { sleep } from "../lib/sleep.js"
 import { untilAborted } from "../lib/until-aborted.js"
 import { checkFields, FUNCTION, type Kinds, TEXT, whole } from "../policy/check-fields.js"
@@ -223,7 +224,7 @@ function nextAfter(link: string | null): string | null {
 
 /** @throws {RangeError} where it is no URL that a client can have */
 function readBase(url: string | URL): URL {
-  const base = URL.parse(String(url))
+  const base = parseUrl(String(url))
   if (base !== null && /^https?:$/.test(base.protocol) && base.username + base.password + base.search === "")
     return base
   const shown = show(base === null || base.host === "" ? unparsed(url) : withoutSecrets(base))

@@ -1,3 +1,5 @@
+import { parseUrl } from "../lib/parse-url.js"
+
 /*
  * Whoever reads a URL has to find the same path in it: the limit that is chosen by `new URL(request.url)`, and the router
  * that looks for the first slash after the host. Some runtimes put a client's `Host` and target into it as they are.
@@ -10,11 +12,11 @@ export const CLEAR_PATH = /^(?:\/(?!(?:\.|%2e){1,2}(?:[/?#]|$))[^\0- \\/?#]*)+(?
 
 /** Whether every reader finds the same path in the URL of a request. Those that Web-standard parsers have made are so. */
 export function isClearUrl(url: string): boolean {
-  return URL.canParse(url) && (CLEAR_PATH.test(url.replace(ORIGIN, "")) || isParsed(url))
+  const parsed = parseUrl(url)
+  return parsed !== null && (CLEAR_PATH.test(url.replace(ORIGIN, "")) || isAsParsed(url, parsed))
 }
 
 /** Whether it is as a parser leaves it, whatever scheme and host: a `Request` that was made has such a one. */
-function isParsed(url: string): boolean {
-  const { href, pathname, username, password } = new URL(url)
+function isAsParsed(url: string, { href, pathname, username, password }: URL): boolean {
   return href === url && pathname.startsWith("/") && username + password === ""
 }
