@@ -10,8 +10,11 @@ export interface SharedLeases {
   readonly resets: Set<{ readonly key: string; readonly sinceMs: number }>
 }
 
-/** Of so many limits of a namespace a new limiter finds what others drew. */
-const MAX_LIMITS = 256
+/**
+ * Of so many limits of a namespace a new limiter finds what others drew. The leases and settled receipts of one can take
+ * some 3 MB, and an isolate has 128 MB for all.
+ */
+const MAX_LIMITS = 32
 
 /** The leases of each namespace that an isolate uses, by limit. Of a limit beyond the bound, each limiter keeps its own. */
 const sharedByNamespace = new WeakMap<object, BoundedMap<string, SharedLeases>>()

@@ -111,6 +111,38 @@ describe("EdgeLimiter with leases", () => {
       expect(1_000 - remaining).toBeLessThanOrEqual(3 * 101)
     })
 
+    /** Makes limiters of limits that are alike in all but their number. */
+    function makerOf(given: EdgeLimiterOptions) {
+      const [name, binding] = [freshName(), elsewhereBinding()]
+      return (limit: number) => {
+        const options = { ...given, name: `${name} ${limit}`, denialCache: false } as const
+        return new EdgeLimiter(binding, "1000/day fixed_window", options)
+      }
+    }
+
+    test("finds what others drew of the 32 limits of which a limiter was made last", async () => {
+      const make = makerOf({ lease })
+      await make(0).check("a")
+      const calls: number[] = []
+      for (const others of [31, 32]) {
+        for (let limit = 1; limit <= others; limit++) make(limit)
+        const limiter = make(0)
+        await limiter.check("a")
+        calls.push(limiter.calls)
+      }
+      expect(calls).toEqual([0, 1])
+    })
+
+    test("gives back what was drawn of a limit that had to make room", async () => {
+      const work: Promise<unknown>[] = []
+      const background = (promise: Promise<unknown>) => void work.push(promise)
+      const make = makerOf({ lease: { units: 100, ttl: 50 }, background })
+      await make(0).check("a")
+      for (let limit = 1; limit <= 32; limit++) make(limit)
+      await Promise.all(work)
+      expect(await make(0).status("a")).toMatchObject({ remaining: 999 })
+    })
+
     test("settles and ends what others of the same limit drew", async () => {
       const name = freshName()
       const make = () => new EdgeLimiter(env.LIMITER, "1000/day fixed_window", { name, lease, denialCache: false })
