@@ -8,7 +8,7 @@ import type { Decision } from "../types/decision.js"
 import { termsOf } from "./denial-terms.js"
 import { HoldCache } from "./hold-cache.js"
 import { KeyChanges, type Ticket } from "./key-changes.js"
-import { laterDenial, tellsWaitOf } from "./later-denial.js"
+import { laterDenial, tellsWaitOf, tellsWholeWaits } from "./later-denial.js"
 import { LookCache } from "./look-cache.js"
 
 export interface DenialCacheOptions {
@@ -204,8 +204,12 @@ function answersLater(decision: Decision): boolean {
   return decision.cost > 0 && (!decision.allowed || nextHoldMs(decision) > 0)
 }
 
-/** How long from the question on a denial answers others: until the time to retry, under a `block` until that ends. */
+/**
+ * How long from the question on a denial answers others: until the time to retry, under a `block` until that ends. Not at
+ * all where it tells of more than 2,230 years: so deep in debt is no key by accident, and its waits may be longer in truth.
+ */
 function answersMs(denial: Decision): number {
+  if (!tellsWholeWaits(denial)) return 0
   const { retryAfterMs } = denial
   const { blockedForMs = retryAfterMs } = termsOf(denial)
   return Math.min(retryAfterMs, blockedForMs)

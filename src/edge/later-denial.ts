@@ -8,6 +8,9 @@ const EVENLY: readonly Algorithm[] = ["gcra", "token_bucket", "leaky_bucket"]
 /** Of these a decision tells how what was used comes back; of all others it tells no more than when it is back. */
 const FORETOLD: readonly Algorithm[] = [...EVENLY, "fixed_window"]
 
+/** The core tells no longer wait: some 2,230 years. */
+const MAX_TOLD_MS = 2 ** 46
+
 /** What was told of a rule, as far as it says how long a cost waits. */
 type ToldRule = Pick<RuleDecision, "remaining" | "retryAfterMs" | "resetAfterMs">
 
@@ -43,6 +46,17 @@ export function tellsWaitOf(decision: Decision, cost: number): boolean {
   const told = decision.rules ?? [decision]
   return told.every(({ algorithm, remaining, retryAfterMs, resetAfterMs }) => {
     return remaining >= cost || retryAfterMs >= resetAfterMs || FORETOLD.includes(algorithm)
+  })
+}
+
+/**
+ * Whether the waits that a denial tells get shorter as time passes, so that `laterDenial` can tell of it. Those of a token
+ * bucket that refills in steps are cut off where it is deep in debt: what they are in truth, nobody is told. The debts of
+ * other algorithms end where their waits do.
+ */
+export function tellsWholeWaits(denial: Decision): boolean {
+  return (denial.rules ?? [denial]).every(({ algorithm, resetAfterMs }) => {
+    return algorithm !== "token_bucket" || resetAfterMs < MAX_TOLD_MS
   })
 }
 

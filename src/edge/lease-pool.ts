@@ -4,7 +4,7 @@ import type { Decision } from "../types/decision.js"
 import { CostError } from "../types/errors.js"
 import type { Receipt } from "../types/receipt.js"
 import { KeyLeases, type LeaseBounds } from "./key-leases.js"
-import { laterDenial } from "./later-denial.js"
+import { laterDenial, tellsWholeWaits } from "./later-denial.js"
 import type { Drawn, DrawRequest, UnusedUnits } from "./lease-draw.js"
 
 export interface LeasePoolOptions extends LeaseBounds {
@@ -116,11 +116,12 @@ export class LeasePool {
   /**
    * A turn of a check: `spend`, then `begin`.
    *
-   * @param waited what came of the draw that it waited for: a denial of its cost or a smaller one denies it
+   * @param waited what came of the draw that it waited for: a denial of its cost or a smaller one denies it, unless its
+   *   waits may be longer than it tells
    */
   turn(key: string, cost: number, nowMs: number, policy: Policy, waited: Waited): LeaseTurn {
     const spent = this.spend(key, cost, nowMs)
-    if (spent === null && typeof waited === "object" && waited.cost <= cost) {
+    if (spent === null && typeof waited === "object" && waited.cost <= cost && tellsWholeWaits(waited)) {
       return { told: laterDenial(waited, policy, cost, 0), request: null }
     }
     return { told: spent, request: this.begin(key, spent === null ? cost : 0, nowMs) }

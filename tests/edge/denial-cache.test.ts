@@ -343,6 +343,25 @@ describe("DenialCache", () => {
     expect(found).toBeGreaterThan(1_000)
   })
 
+  test("remembers no denial of a bucket so deep in debt that the core cuts its waits off", () => {
+    const refill = { amount: 1, every: "3650d" }
+    const rule = { limit: 1, period: "3650d", algorithm: "token_bucket", burst: 100 } as const
+    const { check, cache, clock, limiter, policy, calls } = cached({ ...rule, refill })
+    for (let charges = 0; charges < 3; charges++) limiter.charge("a", 100)
+    check("a", 1)
+    clock.advance(1_000)
+    expect([cache.find("a", policy, 1), cache.find("a", policy, 45)]).toEqual([null, null])
+    expect(check("a", 45).retryAfterMs).toBe(2 ** 46)
+    expect(check("a", 1).retryAfterMs).toBe(201 * policy.rules[0].periodMs - 1_000)
+    expect(calls()).toBe(3)
+    // That of a bucket that refills evenly ends there too, so it is known to get shorter.
+    const evenly = cached(rule)
+    for (let charges = 0; charges < 3; charges++) evenly.limiter.charge("a", 100)
+    evenly.check("a", 1)
+    evenly.clock.advance(1_000)
+    expect(evenly.check("a", 45).retryAfterMs).toBe(evenly.limiter.peek("a", { cost: 45 }).retryAfterMs)
+  })
+
   test("keeps keys and policies apart", () => {
     const { check, cache } = cached("1/day")
     check("a")

@@ -63,6 +63,18 @@ describe("LeasePool", () => {
     expect(world.check(0)).toMatchObject({ allowed: false, reason: "limit", retryAfterMs: 172_800 })
   })
 
+  test("turn() tells no check of a denial whose waits the core cut off", () => {
+    const clock = new ManualClock(1_000_000_000)
+    const refill = { amount: 1, every: "3650d" }
+    const rule = { limit: 1, period: "3650d", algorithm: "token_bucket", burst: 100, refill } as const
+    const owner = new RateLimiter(rule, { clock })
+    for (let charges = 0; charges < 3; charges++) owner.charge("a", 100)
+    const pool = new LeasePool({ units: 400, ttlMs: TTL_MS, ifBusy: false })
+    const denial = owner.check("a").toJSON()
+    const { told, request } = pool.turn("a", 45, clock.now(), owner.policy, denial)
+    expect({ told, asked: request?.cost }).toEqual({ told: null, asked: 45 })
+  })
+
   test("turn() tells a check the denial that it waited for, of its cost or a smaller one, where there is nothing to spend", () => {
     const { owner, pools, clock } = new World("5/day fixed_window", 1)
     const pool = pools[0]!
