@@ -81,6 +81,25 @@ describe("rateLimit() with several limits in memory", () => {
         ["ip", "b-ip-2", "b-ip"],
       ],
       [
+        "of which one is called as another without a name",
+        [{ name: "default-2", policy: () => "3/minute" }, { policy: () => "3/minute" }],
+        ["default-2", "default-2-default-2"],
+      ],
+      [
+        "called as a rule that stays",
+        [{ policy: "3/minute as b" }, { name: "b", policy: () => "3/minute" }],
+        ["b", "b-b"],
+      ],
+      [
+        "and leaves a name to the limit that is called so and has it",
+        [
+          { name: "default-2", policy: free },
+          { policy: () => "3/minute" },
+          { name: "c", policy: () => "5/minute as default-2" },
+        ],
+        ["free", "default-2", "c-default-2"],
+      ],
+      [
         "but not others",
         [
           { name: "ip", policy: free },
