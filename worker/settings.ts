@@ -83,7 +83,11 @@ function byPath<S extends LimitSetting | GroupSetting>(
       }
       const plain = prefixOfPattern(path)
       if (plain !== null) {
-        throw new SettingError(field, path, `a prefix: ${show(plain)} covers all below it`)
+        throw new SettingError(
+          field,
+          path,
+          `a prefix: ${show(plain)} covers all below it; a character meant as itself is encoded, as %5B`,
+        )
       }
       if (!limitByPath.add(path, limit)) throw new SettingError(field, path, "a prefix that is not protected already")
     }

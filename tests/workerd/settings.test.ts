@@ -58,7 +58,7 @@ describe("readSettings()", () => {
     ["/users/[id]", "/users"],
     ["/{tenant}/users", "/"],
   ])("refuses the pattern %s, which would protect nothing, and says the prefix", (path, prefix) => {
-    const allowed = `a prefix: "${prefix}" covers all below it`
+    const allowed = `a prefix: "${prefix}" covers all below it; a character meant as itself is encoded, as %5B`
     const paths = ["/plain", path]
     expect(errorOf({ LIMITS: [{ ...API, paths }] })).toMatchObject({
       field: "LIMITS[0].paths[1]",
