@@ -24,7 +24,7 @@ import { PLACEMENT_KINDS, type Placement } from "./object-calls.js"
 
 /**
  * Units of a hot key that an isolate draws at once and spends without a call, by whichever limiter of the same namespace,
- * policy and options.
+ * policy and options; where `owner` is a function, each limiter draws and spends its own.
  *
  * A check that costs more than a quarter of `units`, and more than 1, is asked of the object all the same. What was
  * spent from a lease can be refunded while the lease lasts, at most `ttl`; afterwards its units come back with time.
