@@ -75,6 +75,7 @@ interface CompactionStart {
  *
  * Where the core has no memory for what is saved, or the disk no room for it, the rows that were written are dropped, and
  * the log stays as it is. What is saved is worked on to the end all the same, since the log tells that the state forgets.
+ * A disk that has no room for the first of these commits is seen before that: then nothing was begun.
  */
 export class Compactor {
   readonly #input: CompactorInput
@@ -106,6 +107,8 @@ export class Compactor {
   async #replaceLog(): Promise<number | StoreUnavailable> {
     const { options, port, metaHash, failure, table, writer } = this.#input
     const { historySegments = 0, partBytes = DEFAULT_PART_BYTES } = options
+    const lackToBegin = port.findLackFor?.(0) ?? null
+    if (lackToBegin !== null) return new StoreUnavailable(`${lackToBegin}, and the log was not compacted`)
     const { save, sequence, chainHash, coveredBytes, records } = await this.#begin()
     const oldestSequence = Math.max(this.#oldestSequence, sequence - historySegments + 1)
     const snapshot = new SnapshotWriter(port, { sequence, oldestSequence, chainHash }, metaHash)

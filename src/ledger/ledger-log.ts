@@ -35,7 +35,8 @@ export interface LedgerLogInput {
 /**
  * The file's side of a ledger: commits what was appended, compacts, verifies and reads it. A commit is made in one turn
  * of the event loop, whatever else is under way; compactions and verifications, which take several, come one after the
- * other. A write that fails closes it for good; a compaction for which there is no memory, or no room on the disk, is given up, and nothing else.
+ * other. A write that fails closes it for good; a compaction for which there is no memory, or no room on the disk, is
+ * given up, and nothing else.
  */
 export class LedgerLog {
   readonly writer: LogWriter

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process"
-import fs, { mkdirSync, readFileSync, statSync } from "node:fs"
+import fs, { cpSync, mkdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest"
-import { openLimiter } from "../../src/embedded/index.node.js"
+import { openKeepingAll, openLimiter } from "../../src/embedded/open-limiter.node.js"
 import { ROOT } from "../conformance/run-in-runtime.js"
 import { removeFolders, temporaryFolder } from "./temporary-folder.js"
 
@@ -133,6 +133,49 @@ describe("a store on a small disk", () => {
     expect(await limiter.doctor()).toMatchObject({ ok: true, rows: expect.any(Number) })
     expect(onFailure).not.toHaveBeenCalled()
   })
+
+  test.each([
+    ["batch", [50_000, 90_000]],
+    ["always", [88_000, 92_000]],
+  ] as const)(
+    "sync %s: a full disk on which no compaction can be begun fails no more commits than without one: with %j bytes free",
+    async (sync, frees) => {
+      const long = temporaryFolder()
+      mkdirSync(long)
+      diskOf(long, 100 * MIB)
+      const filled = await openLimiter({ path: long, policy: "9/day", sync, compactBytes: 2 ** 31 })
+      for (let batch = 0; batch < 40; batch++) {
+        await Promise.all(Array.from({ length: 100 }, (_, key) => filled.check(`${batch} ${key}`.padEnd(60))))
+        await filled.flush()
+      }
+      await filled.close()
+
+      /** How many of some commits fail; at last there is room. */
+      async function failuresOf(free: number, open: typeof openLimiter) {
+        const folder = temporaryFolder()
+        cpSync(long, folder, { recursive: true })
+        const { disk } = diskOf(folder, 100 * MIB)
+        disk.bytes -= disk.free() - free
+        const onFailure = vi.fn()
+        const limiter = await open({ path: folder, policy: "9/day", sync, onFailure })
+        for (let turn = 0; turn < 40; turn++) {
+          await Promise.allSettled([limiter.check("ada")])
+          await limiter.flush().catch(() => {})
+        }
+        const failures = onFailure.mock.calls.length
+        disk.bytes += 2 * MIB
+        await limiter.compact()
+        expect(await limiter.doctor()).toMatchObject({ ok: true, replayEqualsLive: true })
+        await limiter.close()
+        return failures
+      }
+
+      for (const free of frees) {
+        expect(await failuresOf(free, openLimiter)).toBe(await failuresOf(free, openKeepingAll))
+      }
+    },
+    TEST_MS,
+  )
 
   test(
     "where no file may grow past 100 KB, a commit that the write-ahead log has no room for is followed by others",
