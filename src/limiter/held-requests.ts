@@ -6,7 +6,7 @@ export interface Held<Who> {
   /** `null` where it has ended before it left. */
   who: Who | null
   /** How long after the turn before it its own begins, which is when it leaves. */
-  readonly gapMs: number
+  gapMs: number
   /** How long its turn is, in which nobody else leaves. */
   readonly turnMs: number
 }
@@ -14,7 +14,7 @@ export interface Held<Who> {
 /** Those of one key, in the order in which they were admitted. */
 interface HeldLine<Who> {
   readonly id: string
-  /** With those that have ended, until they are first. */
+  /** With those that have ended, until they are first, or are the most. */
   readonly all: Set<Held<Who>>
   /** How many of them are to leave. */
   leaving: number
@@ -75,7 +75,11 @@ export class HeldRequests<Who> {
     held.who = null
     line.leaving -= 1
     line.endMs -= turnMs
-    if (first !== held && line.leaving > 0) return
+    if (first !== held) {
+      // The first is to leave.
+      if (line.all.size > 2 * line.leaving) forgetEnded(line)
+      return
+    }
     this.#alarms.cancel(line.alarm!)
     this.#awaitFirst(line)
   }
@@ -102,4 +106,20 @@ export class HeldRequests<Who> {
     this.#awaitFirst(line)
     this.#leave(who!)
   }
+}
+
+/** Keeps those that are to leave, each with the gaps of those before it that have ended. */
+function forgetEnded(line: HeldLine<unknown>): void {
+  let gapMs = 0
+  for (const held of line.all) {
+    if (held.who === null) {
+      gapMs += held.gapMs
+      line.all.delete(held)
+    } else {
+      held.gapMs += gapMs
+      gapMs = 0
+    }
+  }
+  // Of those behind the last.
+  line.endMs -= gapMs
 }

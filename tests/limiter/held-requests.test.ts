@@ -9,6 +9,8 @@ import {
   RateLimiter,
   type SettlingChecker,
 } from "../../src/index.js"
+import { Alarms } from "../../src/limiter/alarms.js"
+import { HeldRequests } from "../../src/limiter/held-requests.js"
 import { MemoryLimits } from "../../src/limiter/memory-limits.js"
 import { remote, settled, watch } from "./watch.js"
 
@@ -314,5 +316,51 @@ describe("RateLimiter.acquire() of a leaky bucket whose quota comes back while s
         expect(next.atMs - atMs).toBeGreaterThanOrEqual(100 * cost)
     }
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe("HeldRequests.end()", () => {
+  /** Those who leave, and at which ms. */
+  function makeHeld() {
+    const alarms = new Alarms()
+    const startMs = alarms.now()
+    const left: [who: string, atMs: number][] = []
+    const held = new HeldRequests<string>(alarms, (who) => left.push([who, alarms.now() - startMs]))
+    const hold = (who: string, leavesAtMs: number, turnMs: number) =>
+      held.hold("a", who, { leavesAtMs: startMs + leavesAtMs, turnMs })
+    return { left, held, hold, waitMs: () => held.waitMs("a", startMs) }
+  }
+
+  test("keeps no more that have ended than there are to leave, whoever is first", () => {
+    const { held, hold } = makeHeld()
+    const { line } = hold("first", 1_000, 100)
+    hold("second", 1_000, 100)
+    let most = 0
+    for (let turn = 0; turn < 1_000; turn++) {
+      held.end(hold("aborted", 1_000, 100))
+      most = Math.max(most, line.all.size)
+    }
+    expect(most).toBeLessThanOrEqual(5)
+  })
+
+  test("has those that are left leave when they would, where it forgets those that have ended", async () => {
+    const { left, held, hold, waitMs } = makeHeld()
+    hold("A", 100, 10)
+    // Each begins 40 ms after the turn before it.
+    const ended = [150, 200].map((atMs) => hold("aborted", atMs, 10))
+    hold("B", 250, 10)
+    ended.push(...[300, 350].map((atMs) => hold("aborted", atMs, 10)))
+    expect(waitMs()).toBe(360)
+    for (const each of ended) held.end(each)
+    // Without the turns of those between, and without what was behind B.
+    expect(waitMs()).toBe(240)
+    hold("C", 0, 10)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(left).toEqual([
+      ["A", 100],
+      ["B", 230],
+      ["C", 240],
+    ])
+    expect([held.has("a"), vi.getTimerCount()]).toEqual([false, 0])
   })
 })
