@@ -3,8 +3,8 @@ import type { Decision } from "../types/decision.js"
 
 /** Whether what a limiter of somebody's own answered has what every decision is made of. */
 export function isDecision(answer: unknown): answer is Decision {
-  const { policy, allowed, limit } = (answer ?? {}) as Partial<Decision>
-  return TEXT.fits(policy) && typeof allowed === "boolean" && Number.isFinite(limit)
+  const { policy, allowed, limit, rules } = (answer ?? {}) as Partial<Decision>
+  return TEXT.fits(policy) && typeof allowed === "boolean" && Number.isFinite(limit) && Array.isArray(rules ?? [])
 }
 
 /** The error of an answer that is no decision. */

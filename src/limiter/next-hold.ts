@@ -3,7 +3,7 @@ import type { Decision } from "../types/decision.js"
 /** How long a request that comes next would be held: until every leaky bucket is empty. */
 export function nextHoldMs({ algorithm, resetAfterMs, rules }: Decision): number {
   if (!rules) return algorithm === "leaky_bucket" ? resetAfterMs : 0
-  return Math.max(0, ...rules.map((rule) => (rule.algorithm === "leaky_bucket" ? rule.resetAfterMs : 0)))
+  return Math.max(0, ...rules.map((rule) => (rule?.algorithm === "leaky_bucket" ? rule.resetAfterMs : 0)))
 }
 
 /**

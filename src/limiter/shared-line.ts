@@ -171,13 +171,23 @@ export class SharedLine {
     }
   }
 
+  /** As `#obey`; an answer of which nothing can be made fails the first. Only so do those behind it go on. */
+  #hear(queue: WaitingQueue, first: Waiter, decision: Decision, askedDelayMs: number, nowMs: number): boolean {
+    try {
+      return this.#obey(queue, first, decision, askedDelayMs, nowMs)
+    } catch (error) {
+      this.#fail(first, error)
+      return true
+    }
+  }
+
   /**
    * Does as a decision says. Whether the first is done, so that the next may ask.
    *
    * @param askedDelayMs above which a delay was not charged
    * @param nowMs from when a wait that it tells is compared with timeouts
    */
-  #hear(queue: WaitingQueue, first: Waiter, decision: Decision, askedDelayMs: number, nowMs: number): boolean {
+  #obey(queue: WaitingQueue, first: Waiter, decision: Decision, askedDelayMs: number, nowMs: number): boolean {
     if (!isDecision(decision) || !isWait(decision.allowed ? decision.delayMs : decision.retryAfterMs)) {
       this.#fail(first, unfitAnswer("wait", decision))
       return true
@@ -247,7 +257,12 @@ export class SharedLine {
 
   #hand(waiter: Waiter, decision: Decision): void {
     const { key, choice } = waiter
-    waiter.admit(new Permit(this.#limiter, decision, (units) => this.#limiter.charge?.(key, units, choice)))
+    try {
+      waiter.admit(new Permit(this.#limiter, decision, (units) => this.#limiter.charge?.(key, units, choice)))
+    } catch (error) {
+      // Where it was held, a timer hands it out: nobody else would hear of it.
+      waiter.refuse(error)
+    }
   }
 
   /** Ends a wait before its turn. */

@@ -142,6 +142,10 @@ describe("acquire() over a limiter that answers by promise", () => {
     ["a denial whose wait is a list", makeDecision({ allowed: false, retryAfterMs: [] as never })],
     ["an admission whose delay is no number", makeDecision({ delayMs: Number.NaN })],
     ["an admission whose delay is null", makeDecision({ delayMs: null as never })],
+    [
+      "an admission with a delay whose rules are no list, by promise",
+      Promise.resolve(makeDecision({ delayMs: 50, rules: {} as never })),
+    ],
   ])("fails where the answer is %s, and those behind go on", async (_what, answer) => {
     const counts = new RateLimiter("3/hour")
     const answers = [answer]
@@ -157,6 +161,40 @@ describe("acquire() over a limiter that answers by promise", () => {
     })
     expect(second.value).toBeInstanceOf(Permit)
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test.each([
+    [
+      "at once",
+      {
+        get rules(): never {
+          throw new TypeError("no rules")
+        },
+      },
+      0,
+    ],
+    ["once it was held", { limits: {} as never }, 50],
+  ])("fails where nothing can be made of an answer, %s, and those behind go on", async (_when, told, atMs) => {
+    const answer = Object.defineProperties(makeDecision({ delayMs: 50 }), Object.getOwnPropertyDescriptors(told))
+    const counts = new RateLimiter("3/hour")
+    const answers: Decision[] = [answer]
+    const limiter: SettlingChecker = {
+      check: async (key, options) => answers.pop() ?? counts.check(key, options),
+      refund: (receipt) => counts.refund(receipt),
+    }
+    const [first, second] = [watch(acquire(limiter, "a")), watch(acquire(limiter, "a"))]
+    await vi.advanceTimersByTimeAsync(100)
+    expect(first).toMatchObject({ atMs, error: { name: "TypeError" } })
+    expect(second.value).toBeInstanceOf(Permit)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test("admits by the rules that it can read: one that is null holds nobody", async () => {
+    const answer = makeDecision({ delayMs: 50, rules: [null as never] })
+    const limiter: SettlingChecker = { check: async () => answer, refund: () => {} }
+    const seen = watch(acquire(limiter, "a"))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(seen).toMatchObject({ atMs: 50, error: null })
   })
 
   test("lets the answer decide, not the deadline that passes meanwhile", async () => {
