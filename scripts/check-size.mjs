@@ -26,7 +26,7 @@ const ENTRIES = [
   },
   { name: "sluice/limits", code: 'export * from "sluice/limits"', conditions: ["workerd"], maxBytes: 25.75 * KIB },
   // With the core's text, which is 4 KiB more than the core.
-  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 61.5 * KIB },
+  { name: "sluice/embedded", code: 'export * from "sluice/embedded"', conditions: ["node"], maxBytes: 61.75 * KIB },
   { name: "sluice/config", code: 'export * from "sluice/config"', conditions: ["workerd"], maxBytes: 47.875 * KIB },
   // Lists, several limits, penalties, delays, messages, a table of every option and the limiter in memory: more than
   // the core entry's 24 KiB.

@@ -11,7 +11,7 @@ import { type ObjectLedgerPort, objectLedgerPort } from "./object-ledger-port.js
 const LINGER_MS = 3_600_000
 
 /** The runtime refuses alarms after 2189. One that comes early looks again. */
-const LATEST_ALARM_MS = Date.UTC(2189, 0, 1)
+const MAX_ALARM_MS = Date.UTC(2189, 0, 1)
 
 /**
  * How long records may wait for others under `ahead`. Whatever is lost of them, the key's grant counts as used: so about
@@ -223,7 +223,7 @@ export class ObjectLedger {
     this.#hasAlarm = true
     this.#rowsOfAlarms += 1
     try {
-      await this.#storage.setAlarm(Math.min(afterMs + LINGER_MS, LATEST_ALARM_MS))
+      await this.#storage.setAlarm(Math.min(afterMs + LINGER_MS, MAX_ALARM_MS))
     } catch (error) {
       this.#hasAlarm = false
       throw error

@@ -160,6 +160,8 @@ export class StoreFolder {
       database.exec("COMMIT")
       database.exec("PRAGMA journal_mode = WAL")
       database.exec("PRAGMA synchronous = FULL")
+      // Some builds of SQLite cut the write-ahead log where it begins anew. Only who damages it is to make it shorter.
+      database.exec("PRAGMA journal_size_limit = -1")
       // A folder that nobody wrote to yet is not locked by reading it.
       database.exec("BEGIN EXCLUSIVE")
       database.exec("COMMIT")

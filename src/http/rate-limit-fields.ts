@@ -278,7 +278,8 @@ const writtenQuotas = new WeakMap<Policy, WrittenQuotas>()
 /** The items of `RateLimit-Policy` in `draft-11`, without partition keys. */
 function quotaItems(policy: Policy, decision: Decision, quotaUnit: string | undefined): readonly string[] {
   const quotas = quotasOf(policy, decision)
-  const isOwn = quotas === policy.rules
+  // One that may still change is told anew.
+  const isOwn = quotas === policy.rules && Object.isFrozen(policy)
   const written = isOwn ? writtenQuotas.get(policy) : undefined
   if (written !== undefined && written.quotaUnit === quotaUnit) return written.items
   const qu = quotaUnit === undefined ? "" : `;qu=${sfString(quotaUnit)}`

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto"
 import { getEventListeners, once } from "node:events"
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
-import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { SluiceClient } from "../../src/client/index.js"
 import type { SluiceError } from "../../src/types/errors.js"
@@ -170,20 +169,6 @@ describe("sluice serve", () => {
       const err = expect.stringMatching(/holds its lock\.\n$/)
       expect(await run([...args, ...inFolder])).toMatchObject({ code: 1, err })
     }
-  })
-
-  test("leaves nothing of a folder that it made, where it cannot listen", async () => {
-    const { port } = await serve()
-    const path = scratch.file("new/data")
-    const args = ["serve", "--port", String(port), "--token", TOKEN, "--data-dir", path]
-    const err = expect.stringContaining("something else listens there")
-    expect(await run(args)).toMatchObject({ code: 1, err })
-    expect(existsSync(scratch.file("new"))).toBe(false)
-    const init = ["init", "--data-dir", path, "--config", scratch.file("sluice.toml")]
-    expect(await run(init)).toMatchObject({ code: 0 })
-    // One that was there stays.
-    expect(await run(args)).toMatchObject({ code: 1, err })
-    expect(existsSync(join(path, "sluice.db"))).toBe(true)
   })
 
   test("refuses a group with the name of a limit that the folder has, and a limit with the name of a group", async () => {

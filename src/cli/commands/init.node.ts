@@ -1,12 +1,12 @@
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from "node:fs"
+import { closeSync, existsSync, openSync, rmdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, resolve } from "node:path"
 import { parseConfig } from "../../config/index.js"
 import { type OpenLimiterOptions, openLimiter } from "../../embedded/open-limiter.node.js"
-import { findLack, LOG_FILE } from "../../embedded/store-files.node.js"
+import { findLack, LOG_FILE, removeStore } from "../../embedded/store-files.node.js"
 import { StoreLocked, show } from "../../types/errors.js"
 import type { Command, CommandCall } from "../command.js"
 import { DATA_DIR_OPTION } from "../common-options.js"
 import { readNamedFile, withNamedFile } from "../named-file.node.js"
-import { NewStore } from "../new-store.node.js"
 import { dataDirOf, isDataDir } from "../open-target.node.js"
 import { textOption, variable } from "../option-values.js"
 import { write } from "../output.js"
@@ -35,14 +35,30 @@ function limitsOf(call: CommandCall, config: string) {
 
 /** Makes a data folder where none is, or leaves none. */
 async function makeFolder(path: string, limits: NonNullable<OpenLimiterOptions["limits"]>): Promise<void> {
-  const made = new NewStore(path)
+  const missing = missingFolders(path)
   try {
     const limiter = await openLimiter({ path, limits })
     await limiter.close()
   } catch (error) {
     // One that another process has open now is that one's.
-    if (!(error instanceof StoreLocked)) made.remove()
+    if (!(error instanceof StoreLocked)) removeMade(path, missing)
     throw error
+  }
+}
+
+/** The folders of a path that are not there, itself first. */
+function missingFolders(path: string): string[] {
+  const folder = resolve(path)
+  return existsSync(folder) ? [] : [folder, ...missingFolders(dirname(folder))]
+}
+
+/** Removes what was made of a folder that held no store, and with it the folders that were missing. */
+function removeMade(path: string, missing: readonly string[]): void {
+  try {
+    removeStore(path)
+    for (const folder of missing) rmdirSync(folder)
+  } catch {
+    // Why it could not be made is what is told: where nothing may be removed, or others use the folders by now, they stay.
   }
 }
 

@@ -12,7 +12,7 @@ import { DEFAULT_FLUSH_MS, DEFAULT_FLUSH_RECORDS } from "../../ledger/durability
 import { SYNC_MODES } from "../../ledger/sync-mode.js"
 import { DEFAULT_RETAIN, EventStream } from "../../metrics/event-stream.js"
 import { Metrics } from "../../metrics/metrics.js"
-import { SluiceError, StoreLocked, show } from "../../types/errors.js"
+import { SluiceError, show } from "../../types/errors.js"
 import { TimeError } from "../../types/time-error.js"
 import { bytesOnDisk } from "../bytes-on-disk.node.js"
 import type { Command, CommandCall } from "../command.js"
@@ -23,8 +23,6 @@ import { Hangups } from "../hangups.node.js"
 import { KEEPING_OPTIONS } from "../keeping-options.js"
 import { LogFile } from "../log-file.node.js"
 import { withNamedFile } from "../named-file.node.js"
-import { NewStore } from "../new-store.node.js"
-import { isDataDir } from "../open-target.node.js"
 import { answerText } from "../output.js"
 import { dashboardPages } from "../pages.node.js"
 import { plainText } from "../plain-text.js"
@@ -119,30 +117,15 @@ export const serve: Command = {
     const options = readServeOptions(call)
     // Until the folder is closed: a reload that is asked for while it is waited for, or let go, ends nothing.
     const hangups = endsAtHangup(options) ? null : new Hangups()
-    const made = newStoreOf(options)
     try {
-      await serveLimits(call, options, { hangups, made })
-    } catch (error) {
-      // One that another process has open now is that one's.
-      if (!(error instanceof StoreLocked)) made?.remove()
-      throw error
+      await serveLimits(call, options, hangups)
     } finally {
       hangups?.end()
     }
   },
 }
 
-/** The store that is to be made; `null` where one is there, or another process may make one while it is waited for. */
-function newStoreOf({ path, lockTimeoutMs }: ServeOptions): NewStore | null {
-  return lockTimeoutMs > 0 || isDataDir(path) ? null : new NewStore(path)
-}
-
-interface Serving {
-  readonly hangups: Hangups | null
-  readonly made: NewStore | null
-}
-
-async function serveLimits(call: CommandCall, options: ServeOptions, { hangups, made }: Serving): Promise<void> {
+async function serveLimits(call: CommandCall, options: ServeOptions, hangups: Hangups | null): Promise<void> {
   const failures = new FailureLines((line) => call.terminal.err(`${line}\n`))
   const metrics = new Metrics({ keyLabel: keyLabel(options.metricsKeys, options.token) })
   const limiter = await openLimits(options, metrics, failures)
@@ -152,7 +135,7 @@ async function serveLimits(call: CommandCall, options: ServeOptions, { hangups, 
     const stopReloading = served && hangups && reloadOnHangup(call, options, { served, metrics, hangups })
     try {
       const api = makeApi(call, options, { limiter, served, metrics, failures, log })
-      await serveUntilEnded(call, options, { api, metrics, made })
+      await serveUntilEnded(call, options, { api, metrics })
     } finally {
       await stopReloading?.()
       log?.close()
@@ -283,7 +266,7 @@ function writeServing(call: CommandCall, { path, token, flushing: { sync } }: Se
 async function serveUntilEnded(
   call: CommandCall,
   options: ServeOptions,
-  { api, metrics, made }: { readonly api: Api; readonly metrics: Metrics; readonly made: NewStore | null },
+  { api, metrics }: { readonly api: Api; readonly metrics: Metrics },
 ): Promise<void> {
   // From before anybody can know that it serves, a signal ends it in good order.
   const { signal } = call.terminal
@@ -297,7 +280,6 @@ async function serveUntilEnded(
     refusals.note()
   }
   const listening = await listenAt(api, { ...options.place, maxConnections, onRefused })
-  made?.keep()
   if (!options.isQuiet) writeServing(call, options, listening.url)
   if (maxConnections < wanted) {
     tell(`Cannot hold ${wanted} connections: "ulimit -n" leaves room for ${maxConnections}; further ones are closed.`)
