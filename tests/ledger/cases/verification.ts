@@ -1,4 +1,5 @@
 import { expect } from "vitest"
+import { Core } from "../../../src/engine/core.js"
 import { Ledger } from "../../../src/ledger/ledger.js"
 import type { LedgerOptions } from "../../../src/ledger/ledger-options.js"
 import type { LedgerPort, LogRow } from "../../../src/ledger/sql-port.js"
@@ -273,17 +274,19 @@ export const verificationCases: readonly LedgerCase[] = [
   {
     name: "abandon() ends a verification in any turn, and leaves no memory behind",
     async run(makePort) {
-      const before = core.exports.allocatedBytes()
+      // One that holds nothing of the ledgers before, which is freed when they are collected.
+      const own = new Core()
+      const before = own.exports.allocatedBytes()
       for (const at of [0, 5, 20]) {
         const { then, make } = interrupted(makePort)
-        const ledger = await fullLedger(make(), {})
+        const ledger = await fullLedger(make(), { core: own })
         then.act = (turn) => {
           if (turn === at) ledger.abandon()
           else actAt(ledger, turn)
         }
         await expect(ledger.verify()).rejects.toThrow(StoreUnavailable)
         expect(then.turns).toBe(at + 1)
-        expect(core.exports.allocatedBytes()).toBe(before)
+        expect(own.exports.allocatedBytes()).toBe(before)
       }
     },
   },
